@@ -1,0 +1,280 @@
+//! The record of a build: its status, its failure and the traceback.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::clock::Timestamp;
+use crate::value::Value;
+
+/// One execution of a job, as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Build {
+    /// Rising, and never used again.
+    pub id: u64,
+    /// The job.
+    pub job_id: String,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its first attempt started.
+    pub start_time: Option<Timestamp>,
+    /// When it ended.
+    pub end_time: Option<Timestamp>,
+    /// Whether an attempt has started.
+    pub started: bool,
+    /// Whether it has ended.
+    pub finished: bool,
+    /// Whether it ended well; true for a skipped build as well.
+    pub success: bool,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// The copy of the job, with pins and overrides.
+    pub config: Value,
+    /// What the function returned.
+    pub retval: Option<Value>,
+    /// Why it failed; the frames are in `exception_tb`.
+    pub exception: Option<Failure>,
+    /// The calls that led to the failure, outermost first.
+    pub exception_tb: Vec<Frame>,
+    /// The process that runs it.
+    pub owner: Option<String>,
+    /// 1 for the first try; 0 before it.
+    pub attempt: u32,
+    /// SHA-256 of the plugin's bytes, in hexadecimal.
+    pub plugin: Option<String>,
+    /// WIT text of the return value's type.
+    pub retval_type: Option<String>,
+    /// SHA-256 of the packed return value, in hexadecimal.
+    pub retval_digest: Option<String>,
+}
+
+impl Build {
+    /// The status that its flags tell.
+    pub fn status(&self) -> BuildStatus {
+        match self {
+            Self {
+                finished: false,
+                started: false,
+                ..
+            } => BuildStatus::Created,
+            Self {
+                finished: false, ..
+            } => BuildStatus::Running,
+            Self { success: false, .. } => BuildStatus::Failed,
+            Self { skipped: true, .. } => BuildStatus::Skipped,
+            _ => BuildStatus::Successful,
+        }
+    }
+
+    /// The builds whose return values it uses, by job.
+    pub fn pins(&self) -> Vec<Pin> {
+        let Some(Value::Map(pins)) = self.config.get("pins") else {
+            return Vec::new();
+        };
+        let pin = |(job, pin): &(String, Value)| {
+            let Some(Value::Int(build)) = pin.get("build") else {
+                return None;
+            };
+            let retval_digest = pin.get("retval").and_then(Value::as_str).map(str::to_owned);
+            Some(Pin {
+                job: job.clone(),
+                build: u64::try_from(*build).ok()?,
+                retval_digest,
+            })
+        };
+        pins.iter().filter_map(pin).collect()
+    }
+}
+
+/// The build of a dependency whose return value a build uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The dependency.
+    pub job: String,
+    /// Its build.
+    pub build: u64,
+    /// What that build returned, as [`Build::retval_digest`].
+    pub retval_digest: Option<String>,
+}
+
+impl Pin {
+    /// As the build config keeps it.
+    pub fn to_value(&self) -> Value {
+        let digest = self
+            .retval_digest
+            .clone()
+            .map_or(Value::Null, Value::String);
+        Value::Map(vec![
+            ("build".to_owned(), Value::Int(self.build.into())),
+            ("retval".to_owned(), digest),
+        ])
+    }
+}
+
+/// What the flags of a build tell, in this order of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum BuildStatus {
+    /// Neither started nor finished.
+    Created,
+    /// Not finished.
+    Running,
+    /// Not a success.
+    Failed,
+    /// There was nothing to do.
+    Skipped,
+    /// All else.
+    Successful,
+}
+
+impl fmt::Display for BuildStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "CREATED",
+            Self::Running => "RUNNING",
+            Self::Failed => "FAILED",
+            Self::Skipped => "SKIPPED",
+            Self::Successful => "SUCCESSFUL",
+        })
+    }
+}
+
+/// What made a build fail.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`, `exit`, `arguments`, or what the plugin's
+    /// language calls it, such as `panic`.
+    pub kind: String,
+    /// In words.
+    pub message: String,
+    /// The function's own error value, if it returned one.
+    pub value: Option<Value>,
+    /// What led to it, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// The calls that led to it, outermost first. Stored apart.
+    #[serde(skip)]
+    pub frames: Vec<Frame>,
+}
+
+impl Failure {
+    /// A failure without value or frames.
+    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+}
+
+/// One link of a chain of failures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// As [`Failure::kind`].
+    pub kind: String,
+    /// In words.
+    pub message: String,
+    /// The calls that led to it, outermost first.
+    #[serde(default)]
+    pub frames: Vec<Frame>,
+}
+
+/// One call in a traceback.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The source file; empty when unknown.
+    pub file: String,
+    /// 1-based; 0 when unknown.
+    pub line: u32,
+    /// The function; empty when unknown.
+    pub function: String,
+    /// Lines of code around `line`.
+    pub context: Vec<String>,
+    /// Number of the first line in `context`.
+    pub context_start: u32,
+    /// Local variables as text.
+    pub locals: Vec<(String, String)>,
+}
+
+/// A local variable is cut at this many characters.
+pub const MAX_LOCAL: usize = 10_000;
+/// All of a traceback together, in bytes of text.
+pub const MAX_TRACEBACK: usize = 1 << 20;
+
+/// Cuts locals and lines so that a traceback stays within [`MAX_LOCAL`] and [`MAX_TRACEBACK`].
+pub fn cut_frames(frames: &mut Vec<Frame>) {
+    let mut left = MAX_TRACEBACK;
+    let mut kept = 0;
+    // The innermost calls tell most, so they are kept first.
+    for frame in frames.iter_mut().rev() {
+        cut(&mut frame.file, MAX_LOCAL);
+        cut(&mut frame.function, MAX_LOCAL);
+        frame.context.truncate(15);
+        frame
+            .context
+            .iter_mut()
+            .for_each(|line| cut(line, MAX_LOCAL));
+        frame.locals.iter_mut().for_each(|(name, text)| {
+            cut(name, 1_000);
+            cut(text, MAX_LOCAL);
+        });
+        let fixed: usize = frame.file.len()
+            + frame.function.len()
+            + frame.context.iter().map(String::len).sum::<usize>();
+        if fixed > left {
+            break;
+        }
+        left -= fixed;
+        let fitting = frame.locals.iter().take_while(|(name, text)| {
+            let fits = name.len() + text.len() <= left;
+            left = left.saturating_sub(name.len() + text.len());
+            fits
+        });
+        let fitting = fitting.count();
+        frame.locals.truncate(fitting);
+        kept += 1;
+    }
+    frames.drain(..frames.len() - kept);
+}
+
+/// Cuts a text to at most `max` characters, and says so at its end.
+pub fn cut(text: &mut String, max: usize) {
+    if let Some((at, _)) = text.char_indices().nth(max) {
+        text.truncate(at);
+        text.push_str(".. (cut)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_traceback_is_cut_from_the_outside() {
+        let frame = |size| Frame {
+            locals: vec![("x".into(), "y".repeat(size))],
+            ..Frame::default()
+        };
+        let mut frames: Vec<_> = (0..500).map(|_| frame(20_000)).collect();
+        frames.push(Frame {
+            function: "innermost".into(),
+            ..Frame::default()
+        });
+        cut_frames(&mut frames);
+        assert_eq!(frames.last().unwrap().function, "innermost");
+        let total: usize = frames
+            .iter()
+            .flat_map(|f| &f.locals)
+            .map(|(_, text)| text.len())
+            .sum();
+        assert!(total <= MAX_TRACEBACK);
+        assert!(
+            frames
+                .iter()
+                .flat_map(|f| &f.locals)
+                .all(|(_, text)| text.len() <= MAX_LOCAL + 8)
+        );
+    }
+}

@@ -1,0 +1,389 @@
+//! Jobs and signatures to a graph that fits, or all that is wrong with them at once.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
+use crate::job::Arg;
+use crate::job::Job;
+use crate::plugin::Plugin;
+use crate::types::Problem;
+use crate::types::Retvals;
+use crate::types::Signature;
+use crate::types::Type;
+use crate::types::listed;
+use crate::types::resolve;
+use crate::types::same_name;
+use crate::value::Value;
+
+/// What was found where a job names its plugin.
+pub type Lookup = Result<Arc<Plugin>, PluginProblem>;
+
+/// Why a job's plugin cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginProblem {
+    /// In words.
+    pub message: String,
+    /// What would mend it.
+    pub help: Vec<String>,
+}
+
+/// A job with the function it calls.
+#[derive(Clone, Debug)]
+pub struct CheckedJob {
+    /// The job.
+    pub job: Arc<Job>,
+    /// Its plugin.
+    pub plugin: Arc<Plugin>,
+    /// The function it calls.
+    pub signature: Arc<Signature>,
+}
+
+/// All jobs of a folder that could be read, and what is wrong with each.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// By id. A job whose function is not known is left out.
+    pub jobs: BTreeMap<String, CheckedJob>,
+    /// What each job depends on, known or not, for every job that could be read.
+    pub dependencies: BTreeMap<String, Vec<String>>,
+    /// What is wrong, by the job it stands in.
+    pub broken: BTreeMap<String, Vec<Diagnostic>>,
+}
+
+impl Graph {
+    /// `targets` and all that they depend on.
+    pub fn closure<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<&str> = targets.into_iter().collect();
+        while let Some(id) = next.pop() {
+            if seen.insert(id) {
+                next.extend(
+                    self.dependencies
+                        .get(id)
+                        .into_iter()
+                        .flatten()
+                        .map(String::as_str),
+                );
+            }
+        }
+        seen
+    }
+
+    /// What is wrong with `targets` or anything they depend on.
+    pub fn problems_of<'a>(
+        &'a self,
+        targets: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<&'a Diagnostic> {
+        self.closure(targets)
+            .into_iter()
+            .filter_map(|id| self.broken.get(id))
+            .flatten()
+            .collect()
+    }
+}
+
+/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order.
+pub fn check(jobs: Vec<Job>, plugins: &[Lookup]) -> Graph {
+    let mut graph = Graph::default();
+    let mut places: BTreeMap<String, Arc<Job>> = BTreeMap::new();
+    for (job, lookup) in jobs.into_iter().zip(plugins) {
+        let job = Arc::new(job);
+        if let Some(first) = places.get(&job.id) {
+            let twice = Diagnostic::at(
+                &job.place.source,
+                job.place.id,
+                format!("two jobs are called `{}`", job.id),
+            )
+            .label("the second")
+            .related(&first.place.source, first.place.id, "the first")
+            .help("an id is unique in the whole folder");
+            graph.broken.entry(job.id.clone()).or_default().push(twice);
+            continue;
+        }
+        let dependencies = job
+            .dependency_ids()
+            .iter()
+            .map(|(id, _)| (*id).to_owned())
+            .collect();
+        graph.dependencies.insert(job.id.clone(), dependencies);
+        match find_function(&job, lookup) {
+            Ok((plugin, signature)) => {
+                graph.jobs.insert(
+                    job.id.clone(),
+                    CheckedJob {
+                        job: Arc::clone(&job),
+                        plugin,
+                        signature,
+                    },
+                );
+            }
+            Err(problem) => graph
+                .broken
+                .entry(job.id.clone())
+                .or_default()
+                .push(problem),
+        }
+        places.insert(job.id.clone(), job);
+    }
+    for job in places.values() {
+        let problems = check_job(&graph, &places, job);
+        if !problems.is_empty() {
+            graph
+                .broken
+                .entry(job.id.clone())
+                .or_default()
+                .extend(problems);
+        }
+    }
+    report_cycles(&mut graph, &places);
+    graph
+}
+
+fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signature>), Diagnostic> {
+    let place = &job.place;
+    let at = |message: String| Diagnostic::at(&place.source, place.function, message);
+    let plugin = lookup.as_ref().map_err(|problem| {
+        let diagnostic = at(problem.message.clone());
+        problem
+            .help
+            .iter()
+            .fold(diagnostic, |diagnostic, help| diagnostic.help(help))
+    })?;
+    let signature = plugin
+        .find(&job.function.export)
+        .map_err(|problem| at(problem.message).maybe_help(problem.help))?;
+    Ok((Arc::clone(plugin), Arc::clone(signature)))
+}
+
+fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> Vec<Diagnostic> {
+    let source = &job.place.source;
+    let mut out = Vec::new();
+    for (id, span) in job.dependency_ids() {
+        if !places.contains_key(id) && !graph.broken.contains_key(id) {
+            let help = nearest(id, places.keys().map(String::as_str))
+                .map(|near| format!("did you mean `{near}`?"));
+            out.push(
+                Diagnostic::at(source, span, format!("there is no job `{id}`")).maybe_help(help),
+            );
+        }
+    }
+    for (reference, span) in job.references() {
+        if graph
+            .jobs
+            .get(&reference.job)
+            .is_some_and(|other| other.signature.retval().is_none())
+        {
+            let signature = &graph.jobs[&reference.job].signature;
+            let message = format!("`{}` returns nothing", reference.job);
+            let help = format!(
+                "its function is `{signature}`; write it under `dependencies` for order alone"
+            );
+            out.push(Diagnostic::at(source, span, message).help(help));
+        }
+    }
+    if let Some(checked) = graph.jobs.get(&job.id) {
+        let bound = bind(job, &checked.signature, &mut out);
+        let retvals = SignatureRetvals(graph);
+        let mut problems = Vec::new();
+        for ((name, ty), arg) in checked.signature.params.iter().zip(bound) {
+            if let Some(arg) = arg {
+                resolve(arg, name, ty, &retvals, &mut problems);
+            }
+        }
+        out.extend(problems.into_iter().map(|problem| diagnose(job, problem)));
+    }
+    out
+}
+
+fn diagnose(job: &Job, problem: Problem) -> Diagnostic {
+    let message = format!("{}: {}", problem.path, problem.reason);
+    Diagnostic::at(&job.place.source, problem.span, message).maybe_help(problem.help)
+}
+
+/// Return types as the signatures have them, before anything is built.
+struct SignatureRetvals<'a>(&'a Graph);
+
+impl Retvals for SignatureRetvals<'_> {
+    fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)> {
+        self.0
+            .jobs
+            .get(job)?
+            .signature
+            .retval()
+            .map(|ty| (ty, None))
+    }
+}
+
+/// Which argument goes to which parameter, in declared order; none where an optional one was left out.
+pub fn bind<'a>(
+    job: &'a Job,
+    signature: &Signature,
+    out: &mut Vec<Diagnostic>,
+) -> Vec<Option<&'a Arg>> {
+    let source = &job.place.source;
+    let shown = format!("the function is `{signature}`");
+    let mut bound: Vec<Option<&Arg>> = signature.params.iter().map(|_| None).collect();
+    for (i, arg) in job.args.iter().enumerate() {
+        match bound.get_mut(i) {
+            Some(slot) => *slot = Some(arg),
+            None => {
+                let count = signature.params.len();
+                let message = format!("there is no parameter for argument {}", i + 1);
+                let help = format!("{shown}, which takes {count}");
+                out.push(Diagnostic::at(source, arg.span, message).help(help));
+            }
+        }
+    }
+    for (key, arg) in &job.kwargs {
+        match signature
+            .params
+            .iter()
+            .position(|(name, _)| same_name(name, &key.name))
+        {
+            Some(at) if bound[at].is_none() => bound[at] = Some(arg),
+            Some(at) => {
+                let message = format!("parameter `{}` is given twice", signature.params[at].0);
+                let first = bound[at].map_or(key.span, |arg| arg.span);
+                out.push(
+                    Diagnostic::at(source, key.span, message)
+                        .label("here")
+                        .related(source, first, "and here"),
+                );
+            }
+            None => {
+                let names = signature.params.iter().map(|(name, _)| name.as_str());
+                let help = nearest(&key.name, names).map(|near| format!("did you mean `{near}`?"));
+                let message = format!("there is no parameter `{}`", key.name);
+                out.push(
+                    Diagnostic::at(source, key.span, message)
+                        .maybe_help(help)
+                        .help(&shown),
+                );
+            }
+        }
+    }
+    let missing = signature
+        .params
+        .iter()
+        .zip(&bound)
+        .filter(|((_, ty), arg)| arg.is_none() && !matches!(ty, Type::Option(_)));
+    let missing: Vec<_> = missing.map(|((name, _), _)| name.as_str()).collect();
+    if !missing.is_empty() {
+        let span = job
+            .place
+            .kwargs
+            .or(job.place.args)
+            .unwrap_or(job.place.function);
+        let what = if missing.len() == 1 {
+            "argument"
+        } else {
+            "arguments"
+        };
+        let message = format!("missing {what} {}", listed(missing.into_iter()));
+        out.push(Diagnostic::at(source, span, message).help(shown));
+    }
+    bound
+}
+
+fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
+    let mut indices = BTreeMap::new();
+    let mut net = petgraph::graph::DiGraph::<&str, ()>::new();
+    for id in places.keys() {
+        indices.insert(id.as_str(), net.add_node(id));
+    }
+    for (id, dependencies) in &graph.dependencies {
+        for dependency in dependencies {
+            if let (Some(from), Some(to)) =
+                (indices.get(id.as_str()), indices.get(dependency.as_str()))
+            {
+                net.add_edge(*from, *to, ());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for component in petgraph::algo::tarjan_scc(&net) {
+        let members: BTreeSet<&str> = component.iter().map(|i| net[*i]).collect();
+        let Some(first) = members.first() else {
+            continue;
+        };
+        if let Some(cycle) = shortest_cycle(&graph.dependencies, &members, first) {
+            found.push((
+                members
+                    .iter()
+                    .map(|id| (*id).to_owned())
+                    .collect::<Vec<_>>(),
+                cycle,
+            ));
+        }
+    }
+    for (members, cycle) in found {
+        let diagnostic = cycle_diagnostic(places, &cycle);
+        // Each member's graph needs all of them; the report stands with the first alone.
+        for id in members.iter().skip(1) {
+            graph.broken.entry(id.clone()).or_default();
+        }
+        graph
+            .broken
+            .entry(members[0].clone())
+            .or_default()
+            .push(diagnostic);
+    }
+}
+
+/// From `start` along dependencies back to it, both ends included.
+fn shortest_cycle(
+    dependencies: &BTreeMap<String, Vec<String>>,
+    members: &BTreeSet<&str>,
+    start: &str,
+) -> Option<Vec<String>> {
+    let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut queue = VecDeque::from([start]);
+    while let Some(id) = queue.pop_front() {
+        for next in dependencies.get(id).into_iter().flatten() {
+            if next == start {
+                let mut cycle = vec![start.to_owned(), id.to_owned()];
+                let mut at = id;
+                while at != start {
+                    at = came_from[at];
+                    cycle.push(at.to_owned());
+                }
+                cycle.reverse();
+                return Some(cycle);
+            }
+            if members.contains(next.as_str()) && !came_from.contains_key(next.as_str()) {
+                came_from.insert(next, id);
+                queue.push_back(next);
+            }
+        }
+    }
+    None
+}
+
+fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Diagnostic {
+    let mention = |from: &str, to: &str| {
+        let job = &places[from];
+        let span = job
+            .dependency_ids()
+            .iter()
+            .find(|(id, _)| *id == to)
+            .map_or_else(Span::default, |(_, span)| *span);
+        (Arc::clone(&job.place.source), span)
+    };
+    let (source, span) = mention(&cycle[0], &cycle[1]);
+    let message = match cycle {
+        [id, _] => format!("job `{id}` depends on itself"),
+        _ => format!("these jobs wait for each other: {}", cycle.join(" -> ")),
+    };
+    let mut diagnostic = Diagnostic::at(&source, span, message)
+        .label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
+    for pair in cycle.windows(2).skip(1) {
+        let (source, span) = mention(&pair[0], &pair[1]);
+        diagnostic =
+            diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));
+    }
+    diagnostic.help("take one of these dependencies away")
+}

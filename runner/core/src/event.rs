@@ -1,0 +1,132 @@
+//! What happens while a build runs: one ordered stream, read by the store and by whoever shows it.
+
+use std::sync::Arc;
+
+use crate::build::BuildStatus;
+use crate::build::Failure;
+use crate::clock::Timestamp;
+use crate::progress::Progress;
+use crate::value::Value;
+
+/// Severity of a log record, with the number that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are the field's own")]
+pub enum Level {
+    Debug = 10,
+    Info = 20,
+    Warning = 30,
+    Error = 40,
+    Critical = 50,
+}
+
+impl Level {
+    /// All of them in rising order.
+    pub const ALL: [Self; 5] = [
+        Self::Debug,
+        Self::Info,
+        Self::Warning,
+        Self::Error,
+        Self::Critical,
+    ];
+
+    /// The level's name in capitals.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warning => "WARNING",
+            Self::Error => "ERROR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    /// The name of the highest level that `number` reaches.
+    pub fn name_of(number: i64) -> &'static str {
+        let reached = Self::ALL
+            .into_iter()
+            .rev()
+            .find(|level| *level as i64 <= number);
+        reached.unwrap_or(Self::Debug).name()
+    }
+
+    /// Reads a name in any case, or a number.
+    ///
+    /// # Errors
+    ///
+    /// Any other text.
+    pub fn parse(text: &str) -> Result<i64, String> {
+        let named = Self::ALL
+            .into_iter()
+            .find(|level| level.name().eq_ignore_ascii_case(text));
+        match (named, text.parse()) {
+            (Some(level), _) => Ok(level as i64),
+            (None, Ok(number)) => Ok(number),
+            _ => Err(format!(
+                "`{text}` is no level: debug, info, warning, error, critical or a number"
+            )),
+        }
+    }
+}
+
+/// A log record before it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRecord {
+    /// When it was written.
+    pub created: Timestamp,
+    /// 10 to 50.
+    pub level: i64,
+    /// The text.
+    pub message: String,
+    /// The logger's name; empty for the root logger.
+    pub target: String,
+    /// Structured values, in the order given.
+    pub fields: Vec<(String, String)>,
+    /// A failure that was caught and is being reported.
+    pub failure: Option<Failure>,
+}
+
+/// How a build ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The function returned.
+    Returned(Option<Value>),
+    /// There was nothing to do, for this reason.
+    Skipped(String),
+    /// Something went wrong.
+    Failed(Failure),
+}
+
+impl Outcome {
+    /// The status of a build that ended so.
+    pub fn status(&self) -> BuildStatus {
+        match self {
+            Self::Returned(_) => BuildStatus::Successful,
+            Self::Skipped(_) => BuildStatus::Skipped,
+            Self::Failed(_) => BuildStatus::Failed,
+        }
+    }
+}
+
+/// Something that happened to a build.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The build.
+    pub build_id: u64,
+    /// Its job.
+    pub job_id: Arc<str>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What can happen to a build, in the past tense.
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// An attempt started.
+    Started,
+    /// The guest, or the runner on its behalf, wrote a log record.
+    Logged(NewRecord),
+    /// Some groups have newer reports.
+    Progressed(Vec<Progress>),
+    /// It ended, and the store has it.
+    Finished(Arc<Outcome>),
+}

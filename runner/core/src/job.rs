@@ -1,0 +1,310 @@
+//! A job: one entry of a manifest, with every default decided.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::limits::Limits;
+use crate::value::RETVAL_KEY;
+use crate::value::Value;
+
+/// One entry of a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Unique in the folder: letters, digits, `_` and `-`.
+    pub id: String,
+    /// A short text for people.
+    pub title: Option<String>,
+    /// A longer text for people, at most 64 KiB.
+    pub notes: Option<String>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+    /// What it calls.
+    pub function: FunctionRef,
+    /// Arguments by position.
+    pub args: Vec<Arg>,
+    /// Arguments by parameter name.
+    pub kwargs: Vec<(Key, Arg)>,
+    /// Jobs that must be built first for order alone; those of `!retval` are implied.
+    pub dependencies: Vec<Key>,
+    /// What its builds may use.
+    pub limits: Limits,
+    /// What its plugin may touch.
+    pub grants: Grants,
+    /// Whether it must be armed before a person can run it.
+    pub protected: bool,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// Where in the manifests something was written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The manifest.
+    pub source: Arc<Source>,
+    /// The manifest's folder; paths in it are relative to this.
+    pub folder: String,
+    /// The job's id.
+    pub id: Span,
+    /// The value of `function`.
+    pub function: Span,
+    /// The value of `args`, if it was given.
+    pub args: Option<Span>,
+    /// The value of `kwargs`, if it was given.
+    pub kwargs: Option<Span>,
+}
+
+/// `PATH:EXPORT`, what a job calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionRef {
+    /// The plugin as written: a bare name, or a path relative to the manifest.
+    pub plugin: String,
+    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`.
+    pub export: String,
+}
+
+impl fmt::Display for FunctionRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.plugin, self.export)
+    }
+}
+
+/// A name in a manifest and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The name as written.
+    pub name: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// An argument as a manifest wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arg {
+    /// What was written.
+    pub node: ArgNode,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an argument is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgNode {
+    /// A literal that holds no other.
+    Scalar(Value),
+    /// A sequence.
+    List(Vec<Arg>),
+    /// A mapping.
+    Map(Vec<(Key, Arg)>),
+    /// `!retval JOB.field`
+    Retval(Reference),
+}
+
+/// What `!retval` names: a job, and a field of the record it returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The job.
+    pub job: String,
+    /// Fields from the outside in; empty for the whole return value.
+    pub path: Vec<String>,
+}
+
+impl Reference {
+    /// Reads `JOB` or `JOB.field.field`.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = text.trim().split('.').map(str::to_owned);
+        Self {
+            job: parts.next().unwrap_or_default(),
+            path: parts.collect(),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.job)?;
+        self.path.iter().try_for_each(|field| write!(f, ".{field}"))
+    }
+}
+
+impl Arg {
+    /// A literal that stands in no file, such as one of the command line.
+    pub fn literal(value: Value) -> Self {
+        let node = match value {
+            Value::List(items) => ArgNode::List(items.into_iter().map(Self::literal).collect()),
+            Value::Map(entries) => ArgNode::Map(
+                entries
+                    .into_iter()
+                    .map(|(name, value)| {
+                        (
+                            Key {
+                                name,
+                                span: Span::default(),
+                            },
+                            Self::literal(value),
+                        )
+                    })
+                    .collect(),
+            ),
+            scalar => ArgNode::Scalar(scalar),
+        };
+        Self {
+            node,
+            span: Span::default(),
+        }
+    }
+
+    /// Every `!retval` in this argument, with its place.
+    pub fn references<'a>(&'a self, out: &mut Vec<(&'a Reference, Span)>) {
+        match &self.node {
+            ArgNode::Scalar(_) => {}
+            ArgNode::List(items) => items.iter().for_each(|arg| arg.references(out)),
+            ArgNode::Map(entries) => entries.iter().for_each(|(_, arg)| arg.references(out)),
+            ArgNode::Retval(reference) => out.push((reference, self.span)),
+        }
+    }
+
+    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`.
+    pub fn to_value(&self) -> Value {
+        match &self.node {
+            ArgNode::Scalar(value) => value.clone(),
+            ArgNode::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
+            ArgNode::Map(entries) => Value::Map(
+                entries
+                    .iter()
+                    .map(|(key, arg)| (key.name.clone(), arg.to_value()))
+                    .collect(),
+            ),
+            ArgNode::Retval(reference) => {
+                Value::entry(RETVAL_KEY, Value::string(reference.to_string()))
+            }
+        }
+    }
+}
+
+/// What a job file lets its plugin touch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grants {
+    /// Folders.
+    pub files: Vec<FilesGrant>,
+    /// Environment variables.
+    pub env: Vec<EnvGrant>,
+    /// Where `grants` stands, if it was given.
+    pub span: Option<Span>,
+}
+
+/// A folder of the host that the plugin sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilesGrant {
+    /// The folder, relative to the manifest's.
+    pub host: String,
+    /// The absolute path under which the plugin sees it.
+    pub guest: String,
+    /// Whether it may write there.
+    pub write: bool,
+    /// Where `host` stands.
+    pub span: Span,
+}
+
+/// An environment variable that the plugin sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnvGrant {
+    /// Its name.
+    pub name: String,
+    /// Its value, or none to take the runner's own at the time of the build.
+    pub value: Option<String>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Job {
+    /// Every reference in the arguments, with its place.
+    pub fn references(&self) -> Vec<(&Reference, Span)> {
+        let mut out = Vec::new();
+        self.args.iter().for_each(|arg| arg.references(&mut out));
+        self.kwargs
+            .iter()
+            .for_each(|(_, arg)| arg.references(&mut out));
+        out
+    }
+
+    /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the first mention.
+    pub fn dependency_ids(&self) -> Vec<(&str, Span)> {
+        let mut seen = BTreeSet::new();
+        let named = self
+            .dependencies
+            .iter()
+            .map(|key| (key.name.as_str(), key.span));
+        let implied = self.references();
+        let implied = implied
+            .iter()
+            .map(|(reference, span)| (reference.job.as_str(), *span));
+        named
+            .chain(implied)
+            .filter(|(id, _)| seen.insert(*id))
+            .collect()
+    }
+
+    /// The copy that a build keeps. Pins and overrides are added by who creates the build.
+    pub fn to_config(&self) -> Value {
+        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
+        let strings =
+            |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
+        let kwargs = self
+            .kwargs
+            .iter()
+            .map(|(key, arg)| (key.name.clone(), arg.to_value()))
+            .collect();
+        let mut config = vec![
+            ("id".to_owned(), Value::string(&self.id)),
+            (
+                "function".to_owned(),
+                Value::string(self.function.to_string()),
+            ),
+            (
+                "args".to_owned(),
+                Value::List(self.args.iter().map(Arg::to_value).collect()),
+            ),
+            ("kwargs".to_owned(), Value::Map(kwargs)),
+            (
+                "dependencies".to_owned(),
+                strings(&mut self.dependency_ids().iter().map(|(id, _)| *id)),
+            ),
+            ("title".to_owned(), text(&self.title)),
+            ("notes".to_owned(), text(&self.notes)),
+            (
+                "tags".to_owned(),
+                strings(&mut self.tags.iter().map(String::as_str)),
+            ),
+            ("protected".to_owned(), Value::Bool(self.protected)),
+        ];
+        config.extend(self.limits.to_config());
+        config.push(("grants".to_owned(), self.grants.to_config()));
+        Value::Map(config)
+    }
+}
+
+impl Grants {
+    fn to_config(&self) -> Value {
+        let files = self.files.iter().map(|grant| {
+            let mode = if grant.write { "write" } else { "read" };
+            Value::Map(vec![
+                ("host".to_owned(), Value::string(&grant.host)),
+                ("guest".to_owned(), Value::string(&grant.guest)),
+                ("mode".to_owned(), Value::string(mode)),
+            ])
+        });
+        let env = self.env.iter().map(|grant| {
+            (
+                grant.name.clone(),
+                grant.value.clone().map_or(Value::Null, Value::String),
+            )
+        });
+        Value::Map(vec![
+            ("files".to_owned(), Value::List(files.collect())),
+            ("env".to_owned(), Value::Map(env.collect())),
+        ])
+    }
+}

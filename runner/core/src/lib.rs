@@ -1,0 +1,30 @@
+//! The pure part of jobcontrol. Nothing here knows of an engine, a database, a terminal, a file system or the time of
+//! day: what comes in is text and plain data, what goes out is plain data and diagnostics.
+//!
+//! In the order in which data goes through:
+//!
+//! - [`manifest`]: YAML text to [`job`]s, or [`diagnostic`]s on its own lines
+//! - [`types`] and [`value`]: what functions take and return; which type fits which
+//! - [`plugin`]: what a plugin's binary says of itself
+//! - [`check`]: jobs and signatures to a graph that fits
+//! - [`plan`]: what is due, and in which order
+//! - [`event`]: what happens while a build runs
+//! - [`build`], [`progress`]: the record of a build
+//! - [`storage`]: the contract of a store, and [`memory`], the readable reference
+//! - [`limits`], [`clock`]: what a build may use; time as an input
+
+pub mod build;
+pub mod check;
+pub mod clock;
+pub mod diagnostic;
+pub mod event;
+pub mod job;
+pub mod limits;
+pub mod manifest;
+pub mod memory;
+pub mod plan;
+pub mod plugin;
+pub mod progress;
+pub mod storage;
+pub mod types;
+pub mod value;

@@ -1,0 +1,167 @@
+//! What a build may use: every limit with its default, its reason and the key that raises it.
+
+use std::time::Duration;
+
+use crate::value::Value;
+
+/// One kibibyte.
+pub const KIB: u64 = 1 << 10;
+/// One mebibyte.
+pub const MIB: u64 = 1 << 20;
+
+/// All memories of an instance together: room for Python and a few million rows, far from hurting the host.
+pub const MEMORY: u64 = 256 * MIB;
+/// Largest `limits.memory`: what the engine reserves for one memory.
+pub const MAX_MEMORY: u64 = 4096 * MIB;
+/// One attempt: a job that takes longer says so.
+pub const TIMEOUT: Duration = Duration::from_mins(10);
+/// Return value and arguments, encoded: they live in the store and travel whole.
+pub const RETVAL: u64 = 16 * MIB;
+/// Elements of all tables together: languages put each function in one.
+pub const TABLE_ELEMENTS: u64 = 100_000;
+/// Core instances of a component: the largest toolchain makes a few dozen.
+pub const INSTANCES: u64 = 100;
+/// The guest's stack: what a deep recursion of an ordinary program takes. The engine's, so the same for all.
+pub const STACK: u64 = MIB;
+/// Log bytes of a build, so that a loop that logs does not fill the disk.
+pub const LOG_BYTES: u64 = 16 * MIB;
+/// Log records of a build.
+pub const LOG_RECORDS: u64 = 100_000;
+/// One log message; what is longer is cut, since a person reads it.
+pub const LOG_MESSAGE: u64 = 64 * KIB;
+/// Progress groups of a build: a tree of more tells nobody anything.
+pub const PROGRESS_GROUPS: u64 = 1_000;
+/// Characters of a progress group's joined path, as the column has them.
+pub const PROGRESS_GROUP_NAME: usize = 128;
+/// A plugin file: a whole Python with its library is 20 MB.
+pub const PLUGIN: u64 = 64 * MIB;
+/// Compiling one plugin.
+pub const COMPILE_TIME: Duration = Duration::from_mins(1);
+/// Address space of the process that compiles.
+pub const COMPILE_MEMORY: u64 = 2048 * MIB;
+/// A manifest: thousands of jobs, and far from what a parser would choke on.
+pub const MANIFEST: u64 = 4 * MIB;
+/// The `notes` of a job.
+pub const NOTES: usize = 64 << 10;
+
+/// The limits of one job's builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all memories of an instance together; key `limits.memory`.
+    pub memory: u64,
+    /// How long one attempt may take; key `timeout`.
+    pub timeout: Duration,
+    /// Bytes of the encoded return value, and of the encoded arguments; key `limits.retval`.
+    pub retval: u64,
+    /// Elements of all tables together; key `limits.table_elements`.
+    pub table_elements: u64,
+    /// Core instances; key `limits.instances`.
+    pub instances: u64,
+    /// Bytes of all log records together; key `limits.log`.
+    pub log_bytes: u64,
+    /// Number of log records; key `limits.log_records`.
+    pub log_records: u64,
+    /// Number of progress groups; key `limits.progress_groups`.
+    pub progress_groups: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: MEMORY,
+            timeout: TIMEOUT,
+            retval: RETVAL,
+            table_elements: TABLE_ELEMENTS,
+            instances: INSTANCES,
+            log_bytes: LOG_BYTES,
+            log_records: LOG_RECORDS,
+            progress_groups: PROGRESS_GROUPS,
+        }
+    }
+}
+
+impl Limits {
+    /// Each limit that a key under `limits:` sets, by key.
+    pub fn by_key(&mut self, key: &str) -> Option<LimitKey<'_>> {
+        let (value, unit, max) = match key {
+            "memory" => (&mut self.memory, Unit::Bytes, MAX_MEMORY),
+            "retval" => (&mut self.retval, Unit::Bytes, 1024 * MIB),
+            "log" => (&mut self.log_bytes, Unit::Bytes, 1024 * MIB),
+            "log_records" => (&mut self.log_records, Unit::Count, 10_000_000),
+            "progress_groups" => (&mut self.progress_groups, Unit::Count, 10_000),
+            "table_elements" => (&mut self.table_elements, Unit::Count, MAX_TABLE_ELEMENTS),
+            "instances" => (&mut self.instances, Unit::Count, MAX_INSTANCES),
+            _ => return None,
+        };
+        Some(LimitKey { value, unit, max })
+    }
+
+    /// Every key under `limits:`.
+    pub const KEYS: &[&str] = &[
+        "memory",
+        "retval",
+        "log",
+        "log_records",
+        "progress_groups",
+        "table_elements",
+        "instances",
+    ];
+
+    /// As a build config keeps them.
+    pub fn to_config(&self) -> Vec<(String, Value)> {
+        let mut copy = self.clone();
+        let limits = Self::KEYS.iter().filter_map(|key| {
+            let value = Value::Int((*copy.by_key(key)?.value).into());
+            Some(((*key).to_owned(), value))
+        });
+        let limits = Value::Map(limits.collect());
+        let timeout = Value::string(format!("{}ms", self.timeout.as_millis()));
+        vec![
+            ("timeout".to_owned(), timeout),
+            ("limits".to_owned(), limits),
+        ]
+    }
+}
+
+/// Largest `limits.table_elements`: what the engine reserves for one table.
+pub const MAX_TABLE_ELEMENTS: u64 = 1_000_000;
+/// Largest `limits.instances`: what the engine reserves for one component.
+pub const MAX_INSTANCES: u64 = 1_000;
+
+/// One limit that a manifest can set.
+pub struct LimitKey<'a> {
+    /// Where the number goes.
+    pub value: &'a mut u64,
+    /// How it is written.
+    pub unit: Unit,
+    /// The largest value that is allowed.
+    pub max: u64,
+}
+
+/// How a limit is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A size: `64 MiB`.
+    Bytes,
+    /// A plain number.
+    Count,
+}
+
+/// Bytes as a person writes them: `64 MiB`.
+pub fn show_bytes(bytes: u64) -> String {
+    match bytes {
+        b if b >= 1024 * MIB && b.is_multiple_of(1024 * MIB) => format!("{} GiB", b / (1024 * MIB)),
+        b if b >= MIB && b.is_multiple_of(MIB) => format!("{} MiB", b / MIB),
+        b if b >= KIB && b.is_multiple_of(KIB) => format!("{} KiB", b / KIB),
+        b => format!("{b} bytes"),
+    }
+}
+
+/// A duration as a person writes it: `30s`, `1500ms`.
+pub fn show_duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms >= 60_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
+        ms if ms >= 1_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}

@@ -1,0 +1,157 @@
+//! The keys of one mapping, each read once, with what is unknown or of the wrong kind reported.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
+use crate::job::Key;
+use crate::value::Value;
+
+use super::node::Node;
+use super::node::NodeKind;
+use super::node::key_text;
+
+/// A mapping being read.
+pub(super) struct Fields<'a> {
+    pub(super) source: &'a Arc<Source>,
+    pub(super) problems: &'a mut Vec<Diagnostic>,
+    entries: Vec<(Key, Node)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a mapping apart; `what` names it in the report if it is none: `a job`.
+    pub(super) fn new(
+        source: &'a Arc<Source>,
+        problems: &'a mut Vec<Diagnostic>,
+        node: Node,
+        what: &str,
+    ) -> Option<Self> {
+        let span = node.span;
+        let found = node.kind_name();
+        let NodeKind::Map(map) = node.kind else {
+            problems.push(Diagnostic::at(
+                source,
+                span,
+                format!("{what} is a mapping, found {found}"),
+            ));
+            return None;
+        };
+        let entries = map.into_iter().map(|(key, value)| {
+            (
+                Key {
+                    name: key_text(&key),
+                    span: key.span,
+                },
+                value,
+            )
+        });
+        let entries = entries.collect();
+        Some(Self {
+            source,
+            problems,
+            entries,
+        })
+    }
+
+    /// Reports a mistake at a place of this file.
+    pub(super) fn report(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
+        self.problems
+            .push(Diagnostic::at(self.source, span, message).maybe_help(help));
+    }
+
+    /// Takes the value of `key` out, if it is there.
+    pub(super) fn take(&mut self, key: &str) -> Option<(Key, Node)> {
+        let at = self.entries.iter().position(|(k, _)| k.name == key)?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Takes a string.
+    pub(super) fn string(&mut self, key: &str) -> Option<(String, Span)> {
+        let (_, node) = self.take(key)?;
+        self.text(node, key)
+    }
+
+    fn text(&mut self, node: Node, what: &str) -> Option<(String, Span)> {
+        let found = node.kind_name();
+        match node {
+            Node {
+                kind: NodeKind::Scalar(Value::String(text)),
+                span,
+                tag: None,
+                ..
+            } => Some((text, span)),
+            node => {
+                let scalar = matches!(
+                    node.kind,
+                    NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_))
+                );
+                let help = scalar.then(|| "write it in quotes".to_owned());
+                self.report(
+                    node.span,
+                    format!("`{what}` is a string, found {found}"),
+                    help,
+                );
+                None
+            }
+        }
+    }
+
+    /// Takes a list of strings.
+    pub(super) fn strings(&mut self, key: &str) -> Vec<Key> {
+        let items = self.list(key).unwrap_or_default();
+        let texts = items
+            .into_iter()
+            .filter_map(|item| self.text(item, &format!("an entry of `{key}`").replace('`', "")));
+        texts.map(|(name, span)| Key { name, span }).collect()
+    }
+
+    /// Takes a list.
+    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
+        let (_, node) = self.take(key)?;
+        let found = node.kind_name();
+        match node.kind {
+            NodeKind::Seq(items) => Some(items),
+            NodeKind::Scalar(Value::Null) => Some(Vec::new()),
+            _ => {
+                self.report(node.span, format!("`{key}` is a list, found {found}"), None);
+                None
+            }
+        }
+    }
+
+    /// Takes a boolean.
+    pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
+        let (_, node) = self.take(key)?;
+        match node.kind {
+            NodeKind::Scalar(Value::Bool(b)) => Some(b),
+            _ => {
+                let message = format!("`{key}` is true or false, found {}", node.kind_name());
+                self.report(node.span, message, None);
+                None
+            }
+        }
+    }
+
+    /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as unknown.
+    pub(super) fn finish(self, known: &[&str], later: &[&str]) {
+        for (key, _) in self.entries {
+            let diagnostic = if later.contains(&key.name.as_str()) {
+                Diagnostic::at(
+                    self.source,
+                    key.span,
+                    format!("`{}` is not supported yet", key.name),
+                )
+            } else {
+                let help = match nearest(&key.name, known.iter().chain(later).copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the keys here are {}", known.join(", ")),
+                };
+                Diagnostic::at(self.source, key.span, format!("unknown key `{}`", key.name))
+                    .help(help)
+            };
+            self.problems.push(diagnostic);
+        }
+    }
+}

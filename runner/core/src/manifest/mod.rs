@@ -1,0 +1,69 @@
+//! Manifests: YAML text in, jobs or diagnostics on the text's own lines out.
+//!
+//! - `node`: YAML as a tree in which every value keeps its place and its tag
+//! - `environment`: `${NAME}` in scalars
+//! - `fields`: the keys of one mapping, each read once, with what is unknown or of the wrong kind reported
+//! - `units`: sizes and durations
+//! - `parse`: a tree to jobs
+//! - `settings`: `jobcontrol.yaml`, the operator's file
+
+mod environment;
+mod fields;
+mod node;
+mod parse;
+mod settings;
+mod units;
+
+pub use environment::Environment;
+pub use node::parse_value;
+pub use parse::parse;
+pub use parse::valid_id;
+pub use settings::CeilingFiles;
+pub use settings::Settings;
+pub use settings::parse_settings;
+
+use std::time::Duration;
+
+use crate::limits::Limits;
+
+/// What a manifest is read with.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    /// The variables that `${NAME}` may take.
+    pub environment: Environment,
+    /// The largest limits a job may ask for.
+    pub ceiling: Ceiling,
+}
+
+/// The largest limits a job may ask for, as the operator set them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// By key under `limits:`.
+    pub limits: Vec<(String, u64)>,
+    /// The largest `timeout`.
+    pub timeout: Option<Duration>,
+}
+
+impl Ceiling {
+    /// The largest value of `key`, if the operator set one.
+    pub fn limit(&self, key: &str) -> Option<u64> {
+        self.limits
+            .iter()
+            .find(|(k, _)| k == key)
+            .map(|(_, max)| *max)
+    }
+
+    /// The defaults, lowered to the ceiling.
+    pub fn defaults(&self) -> Limits {
+        let mut limits = Limits::default();
+        for (key, max) in &self.limits {
+            if let Some(limit) = limits.by_key(key) {
+                *limit.value = (*limit.value).min(*max);
+            }
+        }
+        if let Some(max) = self.timeout {
+            limits.timeout = limits.timeout.min(max);
+        }
+        limits
+    }
+}

@@ -1,0 +1,421 @@
+//! YAML as a tree in which every value keeps its place and its tag.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de;
+use serde_saphyr::NonFiniteFloatPolicy;
+use serde_saphyr::Spanned;
+use serde_saphyr::Tagged;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::value::Value;
+
+use super::environment::Environment;
+use super::environment::Refusal;
+
+const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
+
+/// A YAML value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) kind: NodeKind,
+    pub(super) span: Span,
+    /// A tag of our own, such as `!retval`, with its mark.
+    pub(super) tag: Option<String>,
+    /// The scalar as written, for tags that want text whatever it looks like.
+    pub(super) text: String,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum NodeKind {
+    Scalar(Value),
+    Seq(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+impl Node {
+    /// What a person would call this kind of value.
+    pub(super) fn kind_name(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Scalar(value) => value.kind(),
+            NodeKind::Seq(_) => "a list",
+            NodeKind::Map(_) => "a mapping",
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Raw {
+    Scalar(Value),
+    Seq(Vec<RawNode>),
+    Map(Vec<(RawNode, RawNode)>),
+}
+
+type RawNode = Spanned<Tagged<Raw>>;
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> de::Visitor<'de> for RawVisitor {
+    type Value = Raw;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("YAML")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Null))
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Bool(b)))
+    }
+
+    fn visit_i64<E>(self, i: i64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Int(i.into())))
+    }
+
+    fn visit_u64<E>(self, i: u64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Int(i.into())))
+    }
+
+    fn visit_f64<E>(self, x: f64) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::Float(x)))
+    }
+
+    fn visit_str<E>(self, s: &str) -> Result<Raw, E> {
+        Ok(Raw::Scalar(Value::string(s)))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Raw, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Raw::Seq(items))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Raw, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Raw::Map(entries))
+    }
+}
+
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        underscored_numbers_as_strings: true,
+        ignore_binary_tag_for_string: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    }
+}
+
+/// Reads a whole document. None for one that holds nothing.
+pub(super) fn read(
+    source: &Arc<Source>,
+    environment: &Environment,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let raw: RawNode = match serde_saphyr::from_str_with_options(&source.text, options()) {
+        Ok(raw) => raw,
+        Err(error) => {
+            problems.push(syntax_error(source, &error));
+            return None;
+        }
+    };
+    if matches!(raw.value, Tagged(Raw::Scalar(Value::Null), _)) {
+        problems.push(
+            Diagnostic::of(format!("{}: the file is empty", source.path))
+                .help("write `jobs:` with a list of jobs, or one job with `function:`"),
+        );
+        return None;
+    }
+    Some(
+        Reader {
+            source,
+            environment,
+            problems,
+        }
+        .node(raw, false),
+    )
+}
+
+fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    let offset = error
+        .location()
+        .map(|l| offset_of(&source.text, l.line(), l.column()));
+    let span = offset.map_or_else(Span::default, |start| {
+        Span::new(start, token_end(&source.text, start))
+    });
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
+        let key = key.split(", set").next().unwrap_or(key);
+        return Diagnostic::at(source, span, format!("the key `{key}` is given twice"))
+            .help("keep one of the two");
+    }
+    if message.starts_with("multiple YAML documents") {
+        return Diagnostic::at(source, span, "a manifest is one YAML document")
+            .help("write the jobs as a list below `jobs:`");
+    }
+    if message.starts_with("budget breached") {
+        return Diagnostic::at(source, span, "the file unfolds to too many values")
+            .help("it may hold 250,000 values nested 64 deep, with what its aliases repeat counted each time");
+    }
+    Diagnostic::at(source, span, format!("this is not valid YAML: {message}"))
+}
+
+/// The byte offset of a 1-based line and column in characters.
+fn offset_of(text: &str, line: u64, column: u64) -> usize {
+    let mut start = 0;
+    for _ in 1..line {
+        match text[start..].find('\n') {
+            Some(at) => start += at + 1,
+            None => return text.len(),
+        }
+    }
+    let column = usize::try_from(column)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
+    let in_line = text[start..]
+        .char_indices()
+        .nth(column)
+        .map_or(text.len() - start, |(at, _)| at);
+    start + in_line
+}
+
+/// The end of what stands on the line from `start` on, without a comment.
+fn line_end(text: &str, start: usize) -> usize {
+    let line = text[start..].lines().next().unwrap_or("");
+    let line = line.split(" #").next().unwrap_or(line).trim_end();
+    start + line.len().max(usize::from(!line.is_empty()))
+}
+
+fn token_end(text: &str, start: usize) -> usize {
+    let rest = text.get(start..).unwrap_or("");
+    let token = rest
+        .find(|c: char| c.is_whitespace() || c == ':')
+        .unwrap_or(rest.len());
+    start
+        + token.max(
+            rest.chars()
+                .next()
+                .filter(|c| *c != '\n')
+                .map_or(0, char::len_utf8),
+        )
+}
+
+struct Reader<'a> {
+    source: &'a Arc<Source>,
+    environment: &'a Environment,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn node(&mut self, raw: RawNode, key: bool) -> Node {
+        let at = raw.referenced.span();
+        let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
+        let start = number(at.byte_offset())
+            .unwrap_or_else(|| {
+                offset_of(
+                    &self.source.text,
+                    raw.referenced.line(),
+                    raw.referenced.column(),
+                )
+            })
+            .min(self.source.text.len());
+        let mut span = Span::new(start, start + number(at.byte_len()).unwrap_or(0));
+        let Tagged(raw, tag) = raw.value;
+        let kind = match raw {
+            Raw::Scalar(value) => return self.scalar(value, tag, span, key),
+            Raw::Seq(items) => NodeKind::Seq(
+                items
+                    .into_iter()
+                    .map(|item| self.node(item, false))
+                    .collect(),
+            ),
+            Raw::Map(entries) => {
+                let entries = entries
+                    .into_iter()
+                    .map(|(k, v)| (self.node(k, true), self.node(v, false)));
+                NodeKind::Map(entries.collect())
+            }
+        };
+        span.end = line_end(&self.source.text, start);
+        Node {
+            kind,
+            span,
+            tag: tag.filter(|t| !t.starts_with("tag:yaml.org")),
+            text: String::new(),
+        }
+    }
+
+    fn scalar(&mut self, value: Value, tag: Option<String>, mut span: Span, key: bool) -> Node {
+        let text = self
+            .source
+            .text
+            .get(span.start..span.end)
+            .unwrap_or("")
+            .trim_end()
+            .to_owned();
+        span.end = span.start + text.split('\n').next().unwrap_or("").trim_end().len();
+        let first = text.chars().next();
+        let (plain, double) = (!matches!(first, Some('"' | '\'')), first == Some('"'));
+        let block = self.source.text[..span.start]
+            .trim_end()
+            .ends_with(['|', '>', '-', '+'])
+            && text.contains('\n');
+        let mut node = Node {
+            kind: NodeKind::Scalar(value),
+            span,
+            tag: None,
+            text,
+        };
+        if tag.as_deref() == Some(BINARY_TAG) {
+            node.kind = NodeKind::Scalar(self.binary(&node));
+            return node;
+        }
+        node.tag = tag.filter(|t| !t.starts_with("tag:yaml.org"));
+        if let NodeKind::Scalar(value) = &mut node.kind {
+            if plain
+                && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_)))
+            {
+                *value = Value::Int(int);
+            }
+            if !key
+                && !block
+                && (plain || double)
+                && let Value::String(written) = value
+            {
+                match self.environment.fill(written) {
+                    Ok(None) => {}
+                    Ok(Some(filled)) => {
+                        node.text.clone_from(&filled);
+                        *value = if double {
+                            Value::String(filled)
+                        } else {
+                            plain_scalar(filled)
+                        };
+                    }
+                    Err(Refusal { message, help }) => {
+                        self.problems
+                            .push(Diagnostic::at(self.source, span, message).help(help));
+                        *value = Value::Null;
+                    }
+                }
+            }
+        }
+        node
+    }
+
+    fn binary(&mut self, node: &Node) -> Value {
+        let compact: String = node
+            .text
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'')
+            .collect();
+        match data_encoding::BASE64.decode(compact.as_bytes()) {
+            Ok(bytes) => Value::Bytes(bytes),
+            Err(error) => {
+                let message = format!("this is not valid base64: {error}");
+                self.problems
+                    .push(Diagnostic::at(self.source, node.span, message));
+                Value::Null
+            }
+        }
+    }
+}
+
+/// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against the type.
+fn decimal(text: &str) -> Option<i128> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+/// A plain scalar that a variable was filled into, read again as YAML reads one; never as more than a scalar.
+fn plain_scalar(text: String) -> Value {
+    if !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    {
+        if let Some(int) = decimal(&text) {
+            return Value::Int(int);
+        }
+        if let Ok(Raw::Scalar(value)) = serde_saphyr::from_str_with_options(&text, options()) {
+            return value;
+        }
+    }
+    Value::String(text)
+}
+
+/// Reads one YAML value that stands in no manifest, such as a value of the command line.
+///
+/// # Errors
+///
+/// Text that is not YAML, or that uses a tag.
+pub fn parse_value(text: &str) -> Result<Value, String> {
+    let source = Arc::new(Source {
+        path: String::new(),
+        text: text.to_owned(),
+    });
+    let raw: RawNode = serde_saphyr::from_str_with_options(text, options())
+        .map_err(|e| syntax_error(&source, &e).message)?;
+    let mut problems = Vec::new();
+    let environment = Environment::default();
+    let node = Reader {
+        source: &source,
+        environment: &environment,
+        problems: &mut problems,
+    }
+    .node(raw, true);
+    to_value(node)
+}
+
+fn to_value(node: Node) -> Result<Value, String> {
+    if let Some(tag) = node.tag {
+        return Err(format!("`{tag}` can stand only in a manifest"));
+    }
+    Ok(match node.kind {
+        NodeKind::Scalar(value) => value,
+        NodeKind::Seq(items) => {
+            Value::List(items.into_iter().map(to_value).collect::<Result<_, _>>()?)
+        }
+        NodeKind::Map(entries) => {
+            let entries = entries.into_iter().map(|(key, value)| match key.kind {
+                NodeKind::Scalar(_) => Ok((key_text(&key), to_value(value)?)),
+                _ => Err("a key is a name".to_owned()),
+            });
+            Value::Map(entries.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+/// A key as text: `1` and `true` are names as well.
+pub(super) fn key_text(key: &Node) -> String {
+    match &key.kind {
+        NodeKind::Scalar(Value::String(text)) => text.clone(),
+        _ => key.text.clone(),
+    }
+}

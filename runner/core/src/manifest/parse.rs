@@ -1,0 +1,591 @@
+//! A YAML tree to jobs.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::job::Arg;
+use crate::job::ArgNode;
+use crate::job::EnvGrant;
+use crate::job::FilesGrant;
+use crate::job::FunctionRef;
+use crate::job::Grants;
+use crate::job::Job;
+use crate::job::Key;
+use crate::job::Place;
+use crate::job::Reference;
+use crate::limits::Limits;
+use crate::limits::NOTES;
+use crate::limits::Unit;
+use crate::limits::show_bytes;
+use crate::limits::show_duration;
+use crate::value::Value;
+
+use super::Context;
+use super::fields::Fields;
+use super::node;
+use super::node::Node;
+use super::node::NodeKind;
+use super::node::key_text;
+use super::units;
+
+/// Longest job id: it is a name, and part of file names and URLs.
+const MAX_ID: usize = 128;
+
+const JOB_KEYS: &[&str] = &[
+    "id",
+    "title",
+    "notes",
+    "tags",
+    "function",
+    "args",
+    "kwargs",
+    "dependencies",
+    "timeout",
+    "limits",
+    "grants",
+    "protected",
+];
+
+const JOB_KEYS_LATER: &[&str] = &[
+    "schedule",
+    "retry",
+    "pool",
+    "cleanup_function",
+    "repr_function",
+    "map",
+    "needs",
+    "reuse",
+    "traceback",
+];
+
+/// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it stands, `stem` its
+/// name without the ending, which is the id of a job that has none. A job with a mistake is left out.
+pub fn parse(
+    source: &Arc<Source>,
+    folder: &str,
+    stem: &str,
+    context: &Context,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Job> {
+    let Some(root) = node::read(source, &context.environment, problems) else {
+        return Vec::new();
+    };
+    let NodeKind::Map(entries) = &root.kind else {
+        let message = format!("a manifest is a mapping, found {}", root.kind_name());
+        let help = "write `jobs:` with a list of jobs, or one job with `function:`";
+        problems.push(Diagnostic::at(source, root.span, message).help(help));
+        return Vec::new();
+    };
+    let mut parser = Parser {
+        source,
+        folder,
+        context,
+    };
+    if !entries.iter().any(|(key, _)| key_text(key) == "jobs") {
+        return parser.job(root, Some(stem), problems).into_iter().collect();
+    }
+    let Some(mut fields) = Fields::new(source, problems, root, "a manifest") else {
+        return Vec::new();
+    };
+    let items = fields.list("jobs").unwrap_or_default();
+    fields.finish(&["jobs"], &[]);
+    items
+        .into_iter()
+        .filter_map(|item| parser.job(item, None, problems))
+        .collect()
+}
+
+/// Whether a text can be a job's id.
+pub fn valid_id(id: &str) -> bool {
+    !id.is_empty()
+        && id.len() <= MAX_ID
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+struct Parser<'a> {
+    source: &'a Arc<Source>,
+    folder: &'a str,
+    context: &'a Context,
+}
+
+impl Parser<'_> {
+    fn job(
+        &mut self,
+        node: Node,
+        stem: Option<&str>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Option<Job> {
+        let before = problems.len();
+        let whole = node.span;
+        let mut fields = Fields::new(self.source, problems, node, "a job")?;
+        let (id, id_span) = Self::id(&mut fields, stem, whole);
+        let function = Self::function(&mut fields, whole);
+        let args = fields.take("args");
+        let kwargs = fields.take("kwargs");
+        let mut place = Place {
+            source: Arc::clone(self.source),
+            folder: self.folder.to_owned(),
+            id: id_span,
+            function: function.as_ref().map_or(whole, |(_, span)| *span),
+            args: args.as_ref().map(|(key, _)| key.span),
+            kwargs: kwargs.as_ref().map(|(key, _)| key.span),
+        };
+        if place.id == Span::default() {
+            place.id = place.function;
+        }
+        let args = args
+            .map(|(_, node)| self.args(node, &mut fields))
+            .unwrap_or_default();
+        let kwargs = kwargs
+            .map(|(_, node)| self.kwargs(node, &mut fields))
+            .unwrap_or_default();
+        let notes = fields.string("notes");
+        if let Some((text, span)) = &notes
+            && text.len() > NOTES
+        {
+            fields.report(
+                *span,
+                format!("`notes` is longer than {}", show_bytes(NOTES as u64)),
+                None,
+            );
+        }
+        let dependencies = fields.strings("dependencies");
+        for (i, key) in dependencies.iter().enumerate() {
+            if dependencies[..i].iter().any(|other| other.name == key.name) {
+                fields.report(key.span, format!("`{}` is listed twice", key.name), None);
+            }
+        }
+        let title = fields.string("title").map(|(text, _)| text);
+        let tags = fields
+            .strings("tags")
+            .into_iter()
+            .map(|key| key.name)
+            .collect();
+        let limits = self.limits(&mut fields);
+        let grants = Self::grants(&mut fields);
+        let protected = fields.boolean("protected").unwrap_or(false);
+        fields.finish(JOB_KEYS, JOB_KEYS_LATER);
+        if problems.len() > before {
+            return None;
+        }
+        let (function, _) = function?;
+        let notes = notes.map(|(text, _)| text);
+        Some(Job {
+            id: id?,
+            title,
+            notes,
+            tags,
+            function,
+            args,
+            kwargs,
+            dependencies,
+            limits,
+            grants,
+            protected,
+            place,
+        })
+    }
+
+    fn id(fields: &mut Fields<'_>, stem: Option<&str>, whole: Span) -> (Option<String>, Span) {
+        let help = || {
+            Some(format!(
+                "an id is 1 to {MAX_ID} letters, digits, `_` and `-`"
+            ))
+        };
+        match (fields.take("id"), stem) {
+            (Some((_, node)), _) => {
+                let span = node.span;
+                let id = match node.kind {
+                    NodeKind::Scalar(Value::String(_) | Value::Int(_))
+                        if valid_id(&key_text(&node)) =>
+                    {
+                        return (Some(key_text(&node)), span);
+                    }
+                    NodeKind::Scalar(Value::String(text)) => {
+                        format!("`{text}` cannot be a job's id")
+                    }
+                    _ => format!("`id` is a string, found {}", node.kind_name()),
+                };
+                fields.report(span, id, help());
+                (None, span)
+            }
+            (None, Some(stem)) if valid_id(stem) => (Some(stem.to_owned()), Span::default()),
+            (None, Some(stem)) => {
+                fields.report(
+                    whole,
+                    format!("the file's name `{stem}` cannot be a job's id"),
+                    Some("add `id:`".into()),
+                );
+                (None, whole)
+            }
+            (None, None) => {
+                fields.report(whole, "a job in a list needs an `id`", help());
+                (None, whole)
+            }
+        }
+    }
+
+    fn function(fields: &mut Fields<'_>, whole: Span) -> Option<(FunctionRef, Span)> {
+        let help = || Some("write `plugin:function`, such as `sales:fetch-orders`".to_owned());
+        let Some((text, span)) = fields.string("function") else {
+            if !fields
+                .problems
+                .iter()
+                .any(|p| p.message.starts_with("`function` is a string"))
+            {
+                fields.report(whole, "the job has no `function`", help());
+            }
+            return None;
+        };
+        if text.contains("@sha256:") {
+            fields.report(
+                span,
+                "pinning a plugin by digest is not supported yet",
+                None,
+            );
+            return None;
+        }
+        match text.split_once(':') {
+            Some((plugin, export)) if !plugin.is_empty() && !export.is_empty() => {
+                let function = FunctionRef {
+                    plugin: plugin.to_owned(),
+                    export: export.to_owned(),
+                };
+                Some((function, span))
+            }
+            _ => {
+                fields.report(
+                    span,
+                    format!("`{text}` names no function of a plugin"),
+                    help(),
+                );
+                None
+            }
+        }
+    }
+
+    fn args(&mut self, node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
+        let found = node.kind_name();
+        match node.kind {
+            NodeKind::Seq(items) => items
+                .into_iter()
+                .map(|item| self.arg(item, fields))
+                .collect(),
+            NodeKind::Scalar(Value::Null) => Vec::new(),
+            _ => {
+                let help = Some("arguments by name go below `kwargs:`".to_owned());
+                fields.report(node.span, format!("`args` is a list, found {found}"), help);
+                Vec::new()
+            }
+        }
+    }
+
+    fn kwargs(&mut self, node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
+        let found = node.kind_name();
+        match node.kind {
+            NodeKind::Map(entries) => {
+                let entries = entries.into_iter();
+                entries
+                    .map(|(key, value)| (as_key(&key), self.arg(value, fields)))
+                    .collect()
+            }
+            NodeKind::Scalar(Value::Null) => Vec::new(),
+            _ => {
+                let help = Some("arguments by position go below `args:`".to_owned());
+                fields.report(
+                    node.span,
+                    format!("`kwargs` is a mapping, found {found}"),
+                    help,
+                );
+                Vec::new()
+            }
+        }
+    }
+
+    fn arg(&mut self, node: Node, fields: &mut Fields<'_>) -> Arg {
+        let span = node.span;
+        let nothing = Arg {
+            node: ArgNode::Scalar(Value::Null),
+            span,
+        };
+        match (node.tag.as_deref(), &node.kind) {
+            (None, _) => {}
+            (Some("!retval"), NodeKind::Scalar(_)) => return Self::retval(&node, fields),
+            (Some("!retval"), _) => {
+                fields.report(
+                    span,
+                    "`!retval` takes the id of a job",
+                    Some("write `!retval JOB`".to_owned()),
+                );
+                return nothing;
+            }
+            (Some("!secret"), _) => {
+                fields.report(span, "`!secret` is not supported yet", None);
+                return nothing;
+            }
+            (Some(tag), _) => {
+                let help = Some("the tags here are `!retval` and `!!binary`".to_owned());
+                fields.report(span, format!("unknown tag `{tag}`"), help);
+                return nothing;
+            }
+        }
+        let node = match node.kind {
+            NodeKind::Scalar(value) => ArgNode::Scalar(value),
+            NodeKind::Seq(items) => ArgNode::List(
+                items
+                    .into_iter()
+                    .map(|item| self.arg(item, fields))
+                    .collect(),
+            ),
+            NodeKind::Map(entries) => {
+                let entries = entries.into_iter();
+                ArgNode::Map(
+                    entries
+                        .map(|(key, value)| (as_key(&key), self.arg(value, fields)))
+                        .collect(),
+                )
+            }
+        };
+        Arg { node, span }
+    }
+
+    fn retval(node: &Node, fields: &mut Fields<'_>) -> Arg {
+        let reference = Reference::parse(&key_text(node));
+        if !valid_id(&reference.job) || reference.path.iter().any(String::is_empty) {
+            let help = Some("write `!retval JOB` or `!retval JOB.field`".to_owned());
+            fields.report(node.span, format!("`{}` names no job", node.text), help);
+        }
+        Arg {
+            node: ArgNode::Retval(reference),
+            span: node.span,
+        }
+    }
+
+    fn limits(&mut self, fields: &mut Fields<'_>) -> Limits {
+        let mut limits = self.context.ceiling.defaults();
+        if let Some((text, span)) = fields.string("timeout") {
+            match units::duration(&text) {
+                Ok(timeout) => {
+                    limits.timeout = timeout;
+                    if let Some(max) = self.context.ceiling.timeout.filter(|max| timeout > *max) {
+                        let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
+                        fields.report(
+                            span,
+                            format!("`timeout` of {text} is above the ceiling"),
+                            Some(help),
+                        );
+                    }
+                }
+                Err(message) => fields.report(
+                    span,
+                    message,
+                    Some("write `30s`, `10m` or `1h 30m`".to_owned()),
+                ),
+            }
+        }
+        let Some((_, node)) = fields.take("limits") else {
+            return limits;
+        };
+        let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`") else {
+            return limits;
+        };
+        for key in Limits::KEYS {
+            let Some((_, node)) = inner.take(key) else {
+                continue;
+            };
+            if let Some(number) = limit(&node, key, &mut limits, &mut inner)
+                && let Some(max) = self.context.ceiling.limit(key).filter(|max| number > *max)
+            {
+                let help = format!("jobcontrol.yaml allows {max} at most");
+                inner.report(
+                    node.span,
+                    format!("`{key}` of {} is above the ceiling", node.text),
+                    Some(help),
+                );
+            }
+        }
+        inner.finish(Limits::KEYS, &[]);
+        limits
+    }
+
+    fn grants(fields: &mut Fields<'_>) -> Grants {
+        let Some((key, node)) = fields.take("grants") else {
+            return Grants::default();
+        };
+        let mut grants = Grants {
+            span: Some(key.span),
+            ..Grants::default()
+        };
+        let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`grants`") else {
+            return grants;
+        };
+        for item in inner.list("files").unwrap_or_default() {
+            let problems = &mut *inner.problems;
+            let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`")
+            else {
+                continue;
+            };
+            grants.files.extend(files_grant(&mut file));
+            file.finish(&["host", "guest", "mode"], &[]);
+        }
+        if let Some((_, node)) = inner.take("env") {
+            env_grants(node, &mut inner, &mut grants.env);
+        }
+        inner.finish(&["files", "env"], &["http", "secrets"]);
+        grants
+    }
+}
+
+fn as_key(node: &Node) -> Key {
+    Key {
+        name: key_text(node),
+        span: node.span,
+    }
+}
+
+/// Reads one limit into its place; also used for the operator's ceiling.
+pub(super) fn limit(
+    node: &Node,
+    key: &str,
+    limits: &mut Limits,
+    fields: &mut Fields<'_>,
+) -> Option<u64> {
+    let limit = limits.by_key(key)?;
+    let (read, help) = match (&node.kind, limit.unit) {
+        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
+            (u64::try_from(*i).map_err(|e| e.to_string()), "a number")
+        }
+        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => {
+            (units::size(text), "a size such as `64 MiB`")
+        }
+        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
+        (_, Unit::Bytes) => (
+            Err(format!("found {}", node.kind_name())),
+            "a size such as `64 MiB`",
+        ),
+    };
+    match read {
+        Ok(0) => fields.report(
+            node.span,
+            format!("`{key}` of nothing lets no job run"),
+            None,
+        ),
+        Ok(number) if number > limit.max => {
+            let max = if limit.unit == Unit::Bytes {
+                show_bytes(limit.max)
+            } else {
+                limit.max.to_string()
+            };
+            fields.report(node.span, format!("`{key}` can be {max} at most"), None);
+        }
+        Ok(number) => {
+            *limit.value = number;
+            return Some(number);
+        }
+        Err(reason) => fields.report(node.span, format!("`{key}` is {help}: {reason}"), None),
+    }
+    None
+}
+
+fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
+    let host = fields.string("host");
+    let guest = fields.string("guest");
+    let mode = fields.string("mode");
+    let write = match &mode {
+        None => false,
+        Some((mode, _)) if mode == "read" => false,
+        Some((mode, _)) if mode == "write" => true,
+        Some((other, span)) => {
+            fields.report(
+                *span,
+                format!("`mode` is `read` or `write`, found `{other}`"),
+                None,
+            );
+            false
+        }
+    };
+    let (Some((host, span)), Some((guest, guest_span))) = (host, guest) else {
+        let span = fields
+            .problems
+            .last()
+            .and_then(|p| p.label.as_ref())
+            .map(|l| l.span);
+        let help = Some("write `{ host: ./data, guest: /data, mode: read }`".to_owned());
+        fields.report(
+            span.unwrap_or_default(),
+            "a files grant needs `host` and `guest`",
+            help,
+        );
+        return None;
+    };
+    if !guest.starts_with('/') {
+        fields.report(
+            guest_span,
+            format!("`guest` is an absolute path, found `{guest}`"),
+            Some("write `/data`".into()),
+        );
+    }
+    Some(FilesGrant {
+        host,
+        guest,
+        write,
+        span,
+    })
+}
+
+fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
+    let span = node.span;
+    let help = || Some("write `[NAME]`, or `{NAME: value}`".to_owned());
+    match node.kind {
+        NodeKind::Seq(items) => {
+            for item in items {
+                match item.kind {
+                    NodeKind::Scalar(Value::String(name)) if valid_variable(&name) => {
+                        out.push(EnvGrant {
+                            name,
+                            value: None,
+                            span: item.span,
+                        });
+                    }
+                    _ => fields.report(item.span, "this is no name of a variable", help()),
+                }
+            }
+        }
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                let name = key_text(&key);
+                match value.kind {
+                    _ if !valid_variable(&name) => {
+                        fields.report(key.span, "this is no name of a variable", help())
+                    }
+                    NodeKind::Scalar(Value::String(text)) => {
+                        out.push(EnvGrant {
+                            name,
+                            value: Some(text),
+                            span: key.span,
+                        });
+                    }
+                    NodeKind::Scalar(Value::Null) => out.push(EnvGrant {
+                        name,
+                        value: None,
+                        span: key.span,
+                    }),
+                    _ => fields.report(
+                        value.span,
+                        "a variable's value is a string",
+                        Some("write it in quotes".into()),
+                    ),
+                }
+            }
+        }
+        _ => fields.report(span, "`env` is a list of names or a mapping", help()),
+    }
+}
+
+fn valid_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

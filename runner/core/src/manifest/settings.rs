@@ -1,0 +1,138 @@
+//! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask for.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::limits::Limits;
+
+use super::Ceiling;
+use super::environment::Environment;
+use super::fields::Fields;
+use super::node;
+use super::parse::limit;
+use super::units;
+
+const KEYS: &[&str] = &[
+    "jobs",
+    "store",
+    "cache",
+    "environment",
+    "plugins",
+    "ceiling",
+];
+const KEYS_LATER: &[&str] = &["pools", "retention", "server", "secrets"];
+
+/// What the operator decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The jobs folder; key `jobs`.
+    pub jobs: Option<String>,
+    /// The store's URL; key `store`.
+    pub store: Option<String>,
+    /// The folder of compiled plugins; key `cache`.
+    pub cache: Option<String>,
+    /// Names of variables that manifests may take; key `environment`.
+    pub environment: Vec<String>,
+    /// Folders where plugins are looked for, after the manifest's own; key `plugins`.
+    pub plugins: Vec<String>,
+    /// The largest limits; keys `ceiling.limits` and `ceiling.timeout`.
+    pub ceiling: Ceiling,
+    /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
+    pub files: Option<Vec<CeilingFiles>>,
+}
+
+/// A folder that jobs may be granted, with all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CeilingFiles {
+    /// The folder, relative to where jobcontrol.yaml stands.
+    pub host: String,
+    /// Whether a job may be granted to write there.
+    pub write: bool,
+}
+
+/// Reads the operator's file, and reports all that is wrong with it.
+pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Settings {
+    let mut settings = Settings::default();
+    if source
+        .text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return settings;
+    }
+    let Some(root) = node::read(source, &Environment::default(), problems) else {
+        return settings;
+    };
+    let Some(mut fields) = Fields::new(source, problems, root, "the configuration") else {
+        return settings;
+    };
+    let text = |fields: &mut Fields<'_>, key| fields.string(key).map(|(text, _)| text);
+    settings.jobs = text(&mut fields, "jobs");
+    settings.store = text(&mut fields, "store");
+    settings.cache = text(&mut fields, "cache");
+    settings.environment = fields
+        .strings("environment")
+        .into_iter()
+        .map(|key| key.name)
+        .collect();
+    settings.plugins = fields
+        .strings("plugins")
+        .into_iter()
+        .map(|key| key.name)
+        .collect();
+    if let Some((_, node)) = fields.take("ceiling")
+        && let Some(ceiling) = Fields::new(source, fields.problems, node, "`ceiling`")
+    {
+        read_ceiling(ceiling, &mut settings);
+    }
+    fields.finish(KEYS, KEYS_LATER);
+    settings
+}
+
+fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
+    if let Some((text, span)) = fields.string("timeout") {
+        match units::duration(&text) {
+            Ok(timeout) => settings.ceiling.timeout = Some(timeout),
+            Err(message) => fields.report(
+                span,
+                message,
+                Some("write `30s`, `10m` or `1h 30m`".to_owned()),
+            ),
+        }
+    }
+    if let Some((_, node)) = fields.take("limits")
+        && let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`")
+    {
+        let mut scratch = Limits::default();
+        for key in Limits::KEYS {
+            let Some((_, node)) = inner.take(key) else {
+                continue;
+            };
+            let number = limit(&node, key, &mut scratch, &mut inner);
+            settings
+                .ceiling
+                .limits
+                .extend(number.map(|max| ((*key).to_owned(), max)));
+        }
+        inner.finish(Limits::KEYS, &[]);
+    }
+    if let Some(items) = fields.list("files") {
+        let mut files = Vec::new();
+        for item in items {
+            let Some(mut file) =
+                Fields::new(fields.source, fields.problems, item, "an entry of `files`")
+            else {
+                continue;
+            };
+            let write = file.string("mode").is_some_and(|(mode, _)| mode == "write");
+            files.extend(
+                file.string("host")
+                    .map(|(host, _)| CeilingFiles { host, write }),
+            );
+            file.finish(&["host", "mode"], &[]);
+        }
+        settings.files = Some(files);
+    }
+    fields.finish(&["limits", "timeout", "files"], &[]);
+}

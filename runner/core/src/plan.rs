@@ -1,0 +1,218 @@
+//! What is due, and in which order.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::build::Build;
+use crate::check::Graph;
+use crate::job::Job;
+use crate::value::Value;
+
+/// Keys of a job that decide what a build returns; the others may change without making it outdated.
+const DECISIVE_KEYS: &[&str] = &["function", "args", "kwargs", "dependencies", "grants"];
+
+/// How a job stands, by its finished builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// It has no finished build that was not skipped.
+    NotBuilt,
+    /// It has finished builds, and none succeeded.
+    Failed,
+    /// Its last success used something that has changed since, for these reasons.
+    Outdated(Vec<String>),
+    /// Its last success is still what a build would make today.
+    Success,
+}
+
+impl JobStatus {
+    /// The name that is shown and stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotBuilt => "not_built",
+            Self::Failed => "failed",
+            Self::Outdated(_) => "outdated",
+            Self::Success => "success",
+        }
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for JobStatus {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// What the store knows of a job.
+#[derive(Clone, Debug, Default)]
+pub struct JobHistory {
+    /// Whether it has a finished build that was not skipped.
+    pub finished: bool,
+    /// Its latest successful build, not skipped: what dependents are pinned to.
+    pub latest: Option<Build>,
+    /// Its latest build that was successful or skipped: what tells whether it is outdated.
+    pub last_good: Option<Build>,
+}
+
+/// The status of `job`, whose plugin has `digest` today. `latest` tells the digest of the latest return value of a
+/// dependency.
+pub fn job_status(
+    job: &Job,
+    digest: &str,
+    history: &JobHistory,
+    latest: impl Fn(&str) -> Option<Option<String>>,
+) -> JobStatus {
+    let (Some(_), Some(used)) = (&history.latest, &history.last_good) else {
+        return if history.finished {
+            JobStatus::Failed
+        } else {
+            JobStatus::NotBuilt
+        };
+    };
+    let mut reasons = Vec::new();
+    if used
+        .plugin
+        .as_deref()
+        .is_some_and(|plugin| plugin != digest)
+    {
+        reasons.push("the plugin has changed".to_owned());
+    }
+    let today = job.to_config();
+    for key in DECISIVE_KEYS {
+        if used.config.get(key) != today.get(key) {
+            reasons.push(format!("`{key}` has changed"));
+        }
+    }
+    if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty())
+    {
+        reasons.push("its last build ran with other arguments".to_owned());
+    }
+    for pin in used.pins() {
+        if let Some(newest) = latest(&pin.job)
+            && newest != pin.retval_digest
+        {
+            reasons.push(format!("`{}` returned something else since", pin.job));
+        }
+    }
+    if reasons.is_empty() {
+        JobStatus::Success
+    } else {
+        JobStatus::Outdated(reasons)
+    }
+}
+
+/// What to build, each after what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Jobs in an order in which each comes after its dependencies.
+    pub order: Vec<String>,
+    /// For each, those of the plan that must be built first.
+    pub waits_for: BTreeMap<String, Vec<String>>,
+}
+
+/// Plans the builds of `targets`, and with `deps` of what they need that is missing or outdated. A dependency is due
+/// as well if something that it needs is due.
+pub fn plan<'a>(
+    graph: &'a Graph,
+    targets: &[&'a str],
+    deps: bool,
+    status: impl Fn(&str) -> JobStatus,
+) -> Plan {
+    let mut due: BTreeSet<&str> = targets.iter().copied().collect();
+    let order = order(graph, targets);
+    if deps {
+        for id in &order {
+            let needs_due = graph
+                .dependencies
+                .get(*id)
+                .into_iter()
+                .flatten()
+                .any(|need| due.contains(need.as_str()));
+            if needs_due || status(id) != JobStatus::Success {
+                due.insert(id);
+            }
+        }
+    }
+    let order: Vec<_> = order.into_iter().filter(|id| due.contains(id)).collect();
+    let waits_for = order.iter().map(|id| {
+        let needs = graph.dependencies.get(*id).into_iter().flatten();
+        (
+            (*id).to_owned(),
+            needs
+                .filter(|need| due.contains(need.as_str()))
+                .cloned()
+                .collect(),
+        )
+    });
+    Plan {
+        waits_for: waits_for.collect(),
+        order: order.iter().map(|id| (*id).to_owned()).collect(),
+    }
+}
+
+/// `targets` and all they depend on, dependencies first; jobs in a cycle come in any order.
+pub fn order<'a>(graph: &'a Graph, targets: &[&'a str]) -> Vec<&'a str> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut stack: Vec<(&str, bool)> = targets.iter().rev().map(|id| (*id, false)).collect();
+    while let Some((id, done)) = stack.pop() {
+        if done {
+            order.push(id);
+        } else if seen.insert(id) {
+            stack.push((id, true));
+            let needs = graph.dependencies.get(id).into_iter().flatten();
+            stack.extend(needs.rev().map(|need| (need.as_str(), false)));
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(edges: &[(&str, &[&str])]) -> Graph {
+        let dependencies = edges.iter().map(|(id, needs)| {
+            (
+                (*id).to_owned(),
+                needs.iter().map(|need| (*need).to_owned()).collect(),
+            )
+        });
+        Graph {
+            dependencies: dependencies.collect(),
+            ..Graph::default()
+        }
+    }
+
+    #[test]
+    fn dependencies_come_first_and_once() {
+        let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
+        assert_eq!(order(&graph, &["d"]), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn what_needs_something_due_is_due() {
+        let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("x", &[])]);
+        let status = |id: &str| {
+            if id == "a" {
+                JobStatus::NotBuilt
+            } else {
+                JobStatus::Success
+            }
+        };
+        assert_eq!(plan(&graph, &["c"], true, status).order, ["a", "b", "c"]);
+        assert_eq!(plan(&graph, &["c"], false, status).order, ["c"]);
+        assert_eq!(
+            plan(&graph, &["c"], true, |_| JobStatus::Success).order,
+            ["c"]
+        );
+    }
+}

@@ -1,0 +1,663 @@
+//! The contract of a store, by the method names of the Python library that jobcontrol descends from.
+//!
+//! Every change is a [`Write`] handed to [`Storage::submit`], so that a backend can commit together what waits
+//! together; the methods named for one change each are built on it. A backend passes the suite in `tests/storage.rs`.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::build::Build;
+use crate::build::Failure;
+use crate::build::Frame;
+use crate::build::cut_frames;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::event::NewRecord;
+use crate::progress;
+use crate::progress::Progress;
+use crate::value;
+use crate::value::PackError;
+use crate::value::Value;
+
+/// What a store could not do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// There is no such build.
+    #[error("there is no build {0}")]
+    NotFound(u64),
+    /// Another process has taken the build over, or it has ended.
+    #[error("build {0} is no longer this process's: it has ended, or another process took it over")]
+    Stale(u64),
+    /// A value that the store does not take.
+    #[error("{0}")]
+    Refused(String),
+    /// The store itself: its file, its disk, its schema.
+    #[error("{0}")]
+    Backend(String),
+}
+
+/// The result of a store's method.
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+/// A change to the store. Values come packed, so that a writer only writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A new build; answered with its id.
+    CreateBuild(NewBuild),
+    /// An attempt begins.
+    StartBuild(StartBuild),
+    /// A build ends.
+    FinishBuild(FinishBuild),
+    /// The newest report of a group.
+    Progress(u64, Progress),
+    /// A log record.
+    Log(u64, LogRow),
+    /// A build goes, with its progress and log.
+    DeleteBuild(u64),
+    /// Log records go; answered with their number.
+    PruneLog(PruneLog),
+    /// The bytes of a plugin, kept once per digest.
+    Plugin(Arc<str>, Arc<[u8]>),
+}
+
+/// A build to be created.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewBuild {
+    /// The job.
+    pub job_id: Arc<str>,
+    /// The packed build config.
+    pub config: Arc<[u8]>,
+    /// SHA-256 of the plugin.
+    pub plugin: Option<Arc<str>>,
+    /// WIT text of the return value's type.
+    pub retval_type: Option<Arc<str>>,
+    /// When it is created.
+    pub created: Timestamp,
+    /// Starts it in the same moment, as this owner's first attempt.
+    pub start: Option<Arc<str>>,
+}
+
+/// An attempt that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartBuild {
+    /// The build.
+    pub id: u64,
+    /// The process that runs it.
+    pub owner: Option<Arc<str>>,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// Who may end a build: the owner of that attempt, while it has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The process that runs it.
+    pub owner: Arc<str>,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// A build that ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishBuild {
+    /// The build.
+    pub id: u64,
+    /// Who says so; none to end it whatever its state is.
+    pub guard: Option<Guard>,
+    /// When.
+    pub time: Timestamp,
+    /// Whether it ended well.
+    pub success: bool,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// The packed return value.
+    pub retval: Option<Vec<u8>>,
+    /// SHA-256 of `retval`.
+    pub retval_digest: Option<String>,
+    /// The packed failure.
+    pub exception: Option<Vec<u8>>,
+    /// The packed traceback.
+    pub exception_tb: Option<Vec<u8>>,
+}
+
+/// A log record to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRow {
+    /// When it was written.
+    pub created: Timestamp,
+    /// 10 to 50.
+    pub level: i64,
+    /// Message, target, fields and failure, packed.
+    pub record: Vec<u8>,
+    /// The packed traceback of the failure.
+    pub exception_tb: Option<Vec<u8>>,
+}
+
+/// Which log records go: those that fit every part that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneLog {
+    /// Only those of this job's builds.
+    pub job_id: Option<String>,
+    /// Only those of this build.
+    pub build_id: Option<u64>,
+    /// Only those written before this moment.
+    pub before: Option<Timestamp>,
+    /// Only those at or below this level.
+    pub level: Option<i64>,
+}
+
+/// The answer to a write: the id of a new build, or the number of rows for what deletes.
+pub type Written = u64;
+
+/// Called once with the answer, after the commit; possibly on the writer's thread, so it must not wait.
+pub type Completion = Box<dyn FnOnce(Result<Written>) + Send>;
+
+/// Which builds to list; filters combine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildFilter {
+    /// Only those of this job.
+    pub job_id: Option<String>,
+    /// Only those whose flag is so.
+    pub started: Option<bool>,
+    /// Only those whose flag is so.
+    pub finished: Option<bool>,
+    /// Only those whose flag is so.
+    pub success: Option<bool>,
+    /// Only those whose flag is so.
+    pub skipped: Option<bool>,
+    /// By id.
+    pub order: Order,
+    /// How many at most.
+    pub limit: u64,
+    /// Leaves out config, return value and traceback, which can be large.
+    pub brief: bool,
+}
+
+impl Default for BuildFilter {
+    fn default() -> Self {
+        Self {
+            job_id: None,
+            started: None,
+            finished: None,
+            success: None,
+            skipped: None,
+            order: Order::Asc,
+            limit: 100,
+            brief: false,
+        }
+    }
+}
+
+impl BuildFilter {
+    /// All builds of a job, oldest first, 100 at most.
+    pub fn job(job_id: &str) -> Self {
+        Self {
+            job_id: Some(job_id.to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Oldest or newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Oldest first.
+    Asc,
+    /// Newest first.
+    Desc,
+}
+
+/// Which log records to read; filters combine. Records come in the order in which they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Only those of this job's builds.
+    pub job_id: Option<String>,
+    /// Only those of this build.
+    pub build_id: Option<u64>,
+    /// Only those at or above this level.
+    pub min_level: Option<i64>,
+    /// Only those of this moment or later.
+    pub min_date: Option<Timestamp>,
+    /// Only those before this moment.
+    pub max_date: Option<Timestamp>,
+    /// Only those with a greater id, to read on from where one was.
+    pub after: Option<u64>,
+}
+
+/// A log record as it was stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRecord {
+    /// Rising.
+    pub id: u64,
+    /// The build.
+    pub build_id: u64,
+    /// What was written.
+    pub record: NewRecord,
+}
+
+/// How a build is ended by hand; the defaults are those of a success without a value.
+#[derive(Clone, Debug, Default)]
+pub struct Finish {
+    /// Whether it ended well; none means true.
+    pub success: Option<bool>,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// What the function returned.
+    pub retval: Option<Value>,
+    /// Why it failed.
+    pub exception: Option<Failure>,
+}
+
+/// A store of builds, their progress and their log.
+pub trait Storage: Send + Sync {
+    /// Where this store's times come from.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Makes the tables, or brings them to this version. Doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn install(&self) -> Result<()>;
+
+    /// Removes all that `install` made, with all data.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn uninstall(&self) -> Result<()>;
+
+    /// Hands a change over, waiting while too many wait. Changes are applied in the order of their submission, and
+    /// `done` is called after the change is durable.
+    fn submit(&self, write: Write, done: Completion);
+
+    /// As `submit`, but gives the change back where `submit` would wait.
+    ///
+    /// # Errors
+    ///
+    /// What was given, if too many changes wait.
+    fn try_submit(
+        &self,
+        write: Write,
+        done: Completion,
+    ) -> std::result::Result<(), (Write, Completion)>;
+
+    /// Builds in order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
+
+    /// One build, whole.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn get_build(&self, id: u64) -> Result<Build>;
+
+    /// The newest report of each group of a build, in the order of their first reports.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>>;
+
+    /// Calls `each` for every record that the filter lets through, until it breaks.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn iter_log_messages(
+        &self,
+        filter: &LogFilter,
+        each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
+    ) -> Result<()>;
+
+    /// The bytes of a plugin that some build was made with.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Submits a change and waits for its commit.
+    ///
+    /// # Errors
+    ///
+    /// The change's own.
+    fn write(&self, write: Write) -> Result<Written> {
+        let (sender, receiver) = mpsc::channel();
+        self.submit(write, Box::new(move |answer| drop(sender.send(answer))));
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(StorageError::Backend("the store was closed".to_owned())))
+    }
+
+    /// Creates a build of a job with its config; answers its id.
+    ///
+    /// # Errors
+    ///
+    /// A config that cannot be packed, or the backend's.
+    fn create_build(&self, job_id: &str, config: &Value) -> Result<u64> {
+        let config = self
+            .pack(config)
+            .map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
+        let created = self.clock().now();
+        let job_id = Arc::from(job_id);
+        self.write(Write::CreateBuild(NewBuild {
+            job_id,
+            config: config.into(),
+            created,
+            ..NewBuild::default()
+        }))
+    }
+
+    /// Records that an attempt begins.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn start_build(&self, id: u64) -> Result<()> {
+        let time = self.clock().now();
+        self.write(Write::StartBuild(StartBuild {
+            id,
+            owner: None,
+            time,
+        }))
+        .map(drop)
+    }
+
+    /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the build.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn finish_build(&self, id: u64, finish: Finish) -> Result<()> {
+        let packed = pack_finish(id, None, self.clock().now(), finish);
+        self.write(Write::FinishBuild(packed)).map(drop)
+    }
+
+    /// Records that a build failed.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn finish_build_with_exception(&self, id: u64, failure: Failure) -> Result<()> {
+        self.finish_build(
+            id,
+            Finish {
+                success: Some(false),
+                exception: Some(failure),
+                ..Finish::default()
+            },
+        )
+    }
+
+    /// Records the newest progress of a group; `group` is its levels, or one `::` string.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` for what the columns cannot hold, `NotFound`, or the backend's.
+    fn report_build_progress(
+        &self,
+        id: u64,
+        group: &[&str],
+        current: u64,
+        total: u64,
+        status: &str,
+    ) -> Result<()> {
+        let report =
+            progress::checked(group, current, total, status).map_err(StorageError::Refused)?;
+        self.write(Write::Progress(id, report)).map(drop)
+    }
+
+    /// Records the newest progress of the whole build.
+    ///
+    /// # Errors
+    ///
+    /// As [`Storage::report_build_progress`].
+    fn update_build_progress(&self, id: u64, current: u64, total: u64) -> Result<()> {
+        self.report_build_progress(id, &[], current, total, "")
+    }
+
+    /// Deletes a build with its progress and its log.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn delete_build(&self, id: u64) -> Result<()> {
+        self.write(Write::DeleteBuild(id)).map(drop)
+    }
+
+    /// The newest build that started, finished, succeeded and was not skipped.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_latest_successful_build(&self, job_id: &str) -> Result<Option<Build>> {
+        let builds = self.get_job_builds(&BuildFilter {
+            started: Some(true),
+            finished: Some(true),
+            success: Some(true),
+            skipped: Some(false),
+            order: Order::Desc,
+            limit: 1,
+            ..BuildFilter::job(job_id)
+        })?;
+        Ok(builds.into_iter().next())
+    }
+
+    /// Stores a log record.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or the backend's.
+    fn log_message(&self, id: u64, record: NewRecord) -> Result<()> {
+        self.write(Write::Log(id, pack_record(record))).map(drop)
+    }
+
+    /// Deletes log records at or below `level` and older than `max_age` seconds; answers their number.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn prune_log_messages(
+        &self,
+        job_id: Option<&str>,
+        build_id: Option<u64>,
+        max_age: Option<u64>,
+        level: Option<i64>,
+    ) -> Result<u64> {
+        let before = max_age.map(|seconds| self.clock().now().minus_seconds(seconds));
+        self.write(Write::PruneLog(PruneLog {
+            job_id: job_id.map(str::to_owned),
+            build_id,
+            before,
+            level,
+        }))
+    }
+
+    /// Packs a value as it is stored.
+    ///
+    /// # Errors
+    ///
+    /// A value that MessagePack or the store cannot hold.
+    fn pack(&self, value: &Value) -> std::result::Result<Vec<u8>, PackError> {
+        value::pack(value)
+    }
+
+    /// Reads a packed value; where that fails and `safe` is set, a text that says why.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no packed value, unless `safe` is set.
+    fn unpack(&self, bytes: &[u8], safe: bool) -> std::result::Result<Value, PackError> {
+        match value::unpack(bytes) {
+            Err(error) if safe => Ok(Value::String(format!("could not be read: {error}"))),
+            result => result,
+        }
+    }
+
+    /// Packs a failure and its traceback as they are stored. Never fails: what cannot be packed is left out, and the
+    /// message says so.
+    fn pack_exception(&self, failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
+        pack_failure(failure)
+    }
+}
+
+/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the reason kept.
+pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finish) -> FinishBuild {
+    let mut success = finish.success.unwrap_or(true);
+    let mut exception = finish.exception;
+    let retval = match finish.retval.as_ref().map(value::pack).transpose() {
+        Ok(packed) => packed,
+        Err(error) => {
+            success = false;
+            let message = format!("the return value could not be packed: {error}");
+            exception.get_or_insert_with(|| Failure::new("retval", message));
+            None
+        }
+    };
+    let (exception, exception_tb) = match exception.map(pack_failure) {
+        Some((exception, tb)) => (Some(exception), tb),
+        None => (None, None),
+    };
+    FinishBuild {
+        id,
+        guard,
+        time,
+        success,
+        skipped: finish.skipped,
+        retval_digest: retval.as_deref().map(value::digest),
+        retval,
+        exception,
+        exception_tb,
+    }
+}
+
+/// As [`Storage::pack_exception`].
+fn pack_failure(mut failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
+    let frames = pack_frames(std::mem::take(&mut failure.frames));
+    failure.causes.truncate(100);
+    failure
+        .causes
+        .iter_mut()
+        .for_each(|cause| cut_frames(&mut cause.frames));
+    if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
+        failure.value = Some(Value::String(format!("could not be packed: {error}")));
+    }
+    let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
+        let placeholder = Failure::new(
+            &failure.kind,
+            format!(
+                "{} (the rest could not be packed: {error})",
+                failure.message
+            ),
+        );
+        rmp_serde::to_vec_named(&placeholder)
+    });
+    (packed.unwrap_or_default(), frames)
+}
+
+fn pack_frames(mut frames: Vec<Frame>) -> Option<Vec<u8>> {
+    if frames.is_empty() {
+        return None;
+    }
+    cut_frames(&mut frames);
+    rmp_serde::to_vec_named(&frames).ok()
+}
+
+/// Reads a packed failure; where that fails, one that says so.
+pub fn unpack_failure(bytes: &[u8]) -> Failure {
+    rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
+        Failure::new(
+            "unknown",
+            format!("the stored failure could not be read: {error}"),
+        )
+    })
+}
+
+/// Reads a packed traceback; where that fails, one frame that says so.
+pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
+    rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
+        vec![Frame {
+            function: format!("the stored traceback could not be read: {error}"),
+            ..Frame::default()
+        }]
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedRecord {
+    message: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    fields: Vec<(String, String)>,
+    #[serde(default)]
+    exception: Option<Failure>,
+}
+
+/// Packs a log record as it is stored.
+pub fn pack_record(record: NewRecord) -> LogRow {
+    let NewRecord {
+        created,
+        level,
+        message,
+        target,
+        fields,
+        mut failure,
+    } = record;
+    let frames = failure
+        .as_mut()
+        .map(|f| std::mem::take(&mut f.frames))
+        .unwrap_or_default();
+    let packed = PackedRecord {
+        message,
+        target,
+        fields,
+        exception: failure,
+    };
+    // Only a failure's value could refuse to be packed, and a record's failure carries none.
+    let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
+    LogRow {
+        created,
+        level,
+        record,
+        exception_tb: pack_frames(frames),
+    }
+}
+
+/// Reads a stored log record.
+pub fn unpack_record(row: &LogRow) -> NewRecord {
+    let packed: PackedRecord =
+        rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
+            message: format!("the stored record could not be read: {error}"),
+            target: String::new(),
+            fields: Vec::new(),
+            exception: None,
+        });
+    let mut failure = packed.exception;
+    if let (Some(failure), Some(tb)) = (&mut failure, &row.exception_tb) {
+        failure.frames = unpack_frames(tb);
+    }
+    let PackedRecord {
+        message,
+        target,
+        fields,
+        ..
+    } = packed;
+    NewRecord {
+        created: row.created,
+        level: row.level,
+        message,
+        target,
+        fields,
+        failure,
+    }
+}

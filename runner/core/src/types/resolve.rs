@@ -1,0 +1,482 @@
+//! What a manifest wrote, made into the argument of a call.
+//!
+//! The same walk checks before anything runs, when return values have a type and no value yet, and makes the value
+//! when the call is due: what the check accepts, the call accepts.
+
+use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
+use crate::job::Arg;
+use crate::job::ArgNode;
+use crate::job::Key;
+use crate::job::Reference;
+use crate::value::Value;
+
+use super::Named;
+use super::Type;
+use super::convert;
+use super::convert::some;
+use super::fits;
+
+/// Where the return values of other jobs come from.
+pub trait Retvals {
+    /// The type of `job`'s return value and, once it is built, the value. None where the job's type cannot be known,
+    /// which is then reported elsewhere.
+    fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)>;
+}
+
+/// Something in an argument that does not fit its parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where in the manifest.
+    pub span: Span,
+    /// Where in the argument, from the parameter's name inwards: `orders[2].total`.
+    pub path: String,
+    /// What is wrong, in a few words: `expected u32, found a string`.
+    pub reason: String,
+    /// What would mend it.
+    pub help: Option<String>,
+}
+
+/// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is meaningless if anything
+/// was reported, or if a return value had no value yet.
+pub fn resolve(
+    arg: &Arg,
+    name: &str,
+    ty: &Type,
+    retvals: &dyn Retvals,
+    problems: &mut Vec<Problem>,
+) -> Value {
+    let mut walk = Walk {
+        retvals,
+        problems,
+        path: name.to_owned(),
+    };
+    walk.arg(arg, ty)
+}
+
+struct Walk<'a> {
+    retvals: &'a dyn Retvals,
+    problems: &'a mut Vec<Problem>,
+    path: String,
+}
+
+impl Walk<'_> {
+    fn arg(&mut self, arg: &Arg, ty: &Type) -> Value {
+        match (&arg.node, ty) {
+            (ArgNode::Retval(reference), ty) => self.retval(arg, reference, ty),
+            (_, Type::Unsupported(what)) => {
+                self.problem(arg.span, format!("{what} cannot be given"), None)
+            }
+            (node, Type::Option(inner)) => self.option(arg, node, inner),
+            (ArgNode::Scalar(value), ty) => self.scalar(arg, value, ty),
+            (ArgNode::List(items), Type::List(item)) => {
+                let list = items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, arg)| self.inside(&format!("[{i}]"), arg, item));
+                let list: Vec<_> = list.collect();
+                if ty.is_bytes() {
+                    bytes(list)
+                } else {
+                    Value::List(list)
+                }
+            }
+            (ArgNode::List(items), Type::Tuple(types)) => {
+                if items.len() != types.len() {
+                    let found = format!("expected {ty}, found a list of {}", items.len());
+                    return self.problem(
+                        arg.span,
+                        found,
+                        Some(format!("{ty} takes {} values", types.len())),
+                    );
+                }
+                let items = items.iter().zip(types).enumerate();
+                Value::List(
+                    items
+                        .map(|(i, (arg, t))| self.inside(&format!("[{i}]"), arg, t))
+                        .collect(),
+                )
+            }
+            (ArgNode::List(items), Type::Flags(flags)) => self.flags(items, flags),
+            (ArgNode::Map(entries), Type::Record(record)) => self.record(arg, entries, record),
+            (ArgNode::Map(entries), Type::Variant(variant)) => {
+                let names: Vec<_> = variant.names().collect();
+                self.case(arg, entries, ty, &names, |case| {
+                    variant.get(case).map(|(n, t)| (n, t.as_ref()))
+                })
+            }
+            (ArgNode::Map(entries), Type::Result(ok, err)) => {
+                self.case(arg, entries, ty, &["ok", "err"], |case| match case {
+                    "ok" => Some(("ok", ok.as_deref())),
+                    "err" => Some(("err", err.as_deref())),
+                    _ => None,
+                })
+            }
+            (ArgNode::List(_), ty) => self.mismatch(arg, ty, "a list"),
+            (ArgNode::Map(_), ty) => self.mismatch(arg, ty, "a mapping"),
+        }
+    }
+
+    fn inside(&mut self, step: &str, arg: &Arg, ty: &Type) -> Value {
+        let outer = self.path.len();
+        self.path.push_str(step);
+        let value = self.arg(arg, ty);
+        self.path.truncate(outer);
+        value
+    }
+
+    fn problem(&mut self, span: Span, reason: String, help: Option<String>) -> Value {
+        self.problems.push(Problem {
+            span,
+            path: self.path.clone(),
+            reason,
+            help,
+        });
+        Value::Null
+    }
+
+    fn mismatch(&mut self, arg: &Arg, ty: &Type, found: &str) -> Value {
+        let help = match ty {
+            Type::Record(record) => {
+                Some(format!("`{ty}` has the fields {}", listed(record.names())))
+            }
+            Type::Variant(variant) => {
+                Some(format!("`{ty}` has the cases {}", listed(variant.names())))
+            }
+            Type::Enum(cases) => Some(format!("`{ty}` has the cases {}", listed(cases.names()))),
+            Type::Flags(_) => Some(format!("`{ty}` is written as a list of names")),
+            _ => None,
+        };
+        self.problem(arg.span, format!("expected {ty}, found {found}"), help)
+    }
+
+    fn option(&mut self, arg: &Arg, node: &ArgNode, inner: &Type) -> Value {
+        if matches!(node, ArgNode::Scalar(Value::Null)) {
+            return Value::Null;
+        }
+        match (node, inner) {
+            (ArgNode::Map(entries), Type::Option(_)) => match entries.as_slice() {
+                [(key, arg)] if key.name == "some" => {
+                    let value = self.inside(".some", arg, inner);
+                    some(value, inner)
+                }
+                _ => self.problem(
+                    arg.span,
+                    format!("expected option<{inner}>, found a mapping"),
+                    Some("an option of an option is written `{some: x}` or null".to_owned()),
+                ),
+            },
+            _ => {
+                let value = self.arg(arg, inner);
+                some(value, inner)
+            }
+        }
+    }
+
+    fn retval(&mut self, arg: &Arg, reference: &Reference, ty: &Type) -> Value {
+        let Some((mut from, mut value)) = self.retvals.retval(&reference.job) else {
+            return Value::Null;
+        };
+        for field in &reference.path {
+            let Some(inner) = from.field(field) else {
+                let help = match from {
+                    Type::Record(record) => nearest(field, record.names())
+                        .map(|near| format!("did you mean `{near}`?"))
+                        .or_else(|| {
+                            Some(format!(
+                                "`{from}` has the fields {}",
+                                listed(record.names())
+                            ))
+                        }),
+                    _ => Some(format!(
+                        "only a record has fields, and `{}` returns {from}",
+                        reference.job
+                    )),
+                };
+                let reason = format!(
+                    "the return value of `{}` has no field `{field}`",
+                    reference.job
+                );
+                return self.problem(arg.span, reason, help);
+            };
+            value = value.and_then(|v| match v {
+                Value::Map(entries) => entries
+                    .iter()
+                    .find(|(k, _)| super::same_name(k, field))
+                    .map(|(_, v)| v),
+                _ => None,
+            });
+            from = inner;
+        }
+        if let Err(misfit) = fits(from, ty) {
+            let at = if misfit.path.starts_with('[') || misfit.path.is_empty() {
+                ""
+            } else {
+                "."
+            };
+            let outer = self.path.len();
+            self.path.push_str(&format!("{at}{}", misfit.path));
+            let help = format!("`!retval {reference}` is {from}, the parameter takes {ty}");
+            let value = self.problem(arg.span, misfit.reason, Some(help));
+            self.path.truncate(outer);
+            return value;
+        }
+        match value {
+            None => Value::Null,
+            Some(value) => convert(value.clone(), from, ty).unwrap_or_else(|reason| {
+                self.problem(arg.span, format!("`!retval {reference}`: {reason}"), None)
+            }),
+        }
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what is not exact is reported first"
+    )]
+    fn scalar(&mut self, arg: &Arg, value: &Value, ty: &Type) -> Value {
+        match (value, ty) {
+            (Value::Bool(_), Type::Bool) | (Value::String(_), Type::String) => value.clone(),
+            (Value::Int(i), Type::Int(int)) => {
+                let (min, max) = int.range();
+                if (min..=max).contains(i) {
+                    return value.clone();
+                }
+                let help = format!("{ty} holds {min} to {max}");
+                self.problem(
+                    arg.span,
+                    format!("{i} is out of range for {ty}"),
+                    Some(help),
+                )
+            }
+            (Value::Float(_), Type::F64) => value.clone(),
+            (Value::Float(x), Type::F32) => self.f32(arg, *x),
+            (Value::Int(i), Type::F64) if *i as f64 as i128 == *i => Value::Float(*i as f64),
+            (Value::Int(i), Type::F32) if *i as f32 as i128 == *i => Value::Float(*i as f64),
+            (Value::Int(i), Type::F32 | Type::F64) => self.problem(
+                arg.span,
+                format!("{i} is not exact as {ty}"),
+                Some(format!("write {i}.0 to round it")),
+            ),
+            (Value::String(text), Type::F32 | Type::F64) if non_finite(text).is_some() => {
+                non_finite(text).map_or(Value::Null, Value::Float)
+            }
+            (Value::String(text), Type::Char) => {
+                let mut chars = text.chars();
+                match (chars.next(), chars.next()) {
+                    (Some(_), None) => value.clone(),
+                    _ => self.problem(
+                        arg.span,
+                        format!("expected one char, found {} of them", text.chars().count()),
+                        None,
+                    ),
+                }
+            }
+            (Value::Bytes(_), ty) if ty.is_bytes() => value.clone(),
+            (Value::Bytes(bytes), Type::List(item)) => {
+                let items = bytes
+                    .iter()
+                    .map(|b| self.scalar(arg, &Value::Int((*b).into()), item));
+                Value::List(items.collect())
+            }
+            (Value::String(case), Type::Enum(cases)) => match cases.get(case) {
+                Some((name, ())) => Value::string(name),
+                None => self.unknown_case(arg.span, case, ty, cases.names()),
+            },
+            (Value::String(case), Type::Variant(cases)) => match cases.get(case) {
+                Some((name, None)) => Value::string(name),
+                Some((name, Some(payload))) => {
+                    let help = format!("write `{name}: ..` with a value of type {payload}");
+                    self.problem(
+                        arg.span,
+                        format!("case `{name}` of `{ty}` carries a value"),
+                        Some(help),
+                    )
+                }
+                None => self.unknown_case(arg.span, case, ty, cases.names()),
+            },
+            (Value::String(case), Type::Result(None, _)) if case == "ok" => {
+                Value::entry("ok", Value::Null)
+            }
+            (Value::String(case), Type::Result(_, None)) if case == "err" => {
+                Value::entry("err", Value::Null)
+            }
+            (Value::Int(_) | Value::Float(_) | Value::Bool(_), Type::String) => {
+                let help = Some("write it in quotes".to_owned());
+                self.problem(
+                    arg.span,
+                    format!("expected string, found {}", value.kind()),
+                    help,
+                )
+            }
+            (value, ty) => self.mismatch(arg, ty, value.kind()),
+        }
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an f32 parameter rounds, as every language does"
+    )]
+    fn f32(&mut self, arg: &Arg, x: f64) -> Value {
+        let short = x as f32;
+        if short.is_infinite() && x.is_finite() {
+            return self.problem(arg.span, format!("{x:e} is out of range for f32"), None);
+        }
+        Value::Float(short.into())
+    }
+
+    fn unknown_case<'n>(
+        &mut self,
+        span: Span,
+        case: &str,
+        ty: &Type,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Value {
+        let names: Vec<_> = names.collect();
+        let help = nearest(case, names.iter().copied())
+            .map(|near| format!("did you mean `{near}`?"))
+            .unwrap_or_else(|| format!("`{ty}` has the cases {}", listed(names.into_iter())));
+        self.problem(span, format!("`{ty}` has no case `{case}`"), Some(help))
+    }
+
+    fn flags(&mut self, items: &[Arg], flags: &Named<()>) -> Value {
+        let mut set: Vec<&str> = Vec::new();
+        for arg in items {
+            match &arg.node {
+                ArgNode::Scalar(Value::String(name)) => match flags.get(name) {
+                    Some((name, ())) => set.push(name),
+                    None => {
+                        self.unknown_case(
+                            arg.span,
+                            name,
+                            &Type::Flags(flags.clone()),
+                            flags.names(),
+                        );
+                    }
+                },
+                _ => {
+                    self.problem(
+                        arg.span,
+                        format!("expected the name of a flag of `{}`", flags.name),
+                        None,
+                    );
+                }
+            }
+        }
+        let in_order = flags
+            .names()
+            .filter(|name| set.contains(name))
+            .map(Value::string);
+        Value::List(in_order.collect())
+    }
+
+    fn record(&mut self, arg: &Arg, entries: &[(Key, Arg)], record: &Named<Type>) -> Value {
+        for (key, _) in entries {
+            if record.get(&key.name).is_none() {
+                let help = nearest(&key.name, record.names())
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .unwrap_or_else(|| {
+                        format!(
+                            "`{}` has the fields {}",
+                            record.name,
+                            listed(record.names())
+                        )
+                    });
+                self.problem(
+                    key.span,
+                    format!("`{}` has no field `{}`", record.name, key.name),
+                    Some(help),
+                );
+            }
+        }
+        let mut fields = Vec::with_capacity(record.members.len());
+        for (name, ty) in &record.members {
+            let mut given = entries
+                .iter()
+                .filter(|(key, _)| super::same_name(&key.name, name));
+            let value = match (given.next(), ty) {
+                (Some((_, arg)), ty) => self.inside(&format!(".{name}"), arg, ty),
+                (None, Type::Option(_)) => Value::Null,
+                (None, ty) => {
+                    let help = Some(format!("add `{name}:` with a value of type {ty}"));
+                    self.problem(
+                        arg.span,
+                        format!("field `{name}` of `{}` is missing", record.name),
+                        help,
+                    )
+                }
+            };
+            if let Some((key, _)) = given.next() {
+                self.problem(key.span, format!("field `{name}` is given twice"), None);
+            }
+            fields.push((name.clone(), value));
+        }
+        Value::Map(fields)
+    }
+
+    fn case<'t>(
+        &mut self,
+        arg: &Arg,
+        entries: &[(Key, Arg)],
+        ty: &Type,
+        names: &[&str],
+        find: impl Fn(&str) -> Option<(&'t str, Option<&'t Type>)>,
+    ) -> Value {
+        let [(key, payload)] = entries else {
+            let help = Some(format!("write one of {}", listed(names.iter().copied())));
+            return self.problem(
+                arg.span,
+                format!("expected one case of {ty}, found {} keys", entries.len()),
+                help,
+            );
+        };
+        match find(&key.name) {
+            Some((name, Some(ty))) => {
+                let value = self.inside(&format!(".{name}"), payload, ty);
+                Value::entry(name, value)
+            }
+            Some((name, None)) if matches!(payload.node, ArgNode::Scalar(Value::Null)) => {
+                match ty {
+                    Type::Result(..) => Value::entry(name, Value::Null),
+                    _ => Value::string(name),
+                }
+            }
+            Some((name, None)) => self.problem(
+                payload.span,
+                format!("case `{name}` of {ty} carries no value"),
+                None,
+            ),
+            None => self.unknown_case(key.span, &key.name, ty, names.iter().copied()),
+        }
+    }
+}
+
+/// The names in back quotes, as a sentence has them.
+pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 12;
+    let all: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    if all.len() > SHOWN {
+        format!("{} and {} more", all[..SHOWN].join(", "), all.len() - SHOWN)
+    } else {
+        all.join(", ")
+    }
+}
+
+fn bytes(list: Vec<Value>) -> Value {
+    let byte = |value: &Value| match value {
+        Value::Int(i) => u8::try_from(*i).ok(),
+        _ => None,
+    };
+    list.iter()
+        .map(byte)
+        .collect::<Option<Vec<u8>>>()
+        .map_or(Value::List(list), Value::Bytes)
+}
+
+fn non_finite(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
+    }
+}
