@@ -1,0 +1,40 @@
+//! The host's side of a jobcontrol plugin: logging, progress, failures and the running build.
+//!
+//! A plugin writes its own WIT with its own exports and generates bindings for it as usual. This
+//! crate brings the imports of `jobcontrol:plugin`; the two are merged when the component is made.
+//!
+//! ```no_run
+//! use jobcontrol_plugin::ProgressIterator;
+//!
+//! // Once in the crate: `log` and panics go to the host from then on.
+//! jobcontrol_plugin::init_on_load!();
+//!
+//! fn total(amounts: Vec<u64>) -> u64 {
+//!     log::info!(count = amounts.len(); "adding up");
+//!     amounts.iter().progress(["total"]).sum()
+//! }
+//! # fn main() { total(vec![1]); }
+//! ```
+//!
+//! In reading order: [`init`] and [`init_on_load!`], [`progress`], [`build`], [`failure`].
+//!
+//! Outside WebAssembly there is no host, so that a plugin's functions can be tested with
+//! `cargo test`: log records and progress go nowhere, [`current`] gives a made-up build, and
+//! [`skip`] and [`fail`] panic.
+
+pub mod build;
+pub mod failure;
+mod host;
+mod init;
+mod logger;
+mod panic;
+pub mod progress;
+
+pub use build::BuildInfo;
+pub use build::current;
+pub use build::skip;
+pub use failure::fail;
+pub use failure::fail_with;
+pub use init::init;
+pub use progress::Progress;
+pub use progress::ProgressIterator;
