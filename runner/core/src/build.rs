@@ -53,14 +53,8 @@ impl Build {
     /// The status that its flags tell.
     pub fn status(&self) -> BuildStatus {
         match self {
-            Self {
-                finished: false,
-                started: false,
-                ..
-            } => BuildStatus::Created,
-            Self {
-                finished: false, ..
-            } => BuildStatus::Running,
+            Self { finished: false, started: false, .. } => BuildStatus::Created,
+            Self { finished: false, .. } => BuildStatus::Running,
             Self { success: false, .. } => BuildStatus::Failed,
             Self { skipped: true, .. } => BuildStatus::Skipped,
             _ => BuildStatus::Successful,
@@ -77,11 +71,7 @@ impl Build {
                 return None;
             };
             let retval_digest = pin.get("retval").and_then(Value::as_str).map(str::to_owned);
-            Some(Pin {
-                job: job.clone(),
-                build: u64::try_from(*build).ok()?,
-                retval_digest,
-            })
+            Some(Pin { job: job.clone(), build: u64::try_from(*build).ok()?, retval_digest })
         };
         pins.iter().filter_map(pin).collect()
     }
@@ -101,14 +91,8 @@ pub struct Pin {
 impl Pin {
     /// As the build config keeps it.
     pub fn to_value(&self) -> Value {
-        let digest = self
-            .retval_digest
-            .clone()
-            .map_or(Value::Null, Value::String);
-        Value::Map(vec![
-            ("build".to_owned(), Value::Int(self.build.into())),
-            ("retval".to_owned(), digest),
-        ])
+        let digest = self.retval_digest.clone().map_or(Value::Null, Value::String);
+        Value::Map(vec![("build".to_owned(), Value::Int(self.build.into())), ("retval".to_owned(), digest)])
     }
 }
 
@@ -161,11 +145,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without value or frames.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            message: message.into(),
-            ..Self::default()
-        }
+        Self { kind: kind.into(), message: message.into(), ..Self::default() }
     }
 }
 
@@ -212,17 +192,13 @@ pub fn cut_frames(frames: &mut Vec<Frame>) {
         cut(&mut frame.file, MAX_LOCAL);
         cut(&mut frame.function, MAX_LOCAL);
         frame.context.truncate(15);
-        frame
-            .context
-            .iter_mut()
-            .for_each(|line| cut(line, MAX_LOCAL));
+        frame.context.iter_mut().for_each(|line| cut(line, MAX_LOCAL));
         frame.locals.iter_mut().for_each(|(name, text)| {
             cut(name, 1_000);
             cut(text, MAX_LOCAL);
         });
-        let fixed: usize = frame.file.len()
-            + frame.function.len()
-            + frame.context.iter().map(String::len).sum::<usize>();
+        let fixed: usize =
+            frame.file.len() + frame.function.len() + frame.context.iter().map(String::len).sum::<usize>();
         if fixed > left {
             break;
         }
@@ -253,28 +229,13 @@ mod tests {
 
     #[test]
     fn a_traceback_is_cut_from_the_outside() {
-        let frame = |size| Frame {
-            locals: vec![("x".into(), "y".repeat(size))],
-            ..Frame::default()
-        };
+        let frame = |size| Frame { locals: vec![("x".into(), "y".repeat(size))], ..Frame::default() };
         let mut frames: Vec<_> = (0..500).map(|_| frame(20_000)).collect();
-        frames.push(Frame {
-            function: "innermost".into(),
-            ..Frame::default()
-        });
+        frames.push(Frame { function: "innermost".into(), ..Frame::default() });
         cut_frames(&mut frames);
         assert_eq!(frames.last().unwrap().function, "innermost");
-        let total: usize = frames
-            .iter()
-            .flat_map(|f| &f.locals)
-            .map(|(_, text)| text.len())
-            .sum();
+        let total: usize = frames.iter().flat_map(|f| &f.locals).map(|(_, text)| text.len()).sum();
         assert!(total <= MAX_TRACEBACK);
-        assert!(
-            frames
-                .iter()
-                .flat_map(|f| &f.locals)
-                .all(|(_, text)| text.len() <= MAX_LOCAL + 8)
-        );
+        assert!(frames.iter().flat_map(|f| &f.locals).all(|(_, text)| text.len() <= MAX_LOCAL + 8));
     }
 }

@@ -61,28 +61,15 @@ impl Graph {
         let mut next: Vec<&str> = targets.into_iter().collect();
         while let Some(id) = next.pop() {
             if seen.insert(id) {
-                next.extend(
-                    self.dependencies
-                        .get(id)
-                        .into_iter()
-                        .flatten()
-                        .map(String::as_str),
-                );
+                next.extend(self.dependencies.get(id).into_iter().flatten().map(String::as_str));
             }
         }
         seen
     }
 
     /// What is wrong with `targets` or anything they depend on.
-    pub fn problems_of<'a>(
-        &'a self,
-        targets: impl IntoIterator<Item = &'a str>,
-    ) -> Vec<&'a Diagnostic> {
-        self.closure(targets)
-            .into_iter()
-            .filter_map(|id| self.broken.get(id))
-            .flatten()
-            .collect()
+    pub fn problems_of<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> Vec<&'a Diagnostic> {
+        self.closure(targets).into_iter().filter_map(|id| self.broken.get(id)).flatten().collect()
     }
 }
 
@@ -93,50 +80,27 @@ pub fn check(jobs: Vec<Job>, plugins: &[Lookup]) -> Graph {
     for (job, lookup) in jobs.into_iter().zip(plugins) {
         let job = Arc::new(job);
         if let Some(first) = places.get(&job.id) {
-            let twice = Diagnostic::at(
-                &job.place.source,
-                job.place.id,
-                format!("two jobs are called `{}`", job.id),
-            )
-            .label("the second")
-            .related(&first.place.source, first.place.id, "the first")
-            .help("an id is unique in the whole folder");
+            let twice = Diagnostic::at(&job.place.source, job.place.id, format!("two jobs are called `{}`", job.id))
+                .label("the second")
+                .related(&first.place.source, first.place.id, "the first")
+                .help("an id is unique in the whole folder");
             graph.broken.entry(job.id.clone()).or_default().push(twice);
             continue;
         }
-        let dependencies = job
-            .dependency_ids()
-            .iter()
-            .map(|(id, _)| (*id).to_owned())
-            .collect();
+        let dependencies = job.dependency_ids().iter().map(|(id, _)| (*id).to_owned()).collect();
         graph.dependencies.insert(job.id.clone(), dependencies);
         match find_function(&job, lookup) {
             Ok((plugin, signature)) => {
-                graph.jobs.insert(
-                    job.id.clone(),
-                    CheckedJob {
-                        job: Arc::clone(&job),
-                        plugin,
-                        signature,
-                    },
-                );
+                graph.jobs.insert(job.id.clone(), CheckedJob { job: Arc::clone(&job), plugin, signature });
             }
-            Err(problem) => graph
-                .broken
-                .entry(job.id.clone())
-                .or_default()
-                .push(problem),
+            Err(problem) => graph.broken.entry(job.id.clone()).or_default().push(problem),
         }
         places.insert(job.id.clone(), job);
     }
     for job in places.values() {
         let problems = check_job(&graph, &places, job);
         if !problems.is_empty() {
-            graph
-                .broken
-                .entry(job.id.clone())
-                .or_default()
-                .extend(problems);
+            graph.broken.entry(job.id.clone()).or_default().extend(problems);
         }
     }
     report_cycles(&mut graph, &places);
@@ -148,14 +112,10 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
     let at = |message: String| Diagnostic::at(&place.source, place.function, message);
     let plugin = lookup.as_ref().map_err(|problem| {
         let diagnostic = at(problem.message.clone());
-        problem
-            .help
-            .iter()
-            .fold(diagnostic, |diagnostic, help| diagnostic.help(help))
+        problem.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help))
     })?;
-    let signature = plugin
-        .find(&job.function.export)
-        .map_err(|problem| at(problem.message).maybe_help(problem.help))?;
+    let signature =
+        plugin.find(&job.function.export).map_err(|problem| at(problem.message).maybe_help(problem.help))?;
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
 
@@ -164,24 +124,15 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
     let mut out = Vec::new();
     for (id, span) in job.dependency_ids() {
         if !places.contains_key(id) && !graph.broken.contains_key(id) {
-            let help = nearest(id, places.keys().map(String::as_str))
-                .map(|near| format!("did you mean `{near}`?"));
-            out.push(
-                Diagnostic::at(source, span, format!("there is no job `{id}`")).maybe_help(help),
-            );
+            let help = nearest(id, places.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            out.push(Diagnostic::at(source, span, format!("there is no job `{id}`")).maybe_help(help));
         }
     }
     for (reference, span) in job.references() {
-        if graph
-            .jobs
-            .get(&reference.job)
-            .is_some_and(|other| other.signature.retval().is_none())
-        {
+        if graph.jobs.get(&reference.job).is_some_and(|other| other.signature.retval().is_none()) {
             let signature = &graph.jobs[&reference.job].signature;
             let message = format!("`{}` returns nothing", reference.job);
-            let help = format!(
-                "its function is `{signature}`; write it under `dependencies` for order alone"
-            );
+            let help = format!("its function is `{signature}`; write it under `dependencies` for order alone");
             out.push(Diagnostic::at(source, span, message).help(help));
         }
     }
@@ -209,21 +160,12 @@ struct SignatureRetvals<'a>(&'a Graph);
 
 impl Retvals for SignatureRetvals<'_> {
     fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)> {
-        self.0
-            .jobs
-            .get(job)?
-            .signature
-            .retval()
-            .map(|ty| (ty, None))
+        self.0.jobs.get(job)?.signature.retval().map(|ty| (ty, None))
     }
 }
 
 /// Which argument goes to which parameter, in declared order; none where an optional one was left out.
-pub fn bind<'a>(
-    job: &'a Job,
-    signature: &Signature,
-    out: &mut Vec<Diagnostic>,
-) -> Vec<Option<&'a Arg>> {
+pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<&'a Arg>> {
     let source = &job.place.source;
     let shown = format!("the function is `{signature}`");
     let mut bound: Vec<Option<&Arg>> = signature.params.iter().map(|_| None).collect();
@@ -239,50 +181,27 @@ pub fn bind<'a>(
         }
     }
     for (key, arg) in &job.kwargs {
-        match signature
-            .params
-            .iter()
-            .position(|(name, _)| same_name(name, &key.name))
-        {
+        match signature.params.iter().position(|(name, _)| same_name(name, &key.name)) {
             Some(at) if bound[at].is_none() => bound[at] = Some(arg),
             Some(at) => {
                 let message = format!("parameter `{}` is given twice", signature.params[at].0);
                 let first = bound[at].map_or(key.span, |arg| arg.span);
-                out.push(
-                    Diagnostic::at(source, key.span, message)
-                        .label("here")
-                        .related(source, first, "and here"),
-                );
+                out.push(Diagnostic::at(source, key.span, message).label("here").related(source, first, "and here"));
             }
             None => {
                 let names = signature.params.iter().map(|(name, _)| name.as_str());
                 let help = nearest(&key.name, names).map(|near| format!("did you mean `{near}`?"));
                 let message = format!("there is no parameter `{}`", key.name);
-                out.push(
-                    Diagnostic::at(source, key.span, message)
-                        .maybe_help(help)
-                        .help(&shown),
-                );
+                out.push(Diagnostic::at(source, key.span, message).maybe_help(help).help(&shown));
             }
         }
     }
-    let missing = signature
-        .params
-        .iter()
-        .zip(&bound)
-        .filter(|((_, ty), arg)| arg.is_none() && !matches!(ty, Type::Option(_)));
+    let missing =
+        signature.params.iter().zip(&bound).filter(|((_, ty), arg)| arg.is_none() && !matches!(ty, Type::Option(_)));
     let missing: Vec<_> = missing.map(|((name, _), _)| name.as_str()).collect();
     if !missing.is_empty() {
-        let span = job
-            .place
-            .kwargs
-            .or(job.place.args)
-            .unwrap_or(job.place.function);
-        let what = if missing.len() == 1 {
-            "argument"
-        } else {
-            "arguments"
-        };
+        let span = job.place.kwargs.or(job.place.args).unwrap_or(job.place.function);
+        let what = if missing.len() == 1 { "argument" } else { "arguments" };
         let message = format!("missing {what} {}", listed(missing.into_iter()));
         out.push(Diagnostic::at(source, span, message).help(shown));
     }
@@ -297,9 +216,7 @@ fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
     }
     for (id, dependencies) in &graph.dependencies {
         for dependency in dependencies {
-            if let (Some(from), Some(to)) =
-                (indices.get(id.as_str()), indices.get(dependency.as_str()))
-            {
+            if let (Some(from), Some(to)) = (indices.get(id.as_str()), indices.get(dependency.as_str())) {
                 net.add_edge(*from, *to, ());
             }
         }
@@ -311,13 +228,7 @@ fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
             continue;
         };
         if let Some(cycle) = shortest_cycle(&graph.dependencies, &members, first) {
-            found.push((
-                members
-                    .iter()
-                    .map(|id| (*id).to_owned())
-                    .collect::<Vec<_>>(),
-                cycle,
-            ));
+            found.push((members.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>(), cycle));
         }
     }
     for (members, cycle) in found {
@@ -326,11 +237,7 @@ fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
         for id in members.iter().skip(1) {
             graph.broken.entry(id.clone()).or_default();
         }
-        graph
-            .broken
-            .entry(members[0].clone())
-            .or_default()
-            .push(diagnostic);
+        graph.broken.entry(members[0].clone()).or_default().push(diagnostic);
     }
 }
 
@@ -366,11 +273,7 @@ fn shortest_cycle(
 fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Diagnostic {
     let mention = |from: &str, to: &str| {
         let job = &places[from];
-        let span = job
-            .dependency_ids()
-            .iter()
-            .find(|(id, _)| *id == to)
-            .map_or_else(Span::default, |(_, span)| *span);
+        let span = job.dependency_ids().iter().find(|(id, _)| *id == to).map_or_else(Span::default, |(_, span)| *span);
         (Arc::clone(&job.place.source), span)
     };
     let (source, span) = mention(&cycle[0], &cycle[1]);
@@ -378,12 +281,10 @@ fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Di
         [id, _] => format!("job `{id}` depends on itself"),
         _ => format!("these jobs wait for each other: {}", cycle.join(" -> ")),
     };
-    let mut diagnostic = Diagnostic::at(&source, span, message)
-        .label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
+    let mut diagnostic = Diagnostic::at(&source, span, message).label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
     for pair in cycle.windows(2).skip(1) {
         let (source, span) = mention(&pair[0], &pair[1]);
-        diagnostic =
-            diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));
+        diagnostic = diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));
     }
     diagnostic.help("take one of these dependencies away")
 }

@@ -16,9 +16,7 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// The moment `seconds` before this one, held at the earliest possible moment.
     pub fn minus_seconds(self, seconds: u64) -> Self {
-        let micros = i64::try_from(seconds)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(1_000_000);
+        let micros = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         Self(self.0.saturating_sub(micros))
     }
 
@@ -31,12 +29,9 @@ impl Timestamp {
         if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(stamp.as_microsecond()));
         }
-        let date: jiff::civil::Date = text.parse().map_err(|_| {
-            format!("`{text}` is no time: write `2026-11-22T06:00:00Z` or `2026-11-22`")
-        })?;
-        let zoned = date
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .map_err(|e| e.to_string())?;
+        let date: jiff::civil::Date =
+            text.parse().map_err(|_| format!("`{text}` is no time: write `2026-11-22T06:00:00Z` or `2026-11-22`"))?;
+        let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|e| e.to_string())?;
         Ok(Self(zoned.timestamp().as_microsecond()))
     }
 
@@ -73,9 +68,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }
@@ -110,10 +103,7 @@ mod tests {
     fn a_timestamp_reads_what_it_shows() {
         let stamp = Timestamp(1_795_370_400_123_456);
         assert_eq!(Timestamp::parse(&stamp.to_string()), Ok(stamp));
-        assert_eq!(
-            Timestamp::parse("1970-01-02"),
-            Ok(Timestamp(86_400_000_000))
-        );
+        assert_eq!(Timestamp::parse("1970-01-02"), Ok(Timestamp(86_400_000_000)));
         assert!(Timestamp::parse("yesterday").is_err());
     }
 }

@@ -33,10 +33,7 @@ impl Source {
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 }
 
@@ -67,27 +64,13 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A mistake at a place.
     pub fn at(source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
-        let label = Label {
-            source: Arc::clone(source),
-            span,
-            text: String::new(),
-        };
-        Self {
-            message: message.into(),
-            label: Some(label),
-            related: Vec::new(),
-            help: Vec::new(),
-        }
+        let label = Label { source: Arc::clone(source), span, text: String::new() };
+        Self { message: message.into(), label: Some(label), related: Vec::new(), help: Vec::new() }
     }
 
     /// A mistake of a whole file or folder.
     pub fn of(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            label: None,
-            related: Vec::new(),
-            help: Vec::new(),
-        }
+        Self { message: message.into(), label: None, related: Vec::new(), help: Vec::new() }
     }
 
     /// Says `text` beside the caret.
@@ -116,19 +99,13 @@ impl Diagnostic {
     /// Adds another place that belongs to it.
     #[must_use]
     pub fn related(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Self {
-        self.related.push(Label {
-            source: Arc::clone(source),
-            span,
-            text: text.into(),
-        });
+        self.related.push(Label { source: Arc::clone(source), span, text: text.into() });
         self
     }
 
     /// Where it stands among others: by file, then by place.
     pub fn order(&self) -> (&str, usize) {
-        self.label.as_ref().map_or(("", 0), |label| {
-            (label.source.path.as_str(), label.span.start)
-        })
+        self.label.as_ref().map_or(("", 0), |label| (label.source.path.as_str(), label.span.start))
     }
 }
 
@@ -146,11 +123,7 @@ impl fmt::Display for Diagnostic {
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
     let alike = |a: &str, b: &str| {
-        if a.eq_ignore_ascii_case(b) || crate::types::same_name(a, b) {
-            1.0
-        } else {
-            strsim::jaro_winkler(a, b)
-        }
+        if a.eq_ignore_ascii_case(b) || crate::types::same_name(a, b) { 1.0 } else { strsim::jaro_winkler(a, b) }
     };
     candidates
         .into_iter()
@@ -166,10 +139,7 @@ mod tests {
 
     #[test]
     fn a_position_counts_characters_from_one() {
-        let source = Source {
-            path: "x".into(),
-            text: "a\nbé: c".into(),
-        };
+        let source = Source { path: "x".into(), text: "a\nbé: c".into() };
         assert_eq!(source.position(0), (1, 1));
         assert_eq!(source.position(source.text.find('c').unwrap()), (2, 5));
         assert_eq!(source.position(1000), (2, 6));

@@ -21,13 +21,7 @@ pub enum Level {
 
 impl Level {
     /// All of them in rising order.
-    pub const ALL: [Self; 5] = [
-        Self::Debug,
-        Self::Info,
-        Self::Warning,
-        Self::Error,
-        Self::Critical,
-    ];
+    pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
 
     /// The level's name in capitals.
     pub fn name(self) -> &'static str {
@@ -42,10 +36,7 @@ impl Level {
 
     /// The name of the highest level that `number` reaches.
     pub fn name_of(number: i64) -> &'static str {
-        let reached = Self::ALL
-            .into_iter()
-            .rev()
-            .find(|level| *level as i64 <= number);
+        let reached = Self::ALL.into_iter().rev().find(|level| *level as i64 <= number);
         reached.unwrap_or(Self::Debug).name()
     }
 
@@ -55,15 +46,11 @@ impl Level {
     ///
     /// Any other text.
     pub fn parse(text: &str) -> Result<i64, String> {
-        let named = Self::ALL
-            .into_iter()
-            .find(|level| level.name().eq_ignore_ascii_case(text));
+        let named = Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(text));
         match (named, text.parse()) {
             (Some(level), _) => Ok(level as i64),
             (None, Ok(number)) => Ok(number),
-            _ => Err(format!(
-                "`{text}` is no level: debug, info, warning, error, critical or a number"
-            )),
+            _ => Err(format!("`{text}` is no level: debug, info, warning, error, critical or a number")),
         }
     }
 }

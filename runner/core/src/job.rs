@@ -115,10 +115,7 @@ impl Reference {
     /// Reads `JOB` or `JOB.field.field`.
     pub fn parse(text: &str) -> Self {
         let mut parts = text.trim().split('.').map(str::to_owned);
-        Self {
-            job: parts.next().unwrap_or_default(),
-            path: parts.collect(),
-        }
+        Self { job: parts.next().unwrap_or_default(), path: parts.collect() }
     }
 }
 
@@ -137,23 +134,12 @@ impl Arg {
             Value::Map(entries) => ArgNode::Map(
                 entries
                     .into_iter()
-                    .map(|(name, value)| {
-                        (
-                            Key {
-                                name,
-                                span: Span::default(),
-                            },
-                            Self::literal(value),
-                        )
-                    })
+                    .map(|(name, value)| (Key { name, span: Span::default() }, Self::literal(value)))
                     .collect(),
             ),
             scalar => ArgNode::Scalar(scalar),
         };
-        Self {
-            node,
-            span: Span::default(),
-        }
+        Self { node, span: Span::default() }
     }
 
     /// Every `!retval` in this argument, with its place.
@@ -171,15 +157,10 @@ impl Arg {
         match &self.node {
             ArgNode::Scalar(value) => value.clone(),
             ArgNode::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
-            ArgNode::Map(entries) => Value::Map(
-                entries
-                    .iter()
-                    .map(|(key, arg)| (key.name.clone(), arg.to_value()))
-                    .collect(),
-            ),
-            ArgNode::Retval(reference) => {
-                Value::entry(RETVAL_KEY, Value::string(reference.to_string()))
+            ArgNode::Map(entries) => {
+                Value::Map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
             }
+            ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
         }
     }
 }
@@ -224,60 +205,33 @@ impl Job {
     pub fn references(&self) -> Vec<(&Reference, Span)> {
         let mut out = Vec::new();
         self.args.iter().for_each(|arg| arg.references(&mut out));
-        self.kwargs
-            .iter()
-            .for_each(|(_, arg)| arg.references(&mut out));
+        self.kwargs.iter().for_each(|(_, arg)| arg.references(&mut out));
         out
     }
 
     /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the first mention.
     pub fn dependency_ids(&self) -> Vec<(&str, Span)> {
         let mut seen = BTreeSet::new();
-        let named = self
-            .dependencies
-            .iter()
-            .map(|key| (key.name.as_str(), key.span));
+        let named = self.dependencies.iter().map(|key| (key.name.as_str(), key.span));
         let implied = self.references();
-        let implied = implied
-            .iter()
-            .map(|(reference, span)| (reference.job.as_str(), *span));
-        named
-            .chain(implied)
-            .filter(|(id, _)| seen.insert(*id))
-            .collect()
+        let implied = implied.iter().map(|(reference, span)| (reference.job.as_str(), *span));
+        named.chain(implied).filter(|(id, _)| seen.insert(*id)).collect()
     }
 
     /// The copy that a build keeps. Pins and overrides are added by who creates the build.
     pub fn to_config(&self) -> Value {
         let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
-        let strings =
-            |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
-        let kwargs = self
-            .kwargs
-            .iter()
-            .map(|(key, arg)| (key.name.clone(), arg.to_value()))
-            .collect();
+        let strings = |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
+        let kwargs = self.kwargs.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
         let mut config = vec![
             ("id".to_owned(), Value::string(&self.id)),
-            (
-                "function".to_owned(),
-                Value::string(self.function.to_string()),
-            ),
-            (
-                "args".to_owned(),
-                Value::List(self.args.iter().map(Arg::to_value).collect()),
-            ),
+            ("function".to_owned(), Value::string(self.function.to_string())),
+            ("args".to_owned(), Value::List(self.args.iter().map(Arg::to_value).collect())),
             ("kwargs".to_owned(), Value::Map(kwargs)),
-            (
-                "dependencies".to_owned(),
-                strings(&mut self.dependency_ids().iter().map(|(id, _)| *id)),
-            ),
+            ("dependencies".to_owned(), strings(&mut self.dependency_ids().iter().map(|(id, _)| *id))),
             ("title".to_owned(), text(&self.title)),
             ("notes".to_owned(), text(&self.notes)),
-            (
-                "tags".to_owned(),
-                strings(&mut self.tags.iter().map(String::as_str)),
-            ),
+            ("tags".to_owned(), strings(&mut self.tags.iter().map(String::as_str))),
             ("protected".to_owned(), Value::Bool(self.protected)),
         ];
         config.extend(self.limits.to_config());
@@ -296,12 +250,8 @@ impl Grants {
                 ("mode".to_owned(), Value::string(mode)),
             ])
         });
-        let env = self.env.iter().map(|grant| {
-            (
-                grant.name.clone(),
-                grant.value.clone().map_or(Value::Null, Value::String),
-            )
-        });
+        let env =
+            self.env.iter().map(|grant| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String)));
         Value::Map(vec![
             ("files".to_owned(), Value::List(files.collect())),
             ("env".to_owned(), Value::Map(env.collect())),

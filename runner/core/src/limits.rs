@@ -97,15 +97,8 @@ impl Limits {
     }
 
     /// Every key under `limits:`.
-    pub const KEYS: &[&str] = &[
-        "memory",
-        "retval",
-        "log",
-        "log_records",
-        "progress_groups",
-        "table_elements",
-        "instances",
-    ];
+    pub const KEYS: &[&str] =
+        &["memory", "retval", "log", "log_records", "progress_groups", "table_elements", "instances"];
 
     /// As a build config keeps them.
     pub fn to_config(&self) -> Vec<(String, Value)> {
@@ -116,10 +109,7 @@ impl Limits {
         });
         let limits = Value::Map(limits.collect());
         let timeout = Value::string(format!("{}ms", self.timeout.as_millis()));
-        vec![
-            ("timeout".to_owned(), timeout),
-            ("limits".to_owned(), limits),
-        ]
+        vec![("timeout".to_owned(), timeout), ("limits".to_owned(), limits)]
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -33,6 +34,7 @@ use crate::value::Value;
 /// A store in memory.
 pub struct MemoryStorage {
     clock: Arc<dyn Clock>,
+    id: String,
     tables: Mutex<Tables>,
 }
 
@@ -56,10 +58,9 @@ struct Row {
 impl MemoryStorage {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            tables: Mutex::default(),
-        }
+        // It lives as long as its process and is shared with nobody, so its first moment names it well enough.
+        let id = format!("memory-{}", clock.now().0);
+        Self { clock, id, tables: Mutex::default() }
     }
 
     fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {
@@ -87,13 +88,17 @@ impl Storage for MemoryStorage {
         done(answer);
     }
 
-    fn try_submit(
-        &self,
-        write: Write,
-        done: Completion,
-    ) -> std::result::Result<(), (Write, Completion)> {
+    fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
         self.submit(write, done);
         Ok(())
+    }
+
+    fn store_id(&self) -> Result<String> {
+        Ok(self.id.clone())
+    }
+
+    fn backup(&self, _file: &Path) -> Result<()> {
+        Err(StorageError::Refused("a store in memory cannot be copied to a file".to_owned()))
     }
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
@@ -101,10 +106,7 @@ impl Storage for MemoryStorage {
         let flag = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
         let builds = tables.builds.iter().map(|(id, row)| row.read(*id));
         let builds = builds.filter(|build| {
-            filter
-                .job_id
-                .as_ref()
-                .is_none_or(|job| *job == build.job_id)
+            filter.job_id.as_ref().is_none_or(|job| *job == build.job_id)
                 && flag(filter.started, build.started)
                 && flag(filter.finished, build.finished)
                 && flag(filter.success, build.success)
@@ -119,22 +121,14 @@ impl Storage for MemoryStorage {
 
     fn get_build(&self, id: u64) -> Result<Build> {
         let tables = self.tables();
-        tables
-            .builds
-            .get(&id)
-            .map(|row| row.read(id))
-            .ok_or(StorageError::NotFound(id))
+        tables.builds.get(&id).map(|row| row.read(id)).ok_or(StorageError::NotFound(id))
     }
 
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
         Ok(self.tables().progress.get(&id).cloned().unwrap_or_default())
     }
 
-    fn iter_log_messages(
-        &self,
-        filter: &LogFilter,
-        each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
         let tables = self.tables();
         for (id, (build_id, row)) in &tables.log {
             let fits = filter.build_id.is_none_or(|build| build == *build_id)
@@ -143,11 +137,7 @@ impl Storage for MemoryStorage {
                 && filter.min_date.is_none_or(|date| row.created >= date)
                 && filter.max_date.is_none_or(|date| row.created < date)
                 && filter.after.is_none_or(|after| *id > after);
-            let record = || LogRecord {
-                id: *id,
-                build_id: *build_id,
-                record: unpack_record(row),
-            };
+            let record = || LogRecord { id: *id, build_id: *build_id, record: unpack_record(row) };
             if fits && each(record()).is_break() {
                 break;
             }
@@ -156,11 +146,7 @@ impl Storage for MemoryStorage {
     }
 
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {
-        Ok(self
-            .tables()
-            .plugins
-            .get(digest)
-            .map(|bytes| bytes.to_vec()))
+        Ok(self.tables().plugins.get(digest).map(|bytes| bytes.to_vec()))
     }
 }
 
@@ -170,28 +156,13 @@ impl Tables {
             Write::CreateBuild(new) => {
                 self.next_build += 1;
                 let id = self.next_build;
-                let start = new.start.clone().map(|owner| StartBuild {
-                    id,
-                    owner: Some(owner),
-                    time: new.created,
-                });
+                let start = new.start.clone().map(|owner| StartBuild { id, owner: Some(owner), time: new.created });
                 let attempt = u32::from(start.is_some());
-                self.builds.insert(
-                    id,
-                    Row {
-                        new,
-                        start,
-                        attempt,
-                        end: None,
-                    },
-                );
+                self.builds.insert(id, Row { new, start, attempt, end: None });
                 Ok(id)
             }
             Write::StartBuild(start) => {
-                let row = self
-                    .builds
-                    .get_mut(&start.id)
-                    .ok_or(StorageError::NotFound(start.id))?;
+                let row = self.builds.get_mut(&start.id).ok_or(StorageError::NotFound(start.id))?;
                 row.attempt += 1;
                 row.start = Some(start);
                 Ok(0)
@@ -200,10 +171,7 @@ impl Tables {
             Write::Progress(id, report) => {
                 self.exists(id)?;
                 let reports = self.progress.entry(id).or_default();
-                match reports
-                    .iter_mut()
-                    .find(|known| known.group_name == report.group_name)
-                {
+                match reports.iter_mut().find(|known| known.group_name == report.group_name) {
                     Some(known) => *known = report,
                     None => reports.push(report),
                 }
@@ -231,19 +199,11 @@ impl Tables {
     }
 
     fn exists(&self, id: u64) -> Result<()> {
-        if self.builds.contains_key(&id) {
-            Ok(())
-        } else {
-            Err(StorageError::NotFound(id))
-        }
+        if self.builds.contains_key(&id) { Ok(()) } else { Err(StorageError::NotFound(id)) }
     }
 
     fn of_job(&self, build: u64, job: Option<&str>) -> bool {
-        job.is_none_or(|job| {
-            self.builds
-                .get(&build)
-                .is_some_and(|row| *row.new.job_id == *job)
-        })
+        job.is_none_or(|job| self.builds.get(&build).is_some_and(|row| *row.new.job_id == *job))
     }
 
     fn finish(&mut self, finish: FinishBuild) -> Result<Written> {
@@ -279,8 +239,7 @@ impl Row {
         let end = self.end.as_ref();
         let start = self.start.as_ref();
         let value = |bytes: &[u8]| {
-            value::unpack(bytes)
-                .unwrap_or_else(|error| Value::String(format!("could not be read: {error}")))
+            value::unpack(bytes).unwrap_or_else(|error| Value::String(format!("could not be read: {error}")))
         };
         Build {
             id,
@@ -294,16 +253,9 @@ impl Row {
             skipped: end.is_some_and(|end| end.skipped),
             config: value(&self.new.config),
             retval: end.and_then(|end| end.retval.as_deref()).map(value),
-            exception: end
-                .and_then(|end| end.exception.as_deref())
-                .map(unpack_failure),
-            exception_tb: end
-                .and_then(|end| end.exception_tb.as_deref())
-                .map(unpack_frames)
-                .unwrap_or_default(),
-            owner: start
-                .and_then(|start| start.owner.as_ref())
-                .map(|owner| owner.to_string()),
+            exception: end.and_then(|end| end.exception.as_deref()).map(unpack_failure),
+            exception_tb: end.and_then(|end| end.exception_tb.as_deref()).map(unpack_frames).unwrap_or_default(),
+            owner: start.and_then(|start| start.owner.as_ref()).map(|owner| owner.to_string()),
             attempt: self.attempt,
             plugin: self.new.plugin.as_ref().map(|digest| digest.to_string()),
             retval_type: self.new.retval_type.as_ref().map(|text| text.to_string()),

@@ -71,18 +71,10 @@ pub fn job_status(
     latest: impl Fn(&str) -> Option<Option<String>>,
 ) -> JobStatus {
     let (Some(_), Some(used)) = (&history.latest, &history.last_good) else {
-        return if history.finished {
-            JobStatus::Failed
-        } else {
-            JobStatus::NotBuilt
-        };
+        return if history.finished { JobStatus::Failed } else { JobStatus::NotBuilt };
     };
     let mut reasons = Vec::new();
-    if used
-        .plugin
-        .as_deref()
-        .is_some_and(|plugin| plugin != digest)
-    {
+    if used.plugin.as_deref().is_some_and(|plugin| plugin != digest) {
         reasons.push("the plugin has changed".to_owned());
     }
     let today = job.to_config();
@@ -91,8 +83,7 @@ pub fn job_status(
             reasons.push(format!("`{key}` has changed"));
         }
     }
-    if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty())
-    {
+    if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty()) {
         reasons.push("its last build ran with other arguments".to_owned());
     }
     for pin in used.pins() {
@@ -102,11 +93,7 @@ pub fn job_status(
             reasons.push(format!("`{}` returned something else since", pin.job));
         }
     }
-    if reasons.is_empty() {
-        JobStatus::Success
-    } else {
-        JobStatus::Outdated(reasons)
-    }
+    if reasons.is_empty() { JobStatus::Success } else { JobStatus::Outdated(reasons) }
 }
 
 /// What to build, each after what it needs.
@@ -120,22 +107,12 @@ pub struct Plan {
 
 /// Plans the builds of `targets`, and with `deps` of what they need that is missing or outdated. A dependency is due
 /// as well if something that it needs is due.
-pub fn plan<'a>(
-    graph: &'a Graph,
-    targets: &[&'a str],
-    deps: bool,
-    status: impl Fn(&str) -> JobStatus,
-) -> Plan {
+pub fn plan<'a>(graph: &'a Graph, targets: &[&'a str], deps: bool, status: impl Fn(&str) -> JobStatus) -> Plan {
     let mut due: BTreeSet<&str> = targets.iter().copied().collect();
     let order = order(graph, targets);
     if deps {
         for id in &order {
-            let needs_due = graph
-                .dependencies
-                .get(*id)
-                .into_iter()
-                .flatten()
-                .any(|need| due.contains(need.as_str()));
+            let needs_due = graph.dependencies.get(*id).into_iter().flatten().any(|need| due.contains(need.as_str()));
             if needs_due || status(id) != JobStatus::Success {
                 due.insert(id);
             }
@@ -144,18 +121,9 @@ pub fn plan<'a>(
     let order: Vec<_> = order.into_iter().filter(|id| due.contains(id)).collect();
     let waits_for = order.iter().map(|id| {
         let needs = graph.dependencies.get(*id).into_iter().flatten();
-        (
-            (*id).to_owned(),
-            needs
-                .filter(|need| due.contains(need.as_str()))
-                .cloned()
-                .collect(),
-        )
+        ((*id).to_owned(), needs.filter(|need| due.contains(need.as_str())).cloned().collect())
     });
-    Plan {
-        waits_for: waits_for.collect(),
-        order: order.iter().map(|id| (*id).to_owned()).collect(),
-    }
+    Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
 /// `targets` and all they depend on, dependencies first; jobs in a cycle come in any order.
@@ -180,16 +148,9 @@ mod tests {
     use super::*;
 
     fn graph(edges: &[(&str, &[&str])]) -> Graph {
-        let dependencies = edges.iter().map(|(id, needs)| {
-            (
-                (*id).to_owned(),
-                needs.iter().map(|need| (*need).to_owned()).collect(),
-            )
-        });
-        Graph {
-            dependencies: dependencies.collect(),
-            ..Graph::default()
-        }
+        let dependencies =
+            edges.iter().map(|(id, needs)| ((*id).to_owned(), needs.iter().map(|need| (*need).to_owned()).collect()));
+        Graph { dependencies: dependencies.collect(), ..Graph::default() }
     }
 
     #[test]
@@ -202,17 +163,10 @@ mod tests {
     fn what_needs_something_due_is_due() {
         let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("x", &[])]);
         let status = |id: &str| {
-            if id == "a" {
-                JobStatus::NotBuilt
-            } else {
-                JobStatus::Success
-            }
+            if id == "a" { JobStatus::NotBuilt } else { JobStatus::Success }
         };
         assert_eq!(plan(&graph, &["c"], true, status).order, ["a", "b", "c"]);
         assert_eq!(plan(&graph, &["c"], false, status).order, ["c"]);
-        assert_eq!(
-            plan(&graph, &["c"], true, |_| JobStatus::Success).order,
-            ["c"]
-        );
+        assert_eq!(plan(&graph, &["c"], true, |_| JobStatus::Success).order, ["c"]);
     }
 }

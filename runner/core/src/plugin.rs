@@ -22,8 +22,6 @@ pub struct Plugin {
     pub refused: Vec<(String, String)>,
     /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`.
     pub imports: Vec<String>,
-    /// All of it as WIT text.
-    pub wit: String,
 }
 
 /// Why an export could not be found.
@@ -47,19 +45,14 @@ impl Plugin {
             None => (None, export),
         };
         let named = self.functions.iter().filter(|f| same_name(&f.name, name));
-        let found: Vec<_> = named
-            .filter(|f| interface.is_none_or(|wanted| is_interface(f, wanted)))
-            .collect();
+        let found: Vec<_> = named.filter(|f| interface.is_none_or(|wanted| is_interface(f, wanted))).collect();
         let in_world = found.iter().find(|f| f.interface.is_none());
         match (found.as_slice(), in_world) {
             ([one], _) => Ok(one),
             (_, Some(function)) if interface.is_none() => Ok(function),
             ([], _) => Err(self.missing(export, name)),
             (several, _) => {
-                let names = several
-                    .iter()
-                    .map(|f| format!("`{}`", f.export()))
-                    .collect::<Vec<_>>();
+                let names = several.iter().map(|f| format!("`{}`", f.export())).collect::<Vec<_>>();
                 Err(NoSuchExport {
                     message: format!("`{export}` is exported by {} interfaces", several.len()),
                     help: Some(format!("write one of {}", names.join(", "))),
@@ -70,30 +63,17 @@ impl Plugin {
 
     fn missing(&self, export: &str, name: &str) -> NoSuchExport {
         let message = format!("`{}` exports no function `{export}`", self.path.display());
-        if let Some((name, reason)) = self
-            .refused
-            .iter()
-            .find(|(refused, _)| same_name(refused, name))
-        {
-            return NoSuchExport {
-                message: format!("`{name}` cannot be a job's function: {reason}"),
-                help: None,
-            };
+        if let Some((name, reason)) = self.refused.iter().find(|(refused, _)| same_name(refused, name)) {
+            return NoSuchExport { message: format!("`{name}` cannot be a job's function: {reason}"), help: None };
         }
         let names: Vec<_> = self.functions.iter().map(|f| f.export()).collect();
         let bare = self.functions.iter().map(|f| f.name.as_str());
         let help = match nearest(name, bare) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => "it exports no function at all".to_owned(),
-            None => format!(
-                "it exports {}",
-                crate::types::listed(names.iter().map(String::as_str))
-            ),
+            None => format!("it exports {}", crate::types::listed(names.iter().map(String::as_str))),
         };
-        NoSuchExport {
-            message,
-            help: Some(help),
-        }
+        NoSuchExport { message, help: Some(help) }
     }
 }
 
@@ -110,11 +90,7 @@ impl Signature {
     /// How a manifest names it beside others: `f`, or `ns:pkg/iface#f`.
     pub fn export(&self) -> String {
         match &self.interface {
-            Some(interface) => format!(
-                "{}#{}",
-                interface.split('@').next().unwrap_or(interface),
-                self.name
-            ),
+            Some(interface) => format!("{}#{}", interface.split('@').next().unwrap_or(interface), self.name),
             None => self.name.clone(),
         }
     }
@@ -141,43 +117,23 @@ mod tests {
             functions: functions.collect(),
             refused: vec![("open".into(), "resource".into())],
             imports: Vec::new(),
-            wit: String::new(),
         }
     }
 
     #[test]
     fn an_export_is_found_by_each_of_its_names() {
         let plugin = plugin(&[(None, "add-two"), (Some("a:b/math@1.0.0"), "mul")]);
-        for name in [
-            "add-two",
-            "add_two",
-            "mul",
-            "math#mul",
-            "a:b/math#mul",
-            "a:b/math@1.0.0#mul",
-        ] {
+        for name in ["add-two", "add_two", "mul", "math#mul", "a:b/math#mul", "a:b/math@1.0.0#mul"] {
             assert!(plugin.find(name).is_ok(), "{name}");
         }
-        assert_eq!(
-            plugin.find("other#mul").unwrap_err().message,
-            "`p.wasm` exports no function `other#mul`"
-        );
+        assert_eq!(plugin.find("other#mul").unwrap_err().message, "`p.wasm` exports no function `other#mul`");
     }
 
     #[test]
     fn what_cannot_be_found_is_explained() {
         let plugin = plugin(&[(Some("a:b/x"), "f"), (Some("a:b/y"), "f"), (None, "total")]);
-        assert_eq!(
-            plugin.find("f").unwrap_err().help.unwrap(),
-            "write one of `a:b/x#f`, `a:b/y#f`"
-        );
-        assert_eq!(
-            plugin.find("totel").unwrap_err().help.unwrap(),
-            "did you mean `total`?"
-        );
-        assert_eq!(
-            plugin.find("open").unwrap_err().message,
-            "`open` cannot be a job's function: resource"
-        );
+        assert_eq!(plugin.find("f").unwrap_err().help.unwrap(), "write one of `a:b/x#f`, `a:b/y#f`");
+        assert_eq!(plugin.find("totel").unwrap_err().help.unwrap(), "did you mean `total`?");
+        assert_eq!(plugin.find("open").unwrap_err().message, "`open` cannot be a job's function: resource");
     }
 }

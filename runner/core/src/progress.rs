@@ -25,31 +25,17 @@ pub struct Progress {
 /// # Errors
 ///
 /// More than 128 characters, or a number above `i64::MAX`.
-pub fn checked(
-    levels: &[impl AsRef<str>],
-    current: u64,
-    total: u64,
-    status_line: &str,
-) -> Result<Progress, String> {
+pub fn checked(levels: &[impl AsRef<str>], current: u64, total: u64, status_line: &str) -> Result<Progress, String> {
     let levels: Vec<_> = levels.iter().map(AsRef::as_ref).collect();
     let group_name = levels.join(SEPARATOR);
     let length = group_name.chars().count();
     if length > PROGRESS_GROUP_NAME {
-        return Err(format!(
-            "a progress group has {length} characters, {PROGRESS_GROUP_NAME} are allowed"
-        ));
+        return Err(format!("a progress group has {length} characters, {PROGRESS_GROUP_NAME} are allowed"));
     }
     if current.max(total) > i64::MAX as u64 {
-        return Err(format!(
-            "progress of {current} of {total} is above 2^63 - 1"
-        ));
+        return Err(format!("progress of {current} of {total} is above 2^63 - 1"));
     }
-    Ok(Progress {
-        group_name,
-        current,
-        total,
-        status_line: status_line.to_owned(),
-    })
+    Ok(Progress { group_name, current, total, status_line: status_line.to_owned() })
 }
 
 /// A group with the groups below it.
@@ -66,7 +52,7 @@ pub struct Tree {
     /// Whether this group itself was reported.
     pub reported: bool,
     /// In the order of their first report.
-    pub children: Vec<Tree>,
+    pub children: Vec<Self>,
 }
 
 impl Tree {
@@ -74,24 +60,13 @@ impl Tree {
     pub fn of(reports: &[Progress]) -> Self {
         let mut root = Self::default();
         for report in reports {
-            let levels: Vec<_> = report
-                .group_name
-                .split(SEPARATOR)
-                .filter(|_| !report.group_name.is_empty())
-                .collect();
+            let levels: Vec<_> = report.group_name.split(SEPARATOR).filter(|_| !report.group_name.is_empty()).collect();
             let mut node = &mut root;
             for level in levels {
-                let at = node
-                    .children
-                    .iter()
-                    .position(|child| child.name == level)
-                    .unwrap_or_else(|| {
-                        node.children.push(Self {
-                            name: level.to_owned(),
-                            ..Self::default()
-                        });
-                        node.children.len() - 1
-                    });
+                let at = node.children.iter().position(|child| child.name == level).unwrap_or_else(|| {
+                    node.children.push(Self { name: level.to_owned(), ..Self::default() });
+                    node.children.len() - 1
+                });
                 node = &mut node.children[at];
             }
             node.current = report.current;
@@ -106,9 +81,7 @@ impl Tree {
     fn fill(&mut self) {
         self.children.iter_mut().for_each(Self::fill);
         if !self.reported {
-            let sum = |part: fn(&Self) -> u64| {
-                self.children.iter().map(part).fold(0, u64::saturating_add)
-            };
+            let sum = |part: fn(&Self) -> u64| self.children.iter().map(part).fold(0, u64::saturating_add);
             (self.current, self.total) = (sum(|c| c.current), sum(|c| c.total));
         }
     }
@@ -119,30 +92,15 @@ mod tests {
     use super::*;
 
     fn report(group: &str, current: u64, total: u64) -> Progress {
-        Progress {
-            group_name: group.into(),
-            current,
-            total,
-            status_line: String::new(),
-        }
+        Progress { group_name: group.into(), current, total, status_line: String::new() }
     }
 
     #[test]
     fn branches_nobody_reported_are_sums_and_reported_ones_stay() {
-        let reports = [
-            report("foo::spam", 1, 2),
-            report("foo::eggs", 2, 4),
-            report("bar", 7, 9),
-            report("bar::x", 1, 1),
-        ];
+        let reports =
+            [report("foo::spam", 1, 2), report("foo::eggs", 2, 4), report("bar", 7, 9), report("bar::x", 1, 1)];
         let tree = Tree::of(&reports);
-        let group = |i: usize| {
-            (
-                tree.children[i].name.as_str(),
-                tree.children[i].current,
-                tree.children[i].total,
-            )
-        };
+        let group = |i: usize| (tree.children[i].name.as_str(), tree.children[i].current, tree.children[i].total);
         assert_eq!(group(0), ("foo", 3, 6));
         assert_eq!(group(1), ("bar", 7, 9));
         assert_eq!((tree.current, tree.total), (10, 15));

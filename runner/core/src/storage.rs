@@ -4,6 +4,7 @@
 //! together; the methods named for one change each are built on it. A backend passes the suite in `tests/storage.rs`.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -195,10 +196,7 @@ impl Default for BuildFilter {
 impl BuildFilter {
     /// All builds of a job, oldest first, 100 at most.
     pub fn job(job_id: &str) -> Self {
-        Self {
-            job_id: Some(job_id.to_owned()),
-            ..Self::default()
-        }
+        Self { job_id: Some(job_id.to_owned()), ..Self::default() }
     }
 }
 
@@ -280,11 +278,21 @@ pub trait Storage: Send + Sync {
     /// # Errors
     ///
     /// What was given, if too many changes wait.
-    fn try_submit(
-        &self,
-        write: Write,
-        done: Completion,
-    ) -> std::result::Result<(), (Write, Completion)>;
+    fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)>;
+
+    /// Tells this store from every other; made by `install` and kept for the store's life.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn store_id(&self) -> Result<String>;
+
+    /// Copies the whole store to a new file while it is in use, and verifies the copy.
+    ///
+    /// # Errors
+    ///
+    /// `Refused` where the file is there already or there is nothing to copy, or the backend's.
+    fn backup(&self, file: &Path) -> Result<()>;
 
     /// Builds in order of their ids.
     ///
@@ -312,11 +320,7 @@ pub trait Storage: Send + Sync {
     /// # Errors
     ///
     /// The backend's.
-    fn iter_log_messages(
-        &self,
-        filter: &LogFilter,
-        each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
-    ) -> Result<()>;
+    fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()>;
 
     /// The bytes of a plugin that some build was made with.
     ///
@@ -324,6 +328,21 @@ pub trait Storage: Send + Sync {
     ///
     /// The backend's.
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Builds that have started and not finished, without config, value and traceback.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_running_builds(&self) -> Result<Vec<Build>> {
+        self.get_job_builds(&BuildFilter {
+            started: Some(true),
+            finished: Some(false),
+            limit: u64::MAX >> 1,
+            brief: true,
+            ..BuildFilter::default()
+        })
+    }
 
     /// Submits a change and waits for its commit.
     ///
@@ -333,9 +352,7 @@ pub trait Storage: Send + Sync {
     fn write(&self, write: Write) -> Result<Written> {
         let (sender, receiver) = mpsc::channel();
         self.submit(write, Box::new(move |answer| drop(sender.send(answer))));
-        receiver
-            .recv()
-            .unwrap_or_else(|_| Err(StorageError::Backend("the store was closed".to_owned())))
+        receiver.recv().unwrap_or_else(|_| Err(StorageError::Backend("the store was closed".to_owned())))
     }
 
     /// Creates a build of a job with its config; answers its id.
@@ -344,17 +361,10 @@ pub trait Storage: Send + Sync {
     ///
     /// A config that cannot be packed, or the backend's.
     fn create_build(&self, job_id: &str, config: &Value) -> Result<u64> {
-        let config = self
-            .pack(config)
-            .map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
+        let config = self.pack(config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
         let created = self.clock().now();
         let job_id = Arc::from(job_id);
-        self.write(Write::CreateBuild(NewBuild {
-            job_id,
-            config: config.into(),
-            created,
-            ..NewBuild::default()
-        }))
+        self.write(Write::CreateBuild(NewBuild { job_id, config: config.into(), created, ..NewBuild::default() }))
     }
 
     /// Records that an attempt begins.
@@ -364,12 +374,7 @@ pub trait Storage: Send + Sync {
     /// `NotFound`, or the backend's.
     fn start_build(&self, id: u64) -> Result<()> {
         let time = self.clock().now();
-        self.write(Write::StartBuild(StartBuild {
-            id,
-            owner: None,
-            time,
-        }))
-        .map(drop)
+        self.write(Write::StartBuild(StartBuild { id, owner: None, time })).map(drop)
     }
 
     /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the build.
@@ -388,14 +393,7 @@ pub trait Storage: Send + Sync {
     ///
     /// `NotFound`, or the backend's.
     fn finish_build_with_exception(&self, id: u64, failure: Failure) -> Result<()> {
-        self.finish_build(
-            id,
-            Finish {
-                success: Some(false),
-                exception: Some(failure),
-                ..Finish::default()
-            },
-        )
+        self.finish_build(id, Finish { success: Some(false), exception: Some(failure), ..Finish::default() })
     }
 
     /// Records the newest progress of a group; `group` is its levels, or one `::` string.
@@ -403,16 +401,8 @@ pub trait Storage: Send + Sync {
     /// # Errors
     ///
     /// `Refused` for what the columns cannot hold, `NotFound`, or the backend's.
-    fn report_build_progress(
-        &self,
-        id: u64,
-        group: &[&str],
-        current: u64,
-        total: u64,
-        status: &str,
-    ) -> Result<()> {
-        let report =
-            progress::checked(group, current, total, status).map_err(StorageError::Refused)?;
+    fn report_build_progress(&self, id: u64, group: &[&str], current: u64, total: u64, status: &str) -> Result<()> {
+        let report = progress::checked(group, current, total, status).map_err(StorageError::Refused)?;
         self.write(Write::Progress(id, report)).map(drop)
     }
 
@@ -474,12 +464,7 @@ pub trait Storage: Send + Sync {
         level: Option<i64>,
     ) -> Result<u64> {
         let before = max_age.map(|seconds| self.clock().now().minus_seconds(seconds));
-        self.write(Write::PruneLog(PruneLog {
-            job_id: job_id.map(str::to_owned),
-            build_id,
-            before,
-            level,
-        }))
+        self.write(Write::PruneLog(PruneLog { job_id: job_id.map(str::to_owned), build_id, before, level }))
     }
 
     /// Packs a value as it is stored.
@@ -544,21 +529,13 @@ pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finis
 fn pack_failure(mut failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
     let frames = pack_frames(std::mem::take(&mut failure.frames));
     failure.causes.truncate(100);
-    failure
-        .causes
-        .iter_mut()
-        .for_each(|cause| cut_frames(&mut cause.frames));
+    failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames));
     if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
         failure.value = Some(Value::String(format!("could not be packed: {error}")));
     }
     let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
-        let placeholder = Failure::new(
-            &failure.kind,
-            format!(
-                "{} (the rest could not be packed: {error})",
-                failure.message
-            ),
-        );
+        let placeholder =
+            Failure::new(&failure.kind, format!("{} (the rest could not be packed: {error})", failure.message));
         rmp_serde::to_vec_named(&placeholder)
     });
     (packed.unwrap_or_default(), frames)
@@ -574,21 +551,14 @@ fn pack_frames(mut frames: Vec<Frame>) -> Option<Vec<u8>> {
 
 /// Reads a packed failure; where that fails, one that says so.
 pub fn unpack_failure(bytes: &[u8]) -> Failure {
-    rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
-        Failure::new(
-            "unknown",
-            format!("the stored failure could not be read: {error}"),
-        )
-    })
+    rmp_serde::from_slice(bytes)
+        .unwrap_or_else(|error| Failure::new("unknown", format!("the stored failure could not be read: {error}")))
 }
 
 /// Reads a packed traceback; where that fails, one frame that says so.
 pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
     rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
-        vec![Frame {
-            function: format!("the stored traceback could not be read: {error}"),
-            ..Frame::default()
-        }]
+        vec![Frame { function: format!("the stored traceback could not be read: {error}"), ..Frame::default() }]
     })
 }
 
@@ -605,59 +575,26 @@ struct PackedRecord {
 
 /// Packs a log record as it is stored.
 pub fn pack_record(record: NewRecord) -> LogRow {
-    let NewRecord {
-        created,
-        level,
-        message,
-        target,
-        fields,
-        mut failure,
-    } = record;
-    let frames = failure
-        .as_mut()
-        .map(|f| std::mem::take(&mut f.frames))
-        .unwrap_or_default();
-    let packed = PackedRecord {
-        message,
-        target,
-        fields,
-        exception: failure,
-    };
+    let NewRecord { created, level, message, target, fields, mut failure } = record;
+    let frames = failure.as_mut().map(|f| std::mem::take(&mut f.frames)).unwrap_or_default();
+    let packed = PackedRecord { message, target, fields, exception: failure };
     // Only a failure's value could refuse to be packed, and a record's failure carries none.
     let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
-    LogRow {
-        created,
-        level,
-        record,
-        exception_tb: pack_frames(frames),
-    }
+    LogRow { created, level, record, exception_tb: pack_frames(frames) }
 }
 
 /// Reads a stored log record.
 pub fn unpack_record(row: &LogRow) -> NewRecord {
-    let packed: PackedRecord =
-        rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
-            message: format!("the stored record could not be read: {error}"),
-            target: String::new(),
-            fields: Vec::new(),
-            exception: None,
-        });
+    let packed: PackedRecord = rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
+        message: format!("the stored record could not be read: {error}"),
+        target: String::new(),
+        fields: Vec::new(),
+        exception: None,
+    });
     let mut failure = packed.exception;
     if let (Some(failure), Some(tb)) = (&mut failure, &row.exception_tb) {
         failure.frames = unpack_frames(tb);
     }
-    let PackedRecord {
-        message,
-        target,
-        fields,
-        ..
-    } = packed;
-    NewRecord {
-        created: row.created,
-        level: row.level,
-        message,
-        target,
-        fields,
-        failure,
-    }
+    let PackedRecord { message, target, fields, .. } = packed;
+    NewRecord { created: row.created, level: row.level, message, target, fields, failure }
 }

@@ -37,9 +37,9 @@ pub enum Value {
     /// `list<u8>`.
     Bytes(Vec<u8>),
     /// `list`, `tuple`, `flags`.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// `record`, in declared order; a variant's case with its payload; `result` as `ok` or `err`.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, Self)>),
 }
 
 impl Value {
@@ -103,9 +103,8 @@ fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Er
     if let Ok(small) = i64::try_from(int) {
         serializer.serialize_i64(small)
     } else {
-        let large = u64::try_from(int).map_err(|_| {
-            serde::ser::Error::custom("an integer is below -2^63 or above 2^64 - 1")
-        })?;
+        let large =
+            u64::try_from(int).map_err(|_| serde::ser::Error::custom("an integer is below -2^63 or above 2^64 - 1"))?;
         serializer.serialize_u64(large)
     }
 }
@@ -193,9 +192,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
 /// An integer out of the 64-bit ranges, or nesting deeper than [`MAX_DEPTH`].
 pub fn pack(value: &Value) -> Result<Vec<u8>, PackError> {
     if depth_exceeds(value, MAX_DEPTH) {
-        return Err(PackError(format!(
-            "the value nests deeper than {MAX_DEPTH} levels"
-        )));
+        return Err(PackError(format!("the value nests deeper than {MAX_DEPTH} levels")));
     }
     rmp_serde::to_vec(value).map_err(|e| PackError(e.to_string()))
 }
@@ -272,9 +269,7 @@ mod tests {
             any::<bool>().prop_map(Value::Bool),
             any::<i64>().prop_map(|i| Value::Int(i.into())),
             any::<u64>().prop_map(|i| Value::Int(i.into())),
-            any::<f64>()
-                .prop_filter("NaN is not equal to itself", |x| !x.is_nan())
-                .prop_map(Value::Float),
+            any::<f64>().prop_filter("NaN is not equal to itself", |x| !x.is_nan()).prop_map(Value::Float),
             any::<String>().prop_map(Value::String),
             any::<Vec<u8>>().prop_map(Value::Bytes),
         ];

@@ -1,0 +1,93 @@
+//! The WebAssembly sandbox of jobcontrol, and the only crate that knows the engine.
+//!
+//! In the order in which a call goes through:
+//!
+//! - `signature`: what a plugin's binary says of itself, without compiling
+//! - `loader`: compiled code, from the cache or from a child process
+//! - `engine`: the engine's configuration, and the clock that interrupts guests
+//! - `call`: a function and its arguments to an outcome
+//! - `convert`: values of the house and of the engine
+//! - `host`, `limits`: the state of a running build and what it may use
+//! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
+//! - `traceback`: a trap's call stack
+
+mod bindings;
+mod call;
+mod convert;
+mod engine;
+mod grant;
+mod host;
+mod limits;
+mod loader;
+mod signature;
+mod traceback;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::progress::Progress;
+
+pub use call::Call;
+pub use call::Cancel;
+pub use call::Function;
+pub use call::Sandbox;
+pub use grant::FilePolicy;
+pub use grant::Granted;
+pub use grant::GrantedFolder;
+pub use loader::Compiler;
+pub use loader::compile_stdin;
+pub use signature::missing_imports;
+pub use signature::read_plugin;
+pub use signature::wit_text;
+
+/// Why a plugin could not be made ready to be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    /// The plugin itself.
+    #[error("{0}")]
+    Plugin(String),
+    /// The cache folder, its disk, or the program that compiles.
+    #[error("{0}")]
+    Cache(String),
+    /// The engine cannot run on this machine.
+    #[error("the WebAssembly engine cannot start: {0}")]
+    Engine(String),
+}
+
+/// What a plugin can learn of the build it runs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildInfo {
+    /// The build.
+    pub build_id: u64,
+    /// Its job.
+    pub job_id: Arc<str>,
+    /// 1 for the first try.
+    pub attempt: u32,
+    /// Tells this store from every other, so that two stores' builds do not share a key.
+    pub store_id: Arc<str>,
+}
+
+impl BuildInfo {
+    /// The same for all tries of one build, and for no other build of any store.
+    pub fn idempotency_key(&self) -> String {
+        format!("{}-{}", self.store_id, self.build_id)
+    }
+}
+
+/// Where the log and the progress of a running build go.
+pub trait Sink: Send + Sync {
+    /// Takes a record, or gives it back where that would mean to wait.
+    ///
+    /// # Errors
+    ///
+    /// The record, if there is no room.
+    fn try_log(&self, record: NewRecord) -> Result<(), NewRecord>;
+
+    /// Takes a record, waiting for room. An error ends the build.
+    fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>>;
+
+    /// Takes the newest report of a group. Called as often as the guest likes, so it must be cheap.
+    fn progress(&self, report: Progress);
+}

@@ -72,11 +72,7 @@ mod tests {
 
     fn environment() -> Environment {
         let set = [("HOST", Some("db")), ("EMPTY", Some("")), ("UNSET", None)];
-        Environment(
-            set.into_iter()
-                .map(|(k, v)| (k.to_owned(), v.map(str::to_owned)))
-                .collect(),
-        )
+        Environment(set.into_iter().map(|(k, v)| (k.to_owned(), v.map(str::to_owned))).collect())
     }
 
     #[test]
@@ -84,28 +80,16 @@ mod tests {
         let fill = |text| environment().fill(text);
         assert_eq!(fill("plain"), Ok(None));
         assert_eq!(fill("//${HOST}/x"), Ok(Some("//db/x".into())));
-        assert_eq!(
-            fill("${UNSET:-a}${EMPTY:-b}${HOST:-c}"),
-            Ok(Some("abdb".into()))
-        );
+        assert_eq!(fill("${UNSET:-a}${EMPTY:-b}${HOST:-c}"), Ok(Some("abdb".into())));
         assert_eq!(fill("$${HOST}"), Ok(Some("${HOST}".into())));
     }
 
     #[test]
     fn what_may_not_be_taken_is_refused() {
         let refusal = |text| environment().fill(text).unwrap_err().message;
-        assert_eq!(
-            refusal("${PATH:-x}"),
-            "`PATH` may not be taken from the environment"
-        );
-        assert_eq!(
-            refusal("${UNSET}"),
-            "the environment variable `UNSET` is not set"
-        );
+        assert_eq!(refusal("${PATH:-x}"), "`PATH` may not be taken from the environment");
+        assert_eq!(refusal("${UNSET}"), "the environment variable `UNSET` is not set");
         assert_eq!(refusal("${HOST"), "`${` has no closing `}`");
-        assert_eq!(
-            refusal("${a b}"),
-            "`a b` is no name of an environment variable"
-        );
+        assert_eq!(refusal("${a b}"), "`a b` is no name of an environment variable");
     }
 }

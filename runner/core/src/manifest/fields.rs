@@ -31,34 +31,17 @@ impl<'a> Fields<'a> {
         let span = node.span;
         let found = node.kind_name();
         let NodeKind::Map(map) = node.kind else {
-            problems.push(Diagnostic::at(
-                source,
-                span,
-                format!("{what} is a mapping, found {found}"),
-            ));
+            problems.push(Diagnostic::at(source, span, format!("{what} is a mapping, found {found}")));
             return None;
         };
-        let entries = map.into_iter().map(|(key, value)| {
-            (
-                Key {
-                    name: key_text(&key),
-                    span: key.span,
-                },
-                value,
-            )
-        });
+        let entries = map.into_iter().map(|(key, value)| (Key { name: key_text(&key), span: key.span }, value));
         let entries = entries.collect();
-        Some(Self {
-            source,
-            problems,
-            entries,
-        })
+        Some(Self { source, problems, entries })
     }
 
     /// Reports a mistake at a place of this file.
     pub(super) fn report(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        self.problems
-            .push(Diagnostic::at(self.source, span, message).maybe_help(help));
+        self.problems.push(Diagnostic::at(self.source, span, message).maybe_help(help));
     }
 
     /// Takes the value of `key` out, if it is there.
@@ -76,23 +59,11 @@ impl<'a> Fields<'a> {
     fn text(&mut self, node: Node, what: &str) -> Option<(String, Span)> {
         let found = node.kind_name();
         match node {
-            Node {
-                kind: NodeKind::Scalar(Value::String(text)),
-                span,
-                tag: None,
-                ..
-            } => Some((text, span)),
+            Node { kind: NodeKind::Scalar(Value::String(text)), span, tag: None, .. } => Some((text, span)),
             node => {
-                let scalar = matches!(
-                    node.kind,
-                    NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_))
-                );
+                let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
                 let help = scalar.then(|| "write it in quotes".to_owned());
-                self.report(
-                    node.span,
-                    format!("`{what}` is a string, found {found}"),
-                    help,
-                );
+                self.report(node.span, format!("`{what}` is a string, found {found}"), help);
                 None
             }
         }
@@ -101,9 +72,8 @@ impl<'a> Fields<'a> {
     /// Takes a list of strings.
     pub(super) fn strings(&mut self, key: &str) -> Vec<Key> {
         let items = self.list(key).unwrap_or_default();
-        let texts = items
-            .into_iter()
-            .filter_map(|item| self.text(item, &format!("an entry of `{key}`").replace('`', "")));
+        let texts =
+            items.into_iter().filter_map(|item| self.text(item, &format!("an entry of `{key}`").replace('`', "")));
         texts.map(|(name, span)| Key { name, span }).collect()
     }
 
@@ -138,18 +108,13 @@ impl<'a> Fields<'a> {
     pub(super) fn finish(self, known: &[&str], later: &[&str]) {
         for (key, _) in self.entries {
             let diagnostic = if later.contains(&key.name.as_str()) {
-                Diagnostic::at(
-                    self.source,
-                    key.span,
-                    format!("`{}` is not supported yet", key.name),
-                )
+                Diagnostic::at(self.source, key.span, format!("`{}` is not supported yet", key.name))
             } else {
                 let help = match nearest(&key.name, known.iter().chain(later).copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys here are {}", known.join(", ")),
                 };
-                Diagnostic::at(self.source, key.span, format!("unknown key `{}`", key.name))
-                    .help(help)
+                Diagnostic::at(self.source, key.span, format!("unknown key `{}`", key.name)).help(help)
             };
             self.problems.push(diagnostic);
         }

@@ -47,10 +47,7 @@ pub struct Ceiling {
 impl Ceiling {
     /// The largest value of `key`, if the operator set one.
     pub fn limit(&self, key: &str) -> Option<u64> {
-        self.limits
-            .iter()
-            .find(|(k, _)| k == key)
-            .map(|(_, max)| *max)
+        self.limits.iter().find(|(k, _)| k == key).map(|(_, max)| *max)
     }
 
     /// The defaults, lowered to the ceiling.

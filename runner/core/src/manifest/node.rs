@@ -129,11 +129,7 @@ fn options() -> serde_saphyr::Options {
 }
 
 /// Reads a whole document. None for one that holds nothing.
-pub(super) fn read(
-    source: &Arc<Source>,
-    environment: &Environment,
-    problems: &mut Vec<Diagnostic>,
-) -> Option<Node> {
+pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let raw: RawNode = match serde_saphyr::from_str_with_options(&source.text, options()) {
         Ok(raw) => raw,
         Err(error) => {
@@ -148,29 +144,17 @@ pub(super) fn read(
         );
         return None;
     }
-    Some(
-        Reader {
-            source,
-            environment,
-            problems,
-        }
-        .node(raw, false),
-    )
+    Some(Reader { source, environment, problems }.node(raw, false))
 }
 
 fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-    let offset = error
-        .location()
-        .map(|l| offset_of(&source.text, l.line(), l.column()));
-    let span = offset.map_or_else(Span::default, |start| {
-        Span::new(start, token_end(&source.text, start))
-    });
+    let offset = error.location().map(|l| offset_of(&source.text, l.line(), l.column()));
+    let span = offset.map_or_else(Span::default, |start| Span::new(start, token_end(&source.text, start)));
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         let key = key.split(", set").next().unwrap_or(key);
-        return Diagnostic::at(source, span, format!("the key `{key}` is given twice"))
-            .help("keep one of the two");
+        return Diagnostic::at(source, span, format!("the key `{key}` is given twice")).help("keep one of the two");
     }
     if message.starts_with("multiple YAML documents") {
         return Diagnostic::at(source, span, "a manifest is one YAML document")
@@ -192,13 +176,8 @@ fn offset_of(text: &str, line: u64, column: u64) -> usize {
             None => return text.len(),
         }
     }
-    let column = usize::try_from(column)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(1);
-    let in_line = text[start..]
-        .char_indices()
-        .nth(column)
-        .map_or(text.len() - start, |(at, _)| at);
+    let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
+    let in_line = text[start..].char_indices().nth(column).map_or(text.len() - start, |(at, _)| at);
     start + in_line
 }
 
@@ -211,16 +190,8 @@ fn line_end(text: &str, start: usize) -> usize {
 
 fn token_end(text: &str, start: usize) -> usize {
     let rest = text.get(start..).unwrap_or("");
-    let token = rest
-        .find(|c: char| c.is_whitespace() || c == ':')
-        .unwrap_or(rest.len());
-    start
-        + token.max(
-            rest.chars()
-                .next()
-                .filter(|c| *c != '\n')
-                .map_or(0, char::len_utf8),
-        )
+    let token = rest.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(rest.len());
+    start + token.max(rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8))
 }
 
 struct Reader<'a> {
@@ -234,70 +205,36 @@ impl Reader<'_> {
         let at = raw.referenced.span();
         let number = |n: Option<u64>| n.and_then(|n| usize::try_from(n).ok());
         let start = number(at.byte_offset())
-            .unwrap_or_else(|| {
-                offset_of(
-                    &self.source.text,
-                    raw.referenced.line(),
-                    raw.referenced.column(),
-                )
-            })
+            .unwrap_or_else(|| offset_of(&self.source.text, raw.referenced.line(), raw.referenced.column()))
             .min(self.source.text.len());
         let mut span = Span::new(start, start + number(at.byte_len()).unwrap_or(0));
         let Tagged(raw, tag) = raw.value;
         let kind = match raw {
             Raw::Scalar(value) => return self.scalar(value, tag, span, key),
-            Raw::Seq(items) => NodeKind::Seq(
-                items
-                    .into_iter()
-                    .map(|item| self.node(item, false))
-                    .collect(),
-            ),
+            Raw::Seq(items) => NodeKind::Seq(items.into_iter().map(|item| self.node(item, false)).collect()),
             Raw::Map(entries) => {
-                let entries = entries
-                    .into_iter()
-                    .map(|(k, v)| (self.node(k, true), self.node(v, false)));
+                let entries = entries.into_iter().map(|(k, v)| (self.node(k, true), self.node(v, false)));
                 NodeKind::Map(entries.collect())
             }
         };
         span.end = line_end(&self.source.text, start);
-        Node {
-            kind,
-            span,
-            tag: tag.filter(|t| !t.starts_with("tag:yaml.org")),
-            text: String::new(),
-        }
+        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new() }
     }
 
     fn scalar(&mut self, value: Value, tag: Option<String>, mut span: Span, key: bool) -> Node {
-        let text = self
-            .source
-            .text
-            .get(span.start..span.end)
-            .unwrap_or("")
-            .trim_end()
-            .to_owned();
+        let text = self.source.text.get(span.start..span.end).unwrap_or("").trim_end().to_owned();
         span.end = span.start + text.split('\n').next().unwrap_or("").trim_end().len();
         let first = text.chars().next();
         let (plain, double) = (!matches!(first, Some('"' | '\'')), first == Some('"'));
-        let block = self.source.text[..span.start]
-            .trim_end()
-            .ends_with(['|', '>', '-', '+'])
-            && text.contains('\n');
-        let mut node = Node {
-            kind: NodeKind::Scalar(value),
-            span,
-            tag: None,
-            text,
-        };
+        let block = self.source.text[..span.start].trim_end().ends_with(['|', '>', '-', '+']) && text.contains('\n');
+        let mut node = Node { kind: NodeKind::Scalar(value), span, tag: None, text };
         if tag.as_deref() == Some(BINARY_TAG) {
             node.kind = NodeKind::Scalar(self.binary(&node));
             return node;
         }
         node.tag = tag.filter(|t| !t.starts_with("tag:yaml.org"));
         if let NodeKind::Scalar(value) = &mut node.kind {
-            if plain
-                && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_)))
-            {
+            if plain && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_))) {
                 *value = Value::Int(int);
             }
             if !key
@@ -309,15 +246,10 @@ impl Reader<'_> {
                     Ok(None) => {}
                     Ok(Some(filled)) => {
                         node.text.clone_from(&filled);
-                        *value = if double {
-                            Value::String(filled)
-                        } else {
-                            plain_scalar(filled)
-                        };
+                        *value = if double { Value::String(filled) } else { plain_scalar(filled) };
                     }
                     Err(Refusal { message, help }) => {
-                        self.problems
-                            .push(Diagnostic::at(self.source, span, message).help(help));
+                        self.problems.push(Diagnostic::at(self.source, span, message).help(help));
                         *value = Value::Null;
                     }
                 }
@@ -327,17 +259,12 @@ impl Reader<'_> {
     }
 
     fn binary(&mut self, node: &Node) -> Value {
-        let compact: String = node
-            .text
-            .chars()
-            .filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'')
-            .collect();
+        let compact: String = node.text.chars().filter(|c| !c.is_whitespace() && *c != '"' && *c != '\'').collect();
         match data_encoding::BASE64.decode(compact.as_bytes()) {
             Ok(bytes) => Value::Bytes(bytes),
             Err(error) => {
                 let message = format!("this is not valid base64: {error}");
-                self.problems
-                    .push(Diagnostic::at(self.source, node.span, message));
+                self.problems.push(Diagnostic::at(self.source, node.span, message));
                 Value::Null
             }
         }
@@ -355,11 +282,7 @@ fn decimal(text: &str) -> Option<i128> {
 
 /// A plain scalar that a variable was filled into, read again as YAML reads one; never as more than a scalar.
 fn plain_scalar(text: String) -> Value {
-    if !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-    {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
         if let Some(int) = decimal(&text) {
             return Value::Int(int);
         }
@@ -376,20 +299,12 @@ fn plain_scalar(text: String) -> Value {
 ///
 /// Text that is not YAML, or that uses a tag.
 pub fn parse_value(text: &str) -> Result<Value, String> {
-    let source = Arc::new(Source {
-        path: String::new(),
-        text: text.to_owned(),
-    });
-    let raw: RawNode = serde_saphyr::from_str_with_options(text, options())
-        .map_err(|e| syntax_error(&source, &e).message)?;
+    let source = Arc::new(Source { path: String::new(), text: text.to_owned() });
+    let raw: RawNode =
+        serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e).message)?;
     let mut problems = Vec::new();
     let environment = Environment::default();
-    let node = Reader {
-        source: &source,
-        environment: &environment,
-        problems: &mut problems,
-    }
-    .node(raw, true);
+    let node = Reader { source: &source, environment: &environment, problems: &mut problems }.node(raw, true);
     to_value(node)
 }
 
@@ -399,9 +314,7 @@ fn to_value(node: Node) -> Result<Value, String> {
     }
     Ok(match node.kind {
         NodeKind::Scalar(value) => value,
-        NodeKind::Seq(items) => {
-            Value::List(items.into_iter().map(to_value).collect::<Result<_, _>>()?)
-        }
+        NodeKind::Seq(items) => Value::List(items.into_iter().map(to_value).collect::<Result<_, _>>()?),
         NodeKind::Map(entries) => {
             let entries = entries.into_iter().map(|(key, value)| match key.kind {
                 NodeKind::Scalar(_) => Ok((key_text(&key), to_value(value)?)),

@@ -48,17 +48,8 @@ const JOB_KEYS: &[&str] = &[
     "protected",
 ];
 
-const JOB_KEYS_LATER: &[&str] = &[
-    "schedule",
-    "retry",
-    "pool",
-    "cleanup_function",
-    "repr_function",
-    "map",
-    "needs",
-    "reuse",
-    "traceback",
-];
+const JOB_KEYS_LATER: &[&str] =
+    &["schedule", "retry", "pool", "cleanup_function", "repr_function", "map", "needs", "reuse", "traceback"];
 
 /// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it stands, `stem` its
 /// name without the ending, which is the id of a job that has none. A job with a mistake is left out.
@@ -78,11 +69,7 @@ pub fn parse(
         problems.push(Diagnostic::at(source, root.span, message).help(help));
         return Vec::new();
     };
-    let mut parser = Parser {
-        source,
-        folder,
-        context,
-    };
+    let mut parser = Parser { source, folder, context };
     if !entries.iter().any(|(key, _)| key_text(key) == "jobs") {
         return parser.job(root, Some(stem), problems).into_iter().collect();
     }
@@ -91,19 +78,12 @@ pub fn parse(
     };
     let items = fields.list("jobs").unwrap_or_default();
     fields.finish(&["jobs"], &[]);
-    items
-        .into_iter()
-        .filter_map(|item| parser.job(item, None, problems))
-        .collect()
+    items.into_iter().filter_map(|item| parser.job(item, None, problems)).collect()
 }
 
 /// Whether a text can be a job's id.
 pub fn valid_id(id: &str) -> bool {
-    !id.is_empty()
-        && id.len() <= MAX_ID
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 struct Parser<'a> {
@@ -113,12 +93,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn job(
-        &mut self,
-        node: Node,
-        stem: Option<&str>,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Option<Job> {
+    fn job(&mut self, node: Node, stem: Option<&str>, problems: &mut Vec<Diagnostic>) -> Option<Job> {
         let before = problems.len();
         let whole = node.span;
         let mut fields = Fields::new(self.source, problems, node, "a job")?;
@@ -137,21 +112,13 @@ impl Parser<'_> {
         if place.id == Span::default() {
             place.id = place.function;
         }
-        let args = args
-            .map(|(_, node)| self.args(node, &mut fields))
-            .unwrap_or_default();
-        let kwargs = kwargs
-            .map(|(_, node)| self.kwargs(node, &mut fields))
-            .unwrap_or_default();
+        let args = args.map(|(_, node)| self.args(node, &mut fields)).unwrap_or_default();
+        let kwargs = kwargs.map(|(_, node)| self.kwargs(node, &mut fields)).unwrap_or_default();
         let notes = fields.string("notes");
         if let Some((text, span)) = &notes
             && text.len() > NOTES
         {
-            fields.report(
-                *span,
-                format!("`notes` is longer than {}", show_bytes(NOTES as u64)),
-                None,
-            );
+            fields.report(*span, format!("`notes` is longer than {}", show_bytes(NOTES as u64)), None);
         }
         let dependencies = fields.strings("dependencies");
         for (i, key) in dependencies.iter().enumerate() {
@@ -160,11 +127,7 @@ impl Parser<'_> {
             }
         }
         let title = fields.string("title").map(|(text, _)| text);
-        let tags = fields
-            .strings("tags")
-            .into_iter()
-            .map(|key| key.name)
-            .collect();
+        let tags = fields.strings("tags").into_iter().map(|key| key.name).collect();
         let limits = self.limits(&mut fields);
         let grants = Self::grants(&mut fields);
         let protected = fields.boolean("protected").unwrap_or(false);
@@ -191,18 +154,12 @@ impl Parser<'_> {
     }
 
     fn id(fields: &mut Fields<'_>, stem: Option<&str>, whole: Span) -> (Option<String>, Span) {
-        let help = || {
-            Some(format!(
-                "an id is 1 to {MAX_ID} letters, digits, `_` and `-`"
-            ))
-        };
+        let help = || Some(format!("an id is 1 to {MAX_ID} letters, digits, `_` and `-`"));
         match (fields.take("id"), stem) {
             (Some((_, node)), _) => {
                 let span = node.span;
                 let id = match node.kind {
-                    NodeKind::Scalar(Value::String(_) | Value::Int(_))
-                        if valid_id(&key_text(&node)) =>
-                    {
+                    NodeKind::Scalar(Value::String(_) | Value::Int(_)) if valid_id(&key_text(&node)) => {
                         return (Some(key_text(&node)), span);
                     }
                     NodeKind::Scalar(Value::String(text)) => {
@@ -232,37 +189,22 @@ impl Parser<'_> {
     fn function(fields: &mut Fields<'_>, whole: Span) -> Option<(FunctionRef, Span)> {
         let help = || Some("write `plugin:function`, such as `sales:fetch-orders`".to_owned());
         let Some((text, span)) = fields.string("function") else {
-            if !fields
-                .problems
-                .iter()
-                .any(|p| p.message.starts_with("`function` is a string"))
-            {
+            if !fields.problems.iter().any(|p| p.message.starts_with("`function` is a string")) {
                 fields.report(whole, "the job has no `function`", help());
             }
             return None;
         };
         if text.contains("@sha256:") {
-            fields.report(
-                span,
-                "pinning a plugin by digest is not supported yet",
-                None,
-            );
+            fields.report(span, "pinning a plugin by digest is not supported yet", None);
             return None;
         }
         match text.split_once(':') {
             Some((plugin, export)) if !plugin.is_empty() && !export.is_empty() => {
-                let function = FunctionRef {
-                    plugin: plugin.to_owned(),
-                    export: export.to_owned(),
-                };
+                let function = FunctionRef { plugin: plugin.to_owned(), export: export.to_owned() };
                 Some((function, span))
             }
             _ => {
-                fields.report(
-                    span,
-                    format!("`{text}` names no function of a plugin"),
-                    help(),
-                );
+                fields.report(span, format!("`{text}` names no function of a plugin"), help());
                 None
             }
         }
@@ -271,10 +213,7 @@ impl Parser<'_> {
     fn args(&mut self, node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
         let found = node.kind_name();
         match node.kind {
-            NodeKind::Seq(items) => items
-                .into_iter()
-                .map(|item| self.arg(item, fields))
-                .collect(),
+            NodeKind::Seq(items) => items.into_iter().map(|item| self.arg(item, fields)).collect(),
             NodeKind::Scalar(Value::Null) => Vec::new(),
             _ => {
                 let help = Some("arguments by name go below `kwargs:`".to_owned());
@@ -289,18 +228,12 @@ impl Parser<'_> {
         match node.kind {
             NodeKind::Map(entries) => {
                 let entries = entries.into_iter();
-                entries
-                    .map(|(key, value)| (as_key(&key), self.arg(value, fields)))
-                    .collect()
+                entries.map(|(key, value)| (as_key(&key), self.arg(value, fields))).collect()
             }
             NodeKind::Scalar(Value::Null) => Vec::new(),
             _ => {
                 let help = Some("arguments by position go below `args:`".to_owned());
-                fields.report(
-                    node.span,
-                    format!("`kwargs` is a mapping, found {found}"),
-                    help,
-                );
+                fields.report(node.span, format!("`kwargs` is a mapping, found {found}"), help);
                 Vec::new()
             }
         }
@@ -308,19 +241,12 @@ impl Parser<'_> {
 
     fn arg(&mut self, node: Node, fields: &mut Fields<'_>) -> Arg {
         let span = node.span;
-        let nothing = Arg {
-            node: ArgNode::Scalar(Value::Null),
-            span,
-        };
+        let nothing = Arg { node: ArgNode::Scalar(Value::Null), span };
         match (node.tag.as_deref(), &node.kind) {
             (None, _) => {}
             (Some("!retval"), NodeKind::Scalar(_)) => return Self::retval(&node, fields),
             (Some("!retval"), _) => {
-                fields.report(
-                    span,
-                    "`!retval` takes the id of a job",
-                    Some("write `!retval JOB`".to_owned()),
-                );
+                fields.report(span, "`!retval` takes the id of a job", Some("write `!retval JOB`".to_owned()));
                 return nothing;
             }
             (Some("!secret"), _) => {
@@ -335,19 +261,10 @@ impl Parser<'_> {
         }
         let node = match node.kind {
             NodeKind::Scalar(value) => ArgNode::Scalar(value),
-            NodeKind::Seq(items) => ArgNode::List(
-                items
-                    .into_iter()
-                    .map(|item| self.arg(item, fields))
-                    .collect(),
-            ),
+            NodeKind::Seq(items) => ArgNode::List(items.into_iter().map(|item| self.arg(item, fields)).collect()),
             NodeKind::Map(entries) => {
                 let entries = entries.into_iter();
-                ArgNode::Map(
-                    entries
-                        .map(|(key, value)| (as_key(&key), self.arg(value, fields)))
-                        .collect(),
-                )
+                ArgNode::Map(entries.map(|(key, value)| (as_key(&key), self.arg(value, fields))).collect())
             }
         };
         Arg { node, span }
@@ -359,10 +276,7 @@ impl Parser<'_> {
             let help = Some("write `!retval JOB` or `!retval JOB.field`".to_owned());
             fields.report(node.span, format!("`{}` names no job", node.text), help);
         }
-        Arg {
-            node: ArgNode::Retval(reference),
-            span: node.span,
-        }
+        Arg { node: ArgNode::Retval(reference), span: node.span }
     }
 
     fn limits(&mut self, fields: &mut Fields<'_>) -> Limits {
@@ -373,18 +287,10 @@ impl Parser<'_> {
                     limits.timeout = timeout;
                     if let Some(max) = self.context.ceiling.timeout.filter(|max| timeout > *max) {
                         let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
-                        fields.report(
-                            span,
-                            format!("`timeout` of {text} is above the ceiling"),
-                            Some(help),
-                        );
+                        fields.report(span, format!("`timeout` of {text} is above the ceiling"), Some(help));
                     }
                 }
-                Err(message) => fields.report(
-                    span,
-                    message,
-                    Some("write `30s`, `10m` or `1h 30m`".to_owned()),
-                ),
+                Err(message) => fields.report(span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned())),
             }
         }
         let Some((_, node)) = fields.take("limits") else {
@@ -401,11 +307,7 @@ impl Parser<'_> {
                 && let Some(max) = self.context.ceiling.limit(key).filter(|max| number > *max)
             {
                 let help = format!("jobcontrol.yaml allows {max} at most");
-                inner.report(
-                    node.span,
-                    format!("`{key}` of {} is above the ceiling", node.text),
-                    Some(help),
-                );
+                inner.report(node.span, format!("`{key}` of {} is above the ceiling", node.text), Some(help));
             }
         }
         inner.finish(Limits::KEYS, &[]);
@@ -416,17 +318,13 @@ impl Parser<'_> {
         let Some((key, node)) = fields.take("grants") else {
             return Grants::default();
         };
-        let mut grants = Grants {
-            span: Some(key.span),
-            ..Grants::default()
-        };
+        let mut grants = Grants { span: Some(key.span), ..Grants::default() };
         let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`grants`") else {
             return grants;
         };
         for item in inner.list("files").unwrap_or_default() {
             let problems = &mut *inner.problems;
-            let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`")
-            else {
+            let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`") else {
                 continue;
             };
             grants.files.extend(files_grant(&mut file));
@@ -441,45 +339,22 @@ impl Parser<'_> {
 }
 
 fn as_key(node: &Node) -> Key {
-    Key {
-        name: key_text(node),
-        span: node.span,
-    }
+    Key { name: key_text(node), span: node.span }
 }
 
 /// Reads one limit into its place; also used for the operator's ceiling.
-pub(super) fn limit(
-    node: &Node,
-    key: &str,
-    limits: &mut Limits,
-    fields: &mut Fields<'_>,
-) -> Option<u64> {
+pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fields<'_>) -> Option<u64> {
     let limit = limits.by_key(key)?;
     let (read, help) = match (&node.kind, limit.unit) {
-        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
-            (u64::try_from(*i).map_err(|e| e.to_string()), "a number")
-        }
-        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => {
-            (units::size(text), "a size such as `64 MiB`")
-        }
+        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => (u64::try_from(*i).map_err(|e| e.to_string()), "a number"),
+        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
         (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
-        (_, Unit::Bytes) => (
-            Err(format!("found {}", node.kind_name())),
-            "a size such as `64 MiB`",
-        ),
+        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
     };
     match read {
-        Ok(0) => fields.report(
-            node.span,
-            format!("`{key}` of nothing lets no job run"),
-            None,
-        ),
+        Ok(0) => fields.report(node.span, format!("`{key}` of nothing lets no job run"), None),
         Ok(number) if number > limit.max => {
-            let max = if limit.unit == Unit::Bytes {
-                show_bytes(limit.max)
-            } else {
-                limit.max.to_string()
-            };
+            let max = if limit.unit == Unit::Bytes { show_bytes(limit.max) } else { limit.max.to_string() };
             fields.report(node.span, format!("`{key}` can be {max} at most"), None);
         }
         Ok(number) => {
@@ -500,26 +375,14 @@ fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
         Some((mode, _)) if mode == "read" => false,
         Some((mode, _)) if mode == "write" => true,
         Some((other, span)) => {
-            fields.report(
-                *span,
-                format!("`mode` is `read` or `write`, found `{other}`"),
-                None,
-            );
+            fields.report(*span, format!("`mode` is `read` or `write`, found `{other}`"), None);
             false
         }
     };
     let (Some((host, span)), Some((guest, guest_span))) = (host, guest) else {
-        let span = fields
-            .problems
-            .last()
-            .and_then(|p| p.label.as_ref())
-            .map(|l| l.span);
+        let span = fields.problems.last().and_then(|p| p.label.as_ref()).map(|l| l.span);
         let help = Some("write `{ host: ./data, guest: /data, mode: read }`".to_owned());
-        fields.report(
-            span.unwrap_or_default(),
-            "a files grant needs `host` and `guest`",
-            help,
-        );
+        fields.report(span.unwrap_or_default(), "a files grant needs `host` and `guest`", help);
         return None;
     };
     if !guest.starts_with('/') {
@@ -529,12 +392,7 @@ fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
             Some("write `/data`".into()),
         );
     }
-    Some(FilesGrant {
-        host,
-        guest,
-        write,
-        span,
-    })
+    Some(FilesGrant { host, guest, write, span })
 }
 
 fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
@@ -545,11 +403,7 @@ fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
             for item in items {
                 match item.kind {
                     NodeKind::Scalar(Value::String(name)) if valid_variable(&name) => {
-                        out.push(EnvGrant {
-                            name,
-                            value: None,
-                            span: item.span,
-                        });
+                        out.push(EnvGrant { name, value: None, span: item.span });
                     }
                     _ => fields.report(item.span, "this is no name of a variable", help()),
                 }
@@ -559,26 +413,12 @@ fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
             for (key, value) in entries {
                 let name = key_text(&key);
                 match value.kind {
-                    _ if !valid_variable(&name) => {
-                        fields.report(key.span, "this is no name of a variable", help())
-                    }
+                    _ if !valid_variable(&name) => fields.report(key.span, "this is no name of a variable", help()),
                     NodeKind::Scalar(Value::String(text)) => {
-                        out.push(EnvGrant {
-                            name,
-                            value: Some(text),
-                            span: key.span,
-                        });
+                        out.push(EnvGrant { name, value: Some(text), span: key.span });
                     }
-                    NodeKind::Scalar(Value::Null) => out.push(EnvGrant {
-                        name,
-                        value: None,
-                        span: key.span,
-                    }),
-                    _ => fields.report(
-                        value.span,
-                        "a variable's value is a string",
-                        Some("write it in quotes".into()),
-                    ),
+                    NodeKind::Scalar(Value::Null) => out.push(EnvGrant { name, value: None, span: key.span }),
+                    _ => fields.report(value.span, "a variable's value is a string", Some("write it in quotes".into())),
                 }
             }
         }

@@ -13,14 +13,7 @@ use super::node;
 use super::parse::limit;
 use super::units;
 
-const KEYS: &[&str] = &[
-    "jobs",
-    "store",
-    "cache",
-    "environment",
-    "plugins",
-    "ceiling",
-];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling"];
 const KEYS_LATER: &[&str] = &["pools", "retention", "server", "secrets"];
 
 /// What the operator decided.
@@ -54,11 +47,7 @@ pub struct CeilingFiles {
 /// Reads the operator's file, and reports all that is wrong with it.
 pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
-    if source
-        .text
-        .lines()
-        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-    {
+    if source.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return settings;
     }
     let Some(root) = node::read(source, &Environment::default(), problems) else {
@@ -71,16 +60,8 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.jobs = text(&mut fields, "jobs");
     settings.store = text(&mut fields, "store");
     settings.cache = text(&mut fields, "cache");
-    settings.environment = fields
-        .strings("environment")
-        .into_iter()
-        .map(|key| key.name)
-        .collect();
-    settings.plugins = fields
-        .strings("plugins")
-        .into_iter()
-        .map(|key| key.name)
-        .collect();
+    settings.environment = fields.strings("environment").into_iter().map(|key| key.name).collect();
+    settings.plugins = fields.strings("plugins").into_iter().map(|key| key.name).collect();
     if let Some((_, node)) = fields.take("ceiling")
         && let Some(ceiling) = Fields::new(source, fields.problems, node, "`ceiling`")
     {
@@ -94,11 +75,7 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
     if let Some((text, span)) = fields.string("timeout") {
         match units::duration(&text) {
             Ok(timeout) => settings.ceiling.timeout = Some(timeout),
-            Err(message) => fields.report(
-                span,
-                message,
-                Some("write `30s`, `10m` or `1h 30m`".to_owned()),
-            ),
+            Err(message) => fields.report(span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned())),
         }
     }
     if let Some((_, node)) = fields.take("limits")
@@ -110,26 +87,18 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
                 continue;
             };
             let number = limit(&node, key, &mut scratch, &mut inner);
-            settings
-                .ceiling
-                .limits
-                .extend(number.map(|max| ((*key).to_owned(), max)));
+            settings.ceiling.limits.extend(number.map(|max| ((*key).to_owned(), max)));
         }
         inner.finish(Limits::KEYS, &[]);
     }
     if let Some(items) = fields.list("files") {
         let mut files = Vec::new();
         for item in items {
-            let Some(mut file) =
-                Fields::new(fields.source, fields.problems, item, "an entry of `files`")
-            else {
+            let Some(mut file) = Fields::new(fields.source, fields.problems, item, "an entry of `files`") else {
                 continue;
             };
             let write = file.string("mode").is_some_and(|(mode, _)| mode == "write");
-            files.extend(
-                file.string("host")
-                    .map(|(host, _)| CeilingFiles { host, write }),
-            );
+            files.extend(file.string("host").map(|(host, _)| CeilingFiles { host, write }));
             file.finish(&["host", "mode"], &[]);
         }
         settings.files = Some(files);

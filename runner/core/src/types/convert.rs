@@ -16,49 +16,33 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
         (value, from, Type::Option(to)) => Ok(some(convert(value, from, to)?, to)),
         (Value::Int(i), Type::Int(_), Type::Int(int)) => {
             let (min, max) = int.range();
-            if (min..=max).contains(&i) {
-                Ok(Value::Int(i))
-            } else {
-                Err(format!("{i} is out of range for {to}"))
-            }
+            if (min..=max).contains(&i) { Ok(Value::Int(i)) } else { Err(format!("{i} is out of range for {to}")) }
         }
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "fits lets only integers through that are exact"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "fits lets only integers through that are exact")]
         (Value::Int(i), Type::Int(_), Type::F32 | Type::F64) => Ok(Value::Float(i as f64)),
         (value @ Value::Bytes(_), from, to) if from.is_bytes() && to.is_bytes() => Ok(value),
         (Value::Bytes(bytes), from, Type::List(b)) if from.is_bytes() => {
             let item = Type::Int(super::IntType::U8);
-            let items = bytes
-                .into_iter()
-                .map(|byte| convert(Value::Int(byte.into()), &item, b));
+            let items = bytes.into_iter().map(|byte| convert(Value::Int(byte.into()), &item, b));
             Ok(Value::List(items.collect::<Result<_, _>>()?))
         }
         (Value::List(items), Type::List(a), Type::List(b)) => {
             let items = items.into_iter().map(|item| convert(item, a, b));
             Ok(Value::List(items.collect::<Result<_, _>>()?))
         }
-        (Value::List(items), Type::Tuple(a), Type::Tuple(b))
-            if items.len() == a.len() && a.len() == b.len() =>
-        {
-            let items = items
-                .into_iter()
-                .zip(a.iter().zip(b))
-                .map(|(item, (a, b))| convert(item, a, b));
+        (Value::List(items), Type::Tuple(a), Type::Tuple(b)) if items.len() == a.len() && a.len() == b.len() => {
+            let items = items.into_iter().zip(a.iter().zip(b)).map(|(item, (a, b))| convert(item, a, b));
             Ok(Value::List(items.collect::<Result<_, _>>()?))
         }
         (Value::Map(entries), Type::Record(a), Type::Record(b)) => convert_record(entries, a, b),
-        (value, Type::Variant(a), Type::Variant(b)) => convert_case(value, |case| {
-            Some((a.get(case)?.1.as_ref(), b.get(case)?.1.as_ref()))
-        }),
-        (value, Type::Result(a_ok, a_err), Type::Result(b_ok, b_err)) => {
-            convert_case(value, |case| match case {
-                "ok" => Some((a_ok.as_deref(), b_ok.as_deref())),
-                "err" => Some((a_err.as_deref(), b_err.as_deref())),
-                _ => None,
-            })
+        (value, Type::Variant(a), Type::Variant(b)) => {
+            convert_case(value, |case| Some((a.get(case)?.1.as_ref(), b.get(case)?.1.as_ref())))
         }
+        (value, Type::Result(a_ok, a_err), Type::Result(b_ok, b_err)) => convert_case(value, |case| match case {
+            "ok" => Some((a_ok.as_deref(), b_ok.as_deref())),
+            "err" => Some((a_err.as_deref(), b_err.as_deref())),
+            _ => None,
+        }),
         (value, Type::Enum(_), Type::Enum(_))
         | (value, Type::Flags(_), Type::Flags(_))
         | (value, Type::F32, Type::F64) => Ok(value),
@@ -69,19 +53,13 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
 
 /// An option whose payload may be null itself is written `{some: x}`.
 pub(super) fn some(value: Value, inner: &Type) -> Value {
-    if matches!(inner, Type::Option(_)) {
-        Value::entry("some", value)
-    } else {
-        value
-    }
+    if matches!(inner, Type::Option(_)) { Value::entry("some", value) } else { value }
 }
 
 fn convert_option(value: Value, a: &Type, b: &Type) -> Result<Value, String> {
     let inner = match value {
         Value::Null => return Ok(Value::Null),
-        Value::Map(mut entries) if matches!(a, Type::Option(_)) && entries.len() == 1 => {
-            entries.remove(0).1
-        }
+        Value::Map(mut entries) if matches!(a, Type::Option(_)) && entries.len() == 1 => entries.remove(0).1,
         value => value,
     };
     Ok(some(convert(inner, a, b)?, b))
@@ -100,9 +78,7 @@ fn convert_record(
             _ => entries.iter().position(|(key, _)| key == name),
         };
         let value = match (at, a.get(name)) {
-            (Some(at), Some((_, from))) => {
-                convert(std::mem::replace(&mut entries[at].1, Value::Null), from, to)?
-            }
+            (Some(at), Some((_, from))) => convert(std::mem::replace(&mut entries[at].1, Value::Null), from, to)?,
             _ if matches!(to, Type::Option(_)) => Value::Null,
             _ => return Err(format!("field `{name}` is missing")),
         };
@@ -114,10 +90,7 @@ fn convert_record(
 /// What a case carries: in the source, and in the target.
 type Payloads<'a> = (Option<&'a Type>, Option<&'a Type>);
 
-fn convert_case<'a>(
-    value: Value,
-    payloads: impl Fn(&str) -> Option<Payloads<'a>>,
-) -> Result<Value, String> {
+fn convert_case<'a>(value: Value, payloads: impl Fn(&str) -> Option<Payloads<'a>>) -> Result<Value, String> {
     let (case, inner) = match value {
         Value::String(case) => return Ok(Value::String(case)),
         Value::Map(mut entries) if entries.len() == 1 => entries.remove(0),

@@ -19,25 +19,15 @@ pub struct Misfit {
 
 impl Misfit {
     fn of(from: &Type, to: &Type) -> Self {
-        Self {
-            path: String::new(),
-            reason: format!("{from} does not fit {to}"),
-        }
+        Self { path: String::new(), reason: format!("{from} does not fit {to}") }
     }
 
     fn because(reason: String) -> Self {
-        Self {
-            path: String::new(),
-            reason,
-        }
+        Self { path: String::new(), reason }
     }
 
     fn within(mut self, outer: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{outer}{dot}{}", self.path);
         self
     }
@@ -73,8 +63,7 @@ pub fn fits(from: &Type, to: &Type) -> Result<(), Misfit> {
                 let Some((_, wanted)) = b.get(case) else {
                     return Err(no_case(case, to));
                 };
-                fits_payload(from, to, payload.as_ref(), wanted.as_ref())
-                    .map_err(|m| m.within(case))?;
+                fits_payload(from, to, payload.as_ref(), wanted.as_ref()).map_err(|m| m.within(case))?;
             }
             Ok(())
         }
@@ -122,10 +111,7 @@ fn fits_record(a: &super::Named<Type>, b: &super::Named<Type>) -> Result<(), Mis
             (Some((_, given)), _) => fits(given, wanted).map_err(|m| m.within(field))?,
             (None, Type::Option(_)) => {}
             (None, _) => {
-                let reason = format!(
-                    "`{}` has no field `{field}`, which `{}` needs",
-                    a.name, b.name
-                );
+                let reason = format!("`{}` has no field `{field}`, which `{}` needs", a.name, b.name);
                 return Err(Misfit::because(reason));
             }
         }
@@ -151,22 +137,10 @@ mod tests {
     fn integers_widen_and_never_narrow() {
         assert_eq!(fits(&ty("type t = u8;"), &ty("type t = s16;")), Ok(()));
         assert_eq!(fits(&ty("type t = u32;"), &ty("type t = f64;")), Ok(()));
-        assert_eq!(
-            parts("type t = u64;", "type t = u32;"),
-            "u64 does not fit u32"
-        );
-        assert_eq!(
-            parts("type t = s8;", "type t = u64;"),
-            "s8 does not fit u64"
-        );
-        assert_eq!(
-            parts("type t = u64;", "type t = f64;"),
-            "u64 does not fit f64"
-        );
-        assert_eq!(
-            parts("type t = u32;", "type t = f32;"),
-            "u32 does not fit f32"
-        );
+        assert_eq!(parts("type t = u64;", "type t = u32;"), "u64 does not fit u32");
+        assert_eq!(parts("type t = s8;", "type t = u64;"), "s8 does not fit u64");
+        assert_eq!(parts("type t = u64;", "type t = f64;"), "u64 does not fit f64");
+        assert_eq!(parts("type t = u32;", "type t = f32;"), "u32 does not fit f32");
     }
 
     #[test]

@@ -44,17 +44,17 @@ pub enum Type {
     /// `string`
     String,
     /// `list<T>`
-    List(Box<Type>),
+    List(Box<Self>),
     /// `tuple<A, B>`
-    Tuple(Vec<Type>),
+    Tuple(Vec<Self>),
     /// `option<T>`
-    Option(Box<Type>),
+    Option(Box<Self>),
     /// `result<T, E>`; an absent side carries nothing.
-    Result(Option<Box<Type>>, Option<Box<Type>>),
+    Result(Option<Box<Self>>, Option<Box<Self>>),
     /// `record`, fields in declared order.
-    Record(Named<Type>),
+    Record(Named<Self>),
     /// `variant`, cases in declared order.
-    Variant(Named<Option<Type>>),
+    Variant(Named<Option<Self>>),
     /// `enum`, cases in declared order.
     Enum(Named<()>),
     /// `flags`, in declared order.
@@ -75,10 +75,7 @@ pub struct Named<T> {
 impl<T> Named<T> {
     /// What the member called `name` carries; `name` may be in kebab or snake case.
     pub fn get(&self, name: &str) -> Option<(&str, &T)> {
-        self.members
-            .iter()
-            .find(|(n, _)| same_name(n, name))
-            .map(|(n, t)| (n.as_str(), t))
+        self.members.iter().find(|(n, _)| same_name(n, name)).map(|(n, t)| (n.as_str(), t))
     }
 
     /// The member names in declared order.
@@ -150,11 +147,9 @@ impl Type {
             Self::Tuple(items) => items.iter().find_map(Self::unsupported),
             Self::Result(ok, err) => ok.iter().chain(err).find_map(|t| t.unsupported()),
             Self::Record(record) => record.members.iter().find_map(|(_, t)| t.unsupported()),
-            Self::Variant(variant) => variant
-                .members
-                .iter()
-                .filter_map(|(_, t)| t.as_ref())
-                .find_map(Self::unsupported),
+            Self::Variant(variant) => {
+                variant.members.iter().filter_map(|(_, t)| t.as_ref()).find_map(Self::unsupported)
+            }
             _ => None,
         }
     }

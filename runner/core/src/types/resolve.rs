@@ -39,18 +39,8 @@ pub struct Problem {
 
 /// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is meaningless if anything
 /// was reported, or if a return value had no value yet.
-pub fn resolve(
-    arg: &Arg,
-    name: &str,
-    ty: &Type,
-    retvals: &dyn Retvals,
-    problems: &mut Vec<Problem>,
-) -> Value {
-    let mut walk = Walk {
-        retvals,
-        problems,
-        path: name.to_owned(),
-    };
+pub fn resolve(arg: &Arg, name: &str, ty: &Type, retvals: &dyn Retvals, problems: &mut Vec<Problem>) -> Value {
+    let mut walk = Walk { retvals, problems, path: name.to_owned() };
     walk.arg(arg, ty)
 }
 
@@ -64,46 +54,27 @@ impl Walk<'_> {
     fn arg(&mut self, arg: &Arg, ty: &Type) -> Value {
         match (&arg.node, ty) {
             (ArgNode::Retval(reference), ty) => self.retval(arg, reference, ty),
-            (_, Type::Unsupported(what)) => {
-                self.problem(arg.span, format!("{what} cannot be given"), None)
-            }
+            (_, Type::Unsupported(what)) => self.problem(arg.span, format!("{what} cannot be given"), None),
             (node, Type::Option(inner)) => self.option(arg, node, inner),
             (ArgNode::Scalar(value), ty) => self.scalar(arg, value, ty),
             (ArgNode::List(items), Type::List(item)) => {
-                let list = items
-                    .iter()
-                    .enumerate()
-                    .map(|(i, arg)| self.inside(&format!("[{i}]"), arg, item));
+                let list = items.iter().enumerate().map(|(i, arg)| self.inside(&format!("[{i}]"), arg, item));
                 let list: Vec<_> = list.collect();
-                if ty.is_bytes() {
-                    bytes(list)
-                } else {
-                    Value::List(list)
-                }
+                if ty.is_bytes() { bytes(list) } else { Value::List(list) }
             }
             (ArgNode::List(items), Type::Tuple(types)) => {
                 if items.len() != types.len() {
                     let found = format!("expected {ty}, found a list of {}", items.len());
-                    return self.problem(
-                        arg.span,
-                        found,
-                        Some(format!("{ty} takes {} values", types.len())),
-                    );
+                    return self.problem(arg.span, found, Some(format!("{ty} takes {} values", types.len())));
                 }
                 let items = items.iter().zip(types).enumerate();
-                Value::List(
-                    items
-                        .map(|(i, (arg, t))| self.inside(&format!("[{i}]"), arg, t))
-                        .collect(),
-                )
+                Value::List(items.map(|(i, (arg, t))| self.inside(&format!("[{i}]"), arg, t)).collect())
             }
             (ArgNode::List(items), Type::Flags(flags)) => self.flags(items, flags),
             (ArgNode::Map(entries), Type::Record(record)) => self.record(arg, entries, record),
             (ArgNode::Map(entries), Type::Variant(variant)) => {
                 let names: Vec<_> = variant.names().collect();
-                self.case(arg, entries, ty, &names, |case| {
-                    variant.get(case).map(|(n, t)| (n, t.as_ref()))
-                })
+                self.case(arg, entries, ty, &names, |case| variant.get(case).map(|(n, t)| (n, t.as_ref())))
             }
             (ArgNode::Map(entries), Type::Result(ok, err)) => {
                 self.case(arg, entries, ty, &["ok", "err"], |case| match case {
@@ -126,23 +97,14 @@ impl Walk<'_> {
     }
 
     fn problem(&mut self, span: Span, reason: String, help: Option<String>) -> Value {
-        self.problems.push(Problem {
-            span,
-            path: self.path.clone(),
-            reason,
-            help,
-        });
+        self.problems.push(Problem { span, path: self.path.clone(), reason, help });
         Value::Null
     }
 
     fn mismatch(&mut self, arg: &Arg, ty: &Type, found: &str) -> Value {
         let help = match ty {
-            Type::Record(record) => {
-                Some(format!("`{ty}` has the fields {}", listed(record.names())))
-            }
-            Type::Variant(variant) => {
-                Some(format!("`{ty}` has the cases {}", listed(variant.names())))
-            }
+            Type::Record(record) => Some(format!("`{ty}` has the fields {}", listed(record.names()))),
+            Type::Variant(variant) => Some(format!("`{ty}` has the cases {}", listed(variant.names()))),
             Type::Enum(cases) => Some(format!("`{ty}` has the cases {}", listed(cases.names()))),
             Type::Flags(_) => Some(format!("`{ty}` is written as a list of names")),
             _ => None,
@@ -182,38 +144,20 @@ impl Walk<'_> {
                 let help = match from {
                     Type::Record(record) => nearest(field, record.names())
                         .map(|near| format!("did you mean `{near}`?"))
-                        .or_else(|| {
-                            Some(format!(
-                                "`{from}` has the fields {}",
-                                listed(record.names())
-                            ))
-                        }),
-                    _ => Some(format!(
-                        "only a record has fields, and `{}` returns {from}",
-                        reference.job
-                    )),
+                        .or_else(|| Some(format!("`{from}` has the fields {}", listed(record.names())))),
+                    _ => Some(format!("only a record has fields, and `{}` returns {from}", reference.job)),
                 };
-                let reason = format!(
-                    "the return value of `{}` has no field `{field}`",
-                    reference.job
-                );
+                let reason = format!("the return value of `{}` has no field `{field}`", reference.job);
                 return self.problem(arg.span, reason, help);
             };
             value = value.and_then(|v| match v {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|(k, _)| super::same_name(k, field))
-                    .map(|(_, v)| v),
+                Value::Map(entries) => entries.iter().find(|(k, _)| super::same_name(k, field)).map(|(_, v)| v),
                 _ => None,
             });
             from = inner;
         }
         if let Err(misfit) = fits(from, ty) {
-            let at = if misfit.path.starts_with('[') || misfit.path.is_empty() {
-                ""
-            } else {
-                "."
-            };
+            let at = if misfit.path.starts_with('[') || misfit.path.is_empty() { "" } else { "." };
             let outer = self.path.len();
             self.path.push_str(&format!("{at}{}", misfit.path));
             let help = format!("`!retval {reference}` is {from}, the parameter takes {ty}");
@@ -223,16 +167,12 @@ impl Walk<'_> {
         }
         match value {
             None => Value::Null,
-            Some(value) => convert(value.clone(), from, ty).unwrap_or_else(|reason| {
-                self.problem(arg.span, format!("`!retval {reference}`: {reason}"), None)
-            }),
+            Some(value) => convert(value.clone(), from, ty)
+                .unwrap_or_else(|reason| self.problem(arg.span, format!("`!retval {reference}`: {reason}"), None)),
         }
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "what is not exact is reported first"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "what is not exact is reported")]
     fn scalar(&mut self, arg: &Arg, value: &Value, ty: &Type) -> Value {
         match (value, ty) {
             (Value::Bool(_), Type::Bool) | (Value::String(_), Type::String) => value.clone(),
@@ -242,21 +182,15 @@ impl Walk<'_> {
                     return value.clone();
                 }
                 let help = format!("{ty} holds {min} to {max}");
-                self.problem(
-                    arg.span,
-                    format!("{i} is out of range for {ty}"),
-                    Some(help),
-                )
+                self.problem(arg.span, format!("{i} is out of range for {ty}"), Some(help))
             }
             (Value::Float(_), Type::F64) => value.clone(),
             (Value::Float(x), Type::F32) => self.f32(arg, *x),
             (Value::Int(i), Type::F64) if *i as f64 as i128 == *i => Value::Float(*i as f64),
             (Value::Int(i), Type::F32) if *i as f32 as i128 == *i => Value::Float(*i as f64),
-            (Value::Int(i), Type::F32 | Type::F64) => self.problem(
-                arg.span,
-                format!("{i} is not exact as {ty}"),
-                Some(format!("write {i}.0 to round it")),
-            ),
+            (Value::Int(i), Type::F32 | Type::F64) => {
+                self.problem(arg.span, format!("{i} is not exact as {ty}"), Some(format!("write {i}.0 to round it")))
+            }
             (Value::String(text), Type::F32 | Type::F64) if non_finite(text).is_some() => {
                 non_finite(text).map_or(Value::Null, Value::Float)
             }
@@ -273,9 +207,7 @@ impl Walk<'_> {
             }
             (Value::Bytes(_), ty) if ty.is_bytes() => value.clone(),
             (Value::Bytes(bytes), Type::List(item)) => {
-                let items = bytes
-                    .iter()
-                    .map(|b| self.scalar(arg, &Value::Int((*b).into()), item));
+                let items = bytes.iter().map(|b| self.scalar(arg, &Value::Int((*b).into()), item));
                 Value::List(items.collect())
             }
             (Value::String(case), Type::Enum(cases)) => match cases.get(case) {
@@ -286,36 +218,21 @@ impl Walk<'_> {
                 Some((name, None)) => Value::string(name),
                 Some((name, Some(payload))) => {
                     let help = format!("write `{name}: ..` with a value of type {payload}");
-                    self.problem(
-                        arg.span,
-                        format!("case `{name}` of `{ty}` carries a value"),
-                        Some(help),
-                    )
+                    self.problem(arg.span, format!("case `{name}` of `{ty}` carries a value"), Some(help))
                 }
                 None => self.unknown_case(arg.span, case, ty, cases.names()),
             },
-            (Value::String(case), Type::Result(None, _)) if case == "ok" => {
-                Value::entry("ok", Value::Null)
-            }
-            (Value::String(case), Type::Result(_, None)) if case == "err" => {
-                Value::entry("err", Value::Null)
-            }
+            (Value::String(case), Type::Result(None, _)) if case == "ok" => Value::entry("ok", Value::Null),
+            (Value::String(case), Type::Result(_, None)) if case == "err" => Value::entry("err", Value::Null),
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), Type::String) => {
                 let help = Some("write it in quotes".to_owned());
-                self.problem(
-                    arg.span,
-                    format!("expected string, found {}", value.kind()),
-                    help,
-                )
+                self.problem(arg.span, format!("expected string, found {}", value.kind()), help)
             }
             (value, ty) => self.mismatch(arg, ty, value.kind()),
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an f32 parameter rounds, as every language does"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "an f32 parameter rounds, as every language does")]
     fn f32(&mut self, arg: &Arg, x: f64) -> Value {
         let short = x as f32;
         if short.is_infinite() && x.is_finite() {
@@ -324,13 +241,7 @@ impl Walk<'_> {
         Value::Float(short.into())
     }
 
-    fn unknown_case<'n>(
-        &mut self,
-        span: Span,
-        case: &str,
-        ty: &Type,
-        names: impl Iterator<Item = &'n str>,
-    ) -> Value {
+    fn unknown_case<'n>(&mut self, span: Span, case: &str, ty: &Type, names: impl Iterator<Item = &'n str>) -> Value {
         let names: Vec<_> = names.collect();
         let help = nearest(case, names.iter().copied())
             .map(|near| format!("did you mean `{near}`?"))
@@ -345,27 +256,15 @@ impl Walk<'_> {
                 ArgNode::Scalar(Value::String(name)) => match flags.get(name) {
                     Some((name, ())) => set.push(name),
                     None => {
-                        self.unknown_case(
-                            arg.span,
-                            name,
-                            &Type::Flags(flags.clone()),
-                            flags.names(),
-                        );
+                        self.unknown_case(arg.span, name, &Type::Flags(flags.clone()), flags.names());
                     }
                 },
                 _ => {
-                    self.problem(
-                        arg.span,
-                        format!("expected the name of a flag of `{}`", flags.name),
-                        None,
-                    );
+                    self.problem(arg.span, format!("expected the name of a flag of `{}`", flags.name), None);
                 }
             }
         }
-        let in_order = flags
-            .names()
-            .filter(|name| set.contains(name))
-            .map(Value::string);
+        let in_order = flags.names().filter(|name| set.contains(name)).map(Value::string);
         Value::List(in_order.collect())
     }
 
@@ -374,35 +273,19 @@ impl Walk<'_> {
             if record.get(&key.name).is_none() {
                 let help = nearest(&key.name, record.names())
                     .map(|near| format!("did you mean `{near}`?"))
-                    .unwrap_or_else(|| {
-                        format!(
-                            "`{}` has the fields {}",
-                            record.name,
-                            listed(record.names())
-                        )
-                    });
-                self.problem(
-                    key.span,
-                    format!("`{}` has no field `{}`", record.name, key.name),
-                    Some(help),
-                );
+                    .unwrap_or_else(|| format!("`{}` has the fields {}", record.name, listed(record.names())));
+                self.problem(key.span, format!("`{}` has no field `{}`", record.name, key.name), Some(help));
             }
         }
         let mut fields = Vec::with_capacity(record.members.len());
         for (name, ty) in &record.members {
-            let mut given = entries
-                .iter()
-                .filter(|(key, _)| super::same_name(&key.name, name));
+            let mut given = entries.iter().filter(|(key, _)| super::same_name(&key.name, name));
             let value = match (given.next(), ty) {
                 (Some((_, arg)), ty) => self.inside(&format!(".{name}"), arg, ty),
                 (None, Type::Option(_)) => Value::Null,
                 (None, ty) => {
                     let help = Some(format!("add `{name}:` with a value of type {ty}"));
-                    self.problem(
-                        arg.span,
-                        format!("field `{name}` of `{}` is missing", record.name),
-                        help,
-                    )
+                    self.problem(arg.span, format!("field `{name}` of `{}` is missing", record.name), help)
                 }
             };
             if let Some((key, _)) = given.next() {
@@ -423,28 +306,18 @@ impl Walk<'_> {
     ) -> Value {
         let [(key, payload)] = entries else {
             let help = Some(format!("write one of {}", listed(names.iter().copied())));
-            return self.problem(
-                arg.span,
-                format!("expected one case of {ty}, found {} keys", entries.len()),
-                help,
-            );
+            return self.problem(arg.span, format!("expected one case of {ty}, found {} keys", entries.len()), help);
         };
         match find(&key.name) {
             Some((name, Some(ty))) => {
                 let value = self.inside(&format!(".{name}"), payload, ty);
                 Value::entry(name, value)
             }
-            Some((name, None)) if matches!(payload.node, ArgNode::Scalar(Value::Null)) => {
-                match ty {
-                    Type::Result(..) => Value::entry(name, Value::Null),
-                    _ => Value::string(name),
-                }
-            }
-            Some((name, None)) => self.problem(
-                payload.span,
-                format!("case `{name}` of {ty} carries no value"),
-                None,
-            ),
+            Some((name, None)) if matches!(payload.node, ArgNode::Scalar(Value::Null)) => match ty {
+                Type::Result(..) => Value::entry(name, Value::Null),
+                _ => Value::string(name),
+            },
+            Some((name, None)) => self.problem(payload.span, format!("case `{name}` of {ty} carries no value"), None),
             None => self.unknown_case(key.span, &key.name, ty, names.iter().copied()),
         }
     }
@@ -466,10 +339,7 @@ fn bytes(list: Vec<Value>) -> Value {
         Value::Int(i) => u8::try_from(*i).ok(),
         _ => None,
     };
-    list.iter()
-        .map(byte)
-        .collect::<Option<Vec<u8>>>()
-        .map_or(Value::List(list), Value::Bytes)
+    list.iter().map(byte).collect::<Option<Vec<u8>>>().map_or(Value::List(list), Value::Bytes)
 }
 
 fn non_finite(text: &str) -> Option<f64> {

@@ -83,24 +83,14 @@ pub fn signature_from_wit(
     function: &wit_parser::Function,
 ) -> Result<Signature, String> {
     let mut reader = Reader { resolve, nodes: 0 };
-    let mut read = |ty: &WitType| {
-        reader
-            .read(ty, 0)
-            .map_err(|e| format!("function `{}`: {e}", function.name))
-    };
+    let mut read = |ty: &WitType| reader.read(ty, 0).map_err(|e| format!("function `{}`: {e}", function.name));
     let mut params = Vec::with_capacity(function.params.len());
     for param in &function.params {
         params.push((param.name.clone(), read(&param.ty)?));
     }
     let result = function.result.as_ref().map(read).transpose()?;
     let docs = function.docs.contents.clone();
-    Ok(Signature {
-        interface,
-        name: function.name.clone(),
-        params,
-        result,
-        docs,
-    })
+    Ok(Signature { interface, name: function.name.clone(), params, result, docs })
 }
 
 struct Reader<'a> {
@@ -155,38 +145,26 @@ impl Reader<'_> {
                 let items = tuple.types.iter().map(|t| self.read(t, depth));
                 Type::Tuple(items.collect::<Result<_, _>>()?)
             }
-            TypeDefKind::Result(result) => Type::Result(
-                self.side(result.ok.as_ref(), depth)?,
-                self.side(result.err.as_ref(), depth)?,
-            ),
+            TypeDefKind::Result(result) => {
+                Type::Result(self.side(result.ok.as_ref(), depth)?, self.side(result.err.as_ref(), depth)?)
+            }
             TypeDefKind::Record(record) => {
-                let fields = record
-                    .fields
-                    .iter()
-                    .map(|f| Ok((f.name.clone(), self.read(&f.ty, depth)?)));
-                Type::Record(Named {
-                    name,
-                    members: fields.collect::<Result<_, String>>()?,
-                })
+                let fields = record.fields.iter().map(|f| Ok((f.name.clone(), self.read(&f.ty, depth)?)));
+                Type::Record(Named { name, members: fields.collect::<Result<_, String>>()? })
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| {
                     let payload = case.ty.as_ref().map(|t| self.read(t, depth)).transpose()?;
                     Ok((case.name.clone(), payload))
                 });
-                Type::Variant(Named {
-                    name,
-                    members: cases.collect::<Result<_, String>>()?,
-                })
+                Type::Variant(Named { name, members: cases.collect::<Result<_, String>>()? })
             }
-            TypeDefKind::Enum(cases) => Type::Enum(Named {
-                name,
-                members: cases.cases.iter().map(|c| (c.name.clone(), ())).collect(),
-            }),
-            TypeDefKind::Flags(flags) => Type::Flags(Named {
-                name,
-                members: flags.flags.iter().map(|f| (f.name.clone(), ())).collect(),
-            }),
+            TypeDefKind::Enum(cases) => {
+                Type::Enum(Named { name, members: cases.cases.iter().map(|c| (c.name.clone(), ())).collect() })
+            }
+            TypeDefKind::Flags(flags) => {
+                Type::Flags(Named { name, members: flags.flags.iter().map(|f| (f.name.clone(), ())).collect() })
+            }
             TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) | TypeDefKind::Resource => {
                 Type::Unsupported("resource")
             }
@@ -233,10 +211,7 @@ impl<'a> Writer<'a> {
                 format!("result<{ok}, {}>", self.name(err))
             }
             Type::Record(named) => {
-                let members = named
-                    .members
-                    .iter()
-                    .map(|(n, t)| format!("{}: {}", escaped(n), self.name(t)));
+                let members = named.members.iter().map(|(n, t)| format!("{}: {}", escaped(n), self.name(t)));
                 let members: Vec<_> = members.collect();
                 self.declare("record", &named.name, ty, &members)
             }
@@ -271,23 +246,14 @@ impl<'a> Writer<'a> {
             count += 1;
             unique = format!("{name}-n{count}");
         }
-        let _ = writeln!(
-            self.text,
-            "{keyword} {} {{ {} }}",
-            escaped(&unique),
-            members.join(", ")
-        );
+        let _ = writeln!(self.text, "{keyword} {} {{ {} }}", escaped(&unique), members.join(", "));
         self.declared.push((unique.clone(), ty));
         escaped(&unique)
     }
 }
 
 fn escaped(name: &str) -> String {
-    if KEYWORDS.contains(&name) {
-        format!("%{name}")
-    } else {
-        name.to_owned()
-    }
+    if KEYWORDS.contains(&name) { format!("%{name}") } else { name.to_owned() }
 }
 
 /// Reads what [`to_text`] wrote: the last type that the text declares.
@@ -298,17 +264,9 @@ fn escaped(name: &str) -> String {
 pub fn from_text(text: &str) -> Result<Type, String> {
     let mut resolve = Resolve::default();
     let wit = format!("package jobcontrol:stored;\ninterface types {{\n{text}\n}}\n");
-    let package = resolve
-        .push_str("retval.wit", &wit)
-        .map_err(|e| format!("{e:#}"))?;
-    let interface = resolve.packages[package]
-        .interfaces
-        .get("types")
-        .ok_or("no interface in the text")?;
-    let (_, id) = resolve.interfaces[*interface]
-        .types
-        .last()
-        .ok_or("no type in the text")?;
+    let package = resolve.push_str("retval.wit", &wit).map_err(|e| format!("{e:#}"))?;
+    let interface = resolve.packages[package].interfaces.get("types").ok_or("no interface in the text")?;
+    let (_, id) = resolve.interfaces[*interface].types.last().ok_or("no type in the text")?;
     from_wit(&resolve, &WitType::Id(*id))
 }
 
@@ -332,10 +290,7 @@ mod tests {
         for i in 1..40 {
             let _ = writeln!(text, "record t{i} {{ a: t{}, b: t{} }}", i - 1, i - 1);
         }
-        assert_eq!(
-            from_text(&text),
-            Err(format!("a type has more than {MAX_TYPE_NODES} parts"))
-        );
+        assert_eq!(from_text(&text), Err(format!("a type has more than {MAX_TYPE_NODES} parts")));
     }
 
     #[test]
@@ -343,9 +298,7 @@ mod tests {
         let one = from_text("record x { a: u8 } type t = x;").unwrap();
         let two = from_text("record x { b: u8 } type t = x;").unwrap();
         let pair = Type::Tuple(vec![one, two]);
-        let Type::Tuple(read) = from_text(&to_text(&pair)).unwrap() else {
-            panic!("a tuple was written")
-        };
+        let Type::Tuple(read) = from_text(&to_text(&pair)).unwrap() else { panic!("a tuple was written") };
         assert!(read[0].field("a").is_some() && read[1].field("b").is_some());
     }
 }

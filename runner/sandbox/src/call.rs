@@ -1,0 +1,366 @@
+//! A function and its arguments to an outcome: a fresh store for each attempt.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::limits::show_duration;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Type;
+use jobcontrol_core::value::Value;
+use jobcontrol_core::value::pack;
+use tokio::sync::watch;
+use wasmtime::Engine;
+use wasmtime::Store;
+use wasmtime::Trap;
+use wasmtime::UpdateDeadline;
+use wasmtime::component::Component;
+use wasmtime::component::ComponentExportIndex;
+use wasmtime::component::InstancePre;
+use wasmtime::component::Linker;
+use wasmtime::component::Val;
+
+use crate::BuildInfo;
+use crate::SandboxError;
+use crate::Sink;
+use crate::convert::from_val;
+use crate::convert::to_val;
+use crate::engine;
+use crate::engine::TICK;
+use crate::engine::Ticker;
+use crate::grant;
+use crate::grant::Granted;
+use crate::grant::Lines;
+use crate::host::Guest;
+use crate::host::Host;
+use crate::host::Signal;
+use crate::limits::Limiter;
+use crate::limits::hit;
+use crate::loader::Compiler;
+use crate::traceback;
+
+/// Host memory that lifting a value may take, per byte that its encoding may have: a number of one byte is 40 as a
+/// value of the engine, a record repeats its field names.
+const LIFTING: u64 = 16;
+
+/// How the engine says that a value was larger than that.
+const LIFTING_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// How long a guest that waits in the host is left after its time, so that one that runs can be stopped with its
+/// call stack first.
+const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
+
+/// Plugins ready to be called.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Host>,
+    ticker: Ticker,
+    compiler: Compiler,
+    clock: Arc<dyn Clock>,
+    loaded: Mutex<HashMap<Arc<str>, InstancePre<Host>>>,
+}
+
+/// A function ready to be called.
+#[derive(Clone)]
+pub struct Function {
+    pre: InstancePre<Host>,
+    export: ComponentExportIndex,
+    signature: Arc<Signature>,
+}
+
+/// One attempt.
+pub struct Call {
+    /// Arguments in the order and of the types of the parameters.
+    pub args: Vec<Value>,
+    /// What the plugin may touch.
+    pub granted: Granted,
+    /// What it may use.
+    pub limits: Limits,
+    /// What it can learn of its build.
+    pub build: BuildInfo,
+    /// Where its log and progress go.
+    pub sink: Arc<dyn Sink>,
+    /// Ends it when set.
+    pub cancel: Cancel,
+}
+
+/// Ends calls from outside: set once, seen by all that hold it.
+#[derive(Clone, Debug)]
+pub struct Cancel(watch::Receiver<bool>);
+
+impl Cancel {
+    /// A pair of the switch and what sees it.
+    pub fn pair() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether it was set.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it is set; for ever if nobody can set it any more.
+    pub async fn wait(&mut self) {
+        if self.0.wait_for(|set| *set).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Sandbox {
+    /// Starts an engine. Nothing is compiled until a function is asked for.
+    ///
+    /// # Errors
+    ///
+    /// The engine cannot run on this machine.
+    pub fn new(compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, SandboxError> {
+        let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
+        let engine = engine::running().map_err(|e| failed(&e))?;
+        let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
+        let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
+        Ok(Self { engine, linker, ticker, compiler, clock, loaded: Mutex::default() })
+    }
+
+    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compiler`] says, or a plugin that asks for what the host does not offer.
+    pub fn function(&self, plugin: &Plugin, signature: &Arc<Signature>) -> Result<Function, SandboxError> {
+        let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
+        // Held while compiling, so that two builds of one plugin do not both compile it.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let pre = match loaded.get(&plugin.digest) {
+            Some(pre) => pre.clone(),
+            None => {
+                let component = self.compiler.load(&self.engine, plugin)?;
+                let pre = self.linker.instantiate_pre(&component).map_err(|e| failed(format!("{e:#}")))?;
+                loaded.insert(Arc::clone(&plugin.digest), pre.clone());
+                pre
+            }
+        };
+        drop(loaded);
+        let export = find_export(pre.component(), signature)
+            .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))?;
+        Ok(Function { pre, export, signature: Arc::clone(signature) })
+    }
+
+    /// Calls a function. Never panics and never errs: whatever happens is an outcome.
+    pub async fn call(&self, function: &Function, call: Call) -> Outcome {
+        let Call { args, granted, limits, build, sink, cancel } = call;
+        let guest = Arc::new(Guest::new(build, sink, Arc::clone(&self.clock), &limits));
+        let arguments = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
+        let args = match to_vals(&args, &function.signature, &limits) {
+            Ok(args) => args,
+            Err(outcome) => return outcome,
+        };
+        let (wasi, streams) = match grant::context(&granted, &guest) {
+            Ok(context) => context,
+            Err(reason) => return arguments(reason),
+        };
+        let host =
+            Host { limiter: Limiter::new(&limits), table: wasmtime::component::ResourceTable::new(), wasi, guest };
+        let mut store = Store::new(&self.engine, host);
+        store.limiter(|host| &mut host.limiter);
+        store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(LIFTING)).unwrap_or(usize::MAX));
+        let deadline = Instant::now() + limits.timeout;
+        interrupt(&mut store, deadline, cancel.clone());
+        let running = self.ticker.watch();
+        let result = bounded(run(&mut store, function, &args), deadline, cancel).await;
+        drop(running);
+        // The instance goes before anything waits: a slot of the pool is worth more than its memory.
+        drop(store);
+        let outcome = read(result, &function.signature, &limits);
+        flush(&streams, outcome).await
+    }
+}
+
+fn find_export(component: &Component, signature: &Signature) -> Option<ComponentExportIndex> {
+    let interface = match &signature.interface {
+        Some(interface) => Some(component.get_export_index(None, interface)?),
+        None => None,
+    };
+    component.get_export_index(interface.as_ref(), &signature.name)
+}
+
+fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec<Val>, Outcome> {
+    let refused = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
+    let mut bytes = 0;
+    for arg in args {
+        bytes += pack(arg).map_err(|e| refused(e.to_string()))?.len() as u64;
+    }
+    if bytes > limits.retval {
+        let signal = hit("the size of the arguments, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
+        return Err(Outcome::Failed(Failure::new("limit", signal.to_string())));
+    }
+    let vals = args
+        .iter()
+        .zip(&signature.params)
+        .map(|(value, (name, ty))| to_val(value, ty).map_err(|reason| refused(format!("{name}: {reason}"))));
+    vals.collect()
+}
+
+/// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
+fn interrupt(store: &mut Store<Host>, deadline: Instant, cancel: Cancel) {
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        if cancel.is_set() {
+            return Err(Signal::Cancelled.into());
+        }
+        if Instant::now() >= deadline {
+            return Err(Signal::Timeout.into());
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+}
+
+/// Stops a guest that waits in the host, by dropping it.
+async fn bounded<T>(
+    run: impl Future<Output = wasmtime::Result<T>>,
+    deadline: Instant,
+    mut cancel: Cancel,
+) -> wasmtime::Result<T> {
+    let cancelled = async {
+        cancel.wait().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        result = run => result,
+        () = cancelled => Err(Signal::Cancelled.into()),
+        () = tokio::time::sleep_until((deadline + GRACE).into()) => Err(Signal::Timeout.into()),
+    }
+}
+
+async fn run(store: &mut Store<Host>, function: &Function, args: &[Val]) -> wasmtime::Result<Option<Val>> {
+    let instance = function.pre.instantiate_async(&mut *store).await?;
+    let callee = instance
+        .get_func(&mut *store, function.export)
+        .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
+    let mut results = vec![Val::Bool(false); usize::from(function.signature.result.is_some())];
+    callee.call_async(&mut *store, args, &mut results).await?;
+    Ok(results.pop())
+}
+
+fn read(result: wasmtime::Result<Option<Val>>, signature: &Signature, limits: &Limits) -> Outcome {
+    match result {
+        Err(error) => failed(&error, limits),
+        Ok(None) => Outcome::Returned(None),
+        Ok(Some(val)) => match returned(val, signature) {
+            Ok(outcome) => outcome,
+            Err(reason) => Outcome::Failed(Failure::new("retval", reason)),
+        },
+    }
+}
+
+/// A result at the top is not the value itself: ok carries it, err is the function's own failure.
+fn returned(val: Val, signature: &Signature) -> Result<Outcome, String> {
+    let payload = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
+        (Some(val), Some(ty)) => from_val(*val, ty).map(Some),
+        _ => Ok(None),
+    };
+    Ok(match (val, &signature.result) {
+        (Val::Result(Ok(val)), Some(Type::Result(ok, _))) => Outcome::Returned(payload(val, ok)?),
+        (Val::Result(Err(val)), Some(Type::Result(_, err))) => {
+            let value = payload(val, err)?;
+            let message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
+            Outcome::Failed(Failure { value, ..Failure::new("error", message) })
+        }
+        (val, Some(ty)) => Outcome::Returned(Some(from_val(val, ty)?)),
+        (_, None) => Outcome::Returned(None),
+    })
+}
+
+/// A function's own error in words: `case: payload`, or `field: value, ..`.
+fn error_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(i) => i.to_string(),
+        Value::Float(x) => x.to_string(),
+        Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
+        Value::List(items) => items.iter().map(error_text).collect::<Vec<_>>().join(", "),
+        Value::Map(entries) => {
+            let entries = entries.iter().map(|(key, value)| format!("{key}: {}", error_text(value)));
+            entries.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
+    let mut failure = match error.downcast_ref::<Signal>() {
+        Some(Signal::Skip(reason)) => return Outcome::Skipped(reason.clone()),
+        Some(Signal::Fail(failure)) => (**failure).clone(),
+        Some(Signal::Limit(message)) => Failure::new("limit", message),
+        Some(Signal::Timeout) => {
+            let timeout = show_duration(limits.timeout);
+            Failure::new("timeout", format!("the attempt took longer than {timeout}; raise it with `timeout`"))
+        }
+        Some(Signal::Cancelled) => Failure::new("cancelled", "the build was cancelled"),
+        Some(Signal::Storage(message)) => Failure::new("storage", message),
+        None => trapped(error, limits),
+    };
+    if failure.frames.is_empty() || failure.frames.iter().all(|frame| frame.function.is_empty()) {
+        let own = std::mem::take(&mut failure.frames);
+        failure.frames = traceback::frames(error);
+        if !own.is_empty() {
+            // The language says where, the engine says through which calls.
+            failure.frames.extend(own);
+        }
+    }
+    Outcome::Failed(failure)
+}
+
+fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
+    let cause = error.root_cause().to_string();
+    if cause.contains(LIFTING_EXHAUSTED) {
+        let signal = hit("the size of a value, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
+        return Failure::new("limit", signal.to_string());
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            let stack = show_bytes(jobcontrol_core::limits::STACK);
+            Failure::new("limit", format!("the guest's stack is above {stack}, which is the same for every job"))
+        }
+        Some(trap) => Failure::new("trap", trap_text(*trap)),
+        None if cause.starts_with("resource limit exceeded") => {
+            let signal = hit(
+                "the component",
+                &format!("a limit on instances, tables or memories ({cause})"),
+                "limits: { instances: .. }",
+            );
+            Failure::new("limit", signal.to_string())
+        }
+        None => Failure::new("trap", cause),
+    }
+}
+
+fn trap_text(trap: Trap) -> String {
+    let text = trap.to_string();
+    text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+}
+
+/// What the guest had written without an end of line; a limit hit there changes a success only.
+async fn flush(streams: &[Lines; 2], outcome: Outcome) -> Outcome {
+    for stream in streams {
+        if let Err(signal) = stream.finish().await
+            && !matches!(outcome, Outcome::Failed(_))
+        {
+            let kind = if matches!(signal, Signal::Storage(_)) { "storage" } else { "limit" };
+            return Outcome::Failed(Failure::new(kind, signal.to_string()));
+        }
+    }
+    outcome
+}

@@ -1,0 +1,127 @@
+//! The engine: one configuration to compile with and to run with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use jobcontrol_core::limits;
+use wasmtime::Config;
+use wasmtime::Enabled;
+use wasmtime::Engine;
+use wasmtime::InstanceAllocationStrategy;
+use wasmtime::PoolingAllocationConfig;
+use wasmtime::WasmBacktraceDetails;
+
+/// How often a running guest is looked at: it is stopped within two of these.
+pub(crate) const TICK: Duration = Duration::from_millis(5);
+
+/// Components that can run at once in this process; the executor runs far fewer.
+const INSTANCES: u32 = 1_000;
+/// Memories and tables that a component has beside its first, for adapters and language runtimes.
+const PER_COMPONENT: u32 = 20;
+/// What a slot keeps of a memory between two builds: decides the speed of languages with a large heap.
+const MEMORY_KEPT: usize = 1 << 20;
+/// What a slot keeps of a table between two builds.
+const TABLE_KEPT: usize = 64 << 10;
+/// Metadata of an instance: Python and JavaScript need a few hundred KiB.
+const INSTANCE_METADATA: usize = 4 << 20;
+/// Frames of a trap's call stack; a deep recursion repeats itself.
+const BACKTRACE_FRAMES: usize = 100;
+
+/// What decides the compiled code, the same in the process that compiles and in the one that runs.
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES))
+        .max_wasm_stack(usize::try_from(limits::STACK).unwrap_or(usize::MAX))
+        .async_stack_size(2 * usize::try_from(limits::STACK).unwrap_or(usize::MAX))
+        .memory_init_cow(true);
+    config
+}
+
+/// An engine that compiles and never runs, so that it reserves no memory.
+pub(crate) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// An engine that runs.
+///
+/// # Errors
+///
+/// The machine has no room for the pool's reservation and none for a single memory either.
+pub(crate) fn running() -> wasmtime::Result<Engine> {
+    let mut pool = PoolingAllocationConfig::new();
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    pool.total_component_instances(INSTANCES)
+        .total_core_instances(4 * INSTANCES)
+        .total_memories(2 * INSTANCES)
+        .total_tables(2 * INSTANCES)
+        .total_stacks(INSTANCES)
+        .max_memory_size(size(limits::MAX_MEMORY))
+        .table_elements(size(limits::MAX_TABLE_ELEMENTS))
+        .max_core_instances_per_component(u32::try_from(limits::MAX_INSTANCES).unwrap_or(u32::MAX))
+        .max_memories_per_component(PER_COMPONENT)
+        .max_tables_per_component(PER_COMPONENT)
+        .max_tables_per_module(PER_COMPONENT)
+        .max_memories_per_module(PER_COMPONENT)
+        .max_component_instance_size(INSTANCE_METADATA)
+        .max_core_instance_size(INSTANCE_METADATA)
+        .linear_memory_keep_resident(MEMORY_KEPT)
+        .table_keep_resident(TABLE_KEPT)
+        .pagemap_scan(Enabled::Auto);
+    let mut pooled = config();
+    pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    // Under a limit on address space (`ulimit -v`) the reservation fails; single memories are slower and work.
+    Engine::new(&pooled).or_else(|_| Engine::new(&config()))
+}
+
+/// Moves the engine's epoch on while guests run, and sleeps while none does.
+pub(crate) struct Ticker {
+    running: Arc<AtomicUsize>,
+    thread: thread::Thread,
+}
+
+impl Ticker {
+    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+        let running = Arc::new(AtomicUsize::new(0));
+        let (weak, count) = (engine.weak(), Arc::downgrade(&running));
+        let handle = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while let (Some(engine), Some(count)) = (weak.upgrade(), count.upgrade()) {
+                engine.increment_epoch();
+                drop(engine);
+                let idle = count.load(Ordering::SeqCst) == 0;
+                drop(count);
+                if idle { thread::park() } else { thread::sleep(TICK) }
+            }
+        })?;
+        Ok(Self { running, thread: handle.thread().clone() })
+    }
+
+    /// Counts a guest as running until the answer is dropped.
+    pub(crate) fn watch(&self) -> Running {
+        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.thread.unpark();
+        }
+        Running(Arc::clone(&self.running))
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.thread.unpark();
+    }
+}
+
+/// One running guest.
+pub(crate) struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

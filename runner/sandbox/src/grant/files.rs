@@ -1,0 +1,131 @@
+//! Folders: resolved through every link, compared with the ceiling, opened once, and compared again as opened, so that
+//! a link that is swapped in between leads nowhere.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::path::PathBuf;
+
+use wasmtime_wasi::FsPerms;
+use wasmtime_wasi::WasiCtxBuilder;
+
+/// A folder that a build gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrantedFolder {
+    /// The folder, with all links resolved.
+    pub host: PathBuf,
+    /// Where the plugin sees it.
+    pub guest: String,
+    /// Whether the plugin may write there.
+    pub write: bool,
+}
+
+/// What no job may be granted, and the most that any may be. All paths are absolute, with links resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilePolicy {
+    /// Never to be written: jobs and plugins.
+    pub no_write: Vec<PathBuf>,
+    /// Never to be seen at all: store, cache and configuration.
+    pub no_read: Vec<PathBuf>,
+    /// The only folders there are to grant, with whether they may be written; none for no such bound.
+    pub ceiling: Option<Vec<(PathBuf, bool)>>,
+}
+
+impl FilePolicy {
+    /// Resolves a folder and compares it with the policy.
+    ///
+    /// # Errors
+    ///
+    /// A folder that is missing, overlaps what is protected, or is above the ceiling.
+    pub fn resolve(&self, host: &Path, guest: &str, write: bool) -> Result<GrantedFolder, String> {
+        let shown = host.display();
+        let resolved = host.canonicalize().map_err(|e| format!("the folder `{shown}` cannot be granted: {e}"))?;
+        if !resolved.is_dir() {
+            return Err(format!("`{shown}` is no folder; a grant is for a whole folder"));
+        }
+        self.allows(&resolved, write)?;
+        Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write })
+    }
+
+    fn allows(&self, folder: &Path, write: bool) -> Result<(), String> {
+        let shown = folder.display();
+        let overlaps = |other: &&PathBuf| folder.starts_with(other) || other.starts_with(folder);
+        if let Some(kept) = self.no_read.iter().find(overlaps) {
+            return Err(format!(
+                "`{shown}` cannot be granted: it overlaps `{}`, which is jobcontrol's own",
+                kept.display()
+            ));
+        }
+        if let Some(kept) = self.no_write.iter().find(overlaps).filter(|_| write) {
+            let kept = kept.display();
+            return Err(format!(
+                "`{shown}` cannot be granted for writing: it overlaps `{kept}`, where jobs and plugins are"
+            ));
+        }
+        let Some(ceiling) = &self.ceiling else {
+            return Ok(());
+        };
+        if ceiling.iter().any(|(top, writable)| folder.starts_with(top) && (*writable || !write)) {
+            return Ok(());
+        }
+        let mode = if write { "writing" } else { "reading" };
+        Err(format!("`{shown}` cannot be granted for {mode}: it is above the ceiling that jobcontrol.yaml sets"))
+    }
+}
+
+pub(super) fn open(builder: &mut WasiCtxBuilder, folders: &[GrantedFolder]) -> Result<(), String> {
+    for folder in folders {
+        let shown = folder.host.display();
+        let failed = |e: &dyn std::fmt::Display| format!("the granted folder `{shown}` cannot be opened: {e}");
+        let opened = File::open(&folder.host).map_err(|e| failed(&e))?;
+        let handle = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        // Where there is no /proc, the path itself has to do.
+        let through = if handle.exists() {
+            let real = std::fs::read_link(&handle).map_err(|e| failed(&e))?;
+            if real != folder.host {
+                return Err(failed(&"it has become a link to elsewhere"));
+            }
+            handle
+        } else {
+            folder.host.clone()
+        };
+        let perms = if folder.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
+        builder.preopened_dir(&through, &folder.guest, perms).map_err(|e| failed(&e))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_protected_is_refused_through_links_too() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["jobs", "data", "cache/inner"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("cache"), root.join("data/link")).unwrap();
+        let policy = FilePolicy { no_write: vec![root.join("jobs")], no_read: vec![root.join("cache")], ceiling: None };
+        let try_it = |path: &str, write| policy.resolve(&root.join(path), "/x", write);
+        assert!(try_it("jobs", false).is_ok());
+        assert!(try_it("data", true).is_ok());
+        assert!(try_it("jobs", true).unwrap_err().contains("where jobs and plugins are"));
+        for path in ["cache", "cache/inner", "data/link", "data/link/inner", "."] {
+            assert!(try_it(path, false).unwrap_err().contains("jobcontrol's own"), "{path}");
+        }
+        assert!(try_it("nowhere", false).unwrap_err().contains("No such file"));
+    }
+
+    #[test]
+    fn nothing_above_the_ceiling_is_granted() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("in/deep")).unwrap();
+        let policy = FilePolicy { ceiling: Some(vec![(root.join("in"), false)]), ..FilePolicy::default() };
+        assert!(policy.resolve(&root.join("in/deep"), "/x", false).is_ok());
+        assert!(policy.resolve(&root.join("in/deep"), "/x", true).is_err());
+        assert!(policy.resolve(&root, "/x", false).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! `jobcontrol:plugin/log`: log records of the running build.
+
+use jobcontrol_core::build::Cause;
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::Frame;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+
+use crate::bindings::jobcontrol::plugin::log;
+use crate::bindings::jobcontrol::plugin::types;
+use crate::host::Host;
+
+impl log::Host for Host {
+    async fn write(&mut self, entry: log::Entry) -> wasmtime::Result<()> {
+        let level = match entry.level {
+            types::Level::Debug => Level::Debug,
+            types::Level::Info => Level::Info,
+            types::Level::Warning => Level::Warning,
+            types::Level::Error => Level::Error,
+            types::Level::Critical => Level::Critical,
+        };
+        let record = NewRecord {
+            created: self.guest.clock.now(),
+            level: level as i64,
+            message: entry.message,
+            target: entry.target,
+            fields: entry.fields,
+            failure: entry.failure.map(failure),
+        };
+        Ok(self.guest.log(record).await?)
+    }
+}
+
+impl types::Host for Host {}
+
+/// A failure as a plugin describes it; its size is cut when it is packed.
+pub(super) fn failure(failure: types::Failure) -> Failure {
+    let causes = failure.causes.into_iter().map(|cause| Cause {
+        kind: cause.kind,
+        message: cause.message,
+        frames: frames(cause.frames),
+    });
+    Failure {
+        kind: failure.kind,
+        message: failure.message,
+        value: None,
+        causes: causes.collect(),
+        frames: frames(failure.frames),
+    }
+}
+
+fn frames(frames: Vec<types::Frame>) -> Vec<Frame> {
+    let frame = |frame: types::Frame| Frame {
+        file: frame.file,
+        line: frame.line,
+        function: frame.function,
+        context: frame.context,
+        context_start: frame.context_start,
+        locals: frame.locals,
+    };
+    frames.into_iter().map(frame).collect()
+}

@@ -1,0 +1,154 @@
+//! Standard output and error: each line is a log record, INFO and WARNING.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::limits;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::IsTerminal;
+use wasmtime_wasi::cli::StdoutStream;
+use wasmtime_wasi::p2::OutputStream;
+use wasmtime_wasi::p2::Pollable;
+use wasmtime_wasi::p2::StreamError;
+use wasmtime_wasi::p2::StreamResult;
+
+use crate::host::Guest;
+use crate::host::Signal;
+
+/// What a guest may write at once.
+const PERMIT: usize = 64 << 10;
+
+/// A stream that ends as log records.
+#[derive(Clone)]
+pub(crate) struct Lines {
+    guest: Arc<Guest>,
+    level: Level,
+    target: &'static str,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// A line without its end yet, cut at the limit of a message.
+    partial: Vec<u8>,
+    /// Whether the rest of the line is dropped.
+    cut: bool,
+    /// Admitted records that the sink had no room for.
+    waiting: VecDeque<NewRecord>,
+}
+
+pub(super) fn streams(guest: &Arc<Guest>) -> [Lines; 2] {
+    [(Level::Info, "stdout"), (Level::Warning, "stderr")].map(|(level, target)| Lines {
+        guest: Arc::clone(guest),
+        level,
+        target,
+        state: Arc::default(),
+    })
+}
+
+impl Lines {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, bytes: &[u8]) -> Result<(), Signal> {
+        let max = usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX);
+        let mut state = self.state();
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            let (text, ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            let room = max.saturating_sub(state.partial.len());
+            state.cut |= text.len() > room;
+            state.partial.extend_from_slice(&text[..text.len().min(room)]);
+            if ended {
+                self.end_line(&mut state)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_line(&self, state: &mut State) -> Result<(), Signal> {
+        let line = std::mem::take(&mut state.partial);
+        let line = line.strip_suffix(b"\r").unwrap_or(&line);
+        let mut message = String::from_utf8_lossy(line).into_owned();
+        if std::mem::take(&mut state.cut) {
+            message.push_str(".. (cut)");
+        }
+        let mut record = self.guest.record(self.level, self.target, message);
+        self.guest.admit(&mut record)?;
+        if state.waiting.is_empty() {
+            if let Err(record) = self.guest.sink.try_log(record) {
+                state.waiting.push_back(record);
+            }
+        } else {
+            state.waiting.push_back(record);
+        }
+        Ok(())
+    }
+
+    async fn drain(&self) -> Result<(), Signal> {
+        loop {
+            let Some(record) = self.state().waiting.pop_front() else {
+                return Ok(());
+            };
+            self.guest.send(record).await?;
+        }
+    }
+
+    /// Hands over what is left, the last line without its end included.
+    pub(crate) async fn finish(&self) -> Result<(), Signal> {
+        {
+            let mut state = self.state();
+            if !state.partial.is_empty() || state.cut {
+                self.end_line(&mut state)?;
+            }
+        }
+        self.drain().await
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        // A libc that thinks so ends its buffers at each line, and none is lost when the guest traps.
+        true
+    }
+}
+
+impl StdoutStream for Lines {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes).map_err(|signal| StreamError::Trap(signal.into()))
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(if self.state().waiting.is_empty() { PERMIT } else { 0 })
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {
+        // A store that is gone shows itself at the next write.
+        let _ = self.drain().await;
+    }
+}

@@ -1,0 +1,166 @@
+//! The state of one running build, and the ways in which the host ends it.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::cut;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::limits;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::progress::Progress;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::WasiCtxView;
+use wasmtime_wasi::WasiView;
+
+use crate::BuildInfo;
+use crate::Sink;
+use crate::limits::Limiter;
+use crate::limits::hit;
+
+/// Why the host ended a call.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Signal {
+    #[error("skipped: {0}")]
+    Skip(String),
+    #[error("{}", .0.message)]
+    Fail(Box<Failure>),
+    #[error("{0}")]
+    Limit(String),
+    #[error("timeout")]
+    Timeout,
+    #[error("cancelled")]
+    Cancelled,
+    #[error("{0}")]
+    Storage(String),
+}
+
+/// What the functions of the host work on.
+pub(crate) struct Host {
+    pub(crate) limiter: Limiter,
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) guest: Arc<Guest>,
+}
+
+impl WasiView for Host {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// What a build may still say, and where it goes; shared with its streams.
+pub(crate) struct Guest {
+    pub(crate) build: BuildInfo,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) clock: Arc<dyn Clock>,
+    max_bytes: u64,
+    max_records: u64,
+    max_groups: u64,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    bytes: u64,
+    records: u64,
+    groups: std::collections::HashSet<String>,
+    refused_progress: bool,
+}
+
+impl Guest {
+    pub(crate) fn new(build: BuildInfo, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>, limits: &Limits) -> Self {
+        Self {
+            build,
+            sink,
+            clock,
+            max_bytes: limits.log_bytes,
+            max_records: limits.log_records,
+            max_groups: limits.progress_groups,
+            said: Mutex::default(),
+        }
+    }
+
+    fn said(&self) -> std::sync::MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cuts a record to its limit, and counts it.
+    pub(crate) fn admit(&self, record: &mut NewRecord) -> Result<(), Signal> {
+        let max = usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX);
+        cut(&mut record.message, max);
+        cut(&mut record.target, max);
+        let failure = record.failure.as_ref().map_or(0, |failure| failure.message.len());
+        let fields: usize = record.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = (record.message.len() + record.target.len() + fields + failure) as u64;
+        let mut said = self.said();
+        said.bytes += bytes;
+        said.records += 1;
+        if said.bytes > self.max_bytes {
+            let value = show_bytes(self.max_bytes);
+            return Err(hit("the log of the build", &value, "limits: { log: .. }"));
+        }
+        if said.records > self.max_records {
+            let value = format!("{} records", self.max_records);
+            return Err(hit("the log of the build", &value, "limits: { log_records: .. }"));
+        }
+        Ok(())
+    }
+
+    /// A record of the runner's own about this build.
+    pub(crate) fn record(&self, level: Level, target: &str, message: String) -> NewRecord {
+        NewRecord {
+            created: self.clock.now(),
+            level: level as i64,
+            message,
+            target: target.to_owned(),
+            fields: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Hands a record over, waiting while the sink is full.
+    pub(crate) async fn log(&self, mut record: NewRecord) -> Result<(), Signal> {
+        self.admit(&mut record)?;
+        self.send(record).await
+    }
+
+    /// Hands over a record that was admitted before.
+    pub(crate) async fn send(&self, record: NewRecord) -> Result<(), Signal> {
+        match self.sink.try_log(record) {
+            Ok(()) => Ok(()),
+            Err(record) => self.sink.log(record).await.map_err(Signal::Storage),
+        }
+    }
+
+    /// Takes a progress report; one that the columns cannot hold is answered with a warning, once.
+    pub(crate) async fn progress(&self, report: Result<Progress, String>) -> Result<(), Signal> {
+        let report = match report {
+            Ok(report) => report,
+            Err(reason) => {
+                if std::mem::replace(&mut self.said().refused_progress, true) {
+                    return Ok(());
+                }
+                let message = format!("a progress report was ignored: {reason}");
+                return self.log(self.record(Level::Warning, "jobcontrol", message)).await;
+            }
+        };
+        {
+            let mut said = self.said();
+            if !said.groups.contains(&report.group_name) {
+                said.groups.insert(report.group_name.clone());
+                if said.groups.len() as u64 > self.max_groups {
+                    let value = format!("{} groups", self.max_groups);
+                    return Err(hit("the progress of the build", &value, "limits: { progress_groups: .. }"));
+                }
+            }
+        }
+        self.sink.progress(report);
+        Ok(())
+    }
+}

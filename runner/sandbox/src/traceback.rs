@@ -1,0 +1,49 @@
+//! A trap's call stack as frames: demangled names, and file and line where the plugin's DWARF has them.
+
+use jobcontrol_core::build::Frame;
+use wasmtime::FrameInfo;
+use wasmtime::WasmBacktrace;
+
+/// The calls that led to an error, outermost first; none where the engine took no stack.
+pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let mut frames: Vec<_> = backtrace.frames().iter().flat_map(calls).collect();
+    frames.reverse();
+    frames
+}
+
+/// One frame of the engine is several calls where the compiler put some into others; innermost first.
+fn calls(info: &FrameInfo) -> Vec<Frame> {
+    let own = info.func_name().map_or_else(|| format!("function {}", info.func_index()), demangle);
+    if info.symbols().is_empty() {
+        return vec![Frame { function: own, ..Frame::default() }];
+    }
+    let call = |symbol: &wasmtime::FrameSymbol| Frame {
+        file: symbol.file().unwrap_or_default().to_owned(),
+        line: symbol.line().unwrap_or(0),
+        function: symbol.name().map_or_else(|| own.clone(), demangle),
+        ..Frame::default()
+    };
+    info.symbols().iter().map(call).collect()
+}
+
+fn demangle(name: &str) -> String {
+    if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        return format!("{rust:#}");
+    }
+    cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok()).unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_demangled() {
+        assert_eq!(demangle("_ZN5sales5clean17h0123456789abcdefE"), "sales::clean");
+        assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
+        assert_eq!(demangle("plain"), "plain");
+    }
+}
