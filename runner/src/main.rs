@@ -1,1 +1,7 @@
-fn main() {}
+//! The `jobcontrol` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    jobcontrol::cli::main()
+}

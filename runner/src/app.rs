@@ -1,0 +1,226 @@
+//! All parts put together: the only room that knows every other. Interfaces call it and show what it answers.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::Key;
+use jobcontrol_core::manifest::parse_value;
+use jobcontrol_core::plan;
+use jobcontrol_core::plan::JobHistory;
+use jobcontrol_core::plan::JobStatus;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::Result as StorageResult;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::types::Retvals;
+use jobcontrol_core::types::Type;
+use jobcontrol_core::types::resolve;
+use jobcontrol_core::types::same_name;
+use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::SandboxError;
+use tokio::runtime::Runtime;
+
+use crate::execute::catalog::Catalog;
+use crate::execute::dispatcher::JobEnd;
+use crate::execute::dispatcher::dispatch;
+use crate::execute::executor::Executor;
+use crate::execute::rescuer::rescue;
+use crate::execute::sink::Observer;
+use crate::record::from_url;
+use crate::record::owner::Owner;
+use crate::record::recorder::Recorder;
+use crate::record::sqlite::Warn;
+use crate::settings::Resolved;
+
+/// The program without its interfaces.
+pub struct App {
+    /// Where everything is.
+    pub settings: Resolved,
+    /// Where times come from.
+    pub clock: Arc<dyn Clock>,
+    /// The program that compiles plugins, with its arguments.
+    pub compiler: Vec<OsString>,
+    /// Says something to the person who waits.
+    pub warn: Warn,
+}
+
+/// What cannot even begin.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppError {
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The engine or the cache of compiled plugins.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The machine.
+    #[error("{0}")]
+    Machine(String),
+}
+
+/// A run of jobs, decided and not yet begun.
+pub struct Run {
+    /// The jobs as they are now.
+    pub catalog: Arc<Catalog>,
+    /// What to build.
+    pub plan: Plan,
+    /// Arguments given by hand, by job.
+    pub overrides: BTreeMap<String, Vec<(Key, Arg)>>,
+}
+
+impl App {
+    /// The program on this machine's clock, with itself as the compiler of plugins.
+    pub fn new(settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
+        Self { settings, clock: Arc::new(SystemClock), compiler, warn }
+    }
+
+    /// Opens the store; made if it is missing and `create` is set.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn storage(&self, create: bool) -> StorageResult<Arc<dyn Storage>> {
+        from_url(&self.settings.store, create, Arc::clone(&self.clock), Arc::clone(&self.warn))
+    }
+
+    /// The status of every job of a catalog that fits.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn statuses(&self, catalog: &Catalog, storage: &dyn Storage) -> StorageResult<BTreeMap<String, JobStatus>> {
+        let mut histories = BTreeMap::new();
+        for id in catalog.graph.dependencies.keys() {
+            histories.insert(id.as_str(), history(storage, id)?);
+        }
+        let latest = |id: &str| Some(histories.get(id)?.latest.as_ref()?.retval_digest.clone());
+        let status = |(id, checked): (&String, &CheckedJob)| {
+            let history = &histories[id.as_str()];
+            (id.clone(), plan::job_status(&checked.job, &checked.plugin.digest, history, latest))
+        };
+        Ok(catalog.graph.jobs.iter().map(status).collect())
+    }
+
+    /// Runs a plan to its end: calls `watch` with a runtime that is working and what it sends, and answers what became
+    /// of each job.
+    ///
+    /// # Errors
+    ///
+    /// The store, the engine or the machine, before anything is built.
+    pub fn run(
+        &self,
+        run: Run,
+        cancel: Cancel,
+        watch: impl FnOnce(tokio::sync::mpsc::Receiver<jobcontrol_core::event::Event>),
+    ) -> Result<BTreeMap<String, JobEnd>, AppError> {
+        /// Events that may wait for a slow terminal; guests wait behind them.
+        const WAITING_EVENTS: usize = 1_024;
+        let storage = self.storage(true)?;
+        let machine = |e: std::io::Error| AppError::Machine(e.to_string());
+        let unique = format!("{}-{}", std::process::id(), self.clock.now().0);
+        let owner = Owner::take(&self.settings.store, &unique).map_err(|e| {
+            AppError::Storage(StorageError::Backend(format!("the folder of the store cannot be written: {e}")))
+        })?;
+        let ended = rescue(&*storage, &self.settings.store)?;
+        for id in ended {
+            (self.warn)(&format!("build {id} was interrupted: the process that ran it is gone"));
+        }
+        let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_EVENTS);
+        let executor = Arc::new(self.executor(&storage, &owner, Some(sender))?);
+        let runtime = guest_runtime().map_err(machine)?;
+        let Run { catalog, plan, overrides } = run;
+        let task = runtime.spawn(async move { dispatch(&executor, &catalog, plan, &overrides, &cancel).await });
+        watch(receiver);
+        let ends = runtime.block_on(task);
+        runtime.shutdown_background();
+        drop(storage);
+        ends.map_err(|e| AppError::Machine(e.to_string()))
+    }
+
+    /// An executor on this store.
+    ///
+    /// # Errors
+    ///
+    /// The engine cannot start, or the store cannot be read.
+    pub fn executor(&self, storage: &Arc<dyn Storage>, owner: &Owner, observer: Observer) -> Result<Executor, AppError> {
+        let compiler = Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() };
+        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&self.clock))?);
+        let recorder = Recorder::new(Arc::clone(storage));
+        Ok(Executor::new(sandbox, recorder, Arc::clone(&owner.name), observer)?)
+    }
+}
+
+/// Threads for guests, one a core, apart from whatever answers people.
+///
+/// # Errors
+///
+/// The machine gives no threads.
+pub fn guest_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("guest")
+        // A guest gives way every few milliseconds; the timers of the others are looked at each time.
+        .event_interval(1)
+        .enable_time()
+        .build()
+}
+
+fn history(storage: &dyn Storage, id: &str) -> StorageResult<JobHistory> {
+    let finished = BuildFilter {
+        finished: Some(true),
+        order: Order::Desc,
+        limit: 1,
+        brief: true,
+        ..BuildFilter::job(id)
+    };
+    let any = storage.get_job_builds(&BuildFilter { skipped: Some(false), ..finished.clone() })?;
+    let good = BuildFilter { success: Some(true), brief: false, ..finished };
+    Ok(JobHistory {
+        finished: !any.is_empty(),
+        latest: storage.get_latest_successful_build(id)?,
+        last_good: storage.get_job_builds(&good)?.into_iter().next(),
+    })
+}
+
+/// Reads `NAME=VALUE` for a parameter of `checked`: verbatim where it takes a string, else as YAML.
+///
+/// # Errors
+///
+/// A text without `=`, a parameter that is not there, or a value that does not fit.
+pub fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no `NAME=VALUE`"))?;
+    let params = &checked.signature.params;
+    let (name, ty) = params.iter().find(|(known, _)| same_name(known, name)).ok_or_else(|| {
+        format!("there is no parameter `{name}`; the function is `{}`", checked.signature)
+    })?;
+    let verbatim = match ty {
+        Type::String => true,
+        Type::Option(inner) => **inner == Type::String && value != "null",
+        _ => false,
+    };
+    let value = if verbatim { Value::string(value) } else { parse_value(value)? };
+    let arg = Arg::literal(value);
+    let mut problems = Vec::new();
+    resolve(&arg, name, ty, &NoRetvals, &mut problems);
+    match problems.into_iter().next() {
+        Some(problem) => Err(format!("{}: {}", problem.path, problem.reason)),
+        None => Ok((Key { name: name.clone(), span: jobcontrol_core::diagnostic::Span::default() }, arg)),
+    }
+}
+
+struct NoRetvals;
+
+impl Retvals for NoRetvals {
+    fn retval(&self, _job: &str) -> Option<(&Type, Option<&Value>)> {
+        None
+    }
+}

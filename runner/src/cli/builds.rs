@@ -1,0 +1,162 @@
+//! `builds`, `build show` and `build delete`: what the store has.
+
+use clap::Args;
+use clap::Subcommand;
+use clap::ValueEnum;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
+use serde::Serialize;
+
+use super::SET;
+use super::error;
+use super::error::CliError;
+use super::flag;
+use super::render::Out;
+use super::render::escape::one_line;
+use super::render::json::BriefJson;
+use super::render::json::BuildJson;
+use super::render::text;
+use crate::app::App;
+
+/// Which builds to list; filters combine.
+#[derive(Args, Debug)]
+pub(super) struct BuildsArgs {
+    /// Only those of this job
+    job: Option<String>,
+    /// Only builds that have started
+    #[arg(long, action = SET, overrides_with = "no_started")]
+    started: bool,
+    /// Only builds that have not started
+    #[arg(long, action = SET)]
+    no_started: bool,
+    /// Only builds that have finished
+    #[arg(long, action = SET, overrides_with = "no_finished")]
+    finished: bool,
+    /// Only builds that have not finished
+    #[arg(long, action = SET)]
+    no_finished: bool,
+    /// Only builds that succeeded, skipped ones included
+    #[arg(long, action = SET, overrides_with = "no_success")]
+    success: bool,
+    /// Only builds that have not succeeded
+    #[arg(long, action = SET)]
+    no_success: bool,
+    /// Only builds that were skipped
+    #[arg(long, action = SET, overrides_with = "no_skipped")]
+    skipped: bool,
+    /// Only builds that were not skipped
+    #[arg(long, action = SET)]
+    no_skipped: bool,
+    /// Oldest first, or newest first
+    #[arg(long, value_enum, default_value_t)]
+    order: Sorting,
+    /// How many at most
+    #[arg(long, default_value_t = 100)]
+    limit: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Sorting {
+    #[default]
+    Asc,
+    Desc,
+}
+
+/// What to do with one build.
+#[derive(Subcommand, Debug)]
+pub(super) enum BuildCommand {
+    /// Show its status, progress, return value, and failure with traceback
+    Show {
+        /// The build's number
+        build: u64,
+    },
+    /// Delete it, with its progress and log
+    Delete {
+        /// The builds' numbers
+        #[arg(required = true, value_name = "BUILD")]
+        builds: Vec<u64>,
+    },
+}
+
+pub(super) const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
+
+/// One row below [`HEADER`].
+pub(super) fn row(build: &Build, now: Timestamp) -> Vec<String> {
+    let failure = build.exception.as_ref().map(|failure| {
+        let message = failure.message.lines().next().unwrap_or_default();
+        let short: String = message.chars().take(60).collect();
+        one_line(&format!("{}: {short}{}", failure.kind, if short.len() < message.len() { ".." } else { "" }))
+    });
+    vec![
+        build.id.to_string(),
+        build.job_id.clone(),
+        text::build_status(build.status()),
+        build.start_time.map(|t| t.to_string()).unwrap_or_default(),
+        text::duration(build, now),
+        failure.unwrap_or_default(),
+    ]
+}
+
+pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliError> {
+    let filter = BuildFilter {
+        job_id: args.job.clone(),
+        started: flag(args.started, args.no_started),
+        finished: flag(args.finished, args.no_finished),
+        success: flag(args.success, args.no_success),
+        skipped: flag(args.skipped, args.no_skipped),
+        order: if matches!(args.order, Sorting::Asc) { Order::Asc } else { Order::Desc },
+        limit: args.limit,
+        brief: true,
+    };
+    let builds = app.storage(false)?.get_job_builds(&filter)?;
+    if out.is_json() {
+        out.json(&builds.iter().map(BriefJson::new).collect::<Vec<_>>())?;
+    } else if builds.is_empty() {
+        out.say("no builds");
+    } else {
+        let now = app.clock.now();
+        out.answer(&text::table(HEADER, builds.iter().map(|build| row(build, now)).collect()))?;
+    }
+    Ok(error::DONE)
+}
+
+#[derive(Serialize)]
+struct DeletedJson<'a> {
+    deleted: &'a [u64],
+}
+
+pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, CliError> {
+    let storage = app.storage(false)?;
+    match command {
+        BuildCommand::Show { build } => {
+            let record = storage.get_build(*build)?;
+            let progress = storage.get_build_progress_info(*build)?;
+            if out.is_json() {
+                out.json(&BuildJson::new(&record, Some(&progress)))?;
+            } else {
+                out.answer(&text::build(&record, &progress, app.clock.now()))?;
+            }
+        }
+        BuildCommand::Delete { builds } => {
+            // All are looked at first, so that a mistyped number deletes nothing.
+            for id in builds {
+                if storage.get_build(*id)?.status() == BuildStatus::Running {
+                    return Err(CliError::Usage(format!("build {id} is running; nothing was deleted")));
+                }
+            }
+            for id in builds {
+                storage.delete_build(*id)?;
+            }
+            if out.is_json() {
+                out.json(&DeletedJson { deleted: builds })?;
+            } else {
+                let ids = builds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+                out.answer(&format!("deleted {ids}"))?;
+            }
+        }
+    }
+    Ok(error::DONE)
+}

@@ -1,0 +1,332 @@
+//! `check`, `jobs`, `job` and `graph`: what the manifests say.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::limits::show_duration;
+use jobcontrol_core::plan::JobStatus;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
+use serde::Serialize;
+
+use super::Format;
+use super::error;
+use super::error::CliError;
+use super::render::BOLD;
+use super::render::Out;
+use super::render::diagnostic;
+use super::render::escape::clean;
+use super::render::escape::one_line;
+use super::render::json::BriefJson;
+use super::render::json::CheckJson;
+use super::render::json::DiagnosticJson;
+use super::render::styled;
+use super::render::text;
+use super::run::no_job;
+use crate::app::App;
+use crate::execute::catalog::Catalog;
+
+pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let wanted: Vec<_> = paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect::<Result<_, _>>()?;
+    let concerns = |problem: &Diagnostic| {
+        let file = problem.label.as_ref().and_then(|label| PathBuf::from(&label.source.path).canonicalize().ok());
+        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))
+    };
+    let mut problems: Vec<&Diagnostic> = catalog.diagnostics();
+    problems.retain(|problem| concerns(problem));
+    let empty = empty_folder(app, &catalog);
+    problems.extend(&empty);
+    let code = if problems.is_empty() { error::DONE } else { error::UNCHECKED };
+    if out.is_json() {
+        let jobs = catalog.graph.dependencies.len();
+        let diagnostics = problems.into_iter().map(DiagnosticJson::new).collect();
+        out.json(&CheckJson { manifests: catalog.manifests, jobs, diagnostics })?;
+    } else if problems.is_empty() {
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let (jobs, manifests) = (count(catalog.graph.jobs.len(), "job"), count(catalog.manifests, "manifest"));
+        out.answer(&format!("{jobs} in {manifests}: all good"))?;
+    } else {
+        out.answer(&diagnostic::report(&problems))?;
+    }
+    Ok(code)
+}
+
+fn missing(path: &std::path::Path, error: &std::io::Error) -> CliError {
+    CliError::Usage(format!("`{}`: {error}", path.display()))
+}
+
+fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
+    (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
+        let folder = app.settings.workspace.jobs.display();
+        Diagnostic::of(format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
+            .help("write one, or name another folder with `--jobs DIR`")
+    })
+}
+
+/// Says on the side how many mistakes there are, for commands that show what can be read.
+fn mention_problems(app: &App, out: &Out, catalog: &Catalog) {
+    if let Some(empty) = empty_folder(app, catalog) {
+        out.warn(&empty.message);
+    }
+    let count = catalog.diagnostics().len();
+    if count > 0 {
+        out.warn(&format!("{count} mistakes in the manifests: `jobcontrol check` shows them"));
+    }
+}
+
+#[derive(Serialize)]
+struct JobJson<'a> {
+    id: &'a str,
+    title: Option<&'a str>,
+    notes: Option<&'a str>,
+    tags: &'a [String],
+    file: &'a str,
+    function: String,
+    signature: String,
+    plugin: &'a str,
+    protected: bool,
+    dependencies: &'a [String],
+    dependents: Vec<&'a str>,
+    status: &'a JobStatus,
+    outdated_because: &'a [String],
+    latest_build: Option<BriefJson<'a>>,
+}
+
+fn job_json<'a>(
+    graph: &'a Graph,
+    checked: &'a CheckedJob,
+    status: &'a JobStatus,
+    latest: Option<&'a Build>,
+) -> JobJson<'a> {
+    let job = &checked.job;
+    JobJson {
+        id: &job.id,
+        title: job.title.as_deref(),
+        notes: job.notes.as_deref(),
+        tags: &job.tags,
+        file: &job.place.source.path,
+        function: job.function.to_string(),
+        signature: checked.signature.to_string(),
+        plugin: &checked.plugin.digest,
+        protected: job.protected,
+        dependencies: &graph.dependencies[&job.id],
+        dependents: dependents(graph, &job.id),
+        status,
+        outdated_because: if let JobStatus::Outdated(reasons) = status { reasons } else { &[] },
+        latest_build: latest.map(BriefJson::new),
+    }
+}
+
+fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
+    let needs = |(_, needs): &(&String, &Vec<String>)| needs.iter().any(|need| need == id);
+    graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
+}
+
+fn latest_builds(app: &App, job: &str, limit: u64) -> Result<Vec<Build>, CliError> {
+    let filter = BuildFilter { order: Order::Desc, limit, brief: true, ..BuildFilter::job(job) };
+    Ok(app.storage(false)?.get_job_builds(&filter)?)
+}
+
+pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let storage = app.storage(false)?;
+    let statuses = app.statuses(&catalog, &*storage)?;
+    let mut latest = Vec::new();
+    for id in catalog.graph.jobs.keys() {
+        let filter = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::job(id) };
+        latest.push(storage.get_job_builds(&filter)?.into_iter().next());
+    }
+    mention_problems(app, out, &catalog);
+    let jobs = catalog.graph.jobs.values().zip(&latest);
+    if out.is_json() {
+        let shape = |(checked, latest): (_, &'_ Option<Build>)| {
+            let checked: &CheckedJob = checked;
+            serde_json::to_value(job_json(&catalog.graph, checked, &statuses[&checked.job.id], latest.as_ref()))
+        };
+        let jobs = jobs.map(shape).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::other)?;
+        out.json(&jobs)?;
+        return Ok(error::DONE);
+    }
+    let rows = jobs.map(|(checked, latest)| {
+        let job = &checked.job;
+        let build = latest.as_ref();
+        vec![
+            job.id.clone(),
+            text::job_status(&statuses[&job.id]),
+            build.map(|b| format!("{} {}", b.id, text::build_status(b.status()))).unwrap_or_default(),
+            clean(&job.function.to_string()).into_owned(),
+            one_line(job.title.as_deref().unwrap_or_default()),
+        ]
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        out.answer(&text::table(&["JOB", "STATUS", "LAST BUILD", "FUNCTION", "TITLE"], rows))?;
+    }
+    Ok(error::DONE)
+}
+
+pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let Some(checked) = catalog.graph.jobs.get(id) else {
+        if catalog.graph.broken.contains_key(id) {
+            return Err(CliError::Diagnostics(catalog.graph.problems_of([id]).into_iter().cloned().collect()));
+        }
+        return Err(no_job(&catalog, id));
+    };
+    let storage = app.storage(false)?;
+    let statuses = app.statuses(&catalog, &*storage)?;
+    let builds = latest_builds(app, id, 5)?;
+    if out.is_json() {
+        out.json(&job_json(&catalog.graph, checked, &statuses[id], builds.first()))?;
+        return Ok(error::DONE);
+    }
+    out.answer(&describe(app, &catalog.graph, checked, &statuses[id], &builds))?;
+    if let Some(problems) = catalog.graph.broken.get(id) {
+        return Err(CliError::Diagnostics(problems.clone()));
+    }
+    Ok(error::DONE)
+}
+
+fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[Build]) -> String {
+    let job = &checked.job;
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<12}")));
+        }
+    };
+    row("job", job.id.clone());
+    row("title", one_line(job.title.as_deref().unwrap_or_default()));
+    row("status", text::job_status(status));
+    if let JobStatus::Outdated(reasons) = status {
+        row("because", reasons.join(", "));
+    }
+    let (line, _) = job.place.source.position(job.place.id.start);
+    row("file", format!("{}:{line}", job.place.source.path));
+    row("function", clean(&job.function.to_string()).into_owned());
+    row("signature", checked.signature.to_string());
+    row("needs", graph.dependencies[&job.id].join(", "));
+    row("needed by", dependents(graph, &job.id).join(", "));
+    row("tags", one_line(&job.tags.join(", ")));
+    row("protected", if job.protected { "yes".to_owned() } else { String::new() });
+    let files = job.grants.files.iter().map(|grant| {
+        format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
+    });
+    let env = job.grants.env.iter().map(|grant| format!("variable {}", grant.name));
+    row("granted", one_line(&files.chain(env).collect::<Vec<_>>().join(", ")));
+    let limits = &job.limits;
+    row("limits", format!("timeout {}, memory {}", show_duration(limits.timeout), show_bytes(limits.memory)));
+    if let Some(notes) = &job.notes {
+        let _ = write!(text, "\n{}\n", clean(notes).trim_end());
+    }
+    if !builds.is_empty() {
+        let now = app.clock.now();
+        let rows = builds.iter().map(|build| super::builds::row(build, now)).collect();
+        let _ = write!(text, "\n{}", text::table(super::builds::HEADER, rows));
+    }
+    text
+}
+
+/// What to draw.
+#[derive(Args, Debug)]
+pub(super) struct GraphArgs {
+    /// Only this job and what it needs
+    job: Option<String>,
+}
+
+#[derive(Serialize)]
+struct GraphJson<'a> {
+    jobs: Vec<&'a str>,
+    edges: Vec<EdgeJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct EdgeJson<'a> {
+    from: &'a str,
+    to: &'a str,
+}
+
+pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliError> {
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let dependencies = &catalog.graph.dependencies;
+    let ids: BTreeSet<&str> = match &args.job {
+        Some(id) if !dependencies.contains_key(id) => return Err(no_job(&catalog, id)),
+        Some(id) => catalog.graph.closure([id.as_str()]),
+        None => dependencies.keys().map(String::as_str).collect(),
+    };
+    mention_problems(app, out, &catalog);
+    let edges: Vec<(&str, &str)> = ids
+        .iter()
+        .flat_map(|id| dependencies.get(*id).into_iter().flatten().map(|need| (need.as_str(), *id)))
+        .filter(|(need, _)| ids.contains(need))
+        .collect();
+    if out.is_json() {
+        let edges = edges.iter().map(|(from, to)| EdgeJson { from, to }).collect();
+        out.json(&GraphJson { jobs: ids.into_iter().collect(), edges })?;
+        return Ok(error::DONE);
+    }
+    let drawn = match out.format {
+        Format::Dot => dot(&ids, &edges),
+        Format::Mermaid => mermaid(&ids, &edges),
+        _ => tree(&catalog.graph, &ids),
+    };
+    out.answer(&drawn)?;
+    Ok(error::DONE)
+}
+
+/// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded again.
+fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
+    fn branch<'a>(graph: &'a Graph, id: &'a str, shown: &mut BTreeSet<&'a str>) -> termtree::Tree<String> {
+        let needs = graph.dependencies.get(id).map(Vec::as_slice).unwrap_or_default();
+        if !shown.insert(id) && !needs.is_empty() {
+            return termtree::Tree::new(format!("{id} (see above)"));
+        }
+        termtree::Tree::new(id.to_owned()).with_leaves(needs.iter().map(|need| branch(graph, need, shown)))
+    }
+    let mut shown = BTreeSet::new();
+    let needed: BTreeSet<&str> =
+        ids.iter().filter_map(|id| graph.dependencies.get(*id)).flatten().map(String::as_str).collect();
+    let mut text = String::new();
+    for id in ids.iter().filter(|id| !needed.contains(*id)) {
+        text.push_str(&branch(graph, id, &mut shown).to_string());
+    }
+    // Jobs that wait for each other hang below nothing.
+    for id in ids {
+        if !shown.contains(id) {
+            text.push_str(&branch(graph, id, &mut shown).to_string());
+        }
+    }
+    text
+}
+
+fn dot(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
+    let mut text = String::from("digraph jobs {\n  rankdir = LR;\n  node [shape = box];\n");
+    for id in ids {
+        let _ = writeln!(text, "  \"{id}\";");
+    }
+    for (from, to) in edges {
+        let _ = writeln!(text, "  \"{from}\" -> \"{to}\";");
+    }
+    text + "}\n"
+}
+
+/// Ids may hold what Mermaid reads as an arrow, so nodes are numbered and labelled.
+fn mermaid(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
+    let number = |id: &str| ids.iter().position(|other| *other == id).unwrap_or(0);
+    let mut text = String::from("flowchart LR\n");
+    for (i, id) in ids.iter().enumerate() {
+        let _ = writeln!(text, "  n{i}[\"{id}\"]");
+    }
+    for (from, to) in edges {
+        let _ = writeln!(text, "  n{} --> n{}", number(from), number(to));
+    }
+    text
+}

@@ -1,0 +1,140 @@
+//! `logs` and `logs prune`.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use clap::Args;
+use clap::Subcommand;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::storage::Storage;
+use serde::Serialize;
+
+use super::error;
+use super::error::CliError;
+use super::render::Out;
+use super::render::json::RecordJson;
+use super::render::text;
+use crate::app::App;
+
+/// How often the store is looked at while following.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+
+/// Which records to show.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct LogsArgs {
+    #[command(subcommand)]
+    command: Option<LogsCommand>,
+    /// The build's number
+    #[arg(required = true)]
+    build: Option<u64>,
+    /// Go on until the build ends
+    #[arg(long, short)]
+    follow: bool,
+    /// Only records at or above this level: debug, info, warning, error, critical or a number
+    #[arg(long, value_name = "LEVEL", value_parser = Level::parse)]
+    min_level: Option<i64>,
+    /// Only records of this time or later (RFC 3339, or a date)
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    since: Option<Timestamp>,
+    /// Only records before this time
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    until: Option<Timestamp>,
+}
+
+#[derive(Subcommand, Debug)]
+enum LogsCommand {
+    /// Delete log records at or below a level and older than an age
+    Prune {
+        /// Only those of this job
+        #[arg(long)]
+        job: Option<String>,
+        /// Only those of this build
+        #[arg(long)]
+        build: Option<u64>,
+        /// Only those older than this many seconds
+        #[arg(long, value_name = "SECONDS")]
+        max_age: Option<u64>,
+        /// Only those at or below this level
+        #[arg(long, value_parser = Level::parse)]
+        level: Option<i64>,
+    },
+}
+
+#[derive(Serialize)]
+struct PrunedJson {
+    pruned: u64,
+}
+
+pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError> {
+    let storage = app.storage(false)?;
+    if let Some(LogsCommand::Prune { job, build, max_age, level }) = &args.command {
+        if job.is_none() && build.is_none() && max_age.is_none() && level.is_none() {
+            let message = "say which records go: --job, --build, --max-age or --level";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        let pruned = storage.prune_log_messages(job.as_deref(), *build, *max_age, *level)?;
+        if out.is_json() {
+            out.json(&PrunedJson { pruned })?;
+        } else {
+            out.answer(&format!("{pruned} records deleted"))?;
+        }
+        return Ok(error::DONE);
+    }
+    let Some(build) = args.build else {
+        return Err(CliError::Usage("which build?".to_owned()));
+    };
+    storage.get_build(build)?;
+    let mut filter = LogFilter {
+        build_id: Some(build),
+        min_level: args.min_level,
+        min_date: args.since,
+        max_date: args.until,
+        ..LogFilter::default()
+    };
+    if args.follow {
+        follow(&*storage, out, build, &mut filter)?;
+    } else if out.is_json() {
+        let mut records = Vec::new();
+        storage.iter_log_messages(&filter, &mut |record| {
+            records.push(record);
+            ControlFlow::Continue(())
+        })?;
+        out.json(&records.iter().map(RecordJson::new).collect::<Vec<_>>())?;
+    } else {
+        print_new(&*storage, out, &mut filter)?;
+    }
+    Ok(error::DONE)
+}
+
+/// Prints what is new, until the build has ended and nothing is.
+fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) -> Result<(), CliError> {
+    loop {
+        // Looked at first: what is written before the end is read after it.
+        let finished = storage.get_build(build)?.finished;
+        print_new(storage, out, filter)?;
+        if finished {
+            return Ok(());
+        }
+        std::thread::sleep(FOLLOW_EVERY);
+    }
+}
+
+fn print_new(storage: &dyn Storage, out: &Out, filter: &mut LogFilter) -> Result<(), CliError> {
+    let mut result = Ok(());
+    let mut last = filter.after;
+    storage.iter_log_messages(filter, &mut |record: LogRecord| {
+        last = Some(record.id);
+        result = if out.is_json() {
+            out.json_line(&RecordJson::new(&record))
+        } else {
+            out.answer(&text::record(&record.record))
+        };
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    filter.after = last;
+    result
+}

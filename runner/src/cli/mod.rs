@@ -1,0 +1,244 @@
+//! The command line: what can be said, and which command answers it.
+//!
+//! - here: flags and commands
+//! - `run`, `jobs`, `builds`, `logs`, `plugins`, `store`: a command each, or a few that belong together
+//! - `render`: everything that is printed
+//! - `error`: what can go wrong, and the exit codes
+
+mod builds;
+pub mod error;
+mod jobs;
+mod logs;
+mod plugins;
+pub(crate) mod render;
+mod run;
+mod store;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ArgAction;
+use clap::Args;
+use clap::CommandFactory;
+use clap::Parser;
+use clap::Subcommand;
+use clap::ValueEnum;
+
+use crate::app::App;
+use crate::settings;
+use crate::settings::Options;
+use error::CliError;
+use render::Out;
+
+/// How the program calls itself to compile a plugin.
+const COMPILE: &str = "__compile";
+
+/// A job runner whose jobs are WebAssembly.
+///
+/// Jobs are YAML files in a folder; each names a function that a plugin (.wasm) exports, with its arguments. The types
+/// of the whole graph are checked before anything runs, each function is called in a sandbox without any right but
+/// those granted, and every build is kept.
+#[derive(Parser, Debug)]
+#[command(name = "jobcontrol", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
+3 the manifests do not check, 4 not found, 5 storage, 70 a bug, 130 interrupted.";
+
+#[derive(Args, Debug)]
+struct Global {
+    /// The folder of jobs [default: jobs]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_JOBS", hide_env_values = true)]
+    jobs: Option<PathBuf>,
+    /// Where builds are kept, sqlite:PATH or memory: [default: sqlite:jobcontrol.db]
+    #[arg(long, global = true, value_name = "URL", env = "JOBCONTROL_STORE", hide_env_values = true)]
+    store: Option<String>,
+    /// The operator's file [default: jobcontrol.yaml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "JOBCONTROL_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env_values = true)]
+    cache: Option<PathBuf>,
+    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot or mermaid
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
+    #[arg(hide_env_values = true)]
+    format: Format,
+    /// Show no log and no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show log records of every level
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
+    #[arg(hide_env_values = true)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Human,
+    Json,
+    #[value(hide = true)]
+    Text,
+    #[value(hide = true)]
+    Dot,
+    #[value(hide = true)]
+    Mermaid,
+    #[value(hide = true)]
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Check every manifest against every plugin, and report all that is wrong at once
+    Check {
+        /// Report only what stands in these files
+        paths: Vec<PathBuf>,
+    },
+    /// Build jobs, with live progress and log; prints what the functions returned
+    Run(run::RunArgs),
+    /// List the jobs and how each stands
+    Jobs,
+    /// Show one job
+    Job {
+        /// The job's id
+        job: String,
+    },
+    /// Show what depends on what
+    Graph(jobs::GraphArgs),
+    /// List builds
+    Builds(builds::BuildsArgs),
+    /// Show or delete one build
+    Build {
+        #[command(subcommand)]
+        command: builds::BuildCommand,
+    },
+    /// Show the log of a build, or prune logs
+    Logs(logs::LogsArgs),
+    /// Show what a plugin exports and imports
+    Inspect {
+        /// A plugin's file, or its name
+        plugin: String,
+    },
+    /// Make, remove or copy the store
+    Store {
+        #[command(subcommand)]
+        command: store::StoreCommand,
+    },
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The whole program: arguments to an exit code.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == COMPILE) {
+        return render::compiler_result(jobcontrol_sandbox::compile_stdin());
+    }
+    render::announce_bugs();
+    std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or(ExitCode::from(error::BUG))
+}
+
+fn command_line(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { error::USAGE } else { error::DONE };
+            render::clap_message(&error);
+            return code;
+        }
+    };
+    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose);
+    match answer(cli, &out) {
+        Ok(code) => code,
+        Err(error) => {
+            render::error(&out, &error);
+            error.exit_code()
+        }
+    }
+}
+
+fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "jobcontrol", &mut script);
+        out.raw(&script)?;
+        return Ok(error::DONE);
+    }
+    supported(cli.global.format, &cli.command)?;
+    let app = open(&cli.global, out)?;
+    match cli.command {
+        Command::Check { paths } => jobs::check(&app, out, &paths),
+        Command::Run(args) => run::run(&app, out, &args),
+        Command::Jobs => jobs::list(&app, out),
+        Command::Job { job } => jobs::show(&app, out, &job),
+        Command::Graph(args) => jobs::graph(&app, out, &args),
+        Command::Builds(args) => builds::list(&app, out, &args),
+        Command::Build { command } => builds::build(&app, out, &command),
+        Command::Logs(args) => logs::logs(&app, out, &args),
+        Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
+        Command::Store { command } => store::store(&app, out, &command),
+        Command::Completions { .. } => Ok(error::DONE),
+    }
+}
+
+fn supported(format: Format, command: &Command) -> Result<(), CliError> {
+    match (format, command) {
+        (Format::Human | Format::Json, _) | (Format::Text | Format::Dot | Format::Mermaid, Command::Graph(_)) => Ok(()),
+        (Format::Sarif, Command::Check { .. }) => {
+            Err(CliError::Usage("`--format sarif` is not supported yet".to_owned()))
+        }
+        (Format::Sarif, _) => Err(CliError::Usage("`--format sarif` is for `check`".to_owned())),
+        _ => Err(CliError::Usage("`--format text`, `dot` and `mermaid` are for `graph`".to_owned())),
+    }
+}
+
+fn open(global: &Global, out: &Out) -> Result<App, CliError> {
+    let options = Options {
+        jobs: global.jobs.clone(),
+        store: global.store.clone(),
+        config: global.config.clone(),
+        cache: global.cache.clone(),
+    };
+    let variables: BTreeMap<_, _> =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    let settings = settings::resolve(&options, &variables)?;
+    let program = std::env::current_exe()
+        .map_err(|e| CliError::Failed(format!("this program cannot find itself to compile plugins: {e}")))?;
+    let warner = out.clone();
+    let warn = Arc::new(move |message: &str| warner.warn(message));
+    Ok(App::new(settings, vec![program.into(), COMPILE.into()], warn))
+}
+
+/// A pair of flags, `--name` and `--no-name`: none where neither was given.
+fn flag(yes: bool, no: bool) -> Option<bool> {
+    match (yes, no) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// How a flag that only sets something is declared, so that its pair overrides it.
+const SET: ArgAction = ArgAction::SetTrue;

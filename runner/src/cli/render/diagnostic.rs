@@ -1,0 +1,79 @@
+//! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would mend it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::AnnotationKind;
+use annotate_snippets::Level;
+use annotate_snippets::Message;
+use annotate_snippets::Renderer;
+use annotate_snippets::Snippet;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Label;
+use jobcontrol_core::diagnostic::Source;
+
+/// All of them, with an empty line between two, and their number.
+pub(crate) fn report(problems: &[&Diagnostic]) -> String {
+    let renderer = Renderer::styled();
+    let mut text = String::new();
+    for problem in problems {
+        text.push_str(&one(&renderer, problem));
+        text.push_str("\n\n");
+    }
+    let count = match problems.len() {
+        1 => "1 error".to_owned(),
+        n => format!("{n} errors"),
+    };
+    text.push_str(&count);
+    text.push('\n');
+    text
+}
+
+fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
+    let no_lines: [Message<'_>; 0] = [];
+    let mut group = Level::ERROR.primary_title(problem.message.as_str()).elements(no_lines);
+    if let Some(label) = &problem.label {
+        // Places of the same file stand in one picture, the others in pictures of their own.
+        let (near, far): (Vec<_>, Vec<_>) =
+            problem.related.iter().partition(|other| Arc::ptr_eq(&other.source, &label.source));
+        group = group.element(snippet(&label.source, Some(label), &near));
+        for other in far {
+            group = group.element(snippet(&other.source, None, &[other]));
+        }
+    }
+    for help in &problem.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// The lines that the places are on; a long file is not handed over whole.
+fn snippet<'a>(
+    source: &'a Source,
+    primary: Option<&'a Label>,
+    context: &[&'a Label],
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let all = primary.into_iter().chain(context.iter().copied());
+    let (mut start, mut end) = (source.text.len(), 0);
+    for label in all {
+        start = start.min(label.span.start);
+        end = end.max(label.span.end);
+    }
+    let start = source.text[..start.min(source.text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let end = end.clamp(start, source.text.len());
+    let end = source.text[end..].find('\n').map_or(source.text.len(), |at| end + at);
+    let text = &source.text[start..end];
+    let range = |label: &Label| -> Range<usize> {
+        let from = label.span.start.clamp(start, end) - start;
+        from..(label.span.end.clamp(start, end) - start).max(from)
+    };
+    let annotation = |kind: AnnotationKind, label: &'a Label| {
+        let annotation = kind.span(range(label));
+        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+    };
+    Snippet::source(text)
+        .path(source.path.as_str())
+        .line_start(source.position(start).0)
+        .annotations(primary.map(|label| annotation(AnnotationKind::Primary, label)))
+        .annotations(context.iter().map(|label| annotation(AnnotationKind::Context, label)))
+}

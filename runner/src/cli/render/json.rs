@@ -1,0 +1,204 @@
+//! The shapes of `--format json`, which programs rely on.
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::Frame;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Label;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::value::Json;
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+/// A build, whole.
+#[derive(Serialize)]
+pub(crate) struct BuildJson<'a> {
+    id: u64,
+    job_id: &'a str,
+    status: BuildStatus,
+    created: Timestamp,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    started: bool,
+    finished: bool,
+    success: bool,
+    skipped: bool,
+    attempt: u32,
+    owner: Option<&'a str>,
+    plugin: Option<&'a str>,
+    config: Json<'a>,
+    retval: Option<Json<'a>>,
+    retval_type: Option<&'a str>,
+    exception: Option<FailureJson<'a>>,
+    exception_tb: &'a [Frame],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<&'a [Progress]>,
+}
+
+impl<'a> BuildJson<'a> {
+    pub(crate) fn new(build: &'a Build, progress: Option<&'a [Progress]>) -> Self {
+        Self {
+            id: build.id,
+            job_id: &build.job_id,
+            status: build.status(),
+            created: build.created,
+            start_time: build.start_time,
+            end_time: build.end_time,
+            started: build.started,
+            finished: build.finished,
+            success: build.success,
+            skipped: build.skipped,
+            attempt: build.attempt,
+            owner: build.owner.as_deref(),
+            plugin: build.plugin.as_deref(),
+            config: Json(&build.config),
+            retval: build.retval.as_ref().map(Json),
+            retval_type: build.retval_type.as_deref(),
+            exception: build.exception.as_ref().map(FailureJson),
+            exception_tb: &build.exception_tb,
+            progress,
+        }
+    }
+}
+
+/// A build in a list, without what can be large.
+#[derive(Serialize)]
+pub(crate) struct BriefJson<'a> {
+    id: u64,
+    job_id: &'a str,
+    status: BuildStatus,
+    created: Timestamp,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    started: bool,
+    finished: bool,
+    success: bool,
+    skipped: bool,
+    attempt: u32,
+    plugin: Option<&'a str>,
+    exception: Option<FailureJson<'a>>,
+}
+
+impl<'a> BriefJson<'a> {
+    pub(crate) fn new(build: &'a Build) -> Self {
+        Self {
+            id: build.id,
+            job_id: &build.job_id,
+            status: build.status(),
+            created: build.created,
+            start_time: build.start_time,
+            end_time: build.end_time,
+            started: build.started,
+            finished: build.finished,
+            success: build.success,
+            skipped: build.skipped,
+            attempt: build.attempt,
+            plugin: build.plugin.as_deref(),
+            exception: build.exception.as_ref().map(FailureJson),
+        }
+    }
+}
+
+/// `{kind, message, value}`, and `causes` where there are any.
+pub(crate) struct FailureJson<'a>(pub(crate) &'a Failure);
+
+impl Serialize for FailureJson<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("kind", &self.0.kind)?;
+        map.serialize_entry("message", &self.0.message)?;
+        map.serialize_entry("value", &self.0.value.as_ref().map(Json))?;
+        if !self.0.causes.is_empty() {
+            map.serialize_entry("causes", &self.0.causes)?;
+        }
+        map.end()
+    }
+}
+
+/// A log record.
+#[derive(Serialize)]
+pub(crate) struct RecordJson<'a> {
+    id: u64,
+    build_id: u64,
+    created: Timestamp,
+    level: i64,
+    message: &'a str,
+    target: &'a str,
+    fields: Fields<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<FailureJson<'a>>,
+    exception_tb: &'a [Frame],
+}
+
+impl<'a> RecordJson<'a> {
+    pub(crate) fn new(record: &'a LogRecord) -> Self {
+        let inner = &record.record;
+        Self {
+            id: record.id,
+            build_id: record.build_id,
+            created: inner.created,
+            level: inner.level,
+            message: &inner.message,
+            target: &inner.target,
+            fields: Fields(&inner.fields),
+            exception: inner.failure.as_ref().map(FailureJson),
+            exception_tb: inner.failure.as_ref().map(|f| f.frames.as_slice()).unwrap_or_default(),
+        }
+    }
+}
+
+struct Fields<'a>(&'a [(String, String)]);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+    }
+}
+
+/// What `check` found.
+#[derive(Serialize)]
+pub(crate) struct CheckJson<'a> {
+    pub(crate) manifests: usize,
+    pub(crate) jobs: usize,
+    pub(crate) diagnostics: Vec<DiagnosticJson<'a>>,
+}
+
+/// A mistake in a file; lines and columns count from 1, columns in characters.
+#[derive(Serialize)]
+pub(crate) struct DiagnosticJson<'a> {
+    message: &'a str,
+    #[serde(flatten)]
+    place: Option<PlaceJson<'a>>,
+    related: Vec<PlaceJson<'a>>,
+    help: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PlaceJson<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    label: &'a str,
+}
+
+impl<'a> DiagnosticJson<'a> {
+    pub(crate) fn new(problem: &'a Diagnostic) -> Self {
+        Self {
+            message: &problem.message,
+            place: problem.label.as_ref().map(place),
+            related: problem.related.iter().map(place).collect(),
+            help: &problem.help,
+        }
+    }
+}
+
+fn place(label: &Label) -> PlaceJson<'_> {
+    let (line, column) = label.source.position(label.span.start);
+    let (end_line, end_column) = label.source.position(label.span.end);
+    PlaceJson { file: &label.source.path, line, column, end_line, end_column, label: &label.text }
+}

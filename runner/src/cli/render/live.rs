@@ -1,0 +1,181 @@
+//! A run while it goes on: nested bars with log lines above them on a terminal, plain lines elsewhere.
+
+use std::collections::HashMap;
+use std::time::Duration;
+use std::time::Instant;
+
+use indicatif::MultiProgress;
+use indicatif::ProgressBar;
+use indicatif::ProgressDrawTarget;
+use indicatif::ProgressStyle;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::event::Event;
+use jobcontrol_core::event::EventKind;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::progress::SEPARATOR;
+
+use super::DIM;
+use super::Out;
+use super::escape::clean;
+use super::escape::one_line;
+use super::styled;
+use super::text;
+
+/// Without a terminal, a group is worth a line this often.
+const PLAIN_EVERY: Duration = Duration::from_secs(1);
+
+/// Shows what happens to builds.
+pub(crate) struct Live<'a> {
+    out: &'a Out,
+    bars: Option<MultiProgress>,
+    builds: HashMap<u64, Running>,
+}
+
+struct Running {
+    since: Instant,
+    header: Option<ProgressBar>,
+    /// In the order of their first report: name, bar, and when it was last shown as a line.
+    groups: Vec<(String, Option<ProgressBar>, Instant)>,
+}
+
+impl<'a> Live<'a> {
+    pub(crate) fn new(out: &'a Out) -> Self {
+        let bars = out.is_watched().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self { out, bars, builds: HashMap::new() }
+    }
+
+    /// Shows one event.
+    pub(crate) fn show(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::Started => self.started(event),
+            EventKind::Logged(record) => self.logged(event, record),
+            EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
+            EventKind::Finished(outcome) => self.finished(event, outcome),
+        }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| self.out.say(line)),
+            None => self.out.say(line),
+        }
+    }
+
+    fn started(&mut self, event: &Event) {
+        let header = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner());
+            bar.set_style(style("{spinner} {msg} {elapsed}"));
+            bar.set_message(format!("{} (build {})", event.job_id, event.build_id));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        if header.is_none() && !self.out.quiet {
+            self.say(&format!("{}: build {} started", event.job_id, event.build_id));
+        }
+        self.builds.insert(event.build_id, Running { since: Instant::now(), header, groups: Vec::new() });
+    }
+
+    fn logged(&self, event: &Event, record: &NewRecord) {
+        let worth = self.out.verbose || record.level >= Level::Info as i64;
+        if worth && !self.out.quiet {
+            self.say(&format!("{} {}", styled(DIM, &event.job_id), text::record(record)));
+        }
+    }
+
+    fn progressed(&mut self, event: &Event, report: &Progress) {
+        if self.out.quiet {
+            return;
+        }
+        let bars = self.bars.clone();
+        let Some(build) = self.builds.get_mut(&event.build_id) else { return };
+        let at = build.groups.iter().position(|(name, ..)| *name == report.group_name);
+        let at = at.unwrap_or_else(|| {
+            let bar = bars.as_ref().map(|bars| {
+                let (place, last) = place_of(build, &report.group_name);
+                let bar = match last {
+                    Some(last) => bars.insert_after(last, ProgressBar::new(0)),
+                    None => bars.add(ProgressBar::new(0)),
+                };
+                build.groups.insert(place, (report.group_name.clone(), None, build.since));
+                (place, bar)
+            });
+            match bar {
+                Some((place, bar)) => {
+                    build.groups[place].1 = Some(bar);
+                    place
+                }
+                None => {
+                    build.groups.push((report.group_name.clone(), None, build.since));
+                    build.groups.len() - 1
+                }
+            }
+        });
+        let done = report.total > 0 && report.current >= report.total;
+        if let Some(bar) = &build.groups[at].1 {
+            draw(bar, report);
+        } else if done || build.groups[at].2.elapsed() >= PLAIN_EVERY {
+            build.groups[at].2 = Instant::now();
+            let group = if report.group_name.is_empty() { "all" } else { &report.group_name };
+            let total = if report.total == 0 { String::new() } else { format!(" of {}", report.total) };
+            let line = format!("{}: {group} {}{total} {}", event.job_id, report.current, report.status_line);
+            self.out.say(one_line(&line).trim_end());
+        }
+    }
+
+    fn finished(&mut self, event: &Event, outcome: &Outcome) {
+        let Some(build) = self.builds.remove(&event.build_id) else { return };
+        for bar in build.groups.iter().filter_map(|(_, bar, _)| bar.as_ref()).chain(&build.header) {
+            bar.finish_and_clear();
+            if let Some(bars) = &self.bars {
+                bars.remove(bar);
+            }
+        }
+        let took = text::seconds(u64::try_from(build.since.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let status = outcome.status();
+        if !self.out.quiet {
+            let reason = match outcome {
+                Outcome::Skipped(reason) => format!(": {}", clean(reason)),
+                _ => String::new(),
+            };
+            let shown = text::build_status(status);
+            self.say(&format!("{}: build {} {shown} in {took}{reason}", event.job_id, event.build_id));
+        }
+        if let (BuildStatus::Failed, Outcome::Failed(failure)) = (status, outcome) {
+            self.say(text::failure(failure, &failure.frames).trim_end());
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+fn draw(bar: &ProgressBar, report: &Progress) {
+    let depth = if report.group_name.is_empty() { 0 } else { report.group_name.matches(SEPARATOR).count() + 1 };
+    let name = report.group_name.rsplit(SEPARATOR).next().unwrap_or_default();
+    let name = if name.is_empty() { "all" } else { name };
+    let indent = "  ".repeat(depth.min(8) + 1);
+    bar.set_prefix(format!("{indent}{}", one_line(name)));
+    bar.set_message(one_line(&report.status_line));
+    if report.total == 0 {
+        bar.set_style(style("{prefix:24} {pos} {msg}"));
+    } else {
+        bar.set_style(style("{prefix:24} [{bar:30}] {pos}/{len} {msg}"));
+        bar.set_length(report.total);
+    }
+    bar.set_position(report.current);
+}
+
+/// Where a new group goes: after the groups it belongs to, before what comes after them.
+fn place_of<'b>(build: &'b Running, name: &str) -> (usize, Option<&'b ProgressBar>) {
+    let parent = name.rsplit_once(SEPARATOR).map_or("", |(parent, _)| parent);
+    let inside = |other: &str| {
+        parent.is_empty() || other == parent || other.strip_prefix(parent).is_some_and(|rest| rest.starts_with(SEPARATOR))
+    };
+    let place = build.groups.iter().rposition(|(other, ..)| inside(other)).map_or(build.groups.len(), |at| at + 1);
+    let before = build.groups[..place].iter().rev().find_map(|(_, bar, _)| bar.as_ref());
+    (place, before.or(build.header.as_ref()))
+}

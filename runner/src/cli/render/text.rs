@@ -1,0 +1,216 @@
+//! Builds, tracebacks, values and tables for people.
+
+use std::fmt::Write;
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::Frame;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::plan::JobStatus;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::progress::Tree;
+use jobcontrol_core::value::Json;
+use jobcontrol_core::value::Value;
+
+use super::BOLD;
+use super::CYAN;
+use super::DIM;
+use super::GREEN;
+use super::RED;
+use super::YELLOW;
+use super::escape::clean;
+use super::escape::one_line;
+use super::styled;
+
+/// Columns without lines, as wide as their widest cell.
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(header.iter().map(|name| styled(BOLD, name)));
+    table.add_rows(rows);
+    let lines = table.to_string();
+    lines.lines().map(str::trim_end).fold(String::new(), |text, line| text + line.trim_start_matches(' ') + "\n")
+}
+
+/// A return value: text as it is, all else as YAML.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => clean(text).into_owned(),
+        other => clean(&yaml(other)).into_owned(),
+    }
+}
+
+fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(&Json(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
+}
+
+/// A status in its colour.
+pub(crate) fn build_status(status: BuildStatus) -> String {
+    let style = match status {
+        BuildStatus::Created => DIM,
+        BuildStatus::Running => CYAN,
+        BuildStatus::Failed => RED,
+        BuildStatus::Skipped => YELLOW,
+        BuildStatus::Successful => GREEN,
+    };
+    styled(style, status)
+}
+
+/// A status in its colour.
+pub(crate) fn job_status(status: &JobStatus) -> String {
+    let style = match status {
+        JobStatus::NotBuilt => DIM,
+        JobStatus::Failed => RED,
+        JobStatus::Outdated(_) => YELLOW,
+        JobStatus::Success => GREEN,
+    };
+    styled(style, status)
+}
+
+/// How long a build took, or has been running until `now`.
+pub(crate) fn duration(build: &Build, now: Timestamp) -> String {
+    match (build.start_time, build.end_time) {
+        (Some(start), end) => seconds(end.unwrap_or(now).since(start)),
+        _ => String::new(),
+    }
+}
+
+/// Microseconds as a person reads them.
+pub(crate) fn seconds(micros: u64) -> String {
+    match micros {
+        0..1_000_000 => format!("{} ms", micros / 1_000),
+        1_000_000..60_000_000 => format!("{}.{:02} s", micros / 1_000_000, micros / 10_000 % 100),
+        _ => format!("{} min {} s", micros / 60_000_000, micros / 1_000_000 % 60),
+    }
+}
+
+/// One log record on as many lines as its message has.
+pub(crate) fn record(record: &NewRecord) -> String {
+    let level = Level::name_of(record.level);
+    let style = match record.level {
+        ..20 => DIM,
+        20..30 => GREEN,
+        30..40 => YELLOW,
+        _ => RED,
+    };
+    let target = if record.target.is_empty() { String::new() } else { format!(" {}", one_line(&record.target)) };
+    let mut text =
+        format!("{} {}{}  {}", record.created, styled(style, format_args!("{level:<8}")), styled(DIM, target), clean(&record.message));
+    for (name, value) in &record.fields {
+        let _ = write!(text, " {}={}", styled(DIM, one_line(name)), one_line(value));
+    }
+    if let Some(caught) = &record.failure {
+        let _ = write!(text, "\n{}", failure(caught, &caught.frames).trim_end());
+    }
+    text
+}
+
+/// A failure with its traceback, the innermost call last, and what led to it first.
+pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> String {
+    let mut text = String::new();
+    for cause in failure.causes.iter().rev() {
+        text.push_str(&calls(&cause.frames));
+        let _ = writeln!(text, "{}: {}", styled(RED, one_line(&cause.kind)), clean(&cause.message));
+        let _ = writeln!(text, "\n{}\n", styled(DIM, "which led to:"));
+    }
+    text.push_str(&calls(frames));
+    let _ = writeln!(text, "{}: {}", styled(RED, one_line(&failure.kind)), clean(&failure.message));
+    if let Some(value @ (Value::Map(_) | Value::List(_))) = &failure.value {
+        for line in clean(&yaml(value)).lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    text
+}
+
+fn calls(frames: &[Frame]) -> String {
+    if frames.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{}\n", styled(BOLD, "Traceback (most recent call last):"));
+    for frame in frames {
+        text.push_str("  ");
+        match (frame.file.is_empty(), frame.line) {
+            (true, _) => {}
+            (false, 0) => drop(write!(text, "{}", one_line(&frame.file))),
+            (false, line) => drop(write!(text, "{}:{line}", one_line(&frame.file))),
+        }
+        match (frame.function.is_empty(), frame.file.is_empty()) {
+            (true, true) => text.push('?'),
+            (true, false) => {}
+            (false, true) => drop(write!(text, "in {}", styled(CYAN, one_line(&frame.function)))),
+            (false, false) => drop(write!(text, ", in {}", styled(CYAN, one_line(&frame.function)))),
+        }
+        text.push('\n');
+        for (number, line) in (frame.context_start..).zip(&frame.context) {
+            let mark = if number == frame.line { ">" } else { " " };
+            let _ = writeln!(text, "  {mark} {number:>5} | {}", one_line(line));
+        }
+        for (name, value) in &frame.locals {
+            let _ = writeln!(text, "      {} = {}", one_line(name), one_line(value));
+        }
+    }
+    text
+}
+
+/// A build, whole.
+pub(crate) fn build(build: &Build, progress: &[Progress], now: Timestamp) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<10}")));
+        }
+    };
+    row("build", &build.id.to_string());
+    row("job", &build.job_id);
+    row("status", &build_status(build.status()));
+    row("created", &build.created.to_string());
+    row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
+    row("ended", &build.end_time.map(|t| t.to_string()).unwrap_or_default());
+    row("took", &duration(build, now));
+    row("function", &one_line(build.config.get("function").and_then(Value::as_str).unwrap_or_default()));
+    row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
+    let pins = build.pins().iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
+    row("uses", &pins.join(", "));
+    for (name, key) in [("args", "args"), ("kwargs", "kwargs"), ("overrides", "overrides")] {
+        match build.config.get(key) {
+            None | Some(Value::Null) => {}
+            Some(Value::List(items)) if items.is_empty() => {}
+            Some(Value::Map(entries)) if entries.is_empty() => {}
+            Some(value) => section(&mut text, name, &clean(&yaml(value))),
+        }
+    }
+    if !progress.is_empty() {
+        section(&mut text, "progress", &tree(&Tree::of(progress)));
+    }
+    if let Some(retval) = &build.retval {
+        section(&mut text, "retval", &value(retval));
+    }
+    if let Some(exception) = &build.exception {
+        let _ = writeln!(text, "\n{}", failure(exception, &build.exception_tb).trim_end());
+    }
+    text
+}
+
+fn section(text: &mut String, name: &str, body: &str) {
+    let _ = writeln!(text, "\n{}", styled(BOLD, name));
+    for line in body.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+}
+
+fn tree(root: &Tree) -> String {
+    fn label(node: &Tree) -> String {
+        let name = if node.name.is_empty() { "all".to_owned() } else { one_line(&node.name) };
+        let of = if node.total == 0 { String::new() } else { format!("/{}", node.total) };
+        format!("{name} {}{of} {}", node.current, one_line(&node.status_line)).trim_end().to_owned()
+    }
+    fn branch(node: &Tree) -> termtree::Tree<String> {
+        termtree::Tree::new(label(node)).with_leaves(node.children.iter().map(branch))
+    }
+    branch(root).to_string()
+}

@@ -1,0 +1,292 @@
+//! A folder to checked jobs, with what each was granted.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::check::Lookup;
+use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::check::check;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Source;
+use jobcontrol_core::diagnostic::Span;
+use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::limits;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::manifest;
+use jobcontrol_core::manifest::Context;
+use jobcontrol_sandbox::FilePolicy;
+use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::missing_imports;
+use jobcontrol_sandbox::read_plugin;
+use walkdir::WalkDir;
+
+/// The operator's file, which may not lie among the jobs.
+pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
+
+/// Where jobs and plugins are, and what jobs may be given.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// The jobs folder as the person named it.
+    pub jobs: PathBuf,
+    /// Folders where plugins are looked for after the manifest's own.
+    pub plugins: Vec<PathBuf>,
+    /// What manifests are read with.
+    pub context: Context,
+    /// What folders may be granted.
+    pub files: FilePolicy,
+}
+
+/// All of a folder's jobs as they are now.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The jobs that fit, and what is wrong with the others.
+    pub graph: Graph,
+    /// What is wrong with whole files.
+    pub problems: Vec<Diagnostic>,
+    /// What each job was granted.
+    pub granted: BTreeMap<String, Granted>,
+    /// How many manifests were found.
+    pub manifests: usize,
+}
+
+impl Catalog {
+    /// Everything that is wrong, in the order of files and lines.
+    pub fn diagnostics(&self) -> Vec<&Diagnostic> {
+        let mut all: Vec<_> = self.problems.iter().chain(self.graph.broken.values().flatten()).collect();
+        all.sort_by(|a, b| a.order().cmp(&b.order()));
+        all
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.graph.broken.is_empty()
+    }
+
+    /// Reads and checks a folder.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub fn load(workspace: &Workspace) -> Result<Self, String> {
+        let (jobs, problems, manifests) = read_folder(workspace)?;
+        Ok(checked(workspace, jobs, problems, manifests))
+    }
+
+    /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub fn load_for(workspace: &Workspace, targets: &[&str]) -> Result<Self, String> {
+        let (jobs, problems, manifests) = read_folder(workspace)?;
+        let mut needed: BTreeSet<&str> = BTreeSet::new();
+        let mut next: Vec<&str> = targets.to_vec();
+        while let Some(id) = next.pop() {
+            if needed.insert(id) {
+                let named = jobs.iter().filter(|job| job.id == id);
+                next.extend(named.flat_map(Job::dependency_ids).map(|(id, _)| id));
+            }
+        }
+        let some: Vec<_> = jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();
+        let all_known = needed.iter().all(|id| some.iter().any(|job| job.id == *id));
+        let partial = checked(workspace, some, Vec::new(), manifests);
+        if all_known && partial.is_sound() {
+            return Ok(Self { problems, ..partial });
+        }
+        Ok(checked(workspace, jobs, problems, manifests))
+    }
+}
+
+fn checked(workspace: &Workspace, jobs: Vec<Job>, problems: Vec<Diagnostic>, manifests: usize) -> Catalog {
+    let mut finder = PluginFinder::new(workspace);
+    let lookups: Vec<_> = jobs.iter().map(|job| finder.find(job)).collect();
+    let mut granted = BTreeMap::new();
+    let mut refused: Vec<(String, Diagnostic)> = Vec::new();
+    for job in &jobs {
+        let (grants, problems) = grant(workspace, job);
+        granted.insert(job.id.clone(), grants);
+        refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
+    }
+    let mut graph = check(jobs, &lookups);
+    for (job, problem) in refused {
+        graph.broken.entry(job).or_default().push(problem);
+    }
+    Catalog { graph, problems, granted, manifests }
+}
+
+type Folder = (Vec<Job>, Vec<Diagnostic>, usize);
+
+fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
+    let folder = &workspace.jobs;
+    let shown = folder.display();
+    if !folder.is_dir() {
+        let what = if folder.exists() { "is no folder" } else { "is missing" };
+        return Err(format!("the jobs folder `{shown}` {what}"));
+    }
+    let (mut jobs, mut problems, mut manifests) = (Vec::new(), Vec::new(), 0);
+    let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                problems.push(Diagnostic::of(format!("the jobs folder cannot be read: {error}")));
+                continue;
+            }
+        };
+        let path = entry.path();
+        if entry.depth() == 0 || !path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+            continue;
+        }
+        if entry.file_type().is_dir() {
+            let message = format!("`{}` is a folder with the name of a manifest", path.display());
+            problems.push(Diagnostic::of(message).help("rename it without the ending"));
+            continue;
+        }
+        manifests += 1;
+        match read_text(path) {
+            Ok(text) => {
+                let source = Arc::new(Source { path: path.display().to_string(), text });
+                let within = path.parent().unwrap_or(folder).display().to_string();
+                let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+                jobs.extend(manifest::parse(&source, &within, stem, &workspace.context, &mut problems));
+            }
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    Ok((jobs, problems, manifests))
+}
+
+fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let shown = path.display();
+    let wrong = |message: String| Box::new(Diagnostic::of(message));
+    if path.file_name().is_some_and(|name| name == SETTINGS_FILE) {
+        let message = format!("`{shown}` lies below the jobs folder, where anybody who writes jobs can change it");
+        return Err(Box::new(Diagnostic::of(message).help("move it to the folder where jobcontrol is run")));
+    }
+    let metadata = std::fs::metadata(path).map_err(|e| wrong(format!("`{shown}` cannot be read: {e}")))?;
+    if !metadata.is_file() {
+        return Err(wrong(format!("`{shown}` is no regular file")));
+    }
+    if metadata.len() > limits::MANIFEST {
+        let message = format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
+        return Err(Box::new(Diagnostic::of(message).help("split it into several files")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| wrong(format!("`{shown}` cannot be read: {e}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
+        let message = format!("`{shown}` is not UTF-8: line {line} has the byte 0x{:02x}", error.as_bytes()[valid]);
+        Box::new(Diagnostic::of(message).help("save it as UTF-8"))
+    })
+}
+
+/// Finds plugins, each file read once.
+struct PluginFinder<'a> {
+    workspace: &'a Workspace,
+    allowed: Vec<PathBuf>,
+    read: HashMap<PathBuf, Lookup>,
+}
+
+impl<'a> PluginFinder<'a> {
+    fn new(workspace: &'a Workspace) -> Self {
+        let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
+        let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
+        Self { workspace, allowed, read: HashMap::new() }
+    }
+
+    fn find(&mut self, job: &Job) -> Lookup {
+        let path = self.locate(&job.place.folder, &job.function)?;
+        if let Some(known) = self.read.get(&path) {
+            return known.clone();
+        }
+        let lookup = self.allowed(&path).and_then(|()| {
+            let plugin = read_plugin(&path, &path)?;
+            missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err)
+        });
+        self.read.insert(path, lookup.clone());
+        lookup
+    }
+
+    fn locate(&self, folder: &str, function: &FunctionRef) -> Result<PathBuf, PluginProblem> {
+        let written = Path::new(&function.plugin);
+        let folder = Path::new(folder);
+        if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
+            let plain = written.strip_prefix("./").unwrap_or(written);
+            let path = folder.join(plain);
+            return if path.exists() { Ok(path) } else { Err(missing(&function.plugin, &[path], &[])) };
+        }
+        let folders: Vec<_> =
+            std::iter::once(folder.to_owned()).chain(self.workspace.plugins.iter().cloned()).collect();
+        let tried: Vec<_> = folders
+            .iter()
+            .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
+            .collect();
+        let found = tried.iter().find(|path| path.is_file()).cloned();
+        found.ok_or_else(|| missing(&function.plugin, &tried, &folders))
+    }
+
+    /// Nothing outside the jobs and plugin folders, through links either.
+    fn allowed(&self, path: &Path) -> Result<(), PluginProblem> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.allowed.iter().any(|folder| real.starts_with(folder)) {
+            return Ok(());
+        }
+        Err(PluginProblem {
+            message: format!("`{}` lies outside the jobs folder and the plugin folders", path.display()),
+            help: vec!["list its folder in jobcontrol.yaml: `plugins: [FOLDER]`".to_owned()],
+        })
+    }
+}
+
+fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let is_plugin = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat");
+    let plugins = files.map(|entry| entry.path()).filter(is_plugin);
+    let stems: BTreeSet<_> = plugins.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
+    let mut help = Vec::new();
+    if let Some(near) = nearest(name, stems.iter().map(String::as_str)) {
+        help.push(format!("did you mean `{near}`?"));
+    }
+    let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
+    help.push(format!("looked for {tried}"));
+    PluginProblem { message: format!("there is no plugin `{name}`"), help }
+}
+
+fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
+    let mut granted = Granted::default();
+    let mut problems = Vec::new();
+    let at = |span: Span, message: String| Diagnostic::at(&job.place.source, span, message);
+    for files in &job.grants.files {
+        let host = Path::new(&job.place.folder).join(&files.host);
+        match workspace.files.resolve(&host, &files.guest, files.write) {
+            Ok(folder) => granted.folders.push(folder),
+            Err(message) => problems.push(at(files.span, message)),
+        }
+    }
+    for variable in &job.grants.env {
+        let known = workspace.context.environment.0.get(&variable.name);
+        match (&variable.value, known) {
+            (Some(value), _) | (None, Some(Some(value))) => {
+                granted.variables.push((variable.name.clone(), value.clone()));
+            }
+            (None, Some(None)) => {
+                problems.push(at(variable.span, format!("the environment variable `{}` is not set", variable.name)));
+            }
+            (None, None) => {
+                let message = format!("`{}` may not be taken from the environment", variable.name);
+                let help = format!("list it in jobcontrol.yaml: `environment: [{}]`", variable.name);
+                problems.push(at(variable.span, message).help(help));
+            }
+        }
+    }
+    (granted, problems)
+}

@@ -1,0 +1,133 @@
+//! A plan to builds, in parallel where the graph allows.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::Key;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_sandbox::Cancel;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::execute::catalog::Catalog;
+use crate::execute::executor::ExecuteError;
+use crate::execute::executor::Executor;
+
+/// Builds of one process that run at once; guests share as many threads as there are cores.
+pub const SLOTS: usize = 64;
+
+/// What became of one job of a plan.
+#[derive(Clone, Debug)]
+pub enum JobEnd {
+    /// A build ended.
+    Built(u64, Arc<Outcome>),
+    /// There is no build, for this reason.
+    NotBuilt(ExecuteError),
+    /// This job, which it needs, did not succeed.
+    NeedFailed(String),
+    /// The run was cancelled before its turn came.
+    Cancelled,
+}
+
+impl JobEnd {
+    /// Whether what needs the job can be built.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Built(_, outcome) if matches!(**outcome, Outcome::Returned(_)))
+    }
+}
+
+/// Builds a plan. One failure stops only what needs it.
+pub async fn dispatch(
+    executor: &Arc<Executor>,
+    catalog: &Arc<Catalog>,
+    plan: Plan,
+    overrides: &BTreeMap<String, Vec<(Key, Arg)>>,
+    cancel: &Cancel,
+) -> BTreeMap<String, JobEnd> {
+    let slots = Arc::new(Semaphore::new(SLOTS));
+    let mut ends: BTreeMap<String, JobEnd> = BTreeMap::new();
+    let mut waiting: BTreeSet<String> = plan.order.into_iter().collect();
+    let mut running = JoinSet::new();
+    loop {
+        for id in ready(&mut waiting, &plan.waits_for, &mut ends) {
+            let (executor, catalog) = (Arc::clone(executor), Arc::clone(catalog));
+            let overrides = overrides.get(&id).cloned().unwrap_or_default();
+            let (slots, cancel) = (Arc::clone(&slots), cancel.clone());
+            running.spawn(async move {
+                let _slot = slots.acquire_owned().await;
+                let end = build(&executor, &catalog, &id, overrides, cancel).await;
+                (id, end)
+            });
+        }
+        match running.join_next().await {
+            Some(Ok((id, end))) => drop(ends.insert(id, end)),
+            Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+            None => return ends,
+        }
+    }
+}
+
+/// Takes out of `waiting` what can start now, and ends what cannot start any more.
+fn ready(
+    waiting: &mut BTreeSet<String>,
+    waits_for: &BTreeMap<String, Vec<String>>,
+    ends: &mut BTreeMap<String, JobEnd>,
+) -> Vec<String> {
+    let mut ready = Vec::new();
+    loop {
+        let before = waiting.len();
+        waiting.retain(|id| {
+            let needs = waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
+            if let Some(failed) = needs.iter().find(|need| ends.get(*need).is_some_and(|end| !end.is_success())) {
+                ends.insert(id.clone(), JobEnd::NeedFailed(failed.clone()));
+                return false;
+            }
+            let done = needs.iter().all(|need| ends.contains_key(need));
+            if done {
+                ready.push(id.clone());
+            }
+            !done
+        });
+        if waiting.len() == before {
+            return ready;
+        }
+    }
+}
+
+async fn build(
+    executor: &Arc<Executor>,
+    catalog: &Arc<Catalog>,
+    id: &str,
+    overrides: Vec<(Key, Arg)>,
+    cancel: Cancel,
+) -> JobEnd {
+    if cancel.is_set() {
+        return JobEnd::Cancelled;
+    }
+    let prepared = {
+        let (executor, catalog, id) = (Arc::clone(executor), Arc::clone(catalog), id.to_owned());
+        // Compiling takes seconds for a large plugin, and must not hold up guests that run.
+        tokio::task::spawn_blocking(move || {
+            let granted = catalog.granted.get(&id).cloned().unwrap_or_default();
+            executor.prepare(&catalog.graph.jobs[&id], granted)
+        })
+        .await
+    };
+    let prepared = match prepared {
+        Ok(Ok(prepared)) => prepared,
+        Ok(Err(error)) => return JobEnd::NotBuilt(error),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    let created = match executor.create(&prepared, &overrides, true).await {
+        Ok(created) => created,
+        Err(error) => return JobEnd::NotBuilt(error),
+    };
+    let build_id = created.id;
+    match executor.execute(&prepared, created, cancel).await {
+        Ok(outcome) => JobEnd::Built(build_id, outcome),
+        Err(error) => JobEnd::NotBuilt(error),
+    }
+}

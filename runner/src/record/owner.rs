@@ -1,0 +1,77 @@
+//! Which processes that run builds are alive: each holds the lock of a file for as long as it lives.
+
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::fs::TryLockError;
+use std::io;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::record::StoreUrl;
+
+/// This process, as the owner of builds. Its lock is free as soon as it is gone, however it went.
+#[derive(Debug)]
+pub struct Owner {
+    /// The name that its builds carry.
+    pub name: Arc<str>,
+    lock: Option<(PathBuf, File)>,
+}
+
+impl Owner {
+    /// Takes a name and its lock; `unique` tells this process from all others.
+    ///
+    /// # Errors
+    ///
+    /// The folder beside the store cannot be written.
+    pub fn take(url: &StoreUrl, unique: &str) -> io::Result<Self> {
+        let Some(folder) = folder(url) else {
+            return Ok(Self { name: Arc::from(unique), lock: None });
+        };
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(unique);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.lock()?;
+        Ok(Self { name: Arc::from(unique), lock: Some((path, file)) })
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Some((path, file)) = self.lock.take() {
+            // Removed while the lock is held: nobody can take a name that is on its way out for a dead owner's.
+            let _ = std::fs::remove_file(&path);
+            drop(file);
+            let _ = path.parent().map(std::fs::remove_dir);
+        }
+    }
+}
+
+/// Whether the owner of that name is alive.
+pub fn is_alive(url: &StoreUrl, name: &str) -> bool {
+    let Some(folder) = folder(url) else {
+        return false;
+    };
+    let Ok(file) = File::open(folder.join(name)) else {
+        return false;
+    };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+/// Removes what a dead owner left.
+pub fn bury(url: &StoreUrl, name: &str) {
+    if let Some(folder) = folder(url) {
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+}
+
+fn folder(url: &StoreUrl) -> Option<PathBuf> {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            let mut name = path.file_name()?.to_owned();
+            name.push(".owners");
+            Some(path.parent().unwrap_or(Path::new("")).join(name))
+        }
+        StoreUrl::Memory => None,
+    }
+}

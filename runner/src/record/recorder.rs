@@ -1,0 +1,65 @@
+//! What a build does, handed to the store without holding up other builds.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::Written;
+use tokio::sync::oneshot;
+
+/// Writes to a store from tasks.
+#[derive(Clone)]
+pub struct Recorder {
+    storage: Arc<dyn Storage>,
+}
+
+impl Recorder {
+    /// A recorder that writes to `storage`.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// The store.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// Hands a change over and answers after its commit. The change is in the queue before the answer is awaited.
+    pub fn write(&self, write: Write) -> impl Future<Output = Result<Written>> + Send + use<> {
+        let (sender, receiver) = oneshot::channel();
+        let done: Completion = Box::new(move |answer| drop(sender.send(answer)));
+        let full = self.storage.try_submit(write, done).err();
+        let storage = Arc::clone(&self.storage);
+        async move {
+            if let Some((write, done)) = full {
+                wait_for_room(storage, write, done).await;
+            }
+            receiver.await.unwrap_or_else(|_| Err(StorageError::Backend("the store was closed".to_owned())))
+        }
+    }
+
+    /// Hands a change over without waiting for its commit, or gives it back where there is no room.
+    ///
+    /// # Errors
+    ///
+    /// The change, if too many wait.
+    pub fn try_write(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
+        self.storage.try_submit(write, done)
+    }
+
+    /// Hands a change over as soon as there is room, without waiting for its commit.
+    pub async fn send(&self, write: Write, done: Completion) {
+        if let Err((write, done)) = self.storage.try_submit(write, done) {
+            wait_for_room(Arc::clone(&self.storage), write, done).await;
+        }
+    }
+}
+
+/// The queue is full, which is rare: a thread of its own waits, so that no other build does.
+async fn wait_for_room(storage: Arc<dyn Storage>, write: Write, done: Completion) {
+    let _ = tokio::task::spawn_blocking(move || storage.submit(write, done)).await;
+}

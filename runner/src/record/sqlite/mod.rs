@@ -1,0 +1,268 @@
+//! The store in one SQLite file: readers with connections of their own, and one writer that commits together what
+//! waits together.
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use rusqlite::Connection;
+use rusqlite::OpenFlags;
+use rusqlite::OptionalExtension;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as Sql;
+
+use rows::BRIEF;
+use rows::BUILD;
+use writer::Writer;
+
+/// Says something to the person who waits.
+pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How long SQLite itself waits for a lock before we look again.
+const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// Readers that are kept open.
+const READERS: usize = 8;
+
+/// A store in one SQLite file.
+pub struct SqliteStorage {
+    path: PathBuf,
+    clock: Arc<dyn Clock>,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl SqliteStorage {
+    /// Opens the file, making it if it is missing. Its tables are made by `install`.
+    ///
+    /// # Errors
+    ///
+    /// A folder that is missing, a file that cannot be written or is no database, or a store of a newer version.
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Warn) -> Result<Self> {
+        let failed = |error| failure(path, &error);
+        let db = Connection::open(path).map_err(failed)?;
+        settle(&db).map_err(failed)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
+        if version > schema::VERSION {
+            return Err(StorageError::Backend(format!(
+                "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
+                path.display(),
+                schema::VERSION
+            )));
+        }
+        let writer = Writer::start(db, path, warn)?;
+        Ok(Self { path: path.to_owned(), clock, writer, readers: Mutex::default() })
+    }
+
+    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let failed = |error| failure(&self.path, &error);
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let db = match kept {
+            Some(db) => db,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let db = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+                db.busy_timeout(BUSY).map_err(failed)?;
+                db.pragma_update(None, "query_only", true).map_err(failed)?;
+                db
+            }
+        };
+        let result = query(&db).map_err(failed);
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS {
+            readers.push(db);
+        }
+        result
+    }
+}
+
+/// Write-ahead log, each commit on the disk before it is acknowledged.
+fn settle(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY)?;
+    loop {
+        // Another process that opens the file for the first time holds the lock for a moment.
+        match db.pragma_update(None, "journal_mode", "wal") {
+            Err(rusqlite::Error::SqliteFailure(error, _)) if writer::is_busy(&error) => {}
+            result => break result?,
+        }
+    }
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// What SQLite says, with the file it says it of and what a person can do.
+fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
+    let help = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => ": it is no jobcontrol store",
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => ": it is damaged; restore a backup",
+        Some(rusqlite::ErrorCode::DiskFull) => ": free some space; nothing that was acknowledged is lost",
+        Some(rusqlite::ErrorCode::ReadOnly) => ": the file or its folder cannot be written",
+        Some(rusqlite::ErrorCode::CannotOpen) => ": its folder is missing, or may not be read or written",
+        _ => "",
+    };
+    StorageError::Backend(format!("the store `{}`: {error}{help}", path.display()))
+}
+
+impl Storage for SqliteStorage {
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn install(&self) -> Result<()> {
+        self.writer.with(|db| {
+            let current: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            if current == schema::VERSION {
+                return Ok(());
+            }
+            schema::migrations().to_latest(db).map_err(|e| match e {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err,
+                other => rusqlite::Error::ToSqlConversionFailure(Box::new(other)),
+            })
+        })
+    }
+
+    fn uninstall(&self) -> Result<()> {
+        self.writer.with(|db| db.execute_batch(schema::UNINSTALL))
+    }
+
+    fn submit(&self, write: Write, done: Completion) {
+        self.writer.submit(write, done);
+    }
+
+    fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
+        self.writer.try_submit(write, done)
+    }
+
+    fn store_id(&self) -> Result<String> {
+        self.read(|db| db.query_row("SELECT value FROM store WHERE key = 'id'", [], |row| row.get(0)))
+    }
+
+    fn backup(&self, file: &Path) -> Result<()> {
+        if file.exists() {
+            return Err(StorageError::Refused(format!("`{}` is there already", file.display())));
+        }
+        // Into a file beside it first, so that a copy that fails leaves nothing that looks like one.
+        let partial = file.with_extension("partial");
+        let copied = self.read(|db| db.execute("VACUUM INTO ?1", [partial.to_string_lossy()]).map(drop));
+        let verified = copied.and_then(|()| {
+            let failed = |error| failure(&partial, &error);
+            let copy = Connection::open(&partial).map_err(failed)?;
+            let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
+            if answer == "ok" { Ok(()) } else { Err(StorageError::Backend(format!("the copy is damaged: {answer}"))) }
+        });
+        let renamed = verified.and_then(|()| {
+            std::fs::rename(&partial, file)
+                .map_err(|e| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display())))
+        });
+        if renamed.is_err() {
+            let _ = std::fs::remove_file(&partial);
+        }
+        renamed
+    }
+
+    fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
+        let (columns, mut conditions, mut values) = (if filter.brief { BRIEF } else { BUILD }, Vec::new(), Vec::new());
+        if let Some(job) = &filter.job_id {
+            values.push(Sql::Text(job.clone()));
+            conditions.push(format!("job_id = ?{}", values.len()));
+        }
+        let flags = [
+            ("started", filter.started),
+            ("finished", filter.finished),
+            ("success", filter.success),
+            ("skipped", filter.skipped),
+        ];
+        // Written out instead of bound, so that the partial index of running builds serves.
+        conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
+        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };
+        values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+        let limit = values.len();
+        let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
+        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::build)?.collect())
+    }
+
+    fn get_build(&self, id: u64) -> Result<Build> {
+        let sql = format!("SELECT {BUILD} FROM build WHERE id = ?1");
+        let id_sql = i64::try_from(id).unwrap_or(i64::MAX);
+        let build = self.read(|db| db.prepare_cached(&sql)?.query_row([id_sql], rows::build).optional())?;
+        build.ok_or(StorageError::NotFound(id))
+    }
+
+    fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
+        let sql = "SELECT group_name, current, total, status_line FROM build_progress WHERE build_id = ?1 ORDER BY id";
+        self.read(|db| {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Progress {
+                    group_name: row.get(0)?,
+                    current: row.get(1)?,
+                    total: row.get(2)?,
+                    status_line: row.get(3)?,
+                })
+            };
+            db.prepare_cached(sql)?.query_map([i64::try_from(id).unwrap_or(i64::MAX)], read)?.collect()
+        })
+    }
+
+    fn iter_log_messages(
+        &self,
+        filter: &LogFilter,
+        each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let number = |n: u64| Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+        let parts = [
+            ("build_id = ?", filter.build_id.map(number)),
+            ("build_id IN (SELECT id FROM build WHERE job_id = ?)", filter.job_id.clone().map(Sql::Text)),
+            ("level >= ?", filter.min_level.map(Sql::Integer)),
+            ("created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
+            ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
+            ("id > ?", filter.after.map(number)),
+        ];
+        for (condition, value) in parts {
+            if let Some(value) = value {
+                conditions.push(condition);
+                values.push(value);
+            }
+        }
+        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let columns = "id, build_id, created, level, record, exception_tb";
+        let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
+        self.read(|db| {
+            let mut statement = db.prepare_cached(&sql)?;
+            let mut rows = statement.query(params_from_iter(values))?;
+            while let Some(row) = rows.next()? {
+                if each(rows::record(row)?).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {
+        let sql = "SELECT bytes FROM plugin WHERE digest = ?1";
+        self.read(|db| db.prepare_cached(sql)?.query_row([digest], |row| row.get(0)).optional())
+    }
+}

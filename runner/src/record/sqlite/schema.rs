@@ -1,0 +1,111 @@
+//! The tables, made by numbered migrations that only go forward.
+
+use rusqlite_migration::M;
+use rusqlite_migration::Migrations;
+
+/// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
+const V1: &str = "
+CREATE TABLE store (
+    key TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT;
+INSERT INTO store (key, value) VALUES ('id', lower(hex(randomblob(16))));
+
+CREATE TABLE build (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    job_id TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    start_time INTEGER,
+    end_time INTEGER,
+    started INTEGER NOT NULL DEFAULT 0,
+    finished INTEGER NOT NULL DEFAULT 0,
+    success INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    config BLOB NOT NULL,
+    retval BLOB,
+    exception BLOB,
+    exception_tb BLOB,
+    owner TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    plugin TEXT,
+    retval_type TEXT,
+    retval_digest TEXT
+) STRICT;
+CREATE INDEX build_of_job ON build (job_id, id);
+CREATE INDEX build_running ON build (id) WHERE started = 1 AND finished = 0;
+
+CREATE TABLE build_progress (
+    id INTEGER PRIMARY KEY,
+    build_id INTEGER NOT NULL REFERENCES build (id) ON DELETE CASCADE,
+    group_name TEXT NOT NULL,
+    current INTEGER NOT NULL,
+    total INTEGER NOT NULL,
+    status_line TEXT NOT NULL,
+    UNIQUE (build_id, group_name)
+) STRICT;
+
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    build_id INTEGER NOT NULL REFERENCES build (id) ON DELETE CASCADE,
+    created INTEGER NOT NULL,
+    level INTEGER NOT NULL,
+    record BLOB NOT NULL,
+    exception_tb BLOB
+) STRICT;
+CREATE INDEX log_of_build ON log (build_id, id);
+
+CREATE TABLE plugin (
+    digest TEXT NOT NULL PRIMARY KEY,
+    bytes BLOB NOT NULL
+) STRICT;
+
+CREATE VIEW builds AS SELECT
+    id,
+    job_id,
+    CASE
+        WHEN finished = 0 AND started = 0 THEN 'CREATED'
+        WHEN finished = 0 THEN 'RUNNING'
+        WHEN success = 0 THEN 'FAILED'
+        WHEN skipped = 1 THEN 'SKIPPED'
+        ELSE 'SUCCESSFUL'
+    END AS status,
+    strftime('%Y-%m-%dT%H:%M:%fZ', created / 1e6, 'unixepoch') AS created,
+    strftime('%Y-%m-%dT%H:%M:%fZ', start_time / 1e6, 'unixepoch') AS start_time,
+    strftime('%Y-%m-%dT%H:%M:%fZ', end_time / 1e6, 'unixepoch') AS end_time,
+    (end_time - start_time) / 1e6 AS seconds,
+    attempt,
+    owner,
+    plugin
+FROM build;
+
+CREATE VIEW logs AS SELECT
+    log.id,
+    log.build_id,
+    build.job_id,
+    strftime('%Y-%m-%dT%H:%M:%fZ', log.created / 1e6, 'unixepoch') AS created,
+    log.level
+FROM log JOIN build ON build.id = log.build_id;
+
+CREATE VIEW progress AS SELECT build_id, group_name, current, total, status_line FROM build_progress;
+";
+
+/// Undoes all versions.
+pub(super) const UNINSTALL: &str = "
+DROP VIEW IF EXISTS progress;
+DROP VIEW IF EXISTS logs;
+DROP VIEW IF EXISTS builds;
+DROP TABLE IF EXISTS plugin;
+DROP TABLE IF EXISTS log;
+DROP TABLE IF EXISTS build_progress;
+DROP TABLE IF EXISTS build;
+DROP TABLE IF EXISTS store;
+PRAGMA user_version = 0;
+";
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = 1;
+
+/// From nothing to [`VERSION`], each step in a transaction of its own.
+pub(super) fn migrations() -> Migrations<'static> {
+    Migrations::new(vec![M::up(V1)])
+}

@@ -1,0 +1,201 @@
+//! The one thread that writes: it takes what waits, applies it in one transaction, and answers after the commit.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
+use crossbeam_channel::TrySendError;
+use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::Written;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+
+use super::Warn;
+use super::failure;
+use super::rows;
+use super::rows::RowError;
+
+/// Changes that may wait; who adds more waits with them.
+const QUEUE: usize = 4_096;
+
+/// Changes in one transaction, so that none waits for a commit that never ends.
+const BATCH: usize = 2_048;
+
+/// After this long with another process in the way, the person is told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type OnDatabase = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Order {
+    Write(Write, Completion),
+    Database(OnDatabase),
+}
+
+/// A handle to the writing thread. Dropping it waits until all that was submitted is written.
+pub(super) struct Writer {
+    orders: Option<Sender<Order>>,
+    thread: Option<thread::JoinHandle<()>>,
+    path: PathBuf,
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection, path: &Path, warn: Warn) -> Result<Self> {
+        let (orders, queue) = crossbeam_channel::bounded(QUEUE);
+        let state = Thread { db, path: path.to_owned(), warn, queue };
+        let thread = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || state.work())
+            .map_err(|e| StorageError::Backend(format!("the store's thread cannot start: {e}")))?;
+        Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned() })
+    }
+
+    pub(super) fn submit(&self, write: Write, done: Completion) {
+        let order = Order::Write(write, done);
+        let refused = match &self.orders {
+            Some(orders) => orders.send(order).err().map(|e| e.0),
+            None => Some(order),
+        };
+        if let Some(Order::Write(_, done)) = refused {
+            done(Err(closed()));
+        }
+    }
+
+    pub(super) fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
+        let Some(orders) = &self.orders else {
+            done(Err(closed()));
+            return Ok(());
+        };
+        match orders.try_send(Order::Write(write, done)) {
+            Err(TrySendError::Full(Order::Write(write, done))) => Err((write, done)),
+            Err(TrySendError::Disconnected(Order::Write(_, done))) => {
+                done(Err(closed()));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs something on the writer's connection, between two transactions.
+    pub(super) fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (sender, receiver) = mpsc::channel();
+        let order: OnDatabase = Box::new(move |db| drop(sender.send(work(db))));
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(Order::Database(order));
+        }
+        match receiver.recv() {
+            Ok(result) => result.map_err(|error| failure(&self.path, &error)),
+            Err(_) => Err(closed()),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn closed() -> StorageError {
+    StorageError::Backend("the store was closed".to_owned())
+}
+
+pub(super) fn is_busy(error: &rusqlite::ffi::Error) -> bool {
+    matches!(error.code, ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+}
+
+struct Thread {
+    db: Connection,
+    path: PathBuf,
+    warn: Warn,
+    queue: Receiver<Order>,
+}
+
+impl Thread {
+    fn work(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while let Ok(first) = self.queue.recv() {
+            let mut next = Some(first);
+            while let Some(order) = next {
+                match order {
+                    Order::Write(write, done) => batch.push((write, done)),
+                    Order::Database(work) => {
+                        self.commit(&mut batch);
+                        work(&mut self.db);
+                    }
+                }
+                next = if batch.len() < BATCH { self.queue.try_recv().ok() } else { None };
+            }
+            self.commit(&mut batch);
+        }
+    }
+
+    fn commit(&mut self, batch: &mut Vec<(Write, Completion)>) {
+        if batch.is_empty() {
+            return;
+        }
+        let answers = self.transaction(batch);
+        let mut answers = match answers {
+            Ok(answers) => answers.into_iter(),
+            Err(error) => {
+                let error = failure(&self.path, &error);
+                batch.drain(..).for_each(|(_, done)| done(Err(error.clone())));
+                return;
+            }
+        };
+        for (_, done) in batch.drain(..) {
+            done(answers.next().unwrap_or_else(|| Err(closed())));
+        }
+    }
+
+    /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
+    fn transaction(&self, batch: &[(Write, Completion)]) -> rusqlite::Result<Vec<Result<Written>>> {
+        self.begin()?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for (write, _) in batch {
+            match rows::apply(&self.db, write) {
+                Ok(written) => answers.push(Ok(written)),
+                Err(RowError::Answer(answer)) => answers.push(Err(answer)),
+                // SQLite gives up the whole transaction for some errors, a full disk among them.
+                Err(RowError::Sqlite(error)) if self.db.is_autocommit() => return Err(error),
+                Err(RowError::Sqlite(error)) => answers.push(Err(failure(&self.path, &error))),
+            }
+        }
+        match self.db.prepare_cached("COMMIT")?.execute([]) {
+            Ok(_) => Ok(answers),
+            Err(error) => {
+                let _ = self.db.execute_batch("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits without end for other processes, and says so once.
+    fn begin(&self) -> rusqlite::Result<()> {
+        let since = Instant::now();
+        let mut told = false;
+        loop {
+            match self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([]) {
+                Err(rusqlite::Error::SqliteFailure(error, _)) if is_busy(&error) => {}
+                result => return result.map(drop),
+            }
+            if !told && since.elapsed() > PATIENCE {
+                told = true;
+                (self.warn)(&format!("waiting for another process to write to the store `{}`", self.path.display()));
+            }
+        }
+    }
+}

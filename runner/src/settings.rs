@@ -1,0 +1,150 @@
+//! Flags, environment, `jobcontrol.yaml` and defaults, in this order, to where everything is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use etcetera::BaseStrategy;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Source;
+use jobcontrol_core::limits;
+use jobcontrol_core::manifest::Context;
+use jobcontrol_core::manifest::Environment;
+use jobcontrol_core::manifest::Settings;
+use jobcontrol_core::manifest::parse_settings;
+use jobcontrol_sandbox::FilePolicy;
+
+use crate::execute::catalog::SETTINGS_FILE;
+use crate::execute::catalog::Workspace;
+use crate::record::StoreUrl;
+
+/// Where jobs are when nobody says.
+pub const DEFAULT_JOBS: &str = "jobs";
+/// Where builds are kept when nobody says.
+pub const DEFAULT_STORE: &str = "sqlite:jobcontrol.db";
+
+/// What the person said, by flags or environment.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--jobs`
+    pub jobs: Option<PathBuf>,
+    /// `--store`
+    pub store: Option<String>,
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--cache`
+    pub cache: Option<PathBuf>,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// Jobs and plugins, and what jobs may be given.
+    pub workspace: Workspace,
+    /// Where builds are kept.
+    pub store: StoreUrl,
+    /// Where compiled plugins are kept.
+    pub cache: PathBuf,
+}
+
+/// Why it is not known where everything is.
+#[derive(Clone, Debug)]
+pub enum SettingsError {
+    /// A flag, a variable, or a file that is missing.
+    Usage(String),
+    /// Mistakes in `jobcontrol.yaml`.
+    Diagnostics(Vec<Diagnostic>),
+}
+
+/// Decides where everything is. `variables` is the process's environment.
+///
+/// # Errors
+///
+/// What the person said, or what the operator's file says, does not make sense.
+pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Result<Resolved, SettingsError> {
+    let (settings, base) = read_settings(options.config.as_deref())?;
+    let of_file = |path: &String| base.join(path);
+    let jobs = options.jobs.clone().or_else(|| settings.jobs.as_ref().map(of_file));
+    let jobs = jobs.unwrap_or_else(|| PathBuf::from(DEFAULT_JOBS));
+    let store = store(options, &settings, &base)?;
+    let cache = match (&options.cache, &settings.cache) {
+        (Some(cache), _) => cache.clone(),
+        (None, Some(cache)) => of_file(cache),
+        (None, None) => default_cache()?,
+    };
+    let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
+    let files = FilePolicy {
+        no_write: std::iter::once(&jobs).chain(&plugins).map(|path| settled(path)).collect(),
+        no_read: own_paths(&store, &cache, options.config.as_deref()),
+        ceiling: settings.files.as_ref().map(|folders| {
+            folders.iter().map(|folder| (settled(&base.join(&folder.host)), folder.write)).collect()
+        }),
+    };
+    let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
+    let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
+    Ok(Resolved { workspace: Workspace { jobs, plugins, context, files }, store, cache })
+}
+
+fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {
+    let path = config.unwrap_or(Path::new(SETTINGS_FILE));
+    let base = path.parent().map(Path::to_owned).unwrap_or_default();
+    if config.is_none() && !path.exists() {
+        return Ok((Settings::default(), base));
+    }
+    let shown = path.display();
+    let unreadable = |e: std::io::Error| SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}"));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > limits::MANIFEST {
+        return Err(SettingsError::Usage(format!("the configuration `{shown}` is no file, or is too large")));
+    }
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let source = Arc::new(Source { path: shown.to_string(), text });
+    let mut problems = Vec::new();
+    let settings = parse_settings(&source, &mut problems);
+    if problems.is_empty() { Ok((settings, base)) } else { Err(SettingsError::Diagnostics(problems)) }
+}
+
+fn store(options: &Options, settings: &Settings, base: &Path) -> Result<StoreUrl, SettingsError> {
+    let usage = SettingsError::Usage;
+    match (&options.store, &settings.store) {
+        (Some(url), _) => StoreUrl::parse(url).map_err(usage),
+        (None, Some(url)) => Ok(match StoreUrl::parse(url).map_err(usage)? {
+            StoreUrl::Sqlite(path) => StoreUrl::Sqlite(base.join(path)),
+            memory @ StoreUrl::Memory => memory,
+        }),
+        (None, None) => StoreUrl::parse(DEFAULT_STORE).map_err(usage),
+    }
+}
+
+fn default_cache() -> Result<PathBuf, SettingsError> {
+    let strategy = etcetera::choose_base_strategy().map_err(|_| {
+        SettingsError::Usage("there is no home folder for compiled plugins: name one with `--cache`".to_owned())
+    })?;
+    Ok(strategy.cache_dir().join("jobcontrol"))
+}
+
+/// What no plugin may see: the store with what lies beside it, the cache and the configuration.
+fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<PathBuf> {
+    let mut paths = vec![settled(cache), settled(config.unwrap_or(Path::new(SETTINGS_FILE)))];
+    if let StoreUrl::Sqlite(path) = store {
+        for beside in ["", "-wal", "-shm", "-journal", ".owners"] {
+            let mut name = path.clone().into_os_string();
+            name.push(beside);
+            paths.push(settled(Path::new(&name)));
+        }
+    }
+    paths
+}
+
+/// A path with all links resolved, as far as it is there already.
+fn settled(path: &Path) -> PathBuf {
+    if let Ok(real) = path.canonicalize() {
+        return real;
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (parent.canonicalize(), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    }
+}
