@@ -119,7 +119,9 @@ fn describe(plugin: &Plugin, wit: &str) -> String {
     }
     if let Some(problem) = missing_imports(plugin) {
         let _ = writeln!(text, "\n{}", clean(&problem.message));
-        problem.help.iter().for_each(|help| drop(writeln!(text, "{}", clean(help))));
+        for help in &problem.help {
+            let _ = writeln!(text, "{}", clean(help));
+        }
     }
     let _ = write!(text, "\n{}\n{}", styled(BOLD, "WIT"), clean(wit));
     text

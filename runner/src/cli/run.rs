@@ -38,7 +38,7 @@ use crate::execute::executor::ExecuteError;
 pub(super) struct RunArgs {
     /// The jobs' ids
     #[arg(required = true, value_name = "JOB")]
-    jobs: Vec<String>,
+    targets: Vec<String>,
     /// Build what is missing or outdated among the dependencies first
     #[arg(long)]
     deps: bool,
@@ -52,7 +52,7 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
     let mut targets: Vec<&str> = Vec::new();
-    for job in &args.jobs {
+    for job in &args.targets {
         if !targets.contains(&job.as_str()) {
             targets.push(job);
         }
