@@ -1,0 +1,159 @@
+//! Every mistake in a manifest, by the whole text that `check` answers.
+//!
+//! A case is a file `tests/manifests/invalid/NAME.yaml`, or a folder of that name with several, beside the text it is
+//! answered with, `NAME.txt`. `BLESS=1 cargo test` writes the answers anew; read them before you commit them.
+
+use std::path::Path;
+
+use crate::harness::Folder;
+use crate::harness::root;
+
+fn case(name: &str) {
+    let cases = root().join("tests/manifests/invalid");
+    let mut folder = Folder::new();
+    for guest in ["sales.wat", "types.wat"] {
+        folder = folder.guest(guest);
+    }
+    let single = cases.join(format!("{name}.yaml"));
+    if single.is_file() {
+        folder.write(&format!("jobs/{name}.yaml"), std::fs::read(&single).expect("the case"));
+    } else {
+        copy(&cases.join(name), &folder);
+    }
+    let answer = folder.run(&["check"]).code(3);
+    let expected = cases.join(format!("{name}.txt"));
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&expected, &answer.stdout).expect("the answer is written");
+    }
+    let expected = std::fs::read_to_string(&expected).unwrap_or_default();
+    assert_eq!(answer.stdout, expected, "\n{}", answer.stdout);
+    assert_eq!(answer.stderr, "");
+}
+
+fn copy(from: &Path, folder: &Folder) {
+    for entry in walkdir::WalkDir::new(from).into_iter().map(|entry| entry.expect("the case")) {
+        if entry.file_type().is_file() {
+            let inside = entry.path().strip_prefix(from).expect("below the case");
+            folder.write(&format!("jobs/{}", inside.display()), std::fs::read(entry.path()).expect("a file"));
+        }
+    }
+}
+
+macro_rules! cases {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { case(stringify!($name)); })*
+
+        #[test]
+        fn every_case_is_tested() {
+            let listed = [$(stringify!($name)),*];
+            for entry in std::fs::read_dir(root().join("tests/manifests/invalid")).expect("the cases") {
+                let path = entry.expect("a case").path();
+                let stem = path.file_stem().and_then(|stem| stem.to_str()).expect("a name");
+                assert!(listed.contains(&stem), "{stem} is in no test");
+            }
+        }
+    };
+}
+
+cases! {
+    alias_bomb
+    argument_given_twice
+    bad_durations_and_sizes
+    bad_ids
+    cycle
+    depends_on_itself
+    duplicate_id
+    duplicate_key
+    empty_file
+    environment_not_allowed
+    files_grant_refused
+    function_unknown
+    job_unknown
+    literals_of_wrong_types
+    missing_and_surplus_arguments
+    not_supported_yet
+    not_yaml
+    parameter_unknown
+    plugin_unknown
+    retval_does_not_fit
+    retval_field_unknown
+    retval_of_nothing
+    root_is_a_list
+    tags_unknown
+    unknown_keys
+    wrong_kinds
+}
+
+/// What stands in the way of reading a file at all.
+#[track_caller]
+fn answers(folder: &Folder, text: &str) {
+    folder.run(&["check"]).code(3).stdout(text);
+}
+
+#[test]
+fn an_empty_folder() {
+    answers(
+        &Folder::new(),
+        "error: there are no manifests (*.yaml, *.yml) below `jobs`\n \
+         |\n \
+         = help: write one, or name another folder with `--jobs DIR`\n\n\
+         1 error\n",
+    );
+}
+
+#[test]
+fn a_folder_that_is_missing() {
+    Folder::new().run(&["check", "--jobs", "nowhere"]).code(2).says("error: the jobs folder `nowhere` is missing");
+}
+
+#[test]
+fn a_file_that_is_not_utf8() {
+    let folder = Folder::new().file("jobs/x.yaml", b"id: x\ntitle: \xff\n");
+    answers(&folder, "error: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n1 error\n");
+}
+
+#[test]
+fn a_file_of_fifty_megabytes() {
+    let folder = Folder::new().file("jobs/x.yaml", vec![b'a'; 50_000_000]);
+    answers(
+        &folder,
+        "error: `jobs/x.yaml` is 50000000 bytes, a manifest may have 4 MiB\n |\n \
+         = help: split it into several files\n\n1 error\n",
+    );
+}
+
+#[test]
+fn a_folder_with_the_name_of_a_manifest() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("jobs/x.yaml")).expect("a folder");
+    answers(
+        &folder,
+        "error: `jobs/x.yaml` is a folder with the name of a manifest\n |\n \
+         = help: rename it without the ending\n\n1 error\n",
+    );
+}
+
+#[test]
+fn the_operators_file_among_the_jobs() {
+    let folder = Folder::new().file("jobs/jobcontrol.yaml", "environment: [HOME]\n");
+    answers(
+        &folder,
+        "error: `jobs/jobcontrol.yaml` lies below the jobs folder, where anybody who writes jobs can change it\n |\n \
+         = help: move it to the folder where jobcontrol is run\n\n1 error\n",
+    );
+}
+
+#[test]
+fn mistakes_of_the_operator() {
+    let folder = Folder::new().file("jobcontrol.yaml", "enviroment: [HOME]\nceiling: { limits: { memory: lots } }\n");
+    let answer = folder.run(&["check"]).code(3);
+    assert_eq!(
+        answer.stderr,
+        "error: `memory` is a size such as `64 MiB`: `lots` is no size\n \
+          --> jobcontrol.yaml:2:30\n  |\n\
+         2 | ceiling: { limits: { memory: lots } }\n  |                              ^^^^\n\n\
+         error: unknown key `enviroment`\n \
+          --> jobcontrol.yaml:1:1\n  |\n\
+         1 | enviroment: [HOME]\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `environment`?\n\n2 errors\n"
+    );
+}

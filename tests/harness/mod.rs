@@ -1,0 +1,127 @@
+//! A clean folder, the real program in it, and what it answered.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Child;
+use std::process::Command;
+use std::process::Output;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runner lies in the project").to_owned()
+}
+
+/// A folder that nobody else uses, in which the program is run.
+pub struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    /// An empty folder with an empty jobs folder.
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(dir.path().join("jobs")).expect("a jobs folder");
+        Self { dir }
+    }
+
+    /// Where it is.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        self.dir.path().join(inside)
+    }
+
+    /// Writes a file, with the folders it lies in.
+    pub fn file(self, inside: &str, content: impl AsRef<[u8]>) -> Self {
+        self.write(inside, content);
+        self
+    }
+
+    /// As [`Folder::file`], later on.
+    pub fn write(&self, inside: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(inside);
+        std::fs::create_dir_all(path.parent().expect("a file lies in a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+
+    /// Puts a guest of `tests/guests` among the jobs.
+    pub fn guest(self, name: &str) -> Self {
+        let guest = root().join("tests/guests").join(name);
+        std::fs::copy(&guest, self.path("jobs").join(name)).unwrap_or_else(|e| panic!("{}: {e}", guest.display()));
+        self
+    }
+
+    /// The program in this folder, with a clean environment and the tests' own cache of compiled plugins.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jobcontrol"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("JOBCONTROL_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.command(arguments).output().expect("the program starts").into()
+    }
+
+    /// Starts the program and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().expect("the program starts")
+    }
+
+    /// Runs the program with `--format json`, and reads its one document.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--format", "json"]).collect();
+        let answer = self.run(&arguments);
+        serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("no JSON ({e}) in {answer:?}"))
+    }
+}
+
+/// What the program answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8 on stdout"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8 on stderr"),
+        }
+    }
+}
+
+impl Answer {
+    /// Asserts the exit code.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// Asserts the whole of stdout.
+    #[track_caller]
+    pub fn stdout(self, text: &str) -> Self {
+        assert_eq!(self.stdout, text, "{self:#?}");
+        self
+    }
+
+    /// Asserts a part of stderr.
+    #[track_caller]
+    pub fn says(self, part: &str) -> Self {
+        assert!(self.stderr.contains(part), "`{part}` is not in {self:#?}");
+        self
+    }
+}

@@ -1,0 +1,1 @@
+//! The sandbox, through the real program.

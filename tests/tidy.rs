@@ -1,0 +1,85 @@
+//! The rules of the house that Cargo and Clippy do not hold.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::harness::root;
+
+/// Longest file, in lines.
+const MAX_LINES: usize = 600;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let root = root();
+    let folders = ["runner", "tests", "sdk", "examples"].map(|folder| root.join(folder));
+    let files = folders.iter().flat_map(|folder| walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok));
+    let rust = files.map(walkdir::DirEntry::into_path).filter(|path| path.extension().is_some_and(|ext| ext == "rs"));
+    let ours = rust.filter(|path| !path.components().any(|part| part.as_os_str() == "target"));
+    ours.map(|path| {
+        let text = std::fs::read_to_string(&path).expect("a source file");
+        (path.strip_prefix(&root).expect("below the root").to_owned(), text)
+    })
+    .collect()
+}
+
+#[test]
+fn no_file_is_long_and_each_says_what_it_is_for() {
+    let sources = sources();
+    assert!(sources.len() > 50, "the walk finds the sources");
+    for (path, text) in sources {
+        assert!(text.lines().count() <= MAX_LINES, "{} is longer than {MAX_LINES} lines", path.display());
+        assert!(text.starts_with("//!"), "{} does not begin with `//!`", path.display());
+    }
+}
+
+/// A folder, and what no file in it may name: imports go one way.
+const DIRECTIONS: &[(&str, &[&str])] = &[
+    ("runner/core/src", &["tokio", "wasmtime", "rusqlite", "clap", "std::env", "std::fs", "SystemTime::now"]),
+    ("runner/sandbox/src", &["rusqlite", "clap::"]),
+    ("runner/src/record", &["crate::execute", "crate::app", "crate::cli", "jobcontrol_sandbox", "wasmtime"]),
+    ("runner/src/execute", &["crate::app", "crate::cli", "rusqlite", "wasmtime::", "SELECT "]),
+    ("runner/src/app.rs", &["crate::cli", "rusqlite", "wasmtime"]),
+    ("runner/src/cli", &["rusqlite", "wasmtime", "jobcontrol_core::memory"]),
+];
+
+/// The exceptions, each with its reason.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // Time comes in through here and nowhere else.
+    ("runner/core/src/clock.rs", "SystemTime::now"),
+];
+
+fn within(path: &Path, folder: &str) -> bool {
+    path.starts_with(folder)
+}
+
+#[test]
+fn imports_go_one_way() {
+    for (path, text) in sources() {
+        for (folder, forbidden) in DIRECTIONS.iter().filter(|(folder, _)| within(&path, folder)) {
+            for word in *forbidden {
+                let excused = EXCEPTIONS.iter().any(|(file, allowed)| within(&path, file) && allowed == word);
+                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let found = code.filter(|line| line.contains(word)).count();
+                assert!(found == 0 || excused, "{} names `{word}`, which {folder} may not", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_renderer_prints_and_only_sqlite_speaks_sql() {
+    for (path, text) in sources() {
+        if !within(&path, "runner") || within(&path, "runner/src/cli/render") {
+            continue;
+        }
+        // The process that compiles has binary output and no person to talk to.
+        let compiler = within(&path, "runner/sandbox/src/loader.rs");
+        for word in ["println!", "eprintln!", "io::stdout()", "io::stderr()"] {
+            assert!(compiler || !text.contains(word), "{} prints", path.display());
+        }
+        if !within(&path, "runner/src/record/sqlite") && !within(&path, "runner/benches") {
+            for word in ["SELECT ", "INSERT INTO", "PRAGMA "] {
+                assert!(!text.contains(word), "{} speaks SQL", path.display());
+            }
+        }
+    }
+}
