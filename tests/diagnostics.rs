@@ -109,7 +109,10 @@ fn a_folder_that_is_missing() {
 #[test]
 fn a_file_that_is_not_utf8() {
     let folder = Folder::new().file("jobs/x.yaml", b"id: x\ntitle: \xff\n");
-    answers(&folder, "error: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n1 error\n");
+    answers(
+        &folder,
+        "error: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n1 error\n",
+    );
 }
 
 #[test]

@@ -152,7 +152,12 @@ impl App {
     /// # Errors
     ///
     /// The engine cannot start, or the store cannot be read.
-    pub fn executor(&self, storage: &Arc<dyn Storage>, owner: &Owner, observer: Observer) -> Result<Executor, AppError> {
+    pub fn executor(
+        &self,
+        storage: &Arc<dyn Storage>,
+        owner: &Owner,
+        observer: Observer,
+    ) -> Result<Executor, AppError> {
         let compiler = Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() };
         let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&self.clock))?);
         let recorder = Recorder::new(Arc::clone(storage));
@@ -175,13 +180,8 @@ pub fn guest_runtime() -> std::io::Result<Runtime> {
 }
 
 fn history(storage: &dyn Storage, id: &str) -> StorageResult<JobHistory> {
-    let finished = BuildFilter {
-        finished: Some(true),
-        order: Order::Desc,
-        limit: 1,
-        brief: true,
-        ..BuildFilter::job(id)
-    };
+    let finished =
+        BuildFilter { finished: Some(true), order: Order::Desc, limit: 1, brief: true, ..BuildFilter::job(id) };
     let any = storage.get_job_builds(&BuildFilter { skipped: Some(false), ..finished.clone() })?;
     let good = BuildFilter { success: Some(true), brief: false, ..finished };
     Ok(JobHistory {
@@ -199,9 +199,10 @@ fn history(storage: &dyn Storage, id: &str) -> StorageResult<JobHistory> {
 pub fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), String> {
     let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no `NAME=VALUE`"))?;
     let params = &checked.signature.params;
-    let (name, ty) = params.iter().find(|(known, _)| same_name(known, name)).ok_or_else(|| {
-        format!("there is no parameter `{name}`; the function is `{}`", checked.signature)
-    })?;
+    let (name, ty) = params
+        .iter()
+        .find(|(known, _)| same_name(known, name))
+        .ok_or_else(|| format!("there is no parameter `{name}`; the function is `{}`", checked.signature))?;
     let verbatim = match ty {
         Type::String => true,
         Type::Option(inner) => **inner == Type::String && value != "null",

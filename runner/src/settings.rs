@@ -77,9 +77,10 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let files = FilePolicy {
         no_write: std::iter::once(&jobs).chain(&plugins).map(|path| settled(path)).collect(),
         no_read: own_paths(&store, &cache, options.config.as_deref()),
-        ceiling: settings.files.as_ref().map(|folders| {
-            folders.iter().map(|folder| (settled(&base.join(&folder.host)), folder.write)).collect()
-        }),
+        ceiling: settings
+            .files
+            .as_ref()
+            .map(|folders| folders.iter().map(|folder| (settled(&base.join(&folder.host)), folder.write)).collect()),
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
@@ -93,7 +94,8 @@ fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsE
         return Ok((Settings::default(), base));
     }
     let shown = path.display();
-    let unreadable = |e: std::io::Error| SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}"));
+    let unreadable =
+        |e: std::io::Error| SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}"));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() || metadata.len() > limits::MANIFEST {
         return Err(SettingsError::Usage(format!("the configuration `{shown}` is no file, or is too large")));
@@ -125,13 +127,17 @@ fn default_cache() -> Result<PathBuf, SettingsError> {
 }
 
 /// What no plugin may see: the store with what lies beside it, the cache and the configuration.
-fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<PathBuf> {
-    let mut paths = vec![settled(cache), settled(config.unwrap_or(Path::new(SETTINGS_FILE)))];
+fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(PathBuf, String)> {
+    let config = config.unwrap_or(Path::new(SETTINGS_FILE));
+    let mut paths = vec![
+        (settled(cache), "the cache of compiled plugins".to_owned()),
+        (settled(config), format!("the configuration `{}`", config.display())),
+    ];
     if let StoreUrl::Sqlite(path) = store {
         for beside in ["", "-wal", "-shm", "-journal", ".owners"] {
             let mut name = path.clone().into_os_string();
             name.push(beside);
-            paths.push(settled(Path::new(&name)));
+            paths.push((settled(Path::new(&name)), format!("the store `{}`", path.display())));
         }
     }
     paths

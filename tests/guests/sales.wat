@@ -1,13 +1,13 @@
 ;; Signatures of a small shop, for checks that run nothing.
 (component
   (type $order' (record (field "id" string) (field "total" u64) (field "coupon" (option string))))
-  (export $order "order" (type $order'))
+  (import "order" (type $order (eq $order')))
   (type $line' (record (field "id" string) (field "total" u32)))
-  (export $line "line" (type $line'))
+  (import "line" (type $line (eq $line')))
   (type $region' (enum "north" "south" "far-east"))
-  (export $region "region" (type $region'))
+  (import "region" (type $region (eq $region')))
   (type $page' (record (field "orders" (list $order)) (field "region" $region)))
-  (export $page "page" (type $page'))
+  (import "page" (type $page (eq $page')))
   (core module $m
     (memory (export "memory") 1)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)

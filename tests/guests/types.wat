@@ -1,13 +1,13 @@
 ;; One parameter of each type, for checks that run nothing.
 (component
   (type $point' (record (field "x" s32) (field "y-axis" (option f64))))
-  (export $point "point" (type $point'))
+  (import "point" (type $point (eq $point')))
   (type $colour' (enum "red" "dark-green"))
-  (export $colour "colour" (type $colour'))
+  (import "colour" (type $colour (eq $colour')))
   (type $shape' (variant (case "dot") (case "circle" f64) (case "box" $point)))
-  (export $shape "shape" (type $shape'))
+  (import "shape" (type $shape (eq $shape')))
   (type $access' (flags "read" "write"))
-  (export $access "access" (type $access'))
+  (import "access" (type $access (eq $access')))
   (core module $m
     (memory (export "memory") 1)
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) unreachable)

@@ -122,12 +122,11 @@ impl fmt::Display for Diagnostic {
 /// The candidate most like `name`, if one is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
-    let alike = |a: &str, b: &str| {
-        if a.eq_ignore_ascii_case(b) || crate::types::same_name(a, b) { 1.0 } else { strsim::jaro_winkler(a, b) }
-    };
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    let wanted = plain(name);
     candidates
         .into_iter()
-        .map(|candidate| (alike(name, candidate), candidate))
+        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
         .filter(|(score, _)| *score >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)

@@ -21,7 +21,7 @@ fn calls(info: &FrameInfo) -> Vec<Frame> {
         return vec![Frame { function: own, ..Frame::default() }];
     }
     let call = |symbol: &wasmtime::FrameSymbol| Frame {
-        file: symbol.file().unwrap_or_default().to_owned(),
+        file: symbol.file().map(|file| file.strip_prefix("./").unwrap_or(file)).unwrap_or_default().to_owned(),
         line: symbol.line().unwrap_or(0),
         function: symbol.name().map_or_else(|| own.clone(), demangle),
         ..Frame::default()

@@ -35,7 +35,8 @@ use crate::execute::catalog::Catalog;
 
 pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
-    let wanted: Vec<_> = paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect::<Result<_, _>>()?;
+    let wanted: Vec<_> =
+        paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect::<Result<_, _>>()?;
     let concerns = |problem: &Diagnostic| {
         let file = problem.label.as_ref().and_then(|label| PathBuf::from(&label.source.path).canonicalize().ok());
         wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))

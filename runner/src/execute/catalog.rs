@@ -177,7 +177,8 @@ fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
         return Err(wrong(format!("`{shown}` is no regular file")));
     }
     if metadata.len() > limits::MANIFEST {
-        let message = format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
+        let message =
+            format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
         return Err(Box::new(Diagnostic::of(message).help("split it into several files")));
     }
     let bytes = std::fs::read(path).map_err(|e| wrong(format!("`{shown}` cannot be read: {e}")))?;
@@ -220,8 +221,7 @@ impl<'a> PluginFinder<'a> {
         let written = Path::new(&function.plugin);
         let folder = Path::new(folder);
         if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
-            let plain = written.strip_prefix("./").unwrap_or(written);
-            let path = folder.join(plain);
+            let path: PathBuf = folder.join(written).components().collect();
             return if path.exists() { Ok(path) } else { Err(missing(&function.plugin, &[path], &[])) };
         }
         let folders: Vec<_> =
@@ -266,7 +266,7 @@ fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let at = |span: Span, message: String| Diagnostic::at(&job.place.source, span, message);
     for files in &job.grants.files {
-        let host = Path::new(&job.place.folder).join(&files.host);
+        let host: PathBuf = Path::new(&job.place.folder).join(&files.host).components().collect();
         match workspace.files.resolve(&host, &files.guest, files.write) {
             Ok(folder) => granted.folders.push(folder),
             Err(message) => problems.push(at(files.span, message)),

@@ -181,12 +181,8 @@ impl Executor {
             self.recorder.write(Write::StartBuild(start)).await?;
             attempt = 1;
         }
-        let sink = Arc::new(BuildSink::new(
-            id,
-            Arc::clone(&prepared.job_id),
-            self.recorder.clone(),
-            self.observer.clone(),
-        ));
+        let sink =
+            Arc::new(BuildSink::new(id, Arc::clone(&prepared.job_id), self.recorder.clone(), self.observer.clone()));
         self.observe(&sink, EventKind::Started).await;
         let build = BuildInfo {
             build_id: id,
@@ -336,8 +332,9 @@ fn overlong(packed: &FinishBuild, outcome: &Outcome, max: u64) -> Option<Failure
     let size = packed.retval.as_ref().map_or(0, Vec::len) as u64;
     if size > max {
         let limit = show_bytes(max);
-        let message =
-            format!("the return value, encoded, has {size} bytes; above {limit}, raise it with `limits: {{ retval: .. }}`");
+        let message = format!(
+            "the return value, encoded, has {size} bytes; above {limit}, raise it with `limits: {{ retval: .. }}`"
+        );
         return Some(Failure::new("limit", message));
     }
     packed.exception.as_deref().map(jobcontrol_core::storage::unpack_failure)

@@ -69,9 +69,10 @@ impl BuildSink {
     pub(super) async fn flush(&self) {
         let changed: Vec<_> = {
             let mut newest = self.newest();
-            let changed = newest.groups.iter_mut().filter_map(|(report, changed)| {
-                std::mem::take(changed).then(|| report.clone())
-            });
+            let changed = newest
+                .groups
+                .iter_mut()
+                .filter_map(|(report, changed)| std::mem::take(changed).then(|| report.clone()));
             changed.collect()
         };
         for report in &changed {

@@ -53,7 +53,7 @@ impl<'a> Fields<'a> {
     /// Takes a string.
     pub(super) fn string(&mut self, key: &str) -> Option<(String, Span)> {
         let (_, node) = self.take(key)?;
-        self.text(node, key)
+        self.text(node, &format!("`{key}`"))
     }
 
     fn text(&mut self, node: Node, what: &str) -> Option<(String, Span)> {
@@ -63,7 +63,7 @@ impl<'a> Fields<'a> {
             node => {
                 let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
                 let help = scalar.then(|| "write it in quotes".to_owned());
-                self.report(node.span, format!("`{what}` is a string, found {found}"), help);
+                self.report(node.span, format!("{what} is a string, found {found}"), help);
                 None
             }
         }
@@ -72,8 +72,7 @@ impl<'a> Fields<'a> {
     /// Takes a list of strings.
     pub(super) fn strings(&mut self, key: &str) -> Vec<Key> {
         let items = self.list(key).unwrap_or_default();
-        let texts =
-            items.into_iter().filter_map(|item| self.text(item, &format!("an entry of `{key}`").replace('`', "")));
+        let texts = items.into_iter().filter_map(|item| self.text(item, &format!("an entry of `{key}`")));
         texts.map(|(name, span)| Key { name, span }).collect()
     }
 

@@ -250,7 +250,8 @@ impl Reader<'_> {
                     }
                     Err(Refusal { message, help }) => {
                         self.problems.push(Diagnostic::at(self.source, span, message).help(help));
-                        *value = Value::Null;
+                        // Still a text, so that nothing else is said of it.
+                        *value = Value::String(String::new());
                     }
                 }
             }

@@ -139,15 +139,16 @@ impl Walk<'_> {
         let Some((mut from, mut value)) = self.retvals.retval(&reference.job) else {
             return Value::Null;
         };
-        for field in &reference.path {
+        for (depth, field) in reference.path.iter().enumerate() {
             let Some(inner) = from.field(field) else {
                 let help = match from {
                     Type::Record(record) => nearest(field, record.names())
                         .map(|near| format!("did you mean `{near}`?"))
                         .or_else(|| Some(format!("`{from}` has the fields {}", listed(record.names())))),
-                    _ => Some(format!("only a record has fields, and `{}` returns {from}", reference.job)),
+                    _ => Some(format!("only a record has fields, and this is {from}")),
                 };
-                let reason = format!("the return value of `{}` has no field `{field}`", reference.job);
+                let outer = Reference { job: reference.job.clone(), path: reference.path[..depth].to_vec() };
+                let reason = format!("`!retval {outer}` has no field `{field}`");
                 return self.problem(arg.span, reason, help);
             };
             value = value.and_then(|v| match v {

@@ -25,8 +25,8 @@ pub struct GrantedFolder {
 pub struct FilePolicy {
     /// Never to be written: jobs and plugins.
     pub no_write: Vec<PathBuf>,
-    /// Never to be seen at all: store, cache and configuration.
-    pub no_read: Vec<PathBuf>,
+    /// Never to be seen at all, each with what it is: the store, the cache, the configuration.
+    pub no_read: Vec<(PathBuf, String)>,
     /// The only folders there are to grant, with whether they may be written; none for no such bound.
     pub ceiling: Option<Vec<(PathBuf, bool)>>,
 }
@@ -43,24 +43,17 @@ impl FilePolicy {
         if !resolved.is_dir() {
             return Err(format!("`{shown}` is no folder; a grant is for a whole folder"));
         }
-        self.allows(&resolved, write)?;
+        self.allows(&resolved, write).map_err(|why| format!("the folder `{shown}` cannot be granted{why}"))?;
         Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write })
     }
 
     fn allows(&self, folder: &Path, write: bool) -> Result<(), String> {
-        let shown = folder.display();
-        let overlaps = |other: &&PathBuf| folder.starts_with(other) || other.starts_with(folder);
-        if let Some(kept) = self.no_read.iter().find(overlaps) {
-            return Err(format!(
-                "`{shown}` cannot be granted: it overlaps `{}`, which is jobcontrol's own",
-                kept.display()
-            ));
+        let overlaps = |other: &Path| folder.starts_with(other) || other.starts_with(folder);
+        if let Some((_, what)) = self.no_read.iter().find(|(kept, _)| overlaps(kept)) {
+            return Err(format!(": it overlaps {what}"));
         }
-        if let Some(kept) = self.no_write.iter().find(overlaps).filter(|_| write) {
-            let kept = kept.display();
-            return Err(format!(
-                "`{shown}` cannot be granted for writing: it overlaps `{kept}`, where jobs and plugins are"
-            ));
+        if write && self.no_write.iter().any(|kept| overlaps(kept)) {
+            return Err(" for writing: it overlaps the folders of jobs and plugins".to_owned());
         }
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
@@ -69,7 +62,7 @@ impl FilePolicy {
             return Ok(());
         }
         let mode = if write { "writing" } else { "reading" };
-        Err(format!("`{shown}` cannot be granted for {mode}: it is above the ceiling that jobcontrol.yaml sets"))
+        Err(format!(" for {mode}: it is above the ceiling that jobcontrol.yaml sets"))
     }
 }
 
@@ -107,13 +100,17 @@ mod tests {
             std::fs::create_dir_all(root.join(name)).unwrap();
         }
         std::os::unix::fs::symlink(root.join("cache"), root.join("data/link")).unwrap();
-        let policy = FilePolicy { no_write: vec![root.join("jobs")], no_read: vec![root.join("cache")], ceiling: None };
+        let policy = FilePolicy {
+            no_write: vec![root.join("jobs")],
+            no_read: vec![(root.join("cache"), "the cache".to_owned())],
+            ceiling: None,
+        };
         let try_it = |path: &str, write| policy.resolve(&root.join(path), "/x", write);
         assert!(try_it("jobs", false).is_ok());
         assert!(try_it("data", true).is_ok());
-        assert!(try_it("jobs", true).unwrap_err().contains("where jobs and plugins are"));
+        assert!(try_it("jobs", true).unwrap_err().contains("folders of jobs and plugins"));
         for path in ["cache", "cache/inner", "data/link", "data/link/inner", "."] {
-            assert!(try_it(path, false).unwrap_err().contains("jobcontrol's own"), "{path}");
+            assert!(try_it(path, false).unwrap_err().contains("overlaps the cache"), "{path}");
         }
         assert!(try_it("nowhere", false).unwrap_err().contains("No such file"));
     }

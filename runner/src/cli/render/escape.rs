@@ -25,7 +25,8 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 fn is_unsafe(c: char) -> bool {
-    let bidirectional = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bidirectional =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     (c.is_control() && c != '\n' && c != '\t') || bidirectional || matches!(c, '\u{2028}' | '\u{2029}')
 }
 

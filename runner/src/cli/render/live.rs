@@ -173,7 +173,9 @@ fn draw(bar: &ProgressBar, report: &Progress) {
 fn place_of<'b>(build: &'b Running, name: &str) -> (usize, Option<&'b ProgressBar>) {
     let parent = name.rsplit_once(SEPARATOR).map_or("", |(parent, _)| parent);
     let inside = |other: &str| {
-        parent.is_empty() || other == parent || other.strip_prefix(parent).is_some_and(|rest| rest.starts_with(SEPARATOR))
+        parent.is_empty()
+            || other == parent
+            || other.strip_prefix(parent).is_some_and(|rest| rest.starts_with(SEPARATOR))
     };
     let place = build.groups.iter().rposition(|(other, ..)| inside(other)).map_or(build.groups.len(), |at| at + 1);
     let before = build.groups[..place].iter().rev().find_map(|(_, bar, _)| bar.as_ref());

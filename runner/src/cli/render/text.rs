@@ -98,8 +98,13 @@ pub(crate) fn record(record: &NewRecord) -> String {
         _ => RED,
     };
     let target = if record.target.is_empty() { String::new() } else { format!(" {}", one_line(&record.target)) };
-    let mut text =
-        format!("{} {}{}  {}", record.created, styled(style, format_args!("{level:<8}")), styled(DIM, target), clean(&record.message));
+    let mut text = format!(
+        "{} {}{}  {}",
+        record.created,
+        styled(style, format_args!("{level:<8}")),
+        styled(DIM, target),
+        clean(&record.message)
+    );
     for (name, value) in &record.fields {
         let _ = write!(text, " {}={}", styled(DIM, one_line(name)), one_line(value));
     }

@@ -225,11 +225,7 @@ impl Storage for SqliteStorage {
         })
     }
 
-    fn iter_log_messages(
-        &self,
-        filter: &LogFilter,
-        each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
-    ) -> Result<()> {
+    fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         let number = |n: u64| Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX));
         let parts = [

@@ -143,9 +143,7 @@ fn progress(db: &Connection, id: u64, report: &Progress) -> Result {
 
 fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
     let result = db
-        .prepare_cached(
-            "INSERT INTO log (build_id, created, level, record, exception_tb) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
+        .prepare_cached("INSERT INTO log (build_id, created, level, record, exception_tb) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![id, row.created.0, row.level, row.record, row.exception_tb]);
     of_build(result, id)?;
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
@@ -200,11 +198,7 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
 
 /// A row of `log`: id, build_id, created, level, record, exception_tb.
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LogRecord> {
-    let packed = LogRow {
-        created: Timestamp(row.get(2)?),
-        level: row.get(3)?,
-        record: row.get(4)?,
-        exception_tb: row.get(5)?,
-    };
+    let packed =
+        LogRow { created: Timestamp(row.get(2)?), level: row.get(3)?, record: row.get(4)?, exception_tb: row.get(5)? };
     Ok(LogRecord { id: row.get(0)?, build_id: row.get(1)?, record: unpack_record(&packed) })
 }
