@@ -148,12 +148,10 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     mention_problems(app, out, &catalog);
     let jobs = catalog.graph.jobs.values().zip(&latest);
     if out.is_json() {
-        let shape = |(checked, latest): (_, &'_ Option<Build>)| {
-            let checked: &CheckedJob = checked;
-            serde_json::to_value(job_json(&catalog.graph, checked, &statuses[&checked.job.id], latest.as_ref()))
-        };
-        let jobs = jobs.map(shape).collect::<Result<Vec<_>, _>>().map_err(std::io::Error::other)?;
-        out.json(&jobs)?;
+        let shapes: Vec<_> = jobs
+            .map(|(checked, latest)| job_json(&catalog.graph, checked, &statuses[&checked.job.id], latest.as_ref()))
+            .collect();
+        out.json(&shapes)?;
         return Ok(error::DONE);
     }
     let rows = jobs.map(|(checked, latest)| {

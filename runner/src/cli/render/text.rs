@@ -14,8 +14,10 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
-use jobcontrol_core::value::Json;
+use jobcontrol_core::value::RETVAL_KEY;
 use jobcontrol_core::value::Value;
+use serde::Serialize;
+use serde_saphyr::Tagged;
 
 use super::BOLD;
 use super::CYAN;
@@ -45,7 +47,25 @@ pub(crate) fn value(value: &Value) -> String {
 }
 
 fn yaml(value: &Value) -> String {
-    serde_saphyr::to_string(&Json(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
+    serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
+}
+
+/// A value as a manifest would have it: references by their tag, bytes as `!!binary`.
+struct Yaml<'a>(&'a Value);
+
+impl Serialize for Yaml<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.collect_seq(items.iter().map(Self)),
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Value::String(job))] if key == RETVAL_KEY => {
+                    Tagged(job, Some(RETVAL_KEY.to_owned())).serialize(serializer)
+                }
+                entries => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
+            },
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 /// A status in its colour.
@@ -139,17 +159,18 @@ fn calls(frames: &[Frame]) -> String {
     let mut text = format!("{}\n", styled(BOLD, "Traceback (most recent call last):"));
     for frame in frames {
         text.push_str("  ");
-        match (frame.file.is_empty(), frame.line) {
-            (true, _) => {}
-            (false, 0) => drop(write!(text, "{}", one_line(&frame.file))),
-            (false, line) => drop(write!(text, "{}:{line}", one_line(&frame.file))),
-        }
-        match (frame.function.is_empty(), frame.file.is_empty()) {
-            (true, true) => text.push('?'),
-            (true, false) => {}
-            (false, true) => drop(write!(text, "in {}", styled(CYAN, one_line(&frame.function)))),
-            (false, false) => drop(write!(text, ", in {}", styled(CYAN, one_line(&frame.function)))),
-        }
+        let place = match (frame.file.as_str(), frame.line) {
+            ("", _) => String::new(),
+            (file, 0) => one_line(file),
+            (file, line) => format!("{}:{line}", one_line(file)),
+        };
+        let function = match frame.function.as_str() {
+            "" => String::new(),
+            name => format!("in {}", styled(CYAN, one_line(name))),
+        };
+        let known = [place, function].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        text.push_str(if known.is_empty() { "?" } else { "" });
+        text.push_str(&known.join(", "));
         text.push('\n');
         for (number, line) in (frame.context_start..).zip(&frame.context) {
             let mark = if number == frame.line { ">" } else { " " };
