@@ -167,7 +167,7 @@ impl Retvals for SignatureRetvals<'_> {
 /// Which argument goes to which parameter, in declared order; none where an optional one was left out.
 pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<&'a Arg>> {
     let source = &job.place.source;
-    let shown = format!("the function is `{signature}`");
+    let shown = || format!("the function is `{signature}`");
     let mut bound: Vec<Option<&Arg>> = signature.params.iter().map(|_| None).collect();
     for (i, arg) in job.args.iter().enumerate() {
         match bound.get_mut(i) {
@@ -175,7 +175,7 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
             None => {
                 let count = signature.params.len();
                 let message = format!("there is no parameter for argument {}", i + 1);
-                let help = format!("{shown}, which takes {count}");
+                let help = format!("{}, which takes {count}", shown());
                 out.push(Diagnostic::at(source, arg.span, message).help(help));
             }
         }
@@ -192,7 +192,7 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
                 let names = signature.params.iter().map(|(name, _)| name.as_str());
                 let help = nearest(&key.name, names).map(|near| format!("did you mean `{near}`?"));
                 let message = format!("there is no parameter `{}`", key.name);
-                out.push(Diagnostic::at(source, key.span, message).maybe_help(help).help(&shown));
+                out.push(Diagnostic::at(source, key.span, message).maybe_help(help).help(shown()));
             }
         }
     }
@@ -203,7 +203,7 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
         let span = job.place.kwargs.or(job.place.args).unwrap_or(job.place.function);
         let what = if missing.len() == 1 { "argument" } else { "arguments" };
         let message = format!("missing {what} {}", listed(missing.into_iter()));
-        out.push(Diagnostic::at(source, span, message).help(shown));
+        out.push(Diagnostic::at(source, span, message).help(shown()));
     }
     bound
 }

@@ -312,14 +312,8 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
         Some(Signal::Storage(message)) => Failure::new("storage", message),
         None => trapped(error, limits),
     };
-    if failure.frames.is_empty() || failure.frames.iter().all(|frame| frame.function.is_empty()) {
-        let own = std::mem::take(&mut failure.frames);
-        failure.frames = traceback::frames(error);
-        if !own.is_empty() {
-            // The language says where, the engine says through which calls.
-            failure.frames.extend(own);
-        }
-    }
+    let said = std::mem::take(&mut failure.frames);
+    failure.frames = traceback::joined(traceback::frames(error), said);
     Outcome::Failed(failure)
 }
 

@@ -14,6 +14,32 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     frames
 }
 
+/// How the names of calls begin that only carry a failure from the plugin's code to the host.
+const CARRIERS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
+
+/// The engine's calls and those that the plugin's language told. A language that names its functions knows better; one
+/// that says only where it happened is right about the innermost call of the plugin's own.
+pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame> {
+    if said.iter().any(|frame| !frame.function.is_empty()) {
+        return said;
+    }
+    if said.is_empty() {
+        return engine;
+    }
+    let carried = |frame: &Frame| CARRIERS.iter().any(|prefix| frame.function.starts_with(prefix));
+    if let Some(at) = engine.iter().position(carried) {
+        engine.truncate(at);
+    }
+    if let (Some(innermost), Some(place)) = (engine.last_mut(), said.last_mut())
+        && innermost.file.is_empty()
+    {
+        place.function = std::mem::take(&mut innermost.function);
+        engine.pop();
+    }
+    engine.extend(said);
+    engine
+}
+
 /// One frame of the engine is several calls where the compiler put some into others; innermost first.
 fn calls(info: &FrameInfo) -> Vec<Frame> {
     let own = info.func_name().map_or_else(|| format!("function {}", info.func_index()), demangle);
@@ -39,6 +65,15 @@ fn demangle(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_language_that_says_only_where_gives_its_place_to_the_innermost_call() {
+        let call = |function: &str| Frame { function: function.into(), ..Frame::default() };
+        let place = Frame { file: "src/lib.rs".into(), line: 7, ..Frame::default() };
+        let engine = vec![call("outer"), call("inner"), call("core::panicking::panic_fmt"), call("function 1")];
+        let joined = joined(engine, vec![place.clone()]);
+        assert_eq!(joined, vec![call("outer"), Frame { function: "inner".into(), ..place }]);
+    }
 
     #[test]
     fn names_are_demangled() {

@@ -72,8 +72,10 @@ pub struct Prepared {
     granted: Granted,
     function: Function,
     retval_type: Option<Arc<str>>,
-    /// The packed config of a build without pins and overrides, which is most of them.
+    /// The packed config of a build without pins and overrides.
     plain_config: Arc<[u8]>,
+    /// The arguments of such a build, if the job depends on nothing.
+    plain_args: Option<Vec<Value>>,
 }
 
 /// A build that is not yet finished.
@@ -127,7 +129,13 @@ impl Executor {
         let retval_type = checked.signature.retval().map(|ty| Arc::from(to_text(ty)));
         let plain_config = pack_config(checked, &[], &[])?;
         let job_id = Arc::from(checked.job.id.as_str());
-        Ok(Prepared { job_id, checked: checked.clone(), granted, function, retval_type, plain_config })
+        let checked = checked.clone();
+        let mut prepared =
+            Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args: None };
+        if prepared.checked.job.dependency_ids().is_empty() {
+            prepared.plain_args = Some(self.arguments(&prepared, &[], &[])?);
+        }
+        Ok(prepared)
     }
 
     /// Creates a build, pinned to the latest successful builds of its dependencies at this moment. With `start` its
@@ -142,13 +150,14 @@ impl Executor {
         overrides: &[(Key, Arg)],
         start: bool,
     ) -> Result<Created, ExecuteError> {
-        let pinned = self.pin(prepared)?;
-        let args = self.arguments(prepared, &pinned, overrides)?;
-        let config = if pinned.is_empty() && overrides.is_empty() {
-            Arc::clone(&prepared.plain_config)
-        } else {
-            let pins: Vec<_> = pinned.iter().map(pin_to).collect();
-            pack_config(&prepared.checked, &pins, overrides)?
+        let (args, config) = match &prepared.plain_args {
+            Some(args) if overrides.is_empty() => (args.clone(), Arc::clone(&prepared.plain_config)),
+            _ => {
+                let pinned = self.pin(prepared)?;
+                let pins: Vec<_> = pinned.iter().map(pin_to).collect();
+                let args = self.arguments(prepared, &pinned, overrides)?;
+                (args, pack_config(&prepared.checked, &pins, overrides)?)
+            }
         };
         self.keep_plugin(prepared).await?;
         let new = NewBuild {
