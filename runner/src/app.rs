@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Clock;
@@ -36,6 +38,7 @@ use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
 use crate::execute::rescuer::rescue;
 use crate::execute::sink::Observer;
+use crate::record::StoreUrl;
 use crate::record::from_url;
 use crate::record::owner::Owner;
 use crate::record::recorder::Recorder;
@@ -52,6 +55,8 @@ pub struct App {
     pub compiler: Vec<OsString>,
     /// Says something to the person who waits.
     pub warn: Warn,
+    /// The store, from its first use on.
+    opened: Mutex<Option<Arc<dyn Storage>>>,
 }
 
 /// What cannot even begin.
@@ -81,16 +86,26 @@ pub struct Run {
 impl App {
     /// The program on this machine's clock, with itself as the compiler of plugins.
     pub fn new(settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
-        Self { settings, clock: Arc::new(SystemClock), compiler, warn }
+        Self { settings, clock: Arc::new(SystemClock), compiler, warn, opened: Mutex::default() }
     }
 
-    /// Opens the store; made if it is missing and `create` is set.
+    /// The store, opened at its first use; made if it is missing and `create` is set, and empty in memory if not.
     ///
     /// # Errors
     ///
     /// The store's.
     pub fn storage(&self, create: bool) -> StorageResult<Arc<dyn Storage>> {
-        from_url(&self.settings.store, create, Arc::clone(&self.clock), Arc::clone(&self.warn))
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(storage) = &*opened {
+            return Ok(Arc::clone(storage));
+        }
+        let storage = from_url(&self.settings.store, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
+        // What stands in for a store that is not there is not kept: a later use may make it.
+        let stands_in = matches!(&self.settings.store, StoreUrl::Sqlite(path) if !path.exists());
+        if !stands_in {
+            *opened = Some(Arc::clone(&storage));
+        }
+        Ok(storage)
     }
 
     /// The status of every job of a catalog that fits.
@@ -143,7 +158,6 @@ impl App {
         watch(receiver);
         let ends = runtime.block_on(task);
         runtime.shutdown_background();
-        drop(storage);
         ends.map_err(|e| AppError::Machine(e.to_string()))
     }
 

@@ -209,17 +209,14 @@ fn report(
     let storage = app.storage(false)?;
     let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
     for id in targets {
-        // A store in memory ended with its run.
-        if let Some(JobEnd::Built(build, _)) = ends.get(*id)
-            && let Ok(build) = storage.get_build(*build)
-        {
-            builds.insert(id, build);
+        if let Some(JobEnd::Built(build, _)) = ends.get(*id) {
+            builds.insert(id, storage.get_build(*build)?);
         }
     }
     let shapes = targets.iter().map(|id| match builds.get(id) {
         Some(build) => EndJson::Built(Box::new(BuildJson::new(build, None))),
         None => {
-            let error = ends.get(*id).and_then(why_not).unwrap_or_else(|| "its record is gone".to_owned());
+            let error = ends.get(*id).and_then(why_not).unwrap_or_default();
             EndJson::NotBuilt(NotBuiltJson { job_id: id, error })
         }
     });

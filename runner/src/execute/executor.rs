@@ -130,8 +130,7 @@ impl Executor {
         let plain_config = pack_config(checked, &[], &[])?;
         let job_id = Arc::from(checked.job.id.as_str());
         let checked = checked.clone();
-        let mut prepared =
-            Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args: None };
+        let mut prepared = Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args: None };
         if prepared.checked.job.dependency_ids().is_empty() {
             prepared.plain_args = Some(self.arguments(&prepared, &[], &[])?);
         }

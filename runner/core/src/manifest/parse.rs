@@ -429,3 +429,60 @@ fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
 fn valid_variable(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse_text(text: &str) -> (Vec<Job>, Vec<Diagnostic>) {
+        let source = Arc::new(Source { path: "x.yaml".to_owned(), text: text.to_owned() });
+        let mut problems = Vec::new();
+        let jobs = parse(&source, "", "x", &Context::default(), &mut problems);
+        (jobs, problems)
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in any::<String>()) {
+            parse_text(&text);
+        }
+
+        /// Pieces that mean something, in any order.
+        #[test]
+        fn no_manifest_makes_it_panic(pieces in prop::collection::vec(prop::sample::select(vec![
+            "jobs:", "\n", "  ", "- ", "id: a", "function: a:b", "args: ", "[", "]", "{", "}", ", ", "kwargs:", "!retval x",
+            "!!binary aGk=", "!secret y", "${A:-b}", "$${", "'", "\"", "|\n", "limits: ", "memory: 1 MiB", "é", "\t", "&a ", "*a",
+            "grants: ", "files: ", "host: .", "timeout: 1s", "<<: ", "? ", "-1e400", ".nan", "# c", "\r\n", "\u{feff}", "---\n",
+        ]), 0..24)) {
+            let (_, problems) = parse_text(&pieces.concat());
+            for problem in problems {
+                // Each place is on a boundary, so that it can be shown.
+                let _ = problem.to_string();
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_alone_takes_its_files_name() {
+        let (jobs, problems) = parse_text("function: a:b\nargs: [1, !retval y.z]\n");
+        assert_eq!(problems, vec![]);
+        assert_eq!((jobs[0].id.as_str(), jobs[0].dependency_ids()[0].0), ("x", "y"));
+    }
+
+    #[test]
+    fn scalars_are_those_of_yaml_1_2() {
+        let text =
+            "function: a:b\nargs: [yes, 010, 0x10, 0o7, 1_000, .nan, 18446744073709551616, ~, '5', !!binary aGk=]\n";
+        let (jobs, problems) = parse_text(text);
+        assert_eq!(problems, vec![]);
+        let values: Vec<_> = jobs[0].args.iter().map(|arg| arg.to_value()).collect();
+        assert_eq!(values[0], Value::string("yes"));
+        assert_eq!(values[1..4], [Value::Int(10), Value::Int(16), Value::Int(7)]);
+        assert_eq!(values[4], Value::string("1_000"));
+        assert!(matches!(values[5], Value::Float(x) if x.is_nan()));
+        assert_eq!(values[6], Value::Int(1 << 64));
+        assert_eq!(values[7..], [Value::Null, Value::string("5"), Value::Bytes(b"hi".to_vec())]);
+    }
+}

@@ -8,6 +8,8 @@
 
 mod convert;
 mod fits;
+#[cfg(test)]
+mod properties;
 mod resolve;
 mod wit;
 
