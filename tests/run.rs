@@ -102,6 +102,13 @@ fn json_is_one_build_or_a_list_of_them() {
 }
 
 #[test]
+fn a_store_in_memory_leaves_nothing() {
+    let folder = sums();
+    assert_eq!(folder.json(&["run", "two", "--deps", "--store", "memory:"])["retval"], 13);
+    assert_eq!(std::fs::read_dir(folder.path("")).expect("the folder").count(), 1);
+}
+
+#[test]
 fn one_failure_stops_only_what_needs_it() {
     let folder = Folder::new().guest("add.wat").guest("divide.wat").file(
         "jobs/x.yaml",

@@ -29,6 +29,7 @@ use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wasmtime::component::Linker;
 use wasmtime::component::Val;
+use wasmtime_wasi::I32Exit;
 
 use crate::BuildInfo;
 use crate::SandboxError;
@@ -196,11 +197,12 @@ fn find_export(component: &Component, signature: &Signature) -> Option<Component
 
 fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec<Val>, Outcome> {
     let refused = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
-    let mut bytes = 0;
+    let (mut encoded, mut lowered) = (0, 0);
     for arg in args {
-        bytes += pack(arg).map_err(|e| refused(e.to_string()))?.len() as u64;
+        encoded += pack(arg).map_err(|e| refused(e.to_string()))?.len() as u64;
+        lowered += val_size(arg);
     }
-    if bytes > limits.retval {
+    if encoded > limits.retval || lowered > limits.retval.saturating_mul(LIFTING) {
         let signal = hit("the size of the arguments, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
         return Err(Outcome::Failed(Failure::new("limit", signal.to_string())));
     }
@@ -209,6 +211,18 @@ fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec
         .zip(&signature.params)
         .map(|(value, (name, ty))| to_val(value, ty).map_err(|reason| refused(format!("{name}: {reason}"))));
     vals.collect()
+}
+
+/// Host memory that a value takes as a value of the engine, by the engine's own way of counting.
+fn val_size(value: &Value) -> u64 {
+    let inner = match value {
+        Value::String(text) => text.len() as u64,
+        Value::Bytes(bytes) => (bytes.len() * size_of::<Val>()) as u64,
+        Value::List(items) => items.iter().map(val_size).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| key.len() as u64 + val_size(value)).sum(),
+        _ => 0,
+    };
+    inner + size_of::<Val>() as u64
 }
 
 /// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
@@ -322,6 +336,9 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     if cause.contains(LIFTING_EXHAUSTED) {
         let signal = hit("the size of a value, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
         return Failure::new("limit", signal.to_string());
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return Failure::new("exit", format!("the plugin ended itself with exit code {}", exit.0));
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {

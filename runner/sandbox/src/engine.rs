@@ -58,7 +58,7 @@ pub(crate) fn running() -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(4 * INSTANCES)
+        .total_core_instances(10 * INSTANCES)
         .total_memories(2 * INSTANCES)
         .total_tables(2 * INSTANCES)
         .total_stacks(INSTANCES)
