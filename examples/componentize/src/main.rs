@@ -36,13 +36,8 @@ fn main() -> ExitCode {
 
 fn run(from: &Path, to: &Path) -> Result<(), String> {
     let input = fs::read(from).map_err(|e| format!("{} cannot be read: {e}", from.display()))?;
-    let component = component(&input).map_err(|e| {
-        format!(
-            "{} cannot be made a component: {}",
-            from.display(),
-            chain(&*e)
-        )
-    })?;
+    let component =
+        component(&input).map_err(|e| format!("{} cannot be made a component: {}", from.display(), chain(&*e)))?;
     fs::write(to, component).map_err(|e| format!("{} cannot be written: {e}", to.display()))
 }
 
@@ -57,10 +52,7 @@ fn component(input: &[u8]) -> Result<Cow<'_, [u8]>, Box<dyn Error>> {
     let encoded = ComponentEncoder::default()
         .validate(true)
         .module(input)?
-        .adapter(
-            WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
-            WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
-        )?
+        .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
         .encode()?;
     Ok(Cow::Owned(encoded))
 }

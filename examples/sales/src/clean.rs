@@ -28,16 +28,7 @@ pub(crate) fn usual_policy() -> Policy {
     Policy {
         highest: 10_000_000,
         region: None,
-        rates: vec![
-            Rate {
-                currency: Currency::Usd,
-                euros: 0.92,
-            },
-            Rate {
-                currency: Currency::Gbp,
-                euros: 1.17,
-            },
-        ],
+        rates: vec![Rate { currency: Currency::Usd, euros: 0.92 }, Rate { currency: Currency::Gbp, euros: 1.17 }],
     }
 }
 
@@ -47,11 +38,7 @@ pub(crate) fn orders(orders: Vec<Order>, policy: &Policy) -> CleanResult {
     let mut dropped = Vec::new();
     let mut regions_filled = 0;
     for mut order in orders.into_iter().progress(["clean", "check"]) {
-        let verdict = if seen.insert(order.id) {
-            euros(&order, policy)
-        } else {
-            Err(Reason::Duplicate)
-        };
+        let verdict = if seen.insert(order.id) { euros(&order, policy) } else { Err(Reason::Duplicate) };
         match verdict {
             Ok(amount) => {
                 order.amount = amount;
@@ -67,23 +54,16 @@ pub(crate) fn orders(orders: Vec<Order>, policy: &Policy) -> CleanResult {
     }
     warn(&mut dropped);
     log::info!(kept = kept.len(), dropped = dropped.len(); "cleaned the orders");
-    CleanResult {
-        orders: kept,
-        dropped: count(&dropped),
-        regions_filled,
-    }
+    CleanResult { orders: kept, dropped: count(&dropped), regions_filled }
 }
 
 /// The amount in cents of euro, or why the order cannot be a sale.
 fn euros(order: &Order, policy: &Policy) -> Result<i64, Reason> {
     let rate = match order.currency {
         Currency::Eur => 1.0,
-        currency => policy
-            .rates
-            .iter()
-            .find(|rate| rate.currency == currency)
-            .map(|rate| rate.euros)
-            .ok_or(Reason::NoRate)?,
+        currency => {
+            policy.rates.iter().find(|rate| rate.currency == currency).map(|rate| rate.euros).ok_or(Reason::NoRate)?
+        }
     };
     let amount = (order.amount as f64 * rate).round() as i64;
     match u64::try_from(amount) {
@@ -96,9 +76,7 @@ fn euros(order: &Order, policy: &Policy) -> Result<i64, Reason> {
 /// Duplicates are usual; a wrong amount is worth a look, the largest first.
 fn warn(dropped: &mut [(Reason, Order)]) {
     dropped.sort_by_key(|(_, order)| Reverse(order.amount.unsigned_abs()));
-    let wrong = dropped
-        .iter()
-        .filter(|(reason, _)| *reason != Reason::Duplicate);
+    let wrong = dropped.iter().filter(|(reason, _)| *reason != Reason::Duplicate);
     for (reason, order) in wrong.take(WARNINGS) {
         let why = match reason {
             Reason::NoRate => "there is no rate for its currency",
@@ -114,12 +92,7 @@ fn warn(dropped: &mut [(Reason, Order)]) {
 }
 
 fn count(dropped: &[(Reason, Order)]) -> Drops {
-    let of = |wanted| {
-        dropped
-            .iter()
-            .filter(|(reason, _)| *reason == wanted)
-            .count() as u32
-    };
+    let of = |wanted| dropped.iter().filter(|(reason, _)| *reason == wanted).count() as u32;
     Drops {
         duplicates: of(Reason::Duplicate),
         not_positive: of(Reason::NotPositive),
@@ -174,14 +147,8 @@ mod tests {
 
     #[test]
     fn a_missing_region_is_filled_where_the_policy_has_one() {
-        let policy = Policy {
-            region: Some(Region::West),
-            ..usual_policy()
-        };
+        let policy = Policy { region: Some(Region::West), ..usual_policy() };
         let result = orders(vec![order(1, 1, Currency::Eur)], &policy);
-        assert_eq!(
-            (result.orders[0].region, result.regions_filled),
-            (Some(Region::West), 1)
-        );
+        assert_eq!((result.orders[0].region, result.regions_filled), (Some(Region::West), 1));
     }
 }

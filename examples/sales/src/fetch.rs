@@ -19,9 +19,7 @@ use crate::money;
 /// Where the manifest's grant puts the files.
 const FOLDER: &str = "/data";
 
-const HEADER: [&str; 7] = [
-    "id", "date", "customer", "region", "currency", "amount", "coupon",
-];
+const HEADER: [&str; 7] = ["id", "date", "customer", "region", "currency", "amount", "coupon"];
 
 /// How much is read between two reports of progress.
 const CHUNK: usize = 64 * 1024;
@@ -65,17 +63,11 @@ fn parse(bytes: &[u8]) -> Result<Vec<Order>, FetchError> {
     let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers().map_err(|error| bad_line(1, &error))?;
     if header != HEADER.as_slice() {
-        return Err(FetchError::BadHeader(
-            header.iter().collect::<Vec<_>>().join(","),
-        ));
+        return Err(FetchError::BadHeader(header.iter().collect::<Vec<_>>().join(",")));
     }
     let lines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
     let mut orders = Vec::new();
-    for row in reader
-        .records()
-        .progress(["fetch", "parse"])
-        .with_total(lines.saturating_sub(1))
-    {
+    for row in reader.records().progress(["fetch", "parse"]).with_total(lines.saturating_sub(1)) {
         let row = row.map_err(|error| {
             let line = error.position().map_or(0, csv::Position::line);
             bad_line(line, &error)
@@ -88,10 +80,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Order>, FetchError> {
 }
 
 fn bad_line(line: u64, error: &csv::Error) -> FetchError {
-    FetchError::BadLine(BadLine {
-        line,
-        reason: error.to_string(),
-    })
+    FetchError::BadLine(BadLine { line, reason: error.to_string() })
 }
 
 fn order(row: &StringRecord) -> Result<Order, String> {
@@ -101,17 +90,13 @@ fn order(row: &StringRecord) -> Result<Order, String> {
         return Err(format!("`{date}` is no date"));
     }
     Ok(Order {
-        id: id
-            .parse()
-            .map_err(|_| format!("`{id}` is no order number"))?,
+        id: id.parse().map_err(|_| format!("`{id}` is no order number"))?,
         date: date.to_owned(),
         customer: customer.to_owned(),
         region: region_named(region)?,
         amount: money::parse(amount).ok_or_else(|| format!("`{amount}` is no amount"))?,
         currency: currency_named(currency)?,
-        coupon: Some(coupon)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned),
+        coupon: Some(coupon).filter(|text| !text.is_empty()).map(str::to_owned),
     })
 }
 
@@ -161,13 +146,8 @@ mod tests {
     #[test]
     fn a_row_becomes_an_order() {
         let orders = parsed("7,2026-11-01,\"Oak, Iron\",,USD,-1.50,LOYAL15\n").expect("a good row");
-        let [order] = orders.as_slice() else {
-            panic!("{orders:?}")
-        };
-        assert_eq!(
-            (order.id, order.amount, order.currency),
-            (7, -150, Currency::Usd)
-        );
+        let [order] = orders.as_slice() else { panic!("{orders:?}") };
+        assert_eq!((order.id, order.amount, order.currency), (7, -150, Currency::Usd));
         assert_eq!((order.customer.as_str(), order.region), ("Oak, Iron", None));
         assert_eq!(order.coupon.as_deref(), Some("LOYAL15"));
     }
@@ -186,10 +166,7 @@ mod tests {
             ("2,2026-13-01,A,east,EUR,1.00,\n", "`2026-13-01` is no date"),
             ("2,2026-11-01,A,east,EUR,much,\n", "`much` is no amount"),
             ("2,2026-11-01,A,up,EUR,1.00,\n", "`up` is no region"),
-            (
-                "2,2026-11-01,A,east,XAU,1.00,\n",
-                "`XAU` is no currency that is known here",
-            ),
+            ("2,2026-11-01,A,east,XAU,1.00,\n", "`XAU` is no currency that is known here"),
         ] {
             let Err(FetchError::BadLine(bad)) = parsed(&format!("{good}{row}")) else {
                 panic!("{row} was taken");
@@ -202,14 +179,7 @@ mod tests {
     #[test]
     fn dates_are_told_from_other_text() {
         assert!(is_date("2026-02-28"));
-        for text in [
-            "",
-            "yesterday",
-            "2026-2-28",
-            "2026-02-32",
-            "2026-02-28-",
-            "+026-01-01",
-        ] {
+        for text in ["", "yesterday", "2026-2-28", "2026-02-32", "2026-02-28-", "+026-01-01"] {
             assert!(!is_date(text), "{text}");
         }
     }

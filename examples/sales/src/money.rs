@@ -13,11 +13,7 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     }
     let scale = if cents.len() == 1 { 10 } else { 1 };
     let cents = cents.parse::<i64>().ok()? * scale;
-    let amount = whole
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(100)?
-        .checked_add(cents)?;
+    let amount = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
     Some(if negative { -amount } else { amount })
 }
 
@@ -47,13 +43,7 @@ mod tests {
 
     #[test]
     fn amounts_are_read() {
-        let cases = [
-            ("12.34", 1234),
-            ("7", 700),
-            ("7.5", 750),
-            ("-0.05", -5),
-            ("0.00", 0),
-        ];
+        let cases = [("12.34", 1234), ("7", 700), ("7.5", 750), ("-0.05", -5), ("0.00", 0)];
         for (text, amount) in cases {
             assert_eq!(parse(text), Some(amount), "{text}");
         }
@@ -61,29 +51,14 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused() {
-        for text in [
-            "",
-            "-",
-            ".5",
-            "1.",
-            "1.234",
-            "1,234.00",
-            "--1",
-            "12 EUR",
-            "99999999999999999999",
-        ] {
+        for text in ["", "-", ".5", "1.", "1.234", "1,234.00", "--1", "12 EUR", "99999999999999999999"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn amounts_are_written_in_groups() {
-        let cases = [
-            (0, "0.00"),
-            (-5, "-0.05"),
-            (99_999, "999.99"),
-            (123_456_789, "1,234,567.89"),
-        ];
+        let cases = [(0, "0.00"), (-5, "-0.05"), (99_999, "999.99"), (123_456_789, "1,234,567.89")];
         for (amount, text) in cases {
             assert_eq!(format(amount), text);
         }

@@ -20,20 +20,13 @@ pub(crate) fn page(summary: &Summary, title: Option<&str>) -> String {
             money::grouped(summary.orders.into()),
             money::grouped(summary.with_coupon.into()),
         ),
-        format!(
-            "{} EUR in all, median {}",
-            money::format(summary.total),
-            money::format(summary.median)
-        ),
+        format!("{} EUR in all, median {}", money::format(summary.total), money::format(summary.median)),
         String::new(),
         format!("{:<8}{:>8}{:>15}{:>8}", "Region", "Orders", "EUR", "Share"),
     ];
     lines.extend(regions(summary));
     lines.push(String::new());
-    lines.push(format!(
-        "{:<26}{:>8}{:>15}",
-        "Best customers", "Orders", "EUR"
-    ));
+    lines.push(format!("{:<26}{:>8}{:>15}", "Best customers", "Orders", "EUR"));
     lines.extend(customers(summary));
     lines.push(String::new());
     log::info!(lines = lines.len(); "wrote the report");
@@ -41,12 +34,7 @@ pub(crate) fn page(summary: &Summary, title: Option<&str>) -> String {
 }
 
 fn regions(summary: &Summary) -> impl Iterator<Item = String> {
-    let longest = summary
-        .regions
-        .iter()
-        .map(|region| region.total)
-        .max()
-        .unwrap_or(0);
+    let longest = summary.regions.iter().map(|region| region.total).max().unwrap_or(0);
     summary.regions.iter().map(move |region| {
         let line = format!(
             "{:<8}{:>8}{:>15}{:>7.1}%  {}",
@@ -82,11 +70,7 @@ fn region_name(region: Option<Region>) -> &'static str {
 }
 
 fn percent(part: i64, whole: i64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 * 100.0 / whole as f64
-    }
+    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
 }
 
 /// The longest bar stands for the greatest amount; no sale is so small that it shows nothing.
@@ -129,22 +113,10 @@ Best customers              Orders            EUR
             median: 999,
             with_coupon: 30,
             regions: vec![
-                RegionTotal {
-                    region: Some(Region::West),
-                    orders: 1000,
-                    total: 1_200_000,
-                },
-                RegionTotal {
-                    region: None,
-                    orders: 200,
-                    total: 300_000,
-                },
+                RegionTotal { region: Some(Region::West), orders: 1000, total: 1_200_000 },
+                RegionTotal { region: None, orders: 200, total: 300_000 },
             ],
-            customers: vec![CustomerTotal {
-                customer: "Oak & Iron".to_owned(),
-                orders: 12,
-                total: 80_050,
-            }],
+            customers: vec![CustomerTotal { customer: "Oak & Iron".to_owned(), orders: 12, total: 80_050 }],
         };
         assert_eq!(page(&summary, Some("Autumn")), WANTED);
     }

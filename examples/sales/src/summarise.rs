@@ -35,28 +35,15 @@ pub(crate) fn orders(orders: &[Order], top: usize) -> Result<Summary, String> {
     for order in orders.iter().progress(["summarise"]) {
         all.add(order.amount);
         regions.entry(order.region).or_default().add(order.amount);
-        customers
-            .entry(&order.customer)
-            .or_default()
-            .add(order.amount);
+        customers.entry(&order.customer).or_default().add(order.amount);
     }
     log::debug!(regions = regions.len(), customers = customers.len(); "added up");
-    let mut regions: Vec<_> = regions
-        .into_iter()
-        .map(|(region, Tally { orders, total })| RegionTotal {
-            region,
-            orders,
-            total,
-        })
-        .collect();
+    let mut regions: Vec<_> =
+        regions.into_iter().map(|(region, Tally { orders, total })| RegionTotal { region, orders, total }).collect();
     regions.sort_by_key(|region| Reverse(region.total));
     let mut customers: Vec<_> = customers
         .into_iter()
-        .map(|(name, Tally { orders, total })| CustomerTotal {
-            customer: name.to_owned(),
-            orders,
-            total,
-        })
+        .map(|(name, Tally { orders, total })| CustomerTotal { customer: name.to_owned(), orders, total })
         .collect();
     customers.sort_by_key(|customer| Reverse(customer.total));
     customers.truncate(top);
@@ -110,37 +97,16 @@ mod tests {
         ];
         let summary = orders(&list, 2).expect("some orders");
         assert_eq!((summary.orders, summary.total, summary.median), (4, 22, 4));
-        assert_eq!(
-            summary.period,
-            ("2026-11-03".to_owned(), "2026-11-10".to_owned())
-        );
-        let regions: Vec<_> = summary
-            .regions
-            .iter()
-            .map(|r| (r.region, r.total))
-            .collect();
-        assert_eq!(
-            regions,
-            [
-                (None, 10),
-                (Some(Region::North), 8),
-                (Some(Region::East), 4)
-            ]
-        );
-        let customers: Vec<_> = summary
-            .customers
-            .iter()
-            .map(|c| (c.customer.as_str(), c.orders, c.total))
-            .collect();
+        assert_eq!(summary.period, ("2026-11-03".to_owned(), "2026-11-10".to_owned()));
+        let regions: Vec<_> = summary.regions.iter().map(|r| (r.region, r.total)).collect();
+        assert_eq!(regions, [(None, 10), (Some(Region::North), 8), (Some(Region::East), 4)]);
+        let customers: Vec<_> = summary.customers.iter().map(|c| (c.customer.as_str(), c.orders, c.total)).collect();
         assert_eq!(customers, [("B", 1, 10), ("A", 2, 7)]);
     }
 
     #[test]
     fn nothing_cannot_be_summed_up() {
-        assert_eq!(
-            orders(&[], 3).expect_err("none"),
-            "there are no orders to sum up"
-        );
+        assert_eq!(orders(&[], 3).expect_err("none"), "there are no orders to sum up");
     }
 
     #[test]

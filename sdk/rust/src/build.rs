@@ -27,12 +27,7 @@ pub fn current() -> BuildInfo {
             attempt: info.attempt,
             idempotency_key: info.idempotency_key,
         },
-        None => BuildInfo {
-            build_id: 0,
-            job_id: "test".to_owned(),
-            attempt: 1,
-            idempotency_key: "test".to_owned(),
-        },
+        None => BuildInfo { build_id: 0, job_id: "test".to_owned(), attempt: 1, idempotency_key: "test".to_owned() },
     }
 }
 

@@ -56,11 +56,7 @@ pub(crate) fn frame(location: &Location<'_>) -> host::Frame {
 fn causes(nearest: Option<&(dyn Error + 'static)>) -> Vec<host::Cause> {
     iter::successors(nearest, |&error| error.source())
         .take(MAX_CAUSES)
-        .map(|error| host::Cause {
-            kind: UNNAMED.to_owned(),
-            message: error.to_string(),
-            frames: Vec::new(),
-        })
+        .map(|error| host::Cause { kind: UNNAMED.to_owned(), message: error.to_string(), frames: Vec::new() })
         .collect()
 }
 
@@ -121,14 +117,8 @@ mod tests {
 
     #[test]
     fn causes_are_listed_nearest_first() {
-        let error = Link(
-            "top",
-            Some(Box::new(Link("middle", Some(Box::new(Link("root", None)))))),
-        );
-        let messages: Vec<_> = causes(error.source())
-            .into_iter()
-            .map(|cause| cause.message)
-            .collect();
+        let error = Link("top", Some(Box::new(Link("middle", Some(Box::new(Link("root", None)))))));
+        let messages: Vec<_> = causes(error.source()).into_iter().map(|cause| cause.message).collect();
         assert_eq!(messages, ["middle", "root"]);
     }
 

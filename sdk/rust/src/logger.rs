@@ -70,13 +70,7 @@ mod tests {
 
     #[test]
     fn every_level_has_its_counterpart() {
-        let levels = [
-            Level::Error,
-            Level::Warn,
-            Level::Info,
-            Level::Debug,
-            Level::Trace,
-        ];
+        let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
         let names = levels.map(|each| format!("{:?}", level(each)));
         let wanted = ["Error", "Warning", "Info", "Debug", "Debug"];
         for (name, wanted) in names.iter().zip(wanted) {
@@ -86,10 +80,7 @@ mod tests {
 
     #[test]
     fn key_values_become_fields_in_their_order() {
-        let pairs = [
-            ("zeta", kv::Value::from(3)),
-            ("alpha", kv::Value::from("x")),
-        ];
+        let pairs = [("zeta", kv::Value::from(3)), ("alpha", kv::Value::from("x"))];
         let record = Record::builder()
             .level(Level::Info)
             .target("sales::clean")
@@ -100,9 +91,6 @@ mod tests {
         assert_eq!(entry.target, "sales::clean");
         assert_eq!(entry.message, "dropped");
         let wanted = [("zeta", "3"), ("alpha", "x")];
-        assert_eq!(
-            entry.fields,
-            wanted.map(|(key, value)| (key.to_owned(), value.to_owned()))
-        );
+        assert_eq!(entry.fields, wanted.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 }

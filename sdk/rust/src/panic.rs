@@ -13,10 +13,7 @@ pub(crate) fn install() {
 fn describe(info: &PanicHookInfo<'_>) -> host::Failure {
     host::Failure {
         kind: "panic".to_owned(),
-        message: info
-            .payload_as_str()
-            .unwrap_or("a panic whose payload is not text")
-            .to_owned(),
+        message: info.payload_as_str().unwrap_or("a panic whose payload is not text").to_owned(),
         frames: info.location().map(failure::frame).into_iter().collect(),
         causes: Vec::new(),
     }

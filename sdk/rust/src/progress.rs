@@ -129,12 +129,7 @@ struct Counter {
 
 impl Counter {
     fn new(total: usize) -> Self {
-        Self {
-            asked: 0,
-            total: total as u64,
-            due: 0,
-            ended: false,
-        }
+        Self { asked: 0, total: total as u64, due: 0, ended: false }
     }
 
     /// An item is asked for: those before it are done.
@@ -149,10 +144,7 @@ impl Counter {
             self.total = 0;
         }
         self.due = done + self.step(done);
-        Some(Report {
-            current: done,
-            total: self.total,
-        })
+        Some(Report { current: done, total: self.total })
     }
 
     /// There was no further item. Gives a report once.
@@ -162,10 +154,7 @@ impl Counter {
         }
         self.ended = true;
         let done = self.asked.saturating_sub(1);
-        Some(Report {
-            current: done,
-            total: done,
-        })
+        Some(Report { current: done, total: done })
     }
 
     /// With a known total, a percent of it; else a percent of what is done, so that reports get
@@ -190,9 +179,7 @@ mod tests {
         seen.extend(counter.end());
         assert_eq!(counter.ask(), None);
         assert_eq!(counter.end(), None);
-        seen.into_iter()
-            .map(|report| (report.current, report.total))
-            .collect()
+        seen.into_iter().map(|report| (report.current, report.total)).collect()
     }
 
     #[test]
@@ -233,11 +220,7 @@ mod tests {
 
     #[test]
     fn the_iterator_passes_all_items_on() {
-        let doubled: Vec<u32> = (1..=3)
-            .progress(["a", "b"])
-            .with_status("doubling")
-            .map(|n| n * 2)
-            .collect();
+        let doubled: Vec<u32> = (1..=3).progress(["a", "b"]).with_status("doubling").map(|n| n * 2).collect();
         assert_eq!(doubled, [2, 4, 6]);
         assert_eq!((0..7).progress([""; 0]).with_total(7).len(), 7);
     }

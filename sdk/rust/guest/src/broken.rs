@@ -12,22 +12,10 @@ pub(crate) struct Broken {
 impl Broken {
     /// Three errors, each the source of the one before.
     pub(crate) fn example() -> Self {
-        [
-            "the disk is full",
-            "the file cannot be written",
-            "the report was not saved",
-        ]
-        .into_iter()
-        .fold(None, |source, message| {
-            Some(Self {
-                message,
-                source: source.map(Box::new),
-            })
-        })
-        .unwrap_or(Self {
-            message: "nothing",
-            source: None,
-        })
+        ["the disk is full", "the file cannot be written", "the report was not saved"]
+            .into_iter()
+            .fold(None, |source, message| Some(Self { message, source: source.map(Box::new) }))
+            .unwrap_or(Self { message: "nothing", source: None })
     }
 }
 

@@ -37,10 +37,7 @@ impl Guest for Plugin {
     }
 
     fn counts(n: u32) -> u64 {
-        (1..=u64::from(n))
-            .progress(["count"])
-            .with_status("counting")
-            .sum()
+        (1..=u64::from(n)).progress(["count"]).with_status("counting").sum()
     }
 
     fn whoami() -> Identity {
@@ -53,11 +50,7 @@ impl Guest for Plugin {
         }
     }
 
-    #[expect(
-        clippy::print_stdout,
-        clippy::print_stderr,
-        reason = "what is under test"
-    )]
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "what is under test")]
     fn prints(line: String) {
         println!("{line}");
         eprintln!("{line}");
