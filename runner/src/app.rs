@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
@@ -196,13 +197,12 @@ pub fn guest_runtime() -> std::io::Result<Runtime> {
 fn history(storage: &dyn Storage, id: &str) -> StorageResult<JobHistory> {
     let finished =
         BuildFilter { finished: Some(true), order: Order::Desc, limit: 1, brief: true, ..BuildFilter::job(id) };
-    let any = storage.get_job_builds(&BuildFilter { skipped: Some(false), ..finished.clone() })?;
-    let good = BuildFilter { success: Some(true), brief: false, ..finished };
-    Ok(JobHistory {
-        finished: !any.is_empty(),
-        latest: storage.get_latest_successful_build(id)?,
-        last_good: storage.get_job_builds(&good)?.into_iter().next(),
-    })
+    let newest = |filter: BuildFilter| Ok(storage.get_job_builds(&filter)?.into_iter().next());
+    let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
+    let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
+    let last_good = BuildFilter { success: Some(true), ..finished };
+    let any: Option<Build> = newest(unskipped)?;
+    Ok(JobHistory { finished: any.is_some(), latest: newest(latest)?, last_good: newest(last_good)? })
 }
 
 /// Reads `NAME=VALUE` for a parameter of `checked`: verbatim where it takes a string, else as YAML.

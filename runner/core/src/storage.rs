@@ -174,7 +174,7 @@ pub struct BuildFilter {
     pub order: Order,
     /// How many at most.
     pub limit: u64,
-    /// Leaves out config, return value and traceback, which can be large.
+    /// Leaves out return value and traceback, which can be large.
     pub brief: bool,
 }
 
@@ -329,7 +329,7 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
 
-    /// Builds that have started and not finished, without config, value and traceback.
+    /// Builds that have started and not finished, without value and traceback.
     ///
     /// # Errors
     ///

@@ -164,9 +164,9 @@ fn prune_log(db: &Connection, prune: &PruneLog) -> Result {
 pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type";
 
-/// The same with the large ones left out.
+/// The same without return value and traceback, which can be large.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
-     attempt, plugin, retval_digest, NULL, NULL, exception, NULL, NULL";
+     attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL";
 
 /// A row of [`BUILD`] or [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
