@@ -29,6 +29,12 @@ const QUEUE: usize = 4_096;
 /// Changes in one transaction, so that none waits for a commit that never ends.
 const BATCH: usize = 2_048;
 
+/// What of the last commit's time is waited for those whom it answered.
+const PART_OF_COMMIT: u32 = 4;
+
+/// The most that a commit counts for in this, so that a slow disk does not make it slower.
+const LONGEST_COMMIT: Duration = Duration::from_millis(2);
+
 /// After this long with another process in the way, the person is told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -127,19 +133,37 @@ struct Thread {
 impl Thread {
     fn work(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        let (mut expected, mut took) = (0, Duration::ZERO);
         while let Ok(first) = self.queue.recv() {
-            let mut next = Some(first);
-            while let Some(order) = next {
-                match order {
-                    Order::Write(write, done) => batch.push((write, done)),
-                    Order::Database(work) => {
-                        self.commit(&mut batch);
-                        work(&mut self.db);
-                    }
-                }
-                next = if batch.len() < BATCH { self.queue.try_recv().ok() } else { None };
+            self.take(&mut batch, first);
+            while batch.len() < BATCH
+                && let Ok(next) = self.queue.try_recv()
+            {
+                self.take(&mut batch, next);
             }
+            // Those who were answered a moment ago are about to come back: a commit that has them too is worth a part
+            // of its own time. Without this, two halves of the builds take turns, each commit half full.
+            let until = Instant::now() + took.min(LONGEST_COMMIT) / PART_OF_COMMIT;
+            while batch.len() < expected
+                && let Ok(next) = self.queue.recv_deadline(until)
+            {
+                self.take(&mut batch, next);
+            }
+            let since = Instant::now();
+            let answered = batch.len();
             self.commit(&mut batch);
+            expected = (self.queue.len() + answered).min(BATCH);
+            took = since.elapsed();
+        }
+    }
+
+    fn take(&mut self, batch: &mut Vec<(Write, Completion)>, order: Order) {
+        match order {
+            Order::Write(write, done) => batch.push((write, done)),
+            Order::Database(work) => {
+                self.commit(batch);
+                work(&mut self.db);
+            }
         }
     }
 
