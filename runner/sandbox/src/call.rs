@@ -57,6 +57,9 @@ const LIFTING: u64 = 16;
 /// How the engine says that a value was larger than that.
 const LIFTING_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
+/// How the engine says that a store has too many instances, tables or memories.
+const COUNTED: &str = "resource limit exceeded: ";
+
 /// How long a guest that waits in the host is left after its time, so that one that runs can be stopped with its
 /// call stack first.
 const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
@@ -346,15 +349,15 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
             Failure::new("limit", format!("the guest's stack is above {stack}, which is the same for every job"))
         }
         Some(trap) => Failure::new("trap", trap_text(*trap)),
-        None if cause.starts_with("resource limit exceeded") => {
-            let signal = hit(
-                "the component",
-                &format!("a limit on instances, tables or memories ({cause})"),
-                "limits: { instances: .. }",
-            );
-            Failure::new("limit", signal.to_string())
-        }
-        None => Failure::new("trap", cause),
+        None => match cause.strip_prefix(COUNTED) {
+            Some(what) if what.starts_with("instance count") => {
+                let what = "the number of core instances of the build";
+                let signal = hit(what, &limits.instances.to_string(), "limits: { instances: .. }");
+                Failure::new("limit", signal.to_string())
+            }
+            Some(what) => Failure::new("limit", format!("{what}, which is the same for every job")),
+            None => Failure::new("trap", cause),
+        },
     }
 }
 

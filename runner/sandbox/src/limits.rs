@@ -49,8 +49,9 @@ impl ResourceLimiter for Limiter {
     fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let more = (desired as u64).saturating_sub(current as u64);
         if self.elements + more > self.max_elements {
-            let value = format!("{} elements", self.max_elements);
-            return Err(hit("the tables of the build", &value, "limits: { table_elements: .. }").into());
+            let value = self.max_elements.to_string();
+            let what = "the number of table elements of the build";
+            return Err(hit(what, &value, "limits: { table_elements: .. }").into());
         }
         self.elements += more;
         Ok(true)

@@ -1,1 +1,0 @@
-//! The sandbox, through the real program.
