@@ -49,12 +49,15 @@ impl Compiler {
         let binary = to_binary(&plugin.bytes, &plugin.path)
             .map_err(|what| SandboxError::Plugin(format!("`{}` {what}", plugin.path.display())))?;
         let entry = self.cache.join(format!("{}-{:016x}.cwasm", digest(&binary), fingerprint(engine)));
-        if let Some(component) = deserialize(engine, &entry) {
+        // An entry that is damaged, or of another engine, is made anew.
+        if entry.exists()
+            && let Ok(component) = deserialize(engine, &entry)
+        {
             return Ok(component);
         }
         self.compile(&plugin.path, &binary, &entry)?;
         deserialize(engine, &entry)
-            .ok_or_else(|| SandboxError::Plugin(format!("the compiled `{}` cannot be loaded", plugin.path.display())))
+            .map_err(|e| SandboxError::Plugin(format!("`{}` cannot be loaded: {e:#}", plugin.path.display())))
     }
 
     /// Compiled code is trusted, so nobody else may put any there.
@@ -122,14 +125,11 @@ fn fingerprint(engine: &Engine) -> u64 {
     hasher.finish()
 }
 
-fn deserialize(engine: &Engine, entry: &Path) -> Option<Component> {
-    if !entry.exists() {
-        return None;
-    }
+fn deserialize(engine: &Engine, entry: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the file was written by this program in a folder that nobody else can write to; see `own_folder`.
     #[expect(unsafe_code, reason = "loading compiled code is trusting it")]
     let loaded = unsafe { Component::deserialize_file(engine, entry) };
-    loaded.ok()
+    loaded
 }
 
 /// The child's whole life: a component's binary from standard input, compiled code to standard output. Bound in
