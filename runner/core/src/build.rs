@@ -182,6 +182,8 @@ pub struct Frame {
 pub const MAX_LOCAL: usize = 10_000;
 /// All of a traceback together, in bytes of text.
 pub const MAX_TRACEBACK: usize = 1 << 20;
+/// What a frame, a line or a local takes beside its text, so that many empty ones are not free.
+const ENTRY: usize = 32;
 
 /// Cuts locals and lines so that a traceback stays within [`MAX_LOCAL`] and [`MAX_TRACEBACK`].
 pub fn cut_frames(frames: &mut Vec<Frame>) {
@@ -197,15 +199,16 @@ pub fn cut_frames(frames: &mut Vec<Frame>) {
             cut(name, 1_000);
             cut(text, MAX_LOCAL);
         });
-        let fixed: usize =
-            frame.file.len() + frame.function.len() + frame.context.iter().map(String::len).sum::<usize>();
+        let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
+        let fixed = ENTRY + frame.file.len() + frame.function.len() + context;
         if fixed > left {
             break;
         }
         left -= fixed;
         let fitting = frame.locals.iter().take_while(|(name, text)| {
-            let fits = name.len() + text.len() <= left;
-            left = left.saturating_sub(name.len() + text.len());
+            let size = ENTRY + name.len() + text.len();
+            let fits = size <= left;
+            left = left.saturating_sub(size);
             fits
         });
         let fitting = fitting.count();
@@ -223,9 +226,26 @@ pub fn cut(text: &mut String, max: usize) {
     }
 }
 
+/// Cuts a text to at most `max` bytes, between two characters, and says so at its end.
+pub fn cut_bytes(text: &mut String, max: usize) {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push_str(".. (cut)");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "aüb".to_owned();
+        cut_bytes(&mut text, 4);
+        assert_eq!(text, "aüb");
+        cut_bytes(&mut text, 2);
+        assert_eq!(text, "a.. (cut)");
+    }
 
     #[test]
     fn a_traceback_is_cut_from_the_outside() {
@@ -237,5 +257,16 @@ mod tests {
         let total: usize = frames.iter().flat_map(|f| &f.locals).map(|(_, text)| text.len()).sum();
         assert!(total <= MAX_TRACEBACK);
         assert!(frames.iter().flat_map(|f| &f.locals).all(|(_, text)| text.len() <= MAX_LOCAL + 8));
+    }
+
+    #[test]
+    fn frames_and_locals_without_text_are_cut_too() {
+        let mut frames = vec![Frame::default(); 1_000_000];
+        cut_frames(&mut frames);
+        assert_eq!(frames.len(), MAX_TRACEBACK / ENTRY);
+        let locals = vec![(String::new(), String::new()); 1_000_000];
+        let mut frames = vec![Frame { locals, ..Frame::default() }];
+        cut_frames(&mut frames);
+        assert!(frames[0].locals.len() < MAX_TRACEBACK / ENTRY);
     }
 }

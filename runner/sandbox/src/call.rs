@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::limits::Limits;
@@ -274,7 +275,7 @@ fn read(result: wasmtime::Result<Option<Val>>, signature: &Signature, limits: &L
     match result {
         Err(error) => failed(&error, limits),
         Ok(None) => Outcome::Returned(None),
-        Ok(Some(val)) => match returned(val, signature) {
+        Ok(Some(val)) => match returned(val, signature, limits) {
             Ok(outcome) => outcome,
             Err(reason) => Outcome::Failed(Failure::new("retval", reason)),
         },
@@ -282,7 +283,7 @@ fn read(result: wasmtime::Result<Option<Val>>, signature: &Signature, limits: &L
 }
 
 /// A result at the top is not the value itself: ok carries it, err is the function's own failure.
-fn returned(val: Val, signature: &Signature) -> Result<Outcome, String> {
+fn returned(val: Val, signature: &Signature, limits: &Limits) -> Result<Outcome, String> {
     let payload = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
         (Some(val), Some(ty)) => from_val(*val, ty).map(Some),
         _ => Ok(None),
@@ -291,7 +292,14 @@ fn returned(val: Val, signature: &Signature) -> Result<Outcome, String> {
         (Val::Result(Ok(val)), Some(Type::Result(ok, _))) => Outcome::Returned(payload(val, ok)?),
         (Val::Result(Err(val)), Some(Type::Result(_, err))) => {
             let value = payload(val, err)?;
-            let message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
+            let size = value.as_ref().map_or(Ok(0), |value| pack(value).map(|packed| packed.len()));
+            if size.map_err(|e| e.to_string())? as u64 > limits.retval {
+                let what = "the size of the function's error, encoded,";
+                let signal = hit(what, &show_bytes(limits.retval), "limits: { retval: .. }");
+                return Ok(Outcome::Failed(Failure::new("limit", signal.to_string())));
+            }
+            let mut message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
+            cut_bytes(&mut message, usize::try_from(jobcontrol_core::limits::LOG_MESSAGE).unwrap_or(usize::MAX));
             Outcome::Failed(Failure { value, ..Failure::new("error", message) })
         }
         (val, Some(ty)) => Outcome::Returned(Some(from_val(val, ty)?)),

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::cut;
+use jobcontrol_core::build::Frame;
+use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
@@ -54,6 +55,27 @@ impl WasiView for Host {
     }
 }
 
+/// What an entry of a list takes beside its text, so that many empty ones are not free.
+const ENTRY: usize = 4;
+
+fn pairs_size(pairs: &[(String, String)]) -> usize {
+    pairs.iter().map(|(name, value)| ENTRY + name.len() + value.len()).sum()
+}
+
+fn frames_size(frames: &[Frame]) -> usize {
+    let frame = |frame: &Frame| {
+        let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
+        ENTRY + frame.file.len() + frame.function.len() + context + pairs_size(&frame.locals)
+    };
+    frames.iter().map(frame).sum()
+}
+
+fn failure_size(failure: &Failure) -> usize {
+    let causes = failure.causes.iter();
+    let causes = causes.map(|cause| ENTRY + cause.kind.len() + cause.message.len() + frames_size(&cause.frames));
+    failure.kind.len() + failure.message.len() + frames_size(&failure.frames) + causes.sum::<usize>()
+}
+
 /// What a build may still say, and where it goes; shared with its streams.
 pub(crate) struct Guest {
     pub(crate) build: BuildInfo,
@@ -93,11 +115,10 @@ impl Guest {
     /// Cuts a record to its limit, and counts it.
     pub(crate) fn admit(&self, record: &mut NewRecord) -> Result<(), Signal> {
         let max = usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX);
-        cut(&mut record.message, max);
-        cut(&mut record.target, max);
-        let failure = record.failure.as_ref().map_or(0, |failure| failure.message.len());
-        let fields: usize = record.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let bytes = (record.message.len() + record.target.len() + fields + failure) as u64;
+        cut_bytes(&mut record.message, max);
+        cut_bytes(&mut record.target, max);
+        let failure = record.failure.as_ref().map_or(0, failure_size);
+        let bytes = (record.message.len() + record.target.len() + pairs_size(&record.fields) + failure) as u64;
         let mut said = self.said();
         said.bytes += bytes;
         said.records += 1;

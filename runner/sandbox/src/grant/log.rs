@@ -3,8 +3,11 @@
 use jobcontrol_core::build::Cause;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::Frame;
+use jobcontrol_core::build::cut_bytes;
+use jobcontrol_core::build::cut_frames;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::limits;
 
 use crate::bindings::jobcontrol::plugin::log;
 use crate::bindings::jobcontrol::plugin::types;
@@ -33,20 +36,28 @@ impl log::Host for Host {
 
 impl types::Host for Host {}
 
-/// A failure as a plugin describes it; its size is cut when it is packed.
+/// The links of a chain that are kept, nearest first.
+const CAUSES: usize = 100;
+
+/// A failure as a plugin describes it, cut to what a person reads.
 pub(super) fn failure(failure: types::Failure) -> Failure {
-    let causes = failure.causes.into_iter().map(|cause| Cause {
-        kind: cause.kind,
-        message: cause.message,
+    let causes = failure.causes.into_iter().take(CAUSES).map(|cause| Cause {
+        kind: text(cause.kind),
+        message: text(cause.message),
         frames: frames(cause.frames),
     });
     Failure {
-        kind: failure.kind,
-        message: failure.message,
+        kind: text(failure.kind),
+        message: text(failure.message),
         value: None,
         causes: causes.collect(),
         frames: frames(failure.frames),
     }
+}
+
+fn text(mut text: String) -> String {
+    cut_bytes(&mut text, usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX));
+    text
 }
 
 fn frames(frames: Vec<types::Frame>) -> Vec<Frame> {
@@ -58,5 +69,7 @@ fn frames(frames: Vec<types::Frame>) -> Vec<Frame> {
         context_start: frame.context_start,
         locals: frame.locals,
     };
-    frames.into_iter().map(frame).collect()
+    let mut frames = frames.into_iter().map(frame).collect();
+    cut_frames(&mut frames);
+    frames
 }
