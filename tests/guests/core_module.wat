@@ -1,0 +1,2 @@
+;; A module that is no component.
+(module (func (export "run")))

@@ -1,0 +1,32 @@
+;; Functions with results of their own: ok and err, with and without something in them.
+(component
+  (type $reason' (variant (case "too-late") (case "too-small" u8)))
+  (import "reason" (type $reason (eq $reason')))
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "judge") (param $size i32) (result i32)
+      (if (i32.lt_u (local.get $size) (i32.const 10))
+        (then
+          (i32.store8 (i32.const 0) (i32.const 1))
+          (i32.store8 (i32.const 4) (i32.const 1))
+          (i32.store8 (i32.const 5) (local.get $size)))
+        (else
+          (i32.store8 (i32.const 0) (i32.const 0))
+          (i32.store (i32.const 4) (local.get $size))))
+      (i32.const 0))
+    (func (export "complain") (param $length i32) (result i32)
+      (memory.fill (i32.const 16) (i32.const 0x78) (local.get $length))
+      (i32.store8 (i32.const 0) (i32.const 1))
+      (i32.store (i32.const 4) (i32.const 16))
+      (i32.store (i32.const 8) (local.get $length))
+      (i32.const 0))
+    (func (export "bare") (param $fails i32) (result i32) (local.get $fails))
+  )
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $mem))
+  (func (export "judge") (param "size" u32) (result (result u32 (error $reason)))
+    (canon lift (core func $i "judge") (memory $mem)))
+  (func (export "complain") (param "length" u32) (result (result (error string)))
+    (canon lift (core func $i "complain") (memory $mem)))
+  (func (export "bare") (param "fails" bool) (result (result)) (canon lift (core func $i "bare")))
+)

@@ -1,0 +1,20 @@
+;; Takes and returns as many bytes, or numbers, as somebody likes.
+(component
+  (core module $m
+    (memory (export "memory") 100)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "give") (param $count i32) (result i32)
+      (memory.fill (i32.const 1024) (i32.const 0xff) (i32.const 6000000))
+      (i32.store (i32.const 16) (i32.const 1024))
+      (i32.store (i32.const 20) (local.get $count))
+      (i32.const 16))
+    (func (export "take") (param i32 i32))
+  )
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $mem))
+  (alias core export $i "realloc" (core func $realloc))
+  (func (export "give-bytes") (param "count" u32) (result (list u8)) (canon lift (core func $i "give") (memory $mem)))
+  (func (export "give-numbers") (param "count" u32) (result (list u32)) (canon lift (core func $i "give") (memory $mem)))
+  (func (export "take") (param "bytes" (list u8))
+    (canon lift (core func $i "take") (memory $mem) (realloc $realloc)))
+)

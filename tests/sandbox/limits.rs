@@ -1,0 +1,141 @@
+//! Limits: each one hit is a failure that names it, its value, and the key that raises it.
+
+use super::Built;
+use super::built;
+
+/// Builds a job of `guest` with one limit.
+#[track_caller]
+fn limited(guest: &str, call: &str, limit: &str) -> Built {
+    built(&format!("{guest}.wat"), &format!("function: {guest}:{call}\nlimits: {{ {limit} }}\n"))
+}
+
+/// Asserts that a limit was hit, and the words for it.
+#[track_caller]
+fn hits(built: &Built, message: &str) {
+    assert_eq!(built.failed("limit"), message);
+}
+
+const MEMORY: &str = "the memory of the build is above 1 MiB; raise it with `limits: { memory: .. }`";
+
+#[test]
+fn memory_grows_up_to_the_limit() {
+    let built = limited("limit_memory", "grow\nargs: [13, 0, 0]", "memory: 1 MiB");
+    assert_eq!(built.retval(), 1);
+}
+
+#[test]
+fn memory_does_not_grow_beyond_the_limit() {
+    hits(&limited("limit_memory", "grow\nargs: [14, 0, 0]", "memory: 1 MiB"), MEMORY);
+}
+
+#[test]
+fn memories_of_one_module_are_summed() {
+    hits(&limited("limit_memory", "grow\nargs: [7, 7, 0]", "memory: 1 MiB"), MEMORY);
+}
+
+#[test]
+fn memories_of_several_instances_are_summed() {
+    hits(&limited("limit_memory", "grow\nargs: [7, 0, 7]", "memory: 1 MiB"), MEMORY);
+}
+
+#[test]
+fn memory_that_is_above_the_limit_from_the_start() {
+    hits(&limited("limit_memory_initial", "run", "memory: 1 MiB"), MEMORY);
+    limited("limit_memory_initial", "run", "memory: 2 MiB").retval();
+}
+
+#[test]
+fn table_elements() {
+    let message =
+        "the number of table elements of the build is above 100; raise it with `limits: { table_elements: .. }`";
+    hits(&limited("limit_table", "grow\nargs: [91]", "table_elements: 100"), message);
+    assert_eq!(limited("limit_table", "grow\nargs: [90]", "table_elements: 100").retval(), 10);
+}
+
+#[test]
+fn core_instances() {
+    let message = "the number of core instances of the build is above 3; raise it with `limits: { instances: .. }`";
+    hits(&limited("limit_instances", "run", "instances: 3"), message);
+    limited("limit_instances", "run", "instances: 4").retval();
+}
+
+#[test]
+fn a_recursion_without_end() {
+    let built = built("limit_stack.wat", "function: limit_stack:recurse\n");
+    hits(&built, "the guest's stack is above 1 MiB, which is the same for every job");
+    // The innermost call has not come to its first line.
+    let mut calls = built.calls();
+    assert_eq!(calls.pop().as_deref(), Some("deeper :0"));
+    assert!(calls.len() < 100 && calls.iter().all(|call| call == "deeper ./limit_stack.wat:5"), "{calls:#?}");
+}
+
+#[test]
+fn a_retval_that_is_too_large() {
+    let built = limited("limit_values", "give-numbers\nargs: [300]", "retval: 1 KiB");
+    let message = "the return value, encoded, has 1503 bytes; above 1 KiB, raise it with `limits: { retval: .. }`";
+    hits(&built, message);
+    assert_eq!(built.build["retval"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_retval_that_is_far_too_large_is_not_even_read() {
+    let message = "the size of a value, encoded, is above 1 KiB; raise it with `limits: { retval: .. }`";
+    hits(&limited("limit_values", "give-bytes\nargs: [6000000]", "retval: 1 KiB"), message);
+}
+
+#[test]
+fn an_error_of_the_function_that_is_too_large() {
+    let message = "the size of the function's error, encoded, is above 1 KiB; raise it with `limits: { retval: .. }`";
+    let built = limited("failure_result", "complain\nargs: [2000]", "retval: 1 KiB");
+    hits(&built, message);
+    let built = limited("failure_result", "complain\nargs: [1000]", "retval: 1 KiB");
+    assert_eq!(built.failed("error").len(), 1000);
+}
+
+#[test]
+fn arguments_that_are_too_large() {
+    let call = "take\nargs: [!!binary aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8=]";
+    let message = "the size of the arguments, encoded, is above 20 bytes; raise it with `limits: { retval: .. }`";
+    hits(&limited("limit_values", call, "retval: 20 B"), message);
+    limited("limit_values", call, "retval: 1 KiB").retval();
+}
+
+#[test]
+fn log_bytes() {
+    let built = limited("log_raw", "write\nargs: [1, 0, 1000, 0, 0, 11]", "log: 10 KiB");
+    hits(&built, "the log of the build is above 10 KiB; raise it with `limits: { log: .. }`");
+    assert_eq!(built.log().len(), 10);
+}
+
+#[test]
+fn log_bytes_count_what_was_caught_too() {
+    let built = limited("log_raw", "caught\nargs: [2000]", "log: 1 KiB");
+    hits(&built, "the log of the build is above 1 KiB; raise it with `limits: { log: .. }`");
+}
+
+#[test]
+fn log_bytes_count_fields_with_nothing_in_them() {
+    let built = limited("log_raw", "write\nargs: [1, 0, 1, 131076, 3000, 1]", "log: 10 KiB");
+    hits(&built, "the log of the build is above 10 KiB; raise it with `limits: { log: .. }`");
+}
+
+#[test]
+fn log_records() {
+    let built = limited("log_raw", "write\nargs: [1, 0, 1, 0, 0, 5]", "log_records: 4");
+    hits(&built, "the log of the build is above 4 records; raise it with `limits: { log_records: .. }`");
+    assert_eq!(built.log().len(), 4);
+}
+
+#[test]
+fn progress_groups() {
+    let message = "the progress of the build is above 4 groups; raise it with `limits: { progress_groups: .. }`";
+    hits(&limited("progress_raw", "groups\nargs: [5]", "progress_groups: 4"), message);
+    limited("progress_raw", "groups\nargs: [4]", "progress_groups: 4").retval();
+}
+
+#[test]
+fn a_loop_without_end_is_stopped_where_it_is() {
+    let built = built("loop_endless.wat", "function: loop_endless:spin\ntimeout: 200ms\n");
+    assert_eq!(built.failed("timeout"), "the attempt took longer than 200ms; raise it with `timeout`");
+    assert_eq!(built.calls(), ["spin ./loop_endless.wat:5", "round-and-round ./loop_endless.wat:4"]);
+}

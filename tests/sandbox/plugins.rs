@@ -1,0 +1,136 @@
+//! Plugins that are none, that ask for too much, and their compiled code in the cache.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use crate::harness::Answer;
+use crate::harness::Folder;
+
+const QUICK: &str = "function: loop_endless:quick\n";
+
+/// What `check` answers to a job whose plugin is this file.
+#[track_caller]
+fn refused(file: &str, content: impl AsRef<[u8]>, message: &str) {
+    let folder = Folder::new();
+    folder.write(&format!("jobs/{file}"), content);
+    folder.write("jobs/j.yaml", format!("function: ./{file}:run\n"));
+    says(&folder.run(&["check"]).code(3), message);
+    folder.run(&["run", "j"]).code(3).says(message);
+}
+
+/// What `check` answers to a job whose plugin is this guest.
+#[track_caller]
+fn refused_guest(guest: &str, function: &str, message: &str) {
+    let folder = Folder::new().guest(guest).file("jobs/j.yaml", format!("function: ./{guest}:{function}\n"));
+    says(&folder.run(&["check"]).code(3), message);
+    folder.run(&["run", "j"]).code(3).says(message);
+}
+
+#[track_caller]
+fn says(answer: &Answer, message: &str) {
+    assert!(answer.stdout.contains(message), "`{message}` is not in {answer:#?}");
+}
+
+#[test]
+fn an_empty_file() {
+    refused("p.wasm", "", "`jobs/p.wasm` is empty");
+}
+
+#[test]
+fn a_text() {
+    refused("p.wasm", "not WebAssembly", "`jobs/p.wasm` is not WebAssembly: it does not start with `\\0asm`");
+}
+
+#[test]
+fn a_component_that_is_cut_short() {
+    let whole = std::fs::read(crate::harness::root().join("jobs/sales.wasm")).expect("a plugin");
+    for length in [5, 8, 100, whole.len() / 2, whole.len() - 1] {
+        let folder = Folder::new().file("jobs/p.wasm", &whole[..length]);
+        let folder = folder.file("jobs/j.yaml", "function: ./p.wasm:fetch-orders\n");
+        let answer = folder.run(&["check"]).code(3);
+        assert!(answer.stdout.starts_with("error: `"), "{length}: {answer:#?}");
+    }
+}
+
+#[test]
+fn wat_that_is_wrong() {
+    refused("p.wat", "(component (core module $m) (nonsense))", "`jobs/p.wat` is not valid WAT");
+}
+
+#[test]
+fn a_core_module() {
+    refused_guest("core_module.wat", "run", "is a core module; only components are supported yet");
+}
+
+#[test]
+fn an_import_that_nobody_offers() {
+    refused_guest("import_unknown.wat", "ask", "imports `acme:oracle/answers@1.0.0`, which the host does not offer");
+}
+
+#[test]
+fn an_import_of_http() {
+    refused_guest("import_http.wat", "run", "imports `wasi:http/types@0.2.0`, which the host does not offer");
+    refused_guest("import_http.wat", "run", "a grant for `wasi:http` is not supported yet");
+}
+
+#[test]
+fn a_function_with_a_resource() {
+    let message = "`take-basket` cannot be a job's function: its signature has a resource";
+    refused_guest("export_resource.wat", "take-basket", message);
+}
+
+#[test]
+fn more_memories_than_the_engine_has_room_for() {
+    let memories = "(core instance (instantiate $memory))".repeat(21);
+    let plugin = format!(
+        "(component (core module $memory (memory 1)) {memories} (core module $m (func (export \"run\"))) \
+         (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"run\"))))"
+    );
+    let folder = Folder::new().file("jobs/p.wat", plugin).file("jobs/j.yaml", "function: p:run\n");
+    folder.run(&["run", "j"]).code(1).says("20");
+}
+
+/// A folder with a cache of its own, and the entries in it.
+fn cached() -> (Folder, Vec<PathBuf>) {
+    let folder = Folder::new().guest("loop_endless.wat").file("jobs/j.yaml", QUICK);
+    folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
+    let entries = std::fs::read_dir(folder.path("cache")).expect("a cache");
+    let entries = entries.map(|entry| entry.expect("an entry").path()).collect();
+    (folder, entries)
+}
+
+#[test]
+fn compiled_code_is_kept_in_a_folder_of_the_users_own() {
+    let (folder, entries) = cached();
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    let mode = std::fs::metadata(folder.path("cache")).expect("a folder").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let made = std::fs::metadata(&entries[0]).and_then(|m| m.modified()).expect("a time");
+    folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
+    assert_eq!(std::fs::metadata(&entries[0]).and_then(|m| m.modified()).expect("a time"), made);
+}
+
+#[test]
+fn an_entry_that_is_damaged_is_made_anew() {
+    let (folder, entries) = cached();
+    let good = std::fs::read(&entries[0]).expect("an entry");
+    for damaged in [&b""[..], &b"garbage"[..], &good[..64], &good[..good.len() / 2]] {
+        // Put there as a new file: the old one may still be mapped.
+        let other = folder.path("cache/other");
+        std::fs::write(&other, damaged).expect("a damaged entry");
+        std::fs::rename(&other, &entries[0]).expect("in its place");
+        folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
+        assert_eq!(std::fs::read(&entries[0]).expect("an entry"), good);
+    }
+}
+
+#[test]
+fn a_cache_that_is_open_to_others_is_refused() {
+    let folder = Folder::new().guest("loop_endless.wat").file("jobs/j.yaml", QUICK);
+    std::fs::create_dir(folder.path("cache")).expect("a cache");
+    for mode in [0o755, 0o770, 0o707] {
+        std::fs::set_permissions(folder.path("cache"), PermissionsExt::from_mode(mode)).expect("a mode");
+        let answer = folder.run(&["run", "j", "--cache", "cache"]).code(1);
+        answer.says("the cache folder `cache` is open to other users: run `chmod 700 cache`");
+    }
+}
