@@ -1,6 +1,8 @@
 //! The real program in a clean folder: one binary, one module a feature.
 
-#[expect(unreachable_pub, reason = "a binary has no outside")]
+#![expect(clippy::expect_used, reason = "the helpers of tests are tests too")]
+#![expect(unreachable_pub, reason = "a test binary has no outside")]
+
 mod harness;
 
 mod diagnostics;
