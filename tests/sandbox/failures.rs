@@ -32,7 +32,7 @@ fn a_trap_has_the_calls_that_led_to_it() {
     assert_eq!(built.failed("trap"), "wasm `unreachable` instruction executed");
     assert_eq!(
         built.calls(),
-        ["fall ./failure_traps.wat:6", "middle ./failure_traps.wat:5", "innermost ./failure_traps.wat:4"]
+        ["fall failure_traps.wat:6", "middle failure_traps.wat:5", "innermost failure_traps.wat:4"]
     );
 }
 
@@ -41,9 +41,9 @@ fn build_show_prints_the_traceback() {
     let built = built("failure_traps.wat", "function: failure_traps:fall\n");
     let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;
     let expected = "Traceback (most recent call last):\n  \
-        ./failure_traps.wat:6, in fall\n  \
-        ./failure_traps.wat:5, in middle\n  \
-        ./failure_traps.wat:4, in innermost\n\
+        failure_traps.wat:6, in fall\n  \
+        failure_traps.wat:5, in middle\n  \
+        failure_traps.wat:4, in innermost\n\
         trap: wasm `unreachable` instruction executed\n";
     assert!(shown.ends_with(expected), "{shown}");
 }
@@ -52,5 +52,5 @@ fn build_show_prints_the_traceback() {
 fn a_division_by_zero_says_so() {
     let built = built("failure_traps.wat", "function: failure_traps:divide\nargs: [1, 0]\n");
     assert_eq!(built.failed("trap"), "integer divide by zero");
-    assert_eq!(built.calls(), ["divide ./failure_traps.wat:10", "quotient ./failure_traps.wat:8"]);
+    assert_eq!(built.calls(), ["divide failure_traps.wat:10", "quotient failure_traps.wat:8"]);
 }

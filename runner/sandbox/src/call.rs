@@ -51,8 +51,8 @@ use crate::limits::hit;
 use crate::loader::Compiler;
 use crate::traceback;
 
-/// Host memory that lifting a value may take, per byte that its encoding may have: a number of one byte is 40 as a
-/// value of the engine, a record repeats its field names.
+/// Host memory that a value may take on its way, per byte that its encoding may have. A record repeats its field names,
+/// and each number is 40 bytes as a value of the engine: a list of small ones hits this before its encoding is too long.
 const LIFTING: u64 = 16;
 
 /// How the engine says that a value was larger than that.
@@ -206,7 +206,10 @@ fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec
         encoded += pack(arg).map_err(|e| refused(e.to_string()))?.len() as u64;
         lowered += val_size(arg);
     }
-    if encoded > limits.retval || lowered > limits.retval.saturating_mul(LIFTING) {
+    if lowered > limits.retval.saturating_mul(LIFTING) {
+        return Err(Outcome::Failed(held(limits)));
+    }
+    if encoded > limits.retval {
         let signal = hit("the size of the arguments, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
         return Err(Outcome::Failed(Failure::new("limit", signal.to_string())));
     }
@@ -342,11 +345,17 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
     Outcome::Failed(failure)
 }
 
+/// A value that would take too much of the host's memory on its way between plugin and store.
+fn held(limits: &Limits) -> Failure {
+    let what = format!("what the host holds of a value on its way ({LIFTING} bytes for each of `retval`)");
+    let most = show_bytes(limits.retval.saturating_mul(LIFTING));
+    Failure::new("limit", hit(&what, &most, "limits: { retval: .. }").to_string())
+}
+
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     let cause = error.root_cause().to_string();
     if cause.contains(LIFTING_EXHAUSTED) {
-        let signal = hit("the size of a value, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
-        return Failure::new("limit", signal.to_string());
+        return held(limits);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Failure::new("exit", format!("the plugin ended itself with exit code {}", exit.0));

@@ -153,8 +153,18 @@ impl<'a> RecordJson<'a> {
 struct Fields<'a>(&'a [(String, String)]);
 
 impl Serialize for Fields<'_> {
+    /// A mapping; a name that was given several times has a list of its values.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(k, v)| (k, v)))
+        let mut map = serializer.serialize_map(None)?;
+        for (i, (name, value)) in self.0.iter().enumerate() {
+            let same = || self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value);
+            match (self.0[..i].iter().any(|(other, _)| other == name), same().count()) {
+                (true, _) => {}
+                (false, 1) => map.serialize_entry(name, value)?,
+                (false, _) => map.serialize_entry(name, &same().collect::<Vec<_>>())?,
+            }
+        }
+        map.end()
     }
 }
 
