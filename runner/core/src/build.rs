@@ -184,10 +184,20 @@ pub const MAX_LOCAL: usize = 10_000;
 pub const MAX_TRACEBACK: usize = 1 << 20;
 /// What a frame, a line or a local takes beside its text, so that many empty ones are not free.
 const ENTRY: usize = 32;
+/// A chain of causes is cut at this many; nobody reads a longer one.
+const MAX_CAUSES: usize = 100;
 
-/// Cuts locals and lines so that a traceback stays within [`MAX_LOCAL`] and [`MAX_TRACEBACK`].
-pub fn cut_frames(frames: &mut Vec<Frame>) {
+/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within [`MAX_TRACEBACK`]
+/// together with those of its causes.
+pub fn cut_failure(failure: &mut Failure) {
     let mut left = MAX_TRACEBACK;
+    cut_frames(&mut failure.frames, &mut left);
+    failure.causes.truncate(MAX_CAUSES);
+    failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames, &mut left));
+}
+
+/// Cuts frames to what is `left` in bytes of text, and takes it off.
+fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
     let mut kept = 0;
     // The innermost calls tell most, so they are kept first.
     for frame in frames.iter_mut().rev() {
@@ -201,14 +211,14 @@ pub fn cut_frames(frames: &mut Vec<Frame>) {
         });
         let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
         let fixed = ENTRY + frame.file.len() + frame.function.len() + context;
-        if fixed > left {
+        if fixed > *left {
             break;
         }
-        left -= fixed;
+        *left -= fixed;
         let fitting = frame.locals.iter().take_while(|(name, text)| {
             let size = ENTRY + name.len() + text.len();
-            let fits = size <= left;
-            left = left.saturating_sub(size);
+            let fits = size <= *left;
+            *left = left.saturating_sub(size);
             fits
         });
         let fitting = fitting.count();
@@ -252,7 +262,7 @@ mod tests {
         let frame = |size| Frame { locals: vec![("x".into(), "y".repeat(size))], ..Frame::default() };
         let mut frames: Vec<_> = (0..500).map(|_| frame(20_000)).collect();
         frames.push(Frame { function: "innermost".into(), ..Frame::default() });
-        cut_frames(&mut frames);
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
         assert_eq!(frames.last().unwrap().function, "innermost");
         let total: usize = frames.iter().flat_map(|f| &f.locals).map(|(_, text)| text.len()).sum();
         assert!(total <= MAX_TRACEBACK);

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::build::Build;
 use crate::build::Failure;
 use crate::build::Frame;
-use crate::build::cut_frames;
+use crate::build::cut_failure;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
@@ -526,13 +526,8 @@ pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finis
 }
 
 /// As [`Storage::pack_exception`].
-fn pack_failure(mut failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
-    let frames = pack_frames(std::mem::take(&mut failure.frames));
-    failure.causes.truncate(100);
-    failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames));
-    if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
-        failure.value = Some(Value::String(format!("could not be packed: {error}")));
-    }
+fn pack_failure(failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
+    let (failure, frames) = packable(failure);
     let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
         let placeholder =
             Failure::new(&failure.kind, format!("{} (the rest could not be packed: {error})", failure.message));
@@ -541,12 +536,15 @@ fn pack_failure(mut failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
     (packed.unwrap_or_default(), frames)
 }
 
-fn pack_frames(mut frames: Vec<Frame>) -> Option<Vec<u8>> {
-    if frames.is_empty() {
-        return None;
+/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its packed frames.
+fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
+    cut_failure(&mut failure);
+    if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
+        failure.value = Some(Value::String(format!("could not be packed: {error}")));
     }
-    cut_frames(&mut frames);
-    rmp_serde::to_vec_named(&frames).ok()
+    let frames = std::mem::take(&mut failure.frames);
+    let packed = if frames.is_empty() { None } else { rmp_serde::to_vec_named(&frames).ok() };
+    (failure, packed)
 }
 
 /// Reads a packed failure; where that fails, one that says so.
@@ -575,12 +573,12 @@ struct PackedRecord {
 
 /// Packs a log record as it is stored.
 pub fn pack_record(record: NewRecord) -> LogRow {
-    let NewRecord { created, level, message, target, fields, mut failure } = record;
-    let frames = failure.as_mut().map(|f| std::mem::take(&mut f.frames)).unwrap_or_default();
-    let packed = PackedRecord { message, target, fields, exception: failure };
-    // Only a failure's value could refuse to be packed, and a record's failure carries none.
+    let NewRecord { created, level, message, target, fields, failure } = record;
+    let (exception, exception_tb) = failure.map(packable).unzip();
+    let packed = PackedRecord { message, target, fields, exception };
+    // Only a failure's value could refuse to be packed, and that has its placeholder by now.
     let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
-    LogRow { created, level, record, exception_tb: pack_frames(frames) }
+    LogRow { created, level, record, exception_tb: exception_tb.flatten() }
 }
 
 /// Reads a stored log record.
