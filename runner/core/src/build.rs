@@ -61,6 +61,12 @@ impl Build {
         }
     }
 
+    /// The build without what can be large: config, return value with its type, and traceback.
+    #[must_use]
+    pub fn brief(self) -> Self {
+        Self { config: Value::Null, retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
+    }
+
     /// The builds whose return values it uses, by job.
     pub fn pins(&self) -> Vec<Pin> {
         let Some(Value::Map(pins)) = self.config.get("pins") else {

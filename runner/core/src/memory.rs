@@ -104,7 +104,8 @@ impl Storage for MemoryStorage {
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
         let tables = self.tables();
         let flag = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
-        let builds = tables.builds.iter().map(|(id, row)| row.read(*id));
+        let read = |row: &Row, id| if filter.brief { row.read(id).brief() } else { row.read(id) };
+        let builds = tables.builds.iter().map(|(id, row)| read(row, *id));
         let builds = builds.filter(|build| {
             filter.job_id.as_ref().is_none_or(|job| *job == build.job_id)
                 && flag(filter.started, build.started)
@@ -130,15 +131,20 @@ impl Storage for MemoryStorage {
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
         let tables = self.tables();
-        for (id, (build_id, row)) in &tables.log {
-            let fits = filter.build_id.is_none_or(|build| build == *build_id)
-                && tables.of_job(*build_id, filter.job_id.as_deref())
+        let fits = |id: u64, build: u64, row: &LogRow| {
+            filter.build_id.is_none_or(|wanted| wanted == build)
+                && tables.of_job(build, filter.job_id.as_deref())
                 && filter.min_level.is_none_or(|level| row.level >= level)
                 && filter.min_date.is_none_or(|date| row.created >= date)
                 && filter.max_date.is_none_or(|date| row.created < date)
-                && filter.after.is_none_or(|after| *id > after);
-            let record = || LogRecord { id: *id, build_id: *build_id, record: unpack_record(row) };
-            if fits && each(record()).is_break() {
+                && filter.after.is_none_or(|after| id > after)
+        };
+        let fitting = tables.log.iter().filter(|(id, (build, row))| fits(**id, *build, row));
+        let fitting: Vec<_> = fitting.map(|(id, (build, row))| (*id, *build, row.clone())).collect();
+        // Whoever reads may ask the store for more.
+        drop(tables);
+        for (id, build_id, row) in fitting {
+            if each(LogRecord { id, build_id, record: unpack_record(&row) }).is_break() {
                 break;
             }
         }
