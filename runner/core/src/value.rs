@@ -205,7 +205,12 @@ pub fn pack(value: &Value) -> Result<Vec<u8>, PackError> {
 pub fn unpack(bytes: &[u8]) -> Result<Value, PackError> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(2 * MAX_DEPTH);
-    Value::deserialize(&mut reader).map_err(|e| PackError(e.to_string()))
+    let value = Value::deserialize(&mut reader).map_err(|e| PackError(e.to_string()))?;
+    // Any type would do: at the end there is nothing to read it from.
+    match bool::deserialize(&mut reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
+        _ => Err(PackError("more bytes follow the value".to_owned())),
+    }
 }
 
 /// SHA-256 in hexadecimal, by which return values and plugins are told apart.
