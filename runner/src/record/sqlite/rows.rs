@@ -45,7 +45,8 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
         Write::Progress(id, report) => progress(db, *id, report),
         Write::Log(id, row) => log(db, *id, row),
         Write::DeleteBuild(id) => {
-            changed(db.prepare_cached("DELETE FROM build WHERE id = ?1")?.execute([id])?, *id).map(|_| 1)
+            let sql = "DELETE FROM build WHERE id = ?1";
+            changed(db.prepare_cached(sql)?.execute([possible(*id)?])?, *id).map(|_| 1)
         }
         Write::PruneLog(prune) => prune_log(db, prune),
         Write::Plugin(digest, bytes) => {
@@ -54,6 +55,11 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
             Ok(0)
         }
     }
+}
+
+/// A number that SQLite can hold; no build has a larger one.
+fn possible(id: u64) -> std::result::Result<i64, RowError> {
+    i64::try_from(id).map_err(|_| RowError::Answer(StorageError::NotFound(id)))
 }
 
 fn changed(rows: usize, id: u64) -> Result {
@@ -93,7 +99,7 @@ fn create(db: &Connection, new: &NewBuild) -> Result {
 
 fn start_build(db: &Connection, start: &StartBuild) -> Result {
     let sql = "UPDATE build SET started = 1, start_time = ?2, owner = ?3, attempt = attempt + 1 WHERE id = ?1";
-    changed(db.prepare_cached(sql)?.execute(params![start.id, start.time.0, start.owner])?, start.id)
+    changed(db.prepare_cached(sql)?.execute(params![possible(start.id)?, start.time.0, start.owner])?, start.id)
 }
 
 fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
@@ -108,7 +114,7 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
              WHERE id = ?1 AND (?9 IS NULL OR (owner = ?9 AND attempt = ?10 AND finished = 0))",
         )?
         .execute(params![
-            finish.id,
+            possible(finish.id)?,
             finish.time.0,
             finish.success,
             finish.skipped,
@@ -137,14 +143,14 @@ fn progress(db: &Connection, id: u64, report: &Progress) -> Result {
              ON CONFLICT (build_id, group_name)
              DO UPDATE SET current = excluded.current, total = excluded.total, status_line = excluded.status_line",
         )?
-        .execute(params![id, report.group_name, report.current, report.total, report.status_line]);
+        .execute(params![possible(id)?, report.group_name, report.current, report.total, report.status_line]);
     of_build(result, id)
 }
 
 fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
     let result = db
         .prepare_cached("INSERT INTO log (build_id, created, level, record, exception_tb) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![id, row.created.0, row.level, row.record, row.exception_tb]);
+        .execute(params![possible(id)?, row.created.0, row.level, row.record, row.exception_tb]);
     of_build(result, id)?;
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
@@ -156,7 +162,12 @@ fn prune_log(db: &Connection, prune: &PruneLog) -> Result {
                  AND (?2 IS NULL OR build_id IN (SELECT id FROM build WHERE job_id = ?2))
                  AND (?3 IS NULL OR created < ?3) AND (?4 IS NULL OR level <= ?4)",
         )?
-        .execute(params![prune.build_id, prune.job_id, prune.before.map(|t| t.0), prune.level])?;
+        .execute(params![
+            prune.build_id.map(|id| i64::try_from(id).unwrap_or(i64::MAX)),
+            prune.job_id,
+            prune.before.map(|t| t.0),
+            prune.level
+        ])?;
     Ok(rows as u64)
 }
 
