@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use crate::record::StoreUrl;
 
+/// How often the folder may vanish before a new owner takes that for more than bad luck.
+const TRIES: u32 = 1_000;
+
 /// This process, as the owner of builds. Its lock is free as soon as it is gone, however it went.
 #[derive(Debug)]
 pub struct Owner {
@@ -28,9 +31,17 @@ impl Owner {
         let Some(folder) = folder(url) else {
             return Ok(Self { name: Arc::from(unique), lock: None });
         };
-        std::fs::create_dir_all(&folder)?;
         let path = folder.join(unique);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let vanishing = |kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists);
+        let mut tries = 0;
+        let file = loop {
+            let made = std::fs::create_dir_all(&folder);
+            match made.and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path)) {
+                // Another owner, the last one out, removes the folder just now.
+                Err(e) if vanishing(e.kind()) && !path.exists() && tries < TRIES => tries += 1,
+                file => break file?,
+            }
+        };
         file.lock()?;
         Ok(Self { name: Arc::from(unique), lock: Some((path, file)) })
     }
