@@ -141,17 +141,20 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             }
         }
         BuildCommand::Delete { builds } => {
+            let mut builds = builds.clone();
+            builds.sort_unstable();
+            builds.dedup();
             // All are looked at first, so that a mistyped number deletes nothing.
-            for id in builds {
+            for id in &builds {
                 if storage.get_build(*id)?.status() == BuildStatus::Running {
                     return Err(CliError::Usage(format!("build {id} is running; nothing was deleted")));
                 }
             }
-            for id in builds {
+            for id in &builds {
                 storage.delete_build(*id)?;
             }
             if out.is_json() {
-                out.json(&DeletedJson { deleted: builds })?;
+                out.json(&DeletedJson { deleted: &builds })?;
             } else {
                 let ids = builds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
                 out.answer(&format!("deleted {ids}"))?;
