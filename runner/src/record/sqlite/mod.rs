@@ -27,6 +27,7 @@ use jobcontrol_core::storage::Write;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
+use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
@@ -131,19 +132,27 @@ impl Storage for SqliteStorage {
 
     fn install(&self) -> Result<()> {
         self.writer.with(|db| {
-            let current: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            let installed = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));
+            let current: i64 = installed(db)?;
             if current == schema::VERSION {
                 return Ok(());
             }
-            schema::migrations().to_latest(db).map_err(|e| match e {
-                rusqlite_migration::Error::RusqliteError { err, .. } => err,
-                other => rusqlite::Error::ToSqlConversionFailure(Box::new(other)),
-            })
+            match schema::migrations().to_latest(db) {
+                // Another process made them in the meantime.
+                Err(_) if installed(db)? == schema::VERSION => Ok(()),
+                Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(err),
+                Err(other) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(other))),
+                Ok(()) => Ok(()),
+            }
         })
     }
 
     fn uninstall(&self) -> Result<()> {
-        self.writer.with(|db| db.execute_batch(schema::UNINSTALL))
+        self.writer.with(|db| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(schema::UNINSTALL)?;
+            transaction.commit()
+        })
     }
 
     fn submit(&self, write: Write, done: Completion) {

@@ -36,9 +36,9 @@ const PART_OF_COMMIT: u32 = 4;
 const LONGEST_COMMIT: Duration = Duration::from_millis(2);
 
 /// After this long with another process in the way, the person is told.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TELL_AFTER: Duration = Duration::from_secs(5);
 
-type OnDatabase = Box<dyn FnOnce(&mut Connection) + Send>;
+type OnDatabase = Box<dyn FnOnce(&mut Connection, &Patience<'_>) + Send>;
 
 enum Order {
     Write(Write, Completion),
@@ -89,13 +89,13 @@ impl Writer {
         }
     }
 
-    /// Runs something on the writer's connection, between two transactions.
+    /// Runs something on the writer's connection, between two transactions; again if another process is in the way.
     pub(super) fn with<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+        mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = mpsc::channel();
-        let order: OnDatabase = Box::new(move |db| drop(sender.send(work(db))));
+        let order: OnDatabase = Box::new(move |db, patience| drop(sender.send(patience.outwait(|| work(db)))));
         if let Some(orders) = &self.orders {
             let _ = orders.send(Order::Database(order));
         }
@@ -162,7 +162,8 @@ impl Thread {
             Order::Write(write, done) => batch.push((write, done)),
             Order::Database(work) => {
                 self.commit(batch);
-                work(&mut self.db);
+                let Self { db, path, warn, .. } = self;
+                work(db, &Patience { path, warn });
             }
         }
     }
@@ -207,16 +208,29 @@ impl Thread {
         }
     }
 
-    /// Waits without end for other processes, and says so once.
     fn begin(&self) -> rusqlite::Result<()> {
+        let patience = Patience { path: &self.path, warn: &self.warn };
+        patience.outwait(|| self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop))
+    }
+}
+
+/// What it takes to share a file with other processes.
+struct Patience<'a> {
+    path: &'a Path,
+    warn: &'a Warn,
+}
+
+impl Patience<'_> {
+    /// Waits without end for other processes, and says so once.
+    fn outwait<T>(&self, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let since = Instant::now();
         let mut told = false;
         loop {
-            match self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([]) {
+            match attempt() {
                 Err(rusqlite::Error::SqliteFailure(error, _)) if is_busy(&error) => {}
-                result => return result.map(drop),
+                result => return result,
             }
-            if !told && since.elapsed() > PATIENCE {
+            if !told && since.elapsed() > TELL_AFTER {
                 told = true;
                 (self.warn)(&format!("waiting for another process to write to the store `{}`", self.path.display()));
             }
