@@ -5,6 +5,7 @@ mod rows;
 mod schema;
 mod writer;
 
+use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::path::PathBuf;
@@ -171,23 +172,25 @@ impl Storage for SqliteStorage {
         if file.exists() {
             return Err(StorageError::Refused(format!("`{}` is there already", file.display())));
         }
+        let unwritable =
+            |e: &dyn Display| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display()));
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Into a file beside it first, so that a copy that fails leaves nothing that looks like one.
-        let partial = file.with_extension("partial");
-        let copied = self.read(|db| db.execute("VACUUM INTO ?1", [partial.to_string_lossy()]).map(drop));
-        let verified = copied.and_then(|()| {
-            let failed = |error| failure(&partial, &error);
-            let copy = Connection::open(&partial).map_err(failed)?;
-            let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
-            if answer == "ok" { Ok(()) } else { Err(StorageError::Backend(format!("the copy is damaged: {answer}"))) }
-        });
-        let renamed = verified.and_then(|()| {
-            std::fs::rename(&partial, file)
-                .map_err(|e| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display())))
-        });
-        if renamed.is_err() {
-            let _ = std::fs::remove_file(&partial);
+        let partial =
+            tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder).map_err(|e| unwritable(&e))?;
+        // The connections that read may not write, which to SQLite includes a file of its own.
+        let failed = |error| failure(&self.path, &error);
+        let db = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        db.busy_timeout(BUSY).map_err(failed)?;
+        db.execute("VACUUM INTO ?1", [partial.path().to_string_lossy()]).map_err(failed)?;
+        let failed = |error| failure(partial.path(), &error);
+        let copy = Connection::open(partial.path()).map_err(failed)?;
+        let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
+        if answer != "ok" {
+            return Err(StorageError::Backend(format!("the copy is damaged: {answer}")));
         }
-        renamed
+        drop(copy);
+        partial.persist_noclobber(file).map(drop).map_err(|e| unwritable(&e.error))
     }
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
