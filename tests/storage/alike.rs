@@ -1,0 +1,181 @@
+//! Whatever is written, every backend gives the answers of the one in memory.
+
+use std::sync::Arc;
+
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::memory::MemoryStorage;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Guard;
+use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::NewBuild;
+use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::StartBuild;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::value::Value;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::NOON;
+use super::open;
+use super::records;
+
+/// Few of each, so that writes meet each other.
+const JOBS: [&str; 3] = ["a", "b", "ünï"];
+const OWNERS: [&str; 2] = ["me", "you"];
+const GROUPS: [&[&str]; 5] = [&[], &["rows"], &["shop", "rows"], &["shop::rows"], &["Rows"]];
+
+/// A write, and how many seconds pass before it.
+#[derive(Clone, Debug)]
+enum Step {
+    Create(usize, Option<usize>),
+    Start(u64, Option<usize>),
+    Finish(u64, bool, bool, Option<i64>),
+    Guarded(u64, usize, u32),
+    Fail(u64, String),
+    Progress(u64, usize, u64, u64),
+    Log(u64, i64, i64, String),
+    Delete(u64),
+    Prune(Option<usize>, Option<u64>, Option<u64>, Option<i64>),
+}
+
+fn build_id() -> impl Strategy<Value = u64> {
+    0_u64..9
+}
+
+fn level() -> impl Strategy<Value = i64> {
+    prop_oneof![Just(10), Just(20), Just(30), Just(40), Just(50), any::<i64>()]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (job, owner) = (0..JOBS.len(), 0..OWNERS.len());
+    prop_oneof![
+        3 => (job.clone(), option::of(owner.clone())).prop_map(|(job, owner)| Step::Create(job, owner)),
+        2 => (build_id(), option::of(owner.clone())).prop_map(|(id, owner)| Step::Start(id, owner)),
+        2 => (build_id(), any::<bool>(), any::<bool>(), option::of(any::<i64>()))
+            .prop_map(|(id, success, skipped, retval)| Step::Finish(id, success, skipped, retval)),
+        2 => (build_id(), owner, 0_u32..3).prop_map(|(id, owner, attempt)| Step::Guarded(id, owner, attempt)),
+        1 => (build_id(), any::<String>()).prop_map(|(id, message)| Step::Fail(id, message)),
+        3 => (build_id(), 0..GROUPS.len(), any::<u64>(), 0_u64..9)
+            .prop_map(|(id, group, current, total)| Step::Progress(id, group, current, total)),
+        4 => (build_id(), -9_i64..9, level(), any::<String>())
+            .prop_map(|(id, ago, level, message)| Step::Log(id, ago, level, message)),
+        1 => build_id().prop_map(Step::Delete),
+        1 => (option::of(job), option::of(build_id()), option::of(0_u64..9), option::of(level()))
+            .prop_map(|(job, id, age, level)| Step::Prune(job, id, age, level)),
+    ]
+}
+
+fn build_filter() -> impl Strategy<Value = BuildFilter> {
+    let flag = || option::of(any::<bool>());
+    let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
+    (option::of(0..JOBS.len()), flag(), flag(), flag(), flag(), any::<bool>(), limit, any::<bool>()).prop_map(
+        |(job, started, finished, success, skipped, newest, limit, brief)| BuildFilter {
+            job_id: job.map(|job| JOBS[job].to_owned()),
+            started,
+            finished,
+            success,
+            skipped,
+            order: if newest { Order::Desc } else { Order::Asc },
+            limit,
+            brief,
+        },
+    )
+}
+
+fn log_filter() -> impl Strategy<Value = LogFilter> {
+    let date = || option::of((-9_i64..30).prop_map(super::noon_plus));
+    let after = option::of(prop_oneof![0_u64..30, any::<u64>()]);
+    (option::of(0..JOBS.len()), option::of(build_id()), option::of(level()), date(), date(), after).prop_map(
+        |(job, build_id, min_level, min_date, max_date, after)| LogFilter {
+            job_id: job.map(|job| JOBS[job].to_owned()),
+            build_id,
+            min_level,
+            min_date,
+            max_date,
+            after,
+        },
+    )
+}
+
+/// What a store answers to a write; only the numbers that the contract speaks of.
+fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
+    let now = store.clock().now();
+    let none = |()| 0;
+    match step {
+        Step::Create(job, owner) => store.write(Write::CreateBuild(NewBuild {
+            job_id: Arc::from(JOBS[*job]),
+            config: store.pack(&Value::string(JOBS[*job])).unwrap().into(),
+            created: now,
+            start: owner.map(|owner| Arc::from(OWNERS[owner])),
+            ..NewBuild::default()
+        })),
+        Step::Start(id, owner) => {
+            let owner = owner.map(|owner| Arc::from(OWNERS[owner]));
+            store.write(Write::StartBuild(StartBuild { id: *id, owner, time: now })).map(|_| 0)
+        }
+        Step::Finish(id, success, skipped, retval) => {
+            let retval = retval.map(|int| Value::Int(int.into()));
+            let finish = Finish { success: Some(*success), skipped: *skipped, retval, exception: None };
+            store.finish_build(*id, finish).map(none)
+        }
+        Step::Guarded(id, owner, attempt) => {
+            let guard = Guard { owner: Arc::from(OWNERS[*owner]), attempt: *attempt };
+            store.write(Write::FinishBuild(pack_finish(*id, Some(guard), now, Finish::default()))).map(|_| 0)
+        }
+        Step::Fail(id, message) => store.finish_build_with_exception(*id, Failure::new("error", message)).map(none),
+        Step::Progress(id, group, current, total) => {
+            store.report_build_progress(*id, GROUPS[*group], *current, *total, "").map(none)
+        }
+        Step::Log(id, ago, level, message) => {
+            let mut record = NewRecord { level: *level, ..super::logs::info(now, message) };
+            record.created = Timestamp(now.0 + ago * 1_000_000);
+            store.log_message(*id, record).map(none)
+        }
+        Step::Delete(id) => store.delete_build(*id).map(none),
+        Step::Prune(job, id, age, level) => store.prune_log_messages(job.map(|job| JOBS[job]), *id, *age, *level),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_stores_answer_alike(
+        steps in prop::collection::vec((0_i64..3, step()), 1..60),
+        build_filters in prop::collection::vec(build_filter(), 8),
+        log_filters in prop::collection::vec(log_filter(), 8),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(NOON));
+        let memory = MemoryStorage::new(Arc::clone(&clock) as _);
+        let sqlite = open(&folder.path().join("store.db"), &clock);
+        let mut now = NOON;
+        for (pass, step) in &steps {
+            now = Timestamp(now.0 + pass * 1_000_000);
+            clock.set(now);
+            prop_assert_eq!(apply(&sqlite, step), apply(&memory, step), "{:?}", step);
+        }
+        for filter in &build_filters {
+            prop_assert_eq!(sqlite.get_job_builds(filter), memory.get_job_builds(filter), "{:?}", filter);
+        }
+        for filter in log_filters.iter().chain([&LogFilter::default()]) {
+            prop_assert_eq!(records(&sqlite, filter), records(&memory, filter), "{:?}", filter);
+        }
+        for id in 0..9 {
+            prop_assert_eq!(sqlite.get_build(id), memory.get_build(id));
+            prop_assert_eq!(sqlite.get_build_progress_info(id), memory.get_build_progress_info(id));
+        }
+        for job in JOBS {
+            let latest = |store: &dyn Storage| store.get_latest_successful_build(job);
+            prop_assert_eq!(latest(&sqlite), latest(&memory));
+        }
+        prop_assert_eq!(sqlite.get_running_builds(), memory.get_running_builds());
+    }
+}
