@@ -61,10 +61,10 @@ impl Build {
         }
     }
 
-    /// The build without what can be large: config, return value with its type, and traceback.
+    /// The build without what can be large: return value with its type, and traceback.
     #[must_use]
     pub fn brief(self) -> Self {
-        Self { config: Value::Null, retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
+        Self { retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
     }
 
     /// The builds whose return values it uses, by job.
@@ -278,11 +278,11 @@ mod tests {
     #[test]
     fn frames_and_locals_without_text_are_cut_too() {
         let mut frames = vec![Frame::default(); 1_000_000];
-        cut_frames(&mut frames);
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
         assert_eq!(frames.len(), MAX_TRACEBACK / ENTRY);
         let locals = vec![(String::new(), String::new()); 1_000_000];
         let mut frames = vec![Frame { locals, ..Frame::default() }];
-        cut_frames(&mut frames);
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
         assert!(frames[0].locals.len() < MAX_TRACEBACK / ENTRY);
     }
 }

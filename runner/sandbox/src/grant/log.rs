@@ -4,7 +4,7 @@ use jobcontrol_core::build::Cause;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::Frame;
 use jobcontrol_core::build::cut_bytes;
-use jobcontrol_core::build::cut_frames;
+use jobcontrol_core::build::cut_failure;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits;
@@ -36,23 +36,22 @@ impl log::Host for Host {
 
 impl types::Host for Host {}
 
-/// The links of a chain that are kept, nearest first.
-const CAUSES: usize = 100;
-
 /// A failure as a plugin describes it, cut to what a person reads.
 pub(super) fn failure(failure: types::Failure) -> Failure {
-    let causes = failure.causes.into_iter().take(CAUSES).map(|cause| Cause {
+    let causes = failure.causes.into_iter().map(|cause| Cause {
         kind: text(cause.kind),
         message: text(cause.message),
         frames: frames(cause.frames),
     });
-    Failure {
+    let mut failure = Failure {
         kind: text(failure.kind),
         message: text(failure.message),
         value: None,
         causes: causes.collect(),
         frames: frames(failure.frames),
-    }
+    };
+    cut_failure(&mut failure);
+    failure
 }
 
 fn text(mut text: String) -> String {
@@ -69,7 +68,5 @@ fn frames(frames: Vec<types::Frame>) -> Vec<Frame> {
         context_start: frame.context_start,
         locals: frame.locals,
     };
-    let mut frames = frames.into_iter().map(frame).collect();
-    cut_frames(&mut frames);
-    frames
+    frames.into_iter().map(frame).collect()
 }

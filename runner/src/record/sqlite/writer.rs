@@ -149,10 +149,9 @@ impl Thread {
             {
                 self.take(&mut batch, next);
             }
-            let since = Instant::now();
-            let answered = batch.len();
-            self.commit(&mut batch);
-            expected = (self.queue.len() + answered).min(BATCH);
+            let (since, answered) = (Instant::now(), batch.len());
+            let waiting = self.commit(&mut batch);
+            expected = (waiting + answered).min(BATCH);
             took = since.elapsed();
         }
     }
@@ -168,22 +167,24 @@ impl Thread {
         }
     }
 
-    fn commit(&mut self, batch: &mut Vec<(Write, Completion)>) {
+    /// Writes a batch and answers it; gives the number of changes that had come in by then.
+    fn commit(&mut self, batch: &mut Vec<(Write, Completion)>) -> usize {
         if batch.is_empty() {
-            return;
+            return self.queue.len();
         }
         let answers = self.transaction(batch);
-        let mut answers = match answers {
-            Ok(answers) => answers.into_iter(),
+        let waiting = self.queue.len();
+        match answers {
+            Ok(answers) => {
+                let mut answers = answers.into_iter();
+                batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));
+            }
             Err(error) => {
                 let error = failure(&self.path, &error);
                 batch.drain(..).for_each(|(_, done)| done(Err(error.clone())));
-                return;
             }
-        };
-        for (_, done) in batch.drain(..) {
-            done(answers.next().unwrap_or_else(|| Err(closed())));
         }
+        waiting
     }
 
     /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
