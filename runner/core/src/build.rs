@@ -17,7 +17,7 @@ pub struct Build {
     pub job_id: String,
     /// When it was created.
     pub created: Timestamp,
-    /// When its first attempt started.
+    /// When its newest attempt started.
     pub start_time: Option<Timestamp>,
     /// When it ended.
     pub end_time: Option<Timestamp>,

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::fs::OpenOptions;
-use std::fs::TryLockError;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -63,10 +62,11 @@ pub fn is_alive(url: &StoreUrl, name: &str) -> bool {
     let Some(folder) = folder(url) else {
         return false;
     };
-    let Ok(file) = File::open(folder.join(name)) else {
-        return false;
-    };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    // What cannot be looked at may well live: only a file that is gone, or whose lock is free, tells of a death.
+    match File::open(folder.join(name)) {
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+        Ok(file) => file.try_lock_shared().is_err(),
+    }
 }
 
 /// Removes what a dead owner left.

@@ -42,6 +42,9 @@ pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
 /// How long SQLite itself waits for a lock before we look again.
 const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// How long a reader waits where another process has the whole file, which only a repair or a removal takes.
+const READ_PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
+
 /// Readers that are kept open.
 const READERS: usize = 8;
 
@@ -83,7 +86,7 @@ impl SqliteStorage {
             None => {
                 let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
                 let db = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-                db.busy_timeout(BUSY).map_err(failed)?;
+                db.busy_timeout(READ_PATIENCE).map_err(failed)?;
                 db.pragma_update(None, "query_only", true).map_err(failed)?;
                 db
             }
@@ -238,23 +241,14 @@ impl Storage for SqliteStorage {
     }
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
-        let (mut conditions, mut values) = (Vec::new(), Vec::new());
-        let number = |n: u64| Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX));
-        let parts = [
-            ("build_id = ?", filter.build_id.map(number)),
-            ("build_id IN (SELECT id FROM build WHERE job_id = ?)", filter.job_id.clone().map(Sql::Text)),
+        let (conditions, values) = rows::matching([
+            ("build_id = ?", filter.build_id.map(rows::number)),
+            (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
             ("level >= ?", filter.min_level.map(Sql::Integer)),
             ("created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
             ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
-            ("id > ?", filter.after.map(number)),
-        ];
-        for (condition, value) in parts {
-            if let Some(value) = value {
-                conditions.push(condition);
-                values.push(value);
-            }
-        }
-        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+            ("id > ?", filter.after.map(rows::number)),
+        ]);
         let columns = "id, build_id, created, level, record, exception_tb";
         let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
         self.read(|db| {

@@ -21,6 +21,8 @@ use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::Row;
 use rusqlite::params;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as Sql;
 
 /// What a change can meet: the store's own answer, or SQLite's.
 pub(super) enum RowError {
@@ -156,19 +158,36 @@ fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
 }
 
 fn prune_log(db: &Connection, prune: &PruneLog) -> Result {
-    let rows = db
-        .prepare_cached(
-            "DELETE FROM log WHERE (?1 IS NULL OR build_id = ?1)
-                 AND (?2 IS NULL OR build_id IN (SELECT id FROM build WHERE job_id = ?2))
-                 AND (?3 IS NULL OR created < ?3) AND (?4 IS NULL OR level <= ?4)",
-        )?
-        .execute(params![
-            prune.build_id.map(|id| i64::try_from(id).unwrap_or(i64::MAX)),
-            prune.job_id,
-            prune.before.map(|t| t.0),
-            prune.level
-        ])?;
-    Ok(rows as u64)
+    let (conditions, values) = matching([
+        ("build_id = ?", prune.build_id.map(number)),
+        (OF_JOB, prune.job_id.clone().map(Sql::Text)),
+        ("created < ?", prune.before.map(|t| Sql::Integer(t.0))),
+        ("level <= ?", prune.level.map(Sql::Integer)),
+    ]);
+    let sql = format!("DELETE FROM log WHERE {conditions}");
+    Ok(db.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
+}
+
+/// Records of one job's builds.
+pub(super) const OF_JOB: &str = "build_id IN (SELECT id FROM build WHERE job_id = ?)";
+
+/// An id as SQLite has it; one that it cannot hold is there never.
+pub(super) fn number(n: u64) -> Sql {
+    Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+/// The conditions that are asked for, all of them to be met, with their values. Only what is asked for stands in the
+/// text, so that an index can serve it.
+pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (String, Vec<Sql>) {
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    for (condition, value) in parts {
+        if let Some(value) = value {
+            conditions.push(condition);
+            values.push(value);
+        }
+    }
+    let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+    (conditions, values)
 }
 
 /// The columns that [`build`] reads, in its order.
