@@ -53,7 +53,6 @@ fn any_type() -> impl Strategy<Value = Type> {
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "an f32 is made from one")]
 fn value_of(ty: &Type) -> BoxedStrategy<Value> {
     match ty {
         Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
@@ -65,7 +64,7 @@ fn value_of(ty: &Type) -> BoxedStrategy<Value> {
             any::<f32>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(|x| Value::Float(x.into())).boxed()
         }
         Type::F64 => any::<f64>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(Value::Float).boxed(),
-        Type::Char => any::<char>().prop_map(|c| Value::string(c)).boxed(),
+        Type::Char => any::<char>().prop_map(Value::string).boxed(),
         Type::String => any::<String>().prop_map(Value::String).boxed(),
         ty if ty.is_bytes() => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
         Type::List(item) => prop::collection::vec(value_of(item), 0..4).prop_map(Value::List).boxed(),
@@ -153,7 +152,6 @@ fn widened(ty: &Type) -> Type {
 proptest! {
     #[test]
     fn a_type_survives_its_text(ty in any_type()) {
-        prop_assert_eq!(from_text(&to_text(&ty)).map(|t| t.to_string().len() > 0), Ok(true));
         let read = from_text(&to_text(&ty)).unwrap();
         prop_assert_eq!(fits(&ty, &read), Ok(()));
         prop_assert_eq!(fits(&read, &ty), Ok(()));
