@@ -88,7 +88,7 @@ pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8
         parser.generate_dwarf(GenerateDwarf::Lines);
         let name = shown.file_name().map(Path::new);
         let binary = caught(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
-        Cow::Owned(binary?.map_err(|e| format!("is not valid WAT: {e}"))?)
+        Cow::Owned(binary?.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string())))?)
     } else {
         return Err("is not WebAssembly: it does not start with `\\0asm`".to_owned());
     };
@@ -99,6 +99,14 @@ pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8
         return Err("is a core module; only components are supported yet".to_owned());
     }
     Err("is WebAssembly of a version that is not known".to_owned())
+}
+
+/// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.
+fn placed(text: &str) -> String {
+    let mut lines = text.lines();
+    let reason = lines.next().unwrap_or_default();
+    let place = lines.find_map(|line| line.trim_start().strip_prefix("--> "));
+    place.map_or_else(|| reason.to_owned(), |place| format!("{reason} ({place})"))
 }
 
 /// Runs a decoder over bytes that nobody vouches for: what would be a crash becomes an answer.
@@ -201,4 +209,15 @@ pub fn wit_text(plugin: &Plugin) -> Result<String, String> {
     let mut printer = WitPrinter::default();
     printer.print(decoded.resolve(), decoded.package(), &[]).map_err(|e| e.to_string())?;
     Ok(printer.output.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_wat_has_its_place_and_no_picture() {
+        let error = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
+        assert!(error.starts_with("is not valid WAT: ") && error.ends_with(" (x.wat:2:4)"), "{error}");
+    }
 }
