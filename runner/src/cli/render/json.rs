@@ -16,23 +16,12 @@ use serde::ser::SerializeMap;
 /// A build, whole.
 #[derive(Serialize)]
 pub(crate) struct BuildJson<'a> {
-    id: u64,
-    job_id: &'a str,
-    status: BuildStatus,
-    created: Timestamp,
-    start_time: Option<Timestamp>,
-    end_time: Option<Timestamp>,
-    started: bool,
-    finished: bool,
-    success: bool,
-    skipped: bool,
-    attempt: u32,
+    #[serde(flatten)]
+    brief: BriefJson<'a>,
     owner: Option<&'a str>,
-    plugin: Option<&'a str>,
     config: Json<'a>,
     retval: Option<Json<'a>>,
     retval_type: Option<&'a str>,
-    exception: Option<FailureJson<'a>>,
     exception_tb: &'a [Frame],
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<&'a [Progress]>,
@@ -41,23 +30,11 @@ pub(crate) struct BuildJson<'a> {
 impl<'a> BuildJson<'a> {
     pub(crate) fn new(build: &'a Build, progress: Option<&'a [Progress]>) -> Self {
         Self {
-            id: build.id,
-            job_id: &build.job_id,
-            status: build.status(),
-            created: build.created,
-            start_time: build.start_time,
-            end_time: build.end_time,
-            started: build.started,
-            finished: build.finished,
-            success: build.success,
-            skipped: build.skipped,
-            attempt: build.attempt,
+            brief: BriefJson::new(build),
             owner: build.owner.as_deref(),
-            plugin: build.plugin.as_deref(),
             config: Json(&build.config),
             retval: build.retval.as_ref().map(Json),
             retval_type: build.retval_type.as_deref(),
-            exception: build.exception.as_ref().map(FailureJson),
             exception_tb: &build.exception_tb,
             progress,
         }

@@ -1,20 +1,22 @@
 //! The contract of a store, by the method names of the Python library that jobcontrol descends from.
 //!
 //! Every change is a [`Write`] handed to [`Storage::submit`], so that a backend can commit together what waits
-//! together; the methods named for one change each are built on it. A backend passes the suite in `tests/storage.rs`.
+//! together; the methods named for one change each are built on it. A backend passes the suite in `tests/storage`.
+//!
+//! - here: the trait, and what can be asked for
+//! - `write`: the changes
+//! - `pack`: failures, ends of builds and log records as they are stored, and back
+
+mod pack;
+mod write;
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
-use serde::Deserialize;
-use serde::Serialize;
-
 use crate::build::Build;
 use crate::build::Failure;
-use crate::build::Frame;
-use crate::build::cut_failure;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
@@ -23,6 +25,19 @@ use crate::progress::Progress;
 use crate::value;
 use crate::value::PackError;
 use crate::value::Value;
+
+pub use pack::pack_finish;
+pub use pack::pack_record;
+pub use pack::unpack_failure;
+pub use pack::unpack_frames;
+pub use pack::unpack_record;
+pub use write::FinishBuild;
+pub use write::Guard;
+pub use write::LogRow;
+pub use write::NewBuild;
+pub use write::PruneLog;
+pub use write::StartBuild;
+pub use write::Write;
 
 /// What a store could not do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,113 +58,6 @@ pub enum StorageError {
 
 /// The result of a store's method.
 pub type Result<T> = std::result::Result<T, StorageError>;
-
-/// A change to the store. Values come packed, so that a writer only writes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Write {
-    /// A new build; answered with its id.
-    CreateBuild(NewBuild),
-    /// An attempt begins.
-    StartBuild(StartBuild),
-    /// A build ends.
-    FinishBuild(FinishBuild),
-    /// The newest report of a group.
-    Progress(u64, Progress),
-    /// A log record.
-    Log(u64, LogRow),
-    /// A build goes, with its progress and log.
-    DeleteBuild(u64),
-    /// Log records go; answered with their number.
-    PruneLog(PruneLog),
-    /// The bytes of a plugin, kept once per digest.
-    Plugin(Arc<str>, Arc<[u8]>),
-}
-
-/// A build to be created.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewBuild {
-    /// The job.
-    pub job_id: Arc<str>,
-    /// The packed build config.
-    pub config: Arc<[u8]>,
-    /// SHA-256 of the plugin.
-    pub plugin: Option<Arc<str>>,
-    /// WIT text of the return value's type.
-    pub retval_type: Option<Arc<str>>,
-    /// When it is created.
-    pub created: Timestamp,
-    /// Starts it in the same moment, as this owner's first attempt.
-    pub start: Option<Arc<str>>,
-}
-
-/// An attempt that begins.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StartBuild {
-    /// The build.
-    pub id: u64,
-    /// The process that runs it.
-    pub owner: Option<Arc<str>>,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// Who may end a build: the owner of that attempt, while it has not ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Guard {
-    /// The process that runs it.
-    pub owner: Arc<str>,
-    /// The attempt.
-    pub attempt: u32,
-}
-
-/// A build that ends.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FinishBuild {
-    /// The build.
-    pub id: u64,
-    /// Who says so; none to end it whatever its state is.
-    pub guard: Option<Guard>,
-    /// When.
-    pub time: Timestamp,
-    /// Whether it ended well.
-    pub success: bool,
-    /// Whether there was nothing to do.
-    pub skipped: bool,
-    /// The packed return value.
-    pub retval: Option<Vec<u8>>,
-    /// SHA-256 of `retval`.
-    pub retval_digest: Option<String>,
-    /// The packed failure.
-    pub exception: Option<Vec<u8>>,
-    /// The packed traceback.
-    pub exception_tb: Option<Vec<u8>>,
-}
-
-/// A log record to be stored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogRow {
-    /// When it was written.
-    pub created: Timestamp,
-    /// 10 to 50.
-    pub level: i64,
-    /// Message, target, fields and failure, packed.
-    pub record: Vec<u8>,
-    /// The packed traceback of the failure.
-    pub exception_tb: Option<Vec<u8>>,
-}
-
-/// Which log records go: those that fit every part that is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PruneLog {
-    /// Only those of this job's builds.
-    pub job_id: Option<String>,
-    /// Only those of this build.
-    pub build_id: Option<u64>,
-    /// Only those written before this moment.
-    pub before: Option<Timestamp>,
-    /// Only those at or below this level.
-    pub level: Option<i64>,
-}
 
 /// The answer to a write: the id of a new build, or the number of rows for what deletes.
 pub type Written = u64;
@@ -491,108 +399,6 @@ pub trait Storage: Send + Sync {
     /// Packs a failure and its traceback as they are stored. Never fails: what cannot be packed is left out, and the
     /// message says so.
     fn pack_exception(&self, failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
-        pack_failure(failure)
+        pack::pack_failure(failure)
     }
-}
-
-/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the reason kept.
-pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finish) -> FinishBuild {
-    let mut success = finish.success.unwrap_or(true);
-    let mut exception = finish.exception;
-    let retval = match finish.retval.as_ref().map(value::pack).transpose() {
-        Ok(packed) => packed,
-        Err(error) => {
-            success = false;
-            let message = format!("the return value could not be packed: {error}");
-            exception.get_or_insert_with(|| Failure::new("retval", message));
-            None
-        }
-    };
-    let (exception, exception_tb) = match exception.map(pack_failure) {
-        Some((exception, tb)) => (Some(exception), tb),
-        None => (None, None),
-    };
-    FinishBuild {
-        id,
-        guard,
-        time,
-        success,
-        skipped: finish.skipped,
-        retval_digest: retval.as_deref().map(value::digest),
-        retval,
-        exception,
-        exception_tb,
-    }
-}
-
-/// As [`Storage::pack_exception`].
-fn pack_failure(failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
-    let (failure, frames) = packable(failure);
-    let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
-        let placeholder =
-            Failure::new(&failure.kind, format!("{} (the rest could not be packed: {error})", failure.message));
-        rmp_serde::to_vec_named(&placeholder)
-    });
-    (packed.unwrap_or_default(), frames)
-}
-
-/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its packed frames.
-fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
-    cut_failure(&mut failure);
-    if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
-        failure.value = Some(Value::String(format!("could not be packed: {error}")));
-    }
-    let frames = std::mem::take(&mut failure.frames);
-    let packed = if frames.is_empty() { None } else { rmp_serde::to_vec_named(&frames).ok() };
-    (failure, packed)
-}
-
-/// Reads a packed failure; where that fails, one that says so.
-pub fn unpack_failure(bytes: &[u8]) -> Failure {
-    rmp_serde::from_slice(bytes)
-        .unwrap_or_else(|error| Failure::new("unknown", format!("the stored failure could not be read: {error}")))
-}
-
-/// Reads a packed traceback; where that fails, one frame that says so.
-pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
-    rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
-        vec![Frame { function: format!("the stored traceback could not be read: {error}"), ..Frame::default() }]
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackedRecord {
-    message: String,
-    #[serde(default)]
-    target: String,
-    #[serde(default)]
-    fields: Vec<(String, String)>,
-    #[serde(default)]
-    exception: Option<Failure>,
-}
-
-/// Packs a log record as it is stored.
-pub fn pack_record(record: NewRecord) -> LogRow {
-    let NewRecord { created, level, message, target, fields, failure } = record;
-    let (exception, exception_tb) = failure.map(packable).unzip();
-    let packed = PackedRecord { message, target, fields, exception };
-    // Only a failure's value could refuse to be packed, and that has its placeholder by now.
-    let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
-    LogRow { created, level, record, exception_tb: exception_tb.flatten() }
-}
-
-/// Reads a stored log record.
-pub fn unpack_record(row: &LogRow) -> NewRecord {
-    let packed: PackedRecord = rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
-        message: format!("the stored record could not be read: {error}"),
-        target: String::new(),
-        fields: Vec::new(),
-        exception: None,
-    });
-    let mut failure = packed.exception;
-    if let (Some(failure), Some(tb)) = (&mut failure, &row.exception_tb) {
-        failure.frames = unpack_frames(tb);
-    }
-    let PackedRecord { message, target, fields, .. } = packed;
-    NewRecord { created: row.created, level: row.level, message, target, fields, failure }
 }

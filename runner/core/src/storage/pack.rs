@@ -1,0 +1,119 @@
+//! Failures, ends of builds and log records as they are stored, and back.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::build::Failure;
+use crate::build::Frame;
+use crate::build::cut_failure;
+use crate::clock::Timestamp;
+use crate::event::NewRecord;
+use crate::value;
+use crate::value::Value;
+
+use super::Finish;
+use super::FinishBuild;
+use super::Guard;
+use super::LogRow;
+
+/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the reason kept.
+pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finish) -> FinishBuild {
+    let mut success = finish.success.unwrap_or(true);
+    let mut exception = finish.exception;
+    let retval = match finish.retval.as_ref().map(value::pack).transpose() {
+        Ok(packed) => packed,
+        Err(error) => {
+            success = false;
+            let message = format!("the return value could not be packed: {error}");
+            exception.get_or_insert_with(|| Failure::new("retval", message));
+            None
+        }
+    };
+    let (exception, exception_tb) = match exception.map(pack_failure) {
+        Some((exception, tb)) => (Some(exception), tb),
+        None => (None, None),
+    };
+    FinishBuild {
+        id,
+        guard,
+        time,
+        success,
+        skipped: finish.skipped,
+        retval_digest: retval.as_deref().map(value::digest),
+        retval,
+        exception,
+        exception_tb,
+    }
+}
+
+/// As [`Storage::pack_exception`].
+pub(super) fn pack_failure(failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
+    let (failure, frames) = packable(failure);
+    let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
+        let placeholder =
+            Failure::new(&failure.kind, format!("{} (the rest could not be packed: {error})", failure.message));
+        rmp_serde::to_vec_named(&placeholder)
+    });
+    (packed.unwrap_or_default(), frames)
+}
+
+/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its packed frames.
+fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
+    cut_failure(&mut failure);
+    if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
+        failure.value = Some(Value::String(format!("could not be packed: {error}")));
+    }
+    let frames = std::mem::take(&mut failure.frames);
+    let packed = if frames.is_empty() { None } else { rmp_serde::to_vec_named(&frames).ok() };
+    (failure, packed)
+}
+
+/// Reads a packed failure; where that fails, one that says so.
+pub fn unpack_failure(bytes: &[u8]) -> Failure {
+    rmp_serde::from_slice(bytes)
+        .unwrap_or_else(|error| Failure::new("unknown", format!("the stored failure could not be read: {error}")))
+}
+
+/// Reads a packed traceback; where that fails, one frame that says so.
+pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
+    rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
+        vec![Frame { function: format!("the stored traceback could not be read: {error}"), ..Frame::default() }]
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct PackedRecord {
+    message: String,
+    #[serde(default)]
+    target: String,
+    #[serde(default)]
+    fields: Vec<(String, String)>,
+    #[serde(default)]
+    exception: Option<Failure>,
+}
+
+/// Packs a log record as it is stored.
+pub fn pack_record(record: NewRecord) -> LogRow {
+    let NewRecord { created, level, message, target, fields, failure } = record;
+    let (exception, exception_tb) = failure.map(packable).unzip();
+    let packed = PackedRecord { message, target, fields, exception };
+    // Only a failure's value could refuse to be packed, and that has its placeholder by now.
+    let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
+    LogRow { created, level, record, exception_tb: exception_tb.flatten() }
+}
+
+/// Reads a stored log record.
+pub fn unpack_record(row: &LogRow) -> NewRecord {
+    let packed: PackedRecord = rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
+        message: format!("the stored record could not be read: {error}"),
+        target: String::new(),
+        fields: Vec::new(),
+        exception: None,
+    });
+    let mut failure = packed.exception;
+    if let (Some(failure), Some(tb)) = (&mut failure, &row.exception_tb) {
+        failure.frames = unpack_frames(tb);
+    }
+    let PackedRecord { message, target, fields, .. } = packed;
+    NewRecord { created: row.created, level: row.level, message, target, fields, failure }
+}

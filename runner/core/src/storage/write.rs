@@ -1,0 +1,113 @@
+//! The changes to a store. Values come packed, so that a writer only writes.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::progress::Progress;
+
+/// A change to the store. Values come packed, so that a writer only writes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A new build; answered with its id.
+    CreateBuild(NewBuild),
+    /// An attempt begins.
+    StartBuild(StartBuild),
+    /// A build ends.
+    FinishBuild(FinishBuild),
+    /// The newest report of a group.
+    Progress(u64, Progress),
+    /// A log record.
+    Log(u64, LogRow),
+    /// A build goes, with its progress and log.
+    DeleteBuild(u64),
+    /// Log records go; answered with their number.
+    PruneLog(PruneLog),
+    /// The bytes of a plugin, kept once per digest.
+    Plugin(Arc<str>, Arc<[u8]>),
+}
+
+/// A build to be created.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewBuild {
+    /// The job.
+    pub job_id: Arc<str>,
+    /// The packed build config.
+    pub config: Arc<[u8]>,
+    /// SHA-256 of the plugin.
+    pub plugin: Option<Arc<str>>,
+    /// WIT text of the return value's type.
+    pub retval_type: Option<Arc<str>>,
+    /// When it is created.
+    pub created: Timestamp,
+    /// Starts it in the same moment, as this owner's first attempt.
+    pub start: Option<Arc<str>>,
+}
+
+/// An attempt that begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StartBuild {
+    /// The build.
+    pub id: u64,
+    /// The process that runs it.
+    pub owner: Option<Arc<str>>,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// Who may end a build: the owner of that attempt, while it has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    /// The process that runs it.
+    pub owner: Arc<str>,
+    /// The attempt.
+    pub attempt: u32,
+}
+
+/// A build that ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishBuild {
+    /// The build.
+    pub id: u64,
+    /// Who says so; none to end it whatever its state is.
+    pub guard: Option<Guard>,
+    /// When.
+    pub time: Timestamp,
+    /// Whether it ended well.
+    pub success: bool,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// The packed return value.
+    pub retval: Option<Vec<u8>>,
+    /// SHA-256 of `retval`.
+    pub retval_digest: Option<String>,
+    /// The packed failure.
+    pub exception: Option<Vec<u8>>,
+    /// The packed traceback.
+    pub exception_tb: Option<Vec<u8>>,
+}
+
+/// A log record to be stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogRow {
+    /// When it was written.
+    pub created: Timestamp,
+    /// 10 to 50.
+    pub level: i64,
+    /// Message, target, fields and failure, packed.
+    pub record: Vec<u8>,
+    /// The packed traceback of the failure.
+    pub exception_tb: Option<Vec<u8>>,
+}
+
+/// Which log records go: those that fit every part that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PruneLog {
+    /// Only those of this job's builds.
+    pub job_id: Option<String>,
+    /// Only those of this build.
+    pub build_id: Option<u64>,
+    /// Only those written before this moment.
+    pub before: Option<Timestamp>,
+    /// Only those at or below this level.
+    pub level: Option<i64>,
+}
