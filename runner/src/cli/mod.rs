@@ -50,26 +50,29 @@ struct Cli {
     command: Command,
 }
 
-const AFTER_HELP: &str = "Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
+const AFTER_HELP: &str = "The global options can be given as JOBCONTROL_JOBS, _STORE, _CONFIG, _CACHE, _FORMAT and _COLOR.
+
+Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
 3 the manifests do not check, 4 not found, 5 storage, 70 a bug, 130 interrupted.";
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// The folder of jobs [default: jobs]
-    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_JOBS", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_JOBS", hide_env = true)]
     jobs: Option<PathBuf>,
     /// Where builds are kept, sqlite:PATH or memory: [default: sqlite:jobcontrol.db]
-    #[arg(long, global = true, value_name = "URL", env = "JOBCONTROL_STORE", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "URL", env = "JOBCONTROL_STORE", hide_env = true)]
     store: Option<String>,
     /// The operator's file [default: jobcontrol.yaml, if it is there]
-    #[arg(long, global = true, value_name = "FILE", env = "JOBCONTROL_CONFIG", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "JOBCONTROL_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
     /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
-    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env = true)]
     cache: Option<PathBuf>,
     /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot or mermaid
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env = true)]
     format: Format,
     /// Show no log and no progress
     #[arg(long, short, global = true, conflicts_with = "verbose")]
@@ -79,7 +82,7 @@ struct Global {
     verbose: bool,
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
-    #[arg(hide_env_values = true)]
+    #[arg(hide_env = true)]
     color: Color,
 }
 
