@@ -159,7 +159,11 @@ impl App {
         watch(receiver);
         let ends = runtime.block_on(task);
         runtime.shutdown_background();
-        ends.map_err(|e| AppError::Machine(e.to_string()))
+        match ends {
+            Ok(ends) => Ok(ends),
+            Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+            Err(stopped) => Err(AppError::Machine(stopped.to_string())),
+        }
     }
 
     /// An executor on this store.
