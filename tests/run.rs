@@ -136,6 +136,56 @@ fn a_broken_manifest_stops_only_those_who_need_it() {
 }
 
 #[test]
+fn a_job_that_cannot_be_read_is_not_run_and_its_dependents_name_it() {
+    let folder = sums().file(
+        "jobs/x.yaml",
+        "jobs:
+  - { id: unset, function: add:add, args: [1, 2], title: \"${HOME}\" }
+  - { id: typo, functoin: add:add }
+  - { id: needs-typo, function: add:add, args: [!retval typo, 2] }
+  - { id: huge, function: add:add, args: [1, 1e400] }
+",
+    );
+    let answer = folder.run(&["run", "unset"]).code(3);
+    assert!(answer.stderr.contains("`HOME` may not be taken from the environment"), "{answer:#?}");
+    assert!(!answer.stderr.contains("functoin"), "only what the job needs: {answer:#?}");
+    let answer = folder.run(&["run", "needs-typo"]).code(3);
+    assert!(answer.stderr.contains("unknown key `functoin`"), "{answer:#?}");
+    assert!(!answer.stderr.contains("there is no job"), "{answer:#?}");
+    folder.run(&["run", "huge"]).code(3).says("1e400 is out of range for every float");
+    assert_eq!(folder.json(&["builds"]), json!([]));
+    folder.run(&["run", "one"]).code(0).stdout("3\n");
+}
+
+#[test]
+fn a_link_that_leaves_the_jobs_folder_is_not_followed() {
+    let folder = sums();
+    std::os::unix::fs::symlink("/", folder.path("jobs/everything")).expect("a link");
+    let answer = folder.run(&["check"]).code(3);
+    assert!(answer.stdout.contains("`jobs/everything` is a link to a folder outside the jobs folder"), "{answer:#?}");
+    folder.run(&["run", "one"]).code(0).stdout("3\n");
+}
+
+#[test]
+fn a_long_chain_is_drawn_as_far_as_it_helps() {
+    let mut text = "jobs:\n  - { id: j0, function: add:add, args: [1, 1] }\n".to_owned();
+    for i in 1..3_000 {
+        text.push_str(&format!("  - {{ id: j{i}, function: add:add, args: [!retval j{}, 1] }}\n", i - 1));
+    }
+    let answer = Folder::new().guest("add.wat").file("jobs/chain.yaml", text).run(&["graph"]).code(0);
+    assert!(answer.stdout.contains("(more below: `jobcontrol graph j2935`)"), "{}", answer.stdout.len());
+}
+
+#[test]
+fn a_store_is_a_path_and_nothing_else() {
+    let folder = sums();
+    folder.run(&["run", "one", "--store", "sqlite::memory:"]).code(0).stdout("3\n");
+    assert!(folder.path(":memory:").is_file());
+    folder.run(&["run", "one", "--store", "sqlite:file:x.db"]).code(0);
+    assert!(folder.path("file:x.db").is_file());
+}
+
+#[test]
 fn what_is_not_there_is_said_with_the_nearest_name() {
     let folder = sums();
     folder.run(&["run", "ona"]).code(4).says("error: there is no job `ona`; did you mean `one`?");

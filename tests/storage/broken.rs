@@ -55,7 +55,7 @@ fn a_database_of_another_program() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE build (id INTEGER); PRAGMA user_version = 0").unwrap();
-    refused(&path, "build");
+    refused(&path, "a database of another program");
     let db = Connection::open(&path).unwrap();
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
     assert_eq!(tables, 1, "nothing of ours is left in it");

@@ -73,9 +73,10 @@ impl Graph {
     }
 }
 
-/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order.
-pub fn check(jobs: Vec<Job>, plugins: &[Lookup]) -> Graph {
-    let mut graph = Graph::default();
+/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order; `broken` the jobs that
+/// could not be read.
+pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Diagnostic>>) -> Graph {
+    let mut graph = Graph { broken, ..Graph::default() };
     let mut places: BTreeMap<String, Arc<Job>> = BTreeMap::new();
     for (job, lookup) in jobs.into_iter().zip(plugins) {
         let job = Arc::new(job);

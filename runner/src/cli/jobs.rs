@@ -79,7 +79,8 @@ fn mention_problems(app: &App, out: &Out, catalog: &Catalog) {
     }
     let count = catalog.diagnostics().len();
     if count > 0 {
-        out.warn(&format!("{count} mistakes in the manifests: `jobcontrol check` shows them"));
+        let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+        out.warn(&format!("{mistakes} in the manifests: `jobcontrol check` shows them"));
     }
 }
 
@@ -283,24 +284,36 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
 
 /// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded again.
 fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
-    fn branch<'a>(graph: &'a Graph, id: &'a str, shown: &mut BTreeSet<&'a str>) -> termtree::Tree<String> {
+    /// Deeper than this a picture helps nobody, and drawing it would recurse as deep.
+    const DEEPEST: usize = 64;
+    fn branch<'a>(
+        graph: &'a Graph,
+        id: &'a str,
+        depth: usize,
+        shown: &mut BTreeSet<&'a str>,
+    ) -> termtree::Tree<String> {
         let needs = graph.dependencies.get(id).map(Vec::as_slice).unwrap_or_default();
         if !shown.insert(id) && !needs.is_empty() {
             return termtree::Tree::new(format!("{id} (see above)"));
         }
-        termtree::Tree::new(id.to_owned()).with_leaves(needs.iter().map(|need| branch(graph, need, shown)))
+        if depth == DEEPEST && !needs.is_empty() {
+            return termtree::Tree::new(format!("{id} (more below: `jobcontrol graph {id}`)"));
+        }
+        let leaves = needs.iter().map(|need| branch(graph, need, depth + 1, shown));
+        termtree::Tree::new(id.to_owned()).with_leaves(leaves)
     }
     let mut shown = BTreeSet::new();
     let needed: BTreeSet<&str> =
         ids.iter().filter_map(|id| graph.dependencies.get(*id)).flatten().map(String::as_str).collect();
     let mut text = String::new();
     for id in ids.iter().filter(|id| !needed.contains(*id)) {
-        text.push_str(&branch(graph, id, &mut shown).to_string());
+        text.push_str(&branch(graph, id, 0, &mut shown).to_string());
     }
-    // Jobs that wait for each other hang below nothing.
+    // Jobs that wait for each other hang below nothing; what lies deeper than the deepest is named where it was cut.
+    let below = graph.closure(shown.iter().copied());
     for id in ids {
-        if !shown.contains(id) {
-            text.push_str(&branch(graph, id, &mut shown).to_string());
+        if !shown.contains(id) && !below.contains(id) {
+            text.push_str(&branch(graph, id, 0, &mut shown).to_string());
         }
     }
     text

@@ -106,6 +106,9 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
         out.json(&records.iter().map(RecordJson::new).collect::<Vec<_>>())?;
     } else {
         print_new(&*storage, out, &mut filter)?;
+        if filter.after.is_none() {
+            out.say("no log records");
+        }
     }
     Ok(error::DONE)
 }

@@ -50,7 +50,8 @@ struct Cli {
     command: Command,
 }
 
-const AFTER_HELP: &str = "The global options can be given as JOBCONTROL_JOBS, _STORE, _CONFIG, _CACHE, _FORMAT and _COLOR.
+const AFTER_HELP: &str =
+    "The global options can be given as JOBCONTROL_JOBS, _STORE, _CONFIG, _CACHE, _FORMAT and _COLOR.
 
 Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
 3 the manifests do not check, 4 not found, 5 storage, 70 a bug, 130 interrupted.";

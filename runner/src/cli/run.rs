@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
 
 use clap::Args;
 use jobcontrol_core::build::Build;
@@ -90,8 +90,11 @@ fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError> {
     }
     if !problems.is_empty() {
         let mut problems: Vec<Diagnostic> = problems.into_iter().cloned().collect();
-        // A job that cannot be read is missing to those that need it, and its own mistake says why.
-        problems.extend(catalog.problems.iter().cloned());
+        // A job that is not there may stand in a file that cannot be read.
+        let closure = catalog.graph.closure(targets.iter().copied());
+        if !closure.iter().all(known) {
+            problems.extend(catalog.problems.iter().cloned());
+        }
         problems.sort_by(|a, b| a.order().cmp(&b.order()));
         return Err(CliError::Diagnostics(problems));
     }
@@ -152,15 +155,20 @@ fn arm(out: &Out, catalog: &Catalog, plan: &Plan, yes: bool) -> Result<(), CliEr
     Ok(())
 }
 
+/// Signals that come this close are one: a terminal and a supervisor both pass on the same Ctrl-C.
+const ONE_PRESS: Duration = Duration::from_millis(300);
+
 /// The first Ctrl-C cancels the builds, the second leaves at once.
 fn interruptible() -> Result<Cancel, CliError> {
     let (switch, cancel) = Cancel::pair();
-    let presses = AtomicUsize::new(0);
-    ctrlc::set_handler(move || {
-        if presses.fetch_add(1, Ordering::SeqCst) > 0 {
-            render::quit_now();
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || match first {
+        None => {
+            first = Some(Instant::now());
+            switch.send_replace(true);
         }
-        switch.send_replace(true);
+        Some(at) if at.elapsed() < ONE_PRESS => {}
+        Some(_) => render::quit_now(),
     })
     .map_err(|e| CliError::Failed(format!("Ctrl-C cannot be caught: {e}")))?;
     Ok(cancel)

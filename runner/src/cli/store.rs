@@ -9,6 +9,7 @@ use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
+use crate::execute::rescuer::alive;
 use crate::record::StoreUrl;
 
 /// What to do with the store.
@@ -58,7 +59,11 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
             if !yes {
                 confirm(out, &url)?;
             }
-            app.storage(true)?.uninstall()?;
+            let storage = app.storage(true)?;
+            if let Some(build) = alive(&*storage, &app.settings.store)?.first() {
+                return Err(CliError::Usage(format!("build {build} is running; nothing was removed")));
+            }
+            storage.uninstall()?;
             ("uninstalled", format!("the store `{url}` is empty"), None)
         }
         StoreCommand::Backup { file } => {

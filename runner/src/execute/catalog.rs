@@ -76,8 +76,7 @@ impl Catalog {
     ///
     /// The folder itself cannot be read.
     pub fn load(workspace: &Workspace) -> Result<Self, String> {
-        let (jobs, problems, manifests) = read_folder(workspace)?;
-        Ok(checked(workspace, jobs, problems, manifests))
+        Ok(checked(workspace, read_folder(workspace)?))
     }
 
     /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is wrong with them.
@@ -86,26 +85,41 @@ impl Catalog {
     ///
     /// The folder itself cannot be read.
     pub fn load_for(workspace: &Workspace, targets: &[&str]) -> Result<Self, String> {
-        let (jobs, problems, manifests) = read_folder(workspace)?;
+        let folder = read_folder(workspace)?;
         let mut needed: BTreeSet<&str> = BTreeSet::new();
+        let mut by_id: HashMap<&str, Vec<&Job>> = HashMap::new();
+        folder.jobs.iter().for_each(|job| by_id.entry(&job.id).or_default().push(job));
         let mut next: Vec<&str> = targets.to_vec();
         while let Some(id) = next.pop() {
             if needed.insert(id) {
-                let named = jobs.iter().filter(|job| job.id == id);
-                next.extend(named.flat_map(Job::dependency_ids).map(|(id, _)| id));
+                let named = by_id.get(id).into_iter().flatten();
+                next.extend(named.flat_map(|job| job.dependency_ids()).map(|(id, _)| id));
             }
         }
-        let some: Vec<_> = jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();
-        let all_known = needed.iter().all(|id| some.iter().any(|job| job.id == *id));
-        let partial = checked(workspace, some, Vec::new(), manifests);
-        if all_known && partial.is_sound() {
-            return Ok(Self { problems, ..partial });
+        let all_can_be_read = needed.iter().all(|id| by_id.contains_key(id) && !folder.broken.contains_key(*id));
+        if all_can_be_read {
+            let jobs = folder.jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();
+            let some = Folder { jobs, manifests: folder.manifests, ..Folder::default() };
+            let partial = checked(workspace, some);
+            if partial.is_sound() {
+                return Ok(Self { problems: folder.problems, ..partial });
+            }
         }
-        Ok(checked(workspace, jobs, problems, manifests))
+        Ok(checked(workspace, folder))
     }
 }
 
-fn checked(workspace: &Workspace, jobs: Vec<Job>, problems: Vec<Diagnostic>, manifests: usize) -> Catalog {
+/// What was read of a folder, before plugins are looked for.
+#[derive(Default)]
+struct Folder {
+    jobs: Vec<Job>,
+    broken: BTreeMap<String, Vec<Diagnostic>>,
+    problems: Vec<Diagnostic>,
+    manifests: usize,
+}
+
+fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
+    let Folder { jobs, broken, problems, manifests } = folder;
     let mut finder = PluginFinder::new(workspace);
     let lookups: Vec<_> = jobs.iter().map(|job| finder.find(job)).collect();
     let mut granted = BTreeMap::new();
@@ -115,14 +129,12 @@ fn checked(workspace: &Workspace, jobs: Vec<Job>, problems: Vec<Diagnostic>, man
         granted.insert(job.id.clone(), grants);
         refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
     }
-    let mut graph = check(jobs, &lookups);
+    let mut graph = check(jobs, &lookups, broken);
     for (job, problem) in refused {
         graph.broken.entry(job).or_default().push(problem);
     }
     Catalog { graph, problems, granted, manifests }
 }
-
-type Folder = (Vec<Job>, Vec<Diagnostic>, usize);
 
 fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
     let folder = &workspace.jobs;
@@ -131,14 +143,28 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         let what = if folder.exists() { "is no folder" } else { "is missing" };
         return Err(format!("the jobs folder `{shown}` {what}"));
     }
-    let (mut jobs, mut problems, mut manifests) = (Vec::new(), Vec::new(), 0);
+    let mut read = Folder::default();
+    let real = folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
     let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !hidden(entry.file_name())) {
+    // A link to a folder elsewhere could lead through the whole machine.
+    let leaves = |entry: &walkdir::DirEntry| {
+        let linked = entry.path_is_symlink() && entry.file_type().is_dir();
+        linked && !entry.path().canonicalize().is_ok_and(|target| target.starts_with(&real))
+    };
+    let mut outside = Vec::new();
+    let inside = |entry: &walkdir::DirEntry| {
+        let leaves = entry.depth() > 0 && leaves(entry);
+        if leaves {
+            outside.push(entry.path().to_owned());
+        }
+        entry.depth() == 0 || (!hidden(entry.file_name()) && !leaves)
+    };
+    for entry in walk.filter_entry(inside) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                problems.push(Diagnostic::of(format!("the jobs folder cannot be read: {error}")));
+                read.problems.push(Diagnostic::of(format!("the jobs folder cannot be read: {error}")));
                 continue;
             }
         };
@@ -148,21 +174,28 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         }
         if entry.file_type().is_dir() {
             let message = format!("`{}` is a folder with the name of a manifest", path.display());
-            problems.push(Diagnostic::of(message).help("rename it without the ending"));
+            read.problems.push(Diagnostic::of(message).help("rename it without the ending"));
             continue;
         }
-        manifests += 1;
+        read.manifests += 1;
         match read_text(path) {
             Ok(text) => {
                 let source = Arc::new(Source { path: path.display().to_string(), text });
                 let within = path.parent().unwrap_or(folder).display().to_string();
                 let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
-                jobs.extend(manifest::parse(&source, &within, stem, &workspace.context, &mut problems));
+                let parsed = manifest::parse(&source, &within, stem, &workspace.context);
+                read.jobs.extend(parsed.jobs);
+                read.problems.extend(parsed.problems);
+                parsed.broken.into_iter().for_each(|(id, found)| read.broken.entry(id).or_default().extend(found));
             }
-            Err(problem) => problems.push(*problem),
+            Err(problem) => read.problems.push(*problem),
         }
     }
-    Ok((jobs, problems, manifests))
+    for path in outside {
+        let message = format!("`{}` is a link to a folder outside the jobs folder", path.display());
+        read.problems.push(Diagnostic::of(message).help("name that folder with `--jobs`, or copy the jobs here"));
+    }
+    Ok(read)
 }
 
 fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {

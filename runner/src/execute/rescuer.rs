@@ -16,6 +16,17 @@ use crate::record::StoreUrl;
 use crate::record::owner::bury;
 use crate::record::owner::is_alive;
 
+/// The running builds whose owners are alive.
+///
+/// # Errors
+///
+/// The store's.
+pub fn alive(storage: &dyn Storage, url: &StoreUrl) -> Result<Vec<u64>> {
+    let running = storage.get_running_builds()?.into_iter();
+    let owned = running.filter(|build| build.owner.as_ref().is_some_and(|owner| is_alive(url, owner)));
+    Ok(owned.map(|build| build.id).collect())
+}
+
 /// Ends the running builds of owners that are gone as failed, kind `interrupted`; answers their ids.
 ///
 /// # Errors

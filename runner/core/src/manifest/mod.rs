@@ -16,6 +16,7 @@ mod units;
 
 pub use environment::Environment;
 pub use node::parse_value;
+pub use parse::Parsed;
 pub use parse::parse;
 pub use parse::valid_id;
 pub use settings::CeilingFiles;

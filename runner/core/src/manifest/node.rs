@@ -39,6 +39,19 @@ pub(super) enum NodeKind {
 }
 
 impl Node {
+    /// From the first to the last place of this value and all within it.
+    pub(super) fn extent(&self) -> Span {
+        let within: Vec<&Self> = match &self.kind {
+            NodeKind::Scalar(_) => Vec::new(),
+            NodeKind::Seq(items) => items.iter().collect(),
+            NodeKind::Map(entries) => entries.iter().flat_map(|(key, value)| [key, value]).collect(),
+        };
+        within
+            .into_iter()
+            .map(Self::extent)
+            .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
+    }
+
     /// What a person would call this kind of value.
     pub(super) fn kind_name(&self) -> &'static str {
         match &self.kind {
@@ -237,6 +250,11 @@ impl Reader<'_> {
             if plain && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_))) {
                 *value = Value::Int(int);
             }
+            let overflows = matches!(value, Value::Float(x) if x.is_infinite());
+            if plain && overflows && node.text.contains(|c: char| c.is_ascii_digit()) {
+                let message = format!("{} is out of range for every float", node.text);
+                self.problems.push(Diagnostic::at(self.source, span, message).help("write `.inf` for infinity"));
+            }
             if !key
                 && !block
                 && (plain || double)
@@ -306,7 +324,10 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     let mut problems = Vec::new();
     let environment = Environment::default();
     let node = Reader { source: &source, environment: &environment, problems: &mut problems }.node(raw, true);
-    to_value(node)
+    match problems.first() {
+        Some(problem) => Err(problem.message.clone()),
+        None => to_value(node),
+    }
 }
 
 fn to_value(node: Node) -> Result<Value, String> {

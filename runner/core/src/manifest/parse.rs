@@ -51,34 +51,42 @@ const JOB_KEYS: &[&str] = &[
 const JOB_KEYS_LATER: &[&str] =
     &["schedule", "retry", "pool", "cleanup_function", "repr_function", "map", "needs", "reuse", "traceback"];
 
+/// What a manifest holds.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The jobs that can be read.
+    pub jobs: Vec<Job>,
+    /// The jobs that cannot, by their ids, with all that is wrong with each.
+    pub broken: Vec<(String, Vec<Diagnostic>)>,
+    /// What is wrong with the file itself, or with a job whose id is not known.
+    pub problems: Vec<Diagnostic>,
+}
+
 /// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it stands, `stem` its
-/// name without the ending, which is the id of a job that has none. A job with a mistake is left out.
-pub fn parse(
-    source: &Arc<Source>,
-    folder: &str,
-    stem: &str,
-    context: &Context,
-    problems: &mut Vec<Diagnostic>,
-) -> Vec<Job> {
-    let Some(root) = node::read(source, &context.environment, problems) else {
-        return Vec::new();
+/// name without the ending, which is the id of a job that has none.
+pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) -> Parsed {
+    let mut parsed = Parsed::default();
+    let Some(root) = node::read(source, &context.environment, &mut parsed.problems) else {
+        return parsed;
     };
     let NodeKind::Map(entries) = &root.kind else {
         let message = format!("a manifest is a mapping, found {}", root.kind_name());
         let help = "write `jobs:` with a list of jobs, or one job with `function:`";
-        problems.push(Diagnostic::at(source, root.span, message).help(help));
-        return Vec::new();
+        parsed.problems.push(Diagnostic::at(source, root.span, message).help(help));
+        return parsed;
     };
     let mut parser = Parser { source, folder, context };
     if !entries.iter().any(|(key, _)| key_text(key) == "jobs") {
-        return parser.job(root, Some(stem), problems).into_iter().collect();
+        parser.job(root, Some(stem), &mut parsed);
+        return parsed;
     }
-    let Some(mut fields) = Fields::new(source, problems, root, "a manifest") else {
-        return Vec::new();
+    let Some(mut fields) = Fields::new(source, &mut parsed.problems, root, "a manifest") else {
+        return parsed;
     };
     let items = fields.list("jobs").unwrap_or_default();
     fields.finish(&["jobs"], &[]);
-    items.into_iter().filter_map(|item| parser.job(item, None, problems)).collect()
+    items.into_iter().for_each(|item| parser.job(item, None, &mut parsed));
+    parsed
 }
 
 /// Whether a text can be a job's id.
@@ -93,10 +101,31 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn job(&mut self, node: Node, stem: Option<&str>, problems: &mut Vec<Diagnostic>) -> Option<Job> {
-        let before = problems.len();
+    fn job(&mut self, node: Node, stem: Option<&str>, parsed: &mut Parsed) {
+        // A variable that could not be filled in was reported while the text was read, and breaks the job it stands in.
+        let extent = node.extent();
+        let inside = |problem: &mut Diagnostic| {
+            problem.label.as_ref().is_some_and(|l| extent.start <= l.span.start && l.span.start <= extent.end)
+        };
+        let mut own: Vec<Diagnostic> = parsed.problems.extract_if(.., inside).collect();
+        let (id, job) = self.read_job(node, stem, &mut own);
+        match (job, id) {
+            (Some(job), _) if own.is_empty() => parsed.jobs.push(job),
+            (_, Some(id)) => parsed.broken.push((id, own)),
+            (_, None) => parsed.problems.extend(own),
+        }
+    }
+
+    fn read_job(
+        &mut self,
+        node: Node,
+        stem: Option<&str>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> (Option<String>, Option<Job>) {
         let whole = node.span;
-        let mut fields = Fields::new(self.source, problems, node, "a job")?;
+        let Some(mut fields) = Fields::new(self.source, problems, node, "a job") else {
+            return (None, None);
+        };
         let (id, id_span) = Self::id(&mut fields, stem, whole);
         let function = Self::function(&mut fields, whole);
         let args = fields.take("args");
@@ -132,13 +161,12 @@ impl Parser<'_> {
         let grants = Self::grants(&mut fields);
         let protected = fields.boolean("protected").unwrap_or(false);
         fields.finish(JOB_KEYS, JOB_KEYS_LATER);
-        if problems.len() > before {
-            return None;
-        }
-        let (function, _) = function?;
+        let (Some(known), Some((function, _))) = (id.clone(), function) else {
+            return (id, None);
+        };
         let notes = notes.map(|(text, _)| text);
-        Some(Job {
-            id: id?,
+        let job = Job {
+            id: known,
             title,
             notes,
             tags,
@@ -150,7 +178,8 @@ impl Parser<'_> {
             grants,
             protected,
             place,
-        })
+        };
+        (id, Some(job))
     }
 
     fn id(fields: &mut Fields<'_>, stem: Option<&str>, whole: Span) -> (Option<String>, Span) {
@@ -438,9 +467,9 @@ mod tests {
 
     fn parse_text(text: &str) -> (Vec<Job>, Vec<Diagnostic>) {
         let source = Arc::new(Source { path: "x.yaml".to_owned(), text: text.to_owned() });
-        let mut problems = Vec::new();
-        let jobs = parse(&source, "", "x", &Context::default(), &mut problems);
-        (jobs, problems)
+        let parsed = parse(&source, "", "x", &Context::default());
+        let broken = parsed.broken.into_iter().flat_map(|(_, problems)| problems);
+        (parsed.jobs, parsed.problems.into_iter().chain(broken).collect())
     }
 
     proptest! {

@@ -20,6 +20,9 @@ pub struct GrantedFolder {
     pub write: bool,
 }
 
+/// Where the kernel shows processes and devices, this one's own memory among them.
+const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
+
 /// What no job may be granted, and the most that any may be. All paths are absolute, with links resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilePolicy {
@@ -51,6 +54,9 @@ impl FilePolicy {
         let overlaps = |other: &Path| folder.starts_with(other) || other.starts_with(folder);
         if let Some((_, what)) = self.no_read.iter().find(|(kept, _)| overlaps(kept)) {
             return Err(format!(": it overlaps {what}"));
+        }
+        if KERNEL.iter().any(|kept| folder.starts_with(kept)) {
+            return Err(": it shows processes and devices, not files".to_owned());
         }
         if write && self.no_write.iter().any(|kept| overlaps(kept)) {
             return Err(" for writing: it overlaps the folders of jobs and plugins".to_owned());
@@ -112,6 +118,8 @@ mod tests {
         for path in ["cache", "cache/inner", "data/link", "data/link/inner", "."] {
             assert!(try_it(path, false).unwrap_err().contains("overlaps the cache"), "{path}");
         }
+        let kernel = policy.resolve(Path::new("/proc/self"), "/x", false).unwrap_err();
+        assert!(kernel.contains("processes and devices"), "{kernel}");
         assert!(try_it("nowhere", false).unwrap_err().contains("No such file"));
     }
 

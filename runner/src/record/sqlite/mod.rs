@@ -64,7 +64,11 @@ impl SqliteStorage {
     /// A folder that is missing, a file that cannot be written or is no database, or a store of a newer version.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Warn) -> Result<Self> {
         let failed = |error| failure(path, &error);
-        let db = Connection::open(path).map_err(failed)?;
+        // SQLite takes `:memory:` and `file:..` for more than paths; an absolute path is only a path.
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(failed)?;
+        refuse_foreign(&db, path)?;
         settle(&db).map_err(failed)?;
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
         if version > schema::VERSION {
@@ -97,6 +101,21 @@ impl SqliteStorage {
             readers.push(db);
         }
         result
+    }
+}
+
+/// A file of another program is left alone: it has tables and no version of ours.
+fn refuse_foreign(db: &Connection, path: &Path) -> Result<()> {
+    db.busy_timeout(READ_PATIENCE).map_err(|error| failure(path, &error))?;
+    let foreign = "SELECT (SELECT user_version FROM pragma_user_version) = 0 AND EXISTS
+        (SELECT 1 FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*')";
+    match db.query_row(foreign, [], |row| row.get(0)) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let path = path.display();
+            Err(StorageError::Backend(format!("the store `{path}`: it is a database of another program")))
+        }
+        Err(error) => Err(failure(path, &error)),
     }
 }
 
