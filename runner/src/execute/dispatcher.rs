@@ -1,7 +1,6 @@
 //! A plan to builds, in parallel where the graph allows.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobcontrol_core::event::Outcome;
@@ -49,10 +48,10 @@ pub async fn dispatch(
 ) -> BTreeMap<String, JobEnd> {
     let slots = Arc::new(Semaphore::new(SLOTS));
     let mut ends: BTreeMap<String, JobEnd> = BTreeMap::new();
-    let mut waiting: BTreeSet<String> = plan.order.into_iter().collect();
     let mut running = JoinSet::new();
+    let (mut waiting, mut ready) = Waiting::new(&plan);
     loop {
-        for id in ready(&mut waiting, &plan.waits_for, &mut ends) {
+        for id in ready {
             let (executor, catalog) = (Arc::clone(executor), Arc::clone(catalog));
             let overrides = overrides.get(&id).cloned().unwrap_or_default();
             let (slots, cancel) = (Arc::clone(&slots), cancel.clone());
@@ -63,37 +62,60 @@ pub async fn dispatch(
             });
         }
         match running.join_next().await {
-            Some(Ok((id, end))) => drop(ends.insert(id, end)),
+            Some(Ok((id, end))) => ready = waiting.ended(id, end, &mut ends),
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
             None => return ends,
         }
     }
 }
 
-/// Takes out of `waiting` what can start now, and ends what cannot start any more.
-fn ready(
-    waiting: &mut BTreeSet<String>,
-    waits_for: &BTreeMap<String, Vec<String>>,
-    ends: &mut BTreeMap<String, JobEnd>,
-) -> Vec<String> {
-    let mut ready = Vec::new();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|id| {
-            let needs = waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
-            if let Some(failed) = needs.iter().find(|need| ends.get(*need).is_some_and(|end| !end.is_success())) {
-                ends.insert(id.clone(), JobEnd::NeedFailed(failed.clone()));
-                return false;
+/// What waits for what: each end is looked at once by each job that waits for it.
+struct Waiting {
+    /// How many of its needs have not succeeded yet.
+    left: BTreeMap<String, usize>,
+    dependents: BTreeMap<String, Vec<String>>,
+}
+
+impl Waiting {
+    /// With the jobs that wait for nothing.
+    fn new(plan: &Plan) -> (Self, Vec<String>) {
+        let mut waiting = Self { left: BTreeMap::new(), dependents: BTreeMap::new() };
+        for id in &plan.order {
+            let needs = plan.waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
+            waiting.left.insert(id.clone(), needs.len());
+            for need in needs {
+                waiting.dependents.entry(need.clone()).or_default().push(id.clone());
             }
-            let done = needs.iter().all(|need| ends.contains_key(need));
-            if done {
-                ready.push(id.clone());
-            }
-            !done
-        });
-        if waiting.len() == before {
-            return ready;
         }
+        let ready = waiting.left.iter().filter(|(_, left)| **left == 0).map(|(id, _)| id.clone()).collect();
+        (waiting, ready)
+    }
+
+    /// Records an end; gives what can start now, and ends what cannot start any more.
+    fn ended(&mut self, id: String, end: JobEnd, ends: &mut BTreeMap<String, JobEnd>) -> Vec<String> {
+        let mut ready = Vec::new();
+        if end.is_success() {
+            for dependent in self.dependents.remove(&id).unwrap_or_default() {
+                if let Some(left) = self.left.get_mut(&dependent) {
+                    *left -= 1;
+                    if *left == 0 {
+                        ready.push(dependent);
+                    }
+                }
+            }
+        } else {
+            let mut failed = vec![id.clone()];
+            while let Some(need) = failed.pop() {
+                for dependent in self.dependents.remove(&need).unwrap_or_default() {
+                    if !ends.contains_key(&dependent) {
+                        ends.insert(dependent.clone(), JobEnd::NeedFailed(need.clone()));
+                        failed.push(dependent);
+                    }
+                }
+            }
+        }
+        ends.insert(id, end);
+        ready
     }
 }
 
