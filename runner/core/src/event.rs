@@ -115,5 +115,10 @@ pub enum EventKind {
     /// Some groups have newer reports.
     Progressed(Vec<Progress>),
     /// It ended, and the store has it.
-    Finished(Arc<Outcome>),
+    Finished {
+        /// How.
+        outcome: Arc<Outcome>,
+        /// Microseconds from its start to its end, as the store has them.
+        took: u64,
+    },
 }

@@ -12,6 +12,7 @@ use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::bind;
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
@@ -83,7 +84,8 @@ pub struct Created {
     /// Its id.
     pub id: u64,
     args: Vec<Value>,
-    attempt: u32,
+    /// When its first attempt started, if it has.
+    started: Option<Timestamp>,
 }
 
 /// Makes and runs builds.
@@ -159,16 +161,17 @@ impl Executor {
             }
         };
         self.keep_plugin(prepared).await?;
+        let created = self.recorder.storage().clock().now();
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
             config,
             plugin: Some(Arc::clone(&prepared.checked.plugin.digest)),
             retval_type: prepared.retval_type.clone(),
-            created: self.recorder.storage().clock().now(),
+            created,
             start: start.then(|| Arc::clone(&self.owner)),
         };
         let id = self.recorder.write(Write::CreateBuild(new)).await?;
-        Ok(Created { id, args, attempt: u32::from(start) })
+        Ok(Created { id, args, started: start.then_some(created) })
     }
 
     /// Runs a created build to its end, and answers with what the store then has.
@@ -182,13 +185,17 @@ impl Executor {
         created: Created,
         cancel: Cancel,
     ) -> Result<Arc<Outcome>, ExecuteError> {
-        let Created { id, args, mut attempt } = created;
-        if attempt == 0 {
-            let time = self.recorder.storage().clock().now();
-            let start = StartBuild { id, owner: Some(Arc::clone(&self.owner)), time };
-            self.recorder.write(Write::StartBuild(start)).await?;
-            attempt = 1;
-        }
+        let Created { id, args, started } = created;
+        let attempt = 1;
+        let started = match started {
+            Some(started) => started,
+            None => {
+                let time = self.recorder.storage().clock().now();
+                let start = StartBuild { id, owner: Some(Arc::clone(&self.owner)), time };
+                self.recorder.write(Write::StartBuild(start)).await?;
+                time
+            }
+        };
         let sink =
             Arc::new(BuildSink::new(id, Arc::clone(&prepared.job_id), self.recorder.clone(), self.observer.clone()));
         self.observe(&sink, EventKind::Started).await;
@@ -212,9 +219,10 @@ impl Executor {
             () = sink.beat() => Outcome::Failed(Failure::new("bug", "progress ended before the build")),
         };
         sink.flush().await;
-        let outcome = self.finish(prepared, &sink, attempt, outcome).await?;
+        let (outcome, ended) = self.finish(prepared, &sink, attempt, outcome).await?;
         let outcome = Arc::new(outcome);
-        self.observe(&sink, EventKind::Finished(Arc::clone(&outcome))).await;
+        let took = ended.since(started);
+        self.observe(&sink, EventKind::Finished { outcome: Arc::clone(&outcome), took }).await;
         Ok(outcome)
     }
 
@@ -230,7 +238,7 @@ impl Executor {
         sink: &BuildSink,
         attempt: u32,
         outcome: Outcome,
-    ) -> Result<Outcome, ExecuteError> {
+    ) -> Result<(Outcome, Timestamp), ExecuteError> {
         let now = self.recorder.storage().clock().now();
         if let Outcome::Skipped(reason) = &outcome {
             let record = NewRecord {
@@ -255,7 +263,7 @@ impl Executor {
             }
         };
         self.recorder.write(Write::FinishBuild(packed)).await?;
-        Ok(outcome)
+        Ok((outcome, now))
     }
 
     /// The latest successful builds of all dependencies.

@@ -53,7 +53,7 @@ impl<'a> Live<'a> {
             EventKind::Started => self.started(event),
             EventKind::Logged(record) => self.logged(event, record),
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
-            EventKind::Finished(outcome) => self.finished(event, outcome),
+            EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
         }
     }
 
@@ -125,7 +125,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn finished(&mut self, event: &Event, outcome: &Outcome) {
+    fn finished(&mut self, event: &Event, outcome: &Outcome, took: u64) {
         let Some(build) = self.builds.remove(&event.build_id) else { return };
         for bar in build.groups.iter().filter_map(|(_, bar, _)| bar.as_ref()).chain(&build.header) {
             bar.finish_and_clear();
@@ -133,7 +133,7 @@ impl<'a> Live<'a> {
                 bars.remove(bar);
             }
         }
-        let took = text::seconds(u64::try_from(build.since.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let took = text::seconds(took);
         let status = outcome.status();
         if !self.out.quiet {
             let reason = match outcome {
