@@ -76,6 +76,7 @@ cases! {
     parameter_unknown
     plugin_unknown
     retval_does_not_fit
+    retval_field_fits
     retval_field_unknown
     retval_of_nothing
     root_is_a_list

@@ -263,8 +263,11 @@ impl<'a> PluginFinder<'a> {
             .iter()
             .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
             .collect();
-        let found = tried.iter().find(|path| path.is_file()).cloned();
-        found.ok_or_else(|| missing(&function.plugin, &tried, &folders))
+        match tried.iter().find(|path| path.exists()) {
+            // Reading it says what is wrong with one that is no file.
+            Some(path) => Ok(path.clone()),
+            None => Err(missing(&function.plugin, &tried, &folders)),
+        }
     }
 
     /// Nothing outside the jobs and plugin folders, through links either.

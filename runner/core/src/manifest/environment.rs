@@ -45,7 +45,14 @@ impl Environment {
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
         };
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        if default.is_some_and(|default| default.contains("${")) {
+            return Err(Refusal {
+                message: "a default cannot name another variable".to_owned(),
+                help: "write the value itself".to_owned(),
+            });
+        }
+        let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !letters {
             return Err(Refusal {
                 message: format!("`{name}` is no name of an environment variable"),
                 help: "write `${NAME}` or `${NAME:-default}`".to_owned(),
@@ -90,6 +97,8 @@ mod tests {
         assert_eq!(refusal("${PATH:-x}"), "`PATH` may not be taken from the environment");
         assert_eq!(refusal("${UNSET}"), "the environment variable `UNSET` is not set");
         assert_eq!(refusal("${HOST"), "`${` has no closing `}`");
+        assert_eq!(refusal("${UNSET:-${HOST}}"), "a default cannot name another variable");
+        assert_eq!(refusal("${1A}"), "`1A` is no name of an environment variable");
         assert_eq!(refusal("${a b}"), "`a b` is no name of an environment variable");
     }
 }

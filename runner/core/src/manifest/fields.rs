@@ -50,6 +50,11 @@ impl<'a> Fields<'a> {
         Some(self.entries.remove(at))
     }
 
+    /// Looks at the value of `key`.
+    pub(super) fn peek(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
+    }
+
     /// Takes a string.
     pub(super) fn string(&mut self, key: &str) -> Option<(String, Span)> {
         let (_, node) = self.take(key)?;

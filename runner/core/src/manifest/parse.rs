@@ -310,7 +310,7 @@ impl Parser<'_> {
 
     fn limits(&mut self, fields: &mut Fields<'_>) -> Limits {
         let mut limits = self.context.ceiling.defaults();
-        if let Some((text, span)) = fields.string("timeout") {
+        if let Some((text, span)) = duration_text(fields) {
             match units::duration(&text) {
                 Ok(timeout) => {
                     limits.timeout = timeout;
@@ -356,7 +356,14 @@ impl Parser<'_> {
             let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`") else {
                 continue;
             };
-            grants.files.extend(files_grant(&mut file));
+            let place = |guest: &str| guest.trim_end_matches('/').to_owned();
+            if let Some(grant) = files_grant(&mut file) {
+                if grants.files.iter().any(|other: &FilesGrant| place(&other.guest) == place(&grant.guest)) {
+                    let message = format!("`guest` path `{}` is given twice", grant.guest);
+                    file.report(grant.span, message, Some("give each folder a path of its own".to_owned()));
+                }
+                grants.files.push(grant);
+            }
             file.finish(&["host", "guest", "mode"], &[]);
         }
         if let Some((_, node)) = inner.take("env") {
@@ -369,6 +376,20 @@ impl Parser<'_> {
 
 fn as_key(node: &Node) -> Key {
     Key { name: key_text(node), span: node.span }
+}
+
+/// The text of `timeout`; a number without its unit is the mistake that everybody makes.
+fn duration_text(fields: &mut Fields<'_>) -> Option<(String, Span)> {
+    match fields.peek("timeout").map(|node| (&node.kind, node.span)) {
+        Some((NodeKind::Scalar(Value::Int(seconds)), span)) => {
+            let message = "`timeout` is a duration with its unit, found a number";
+            let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
+            fields.report(span, message, help);
+            fields.take("timeout");
+            None
+        }
+        _ => fields.string("timeout"),
+    }
 }
 
 /// Reads one limit into its place; also used for the operator's ceiling.

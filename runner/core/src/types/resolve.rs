@@ -161,7 +161,14 @@ impl Walk<'_> {
             let at = if misfit.path.starts_with('[') || misfit.path.is_empty() { "" } else { "." };
             let outer = self.path.len();
             self.path.push_str(&format!("{at}{}", misfit.path));
-            let help = format!("`!retval {reference}` is {from}, the parameter takes {ty}");
+            let fitting = match from {
+                Type::Record(record) => record.members.iter().find(|(_, field)| fits(field, ty).is_ok()),
+                _ => None,
+            };
+            let help = match fitting {
+                Some((field, _)) => format!("did you mean `!retval {reference}.{field}`?"),
+                None => format!("`!retval {reference}` is {from}, the parameter takes {ty}"),
+            };
             let value = self.problem(arg.span, misfit.reason, Some(help));
             self.path.truncate(outer);
             return value;
