@@ -57,20 +57,28 @@ pub struct Graph {
 impl Graph {
     /// `targets` and all that they depend on.
     pub fn closure<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
-        let mut seen = BTreeSet::new();
-        let mut next: Vec<&str> = targets.into_iter().collect();
-        while let Some(id) = next.pop() {
-            if seen.insert(id) {
-                next.extend(self.dependencies.get(id).into_iter().flatten().map(String::as_str));
-            }
-        }
-        seen
+        closure(targets, |id| self.dependencies.get(id).into_iter().flatten().map(String::as_str).collect())
     }
 
     /// What is wrong with `targets` or anything they depend on.
     pub fn problems_of<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> Vec<&'a Diagnostic> {
         self.closure(targets).into_iter().filter_map(|id| self.broken.get(id)).flatten().collect()
     }
+}
+
+/// `targets` and all that they need, by what each one needs.
+pub fn closure<'a>(
+    targets: impl IntoIterator<Item = &'a str>,
+    needs: impl Fn(&'a str) -> Vec<&'a str>,
+) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::new();
+    let mut next: Vec<&str> = targets.into_iter().collect();
+    while let Some(id) = next.pop() {
+        if seen.insert(id) {
+            next.extend(needs(id));
+        }
+    }
+    seen
 }
 
 /// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order; `broken` the jobs that

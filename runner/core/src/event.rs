@@ -72,6 +72,14 @@ pub struct NewRecord {
     pub failure: Option<Failure>,
 }
 
+impl NewRecord {
+    /// A record with a message and nothing else.
+    pub fn new(created: Timestamp, level: Level, target: impl Into<String>, message: impl Into<String>) -> Self {
+        let (target, message) = (target.into(), message.into());
+        Self { created, level: level as i64, message, target, fields: Vec::new(), failure: None }
+    }
+}
+
 /// How a build ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

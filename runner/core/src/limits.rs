@@ -27,8 +27,8 @@ pub const STACK: u64 = MIB;
 pub const LOG_BYTES: u64 = 16 * MIB;
 /// Log records of a build.
 pub const LOG_RECORDS: u64 = 100_000;
-/// One log message; what is longer is cut, since a person reads it.
-pub const LOG_MESSAGE: u64 = 64 * KIB;
+/// Bytes of one log message; what is longer is cut, since a person reads it.
+pub const LOG_MESSAGE: usize = 64 << 10;
 /// Progress groups of a build: a tree of more tells nobody anything.
 pub const PROGRESS_GROUPS: u64 = 1_000;
 /// Characters of a progress group's joined path, as the column has them.

@@ -12,7 +12,9 @@ use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::LOG_MESSAGE;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::plugin::Plugin;
@@ -210,8 +212,8 @@ fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec
         return Err(Outcome::Failed(held(limits)));
     }
     if encoded > limits.retval {
-        let signal = hit("the size of the arguments, encoded,", &show_bytes(limits.retval), "limits: { retval: .. }");
-        return Err(Outcome::Failed(Failure::new("limit", signal.to_string())));
+        let what = "the size of the arguments, encoded,";
+        return Err(Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }")));
     }
     let vals = args
         .iter()
@@ -298,11 +300,10 @@ fn returned(val: Val, signature: &Signature, limits: &Limits) -> Result<Outcome,
             let size = value.as_ref().map_or(Ok(0), |value| pack(value).map(|packed| packed.len()));
             if size.map_err(|e| e.to_string())? as u64 > limits.retval {
                 let what = "the size of the function's error, encoded,";
-                let signal = hit(what, &show_bytes(limits.retval), "limits: { retval: .. }");
-                return Ok(Outcome::Failed(Failure::new("limit", signal.to_string())));
+                return Ok(Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }")));
             }
             let mut message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
-            cut_bytes(&mut message, usize::try_from(jobcontrol_core::limits::LOG_MESSAGE).unwrap_or(usize::MAX));
+            cut_bytes(&mut message, LOG_MESSAGE);
             Outcome::Failed(Failure { value, ..Failure::new("error", message) })
         }
         (val, Some(ty)) => Outcome::Returned(Some(from_val(val, ty)?)),
@@ -345,11 +346,16 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
     Outcome::Failed(failure)
 }
 
+/// The failure of a build that is over a limit; as [`hit`], where no guest is left to be stopped.
+fn over(what: &str, value: &str, key: &str) -> Failure {
+    Failure::new("limit", hit(what, value, key).to_string())
+}
+
 /// A value that would take too much of the host's memory on its way between plugin and store.
 fn held(limits: &Limits) -> Failure {
     let what = format!("what the host holds of a value on its way ({LIFTING} bytes for each of `retval`)");
     let most = show_bytes(limits.retval.saturating_mul(LIFTING));
-    Failure::new("limit", hit(&what, &most, "limits: { retval: .. }").to_string())
+    over(&what, &most, "limits: { retval: .. }")
 }
 
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
@@ -362,15 +368,14 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
-            let stack = show_bytes(jobcontrol_core::limits::STACK);
+            let stack = show_bytes(STACK);
             Failure::new("limit", format!("the guest's stack is above {stack}, which is the same for every job"))
         }
         Some(trap) => Failure::new("trap", trap_text(*trap)),
         None => match cause.strip_prefix(COUNTED) {
             Some(what) if what.starts_with("instance count") => {
                 let what = "the number of core instances of the build";
-                let signal = hit(what, &limits.instances.to_string(), "limits: { instances: .. }");
-                Failure::new("limit", signal.to_string())
+                over(what, &limits.instances.to_string(), "limits: { instances: .. }")
             }
             Some(what) => Failure::new("limit", format!("{what}, which is the same for every job")),
             None => Failure::new("trap", cause),

@@ -114,9 +114,8 @@ impl Guest {
 
     /// Cuts a record to its limit, and counts it.
     pub(crate) fn admit(&self, record: &mut NewRecord) -> Result<(), Signal> {
-        let max = usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX);
-        cut_bytes(&mut record.message, max);
-        cut_bytes(&mut record.target, max);
+        cut_bytes(&mut record.message, limits::LOG_MESSAGE);
+        cut_bytes(&mut record.target, limits::LOG_MESSAGE);
         let failure = record.failure.as_ref().map_or(0, failure_size);
         let bytes = (record.message.len() + record.target.len() + pairs_size(&record.fields) + failure) as u64;
         let mut said = self.said();
@@ -135,14 +134,7 @@ impl Guest {
 
     /// A record of the runner's own about this build.
     pub(crate) fn record(&self, level: Level, target: &str, message: String) -> NewRecord {
-        NewRecord {
-            created: self.clock.now(),
-            level: level as i64,
-            message,
-            target: target.to_owned(),
-            fields: Vec::new(),
-            failure: None,
-        }
+        NewRecord::new(self.clock.now(), level, target, message)
     }
 
     /// Hands a record over, waiting while the sink is full.

@@ -14,6 +14,7 @@ use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
 use super::Format;
@@ -132,9 +133,9 @@ fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
     graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
 }
 
-fn latest_builds(app: &App, job: &str, limit: u64) -> Result<Vec<Build>, CliError> {
+fn latest_builds(storage: &dyn Storage, job: &str, limit: u64) -> Result<Vec<Build>, CliError> {
     let filter = BuildFilter { order: Order::Desc, limit, brief: true, ..BuildFilter::job(job) };
-    Ok(app.storage(false)?.get_job_builds(&filter)?)
+    Ok(storage.get_job_builds(&filter)?)
 }
 
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
@@ -143,8 +144,7 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let statuses = app.statuses(&catalog, &*storage)?;
     let mut latest = Vec::new();
     for id in catalog.graph.jobs.keys() {
-        let filter = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::job(id) };
-        latest.push(storage.get_job_builds(&filter)?.into_iter().next());
+        latest.push(latest_builds(&*storage, id, 1)?.pop());
     }
     mention_problems(app, out, &catalog);
     let jobs = catalog.graph.jobs.values().zip(&latest);
@@ -183,7 +183,7 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
     };
     let storage = app.storage(false)?;
     let statuses = app.statuses(&catalog, &*storage)?;
-    let builds = latest_builds(app, id, 5)?;
+    let builds = latest_builds(&*storage, id, 5)?;
     if out.is_json() {
         out.json(&job_json(&catalog.graph, checked, &statuses[id], builds.first()))?;
         return Ok(error::DONE);

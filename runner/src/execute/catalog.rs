@@ -12,6 +12,7 @@ use jobcontrol_core::check::Graph;
 use jobcontrol_core::check::Lookup;
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::check::check;
+use jobcontrol_core::check::closure;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::diagnostic::Span;
@@ -86,16 +87,12 @@ impl Catalog {
     /// The folder itself cannot be read.
     pub fn load_for(workspace: &Workspace, targets: &[&str]) -> Result<Self, String> {
         let folder = read_folder(workspace)?;
-        let mut needed: BTreeSet<&str> = BTreeSet::new();
         let mut by_id: HashMap<&str, Vec<&Job>> = HashMap::new();
         folder.jobs.iter().for_each(|job| by_id.entry(&job.id).or_default().push(job));
-        let mut next: Vec<&str> = targets.to_vec();
-        while let Some(id) = next.pop() {
-            if needed.insert(id) {
-                let named = by_id.get(id).into_iter().flatten();
-                next.extend(named.flat_map(|job| job.dependency_ids()).map(|(id, _)| id));
-            }
-        }
+        let needed = closure(targets.iter().copied(), |id| {
+            let named = by_id.get(id).into_iter().flatten();
+            named.flat_map(|job| job.dependency_ids()).map(|(id, _)| id).collect()
+        });
         let all_can_be_read = needed.iter().all(|id| by_id.contains_key(id) && !folder.broken.contains_key(*id));
         if all_can_be_read {
             let jobs = folder.jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();

@@ -1,5 +1,6 @@
 //! One build: created with its pins, started, called, finished.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -241,14 +242,7 @@ impl Executor {
     ) -> Result<(Outcome, Timestamp), ExecuteError> {
         let now = self.recorder.storage().clock().now();
         if let Outcome::Skipped(reason) = &outcome {
-            let record = NewRecord {
-                created: now,
-                level: Level::Info as i64,
-                message: format!("skipped: {reason}"),
-                target: "jobcontrol".to_owned(),
-                fields: Vec::new(),
-                failure: None,
-            };
+            let record = NewRecord::new(now, Level::Info, "jobcontrol", format!("skipped: {reason}"));
             // The record is worth less than the end of the build, which reports what is wrong with the store.
             let _ = sink.log(record).await;
         }
@@ -284,8 +278,10 @@ impl Executor {
         pinned: &[Build],
         overrides: &[(Key, Arg)],
     ) -> Result<Vec<Value>, ExecuteError> {
-        let mut job = (*prepared.checked.job).clone();
-        apply_overrides(&mut job, &prepared.checked, overrides);
+        let mut job = Cow::Borrowed(&*prepared.checked.job);
+        if !overrides.is_empty() {
+            apply_overrides(job.to_mut(), &prepared.checked, overrides);
+        }
         let mut diagnostics = Vec::new();
         let bound = bind(&job, &prepared.checked.signature, &mut diagnostics);
         if let Some(first) = diagnostics.first() {

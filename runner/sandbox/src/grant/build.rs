@@ -1,6 +1,6 @@
 //! `jobcontrol:plugin/build`: the running build, and the two ways in which a plugin ends it early.
 
-use jobcontrol_core::build::cut;
+use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::limits;
 
 use crate::bindings::jobcontrol::plugin;
@@ -21,7 +21,7 @@ impl plugin::build::Host for Host {
     }
 
     fn skip(&mut self, mut reason: String) -> wasmtime::Result<()> {
-        cut(&mut reason, usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX));
+        cut_bytes(&mut reason, limits::LOG_MESSAGE);
         Err(Signal::Skip(reason).into())
     }
 

@@ -55,7 +55,7 @@ pub(super) fn failure(failure: types::Failure) -> Failure {
 }
 
 fn text(mut text: String) -> String {
-    cut_bytes(&mut text, usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX));
+    cut_bytes(&mut text, limits::LOG_MESSAGE);
     text
 }
 

@@ -57,7 +57,7 @@ impl Lines {
     }
 
     fn take(&self, bytes: &[u8]) -> Result<(), Signal> {
-        let max = usize::try_from(limits::LOG_MESSAGE).unwrap_or(usize::MAX);
+        let max = limits::LOG_MESSAGE;
         let mut state = self.state();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let (text, ended) = match piece.strip_suffix(b"\n") {
