@@ -95,10 +95,10 @@ fn answers(folder: &Folder, text: &str) {
 fn an_empty_folder() {
     answers(
         &Folder::new(),
-        "error: there are no manifests (*.yaml, *.yml) below `jobs`\n \
+        "error[JC0109]: there are no manifests (*.yaml, *.yml) below `jobs`\n \
          |\n \
          = help: write one, or name another folder with `--jobs DIR`\n\n\
-         1 error\n",
+         1 error; `jobcontrol explain JC0109` tells more\n",
     );
 }
 
@@ -112,7 +112,8 @@ fn a_file_that_is_not_utf8() {
     let folder = Folder::new().file("jobs/x.yaml", b"id: x\ntitle: \xff\n");
     answers(
         &folder,
-        "error: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n1 error\n",
+        "error[JC0102]: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n\
+         1 error; `jobcontrol explain JC0102` tells more\n",
     );
 }
 
@@ -121,8 +122,8 @@ fn a_file_of_fifty_megabytes() {
     let folder = Folder::new().file("jobs/x.yaml", vec![b'a'; 50_000_000]);
     answers(
         &folder,
-        "error: `jobs/x.yaml` is 50000000 bytes, a manifest may have 4 MiB\n |\n \
-         = help: split it into several files\n\n1 error\n",
+        "error[JC0103]: `jobs/x.yaml` is 50000000 bytes, a manifest may have 4 MiB\n |\n \
+         = help: split it into several files\n\n1 error; `jobcontrol explain JC0103` tells more\n",
     );
 }
 
@@ -132,8 +133,8 @@ fn a_folder_with_the_name_of_a_manifest() {
     std::fs::create_dir(folder.path("jobs/x.yaml")).expect("a folder");
     answers(
         &folder,
-        "error: `jobs/x.yaml` is a folder with the name of a manifest\n |\n \
-         = help: rename it without the ending\n\n1 error\n",
+        "error[JC0111]: `jobs/x.yaml` is a folder with the name of a manifest\n |\n \
+         = help: rename it without the ending\n\n1 error; `jobcontrol explain JC0111` tells more\n",
     );
 }
 
@@ -142,8 +143,8 @@ fn the_operators_file_among_the_jobs() {
     let folder = Folder::new().file("jobs/jobcontrol.yaml", "environment: [HOME]\n");
     answers(
         &folder,
-        "error: `jobs/jobcontrol.yaml` lies below the jobs folder, where anybody who writes jobs can change it\n |\n \
-         = help: move it to the folder where jobcontrol is run\n\n1 error\n",
+        "error[JC0110]: `jobs/jobcontrol.yaml` lies below the jobs folder, where anybody who writes jobs can change it\n |\n \
+         = help: move it to the folder where jobcontrol is run\n\n1 error; `jobcontrol explain JC0110` tells more\n",
     );
 }
 
@@ -153,11 +154,12 @@ fn mistakes_of_the_operator() {
     let answer = folder.run(&["check"]).code(3);
     assert_eq!(
         answer.stderr,
-        "error: `memory` is a size such as `64 MiB`: `lots` is no size\n \
+        "error[JC0602]: `memory` is a size such as `64 MiB`: `lots` is no size\n \
           --> jobcontrol.yaml:2:30\n  |\n\
          2 | ceiling: { limits: { memory: lots } }\n  |                              ^^^^\n\n\
-         error: unknown key `enviroment`\n \
+         error[JC0201]: unknown key `enviroment`\n \
           --> jobcontrol.yaml:1:1\n  |\n\
-         1 | enviroment: [HOME]\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `environment`?\n\n2 errors\n"
+         1 | enviroment: [HOME]\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `environment`?\n\n\
+         2 errors; `jobcontrol explain JC0602` tells more\n"
     );
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
@@ -26,10 +27,26 @@ pub type Lookup = Result<Arc<Plugin>, PluginProblem>;
 /// Why a job's plugin cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginProblem {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// In words.
     pub message: String,
     /// What would mend it.
     pub help: Vec<String>,
+}
+
+impl PluginProblem {
+    /// A problem without help.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: Vec::new() }
+    }
+
+    /// Adds what would mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
 }
 
 /// A job with the function it calls.
@@ -89,7 +106,8 @@ pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Di
     for (job, lookup) in jobs.into_iter().zip(plugins) {
         let job = Arc::new(job);
         if let Some(first) = places.get(&job.id) {
-            let twice = Diagnostic::at(&job.place.source, job.place.id, format!("two jobs are called `{}`", job.id))
+            let message = format!("two jobs are called `{}`", job.id);
+            let twice = Diagnostic::at(Code::DuplicateId, &job.place.source, job.place.id, message)
                 .label("the second")
                 .related(&first.place.source, first.place.id, "the first")
                 .help("an id is unique in the whole folder");
@@ -118,13 +136,14 @@ pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Di
 
 fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signature>), Diagnostic> {
     let place = &job.place;
-    let at = |message: String| Diagnostic::at(&place.source, place.function, message);
+    let at = |code: Code, message: String| Diagnostic::at(code, &place.source, place.function, message);
     let plugin = lookup.as_ref().map_err(|problem| {
-        let diagnostic = at(problem.message.clone());
+        let diagnostic = at(problem.code, problem.message.clone());
         problem.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help))
     })?;
-    let signature =
-        plugin.find(&job.function.export).map_err(|problem| at(problem.message).maybe_help(problem.help))?;
+    let signature = plugin
+        .find(&job.function.export)
+        .map_err(|problem| at(problem.code, problem.message).maybe_help(problem.help))?;
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
 
@@ -134,7 +153,8 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
     for (id, span) in job.dependency_ids() {
         if !places.contains_key(id) && !graph.broken.contains_key(id) {
             let help = nearest(id, places.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-            out.push(Diagnostic::at(source, span, format!("there is no job `{id}`")).maybe_help(help));
+            let message = format!("there is no job `{id}`");
+            out.push(Diagnostic::at(Code::NoSuchJob, source, span, message).maybe_help(help));
         }
     }
     for (reference, span) in job.references() {
@@ -142,7 +162,7 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
             let signature = &graph.jobs[&reference.job].signature;
             let message = format!("`{}` returns nothing", reference.job);
             let help = format!("its function is `{signature}`; write it under `dependencies` for order alone");
-            out.push(Diagnostic::at(source, span, message).help(help));
+            out.push(Diagnostic::at(Code::RetvalOfNothing, source, span, message).help(help));
         }
     }
     if let Some(checked) = graph.jobs.get(&job.id) {
@@ -161,7 +181,7 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
 
 fn diagnose(job: &Job, problem: Problem) -> Diagnostic {
     let message = format!("{}: {}", problem.path, problem.reason);
-    Diagnostic::at(&job.place.source, problem.span, message).maybe_help(problem.help)
+    Diagnostic::at(problem.code, &job.place.source, problem.span, message).maybe_help(problem.help)
 }
 
 /// Return types as the signatures have them, before anything is built.
@@ -185,7 +205,7 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
                 let count = signature.params.len();
                 let message = format!("there is no parameter for argument {}", i + 1);
                 let help = format!("{}, which takes {count}", shown());
-                out.push(Diagnostic::at(source, arg.span, message).help(help));
+                out.push(Diagnostic::at(Code::TooManyArguments, source, arg.span, message).help(help));
             }
         }
     }
@@ -195,13 +215,15 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
             Some(at) => {
                 let message = format!("parameter `{}` is given twice", signature.params[at].0);
                 let first = bound[at].map_or(key.span, |arg| arg.span);
-                out.push(Diagnostic::at(source, key.span, message).label("here").related(source, first, "and here"));
+                let twice = Diagnostic::at(Code::ParameterTwice, source, key.span, message);
+                out.push(twice.label("here").related(source, first, "and here"));
             }
             None => {
                 let names = signature.params.iter().map(|(name, _)| name.as_str());
                 let help = nearest(&key.name, names).map(|near| format!("did you mean `{near}`?"));
                 let message = format!("there is no parameter `{}`", key.name);
-                out.push(Diagnostic::at(source, key.span, message).maybe_help(help).help(shown()));
+                let unknown = Diagnostic::at(Code::UnknownParameter, source, key.span, message);
+                out.push(unknown.maybe_help(help).help(shown()));
             }
         }
     }
@@ -212,7 +234,7 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
         let span = job.place.kwargs.or(job.place.args).unwrap_or(job.place.function);
         let what = if missing.len() == 1 { "argument" } else { "arguments" };
         let message = format!("missing {what} {}", listed(missing.into_iter()));
-        out.push(Diagnostic::at(source, span, message).help(shown()));
+        out.push(Diagnostic::at(Code::MissingArgument, source, span, message).help(shown()));
     }
     bound
 }
@@ -286,11 +308,12 @@ fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Di
         (Arc::clone(&job.place.source), span)
     };
     let (source, span) = mention(&cycle[0], &cycle[1]);
-    let message = match cycle {
-        [id, _] => format!("job `{id}` depends on itself"),
-        _ => format!("these jobs wait for each other: {}", cycle.join(" -> ")),
+    let (code, message) = match cycle {
+        [id, _] => (Code::SelfDependency, format!("job `{id}` depends on itself")),
+        _ => (Code::Cycle, format!("these jobs wait for each other: {}", cycle.join(" -> "))),
     };
-    let mut diagnostic = Diagnostic::at(&source, span, message).label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
+    let mut diagnostic =
+        Diagnostic::at(code, &source, span, message).label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
     for pair in cycle.windows(2).skip(1) {
         let (source, span) = mention(&pair[0], &pair[1]);
         diagnostic = diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));

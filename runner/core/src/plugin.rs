@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::nearest;
 use crate::types::Signature;
 use crate::types::same_name;
@@ -27,6 +28,8 @@ pub struct Plugin {
 /// Why an export could not be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchExport {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// In words.
     pub message: String,
     /// What would mend it.
@@ -54,6 +57,7 @@ impl Plugin {
             (several, _) => {
                 let names = several.iter().map(|f| format!("`{}`", f.export())).collect::<Vec<_>>();
                 Err(NoSuchExport {
+                    code: Code::AmbiguousFunction,
                     message: format!("`{export}` is exported by {} interfaces", several.len()),
                     help: Some(format!("write one of {}", names.join(", "))),
                 })
@@ -64,7 +68,8 @@ impl Plugin {
     fn missing(&self, export: &str, name: &str) -> NoSuchExport {
         let message = format!("`{}` exports no function `{export}`", self.path.display());
         if let Some((name, reason)) = self.refused.iter().find(|(refused, _)| same_name(refused, name)) {
-            return NoSuchExport { message: format!("`{name}` cannot be a job's function: {reason}"), help: None };
+            let message = format!("`{name}` cannot be a job's function: {reason}");
+            return NoSuchExport { code: Code::NotCallable, message, help: None };
         }
         let names: Vec<_> = self.functions.iter().map(|f| f.export()).collect();
         let bare = self.functions.iter().map(|f| f.name.as_str());
@@ -73,7 +78,7 @@ impl Plugin {
             None if names.is_empty() => "it exports no function at all".to_owned(),
             None => format!("it exports {}", crate::types::listed(names.iter().map(String::as_str))),
         };
-        NoSuchExport { message, help: Some(help) }
+        NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
     }
 }
 

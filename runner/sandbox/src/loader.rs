@@ -47,7 +47,7 @@ impl Compiler {
     pub(crate) fn load(&self, engine: &Engine, plugin: &Plugin) -> Result<Component, SandboxError> {
         self.own_folder()?;
         let binary = to_binary(&plugin.bytes, &plugin.path)
-            .map_err(|what| SandboxError::Plugin(format!("`{}` {what}", plugin.path.display())))?;
+            .map_err(|(_, what)| SandboxError::Plugin(format!("`{}` {what}", plugin.path.display())))?;
         let entry = self.cache.join(format!("{}-{:016x}.cwasm", digest(&binary), fingerprint(engine)));
         // An entry that is damaged, or of another engine, is made anew.
         if entry.exists()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plugin::Plugin;
@@ -43,19 +44,20 @@ const LATER: &[&str] = &["wasi:http", "wasi:keyvalue", "wasi:config", "wasi:mess
 ///
 /// What is wrong with the file, in words for the author of a manifest.
 pub fn read_plugin(path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
-    let problem = |what: String| problem(shown, &what);
-    let metadata = std::fs::metadata(path).map_err(|e| problem(format!("cannot be read: {e}")))?;
+    let problem = |code: Code, what: String| problem(code, shown, &what);
+    let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(problem("is no file".to_owned()));
+        return Err(problem(Code::PluginUnreadable, "is no file".to_owned()));
     }
     if metadata.len() > limits::PLUGIN {
         let found = format!("is {} bytes, a plugin may have {}", metadata.len(), show_bytes(limits::PLUGIN));
-        return Err(problem(found));
+        return Err(problem(Code::PluginTooLarge, found));
     }
-    let bytes: Arc<[u8]> = std::fs::read(path).map_err(|e| problem(format!("cannot be read: {e}")))?.into();
-    let binary = to_binary(&bytes, shown).map_err(problem)?;
-    let decoded = decode(&binary).map_err(problem)?;
-    let (resolve, world) = world_of(&decoded).map_err(problem)?;
+    let bytes: Arc<[u8]> = std::fs::read(path).map_err(unreadable)?.into();
+    let binary = to_binary(&bytes, shown).map_err(|(code, what)| problem(code, what))?;
+    let decoded = decode(&binary).map_err(|what| problem(Code::PluginDamaged, what))?;
+    let (resolve, world) = world_of(&decoded).map_err(|what| problem(Code::PluginKind, what))?;
     let mut functions = Vec::new();
     let mut refused = Vec::new();
     for (interface, function) in exported(resolve, world) {
@@ -68,8 +70,8 @@ pub fn read_plugin(path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
     Ok(Plugin { path: shown.to_owned(), digest, bytes, functions, refused, imports: imports(resolve, world) })
 }
 
-fn problem(shown: &Path, what: &str) -> PluginProblem {
-    PluginProblem { message: format!("`{}` {what}", shown.display()), help: Vec::new() }
+fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
+    PluginProblem::new(code, format!("`{}` {what}", shown.display()))
 }
 
 /// The component's binary form: WAT is translated, with its own lines as debug information.
@@ -77,9 +79,9 @@ fn problem(shown: &Path, what: &str) -> PluginProblem {
 /// # Errors
 ///
 /// Text that is no WAT, or a binary that is no component.
-pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, String> {
+pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
     if bytes.is_empty() {
-        return Err("is empty".to_owned());
+        return Err((Code::NotWebAssembly, "is empty".to_owned()));
     }
     let binary = if bytes.starts_with(b"\0asm") {
         Cow::Borrowed(bytes)
@@ -88,17 +90,18 @@ pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8
         parser.generate_dwarf(GenerateDwarf::Lines);
         let name = shown.file_name().map(Path::new);
         let binary = caught(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
-        Cow::Owned(binary?.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string())))?)
+        let binary = binary.and_then(|read| read.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string()))));
+        Cow::Owned(binary.map_err(|what| (Code::InvalidWat, what))?)
     } else {
-        return Err("is not WebAssembly: it does not start with `\\0asm`".to_owned());
+        return Err((Code::NotWebAssembly, "is not WebAssembly: it does not start with `\\0asm`".to_owned()));
     };
     if wasmparser::Parser::is_component(&binary) {
         return Ok(binary);
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
-        return Err("is a core module; only components are supported yet".to_owned());
+        return Err((Code::PluginKind, "is a core module; only components are supported yet".to_owned()));
     }
-    Err("is WebAssembly of a version that is not known".to_owned())
+    Err((Code::PluginKind, "is WebAssembly of a version that is not known".to_owned()))
 }
 
 /// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.
@@ -195,7 +198,7 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
         "a plugin may import WASI 0.2 and `jobcontrol:plugin`".to_owned()
     };
     let message = format!("`{}` imports {names}, which the host does not offer", plugin.path.display());
-    Some(PluginProblem { message, help: vec![help] })
+    Some(PluginProblem::new(Code::MissingImport, message).help(help))
 }
 
 /// All of a plugin as WIT text.
@@ -204,7 +207,7 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
 ///
 /// A plugin that cannot be decoded, or text that cannot be printed.
 pub fn wit_text(plugin: &Plugin) -> Result<String, String> {
-    let binary = to_binary(&plugin.bytes, &plugin.path)?;
+    let binary = to_binary(&plugin.bytes, &plugin.path).map_err(|(_, what)| what)?;
     let decoded = decode(&binary)?;
     let mut printer = WitPrinter::default();
     printer.print(decoded.resolve(), decoded.package(), &[]).map_err(|e| e.to_string())?;
@@ -217,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_mistake_in_wat_has_its_place_and_no_picture() {
-        let error = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
+        let (_, error) = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
         assert!(error.starts_with("is not valid WAT: ") && error.ends_with(" (x.wat:2:4)"), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_duration;
@@ -68,7 +69,7 @@ fn missing(path: &std::path::Path, error: &std::io::Error) -> CliError {
 fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
     (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
         let folder = app.settings.workspace.jobs.display();
-        Diagnostic::of(format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
+        Diagnostic::of(Code::NoManifests, format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
             .help("write one, or name another folder with `--jobs DIR`")
     })
 }

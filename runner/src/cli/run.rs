@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::event::Outcome;
@@ -83,7 +84,8 @@ fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError> {
         // It may stand in one of the files that cannot be read.
         if !catalog.problems.is_empty() {
             let mut all: Vec<Diagnostic> = catalog.problems.clone();
-            all.push(Diagnostic::of(format!("there is no job `{id}` in the files that can be read")));
+            let message = format!("there is no job `{id}` in the files that can be read");
+            all.push(Diagnostic::of(Code::NoSuchJob, message));
             return Err(CliError::Diagnostics(all));
         }
         return Err(no_job(catalog, id));

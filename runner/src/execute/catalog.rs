@@ -13,6 +13,7 @@ use jobcontrol_core::check::Lookup;
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::check::check;
 use jobcontrol_core::check::closure;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::diagnostic::Span;
@@ -161,7 +162,8 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                read.problems.push(Diagnostic::of(format!("the jobs folder cannot be read: {error}")));
+                let message = format!("the jobs folder cannot be read: {error}");
+                read.problems.push(Diagnostic::of(Code::Unreadable, message));
                 continue;
             }
         };
@@ -171,7 +173,8 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         }
         if entry.file_type().is_dir() {
             let message = format!("`{}` is a folder with the name of a manifest", path.display());
-            read.problems.push(Diagnostic::of(message).help("rename it without the ending"));
+            let problem = Diagnostic::of(Code::FolderNamedAsManifest, message);
+            read.problems.push(problem.help("rename it without the ending"));
             continue;
         }
         read.manifests += 1;
@@ -190,33 +193,38 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
     }
     for path in outside {
         let message = format!("`{}` is a link to a folder outside the jobs folder", path.display());
-        read.problems.push(Diagnostic::of(message).help("name that folder with `--jobs`, or copy the jobs here"));
+        let problem = Diagnostic::of(Code::LinkOutside, message);
+        read.problems.push(problem.help("name that folder with `--jobs`, or copy the jobs here"));
     }
     Ok(read)
 }
 
 fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let shown = path.display();
-    let wrong = |message: String| Box::new(Diagnostic::of(message));
+    let wrong = |code: Code, message: String, help: Option<&str>| {
+        Box::new(Diagnostic::of(code, message).maybe_help(help.map(str::to_owned)))
+    };
+    let unreadable = |e: std::io::Error| wrong(Code::Unreadable, format!("`{shown}` cannot be read: {e}"), None);
     if path.file_name().is_some_and(|name| name == SETTINGS_FILE) {
         let message = format!("`{shown}` lies below the jobs folder, where anybody who writes jobs can change it");
-        return Err(Box::new(Diagnostic::of(message).help("move it to the folder where jobcontrol is run")));
+        let help = "move it to the folder where jobcontrol is run";
+        return Err(wrong(Code::SettingsAmongJobs, message, Some(help)));
     }
-    let metadata = std::fs::metadata(path).map_err(|e| wrong(format!("`{shown}` cannot be read: {e}")))?;
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(wrong(format!("`{shown}` is no regular file")));
+        return Err(wrong(Code::Unreadable, format!("`{shown}` is no regular file"), None));
     }
     if metadata.len() > limits::MANIFEST {
         let message =
             format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
-        return Err(Box::new(Diagnostic::of(message).help("split it into several files")));
+        return Err(wrong(Code::TooLarge, message, Some("split it into several files")));
     }
-    let bytes = std::fs::read(path).map_err(|e| wrong(format!("`{shown}` cannot be read: {e}")))?;
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
         let message = format!("`{shown}` is not UTF-8: line {line} has the byte 0x{:02x}", error.as_bytes()[valid]);
-        Box::new(Diagnostic::of(message).help("save it as UTF-8"))
+        wrong(Code::NotUtf8, message, Some("save it as UTF-8"))
     })
 }
 
@@ -273,10 +281,9 @@ impl<'a> PluginFinder<'a> {
         if self.allowed.iter().any(|folder| real.starts_with(folder)) {
             return Ok(());
         }
-        Err(PluginProblem {
-            message: format!("`{}` lies outside the jobs folder and the plugin folders", path.display()),
-            help: vec!["list its folder in jobcontrol.yaml: `plugins: [FOLDER]`".to_owned()],
-        })
+        let message = format!("`{}` lies outside the jobs folder and the plugin folders", path.display());
+        let help = "list its folder in jobcontrol.yaml: `plugins: [FOLDER]`";
+        Err(PluginProblem::new(Code::PluginOutside, message).help(help))
     }
 }
 
@@ -291,18 +298,18 @@ fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem 
     }
     let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
     help.push(format!("looked for {tried}"));
-    PluginProblem { message: format!("there is no plugin `{name}`"), help }
+    PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
 }
 
 fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
     let mut granted = Granted::default();
     let mut problems = Vec::new();
-    let at = |span: Span, message: String| Diagnostic::at(&job.place.source, span, message);
+    let at = |code: Code, span: Span, message: String| Diagnostic::at(code, &job.place.source, span, message);
     for files in &job.grants.files {
         let host: PathBuf = Path::new(&job.place.folder).join(&files.host).components().collect();
         match workspace.files.resolve(&host, &files.guest, files.write) {
             Ok(folder) => granted.folders.push(folder),
-            Err(message) => problems.push(at(files.span, message)),
+            Err(message) => problems.push(at(Code::FolderRefused, files.span, message)),
         }
     }
     for variable in &job.grants.env {
@@ -312,12 +319,13 @@ fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
                 granted.variables.push((variable.name.clone(), value.clone()));
             }
             (None, Some(None)) => {
-                problems.push(at(variable.span, format!("the environment variable `{}` is not set", variable.name)));
+                let message = format!("the environment variable `{}` is not set", variable.name);
+                problems.push(at(Code::VariableNotSet, variable.span, message));
             }
             (None, None) => {
                 let message = format!("`{}` may not be taken from the environment", variable.name);
                 let help = format!("list it in jobcontrol.yaml: `environment: [{}]`", variable.name);
-                problems.push(at(variable.span, message).help(help));
+                problems.push(at(Code::VariableNotAllowed, variable.span, message).help(help));
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::diagnostic::Code;
+
 /// The variables that a manifest may take, by name; none for one that is allowed and not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment(pub BTreeMap<String, Option<String>>);
@@ -9,6 +11,7 @@ pub struct Environment(pub BTreeMap<String, Option<String>>);
 /// Why a text could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
+    pub(super) code: Code,
     pub(super) message: String,
     pub(super) help: String,
 }
@@ -30,6 +33,7 @@ impl Environment {
             }
             out.push_str(&rest[..at]);
             let end = rest[at..].find('}').ok_or_else(|| Refusal {
+                code: Code::VariableSyntax,
                 message: "`${` has no closing `}`".to_owned(),
                 help: "write `$${` for the two characters themselves".to_owned(),
             })?;
@@ -47,6 +51,7 @@ impl Environment {
         };
         if default.is_some_and(|default| default.contains("${")) {
             return Err(Refusal {
+                code: Code::VariableSyntax,
                 message: "a default cannot name another variable".to_owned(),
                 help: "write the value itself".to_owned(),
             });
@@ -54,18 +59,21 @@ impl Environment {
         let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !letters {
             return Err(Refusal {
+                code: Code::VariableSyntax,
                 message: format!("`{name}` is no name of an environment variable"),
                 help: "write `${NAME}` or `${NAME:-default}`".to_owned(),
             });
         }
         match (self.0.get(name), default) {
             (None, _) => Err(Refusal {
+                code: Code::VariableNotAllowed,
                 message: format!("`{name}` may not be taken from the environment"),
                 help: format!("list it in jobcontrol.yaml: `environment: [{name}]`"),
             }),
             (Some(Some(value)), _) if !value.is_empty() || default.is_none() => Ok(value.clone()),
             (Some(_), Some(default)) => Ok(default.to_owned()),
             (Some(_), None) => Err(Refusal {
+                code: Code::VariableNotSet,
                 message: format!("the environment variable `{name}` is not set"),
                 help: format!("set it, or give a default: `${{{name}:-default}}`"),
             }),

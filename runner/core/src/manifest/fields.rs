@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
@@ -31,7 +32,8 @@ impl<'a> Fields<'a> {
         let span = node.span;
         let found = node.kind_name();
         let NodeKind::Map(map) = node.kind else {
-            problems.push(Diagnostic::at(source, span, format!("{what} is a mapping, found {found}")));
+            let message = format!("{what} is a mapping, found {found}");
+            problems.push(Diagnostic::at(Code::WrongKind, source, span, message));
             return None;
         };
         let entries = map.into_iter().map(|(key, value)| (Key { name: key_text(&key), span: key.span }, value));
@@ -40,8 +42,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports a mistake at a place of this file.
-    pub(super) fn report(&mut self, span: Span, message: impl Into<String>, help: Option<String>) {
-        self.problems.push(Diagnostic::at(self.source, span, message).maybe_help(help));
+    pub(super) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
+        self.problems.push(Diagnostic::at(code, self.source, span, message).maybe_help(help));
     }
 
     /// Takes the value of `key` out, if it is there.
@@ -68,7 +70,7 @@ impl<'a> Fields<'a> {
             node => {
                 let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
                 let help = scalar.then(|| "write it in quotes".to_owned());
-                self.report(node.span, format!("{what} is a string, found {found}"), help);
+                self.report(Code::WrongKind, node.span, format!("{what} is a string, found {found}"), help);
                 None
             }
         }
@@ -89,7 +91,7 @@ impl<'a> Fields<'a> {
             NodeKind::Seq(items) => Some(items),
             NodeKind::Scalar(Value::Null) => Some(Vec::new()),
             _ => {
-                self.report(node.span, format!("`{key}` is a list, found {found}"), None);
+                self.report(Code::WrongKind, node.span, format!("`{key}` is a list, found {found}"), None);
                 None
             }
         }
@@ -102,7 +104,7 @@ impl<'a> Fields<'a> {
             NodeKind::Scalar(Value::Bool(b)) => Some(b),
             _ => {
                 let message = format!("`{key}` is true or false, found {}", node.kind_name());
-                self.report(node.span, message, None);
+                self.report(Code::WrongKind, node.span, message, None);
                 None
             }
         }
@@ -112,13 +114,19 @@ impl<'a> Fields<'a> {
     pub(super) fn finish(self, known: &[&str], later: &[&str]) {
         for (key, _) in self.entries {
             let diagnostic = if later.contains(&key.name.as_str()) {
-                Diagnostic::at(self.source, key.span, format!("`{}` is not supported yet", key.name))
+                Diagnostic::at(
+                    Code::NotSupportedYet,
+                    self.source,
+                    key.span,
+                    format!("`{}` is not supported yet", key.name),
+                )
             } else {
                 let help = match nearest(&key.name, known.iter().chain(later).copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys here are {}", known.join(", ")),
                 };
-                Diagnostic::at(self.source, key.span, format!("unknown key `{}`", key.name)).help(help)
+                Diagnostic::at(Code::UnknownKey, self.source, key.span, format!("unknown key `{}`", key.name))
+                    .help(help)
             };
             self.problems.push(diagnostic);
         }

@@ -5,12 +5,14 @@
 //! - `fields`: the keys of one mapping, each read once, with what is unknown or of the wrong kind reported
 //! - `units`: sizes and durations
 //! - `parse`: a tree to jobs
+//! - `rights`: what a job may use and touch
 //! - `settings`: `jobcontrol.yaml`, the operator's file
 
 mod environment;
 mod fields;
 mod node;
 mod parse;
+mod rights;
 mod settings;
 mod units;
 

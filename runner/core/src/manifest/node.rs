@@ -10,6 +10,7 @@ use serde_saphyr::NonFiniteFloatPolicy;
 use serde_saphyr::Spanned;
 use serde_saphyr::Tagged;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
@@ -152,7 +153,7 @@ pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
     };
     if matches!(raw.value, Tagged(Raw::Scalar(Value::Null), _)) {
         problems.push(
-            Diagnostic::of(format!("{}: the file is empty", source.path))
+            Diagnostic::of(Code::Empty, format!("{}: the file is empty", source.path))
                 .help("write `jobs:` with a list of jobs, or one job with `function:`"),
         );
         return None;
@@ -167,17 +168,18 @@ fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic
     let span = offset.map_or_else(Span::default, |start| Span::new(start, token_end(&source.text, start)));
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         let key = key.split(", set").next().unwrap_or(key);
-        return Diagnostic::at(source, span, format!("the key `{key}` is given twice")).help("keep one of the two");
+        let message = format!("the key `{key}` is given twice");
+        return Diagnostic::at(Code::DuplicateKey, source, span, message).help("keep one of the two");
     }
     if message.starts_with("multiple YAML documents") {
-        return Diagnostic::at(source, span, "a manifest is one YAML document")
+        return Diagnostic::at(Code::SeveralDocuments, source, span, "a manifest is one YAML document")
             .help("write the jobs as a list below `jobs:`");
     }
     if message.starts_with("budget breached") {
-        return Diagnostic::at(source, span, "the file unfolds to too many values")
+        return Diagnostic::at(Code::TooManyValues, source, span, "the file unfolds to too many values")
             .help("it may hold 250,000 values nested 64 deep, with what its aliases repeat counted each time");
     }
-    Diagnostic::at(source, span, format!("this is not valid YAML: {message}"))
+    Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}"))
 }
 
 /// The byte offset of a 1-based line and column in characters.
@@ -253,7 +255,8 @@ impl Reader<'_> {
             let overflows = matches!(value, Value::Float(x) if x.is_infinite());
             if plain && overflows && node.text.contains(|c: char| c.is_ascii_digit()) {
                 let message = format!("{} is out of range for every float", node.text);
-                self.problems.push(Diagnostic::at(self.source, span, message).help("write `.inf` for infinity"));
+                let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
+                self.problems.push(problem.help("write `.inf` for infinity"));
             }
             if !key
                 && !block
@@ -266,8 +269,8 @@ impl Reader<'_> {
                         node.text.clone_from(&filled);
                         *value = if double { Value::String(filled) } else { plain_scalar(filled) };
                     }
-                    Err(Refusal { message, help }) => {
-                        self.problems.push(Diagnostic::at(self.source, span, message).help(help));
+                    Err(Refusal { code, message, help }) => {
+                        self.problems.push(Diagnostic::at(code, self.source, span, message).help(help));
                         // Still a text, so that nothing else is said of it.
                         *value = Value::String(String::new());
                     }
@@ -283,7 +286,7 @@ impl Reader<'_> {
             Ok(bytes) => Value::Bytes(bytes),
             Err(error) => {
                 let message = format!("this is not valid base64: {error}");
-                self.problems.push(Diagnostic::at(self.source, node.span, message));
+                self.problems.push(Diagnostic::at(Code::NotBase64, self.source, node.span, message));
                 Value::Null
             }
         }

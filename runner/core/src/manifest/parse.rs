@@ -2,24 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::job::Arg;
 use crate::job::ArgNode;
-use crate::job::EnvGrant;
-use crate::job::FilesGrant;
 use crate::job::FunctionRef;
-use crate::job::Grants;
 use crate::job::Job;
 use crate::job::Key;
 use crate::job::Place;
 use crate::job::Reference;
-use crate::limits::Limits;
 use crate::limits::NOTES;
-use crate::limits::Unit;
 use crate::limits::show_bytes;
-use crate::limits::show_duration;
 use crate::value::Value;
 
 use super::Context;
@@ -28,7 +23,7 @@ use super::node;
 use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
-use super::units;
+use super::rights;
 
 /// Longest job id: it is a name, and part of file names and URLs.
 const MAX_ID: usize = 128;
@@ -72,7 +67,7 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     let NodeKind::Map(entries) = &root.kind else {
         let message = format!("a manifest is a mapping, found {}", root.kind_name());
         let help = "write `jobs:` with a list of jobs, or one job with `function:`";
-        parsed.problems.push(Diagnostic::at(source, root.span, message).help(help));
+        parsed.problems.push(Diagnostic::at(Code::WrongKind, source, root.span, message).help(help));
         return parsed;
     };
     let mut parser = Parser { source, folder, context };
@@ -147,18 +142,23 @@ impl Parser<'_> {
         if let Some((text, span)) = &notes
             && text.len() > NOTES
         {
-            fields.report(*span, format!("`notes` is longer than {}", show_bytes(NOTES as u64)), None);
+            fields.report(
+                Code::NotesTooLong,
+                *span,
+                format!("`notes` is longer than {}", show_bytes(NOTES as u64)),
+                None,
+            );
         }
         let dependencies = fields.strings("dependencies");
         for (i, key) in dependencies.iter().enumerate() {
             if dependencies[..i].iter().any(|other| other.name == key.name) {
-                fields.report(key.span, format!("`{}` is listed twice", key.name), None);
+                fields.report(Code::ListedTwice, key.span, format!("`{}` is listed twice", key.name), None);
             }
         }
         let title = fields.string("title").map(|(text, _)| text);
         let tags = fields.strings("tags").into_iter().map(|key| key.name).collect();
-        let limits = self.limits(&mut fields);
-        let grants = Self::grants(&mut fields);
+        let limits = rights::limits(&self.context.ceiling, &mut fields);
+        let grants = rights::grants(&mut fields);
         let protected = fields.boolean("protected").unwrap_or(false);
         fields.finish(JOB_KEYS, JOB_KEYS_LATER);
         let (Some(known), Some((function, _))) = (id.clone(), function) else {
@@ -196,12 +196,13 @@ impl Parser<'_> {
                     }
                     _ => format!("`id` is a string, found {}", node.kind_name()),
                 };
-                fields.report(span, id, help());
+                fields.report(Code::InvalidId, span, id, help());
                 (None, span)
             }
             (None, Some(stem)) if valid_id(stem) => (Some(stem.to_owned()), Span::default()),
             (None, Some(stem)) => {
                 fields.report(
+                    Code::InvalidId,
                     whole,
                     format!("the file's name `{stem}` cannot be a job's id"),
                     Some("add `id:`".into()),
@@ -209,7 +210,7 @@ impl Parser<'_> {
                 (None, whole)
             }
             (None, None) => {
-                fields.report(whole, "a job in a list needs an `id`", help());
+                fields.report(Code::MissingId, whole, "a job in a list needs an `id`", help());
                 (None, whole)
             }
         }
@@ -219,12 +220,12 @@ impl Parser<'_> {
         let help = || Some("write `plugin:function`, such as `sales:fetch-orders`".to_owned());
         let Some((text, span)) = fields.string("function") else {
             if !fields.problems.iter().any(|p| p.message.starts_with("`function` is a string")) {
-                fields.report(whole, "the job has no `function`", help());
+                fields.report(Code::MissingFunction, whole, "the job has no `function`", help());
             }
             return None;
         };
         if text.contains("@sha256:") {
-            fields.report(span, "pinning a plugin by digest is not supported yet", None);
+            fields.report(Code::NotSupportedYet, span, "pinning a plugin by digest is not supported yet", None);
             return None;
         }
         match text.split_once(':') {
@@ -233,7 +234,7 @@ impl Parser<'_> {
                 Some((function, span))
             }
             _ => {
-                fields.report(span, format!("`{text}` names no function of a plugin"), help());
+                fields.report(Code::FunctionSyntax, span, format!("`{text}` names no function of a plugin"), help());
                 None
             }
         }
@@ -246,7 +247,7 @@ impl Parser<'_> {
             NodeKind::Scalar(Value::Null) => Vec::new(),
             _ => {
                 let help = Some("arguments by name go below `kwargs:`".to_owned());
-                fields.report(node.span, format!("`args` is a list, found {found}"), help);
+                fields.report(Code::WrongKind, node.span, format!("`args` is a list, found {found}"), help);
                 Vec::new()
             }
         }
@@ -262,7 +263,7 @@ impl Parser<'_> {
             NodeKind::Scalar(Value::Null) => Vec::new(),
             _ => {
                 let help = Some("arguments by position go below `args:`".to_owned());
-                fields.report(node.span, format!("`kwargs` is a mapping, found {found}"), help);
+                fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), help);
                 Vec::new()
             }
         }
@@ -275,16 +276,21 @@ impl Parser<'_> {
             (None, _) => {}
             (Some("!retval"), NodeKind::Scalar(_)) => return Self::retval(&node, fields),
             (Some("!retval"), _) => {
-                fields.report(span, "`!retval` takes the id of a job", Some("write `!retval JOB`".to_owned()));
+                fields.report(
+                    Code::RetvalSyntax,
+                    span,
+                    "`!retval` takes the id of a job",
+                    Some("write `!retval JOB`".to_owned()),
+                );
                 return nothing;
             }
             (Some("!secret"), _) => {
-                fields.report(span, "`!secret` is not supported yet", None);
+                fields.report(Code::NotSupportedYet, span, "`!secret` is not supported yet", None);
                 return nothing;
             }
             (Some(tag), _) => {
                 let help = Some("the tags here are `!retval` and `!!binary`".to_owned());
-                fields.report(span, format!("unknown tag `{tag}`"), help);
+                fields.report(Code::UnknownTag, span, format!("unknown tag `{tag}`"), help);
                 return nothing;
             }
         }
@@ -303,181 +309,14 @@ impl Parser<'_> {
         let reference = Reference::parse(&key_text(node));
         if !valid_id(&reference.job) || reference.path.iter().any(String::is_empty) {
             let help = Some("write `!retval JOB` or `!retval JOB.field`".to_owned());
-            fields.report(node.span, format!("`{}` names no job", node.text), help);
+            fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
         }
         Arg { node: ArgNode::Retval(reference), span: node.span }
-    }
-
-    fn limits(&mut self, fields: &mut Fields<'_>) -> Limits {
-        let mut limits = self.context.ceiling.defaults();
-        if let Some((text, span)) = duration_text(fields) {
-            match units::duration(&text) {
-                Ok(timeout) => {
-                    limits.timeout = timeout;
-                    if let Some(max) = self.context.ceiling.timeout.filter(|max| timeout > *max) {
-                        let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
-                        fields.report(span, format!("`timeout` of {text} is above the ceiling"), Some(help));
-                    }
-                }
-                Err(message) => fields.report(span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned())),
-            }
-        }
-        let Some((_, node)) = fields.take("limits") else {
-            return limits;
-        };
-        let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`") else {
-            return limits;
-        };
-        for key in Limits::KEYS {
-            let Some((_, node)) = inner.take(key) else {
-                continue;
-            };
-            if let Some(number) = limit(&node, key, &mut limits, &mut inner)
-                && let Some(max) = self.context.ceiling.limit(key).filter(|max| number > *max)
-            {
-                let help = format!("jobcontrol.yaml allows {max} at most");
-                inner.report(node.span, format!("`{key}` of {} is above the ceiling", node.text), Some(help));
-            }
-        }
-        inner.finish(Limits::KEYS, &[]);
-        limits
-    }
-
-    fn grants(fields: &mut Fields<'_>) -> Grants {
-        let Some((key, node)) = fields.take("grants") else {
-            return Grants::default();
-        };
-        let mut grants = Grants { span: Some(key.span), ..Grants::default() };
-        let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`grants`") else {
-            return grants;
-        };
-        for item in inner.list("files").unwrap_or_default() {
-            let problems = &mut *inner.problems;
-            let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`") else {
-                continue;
-            };
-            let place = |guest: &str| guest.trim_end_matches('/').to_owned();
-            if let Some(grant) = files_grant(&mut file) {
-                if grants.files.iter().any(|other: &FilesGrant| place(&other.guest) == place(&grant.guest)) {
-                    let message = format!("`guest` path `{}` is given twice", grant.guest);
-                    file.report(grant.span, message, Some("give each folder a path of its own".to_owned()));
-                }
-                grants.files.push(grant);
-            }
-            file.finish(&["host", "guest", "mode"], &[]);
-        }
-        if let Some((_, node)) = inner.take("env") {
-            env_grants(node, &mut inner, &mut grants.env);
-        }
-        inner.finish(&["files", "env"], &["http", "secrets"]);
-        grants
     }
 }
 
 fn as_key(node: &Node) -> Key {
     Key { name: key_text(node), span: node.span }
-}
-
-/// The text of `timeout`; a number without its unit is the mistake that everybody makes.
-fn duration_text(fields: &mut Fields<'_>) -> Option<(String, Span)> {
-    match fields.peek("timeout").map(|node| (&node.kind, node.span)) {
-        Some((NodeKind::Scalar(Value::Int(seconds)), span)) => {
-            let message = "`timeout` is a duration with its unit, found a number";
-            let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
-            fields.report(span, message, help);
-            fields.take("timeout");
-            None
-        }
-        _ => fields.string("timeout"),
-    }
-}
-
-/// Reads one limit into its place; also used for the operator's ceiling.
-pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fields<'_>) -> Option<u64> {
-    let limit = limits.by_key(key)?;
-    let (read, help) = match (&node.kind, limit.unit) {
-        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => (u64::try_from(*i).map_err(|e| e.to_string()), "a number"),
-        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
-        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
-        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
-    };
-    match read {
-        Ok(0) => fields.report(node.span, format!("`{key}` of nothing lets no job run"), None),
-        Ok(number) if number > limit.max => {
-            let max = if limit.unit == Unit::Bytes { show_bytes(limit.max) } else { limit.max.to_string() };
-            fields.report(node.span, format!("`{key}` can be {max} at most"), None);
-        }
-        Ok(number) => {
-            *limit.value = number;
-            return Some(number);
-        }
-        Err(reason) => fields.report(node.span, format!("`{key}` is {help}: {reason}"), None),
-    }
-    None
-}
-
-fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
-    let host = fields.string("host");
-    let guest = fields.string("guest");
-    let mode = fields.string("mode");
-    let write = match &mode {
-        None => false,
-        Some((mode, _)) if mode == "read" => false,
-        Some((mode, _)) if mode == "write" => true,
-        Some((other, span)) => {
-            fields.report(*span, format!("`mode` is `read` or `write`, found `{other}`"), None);
-            false
-        }
-    };
-    let (Some((host, span)), Some((guest, guest_span))) = (host, guest) else {
-        let span = fields.problems.last().and_then(|p| p.label.as_ref()).map(|l| l.span);
-        let help = Some("write `{ host: ./data, guest: /data, mode: read }`".to_owned());
-        fields.report(span.unwrap_or_default(), "a files grant needs `host` and `guest`", help);
-        return None;
-    };
-    if !guest.starts_with('/') {
-        fields.report(
-            guest_span,
-            format!("`guest` is an absolute path, found `{guest}`"),
-            Some("write `/data`".into()),
-        );
-    }
-    Some(FilesGrant { host, guest, write, span })
-}
-
-fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
-    let span = node.span;
-    let help = || Some("write `[NAME]`, or `{NAME: value}`".to_owned());
-    match node.kind {
-        NodeKind::Seq(items) => {
-            for item in items {
-                match item.kind {
-                    NodeKind::Scalar(Value::String(name)) if valid_variable(&name) => {
-                        out.push(EnvGrant { name, value: None, span: item.span });
-                    }
-                    _ => fields.report(item.span, "this is no name of a variable", help()),
-                }
-            }
-        }
-        NodeKind::Map(entries) => {
-            for (key, value) in entries {
-                let name = key_text(&key);
-                match value.kind {
-                    _ if !valid_variable(&name) => fields.report(key.span, "this is no name of a variable", help()),
-                    NodeKind::Scalar(Value::String(text)) => {
-                        out.push(EnvGrant { name, value: Some(text), span: key.span });
-                    }
-                    NodeKind::Scalar(Value::Null) => out.push(EnvGrant { name, value: None, span: key.span }),
-                    _ => fields.report(value.span, "a variable's value is a string", Some("write it in quotes".into())),
-                }
-            }
-        }
-        _ => fields.report(span, "`env` is a list of names or a mapping", help()),
-    }
-}
-
-fn valid_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 #[cfg(test)]

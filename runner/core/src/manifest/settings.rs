@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::limits::Limits;
@@ -10,7 +11,7 @@ use super::Ceiling;
 use super::environment::Environment;
 use super::fields::Fields;
 use super::node;
-use super::parse::limit;
+use super::rights::limit;
 use super::units;
 
 const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling"];
@@ -75,7 +76,9 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
     if let Some((text, span)) = fields.string("timeout") {
         match units::duration(&text) {
             Ok(timeout) => settings.ceiling.timeout = Some(timeout),
-            Err(message) => fields.report(span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned())),
+            Err(message) => {
+                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()))
+            }
         }
     }
     if let Some((_, node)) = fields.take("limits")

@@ -3,6 +3,7 @@
 //! The same walk checks before anything runs, when return values have a type and no value yet, and makes the value
 //! when the call is due: what the check accepts, the call accepts.
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
 use crate::job::Arg;
@@ -27,6 +28,8 @@ pub trait Retvals {
 /// Something in an argument that does not fit its parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// Where in the manifest.
     pub span: Span,
     /// Where in the argument, from the parameter's name inwards: `orders[2].total`.
@@ -54,7 +57,9 @@ impl Walk<'_> {
     fn arg(&mut self, arg: &Arg, ty: &Type) -> Value {
         match (&arg.node, ty) {
             (ArgNode::Retval(reference), ty) => self.retval(arg, reference, ty),
-            (_, Type::Unsupported(what)) => self.problem(arg.span, format!("{what} cannot be given"), None),
+            (_, Type::Unsupported(what)) => {
+                self.problem(Code::WrongType, arg.span, format!("{what} cannot be given"), None)
+            }
             (node, Type::Option(inner)) => self.option(arg, node, inner),
             (ArgNode::Scalar(value), ty) => self.scalar(arg, value, ty),
             (ArgNode::List(items), Type::List(item)) => {
@@ -65,7 +70,12 @@ impl Walk<'_> {
             (ArgNode::List(items), Type::Tuple(types)) => {
                 if items.len() != types.len() {
                     let found = format!("expected {ty}, found a list of {}", items.len());
-                    return self.problem(arg.span, found, Some(format!("{ty} takes {} values", types.len())));
+                    return self.problem(
+                        Code::WrongType,
+                        arg.span,
+                        found,
+                        Some(format!("{ty} takes {} values", types.len())),
+                    );
                 }
                 let items = items.iter().zip(types).enumerate();
                 Value::List(items.map(|(i, (arg, t))| self.inside(&format!("[{i}]"), arg, t)).collect())
@@ -96,8 +106,8 @@ impl Walk<'_> {
         value
     }
 
-    fn problem(&mut self, span: Span, reason: String, help: Option<String>) -> Value {
-        self.problems.push(Problem { span, path: self.path.clone(), reason, help });
+    fn problem(&mut self, code: Code, span: Span, reason: String, help: Option<String>) -> Value {
+        self.problems.push(Problem { code, span, path: self.path.clone(), reason, help });
         Value::Null
     }
 
@@ -109,7 +119,7 @@ impl Walk<'_> {
             Type::Flags(_) => Some(format!("`{ty}` is written as a list of names")),
             _ => None,
         };
-        self.problem(arg.span, format!("expected {ty}, found {found}"), help)
+        self.problem(Code::WrongType, arg.span, format!("expected {ty}, found {found}"), help)
     }
 
     fn option(&mut self, arg: &Arg, node: &ArgNode, inner: &Type) -> Value {
@@ -123,6 +133,7 @@ impl Walk<'_> {
                     some(value, inner)
                 }
                 _ => self.problem(
+                    Code::WrongType,
                     arg.span,
                     format!("expected option<{inner}>, found a mapping"),
                     Some("an option of an option is written `{some: x}` or null".to_owned()),
@@ -149,7 +160,7 @@ impl Walk<'_> {
                 };
                 let outer = Reference { job: reference.job.clone(), path: reference.path[..depth].to_vec() };
                 let reason = format!("`!retval {outer}` has no field `{field}`");
-                return self.problem(arg.span, reason, help);
+                return self.problem(Code::RetvalField, arg.span, reason, help);
             };
             value = value.and_then(|v| match v {
                 Value::Map(entries) => entries.iter().find(|(k, _)| super::same_name(k, field)).map(|(_, v)| v),
@@ -169,14 +180,15 @@ impl Walk<'_> {
                 Some((field, _)) => format!("did you mean `!retval {reference}.{field}`?"),
                 None => format!("`!retval {reference}` is {from}, the parameter takes {ty}"),
             };
-            let value = self.problem(arg.span, misfit.reason, Some(help));
+            let value = self.problem(Code::RetvalMisfit, arg.span, misfit.reason, Some(help));
             self.path.truncate(outer);
             return value;
         }
         match value {
             None => Value::Null,
-            Some(value) => convert(value.clone(), from, ty)
-                .unwrap_or_else(|reason| self.problem(arg.span, format!("`!retval {reference}`: {reason}"), None)),
+            Some(value) => convert(value.clone(), from, ty).unwrap_or_else(|reason| {
+                self.problem(Code::RetvalMisfit, arg.span, format!("`!retval {reference}`: {reason}"), None)
+            }),
         }
     }
 
@@ -190,15 +202,18 @@ impl Walk<'_> {
                     return value.clone();
                 }
                 let help = format!("{ty} holds {min} to {max}");
-                self.problem(arg.span, format!("{i} is out of range for {ty}"), Some(help))
+                self.problem(Code::OutOfRange, arg.span, format!("{i} is out of range for {ty}"), Some(help))
             }
             (Value::Float(_), Type::F64) => value.clone(),
             (Value::Float(x), Type::F32) => self.f32(arg, *x),
             (Value::Int(i), Type::F64) if *i as f64 as i128 == *i => Value::Float(*i as f64),
             (Value::Int(i), Type::F32) if *i as f32 as i128 == *i => Value::Float(*i as f64),
-            (Value::Int(i), Type::F32 | Type::F64) => {
-                self.problem(arg.span, format!("{i} is not exact as {ty}"), Some(format!("write {i}.0 to round it")))
-            }
+            (Value::Int(i), Type::F32 | Type::F64) => self.problem(
+                Code::Inexact,
+                arg.span,
+                format!("{i} is not exact as {ty}"),
+                Some(format!("write {i}.0 to round it")),
+            ),
             (Value::String(text), Type::F32 | Type::F64) if non_finite(text).is_some() => {
                 non_finite(text).map_or(Value::Null, Value::Float)
             }
@@ -207,6 +222,7 @@ impl Walk<'_> {
                 match (chars.next(), chars.next()) {
                     (Some(_), None) => value.clone(),
                     _ => self.problem(
+                        Code::WrongType,
                         arg.span,
                         format!("expected one char, found {} of them", text.chars().count()),
                         None,
@@ -226,7 +242,12 @@ impl Walk<'_> {
                 Some((name, None)) => Value::string(name),
                 Some((name, Some(payload))) => {
                     let help = format!("write `{name}: ..` with a value of type {payload}");
-                    self.problem(arg.span, format!("case `{name}` of `{ty}` carries a value"), Some(help))
+                    self.problem(
+                        Code::CasePayload,
+                        arg.span,
+                        format!("case `{name}` of `{ty}` carries a value"),
+                        Some(help),
+                    )
                 }
                 None => self.unknown_case(arg.span, case, ty, cases.names()),
             },
@@ -234,7 +255,7 @@ impl Walk<'_> {
             (Value::String(case), Type::Result(_, None)) if case == "err" => Value::entry("err", Value::Null),
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), Type::String) => {
                 let help = Some("write it in quotes".to_owned());
-                self.problem(arg.span, format!("expected string, found {}", value.kind()), help)
+                self.problem(Code::WrongType, arg.span, format!("expected string, found {}", value.kind()), help)
             }
             (value, ty) => self.mismatch(arg, ty, value.kind()),
         }
@@ -244,7 +265,7 @@ impl Walk<'_> {
     fn f32(&mut self, arg: &Arg, x: f64) -> Value {
         let short = x as f32;
         if short.is_infinite() && x.is_finite() {
-            return self.problem(arg.span, format!("{x:e} is out of range for f32"), None);
+            return self.problem(Code::OutOfRange, arg.span, format!("{x:e} is out of range for f32"), None);
         }
         Value::Float(short.into())
     }
@@ -254,7 +275,7 @@ impl Walk<'_> {
         let help = nearest(case, names.iter().copied())
             .map(|near| format!("did you mean `{near}`?"))
             .unwrap_or_else(|| format!("`{ty}` has the cases {}", listed(names.into_iter())));
-        self.problem(span, format!("`{ty}` has no case `{case}`"), Some(help))
+        self.problem(Code::UnknownCase, span, format!("`{ty}` has no case `{case}`"), Some(help))
     }
 
     fn flags(&mut self, items: &[Arg], flags: &Named<()>) -> Value {
@@ -268,7 +289,12 @@ impl Walk<'_> {
                     }
                 },
                 _ => {
-                    self.problem(arg.span, format!("expected the name of a flag of `{}`", flags.name), None);
+                    self.problem(
+                        Code::WrongType,
+                        arg.span,
+                        format!("expected the name of a flag of `{}`", flags.name),
+                        None,
+                    );
                 }
             }
         }
@@ -282,7 +308,12 @@ impl Walk<'_> {
                 let help = nearest(&key.name, record.names())
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("`{}` has the fields {}", record.name, listed(record.names())));
-                self.problem(key.span, format!("`{}` has no field `{}`", record.name, key.name), Some(help));
+                self.problem(
+                    Code::UnknownField,
+                    key.span,
+                    format!("`{}` has no field `{}`", record.name, key.name),
+                    Some(help),
+                );
             }
         }
         let mut fields = Vec::with_capacity(record.members.len());
@@ -293,11 +324,16 @@ impl Walk<'_> {
                 (None, Type::Option(_)) => Value::Null,
                 (None, ty) => {
                     let help = Some(format!("add `{name}:` with a value of type {ty}"));
-                    self.problem(arg.span, format!("field `{name}` of `{}` is missing", record.name), help)
+                    self.problem(
+                        Code::MissingField,
+                        arg.span,
+                        format!("field `{name}` of `{}` is missing", record.name),
+                        help,
+                    )
                 }
             };
             if let Some((key, _)) = given.next() {
-                self.problem(key.span, format!("field `{name}` is given twice"), None);
+                self.problem(Code::FieldTwice, key.span, format!("field `{name}` is given twice"), None);
             }
             fields.push((name.clone(), value));
         }
@@ -314,7 +350,12 @@ impl Walk<'_> {
     ) -> Value {
         let [(key, payload)] = entries else {
             let help = Some(format!("write one of {}", listed(names.iter().copied())));
-            return self.problem(arg.span, format!("expected one case of {ty}, found {} keys", entries.len()), help);
+            return self.problem(
+                Code::WrongType,
+                arg.span,
+                format!("expected one case of {ty}, found {} keys", entries.len()),
+                help,
+            );
         };
         match find(&key.name) {
             Some((name, Some(ty))) => {
@@ -325,7 +366,9 @@ impl Walk<'_> {
                 Type::Result(..) => Value::entry(name, Value::Null),
                 _ => Value::string(name),
             },
-            Some((name, None)) => self.problem(payload.span, format!("case `{name}` of {ty} carries no value"), None),
+            Some((name, None)) => {
+                self.problem(Code::CasePayload, payload.span, format!("case `{name}` of {ty} carries no value"), None)
+            }
             None => self.unknown_case(key.span, &key.name, ty, names.iter().copied()),
         }
     }

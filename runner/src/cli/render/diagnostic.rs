@@ -1,5 +1,6 @@
 //! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would mend it.
 
+use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Label;
 use jobcontrol_core::diagnostic::Source;
 
-/// All of them, with an empty line between two, and their number.
+/// All of them, with an empty line between two, their number, and where to read more.
 pub(crate) fn report(problems: &[&Diagnostic]) -> String {
     let renderer = Renderer::styled();
     let mut text = String::new();
@@ -20,18 +21,19 @@ pub(crate) fn report(problems: &[&Diagnostic]) -> String {
         text.push_str(&one(&renderer, problem));
         text.push_str("\n\n");
     }
-    let count = match problems.len() {
-        1 => "1 error".to_owned(),
-        n => format!("{n} errors"),
-    };
-    text.push_str(&count);
-    text.push('\n');
+    if let Some(first) = problems.first() {
+        let count = match problems.len() {
+            1 => "1 error".to_owned(),
+            n => format!("{n} errors"),
+        };
+        let _ = writeln!(text, "{count}; `jobcontrol explain {}` tells more", first.code);
+    }
     text
 }
 
 fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
     let no_lines: [Message<'_>; 0] = [];
-    let mut group = Level::ERROR.primary_title(problem.message.as_str()).elements(no_lines);
+    let mut group = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.id()).elements(no_lines);
     if let Some(label) = &problem.label {
         // Places of the same file stand in one picture, the others in pictures of their own.
         let (near, far): (Vec<_>, Vec<_>) =

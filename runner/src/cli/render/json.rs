@@ -156,6 +156,8 @@ pub(crate) struct CheckJson<'a> {
 /// A mistake in a file; lines and columns count from 1, columns in characters.
 #[derive(Serialize)]
 pub(crate) struct DiagnosticJson<'a> {
+    code: &'static str,
+    severity: &'static str,
     message: &'a str,
     #[serde(flatten)]
     place: Option<PlaceJson<'a>>,
@@ -176,6 +178,8 @@ struct PlaceJson<'a> {
 impl<'a> DiagnosticJson<'a> {
     pub(crate) fn new(problem: &'a Diagnostic) -> Self {
         Self {
+            code: problem.code.id(),
+            severity: "error",
             message: &problem.message,
             place: problem.label.as_ref().map(place),
             related: problem.related.iter().map(place).collect(),

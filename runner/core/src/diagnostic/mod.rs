@@ -1,7 +1,14 @@
 //! What is wrong in a person's file: where, why, and what would mend it. Plain data; an interface renders it.
+//!
+//! - here: a mistake with its places
+//! - `code`: a stable code for each kind of mistake
+
+mod code;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use code::Code;
 
 /// A range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +58,8 @@ pub struct Label {
 /// One mistake in a person's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// What kind of mistake it is.
+    pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
     /// The place it is about. None where a whole file or folder is meant, which the message then names.
@@ -63,14 +72,14 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A mistake at a place.
-    pub fn at(source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
+    pub fn at(code: Code, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
         let label = Label { source: Arc::clone(source), span, text: String::new() };
-        Self { message: message.into(), label: Some(label), related: Vec::new(), help: Vec::new() }
+        Self { code, message: message.into(), label: Some(label), related: Vec::new(), help: Vec::new() }
     }
 
     /// A mistake of a whole file or folder.
-    pub fn of(message: impl Into<String>) -> Self {
-        Self { message: message.into(), label: None, related: Vec::new(), help: Vec::new() }
+    pub fn of(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), label: None, related: Vec::new(), help: Vec::new() }
     }
 
     /// Says `text` beside the caret.

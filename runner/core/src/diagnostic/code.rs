@@ -1,0 +1,133 @@
+//! A stable code for each kind of mistake, with its title.
+//!
+//! The first two digits are the room: 01 reading files and YAML, 02 keys and values of a manifest, 03 plugins and
+//! functions, 04 arguments and types, 05 the graph, 06 limits and grants. A number never changes its meaning and is
+//! never given again; a new kind of mistake takes the next one of its room.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($name:ident $id:literal $title:literal)*) => {
+        /// A kind of mistake.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = concat!($id, ": ", $title, ".")] $name,)*
+        }
+
+        impl Code {
+            /// All codes, by number.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The code as it is shown: `JC0101`.
+            pub fn id(self) -> &'static str {
+                match self {
+                    $(Self::$name => $id,)*
+                }
+            }
+
+            /// What kind of mistake it is, in one line without a full stop.
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$name => $title,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    Unreadable "JC0101" "a file or folder cannot be read"
+    NotUtf8 "JC0102" "a manifest is not UTF-8"
+    TooLarge "JC0103" "a manifest is too large"
+    NotYaml "JC0104" "a file is not valid YAML"
+    Empty "JC0105" "a manifest is empty"
+    DuplicateKey "JC0106" "a key is given twice"
+    SeveralDocuments "JC0107" "a file holds several YAML documents"
+    TooManyValues "JC0108" "a file unfolds to too many values"
+    NoManifests "JC0109" "the jobs folder has no manifests"
+    SettingsAmongJobs "JC0110" "the operator's file lies among the jobs"
+    FolderNamedAsManifest "JC0111" "a folder has the name of a manifest"
+    LinkOutside "JC0112" "a link leads out of the jobs folder"
+    NotBase64 "JC0113" "a binary value is not valid base64"
+
+    UnknownKey "JC0201" "a key is not known"
+    NotSupportedYet "JC0202" "a part of the manifest is not supported yet"
+    WrongKind "JC0203" "a value is of the wrong kind"
+    InvalidId "JC0204" "a text cannot be a job's id"
+    MissingId "JC0205" "a job in a list has no id"
+    DuplicateId "JC0206" "two jobs have the same id"
+    MissingFunction "JC0207" "a job has no function"
+    FunctionSyntax "JC0208" "a text names no function of a plugin"
+    UnknownTag "JC0209" "a YAML tag is not known"
+    RetvalSyntax "JC0210" "a `!retval` names no job"
+    NotesTooLong "JC0211" "the notes of a job are too long"
+    ListedTwice "JC0212" "a dependency is listed twice"
+    VariableSyntax "JC0213" "a `${NAME}` is not well formed"
+    VariableNotAllowed "JC0214" "a variable may not be taken from the environment"
+    VariableNotSet "JC0215" "a variable of the environment is not set"
+    NumberTooLarge "JC0216" "a number is out of range for every float"
+
+    NoSuchPlugin "JC0301" "a plugin cannot be found"
+    PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
+    PluginUnreadable "JC0303" "a plugin's file cannot be read"
+    PluginTooLarge "JC0304" "a plugin's file is too large"
+    NotWebAssembly "JC0305" "a plugin's file is not WebAssembly"
+    InvalidWat "JC0306" "a plugin's text is not valid WAT"
+    PluginDamaged "JC0307" "a plugin cannot be decoded"
+    PluginKind "JC0308" "a plugin is of a kind that cannot be called"
+    MissingImport "JC0309" "a plugin imports what the host does not offer"
+    NoSuchFunction "JC0310" "a plugin exports no such function"
+    AmbiguousFunction "JC0311" "several interfaces export the function"
+    NotCallable "JC0312" "an export cannot be a job's function"
+
+    UnknownParameter "JC0401" "a function has no such parameter"
+    TooManyArguments "JC0402" "there are more arguments than parameters"
+    ParameterTwice "JC0403" "a parameter is given twice"
+    MissingArgument "JC0404" "an argument is missing"
+    WrongType "JC0405" "a value does not have the type of its parameter"
+    OutOfRange "JC0406" "a number is out of range for its type"
+    Inexact "JC0407" "an integer is not exact as a float"
+    UnknownField "JC0408" "a record has no such field"
+    MissingField "JC0409" "a field of a record is missing"
+    FieldTwice "JC0410" "a field of a record is given twice"
+    UnknownCase "JC0411" "a type has no such case"
+    CasePayload "JC0412" "a case carries a value, or carries none"
+    RetvalMisfit "JC0413" "the return value of a job does not fit"
+    RetvalField "JC0414" "the return value of a job has no such field"
+    RetvalOfNothing "JC0415" "the job returns nothing"
+
+    NoSuchJob "JC0501" "there is no such job"
+    Cycle "JC0502" "jobs wait for each other"
+    SelfDependency "JC0503" "a job depends on itself"
+
+    InvalidDuration "JC0601" "a text is no duration"
+    InvalidLimit "JC0602" "a limit is no number or size"
+    LimitOutOfRange "JC0603" "a limit is out of its range"
+    AboveCeiling "JC0604" "a job asks for more than the operator allows"
+    FilesGrantIncomplete "JC0605" "a files grant lacks its host or guest path"
+    GuestPath "JC0606" "the guest path of a grant is not absolute"
+    GuestPathTwice "JC0607" "two grants have the same guest path"
+    GrantMode "JC0608" "the mode of a files grant is not known"
+    FolderRefused "JC0609" "a folder cannot be granted"
+    VariableName "JC0610" "a text is no name of a variable"
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_in_order_and_unique() {
+        assert!(Code::ALL.is_sorted_by(|a, b| a.id() < b.id()));
+        for code in Code::ALL {
+            let digits = code.id().strip_prefix("JC").unwrap();
+            assert!(digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()), "{code}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What a job may use and touch: its limits and its grants.
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Span;
+use crate::job::EnvGrant;
+use crate::job::FilesGrant;
+use crate::job::Grants;
+use crate::limits::Limits;
+use crate::limits::Unit;
+use crate::limits::show_bytes;
+use crate::limits::show_duration;
+use crate::value::Value;
+
+use super::Ceiling;
+use super::fields::Fields;
+use super::node::Node;
+use super::node::NodeKind;
+use super::node::key_text;
+use super::units;
+
+/// `timeout` and `limits` of a job.
+pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
+    let mut limits = ceiling.defaults();
+    if let Some((text, span)) = duration_text(fields) {
+        match units::duration(&text) {
+            Ok(timeout) => {
+                limits.timeout = timeout;
+                if let Some(max) = ceiling.timeout.filter(|max| timeout > *max) {
+                    let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
+                    fields.report(
+                        Code::AboveCeiling,
+                        span,
+                        format!("`timeout` of {text} is above the ceiling"),
+                        Some(help),
+                    );
+                }
+            }
+            Err(message) => {
+                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()))
+            }
+        }
+    }
+    let Some((_, node)) = fields.take("limits") else {
+        return limits;
+    };
+    let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`") else {
+        return limits;
+    };
+    for key in Limits::KEYS {
+        let Some((_, node)) = inner.take(key) else {
+            continue;
+        };
+        if let Some(number) = limit(&node, key, &mut limits, &mut inner)
+            && let Some(max) = ceiling.limit(key).filter(|max| number > *max)
+        {
+            let help = format!("jobcontrol.yaml allows {max} at most");
+            inner.report(
+                Code::AboveCeiling,
+                node.span,
+                format!("`{key}` of {} is above the ceiling", node.text),
+                Some(help),
+            );
+        }
+    }
+    inner.finish(Limits::KEYS, &[]);
+    limits
+}
+
+/// `grants` of a job.
+pub(super) fn grants(fields: &mut Fields<'_>) -> Grants {
+    let Some((key, node)) = fields.take("grants") else {
+        return Grants::default();
+    };
+    let mut grants = Grants { span: Some(key.span), ..Grants::default() };
+    let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`grants`") else {
+        return grants;
+    };
+    for item in inner.list("files").unwrap_or_default() {
+        let problems = &mut *inner.problems;
+        let Some(mut file) = Fields::new(fields.source, problems, item, "an entry of `files`") else {
+            continue;
+        };
+        let place = |guest: &str| guest.trim_end_matches('/').to_owned();
+        if let Some(grant) = files_grant(&mut file) {
+            if grants.files.iter().any(|other: &FilesGrant| place(&other.guest) == place(&grant.guest)) {
+                let message = format!("`guest` path `{}` is given twice", grant.guest);
+                file.report(
+                    Code::GuestPathTwice,
+                    grant.span,
+                    message,
+                    Some("give each folder a path of its own".to_owned()),
+                );
+            }
+            grants.files.push(grant);
+        }
+        file.finish(&["host", "guest", "mode"], &[]);
+    }
+    if let Some((_, node)) = inner.take("env") {
+        env_grants(node, &mut inner, &mut grants.env);
+    }
+    inner.finish(&["files", "env"], &["http", "secrets"]);
+    grants
+}
+
+/// The text of `timeout`; a number without its unit is the mistake that everybody makes.
+fn duration_text(fields: &mut Fields<'_>) -> Option<(String, Span)> {
+    match fields.peek("timeout").map(|node| (&node.kind, node.span)) {
+        Some((NodeKind::Scalar(Value::Int(seconds)), span)) => {
+            let message = "`timeout` is a duration with its unit, found a number";
+            let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
+            fields.report(Code::InvalidDuration, span, message, help);
+            fields.take("timeout");
+            None
+        }
+        _ => fields.string("timeout"),
+    }
+}
+
+/// Reads one limit into its place; also used for the operator's ceiling.
+pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fields<'_>) -> Option<u64> {
+    let limit = limits.by_key(key)?;
+    let (read, help) = match (&node.kind, limit.unit) {
+        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => (u64::try_from(*i).map_err(|e| e.to_string()), "a number"),
+        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
+        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
+        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
+    };
+    match read {
+        Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
+        Ok(number) if number > limit.max => {
+            let max = if limit.unit == Unit::Bytes { show_bytes(limit.max) } else { limit.max.to_string() };
+            fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
+        }
+        Ok(number) => {
+            *limit.value = number;
+            return Some(number);
+        }
+        Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
+    }
+    None
+}
+
+fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
+    let host = fields.string("host");
+    let guest = fields.string("guest");
+    let mode = fields.string("mode");
+    let write = match &mode {
+        None => false,
+        Some((mode, _)) if mode == "read" => false,
+        Some((mode, _)) if mode == "write" => true,
+        Some((other, span)) => {
+            fields.report(Code::GrantMode, *span, format!("`mode` is `read` or `write`, found `{other}`"), None);
+            false
+        }
+    };
+    let (Some((host, span)), Some((guest, guest_span))) = (host, guest) else {
+        let span = fields.problems.last().and_then(|p| p.label.as_ref()).map(|l| l.span);
+        let help = Some("write `{ host: ./data, guest: /data, mode: read }`".to_owned());
+        fields.report(
+            Code::FilesGrantIncomplete,
+            span.unwrap_or_default(),
+            "a files grant needs `host` and `guest`",
+            help,
+        );
+        return None;
+    };
+    if !guest.starts_with('/') {
+        fields.report(
+            Code::GuestPath,
+            guest_span,
+            format!("`guest` is an absolute path, found `{guest}`"),
+            Some("write `/data`".into()),
+        );
+    }
+    Some(FilesGrant { host, guest, write, span })
+}
+
+fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
+    let span = node.span;
+    let help = || Some("write `[NAME]`, or `{NAME: value}`".to_owned());
+    match node.kind {
+        NodeKind::Seq(items) => {
+            for item in items {
+                match item.kind {
+                    NodeKind::Scalar(Value::String(name)) if valid_variable(&name) => {
+                        out.push(EnvGrant { name, value: None, span: item.span });
+                    }
+                    _ => fields.report(Code::VariableName, item.span, "this is no name of a variable", help()),
+                }
+            }
+        }
+        NodeKind::Map(entries) => {
+            for (key, value) in entries {
+                let name = key_text(&key);
+                match value.kind {
+                    _ if !valid_variable(&name) => {
+                        fields.report(Code::VariableName, key.span, "this is no name of a variable", help())
+                    }
+                    NodeKind::Scalar(Value::String(text)) => {
+                        out.push(EnvGrant { name, value: Some(text), span: key.span });
+                    }
+                    NodeKind::Scalar(Value::Null) => out.push(EnvGrant { name, value: None, span: key.span }),
+                    _ => fields.report(
+                        Code::WrongKind,
+                        value.span,
+                        "a variable's value is a string",
+                        Some("write it in quotes".into()),
+                    ),
+                }
+            }
+        }
+        _ => fields.report(Code::WrongKind, span, "`env` is a list of names or a mapping", help()),
+    }
+}
+
+fn valid_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
