@@ -106,3 +106,50 @@ fn a_retval_of_a_char_that_does_not_exist() {
         assert_eq!(returned("a-char", code).failed("trap"), "converted integer out of range for `char`");
     }
 }
+
+#[test]
+fn a_retval_whose_parts_are_all_the_same_bytes() {
+    let message = "the size of the return value, encoded, is above 16 MiB; raise it with `limits: { retval: .. }`";
+    for function in ["alike-strings", "alike-bytes", "alike-lists"] {
+        assert_eq!(returned(function, "1000000, 1000000").failed("limit"), message, "{function}");
+    }
+    assert_eq!(returned("alike-strings", "2, 3").retval(), &serde_json::json!(["\0\u{4}\0", "\0\u{4}\0"]));
+}
+
+#[test]
+fn a_retval_of_more_elements_than_the_memory_has_bytes() {
+    for function in ["booleans", "numbers"] {
+        assert_eq!(
+            returned(function, "0, 4294967295").failed("trap"),
+            "list pointer/length out of bounds of memory",
+            "{function}"
+        );
+    }
+    assert_eq!(returned("alike-bytes", "1, 4294967295").failed("trap"), "list pointer/length out of bounds of memory");
+}
+
+#[test]
+fn a_retval_of_other_encodings_outside_of_the_memory() {
+    for function in ["a-utf16-string", "a-compact-string"] {
+        for args in ["0, 65537", "0, 2147483648", "0, 4294967295", "4294967294, 2"] {
+            let args = if function == "a-compact-string" && args == "0, 2147483648" { "0, 2147549184" } else { args };
+            let built = returned(function, args);
+            assert_eq!(built.failed("trap"), "string pointer/length out of bounds of memory", "{function} {args}");
+        }
+        assert_eq!(returned(function, "1, 1").failed("trap"), "string pointer not aligned to 2");
+    }
+    assert_eq!(returned("a-utf16-string", "72, 2").failed("trap"), "unpaired surrogate found: d800");
+    assert_eq!(returned("a-compact-string", "72, 2147483650").failed("trap"), "unpaired surrogate found: d800");
+    assert_eq!(returned("a-compact-string", "64, 2").retval(), "ÿþ");
+    assert_eq!(returned("a-compact-string", "74, 2147483649").retval(), "A");
+}
+
+#[test]
+fn a_retval_with_more_bits_than_its_type() {
+    assert_eq!(returned("a-boolean", "256").retval(), true);
+    assert_eq!(returned("a-byte", "511").retval(), -1);
+    assert_eq!(returned("a-byte", "384").retval(), -128);
+    assert_eq!(returned("an-enum", "257").failed("trap"), "discriminant 257 out of range [0..2)");
+    assert_eq!(returned("a-cases-result", "2").failed("trap"), "discriminant 2 out of range [0..2)");
+    assert_eq!(returned("a-cases-result", "1").failed("error"), "the function returned an error");
+}

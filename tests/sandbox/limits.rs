@@ -71,17 +71,15 @@ fn a_recursion_without_end() {
 
 #[test]
 fn a_retval_that_is_too_large() {
-    let built = limited("limit_values", "give-numbers\nargs: [300]", "retval: 1 KiB");
-    let message = "the return value, encoded, has 1503 bytes; above 1 KiB, raise it with `limits: { retval: .. }`";
+    let message = "the size of the return value, encoded, is above 1 KiB; raise it with `limits: { retval: .. }`";
+    // 3 bytes for the list, 5 for each number.
+    let built = limited("limit_values", "give-numbers\nargs: [205]", "retval: 1 KiB");
     hits(&built, message);
     assert_eq!(built.build["retval"], serde_json::Value::Null);
-}
-
-#[test]
-fn a_retval_that_is_far_too_large_is_not_even_read() {
-    let message = "what the host holds of a value on its way (16 bytes for each of `retval`) is above 16 KiB; \
-                   raise it with `limits: { retval: .. }`";
-    hits(&limited("limit_values", "give-bytes\nargs: [6000000]", "retval: 1 KiB"), message);
+    limited("limit_values", "give-numbers\nargs: [204]", "retval: 1 KiB").retval();
+    // 3 bytes for the bytes.
+    hits(&limited("limit_values", "give-bytes\nargs: [1022]", "retval: 1 KiB"), message);
+    limited("limit_values", "give-bytes\nargs: [1021]", "retval: 1 KiB").retval();
 }
 
 #[test]
@@ -96,10 +94,9 @@ fn an_error_of_the_function_that_is_too_large() {
 #[test]
 fn arguments_that_are_too_large() {
     let call = "take\nargs: [!!binary aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8=]";
-    let message = "what the host holds of a value on its way (16 bytes for each of `retval`) is above 320 bytes; \
-                   raise it with `limits: { retval: .. }`";
-    hits(&limited("limit_values", call, "retval: 20 B"), message);
-    limited("limit_values", call, "retval: 1 KiB").retval();
+    let message = "the size of the arguments, encoded, is above 24 bytes; raise it with `limits: { retval: .. }`";
+    hits(&limited("limit_values", call, "retval: 24 B"), message);
+    limited("limit_values", call, "retval: 25 B").retval();
 }
 
 #[test]

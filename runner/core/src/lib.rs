@@ -4,7 +4,8 @@
 //! In the order in which data goes through:
 //!
 //! - [`manifest`]: YAML text to [`job`]s, or [`diagnostic`]s on its own lines
-//! - [`types`] and [`value`]: what functions take and return; which type fits which
+//! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
+//!   limited
 //! - [`plugin`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`plan`]: what is due, and in which order
@@ -22,6 +23,7 @@ pub mod job;
 pub mod limits;
 pub mod manifest;
 pub mod memory;
+pub mod packed_size;
 pub mod plan;
 pub mod plugin;
 pub mod progress;

@@ -12,6 +12,8 @@ use serde::ser::SerializeSeq;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::packed_size;
+
 /// Largest integer that every JSON reader keeps exactly: 2^53.
 const JSON_EXACT: u128 = 1 << 53;
 
@@ -194,7 +196,9 @@ pub fn pack(value: &Value) -> Result<Vec<u8>, PackError> {
     if depth_exceeds(value, MAX_DEPTH) {
         return Err(PackError(format!("the value nests deeper than {MAX_DEPTH} levels")));
     }
-    rmp_serde::to_vec(value).map_err(|e| PackError(e.to_string()))
+    let mut packed = Vec::with_capacity(usize::try_from(packed_size::of(value)).unwrap_or(0));
+    rmp_serde::encode::write(&mut packed, value).map_err(|e| PackError(e.to_string()))?;
+    Ok(packed)
 }
 
 /// Reads a value from MessagePack.

@@ -17,11 +17,10 @@ use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_duration;
+use jobcontrol_core::packed_size;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
-use jobcontrol_core::types::Type;
 use jobcontrol_core::value::Value;
-use jobcontrol_core::value::pack;
 use tokio::sync::watch;
 use wasmtime::Engine;
 use wasmtime::Store;
@@ -31,14 +30,11 @@ use wasmtime::component::Component;
 use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wasmtime::component::Linker;
-use wasmtime::component::Val;
 use wasmtime_wasi::I32Exit;
 
 use crate::BuildInfo;
 use crate::SandboxError;
 use crate::Sink;
-use crate::convert::from_val;
-use crate::convert::to_val;
 use crate::engine;
 use crate::engine::TICK;
 use crate::engine::Ticker;
@@ -52,13 +48,14 @@ use crate::limits::Limiter;
 use crate::limits::hit;
 use crate::loader::Compiler;
 use crate::traceback;
+use crate::transfer::Args;
+use crate::transfer::FUEL;
+use crate::transfer::Mismatch;
+use crate::transfer::Returned;
+use crate::transfer::TooLarge;
 
-/// Host memory that a value may take on its way, per byte that its encoding may have. A record repeats its field names,
-/// and each number is 40 bytes as a value of the engine: a list of small ones hits this before its encoding is too long.
-const LIFTING: u64 = 16;
-
-/// How the engine says that a value was larger than that.
-const LIFTING_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+/// How the engine says that a plugin handed more to the host in one call than [`FUEL`] bytes for each of `retval`.
+const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// How the engine says that a store has too many instances, tables or memories.
 const COUNTED: &str = "resource limit exceeded: ";
@@ -82,7 +79,6 @@ pub struct Sandbox {
 pub struct Function {
     pre: InstancePre<Host>,
     export: ComponentExportIndex,
-    signature: Arc<Signature>,
 }
 
 /// One attempt.
@@ -144,7 +140,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// As [`Compiler`] says, or a plugin that asks for what the host does not offer.
-    pub fn function(&self, plugin: &Plugin, signature: &Arc<Signature>) -> Result<Function, SandboxError> {
+    pub fn function(&self, plugin: &Plugin, signature: &Signature) -> Result<Function, SandboxError> {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
         // Held while compiling, so that two builds of one plugin do not both compile it.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +156,7 @@ impl Sandbox {
         drop(loaded);
         let export = find_export(pre.component(), signature)
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))?;
-        Ok(Function { pre, export, signature: Arc::clone(signature) })
+        Ok(Function { pre, export })
     }
 
     /// Calls a function. Never panics and never errs: whatever happens is an outcome.
@@ -168,10 +164,10 @@ impl Sandbox {
         let Call { args, granted, limits, build, sink, cancel } = call;
         let guest = Arc::new(Guest::new(build, sink, Arc::clone(&self.clock), &limits));
         let arguments = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
-        let args = match to_vals(&args, &function.signature, &limits) {
-            Ok(args) => args,
-            Err(outcome) => return outcome,
-        };
+        if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
+            let what = "the size of the arguments, encoded,";
+            return Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }"));
+        }
         let (wasi, streams) = match grant::context(&granted, &guest) {
             Ok(context) => context,
             Err(reason) => return arguments(reason),
@@ -180,7 +176,7 @@ impl Sandbox {
             Host { limiter: Limiter::new(&limits), table: wasmtime::component::ResourceTable::new(), wasi, guest };
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
-        store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(LIFTING)).unwrap_or(usize::MAX));
+        store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         let deadline = Instant::now() + limits.timeout;
         interrupt(&mut store, deadline, cancel.clone());
         let running = self.ticker.watch();
@@ -188,7 +184,7 @@ impl Sandbox {
         drop(running);
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         drop(store);
-        let outcome = read(result, &function.signature, &limits);
+        let outcome = read(result, &limits);
         flush(&streams, outcome).await
     }
 }
@@ -199,39 +195,6 @@ fn find_export(component: &Component, signature: &Signature) -> Option<Component
         None => None,
     };
     component.get_export_index(interface.as_ref(), &signature.name)
-}
-
-fn to_vals(args: &[Value], signature: &Signature, limits: &Limits) -> Result<Vec<Val>, Outcome> {
-    let refused = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
-    let (mut encoded, mut lowered) = (0, 0);
-    for arg in args {
-        encoded += pack(arg).map_err(|e| refused(e.to_string()))?.len() as u64;
-        lowered += val_size(arg);
-    }
-    if lowered > limits.retval.saturating_mul(LIFTING) {
-        return Err(Outcome::Failed(held(limits)));
-    }
-    if encoded > limits.retval {
-        let what = "the size of the arguments, encoded,";
-        return Err(Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }")));
-    }
-    let vals = args
-        .iter()
-        .zip(&signature.params)
-        .map(|(value, (name, ty))| to_val(value, ty).map_err(|reason| refused(format!("{name}: {reason}"))));
-    vals.collect()
-}
-
-/// Host memory that a value takes as a value of the engine, by the engine's own way of counting.
-fn val_size(value: &Value) -> u64 {
-    let inner = match value {
-        Value::String(text) => text.len() as u64,
-        Value::Bytes(bytes) => (bytes.len() * size_of::<Val>()) as u64,
-        Value::List(items) => items.iter().map(val_size).sum(),
-        Value::Map(entries) => entries.iter().map(|(key, value)| key.len() as u64 + val_size(value)).sum(),
-        _ => 0,
-    };
-    inner + size_of::<Val>() as u64
 }
 
 /// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
@@ -266,49 +229,24 @@ async fn bounded<T>(
     }
 }
 
-async fn run(store: &mut Store<Host>, function: &Function, args: &[Val]) -> wasmtime::Result<Option<Val>> {
+async fn run(store: &mut Store<Host>, function: &Function, args: &[Value]) -> wasmtime::Result<Returned> {
     let instance = function.pre.instantiate_async(&mut *store).await?;
     let callee = instance
         .get_func(&mut *store, function.export)
         .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
-    let mut results = vec![Val::Bool(false); usize::from(function.signature.result.is_some())];
-    callee.call_async(&mut *store, args, &mut results).await?;
-    Ok(results.pop())
+    callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, Args(args)).await
 }
 
-fn read(result: wasmtime::Result<Option<Val>>, signature: &Signature, limits: &Limits) -> Outcome {
+fn read(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome {
     match result {
         Err(error) => failed(&error, limits),
-        Ok(None) => Outcome::Returned(None),
-        Ok(Some(val)) => match returned(val, signature, limits) {
-            Ok(outcome) => outcome,
-            Err(reason) => Outcome::Failed(Failure::new("retval", reason)),
-        },
-    }
-}
-
-/// A result at the top is not the value itself: ok carries it, err is the function's own failure.
-fn returned(val: Val, signature: &Signature, limits: &Limits) -> Result<Outcome, String> {
-    let payload = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
-        (Some(val), Some(ty)) => from_val(*val, ty).map(Some),
-        _ => Ok(None),
-    };
-    Ok(match (val, &signature.result) {
-        (Val::Result(Ok(val)), Some(Type::Result(ok, _))) => Outcome::Returned(payload(val, ok)?),
-        (Val::Result(Err(val)), Some(Type::Result(_, err))) => {
-            let value = payload(val, err)?;
-            let size = value.as_ref().map_or(Ok(0), |value| pack(value).map(|packed| packed.len()));
-            if size.map_err(|e| e.to_string())? as u64 > limits.retval {
-                let what = "the size of the function's error, encoded,";
-                return Ok(Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }")));
-            }
+        Ok(Returned::Value(value)) => Outcome::Returned(value),
+        Ok(Returned::Error(value)) => {
             let mut message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
             cut_bytes(&mut message, LOG_MESSAGE);
             Outcome::Failed(Failure { value, ..Failure::new("error", message) })
         }
-        (val, Some(ty)) => Outcome::Returned(Some(from_val(val, ty)?)),
-        (_, None) => Outcome::Returned(None),
-    })
+    }
 }
 
 /// A function's own error in words: `case: payload`, or `field: value, ..`.
@@ -351,17 +289,23 @@ fn over(what: &str, value: &str, key: &str) -> Failure {
     Failure::new("limit", hit(what, value, key).to_string())
 }
 
-/// A value that would take too much of the host's memory on its way between plugin and store.
-fn held(limits: &Limits) -> Failure {
-    let what = format!("what the host holds of a value on its way ({LIFTING} bytes for each of `retval`)");
-    let most = show_bytes(limits.retval.saturating_mul(LIFTING));
-    over(&what, &most, "limits: { retval: .. }")
+/// A plugin's call to the host with more than the host copies at once.
+fn handed(limits: &Limits) -> Failure {
+    let what = format!("what the plugin hands to the host in one call ({FUEL} bytes for each of `retval`)");
+    over(&what, &show_bytes(limits.retval.saturating_mul(FUEL)), "limits: { retval: .. }")
 }
 
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     let cause = error.root_cause().to_string();
-    if cause.contains(LIFTING_EXHAUSTED) {
-        return held(limits);
+    if cause.contains(FUEL_EXHAUSTED) {
+        return handed(limits);
+    }
+    if let Some(TooLarge(what)) = error.downcast_ref::<TooLarge>() {
+        let what = format!("the size of {what}, encoded,");
+        return over(&what, &show_bytes(limits.retval), "limits: { retval: .. }");
+    }
+    if let Some(Mismatch(reason)) = error.downcast_ref::<Mismatch>() {
+        return Failure::new("arguments", reason);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Failure::new("exit", format!("the plugin ended itself with exit code {}", exit.0));

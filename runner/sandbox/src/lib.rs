@@ -6,14 +6,13 @@
 //! - `loader`: compiled code, from the cache or from a child process
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `call`: a function and its arguments to an outcome
-//! - `convert`: values of the house and of the engine
+//! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
 //! - `traceback`: a trap's call stack
 
 mod bindings;
 mod call;
-mod convert;
 mod engine;
 mod grant;
 mod host;
@@ -21,6 +20,7 @@ mod limits;
 mod loader;
 mod signature;
 mod traceback;
+mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;

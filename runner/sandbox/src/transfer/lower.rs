@@ -1,0 +1,335 @@
+//! Arguments into a guest.
+//!
+//! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared order, options
+//! filled in. The checks here are the last line, since an argument of a wrong type costs the instance.
+//!
+//! A list is put together on the host's side and copied as a whole; what its elements point to is allocated on the way.
+
+use jobcontrol_core::value::Value;
+use wasmtime::Error;
+use wasmtime::Result;
+use wasmtime::ValRaw;
+use wasmtime::component::__internal::InterfaceType;
+use wasmtime::component::__internal::LowerContext;
+use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+
+use super::FLAT;
+use super::Mismatch;
+use super::int_type;
+use super::size;
+
+/// Marks the length of a text that is UTF-16 although it could have been Latin-1.
+const UTF16: usize = 1 << 31;
+
+/// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than there are.
+pub(super) fn args<T>(
+    cx: &mut LowerContext<'_, T>,
+    args: &[Value],
+    ty: InterfaceType,
+    slots: &mut [ValRaw; FLAT],
+) -> Result<()> {
+    let types = cx.types;
+    let InterfaceType::Tuple(index) = ty else {
+        return Err(Error::msg("parameters are a tuple"));
+    };
+    let params = &types[index];
+    if args.len() != params.types.len() {
+        return Err(mismatch(format!("the function takes {} arguments, found {}", params.types.len(), args.len())));
+    }
+    let mut writer = Writer { cx };
+    if params.abi.flat_count(FLAT).is_some() {
+        let mut slots = slots.iter_mut();
+        return args.iter().zip(&params.types).try_for_each(|(value, ty)| writer.flat(value, *ty, &mut slots));
+    }
+    let mut bytes = vec![0; size(params.abi.size32)];
+    let at = writer.cx.realloc(0, 0, params.abi.align32, bytes.len())?;
+    writer.fields(args.iter().zip(params.types.iter().copied()), &mut bytes)?;
+    writer.copy(at, &bytes)?;
+    slots[0] = ValRaw::u64(at as u64);
+    Ok(())
+}
+
+fn mismatch(reason: impl Into<String>) -> Error {
+    Mismatch(reason.into()).into()
+}
+
+type Slots<'s> = std::slice::IterMut<'s, ValRaw>;
+
+fn put(slots: &mut Slots<'_>, bits: u64) -> Result<()> {
+    let slot = slots.next().ok_or_else(|| Error::msg("more values than slots"))?;
+    *slot = ValRaw::u64(bits);
+    Ok(())
+}
+
+struct Writer<'w, 'c, T: 'static> {
+    cx: &'w mut LowerContext<'c, T>,
+}
+
+impl<T> Writer<'_, '_, T> {
+    fn flat(&mut self, value: &Value, ty: InterfaceType, slots: &mut Slots<'_>) -> Result<()> {
+        let types = self.cx.types;
+        match ty {
+            InterfaceType::String | InterfaceType::List(_) => {
+                let (at, len) = self.pointed(value, ty)?;
+                put(slots, at as u64)?;
+                put(slots, len as u64)
+            }
+            InterfaceType::Record(index) => {
+                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
+                fields.into_iter().try_for_each(|(value, ty)| self.flat(value, ty, slots))
+            }
+            InterfaceType::Tuple(index) => {
+                let mut items = tuple(value, &types[index].types)?;
+                items.try_for_each(|(value, ty)| self.flat(value, ty, slots))
+            }
+            InterfaceType::Flags(_) => self.flags(value, ty)?.into_iter().try_for_each(|word| put(slots, word.into())),
+            InterfaceType::Enum(_)
+            | InterfaceType::Variant(_)
+            | InterfaceType::Option(_)
+            | InterfaceType::Result(_) => {
+                let (discriminant, payload) = self.case(value, ty)?;
+                let flat_count = |ty| types.canonical_abi(ty).flat_count.map_or(0, usize::from);
+                put(slots, discriminant as u64)?;
+                let mut left = flat_count(&ty).saturating_sub(1);
+                if let Some((payload, ty)) = payload {
+                    self.flat(payload, ty, slots)?;
+                    left = left.saturating_sub(flat_count(&ty));
+                }
+                (0..left).try_for_each(|_| put(slots, 0))
+            }
+            ty => put(slots, scalar(value, ty)?),
+        }
+    }
+
+    /// Writes to a copy of the memory where the value goes, as long as the type.
+    fn store(&mut self, value: &Value, ty: InterfaceType, bytes: &mut [u8]) -> Result<()> {
+        let types = self.cx.types;
+        match ty {
+            InterfaceType::String | InterfaceType::List(_) => {
+                let (at, len) = self.pointed(value, ty)?;
+                write(&mut bytes[..4], at as u64);
+                write(&mut bytes[4..], len as u64);
+            }
+            InterfaceType::Record(index) => {
+                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
+                self.fields(fields, bytes)?;
+            }
+            InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?, bytes)?,
+            InterfaceType::Flags(_) => {
+                let words = self.flags(value, ty)?;
+                bytes.chunks_mut(4).zip(words).for_each(|(bytes, word)| write(bytes, word.into()));
+            }
+            InterfaceType::Enum(_)
+            | InterfaceType::Variant(_)
+            | InterfaceType::Option(_)
+            | InterfaceType::Result(_) => {
+                let (discriminant, payload) = self.case(value, ty)?;
+                let info = match ty {
+                    InterfaceType::Enum(index) => &types[index].info,
+                    InterfaceType::Variant(index) => &types[index].info,
+                    InterfaceType::Option(index) => &types[index].info,
+                    InterfaceType::Result(index) => &types[index].info,
+                    _ => return Err(mismatch("no case")),
+                };
+                write(&mut bytes[..usize::from(info.size)], discriminant as u64);
+                if let Some((payload, ty)) = payload {
+                    let at = size(info.payload_offset32);
+                    let len = size(types.canonical_abi(&ty).size32);
+                    self.store(payload, ty, &mut bytes[at..at + len])?;
+                }
+            }
+            ty => write(bytes, scalar(value, ty)?),
+        }
+        Ok(())
+    }
+
+    fn fields<'v>(
+        &mut self,
+        fields: impl IntoIterator<Item = (&'v Value, InterfaceType)>,
+        bytes: &mut [u8],
+    ) -> Result<()> {
+        let mut end = 0;
+        for (value, ty) in fields {
+            let abi = self.cx.types.canonical_abi(&ty);
+            let at = abi.next_field32_size(&mut end);
+            self.store(value, ty, &mut bytes[at..at + size(abi.size32)])?;
+        }
+        Ok(())
+    }
+
+    /// What goes as pointer and length: allocates it and copies it there.
+    fn pointed(&mut self, value: &Value, ty: InterfaceType) -> Result<(usize, usize)> {
+        match (value, ty) {
+            (Value::String(text), InterfaceType::String) => self.text(text),
+            (Value::Bytes(bytes), InterfaceType::List(index))
+                if matches!(self.cx.types[index].element, InterfaceType::U8) =>
+            {
+                Ok((self.allocate(1, bytes)?, bytes.len()))
+            }
+            (Value::List(items), InterfaceType::List(index)) => {
+                let element = self.cx.types[index].element;
+                let abi = self.cx.types.canonical_abi(&element);
+                let stride = size(abi.size32);
+                let too_long = || Error::msg("size overflow copying a list");
+                let len = items.len().checked_mul(stride).ok_or_else(too_long)?;
+                let at = self.cx.realloc(0, 0, abi.align32, len)?;
+                // After the guest has made room for it, so that a long one meets the guest's limit and not the host's.
+                let mut bytes = vec![0; len];
+                for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride.max(1))) {
+                    self.store(item, element, bytes)?;
+                }
+                self.copy(at, &bytes)?;
+                Ok((at, items.len()))
+            }
+            (value, ty) => Err(wrong(value, ty)),
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(usize, usize)> {
+        let encoding = self.cx.options().string_encoding;
+        if matches!(encoding, StringEncoding::Utf8) {
+            return Ok((self.allocate(1, text.as_bytes())?, text.len()));
+        }
+        if matches!(encoding, StringEncoding::CompactUtf16)
+            && let Ok(latin1) = text.chars().map(u8::try_from).collect::<Result<Vec<_>, _>>()
+        {
+            return Ok((self.allocate(2, &latin1)?, latin1.len()));
+        }
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let tag = if matches!(encoding, StringEncoding::CompactUtf16) { UTF16 } else { 0 };
+        Ok((self.allocate(2, &bytes)?, bytes.len() / 2 | tag))
+    }
+
+    fn allocate(&mut self, align: u32, bytes: &[u8]) -> Result<usize> {
+        let at = self.cx.realloc(0, 0, align, bytes.len())?;
+        self.copy(at, bytes)?;
+        Ok(at)
+    }
+
+    fn copy(&mut self, at: usize, bytes: &[u8]) -> Result<()> {
+        let room = self.cx.as_slice_mut().get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()));
+        room.ok_or_else(|| Error::msg("realloc return: beyond end of memory"))?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flags(&self, value: &Value, ty: InterfaceType) -> Result<Vec<u32>> {
+        let (Value::List(names), InterfaceType::Flags(index)) = (value, ty) else {
+            return Err(wrong(value, ty));
+        };
+        let flags = &self.cx.types[index];
+        let mut words = vec![0; flags.names.len().div_ceil(32)];
+        for name in names {
+            let bit = name.as_str().and_then(|name| flags.names.get_index_of(name));
+            let bit = bit.ok_or_else(|| mismatch(format!("{name:?} is none of the flags")))?;
+            words[bit / 32] |= 1 << (bit % 32);
+        }
+        Ok(words)
+    }
+
+    /// The number of a case, and what it carries.
+    fn case<'v>(&self, value: &'v Value, ty: InterfaceType) -> Result<(usize, Option<(&'v Value, InterfaceType)>)> {
+        let types = self.cx.types;
+        let none = |case: &str| mismatch(format!("there is no case `{case}`"));
+        Ok(match (ty, value) {
+            (InterfaceType::Enum(index), Value::String(case)) => {
+                (types[index].names.get_index_of(&**case).ok_or_else(|| none(case))?, None)
+            }
+            (InterfaceType::Option(_), Value::Null) => (0, None),
+            (InterfaceType::Option(index), value) => {
+                let inner = types[index].ty;
+                let nested = if matches!(inner, InterfaceType::Option(_)) { value.get("some") } else { None };
+                (1, Some((nested.unwrap_or(value), inner)))
+            }
+            (InterfaceType::Variant(index), value) => {
+                let (case, payload) = match value {
+                    Value::String(case) => (case, None),
+                    value => one(value).map(|(case, payload)| (case, Some(payload)))?,
+                };
+                let (at, _, carried) = types[index].cases.get_full(&**case).ok_or_else(|| none(case))?;
+                match (payload, carried) {
+                    (Some(payload), Some(ty)) => (at, Some((payload, *ty))),
+                    (None, None) => (at, None),
+                    _ => return Err(mismatch(format!("case `{case}` carries something else"))),
+                }
+            }
+            (InterfaceType::Result(index), value) => {
+                let (case, payload) = one(value)?;
+                let (at, carried) = match &**case {
+                    "ok" => (0, types[index].ok),
+                    "err" => (1, types[index].err),
+                    case => return Err(none(case)),
+                };
+                (at, carried.map(|ty| (payload, ty)))
+            }
+            (ty, value) => return Err(wrong(value, ty)),
+        })
+    }
+}
+
+fn one(value: &Value) -> Result<(&String, &Value)> {
+    match value {
+        Value::Map(entries) if entries.len() == 1 => Ok((&entries[0].0, &entries[0].1)),
+        value => Err(mismatch(format!("{} is no case", value.kind()))),
+    }
+}
+
+#[cold]
+fn wrong(value: &Value, ty: InterfaceType) -> Error {
+    mismatch(format!("{} is not of the parameter's type ({ty:?})", value.kind()))
+}
+
+/// The fields of a record that has exactly these, in this order.
+fn record<'v, 't>(
+    value: &'v Value,
+    fields: impl ExactSizeIterator<Item = (&'t str, InterfaceType)>,
+) -> Result<Vec<(&'v Value, InterfaceType)>> {
+    let Value::Map(entries) = value else {
+        return Err(mismatch(format!("{} is no record", value.kind())));
+    };
+    if entries.len() != fields.len() {
+        return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
+    }
+    let same = |((key, value), (name, ty)): (&'v (String, Value), (&str, _))| {
+        if key == name { Ok((value, ty)) } else { Err(mismatch(format!("field `{name}` is not in its place"))) }
+    };
+    entries.iter().zip(fields).map(same).collect()
+}
+
+fn tuple<'v>(value: &'v Value, types: &[InterfaceType]) -> Result<impl Iterator<Item = (&'v Value, InterfaceType)>> {
+    match value {
+        Value::List(items) if items.len() == types.len() => Ok(items.iter().zip(types.iter().copied())),
+        value => Err(mismatch(format!("{} is no tuple of {}", value.kind(), types.len()))),
+    }
+}
+
+/// The bits of a number, a boolean or a char as a flat value has them; memory takes as many of the low ones as the
+/// type is wide.
+fn scalar(value: &Value, ty: InterfaceType) -> Result<u64> {
+    if let (Value::Int(int), Some(range)) = (value, int_type(ty)) {
+        let (min, max) = range.range();
+        if !(min..=max).contains(int) {
+            return Err(mismatch(format!("{int} is out of range")));
+        }
+        let [a, b, c, d, e, f, g, h, ..] = int.to_le_bytes();
+        let bits = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        let wide = matches!(ty, InterfaceType::S64 | InterfaceType::U64);
+        return Ok(if wide { bits } else { bits & u64::from(u32::MAX) });
+    }
+    match (value, ty) {
+        (Value::Bool(b), InterfaceType::Bool) => Ok((*b).into()),
+        #[expect(clippy::cast_possible_truncation, reason = "an f32 was made from one")]
+        (Value::Float(x), InterfaceType::Float32) => Ok((*x as f32).to_bits().into()),
+        (Value::Float(x), InterfaceType::Float64) => Ok(x.to_bits()),
+        (Value::String(text), InterfaceType::Char) => {
+            let char = text.chars().next().ok_or_else(|| mismatch("an empty string is no char"))?;
+            Ok(u32::from(char).into())
+        }
+        (value, ty) => Err(wrong(value, ty)),
+    }
+}
+
+/// Writes the low bytes of a number, as many as there is room for.
+fn write(bytes: &mut [u8], bits: u64) {
+    let len = bytes.len().min(8);
+    bytes[..len].copy_from_slice(&bits.to_le_bytes()[..len]);
+}
