@@ -13,6 +13,7 @@ use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -36,6 +37,9 @@ const GROUPS: [&[&str]; 5] = [&[], &["rows"], &["shop", "rows"], &["shop::rows"]
 enum Step {
     Create(usize, Option<usize>),
     Start(u64, Option<usize>),
+    Next(u64, usize, u32),
+    Retry(u64, usize, u32, usize),
+    Cancel(u64),
     Finish(u64, bool, bool, Option<i64>),
     Guarded(u64, usize, u32),
     Fail(u64, String),
@@ -60,7 +64,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (build_id(), option::of(owner.clone())).prop_map(|(id, owner)| Step::Start(id, owner)),
         2 => (build_id(), any::<bool>(), any::<bool>(), option::of(any::<i64>()))
             .prop_map(|(id, success, skipped, retval)| Step::Finish(id, success, skipped, retval)),
-        2 => (build_id(), owner, 0_u32..3).prop_map(|(id, owner, attempt)| Step::Guarded(id, owner, attempt)),
+        2 => (build_id(), owner.clone(), 0_u32..3).prop_map(|(id, owner, attempt)| Step::Guarded(id, owner, attempt)),
+        3 => (build_id(), owner.clone(), 0_u32..3).prop_map(|(id, owner, attempt)| Step::Next(id, owner, attempt)),
+        3 => (build_id(), owner.clone(), 0_u32..3, owner).prop_map(|(id, of, attempt, to)| Step::Retry(id, of, attempt, to)),
+        1 => build_id().prop_map(Step::Cancel),
         1 => (build_id(), any::<String>()).prop_map(|(id, message)| Step::Fail(id, message)),
         3 => (build_id(), 0..GROUPS.len(), any::<u64>(), 0_u64..9)
             .prop_map(|(id, group, current, total)| Step::Progress(id, group, current, total)),
@@ -104,6 +111,10 @@ fn log_filter() -> impl Strategy<Value = LogFilter> {
     )
 }
 
+fn guard(owner: usize, attempt: u32) -> Guard {
+    Guard { owner: Some(Arc::from(OWNERS[owner])), attempt }
+}
+
 /// What a store answers to a write; only the numbers that the contract speaks of.
 fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
     let now = store.clock().now();
@@ -118,15 +129,26 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
         })),
         Step::Start(id, owner) => {
             let owner = owner.map(|owner| Arc::from(OWNERS[owner]));
-            store.write(Write::StartBuild(StartBuild { id: *id, owner, time: now })).map(|_| 0)
+            store.write(Write::StartBuild(StartBuild { id: *id, guard: None, owner, time: now })).map(|_| 0)
         }
         Step::Finish(id, success, skipped, retval) => {
             let retval = retval.map(|int| Value::Int(int.into()));
             let finish = Finish { success: Some(*success), skipped: *skipped, retval, exception: None };
             store.finish_build(*id, finish).map(none)
         }
+        Step::Next(id, of, attempt) => {
+            let (guard, owner) = (Some(guard(*of, *attempt)), Some(Arc::from(OWNERS[*of])));
+            store.write(Write::StartBuild(StartBuild { id: *id, guard, owner, time: now })).map(|_| 0)
+        }
+        Step::Retry(id, of, attempt, to) => {
+            let (exception, exception_tb) = store.pack_exception(Failure::new("trap", "unreachable"));
+            let (guard, due, owner) = (guard(*of, *attempt), super::noon_plus(30), Arc::from(OWNERS[*to]));
+            let retry = RetryBuild { id: *id, guard, time: now, exception, exception_tb, due, owner };
+            store.write(Write::RetryBuild(retry)).map(|_| 0)
+        }
+        Step::Cancel(id) => store.write(Write::CancelBuild(*id, Arc::from("ada"))).map(|_| 0),
         Step::Guarded(id, owner, attempt) => {
-            let guard = Guard { owner: Arc::from(OWNERS[*owner]), attempt: *attempt };
+            let guard = guard(*owner, *attempt);
             store.write(Write::FinishBuild(pack_finish(*id, Some(guard), now, Finish::default()))).map(|_| 0)
         }
         Step::Fail(id, message) => store.finish_build_with_exception(*id, Failure::new("error", message)).map(none),
@@ -171,10 +193,14 @@ proptest! {
         for id in 0..9 {
             prop_assert_eq!(sqlite.get_build(id), memory.get_build(id));
             prop_assert_eq!(sqlite.get_build_progress_info(id), memory.get_build_progress_info(id));
+            prop_assert_eq!(sqlite.get_ended_attempts(id), memory.get_ended_attempts(id));
         }
         for job in JOBS {
             let latest = |store: &dyn Storage| store.get_latest_successful_build(job);
             prop_assert_eq!(latest(&sqlite), latest(&memory));
+        }
+        for owner in OWNERS {
+            prop_assert_eq!(sqlite.get_cancel_requests(owner), memory.get_cancel_requests(owner));
         }
         prop_assert_eq!(sqlite.get_running_builds(), memory.get_running_builds());
     }

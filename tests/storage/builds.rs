@@ -84,6 +84,9 @@ fn a_new_build_has_neither_started_nor_finished(store: &dyn Storage, _: &ManualC
         exception_tb: Vec::new(),
         owner: None,
         attempt: 0,
+        attempt_time: None,
+        retry_time: None,
+        cancel: None,
         plugin: None,
         retval_type: None,
         retval_digest: None,
@@ -300,14 +303,14 @@ fn an_unknown_build_is_not_found(store: &dyn Storage, _: &ManualClock) {
 }
 
 fn guarded(store: &dyn Storage, id: u64, owner: &str, attempt: u32) -> Result<(), StorageError> {
-    let guard = Guard { owner: Arc::from(owner), attempt };
+    let guard = Guard { owner: Some(Arc::from(owner)), attempt };
     let finish = pack_finish(id, Some(guard), store.clock().now(), Finish::default());
     store.write(Write::FinishBuild(finish)).map(drop)
 }
 
 fn start(store: &dyn Storage, id: u64, owner: &str) {
     let time = store.clock().now();
-    store.write(Write::StartBuild(StartBuild { id, owner: Some(Arc::from(owner)), time })).unwrap();
+    store.write(Write::StartBuild(StartBuild { id, guard: None, owner: Some(Arc::from(owner)), time })).unwrap();
 }
 
 fn a_guarded_finish_is_for_the_owner_of_the_attempt(store: &dyn Storage, _: &ManualClock) {

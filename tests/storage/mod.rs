@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`: the file, by many hands, damaged, copied
 //! - `program`, `rescue`, `pins`: the same through the command line and the executor
@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 
 mod alike;
+mod attempts;
 mod backup;
 mod broken;
 mod builds;

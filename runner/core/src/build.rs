@@ -17,7 +17,7 @@ pub struct Build {
     pub job_id: String,
     /// When it was created.
     pub created: Timestamp,
-    /// When its newest attempt started.
+    /// When its first attempt started.
     pub start_time: Option<Timestamp>,
     /// When it ended.
     pub end_time: Option<Timestamp>,
@@ -41,6 +41,12 @@ pub struct Build {
     pub owner: Option<String>,
     /// 1 for the first try; 0 before it.
     pub attempt: u32,
+    /// When that attempt started.
+    pub attempt_time: Option<Timestamp>,
+    /// When the next attempt is due, if the newest has failed and another is to follow.
+    pub retry_time: Option<Timestamp>,
+    /// Who wants it to end, if anybody does.
+    pub cancel: Option<String>,
     /// SHA-256 of the plugin's bytes, in hexadecimal.
     pub plugin: Option<String>,
     /// WIT text of the return value's type.
@@ -67,6 +73,18 @@ impl Build {
         Self { retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
     }
 
+    /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is this build's own.
+    pub fn attempts(&self, ended: Vec<Attempt>) -> Vec<Attempt> {
+        let mut all = ended;
+        let is_kept_apart = all.last().is_some_and(|last| last.number >= self.attempt);
+        if let Some(start_time) = self.attempt_time.filter(|_| !is_kept_apart) {
+            let failure = self.exception.clone();
+            let failure = failure.map(|failure| Failure { frames: self.exception_tb.clone(), ..failure });
+            all.push(Attempt { number: self.attempt, start_time, end_time: self.end_time, failure });
+        }
+        all
+    }
+
     /// The builds whose return values it uses, by job.
     pub fn pins(&self) -> Vec<Pin> {
         let Some(Value::Map(pins)) = self.config.get("pins") else {
@@ -81,6 +99,19 @@ impl Build {
         };
         pins.iter().filter_map(pin).collect()
     }
+}
+
+/// One try of a build.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// When it started.
+    pub start_time: Timestamp,
+    /// When it ended.
+    pub end_time: Option<Timestamp>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
 }
 
 /// The build of a dependency whose return value a build uses.

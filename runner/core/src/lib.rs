@@ -9,6 +9,7 @@
 //! - [`plugin`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`plan`]: what is due, and in which order
+//! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`progress`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
@@ -27,6 +28,7 @@ pub mod packed_size;
 pub mod plan;
 pub mod plugin;
 pub mod progress;
+pub mod retry;
 pub mod storage;
 pub mod types;
 pub mod value;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use crate::build::Attempt;
 use crate::build::Build;
 use crate::clock::Clock;
+use crate::clock::Timestamp;
 use crate::progress::Progress;
 use crate::storage::BuildFilter;
 use crate::storage::Completion;
 use crate::storage::FinishBuild;
+use crate::storage::Guard;
 use crate::storage::LogFilter;
 use crate::storage::LogRecord;
 use crate::storage::LogRow;
@@ -20,6 +23,7 @@ use crate::storage::NewBuild;
 use crate::storage::Order;
 use crate::storage::PruneLog;
 use crate::storage::Result;
+use crate::storage::RetryBuild;
 use crate::storage::StartBuild;
 use crate::storage::Storage;
 use crate::storage::StorageError;
@@ -50,9 +54,23 @@ struct Tables {
 
 struct Row {
     new: NewBuild,
+    /// When the first attempt started.
+    first: Option<Timestamp>,
     start: Option<StartBuild>,
     attempt: u32,
+    /// Attempts that ended with another to follow.
+    ended: Vec<Attempt>,
+    owner: Option<Arc<str>>,
+    due: Option<Timestamp>,
+    cancel: Option<Arc<str>>,
     end: Option<FinishBuild>,
+}
+
+impl Row {
+    /// Whether that owner's attempt is the newest, of a build that has not ended.
+    fn is_of(&self, guard: &Guard) -> bool {
+        self.end.is_none() && self.owner == guard.owner && self.attempt == guard.attempt
+    }
 }
 
 impl MemoryStorage {
@@ -125,6 +143,16 @@ impl Storage for MemoryStorage {
         tables.builds.get(&id).map(|row| row.read(id)).ok_or(StorageError::NotFound(id))
     }
 
+    fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>> {
+        Ok(self.tables().builds.get(&id).map(|row| row.ended.clone()).unwrap_or_default())
+    }
+
+    fn get_cancel_requests(&self, owner: &str) -> Result<Vec<(u64, String)>> {
+        let tables = self.tables();
+        let requests = tables.builds.iter().filter(|(_, row)| row.end.is_none() && row.owner.as_deref() == Some(owner));
+        Ok(requests.filter_map(|(id, row)| Some((*id, row.cancel.as_ref()?.to_string()))).collect())
+    }
+
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
         Ok(self.tables().progress.get(&id).cloned().unwrap_or_default())
     }
@@ -144,7 +172,8 @@ impl Storage for MemoryStorage {
         // Whoever reads may ask the store for more.
         drop(tables);
         for (id, build_id, row) in fitting {
-            if each(LogRecord { id, build_id, record: unpack_record(&row) }).is_break() {
+            let attempt = row.attempt.unwrap_or(0);
+            if each(LogRecord { id, build_id, attempt, record: unpack_record(&row) }).is_break() {
                 break;
             }
         }
@@ -162,15 +191,33 @@ impl Tables {
             Write::CreateBuild(new) => {
                 self.next_build += 1;
                 let id = self.next_build;
-                let start = new.start.clone().map(|owner| StartBuild { id, owner: Some(owner), time: new.created });
-                let attempt = u32::from(start.is_some());
-                self.builds.insert(id, Row { new, start, attempt, end: None });
+                let row = Row {
+                    first: None,
+                    start: None,
+                    attempt: 0,
+                    ended: Vec::new(),
+                    owner: None,
+                    due: None,
+                    cancel: None,
+                    end: None,
+                    new,
+                };
+                let start = row.new.start.clone();
+                let time = row.new.created;
+                self.builds.insert(id, row);
+                if let Some(owner) = start {
+                    self.start(StartBuild { id, guard: None, owner: Some(owner), time })?;
+                }
                 Ok(id)
             }
-            Write::StartBuild(start) => {
-                let row = self.builds.get_mut(&start.id).ok_or(StorageError::NotFound(start.id))?;
-                row.attempt += 1;
-                row.start = Some(start);
+            Write::StartBuild(start) => self.start(start),
+            Write::RetryBuild(retry) => self.retry(retry),
+            Write::CancelBuild(id, by) => {
+                let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
+                if row.end.is_some() {
+                    return Err(StorageError::Stale(id));
+                }
+                row.cancel = Some(by);
                 Ok(0)
             }
             Write::FinishBuild(finish) => self.finish(finish),
@@ -183,8 +230,9 @@ impl Tables {
                 }
                 Ok(0)
             }
-            Write::Log(id, row) => {
-                self.exists(id)?;
+            Write::Log(id, mut row) => {
+                let build = self.builds.get(&id).ok_or(StorageError::NotFound(id))?;
+                row.attempt.get_or_insert(build.attempt);
                 self.next_record += 1;
                 self.log.insert(self.next_record, (id, row));
                 Ok(self.next_record)
@@ -215,13 +263,46 @@ impl Tables {
     fn finish(&mut self, finish: FinishBuild) -> Result<Written> {
         let id = finish.id;
         let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
-        if let Some(guard) = &finish.guard {
-            let owner = row.start.as_ref().and_then(|start| start.owner.as_ref());
-            if row.end.is_some() || owner != Some(&guard.owner) || row.attempt != guard.attempt {
+        if finish.guard.as_ref().is_some_and(|guard| !row.is_of(guard)) {
+            return Err(StorageError::Stale(id));
+        }
+        row.due = None;
+        row.end = Some(finish);
+        Ok(0)
+    }
+
+    fn start(&mut self, start: StartBuild) -> Result<Written> {
+        let id = start.id;
+        let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
+        if let Some(guard) = &start.guard {
+            if !row.is_of(guard) {
                 return Err(StorageError::Stale(id));
             }
+            self.progress.remove(&id);
         }
-        row.end = Some(finish);
+        row.attempt += 1;
+        row.first.get_or_insert(start.time);
+        row.owner.clone_from(&start.owner);
+        row.due = None;
+        row.start = Some(start);
+        Ok(0)
+    }
+
+    fn retry(&mut self, retry: RetryBuild) -> Result<Written> {
+        let id = retry.id;
+        let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
+        if !row.is_of(&retry.guard) {
+            return Err(StorageError::Stale(id));
+        }
+        let known = row.ended.last().is_some_and(|last| last.number == row.attempt);
+        if let Some(start) = row.start.as_ref().filter(|_| !known) {
+            let mut failure = unpack_failure(&retry.exception);
+            failure.frames = retry.exception_tb.as_deref().map(unpack_frames).unwrap_or_default();
+            let (number, start_time) = (row.attempt, start.time);
+            row.ended.push(Attempt { number, start_time, end_time: Some(retry.time), failure: Some(failure) });
+        }
+        row.owner = Some(retry.owner);
+        row.due = Some(retry.due);
         Ok(0)
     }
 
@@ -251,7 +332,7 @@ impl Row {
             id,
             job_id: self.new.job_id.to_string(),
             created: self.new.created,
-            start_time: start.map(|start| start.time),
+            start_time: self.first,
             end_time: end.map(|end| end.time),
             started: start.is_some(),
             finished: end.is_some(),
@@ -261,8 +342,11 @@ impl Row {
             retval: end.and_then(|end| end.retval.as_deref()).map(value),
             exception: end.and_then(|end| end.exception.as_deref()).map(unpack_failure),
             exception_tb: end.and_then(|end| end.exception_tb.as_deref()).map(unpack_frames).unwrap_or_default(),
-            owner: start.and_then(|start| start.owner.as_ref()).map(|owner| owner.to_string()),
+            owner: self.owner.as_ref().map(|owner| owner.to_string()),
             attempt: self.attempt,
+            attempt_time: start.map(|start| start.time),
+            retry_time: self.due,
+            cancel: self.cancel.as_ref().map(|by| by.to_string()),
             plugin: self.new.plugin.as_ref().map(|digest| digest.to_string()),
             retval_type: self.new.retval_type.as_ref().map(|text| text.to_string()),
             retval_digest: end.and_then(|end| end.retval_digest.clone()),

@@ -192,7 +192,7 @@ impl Executor {
             Some(started) => started,
             None => {
                 let time = self.recorder.storage().clock().now();
-                let start = StartBuild { id, owner: Some(Arc::clone(&self.owner)), time };
+                let start = StartBuild { id, guard: None, owner: Some(Arc::clone(&self.owner)), time };
                 self.recorder.write(Write::StartBuild(start)).await?;
                 time
             }
@@ -246,7 +246,7 @@ impl Executor {
             // The record is worth less than the end of the build, which reports what is wrong with the store.
             let _ = sink.log(record).await;
         }
-        let guard = || Some(Guard { owner: Arc::clone(&self.owner), attempt });
+        let guard = || Some(Guard { owner: Some(Arc::clone(&self.owner)), attempt });
         let max = prepared.checked.job.limits.retval;
         let mut outcome = outcome;
         let packed = loop {

@@ -42,7 +42,7 @@ pub fn rescue(storage: &dyn Storage, url: &StoreUrl) -> Result<Vec<u64>> {
         }
         let failure = Failure::new("interrupted", "the process that ran the build is gone");
         let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
-        let guard = Guard { owner: Arc::from(owner), attempt: build.attempt };
+        let guard = Guard { owner: Some(Arc::from(owner)), attempt: build.attempt };
         let packed = pack_finish(build.id, Some(guard), storage.clock().now(), finish);
         match storage.write(Write::FinishBuild(packed)) {
             Ok(_) => ended.push(build.id),

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use crate::build::Attempt;
 use crate::build::Build;
 use crate::build::Failure;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ pub use write::Guard;
 pub use write::LogRow;
 pub use write::NewBuild;
 pub use write::PruneLog;
+pub use write::RetryBuild;
 pub use write::StartBuild;
 pub use write::Write;
 
@@ -141,6 +143,8 @@ pub struct LogRecord {
     pub id: u64,
     /// The build.
     pub build_id: u64,
+    /// The attempt that wrote it; 0 before the first.
+    pub attempt: u32,
     /// What was written.
     pub record: NewRecord,
 }
@@ -216,6 +220,22 @@ pub trait Storage: Send + Sync {
     /// `NotFound`, or the backend's.
     fn get_build(&self, id: u64) -> Result<Build>;
 
+    /// The attempts of a build that ended with another to follow, oldest first. The one that came after all of them is
+    /// told by the build itself; [`Build::attempts`] puts them together.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>>;
+
+    /// The unfinished builds of this owner that somebody wants to end, with who that is. Asked for many times a
+    /// second, so it must be cheap where there are none.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_cancel_requests(&self, owner: &str) -> Result<Vec<(u64, String)>>;
+
     /// The newest report of each group of a build, in the order of their first reports.
     ///
     /// # Errors
@@ -282,7 +302,7 @@ pub trait Storage: Send + Sync {
     /// `NotFound`, or the backend's.
     fn start_build(&self, id: u64) -> Result<()> {
         let time = self.clock().now();
-        self.write(Write::StartBuild(StartBuild { id, owner: None, time })).map(drop)
+        self.write(Write::StartBuild(StartBuild { id, guard: None, owner: None, time })).map(drop)
     }
 
     /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the build.

@@ -99,7 +99,7 @@ pub fn pack_record(record: NewRecord) -> LogRow {
     let packed = PackedRecord { message, target, fields, exception };
     // Only a failure's value could refuse to be packed, and that has its placeholder by now.
     let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
-    LogRow { created, level, record, exception_tb: exception_tb.flatten() }
+    LogRow { created, level, attempt: None, record, exception_tb: exception_tb.flatten() }
 }
 
 /// Reads a stored log record.

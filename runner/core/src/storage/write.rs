@@ -12,8 +12,12 @@ pub enum Write {
     CreateBuild(NewBuild),
     /// An attempt begins.
     StartBuild(StartBuild),
+    /// An attempt ended, and another is to follow.
+    RetryBuild(RetryBuild),
     /// A build ends.
     FinishBuild(FinishBuild),
+    /// Somebody, by this name, wants a build that has not ended to end; its owner sees to it.
+    CancelBuild(u64, Arc<str>),
     /// The newest report of a group.
     Progress(u64, Progress),
     /// A log record.
@@ -48,19 +52,42 @@ pub struct NewBuild {
 pub struct StartBuild {
     /// The build.
     pub id: u64,
+    /// After which attempt, which makes this a retry: the progress of that attempt goes. None to start a build
+    /// whatever its state is.
+    pub guard: Option<Guard>,
     /// The process that runs it.
     pub owner: Option<Arc<str>>,
     /// When.
     pub time: Timestamp,
 }
 
-/// Who may end a build: the owner of that attempt, while it has not ended.
+/// Who may change a build: the owner of that attempt, while the build has not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// The process that runs it.
-    pub owner: Arc<str>,
-    /// The attempt.
+    /// The process that runs it; none for a build that has not started.
+    pub owner: Option<Arc<str>>,
+    /// The newest attempt; 0 for a build that has not started.
     pub attempt: u32,
+}
+
+/// An attempt that ended, with the next one to follow. An attempt that had ended before is left as it was, so that
+/// another process can take over a build that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetryBuild {
+    /// The build.
+    pub id: u64,
+    /// Whose attempt it was.
+    pub guard: Guard,
+    /// When it ended.
+    pub time: Timestamp,
+    /// The packed failure.
+    pub exception: Vec<u8>,
+    /// The packed traceback.
+    pub exception_tb: Option<Vec<u8>>,
+    /// When the next attempt is due.
+    pub due: Timestamp,
+    /// The process that is to make it.
+    pub owner: Arc<str>,
 }
 
 /// A build that ends.
@@ -93,6 +120,8 @@ pub struct LogRow {
     pub created: Timestamp,
     /// 10 to 50.
     pub level: i64,
+    /// The attempt that wrote it; none for the build's newest.
+    pub attempt: Option<u32>,
     /// Message, target, fields and failure, packed.
     pub record: Vec<u8>,
     /// The packed traceback of the failure.

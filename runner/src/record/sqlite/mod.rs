@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::progress::Progress;
@@ -244,6 +245,18 @@ impl Storage for SqliteStorage {
         build.ok_or(StorageError::NotFound(id))
     }
 
+    fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>> {
+        let sql = "SELECT number, start_time, end_time, exception, exception_tb FROM attempt WHERE build_id = ?1
+             ORDER BY number";
+        let id = i64::try_from(id).unwrap_or(i64::MAX);
+        self.read(|db| db.prepare_cached(sql)?.query_map([id], rows::attempt)?.collect())
+    }
+
+    fn get_cancel_requests(&self, owner: &str) -> Result<Vec<(u64, String)>> {
+        let sql = "SELECT id, cancel FROM build WHERE cancel IS NOT NULL AND finished = 0 AND owner = ?1";
+        self.read(|db| db.prepare_cached(sql)?.query_map([owner], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+    }
+
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
         let sql = "SELECT group_name, current, total, status_line FROM build_progress WHERE build_id = ?1 ORDER BY id";
         self.read(|db| {
@@ -268,7 +281,7 @@ impl Storage for SqliteStorage {
             ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
             ("id > ?", filter.after.map(rows::number)),
         ]);
-        let columns = "id, build_id, created, level, record, exception_tb";
+        let columns = "id, build_id, created, level, record, exception_tb, attempt";
         let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
         self.read(|db| {
             let mut statement = db.prepare_cached(&sql)?;

@@ -1,13 +1,16 @@
 //! One change to rows, one row to a record.
 
+use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::FinishBuild;
+use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::PruneLog;
+use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
@@ -43,7 +46,13 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
     match write {
         Write::CreateBuild(new) => create(db, new),
         Write::StartBuild(start) => start_build(db, start),
+        Write::RetryBuild(retry) => retry_build(db, retry),
         Write::FinishBuild(finish) => finish_build(db, finish),
+        Write::CancelBuild(id, by) => {
+            let sql = "UPDATE build SET cancel = ?2 WHERE id = ?1 AND finished = 0";
+            let rows = db.prepare_cached(sql)?.execute(params![possible(*id)?, by])?;
+            unless_stale(db, rows, *id)
+        }
         Write::Progress(id, report) => progress(db, *id, report),
         Write::Log(id, row) => log(db, *id, row),
         Write::DeleteBuild(id) => {
@@ -99,21 +108,69 @@ fn create(db: &Connection, new: &NewBuild) -> Result {
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
 
+/// Nothing was changed of a build that is there: it is not in the state that was asked for.
+fn unless_stale(db: &Connection, rows: usize, id: u64) -> Result {
+    if rows == 0 {
+        let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1)";
+        let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
+        if known {
+            return Err(RowError::Answer(StorageError::Stale(id)));
+        }
+    }
+    changed(rows, id)
+}
+
 fn start_build(db: &Connection, start: &StartBuild) -> Result {
-    let sql = "UPDATE build SET started = 1, start_time = ?2, owner = ?3, attempt = attempt + 1 WHERE id = ?1";
-    changed(db.prepare_cached(sql)?.execute(params![possible(start.id)?, start.time.0, start.owner])?, start.id)
+    let id = possible(start.id)?;
+    let (guarded, owner, attempt) = guard(start.guard.as_ref());
+    let rows = db
+        .prepare_cached(
+            "UPDATE build SET started = 1, start_time = coalesce(start_time, ?2), owner = ?3, attempt = attempt + 1,
+                 attempt_time = iif(started, ?2, NULL), retry_time = NULL
+             WHERE id = ?1 AND (?4 = 0 OR (owner IS ?5 AND attempt = ?6 AND finished = 0))",
+        )?
+        .execute(params![id, start.time.0, start.owner, guarded, owner, attempt])?;
+    if guarded && rows > 0 {
+        db.prepare_cached("DELETE FROM build_progress WHERE build_id = ?1")?.execute([id])?;
+    }
+    if guarded { unless_stale(db, rows, start.id) } else { changed(rows, start.id) }
+}
+
+fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
+    let id = possible(retry.id)?;
+    let Guard { owner, attempt } = &retry.guard;
+    let ended = "INSERT INTO attempt (build_id, number, start_time, end_time, exception, exception_tb)
+         SELECT id, attempt, coalesce(attempt_time, start_time), ?4, ?5, ?6 FROM build
+         WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0 AND started = 1 ON CONFLICT DO NOTHING";
+    db.prepare_cached(ended)?.execute(params![
+        id,
+        owner,
+        attempt,
+        retry.time.0,
+        retry.exception,
+        retry.exception_tb
+    ])?;
+    let waits = "UPDATE build SET owner = ?4, retry_time = ?5
+         WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0";
+    let rows = db.prepare_cached(waits)?.execute(params![id, owner, attempt, retry.owner, retry.due.0])?;
+    unless_stale(db, rows, retry.id)
+}
+
+/// Whether there is a guard, and what it asks for.
+fn guard(guard: Option<&Guard>) -> (bool, Option<&str>, u32) {
+    match guard {
+        Some(guard) => (true, guard.owner.as_deref(), guard.attempt),
+        None => (false, None, 0),
+    }
 }
 
 fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
-    let (owner, attempt) = match &finish.guard {
-        Some(guard) => (Some(&guard.owner), guard.attempt),
-        None => (None, 0),
-    };
+    let (guarded, owner, attempt) = guard(finish.guard.as_ref());
     let rows = db
         .prepare_cached(
             "UPDATE build SET finished = 1, end_time = ?2, success = ?3, skipped = ?4, retval = ?5,
-                 retval_digest = ?6, exception = ?7, exception_tb = ?8
-             WHERE id = ?1 AND (?9 IS NULL OR (owner = ?9 AND attempt = ?10 AND finished = 0))",
+                 retval_digest = ?6, exception = ?7, exception_tb = ?8, retry_time = NULL
+             WHERE id = ?1 AND (?9 = 0 OR (owner IS ?10 AND attempt = ?11 AND finished = 0))",
         )?
         .execute(params![
             possible(finish.id)?,
@@ -124,18 +181,11 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
             finish.retval_digest,
             finish.exception,
             finish.exception_tb,
+            guarded,
             owner,
             attempt,
         ])?;
-    if rows == 0 && finish.guard.is_some() {
-        let known: bool = db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1)")?
-            .query_row([finish.id], |row| row.get(0))?;
-        if known {
-            return Err(RowError::Answer(StorageError::Stale(finish.id)));
-        }
-    }
-    changed(rows, finish.id)
+    if guarded { unless_stale(db, rows, finish.id) } else { changed(rows, finish.id) }
 }
 
 fn progress(db: &Connection, id: u64, report: &Progress) -> Result {
@@ -151,8 +201,11 @@ fn progress(db: &Connection, id: u64, report: &Progress) -> Result {
 
 fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
     let result = db
-        .prepare_cached("INSERT INTO log (build_id, created, level, record, exception_tb) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![possible(id)?, row.created.0, row.level, row.record, row.exception_tb]);
+        .prepare_cached(
+            "INSERT INTO log (build_id, created, level, record, exception_tb, attempt)
+             VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, (SELECT attempt FROM build WHERE id = ?1), 0))",
+        )?
+        .execute(params![possible(id)?, row.created.0, row.level, row.record, row.exception_tb, row.attempt]);
     of_build(result, id)?;
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
@@ -192,11 +245,13 @@ pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (Stri
 
 /// The columns that [`build`] reads, in its order.
 pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
-     attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type";
+     attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type, \
+     coalesce(attempt_time, start_time), retry_time, cancel";
 
 /// The same without return value and traceback, which can be large.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
-     attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL";
+     attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL, \
+     coalesce(attempt_time, start_time), retry_time, cancel";
 
 /// A row of [`BUILD`] or [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
@@ -223,12 +278,31 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
         exception: row.get::<_, Option<Vec<u8>>>(15)?.map(|bytes| unpack_failure(&bytes)),
         exception_tb: row.get::<_, Option<Vec<u8>>>(16)?.map(|bytes| unpack_frames(&bytes)).unwrap_or_default(),
         retval_type: row.get(17)?,
+        attempt_time: time(18)?,
+        retry_time: time(19)?,
+        cancel: row.get(20)?,
     })
 }
 
-/// A row of `log`: id, build_id, created, level, record, exception_tb.
+/// A row of `attempt`: number, start_time, end_time, exception, exception_tb.
+pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let mut failure = row.get::<_, Option<Vec<u8>>>(3)?.map(|bytes| unpack_failure(&bytes));
+    if let (Some(failure), Some(tb)) = (&mut failure, row.get::<_, Option<Vec<u8>>>(4)?) {
+        failure.frames = unpack_frames(&tb);
+    }
+    let end_time = Some(Timestamp(row.get(2)?));
+    Ok(Attempt { number: row.get(0)?, start_time: Timestamp(row.get(1)?), end_time, failure })
+}
+
+/// A row of `log`: id, build_id, created, level, record, exception_tb, attempt.
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LogRecord> {
-    let packed =
-        LogRow { created: Timestamp(row.get(2)?), level: row.get(3)?, record: row.get(4)?, exception_tb: row.get(5)? };
-    Ok(LogRecord { id: row.get(0)?, build_id: row.get(1)?, record: unpack_record(&packed) })
+    let attempt = row.get(6)?;
+    let packed = LogRow {
+        created: Timestamp(row.get(2)?),
+        level: row.get(3)?,
+        attempt: Some(attempt),
+        record: row.get(4)?,
+        exception_tb: row.get(5)?,
+    };
+    Ok(LogRecord { id: row.get(0)?, build_id: row.get(1)?, attempt, record: unpack_record(&packed) })
 }

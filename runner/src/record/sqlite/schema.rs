@@ -89,13 +89,42 @@ FROM log JOIN build ON build.id = log.build_id;
 CREATE VIEW progress AS SELECT build_id, group_name, current, total, status_line FROM build_progress;
 ";
 
+/// Version 2. An ordinary build is one row: only attempts that another follows are kept apart.
+const V2: &str = "
+ALTER TABLE build ADD COLUMN attempt_time INTEGER;
+ALTER TABLE build ADD COLUMN retry_time INTEGER;
+ALTER TABLE build ADD COLUMN cancel TEXT;
+CREATE INDEX build_cancel ON build (id) WHERE cancel IS NOT NULL AND finished = 0;
+ALTER TABLE log ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+
+CREATE TABLE attempt (
+    build_id INTEGER NOT NULL REFERENCES build (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    start_time INTEGER NOT NULL,
+    end_time INTEGER NOT NULL,
+    exception BLOB,
+    exception_tb BLOB,
+    PRIMARY KEY (build_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE VIEW attempts AS SELECT
+    build_id,
+    number,
+    strftime('%Y-%m-%dT%H:%M:%fZ', start_time / 1e6, 'unixepoch') AS start_time,
+    strftime('%Y-%m-%dT%H:%M:%fZ', end_time / 1e6, 'unixepoch') AS end_time,
+    (end_time - start_time) / 1e6 AS seconds
+FROM attempt;
+";
+
 /// Undoes all versions.
 pub(super) const UNINSTALL: &str = "
+DROP VIEW IF EXISTS attempts;
 DROP VIEW IF EXISTS progress;
 DROP VIEW IF EXISTS logs;
 DROP VIEW IF EXISTS builds;
 DROP TABLE IF EXISTS plugin;
 DROP TABLE IF EXISTS log;
+DROP TABLE IF EXISTS attempt;
 DROP TABLE IF EXISTS build_progress;
 DROP TABLE IF EXISTS build;
 DROP TABLE IF EXISTS store;
@@ -103,9 +132,9 @@ PRAGMA user_version = 0;
 ";
 
 /// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// From nothing to [`VERSION`], each step in a transaction of its own.
 pub(super) fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(V1)])
+    Migrations::new(vec![M::up(V1), M::up(V2)])
 }

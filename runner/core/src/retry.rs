@@ -1,0 +1,304 @@
+//! Whether a failed build is tried again, and when.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::build::Failure;
+use crate::diagnostic::Span;
+use crate::limits::show_duration;
+use crate::types::same_name;
+use crate::value::Value;
+
+/// Most attempts of a build.
+pub const MAX_ATTEMPTS: u32 = 100;
+/// Longest time between two attempts.
+pub const MAX_DELAY: Duration = Duration::from_hours(24);
+
+/// How often a build is tried, and how long it waits in between.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Attempts in all, 1 to [`MAX_ATTEMPTS`].
+    pub attempts: u32,
+    /// How the time between two attempts grows.
+    pub backoff: Backoff,
+    /// The time after the first attempt.
+    pub initial: Duration,
+    /// The longest time between two attempts.
+    pub max: Duration,
+    /// Whether the time is drawn from nothing up to what the backoff says, so that builds that failed together do not
+    /// come back together.
+    pub jitter: bool,
+    /// The failures that are tried again.
+    pub on: Vec<RetryOn>,
+}
+
+/// How the time between two attempts grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backoff {
+    /// It stays the same.
+    Fixed,
+    /// It doubles.
+    Exponential,
+}
+
+impl Backoff {
+    /// As a manifest writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Exponential => "exponential",
+        }
+    }
+}
+
+/// A kind of failure that is tried again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RetryOn {
+    /// One of [`RetryOn::KINDS`].
+    Kind(&'static str),
+    /// A case of the function's own error, with the place where it was written.
+    Case(String, Span),
+}
+
+/// Kinds that another attempt cannot mend: nobody wants it, or the call would be the same.
+const FINAL_KINDS: &[&str] = &["cancelled", "arguments", "retval", "storage", "bug"];
+
+/// What a failure of a plugin's own language counts as, `ValueError` and the like.
+const PANIC: &str = "panic";
+
+impl RetryOn {
+    /// The kinds that a manifest can name. A failure that the plugin's own language named counts as `panic`.
+    pub const KINDS: &[&str] = &["trap", PANIC, "timeout", "limit", "interrupted", "exit", "error"];
+
+    fn covers(&self, failure: &Failure) -> bool {
+        match self {
+            Self::Kind(kind) => *kind == kind_of(failure),
+            Self::Case(case, _) => {
+                let is = failure.value.as_ref().and_then(case_of);
+                failure.kind == "error" && is.is_some_and(|is| same_name(is, case))
+            }
+        }
+    }
+}
+
+impl fmt::Display for RetryOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => f.write_str(kind),
+            Self::Case(case, _) => write!(f, "error({case})"),
+        }
+    }
+}
+
+fn kind_of(failure: &Failure) -> &str {
+    let known = RetryOn::KINDS.contains(&failure.kind.as_str()) || FINAL_KINDS.contains(&failure.kind.as_str());
+    if known { &failure.kind } else { PANIC }
+}
+
+/// The case of a variant or an enum: `case`, or `{case: payload}`.
+fn case_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(case) => Some(case),
+        Value::Map(entries) => match entries.as_slice() {
+            [(case, _)] => Some(case),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Default for Retry {
+    /// What `retry: {}` means.
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            backoff: Backoff::Exponential,
+            initial: Duration::from_secs(1),
+            max: Duration::from_mins(1),
+            jitter: true,
+            on: RetryOn::KINDS.iter().map(|kind| RetryOn::Kind(kind)).collect(),
+        }
+    }
+}
+
+impl Retry {
+    /// One attempt, which is what a job without `retry` has.
+    pub fn never() -> Self {
+        Self { attempts: 1, ..Self::default() }
+    }
+
+    /// Whether a build whose attempt of that number failed so is tried again.
+    pub fn is_due(&self, attempt: u32, failure: &Failure) -> bool {
+        attempt < self.attempts && self.on.iter().any(|on| on.covers(failure))
+    }
+
+    /// The time from the end of an attempt to the start of the next one. `random` is from 0 up to 1 and counts only
+    /// with jitter.
+    pub fn delay(&self, attempt: u32, random: f64) -> Duration {
+        let grown = match self.backoff {
+            Backoff::Fixed => self.initial,
+            Backoff::Exponential => {
+                let factor = 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+                self.initial.saturating_mul(factor)
+            }
+        };
+        let most = grown.min(self.max);
+        if self.jitter { most.mul_f64(random.clamp(0.0, 1.0)) } else { most }
+    }
+
+    /// As a build config keeps it; null for one attempt.
+    pub fn to_config(&self) -> Value {
+        if self.attempts <= 1 {
+            return Value::Null;
+        }
+        let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
+        Value::Map(vec![
+            ("attempts".to_owned(), Value::Int(self.attempts.into())),
+            ("backoff".to_owned(), Value::string(self.backoff.name())),
+            ("initial".to_owned(), millis(self.initial)),
+            ("max".to_owned(), millis(self.max)),
+            ("jitter".to_owned(), Value::Bool(self.jitter)),
+            ("on".to_owned(), Value::List(self.on.iter().map(|on| Value::string(on.to_string())).collect())),
+        ])
+    }
+
+    /// Reads what [`Retry::to_config`] wrote; one attempt for what cannot be read.
+    pub fn from_config(config: &Value) -> Self {
+        let read = || {
+            let text = |key: &str| config.get(key).and_then(Value::as_str);
+            let time = |key: &str| Some(Duration::from_millis(text(key)?.strip_suffix("ms")?.parse().ok()?));
+            let (Value::Int(attempts), Value::Bool(jitter)) = (config.get("attempts")?, config.get("jitter")?) else {
+                return None;
+            };
+            let Value::List(on) = config.get("on")? else {
+                return None;
+            };
+            let backoff =
+                [Backoff::Fixed, Backoff::Exponential].into_iter().find(|b| text("backoff") == Some(b.name()));
+            Some(Self {
+                attempts: u32::try_from(*attempts).ok()?,
+                backoff: backoff?,
+                initial: time("initial")?,
+                max: time("max")?,
+                jitter: *jitter,
+                on: on.iter().filter_map(Value::as_str).filter_map(|text| parse_on(text, Span::default())).collect(),
+            })
+        };
+        read().unwrap_or_else(Self::never)
+    }
+}
+
+impl fmt::Display for Retry {
+    /// In words: `up to 3 attempts, 1s to 1m apart, doubling, with jitter`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.attempts <= 1 {
+            return f.write_str("one attempt");
+        }
+        let (initial, max) = (show_duration(self.initial), show_duration(self.max));
+        write!(f, "up to {} attempts, ", self.attempts)?;
+        match (self.backoff, self.jitter) {
+            (Backoff::Fixed, false) => write!(f, "{initial} apart")?,
+            (Backoff::Fixed, true) => write!(f, "at most {initial} apart")?,
+            (Backoff::Exponential, false) => {
+                write!(f, "{initial} apart and then twice as long each time, {max} at most")?
+            }
+            (Backoff::Exponential, true) => {
+                write!(f, "at most {initial} apart and then twice as long each time, {max} at most")?;
+            }
+        }
+        let on = self.on.iter().map(ToString::to_string).collect::<Vec<_>>();
+        write!(f, ", after {}", on.join(", "))
+    }
+}
+
+/// Reads an entry of `on`: one of the kinds, or `error(case)`.
+pub fn parse_on(text: &str, span: Span) -> Option<RetryOn> {
+    if let Some(kind) = RetryOn::KINDS.iter().find(|kind| **kind == text) {
+        return Some(RetryOn::Kind(kind));
+    }
+    let case = text.strip_prefix("error(")?.strip_suffix(')')?.trim();
+    (!case.is_empty()).then(|| RetryOn::Case(case.to_owned(), span))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn retries() -> impl Strategy<Value = Retry> {
+        let on = prop::sample::subsequence(RetryOn::KINDS.to_vec(), 0..=RetryOn::KINDS.len());
+        (2..=MAX_ATTEMPTS, any::<bool>(), 1..10_000_u64, 0..100_000_u64, any::<bool>(), on).prop_map(
+            |(attempts, fixed, initial, more, jitter, on)| Retry {
+                attempts,
+                backoff: if fixed { Backoff::Fixed } else { Backoff::Exponential },
+                initial: Duration::from_millis(initial),
+                max: Duration::from_millis(initial + more),
+                jitter,
+                on: on.into_iter().map(RetryOn::Kind).chain([RetryOn::Case("a-b".into(), Span::default())]).collect(),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn no_delay_is_above_the_maximum(retry in retries(), attempt in any::<u32>(), random in 0.0..1.0) {
+            prop_assert!(retry.delay(attempt, random) <= retry.max);
+        }
+
+        #[test]
+        fn without_jitter_delays_never_shrink(retry in retries(), attempt in 1..MAX_ATTEMPTS) {
+            let retry = Retry { jitter: false, ..retry };
+            prop_assert!(retry.delay(1, 0.5) == retry.initial);
+            prop_assert!(retry.delay(attempt, 0.5) <= retry.delay(attempt + 1, 0.5));
+            if retry.backoff == Backoff::Exponential {
+                prop_assert!(retry.delay(attempt + 1, 0.5) == (retry.delay(attempt, 0.5) * 2).min(retry.max));
+            }
+        }
+
+        #[test]
+        fn jitter_is_full(retry in retries(), attempt in 1..MAX_ATTEMPTS, random in 0.0..1.0) {
+            let retry = Retry { jitter: true, ..retry };
+            let most = Retry { jitter: false, ..retry.clone() }.delay(attempt, 0.0);
+            prop_assert_eq!(retry.delay(attempt, 0.0), Duration::ZERO);
+            prop_assert_eq!(retry.delay(attempt, 1.0), most);
+            prop_assert!(retry.delay(attempt, random) <= most);
+        }
+
+        #[test]
+        fn a_config_reads_what_it_keeps(retry in retries()) {
+            prop_assert_eq!(Retry::from_config(&retry.to_config()), retry);
+        }
+
+        #[test]
+        fn attempts_end(retry in retries(), kind in any::<String>(), more in any::<u32>()) {
+            let failure = Failure::new(kind, "");
+            prop_assert!(!retry.is_due(retry.attempts.saturating_add(more), &failure));
+        }
+    }
+
+    #[test]
+    fn a_language_s_own_failures_are_panics() {
+        let on = |on: RetryOn| Retry { on: vec![on], ..Retry::default() };
+        let failed = |kind: &str| Failure::new(kind, "");
+        assert!(on(RetryOn::Kind("panic")).is_due(1, &failed("ValueError")));
+        assert!(!on(RetryOn::Kind("trap")).is_due(1, &failed("ValueError")));
+        assert!(on(RetryOn::Kind("trap")).is_due(2, &failed("trap")));
+        assert!(!on(RetryOn::Kind("trap")).is_due(3, &failed("trap")));
+        for kind in FINAL_KINDS {
+            assert!(!Retry::default().is_due(1, &failed(kind)), "{kind}");
+        }
+        assert!(!Retry::never().is_due(1, &failed("trap")));
+    }
+
+    #[test]
+    fn a_case_is_that_of_the_error() {
+        let retry = Retry { on: vec![RetryOn::Case("too_late".into(), Span::default())], ..Retry::default() };
+        let failed = |kind: &str, value| Failure { value: Some(value), ..Failure::new(kind, "") };
+        assert!(retry.is_due(1, &failed("error", Value::string("too-late"))));
+        assert!(retry.is_due(1, &failed("error", Value::entry("too-late", Value::Int(1)))));
+        assert!(!retry.is_due(1, &failed("error", Value::string("too-small"))));
+        assert!(!retry.is_due(1, &failed("trap", Value::string("too-late"))));
+        assert!(!retry.is_due(1, &Failure::new("error", "")));
+    }
+}
