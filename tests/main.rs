@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod choosing;
 mod diagnostics;
 mod run;
 mod sandbox;

@@ -23,6 +23,7 @@ use jobcontrol::settings::resolve;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::plan::Request;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::value::Value;
@@ -146,7 +147,7 @@ impl Bench {
         self.loops(count, time, move || {
             let (executor, prepared, cancel) = (Arc::clone(&executor), Arc::clone(&prepared), cancel.clone());
             async move {
-                let created = executor.create(&prepared, &[], true).await.unwrap();
+                let created = executor.create(&prepared, &Request::default(), true).await.unwrap();
                 executor.execute(&prepared, created, cancel).await.unwrap();
             }
         })

@@ -17,6 +17,7 @@ use jobcontrol_core::plan;
 use jobcontrol_core::plan::JobHistory;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
+use jobcontrol_core::plan::Request;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Result as StorageResult;
@@ -80,8 +81,8 @@ pub struct Run {
     pub catalog: Arc<Catalog>,
     /// What to build.
     pub plan: Plan,
-    /// Arguments given by hand, by job.
-    pub overrides: BTreeMap<String, Vec<(Key, Arg)>>,
+    /// What was asked of each build beside its job, by job.
+    pub requests: BTreeMap<String, Request>,
 }
 
 impl App {
@@ -154,8 +155,8 @@ impl App {
         let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_EVENTS);
         let executor = Arc::new(self.executor(&storage, &owner, Some(sender))?);
         let runtime = guest_runtime().map_err(machine)?;
-        let Run { catalog, plan, overrides } = run;
-        let task = runtime.spawn(async move { dispatch(&executor, &catalog, plan, &overrides, &cancel).await });
+        let Run { catalog, plan, requests } = run;
+        let task = runtime.spawn(async move { dispatch(&executor, &catalog, plan, &requests, &cancel).await });
         watch(receiver);
         let ends = runtime.block_on(task);
         runtime.shutdown_background();

@@ -15,7 +15,9 @@ use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::plan::Request;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
@@ -95,7 +97,7 @@ impl Parts {
     }
 
     fn queue(&self, job: &Prepared) -> Result<u64, ExecuteError> {
-        self.runtime.block_on(self.executor.create(job, &[], false)).map(|created| created.id)
+        self.runtime.block_on(self.executor.create(job, &Request::default(), false)).map(|created| created.id)
     }
 
     /// Builds a job as it is now, and answers the build with what it returned.
@@ -103,7 +105,7 @@ impl Parts {
         let (_switch, cancel) = Cancel::pair();
         let prepared = self.prepare(job);
         self.runtime.block_on(async {
-            let created = self.executor.create(&prepared, &[], true).await.unwrap();
+            let created = self.executor.create(&prepared, &Request::default(), true).await.unwrap();
             let id = created.id;
             (id, returned(&self.executor.execute(&prepared, created, cancel).await.unwrap()))
         })
@@ -125,7 +127,7 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     let (first, seven) = parts.build("source");
     assert_eq!(seven, Value::Int(7));
     let double = parts.prepare("double");
-    let queued = parts.runtime.block_on(parts.executor.create(&double, &[], false)).unwrap();
+    let queued = parts.runtime.block_on(parts.executor.create(&double, &Request::default(), false)).unwrap();
     let id = queued.id;
     assert_eq!(parts.storage.get_build(id).unwrap().status(), BuildStatus::Created);
 
@@ -165,17 +167,30 @@ fn the_store_keeps_the_plugins_that_builds_were_made_with() {
 }
 
 #[test]
-fn a_build_deleted_later_does_not_change_what_was_pinned() {
+fn a_build_that_an_unfinished_one_uses_is_not_deleted() {
     let folder = folder();
     let parts = Parts::new(&folder);
     let (source, _) = parts.build("source");
     let double = parts.prepare("double");
-    let queued = parts.runtime.block_on(parts.executor.create(&double, &[], false)).unwrap();
-    parts.storage.delete_build(source).unwrap();
+    let queued = parts.runtime.block_on(parts.executor.create(&double, &Request::default(), false)).unwrap();
+    let refused = StorageError::Refused("build 1 is used by build 2, which has not finished".to_owned());
+    assert_eq!(parts.storage.delete_build(source), Err(refused));
+    let says = "build 1 is used by build 2, which has not finished; nothing was deleted";
+    folder.run(&["build", "delete", "1"]).code(2).says(says);
     let (_switch, cancel) = Cancel::pair();
     let outcome = parts.runtime.block_on(parts.executor.execute(&double, queued, cancel)).unwrap();
     assert_eq!(returned(&outcome), Value::Int(14));
+    parts.storage.delete_build(source).unwrap();
     assert!(matches!(parts.queue(&double), Err(ExecuteError::MissingDependencies(_))));
+}
+
+#[test]
+fn a_user_that_goes_with_what_it_uses_is_in_nobodys_way() {
+    let folder = folder();
+    let parts = Parts::new(&folder);
+    parts.build("source");
+    parts.queue(&parts.prepare("double")).unwrap();
+    folder.run(&["build", "delete", "1", "2"]).code(0).stdout("deleted 1, 2\n");
 }
 
 #[test]

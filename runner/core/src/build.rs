@@ -85,6 +85,14 @@ impl Build {
         all
     }
 
+    /// The build that it did again.
+    pub fn rerun_of(&self) -> Option<u64> {
+        match self.config.get("rerun_of") {
+            Some(Value::Int(build)) => u64::try_from(*build).ok(),
+            _ => None,
+        }
+    }
+
     /// The builds whose return values it uses, by job.
     pub fn pins(&self) -> Vec<Pin> {
         let Some(Value::Map(pins)) = self.config.get("pins") else {
@@ -112,6 +120,18 @@ pub struct Attempt {
     pub end_time: Option<Timestamp>,
     /// Why it failed.
     pub failure: Option<Failure>,
+}
+
+/// What an unfinished build says of itself to one that is to be deleted: that it still needs it, if it does.
+pub fn still_needs(config: &Value, user: u64, wanted: u64) -> Result<(), String> {
+    let Some(Value::Map(pins)) = config.get("pins") else {
+        return Ok(());
+    };
+    let pinned = |pin: &Value| pin.get("build") == Some(&Value::Int(wanted.into()));
+    match pins.iter().find(|(_, pin)| pinned(pin)) {
+        Some(_) => Err(format!("build {wanted} is used by build {user}, which has not finished")),
+        None => Ok(()),
+    }
 }
 
 /// The build of a dependency whose return value a build uses.

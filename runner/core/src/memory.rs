@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 
 use crate::build::Attempt;
 use crate::build::Build;
+use crate::build::still_needs;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::progress::Progress;
@@ -239,6 +240,10 @@ impl Tables {
             }
             Write::DeleteBuild(id) => {
                 self.exists(id)?;
+                for (user, row) in self.builds.iter().filter(|(_, row)| row.end.is_none()) {
+                    let config = value::unpack(&row.new.config).unwrap_or(Value::Null);
+                    still_needs(&config, *user, id).map_err(StorageError::Refused)?;
+                }
                 self.builds.remove(&id);
                 self.progress.remove(&id);
                 self.log.retain(|_, (build, _)| *build != id);

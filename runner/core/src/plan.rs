@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use crate::build::Build;
 use crate::check::Graph;
+use crate::check::closure;
+use crate::job::Arg;
 use crate::job::Job;
+use crate::job::Key;
 use crate::value::Value;
 
 /// Keys of a job that decide what a build returns; the others may change without making it outdated.
@@ -105,14 +108,60 @@ pub struct Plan {
     pub waits_for: BTreeMap<String, Vec<String>>,
 }
 
-/// Plans the builds of `targets`, and with `deps` of what they need that is missing or outdated. A dependency is due
-/// as well if something that it needs is due.
-pub fn plan<'a>(graph: &'a Graph, targets: &[&'a str], deps: bool, status: impl Fn(&str) -> JobStatus) -> Plan {
-    let mut due: BTreeSet<&str> = targets.iter().copied().collect();
-    let order = order(graph, targets);
-    if deps {
+/// What to plan.
+#[derive(Clone, Debug, Default)]
+pub struct Ask<'a> {
+    /// The jobs that are built whatever their status is.
+    pub targets: &'a [&'a str],
+    /// Builds what is missing or outdated of what they need first. A dependency is due as well if something that it
+    /// needs is due.
+    pub deps: bool,
+    /// Builds what depends on the targets afterwards, directly or not.
+    pub revdeps: bool,
+    /// Jobs whose build was chosen by hand: neither they nor what only they need is built.
+    pub pinned: BTreeSet<&'a str>,
+}
+
+/// What a person asks of one build beside its job.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
+    /// Arguments given by hand.
+    pub overrides: Vec<(Key, Arg)>,
+    /// The builds to use of some dependencies, by job, whatever their latest are.
+    pub pins: BTreeMap<String, u64>,
+    /// The build that is done again.
+    pub rerun_of: Option<u64>,
+    /// The jobs that the whole run was asked for, if there is more than this one.
+    pub targets: Vec<String>,
+}
+
+impl Request {
+    /// As the build config keeps it, beside the job and the pins.
+    pub fn to_config(&self) -> Vec<(String, Value)> {
+        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
+        let mut config = vec![("overrides".to_owned(), Value::Map(overrides))];
+        config.extend(self.rerun_of.map(|build| ("rerun_of".to_owned(), Value::Int(build.into()))));
+        if !self.targets.is_empty() {
+            let targets = self.targets.iter().map(Value::string).collect();
+            config.push(("targets".to_owned(), Value::List(targets)));
+        }
+        config
+    }
+}
+
+/// Plans builds.
+pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobStatus) -> Plan {
+    let mut due: BTreeSet<&str> = ask.targets.iter().copied().collect();
+    if ask.revdeps {
+        due.extend(dependents(graph, ask.targets));
+    }
+    let wanted: Vec<&str> = due.iter().copied().collect();
+    let free = |id: &str| !ask.pinned.contains(id);
+    let order = order_where(graph, &wanted, free);
+    if ask.deps {
         for id in &order {
-            let needs_due = graph.dependencies.get(*id).into_iter().flatten().any(|need| due.contains(need.as_str()));
+            let needs = graph.dependencies.get(*id).into_iter().flatten();
+            let needs_due = needs.map(String::as_str).any(|need| free(need) && due.contains(need));
             if needs_due || status(id) != JobStatus::Success {
                 due.insert(id);
             }
@@ -121,13 +170,30 @@ pub fn plan<'a>(graph: &'a Graph, targets: &[&'a str], deps: bool, status: impl 
     let order: Vec<_> = order.into_iter().filter(|id| due.contains(id)).collect();
     let waits_for = order.iter().map(|id| {
         let needs = graph.dependencies.get(*id).into_iter().flatten();
-        ((*id).to_owned(), needs.filter(|need| due.contains(need.as_str())).cloned().collect())
+        let waits = needs.filter(|need| free(need) && due.contains(need.as_str()));
+        ((*id).to_owned(), waits.cloned().collect())
     });
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
+/// What depends on `targets`, directly or not, without the targets themselves.
+pub fn dependents<'a>(graph: &'a Graph, targets: &[&'a str]) -> BTreeSet<&'a str> {
+    let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, needs) in &graph.dependencies {
+        needs.iter().for_each(|need| needed_by.entry(need).or_default().push(id));
+    }
+    let mut all = closure(targets.iter().copied(), |id| needed_by.get(id).cloned().unwrap_or_default());
+    all.retain(|id| !targets.contains(id));
+    all
+}
+
 /// `targets` and all they depend on, dependencies first; jobs in a cycle come in any order.
 pub fn order<'a>(graph: &'a Graph, targets: &[&'a str]) -> Vec<&'a str> {
+    order_where(graph, targets, |_| true)
+}
+
+/// As [`order`], without looking at dependencies that are not wanted, or past them.
+fn order_where<'a>(graph: &'a Graph, targets: &[&'a str], wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     let mut stack: Vec<(&str, bool)> = targets.iter().rev().map(|id| (*id, false)).collect();
@@ -137,7 +203,7 @@ pub fn order<'a>(graph: &'a Graph, targets: &[&'a str]) -> Vec<&'a str> {
         } else if seen.insert(id) {
             stack.push((id, true));
             let needs = graph.dependencies.get(id).into_iter().flatten();
-            stack.extend(needs.rev().map(|need| (need.as_str(), false)));
+            stack.extend(needs.rev().filter(|need| wanted(need)).map(|need| (need.as_str(), false)));
         }
     }
     order
@@ -165,8 +231,28 @@ mod tests {
         let status = |id: &str| {
             if id == "a" { JobStatus::NotBuilt } else { JobStatus::Success }
         };
-        assert_eq!(plan(&graph, &["c"], true, status).order, ["a", "b", "c"]);
-        assert_eq!(plan(&graph, &["c"], false, status).order, ["c"]);
-        assert_eq!(plan(&graph, &["c"], true, |_| JobStatus::Success).order, ["c"]);
+        let ask = |deps| Ask { targets: &["c"], deps, ..Ask::default() };
+        assert_eq!(plan(&graph, &ask(true), status).order, ["a", "b", "c"]);
+        assert_eq!(plan(&graph, &ask(false), status).order, ["c"]);
+        assert_eq!(plan(&graph, &ask(true), |_| JobStatus::Success).order, ["c"]);
+    }
+
+    #[test]
+    fn what_depends_on_a_target_comes_after_it_and_once() {
+        let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["a", "x"]), ("d", &["b", "c"]), ("x", &[])]);
+        let ask = Ask { targets: &["a"], revdeps: true, ..Ask::default() };
+        let planned = plan(&graph, &ask, |_| JobStatus::NotBuilt);
+        assert_eq!(planned.order, ["a", "b", "c", "d"]);
+        assert_eq!(planned.waits_for["d"], ["b", "c"]);
+        let with_deps = plan(&graph, &Ask { deps: true, ..ask }, |_| JobStatus::NotBuilt);
+        assert_eq!(with_deps.order, ["a", "b", "x", "c", "d"]);
+    }
+
+    #[test]
+    fn what_is_pinned_is_not_built_and_nothing_waits_for_it() {
+        let graph = graph(&[("a", &[]), ("b", &["a"]), ("c", &["b"])]);
+        let ask = Ask { targets: &["c"], deps: true, pinned: BTreeSet::from(["b"]), ..Ask::default() };
+        let planned = plan(&graph, &ask, |_| JobStatus::NotBuilt);
+        assert_eq!((planned.order, planned.waits_for["c"].len()), (vec!["c".to_owned()], 0));
     }
 }

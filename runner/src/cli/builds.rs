@@ -5,9 +5,11 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
 use super::SET;
@@ -123,6 +125,18 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     Ok(error::DONE)
 }
 
+/// Refuses to delete what a build that stays and has not finished is pinned to.
+fn needed(storage: &dyn Storage, builds: &[u64]) -> Result<(), CliError> {
+    let all = BuildFilter { finished: Some(false), limit: u64::MAX, brief: true, ..BuildFilter::default() };
+    for user in storage.get_job_builds(&all)?.into_iter().filter(|user| !builds.contains(&user.id)) {
+        for id in builds {
+            still_needs(&user.config, user.id, *id)
+                .map_err(|reason| CliError::Usage(format!("{reason}; nothing was deleted")))?;
+        }
+    }
+    Ok(())
+}
+
 #[derive(Serialize)]
 struct DeletedJson<'a> {
     deleted: &'a [u64],
@@ -150,7 +164,9 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
                     return Err(CliError::Usage(format!("build {id} is running; nothing was deleted")));
                 }
             }
-            for id in &builds {
+            needed(&*storage, &builds)?;
+            // Later ones may use earlier ones, never the other way round.
+            for id in builds.iter().rev() {
                 storage.delete_build(*id)?;
             }
             if out.is_json() {

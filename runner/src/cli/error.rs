@@ -53,6 +53,18 @@ impl CliError {
     }
 }
 
+impl CliError {
+    /// What is wrong, where that is one line.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Usage(message) | Self::NotFound(message) | Self::Storage(message) | Self::Failed(message) => {
+                message.clone()
+            }
+            Self::Diagnostics(_) | Self::Closed => String::new(),
+        }
+    }
+}
+
 impl From<StorageError> for CliError {
     fn from(error: StorageError) -> Self {
         match error {

@@ -7,13 +7,18 @@ use std::time::Instant;
 
 use clap::Args;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::Key;
 use jobcontrol_core::plan;
+use jobcontrol_core::plan::Ask;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
+use jobcontrol_core::plan::Request;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
@@ -33,6 +38,8 @@ use crate::app::override_of;
 use crate::execute::catalog::Catalog;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::executor::ExecuteError;
+use crate::execute::pins::fit;
+use crate::execute::pins::usable;
 
 /// What to build.
 #[derive(Args, Debug)]
@@ -43,6 +50,12 @@ pub(super) struct RunArgs {
     /// Build what is missing or outdated among the dependencies first
     #[arg(long)]
     deps: bool,
+    /// Build what depends on the jobs afterwards, directly or not
+    #[arg(long)]
+    revdeps: bool,
+    /// Use this build of a dependency instead of its latest; the dependency is not built
+    #[arg(long = "pin", value_name = "DEP=BUILD")]
+    pins: Vec<String>,
     /// Give an argument another value in this build: as text where the parameter is a string, else as YAML
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     args: Vec<String>,
@@ -58,20 +71,43 @@ pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> 
             targets.push(job);
         }
     }
-    let catalog = Catalog::load_for(&app.settings.workspace, &targets).map_err(CliError::Usage)?;
+    let workspace = &app.settings.workspace;
+    let whole = args.revdeps || !args.pins.is_empty();
+    let catalog = if whole { Catalog::load(workspace) } else { Catalog::load_for(workspace, &targets) };
+    let catalog = catalog.map_err(CliError::Usage)?;
     sound(&catalog, &targets)?;
-    let overrides = overrides(&catalog, &targets, &args.args)?;
-    let plan = decide(app, &catalog, &targets, args.deps)?;
+    let mut requests = overrides(&catalog, &targets, &args.args)?;
+    let pins = pins(app, &catalog, &targets, &args.pins)?;
+    let Decided { plan, refused } = decide(app, &catalog, &targets, args, &pins)?;
+    ask_for(&catalog, &plan, &targets, &pins, &mut requests)?;
     arm(out, &catalog, &plan, args.yes_protected)?;
+    let shown: Vec<&str> = if args.revdeps { plan.order.iter().map(String::as_str).collect() } else { targets };
+    let code = carry_out(app, out, catalog, &plan, requests, &shown)?;
+    for id in &refused {
+        let message = format!("{id}: not built, because its manifest has mistakes: `jobcontrol check` shows them");
+        render::error(out, &CliError::Failed(message));
+    }
+    Ok(if refused.is_empty() { code } else { code.max(error::UNCHECKED) })
+}
+
+/// Runs a plan, shows it, and answers the exit code.
+pub(super) fn carry_out(
+    app: &App,
+    out: &Out,
+    catalog: Catalog,
+    plan: &Plan,
+    requests: BTreeMap<String, Request>,
+    shown: &[&str],
+) -> Result<u8, CliError> {
     let cancel = interruptible()?;
-    let run = Run { catalog: Arc::new(catalog), plan: plan.clone(), overrides };
+    let run = Run { catalog: Arc::new(catalog), plan: plan.clone(), requests };
     let ends = app.run(run, cancel.clone(), |mut events| {
         let mut live = Live::new(out);
         while let Some(event) = events.blocking_recv() {
             live.show(&event);
         }
     })?;
-    report(app, out, &targets, &plan, &ends)?;
+    report(app, out, shown, plan, &ends)?;
     Ok(if cancel.is_set() { error::INTERRUPTED } else { exit_code(&ends) })
 }
 
@@ -110,40 +146,116 @@ pub(super) fn no_job(catalog: &Catalog, id: &str) -> CliError {
     CliError::NotFound(format!("there is no job `{id}`{near}"))
 }
 
-type Overrides = BTreeMap<String, Vec<(jobcontrol_core::job::Key, jobcontrol_core::job::Arg)>>;
+type Requests = BTreeMap<String, Request>;
 
-fn overrides(catalog: &Catalog, targets: &[&str], args: &[String]) -> Result<Overrides, CliError> {
-    let mut overrides = Overrides::new();
+fn overrides(catalog: &Catalog, targets: &[&str], args: &[String]) -> Result<Requests, CliError> {
+    let mut requests = Requests::new();
     let (Some(_), [target]) = (args.first(), targets) else {
         if args.is_empty() {
-            return Ok(overrides);
+            return Ok(requests);
         }
         return Err(CliError::Usage("`--arg` is for one job; run the others apart".to_owned()));
     };
-    let given = overrides.entry((*target).to_owned()).or_default();
+    let overrides = overrides_of(&catalog.graph.jobs[*target], args)?;
+    requests.insert((*target).to_owned(), Request { overrides, ..Request::default() });
+    Ok(requests)
+}
+
+/// Reads each `--arg` for one job.
+pub(super) fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>, CliError> {
+    let mut given: Vec<(Key, Arg)> = Vec::new();
     for text in args {
-        let (key, arg) = override_of(&catalog.graph.jobs[*target], text)
-            .map_err(|reason| CliError::Usage(format!("--arg {text}: {reason}")))?;
+        let (key, arg) =
+            override_of(checked, text).map_err(|reason| CliError::Usage(format!("--arg {text}: {reason}")))?;
         if given.iter().any(|(other, _)| other.name == key.name) {
             return Err(CliError::Usage(format!("--arg {}: given twice", key.name)));
         }
         given.push((key, arg));
     }
-    Ok(overrides)
+    Ok(given)
 }
 
-fn decide(app: &App, catalog: &Catalog, targets: &[&str], deps: bool) -> Result<Plan, CliError> {
-    if !deps {
-        return Ok(plan::plan(&catalog.graph, targets, false, |_| JobStatus::Success));
+/// Reads each `--pin`: its job must be one that something of this run can depend on, its build one that returned.
+fn pins(app: &App, catalog: &Catalog, targets: &[&str], texts: &[String]) -> Result<BTreeMap<String, Build>, CliError> {
+    let mut pins = BTreeMap::new();
+    for text in texts {
+        let usage = |reason: String| CliError::Usage(format!("--pin {text}: {reason}"));
+        let (job, number) = text.split_once('=').ok_or_else(|| usage("write `DEP=BUILD`".to_owned()))?;
+        let number: u64 = number.parse().map_err(|_| usage(format!("`{number}` is no build's number")))?;
+        if !catalog.graph.dependencies.contains_key(job) {
+            return Err(usage(no_job(catalog, job).message()));
+        }
+        if targets.contains(&job) {
+            return Err(usage(format!("`{job}` is what is to be built")));
+        }
+        let build = app.storage(false)?.get_build(number)?;
+        let build = usable(build, job).map_err(|error| usage(error.to_string()))?;
+        if pins.insert(job.to_owned(), build).is_some() {
+            return Err(usage(format!("`{job}` is pinned twice")));
+        }
     }
-    let storage = app.storage(true)?;
-    let statuses = app.statuses(catalog, &*storage)?;
+    Ok(pins)
+}
+
+/// What is built, and what would be if its manifest were right.
+struct Decided {
+    plan: Plan,
+    refused: Vec<String>,
+}
+
+fn decide(
+    app: &App,
+    catalog: &Catalog,
+    targets: &[&str],
+    args: &RunArgs,
+    pins: &BTreeMap<String, Build>,
+) -> Result<Decided, CliError> {
+    let mut graph = catalog.graph.clone();
+    let mut refused = Vec::new();
+    if args.revdeps {
+        // What cannot be built stops only itself, and what depends on it depends on a broken graph too.
+        let broken = |id: &&str| !catalog.graph.problems_of([*id]).is_empty() || !catalog.graph.jobs.contains_key(*id);
+        let dependents = plan::dependents(&catalog.graph, targets);
+        refused = dependents.into_iter().filter(broken).map(str::to_owned).collect();
+        graph.dependencies.retain(|id, _| !refused.contains(id));
+    }
+    let pinned = pins.keys().map(String::as_str).collect();
+    let ask = Ask { targets, deps: args.deps, revdeps: args.revdeps, pinned };
+    let statuses = if args.deps { app.statuses(catalog, &*app.storage(true)?)? } else { BTreeMap::new() };
     let status = |id: &str| statuses.get(id).cloned().unwrap_or(JobStatus::NotBuilt);
-    Ok(plan::plan(&catalog.graph, targets, true, status))
+    Ok(Decided { plan: plan::plan(&graph, &ask, status), refused })
+}
+
+/// Hands each pin to the builds that use it, after a look at whether what was returned then fits what is called now.
+fn ask_for(
+    catalog: &Catalog,
+    plan: &Plan,
+    targets: &[&str],
+    pins: &BTreeMap<String, Build>,
+    requests: &mut Requests,
+) -> Result<(), CliError> {
+    let mut unused: Vec<&str> = pins.keys().map(String::as_str).collect();
+    for id in &plan.order {
+        let needs = catalog.graph.dependencies.get(id).into_iter().flatten();
+        let own: BTreeMap<_, _> = needs.filter_map(|need| Some((need.clone(), pins.get(need)?.id))).collect();
+        unused.retain(|job| !own.contains_key(*job));
+        if !own.is_empty() {
+            fit(&catalog.graph, &catalog.graph.jobs[id], pins)
+                .map_err(|reason| CliError::Usage(format!("--pin: {reason}")))?;
+            requests.entry(id.clone()).or_default().pins = own;
+        }
+        if plan.order.len() > 1 {
+            requests.entry(id.clone()).or_default().targets = targets.iter().map(|id| (*id).to_owned()).collect();
+        }
+    }
+    match unused.first() {
+        Some(job) => Err(CliError::Usage(format!("--pin {job}: nothing that is to be built depends on `{job}`"))),
+        None => Ok(()),
+    }
 }
 
 /// A protected job runs only after a person has typed its id, or said so on the command line.
-fn arm(out: &Out, catalog: &Catalog, plan: &Plan, yes: bool) -> Result<(), CliError> {
+pub(super) fn arm(out: &Out, catalog: &Catalog, plan: &Plan, yes: bool) -> Result<(), CliError> {
     for id in plan.order.iter().filter(|id| catalog.graph.jobs.get(*id).is_some_and(|c| c.job.protected)) {
         if yes {
             continue;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::job::Arg;
-use jobcontrol_core::job::Key;
 use jobcontrol_core::plan::Plan;
+use jobcontrol_core::plan::Request;
 use jobcontrol_sandbox::Cancel;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -43,7 +42,7 @@ pub async fn dispatch(
     executor: &Arc<Executor>,
     catalog: &Arc<Catalog>,
     plan: Plan,
-    overrides: &BTreeMap<String, Vec<(Key, Arg)>>,
+    requests: &BTreeMap<String, Request>,
     cancel: &Cancel,
 ) -> BTreeMap<String, JobEnd> {
     let slots = Arc::new(Semaphore::new(SLOTS));
@@ -53,11 +52,11 @@ pub async fn dispatch(
     loop {
         for id in ready {
             let (executor, catalog) = (Arc::clone(executor), Arc::clone(catalog));
-            let overrides = overrides.get(&id).cloned().unwrap_or_default();
+            let request = requests.get(&id).cloned().unwrap_or_default();
             let (slots, cancel) = (Arc::clone(&slots), cancel.clone());
             running.spawn(async move {
                 let _slot = slots.acquire_owned().await;
-                let end = build(&executor, &catalog, &id, overrides, cancel).await;
+                let end = build(&executor, &catalog, &id, request, cancel).await;
                 (id, end)
             });
         }
@@ -119,13 +118,7 @@ impl Waiting {
     }
 }
 
-async fn build(
-    executor: &Arc<Executor>,
-    catalog: &Arc<Catalog>,
-    id: &str,
-    overrides: Vec<(Key, Arg)>,
-    cancel: Cancel,
-) -> JobEnd {
+async fn build(executor: &Arc<Executor>, catalog: &Arc<Catalog>, id: &str, request: Request, cancel: Cancel) -> JobEnd {
     if cancel.is_set() {
         return JobEnd::Cancelled;
     }
@@ -143,7 +136,7 @@ async fn build(
         Ok(Err(error)) => return JobEnd::NotBuilt(error),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     };
-    let created = match executor.create(&prepared, &overrides, true).await {
+    let created = match executor.create(&prepared, &request, true).await {
         Ok(created) => created,
         Err(error) => return JobEnd::NotBuilt(error),
     };

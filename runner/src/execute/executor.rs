@@ -21,6 +21,7 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::plan::Request;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
@@ -45,6 +46,7 @@ use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
 use jobcontrol_sandbox::Sink;
 
+use crate::execute::pins;
 use crate::execute::sink::BuildSink;
 use crate::execute::sink::Observer;
 use crate::record::recorder::Recorder;
@@ -130,7 +132,7 @@ impl Executor {
     pub fn prepare(&self, checked: &CheckedJob, granted: Granted) -> Result<Prepared, ExecuteError> {
         let function = self.sandbox.function(&checked.plugin, &checked.signature)?;
         let retval_type = checked.signature.retval().map(|ty| Arc::from(to_text(ty)));
-        let plain_config = pack_config(checked, &[], &[])?;
+        let plain_config = pack_config(checked, &[], &Request::default())?;
         let job_id = Arc::from(checked.job.id.as_str());
         let checked = checked.clone();
         let mut prepared = Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args: None };
@@ -140,25 +142,20 @@ impl Executor {
         Ok(prepared)
     }
 
-    /// Creates a build, pinned to the latest successful builds of its dependencies at this moment. With `start` its
-    /// first attempt starts in the same commit.
+    /// Creates a build, pinned to the builds that were asked for, and else to the latest successful builds of its
+    /// dependencies at this moment. With `start` its first attempt starts in the same commit.
     ///
     /// # Errors
     ///
     /// A dependency that never succeeded, a value that does not fit, or the store.
-    pub async fn create(
-        &self,
-        prepared: &Prepared,
-        overrides: &[(Key, Arg)],
-        start: bool,
-    ) -> Result<Created, ExecuteError> {
+    pub async fn create(&self, prepared: &Prepared, request: &Request, start: bool) -> Result<Created, ExecuteError> {
         let (args, config) = match &prepared.plain_args {
-            Some(args) if overrides.is_empty() => (args.clone(), Arc::clone(&prepared.plain_config)),
+            Some(args) if *request == Request::default() => (args.clone(), Arc::clone(&prepared.plain_config)),
             _ => {
-                let pinned = self.pin(prepared)?;
+                let pinned = self.pin(prepared, request)?;
                 let pins: Vec<_> = pinned.iter().map(pin_to).collect();
-                let args = self.arguments(prepared, &pinned, overrides)?;
-                (args, pack_config(&prepared.checked, &pins, overrides)?)
+                let args = self.arguments(prepared, &pinned, &request.overrides)?;
+                (args, pack_config(&prepared.checked, &pins, request)?)
             }
         };
         self.keep_plugin(prepared).await?;
@@ -260,13 +257,17 @@ impl Executor {
         Ok((outcome, now))
     }
 
-    /// The latest successful builds of all dependencies.
-    fn pin(&self, prepared: &Prepared) -> Result<Vec<Build>, ExecuteError> {
+    /// The builds of all dependencies: those that were asked for, and else the latest successful ones.
+    fn pin(&self, prepared: &Prepared, request: &Request) -> Result<Vec<Build>, ExecuteError> {
+        let storage = self.recorder.storage();
         let (mut pinned, mut missing) = (Vec::new(), Vec::new());
         for (id, _) in prepared.checked.job.dependency_ids() {
-            match self.recorder.storage().get_latest_successful_build(id)? {
-                Some(build) => pinned.push(build),
-                None => missing.push(format!("`{id}`")),
+            match request.pins.get(id) {
+                Some(chosen) => pinned.push(pins::usable(storage.get_build(*chosen)?, id)?),
+                None => match storage.get_latest_successful_build(id)? {
+                    Some(build) => pinned.push(build),
+                    None => missing.push(format!("`{id}`")),
+                },
             }
         }
         if missing.is_empty() { Ok(pinned) } else { Err(ExecuteError::MissingDependencies(missing)) }
@@ -356,13 +357,12 @@ fn pin_to(build: &Build) -> Pin {
     Pin { job: build.job_id.clone(), build: build.id, retval_digest: build.retval_digest.clone() }
 }
 
-fn pack_config(checked: &CheckedJob, pins: &[Pin], overrides: &[(Key, Arg)]) -> Result<Arc<[u8]>, ExecuteError> {
+fn pack_config(checked: &CheckedJob, pins: &[Pin], request: &Request) -> Result<Arc<[u8]>, ExecuteError> {
     let mut config = checked.job.to_config();
     if let Value::Map(entries) = &mut config {
         let pins = pins.iter().map(|pin| (pin.job.clone(), pin.to_value())).collect();
-        let overrides = overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
         entries.push(("pins".to_owned(), Value::Map(pins)));
-        entries.push(("overrides".to_owned(), Value::Map(overrides)));
+        entries.extend(request.to_config());
     }
     let packed = pack(&config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
     Ok(packed.into())

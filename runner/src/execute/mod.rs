@@ -3,11 +3,13 @@
 //! - `catalog`: a folder to checked jobs, with what each was granted
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
 //! - `executor`: one build: created, started, called, finished
+//! - `pins`: which builds of its dependencies a build may use
 //! - `sink`: what a running build says, to the store and to who watches
 //! - `rescuer`: ends what dead processes left running
 
 pub mod catalog;
 pub mod dispatcher;
 pub mod executor;
+pub mod pins;
 pub mod rescuer;
 pub mod sink;

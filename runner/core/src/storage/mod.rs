@@ -347,7 +347,7 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// `NotFound`, `Refused` where a build that has not finished is pinned to it, or the backend's.
     fn delete_build(&self, id: u64) -> Result<()> {
         self.write(Write::DeleteBuild(id)).map(drop)
     }

@@ -2,6 +2,7 @@
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::FinishBuild;
@@ -56,6 +57,7 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
         Write::Progress(id, report) => progress(db, *id, report),
         Write::Log(id, row) => log(db, *id, row),
         Write::DeleteBuild(id) => {
+            unneeded(db, *id)?;
             let sql = "DELETE FROM build WHERE id = ?1";
             changed(db.prepare_cached(sql)?.execute([possible(*id)?])?, *id).map(|_| 1)
         }
@@ -67,6 +69,19 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
         }
     }
 }
+
+/// A build that an unfinished one is pinned to stays: a retry, in another process perhaps, reads its value again.
+fn unneeded(db: &Connection, id: u64) -> std::result::Result<(), RowError> {
+    let mut unfinished = db.prepare_cached(UNFINISHED)?;
+    let mut rows = unfinished.query([])?;
+    while let Some(row) = rows.next()? {
+        let config = value::unpack(&row.get::<_, Vec<u8>>(1)?).unwrap_or(Value::Null);
+        still_needs(&config, row.get(0)?, id).map_err(|reason| RowError::Answer(StorageError::Refused(reason)))?;
+    }
+    Ok(())
+}
+
+const UNFINISHED: &str = "SELECT id, config FROM build WHERE finished = 0";
 
 /// A number that SQLite can hold; no build has a larger one.
 fn possible(id: u64) -> std::result::Result<i64, RowError> {
