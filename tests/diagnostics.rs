@@ -1,6 +1,7 @@
 //! Every mistake in a manifest, by the whole text that `check` answers.
 //!
-//! A case is a file `tests/manifests/invalid/NAME.yaml`, or a folder of that name with several, beside the text it is
+//! A case is a file `tests/manifests/invalid/NAME.yaml`, or a folder of that name with several (with `jobs` in it, the
+//! whole folder in which the program is run), beside the text it is
 //! answered with, `NAME.txt`. `BLESS=1 cargo test` writes the answers anew; read them before you commit them.
 
 use std::path::Path;
@@ -18,7 +19,8 @@ fn case(name: &str) {
     if single.is_file() {
         folder.write(&format!("jobs/{name}.yaml"), std::fs::read(&single).expect("the case"));
     } else {
-        copy(&cases.join(name), &folder);
+        let (case, whole) = (cases.join(name), cases.join(name).join("jobs").is_dir());
+        copy(&case, &folder, if whole { "" } else { "jobs/" });
     }
     let answer = folder.run(&["check"]).code(3);
     let expected = cases.join(format!("{name}.txt"));
@@ -30,11 +32,11 @@ fn case(name: &str) {
     assert_eq!(answer.stderr, "");
 }
 
-fn copy(from: &Path, folder: &Folder) {
+fn copy(from: &Path, folder: &Folder, into: &str) {
     for entry in walkdir::WalkDir::new(from).into_iter().map(|entry| entry.expect("the case")) {
         if entry.file_type().is_file() {
             let inside = entry.path().strip_prefix(from).expect("below the case");
-            folder.write(&format!("jobs/{}", inside.display()), std::fs::read(entry.path()).expect("a file"));
+            folder.write(&format!("{into}{}", inside.display()), std::fs::read(entry.path()).expect("a file"));
         }
     }
 }
@@ -67,19 +69,25 @@ cases! {
     empty_file
     environment_not_allowed
     files_grant_refused
+    function_written_otherwise
     function_unknown
     job_unknown
     literals_of_wrong_types
     missing_and_surplus_arguments
+    nested_too_deep
     not_supported_yet
     not_yaml
     parameter_unknown
+    plugin_in_two_places
+    plugin_lookalikes
     plugin_unknown
+    record_field_misspelt
     retval_does_not_fit
     retval_field_fits
     retval_field_unknown
     retval_of_nothing
     root_is_a_list
+    tabs
     tags_unknown
     unknown_keys
     wrong_kinds
@@ -112,7 +120,7 @@ fn a_file_that_is_not_utf8() {
     let folder = Folder::new().file("jobs/x.yaml", b"id: x\ntitle: \xff\n");
     answers(
         &folder,
-        "error[JC0102]: `jobs/x.yaml` is not UTF-8: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n\
+        "error[JC0102]: `jobs/x.yaml` is not UTF-8 text: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n\
          1 error; `jobcontrol explain JC0102` tells more\n",
     );
 }
@@ -136,6 +144,91 @@ fn a_folder_with_the_name_of_a_manifest() {
         "error[JC0111]: `jobs/x.yaml` is a folder with the name of a manifest\n |\n \
          = help: rename it without the ending\n\n1 error; `jobcontrol explain JC0111` tells more\n",
     );
+}
+
+/// The first line of the first mistake.
+#[track_caller]
+fn begins(folder: &Folder, line: &str) {
+    let answer = folder.run(&["check"]).code(3);
+    assert_eq!(answer.stdout.lines().next(), Some(line), "{answer:#?}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink("nowhere", folder.path("jobs/x.yaml")).expect("a link");
+    begins(
+        &folder,
+        "error[JC0101]: the jobs folder cannot be read: IO error for operation on jobs/x.yaml: No such file or directory \
+         (os error 2)",
+    );
+}
+
+#[test]
+fn a_link_to_a_folder_elsewhere() {
+    let folder = Folder::new().file("other/x.yaml", "function: a:b\n");
+    std::os::unix::fs::symlink("../other", folder.path("jobs/more")).expect("a link");
+    begins(&folder, "error[JC0112]: `jobs/more` is a link to a folder outside the jobs folder");
+}
+
+#[test]
+fn plugins_that_cannot_be_read() {
+    let job = |function: &str| Folder::new().file("jobs/x.yaml", format!("function: {function}\n"));
+    let outside = job("../outside.wat:run").file("outside.wat", "(component)");
+    begins(&outside, "error[JC0302]: `jobs/../outside.wat` lies outside the jobs folder and the plugin folders");
+    begins(&job("p:run").file("jobs/p.wasm/x", ""), "error[JC0303]: `jobs/p.wasm` is a folder");
+    let large = job("p:run").file("jobs/p.wasm", "");
+    std::fs::File::options()
+        .write(true)
+        .open(large.path("jobs/p.wasm"))
+        .and_then(|f| f.set_len(65 << 20))
+        .expect("a hole");
+    begins(&large, "error[JC0304]: `jobs/p.wasm` is 68157440 bytes, a plugin may have 64 MiB");
+    begins(
+        &job("./export_resource.wat:take-basket").guest("export_resource.wat"),
+        "error[JC0312]: `take-basket` cannot be a job's function: its signature has a resource: \
+         `take-basket: func() -> resource`",
+    );
+}
+
+#[test]
+fn notes_of_a_hundred_kilobytes() {
+    let notes = "x".repeat(100_000);
+    let folder = Folder::new().guest("shop.wat");
+    let folder = folder.file("jobs/x.yaml", format!("function: shop:tidy\nnotes: {notes}\n"));
+    begins(&folder, "error[JC0211]: `notes` is longer than 64 KiB");
+}
+
+#[test]
+fn a_file_saved_as_utf16() {
+    let text = "id: x\nfunction: shop:tidy\n";
+    let marked: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let unmarked: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for (bytes, encoding) in [(marked, "UTF-16LE"), (unmarked, "UTF-16BE")] {
+        answers(
+            &Folder::new().file("jobs/x.yaml", bytes),
+            &format!(
+                "error[JC0102]: `jobs/x.yaml` is saved as {encoding}, and only UTF-8 can be read\n |\n \
+                 = help: save it again as UTF-8: editors ask for the encoding under `Save as` or `Save with encoding`\n \
+                 = help: or convert it: `iconv -f {encoding} -t UTF-8 jobs/x.yaml > new.yaml`\n\n\
+                 1 error; `jobcontrol explain JC0102` tells more\n"
+            ),
+        );
+    }
+}
+
+#[test]
+fn a_mark_of_utf8_and_windows_line_ends_are_no_mistake() {
+    let text = "\u{feff}id: x\r\nfunction: shop:count\r\nargs:\r\n  - 300\r\n";
+    let folder = Folder::new().guest("shop.wat").file("jobs/x.yaml", text);
+    answers(
+        &folder,
+        "error[JC0406]: items: 300 is out of range for u8\n --> jobs/x.yaml:4:5\n  |\n\
+         4 |   - 300\n  |     ^^^\n  |\n  = help: u8 holds 0 to 255\n\n\
+         1 error; `jobcontrol explain JC0406` tells more\n",
+    );
+    folder.write("jobs/x.yaml", text.replace("300", "200"));
+    folder.run(&["check"]).code(0).stdout("1 job in 1 manifest: all good\n");
 }
 
 #[test]

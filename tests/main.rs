@@ -7,6 +7,7 @@ mod harness;
 
 mod choosing;
 mod diagnostics;
+mod explain;
 mod run;
 mod sandbox;
 mod storage;

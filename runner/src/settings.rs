@@ -12,6 +12,7 @@ use jobcontrol_core::limits;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
 use jobcontrol_core::manifest::Settings;
+use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
 use jobcontrol_sandbox::FilePolicy;
 
@@ -100,7 +101,8 @@ fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsE
     if !metadata.is_file() || metadata.len() > limits::MANIFEST {
         return Err(SettingsError::Usage(format!("the configuration `{shown}` is no file, or is too large")));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let text = decode(&shown.to_string(), bytes).map_err(|problem| SettingsError::Diagnostics(vec![*problem]))?;
     let source = Arc::new(Source { path: shown.to_string(), text });
     let mut problems = Vec::new();
     let settings = parse_settings(&source, &mut problems);

@@ -209,6 +209,8 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
             }
         }
     }
+    // A parameter that was only misspelt is not reported as missing too.
+    let mut misspelt = Vec::new();
     for (key, arg) in &job.kwargs {
         match signature.params.iter().position(|(name, _)| same_name(name, &key.name)) {
             Some(at) if bound[at].is_none() => bound[at] = Some(arg),
@@ -220,7 +222,9 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
             }
             None => {
                 let names = signature.params.iter().map(|(name, _)| name.as_str());
-                let help = nearest(&key.name, names).map(|near| format!("did you mean `{near}`?"));
+                let near = nearest(&key.name, names);
+                misspelt.extend(near);
+                let help = near.map(|near| format!("did you mean `{near}`?"));
                 let message = format!("there is no parameter `{}`", key.name);
                 let unknown = Diagnostic::at(Code::UnknownParameter, source, key.span, message);
                 out.push(unknown.maybe_help(help).help(shown()));
@@ -229,7 +233,8 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
     }
     let missing =
         signature.params.iter().zip(&bound).filter(|((_, ty), arg)| arg.is_none() && !matches!(ty, Type::Option(_)));
-    let missing: Vec<_> = missing.map(|((name, _), _)| name.as_str()).collect();
+    let missing = missing.map(|((name, _), _)| name.as_str()).filter(|name| !misspelt.contains(name));
+    let missing: Vec<_> = missing.collect();
     if !missing.is_empty() {
         let span = job.place.kwargs.or(job.place.args).unwrap_or(job.place.function);
         let what = if missing.len() == 1 { "argument" } else { "arguments" };

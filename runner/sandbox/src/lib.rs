@@ -3,6 +3,7 @@
 //! In the order in which a call goes through:
 //!
 //! - `signature`: what a plugin's binary says of itself, without compiling
+//! - `lookalike`: what a file is that is no plugin
 //! - `loader`: compiled code, from the cache or from a child process
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `call`: a function and its arguments to an outcome
@@ -18,6 +19,7 @@ mod grant;
 mod host;
 mod limits;
 mod loader;
+mod lookalike;
 mod signature;
 mod traceback;
 mod transfer;

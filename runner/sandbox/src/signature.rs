@@ -23,6 +23,8 @@ use wit_parser::World;
 use wit_parser::WorldItem;
 use wit_parser::WorldKey;
 
+use super::lookalike;
+
 /// Imports that are always linked, as package and major version; the functions of files, variables and the network are
 /// among them and refuse everything that was not granted.
 const LINKED: &[(&str, &str)] = &[
@@ -48,15 +50,23 @@ pub fn read_plugin(path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
     let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(problem(Code::PluginUnreadable, "is no file".to_owned()));
+        return Err(problem(
+            Code::PluginUnreadable,
+            if metadata.is_dir() { "is a folder" } else { "is no file" }.to_owned(),
+        ));
     }
     if metadata.len() > limits::PLUGIN {
         let found = format!("is {} bytes, a plugin may have {}", metadata.len(), show_bytes(limits::PLUGIN));
         return Err(problem(Code::PluginTooLarge, found));
     }
     let bytes: Arc<[u8]> = std::fs::read(path).map_err(unreadable)?.into();
-    let binary = to_binary(&bytes, shown).map_err(|(code, what)| problem(code, what))?;
-    let decoded = decode(&binary).map_err(|what| problem(Code::PluginDamaged, what))?;
+    let binary = to_binary(&bytes, shown).map_err(|(code, what)| {
+        let help = (code == Code::NotWebAssembly).then(|| lookalike::describe(&bytes).1).flatten();
+        help.into_iter().fold(problem(code, what), PluginProblem::help)
+    })?;
+    let decoded = decode(&binary).map_err(|what| {
+        problem(Code::PluginDamaged, what).help("it may have been cut short: copy or build it again")
+    })?;
     let (resolve, world) = world_of(&decoded).map_err(|what| problem(Code::PluginKind, what))?;
     let mut functions = Vec::new();
     let mut refused = Vec::new();
@@ -81,7 +91,7 @@ fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
 /// Text that is no WAT, or a binary that is no component.
 pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
     if bytes.is_empty() {
-        return Err((Code::NotWebAssembly, "is empty".to_owned()));
+        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
     }
     let binary = if bytes.starts_with(b"\0asm") {
         Cow::Borrowed(bytes)
@@ -93,7 +103,7 @@ pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8
         let binary = binary.and_then(|read| read.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string()))));
         Cow::Owned(binary.map_err(|what| (Code::InvalidWat, what))?)
     } else {
-        return Err((Code::NotWebAssembly, "is not WebAssembly: it does not start with `\\0asm`".to_owned()));
+        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
     };
     if wasmparser::Parser::is_component(&binary) {
         return Ok(binary);
@@ -101,7 +111,7 @@ pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8
     if wasmparser::Parser::is_core_wasm(&binary) {
         return Err((Code::PluginKind, "is a core module; only components are supported yet".to_owned()));
     }
-    Err((Code::PluginKind, "is WebAssembly of a version that is not known".to_owned()))
+    Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
 }
 
 /// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.

@@ -1,12 +1,13 @@
 //! The command line: what can be said, and which command answers it.
 //!
 //! - here: flags and commands
-//! - `run`, `jobs`, `builds`, `logs`, `plugins`, `store`: a command each, or a few that belong together
+//! - `run`, `jobs`, `explain`, `builds`, `logs`, `plugins`, `store`: a command each, or a few that belong together
 //! - `render`: everything that is printed
 //! - `error`: what can go wrong, and the exit codes
 
 mod builds;
 pub mod error;
+mod explain;
 mod jobs;
 mod logs;
 mod plugins;
@@ -142,6 +143,11 @@ enum Command {
         /// A plugin's file, or its name
         plugin: String,
     },
+    /// Say what the code of a mistake means, with an example of it; without a code, list all
+    Explain {
+        /// The code, as `check` shows it: JC0101
+        code: Option<String>,
+    },
     /// Make, remove or copy the store
     Store {
         #[command(subcommand)]
@@ -191,6 +197,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         return Ok(error::DONE);
     }
     supported(cli.global.format, &cli.command)?;
+    if let Command::Explain { code } = &cli.command {
+        return explain::explain(out, code.as_deref());
+    }
     let app = open(&cli.global, out)?;
     match cli.command {
         Command::Check { paths } => jobs::check(&app, out, &paths),
@@ -203,7 +212,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Logs(args) => logs::logs(&app, out, &args),
         Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
         Command::Store { command } => store::store(&app, out, &command),
-        Command::Completions { .. } => Ok(error::DONE),
+        Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
     }
 }
 

@@ -128,6 +128,7 @@ fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
         refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
     }
     let mut graph = check(jobs, &lookups, broken);
+    finder.mention_hidden(&mut graph);
     for (job, problem) in refused {
         graph.broken.entry(job).or_default().push(problem);
     }
@@ -220,12 +221,7 @@ fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
         return Err(wrong(Code::TooLarge, message, Some("split it into several files")));
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|b| **b == b'\n').count() + 1;
-        let message = format!("`{shown}` is not UTF-8: line {line} has the byte 0x{:02x}", error.as_bytes()[valid]);
-        wrong(Code::NotUtf8, message, Some("save it as UTF-8"))
-    })
+    manifest::decode(&shown.to_string(), bytes)
 }
 
 /// Finds plugins, each file read once.
@@ -233,17 +229,19 @@ struct PluginFinder<'a> {
     workspace: &'a Workspace,
     allowed: Vec<PathBuf>,
     read: HashMap<PathBuf, Lookup>,
+    /// By job, a plugin of the same name in a folder that comes later.
+    hidden: BTreeMap<String, PathBuf>,
 }
 
 impl<'a> PluginFinder<'a> {
     fn new(workspace: &'a Workspace) -> Self {
         let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
         let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
-        Self { workspace, allowed, read: HashMap::new() }
+        Self { workspace, allowed, read: HashMap::new(), hidden: BTreeMap::new() }
     }
 
     fn find(&mut self, job: &Job) -> Lookup {
-        let path = self.locate(&job.place.folder, &job.function)?;
+        let path = self.locate(job)?;
         if let Some(known) = self.read.get(&path) {
             return known.clone();
         }
@@ -255,7 +253,8 @@ impl<'a> PluginFinder<'a> {
         lookup
     }
 
-    fn locate(&self, folder: &str, function: &FunctionRef) -> Result<PathBuf, PluginProblem> {
+    fn locate(&mut self, job: &Job) -> Result<PathBuf, PluginProblem> {
+        let (folder, function) = (&job.place.folder, &job.function);
         let written = Path::new(&function.plugin);
         let folder = Path::new(folder);
         if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
@@ -268,10 +267,34 @@ impl<'a> PluginFinder<'a> {
             .iter()
             .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
             .collect();
-        match tried.iter().find(|path| path.exists()) {
-            // Reading it says what is wrong with one that is no file.
-            Some(path) => Ok(path.clone()),
-            None => Err(missing(&function.plugin, &tried, &folders)),
+        // Reading it says what is wrong with one that is no file.
+        let mut found = tried.iter().filter(|path| path.exists());
+        let Some(path) = found.next() else {
+            return Err(missing(&function.plugin, &tried, &folders));
+        };
+        match found.next() {
+            Some(other) if other.parent() == path.parent() => {
+                let beside = path.parent() == Some(folder);
+                Err(ambiguous(function, path, other, beside))
+            }
+            Some(other) => {
+                self.hidden.insert(job.id.clone(), other.clone());
+                Ok(path.clone())
+            }
+            None => Ok(path.clone()),
+        }
+    }
+
+    /// Says of a function that is missing that another plugin of the name may have it.
+    fn mention_hidden(&self, graph: &mut Graph) {
+        for (job, other) in &self.hidden {
+            let problems = graph.broken.get_mut(job).into_iter().flatten();
+            for problem in problems.filter(|problem| problem.code == Code::NoSuchFunction) {
+                problem.help.push(format!(
+                    "`{}` has the same name; the plugin beside the manifest comes first, then the plugin folders in order",
+                    other.display()
+                ));
+            }
         }
     }
 
@@ -285,6 +308,18 @@ impl<'a> PluginFinder<'a> {
         let help = "list its folder in jobcontrol.yaml: `plugins: [FOLDER]`";
         Err(PluginProblem::new(Code::PluginOutside, message).help(help))
     }
+}
+
+fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> PluginProblem {
+    let export = &function.export;
+    let named = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    let message = format!("`{}` may be `{}` or `{}`", function.plugin, one.display(), other.display());
+    let mut problem = PluginProblem::new(Code::AmbiguousPlugin, message);
+    if beside {
+        let write = |path: &Path| format!("`./{}:{export}`", named(path));
+        problem = problem.help(format!("write {} or {}", write(one), write(other)));
+    }
+    problem.help("delete the one that is old")
 }
 
 fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {

@@ -1,4 +1,4 @@
-//! A stable code for each kind of mistake, with its title.
+//! A stable code for each kind of mistake, with its title. What it means stands in `explanations/CODE.md`.
 //!
 //! The first two digits are the room: 01 reading files and YAML, 02 keys and values of a manifest, 03 plugins and
 //! functions, 04 arguments and types, 05 the graph, 06 limits and grants. A number never changes its meaning and is
@@ -31,6 +31,12 @@ macro_rules! codes {
                     $(Self::$name => $title,)*
                 }
             }
+
+            pub(super) fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("explanations/", $id, ".md")),)*
+                }
+            }
         }
     };
 }
@@ -49,6 +55,8 @@ codes! {
     FolderNamedAsManifest "JC0111" "a folder has the name of a manifest"
     LinkOutside "JC0112" "a link leads out of the jobs folder"
     NotBase64 "JC0113" "a binary value is not valid base64"
+    TabIndentation "JC0114" "a line is indented with a tab"
+    TooDeep "JC0115" "values are nested too deep"
 
     UnknownKey "JC0201" "a key is not known"
     NotSupportedYet "JC0202" "a part of the manifest is not supported yet"
@@ -79,6 +87,7 @@ codes! {
     NoSuchFunction "JC0310" "a plugin exports no such function"
     AmbiguousFunction "JC0311" "several interfaces export the function"
     NotCallable "JC0312" "an export cannot be a job's function"
+    AmbiguousPlugin "JC0313" "two files of a folder have the plugin's name"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"
@@ -112,6 +121,15 @@ codes! {
     VariableName "JC0610" "a text is no name of a variable"
 }
 
+impl Code {
+    /// The code that a person wrote: `JC0101`, `jc0101` or `101`.
+    pub fn find(text: &str) -> Option<Self> {
+        let upper = text.trim().to_ascii_uppercase();
+        let digits = upper.strip_prefix("JC").unwrap_or(&upper);
+        Self::ALL.iter().copied().find(|code| code.id() == format!("JC{digits:0>4}"))
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.id())
@@ -129,5 +147,14 @@ mod tests {
             let digits = code.id().strip_prefix("JC").unwrap();
             assert!(digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()), "{code}");
         }
+    }
+
+    #[test]
+    fn a_code_is_found_however_it_is_written() {
+        for text in ["JC0101", "jc0101", "0101", "101", " JC101 "] {
+            assert_eq!(Code::find(text), Some(Code::Unreadable), "{text}");
+        }
+        assert_eq!(Code::find("JC9999"), None);
+        assert_eq!(Code::find(""), None);
     }
 }

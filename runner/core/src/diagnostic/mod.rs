@@ -2,13 +2,17 @@
 //!
 //! - here: a mistake with its places
 //! - `code`: a stable code for each kind of mistake
+//! - `explain`: what a code means, with a wrong example and a right one
 
 mod code;
+mod explain;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use code::Code;
+pub use explain::Example;
+pub use explain::Explanation;
 
 /// A range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -57,6 +57,12 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
     }
 
+    /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as unknown, and nothing is missing.
+    pub(super) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
+        let names = self.entries.iter().map(|(k, _)| k.name.as_str()).filter(|name| !known.contains(name));
+        names.into_iter().any(|name| nearest(name, known.iter().copied()) == Some(key))
+    }
+
     /// Takes a string.
     pub(super) fn string(&mut self, key: &str) -> Option<(String, Span)> {
         let (_, node) = self.take(key)?;

@@ -1,5 +1,6 @@
 //! Manifests: YAML text in, jobs or diagnostics on the text's own lines out.
 //!
+//! - `decode`: the bytes of a file to its text
 //! - `node`: YAML as a tree in which every value keeps its place and its tag
 //! - `environment`: `${NAME}` in scalars
 //! - `fields`: the keys of one mapping, each read once, with what is unknown or of the wrong kind reported
@@ -8,6 +9,7 @@
 //! - `rights`: what a job may use and touch
 //! - `settings`: `jobcontrol.yaml`, the operator's file
 
+mod decode;
 mod environment;
 mod fields;
 mod node;
@@ -16,6 +18,7 @@ mod rights;
 mod settings;
 mod units;
 
+pub use decode::decode;
 pub use environment::Environment;
 pub use node::parse_value;
 pub use parse::Parsed;

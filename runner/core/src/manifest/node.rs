@@ -176,10 +176,35 @@ fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic
             .help("write the jobs as a list below `jobs:`");
     }
     if message.starts_with("budget breached") {
+        if message.contains("Depth {") {
+            let first = Span::new(span.start, span.end.min(span.start + 1));
+            return Diagnostic::at(Code::TooDeep, source, first, "lists and mappings are nested too deep here")
+                .help("they may lie 64 deep in each other, the manifest's own keys counted");
+        }
         return Diagnostic::at(Code::TooManyValues, source, span, "the file unfolds to too many values")
-            .help("it may hold 250,000 values nested 64 deep, with what its aliases repeat counted each time");
+            .help("it may hold 250,000 values, with what its aliases repeat counted each time");
+    }
+    if let Some(tab) = offset.and_then(|at| indenting_tab(&source.text, at)) {
+        let message = "a line is indented with a tab, and YAML indents with spaces alone";
+        let help = "put spaces in its place, two a level; most editors can do so for the whole file";
+        return Diagnostic::at(Code::TabIndentation, source, tab, message).help(help);
     }
     Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}"))
+}
+
+/// The tabs that indent the line on which `at` is, or the one after it, where the parser was when it gave up.
+fn indenting_tab(text: &str, at: usize) -> Option<Span> {
+    let start = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
+    let mut line_start = start;
+    for line in text[start..].split_inclusive('\n').take(2) {
+        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
+        if let Some(tab) = indent.find('\t') {
+            let tabs = indent[tab..].chars().take_while(|c| *c == '\t').count();
+            return Some(Span::new(line_start + tab, line_start + tab + tabs));
+        }
+        line_start += line.len();
+    }
+    None
 }
 
 /// The byte offset of a 1-based line and column in characters.
@@ -194,6 +219,37 @@ fn offset_of(text: &str, line: u64, column: u64) -> usize {
     let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
     let in_line = text[start..].char_indices().nth(column).map_or(text.len() - start, |(at, _)| at);
     start + in_line
+}
+
+/// The end of a list or mapping that begins at `start`, as far as it stands on that line: its bracket, or the line's end.
+fn collection_end(text: &str, start: usize) -> usize {
+    let rest = text[start..].split(['\n', '\r']).next().unwrap_or("");
+    if !rest.starts_with(['[', '{']) {
+        return line_end(text, start);
+    }
+    let (mut open, mut quote, mut escaped) = (0usize, None, false);
+    let mut before = ' ';
+    for (at, c) in rest.char_indices() {
+        match quote {
+            Some('"') if escaped => escaped = false,
+            Some('"') if c == '\\' => escaped = true,
+            Some(mark) if c == mark => quote = None,
+            Some(_) => {}
+            // A quote or a comment begins only where a value can begin: not within `it's` or `a#b`.
+            None if matches!(c, '"' | '\'') && matches!(before, ' ' | '\t' | '[' | '{' | ',' | ':') => quote = Some(c),
+            None if c == '#' && matches!(before, ' ' | '\t') => break,
+            None if matches!(c, '[' | '{') => open += 1,
+            None if matches!(c, ']' | '}') => {
+                open -= 1;
+                if open == 0 {
+                    return start + at + 1;
+                }
+            }
+            None => {}
+        }
+        before = c;
+    }
+    line_end(text, start)
 }
 
 /// The end of what stands on the line from `start` on, without a comment.
@@ -232,7 +288,7 @@ impl Reader<'_> {
                 NodeKind::Map(entries.collect())
             }
         };
-        span.end = line_end(&self.source.text, start);
+        span.end = collection_end(&self.source.text, start);
         Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new() }
     }
 
@@ -355,5 +411,28 @@ pub(super) fn key_text(key: &Node) -> String {
     match &key.kind {
         NodeKind::Scalar(Value::String(text)) => text.clone(),
         _ => key.text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_collection_ends_at_its_bracket_or_with_the_line() {
+        let shown = |text: &str| text[..collection_end(text, 0)].to_owned();
+        assert_eq!(shown("[a, {b: ']'}, \"\\\"]\"] , c # d"), "[a, {b: ']'}, \"\\\"]\"]");
+        assert_eq!(shown("{it's: [x]} }"), "{it's: [x]}");
+        assert_eq!(shown("[a, # ]\n b]"), "[a,");
+        assert_eq!(shown("[a,\r\n b]"), "[a,");
+        assert_eq!(shown("key: value # comment\n"), "key: value");
+    }
+
+    #[test]
+    fn tabs_that_indent_are_found_where_the_parser_gave_up() {
+        let text = "a:\n \t\tb: 1\n";
+        assert_eq!(indenting_tab(text, 7), Some(Span::new(4, 6)));
+        assert_eq!(indenting_tab(text, 0), Some(Span::new(4, 6)));
+        assert_eq!(indenting_tab("a: \tb\n", 3), None);
     }
 }

@@ -219,7 +219,9 @@ impl Parser<'_> {
     fn function(fields: &mut Fields<'_>, whole: Span) -> Option<(FunctionRef, Span)> {
         let help = || Some("write `plugin:function`, such as `sales:fetch-orders`".to_owned());
         let Some((text, span)) = fields.string("function") else {
-            if !fields.problems.iter().any(|p| p.message.starts_with("`function` is a string")) {
+            if !fields.has_misspelt("function", JOB_KEYS)
+                && !fields.problems.iter().any(|p| p.message.starts_with("`function` is a string"))
+            {
                 fields.report(Code::MissingFunction, whole, "the job has no `function`", help());
             }
             return None;
@@ -229,12 +231,13 @@ impl Parser<'_> {
             return None;
         }
         match text.split_once(':') {
-            Some((plugin, export)) if !plugin.is_empty() && !export.is_empty() => {
+            Some((plugin, export)) if !plugin.is_empty() && !export.is_empty() && !export.starts_with(':') => {
                 let function = FunctionRef { plugin: plugin.to_owned(), export: export.to_owned() };
                 Some((function, span))
             }
             _ => {
-                fields.report(Code::FunctionSyntax, span, format!("`{text}` names no function of a plugin"), help());
+                let message = format!("`{text}` names no function of a plugin");
+                fields.report(Code::FunctionSyntax, span, message, Some(meant_function(&text)));
                 None
             }
         }
@@ -312,6 +315,28 @@ impl Parser<'_> {
             fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
         }
         Arg { node: ArgNode::Retval(reference), span: node.span }
+    }
+}
+
+/// What somebody meant who wrote no `plugin:function`.
+fn meant_function(text: &str) -> String {
+    let general = "write `plugin:function`, such as `sales:fetch-orders`".to_owned();
+    let plain =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    let trimmed = text.trim_end_matches([':', '/', '#', '.']);
+    if text.starts_with(':') || trimmed.is_empty() {
+        return general;
+    }
+    let file = [".wasm", ".wat"].iter().any(|ending| trimmed.ends_with(ending));
+    let parts = trimmed.rsplit_once("::").or_else(|| trimmed.rsplit_once(['.', '/', '#', ' ']));
+    match parts {
+        Some((plugin, export)) if !file && plain(plugin.trim()) && plain(export) && !plugin.ends_with('.') => {
+            format!("did you mean `{}:{export}`? a colon stands between the plugin and its function", plugin.trim())
+        }
+        _ if plain(trimmed) => {
+            format!("write `{trimmed}:FUNCTION`; `jobcontrol inspect {trimmed}` lists the functions")
+        }
+        _ => general,
     }
 }
 

@@ -303,9 +303,13 @@ impl Walk<'_> {
     }
 
     fn record(&mut self, arg: &Arg, entries: &[(Key, Arg)], record: &Named<Type>) -> Value {
+        // A field that was only misspelt is not reported as missing too.
+        let mut misspelt = Vec::new();
         for (key, _) in entries {
             if record.get(&key.name).is_none() {
-                let help = nearest(&key.name, record.names())
+                let near = nearest(&key.name, record.names());
+                misspelt.extend(near);
+                let help = near
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("`{}` has the fields {}", record.name, listed(record.names())));
                 self.problem(
@@ -322,6 +326,7 @@ impl Walk<'_> {
             let value = match (given.next(), ty) {
                 (Some((_, arg)), ty) => self.inside(&format!(".{name}"), arg, ty),
                 (None, Type::Option(_)) => Value::Null,
+                (None, _) if misspelt.contains(&name.as_str()) => Value::Null,
                 (None, ty) => {
                     let help = Some(format!("add `{name}:` with a value of type {ty}"));
                     self.problem(

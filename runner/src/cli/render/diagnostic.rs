@@ -64,7 +64,8 @@ fn snippet<'a>(
     let start = source.text[..start.min(source.text.len())].rfind('\n').map_or(0, |at| at + 1);
     let end = end.clamp(start, source.text.len());
     let end = source.text[end..].find('\n').map_or(source.text.len(), |at| end + at);
-    let text = &source.text[start..end];
+    let text = source.text[start..end].trim_end_matches('\r');
+    let end = start + text.len();
     let range = |label: &Label| -> Range<usize> {
         let from = label.span.start.clamp(start, end) - start;
         from..(label.span.end.clamp(start, end) - start).max(from)

@@ -5,7 +5,9 @@ use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Example;
 use jobcontrol_core::diagnostic::Label;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::LogRecord;
@@ -142,6 +144,38 @@ impl Serialize for Fields<'_> {
             }
         }
         map.end()
+    }
+}
+
+/// A kind of mistake.
+#[derive(Serialize)]
+pub(crate) struct CodeJson {
+    code: &'static str,
+    title: &'static str,
+    meaning: &'static str,
+    wrong: Vec<ExampleJson>,
+    right: Vec<ExampleJson>,
+}
+
+#[derive(Serialize)]
+struct ExampleJson {
+    file: Option<&'static str>,
+    text: &'static str,
+}
+
+impl CodeJson {
+    pub(crate) fn new(code: Code) -> Self {
+        let examples = |list: Vec<Example>| {
+            list.into_iter().map(|example| ExampleJson { file: example.file, text: example.text }).collect()
+        };
+        let explanation = code.explanation();
+        Self {
+            code: code.id(),
+            title: code.title(),
+            meaning: explanation.meaning,
+            wrong: examples(explanation.wrong),
+            right: examples(explanation.right),
+        }
     }
 }
 
