@@ -72,7 +72,7 @@ fn a_build_is_pinned_to_what_it_used() {
     folder.run(&["run", "one", "--arg", "a=100"]).code(0).stdout("102\n");
     assert_eq!(status(&folder, "two"), "outdated");
     let because = folder.json(&["job", "two"])["outdated_because"].clone();
-    assert_eq!(because, json!(["`one` returned something else since"]));
+    assert_eq!(because, json!(["`one` returned something else since: build 1 -> build 3"]));
 }
 
 #[test]

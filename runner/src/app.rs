@@ -14,12 +14,9 @@ use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::manifest::parse_value;
 use jobcontrol_core::plan;
-use jobcontrol_core::plan::JobHistory;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plan::Request;
-use jobcontrol_core::storage::BuildFilter;
-use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -85,6 +82,14 @@ pub struct Run {
     pub requests: BTreeMap<String, Request>,
 }
 
+/// How a job stands.
+pub struct Standing {
+    /// Its status.
+    pub status: JobStatus,
+    /// Its newest build, without return value and traceback.
+    pub newest: Option<Build>,
+}
+
 impl App {
     /// The program on this machine's clock, with itself as the compiler of plugins.
     pub fn new(settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
@@ -110,20 +115,20 @@ impl App {
         Ok(storage)
     }
 
-    /// The status of every job of a catalog that fits.
+    /// The status of every job of a catalog that fits, with its newest build.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn statuses(&self, catalog: &Catalog, storage: &dyn Storage) -> StorageResult<BTreeMap<String, JobStatus>> {
-        let mut histories = BTreeMap::new();
-        for id in catalog.graph.dependencies.keys() {
-            histories.insert(id.as_str(), history(storage, id)?);
-        }
-        let latest = |id: &str| Some(histories.get(id)?.latest.as_ref()?.retval_digest.clone());
+    pub fn statuses(&self, catalog: &Catalog, storage: &dyn Storage) -> StorageResult<BTreeMap<String, Standing>> {
+        let ids: Vec<&str> = catalog.graph.dependencies.keys().map(String::as_str).collect();
+        let histories = storage.get_job_histories(&ids)?;
+        let histories: BTreeMap<&str, _> = ids.into_iter().zip(histories).collect();
+        let latest = |id: &str| histories.get(id)?.latest.as_ref();
         let status = |(id, checked): (&String, &CheckedJob)| {
             let history = &histories[id.as_str()];
-            (id.clone(), plan::job_status(&checked.job, &checked.plugin.digest, history, latest))
+            let status = plan::job_status(&checked.job, &checked.plugin.digest, history, latest);
+            (id.clone(), Standing { status, newest: history.newest.clone() })
         };
         Ok(catalog.graph.jobs.iter().map(status).collect())
     }
@@ -197,17 +202,6 @@ pub fn guest_runtime() -> std::io::Result<Runtime> {
         .event_interval(1)
         .enable_time()
         .build()
-}
-
-fn history(storage: &dyn Storage, id: &str) -> StorageResult<JobHistory> {
-    let finished =
-        BuildFilter { finished: Some(true), order: Order::Desc, limit: 1, brief: true, ..BuildFilter::job(id) };
-    let newest = |filter: BuildFilter| Ok(storage.get_job_builds(&filter)?.into_iter().next());
-    let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
-    let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
-    let last_good = BuildFilter { success: Some(true), ..finished };
-    let any: Option<Build> = newest(unskipped)?;
-    Ok(JobHistory { finished: any.is_some(), latest: newest(latest)?, last_good: newest(last_good)? })
 }
 
 /// Reads `NAME=VALUE` for a parameter of `checked`: verbatim where it takes a string, else as YAML.

@@ -1,8 +1,8 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `histories`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
-//! - `sqlite`, `broken`, `backup`: the file, by many hands, damaged, copied
+//! - `sqlite`, `broken`, `backup`, `versions`: the file, by many hands, damaged, copied, of older versions
 //! - `program`, `rescue`, `pins`: the same through the command line and the executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
@@ -13,12 +13,14 @@ mod backup;
 mod broken;
 mod builds;
 mod failures;
+mod histories;
 mod logs;
 mod pins;
 mod program;
 mod progress;
 mod rescue;
 mod sqlite;
+mod versions;
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -225,17 +225,23 @@ fn a_job_is_outdated_when_what_it_used_has_changed() {
 
     folder.write("jobs/jobs.yaml", jobs(8));
     assert_eq!(statuses(&folder)[2..], ["success", "outdated"]);
-    assert!(folder.run(&["job", "source"]).code(0).stdout.contains("`args` has changed"));
+    assert!(folder.run(&["job", "source"]).code(0).stdout.contains("`args` has changed: [7] -> [8]"));
     folder.run(&["run", "source"]).code(0).stdout("8\n");
     assert_eq!(statuses(&folder)[2..], ["outdated", "success"]);
-    assert!(folder.run(&["job", "double"]).code(0).stdout.contains("`source` returned something else since"));
+    assert!(
+        folder
+            .run(&["job", "double"])
+            .code(0)
+            .stdout
+            .contains("`source` returned something else since: build 2 -> build 4")
+    );
     folder.run(&["run", "double"]).code(0).stdout("16\n");
     folder.run(&["run", "source"]).code(0).stdout("8\n");
     assert_eq!(statuses(&folder)[2..], ["success", "success"], "the same value again changes nothing");
 
     folder.write("jobs/guest.wat", guest(3));
     assert_eq!(statuses(&folder), ["failed", "not_built", "outdated", "outdated"]);
-    assert!(folder.run(&["job", "double"]).code(0).stdout.contains("the plugin has changed"));
+    assert!(folder.run(&["job", "double"]).code(0).stdout.contains("the plugin has changed: sha256:"));
     folder.run(&["run", "double", "--deps"]).code(0).stdout("24\n").says("source: build");
     assert_eq!(statuses(&folder)[2..], ["success", "success"]);
     let before = folder.json(&["builds"]).as_array().map(Vec::len).unwrap();

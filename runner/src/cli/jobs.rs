@@ -15,7 +15,6 @@ use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
-use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
 use super::Format;
@@ -134,34 +133,25 @@ fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
     graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
 }
 
-fn latest_builds(storage: &dyn Storage, job: &str, limit: u64) -> Result<Vec<Build>, CliError> {
-    let filter = BuildFilter { order: Order::Desc, limit, brief: true, ..BuildFilter::job(job) };
-    Ok(storage.get_job_builds(&filter)?)
-}
-
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
     let storage = app.storage(false)?;
     let statuses = app.statuses(&catalog, &*storage)?;
-    let mut latest = Vec::new();
-    for id in catalog.graph.jobs.keys() {
-        latest.push(latest_builds(&*storage, id, 1)?.pop());
-    }
     mention_problems(app, out, &catalog);
-    let jobs = catalog.graph.jobs.values().zip(&latest);
+    let jobs = catalog.graph.jobs.values().zip(statuses.values());
     if out.is_json() {
         let shapes: Vec<_> = jobs
-            .map(|(checked, latest)| job_json(&catalog.graph, checked, &statuses[&checked.job.id], latest.as_ref()))
+            .map(|(checked, standing)| job_json(&catalog.graph, checked, &standing.status, standing.newest.as_ref()))
             .collect();
         out.json(&shapes)?;
         return Ok(error::DONE);
     }
-    let rows = jobs.map(|(checked, latest)| {
+    let rows = jobs.map(|(checked, standing)| {
         let job = &checked.job;
-        let build = latest.as_ref();
+        let build = standing.newest.as_ref();
         vec![
             job.id.clone(),
-            text::job_status(&statuses[&job.id]),
+            text::job_status(&standing.status),
             build.map(|b| format!("{} {}", b.id, text::build_status(b.status()))).unwrap_or_default(),
             clean(&job.function.to_string()).into_owned(),
             one_line(job.title.as_deref().unwrap_or_default()),
@@ -184,12 +174,14 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
     };
     let storage = app.storage(false)?;
     let statuses = app.statuses(&catalog, &*storage)?;
-    let builds = latest_builds(&*storage, id, 5)?;
+    let newest = BuildFilter { order: Order::Desc, limit: 5, brief: true, ..BuildFilter::job(id) };
+    let builds = storage.get_job_builds(&newest)?;
+    let status = &statuses[id].status;
     if out.is_json() {
-        out.json(&job_json(&catalog.graph, checked, &statuses[id], builds.first()))?;
+        out.json(&job_json(&catalog.graph, checked, status, builds.first()))?;
         return Ok(error::DONE);
     }
-    out.answer(&describe(app, &catalog.graph, checked, &statuses[id], &builds))?;
+    out.answer(&describe(app, &catalog.graph, checked, status, &builds))?;
     if let Some(problems) = catalog.graph.broken.get(id) {
         return Err(CliError::Diagnostics(problems.clone()));
     }
@@ -208,7 +200,7 @@ fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, 
     row("title", one_line(job.title.as_deref().unwrap_or_default()));
     row("status", text::job_status(status));
     if let JobStatus::Outdated(reasons) = status {
-        row("because", reasons.join(", "));
+        reasons.iter().for_each(|reason| row("because", one_line(reason)));
     }
     let (line, _) = job.place.source.position(job.place.id.start);
     row("file", format!("{}:{line}", job.place.source.path));

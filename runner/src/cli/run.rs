@@ -222,7 +222,7 @@ fn decide(
     let pinned = pins.keys().map(String::as_str).collect();
     let ask = Ask { targets, deps: args.deps, revdeps: args.revdeps, pinned };
     let statuses = if args.deps { app.statuses(catalog, &*app.storage(true)?)? } else { BTreeMap::new() };
-    let status = |id: &str| statuses.get(id).cloned().unwrap_or(JobStatus::NotBuilt);
+    let status = |id: &str| statuses.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
     Ok(Decided { plan: plan::plan(&graph, &ask, status), refused })
 }
 

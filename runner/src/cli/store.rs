@@ -1,4 +1,4 @@
-//! `store`: makes, removes or copies the store.
+//! `store`: makes, removes, copies, replaces or renews the store.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,9 @@ use super::render::Out;
 use crate::app::App;
 use crate::execute::rescuer::alive;
 use crate::record::StoreUrl;
+use crate::record::restore;
+use crate::record::sqlite::VERSION;
+use crate::record::sqlite::version;
 
 /// What to do with the store.
 #[derive(Subcommand, Debug)]
@@ -27,6 +30,17 @@ pub(super) enum StoreCommand {
     Backup {
         /// The new file
         file: PathBuf,
+    },
+    /// Put a copy in the place of the store, which is kept beside it; refused while the store is in use
+    Restore {
+        /// The copy, of this version or an older one
+        file: PathBuf,
+    },
+    /// Bring the store to this program's version, after a backup beside it
+    Migrate {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -47,7 +61,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
         StoreUrl::Sqlite(path) => path.exists(),
         StoreUrl::Memory => true,
     };
-    if !exists && !matches!(command, StoreCommand::Install) {
+    if !exists && !matches!(command, StoreCommand::Install | StoreCommand::Restore { .. }) {
         return Err(CliError::NotFound(format!("there is no store `{url}`")));
     }
     let (done, said, file) = match command {
@@ -71,6 +85,17 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
             let file = file.display().to_string();
             ("backed-up", format!("`{file}` is a verified copy of the store `{url}`"), Some(file))
         }
+        StoreCommand::Restore { file } => {
+            let kept = restore(&app.settings.store, file)?.map(|path| path.display().to_string());
+            let kept_as = kept.as_ref().map(|kept| format!("; what was there is kept as `{kept}`"));
+            let file = file.display();
+            (
+                "restored",
+                format!("the store `{url}` is a verified copy of `{file}`{}", kept_as.unwrap_or_default()),
+                kept,
+            )
+        }
+        StoreCommand::Migrate { dry_run } => migrate(app, &url, *dry_run)?,
     };
     if out.is_json() {
         out.json(&StoreJson { store: url, done, file })?;
@@ -78,6 +103,27 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
         out.answer(&said)?;
     }
     Ok(error::DONE)
+}
+
+/// What was done, how it is said, and the file it left.
+type Done = (&'static str, String, Option<String>);
+
+fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
+    let was = match &app.settings.store {
+        StoreUrl::Sqlite(path) => version(path)?,
+        StoreUrl::Memory => VERSION,
+    };
+    if was == VERSION || was == 0 {
+        app.storage(true)?;
+        return Ok(("unchanged", format!("the store `{url}` is of version {VERSION}, there is nothing to do"), None));
+    }
+    let would = format!("from version {was} to {VERSION}");
+    if dry_run {
+        let said = format!("the store `{url}` would be copied, and brought {would}");
+        return Ok(("nothing", said, None));
+    }
+    app.storage(true)?;
+    Ok(("migrated", format!("the store `{url}` was brought {would}; the old one is kept beside it"), None))
 }
 
 fn confirm(out: &Out, url: &str) -> Result<(), CliError> {

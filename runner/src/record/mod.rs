@@ -8,6 +8,7 @@ pub mod owner;
 pub mod recorder;
 pub mod sqlite;
 
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,6 +56,7 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(path) if create || path.exists() => {
+            may_open(url, path, create)?;
             let storage = SqliteStorage::open(path, clock, warn)?;
             storage.install()?;
             Ok(Arc::new(storage))
@@ -64,4 +66,40 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         }
         StoreUrl::Sqlite(_) => Ok(Arc::new(MemoryStorage::new(clock))),
     }
+}
+
+/// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
+fn may_open(url: &StoreUrl, path: &Path, create: bool) -> Result<()> {
+    let version = if path.is_file() { sqlite::version(path)? } else { 0 };
+    if version == 0 || version == sqlite::VERSION {
+        return Ok(());
+    }
+    let is = format!("the store `{}` is of version {version}, this program's is {}", path.display(), sqlite::VERSION);
+    if !create {
+        let help = "`jobcontrol store migrate` brings it there, with a backup first; so does the next `run`";
+        return Err(StorageError::Backend(format!("{is}: {help}")));
+    }
+    match owner::living(url).first() {
+        Some(name) => {
+            let why = format!("process {name} is running builds in it; wait until that has ended");
+            Err(StorageError::Backend(format!("{is}, and {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Puts a copy of `file` in the place of a store; answers where the one that was there is kept.
+///
+/// # Errors
+///
+/// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
+pub fn restore(url: &StoreUrl, file: &Path) -> Result<Option<PathBuf>> {
+    let StoreUrl::Sqlite(path) = url else {
+        return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
+    };
+    if let Some(name) = owner::living(url).first() {
+        let message = format!("the store `{}` is in use by process {name}; nothing was replaced", path.display());
+        return Err(StorageError::Refused(message));
+    }
+    sqlite::restore(path, file)
 }

@@ -69,6 +69,13 @@ pub fn is_alive(url: &StoreUrl, name: &str) -> bool {
     }
 }
 
+/// The names of all owners that are alive.
+pub fn living(url: &StoreUrl) -> Vec<String> {
+    let entries = folder(url).and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| is_alive(url, name)).collect()
+}
+
 /// Removes what a dead owner left.
 pub fn bury(url: &StoreUrl, name: &str) {
     if let Some(folder) = folder(url) {

@@ -21,6 +21,7 @@ use crate::build::Failure;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
+use crate::plan::JobHistory;
 use crate::progress;
 use crate::progress::Progress;
 use crate::value;
@@ -270,6 +271,31 @@ pub trait Storage: Send + Sync {
             brief: true,
             ..BuildFilter::default()
         })
+    }
+
+    /// What the store knows of each of these jobs, in their order: one that was never built has an empty history.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
+        let newest = |filter: BuildFilter| {
+            let filter = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..filter };
+            Ok(self.get_job_builds(&filter)?.into_iter().next())
+        };
+        let history = |job: &&str| {
+            let all = BuildFilter::job(job);
+            let finished = BuildFilter { finished: Some(true), ..all.clone() };
+            let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
+            let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
+            Ok(JobHistory {
+                finished: newest(unskipped)?.is_some(),
+                newest: newest(all)?,
+                latest: newest(latest)?,
+                last_good: newest(BuildFilter { success: Some(true), ..finished })?,
+            })
+        };
+        jobs.iter().map(history).collect()
     }
 
     /// Submits a change and waits for its commit.

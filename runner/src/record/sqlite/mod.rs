@@ -1,6 +1,8 @@
 //! The store in one SQLite file: readers with connections of their own, and one writer that commits together what
 //! waits together.
 
+mod histories;
+mod restore;
 mod rows;
 mod schema;
 mod writer;
@@ -16,6 +18,7 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
+use jobcontrol_core::plan::JobHistory;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Completion;
@@ -33,6 +36,8 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+pub use restore::restore;
+pub use restore::version;
 use rows::BRIEF;
 use rows::BUILD;
 use writer::Writer;
@@ -48,6 +53,9 @@ const READ_PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Readers that are kept open.
 const READERS: usize = 8;
+
+/// The version of the tables that this program reads and writes.
+pub const VERSION: i64 = schema::VERSION;
 
 /// A store in one SQLite file.
 pub struct SqliteStorage {
@@ -71,16 +79,25 @@ impl SqliteStorage {
         let db = Connection::open_with_flags(path, flags).map_err(failed)?;
         refuse_foreign(&db, path)?;
         settle(&db).map_err(failed)?;
-        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed)?;
-        if version > schema::VERSION {
-            return Err(StorageError::Backend(format!(
-                "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
-                path.display(),
-                schema::VERSION
-            )));
-        }
+        not_newer(&db, path)?;
         let writer = Writer::start(db, path, warn)?;
         Ok(Self { path: path.to_owned(), clock, writer, readers: Mutex::default() })
+    }
+
+    /// A store of an older version is copied before anything is done to it.
+    fn keep_older(&self) -> Result<()> {
+        let version: i64 = self.read(version_of)?;
+        if version == 0 || version >= schema::VERSION {
+            return Ok(());
+        }
+        let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
+        self.backup(&kept)?;
+        let copied = Connection::open(&kept).and_then(|db| version_of(&db)).map_err(|e| failure(&kept, &e))?;
+        if copied != version {
+            // Another process was faster, and has its own copy of what was there before.
+            let _ = std::fs::remove_file(&kept);
+        }
+        Ok(())
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -103,6 +120,23 @@ impl SqliteStorage {
         }
         result
     }
+}
+
+fn version_of(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// A store of a newer version is left alone; answers the version.
+fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
+    let version = version_of(db).map_err(|error| failure(path, &error))?;
+    if version > schema::VERSION {
+        return Err(StorageError::Backend(format!(
+            "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
+            path.display(),
+            schema::VERSION
+        )));
+    }
+    Ok(version)
 }
 
 /// A file of another program is left alone: it has tables and no version of ours.
@@ -155,6 +189,7 @@ impl Storage for SqliteStorage {
     }
 
     fn install(&self) -> Result<()> {
+        self.keep_older()?;
         self.writer.with(|db| {
             let installed = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));
             let current: i64 = installed(db)?;
@@ -236,6 +271,10 @@ impl Storage for SqliteStorage {
         let limit = values.len();
         let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
         self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::build)?.collect())
+    }
+
+    fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
+        self.read(|db| histories::read(db, jobs))
     }
 
     fn get_build(&self, id: u64) -> Result<Build> {

@@ -95,6 +95,10 @@ ALTER TABLE build ADD COLUMN attempt_time INTEGER;
 ALTER TABLE build ADD COLUMN retry_time INTEGER;
 ALTER TABLE build ADD COLUMN cancel TEXT;
 CREATE INDEX build_cancel ON build (id) WHERE cancel IS NOT NULL AND finished = 0;
+CREATE INDEX build_succeeded ON build (job_id, id) WHERE success = 1 AND skipped = 0;
+CREATE INDEX build_skipped ON build (job_id, id) WHERE skipped = 1;
+DROP INDEX build_running;
+CREATE INDEX build_unfinished ON build (id) WHERE finished = 0;
 ALTER TABLE log ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
 
 CREATE TABLE attempt (

@@ -1,0 +1,68 @@
+//! What the store knows of many jobs at once.
+
+use jobcontrol_core::build::Failure;
+use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::plan::JobHistory;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Storage;
+
+use super::create;
+use super::rules;
+
+rules! {
+    a_history_tells_the_newest_the_latest_success_and_the_last_good_build
+    jobs_come_in_the_order_that_was_asked_for
+    a_success_that_never_started_is_nobodys_latest
+}
+
+/// Ids of the newest, the latest successful and the last good build, and whether one finished unskipped.
+fn short(history: &JobHistory) -> (Option<u64>, Option<u64>, Option<u64>, bool) {
+    let id = |build: &Option<jobcontrol_core::build::Build>| build.as_ref().map(|build| build.id);
+    (id(&history.newest), id(&history.latest), id(&history.last_good), history.finished)
+}
+
+fn of(store: &dyn Storage, job: &str) -> (Option<u64>, Option<u64>, Option<u64>, bool) {
+    short(&store.get_job_histories(&[job]).unwrap()[0])
+}
+
+fn a_history_tells_the_newest_the_latest_success_and_the_last_good_build(store: &dyn Storage, _: &ManualClock) {
+    assert_eq!(of(store, "a"), (None, None, None, false));
+    let build = |finish: Option<Finish>| {
+        let id = create(store, "a");
+        store.start_build(id).unwrap();
+        finish.into_iter().for_each(|finish| store.finish_build(id, finish).unwrap());
+        id
+    };
+    let skipped = build(Some(Finish { skipped: true, ..Finish::default() }));
+    assert_eq!(of(store, "a"), (Some(skipped), None, Some(skipped), false));
+    let failed = create(store, "a");
+    store.finish_build_with_exception(failed, Failure::new("error", "no")).unwrap();
+    assert_eq!(of(store, "a"), (Some(failed), None, Some(skipped), true));
+    let good = build(Some(Finish::default()));
+    assert_eq!(of(store, "a"), (Some(good), Some(good), Some(good), true));
+    let skipped = build(Some(Finish { skipped: true, ..Finish::default() }));
+    let running = build(None);
+    assert_eq!(of(store, "a"), (Some(running), Some(good), Some(skipped), true));
+    let (all, one) = (store.get_job_histories(&["a"]).unwrap(), store.get_build(good).unwrap().brief());
+    assert_eq!(all[0].latest.as_ref(), Some(&one));
+    store.delete_build(good).unwrap();
+    assert_eq!(of(store, "a"), (Some(running), None, Some(skipped), true));
+}
+
+fn jobs_come_in_the_order_that_was_asked_for(store: &dyn Storage, _: &ManualClock) {
+    let odd = "it's \"odd\" \\ ünï";
+    let jobs: Vec<String> = (0..50).map(|n| format!("job-{}", n * 7 % 50)).chain([odd.to_owned()]).collect();
+    let ids: Vec<u64> = jobs.iter().map(|job| create(store, job)).collect();
+    let asked: Vec<&str> = jobs.iter().rev().map(String::as_str).chain(["missing"]).collect();
+    let newest: Vec<_> = store.get_job_histories(&asked).unwrap().iter().map(|history| short(history).0).collect();
+    let expected: Vec<_> = ids.iter().rev().map(|id| Some(*id)).chain([None]).collect();
+    assert_eq!(newest, expected);
+    assert_eq!(store.get_job_histories(&[]).unwrap(), []);
+}
+
+fn a_success_that_never_started_is_nobodys_latest(store: &dyn Storage, _: &ManualClock) {
+    let id = create(store, "a");
+    store.finish_build(id, Finish::default()).unwrap();
+    assert_eq!(of(store, "a"), (Some(id), None, Some(id), true));
+    assert_eq!(store.get_latest_successful_build("a").unwrap(), None);
+}
