@@ -74,12 +74,14 @@ cases! {
     job_unknown
     literals_of_wrong_types
     missing_and_surplus_arguments
+    mismatch_in_two_files
     nested_too_deep
     not_supported_yet
     not_yaml
     parameter_unknown
     plugin_in_two_places
     plugin_lookalikes
+    plugin_of_several_jobs
     plugin_unknown
     record_field_misspelt
     retval_does_not_fit

@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod check;
 mod choosing;
 mod diagnostics;
 mod explain;

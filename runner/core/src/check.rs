@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Span;
+use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::job::Arg;
 use crate::job::Job;
@@ -16,7 +17,6 @@ use crate::types::Problem;
 use crate::types::Retvals;
 use crate::types::Signature;
 use crate::types::Type;
-use crate::types::listed;
 use crate::types::resolve;
 use crate::types::same_name;
 use crate::value::Value;
@@ -138,7 +138,7 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
     let place = &job.place;
     let at = |code: Code, message: String| Diagnostic::at(code, &place.source, place.function, message);
     let plugin = lookup.as_ref().map_err(|problem| {
-        let diagnostic = at(problem.code, problem.message.clone());
+        let diagnostic = Diagnostic { caller: Some(job.id.clone()), ..at(problem.code, problem.message.clone()) };
         problem.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help))
     })?;
     let signature = plugin
@@ -161,8 +161,12 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
         if graph.jobs.get(&reference.job).is_some_and(|other| other.signature.retval().is_none()) {
             let signature = &graph.jobs[&reference.job].signature;
             let message = format!("`{}` returns nothing", reference.job);
-            let help = format!("its function is `{signature}`; write it under `dependencies` for order alone");
-            out.push(Diagnostic::at(Code::RetvalOfNothing, source, span, message).help(help));
+            let help = format!("for order alone, write `dependencies: [{}]` in the job", reference.job);
+            let place = &graph.jobs[&reference.job].job.place;
+            let problem = Diagnostic::at(Code::RetvalOfNothing, source, span, message)
+                .label("there is no value to use")
+                .related(&place.source, place.function, format!("`{signature}` has no result"));
+            out.push(problem.help(help));
         }
     }
     if let Some(checked) = graph.jobs.get(&job.id) {
@@ -174,14 +178,23 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
                 resolve(arg, name, ty, &retvals, &mut problems);
             }
         }
-        out.extend(problems.into_iter().map(|problem| diagnose(job, problem)));
+        out.extend(problems.into_iter().map(|problem| diagnose(graph, job, problem)));
     }
     out
 }
 
-fn diagnose(job: &Job, problem: Problem) -> Diagnostic {
+fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {
     let message = format!("{}: {}", problem.path, problem.reason);
-    Diagnostic::at(problem.code, &job.place.source, problem.span, message).maybe_help(problem.help)
+    let diagnostic = Diagnostic::at(problem.code, &job.place.source, problem.span, message).maybe_help(problem.help);
+    let Some((origin, label)) = problem.origin else {
+        return diagnostic;
+    };
+    let Some(other) = graph.jobs.get(&origin) else {
+        return diagnostic.label(label);
+    };
+    let place = &other.job.place;
+    let returns = other.signature.retval().map(|ty| format!("`{origin}` returns {ty}")).unwrap_or_default();
+    diagnostic.label(label).related(&place.source, place.function, returns)
 }
 
 /// Return types as the signatures have them, before anything is built.

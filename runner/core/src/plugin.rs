@@ -76,7 +76,7 @@ impl Plugin {
         let help = match nearest(name, bare) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => "it exports no function at all".to_owned(),
-            None => format!("it exports {}", crate::types::listed(names.iter().map(String::as_str))),
+            None => format!("it exports {}", crate::diagnostic::listed(names.iter().map(String::as_str))),
         };
         NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
     }

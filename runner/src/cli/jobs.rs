@@ -1,8 +1,7 @@
-//! `check`, `jobs`, `job` and `graph`: what the manifests say.
+//! `jobs`, `job` and `graph`: what the manifests say.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use clap::Args;
 use jobcontrol_core::build::Build;
@@ -22,53 +21,20 @@ use super::error;
 use super::error::CliError;
 use super::render::BOLD;
 use super::render::Out;
-use super::render::diagnostic;
 use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::json::BriefJson;
-use super::render::json::CheckJson;
-use super::render::json::DiagnosticJson;
 use super::render::styled;
 use super::render::text;
 use super::run::no_job;
 use crate::app::App;
 use crate::execute::catalog::Catalog;
 
-pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
-    let wanted: Vec<_> =
-        paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect::<Result<_, _>>()?;
-    let concerns = |problem: &Diagnostic| {
-        let file = problem.label.as_ref().and_then(|label| PathBuf::from(&label.source.path).canonicalize().ok());
-        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))
-    };
-    let mut problems: Vec<&Diagnostic> = catalog.diagnostics();
-    problems.retain(|problem| concerns(problem));
-    let empty = empty_folder(app, &catalog);
-    problems.extend(&empty);
-    let code = if problems.is_empty() { error::DONE } else { error::UNCHECKED };
-    if out.is_json() {
-        let jobs = catalog.graph.dependencies.len();
-        let diagnostics = problems.into_iter().map(DiagnosticJson::new).collect();
-        out.json(&CheckJson { manifests: catalog.manifests, jobs, diagnostics })?;
-    } else if problems.is_empty() {
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let (jobs, manifests) = (count(catalog.graph.jobs.len(), "job"), count(catalog.manifests, "manifest"));
-        out.answer(&format!("{jobs} in {manifests}: all good"))?;
-    } else {
-        out.answer(&diagnostic::report(&problems))?;
-    }
-    Ok(code)
-}
-
-fn missing(path: &std::path::Path, error: &std::io::Error) -> CliError {
-    CliError::Usage(format!("`{}`: {error}", path.display()))
-}
-
-fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
+pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
     (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
         let folder = app.settings.workspace.jobs.display();
         Diagnostic::of(Code::NoManifests, format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
+            .file(folder.to_string())
             .help("write one, or name another folder with `--jobs DIR`")
     })
 }

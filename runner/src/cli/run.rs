@@ -10,6 +10,7 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
@@ -127,14 +128,13 @@ fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError> {
         return Err(no_job(catalog, id));
     }
     if !problems.is_empty() {
-        let mut problems: Vec<Diagnostic> = problems.into_iter().cloned().collect();
+        let mut problems = problems;
         // A job that is not there may stand in a file that cannot be read.
         let closure = catalog.graph.closure(targets.iter().copied());
         if !closure.iter().all(known) {
-            problems.extend(catalog.problems.iter().cloned());
+            problems.extend(&catalog.problems);
         }
-        problems.sort_by(|a, b| a.order().cmp(&b.order()));
-        return Err(CliError::Diagnostics(problems));
+        return Err(CliError::Diagnostics(collected(problems)));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::diagnostic::Span;
+use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
@@ -61,10 +62,8 @@ pub struct Catalog {
 
 impl Catalog {
     /// Everything that is wrong, in the order of files and lines.
-    pub fn diagnostics(&self) -> Vec<&Diagnostic> {
-        let mut all: Vec<_> = self.problems.iter().chain(self.graph.broken.values().flatten()).collect();
-        all.sort_by(|a, b| a.order().cmp(&b.order()));
-        all
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        collected(self.problems.iter().chain(self.graph.broken.values().flatten()))
     }
 
     /// Whether nothing is wrong.
@@ -164,7 +163,8 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
             Ok(entry) => entry,
             Err(error) => {
                 let message = format!("the jobs folder cannot be read: {error}");
-                read.problems.push(Diagnostic::of(Code::Unreadable, message));
+                let file = error.path().unwrap_or(folder).display().to_string();
+                read.problems.push(Diagnostic::of(Code::Unreadable, message).file(file));
                 continue;
             }
         };
@@ -175,7 +175,7 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         if entry.file_type().is_dir() {
             let message = format!("`{}` is a folder with the name of a manifest", path.display());
             let problem = Diagnostic::of(Code::FolderNamedAsManifest, message);
-            read.problems.push(problem.help("rename it without the ending"));
+            read.problems.push(problem.file(path.display().to_string()).help("rename it without the ending"));
             continue;
         }
         read.manifests += 1;
@@ -195,7 +195,9 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
     for path in outside {
         let message = format!("`{}` is a link to a folder outside the jobs folder", path.display());
         let problem = Diagnostic::of(Code::LinkOutside, message);
-        read.problems.push(problem.help("name that folder with `--jobs`, or copy the jobs here"));
+        read.problems.push(
+            problem.file(path.display().to_string()).help("name that folder with `--jobs`, or copy the jobs here"),
+        );
     }
     Ok(read)
 }
@@ -203,7 +205,7 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
 fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     let shown = path.display();
     let wrong = |code: Code, message: String, help: Option<&str>| {
-        Box::new(Diagnostic::of(code, message).maybe_help(help.map(str::to_owned)))
+        Box::new(Diagnostic::of(code, message).file(shown.to_string()).maybe_help(help.map(str::to_owned)))
     };
     let unreadable = |e: std::io::Error| wrong(Code::Unreadable, format!("`{shown}` cannot be read: {e}"), None);
     if path.file_name().is_some_and(|name| name == SETTINGS_FILE) {

@@ -11,6 +11,8 @@ pub struct Explanation {
     pub wrong: Vec<Example>,
     /// The same as it should be.
     pub right: Vec<Example>,
+    /// All of it as Markdown.
+    pub markdown: &'static str,
 }
 
 /// One file of an example.
@@ -29,7 +31,12 @@ impl Code {
     pub fn explanation(self) -> Explanation {
         let (meaning, rest) = section(self.text(), "\n## Wrong\n");
         let (wrong, right) = section(rest, "\n## Right\n");
-        Explanation { meaning: meaning.trim_end(), wrong: examples(wrong), right: examples(right) }
+        Explanation {
+            meaning: meaning.trim_end(),
+            wrong: examples(wrong),
+            right: examples(right),
+            markdown: self.text(),
+        }
     }
 }
 
@@ -60,7 +67,7 @@ mod tests {
     #[test]
     fn every_code_is_explained_with_a_wrong_and_a_right_example() {
         for code in Code::ALL {
-            let Explanation { meaning, wrong, right } = code.explanation();
+            let Explanation { meaning, wrong, right, .. } = code.explanation();
             assert!(meaning.len() > 30 && meaning.ends_with('.'), "{code}: {meaning}");
             assert!(meaning.lines().all(|line| line.chars().count() <= 100), "{code}");
             assert!(!wrong.is_empty() && !right.is_empty() && wrong != right, "{code}");

@@ -15,12 +15,12 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
         let message = format!("`{path}` is saved as {encoding}, and only UTF-8 can be read");
         let editor = "save it again as UTF-8: editors ask for the encoding under `Save as` or `Save with encoding`";
         let convert = format!("or convert it: `iconv -f {encoding} -t UTF-8 {path} > new.yaml`");
-        return Err(Box::new(Diagnostic::of(Code::NotUtf8, message).help(editor).help(convert)));
+        return Err(Box::new(Diagnostic::of(Code::NotUtf8, message).file(path).help(editor).help(convert)));
     }
     let not_text = |valid: usize, byte: u8, bytes: &[u8]| {
         let line = bytes[..valid].iter().filter(|b| **b == b'\n').count() + 1;
         let message = format!("`{path}` is not UTF-8 text: line {line} has the byte 0x{byte:02x}");
-        Box::new(Diagnostic::of(Code::NotUtf8, message).help("save it as UTF-8"))
+        Box::new(Diagnostic::of(Code::NotUtf8, message).file(path).help("save it as UTF-8"))
     };
     match String::from_utf8(bytes) {
         Ok(text) => match text.find('\0') {

@@ -154,6 +154,7 @@ pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
     if matches!(raw.value, Tagged(Raw::Scalar(Value::Null), _)) {
         problems.push(
             Diagnostic::of(Code::Empty, format!("{}: the file is empty", source.path))
+                .file(&source.path)
                 .help("write `jobs:` with a list of jobs, or one job with `function:`"),
         );
         return None;

@@ -20,7 +20,6 @@ pub use fits::Misfit;
 pub use fits::fits;
 pub use resolve::Problem;
 pub use resolve::Retvals;
-pub(crate) use resolve::listed;
 pub use resolve::resolve;
 pub use wit::from_text;
 pub use wit::from_wit;

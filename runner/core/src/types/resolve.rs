@@ -5,6 +5,7 @@
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Span;
+use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::job::Arg;
 use crate::job::ArgNode;
@@ -38,6 +39,8 @@ pub struct Problem {
     pub reason: String,
     /// What would mend it.
     pub help: Option<String>,
+    /// The job whose return value it is, with a few words to stand beside the place that uses it.
+    pub origin: Option<(String, String)>,
 }
 
 /// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is meaningless if anything
@@ -107,8 +110,16 @@ impl Walk<'_> {
     }
 
     fn problem(&mut self, code: Code, span: Span, reason: String, help: Option<String>) -> Value {
-        self.problems.push(Problem { code, span, path: self.path.clone(), reason, help });
+        self.problems.push(Problem { code, span, path: self.path.clone(), reason, help, origin: None });
         Value::Null
+    }
+
+    /// Says of the last problem whose return value it is.
+    fn of_job(&mut self, value: Value, reference: &Reference, label: String) -> Value {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.origin = Some((reference.job.clone(), label));
+        }
+        value
     }
 
     fn mismatch(&mut self, arg: &Arg, ty: &Type, found: &str) -> Value {
@@ -160,7 +171,8 @@ impl Walk<'_> {
                 };
                 let outer = Reference { job: reference.job.clone(), path: reference.path[..depth].to_vec() };
                 let reason = format!("`!retval {outer}` has no field `{field}`");
-                return self.problem(Code::RetvalField, arg.span, reason, help);
+                let value = self.problem(Code::RetvalField, arg.span, reason, help);
+                return self.of_job(value, reference, format!("`{outer}` is {from}"));
             };
             value = value.and_then(|v| match v {
                 Value::Map(entries) => entries.iter().find(|(k, _)| super::same_name(k, field)).map(|(_, v)| v),
@@ -178,11 +190,11 @@ impl Walk<'_> {
             };
             let help = match fitting {
                 Some((field, _)) => format!("did you mean `!retval {reference}.{field}`?"),
-                None => format!("`!retval {reference}` is {from}, the parameter takes {ty}"),
+                None => "let the two functions agree, or put a job between them that converts".to_owned(),
             };
             let value = self.problem(Code::RetvalMisfit, arg.span, misfit.reason, Some(help));
             self.path.truncate(outer);
-            return value;
+            return self.of_job(value, reference, format!("`{reference}` is {from}, and {ty} is asked for"));
         }
         match value {
             None => Value::Null,
@@ -376,17 +388,6 @@ impl Walk<'_> {
             }
             None => self.unknown_case(key.span, &key.name, ty, names.iter().copied()),
         }
-    }
-}
-
-/// The names in back quotes, as a sentence has them.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    const SHOWN: usize = 12;
-    let all: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    if all.len() > SHOWN {
-        format!("{} and {} more", all[..SHOWN].join(", "), all.len() - SHOWN)
-    } else {
-        all.join(", ")
     }
 }
 

@@ -14,7 +14,7 @@ use jobcontrol_core::diagnostic::Label;
 use jobcontrol_core::diagnostic::Source;
 
 /// All of them, with an empty line between two, their number, and where to read more.
-pub(crate) fn report(problems: &[&Diagnostic]) -> String {
+pub(crate) fn report(problems: &[Diagnostic]) -> String {
     let renderer = Renderer::styled();
     let mut text = String::new();
     for problem in problems {

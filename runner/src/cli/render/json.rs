@@ -182,23 +182,44 @@ impl CodeJson {
 /// What `check` found.
 #[derive(Serialize)]
 pub(crate) struct CheckJson<'a> {
-    pub(crate) manifests: usize,
-    pub(crate) jobs: usize,
-    pub(crate) diagnostics: Vec<DiagnosticJson<'a>>,
+    summary: SummaryJson,
+    diagnostics: Vec<DiagnosticJson<'a>>,
 }
 
-/// A mistake in a file; lines and columns count from 1, columns in characters.
 #[derive(Serialize)]
-pub(crate) struct DiagnosticJson<'a> {
+struct SummaryJson {
+    manifests: usize,
+    jobs: usize,
+    errors: usize,
+}
+
+impl<'a> CheckJson<'a> {
+    pub(crate) fn new(manifests: usize, jobs: usize, problems: &'a [Diagnostic]) -> Self {
+        Self {
+            summary: SummaryJson { manifests, jobs, errors: problems.len() },
+            diagnostics: problems.iter().map(DiagnosticJson::new).collect(),
+        }
+    }
+}
+
+/// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past the last character. A
+/// mistake of a whole file has null for them.
+#[derive(Serialize)]
+struct DiagnosticJson<'a> {
     code: &'static str,
     severity: &'static str,
     message: &'a str,
-    #[serde(flatten)]
-    place: Option<PlaceJson<'a>>,
+    file: Option<&'a str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    end_line: Option<usize>,
+    end_column: Option<usize>,
+    label: Option<&'a str>,
     related: Vec<PlaceJson<'a>>,
     help: &'a [String],
 }
 
+/// Another place that belongs to a mistake.
 #[derive(Serialize)]
 struct PlaceJson<'a> {
     file: &'a str,
@@ -210,13 +231,20 @@ struct PlaceJson<'a> {
 }
 
 impl<'a> DiagnosticJson<'a> {
-    pub(crate) fn new(problem: &'a Diagnostic) -> Self {
+    fn new(problem: &'a Diagnostic) -> Self {
+        let place = problem.label.as_ref().map(place);
+        let place = place.as_ref();
         Self {
             code: problem.code.id(),
             severity: "error",
             message: &problem.message,
-            place: problem.label.as_ref().map(place),
-            related: problem.related.iter().map(place).collect(),
+            file: problem.path(),
+            line: place.map(|p| p.line),
+            column: place.map(|p| p.column),
+            end_line: place.map(|p| p.end_line),
+            end_column: place.map(|p| p.end_column),
+            label: place.map(|p| p.label).filter(|text| !text.is_empty()),
+            related: problem.related.iter().map(self::place).collect(),
             help: &problem.help,
         }
     }

@@ -4,6 +4,7 @@
 //! - `escape`: control and bidirectional characters
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `json`: the shapes of `--format json`
+//! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
 //! - `live`: a run while it goes on
 
@@ -11,6 +12,7 @@ pub(crate) mod diagnostic;
 pub(crate) mod escape;
 pub(crate) mod json;
 pub(crate) mod live;
+pub(crate) mod sarif;
 pub(crate) mod text;
 
 use std::io;
@@ -132,8 +134,7 @@ pub(super) fn error(out: &Out, error: &CliError) {
     match error {
         CliError::Closed => {}
         CliError::Diagnostics(problems) => {
-            let problems: Vec<_> = problems.iter().collect();
-            out.say(diagnostic::report(&problems).trim_end());
+            out.say(diagnostic::report(problems).trim_end());
         }
         CliError::Usage(message)
         | CliError::NotFound(message)
