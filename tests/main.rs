@@ -9,6 +9,7 @@ mod check;
 mod choosing;
 mod diagnostics;
 mod explain;
+mod reruns;
 mod run;
 mod sandbox;
 mod storage;

@@ -82,13 +82,16 @@ fn step() -> impl Strategy<Value = Step> {
 fn build_filter() -> impl Strategy<Value = BuildFilter> {
     let flag = || option::of(any::<bool>());
     let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
-    (option::of(0..JOBS.len()), flag(), flag(), flag(), flag(), any::<bool>(), limit, any::<bool>()).prop_map(
-        |(job, started, finished, success, skipped, newest, limit, brief)| BuildFilter {
+    let within = (option::of(0..OWNERS.len()), option::of(build_id()));
+    (option::of(0..JOBS.len()), flag(), flag(), flag(), flag(), within, any::<bool>(), limit, any::<bool>()).prop_map(
+        |(job, started, finished, success, skipped, (owner, before), newest, limit, brief)| BuildFilter {
             job_id: job.map(|job| JOBS[job].to_owned()),
             started,
             finished,
             success,
             skipped,
+            owner: owner.map(|owner| OWNERS[owner].to_owned()),
+            before,
             order: if newest { Order::Desc } else { Order::Asc },
             limit,
             brief,

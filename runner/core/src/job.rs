@@ -65,6 +65,15 @@ pub struct FunctionRef {
     pub export: String,
 }
 
+impl FunctionRef {
+    /// Reads `PLUGIN:EXPORT`; the export begins after the first colon.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (plugin, export) = text.split_once(':')?;
+        let whole = !plugin.is_empty() && !export.is_empty();
+        whole.then(|| Self { plugin: plugin.to_owned(), export: export.to_owned() })
+    }
+}
+
 impl fmt::Display for FunctionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.plugin, self.export)
@@ -236,6 +245,10 @@ impl Job {
         ];
         config.extend(self.limits.to_config());
         config.push(("grants".to_owned(), self.grants.to_config()));
+        if !self.grants.files.is_empty() {
+            // What folders are relative to.
+            config.push(("folder".to_owned(), Value::string(&self.place.folder)));
+        }
         Value::Map(config)
     }
 }

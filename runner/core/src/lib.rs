@@ -13,6 +13,7 @@
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`progress`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
+//! - [`stored`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`clock`]: what a build may use; time as an input
 
 pub mod build;
@@ -30,5 +31,6 @@ pub mod plugin;
 pub mod progress;
 pub mod retry;
 pub mod storage;
+pub mod stored;
 pub mod types;
 pub mod value;

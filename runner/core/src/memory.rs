@@ -131,6 +131,8 @@ impl Storage for MemoryStorage {
                 && flag(filter.finished, build.finished)
                 && flag(filter.success, build.success)
                 && flag(filter.skipped, build.skipped)
+                && filter.owner.as_ref().is_none_or(|owner| build.owner.as_ref() == Some(owner))
+                && filter.before.is_none_or(|before| build.id < before)
         });
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         Ok(match filter.order {

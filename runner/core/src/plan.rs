@@ -7,6 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::build::Build;
+use crate::build::BuildStatus;
 use crate::check::Graph;
 use crate::check::closure;
 use crate::job::Arg;
@@ -219,6 +220,8 @@ pub struct Request {
     pub rerun_of: Option<u64>,
     /// The jobs that the whole run was asked for, if there is more than this one.
     pub targets: Vec<String>,
+    /// Whether what depends on them was asked for too.
+    pub revdeps: bool,
 }
 
 impl Request {
@@ -230,6 +233,7 @@ impl Request {
         if !self.targets.is_empty() {
             let targets = self.targets.iter().map(Value::string).collect();
             config.push(("targets".to_owned(), Value::List(targets)));
+            config.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
         }
         config
     }
@@ -258,6 +262,29 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
         let needs = graph.dependencies.get(*id).into_iter().flatten();
         let waits = needs.filter(|need| free(need) && due.contains(need.as_str()));
         ((*id).to_owned(), waits.cloned().collect())
+    });
+    Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
+}
+
+/// What is built again of a run, by what became of each of its jobs: those that failed, and those without a build
+/// that wait for them.
+pub fn from_failed(graph: &Graph, scope: &[&str], became: impl Fn(&str) -> Option<BuildStatus>) -> Plan {
+    let mut again: BTreeSet<&str> = BTreeSet::new();
+    let order = order(graph, scope);
+    for id in &order {
+        let mut needs = graph.dependencies.get(*id).into_iter().flatten();
+        let due = match became(id) {
+            None => needs.any(|need| again.contains(need.as_str())),
+            Some(status) => status == BuildStatus::Failed,
+        };
+        if due {
+            again.insert(id);
+        }
+    }
+    let order: Vec<_> = order.into_iter().filter(|id| again.contains(id)).collect();
+    let waits_for = order.iter().map(|id| {
+        let needs = graph.dependencies.get(*id).into_iter().flatten();
+        ((*id).to_owned(), needs.filter(|need| again.contains(need.as_str())).cloned().collect())
     });
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }

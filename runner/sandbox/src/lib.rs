@@ -42,6 +42,7 @@ pub use loader::Compiler;
 pub use loader::compile_stdin;
 pub use signature::missing_imports;
 pub use signature::read_plugin;
+pub use signature::read_plugin_bytes;
 pub use signature::wit_text;
 
 /// Why a plugin could not be made ready to be called.

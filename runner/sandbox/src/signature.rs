@@ -59,7 +59,16 @@ pub fn read_plugin(path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
         let found = format!("is {} bytes, a plugin may have {}", metadata.len(), show_bytes(limits::PLUGIN));
         return Err(problem(Code::PluginTooLarge, found));
     }
-    let bytes: Arc<[u8]> = std::fs::read(path).map_err(unreadable)?.into();
+    read_plugin_bytes(std::fs::read(path).map_err(unreadable)?.into(), shown)
+}
+
+/// Reads a plugin from its bytes, such as those that a store keeps; `shown` is what its file was called.
+///
+/// # Errors
+///
+/// What is wrong with the bytes, in words for the author of a manifest.
+pub fn read_plugin_bytes(bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
+    let problem = |code: Code, what: String| problem(code, shown, &what);
     let binary = to_binary(&bytes, shown).map_err(|(code, what)| {
         let help = (code == Code::NotWebAssembly).then(|| lookalike::describe(&bytes).1).flatten();
         help.into_iter().fold(problem(code, what), PluginProblem::help)

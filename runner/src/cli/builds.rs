@@ -21,6 +21,7 @@ use super::render::escape::one_line;
 use super::render::json::BriefJson;
 use super::render::json::BuildJson;
 use super::render::text;
+use super::rerun;
 use crate::app::App;
 
 /// Which builds to list; filters combine.
@@ -75,6 +76,8 @@ pub(super) enum BuildCommand {
         /// The build's number
         build: u64,
     },
+    /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run that failed
+    Rerun(rerun::RerunArgs),
     /// Delete it, with its progress and log
     Delete {
         /// The builds' numbers
@@ -83,10 +86,27 @@ pub(super) enum BuildCommand {
     },
 }
 
-pub(super) const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
+const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
+
+/// Builds in a table, with a column of what each did again if any did.
+pub(super) fn table(builds: &[Build], now: Timestamp) -> String {
+    let reruns = builds.iter().any(|build| build.rerun_of().is_some());
+    let mut header = HEADER.to_vec();
+    if reruns {
+        header.insert(3, "RERUN OF");
+    }
+    let rows = builds.iter().map(|build| {
+        let mut cells = row(build, now);
+        if reruns {
+            cells.insert(3, build.rerun_of().map(|id| id.to_string()).unwrap_or_default());
+        }
+        cells
+    });
+    text::table(&header, rows.collect())
+}
 
 /// One row below [`HEADER`].
-pub(super) fn row(build: &Build, now: Timestamp) -> Vec<String> {
+fn row(build: &Build, now: Timestamp) -> Vec<String> {
     let failure = build.exception.as_ref().map(|failure| {
         let message = failure.message.lines().next().unwrap_or_default();
         let short: String = message.chars().take(60).collect();
@@ -112,6 +132,7 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
         order: if matches!(args.order, Sorting::Asc) { Order::Asc } else { Order::Desc },
         limit: args.limit,
         brief: true,
+        ..BuildFilter::default()
     };
     let builds = app.storage(false)?.get_job_builds(&filter)?;
     if out.is_json() {
@@ -120,7 +141,7 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
         out.say("no builds");
     } else {
         let now = app.clock.now();
-        out.answer(&text::table(HEADER, builds.iter().map(|build| row(build, now)).collect()))?;
+        out.answer(&table(&builds, now))?;
     }
     Ok(error::DONE)
 }
@@ -154,6 +175,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
                 out.answer(&text::build(&record, &progress, app.clock.now()))?;
             }
         }
+        BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
         BuildCommand::Delete { builds } => {
             let mut builds = builds.clone();
             builds.sort_unstable();

@@ -188,8 +188,7 @@ fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, 
     }
     if !builds.is_empty() {
         let now = app.clock.now();
-        let rows = builds.iter().map(|build| super::builds::row(build, now)).collect();
-        let _ = write!(text, "\n{}", text::table(super::builds::HEADER, rows));
+        let _ = write!(text, "\n{}", super::builds::table(builds, now));
     }
     text
 }

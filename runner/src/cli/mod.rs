@@ -13,6 +13,7 @@ mod jobs;
 mod logs;
 mod plugins;
 pub(crate) mod render;
+mod rerun;
 mod run;
 mod store;
 
@@ -132,7 +133,7 @@ enum Command {
     Graph(jobs::GraphArgs),
     /// List builds
     Builds(builds::BuildsArgs),
-    /// Show or delete one build
+    /// Show, delete or repeat one build
     Build {
         #[command(subcommand)]
         command: builds::BuildCommand,
@@ -149,7 +150,7 @@ enum Command {
         /// The code, as `check` shows it: JC0101
         code: Option<String>,
     },
-    /// Make, remove or copy the store
+    /// Make, remove, copy, replace or renew the store
     Store {
         #[command(subcommand)]
         command: store::StoreCommand,

@@ -80,7 +80,7 @@ pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> 
     let mut requests = overrides(&catalog, &targets, &args.args)?;
     let pins = pins(app, &catalog, &targets, &args.pins)?;
     let Decided { plan, refused } = decide(app, &catalog, &targets, args, &pins)?;
-    ask_for(&catalog, &plan, &targets, &pins, &mut requests)?;
+    ask_for(&catalog, &plan, &targets, args.revdeps, &pins, &mut requests)?;
     arm(out, &catalog, &plan, args.yes_protected)?;
     let shown: Vec<&str> = if args.revdeps { plan.order.iter().map(String::as_str).collect() } else { targets };
     let code = carry_out(app, out, catalog, &plan, requests, &shown)?;
@@ -113,7 +113,7 @@ pub(super) fn carry_out(
 }
 
 /// Refuses targets that are not there, or whose own graph is broken.
-fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError> {
+pub(super) fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError> {
     let problems = catalog.graph.problems_of(targets.iter().copied());
     let known = |id: &&str| catalog.graph.jobs.contains_key(*id) || catalog.graph.broken.contains_key(*id);
     let unknown: Vec<_> = targets.iter().filter(|id| !known(id)).collect();
@@ -231,6 +231,7 @@ fn ask_for(
     catalog: &Catalog,
     plan: &Plan,
     targets: &[&str],
+    revdeps: bool,
     pins: &BTreeMap<String, Build>,
     requests: &mut Requests,
 ) -> Result<(), CliError> {
@@ -245,7 +246,9 @@ fn ask_for(
             requests.entry(id.clone()).or_default().pins = own;
         }
         if plan.order.len() > 1 {
-            requests.entry(id.clone()).or_default().targets = targets.iter().map(|id| (*id).to_owned()).collect();
+            let request = requests.entry(id.clone()).or_default();
+            request.targets = targets.iter().map(|id| (*id).to_owned()).collect();
+            request.revdeps = revdeps;
         }
     }
     match unused.first() {

@@ -338,7 +338,7 @@ fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem 
     PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
 }
 
-fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
+pub(super) fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
     let mut granted = Granted::default();
     let mut problems = Vec::new();
     let at = |code: Code, span: Span, message: String| Diagnostic::at(code, &job.place.source, span, message);

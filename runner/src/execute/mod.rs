@@ -4,6 +4,7 @@
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
 //! - `executor`: one build: created, started, called, finished
 //! - `pins`: which builds of its dependencies a build may use
+//! - `repeat`: a build's job as the store has it, plugin and all
 //! - `sink`: what a running build says, to the store and to who watches
 //! - `rescuer`: ends what dead processes left running
 
@@ -11,5 +12,6 @@ pub mod catalog;
 pub mod dispatcher;
 pub mod executor;
 pub mod pins;
+pub mod repeat;
 pub mod rescuer;
 pub mod sink;

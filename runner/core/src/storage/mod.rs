@@ -81,6 +81,10 @@ pub struct BuildFilter {
     pub success: Option<bool>,
     /// Only those whose flag is so.
     pub skipped: Option<bool>,
+    /// Only those that this process ran.
+    pub owner: Option<String>,
+    /// Only those with a smaller id, to read on from where one was.
+    pub before: Option<u64>,
     /// By id.
     pub order: Order,
     /// How many at most.
@@ -97,6 +101,8 @@ impl Default for BuildFilter {
             finished: None,
             success: None,
             skipped: None,
+            owner: None,
+            before: None,
             order: Order::Asc,
             limit: 100,
             brief: false,

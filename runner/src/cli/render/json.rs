@@ -58,6 +58,7 @@ pub(crate) struct BriefJson<'a> {
     skipped: bool,
     attempt: u32,
     plugin: Option<&'a str>,
+    rerun_of: Option<u64>,
     exception: Option<FailureJson<'a>>,
 }
 
@@ -76,6 +77,7 @@ impl<'a> BriefJson<'a> {
             skipped: build.skipped,
             attempt: build.attempt,
             plugin: build.plugin.as_deref(),
+            rerun_of: build.rerun_of(),
             exception: build.exception.as_ref().map(FailureJson),
         }
     }

@@ -194,6 +194,9 @@ pub(crate) fn build(build: &Build, progress: &[Progress], now: Timestamp) -> Str
     row("build", &build.id.to_string());
     row("job", &build.job_id);
     row("status", &build_status(build.status()));
+    let edited = matches!(build.config.get("overrides"), Some(Value::Map(entries)) if !entries.is_empty());
+    let edited = if edited { ", with other arguments" } else { "" };
+    row("rerun of", &build.rerun_of().map(|id| format!("build {id}{edited}")).unwrap_or_default());
     row("created", &build.created.to_string());
     row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
     row("ended", &build.end_time.map(|t| t.to_string()).unwrap_or_default());

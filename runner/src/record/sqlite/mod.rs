@@ -257,6 +257,14 @@ impl Storage for SqliteStorage {
             values.push(Sql::Text(job.clone()));
             conditions.push(format!("job_id = ?{}", values.len()));
         }
+        if let Some(owner) = &filter.owner {
+            values.push(Sql::Text(owner.clone()));
+            conditions.push(format!("owner = ?{}", values.len()));
+        }
+        if let Some(before) = filter.before {
+            values.push(rows::number(before));
+            conditions.push(format!("id < ?{}", values.len()));
+        }
         let flags = [
             ("started", filter.started),
             ("finished", filter.finished),

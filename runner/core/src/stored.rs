@@ -1,0 +1,178 @@
+//! A job as a build keeps it, back from the build's configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::job::Arg;
+use crate::job::ArgNode;
+use crate::job::EnvGrant;
+use crate::job::FilesGrant;
+use crate::job::FunctionRef;
+use crate::job::Grants;
+use crate::job::Job;
+use crate::job::Key;
+use crate::job::Place;
+use crate::job::Reference;
+use crate::limits::Limits;
+use crate::manifest::Ceiling;
+use crate::value::RETVAL_KEY;
+use crate::value::Value;
+
+/// The job that a build was made of, with limits of then but none above today's ceiling.
+///
+/// # Errors
+///
+/// A configuration without a function, such as one that another program wrote.
+pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job, String> {
+    let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
+    let function = text("function").ok_or("its configuration names no function")?;
+    let function = FunctionRef::parse(&function).ok_or_else(|| format!("`{function}` names no function"))?;
+    let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
+    let nowhere = Span::default();
+    let place = Place {
+        source,
+        folder: text("folder").unwrap_or_default(),
+        id: nowhere,
+        function: nowhere,
+        args: None,
+        kwargs: None,
+    };
+    Ok(Job {
+        id: id.to_owned(),
+        title: text("title"),
+        notes: text("notes"),
+        tags: strings(config.get("tags")),
+        function,
+        args: items(config.get("args")).iter().map(arg_of).collect(),
+        kwargs: arguments(config.get("kwargs")),
+        dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
+        limits: limits(config, ceiling),
+        grants: grants(config.get("grants")),
+        protected: config.get("protected") == Some(&Value::Bool(true)),
+        place,
+    })
+}
+
+/// Arguments by name, such as those that were given by hand.
+pub fn arguments(stored: Option<&Value>) -> Vec<(Key, Arg)> {
+    entries(stored).iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()
+}
+
+fn key(name: String) -> Key {
+    Key { name, span: Span::default() }
+}
+
+fn items(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::List(items)) => items,
+        _ => &[],
+    }
+}
+
+fn entries(value: Option<&Value>) -> &[(String, Value)] {
+    match value {
+        Some(Value::Map(entries)) => entries,
+        _ => &[],
+    }
+}
+
+fn strings(value: Option<&Value>) -> Vec<String> {
+    items(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The argument that [`Arg::to_value`] was made of.
+fn arg_of(value: &Value) -> Arg {
+    let node = match value {
+        Value::List(items) => ArgNode::List(items.iter().map(arg_of).collect()),
+        Value::Map(entries) => match entries.as_slice() {
+            [(name, Value::String(reference))] if name == RETVAL_KEY => ArgNode::Retval(Reference::parse(reference)),
+            entries => ArgNode::Map(entries.iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()),
+        },
+        scalar => ArgNode::Scalar(scalar.clone()),
+    };
+    Arg { node, span: Span::default() }
+}
+
+fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
+    let mut limits = ceiling.defaults();
+    for (name, value) in entries(config.get("limits")) {
+        if let (Some(limit), Value::Int(number)) = (limits.by_key(name), value) {
+            let most = ceiling.limit(name).unwrap_or(limit.max).min(limit.max);
+            *limit.value = u64::try_from(*number).unwrap_or(most).min(most);
+        }
+    }
+    let millis = config.get("timeout").and_then(Value::as_str).and_then(|text| text.strip_suffix("ms"));
+    if let Some(millis) = millis.and_then(|text| text.parse().ok()) {
+        let timeout = Duration::from_millis(millis);
+        limits.timeout = ceiling.timeout.map_or(timeout, |most| timeout.min(most));
+    }
+    limits
+}
+
+fn grants(stored: Option<&Value>) -> Grants {
+    let files = items(stored.and_then(|grants| grants.get("files"))).iter().filter_map(|grant| {
+        let text = |key| grant.get(key).and_then(Value::as_str).map(str::to_owned);
+        let write = text("mode").as_deref() == Some("write");
+        Some(FilesGrant { host: text("host")?, guest: text("guest")?, write, span: Span::default() })
+    });
+    let env = entries(stored.and_then(|grants| grants.get("env"))).iter().map(|(name, value)| EnvGrant {
+        name: name.clone(),
+        value: value.as_str().map(str::to_owned),
+        span: Span::default(),
+    });
+    Grants { files: files.collect(), env: env.collect(), span: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Context;
+    use crate::manifest::parse;
+
+    fn parsed(text: &str) -> Job {
+        let source = Arc::new(Source { path: "x.yaml".to_owned(), text: text.to_owned() });
+        parse(&source, "jobs", "x", &Context::default()).jobs.remove(0)
+    }
+
+    const WHOLE: &str = "
+title: A job
+notes: of everything
+tags: [a, b]
+function: ./sub/x.wasm:ns:pkg/iface#f
+args: [1, !retval one, [!retval two.field.deep, {x: null}], !!binary aGk=]
+kwargs: { name: text, list: [1.5, true] }
+dependencies: [three]
+timeout: 90s
+limits: { memory: 64 MiB, log_records: 7 }
+grants: { files: [{ host: ./data, guest: /data, mode: write }], env: [{ A: b }] }
+protected: true
+";
+
+    #[test]
+    fn a_job_comes_back_as_it_was() {
+        let config = parsed(WHOLE).to_config();
+        let back = job_of_config("x", &config, &Ceiling::default()).unwrap();
+        assert_eq!(back.to_config(), config);
+        assert_eq!(back.references().len(), 2);
+        assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
+    }
+
+    #[test]
+    fn the_ceiling_of_today_bounds_the_limits_of_then() {
+        let ceiling = Ceiling { limits: vec![("memory".to_owned(), 1 << 20)], timeout: Some(Duration::from_secs(5)) };
+        let back = job_of_config("x", &parsed(WHOLE).to_config(), &ceiling).unwrap();
+        assert_eq!(
+            (back.limits.memory, back.limits.timeout, back.limits.log_records),
+            (1 << 20, Duration::from_secs(5), 7)
+        );
+    }
+
+    #[test]
+    fn what_is_no_job_is_refused() {
+        for config in [Value::Null, Value::entry("function", Value::string("no colon"))] {
+            assert!(job_of_config("x", &config, &Ceiling::default()).is_err(), "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A build's job as the store has it, plugin and all, with rights of today.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::job::FilesGrant;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::stored::job_of_config;
+use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::read_plugin_bytes;
+
+use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Workspace;
+use crate::execute::catalog::grant;
+
+/// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
+/// job. `today` is the folder as it is now: it decides what the job may touch.
+///
+/// # Errors
+///
+/// What the store has no longer, or what the job may not have any more, in words.
+pub fn repeat(
+    workspace: &Workspace,
+    storage: &dyn Storage,
+    build: &Build,
+    today: &Catalog,
+) -> Result<(Catalog, Plan), String> {
+    let (checked, granted) = stored(workspace, storage, build, today)?;
+    let id = build.job_id.clone();
+    let dependencies = checked.job.dependency_ids().iter().map(|(id, _)| (*id).to_owned()).collect();
+    let graph = Graph {
+        jobs: BTreeMap::from([(id.clone(), checked)]),
+        dependencies: BTreeMap::from([(id.clone(), dependencies)]),
+        broken: BTreeMap::new(),
+    };
+    let plan = Plan { order: vec![id.clone()], waits_for: BTreeMap::from([(id.clone(), Vec::new())]) };
+    Ok((Catalog { graph, granted: BTreeMap::from([(id, granted)]), ..Catalog::default() }, plan))
+}
+
+/// As [`repeat`], the job alone with what it was granted.
+///
+/// # Errors
+///
+/// As [`repeat`].
+pub fn stored(
+    workspace: &Workspace,
+    storage: &dyn Storage,
+    build: &Build,
+    today: &Catalog,
+) -> Result<(CheckedJob, Granted), String> {
+    let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
+    let now = today.graph.jobs.get(&job.id).map(|checked| &*checked.job);
+    job.protected |= now.is_some_and(|now| now.protected);
+    let plugin = stored_plugin(storage, build, &job.function)?;
+    let signature = plugin.find(&job.function.export).map_err(|problem| problem.message)?;
+    let signature = Arc::clone(signature);
+    let granted = granted(workspace, &mut job, now)?;
+    Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))
+}
+
+fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
+    let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
+    let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
+    let bytes = bytes.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))?;
+    let mut shown = PathBuf::from(&function.plugin);
+    if shown.extension().is_none() {
+        shown.set_extension(if bytes.starts_with(b"\0asm") { "wasm" } else { "wat" });
+    }
+    let plugin = read_plugin_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
+    if *plugin.digest == *digest {
+        Ok(plugin)
+    } else {
+        Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
+    }
+}
+
+/// A folder is granted again where today's job grants it still, or where the operator lists it under `ceiling.files`:
+/// who took a grant out of a manifest meant it to end.
+fn granted(workspace: &Workspace, job: &mut Job, now: Option<&Job>) -> Result<Granted, String> {
+    let bounded = workspace.files.ceiling.is_some();
+    for wanted in &job.grants.files {
+        let still = |grant: &FilesGrant| {
+            grant.host == wanted.host && grant.guest == wanted.guest && (grant.write || !wanted.write)
+        };
+        if !bounded && !now.is_some_and(|now| now.grants.files.iter().any(still)) {
+            let mode = if wanted.write { "write" } else { "read" };
+            let host: PathBuf = Path::new(&job.place.folder).join(&wanted.host).components().collect();
+            let host = host.display();
+            return Err(format!(
+                "it was granted the folder `{host}`, and its job grants that no longer; \
+                 list it in jobcontrol.yaml: `ceiling: {{ files: [{{ host: {host}, mode: {mode} }}] }}`"
+            ));
+        }
+    }
+    if let Some(now) = now {
+        job.place.folder.clone_from(&now.place.folder);
+    }
+    if job.place.folder.is_empty() && job.grants.files.iter().any(|grant| Path::new(&grant.host).is_relative()) {
+        job.place.folder = workspace.jobs.display().to_string();
+    }
+    let (granted, problems) = grant(workspace, job);
+    match problems.into_iter().next() {
+        Some(problem) => Err(problem.message),
+        None => Ok(granted),
+    }
+}
