@@ -16,6 +16,10 @@
 //! - [`stored`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`clock`]: what a build may use; time as an input
 
+// The generators of tests, shared with the tests of the program, name this crate as all others do.
+#[cfg(test)]
+extern crate self as jobcontrol_core;
+
 pub mod build;
 pub mod check;
 pub mod clock;

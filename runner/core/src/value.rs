@@ -9,13 +9,15 @@ use serde::Serializer;
 use serde::de;
 use serde::ser::SerializeMap;
 use serde::ser::SerializeSeq;
+use serde_saphyr::SingleQuoted;
+use serde_saphyr::Tagged;
 use sha2::Digest;
 use sha2::Sha256;
 
 use crate::packed_size;
 
 /// Largest integer that every JSON reader keeps exactly: 2^53.
-const JSON_EXACT: u128 = 1 << 53;
+pub(crate) const JSON_EXACT: u128 = 1 << 53;
 
 /// How deep values may nest, so that no walk over one can exhaust the stack.
 pub const MAX_DEPTH: usize = 128;
@@ -261,6 +263,26 @@ impl Serialize for Json<'_> {
                 }
                 map.end()
             }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// A value as a manifest would have it: references by their tag, bytes as `!!binary`.
+pub struct Yaml<'a>(pub &'a Value);
+
+impl Serialize for Yaml<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::List(items) => serializer.collect_seq(items.iter().map(Self)),
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Value::String(job))] if key == RETVAL_KEY => {
+                    Tagged(job, Some(RETVAL_KEY.to_owned())).serialize(serializer)
+                }
+                entries => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
+            },
+            // In single quotes a manifest fills no variables in.
+            Value::String(text) if text.contains("${") => SingleQuoted(text).serialize(serializer),
             other => other.serialize(serializer),
         }
     }

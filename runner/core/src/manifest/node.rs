@@ -159,7 +159,7 @@ pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
         );
         return None;
     }
-    Some(Reader { source, environment, problems }.node(raw, false))
+    Some(Reader { source, environment: Some(environment), problems }.node(raw, false))
 }
 
 fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
@@ -268,7 +268,8 @@ fn token_end(text: &str, start: usize) -> usize {
 
 struct Reader<'a> {
     source: &'a Arc<Source>,
-    environment: &'a Environment,
+    /// None where variables are not filled in.
+    environment: Option<&'a Environment>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -319,8 +320,9 @@ impl Reader<'_> {
                 && !block
                 && (plain || double)
                 && let Value::String(written) = value
+                && let Some(environment) = self.environment
             {
-                match self.environment.fill(written) {
+                match environment.fill(written) {
                     Ok(None) => {}
                     Ok(Some(filled)) => {
                         node.text.clone_from(&filled);
@@ -372,7 +374,7 @@ fn plain_scalar(text: String) -> Value {
     Value::String(text)
 }
 
-/// Reads one YAML value that stands in no manifest, such as a value of the command line.
+/// Reads one YAML value that stands in no manifest, such as a value of the command line. `${NAME}` is text there.
 ///
 /// # Errors
 ///
@@ -382,8 +384,7 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
     let raw: RawNode =
         serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e).message)?;
     let mut problems = Vec::new();
-    let environment = Environment::default();
-    let node = Reader { source: &source, environment: &environment, problems: &mut problems }.node(raw, true);
+    let node = Reader { source: &source, environment: None, problems: &mut problems }.node(raw, true);
     match problems.first() {
         Some(problem) => Err(problem.message.clone()),
         None => to_value(node),

@@ -43,9 +43,12 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
             "err" => Some((a_err.as_deref(), b_err.as_deref())),
             _ => None,
         }),
-        (value, Type::Enum(_), Type::Enum(_))
-        | (value, Type::Flags(_), Type::Flags(_))
-        | (value, Type::F32, Type::F64) => Ok(value),
+        (Value::List(set), Type::Flags(_), Type::Flags(b)) => {
+            // In the order in which the target declares them.
+            let in_order = b.names().filter(|name| set.iter().any(|flag| flag.as_str() == Some(*name)));
+            Ok(Value::List(in_order.map(Value::string).collect()))
+        }
+        (value, Type::Enum(_), Type::Enum(_)) | (value, Type::F32, Type::F64) => Ok(value),
         (value, from, to) if from == to => Ok(value),
         (value, from, to) => Err(format!("{} is no {from} that fits {to}", value.kind())),
     }

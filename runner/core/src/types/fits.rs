@@ -39,6 +39,9 @@ impl Misfit {
 /// `option<T>`; records fit by field name, extra fields dropped, missing ones only where the target is an option; all
 /// enum and variant cases must exist in the target; the rest goes element by element.
 ///
+/// The relation is reflexive, and transitive but for one thing: a record's field that is dropped on the way may come
+/// again as an option of any type, which is then none.
+///
 /// # Errors
 ///
 /// The first place where the types part.

@@ -6,6 +6,9 @@
 //! - `convert`: a stored value of one type made into another that it fits
 //! - `wit`: types out of decoded WIT, and types as WIT text and back
 
+#[cfg(test)]
+#[path = "../../../../tests/harness/any_type.rs"]
+mod any_type;
 mod convert;
 mod fits;
 #[cfg(test)]
@@ -100,6 +103,9 @@ pub enum IntType {
 }
 
 impl IntType {
+    /// All of them.
+    pub const ALL: [Self; 8] = [Self::S8, Self::S16, Self::S32, Self::S64, Self::U8, Self::U16, Self::U32, Self::U64];
+
     /// The smallest and the largest value.
     pub fn range(self) -> (i128, i128) {
         match self {

@@ -2,107 +2,16 @@
 
 use proptest::prelude::*;
 
+use super::any_type::any_type;
+use super::any_type::value_of;
 use super::*;
 use crate::job::Arg;
+use crate::manifest::parse_value;
+use crate::value::Json;
 use crate::value::Value;
+use crate::value::Yaml;
 use crate::value::pack;
 use crate::value::unpack;
-
-fn named<T: Clone + std::fmt::Debug + 'static>(
-    name: &'static str,
-    member: impl Strategy<Value = T> + 'static,
-) -> impl Strategy<Value = Named<T>> {
-    // Members are numbered, so that no two share a name; the count is part of the name, so that shapes differ by it.
-    prop::collection::vec(member, 1..4).prop_map(move |members| Named {
-        name: format!("{name}-of{}", members.len()),
-        members: members.into_iter().enumerate().map(|(i, t)| (format!("m-{name}{i}"), t)).collect(),
-    })
-}
-
-fn any_type() -> impl Strategy<Value = Type> {
-    let int = prop::sample::select(vec![
-        IntType::S8,
-        IntType::S16,
-        IntType::S32,
-        IntType::S64,
-        IntType::U8,
-        IntType::U16,
-        IntType::U32,
-        IntType::U64,
-    ]);
-    let leaf = prop_oneof![
-        Just(Type::Bool),
-        int.prop_map(Type::Int),
-        Just(Type::F32),
-        Just(Type::F64),
-        Just(Type::Char),
-        Just(Type::String),
-        named("enum", Just(())).prop_map(Type::Enum),
-        named("flags", Just(())).prop_map(Type::Flags),
-    ];
-    leaf.prop_recursive(4, 24, 4, |inner| {
-        let boxed = || inner.clone().prop_map(Box::new);
-        prop_oneof![
-            boxed().prop_map(Type::List),
-            boxed().prop_map(Type::Option),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Type::Tuple),
-            (prop::option::of(boxed()), prop::option::of(boxed())).prop_map(|(ok, err)| Type::Result(ok, err)),
-            named("record", inner.clone()).prop_map(Type::Record),
-            named("variant", prop::option::of(inner.clone())).prop_map(Type::Variant),
-        ]
-    })
-}
-
-fn value_of(ty: &Type) -> BoxedStrategy<Value> {
-    match ty {
-        Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
-        Type::Int(int) => {
-            let (min, max) = int.range();
-            (min..=max).prop_map(Value::Int).boxed()
-        }
-        Type::F32 => {
-            any::<f32>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(|x| Value::Float(x.into())).boxed()
-        }
-        Type::F64 => any::<f64>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(Value::Float).boxed(),
-        Type::Char => any::<char>().prop_map(Value::string).boxed(),
-        Type::String => any::<String>().prop_map(Value::String).boxed(),
-        ty if ty.is_bytes() => any::<Vec<u8>>().prop_map(Value::Bytes).boxed(),
-        Type::List(item) => prop::collection::vec(value_of(item), 0..4).prop_map(Value::List).boxed(),
-        Type::Option(inner) => {
-            let nested = matches!(**inner, Type::Option(_));
-            let some = value_of(inner).prop_map(move |v| if nested { Value::entry("some", v) } else { v });
-            prop_oneof![Just(Value::Null), some].boxed()
-        }
-        Type::Tuple(types) => types.iter().map(value_of).collect::<Vec<_>>().prop_map(Value::List).boxed(),
-        Type::Result(ok, err) => {
-            let side = |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| Just(Value::Null).boxed(), |t| value_of(t));
-            let ok = side(ok).prop_map(|v| Value::entry("ok", v));
-            prop_oneof![ok, side(err).prop_map(|v| Value::entry("err", v))].boxed()
-        }
-        Type::Record(record) => {
-            let names: Vec<_> = record.names().map(str::to_owned).collect();
-            let values = record.members.iter().map(|(_, t)| value_of(t)).collect::<Vec<_>>();
-            values.prop_map(move |values| Value::Map(names.iter().cloned().zip(values).collect())).boxed()
-        }
-        Type::Variant(variant) => {
-            let case = |(name, ty): &(String, Option<Type>)| {
-                let name = name.clone();
-                match ty {
-                    Some(ty) => value_of(ty).prop_map(move |v| Value::entry(name.clone(), v)).boxed(),
-                    None => Just(Value::String(name)).boxed(),
-                }
-            };
-            prop::strategy::Union::new(variant.members.iter().map(case)).boxed()
-        }
-        Type::Enum(cases) => prop::sample::select(cases.names().map(Value::string).collect::<Vec<_>>()).boxed(),
-        Type::Flags(flags) => {
-            let names: Vec<_> = flags.names().map(Value::string).collect();
-            let count = names.len();
-            prop::sample::subsequence(names, 0..=count).prop_map(Value::List).boxed()
-        }
-        Type::Unsupported(_) => Just(Value::Null).boxed(),
-    }
-}
 
 fn typed_value() -> impl Strategy<Value = (Type, Value)> {
     any_type().prop_flat_map(|ty| {
@@ -116,6 +25,54 @@ struct Nothing;
 impl Retvals for Nothing {
     fn retval(&self, _job: &str) -> Option<(&Type, Option<&Value>)> {
         None
+    }
+}
+
+/// What a manifest's literal becomes, or what is wrong with it.
+fn literal(value: Value, ty: &Type) -> Result<Value, String> {
+    let mut problems = Vec::new();
+    let resolved = resolve(&Arg::literal(value), "x", ty, &Nothing, &mut problems);
+    if problems.is_empty() { Ok(resolved) } else { Err(format!("{problems:?}")) }
+}
+
+/// JSON's base64 as bytes again: in a manifest a text is no bytes, since a word can look like base64.
+fn unbased(value: Value, ty: &Type) -> Value {
+    let side = |value, ty: Option<&Type>| match ty {
+        Some(ty) => unbased(value, ty),
+        None => value,
+    };
+    match (value, ty) {
+        (Value::String(text), ty) if ty.is_bytes() => {
+            Value::Bytes(data_encoding::BASE64.decode(text.as_bytes()).unwrap())
+        }
+        (Value::List(items), Type::List(item)) => Value::List(items.into_iter().map(|v| unbased(v, item)).collect()),
+        (Value::List(items), Type::Tuple(types)) => {
+            Value::List(items.into_iter().zip(types).map(|(v, ty)| unbased(v, ty)).collect())
+        }
+        (Value::Null, _) => Value::Null,
+        (Value::Map(entries), ty) => {
+            let inner = |key: &str| match ty {
+                Type::Option(inner) if matches!(**inner, Type::Option(_)) => Some(&**inner),
+                Type::Record(record) => record.get(key).map(|(_, ty)| ty),
+                Type::Variant(variant) => variant.get(key).and_then(|(_, ty)| ty.as_ref()),
+                Type::Result(ok, err) => if key == "ok" { ok } else { err }.as_deref(),
+                _ => None,
+            };
+            match ty {
+                Type::Option(some) if !matches!(**some, Type::Option(_)) => unbased(Value::Map(entries), some),
+                _ => Value::Map(
+                    entries
+                        .into_iter()
+                        .map(|(k, v)| {
+                            let v = side(v, inner(&k));
+                            (k, v)
+                        })
+                        .collect(),
+                ),
+            }
+        }
+        (value, Type::Option(inner)) => unbased(value, inner),
+        (value, _) => value,
     }
 }
 
@@ -168,10 +125,34 @@ proptest! {
 
     #[test]
     fn a_value_of_a_type_is_a_literal_of_it((ty, value) in typed_value()) {
-        let mut problems = Vec::new();
-        let resolved = resolve(&Arg::literal(value.clone()), "x", &ty, &Nothing, &mut problems);
-        prop_assert_eq!(problems, vec![]);
-        prop_assert_eq!(resolved, value);
+        prop_assert_eq!(literal(value.clone(), &ty), Ok(value));
+    }
+
+    #[test]
+    fn a_value_survives_yaml((ty, value) in typed_value()) {
+        let text = serde_saphyr::to_string(&Yaml(&value)).unwrap();
+        prop_assert_eq!(parse_value(&text).and_then(|read| literal(read, &ty)), Ok(value), "{}", text);
+    }
+
+    #[test]
+    fn a_value_survives_json((ty, value) in typed_value()) {
+        // YAML, in which literals are written, takes all of JSON but for some characters that it wants escaped.
+        let escaped = |c: char| match c {
+            '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => format!("\\u{:04x}", u32::from(c)),
+            c => c.to_string(),
+        };
+        let text: String = serde_json::to_string(&Json(&value)).unwrap().chars().map(escaped).collect();
+        let read = parse_value(&text).and_then(|read| literal(unbased(read, &ty), &ty));
+        prop_assert_eq!(read, Ok(value), "{}", text);
+    }
+
+    #[test]
+    fn two_types_fit_only_if_each_value_converts((a, value) in typed_value(), b in any_type()) {
+        if fits(&a, &b).is_ok() {
+            let converted = convert(value, &a, &b);
+            prop_assert!(converted.is_ok(), "{:?}", converted);
+            prop_assert_eq!(literal(converted.clone().unwrap(), &b), converted);
+        }
     }
 
     #[test]
@@ -181,14 +162,97 @@ proptest! {
         let converted = convert(value, &ty, &wide);
         prop_assert!(converted.is_ok(), "{:?}", converted);
         let converted = converted.unwrap();
-        let mut problems = Vec::new();
-        let resolved = resolve(&Arg::literal(converted.clone()), "x", &wide, &Nothing, &mut problems);
-        prop_assert_eq!(problems, vec![]);
-        prop_assert_eq!(resolved, converted);
+        prop_assert_eq!(literal(converted.clone(), &wide), Ok(converted));
     }
 
     #[test]
     fn a_value_survives_the_store((_, value) in typed_value()) {
         prop_assert_eq!(unpack(&pack(&value).unwrap()).unwrap(), value);
+    }
+}
+
+/// Small types of every kind, close enough to each other that many fit.
+fn pool() -> Vec<Type> {
+    let int = |int| Type::Int(int);
+    let members = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), ())).collect::<Vec<_>>();
+    let set = |names: &[&str]| Named { name: "set".to_owned(), members: members(names) };
+    let mut types: Vec<_> = IntType::ALL.into_iter().map(int).collect();
+    types.extend([Type::Bool, Type::F32, Type::F64, Type::Char, Type::String]);
+    for names in [&["a"][..], &["b", "a"], &["a", "b"], &["a", "b", "c"]] {
+        types.extend([Type::Enum(set(names)), Type::Flags(set(names))]);
+    }
+    let small = [int(IntType::U8), int(IntType::S16), Type::F32, Type::String];
+    let some = |ty: &Type| Type::Option(Box::new(ty.clone()));
+    for ty in &small {
+        types.extend([some(ty), some(&some(ty)), Type::List(Box::new(ty.clone())), Type::Tuple(vec![ty.clone()])]);
+        types.push(Type::List(Box::new(some(ty))));
+        let side = Some(Box::new(ty.clone()));
+        types.extend([Type::Result(side.clone(), None), Type::Result(None, side.clone()), Type::Result(side, None)]);
+        let named = |members: Vec<(&str, Type)>| Named {
+            name: "many".to_owned(),
+            members: members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+        };
+        let cases = |members: Vec<(&str, Option<Type>)>| Named {
+            name: "cases".to_owned(),
+            members: members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+        };
+        types.extend([
+            Type::Record(named(vec![("a", ty.clone())])),
+            Type::Record(named(vec![("b", Type::Bool), ("a", ty.clone())])),
+            Type::Record(named(vec![("b", some(ty))])),
+            Type::Record(named(vec![("a", some(ty)), ("c", some(&Type::Bool))])),
+            Type::Variant(cases(vec![("a", Some(ty.clone()))])),
+            Type::Variant(cases(vec![("b", None), ("a", Some(ty.clone()))])),
+            Type::Variant(cases(vec![("a", Some(some(ty))), ("b", None)])),
+        ]);
+    }
+    types
+}
+
+/// Whether a field of `a` is dropped on the way to `b` and comes again in `c`, where it is an option: it has lost its
+/// value, and its type was not compared.
+fn comes_again(a: &Type, b: &Type, c: &Type) -> bool {
+    match (a, b, c) {
+        (Type::Record(a), Type::Record(b), Type::Record(c)) => {
+            c.members.iter().any(|(name, last)| match (a.get(name), b.get(name)) {
+                (Some(_), None) => true,
+                (Some((_, first)), Some((_, middle))) => comes_again(first, middle, last),
+                _ => false,
+            })
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn fits_is_transitive_but_for_fields_that_were_dropped() {
+    let (pool, mut triples) = (pool(), 0);
+    for a in &pool {
+        for b in pool.iter().filter(|b| fits(a, b).is_ok()) {
+            for c in pool.iter().filter(|c| fits(b, c).is_ok() && !comes_again(a, b, c)) {
+                triples += 1;
+                assert_eq!(fits(a, c), Ok(()), "{} fits {}, which fits {}", to_text(a), to_text(b), to_text(c));
+            }
+        }
+    }
+    assert!(triples > 800, "only {triples} chains");
+}
+
+proptest! {
+    #[test]
+    fn two_conversions_are_one(
+        (a, value) in prop::sample::select(pool()).prop_flat_map(|ty| (Just(ty.clone()), value_of(&ty))),
+        b in any::<prop::sample::Selector>(),
+        c in any::<prop::sample::Selector>(),
+    ) {
+        let pool = pool();
+        let b = b.select(pool.iter().filter(|b| fits(&a, b).is_ok()));
+        let c = c.select(pool.iter().filter(|c| fits(b, c).is_ok()));
+        let converted = convert(value.clone(), &a, b);
+        prop_assert_eq!(converted.clone().and_then(|value| literal(value, b)), converted);
+        if !comes_again(&a, b, c) {
+            let once = convert(value.clone(), &a, c);
+            prop_assert_eq!(convert(value, &a, b).and_then(|value| convert(value, b, c)), once);
+        }
     }
 }

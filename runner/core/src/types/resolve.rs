@@ -11,6 +11,7 @@ use crate::job::Arg;
 use crate::job::ArgNode;
 use crate::job::Key;
 use crate::job::Reference;
+use crate::value::JSON_EXACT;
 use crate::value::Value;
 
 use super::Named;
@@ -216,6 +217,9 @@ impl Walk<'_> {
                 let help = format!("{ty} holds {min} to {max}");
                 self.problem(Code::OutOfRange, arg.span, format!("{i} is out of range for {ty}"), Some(help))
             }
+            (Value::String(text), Type::Int(_)) if json_integer(text).is_some() => {
+                self.scalar(arg, &Value::Int(json_integer(text).unwrap_or_default()), ty)
+            }
             (Value::Float(_), Type::F64) => value.clone(),
             (Value::Float(x), Type::F32) => self.f32(arg, *x),
             (Value::Int(i), Type::F64) if *i as f64 as i128 == *i => Value::Float(*i as f64),
@@ -397,6 +401,12 @@ fn bytes(list: Vec<Value>) -> Value {
         _ => None,
     };
     list.iter().map(byte).collect::<Option<Vec<u8>>>().map_or(Value::List(list), Value::Bytes)
+}
+
+/// An integer beyond 2^53, which JSON has as a text.
+fn json_integer(text: &str) -> Option<i128> {
+    let int = text.parse().ok().filter(|int: &i128| int.unsigned_abs() > JSON_EXACT)?;
+    (int.to_string() == text).then_some(int)
 }
 
 fn non_finite(text: &str) -> Option<f64> {

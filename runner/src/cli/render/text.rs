@@ -14,10 +14,8 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
-use jobcontrol_core::value::RETVAL_KEY;
 use jobcontrol_core::value::Value;
-use serde::Serialize;
-use serde_saphyr::Tagged;
+use jobcontrol_core::value::Yaml;
 
 use super::BOLD;
 use super::CYAN;
@@ -48,24 +46,6 @@ pub(crate) fn value(value: &Value) -> String {
 
 fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
-}
-
-/// A value as a manifest would have it: references by their tag, bytes as `!!binary`.
-struct Yaml<'a>(&'a Value);
-
-impl Serialize for Yaml<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::List(items) => serializer.collect_seq(items.iter().map(Self)),
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, Value::String(job))] if key == RETVAL_KEY => {
-                    Tagged(job, Some(RETVAL_KEY.to_owned())).serialize(serializer)
-                }
-                entries => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
-            },
-            other => other.serialize(serializer),
-        }
-    }
 }
 
 /// A status in its colour.
