@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod plugins;
 mod stopping;
+mod types;
 mod values;
 
 use serde_json::Value;
