@@ -163,7 +163,8 @@ fn store(ty: &Type, offset: u32, slot: usize, slots: &[Core], code: &mut String)
         put(discriminant_size(cases.len()), Core::I32, offset, slot, slots, code);
         for (i, payload) in cases.iter().enumerate() {
             if let Some(payload) = payload {
-                let _ = write!(code, "(if (i32.eq (local.get {slot}) (i32.const {i})) (then\n");
+                let discriminant = taken(slot, slots[slot], Core::I32);
+                let _ = writeln!(code, "(if (i32.eq {discriminant} (i32.const {i})) (then");
                 store(payload, offset + payload_offset(ty), slot + 1, slots, code);
                 code.push_str("))\n");
             }
@@ -179,15 +180,20 @@ fn store(ty: &Type, offset: u32, slot: usize, slots: &[Core], code: &mut String)
     }
 }
 
-fn put(size: u32, core: Core, offset: u32, slot: usize, slots: &[Core], code: &mut String) {
+/// A slot's value as `core`, which it was declared as or is joined in.
+fn taken(slot: usize, declared: Core, core: Core) -> String {
     let get = format!("(local.get {slot})");
-    let value = match (slots[slot], core) {
+    match (declared, core) {
         (Core::I64, Core::I32) => format!("(i32.wrap_i64 {get})"),
         (Core::I64, Core::F32) => format!("(f32.reinterpret_i32 (i32.wrap_i64 {get}))"),
         (Core::I32, Core::F32) => format!("(f32.reinterpret_i32 {get})"),
         (Core::I64, Core::F64) => format!("(f64.reinterpret_i64 {get})"),
         _ => get,
-    };
+    }
+}
+
+fn put(size: u32, core: Core, offset: u32, slot: usize, slots: &[Core], code: &mut String) {
+    let value = taken(slot, slots[slot], core);
     let width = match (core, size) {
         (Core::I32, 1) => "8",
         (Core::I32, 2) => "16",
