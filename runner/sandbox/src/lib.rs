@@ -4,6 +4,7 @@
 //!
 //! - `signature`: what a plugin's binary says of itself, without compiling
 //! - `lookalike`: what a file is that is no plugin
+//! - `guard`: decoders over bytes that nobody vouches for
 //! - `loader`: compiled code, from the cache or from a child process
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `call`: a function and its arguments to an outcome
@@ -16,6 +17,7 @@ mod bindings;
 mod call;
 mod engine;
 mod grant;
+mod guard;
 mod host;
 mod limits;
 mod loader;

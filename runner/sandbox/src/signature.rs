@@ -24,6 +24,7 @@ use wit_parser::WorldItem;
 use wit_parser::WorldKey;
 
 use super::lookalike;
+use crate::guard::decoding;
 
 /// Imports that are always linked, as package and major version; the functions of files, variables and the network are
 /// among them and refuse everything that was not granted.
@@ -137,7 +138,7 @@ fn caught<T>(decoder: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn decode(binary: &[u8]) -> Result<DecodedWasm, String> {
-    let decoded = caught(|| wit_component::decode(binary))?;
+    let decoded = decoding(binary, || wit_component::decode(binary))?;
     decoded.map_err(|e| format!("cannot be decoded: {}", e.root_cause()))
 }
 
