@@ -76,6 +76,7 @@ cases! {
     missing_and_surplus_arguments
     mismatch_in_two_files
     nested_too_deep
+    not_quite_yaml
     not_supported_yet
     not_yaml
     parameter_unknown
@@ -92,6 +93,7 @@ cases! {
     tabs
     tags_unknown
     unknown_keys
+    words_of_other_tools
     wrong_kinds
 }
 
@@ -114,7 +116,10 @@ fn an_empty_folder() {
 
 #[test]
 fn a_folder_that_is_missing() {
-    Folder::new().run(&["check", "--jobs", "nowhere"]).code(2).says("error: the jobs folder `nowhere` is missing");
+    Folder::new()
+        .run(&["check", "--jobs", "nowhere"])
+        .code(2)
+        .says("error: the jobs folder `nowhere` is missing; name the right one with `--jobs DIR`");
 }
 
 #[test]

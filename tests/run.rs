@@ -189,7 +189,10 @@ fn a_store_is_a_path_and_nothing_else() {
 fn what_is_not_there_is_said_with_the_nearest_name() {
     let folder = sums();
     folder.run(&["run", "ona"]).code(4).says("error: there is no job `ona`; did you mean `one`?");
-    folder.run(&["job", "zzz"]).code(4).says("error: there is no job `zzz`\n");
+    folder.run(&["job", "zzz"]).code(4).says("error: there is no job `zzz`; `jobcontrol jobs` lists them\n");
+    folder.run(&["run", "jobs/j.yaml"]).code(4).says("a job is named by its id, not by its file");
+    folder.run(&["builds", "ona"]).code(4).says("error: there is no job `ona`; did you mean `one`?");
+    folder.run(&["builds", "one"]).code(0).says("no builds");
     folder.run(&["build", "show", "7"]).code(4).says("error: there is no build 7");
     folder.run(&["logs", "7"]).code(4).says("error: there is no build 7");
     folder.run(&["inspect", "nothing"]).code(4).says("there is no plugin `nothing`");
@@ -290,4 +293,14 @@ fn the_sample_jobs_check_and_run() {
     let log = folder.json(&["logs", "2", "--min-level", "warning"]);
     assert_eq!(log[0]["target"], "sales::clean");
     assert_eq!(log[0]["fields"]["order"], "13218");
+}
+
+#[test]
+fn builds_of_a_job_that_was_removed_are_still_listed() {
+    let folder = Folder::new().guest("add.wat").file("jobs/j.yaml", "id: sum\nfunction: add:add\nargs: [1, 2]\n");
+    folder.run(&["run", "sum"]).code(0);
+    folder.write("jobs/j.yaml", "id: total\nfunction: add:add\nargs: [1, 2]\n");
+    let answer = folder.run(&["builds", "sum"]).code(0);
+    assert!(answer.stdout.contains("SUCCESSFUL"), "{answer:?}");
+    folder.run(&["builds", "sum", "--no-success"]).code(0).says("no builds");
 }

@@ -42,6 +42,15 @@ fn a_text() {
 }
 
 #[test]
+fn what_is_no_plugin_is_refused_by_inspect_as_by_check() {
+    let folder = Folder::new().file("jobs/p.wasm", "not WebAssembly");
+    let answer = folder.run(&["inspect", "p"]).code(3).says("error[JC0305]: `jobs/p.wasm` is a text, not WebAssembly");
+    answer.says("build it for WebAssembly");
+    folder.run(&["inspect", "p.wasm"]).code(3);
+    folder.run(&["inspect", "q"]).code(4);
+}
+
+#[test]
 fn a_component_that_is_cut_short() {
     let whole = std::fs::read(crate::harness::root().join("jobs/sales.wasm")).expect("a plugin");
     for length in [5, 8, 100, whole.len() / 2, whole.len() - 1] {

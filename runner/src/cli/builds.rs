@@ -22,7 +22,9 @@ use super::render::json::BriefJson;
 use super::render::json::BuildJson;
 use super::render::text;
 use super::rerun;
+use super::run::no_job;
 use crate::app::App;
+use crate::execute::catalog::Catalog;
 
 /// Which builds to list; filters combine.
 #[derive(Args, Debug)]
@@ -135,6 +137,9 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
         ..BuildFilter::default()
     };
     let builds = app.storage(false)?.get_job_builds(&filter)?;
+    if let Some(job) = args.job.as_deref().filter(|_| builds.is_empty()) {
+        known_job(app, job)?;
+    }
     if out.is_json() {
         out.json(&builds.iter().map(BriefJson::new).collect::<Vec<_>>())?;
     } else if builds.is_empty() {
@@ -144,6 +149,20 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
         out.answer(&table(&builds, now))?;
     }
     Ok(error::DONE)
+}
+
+/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.
+fn known_job(app: &App, job: &str) -> Result<(), CliError> {
+    let any = BuildFilter { job_id: Some(job.to_owned()), limit: 1, brief: true, ..BuildFilter::default() };
+    if !app.storage(false)?.get_job_builds(&any)?.is_empty() {
+        return Ok(());
+    }
+    // Where the manifests cannot be read, nobody knows.
+    let Ok(catalog) = Catalog::load(&app.settings.workspace) else {
+        return Ok(());
+    };
+    let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
+    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
 }
 
 /// Refuses to delete what a build that stays and has not finished is pinned to.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::missing_imports;
@@ -53,7 +54,10 @@ struct RefusedJson<'a> {
 
 pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError> {
     let path = locate(app, named)?;
-    let plugin = read_plugin(&path, &path).map_err(|problem| CliError::Failed(problem.message))?;
+    let plugin = read_plugin(&path, &path).map_err(|problem| {
+        let diagnostic = Diagnostic::of(problem.code, problem.message).file(path.display().to_string());
+        CliError::Diagnostics(vec![problem.help.into_iter().fold(diagnostic, Diagnostic::help)])
+    })?;
     let wit = wit_text(&plugin).map_err(CliError::Failed)?;
     if out.is_json() {
         out.json(&shape(&plugin, &wit))?;
@@ -66,7 +70,8 @@ pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError>
 fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     let workspace = &app.settings.workspace;
     let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
-    let by_name = folders.flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{named}.{ext}"))));
+    let by_name =
+        folders.flat_map(|folder| ["", ".wasm", ".wat"].map(|ending| folder.join(format!("{named}{ending}"))));
     let mut tried = vec![PathBuf::from(named)];
     tried.extend(by_name);
     tried.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {

@@ -142,8 +142,14 @@ pub(super) fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), CliError>
 /// There is no such job; says which it may have been.
 pub(super) fn no_job(catalog: &Catalog, id: &str) -> CliError {
     let near = nearest(id, catalog.graph.dependencies.keys().map(String::as_str));
-    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    CliError::NotFound(format!("there is no job `{id}`{near}"))
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if id.contains(['/', '.']) => {
+            "a job is named by its id, not by its file; `jobcontrol jobs` lists them".to_owned()
+        }
+        None => "`jobcontrol jobs` lists them".to_owned(),
+    };
+    CliError::NotFound(format!("there is no job `{id}`; {help}"))
 }
 
 type Requests = BTreeMap<String, Request>;

@@ -139,7 +139,7 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
     let shown = folder.display();
     if !folder.is_dir() {
         let what = if folder.exists() { "is no folder" } else { "is missing" };
-        return Err(format!("the jobs folder `{shown}` {what}"));
+        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
     }
     let mut read = Folder::default();
     let real = folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
@@ -261,7 +261,15 @@ impl<'a> PluginFinder<'a> {
         let folder = Path::new(folder);
         if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
             let path: PathBuf = folder.join(written).components().collect();
-            return if path.exists() { Ok(path) } else { Err(missing(&function.plugin, &[path], &[])) };
+            if path.exists() {
+                return Ok(path);
+            }
+            let mut problem = missing(&function.plugin, &[path], &[]);
+            if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
+                let near = format!("did you mean `./{}`? a path is relative to the manifest", name.display());
+                problem.help.insert(0, near);
+            }
+            return Err(problem);
         }
         let folders: Vec<_> =
             std::iter::once(folder.to_owned()).chain(self.workspace.plugins.iter().cloned()).collect();

@@ -14,6 +14,29 @@ use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
 
+/// What other tools call a key, and what it is called here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("name", "id"),
+    ("description", "notes"),
+    ("call", "function"),
+    ("run", "function"),
+    ("uses", "function"),
+    ("arguments", "args"),
+    ("params", "kwargs"),
+    ("parameters", "kwargs"),
+    ("inputs", "kwargs"),
+    ("with", "kwargs"),
+    ("depends_on", "dependencies"),
+    ("depends-on", "dependencies"),
+    ("after", "dependencies"),
+    ("permissions", "grants"),
+];
+
+/// The key that a word of another tool stands for here.
+fn meant(word: &str, known: &[&str]) -> Option<&'static str> {
+    SYNONYMS.iter().find(|(other, key)| *other == word && known.contains(key)).map(|(_, key)| *key)
+}
+
 /// A mapping being read.
 pub(super) struct Fields<'a> {
     pub(super) source: &'a Arc<Source>,
@@ -60,7 +83,7 @@ impl<'a> Fields<'a> {
     /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as unknown, and nothing is missing.
     pub(super) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
         let names = self.entries.iter().map(|(k, _)| k.name.as_str()).filter(|name| !known.contains(name));
-        names.into_iter().any(|name| nearest(name, known.iter().copied()) == Some(key))
+        names.into_iter().any(|name| meant(name, known).or_else(|| nearest(name, known.iter().copied())) == Some(key))
     }
 
     /// Takes a string.
@@ -97,7 +120,11 @@ impl<'a> Fields<'a> {
             NodeKind::Seq(items) => Some(items),
             NodeKind::Scalar(Value::Null) => Some(Vec::new()),
             _ => {
-                self.report(Code::WrongKind, node.span, format!("`{key}` is a list, found {found}"), None);
+                let help = match node.kind {
+                    NodeKind::Map(_) => Some("begin each entry with a dash: `- ..`".to_owned()),
+                    _ => Some(format!("write `[{}]`", node.text)).filter(|_| !node.text.contains('\n')),
+                };
+                self.report(Code::WrongKind, node.span, format!("`{key}` is a list, found {found}"), help);
                 None
             }
         }
@@ -127,7 +154,8 @@ impl<'a> Fields<'a> {
                     format!("`{}` is not supported yet", key.name),
                 )
             } else {
-                let help = match nearest(&key.name, known.iter().chain(later).copied()) {
+                let near = || nearest(&key.name, known.iter().chain(later).copied());
+                let help = match meant(&key.name, known).or_else(near) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the keys here are {}", known.join(", ")),
                 };

@@ -2,6 +2,7 @@
 //!
 //! - `decode`: the bytes of a file to its text
 //! - `node`: YAML as a tree in which every value keeps its place and its tag
+//! - `syntax`: what is wrong with a text that is no YAML
 //! - `environment`: `${NAME}` in scalars
 //! - `fields`: the keys of one mapping, each read once, with what is unknown or of the wrong kind reported
 //! - `units`: sizes and durations
@@ -16,6 +17,7 @@ mod node;
 mod parse;
 mod rights;
 mod settings;
+mod syntax;
 mod units;
 
 pub use decode::decode;

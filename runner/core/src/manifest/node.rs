@@ -18,6 +18,8 @@ use crate::value::Value;
 
 use super::environment::Environment;
 use super::environment::Refusal;
+use super::syntax::offset_of;
+use super::syntax::syntax_error;
 
 const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
 
@@ -162,66 +164,6 @@ pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
     Some(Reader { source, environment: Some(environment), problems }.node(raw, false))
 }
 
-fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
-    let text = error.to_string();
-    let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-    let offset = error.location().map(|l| offset_of(&source.text, l.line(), l.column()));
-    let span = offset.map_or_else(Span::default, |start| Span::new(start, token_end(&source.text, start)));
-    if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
-        let key = key.split(", set").next().unwrap_or(key);
-        let message = format!("the key `{key}` is given twice");
-        return Diagnostic::at(Code::DuplicateKey, source, span, message).help("keep one of the two");
-    }
-    if message.starts_with("multiple YAML documents") {
-        return Diagnostic::at(Code::SeveralDocuments, source, span, "a manifest is one YAML document")
-            .help("write the jobs as a list below `jobs:`");
-    }
-    if message.starts_with("budget breached") {
-        if message.contains("Depth {") {
-            let first = Span::new(span.start, span.end.min(span.start + 1));
-            return Diagnostic::at(Code::TooDeep, source, first, "lists and mappings are nested too deep here")
-                .help("they may lie 64 deep in each other, the manifest's own keys counted");
-        }
-        return Diagnostic::at(Code::TooManyValues, source, span, "the file unfolds to too many values")
-            .help("it may hold 250,000 values, with what its aliases repeat counted each time");
-    }
-    if let Some(tab) = offset.and_then(|at| indenting_tab(&source.text, at)) {
-        let message = "a line is indented with a tab, and YAML indents with spaces alone";
-        let help = "put spaces in its place, two a level; most editors can do so for the whole file";
-        return Diagnostic::at(Code::TabIndentation, source, tab, message).help(help);
-    }
-    Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}"))
-}
-
-/// The tabs that indent the line on which `at` is, or the one after it, where the parser was when it gave up.
-fn indenting_tab(text: &str, at: usize) -> Option<Span> {
-    let start = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
-    let mut line_start = start;
-    for line in text[start..].split_inclusive('\n').take(2) {
-        let indent = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
-        if let Some(tab) = indent.find('\t') {
-            let tabs = indent[tab..].chars().take_while(|c| *c == '\t').count();
-            return Some(Span::new(line_start + tab, line_start + tab + tabs));
-        }
-        line_start += line.len();
-    }
-    None
-}
-
-/// The byte offset of a 1-based line and column in characters.
-fn offset_of(text: &str, line: u64, column: u64) -> usize {
-    let mut start = 0;
-    for _ in 1..line {
-        match text[start..].find('\n') {
-            Some(at) => start += at + 1,
-            None => return text.len(),
-        }
-    }
-    let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
-    let in_line = text[start..].char_indices().nth(column).map_or(text.len() - start, |(at, _)| at);
-    start + in_line
-}
-
 /// The end of a list or mapping that begins at `start`, as far as it stands on that line: its bracket, or the line's end.
 fn collection_end(text: &str, start: usize) -> usize {
     let rest = text[start..].split(['\n', '\r']).next().unwrap_or("");
@@ -258,12 +200,6 @@ fn line_end(text: &str, start: usize) -> usize {
     let line = text[start..].lines().next().unwrap_or("");
     let line = line.split(" #").next().unwrap_or(line).trim_end();
     start + line.len().max(usize::from(!line.is_empty()))
-}
-
-fn token_end(text: &str, start: usize) -> usize {
-    let rest = text.get(start..).unwrap_or("");
-    let token = rest.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(rest.len());
-    start + token.max(rest.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8))
 }
 
 struct Reader<'a> {
@@ -428,13 +364,5 @@ mod tests {
         assert_eq!(shown("[a, # ]\n b]"), "[a,");
         assert_eq!(shown("[a,\r\n b]"), "[a,");
         assert_eq!(shown("key: value # comment\n"), "key: value");
-    }
-
-    #[test]
-    fn tabs_that_indent_are_found_where_the_parser_gave_up() {
-        let text = "a:\n \t\tb: 1\n";
-        assert_eq!(indenting_tab(text, 7), Some(Span::new(4, 6)));
-        assert_eq!(indenting_tab(text, 0), Some(Span::new(4, 6)));
-        assert_eq!(indenting_tab("a: \tb\n", 3), None);
     }
 }

@@ -6,6 +6,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
 use crate::job::Arg;
 use crate::job::ArgNode;
 use crate::job::FunctionRef;
@@ -292,7 +293,11 @@ impl Parser<'_> {
                 return nothing;
             }
             (Some(tag), _) => {
-                let help = Some("the tags here are `!retval` and `!!binary`".to_owned());
+                let help = match nearest(tag, ["!retval"]) {
+                    Some(near) => format!("did you mean `{near} {}`?", node.text),
+                    None => "the tags here are `!retval` and `!!binary`".to_owned(),
+                };
+                let help = Some(help);
                 fields.report(Code::UnknownTag, span, format!("unknown tag `{tag}`"), help);
                 return nothing;
             }
@@ -301,6 +306,11 @@ impl Parser<'_> {
             NodeKind::Scalar(value) => ArgNode::Scalar(value),
             NodeKind::Seq(items) => ArgNode::List(items.into_iter().map(|item| self.arg(item, fields)).collect()),
             NodeKind::Map(entries) => {
+                if entries.iter().any(|(key, _)| !matches!(key.kind, NodeKind::Scalar(_))) {
+                    let help = "`{{ .. }}` is not filled in here; `!retval JOB` stands for what a job returned";
+                    fields.report(Code::WrongKind, span, "a key is a name, found more", Some(help.to_owned()));
+                    return nothing;
+                }
                 let entries = entries.into_iter();
                 ArgNode::Map(entries.map(|(key, value)| (as_key(&key), self.arg(value, fields))).collect())
             }

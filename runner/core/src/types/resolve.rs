@@ -129,6 +129,10 @@ impl Walk<'_> {
             Type::Variant(variant) => Some(format!("`{ty}` has the cases {}", listed(variant.names()))),
             Type::Enum(cases) => Some(format!("`{ty}` has the cases {}", listed(cases.names()))),
             Type::Flags(_) => Some(format!("`{ty}` is written as a list of names")),
+            Type::List(_) | Type::Tuple(_) => {
+                Some("write a list: `[.., ..]`, or lines that begin with `- `".to_owned())
+            }
+            Type::Bool => Some("write `true` or `false`, without quotes".to_owned()),
             _ => None,
         };
         self.problem(Code::WrongType, arg.span, format!("expected {ty}, found {found}"), help)
@@ -272,6 +276,14 @@ impl Walk<'_> {
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), Type::String) => {
                 let help = Some("write it in quotes".to_owned());
                 self.problem(Code::WrongType, arg.span, format!("expected string, found {}", value.kind()), help)
+            }
+            (Value::String(text), _) if text.starts_with("!retval ") => {
+                let help = Some(format!("without the quotes, `{text}` stands for what the job returned"));
+                self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help)
+            }
+            (Value::String(text), Type::Int(_) | Type::F32 | Type::F64) if text.parse::<f64>().is_ok() => {
+                let help = Some(format!("write it without quotes: {text}"));
+                self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help)
             }
             (value, ty) => self.mismatch(arg, ty, value.kind()),
         }
