@@ -146,7 +146,7 @@ kwargs: { name: text, list: [1.5, true] }
 dependencies: [three]
 timeout: 90s
 limits: { memory: 64 MiB, log_records: 7 }
-grants: { files: [{ host: ./data, guest: /data, mode: write }], env: [{ A: b }] }
+grants: { files: [{ host: ./data, guest: /data, mode: write }], env: { A: b } }
 protected: true
 ";
 
