@@ -58,6 +58,7 @@ macro_rules! cases {
 }
 
 cases! {
+    above_the_ceiling
     alias_bomb
     argument_given_twice
     bad_durations_and_sizes

@@ -200,7 +200,7 @@ impl fmt::Display for Retry {
             (Backoff::Fixed, false) => write!(f, "{initial} apart")?,
             (Backoff::Fixed, true) => write!(f, "at most {initial} apart")?,
             (Backoff::Exponential, false) => {
-                write!(f, "{initial} apart and then twice as long each time, {max} at most")?
+                write!(f, "{initial} apart and then twice as long each time, {max} at most")?;
             }
             (Backoff::Exponential, true) => {
                 write!(f, "at most {initial} apart and then twice as long each time, {max} at most")?;

@@ -36,7 +36,7 @@ pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
                 }
             }
             Err(message) => {
-                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()))
+                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()));
             }
         }
     }
@@ -53,7 +53,9 @@ pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
         if let Some(number) = limit(&node, key, &mut limits, &mut inner)
             && let Some(max) = ceiling.limit(key).filter(|max| number > *max)
         {
-            let help = format!("jobcontrol.yaml allows {max} at most");
+            let unit = limits.by_key(key).map(|limit| limit.unit);
+            let most = if unit == Some(Unit::Bytes) { show_bytes(max) } else { max.to_string() };
+            let help = format!("jobcontrol.yaml allows {most} at most");
             inner.report(
                 Code::AboveCeiling,
                 node.span,
@@ -194,7 +196,7 @@ fn env_grants(node: Node, fields: &mut Fields<'_>, out: &mut Vec<EnvGrant>) {
                 let name = key_text(&key);
                 match value.kind {
                     _ if !valid_variable(&name) => {
-                        fields.report(Code::VariableName, key.span, "this is no name of a variable", help())
+                        fields.report(Code::VariableName, key.span, "this is no name of a variable", help());
                     }
                     NodeKind::Scalar(Value::String(text)) => {
                         out.push(EnvGrant { name, value: Some(text), span: key.span });

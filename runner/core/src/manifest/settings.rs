@@ -77,7 +77,7 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
         match units::duration(&text) {
             Ok(timeout) => settings.ceiling.timeout = Some(timeout),
             Err(message) => {
-                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()))
+                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()));
             }
         }
     }

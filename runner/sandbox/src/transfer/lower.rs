@@ -197,7 +197,7 @@ impl<T> Writer<'_, '_, T> {
         }
         let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
         let tag = if matches!(encoding, StringEncoding::CompactUtf16) { UTF16 } else { 0 };
-        Ok((self.allocate(2, &bytes)?, bytes.len() / 2 | tag))
+        Ok((self.allocate(2, &bytes)?, (bytes.len() / 2) | tag))
     }
 
     fn allocate(&mut self, align: u32, bytes: &[u8]) -> Result<usize> {
