@@ -104,7 +104,8 @@ fn cached() -> (Folder, Vec<PathBuf>) {
     let folder = Folder::new().guest("loop_endless.wat").file("jobs/j.yaml", QUICK);
     folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
     let entries = std::fs::read_dir(folder.path("cache")).expect("a cache");
-    let entries = entries.map(|entry| entry.expect("an entry").path()).collect();
+    let entries = entries.map(|entry| entry.expect("an entry").path());
+    let entries = entries.filter(|path| path.extension().is_some_and(|ext| ext == "cwasm")).collect();
     (folder, entries)
 }
 
@@ -123,7 +124,9 @@ fn compiled_code_is_kept_in_a_folder_of_the_users_own() {
 fn an_entry_that_is_damaged_is_made_anew() {
     let (folder, entries) = cached();
     let good = std::fs::read(&entries[0]).expect("an entry");
-    for damaged in [&b""[..], &b"garbage"[..], &good[..64], &good[..good.len() / 2]] {
+    let mut tampered = good.clone();
+    tampered[good.len() / 2] ^= 1;
+    for damaged in [&b""[..], &b"garbage"[..], &good[..64], &good[..good.len() / 2], &tampered] {
         // Put there as a new file: the old one may still be mapped.
         let other = folder.path("cache/other");
         std::fs::write(&other, damaged).expect("a damaged entry");
@@ -131,6 +134,42 @@ fn an_entry_that_is_damaged_is_made_anew() {
         folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
         assert_eq!(std::fs::read(&entries[0]).expect("an entry"), good);
     }
+}
+
+#[test]
+fn several_processes_fill_one_cache_at_once() {
+    let folder = Folder::new().guest("loop_endless.wat").file("jobs/j.yaml", QUICK);
+    let start = |i: i32| {
+        let store = format!("sqlite:{i}.db");
+        folder.start(&["run", "j", "--cache", "cache", "--store", &store])
+    };
+    let running: Vec<_> = (0..4).map(start).collect();
+    for child in running {
+        let answer: Answer = child.wait_with_output().expect("its end").into();
+        answer.code(0).stdout("7\n");
+    }
+    folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
+    let left = std::fs::read_dir(folder.path("cache")).expect("a cache").count();
+    assert_eq!(left, 2, "one entry with its seal");
+}
+
+#[test]
+fn a_cache_is_pruned() {
+    let (folder, entries) = cached();
+    folder.write("cache/0123-0123456789abcdef.cwasm", "of another version");
+    let prune = |more: &[&str]| {
+        let arguments: Vec<_> = ["cache", "prune", "--cache", "cache"].iter().chain(more).copied().collect();
+        folder.run(&arguments).code(0)
+    };
+    prune(&["--dry-run"]).stdout("would remove 1 compiled plugin (18 bytes)\n");
+    prune(&[]).stdout("removed 1 compiled plugin (18 bytes)\n");
+    prune(&[]).stdout("nothing to remove\n");
+    assert!(entries[0].exists());
+    prune(&["--unused-for", "1d"]).stdout("nothing to remove\n");
+    let all = prune(&["--all"]);
+    assert!(all.stdout.starts_with("removed 1 compiled plugin ("), "{all:#?}");
+    assert_eq!(std::fs::read_dir(folder.path("cache")).expect("a cache").count(), 0);
+    folder.run(&["run", "j", "--cache", "cache"]).code(0).stdout("7\n");
 }
 
 #[test]

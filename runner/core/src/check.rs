@@ -1,5 +1,6 @@
 //! Jobs and signatures to a graph that fits, or all that is wrong with them at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use crate::diagnostic::Span;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::job::Arg;
+use crate::job::ArgNode;
 use crate::job::Job;
 use crate::plugin::Plugin;
 use crate::types::Problem;
@@ -142,7 +144,7 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
         problem.help.iter().fold(diagnostic, |diagnostic, help| diagnostic.help(help))
     })?;
     let signature = plugin
-        .find(&job.function.export)
+        .find(job.function.export.as_deref())
         .map_err(|problem| at(problem.code, problem.message).maybe_help(problem.help))?;
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
@@ -175,7 +177,7 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
         let mut problems = Vec::new();
         for ((name, ty), arg) in checked.signature.params.iter().zip(bound) {
             if let Some(arg) = arg {
-                resolve(arg, name, ty, &retvals, &mut problems);
+                resolve(&arg, name, ty, &retvals, &mut problems);
             }
         }
         out.extend(problems.into_iter().map(|problem| diagnose(graph, job, problem)));
@@ -207,7 +209,24 @@ impl Retvals for SignatureRetvals<'_> {
 }
 
 /// Which argument goes to which parameter, in declared order; none where an optional one was left out.
-pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<&'a Arg>> {
+pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<Cow<'a, Arg>>> {
+    if signature.command {
+        return vec![Some(Cow::Owned(argv(job, out)))];
+    }
+    bind_function(job, signature, out).into_iter().map(|arg| arg.map(Cow::Borrowed)).collect()
+}
+
+/// A command's one parameter is the list of all that `args` has.
+fn argv(job: &Job, out: &mut Vec<Diagnostic>) -> Arg {
+    if let Some((key, _)) = job.kwargs.first() {
+        let message = format!("`{}` is a command, which has no parameters by name", job.function);
+        let help = "its arguments are strings, one an entry of `args`";
+        out.push(Diagnostic::at(Code::UnknownParameter, &job.place.source, key.span, message).help(help));
+    }
+    Arg { node: ArgNode::List(job.args.clone()), span: job.place.args.unwrap_or(job.place.function) }
+}
+
+fn bind_function<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<&'a Arg>> {
     let source = &job.place.source;
     let shown = || format!("the function is `{signature}`");
     let mut bound: Vec<Option<&Arg>> = signature.params.iter().map(|_| None).collect();

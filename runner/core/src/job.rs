@@ -56,27 +56,58 @@ pub struct Place {
     pub kwargs: Option<Span>,
 }
 
-/// `PATH:EXPORT`, what a job calls.
+/// `PATH[@sha256:HEX][:EXPORT]`, what a job calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionRef {
     /// The plugin as written: a bare name, or a path relative to the manifest.
     pub plugin: String,
-    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`.
-    pub export: String,
+    /// The only bytes that will do: SHA-256 in 64 lower-case hexadecimal digits.
+    pub digest: Option<String>,
+    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`; none for a plugin that is a command.
+    pub export: Option<String>,
 }
 
+/// What comes between a plugin and the digest it is pinned to.
+const PINNED: &str = "@sha256:";
+
 impl FunctionRef {
-    /// Reads `PLUGIN:EXPORT`; the export begins after the first colon.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (plugin, export) = text.split_once(':')?;
-        let whole = !plugin.is_empty() && !export.is_empty();
-        whole.then(|| Self { plugin: plugin.to_owned(), export: export.to_owned() })
+    /// Reads `PATH[@sha256:HEX][:EXPORT]`, split at the first colon after the digest, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (plugin, digest, export) = match text.split_once(PINNED) {
+            Some((plugin, rest)) => {
+                let (digest, export) = rest.split_once(':').map_or((rest, None), |(d, e)| (d, Some(e)));
+                (plugin, Some(digest), export)
+            }
+            None => text.split_once(':').map_or((text, None, None), |(plugin, export)| (plugin, None, Some(export))),
+        };
+        // Without a colon it is a command: a bare name, or the path of a plugin's file.
+        let is_file = plugin.ends_with(".wasm") || plugin.ends_with(".wat");
+        let is_command = || is_file || !plugin.contains(|c: char| "./\\#".contains(c) || c.is_whitespace());
+        let whole = export.map_or_else(is_command, |export| !export.is_empty() && !export.starts_with(':'));
+        if plugin.is_empty() || !whole {
+            return Err(format!("`{text}` names no function of a plugin"));
+        }
+        if let Some(digest) = digest
+            && (digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return Err(format!("`{digest}` is no SHA-256, which has 64 hexadecimal digits"));
+        }
+        let digest = digest.map(str::to_ascii_lowercase);
+        Ok(Self { plugin: plugin.to_owned(), digest, export: export.map(str::to_owned) })
     }
 }
 
 impl fmt::Display for FunctionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.plugin, self.export)
+        f.write_str(&self.plugin)?;
+        if let Some(digest) = &self.digest {
+            write!(f, "{PINNED}{digest}")?;
+        }
+        self.export.as_ref().map_or(Ok(()), |export| write!(f, ":{export}"))
     }
 }
 
@@ -269,5 +300,33 @@ impl Grants {
             ("files".to_owned(), Value::List(files.collect())),
             ("env".to_owned(), Value::Map(env.collect())),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_written_as_it_was_read() {
+        let digest = "ab".repeat(32);
+        for text in ["sales:f", "./sub/x.wasm:ns:pkg/iface@1.0.0#f", "tool", "./tool.wasm"] {
+            assert_eq!(FunctionRef::parse(text).unwrap().to_string(), text);
+        }
+        for text in [format!("sales@sha256:{digest}:ns:pkg/iface#f"), format!("tool@sha256:{digest}")] {
+            let read = FunctionRef::parse(&text).unwrap();
+            assert_eq!((read.to_string(), read.digest.as_deref()), (text, Some(digest.as_str())));
+        }
+        let upper = FunctionRef::parse(&format!("x@sha256:{}:f", digest.to_uppercase())).unwrap();
+        assert_eq!(upper.digest, Some(digest));
+    }
+
+    #[test]
+    fn a_function_without_a_plugin_or_with_half_a_digest_is_refused() {
+        for text in
+            ["", ":f", "x:", "x::f", "sales.f", "sales/f", "sales#f", "x@sha256:", "x@sha256:abc:f", "@sha256:abc:f"]
+        {
+            assert!(FunctionRef::parse(text).is_err(), "{text}");
+        }
     }
 }

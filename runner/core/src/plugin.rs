@@ -4,15 +4,43 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
+use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::types::Signature;
 use crate::types::same_name;
+
+/// What a plugin's file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PluginKind {
+    /// A component.
+    Component,
+    /// A core module that carries its WIT.
+    WitModule,
+    /// A core module whose exports take and return plain numbers.
+    NumericModule,
+    /// A core module that is a WASI preview1 command.
+    CommandModule,
+}
+
+impl PluginKind {
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Component => "component",
+            Self::WitModule => "core module with WIT",
+            Self::NumericModule => "core module with numeric exports",
+            Self::CommandModule => "WASI preview1 command",
+        }
+    }
+}
 
 /// A plugin as it was read.
 #[derive(Clone, Debug)]
 pub struct Plugin {
     /// The file, as a person would type it.
     pub path: PathBuf,
+    /// What the file holds.
+    pub kind: PluginKind,
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub digest: Arc<str>,
     /// The file's bytes.
@@ -37,12 +65,16 @@ pub struct NoSuchExport {
 }
 
 impl Plugin {
-    /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left out.
+    /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left out; none for the
+    /// function of a command.
     ///
     /// # Errors
     ///
     /// None, or more than one.
-    pub fn find(&self, export: &str) -> Result<&Arc<Signature>, NoSuchExport> {
+    pub fn find(&self, export: Option<&str>) -> Result<&Arc<Signature>, NoSuchExport> {
+        let Some(export) = export else {
+            return self.functions.iter().find(|f| f.command).ok_or_else(|| self.no_command());
+        };
         let (interface, name) = match export.rsplit_once('#') {
             Some((interface, name)) => (Some(interface), name),
             None => (None, export),
@@ -55,7 +87,7 @@ impl Plugin {
             (_, Some(function)) if interface.is_none() => Ok(function),
             ([], _) => Err(self.missing(export, name)),
             (several, _) => {
-                let names = several.iter().map(|f| format!("`{}`", f.export())).collect::<Vec<_>>();
+                let names = several.iter().map(|f| format!("`{}`", self.shortest(f))).collect::<Vec<_>>();
                 Err(NoSuchExport {
                     code: Code::AmbiguousFunction,
                     message: format!("`{export}` is exported by {} interfaces", several.len()),
@@ -65,18 +97,49 @@ impl Plugin {
         }
     }
 
+    /// The shortest name by which [`Plugin::find`] finds this function and no other: `f`, `iface#f`, `ns:pkg/iface#f`,
+    /// or that with its version. Empty for a command.
+    pub fn shortest(&self, function: &Signature) -> String {
+        let Some(full) = function.interface.as_deref().filter(|_| !function.command) else {
+            return if function.command { String::new() } else { function.name.clone() };
+        };
+        let unversioned = full.split('@').next().unwrap_or(full);
+        let bare = unversioned.rsplit('/').next().unwrap_or(unversioned);
+        let name = &function.name;
+        let candidates = [name.clone(), format!("{bare}#{name}"), format!("{unversioned}#{name}")];
+        let is_it = |candidate: &String| self.find(Some(candidate)).is_ok_and(|found| **found == *function);
+        candidates.into_iter().find(is_it).unwrap_or_else(|| format!("{full}#{name}"))
+    }
+
+    fn no_command(&self) -> NoSuchExport {
+        let shown = self.path.display();
+        let message = format!("`{shown}` is no command, so one of its functions must be named");
+        let names: Vec<_> = self.functions.iter().map(|f| self.shortest(f)).collect();
+        let help = match names.as_slice() {
+            [] => "it exports no function at all".to_owned(),
+            names => format!("write `PLUGIN:FUNCTION`; it exports {}", listed(names.iter().map(String::as_str))),
+        };
+        NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
+    }
+
     fn missing(&self, export: &str, name: &str) -> NoSuchExport {
-        let message = format!("`{}` exports no function `{export}`", self.path.display());
+        let shown = self.path.display();
+        if self.functions.iter().all(|f| f.command) && !self.functions.is_empty() {
+            let message = format!("`{shown}` is a command, which exports no functions");
+            let help = "name the plugin alone, without a colon; its `args` are strings".to_owned();
+            return NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) };
+        }
+        let message = format!("`{shown}` exports no function `{export}`");
         if let Some((name, reason)) = self.refused.iter().find(|(refused, _)| same_name(refused, name)) {
             let message = format!("`{name}` cannot be a job's function: {reason}");
             return NoSuchExport { code: Code::NotCallable, message, help: None };
         }
-        let names: Vec<_> = self.functions.iter().map(|f| f.export()).collect();
+        let names: Vec<_> = self.functions.iter().map(|f| self.shortest(f)).collect();
         let bare = self.functions.iter().map(|f| f.name.as_str());
         let help = match nearest(name, bare) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.is_empty() => "it exports no function at all".to_owned(),
-            None => format!("it exports {}", crate::diagnostic::listed(names.iter().map(String::as_str))),
+            None => format!("it exports {}", listed(names.iter().map(String::as_str))),
         };
         NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
     }
@@ -91,16 +154,6 @@ fn is_interface(function: &Signature, wanted: &str) -> bool {
     [full, unversioned, bare].contains(&wanted)
 }
 
-impl Signature {
-    /// How a manifest names it beside others: `f`, or `ns:pkg/iface#f`.
-    pub fn export(&self) -> String {
-        match &self.interface {
-            Some(interface) => format!("{}#{}", interface.split('@').next().unwrap_or(interface), self.name),
-            None => self.name.clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,10 +166,12 @@ mod tests {
                 params: Vec::new(),
                 result: None,
                 docs: None,
+                command: false,
             })
         });
         Plugin {
             path: "p.wasm".into(),
+            kind: PluginKind::Component,
             digest: "0".into(),
             bytes: Arc::from([]),
             functions: functions.collect(),
@@ -129,16 +184,42 @@ mod tests {
     fn an_export_is_found_by_each_of_its_names() {
         let plugin = plugin(&[(None, "add-two"), (Some("a:b/math@1.0.0"), "mul")]);
         for name in ["add-two", "add_two", "mul", "math#mul", "a:b/math#mul", "a:b/math@1.0.0#mul"] {
-            assert!(plugin.find(name).is_ok(), "{name}");
+            assert!(plugin.find(Some(name)).is_ok(), "{name}");
         }
-        assert_eq!(plugin.find("other#mul").unwrap_err().message, "`p.wasm` exports no function `other#mul`");
+        assert_eq!(plugin.find(Some("other#mul")).unwrap_err().message, "`p.wasm` exports no function `other#mul`");
     }
 
     #[test]
     fn what_cannot_be_found_is_explained() {
         let plugin = plugin(&[(Some("a:b/x"), "f"), (Some("a:b/y"), "f"), (None, "total")]);
-        assert_eq!(plugin.find("f").unwrap_err().help.unwrap(), "write one of `a:b/x#f`, `a:b/y#f`");
-        assert_eq!(plugin.find("totel").unwrap_err().help.unwrap(), "did you mean `total`?");
-        assert_eq!(plugin.find("open").unwrap_err().message, "`open` cannot be a job's function: resource");
+        assert_eq!(plugin.find(Some("f")).unwrap_err().help.unwrap(), "write one of `x#f`, `y#f`");
+        assert_eq!(plugin.find(Some("totel")).unwrap_err().help.unwrap(), "did you mean `total`?");
+        assert_eq!(plugin.find(Some("open")).unwrap_err().message, "`open` cannot be a job's function: resource");
+    }
+    #[test]
+    fn each_function_has_a_shortest_name_that_finds_it() {
+        let exports = [
+            (None, "f"),
+            (Some("a:b/x@1.0.0"), "f"),
+            (Some("a:c/x@1.0.0"), "f"),
+            (Some("a:c/x@2.0.0"), "f"),
+            (Some("a:b/y"), "g"),
+        ];
+        let plugin = plugin(&exports);
+        let names: Vec<_> = plugin.functions.iter().map(|f| plugin.shortest(f)).collect();
+        assert_eq!(names, ["f", "a:b/x#f", "a:c/x@1.0.0#f", "a:c/x@2.0.0#f", "g"]);
+        for (function, name) in plugin.functions.iter().zip(&names) {
+            assert_eq!(plugin.find(Some(name)), Ok(function));
+        }
+    }
+
+    #[test]
+    fn a_command_is_named_by_its_plugin_alone() {
+        let mut command = plugin(&[]);
+        command.functions.push(Arc::new(Signature::command(None)));
+        assert!(command.find(None).is_ok());
+        assert!(command.find(Some("main")).unwrap_err().message.ends_with("is a command, which exports no functions"));
+        let no_command = plugin(&[(None, "total")]).find(None).unwrap_err();
+        assert_eq!(no_command.help.unwrap(), "write `PLUGIN:FUNCTION`; it exports `total`");
     }
 }

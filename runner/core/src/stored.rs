@@ -28,7 +28,7 @@ use crate::value::Value;
 pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job, String> {
     let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
     let function = text("function").ok_or("its configuration names no function")?;
-    let function = FunctionRef::parse(&function).ok_or_else(|| format!("`{function}` names no function"))?;
+    let function = FunctionRef::parse(&function)?;
     let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
     let nowhere = Span::default();
     let place = Place {

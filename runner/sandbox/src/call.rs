@@ -35,6 +35,7 @@ use wasmtime_wasi::I32Exit;
 use crate::BuildInfo;
 use crate::SandboxError;
 use crate::Sink;
+use crate::command;
 use crate::engine;
 use crate::engine::TICK;
 use crate::engine::Ticker;
@@ -47,6 +48,7 @@ use crate::host::Signal;
 use crate::limits::Limiter;
 use crate::limits::hit;
 use crate::loader::Compiler;
+use crate::loader::Loaded;
 use crate::traceback;
 use crate::transfer::Args;
 use crate::transfer::FUEL;
@@ -68,17 +70,32 @@ const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_mil
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Host>,
+    command_linker: wasmtime::Linker<Host>,
     ticker: Ticker,
     compiler: Compiler,
     clock: Arc<dyn Clock>,
-    loaded: Mutex<HashMap<Arc<str>, InstancePre<Host>>>,
+    loaded: Mutex<HashMap<Arc<str>, Linked>>,
+}
+
+/// A plugin's code with its imports.
+#[derive(Clone)]
+enum Linked {
+    Component(InstancePre<Host>),
+    Command(wasmtime::InstancePre<Host>),
 }
 
 /// A function ready to be called.
 #[derive(Clone)]
 pub struct Function {
-    pre: InstancePre<Host>,
-    export: ComponentExportIndex,
+    code: Code,
+    /// Whether it is a command, and what that finds as the first of its argv.
+    program: Option<Arc<str>>,
+}
+
+#[derive(Clone)]
+enum Code {
+    Export(InstancePre<Host>, ComponentExportIndex),
+    Command(wasmtime::InstancePre<Host>),
 }
 
 /// One attempt.
@@ -131,8 +148,9 @@ impl Sandbox {
         let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
         let engine = engine::running().map_err(|e| failed(&e))?;
         let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
+        let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
-        Ok(Self { engine, linker, ticker, compiler, clock, loaded: Mutex::default() })
+        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded: Mutex::default() })
     }
 
     /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
@@ -144,19 +162,29 @@ impl Sandbox {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
         // Held while compiling, so that two builds of one plugin do not both compile it.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let pre = match loaded.get(&plugin.digest) {
-            Some(pre) => pre.clone(),
+        let linked = match loaded.get(&plugin.digest) {
+            Some(linked) => linked.clone(),
             None => {
-                let component = self.compiler.load(&self.engine, plugin)?;
-                let pre = self.linker.instantiate_pre(&component).map_err(|e| failed(format!("{e:#}")))?;
-                loaded.insert(Arc::clone(&plugin.digest), pre.clone());
-                pre
+                let linked = match self.compiler.load(&self.engine, plugin)? {
+                    Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
+                    Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
+                };
+                let linked = linked.map_err(|e| failed(format!("{e:#}")))?;
+                loaded.insert(Arc::clone(&plugin.digest), linked.clone());
+                linked
             }
         };
         drop(loaded);
-        let export = find_export(pre.component(), signature)
-            .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))?;
-        Ok(Function { pre, export })
+        let code = match linked {
+            Linked::Component(pre) => {
+                let export = find_export(pre.component(), signature)
+                    .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))?;
+                Code::Export(pre, export)
+            }
+            Linked::Command(pre) => Code::Command(pre),
+        };
+        let program = || plugin.path.file_stem().unwrap_or_default().to_string_lossy().into();
+        Ok(Function { code, program: signature.command.then(program) })
     }
 
     /// Calls a function. Never panics and never errs: whatever happens is an outcome.
@@ -168,12 +196,12 @@ impl Sandbox {
             let what = "the size of the arguments, encoded,";
             return Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }"));
         }
-        let (wasi, streams) = match grant::context(&granted, &guest) {
+        let argv = function.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, &args));
+        let (wasi, streams) = match grant::context(&granted, &guest, &argv) {
             Ok(context) => context,
             Err(reason) => return arguments(reason),
         };
-        let host =
-            Host { limiter: Limiter::new(&limits), table: wasmtime::component::ResourceTable::new(), wasi, guest };
+        let host = Host { limiter: Limiter::new(&limits), wasi, guest };
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
@@ -230,9 +258,16 @@ async fn bounded<T>(
 }
 
 async fn run(store: &mut Store<Host>, function: &Function, args: &[Value]) -> wasmtime::Result<Returned> {
-    let instance = function.pre.instantiate_async(&mut *store).await?;
+    let (pre, export) = match &function.code {
+        Code::Export(pre, run) if function.program.is_some() => {
+            return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
+        }
+        Code::Export(pre, export) => (pre, export),
+        Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
+    };
+    let instance = pre.instantiate_async(&mut *store).await?;
     let callee = instance
-        .get_func(&mut *store, function.export)
+        .get_func(&mut *store, export)
         .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
     callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, Args(args)).await
 }
@@ -270,6 +305,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
     let mut failure = match error.downcast_ref::<Signal>() {
         Some(Signal::Skip(reason)) => return Outcome::Skipped(reason.clone()),
         Some(Signal::Fail(failure)) => (**failure).clone(),
+        Some(Signal::Exit(code)) => exited(*code),
         Some(Signal::Limit(message)) => Failure::new("limit", message),
         Some(Signal::Timeout) => {
             let timeout = show_duration(limits.timeout);
@@ -308,7 +344,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return Failure::new("arguments", reason);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return Failure::new("exit", format!("the plugin ended itself with exit code {}", exit.0));
+        return exited(exit.0);
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
@@ -325,6 +361,11 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
             None => Failure::new("trap", cause),
         },
     }
+}
+
+fn exited(code: i32) -> Failure {
+    let value = Some(Value::Int(code.into()));
+    Failure { value, ..Failure::new("exit", format!("the plugin ended itself with exit code {code}")) }
 }
 
 fn trap_text(trap: Trap) -> String {

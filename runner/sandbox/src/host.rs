@@ -14,10 +14,9 @@ use jobcontrol_core::limits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
-use wasmtime::component::ResourceTable;
-use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::BuildInfo;
 use crate::Sink;
@@ -31,6 +30,8 @@ pub(crate) enum Signal {
     Skip(String),
     #[error("{}", .0.message)]
     Fail(Box<Failure>),
+    #[error("exit code {0}")]
+    Exit(i32),
     #[error("{0}")]
     Limit(String),
     #[error("timeout")]
@@ -44,14 +45,13 @@ pub(crate) enum Signal {
 /// What the functions of the host work on.
 pub(crate) struct Host {
     pub(crate) limiter: Limiter,
-    pub(crate) table: ResourceTable,
-    pub(crate) wasi: WasiCtx,
+    pub(crate) wasi: WasiP1Ctx,
     pub(crate) guest: Arc<Guest>,
 }
 
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        self.wasi.ctx()
     }
 }
 

@@ -2,19 +2,24 @@
 //!
 //! In the order in which a call goes through:
 //!
+//! - `componentize`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
 //! - `signature`: what a plugin's binary says of itself, without compiling
 //! - `lookalike`: what a file is that is no plugin
 //! - `guard`: decoders over bytes that nobody vouches for
-//! - `loader`: compiled code, from the cache or from a child process
+//! - `loader`, `cache`: compiled code, from the cache or from a child process
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
-//! - `call`: a function and its arguments to an outcome
+//! - `call`, `command`: a function and its arguments to an outcome
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
 //! - `traceback`: a trap's call stack
 
 mod bindings;
+mod cache;
 mod call;
+mod command;
+mod componentize;
+mod core_module;
 mod engine;
 mod grant;
 mod guard;
@@ -22,6 +27,7 @@ mod host;
 mod limits;
 mod loader;
 mod lookalike;
+mod numeric;
 mod signature;
 mod traceback;
 mod transfer;
@@ -33,6 +39,8 @@ use std::sync::Arc;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::progress::Progress;
 
+pub use cache::PruneCache;
+pub use cache::Pruned;
 pub use call::Call;
 pub use call::Cancel;
 pub use call::Function;

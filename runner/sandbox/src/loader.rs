@@ -4,8 +4,6 @@ use std::hash::Hash;
 use std::hash::Hasher;
 use std::io::Read;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,15 +14,22 @@ use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::plugin::PluginKind;
 use jobcontrol_core::value::digest;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use wasmtime::Engine;
+use wasmtime::Module;
 use wasmtime::component::Component;
 
 use crate::SandboxError;
+use crate::cache::Cache;
+use crate::cache::PruneCache;
+use crate::cache::Pruned;
+use crate::componentize;
+use crate::componentize::form;
+use crate::componentize::is_wat;
 use crate::engine;
-use crate::signature::to_binary;
 
 /// How the child says that its time was up.
 const TIMED_OUT: i32 = 75;
@@ -38,46 +43,47 @@ pub struct Compiler {
     pub command: Vec<std::ffi::OsString>,
 }
 
+/// Compiled code, of either kind.
+pub(crate) enum Loaded {
+    Component(Component),
+    Command(Module),
+}
+
 impl Compiler {
-    /// The compiled component of a plugin.
+    /// The compiled code of a plugin.
     ///
     /// # Errors
     ///
     /// A cache folder that is not the user's own, a plugin that cannot be compiled within the limits, or a full disk.
-    pub(crate) fn load(&self, engine: &Engine, plugin: &Plugin) -> Result<Component, SandboxError> {
-        self.own_folder()?;
-        let binary = to_binary(&plugin.bytes, &plugin.path)
-            .map_err(|(_, what)| SandboxError::Plugin(format!("`{}` {what}", plugin.path.display())))?;
-        let entry = self.cache.join(format!("{}-{:016x}.cwasm", digest(&binary), fingerprint(engine)));
+    pub(crate) fn load(&self, engine: &Engine, plugin: &Plugin) -> Result<Loaded, SandboxError> {
+        let cache = Cache::open(&self.cache, fingerprint(engine)).map_err(SandboxError::Cache)?;
+        let key = key(plugin);
         // An entry that is damaged, or of another engine, is made anew.
-        if entry.exists()
-            && let Ok(component) = deserialize(engine, &entry)
-        {
-            return Ok(component);
+        if let Some(loaded) = cache.get(&key).and_then(|entry| deserialize(engine, &entry, plugin.kind).ok()) {
+            return Ok(loaded);
         }
-        self.compile(&plugin.path, &binary, &entry)?;
-        deserialize(engine, &entry)
-            .map_err(|e| SandboxError::Plugin(format!("`{}` cannot be loaded: {e:#}", plugin.path.display())))
+        let shown = plugin.path.display();
+        let refused = |what: String| SandboxError::Plugin(format!("`{shown}` {what}"));
+        let form = form(&plugin.bytes, &plugin.path).map_err(|(_, what)| refused(what))?;
+        let entry = self.compile(&cache, &key, &plugin.path, &form.binary)?;
+        deserialize(engine, &entry, plugin.kind).map_err(|e| refused(format!("cannot be loaded: {e:#}")))
     }
 
-    /// Compiled code is trusted, so nobody else may put any there.
-    fn own_folder(&self) -> Result<(), SandboxError> {
-        let cache = self.cache.display();
-        let failed = |e: std::io::Error| SandboxError::Cache(format!("the cache folder `{cache}`: {e}"));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.cache).map_err(failed)?;
-        let metadata = std::fs::metadata(&self.cache).map_err(failed)?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
-            return Err(SandboxError::Cache(format!(
-                "the cache folder `{cache}` is open to other users: run `chmod 700 {cache}`, or choose another with \
-                 `cache:` in jobcontrol.yaml"
-            )));
-        }
-        Ok(())
+    /// Takes out of the cache what nobody will use.
+    ///
+    /// # Errors
+    ///
+    /// A cache folder that is not the user's own, or cannot be read or written to.
+    pub fn prune(&self, what: &PruneCache<'_>) -> Result<Pruned, SandboxError> {
+        let engine = engine::compiling().map_err(|e| SandboxError::Engine(e.to_string()))?;
+        let cache = Cache::open(&self.cache, fingerprint(&engine)).map_err(SandboxError::Cache)?;
+        let shown = self.cache.display();
+        cache.prune(what).map_err(|e| SandboxError::Cache(format!("the cache folder `{shown}`: {e}")))
     }
 
-    fn compile(&self, shown: &Path, binary: &[u8], entry: &Path) -> Result<(), SandboxError> {
+    fn compile(&self, cache: &Cache, key: &str, shown: &Path, binary: &[u8]) -> Result<PathBuf, SandboxError> {
         let failed = |e: std::io::Error| SandboxError::Cache(format!("compiling `{}`: {e}", shown.display()));
-        let output = tempfile::NamedTempFile::new_in(&self.cache).map_err(failed)?;
+        let output = cache.begin().map_err(failed)?;
         let (program, arguments) = self
             .command
             .split_first()
@@ -95,9 +101,7 @@ impl Compiler {
             return Err(refusal(shown, &result));
         }
         sent.map_err(failed)?;
-        output.as_file().sync_all().map_err(failed)?;
-        output.persist(entry).map_err(|e| failed(e.error))?;
-        Ok(())
+        cache.put(key, output).map_err(failed)
     }
 }
 
@@ -122,17 +126,31 @@ fn refusal(shown: &Path, result: &std::process::Output) -> SandboxError {
 fn fingerprint(engine: &Engine) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
+    componentize::VERSION.hash(&mut hasher);
     hasher.finish()
 }
 
-fn deserialize(engine: &Engine, entry: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was written by this program in a folder that nobody else can write to; see `own_folder`.
-    #[expect(unsafe_code, reason = "loading compiled code is trusting it")]
-    let loaded = unsafe { Component::deserialize_file(engine, entry) };
-    loaded
+/// What tells this plugin's entry from others: its bytes, and the name of a text, which is in its debug information.
+fn key(plugin: &Plugin) -> String {
+    if !is_wat(&plugin.path) {
+        return plugin.digest.to_string();
+    }
+    let name = plugin.path.file_name().unwrap_or_default();
+    format!("{}-{}", plugin.digest, &digest(name.as_encoded_bytes())[..16])
 }
 
-/// The child's whole life: a component's binary from standard input, compiled code to standard output. Bound in
+fn deserialize(engine: &Engine, entry: &Path, kind: PluginKind) -> wasmtime::Result<Loaded> {
+    // SAFETY: the file was written by this program in a folder that nobody else can write to; see `cache`.
+    #[expect(unsafe_code, reason = "loading compiled code is trusting it")]
+    unsafe {
+        match kind {
+            PluginKind::CommandModule => Module::deserialize_file(engine, entry).map(Loaded::Command),
+            _ => Component::deserialize_file(engine, entry).map(Loaded::Component),
+        }
+    }
+}
+
+/// The child's whole life: the binary of a component or a command from standard input, compiled code to standard output. Bound in
 /// memory and time before the first byte is read.
 ///
 /// # Errors
@@ -147,7 +165,9 @@ pub fn compile_stdin() -> Result<(), String> {
     let mut binary = Vec::new();
     std::io::stdin().lock().read_to_end(&mut binary).map_err(|e| e.to_string())?;
     let engine = engine::compiling().map_err(|e| e.to_string())?;
-    let compiled = engine.precompile_component(&binary).map_err(|e| format!("{:#}", e.root_cause()))?;
+    let is_component = wasmparser::Parser::is_component(&binary);
+    let compiled = if is_component { engine.precompile_component(&binary) } else { engine.precompile_module(&binary) };
+    let compiled = compiled.map_err(|e| format!("{:#}", e.root_cause()))?;
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&compiled).and_then(|()| stdout.flush()).map_err(|e| e.to_string())
 }

@@ -1,7 +1,5 @@
 //! What a plugin's binary says of itself, decoded and never compiled.
 
-use std::borrow::Cow;
-use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +8,10 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::plugin::PluginKind;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::signature_from_wit;
 use jobcontrol_core::value::digest;
-use wat::GenerateDwarf;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -23,8 +21,10 @@ use wit_parser::World;
 use wit_parser::WorldItem;
 use wit_parser::WorldKey;
 
-use super::lookalike;
+use crate::componentize::Form;
+use crate::componentize::form;
 use crate::guard::decoding;
+use crate::lookalike;
 
 /// Imports that are always linked, as package and major version; the functions of files, variables and the network are
 /// among them and refuse everything that was not granted.
@@ -69,72 +69,45 @@ pub fn read_plugin(path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
 ///
 /// What is wrong with the bytes, in words for the author of a manifest.
 pub fn read_plugin_bytes(bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
-    let problem = |code: Code, what: String| problem(code, shown, &what);
-    let binary = to_binary(&bytes, shown).map_err(|(code, what)| {
-        let help = (code == Code::NotWebAssembly).then(|| lookalike::describe(&bytes).1).flatten();
-        help.into_iter().fold(problem(code, what), PluginProblem::help)
-    })?;
-    let decoded = decode(&binary).map_err(|what| {
-        problem(Code::PluginDamaged, what).help("it may have been cut short: copy or build it again")
-    })?;
-    let (resolve, world) = world_of(&decoded).map_err(|what| problem(Code::PluginKind, what))?;
+    let problem = |code: Code, what: String| {
+        let help = match code {
+            Code::NotWebAssembly => lookalike::describe(&bytes).1,
+            Code::PluginDamaged => Some("it may have been cut short: copy or build it again"),
+            _ => None,
+        };
+        help.into_iter().fold(problem(code, shown, &what), PluginProblem::help)
+    };
+    let Form { kind, binary, mut refused } = form(&bytes, shown).map_err(|(code, what)| problem(code, what))?;
     let mut functions = Vec::new();
-    let mut refused = Vec::new();
-    for (interface, function) in exported(resolve, world) {
-        match callable(resolve, interface, function) {
-            Ok(signature) => functions.push(Arc::new(signature)),
-            Err(reason) => refused.push((function.name.clone(), reason)),
+    let imports = if kind == PluginKind::CommandModule {
+        functions.push(Arc::new(Signature::command(None)));
+        Vec::new()
+    } else {
+        let decoded = decode(&binary).map_err(|what| problem(Code::PluginDamaged, what))?;
+        let (resolve, world) = world_of(&decoded).map_err(|what| problem(Code::PluginKind, what))?;
+        for (interface, function) in exported(resolve, world) {
+            if interface.as_deref().is_some_and(is_run) {
+                functions.push(Arc::new(Signature::command(interface)));
+                continue;
+            }
+            match callable(resolve, interface, function) {
+                Ok(signature) => functions.push(Arc::new(signature)),
+                Err(reason) => refused.push((function.name.clone(), reason)),
+            }
         }
-    }
+        imports(resolve, world)
+    };
     let digest = Arc::from(digest(&bytes));
-    Ok(Plugin { path: shown.to_owned(), digest, bytes, functions, refused, imports: imports(resolve, world) })
+    Ok(Plugin { path: shown.to_owned(), kind, digest, bytes, functions, refused, imports })
+}
+
+/// Whether an interface is the one that a command exports.
+fn is_run(interface: &str) -> bool {
+    interface.split('@').next() == Some("wasi:cli/run")
 }
 
 fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
     PluginProblem::new(code, format!("`{}` {what}", shown.display()))
-}
-
-/// The component's binary form: WAT is translated, with its own lines as debug information.
-///
-/// # Errors
-///
-/// Text that is no WAT, or a binary that is no component.
-pub(crate) fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
-    if bytes.is_empty() {
-        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
-    }
-    let binary = if bytes.starts_with(b"\0asm") {
-        Cow::Borrowed(bytes)
-    } else if shown.extension().is_some_and(|ext| ext == "wat") {
-        let mut parser = wat::Parser::new();
-        parser.generate_dwarf(GenerateDwarf::Lines);
-        let name = shown.file_name().map(Path::new);
-        let binary = caught(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
-        let binary = binary.and_then(|read| read.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string()))));
-        Cow::Owned(binary.map_err(|what| (Code::InvalidWat, what))?)
-    } else {
-        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
-    };
-    if wasmparser::Parser::is_component(&binary) {
-        return Ok(binary);
-    }
-    if wasmparser::Parser::is_core_wasm(&binary) {
-        return Err((Code::PluginKind, "is a core module; only components are supported yet".to_owned()));
-    }
-    Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
-}
-
-/// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.
-fn placed(text: &str) -> String {
-    let mut lines = text.lines();
-    let reason = lines.next().unwrap_or_default();
-    let place = lines.find_map(|line| line.trim_start().strip_prefix("--> "));
-    place.map_or_else(|| reason.to_owned(), |place| format!("{reason} ({place})"))
-}
-
-/// Runs a decoder over bytes that nobody vouches for: what would be a crash becomes an answer.
-fn caught<T>(decoder: impl FnOnce() -> T) -> Result<T, String> {
-    std::panic::catch_unwind(AssertUnwindSafe(decoder)).map_err(|_| "cannot be decoded".to_owned())
 }
 
 fn decode(binary: &[u8]) -> Result<DecodedWasm, String> {
@@ -225,22 +198,14 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
 ///
 /// # Errors
 ///
-/// A plugin that cannot be decoded, or text that cannot be printed.
+/// A plugin that cannot be decoded, or text that cannot be printed. Empty for a preview1 command, which has none.
 pub fn wit_text(plugin: &Plugin) -> Result<String, String> {
-    let binary = to_binary(&plugin.bytes, &plugin.path).map_err(|(_, what)| what)?;
-    let decoded = decode(&binary)?;
+    let form = form(&plugin.bytes, &plugin.path).map_err(|(_, what)| what)?;
+    if form.kind == PluginKind::CommandModule {
+        return Ok(String::new());
+    }
+    let decoded = decode(&form.binary)?;
     let mut printer = WitPrinter::default();
     printer.print(decoded.resolve(), decoded.package(), &[]).map_err(|e| e.to_string())?;
     Ok(printer.output.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mistake_in_wat_has_its_place_and_no_picture() {
-        let (_, error) = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
-        assert!(error.starts_with("is not valid WAT: ") && error.ends_with(" (x.wat:2:4)"), "{error}");
-    }
 }

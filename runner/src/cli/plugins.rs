@@ -82,7 +82,7 @@ fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
 
 fn shape<'a>(plugin: &'a Plugin, wit: &'a str) -> PluginJson<'a> {
     let functions = plugin.functions.iter().map(|signature| FunctionJson {
-        export: signature.export(),
+        export: plugin.shortest(signature),
         signature: signature.to_string(),
         params: signature.params.iter().map(|(name, ty)| ParamJson { name, r#type: ty.to_string() }).collect(),
         result: signature.result.as_ref().map(ToString::to_string),

@@ -321,12 +321,14 @@ impl<'a> PluginFinder<'a> {
 }
 
 fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> PluginProblem {
-    let export = &function.export;
     let named = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
     let message = format!("`{}` may be `{}` or `{}`", function.plugin, one.display(), other.display());
     let mut problem = PluginProblem::new(Code::AmbiguousPlugin, message);
     if beside {
-        let write = |path: &Path| format!("`./{}:{export}`", named(path));
+        let write = |path: &Path| {
+            let plugin = format!("./{}", named(path));
+            format!("`{}`", FunctionRef { plugin, ..function.clone() })
+        };
         problem = problem.help(format!("write {} or {}", write(one), write(other)));
     }
     problem.help("delete the one that is old")

@@ -19,6 +19,7 @@ use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plan::Request;
@@ -292,7 +293,7 @@ impl Executor {
         let mut problems = Vec::new();
         let params = prepared.checked.signature.params.iter().zip(bound);
         let args = params.map(|((name, ty), arg)| match arg {
-            Some(arg) => resolve(arg, name, ty, &retvals, &mut problems),
+            Some(arg) => resolve(&arg, name, ty, &retvals, &mut problems),
             None => Value::Null,
         });
         let args: Vec<_> = args.collect();
@@ -372,6 +373,10 @@ fn pack_config(checked: &CheckedJob, pins: &[Pin], request: &Request) -> Result<
 fn apply_overrides(job: &mut jobcontrol_core::job::Job, checked: &CheckedJob, overrides: &[(Key, Arg)]) {
     let same = jobcontrol_core::types::same_name;
     for (key, arg) in overrides {
+        if let (true, ArgNode::List(argv)) = (checked.signature.command, &arg.node) {
+            job.args.clone_from(argv);
+            continue;
+        }
         let position = checked.signature.params.iter().position(|(name, _)| same(name, &key.name));
         if let Some(slot) = position.and_then(|at| job.args.get_mut(at)) {
             *slot = arg.clone();

@@ -51,7 +51,7 @@ pub fn fit(graph: &Graph, checked: &CheckedJob, chosen: &BTreeMap<String, Build>
     let mut problems = Vec::new();
     for ((name, ty), arg) in checked.signature.params.iter().zip(bound) {
         if let Some(arg) = arg {
-            resolve(arg, name, ty, &retvals, &mut problems);
+            resolve(&arg, name, ty, &retvals, &mut problems);
         }
     }
     match problems.into_iter().next() {

@@ -61,7 +61,7 @@ pub fn stored(
     let now = today.graph.jobs.get(&job.id).map(|checked| &*checked.job);
     job.protected |= now.is_some_and(|now| now.protected);
     let plugin = stored_plugin(storage, build, &job.function)?;
-    let signature = plugin.find(&job.function.export).map_err(|problem| problem.message)?;
+    let signature = plugin.find(job.function.export.as_deref()).map_err(|problem| problem.message)?;
     let signature = Arc::clone(signature);
     let granted = granted(workspace, &mut job, now)?;
     Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))

@@ -227,18 +227,10 @@ impl Parser<'_> {
             }
             return None;
         };
-        if text.contains("@sha256:") {
-            fields.report(Code::NotSupportedYet, span, "pinning a plugin by digest is not supported yet", None);
-            return None;
-        }
-        match text.split_once(':') {
-            Some((plugin, export)) if !plugin.is_empty() && !export.is_empty() && !export.starts_with(':') => {
-                let function = FunctionRef { plugin: plugin.to_owned(), export: export.to_owned() };
-                Some((function, span))
-            }
-            _ => {
-                let message = format!("`{text}` names no function of a plugin");
-                fields.report(Code::FunctionSyntax, span, message, Some(meant_function(&text)));
+        match FunctionRef::parse(&text) {
+            Ok(function) => Some((function, span)),
+            Err(reason) => {
+                fields.report(Code::FunctionSyntax, span, reason, Some(meant_function(&text)));
                 None
             }
         }

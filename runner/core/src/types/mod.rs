@@ -213,9 +213,17 @@ pub struct Signature {
     pub result: Option<Type>,
     /// The documentation its author wrote in WIT, if the binary kept it.
     pub docs: Option<String>,
+    /// Whether this is a WASI command: its one parameter, a list of strings, is its argv.
+    pub command: bool,
 }
 
 impl Signature {
+    /// The one function of a plugin that is a WASI command; `interface` is where a component exports it.
+    pub fn command(interface: Option<String>) -> Self {
+        let params = vec![("args".to_owned(), Type::List(Box::new(Type::String)))];
+        Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
+    }
+
     /// The type of the return value that a build keeps: the `ok` side where the function returns a result.
     pub fn retval(&self) -> Option<&Type> {
         match &self.result {
@@ -227,6 +235,9 @@ impl Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.command {
+            return f.write_str("a command, whose `args` are strings");
+        }
         write!(f, "{}: func(", self.name)?;
         for (i, (name, t)) in self.params.iter().enumerate() {
             write!(f, "{}{name}: {t}", if i == 0 { "" } else { ", " })?;

@@ -90,7 +90,7 @@ pub fn signature_from_wit(
     }
     let result = function.result.as_ref().map(read).transpose()?;
     let docs = function.docs.contents.clone();
-    Ok(Signature { interface, name: function.name.clone(), params, result, docs })
+    Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
 }
 
 struct Reader<'a> {

@@ -17,10 +17,12 @@ use wasmtime::Engine;
 use wasmtime::component::HasSelf;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::bindings::jobcontrol::plugin;
 use crate::host::Guest;
 use crate::host::Host;
+use crate::host::Signal;
 
 pub use files::FilePolicy;
 pub use files::GrantedFolder;
@@ -45,13 +47,30 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     Ok(linker)
 }
 
-/// A context without any right but what was granted, and the two streams that end as log records.
-pub(crate) fn context(granted: &Granted, guest: &Arc<Guest>) -> Result<(WasiCtx, [Lines; 2]), String> {
+/// What a WASI preview1 command can import.
+pub(crate) fn command_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<Host>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |host: &mut Host| &mut host.wasi)?;
+    // The stock function refuses codes from 126 on.
+    linker.allow_shadowing(true);
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) };
+    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    Ok(linker)
+}
+
+/// A context without any right but what was granted, and the two streams that end as log records. `argv` is what a
+/// command is started with.
+pub(crate) fn context(
+    granted: &Granted,
+    guest: &Arc<Guest>,
+    argv: &[String],
+) -> Result<(WasiP1Ctx, [Lines; 2]), String> {
     let streams = stdio::streams(guest);
     let mut builder = WasiCtx::builder();
+    builder.args(argv);
     builder.stdout(streams[0].clone()).stderr(streams[1].clone());
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     files::open(&mut builder, &granted.folders)?;
     env::set(&mut builder, &granted.variables);
-    Ok((builder.build(), streams))
+    Ok((builder.build_p1(), streams))
 }

@@ -1,0 +1,277 @@
+//! The folder of compiled plugins. What lies in it is trusted as code, so nobody else may write there, and an entry
+//! that is not what was put there is not used.
+
+use std::fs::File;
+use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use data_encoding::HEXLOWER;
+use jobcontrol_core::limits::COMPILE_TIME;
+use sha2::Digest;
+use sha2::Sha256;
+use tempfile::NamedTempFile;
+
+/// How entries end.
+const ENTRY: &str = "cwasm";
+/// How the seal of an entry ends: its digest, and the state of the file that had it.
+const SEAL: &str = "seal";
+/// How files begin that are not yet entries.
+const UNFINISHED: &str = ".new-";
+/// How often the use of an entry is noted.
+const NOTE_USE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What went out of the cache, or would.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Compiled plugins.
+    pub entries: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+}
+
+/// Which entries go.
+pub struct PruneCache<'a> {
+    /// Entries not used for so long.
+    pub unused: Duration,
+    /// Entries of plugins with these digests (SHA-256, hexadecimal), however lately used.
+    pub gone: &'a dyn Fn(&str) -> bool,
+    /// Only count.
+    pub dry_run: bool,
+}
+
+/// A cache folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// What the name of each entry of this engine ends with.
+    engine: String,
+}
+
+impl Cache {
+    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from others.
+    ///
+    /// # Errors
+    ///
+    /// A folder that is not the user's own, or cannot be made.
+    pub(crate) fn open(folder: &Path, engine: u64) -> Result<Self, String> {
+        let shown = folder.display();
+        let failed = |e: std::io::Error| format!("the cache folder `{shown}`: {e}");
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let metadata = std::fs::metadata(folder).map_err(failed)?;
+        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+            return Err(format!(
+                "the cache folder `{shown}` is open to other users: run `chmod 700 {shown}`, or choose another with \
+                 `cache:` in jobcontrol.yaml"
+            ));
+        }
+        Ok(Self { folder: folder.to_owned(), engine: format!("{engine:016x}") })
+    }
+
+    fn entry(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}-{}.{ENTRY}", self.engine))
+    }
+
+    /// The entry of a key, if there is one that is as it was when it was put there.
+    pub(crate) fn get(&self, key: &str) -> Option<PathBuf> {
+        let entry = self.entry(key);
+        let said = std::fs::read_to_string(entry.with_extension(SEAL)).ok()?;
+        let (digest, state) = said.trim_end().split_once(' ')?;
+        let mut file = File::open(&entry).ok()?;
+        let metadata = file.metadata().ok()?;
+        if self::state(&metadata) != state {
+            // Copied, restored or touched: the content decides.
+            if digest_of(&mut file).ok()? != digest {
+                return None;
+            }
+            self.seal(&entry, digest).ok()?;
+        } else if metadata.modified().ok()?.elapsed().is_ok_and(|age| age > NOTE_USE) {
+            file.set_modified(SystemTime::now()).ok()?;
+            self.seal(&entry, digest).ok()?;
+        }
+        Some(entry)
+    }
+
+    /// A file to write an entry to.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written to.
+    pub(crate) fn begin(&self) -> std::io::Result<NamedTempFile> {
+        tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)
+    }
+
+    /// Makes a finished file the entry of a key.
+    ///
+    /// # Errors
+    ///
+    /// A full disk, or a folder that cannot be written to.
+    pub(crate) fn put(&self, key: &str, file: NamedTempFile) -> std::io::Result<PathBuf> {
+        let entry = self.entry(key);
+        file.as_file().sync_all()?;
+        let digest = digest_of(&mut file.reopen()?)?;
+        file.persist(&entry).map_err(|e| e.error)?;
+        self.seal(&entry, &digest)?;
+        Ok(entry)
+    }
+
+    fn seal(&self, entry: &Path, digest: &str) -> std::io::Result<()> {
+        let mut file = self.begin()?;
+        writeln!(file, "{digest} {}", state(&std::fs::metadata(entry)?))?;
+        file.persist(entry.with_extension(SEAL)).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// Takes out entries of other engines, unused ones, and what dead processes left.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read, or a file not removed.
+    pub(crate) fn prune(&self, what: &PruneCache<'_>) -> std::io::Result<Pruned> {
+        let mut pruned = Pruned::default();
+        for file in std::fs::read_dir(&self.folder)? {
+            let path = file?.path();
+            let Ok(metadata) = std::fs::symlink_metadata(&path) else {
+                // Another process has just removed it.
+                continue;
+            };
+            let age = metadata.modified()?.elapsed().unwrap_or_default();
+            if !metadata.is_file() || !self.goes(&path, age, what) {
+                continue;
+            }
+            pruned.entries += u64::from(path.extension().is_some_and(|ext| ext == ENTRY));
+            pruned.bytes += metadata.len();
+            if !what.dry_run {
+                match std::fs::remove_file(&path) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                    _ => {}
+                }
+            }
+        }
+        Ok(pruned)
+    }
+
+    fn goes(&self, path: &Path, age: Duration, what: &PruneCache<'_>) -> bool {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with(UNFINISHED) {
+            // Nobody writes to it for longer than a compilation may take.
+            return age > 2 * COMPILE_TIME;
+        }
+        let ours = path.extension().is_some_and(|ext| ext == ENTRY || ext == SEAL);
+        let Some((key, engine)) = path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')).filter(|_| ours)
+        else {
+            return false;
+        };
+        let orphan = !path.with_extension(ENTRY).exists() && age > 2 * COMPILE_TIME;
+        let plugin = key.split('-').next().unwrap_or(key);
+        // A seal goes with its entry, whose age counts.
+        let used = std::fs::metadata(path.with_extension(ENTRY)).and_then(|entry| entry.modified());
+        let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or(age);
+        orphan || engine != self.engine || age > what.unused || (what.gone)(plugin)
+    }
+}
+
+/// What changes when a file is written to, and cannot be set by who writes to it.
+fn state(metadata: &std::fs::Metadata) -> String {
+    let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+    format!("{} {} {seconds}.{nanoseconds:09}", metadata.len(), metadata.ino())
+}
+
+fn digest_of(file: &mut File) -> std::io::Result<String> {
+    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(HEXLOWER.encode(&hasher.finalize())),
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const NONE: PruneCache<'_> = PruneCache { unused: Duration::MAX, gone: &|_| false, dry_run: false };
+
+    fn cache(engine: u64) -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        let cache = Cache::open(folder.path(), engine).unwrap();
+        (folder, cache)
+    }
+
+    fn put(cache: &Cache, key: &str) -> PathBuf {
+        let mut file = cache.begin().unwrap();
+        file.write_all(b"compiled code").unwrap();
+        cache.put(key, file).unwrap()
+    }
+
+    #[test]
+    fn an_entry_is_found_until_it_is_changed() {
+        let (_folder, cache) = cache(1);
+        assert_eq!(cache.get("a"), None);
+        let entry = put(&cache, "a");
+        assert_eq!(cache.get("a"), Some(entry.clone()));
+        // The same length and the same times, as who tampers would have them.
+        let before = std::fs::metadata(&entry).unwrap().modified().unwrap();
+        std::fs::write(&entry, b"c0mpiled code").unwrap();
+        File::options().append(true).open(&entry).unwrap().set_modified(before).unwrap();
+        assert_eq!(cache.get("a"), None);
+        put(&cache, "a");
+        assert!(cache.get("a").is_some());
+    }
+
+    #[test]
+    fn a_copy_of_the_folder_serves_and_a_cut_entry_or_seal_does_not() {
+        let (_folder, cache) = cache(1);
+        let entry = put(&cache, "a");
+        let copy = entry.with_extension("copy");
+        std::fs::copy(&entry, &copy).unwrap();
+        std::fs::rename(&copy, &entry).unwrap();
+        assert!(cache.get("a").is_some());
+        File::options().write(true).open(&entry).unwrap().set_len(5).unwrap();
+        assert_eq!(cache.get("a"), None);
+        put(&cache, "a");
+        std::fs::write(entry.with_extension(SEAL), "").unwrap();
+        assert_eq!(cache.get("a"), None);
+        std::fs::remove_file(entry.with_extension(SEAL)).unwrap();
+        assert_eq!(cache.get("a"), None);
+    }
+
+    #[test]
+    fn pruning_takes_other_engines_unused_and_unwanted_entries() {
+        let (folder, cache) = cache(1);
+        let old = Cache { engine: format!("{:016x}", 2), ..cache.clone() };
+        put(&old, "a");
+        put(&cache, "a");
+        put(&cache, "b");
+        std::fs::write(folder.path().join("notes.txt"), "the user's own").unwrap();
+        let dry = cache.prune(&PruneCache { dry_run: true, ..NONE }).unwrap();
+        let pruned = cache.prune(&NONE).unwrap();
+        assert_eq!((dry, pruned.entries, old.get("a")), (pruned, 1, None));
+        assert!(cache.get("a").is_some() && cache.get("b").is_some());
+        cache.prune(&PruneCache { gone: &|digest| digest == "b", ..NONE }).unwrap();
+        assert!(cache.get("a").is_some() && cache.get("b").is_none());
+        let entry = cache.get("a").unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(100);
+        File::options().append(true).open(entry).unwrap().set_modified(long_ago).unwrap();
+        cache.prune(&PruneCache { unused: Duration::from_secs(99), ..NONE }).unwrap();
+        assert_eq!(cache.get("a"), None);
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
+        assert_eq!(left, ["notes.txt"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_open_to_others_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
+        assert!(Cache::open(folder.path(), 1).unwrap_err().contains("is open to other users"));
+    }
+}

@@ -1,0 +1,153 @@
+//! A plugin's bytes to what the engine compiles: a component, or a WASI preview1 command as it is.
+//!
+//! A core module that carries its WIT is componentized as its toolchain's own tools would. One that exports plain
+//! numbers gets WIT that says so. A preview1 command stays a core module, since the adapter loses its exit code.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::plugin::PluginKind;
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER;
+use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+use wat::GenerateDwarf;
+use wit_component::ComponentEncoder;
+
+use crate::core_module::CoreModule;
+use crate::core_module::START;
+use crate::guard::decoding;
+use crate::lookalike;
+use crate::numeric;
+
+/// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
+pub(crate) const VERSION: u32 = 1;
+
+/// What the engine compiles.
+pub(crate) struct Form<'a> {
+    /// What the file held.
+    pub(crate) kind: PluginKind,
+    /// A component, or a core module where the kind is [`PluginKind::CommandModule`].
+    pub(crate) binary: Cow<'a, [u8]>,
+    /// Exports of a core module that no job can call, each with the reason.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+/// Makes what the engine compiles.
+///
+/// # Errors
+///
+/// What is wrong with the bytes, in words that follow the plugin's name.
+pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, (Code, String)> {
+    let binary = to_binary(bytes, shown)?;
+    if wasmparser::Parser::is_component(&binary) {
+        return Ok(Form { kind: PluginKind::Component, binary, refused: Vec::new() });
+    }
+    if wasmparser::Parser::is_core_wasm(&binary) {
+        let made = decoding(&binary, || core(&binary)).map_err(|what| (Code::PluginDamaged, what))??;
+        let (kind, made, refused) = made;
+        return Ok(Form { kind, binary: made.map_or(binary, Cow::Owned), refused });
+    }
+    Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
+}
+
+/// WAT is translated, with its own lines as debug information.
+fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
+    if bytes.is_empty() {
+        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
+    }
+    if bytes.starts_with(b"\0asm") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    if !is_wat(shown) {
+        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
+    }
+    let mut parser = wat::Parser::new();
+    parser.generate_dwarf(GenerateDwarf::Lines);
+    let name = shown.file_name().map(Path::new);
+    let parse = AssertUnwindSafe(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
+    let binary = std::panic::catch_unwind(parse).map_err(|_| "cannot be decoded".to_owned());
+    let binary = binary.and_then(|read| read.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string()))));
+    Ok(Cow::Owned(binary.map_err(|what| (Code::InvalidWat, what))?))
+}
+
+/// Whether the file's name says that it is text; its name is then part of the debug information.
+pub(crate) fn is_wat(shown: &Path) -> bool {
+    shown.extension().is_some_and(|ext| ext == "wat")
+}
+
+/// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.
+fn placed(text: &str) -> String {
+    let mut lines = text.lines();
+    let reason = lines.next().unwrap_or_default();
+    let place = lines.find_map(|line| line.trim_start().strip_prefix("--> "));
+    place.map_or_else(|| reason.to_owned(), |place| format!("{reason} ({place})"))
+}
+
+/// What a core module is, what is made of it, unless it stays as it is, and its exports that no job can call.
+type Made = (PluginKind, Option<Vec<u8>>, Vec<(String, String)>);
+
+fn core(binary: &[u8]) -> Result<Made, (Code, String)> {
+    let kind = |what: String| (Code::PluginKind, what);
+    let module = CoreModule::read(binary).map_err(|e| (Code::PluginDamaged, format!("cannot be decoded: {e}")))?;
+    if module.has_wit {
+        let component = componentized(binary, module.is_command()).map_err(kind)?;
+        return Ok((PluginKind::WitModule, Some(component), Vec::new()));
+    }
+    only_preview1(&module).map_err(|what| (Code::MissingImport, what))?;
+    if module.is_command() {
+        return Ok((PluginKind::CommandModule, None, Vec::new()));
+    }
+    if let Some(start) = module.exports.iter().find(|export| export.name == START) {
+        return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
+    }
+    let (embedded, refused) = numeric::with_wit(binary, &module).map_err(kind)?;
+    let component = componentized(&embedded, false).map_err(kind)?;
+    Ok((PluginKind::NumericModule, Some(component), refused))
+}
+
+/// A module without WIT has no other way to say what it needs.
+fn only_preview1(module: &CoreModule) -> Result<(), String> {
+    let others = module.imports.iter().filter(|(from, _)| from != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let others: BTreeSet<_> = others.map(|(from, name)| format!("`{from}.{name}`")).collect();
+    let Some(first) = others.first() else {
+        return Ok(());
+    };
+    let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+    let hint = match module.imports.iter().map(|(from, _)| from.as_str()).find(|from| *from != "env") {
+        Some("wasi_unstable") => "; build it for `wasi_snapshot_preview1`, which came after",
+        Some("wbg" | "__wbindgen_placeholder__") => "; wasm-bindgen is for JavaScript, use wit-bindgen",
+        _ => "",
+    };
+    Err(format!(
+        "is a core module that imports {first}{more}; without WIT it may import `{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}` \
+         alone{hint}"
+    ))
+}
+
+fn componentized(module: &[u8], command: bool) -> Result<Vec<u8>, String> {
+    let adapter = if command { WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+    let encoded = ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
+        .and_then(|mut encoder| encoder.encode());
+    encoded.map_err(|e| {
+        let causes = format!("{e:#}");
+        let causes = causes.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("is a core module that cannot be made a component: {causes}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_wat_has_its_place_and_no_picture() {
+        let (_, error) = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
+        assert!(error.starts_with("is not valid WAT: ") && error.ends_with(" (x.wat:2:4)"), "{error}");
+    }
+}

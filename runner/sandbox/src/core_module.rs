@@ -1,0 +1,153 @@
+//! What a core module imports and exports, read without validating its code.
+
+use std::collections::HashMap;
+
+use wasmparser::BinaryReaderError;
+use wasmparser::CompositeInnerType;
+use wasmparser::ExternalKind;
+use wasmparser::FuncType;
+use wasmparser::KnownCustom;
+use wasmparser::Name;
+use wasmparser::Parser;
+use wasmparser::Payload;
+use wasmparser::TypeRef;
+
+/// What a WASI command starts with.
+pub(crate) const START: &str = "_start";
+
+/// Custom sections in which bindings generators keep the WIT of a module.
+const WIT_SECTION: &str = "component-type";
+
+/// A core module from the outside.
+#[derive(Default)]
+pub(crate) struct CoreModule {
+    /// Whether it carries its WIT.
+    pub(crate) has_wit: bool,
+    /// Module and name of each import.
+    pub(crate) imports: Vec<(String, String)>,
+    /// What it exports, in order.
+    pub(crate) exports: Vec<Export>,
+    /// Names of parameters by function index and position, where the binary kept them.
+    names: HashMap<u32, HashMap<u32, String>>,
+}
+
+/// One export.
+pub(crate) struct Export {
+    pub(crate) name: String,
+    pub(crate) kind: ExternalKind,
+    pub(crate) index: u32,
+    /// The type, if it is a function.
+    pub(crate) func: Option<FuncType>,
+}
+
+impl Export {
+    /// The type in words.
+    pub(crate) fn describe(&self) -> String {
+        match &self.func {
+            Some(ty) => {
+                let list = |types: &[wasmparser::ValType]| {
+                    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                };
+                format!("({}) -> ({})", list(ty.params()), list(ty.results()))
+            }
+            None => "of no function".to_owned(),
+        }
+    }
+}
+
+/// Types and functions by index, while a module is read.
+#[derive(Default)]
+struct Indices {
+    types: Vec<Option<FuncType>>,
+    functions: Vec<u32>,
+}
+
+impl Indices {
+    fn function(&self, index: u32) -> Option<FuncType> {
+        let ty = self.functions.get(index as usize)?;
+        self.types.get(*ty as usize)?.clone()
+    }
+}
+
+impl CoreModule {
+    /// Reads a core module.
+    ///
+    /// # Errors
+    ///
+    /// A binary that is cut short, or is none.
+    pub(crate) fn read(binary: &[u8]) -> Result<Self, BinaryReaderError> {
+        let mut module = Self::default();
+        let mut indices = Indices::default();
+        for payload in Parser::new(0).parse_all(binary) {
+            match payload? {
+                Payload::TypeSection(section) => {
+                    for group in section {
+                        indices.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
+                            CompositeInnerType::Func(ty) => Some(ty),
+                            _ => None,
+                        }));
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
+                            indices.functions.push(ty);
+                        }
+                        module.imports.push((import.module.to_owned(), import.name.to_owned()));
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    for ty in section {
+                        indices.functions.push(ty?);
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        let is_function = export.kind == ExternalKind::Func;
+                        let func = is_function.then(|| indices.function(export.index)).flatten();
+                        let (name, kind, index) = (export.name.to_owned(), export.kind, export.index);
+                        module.exports.push(Export { name, kind, index, func });
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    module.has_wit |= section.name().starts_with(WIT_SECTION);
+                    if let KnownCustom::Name(names) = section.as_known() {
+                        // Names are a courtesy: those that cannot be read are as good as none.
+                        let _ = module.read_names(names);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(module)
+    }
+
+    fn read_names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), BinaryReaderError> {
+        for subsection in names {
+            if let Name::Local(functions) = subsection? {
+                for function in functions {
+                    let function = function?;
+                    let locals = self.names.entry(function.index).or_default();
+                    for local in function.names {
+                        let local = local?;
+                        locals.insert(local.index, local.name.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is a WASI command: `_start` takes and returns nothing.
+    pub(crate) fn is_command(&self) -> bool {
+        let start = self.exports.iter().find(|export| export.name == START).and_then(|export| export.func.as_ref());
+        start.is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty())
+    }
+
+    /// The name that the author gave a parameter, if the binary kept it.
+    pub(crate) fn param_name(&self, function: u32, position: u32) -> Option<&str> {
+        self.names.get(&function)?.get(&position).map(String::as_str)
+    }
+}

@@ -1,0 +1,17 @@
+;; A core module as compilers leave it where no WIT was given: plain numbers in and out.
+(module
+  (memory (export "memory") 1)
+  (global $ready (mut i32) (i32.const 0))
+  (func (export "_initialize") (global.set $ready (i32.const 1)))
+  (func (export "add_two") (param $left i64) (param $right i64) (result i64)
+    (i64.add (local.get $left) (local.get $right)))
+  (func (export "halfOf") (param f64) (result f64) (f64.mul (local.get 0) (f64.const 0.5)))
+  (func (export "third") (param f32) (result f32) (f32.div (local.get 0) (f32.const 3)))
+  (func (export "ready") (result i32) (global.get $ready))
+  (func (export "nothing"))
+  (func (export "type") (param $list i32) (result i32) (local.get $list))
+  (func (export "boom") unreachable)
+  (func (export "pair") (result i32 i32) (i32.const 1) (i32.const 2))
+  (func (export "vector") (param v128))
+  (func (export "add-two") (result i32) (i32.const 0))
+  (func (export "$odd name")))
