@@ -172,6 +172,11 @@ impl App {
         }
     }
 
+    /// Where compiled plugins are kept, and who compiles.
+    pub fn compiler(&self) -> Compiler {
+        Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() }
+    }
+
     /// An executor on this store.
     ///
     /// # Errors
@@ -183,8 +188,7 @@ impl App {
         owner: &Owner,
         observer: Observer,
     ) -> Result<Executor, AppError> {
-        let compiler = Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() };
-        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&self.clock))?);
+        let sandbox = Arc::new(Sandbox::new(self.compiler(), Arc::clone(&self.clock))?);
         let recorder = Recorder::new(Arc::clone(storage));
         Ok(Executor::new(sandbox, recorder, Arc::clone(&owner.name), observer)?)
     }

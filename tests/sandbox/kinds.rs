@@ -80,7 +80,8 @@ fn a_core_module_with_wit_needs_no_other_tool() {
           (call $report (i32.const 0) (i32.const 0) (i64.const 1) (i64.const 2) (i32.const 64) (i32.const 7))
           (drop (call $random (i32.const 0) (i32.const 8)))
           (local.get 1)))"#;
-    let wit = "package a:b; world w { import jobcontrol:plugin/progress@0.1.0; export length: func(text: string) -> u32; }
+    let wit =
+        "package a:b; world w { import jobcontrol:plugin/progress@0.1.0; export length: func(text: string) -> u32; }
         package jobcontrol:plugin@0.1.0 { interface progress {
           report: func(group: list<string>, current: u64, total: u64, status-line: string); } }";
     let folder = Folder::new().file("jobs/p.wasm", with_wit(module, wit));

@@ -6,6 +6,7 @@ mod echo;
 mod failures;
 mod grants;
 mod hostile;
+mod kinds;
 mod limits;
 mod plugins;
 mod stopping;
@@ -62,7 +63,7 @@ impl Built {
 
     /// The build's log records.
     fn log(&self) -> Vec<Value> {
-        let records = self.folder.json(&["logs", "1"]);
+        let records = self.folder.json(&["logs", &self.build["id"].to_string()]);
         records.as_array().expect("a list of records").clone()
     }
 
@@ -73,5 +74,10 @@ impl Built {
             (record["level"].as_i64().expect("a level"), text(&record["target"]), text(&record["message"]))
         };
         self.log().iter().map(line).collect()
+    }
+
+    /// The messages of the build's log.
+    fn messages(&self) -> Vec<String> {
+        self.lines().into_iter().map(|(_, _, message)| message).collect()
     }
 }

@@ -75,18 +75,10 @@ impl Plugin {
         let Some(export) = export else {
             return self.functions.iter().find(|f| f.command).ok_or_else(|| self.no_command());
         };
-        let (interface, name) = match export.rsplit_once('#') {
-            Some((interface, name)) => (Some(interface), name),
-            None => (None, export),
-        };
-        let named = self.functions.iter().filter(|f| same_name(&f.name, name));
-        let found: Vec<_> = named.filter(|f| interface.is_none_or(|wanted| is_interface(f, wanted))).collect();
-        let in_world = found.iter().find(|f| f.interface.is_none());
-        match (found.as_slice(), in_world) {
-            ([one], _) => Ok(one),
-            (_, Some(function)) if interface.is_none() => Ok(function),
-            ([], _) => Err(self.missing(export, name)),
-            (several, _) => {
+        match self.named(export).as_slice() {
+            [one] => Ok(one),
+            [] => Err(self.missing(export, export.rsplit('#').next().unwrap_or(export))),
+            several => {
                 let names = several.iter().map(|f| format!("`{}`", self.shortest(f))).collect::<Vec<_>>();
                 Err(NoSuchExport {
                     code: Code::AmbiguousFunction,
@@ -95,6 +87,18 @@ impl Plugin {
                 })
             }
         }
+    }
+
+    /// All functions of this name. One of the world comes before those of interfaces that are not named.
+    fn named(&self, export: &str) -> Vec<&Arc<Signature>> {
+        let (interface, name) = match export.rsplit_once('#') {
+            Some((interface, name)) => (Some(interface), name),
+            None => (None, export),
+        };
+        let named = self.functions.iter().filter(|f| same_name(&f.name, name));
+        let found: Vec<_> = named.filter(|f| interface.is_none_or(|wanted| is_interface(f, wanted))).collect();
+        let in_world = found.iter().find(|f| f.interface.is_none() && interface.is_none());
+        in_world.map_or(found.clone(), |function| vec![function])
     }
 
     /// The shortest name by which [`Plugin::find`] finds this function and no other: `f`, `iface#f`, `ns:pkg/iface#f`,
@@ -107,7 +111,7 @@ impl Plugin {
         let bare = unversioned.rsplit('/').next().unwrap_or(unversioned);
         let name = &function.name;
         let candidates = [name.clone(), format!("{bare}#{name}"), format!("{unversioned}#{name}")];
-        let is_it = |candidate: &String| self.find(Some(candidate)).is_ok_and(|found| **found == *function);
+        let is_it = |candidate: &String| matches!(self.named(candidate).as_slice(), [one] if ***one == *function);
         candidates.into_iter().find(is_it).unwrap_or_else(|| format!("{full}#{name}"))
     }
 

@@ -1,11 +1,12 @@
 //! The command line: what can be said, and which command answers it.
 //!
 //! - here: flags and commands
-//! - `run`, `check`, `jobs`, `explain`, `builds`, `logs`, `plugins`, `store`: a command each, or a few that belong together
+//! - `run`, `check`, `jobs`, `explain`, `builds`, `logs`, `plugins`, `store`, `cache`: a command each, or a few that belong together
 //! - `render`: everything that is printed
 //! - `error`: what can go wrong, and the exit codes
 
 mod builds;
+mod cache;
 mod check;
 pub mod error;
 mod explain;
@@ -155,6 +156,11 @@ enum Command {
         #[command(subcommand)]
         command: store::StoreCommand,
     },
+    /// Tidy the folder of compiled plugins
+    Cache {
+        #[command(subcommand)]
+        command: cache::CacheCommand,
+    },
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
@@ -222,6 +228,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Logs(args) => logs::logs(&app, out, &args),
         Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
         Command::Store { command } => store::store(&app, out, &command),
+        Command::Cache { command } => cache::cache(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
     }
 }

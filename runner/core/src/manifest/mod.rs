@@ -29,6 +29,7 @@ pub use parse::valid_id;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;
+pub use units::duration as parse_duration;
 
 use std::time::Duration;
 
