@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs each fuzz target for SECONDS (60 by default) with a stable compiler; stops at the first input that fails.
+# fuzz/run.sh [SECONDS [TARGET..]]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+seconds=${1:-60}
+shift || true
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(manifest value convert plugin)
+
+command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+# What coverage needs of the compiler is not stable; the sanitizers, which we do without, would need another one.
+export RUSTC_BOOTSTRAP=1
+
+seed() { mkdir -p "corpus/$1" && cp -f "${@:2}" "corpus/$1/"; }
+seed manifest ../jobs/*.yaml ../tests/manifests/invalid/*.yaml
+seed plugin ../tests/guests/*.wat
+seed convert seeds/convert/*
+seed value seeds/value/*
+
+for target in "${targets[@]}"; do
+  features=()
+  [ "$target" = plugin ] && features=(--features plugin)
+  printf '\n== %s\n' "$target"
+  cargo fuzz run --sanitizer none "${features[@]}" "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=2048
+done
