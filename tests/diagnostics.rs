@@ -71,6 +71,7 @@ cases! {
     environment_not_allowed
     files_grant_refused
     function_written_otherwise
+    hooks_misfit
     function_unknown
     job_unknown
     literals_of_wrong_types

@@ -9,6 +9,7 @@ mod check;
 mod choosing;
 mod diagnostics;
 mod explain;
+mod hooks;
 mod reruns;
 mod run;
 mod sandbox;

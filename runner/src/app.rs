@@ -35,6 +35,8 @@ use crate::execute::catalog::Catalog;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
+use crate::execute::hooks;
+use crate::execute::hooks::Which;
 use crate::execute::rescuer::rescue;
 use crate::execute::sink::Observer;
 use crate::record::StoreUrl;
@@ -175,6 +177,29 @@ impl App {
     /// Where compiled plugins are kept, and who compiles.
     pub fn compiler(&self) -> Compiler {
         Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() }
+    }
+
+    /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be called, or how it failed, in words.
+    pub fn hook(&self, build: &Build, which: Which) -> Result<Option<Value>, String> {
+        let Some(function) = hooks::named(build, which) else {
+            return Ok(None);
+        };
+        let workspace = &self.settings.workspace;
+        let storage = self.storage(false).map_err(|error| error.to_string())?;
+        let today = match which {
+            Which::Cleanup => Catalog::load_for(workspace, &[&build.job_id]).unwrap_or_default(),
+            Which::Repr => Catalog::default(),
+        };
+        let sandbox = Sandbox::new(self.compiler(), Arc::clone(&self.clock)).map_err(|error| error.to_string())?;
+        let runtime = guest_runtime().map_err(|error| error.to_string())?;
+        let called = hooks::call(&sandbox, workspace, &storage, build, (which, &function), &today);
+        let answer = runtime.block_on(called).map_err(|reason| format!("`{function}` failed: {reason}"));
+        runtime.shutdown_background();
+        answer
     }
 
     /// An executor on this store.

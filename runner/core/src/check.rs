@@ -13,12 +13,14 @@ use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::job::Arg;
 use crate::job::ArgNode;
+use crate::job::Hook;
 use crate::job::Job;
 use crate::plugin::Plugin;
 use crate::types::Problem;
 use crate::types::Retvals;
 use crate::types::Signature;
 use crate::types::Type;
+use crate::types::fits;
 use crate::types::resolve;
 use crate::types::same_name;
 use crate::value::Value;
@@ -181,8 +183,36 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
             }
         }
         out.extend(problems.into_iter().map(|problem| diagnose(graph, job, problem)));
+        for (hook, shows) in [(&job.hooks.cleanup, false), (&job.hooks.repr, true)] {
+            out.extend(hook.as_ref().and_then(|hook| check_hook(checked, hook, shows).err()));
+        }
     }
     out
+}
+
+/// A cleanup or, if it `shows`, a repr function: it takes what the job returns.
+fn check_hook(checked: &CheckedJob, hook: &Hook, shows: bool) -> Result<(), Diagnostic> {
+    let at = |code: Code, message: String| Diagnostic::at(code, &checked.job.place.source, hook.span, message);
+    let found = checked.plugin.find(Some(&hook.export));
+    let signature = found.map_err(|problem| at(problem.code, problem.message).maybe_help(problem.help))?;
+    let shown = format!("its function is `{signature}`");
+    let misfit = |message: String| Err(at(Code::HookMisfit, message).help(shown.clone()));
+    let Some(retval) = checked.signature.retval() else {
+        return misfit(format!("`{}` has nothing to be called with: the job returns nothing", hook.export));
+    };
+    let Some((name, ty)) = signature.params.first() else {
+        return misfit(format!("`{}` has no parameter for what the job returns", hook.export));
+    };
+    if let Err(problem) = fits(retval, ty) {
+        return misfit(format!("{name}: {problem}"));
+    }
+    if let Some((name, _)) = signature.params[1..].iter().find(|(_, ty)| !matches!(ty, Type::Option(_))) {
+        return misfit(format!("`{}` is called with one argument, and needs `{name}` too", hook.export));
+    }
+    if shows && signature.retval() != Some(&Type::String) {
+        return misfit(format!("`{}` has to return a string", hook.export));
+    }
+    Ok(())
 }
 
 fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {

@@ -33,6 +33,8 @@ pub struct Job {
     pub limits: Limits,
     /// What its plugin may touch.
     pub grants: Grants,
+    /// What else is called of its plugin.
+    pub hooks: Hooks,
     /// Whether it must be armed before a person can run it.
     pub protected: bool,
     /// Where it was written.
@@ -109,6 +111,25 @@ impl fmt::Display for FunctionRef {
         }
         self.export.as_ref().map_or(Ok(()), |export| write!(f, ":{export}"))
     }
+}
+
+/// Functions of the job's own plugin that are called with what a build returned. A build keeps its plugin, so that
+/// they can be called as long as there is the build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hooks {
+    /// Called when a build is deleted; key `cleanup_function`.
+    pub cleanup: Option<Hook>,
+    /// Makes a text of the return value, for people; key `repr_function`.
+    pub repr: Option<Hook>,
+}
+
+/// A function of the job's own plugin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The export, as written.
+    pub export: String,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// A name in a manifest and where it stands.
@@ -276,6 +297,10 @@ impl Job {
         ];
         config.extend(self.limits.to_config());
         config.push(("grants".to_owned(), self.grants.to_config()));
+        for (key, hook) in [("cleanup_function", &self.hooks.cleanup), ("repr_function", &self.hooks.repr)] {
+            let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));
+            config.extend(text.map(|text| (key.to_owned(), text)));
+        }
         if !self.grants.files.is_empty() {
             // What folders are relative to.
             config.push(("folder".to_owned(), Value::string(&self.place.folder)));

@@ -11,6 +11,8 @@ use crate::job::EnvGrant;
 use crate::job::FilesGrant;
 use crate::job::FunctionRef;
 use crate::job::Grants;
+use crate::job::Hook;
+use crate::job::Hooks;
 use crate::job::Job;
 use crate::job::Key;
 use crate::job::Place;
@@ -29,6 +31,10 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
     let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
     let function = text("function").ok_or("its configuration names no function")?;
     let function = FunctionRef::parse(&function)?;
+    let hook = |key| {
+        let function = FunctionRef::parse(&text(key)?).ok()?;
+        Some(Hook { export: function.export?, span: Span::default() })
+    };
     let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
     let nowhere = Span::default();
     let place = Place {
@@ -50,6 +56,7 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
         dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
         limits: limits(config, ceiling),
         grants: grants(config.get("grants")),
+        hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
         protected: config.get("protected") == Some(&Value::Bool(true)),
         place,
     })
@@ -148,6 +155,8 @@ timeout: 90s
 limits: { memory: 64 MiB, log_records: 7 }
 grants: { files: [{ host: ./data, guest: /data, mode: write }], env: { A: b } }
 protected: true
+cleanup_function: ./sub/x.wasm:ns:pkg/iface#clean
+repr_function: ./sub/x.wasm:show
 ";
 
     #[test]

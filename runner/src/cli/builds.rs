@@ -10,6 +10,7 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::value::Value;
 use serde::Serialize;
 
 use super::SET;
@@ -25,6 +26,7 @@ use super::rerun;
 use super::run::no_job;
 use crate::app::App;
 use crate::execute::catalog::Catalog;
+use crate::execute::hooks::Which;
 
 /// Which builds to list; filters combine.
 #[derive(Args, Debug)]
@@ -85,6 +87,9 @@ pub(super) enum BuildCommand {
         /// The builds' numbers
         #[arg(required = true, value_name = "BUILD")]
         builds: Vec<u64>,
+        /// Delete it although its `cleanup_function` fails
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -165,6 +170,31 @@ fn known_job(app: &App, job: &str) -> Result<(), CliError> {
     if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
 }
 
+/// What the build's `repr_function` makes of its return value; one that fails is only a pity.
+pub(super) fn repr(app: &App, out: &Out, build: &Build) -> Option<String> {
+    match app.hook(build, Which::Repr) {
+        Ok(Some(Value::String(text))) => Some(text),
+        Ok(_) => None,
+        Err(reason) => {
+            out.warn(&format!("build {}: its repr_function {reason}", build.id));
+            None
+        }
+    }
+}
+
+/// Cleans up and deletes.
+fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
+    match app.hook(&storage.get_build(id)?, Which::Cleanup) {
+        Ok(_) => {}
+        Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),
+        Err(reason) => {
+            let why = format!("build {id} was not deleted: its cleanup_function {reason}");
+            return Err(CliError::Failed(format!("{why}; `--force` deletes it all the same")));
+        }
+    }
+    Ok(storage.delete_build(id)?)
+}
+
 /// Refuses to delete what a build that stays and has not finished is pinned to.
 fn needed(storage: &dyn Storage, builds: &[u64]) -> Result<(), CliError> {
     let all = BuildFilter { finished: Some(false), limit: u64::MAX, brief: true, ..BuildFilter::default() };
@@ -188,14 +218,15 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
         BuildCommand::Show { build } => {
             let record = storage.get_build(*build)?;
             let progress = storage.get_build_progress_info(*build)?;
+            let repr = repr(app, out, &record);
             if out.is_json() {
-                out.json(&BuildJson::new(&record, Some(&progress)))?;
+                out.json(&BuildJson::new(&record, Some(&progress)).with_repr(repr))?;
             } else {
-                out.answer(&text::build(&record, &progress, app.clock.now()))?;
+                out.answer(&text::build(&record, repr.as_deref(), &progress, app.clock.now()))?;
             }
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
-        BuildCommand::Delete { builds } => {
+        BuildCommand::Delete { builds, force } => {
             let mut builds = builds.clone();
             builds.sort_unstable();
             builds.dedup();
@@ -208,7 +239,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             needed(&*storage, &builds)?;
             // Later ones may use earlier ones, never the other way round.
             for id in builds.iter().rev() {
-                storage.delete_build(*id)?;
+                delete(app, out, &*storage, *id, *force)?;
             }
             if out.is_json() {
                 out.json(&DeletedJson { deleted: &builds })?;

@@ -24,6 +24,7 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
 
+use super::builds;
 use super::error;
 use super::error::CliError;
 use super::render;
@@ -335,7 +336,7 @@ fn report(
         }
     }
     if !out.is_json() {
-        return values(out, targets, ends);
+        return values(app, out, targets, ends);
     }
     let storage = app.storage(false)?;
     let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
@@ -370,14 +371,17 @@ fn why_not(end: &JobEnd) -> Option<String> {
     }
 }
 
-fn values(out: &Out, targets: &[&str], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
+fn values(app: &App, out: &Out, targets: &[&str], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
     for id in targets {
-        let Some(JobEnd::Built(_, outcome)) = ends.get(*id) else { continue };
+        let Some(JobEnd::Built(build, outcome)) = ends.get(*id) else { continue };
         if let Outcome::Returned(Some(value)) = &**outcome {
             if targets.len() > 1 {
                 out.answer(&styled(BOLD, format_args!("# {id}")))?;
             }
-            if *value != Value::Null {
+            let repr = builds::repr(app, out, &app.storage(false)?.get_build(*build)?);
+            if let Some(repr) = repr {
+                out.answer(&text::value(&Value::String(repr)))?;
+            } else if *value != Value::Null {
                 out.answer(&text::value(value))?;
             }
         }

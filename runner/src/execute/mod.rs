@@ -3,6 +3,7 @@
 //! - `catalog`: a folder to checked jobs, with what each was granted
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
 //! - `executor`: one build: created, started, called, finished
+//! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `pins`: which builds of its dependencies a build may use
 //! - `repeat`: a build's job as the store has it, plugin and all
 //! - `sink`: what a running build says, to the store and to who watches
@@ -11,6 +12,7 @@
 pub mod catalog;
 pub mod dispatcher;
 pub mod executor;
+pub mod hooks;
 pub mod pins;
 pub mod repeat;
 pub mod rescuer;

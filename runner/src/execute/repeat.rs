@@ -67,7 +67,7 @@ pub fn stored(
     Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))
 }
 
-fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
+pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
     let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
     let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
     let bytes = bytes.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))?;

@@ -74,6 +74,7 @@ codes! {
     VariableNotAllowed "JC0214" "a variable may not be taken from the environment"
     VariableNotSet "JC0215" "a variable of the environment is not set"
     NumberTooLarge "JC0216" "a number is out of range for every float"
+    HookOfOtherPlugin "JC0217" "a cleanup or repr function is of another plugin"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
     PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
@@ -104,6 +105,7 @@ codes! {
     RetvalMisfit "JC0413" "the return value of a job does not fit"
     RetvalField "JC0414" "the return value of a job has no such field"
     RetvalOfNothing "JC0415" "the job returns nothing"
+    HookMisfit "JC0416" "a cleanup or repr function does not fit what the job returns"
 
     NoSuchJob "JC0501" "there is no such job"
     Cycle "JC0502" "jobs wait for each other"

@@ -8,11 +8,13 @@
 //! - `units`: sizes and durations
 //! - `parse`: a tree to jobs
 //! - `rights`: what a job may use and touch
+//! - `hooks`: `cleanup_function` and `repr_function`
 //! - `settings`: `jobcontrol.yaml`, the operator's file
 
 mod decode;
 mod environment;
 mod fields;
+mod hooks;
 mod node;
 mod parse;
 mod rights;

@@ -20,6 +20,7 @@ use crate::value::Value;
 
 use super::Context;
 use super::fields::Fields;
+use super::hooks::hooks;
 use super::node;
 use super::node::Node;
 use super::node::NodeKind;
@@ -42,10 +43,11 @@ const JOB_KEYS: &[&str] = &[
     "limits",
     "grants",
     "protected",
+    "cleanup_function",
+    "repr_function",
 ];
 
-const JOB_KEYS_LATER: &[&str] =
-    &["schedule", "retry", "pool", "cleanup_function", "repr_function", "map", "needs", "reuse", "traceback"];
+const JOB_KEYS_LATER: &[&str] = &["schedule", "retry", "pool", "map", "needs", "reuse", "traceback"];
 
 /// What a manifest holds.
 #[derive(Debug, Default)]
@@ -160,6 +162,7 @@ impl Parser<'_> {
         let tags = fields.strings("tags").into_iter().map(|key| key.name).collect();
         let limits = rights::limits(&self.context.ceiling, &mut fields);
         let grants = rights::grants(&mut fields);
+        let hooks = hooks(&mut fields, function.as_ref().map(|(function, _)| function));
         let protected = fields.boolean("protected").unwrap_or(false);
         fields.finish(JOB_KEYS, JOB_KEYS_LATER);
         let (Some(known), Some((function, _))) = (id.clone(), function) else {
@@ -177,6 +180,7 @@ impl Parser<'_> {
             dependencies,
             limits,
             grants,
+            hooks,
             protected,
             place,
         };

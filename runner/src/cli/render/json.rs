@@ -24,6 +24,8 @@ pub(crate) struct BuildJson<'a> {
     config: Json<'a>,
     retval: Option<Json<'a>>,
     retval_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repr: Option<String>,
     exception_tb: &'a [Frame],
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<&'a [Progress]>,
@@ -37,9 +39,15 @@ impl<'a> BuildJson<'a> {
             config: Json(&build.config),
             retval: build.retval.as_ref().map(Json),
             retval_type: build.retval_type.as_deref(),
+            repr: None,
             exception_tb: &build.exception_tb,
             progress,
         }
+    }
+
+    /// With the text that its `repr_function` made.
+    pub(crate) fn with_repr(self, repr: Option<String>) -> Self {
+        Self { repr, ..self }
     }
 }
 

@@ -164,7 +164,7 @@ fn calls(frames: &[Frame]) -> String {
 }
 
 /// A build, whole.
-pub(crate) fn build(build: &Build, progress: &[Progress], now: Timestamp) -> String {
+pub(crate) fn build(build: &Build, repr: Option<&str>, progress: &[Progress], now: Timestamp) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -197,7 +197,8 @@ pub(crate) fn build(build: &Build, progress: &[Progress], now: Timestamp) -> Str
         section(&mut text, "progress", &tree(&Tree::of(progress)));
     }
     if let Some(retval) = &build.retval {
-        section(&mut text, "retval", &value(retval));
+        let shown = repr.map_or_else(|| value(retval), |text| clean(text).into_owned());
+        section(&mut text, "retval", &shown);
     }
     if let Some(exception) = &build.exception {
         let _ = writeln!(text, "\n{}", failure(exception, &build.exception_tb).trim_end());

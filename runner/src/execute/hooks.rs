@@ -1,0 +1,129 @@
+//! `cleanup_function` and `repr_function`: functions of a build's own plugin, called with what the build returned.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_record;
+use jobcontrol_core::stored::job_of_config;
+use jobcontrol_core::types::convert;
+use jobcontrol_core::types::from_text;
+use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::BuildInfo;
+use jobcontrol_sandbox::Call;
+use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::Sink;
+
+use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Workspace;
+use crate::execute::repeat::stored;
+use crate::execute::repeat::stored_plugin;
+
+/// Someone waits for the text; a function that takes longer is not worth it.
+const REPR_TIME: Duration = Duration::from_secs(5);
+
+/// Which function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// `cleanup_function`, with the grants that a rerun of the build would have.
+    Cleanup,
+    /// `repr_function`, without any grant.
+    Repr,
+}
+
+/// The function that a build names, if it does and if it returned something.
+pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
+    let key = match which {
+        Which::Cleanup => "cleanup_function",
+        Which::Repr => "repr_function",
+    };
+    build.retval.as_ref()?;
+    FunctionRef::parse(build.config.get(key)?.as_str()?).ok()
+}
+
+/// Calls a function with what a build returned, and answers what it returns.
+///
+/// # Errors
+///
+/// What the store has no longer, what may not be granted any more, or how the function failed; in words.
+pub async fn call(
+    sandbox: &Sandbox,
+    workspace: &Workspace,
+    storage: &Arc<dyn Storage>,
+    build: &Build,
+    (which, function): (Which, &FunctionRef),
+    today: &Catalog,
+) -> Result<Option<Value>, String> {
+    let (job, granted) = match which {
+        Which::Cleanup => {
+            let (checked, granted) = stored(workspace, &**storage, build, today)?;
+            ((*checked.job).clone(), granted)
+        }
+        Which::Repr => {
+            let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
+            job.limits.timeout = job.limits.timeout.min(REPR_TIME);
+            (job, Granted::default())
+        }
+    };
+    let plugin = stored_plugin(&**storage, build, function)?;
+    let signature = plugin.find(function.export.as_deref()).map_err(|problem| problem.message)?;
+    let (Some(text), Some(retval), Some((_, first))) = (&build.retval_type, &build.retval, signature.params.first())
+    else {
+        return Err("it cannot be called with what the build returned".to_owned());
+    };
+    let mut args = vec![convert(retval.clone(), &from_text(text)?, first)?];
+    args.resize(signature.params.len(), Value::Null);
+    let prepared = sandbox.function(&plugin, signature).map_err(|error| error.to_string())?;
+    let info = BuildInfo {
+        build_id: build.id,
+        job_id: Arc::from(build.job_id.as_str()),
+        attempt: build.attempt,
+        store_id: storage.store_id().map_err(|error| error.to_string())?.into(),
+    };
+    let log = (which == Which::Cleanup).then(|| Arc::clone(storage));
+    let (_switch, cancel) = Cancel::pair();
+    let sink = Arc::new(HookSink { log, build: build.id });
+    let call = Call { args, granted, limits: job.limits, build: info, sink, cancel };
+    match sandbox.call(&prepared, call).await {
+        Outcome::Returned(value) => Ok(value),
+        Outcome::Skipped(_) => Ok(None),
+        Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),
+    }
+}
+
+/// What a cleanup says belongs to the log of its build, where it is read if the build stays.
+struct HookSink {
+    log: Option<Arc<dyn Storage>>,
+    build: u64,
+}
+
+impl Sink for HookSink {
+    fn try_log(&self, record: NewRecord) -> Result<(), NewRecord> {
+        let Some(storage) = &self.log else {
+            return Ok(());
+        };
+        let write = Write::Log(self.build, pack_record(record.clone()));
+        storage.try_submit(write, Box::new(drop)).map_err(|_| record)
+    }
+
+    fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async move {
+            if let Some(storage) = &self.log {
+                storage.submit(Write::Log(self.build, pack_record(record)), Box::new(drop));
+            }
+            Ok(())
+        })
+    }
+
+    fn progress(&self, _report: Progress) {}
+}

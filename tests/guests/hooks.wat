@@ -1,0 +1,21 @@
+;; Functions that are called with what another returned. `clean` traps on 13; `show` writes a number of one digit.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (data (i32.const 16) "number 0")
+    (func (export "same") (param i32) (result i32) (local.get 0))
+    (func (export "none") unreachable)
+    (func (export "clean") (param i32) (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable)))
+    (func (export "show") (param i32) (result i32)
+      (if (i32.gt_u (local.get 0) (i32.const 9)) (then unreachable))
+      (i32.store8 (i32.const 23) (i32.add (i32.const 48) (local.get 0)))
+      (i32.store (i32.const 0) (i32.const 16))
+      (i32.store (i32.const 4) (i32.const 8))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $mem))
+  (func (export "same") (param "n" u32) (result u32) (canon lift (core func $i "same")))
+  (func (export "none") (canon lift (core func $i "none")))
+  (func (export "clean") (param "n" u32) (canon lift (core func $i "clean")))
+  (func (export "show") (param "n" u32) (result string) (canon lift (core func $i "show") (memory $mem)))
+)
