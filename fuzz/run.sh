@@ -22,5 +22,5 @@ for target in "${targets[@]}"; do
   features=()
   [ "$target" = plugin ] && features=(--features plugin)
   printf '\n== %s\n' "$target"
-  cargo fuzz run --sanitizer none "${features[@]}" "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=2048
+  cargo fuzz run --sanitizer none "${features[@]}" "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=60 -rss_limit_mb=2048
 done
