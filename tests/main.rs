@@ -8,6 +8,7 @@ mod harness;
 mod check;
 mod choosing;
 mod diagnostics;
+mod digests;
 mod explain;
 mod hooks;
 mod reruns;

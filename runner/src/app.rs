@@ -37,6 +37,7 @@ use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
 use crate::execute::hooks;
 use crate::execute::hooks::Which;
+use crate::execute::plugins::Kept;
 use crate::execute::rescuer::rescue;
 use crate::execute::sink::Observer;
 use crate::record::StoreUrl;
@@ -56,7 +57,14 @@ pub struct App {
     pub compiler: Vec<OsString>,
     /// Says something to the person who waits.
     pub warn: Warn,
-    /// The store, from its first use on.
+    store: Arc<Store>,
+}
+
+/// The store, opened at its first use.
+struct Store {
+    url: StoreUrl,
+    clock: Arc<dyn Clock>,
+    warn: Warn,
     opened: Mutex<Option<Arc<dyn Storage>>>,
 }
 
@@ -92,10 +100,34 @@ pub struct Standing {
     pub newest: Option<Build>,
 }
 
+impl Store {
+    fn storage(&self, create: bool) -> StorageResult<Arc<dyn Storage>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(storage) = &*opened {
+            return Ok(Arc::clone(storage));
+        }
+        let storage = from_url(&self.url, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
+        // What stands in for a store that is not there is not kept: a later use may make it.
+        let stands_in = matches!(&self.url, StoreUrl::Sqlite(path) if !path.exists());
+        if !stands_in {
+            *opened = Some(Arc::clone(&storage));
+        }
+        Ok(storage)
+    }
+}
+
 impl App {
     /// The program on this machine's clock, with itself as the compiler of plugins.
-    pub fn new(settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
-        Self { settings, clock: Arc::new(SystemClock), compiler, warn, opened: Mutex::default() }
+    pub fn new(mut settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (url, opened) = (settings.store.clone(), Mutex::default());
+        let store = Arc::new(Store { url, clock: Arc::clone(&clock), warn: Arc::clone(&warn), opened });
+        let keeper = Arc::clone(&store);
+        settings.workspace.kept = Kept::new(move |digest| {
+            let storage = keeper.storage(false).map_err(|e| e.to_string())?;
+            storage.get_plugin(digest).map_err(|e| e.to_string())
+        });
+        Self { settings, clock, compiler, warn, store }
     }
 
     /// The store, opened at its first use; made if it is missing and `create` is set, and empty in memory if not.
@@ -104,17 +136,7 @@ impl App {
     ///
     /// The store's.
     pub fn storage(&self, create: bool) -> StorageResult<Arc<dyn Storage>> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(storage) = &*opened {
-            return Ok(Arc::clone(storage));
-        }
-        let storage = from_url(&self.settings.store, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
-        // What stands in for a store that is not there is not kept: a later use may make it.
-        let stands_in = matches!(&self.settings.store, StoreUrl::Sqlite(path) if !path.exists());
-        if !stands_in {
-            *opened = Some(Arc::clone(&storage));
-        }
-        Ok(storage)
+        self.store.storage(create)
     }
 
     /// The status of every job of a catalog that fits, with its newest build.

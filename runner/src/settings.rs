@@ -18,6 +18,7 @@ use jobcontrol_sandbox::FilePolicy;
 
 use crate::execute::catalog::SETTINGS_FILE;
 use crate::execute::catalog::Workspace;
+use crate::execute::plugins::Kept;
 use crate::record::StoreUrl;
 
 /// Where jobs are when nobody says.
@@ -85,7 +86,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
-    Ok(Resolved { workspace: Workspace { jobs, plugins, context, files }, store, cache })
+    Ok(Resolved { workspace: Workspace { jobs, plugins, context, files, kept: Kept::default() }, store, cache })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

@@ -1,7 +1,6 @@
 //! A folder to checked jobs, with what each was granted.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,8 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobcontrol_core::check::Graph;
-use jobcontrol_core::check::Lookup;
-use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::check::check;
 use jobcontrol_core::check::closure;
 use jobcontrol_core::diagnostic::Code;
@@ -18,8 +15,6 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::diagnostic::Span;
 use jobcontrol_core::diagnostic::collected;
-use jobcontrol_core::diagnostic::nearest;
-use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
@@ -27,9 +22,10 @@ use jobcontrol_core::manifest;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Granted;
-use jobcontrol_sandbox::missing_imports;
-use jobcontrol_sandbox::read_plugin;
 use walkdir::WalkDir;
+
+use crate::execute::plugins::Kept;
+use crate::execute::plugins::PluginFinder;
 
 /// The operator's file, which may not lie among the jobs.
 pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
@@ -45,6 +41,8 @@ pub struct Workspace {
     pub context: Context,
     /// What folders may be granted.
     pub files: FilePolicy,
+    /// Plugins that the store keeps.
+    pub kept: Kept,
 }
 
 /// All of a folder's jobs as they are now.
@@ -224,128 +222,6 @@ fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
     manifest::decode(&shown.to_string(), bytes)
-}
-
-/// Finds plugins, each file read once.
-struct PluginFinder<'a> {
-    workspace: &'a Workspace,
-    allowed: Vec<PathBuf>,
-    read: HashMap<PathBuf, Lookup>,
-    /// By job, a plugin of the same name in a folder that comes later.
-    hidden: BTreeMap<String, PathBuf>,
-}
-
-impl<'a> PluginFinder<'a> {
-    fn new(workspace: &'a Workspace) -> Self {
-        let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
-        let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
-        Self { workspace, allowed, read: HashMap::new(), hidden: BTreeMap::new() }
-    }
-
-    fn find(&mut self, job: &Job) -> Lookup {
-        let path = self.locate(job)?;
-        if let Some(known) = self.read.get(&path) {
-            return known.clone();
-        }
-        let lookup = self.allowed(&path).and_then(|()| {
-            let plugin = read_plugin(&path, &path)?;
-            missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err)
-        });
-        self.read.insert(path, lookup.clone());
-        lookup
-    }
-
-    fn locate(&mut self, job: &Job) -> Result<PathBuf, PluginProblem> {
-        let (folder, function) = (&job.place.folder, &job.function);
-        let written = Path::new(&function.plugin);
-        let folder = Path::new(folder);
-        if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
-            let path: PathBuf = folder.join(written).components().collect();
-            if path.exists() {
-                return Ok(path);
-            }
-            let mut problem = missing(&function.plugin, &[path], &[]);
-            if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
-                let near = format!("did you mean `./{}`? a path is relative to the manifest", name.display());
-                problem.help.insert(0, near);
-            }
-            return Err(problem);
-        }
-        let folders: Vec<_> =
-            std::iter::once(folder.to_owned()).chain(self.workspace.plugins.iter().cloned()).collect();
-        let tried: Vec<_> = folders
-            .iter()
-            .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
-            .collect();
-        // Reading it says what is wrong with one that is no file.
-        let mut found = tried.iter().filter(|path| path.exists());
-        let Some(path) = found.next() else {
-            return Err(missing(&function.plugin, &tried, &folders));
-        };
-        match found.next() {
-            Some(other) if other.parent() == path.parent() => {
-                let beside = path.parent() == Some(folder);
-                Err(ambiguous(function, path, other, beside))
-            }
-            Some(other) => {
-                self.hidden.insert(job.id.clone(), other.clone());
-                Ok(path.clone())
-            }
-            None => Ok(path.clone()),
-        }
-    }
-
-    /// Says of a function that is missing that another plugin of the name may have it.
-    fn mention_hidden(&self, graph: &mut Graph) {
-        for (job, other) in &self.hidden {
-            let problems = graph.broken.get_mut(job).into_iter().flatten();
-            for problem in problems.filter(|problem| problem.code == Code::NoSuchFunction) {
-                problem.help.push(format!(
-                    "`{}` has the same name; the plugin beside the manifest comes first, then the plugin folders in order",
-                    other.display()
-                ));
-            }
-        }
-    }
-
-    /// Nothing outside the jobs and plugin folders, through links either.
-    fn allowed(&self, path: &Path) -> Result<(), PluginProblem> {
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if self.allowed.iter().any(|folder| real.starts_with(folder)) {
-            return Ok(());
-        }
-        let message = format!("`{}` lies outside the jobs folder and the plugin folders", path.display());
-        let help = "list its folder in jobcontrol.yaml: `plugins: [FOLDER]`";
-        Err(PluginProblem::new(Code::PluginOutside, message).help(help))
-    }
-}
-
-fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> PluginProblem {
-    let named = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
-    let message = format!("`{}` may be `{}` or `{}`", function.plugin, one.display(), other.display());
-    let mut problem = PluginProblem::new(Code::AmbiguousPlugin, message);
-    if beside {
-        let write = |path: &Path| {
-            let plugin = format!("./{}", named(path));
-            format!("`{}`", FunctionRef { plugin, ..function.clone() })
-        };
-        problem = problem.help(format!("write {} or {}", write(one), write(other)));
-    }
-    problem.help("delete the one that is old")
-}
-
-fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    let is_plugin = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat");
-    let plugins = files.map(|entry| entry.path()).filter(is_plugin);
-    let stems: BTreeSet<_> = plugins.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
-    let mut help = Vec::new();
-    if let Some(near) = nearest(name, stems.iter().map(String::as_str)) {
-        help.push(format!("did you mean `{near}`?"));
-    }
-    let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
-    help.push(format!("looked for {tried}"));
-    PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
 }
 
 pub(super) fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {

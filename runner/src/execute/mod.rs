@@ -4,6 +4,7 @@
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
 //! - `executor`: one build: created, started, called, finished
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
+//! - `plugins`: from the function that a job names to its plugin
 //! - `pins`: which builds of its dependencies a build may use
 //! - `repeat`: a build's job as the store has it, plugin and all
 //! - `sink`: what a running build says, to the store and to who watches
@@ -14,6 +15,7 @@ pub mod dispatcher;
 pub mod executor;
 pub mod hooks;
 pub mod pins;
+pub mod plugins;
 pub mod repeat;
 pub mod rescuer;
 pub mod sink;

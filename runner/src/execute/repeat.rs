@@ -16,10 +16,11 @@ use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::stored::job_of_config;
 use jobcontrol_sandbox::Granted;
-use jobcontrol_sandbox::read_plugin_bytes;
 
 use crate::execute::catalog::Catalog;
 use crate::execute::catalog::Workspace;
+use crate::execute::plugins::Kept;
+use crate::execute::plugins::kept_plugin;
 use crate::execute::catalog::grant;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
@@ -70,17 +71,9 @@ pub fn stored(
 pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
     let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
     let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
-    let bytes = bytes.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))?;
-    let mut shown = PathBuf::from(&function.plugin);
-    if shown.extension().is_none() {
-        shown.set_extension(if bytes.starts_with(b"\0asm") { "wasm" } else { "wat" });
-    }
-    let plugin = read_plugin_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
-    if *plugin.digest == *digest {
-        Ok(plugin)
-    } else {
-        Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
-    }
+    let kept = Kept::new(move |_| Ok(bytes.clone()));
+    let plugin = kept_plugin(&kept, Path::new(&function.plugin), digest)?;
+    plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
 }
 
 /// A folder is granted again where today's job grants it still, or where the operator lists it under `ceiling.files`:

@@ -89,6 +89,7 @@ codes! {
     AmbiguousFunction "JC0311" "several interfaces export the function"
     NotCallable "JC0312" "an export cannot be a job's function"
     AmbiguousPlugin "JC0313" "two files of a folder have the plugin's name"
+    PluginPinned "JC0314" "the plugin that a job pins by digest is nowhere"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"

@@ -326,6 +326,9 @@ impl Parser<'_> {
 
 /// What somebody meant who wrote no `plugin:function`.
 fn meant_function(text: &str) -> String {
+    if text.contains("@sha256:") {
+        return "write `PLUGIN@sha256:DIGEST:FUNCTION`; `jobcontrol inspect PLUGIN` shows the whole digest".to_owned();
+    }
     let general = "write `plugin:function`, such as `sales:fetch-orders`".to_owned();
     let plain =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));

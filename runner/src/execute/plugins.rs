@@ -1,0 +1,228 @@
+//! From the function that a job names to its plugin: which file, or which bytes of the store.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::check::Lookup;
+use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_sandbox::missing_imports;
+use jobcontrol_sandbox::read_plugin;
+use jobcontrol_sandbox::read_plugin_bytes;
+
+use crate::execute::catalog::Workspace;
+
+/// The bytes of a plugin by its digest, or why they cannot be read.
+type Bytes = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync;
+
+/// Plugins that are kept elsewhere than in the folder, by digest.
+#[derive(Clone)]
+pub struct Kept(Arc<Bytes>);
+
+impl Kept {
+    /// What `bytes` answers to a digest.
+    pub fn new(bytes: impl Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::new(|_| Ok(None))
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
+/// The kept plugin of a digest; `shown` is what its file was called.
+///
+/// # Errors
+///
+/// The store cannot be read, or has other bytes than it says.
+pub(super) fn kept_plugin(kept: &Kept, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
+    let Some(bytes) = (kept.0)(digest)? else {
+        return Ok(None);
+    };
+    let mut shown = shown.to_owned();
+    if shown.extension().is_none() {
+        shown.set_extension(if bytes.starts_with(b"\0asm") { "wasm" } else { "wat" });
+    }
+    let plugin = read_plugin_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
+    if *plugin.digest == *digest {
+        return Ok(Some(plugin));
+    }
+    Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
+}
+
+/// Finds plugins, each file read once.
+pub(super) struct PluginFinder<'a> {
+    workspace: &'a Workspace,
+    allowed: Vec<PathBuf>,
+    read: HashMap<PathBuf, Lookup>,
+    /// Plugins of jobs that pin a digest which the file has no longer.
+    kept: HashMap<String, Lookup>,
+    /// By job, a plugin of the same name in a folder that comes later.
+    hidden: BTreeMap<String, PathBuf>,
+}
+
+impl<'a> PluginFinder<'a> {
+    pub(super) fn new(workspace: &'a Workspace) -> Self {
+        let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
+        let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
+        Self { workspace, allowed, read: HashMap::new(), kept: HashMap::new(), hidden: BTreeMap::new() }
+    }
+
+    /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest that the file has not.
+    pub(super) fn find(&mut self, job: &Job) -> Lookup {
+        let file = self.file_of(job);
+        let Some(digest) = &job.function.digest else {
+            return file;
+        };
+        if file.as_ref().is_ok_and(|plugin| *plugin.digest == **digest) {
+            return file;
+        }
+        let workspace = self.workspace;
+        let kept = self.kept.entry(digest.clone()).or_insert_with(|| {
+            let shown = Path::new(&job.place.folder).join(&job.function.plugin);
+            match kept_plugin(&workspace.kept, &shown.components().collect::<PathBuf>(), digest) {
+                Ok(Some(plugin)) => missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err),
+                Ok(None) => Err(unkept(&job.function, file.as_deref().ok(), digest)),
+                Err(reason) => Err(PluginProblem::new(Code::PluginPinned, reason)),
+            }
+        });
+        kept.clone()
+    }
+
+    fn file_of(&mut self, job: &Job) -> Lookup {
+        let path = self.locate(job)?;
+        if let Some(known) = self.read.get(&path) {
+            return known.clone();
+        }
+        let lookup = self.allowed(&path).and_then(|()| {
+            let plugin = read_plugin(&path, &path)?;
+            missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err)
+        });
+        self.read.insert(path, lookup.clone());
+        lookup
+    }
+
+    fn locate(&mut self, job: &Job) -> Result<PathBuf, PluginProblem> {
+        let (folder, function) = (&job.place.folder, &job.function);
+        let written = Path::new(&function.plugin);
+        let folder = Path::new(folder);
+        if written.components().count() > 1 || written.extension().is_some() || function.plugin.starts_with('.') {
+            let path: PathBuf = folder.join(written).components().collect();
+            if path.exists() {
+                return Ok(path);
+            }
+            let mut problem = missing(&function.plugin, &[path], &[]);
+            if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
+                let near = format!("did you mean `./{}`? a path is relative to the manifest", name.display());
+                problem.help.insert(0, near);
+            }
+            return Err(problem);
+        }
+        let folders: Vec<_> =
+            std::iter::once(folder.to_owned()).chain(self.workspace.plugins.iter().cloned()).collect();
+        let tried: Vec<_> = folders
+            .iter()
+            .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
+            .collect();
+        // Reading it says what is wrong with one that is no file.
+        let mut found = tried.iter().filter(|path| path.exists());
+        let Some(path) = found.next() else {
+            return Err(missing(&function.plugin, &tried, &folders));
+        };
+        match found.next() {
+            Some(other) if other.parent() == path.parent() => {
+                let beside = path.parent() == Some(folder);
+                Err(ambiguous(function, path, other, beside))
+            }
+            Some(other) => {
+                self.hidden.insert(job.id.clone(), other.clone());
+                Ok(path.clone())
+            }
+            None => Ok(path.clone()),
+        }
+    }
+
+    /// Says of a function that is missing that another plugin of the name may have it.
+    pub(super) fn mention_hidden(&self, graph: &mut Graph) {
+        for (job, other) in &self.hidden {
+            let problems = graph.broken.get_mut(job).into_iter().flatten();
+            for problem in problems.filter(|problem| problem.code == Code::NoSuchFunction) {
+                problem.help.push(format!(
+                    "`{}` has the same name; the plugin beside the manifest comes first, then the plugin folders in order",
+                    other.display()
+                ));
+            }
+        }
+    }
+
+    /// Nothing outside the jobs and plugin folders, through links either.
+    fn allowed(&self, path: &Path) -> Result<(), PluginProblem> {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if self.allowed.iter().any(|folder| real.starts_with(folder)) {
+            return Ok(());
+        }
+        let message = format!("`{}` lies outside the jobs folder and the plugin folders", path.display());
+        let help = "list its folder in jobcontrol.yaml: `plugins: [FOLDER]`";
+        Err(PluginProblem::new(Code::PluginOutside, message).help(help))
+    }
+}
+
+fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> PluginProblem {
+    let named = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    let message = format!("`{}` may be `{}` or `{}`", function.plugin, one.display(), other.display());
+    let mut problem = PluginProblem::new(Code::AmbiguousPlugin, message);
+    if beside {
+        let write = |path: &Path| {
+            let plugin = format!("./{}", named(path));
+            format!("`{}`", FunctionRef { plugin, ..function.clone() })
+        };
+        problem = problem.help(format!("write {} or {}", write(one), write(other)));
+    }
+    problem.help("delete the one that is old")
+}
+
+fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {
+    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+    let is_plugin = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat");
+    let plugins = files.map(|entry| entry.path()).filter(is_plugin);
+    let stems: BTreeSet<_> = plugins.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
+    let mut help = Vec::new();
+    if let Some(near) = nearest(name, stems.iter().map(String::as_str)) {
+        help.push(format!("did you mean `{near}`?"));
+    }
+    let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
+    help.push(format!("looked for {tried}"));
+    PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
+}
+
+/// Neither the file nor the store has what the job pins.
+fn unkept(function: &FunctionRef, file: Option<&Plugin>, digest: &str) -> PluginProblem {
+    let message = format!("the plugin `{}` with the digest that the job pins is nowhere", function.plugin);
+    let problem = PluginProblem::new(Code::PluginPinned, message);
+    let problem = match file {
+        Some(plugin) => {
+            let today = FunctionRef { digest: Some(plugin.digest.to_string()), ..function.clone() };
+            problem.help(format!("to take `{}` as it is today, write `{today}`", plugin.path.display()))
+        }
+        None => problem.help("there is no file of that name either"),
+    };
+    problem.help(format!("the store keeps the plugins of its builds, and has none with sha256:{digest}"))
+}
