@@ -14,6 +14,7 @@ use jobcontrol_core::manifest::Environment;
 use jobcontrol_core::manifest::Settings;
 use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
+use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
 
 use crate::execute::catalog::SETTINGS_FILE;
@@ -48,6 +49,8 @@ pub struct Resolved {
     pub store: StoreUrl,
     /// Where compiled plugins are kept.
     pub cache: PathBuf,
+    /// How long the store keeps what.
+    pub retention: Retention,
 }
 
 /// Why it is not known where everything is.
@@ -86,7 +89,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
-    Ok(Resolved { workspace: Workspace { jobs, plugins, context, files, kept: Kept::default() }, store, cache })
+    let workspace = Workspace { jobs, plugins, context, files, kept: Kept::default() };
+    Ok(Resolved { workspace, store, cache, retention: settings.retention })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `histories`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `versions`: the file, by many hands, damaged, copied, of older versions
 //! - `program`, `rescue`, `pins`: the same through the command line and the executor
@@ -19,6 +19,7 @@ mod pins;
 mod program;
 mod progress;
 mod rescue;
+mod retention;
 mod sqlite;
 mod versions;
 

@@ -13,6 +13,7 @@
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`progress`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
+//! - [`retention`]: how long the store keeps what
 //! - [`stored`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`clock`]: what a build may use; time as an input
 
@@ -33,6 +34,7 @@ pub mod packed_size;
 pub mod plan;
 pub mod plugin;
 pub mod progress;
+pub mod retention;
 pub mod retry;
 pub mod storage;
 pub mod stored;

@@ -183,6 +183,20 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
+    fn count_prunable(&self, prune: &PruneLog) -> Result<u64> {
+        let tables = self.tables();
+        let goes = tables.log.iter().filter(|(id, (build, row))| tables.goes(prune, **id, *build, row));
+        Ok(goes.count() as u64)
+    }
+
+    fn get_last_log_id(&self) -> Result<u64> {
+        Ok(self.tables().log.keys().next_back().copied().unwrap_or(0))
+    }
+
+    fn get_orphaned_plugins(&self) -> Result<Vec<String>> {
+        Ok(self.tables().orphans())
+    }
+
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.tables().plugins.get(digest).map(|bytes| bytes.to_vec()))
     }
@@ -252,6 +266,11 @@ impl Tables {
                 Ok(1)
             }
             Write::PruneLog(prune) => Ok(self.prune(&prune)),
+            Write::PrunePlugins => {
+                let orphans = self.orphans();
+                self.plugins.retain(|digest, _| !orphans.contains(digest));
+                Ok(orphans.len() as u64)
+            }
             Write::Plugin(digest, bytes) => {
                 self.plugins.insert(digest.to_string(), bytes);
                 Ok(0)
@@ -313,18 +332,26 @@ impl Tables {
         Ok(0)
     }
 
+    fn goes(&self, prune: &PruneLog, id: u64, build: u64, row: &LogRow) -> bool {
+        prune.build_id.is_none_or(|id| id == build)
+            && self.of_job(build, prune.job_id.as_deref())
+            && prune.before.is_none_or(|before| row.created < before)
+            && prune.level.is_none_or(|level| row.level <= level)
+            && prune.above.is_none_or(|level| row.level > level)
+            && prune.ids.is_none_or(|(after, upto)| id > after && id <= upto)
+    }
+
     fn prune(&mut self, prune: &PruneLog) -> u64 {
         let before = self.log.len();
         let mut log = std::mem::take(&mut self.log);
-        log.retain(|_, (build, row)| {
-            let goes = prune.build_id.is_none_or(|id| id == *build)
-                && self.of_job(*build, prune.job_id.as_deref())
-                && prune.before.is_none_or(|before| row.created < before)
-                && prune.level.is_none_or(|level| row.level <= level);
-            !goes
-        });
+        log.retain(|id, (build, row)| !self.goes(prune, *id, *build, row));
         self.log = log;
         (before - self.log.len()) as u64
+    }
+
+    fn orphans(&self) -> Vec<String> {
+        let used = |digest: &String| self.builds.values().any(|row| row.new.plugin.as_deref() == Some(digest));
+        self.plugins.keys().filter(|digest| !used(digest)).cloned().collect()
     }
 }
 

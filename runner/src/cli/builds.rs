@@ -183,7 +183,7 @@ pub(super) fn repr(app: &App, out: &Out, build: &Build) -> Option<String> {
 }
 
 /// Cleans up and deletes.
-fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
+pub(super) fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
     match app.hook(&storage.get_build(id)?, Which::Cleanup) {
         Ok(_) => {}
         Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),

@@ -1,16 +1,21 @@
 //! `store`: makes, removes, copies, replaces or renews the store.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde::Serialize;
 
+use super::builds;
 use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
 use crate::execute::rescuer::alive;
 use crate::record::StoreUrl;
+use crate::record::owner::living;
+use crate::record::pruner;
+use crate::record::pruner::Pruned;
 use crate::record::restore;
 use crate::record::sqlite::VERSION;
 use crate::record::sqlite::version;
@@ -35,6 +40,12 @@ pub(super) enum StoreCommand {
     Restore {
         /// The copy, of this version or an older one
         file: PathBuf,
+    },
+    /// Delete what is older than `retention:` in jobcontrol.yaml keeps: log records, builds, plugins of no build
+    Prune {
+        /// Only say what would be deleted
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Bring the store to this program's version, after a backup beside it
     Migrate {
@@ -65,6 +76,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
         return Err(CliError::NotFound(format!("there is no store `{url}`")));
     }
     let (done, said, file) = match command {
+        StoreCommand::Prune { dry_run } => return prune(app, out, *dry_run),
         StoreCommand::Install => {
             app.storage(true)?;
             ("installed", format!("the store `{url}` is ready"), None)
@@ -124,6 +136,59 @@ fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
     }
     app.storage(true)?;
     Ok(("migrated", format!("the store `{url}` was brought {would}; the old one is kept beside it"), None))
+}
+
+#[derive(Serialize)]
+struct PrunedJson {
+    dry_run: bool,
+    builds: Vec<u64>,
+    log_records: BTreeMap<&'static str, u64>,
+    plugins: u64,
+    kept: Vec<KeptJson>,
+}
+
+/// A build whose time has come, and which stays for this reason.
+#[derive(Serialize)]
+struct KeptJson {
+    build: u64,
+    reason: String,
+}
+
+fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
+    let storage = app.storage(true)?;
+    let mut delete = |id: u64| builds::delete(app, out, &*storage, id, false).map_err(|error| error.message());
+    let delete: Option<&mut dyn FnMut(u64) -> Result<(), String>> = if dry_run { None } else { Some(&mut delete) };
+    let idle = living(&app.settings.store).is_empty();
+    let pruned = pruner::prune(&*storage, &app.settings.retention, idle, delete)?;
+    pruned.kept.iter().for_each(|(_, reason)| out.warn(reason));
+    if out.is_json() {
+        let kept = pruned.kept.iter().map(|(build, reason)| KeptJson { build: *build, reason: reason.clone() });
+        let log_records = pruned.log_records.iter().copied().collect();
+        let kept = kept.collect();
+        out.json(&PrunedJson { dry_run, builds: pruned.builds, log_records, plugins: pruned.plugins, kept })?;
+    } else {
+        out.answer(&told(&pruned, dry_run))?;
+        if !idle {
+            out.say("plugins of no build stay while another process runs builds");
+        }
+    }
+    Ok(if pruned.kept.is_empty() { error::DONE } else { error::FAILED })
+}
+
+/// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and no plugins`
+fn told(pruned: &Pruned, dry_run: bool) -> String {
+    let count = |n: u64, what: &str| match n {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let records = pruned.log_records.iter().map(|(_, n)| n).sum();
+    let levels = pruned.log_records.iter().filter(|(_, n)| *n > 0).map(|(level, n)| format!("{level} {n}"));
+    let levels = levels.collect::<Vec<_>>().join(", ");
+    let levels = if levels.is_empty() { levels } else { format!(" ({levels})") };
+    let (builds, plugins) = (count(pruned.builds.len() as u64, "build"), count(pruned.plugins, "plugin"));
+    let done = if dry_run { "would delete" } else { "deleted" };
+    format!("{done} {builds}, {}{levels} and {plugins}", count(records, "log record"))
 }
 
 fn confirm(out: &Out, url: &str) -> Result<(), CliError> {

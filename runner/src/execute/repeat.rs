@@ -19,9 +19,9 @@ use jobcontrol_sandbox::Granted;
 
 use crate::execute::catalog::Catalog;
 use crate::execute::catalog::Workspace;
+use crate::execute::catalog::grant;
 use crate::execute::plugins::Kept;
 use crate::execute::plugins::kept_plugin;
-use crate::execute::catalog::grant;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
 /// job. `today` is the folder as it is now: it decides what the job may touch.

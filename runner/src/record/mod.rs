@@ -2,9 +2,11 @@
 //!
 //! - `recorder`: what a build does, handed to the store without holding up other builds
 //! - `sqlite`: the store in one SQLite file, with `schema` and `rows`; the only place that speaks SQL
+//! - `pruner`: what is older than the operator wants it
 //! - `owner`: which processes that run builds are alive
 
 pub mod owner;
+pub mod pruner;
 pub mod recorder;
 pub mod sqlite;
 

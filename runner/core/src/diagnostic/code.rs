@@ -122,6 +122,7 @@ codes! {
     GrantMode "JC0608" "the mode of a files grant is not known"
     FolderRefused "JC0609" "a folder cannot be granted"
     VariableName "JC0610" "a text is no name of a variable"
+    InvalidRetention "JC0611" "the operator's file says no age or number of builds to keep"
 }
 
 impl Code {

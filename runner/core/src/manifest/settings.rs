@@ -6,16 +6,19 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::limits::Limits;
+use crate::retention::Retention;
+use crate::value::Value;
 
 use super::Ceiling;
 use super::environment::Environment;
 use super::fields::Fields;
 use super::node;
+use super::node::NodeKind;
 use super::rights::limit;
 use super::units;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling"];
-const KEYS_LATER: &[&str] = &["pools", "retention", "server", "secrets"];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling", "retention"];
+const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
 
 /// What the operator decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Settings {
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
     pub files: Option<Vec<CeilingFiles>>,
+    /// How long the store keeps what; key `retention`.
+    pub retention: Retention,
 }
 
 /// A folder that jobs may be granted, with all below it.
@@ -68,8 +73,54 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     {
         read_ceiling(ceiling, &mut settings);
     }
+    if let Some((_, node)) = fields.take("retention")
+        && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
+    {
+        read_retention(retention, &mut settings.retention);
+    }
     fields.finish(KEYS, KEYS_LATER);
     settings
+}
+
+fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
+    /// As [`Level::ALL`], then all of them.
+    const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
+    if let Some((_, node)) = fields.take("logs")
+        && let Some(mut logs) = Fields::new(fields.source, fields.problems, node, "`logs`")
+    {
+        for (i, key) in LOGS.iter().enumerate() {
+            if let Some(age) = age(&mut logs, key) {
+                *retention.logs.get_mut(i).unwrap_or(&mut retention.all_logs) = age;
+            }
+        }
+        logs.finish(LOGS, &[]);
+    }
+    if let Some((_, node)) = fields.take("builds")
+        && let Some(mut builds) = Fields::new(fields.source, fields.problems, node, "`builds`")
+    {
+        retention.build_age = age(&mut builds, "age");
+        if let Some((_, node)) = builds.take("keep") {
+            match node.kind {
+                NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
+                _ => {
+                    let message = format!("`keep` is a number of builds above 0, found {}", node.kind_name());
+                    builds.report(Code::InvalidRetention, node.span, message, None);
+                }
+            }
+        }
+        builds.finish(&["keep", "age"], &[]);
+    }
+    fields.finish(&["logs", "builds"], &[]);
+}
+
+fn age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
+    let (text, span) = fields.string(key)?;
+    let age = units::age(&text);
+    age.map_err(|message| {
+        let help = Some("write `15 days`, `1 month` or `1 year`".to_owned());
+        fields.report(Code::InvalidRetention, span, message, help);
+    })
+    .ok()
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {

@@ -257,6 +257,27 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()>;
 
+    /// How many log records a [`Write::PruneLog`] would delete.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn count_prunable(&self, prune: &PruneLog) -> Result<u64>;
+
+    /// The largest id of a log record; 0 where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_last_log_id(&self) -> Result<u64>;
+
+    /// Digests of plugins that no build was made with.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_orphaned_plugins(&self) -> Result<Vec<String>>;
+
     /// The bytes of a plugin that some build was made with.
     ///
     /// # Errors
@@ -424,7 +445,8 @@ pub trait Storage: Send + Sync {
         level: Option<i64>,
     ) -> Result<u64> {
         let before = max_age.map(|seconds| self.clock().now().minus_seconds(seconds));
-        self.write(Write::PruneLog(PruneLog { job_id: job_id.map(str::to_owned), build_id, before, level }))
+        let job_id = job_id.map(str::to_owned);
+        self.write(Write::PruneLog(PruneLog { job_id, build_id, before, level, ..PruneLog::default() }))
     }
 
     /// Packs a value as it is stored.

@@ -26,6 +26,8 @@ pub enum Write {
     DeleteBuild(u64),
     /// Log records go; answered with their number.
     PruneLog(PruneLog),
+    /// Plugins that no build was made with go; answered with their number.
+    PrunePlugins,
     /// The bytes of a plugin, kept once per digest.
     Plugin(Arc<str>, Arc<[u8]>),
 }
@@ -139,4 +141,8 @@ pub struct PruneLog {
     pub before: Option<Timestamp>,
     /// Only those at or below this level.
     pub level: Option<i64>,
+    /// Only those above this level.
+    pub above: Option<i64>,
+    /// Only those with an id above the first and up to the second, so that others can write in between.
+    pub ids: Option<(u64, u64)>,
 }

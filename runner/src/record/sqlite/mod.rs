@@ -25,6 +25,7 @@ use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -340,6 +341,21 @@ impl Storage for SqliteStorage {
             }
             Ok(())
         })
+    }
+
+    fn count_prunable(&self, prune: &PruneLog) -> Result<u64> {
+        let (conditions, values) = rows::prunable(prune);
+        let sql = format!("SELECT count(*) FROM log WHERE {conditions}");
+        self.read(|db| db.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0)))
+    }
+
+    fn get_last_log_id(&self) -> Result<u64> {
+        self.read(|db| db.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0)))
+    }
+
+    fn get_orphaned_plugins(&self) -> Result<Vec<String>> {
+        let sql = format!("SELECT digest FROM plugin WHERE {}", rows::ORPHANS);
+        self.read(|db| db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect())
     }
 
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {

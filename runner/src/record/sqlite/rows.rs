@@ -62,6 +62,10 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
             changed(db.prepare_cached(sql)?.execute([possible(*id)?])?, *id).map(|_| 1)
         }
         Write::PruneLog(prune) => prune_log(db, prune),
+        Write::PrunePlugins => {
+            let sql = format!("DELETE FROM plugin WHERE {ORPHANS}");
+            Ok(db.prepare_cached(&sql)?.execute([])? as u64)
+        }
         Write::Plugin(digest, bytes) => {
             let sql = "INSERT INTO plugin (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             db.prepare_cached(sql)?.execute(params![digest, bytes])?;
@@ -226,15 +230,26 @@ fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
 }
 
 fn prune_log(db: &Connection, prune: &PruneLog) -> Result {
-    let (conditions, values) = matching([
+    let (conditions, values) = prunable(prune);
+    let sql = format!("DELETE FROM log WHERE {conditions}");
+    Ok(db.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
+}
+
+/// The records that go, as a condition with its values.
+pub(super) fn prunable(prune: &PruneLog) -> (String, Vec<Sql>) {
+    matching([
         ("build_id = ?", prune.build_id.map(number)),
         (OF_JOB, prune.job_id.clone().map(Sql::Text)),
         ("created < ?", prune.before.map(|t| Sql::Integer(t.0))),
         ("level <= ?", prune.level.map(Sql::Integer)),
-    ]);
-    let sql = format!("DELETE FROM log WHERE {conditions}");
-    Ok(db.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
+        ("level > ?", prune.above.map(Sql::Integer)),
+        ("id > ?", prune.ids.map(|(after, _)| number(after))),
+        ("id <= ?", prune.ids.map(|(_, upto)| number(upto))),
+    ])
 }
+
+/// Plugins that no build was made with.
+pub(super) const ORPHANS: &str = "digest NOT IN (SELECT plugin FROM build WHERE plugin IS NOT NULL)";
 
 /// Records of one job's builds.
 pub(super) const OF_JOB: &str = "build_id IN (SELECT id FROM build WHERE job_id = ?)";
