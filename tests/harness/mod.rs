@@ -17,6 +17,11 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runner lies in the project").to_owned()
 }
 
+/// The program that is tested: JOBCONTROL_TEST_PROGRAM where large plugins want the one of the release build.
+fn program() -> PathBuf {
+    std::env::var_os("JOBCONTROL_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_jobcontrol").into(), PathBuf::from)
+}
+
 /// A folder that nobody else uses, in which the program is run.
 pub struct Folder {
     dir: TempDir,
@@ -57,7 +62,7 @@ impl Folder {
 
     /// The program in this folder, with a clean environment and the tests' own cache of compiled plugins.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_jobcontrol"));
+        let mut command = Command::new(program());
         command
             .args(arguments)
             .current_dir(self.dir.path())

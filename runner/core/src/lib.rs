@@ -8,6 +8,7 @@
 //!   limited
 //! - [`plugin`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
+//! - [`schema`]: what a manifest may hold, for editors
 //! - [`plan`]: what is due, and in which order
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
@@ -36,6 +37,7 @@ pub mod plugin;
 pub mod progress;
 pub mod retention;
 pub mod retry;
+pub mod schema;
 pub mod storage;
 pub mod stored;
 pub mod types;

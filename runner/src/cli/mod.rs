@@ -151,6 +151,8 @@ enum Command {
         /// The code, as `check` shows it: JC0101
         code: Option<String>,
     },
+    /// Print a JSON Schema of manifests, with which editors complete functions and their arguments
+    Schema,
     /// Make, remove, copy, replace or renew the store
     Store {
         #[command(subcommand)]
@@ -227,6 +229,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Build { command } => builds::build(&app, out, &command),
         Command::Logs(args) => logs::logs(&app, out, &args),
         Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
+        Command::Schema => plugins::schema(&app, out),
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),

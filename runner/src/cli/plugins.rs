@@ -1,11 +1,16 @@
-//! `inspect`: what a plugin says of itself.
+//! `inspect` and `schema`: what plugins say of themselves.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::manifest::entry;
 use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::schema;
+use jobcontrol_core::schema::Callable;
 use jobcontrol_sandbox::missing_imports;
 use jobcontrol_sandbox::read_plugin;
 use jobcontrol_sandbox::wit_text;
@@ -18,15 +23,19 @@ use super::render::Out;
 use super::render::escape::clean;
 use super::render::styled;
 use crate::app::App;
+use crate::execute::at_hand::at_hand;
+use crate::execute::at_hand::name_of;
 
 #[derive(Serialize)]
 struct PluginJson<'a> {
     path: String,
+    kind: &'static str,
     digest: &'a str,
     size: usize,
     functions: Vec<FunctionJson<'a>>,
     refused: Vec<RefusedJson<'a>>,
     imports: &'a [String],
+    grants: Vec<GrantJson<'a>>,
     missing: Option<String>,
     wit: &'a str,
 }
@@ -34,10 +43,18 @@ struct PluginJson<'a> {
 #[derive(Serialize)]
 struct FunctionJson<'a> {
     export: String,
+    function: String,
     signature: String,
     params: Vec<ParamJson<'a>>,
     result: Option<String>,
     docs: Option<&'a str>,
+    entry: Option<String>,
+}
+
+#[derive(Serialize)]
+struct GrantJson<'a> {
+    import: &'a str,
+    grant: &'static str,
 }
 
 #[derive(Serialize)]
@@ -59,19 +76,44 @@ pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError>
         CliError::Diagnostics(vec![problem.help.into_iter().fold(diagnostic, Diagnostic::help)])
     })?;
     let wit = wit_text(&plugin).map_err(CliError::Failed)?;
+    let report = Report::new(app, &plugin, &wit);
     if out.is_json() {
-        out.json(&shape(&plugin, &wit))?;
+        out.json(&report.shape())?;
     } else {
-        out.answer(&describe(&plugin, &wit))?;
+        out.answer(&report.describe())?;
     }
+    Ok(error::DONE)
+}
+
+pub(super) fn schema(app: &App, out: &Out) -> Result<u8, CliError> {
+    let (plugins, problems) = at_hand(&app.settings.workspace);
+    for problem in problems {
+        out.warn(&format!("{}; its functions are not in the schema", problem.message));
+    }
+    let mut callables = Vec::new();
+    for found in &plugins {
+        for signature in &found.plugin.functions {
+            callables.push((found, signature, found.plugin.shortest(signature)));
+        }
+    }
+    let callables: Vec<_> = callables
+        .iter()
+        .map(|(found, signature, export)| Callable {
+            plugin: &found.name,
+            stem: found.plugin.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default(),
+            digest: &found.plugin.digest,
+            export,
+            signature,
+        })
+        .collect();
+    out.json(&schema::manifest(&callables))?;
     Ok(error::DONE)
 }
 
 fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     let workspace = &app.settings.workspace;
     let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
-    let by_name =
-        folders.flat_map(|folder| ["", ".wasm", ".wat"].map(|ending| folder.join(format!("{named}{ending}"))));
+    let by_name = folders.flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{named}.{ext}"))));
     let mut tried = vec![PathBuf::from(named)];
     tried.extend(by_name);
     tried.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
@@ -80,67 +122,141 @@ fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     })
 }
 
-fn shape<'a>(plugin: &'a Plugin, wit: &'a str) -> PluginJson<'a> {
-    let functions = plugin.functions.iter().map(|signature| FunctionJson {
-        export: plugin.shortest(signature),
-        signature: signature.to_string(),
-        params: signature.params.iter().map(|(name, ty)| ParamJson { name, r#type: ty.to_string() }).collect(),
-        result: signature.result.as_ref().map(ToString::to_string),
-        docs: signature.docs.as_deref(),
-    });
-    PluginJson {
-        path: plugin.path.display().to_string(),
-        digest: &plugin.digest,
-        size: plugin.bytes.len(),
-        functions: functions.collect(),
-        refused: plugin.refused.iter().map(|(name, reason)| RefusedJson { name, reason }).collect(),
-        imports: &plugin.imports,
-        missing: missing_imports(plugin).map(|problem| problem.message),
-        wit,
-    }
+/// A plugin with what is told of it.
+struct Report<'a> {
+    plugin: &'a Plugin,
+    wit: &'a str,
+    /// Why no job can use it.
+    missing: Option<PluginProblem>,
+    /// How a manifest names it, if it lies where one can.
+    name: Option<String>,
+    /// For each function, how a manifest names it and an entry to paste.
+    entries: Vec<(String, String)>,
 }
 
-fn describe(plugin: &Plugin, wit: &str) -> String {
-    let mut text = String::new();
-    let mut row = |name: &str, value: &str| {
-        let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<8}")));
-    };
-    row("plugin", &clean(&plugin.path.display().to_string()));
-    row("size", &show_bytes(plugin.bytes.len() as u64));
-    row("digest", &format!("sha256:{}", plugin.digest));
-    let _ = writeln!(text, "\n{}", styled(BOLD, "functions"));
-    for signature in &plugin.functions {
-        let _ = writeln!(text, "  {}", clean(&signature.to_string()));
+impl<'a> Report<'a> {
+    fn new(app: &App, plugin: &'a Plugin, wit: &'a str) -> Self {
+        let name = name_of(&app.settings.workspace, &plugin.path);
+        let stem = plugin.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let shown = name.as_deref().unwrap_or(&stem);
+        let mut ids = BTreeSet::new();
+        let entries = plugin.functions.iter().map(|signature| {
+            let export = plugin.shortest(signature);
+            let command = export.is_empty();
+            let function = if command { shown.to_owned() } else { format!("{shown}:{export}") };
+            let id = if command { shown } else { export.as_str() };
+            let id = (1..)
+                .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
+                .find(|id| ids.insert(id.clone()));
+            let text = entry(&id.unwrap_or_default(), &function, signature, command);
+            (function, text)
+        });
+        Self { plugin, wit, missing: missing_imports(plugin), entries: entries.collect(), name }
     }
-    for (name, reason) in &plugin.refused {
-        let _ = writeln!(text, "  {} cannot be called: {}", clean(name), clean(reason));
+
+    fn grants(&self) -> impl Iterator<Item = (&'a str, &'static str)> {
+        self.plugin.imports.iter().filter_map(|import| Some((import.as_str(), grant_of(import)?)))
     }
-    let _ = writeln!(text, "\n{}", styled(BOLD, "imports"));
-    for import in &plugin.imports {
-        let _ = writeln!(text, "  {}{}", clean(import), needs(import));
-    }
-    if plugin.imports.is_empty() {
-        let _ = writeln!(text, "  nothing");
-    }
-    if let Some(problem) = missing_imports(plugin) {
-        let _ = writeln!(text, "\n{}", clean(&problem.message));
-        for help in &problem.help {
-            let _ = writeln!(text, "{}", clean(help));
+
+    fn shape(&self) -> PluginJson<'_> {
+        let plugin = self.plugin;
+        let functions = plugin.functions.iter().zip(&self.entries).map(|(signature, (function, entry))| FunctionJson {
+            export: plugin.shortest(signature),
+            function: function.clone(),
+            signature: signature.to_string(),
+            params: signature.params.iter().map(|(name, ty)| ParamJson { name, r#type: ty.to_string() }).collect(),
+            result: signature.result.as_ref().map(ToString::to_string),
+            docs: signature.docs.as_deref(),
+            entry: self.missing.is_none().then(|| entry.clone()),
+        });
+        PluginJson {
+            path: plugin.path.display().to_string(),
+            kind: plugin.kind.describe(),
+            digest: &plugin.digest,
+            size: plugin.bytes.len(),
+            functions: functions.collect(),
+            refused: plugin.refused.iter().map(|(name, reason)| RefusedJson { name, reason }).collect(),
+            imports: &plugin.imports,
+            grants: self.grants().map(|(import, grant)| GrantJson { import, grant }).collect(),
+            missing: self.missing.as_ref().map(|problem| problem.message.clone()),
+            wit: self.wit,
         }
     }
-    let _ = write!(text, "\n{}\n{}", styled(BOLD, "WIT"), clean(wit));
-    text
+
+    fn describe(&self) -> String {
+        let plugin = self.plugin;
+        let mut text = String::new();
+        let mut row = |name: &str, value: &str| {
+            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<8}")));
+        };
+        row("plugin", &clean(&plugin.path.display().to_string()));
+        row("kind", plugin.kind.describe());
+        row("size", &show_bytes(plugin.bytes.len() as u64));
+        row("digest", &format!("sha256:{}", plugin.digest));
+        self.describe_functions(&mut text);
+        let _ = writeln!(text, "\n{}", styled(BOLD, "imports"));
+        for import in &plugin.imports {
+            let _ = writeln!(text, "  {}", clean(import));
+        }
+        if plugin.imports.is_empty() {
+            let _ = writeln!(text, "  nothing");
+        }
+        if self.grants().next().is_some() {
+            let _ = writeln!(text, "\n{}", styled(BOLD, "grants, for jobs that want them"));
+        }
+        for (import, grant) in self.grants() {
+            let _ = writeln!(text, "  {grant}  # {}", clean(import));
+        }
+        let _ = writeln!(text, "\n{}\n{}", styled(BOLD, "WIT"), clean(self.wit).trim_end());
+        self.describe_entries(&mut text);
+        text
+    }
+
+    fn describe_functions(&self, text: &mut String) {
+        let _ = writeln!(text, "\n{}", styled(BOLD, "functions"));
+        for signature in &self.plugin.functions {
+            for line in signature.docs.as_deref().unwrap_or_default().lines() {
+                let _ = writeln!(text, "  /// {}", clean(line));
+            }
+            let _ = writeln!(text, "  {}", clean(&signature.to_string()));
+        }
+        for (name, reason) in &self.plugin.refused {
+            let _ = writeln!(text, "  {} cannot be called: {}", clean(name), clean(reason));
+        }
+        if self.plugin.functions.is_empty() && self.plugin.refused.is_empty() {
+            let _ = writeln!(text, "  none");
+        }
+    }
+
+    fn describe_entries(&self, text: &mut String) {
+        if let Some(problem) = &self.missing {
+            let _ = writeln!(text, "\nno job can use it: {}", clean(&problem.message));
+            problem.help.iter().for_each(|help| {
+                let _ = writeln!(text, "{}", clean(help));
+            });
+            return;
+        }
+        if self.entries.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n{}", styled(BOLD, "a manifest that begins with it"));
+        if self.name.is_none() {
+            let _ = writeln!(text, "# Put the plugin into the jobs folder first, beside this manifest.");
+        }
+        let _ = writeln!(text, "jobs:");
+        for (_, entry) in &self.entries {
+            let _ = writeln!(text, "{}", clean(entry.trim_end()));
+        }
+    }
 }
 
 /// What a job has to grant before an import gives anything.
-fn needs(import: &str) -> &'static str {
+fn grant_of(import: &str) -> Option<&'static str> {
     if import.starts_with("wasi:filesystem/preopens") {
-        "  (empty without `grants: { files: [..] }`)"
+        Some("grants: { files: [{ host: ./data, guest: /data, mode: read }] }")
     } else if import.starts_with("wasi:cli/environment") {
-        "  (empty without `grants: { env: [..] }`)"
-    } else if import.starts_with("wasi:sockets/") {
-        "  (refuses everything)"
+        Some("grants: { env: [NAME] }")
     } else {
-        ""
+        None
     }
 }

@@ -6,10 +6,12 @@
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `plugins`: from the function that a job names to its plugin
 //! - `pins`: which builds of its dependencies a build may use
+//! - `at_hand`: the plugins at hand, and how manifests name them
 //! - `repeat`: a build's job as the store has it, plugin and all
 //! - `sink`: what a running build says, to the store and to who watches
 //! - `rescuer`: ends what dead processes left running
 
+pub mod at_hand;
 pub mod catalog;
 pub mod dispatcher;
 pub mod executor;

@@ -9,9 +9,11 @@
 //! - `parse`: a tree to jobs
 //! - `rights`: what a job may use and touch
 //! - `hooks`: `cleanup_function` and `repr_function`
+//! - `entry`: a job as a person would begin it
 //! - `settings`: `jobcontrol.yaml`, the operator's file
 
 mod decode;
+mod entry;
 mod environment;
 mod fields;
 mod hooks;
@@ -23,11 +25,17 @@ mod syntax;
 mod units;
 
 pub use decode::decode;
+pub use entry::entry;
 pub use environment::Environment;
 pub use node::parse_value;
+pub(crate) use parse::JOB_KEYS;
 pub use parse::Parsed;
 pub use parse::parse;
 pub use parse::valid_id;
+#[cfg(test)]
+pub(crate) use rights::FILES_GRANT_KEYS;
+#[cfg(test)]
+pub(crate) use rights::GRANT_KEYS;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;

@@ -28,9 +28,10 @@ use super::node::key_text;
 use super::rights;
 
 /// Longest job id: it is a name, and part of file names and URLs.
-const MAX_ID: usize = 128;
+pub(super) const MAX_ID: usize = 128;
 
-const JOB_KEYS: &[&str] = &[
+/// Every key of a job.
+pub(crate) const JOB_KEYS: &[&str] = &[
     "id",
     "title",
     "notes",

@@ -18,6 +18,12 @@ use super::node::NodeKind;
 use super::node::key_text;
 use super::units;
 
+/// Every key below `grants`.
+pub(crate) const GRANT_KEYS: &[&str] = &["files", "env"];
+
+/// Every key of an entry of `grants.files`.
+pub(crate) const FILES_GRANT_KEYS: &[&str] = &["host", "guest", "mode"];
+
 /// `timeout` and `limits` of a job.
 pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
     let mut limits = ceiling.defaults();
@@ -95,12 +101,12 @@ pub(super) fn grants(fields: &mut Fields<'_>) -> Grants {
             }
             grants.files.push(grant);
         }
-        file.finish(&["host", "guest", "mode"], &[]);
+        file.finish(FILES_GRANT_KEYS, &[]);
     }
     if let Some((_, node)) = inner.take("env") {
         env_grants(node, &mut inner, &mut grants.env);
     }
-    inner.finish(&["files", "env"], &["http", "secrets"]);
+    inner.finish(GRANT_KEYS, &["http", "secrets"]);
     grants
 }
 

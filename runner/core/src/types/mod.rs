@@ -4,6 +4,7 @@
 //! - `fits`: which types may stand for which
 //! - `resolve`: what a manifest wrote, made into the arguments of a call
 //! - `convert`: a stored value of one type made into another that it fits
+//! - `sample`: a value of a type as a person would write it
 //! - `wit`: types out of decoded WIT, and types as WIT text and back
 
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod fits;
 #[cfg(test)]
 mod properties;
 mod resolve;
+pub mod sample;
 mod wit;
 
 use std::fmt;

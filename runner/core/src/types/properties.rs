@@ -256,3 +256,21 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn a_sample_is_an_argument_on_one_line_and_on_several(ty in any_type()) {
+        let entry = sample::Entry::new("sample", &ty);
+        let mut spread = String::new();
+        entry.write(0, &mut spread);
+        let spread = crate::manifest::parse_value(&spread).expect("YAML");
+        let Value::Map(entries) = spread else { panic!("a mapping was written") };
+        let flow = crate::manifest::parse_value(&entry.value.flow()).expect("YAML");
+        for value in [&entries[0].1, &flow] {
+            let mut problems = Vec::new();
+            resolve(&Arg::literal(value.clone()), "sample", &ty, &Nothing, &mut problems);
+            prop_assert!(problems.is_empty(), "{problems:?}");
+        }
+        prop_assert_eq!(&entries[0].1, &flow);
+    }
+}

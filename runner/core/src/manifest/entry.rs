@@ -1,0 +1,70 @@
+//! A job as a person would begin it: an entry to paste below `jobs:`, made from a function's types.
+
+use crate::types::Signature;
+use crate::types::Type;
+use crate::types::sample::Entry;
+use crate::types::sample::choices;
+
+use super::parse::MAX_ID;
+
+/// An entry for a job that calls `function`, with a value of the right type for each parameter. It checks as it is.
+/// `command` is for a plugin that is a WASI command.
+pub fn entry(id: &str, function: &str, signature: &Signature, command: bool) -> String {
+    let mut text = String::new();
+    for line in signature.docs.as_deref().unwrap_or_default().trim().lines() {
+        // What YAML does not allow in a comment either.
+        let line: String =
+            line.chars().filter(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')).collect();
+        text.push_str(&format!("  # {}\n", line.trim_end()));
+    }
+    text.push_str(&format!("  - id: {}\n    function: {}\n", id_of(id), quoted(function)));
+    if command {
+        text.push_str("    args: []  # the command line, a list of strings\n");
+        return text;
+    }
+    let (optional, required): (Vec<_>, Vec<_>) =
+        signature.params.iter().partition(|(_, ty)| matches!(ty, Type::Option(_)));
+    if required.is_empty() && optional.is_empty() {
+        return text;
+    }
+    let comment = if required.is_empty() { "# " } else { "" };
+    text.push_str(&format!("    {comment}kwargs:\n"));
+    for (name, ty) in required {
+        text.push_str("      ");
+        Entry::new(name, ty).write(6, &mut text);
+    }
+    for (name, ty) in optional {
+        let Type::Option(inner) = ty else { continue };
+        let mut lines = String::new();
+        Entry { comment: format!("may be left out; {}", choices(inner)), ..Entry::new(name, inner) }
+            .write(0, &mut lines);
+        lines.lines().for_each(|line| text.push_str(&format!("      # {line}\n")));
+    }
+    text
+}
+
+/// A text that can be an id: what cannot stand in one is left out or replaced.
+fn id_of(text: &str) -> String {
+    let id = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
+    let id: String = id.take(MAX_ID).collect();
+    // Digits alone would be read as a number, which is an id too; a word such as `null` would not.
+    if id.chars().any(|c| c.is_ascii_digit() || c == '-' || c == '_') { id } else { quoted_word(id) }
+}
+
+fn quoted_word(word: String) -> String {
+    let other = ["null", "true", "false"].iter().any(|other| word.eq_ignore_ascii_case(other));
+    if other || word.is_empty() { format!("'{word}'") } else { word }
+}
+
+/// A text as YAML: plain where it can be.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '#' | '@');
+    if text.chars().all(plain)
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.')
+        && !text.ends_with(':')
+    {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+}

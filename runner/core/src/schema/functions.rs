@@ -1,0 +1,133 @@
+//! What `function` can name, and what `args` and `kwargs` take by function.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::types::Definitions;
+use super::types::present;
+use super::types::require;
+use crate::types::Signature;
+use crate::types::Type;
+
+/// A function of a plugin at hand.
+#[derive(Clone, Copy, Debug)]
+pub struct Callable<'a> {
+    /// How a manifest beside the plugin names it, without the function: `sales`, or `./sub/sales.wasm`.
+    pub plugin: &'a str,
+    /// The plugin file's name without its ending.
+    pub stem: &'a str,
+    /// SHA-256 of the plugin, in hexadecimal.
+    pub digest: &'a str,
+    /// The shortest name of the export; empty for a command.
+    pub export: &'a str,
+    /// The function.
+    pub signature: &'a Signature,
+}
+
+/// What `function` completes to; any other name of a function may be written too, so that a new plugin is no mistake.
+pub(super) fn names(functions: &[Callable<'_>]) -> Value {
+    let mut any: Vec<_> = functions
+        .iter()
+        .map(|function| {
+            let signature = function.signature;
+            let docs = signature.docs.as_deref().map(|docs| format!("{}\n\n", docs.trim())).unwrap_or_default();
+            json!({ "const": written(function), "description": format!("{docs}`{signature}`") })
+        })
+        .collect();
+    any.push(json!({ "type": "string", "minLength": 1 }));
+    json!({ "anyOf": any })
+}
+
+fn written(function: &Callable<'_>) -> String {
+    match function.export {
+        "" => function.plugin.to_owned(),
+        export => format!("{}:{export}", function.plugin),
+    }
+}
+
+/// For each name of a function, what its arguments are. Functions that can be named alike (plugins of one name in
+/// two folders) share a condition.
+pub(super) fn conditions(functions: &[Callable<'_>], definitions: &mut Definitions) -> Vec<Value> {
+    let mut by_name: Vec<(String, Vec<Value>)> = Vec::new();
+    for function in functions {
+        let pattern = named(function);
+        let shape = if function.export.is_empty() { argv() } else { arguments(function.signature, definitions) };
+        match by_name.iter_mut().find(|(known, _)| *known == pattern) {
+            Some((_, shapes)) if shapes.contains(&shape) => {}
+            Some((_, shapes)) => shapes.push(shape),
+            None => by_name.push((pattern, vec![shape])),
+        }
+    }
+    let condition = |(pattern, mut shapes): (String, Vec<Value>)| {
+        let then = if shapes.len() == 1 { shapes.remove(0) } else { json!({ "anyOf": shapes }) };
+        json!({
+            "if": { "properties": { "function": { "type": "string", "pattern": pattern } }, "required": ["function"] },
+            "then": then,
+        })
+    };
+    by_name.into_iter().map(condition).collect()
+}
+
+/// A pattern of all that names the function: the plugin by name or path, pinned or not; the export in any case.
+fn named(function: &Callable<'_>) -> String {
+    let Callable { stem, digest, .. } = function;
+    let plugin = format!("^(.*/)?{}(\\.wasm|\\.wat)?(@sha256:{digest})?", escaped(stem));
+    let name = escaped(&function.signature.name).replace('-', "[-_]");
+    match &function.signature.interface {
+        _ if function.export.is_empty() => format!("{plugin}$"),
+        None => format!("{plugin}:{name}$"),
+        Some(interface) => {
+            let (unversioned, version) = interface.split_once('@').unwrap_or((interface, ""));
+            let (package, bare) = unversioned.rsplit_once('/').unwrap_or(("", unversioned));
+            let version = if version.is_empty() { String::new() } else { format!("(@{})?", escaped(version)) };
+            let qualified = format!("(({}/)?{}{version}#)", escaped(package), escaped(bare));
+            // A bare name is this function's only where no other interface has it.
+            let optional = if function.export.contains('#') { "" } else { "?" };
+            format!("{plugin}:{qualified}{optional}{name}$")
+        }
+    }
+}
+
+/// A text as a pattern of itself.
+fn escaped(text: &str) -> String {
+    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '/' | ':' | '@' | '#');
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain(std::iter::once(c))).collect()
+}
+
+fn argv() -> Value {
+    let args = json!({ "description": "The command line.", "type": ["array", "null"], "items": { "type": "string" } });
+    let kwargs = json!({ "description": "A command has no parameters by name.", "type": ["object", "null"], "maxProperties": 0 });
+    json!({ "properties": { "args": args, "kwargs": kwargs } })
+}
+
+fn arguments(signature: &Signature, definitions: &mut Definitions) -> Value {
+    let params = &signature.params;
+    let described = |mut schema: Value, (name, ty): &(String, Type)| {
+        schema["description"] = json!(format!("{name}: {ty}"));
+        schema
+    };
+    let items: Vec<_> = params.iter().map(|param| described(definitions.argument(&param.1), param)).collect();
+    let mut args = json!({
+        "description": format!("By position, of `{signature}`."), "type": ["array", "null"], "maxItems": params.len(),
+    });
+    if !items.is_empty() {
+        args["items"] = Value::Array(items);
+    }
+    // What is required by name depends on what `args` has.
+    let mut kwargs = definitions.record(params.iter().map(|(name, ty)| (name.as_str(), ty)));
+    for key in ["required", "allOf"] {
+        kwargs.as_object_mut().map(|kwargs| kwargs.remove(key));
+    }
+    kwargs["type"] = json!(["object", "null"]);
+    kwargs["description"] = json!(format!("By name, of `{signature}`."));
+    let mut shape = json!({ "properties": { "args": args, "kwargs": kwargs } });
+    let required: Vec<_> = params.iter().filter(|(_, ty)| !matches!(ty, Type::Option(_))).collect();
+    if !required.is_empty() {
+        let mut all = json!({ "type": "object" });
+        require(&mut all, required.into_iter().map(|(name, _)| present(name)).collect());
+        let by_name = json!({ "properties": { "kwargs": all }, "required": ["kwargs"] });
+        shape["if"] = json!({ "not": { "required": ["args"] } });
+        shape["then"] = by_name;
+    }
+    shape
+}

@@ -1,0 +1,202 @@
+//! JSON Schema of a manifest, for editors: what may be written where, with the functions of the plugins at hand.
+//!
+//! - here: the keys of a manifest
+//! - `functions`: what `args` and `kwargs` take, by function
+//! - `types`: WIT types
+//!
+//! Draft-07, since that is what the YAML support of editors knows whole. A schema sees no tags: `!retval JOB` is a text
+//! to it, so it lets pass what only `check` can tell from one. What `check` accepts, it accepts.
+
+mod functions;
+mod types;
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+pub use functions::Callable;
+
+use crate::limits::LimitKey;
+use crate::limits::Limits;
+use crate::limits::NOTES;
+use crate::limits::Unit;
+use crate::limits::show_bytes;
+use crate::manifest::JOB_KEYS;
+use types::object;
+
+/// The schema of a manifest, whose `function` completes from `functions`.
+pub fn manifest(functions: &[Callable<'_>]) -> Value {
+    let mut definitions = types::Definitions::default();
+    let conditions = functions::conditions(functions, &mut definitions);
+    let mut job = object(keys(JOB_KEYS, |key| job_key(key, functions)), &["function"]);
+    job["description"] = json!("One job: a function of a plugin, with its arguments.");
+    if !conditions.is_empty() {
+        job["allOf"] = Value::Array(conditions);
+    }
+    let mut definitions = definitions.finish();
+    definitions.insert("job".to_owned(), job);
+    let listed = json!({ "allOf": [{ "$ref": "#/definitions/job" }, { "required": ["id"] }] });
+    let list = json!({ "description": "The jobs of this file.", "type": ["array", "null"], "items": listed });
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "jobcontrol manifest",
+        "description": "A list of jobs below `jobs:`, or one job whose id is the file's name.",
+        "type": "object",
+        "if": { "required": ["jobs"] },
+        "then": object(json!({ "jobs": list }), &["jobs"]),
+        "else": { "$ref": "#/definitions/job" },
+        "definitions": definitions,
+    })
+}
+
+/// A property for each key; one that `property` does not know accepts anything.
+fn keys(keys: &[&str], property: impl Fn(&str) -> Option<(&'static str, Value)>) -> Value {
+    let described = keys.iter().map(|key| {
+        let (description, mut property) = property(key).unwrap_or(("", json!({})));
+        property["description"] = json!(description);
+        ((*key).to_owned(), property)
+    });
+    Value::Object(described.collect::<Map<_, _>>())
+}
+
+/// What a key of a job means, and what it takes.
+fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value)> {
+    let id = "^[A-Za-z0-9_-]{1,128}$";
+    let texts = json!({ "type": ["array", "null"], "items": { "type": "string" } });
+    Some(match key {
+        "id" => (
+            "The job's name: letters, digits, `_` and `-`; unique in the folder. Defaults to the file's name where the \
+             file is one job.",
+            json!({ "anyOf": [{ "type": "string", "pattern": id }, { "type": "integer" }] }),
+        ),
+        "title" => ("A short text for people.", json!({ "type": "string" })),
+        "notes" => ("A longer text for people, at most 64 KiB.", json!({ "type": "string", "maxLength": NOTES })),
+        "tags" => ("Words to find the job by.", texts),
+        "function" => {
+            ("What the job calls: `PLUGIN:FUNCTION`, or `PLUGIN` alone for a command.", functions::names(functions))
+        }
+        "args" => ("Arguments by position.", json!({ "type": ["array", "null"] })),
+        "kwargs" => (
+            "Arguments by parameter name, in kebab-case or snake_case. Those of option type may be left out.",
+            json!({ "type": ["object", "null"] }),
+        ),
+        "dependencies" => (
+            "Jobs that must be built first, for order alone; those of `!retval` are implied.",
+            json!({ "type": ["array", "null"], "items": { "type": "string", "pattern": id }, "uniqueItems": true }),
+        ),
+        "timeout" => ("How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default.", duration()),
+        "limits" => ("What a build may use, where the defaults do not do.", limits()),
+        "grants" => ("What the plugin may touch. Nothing is granted by default.", grants()),
+        "protected" => {
+            ("Whether a person has to confirm before it runs. `false` by default.", json!({ "type": "boolean" }))
+        }
+        _ => return None,
+    })
+}
+
+fn duration() -> Value {
+    json!({ "type": "string", "pattern": "[0-9]|\\$\\{", "examples": ["30s", "10m", "1h 30m"] })
+}
+
+fn limits() -> Value {
+    let mut defaults = Limits::default();
+    let properties = Limits::KEYS.iter().filter_map(|key| {
+        let LimitKey { value, unit, max } = defaults.by_key(key)?;
+        let property = match unit {
+            Unit::Bytes => json!({
+                "description": format!(
+                    "{}. {} by default, {} at most.", limit_key(key)?, show_bytes(*value), show_bytes(max)
+                ),
+                "type": "string", "pattern": "[0-9]|\\$\\{", "examples": [show_bytes(*value)],
+            }),
+            Unit::Count => json!({
+                "description": format!("{}. {value} by default.", limit_key(key)?),
+                "type": "integer", "minimum": 1, "maximum": max,
+            }),
+        };
+        Some(((*key).to_owned(), property))
+    });
+    object(Value::Object(properties.collect()), &[])
+}
+
+/// What a key below `limits` bounds.
+fn limit_key(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "memory" => "All memories of the instance together",
+        "retval" => "The return value, and the arguments, encoded",
+        "log" => "All log messages of a build together",
+        "log_records" => "Number of log records of a build",
+        "progress_groups" => "Number of progress groups of a build",
+        "table_elements" => "Elements of all tables together",
+        "instances" => "Number of core instances",
+        _ => return None,
+    })
+}
+
+fn grants() -> Value {
+    let folder = json!({
+        "host": { "description": "A folder of this machine, relative to the manifest.", "type": "string" },
+        "guest": { "description": "The path at which the plugin sees it.", "type": "string", "pattern": "^/|\\$\\{" },
+        "mode": { "description": "Whether the plugin may also write. `read` by default.", "enum": ["read", "write"] },
+    });
+    let files = json!({
+        "description": "Folders that the plugin sees.",
+        "type": ["array", "null"], "items": object(folder, &["host", "guest"]),
+    });
+    let variable = "^[A-Za-z0-9_]+$";
+    let env = json!({
+        "description": "Variables of the environment: names that jobcontrol.yaml lists, or names with values.",
+        "anyOf": [
+            { "type": "array", "items": { "type": "string", "pattern": variable } },
+            {
+                "type": "object",
+                "patternProperties": { variable: { "type": ["string", "null"] } },
+                "additionalProperties": false,
+            },
+        ],
+    });
+    object(json!({ "files": files, "env": env }), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_the_parsers_keys_and_says_what_each_means() {
+        for key in JOB_KEYS {
+            assert!(job_key(key, &[]).is_some(), "`{key}` of a job is not in the schema");
+        }
+        for key in Limits::KEYS {
+            assert!(limits()["properties"].get(key).is_some(), "`limits.{key}` is not in the schema");
+        }
+        let inner = grants();
+        for key in crate::manifest::GRANT_KEYS {
+            assert!(inner["properties"].get(key).is_some(), "`grants.{key}` is not in the schema");
+        }
+        for key in crate::manifest::FILES_GRANT_KEYS {
+            let files = &inner["properties"]["files"]["items"]["properties"];
+            assert!(files.get(key).is_some(), "`grants.files.{key}` is not in the schema");
+        }
+        every_property_is_described(&manifest(&[]), "");
+    }
+
+    fn every_property_is_described(schema: &Value, path: &str) {
+        match schema {
+            Value::Object(entries) => {
+                for (key, inner) in entries {
+                    let path = format!("{path}/{key}");
+                    if let (true, Some(properties)) = (key == "properties", inner.as_object()) {
+                        for (name, property) in properties {
+                            let described = property["description"].as_str().is_some_and(|text| text.len() > 5);
+                            assert!(described, "{path}/{name} has no description");
+                        }
+                    }
+                    every_property_is_described(inner, &path);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|inner| every_property_is_described(inner, path)),
+            _ => {}
+        }
+    }
+}

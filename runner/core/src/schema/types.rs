@@ -1,0 +1,236 @@
+//! WIT types as JSON Schema: what an editor accepts where a manifest gives an argument.
+
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::types::Type;
+
+/// Reference to the definition of what stands for any value: `!retval JOB` or `${NAME}`.
+const STANDS_FOR: &str = "#/definitions/stands-for";
+
+/// The definitions that types need, made as they are met.
+#[derive(Default)]
+pub(super) struct Definitions {
+    known: Vec<(String, Type)>,
+    made: Map<String, Value>,
+}
+
+impl Definitions {
+    /// All of them, by name.
+    pub(super) fn finish(mut self) -> Map<String, Value> {
+        let stands_for = json!({
+            "description": "`!retval JOB` or `!retval JOB.field`, which editors see as a text, or a text with `${NAME}`.",
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]+(\\.[A-Za-z][A-Za-z0-9_-]*)*$|\\$\\{",
+        });
+        self.made.insert("stands-for".to_owned(), stands_for);
+        self.made
+    }
+
+    /// A value of this type, or what stands for one.
+    pub(super) fn argument(&mut self, ty: &Type) -> Value {
+        match ty {
+            // Any text will do already.
+            Type::String => self.literal(ty),
+            ty => json!({ "anyOf": [self.literal(ty), { "$ref": STANDS_FOR }] }),
+        }
+    }
+
+    fn literal(&mut self, ty: &Type) -> Value {
+        match ty {
+            Type::Bool => json!({ "type": "boolean" }),
+            Type::Int(int) => {
+                let (min, max) = int.range();
+                let number = |n: i128| u64::try_from(n).map_or_else(|_| json!(i64::try_from(n).ok()), |n| json!(n));
+                json!({ "type": "integer", "minimum": number(min), "maximum": number(max) })
+            }
+            Type::F32 | Type::F64 => {
+                json!({ "anyOf": [{ "type": "number" }, { "enum": ["NaN", "Infinity", "-Infinity"] }] })
+            }
+            Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
+            Type::String => json!({ "type": "string" }),
+            ty if ty.is_bytes() => {
+                let byte = json!({ "type": "integer", "minimum": 0, "maximum": 255 });
+                let base64 = json!({ "description": "`!!binary` with base64.", "type": "string" });
+                json!({ "anyOf": [{ "type": "array", "items": byte }, base64] })
+            }
+            Type::List(item) => json!({ "type": "array", "items": self.argument(item) }),
+            Type::Tuple(items) => {
+                let count = items.len();
+                let items: Vec<_> = items.iter().map(|item| self.argument(item)).collect();
+                let mut tuple = json!({ "type": "array", "minItems": count, "maxItems": count });
+                if count > 0 {
+                    tuple["items"] = Value::Array(items);
+                }
+                tuple
+            }
+            Type::Option(inner) => self.option(inner),
+            Type::Result(ok, err) => {
+                let sides = [("ok", ok.as_deref()), ("err", err.as_deref())];
+                self.cases(sides.into_iter())
+            }
+            Type::Record(named) => self.define(&named.name, ty, |this| {
+                this.record(named.members.iter().map(|(name, ty)| (name.as_str(), ty)))
+            }),
+            Type::Variant(named) => self.define(&named.name, ty, |this| {
+                this.cases(named.members.iter().map(|(name, payload)| (name.as_str(), payload.as_ref())))
+            }),
+            Type::Enum(named) => self.define(&named.name, ty, |_| names(named.names())),
+            Type::Flags(named) => {
+                self.define(&named.name, ty, |_| json!({ "type": "array", "items": names(named.names()) }))
+            }
+            Type::Unsupported(_) => json!(false),
+        }
+    }
+
+    fn option(&mut self, inner: &Type) -> Value {
+        let mut any = vec![json!({ "type": "null" }), self.literal(inner)];
+        if matches!(inner, Type::Option(_)) {
+            let some = self.argument(inner);
+            any.push(object(json!({ "some": some }), &["some"]));
+        }
+        json!({ "anyOf": any })
+    }
+
+    /// A mapping with these keys, in kebab or snake case; those of option type may be left out.
+    pub(super) fn record<'t>(&mut self, members: impl Iterator<Item = (&'t str, &'t Type)>) -> Value {
+        let (mut properties, mut patterns, mut required) = (Map::new(), Map::new(), Vec::new());
+        for (name, ty) in members {
+            let mut property = self.argument(ty);
+            property["description"] = json!(format!("{name}: {ty}"));
+            if name.contains('-') {
+                patterns.insert(spellings(name), property.clone());
+            }
+            properties.insert(name.to_owned(), property);
+            if !matches!(ty, Type::Option(_)) {
+                required.push(present(name));
+            }
+        }
+        let mut record = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+        if !patterns.is_empty() {
+            record["patternProperties"] = Value::Object(patterns);
+        }
+        require(&mut record, required);
+        record
+    }
+
+    /// A case alone where it carries nothing, else a mapping of the case to what it carries.
+    fn cases<'t>(&mut self, cases: impl Iterator<Item = (&'t str, Option<&'t Type>)>) -> Value {
+        let mut any = Vec::new();
+        for (name, payload) in cases {
+            let key = if name.contains('-') { spellings(name) } else { format!("^{name}$") };
+            let carried = match payload {
+                Some(ty) => self.argument(ty),
+                None => {
+                    any.push(one_of_spellings(name));
+                    json!({ "type": "null" })
+                }
+            };
+            let mut case = json!({
+                "type": "object", "patternProperties": { key: carried },
+                "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
+            });
+            if let Some(ty) = payload {
+                case["properties"] = json!({ name: { "description": format!("{name}: {ty}") } });
+            }
+            any.push(case);
+        }
+        json!({ "anyOf": any })
+    }
+
+    /// A type with a name is written once. Two types of one name are kept apart by a number.
+    fn define(&mut self, name: &str, ty: &Type, make: impl FnOnce(&mut Self) -> Value) -> Value {
+        let known = self.known.iter().find(|(_, known)| known == ty).map(|(key, _)| key.clone());
+        let key = known.unwrap_or_else(|| {
+            let taken = self.known.iter().filter(|(_, known)| type_name(known) == name).count();
+            let key = if taken == 0 { format!("type:{name}") } else { format!("type:{name}:{}", taken + 1) };
+            self.known.push((key.clone(), ty.clone()));
+            let made = make(self);
+            self.made.insert(key.clone(), made);
+            key
+        });
+        json!({ "$ref": format!("#/definitions/{key}") })
+    }
+}
+
+fn type_name(ty: &Type) -> &str {
+    match ty {
+        Type::Record(named) => &named.name,
+        Type::Variant(named) => &named.name,
+        Type::Enum(named) | Type::Flags(named) => &named.name,
+        _ => "",
+    }
+}
+
+/// An object with these properties and no others.
+pub(super) fn object(properties: Value, required: &[&str]) -> Value {
+    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    if !required.is_empty() {
+        object["required"] = json!(required);
+    }
+    object
+}
+
+/// Adds what has to be present, each in any of its spellings.
+pub(super) fn require(object: &mut Value, present: Vec<Present>) {
+    let (plain, spelled): (Vec<_>, Vec<_>) = present.into_iter().partition(|present| matches!(present, Present::As(_)));
+    if !plain.is_empty() {
+        object["required"] = plain.into_iter().map(Present::schema).collect();
+    }
+    if !spelled.is_empty() {
+        object["allOf"] = spelled.into_iter().map(Present::schema).collect();
+    }
+}
+
+/// A key that must be there.
+pub(super) enum Present {
+    /// In its one spelling.
+    As(String),
+    /// In one of several.
+    AnyOf(Value),
+}
+
+impl Present {
+    fn schema(self) -> Value {
+        match self {
+            Self::As(name) => json!(name),
+            Self::AnyOf(schema) => schema,
+        }
+    }
+}
+
+/// That a key is there in any of its spellings.
+pub(super) fn present(name: &str) -> Present {
+    if !name.contains('-') {
+        return Present::As(name.to_owned());
+    }
+    let mut any = vec![json!({ "required": [name] }), json!({ "required": [name.replace('-', "_")] })];
+    if name.matches('-').count() > 1 {
+        any.push(json!({ "not": { "propertyNames": { "not": { "pattern": spellings(name) } } } }));
+    }
+    Present::AnyOf(json!({ "anyOf": any }))
+}
+
+/// A pattern of a name in kebab and snake case.
+pub(super) fn spellings(name: &str) -> String {
+    format!("^{}$", name.replace('-', "[-_]"))
+}
+
+fn one_of_spellings(name: &str) -> Value {
+    if name.contains('-') {
+        json!({ "anyOf": [{ "const": name }, { "type": "string", "pattern": spellings(name) }] })
+    } else {
+        json!({ "const": name })
+    }
+}
+
+fn names<'n>(names: impl Iterator<Item = &'n str>) -> Value {
+    let names: Vec<_> = names.collect();
+    if !names.iter().any(|name| name.contains('-')) {
+        return json!({ "enum": names });
+    }
+    let patterns = names.iter().filter(|name| name.contains('-'));
+    let patterns = patterns.map(|name| json!({ "type": "string", "pattern": spellings(name) }));
+    json!({ "anyOf": std::iter::once(json!({ "enum": names })).chain(patterns).collect::<Vec<_>>() })
+}

@@ -1,0 +1,71 @@
+//! The plugins at hand, and how a manifest of the jobs folder names them.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_sandbox::missing_imports;
+use jobcontrol_sandbox::read_plugin;
+use walkdir::WalkDir;
+
+use super::catalog::Workspace;
+
+/// A plugin that a manifest can name.
+#[derive(Debug)]
+pub struct AtHand {
+    /// How `function` begins in a manifest that stands in the jobs folder: `sales`, or `./sub/sales.wasm`.
+    pub name: String,
+    /// What the file holds.
+    pub plugin: Plugin,
+}
+
+/// Every plugin below the jobs folder and in the plugin folders, in the order of their names, and what is wrong with
+/// those that cannot be used.
+pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
+    let visible =
+        |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let below_jobs = WalkDir::new(&workspace.jobs).sort_by_file_name().into_iter().filter_entry(visible);
+    let beside = workspace.plugins.iter().flat_map(|folder| WalkDir::new(folder).max_depth(1).sort_by_file_name());
+    let paths = below_jobs.chain(beside).flatten().map(walkdir::DirEntry::into_path);
+    let mut found: Vec<AtHand> = Vec::new();
+    let mut problems = Vec::new();
+    for path in paths.filter(|path| is_plugin(path)) {
+        let Some(name) = name_of(workspace, &path).filter(|name| found.iter().all(|known| known.name != *name)) else {
+            continue;
+        };
+        match read_plugin(&path, &path).and_then(|plugin| missing_imports(&plugin).map_or(Ok(plugin), Err)) {
+            Ok(plugin) => found.push(AtHand { name, plugin }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    (found, problems)
+}
+
+fn is_plugin(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat") && path.is_file()
+}
+
+/// How a manifest in the jobs folder names this file, if it can.
+pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
+    let file = path.file_name()?.to_str()?;
+    let stem = path.file_stem()?.to_str()?;
+    let folder = path.parent()?.canonicalize().ok()?;
+    let real = |folder: &PathBuf| folder.canonicalize().ok();
+    let jobs = real(&workspace.jobs)?;
+    let inside = folder.strip_prefix(&jobs).ok();
+    let folders: Vec<_> = std::iter::once(jobs.clone()).chain(workspace.plugins.iter().filter_map(real)).collect();
+    // A bare name is taken from the first folder that has it, and has no dot, which would make it a path.
+    let has_it = |folder: &&PathBuf| ["wasm", "wat"].iter().any(|ext| folder.join(format!("{stem}.{ext}")).exists());
+    let only = ["wasm", "wat"].iter().filter(|ext| folder.join(format!("{stem}.{ext}")).exists()).count() == 1;
+    if folders.iter().find(has_it) == Some(&folder) && only && !stem.contains('.') {
+        return splits_once(stem);
+    }
+    splits_once(&format!("./{}", inside?.join(file).to_str()?))
+}
+
+/// A colon ends the plugin's name, a pin begins after it: a name with either cannot be written.
+fn splits_once(name: &str) -> Option<String> {
+    (!name.contains(':') && !name.contains("@sha256")).then(|| name.to_owned())
+}
