@@ -113,7 +113,8 @@ pub(super) fn schema(app: &App, out: &Out) -> Result<u8, CliError> {
 fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     let workspace = &app.settings.workspace;
     let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
-    let by_name = folders.flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{named}.{ext}"))));
+    let by_name =
+        folders.flat_map(|folder| ["", ".wasm", ".wat"].map(|ending| folder.join(format!("{named}{ending}"))));
     let mut tried = vec![PathBuf::from(named)];
     tried.extend(by_name);
     tried.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
