@@ -12,7 +12,22 @@ use tempfile::TempDir;
 use crate::editor;
 
 /// Mistakes that a schema sees: keys, kinds, ranges, functions' parameters.
-const SEEN: &[&str] = &[];
+const SEEN: &[&str] = &[
+    "bad_durations_and_sizes",
+    "bad_ids",
+    "empty_file",
+    "files_grant_refused",
+    "literals_of_wrong_types",
+    "missing_and_surplus_arguments",
+    "not_supported_yet",
+    "parameter_unknown",
+    "record_field_misspelt",
+    "retval_field_fits",
+    "root_is_a_list",
+    "tags_unknown",
+    "unknown_keys",
+    "wrong_kinds",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

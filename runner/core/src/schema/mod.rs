@@ -90,6 +90,13 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         "protected" => {
             ("Whether a person has to confirm before it runs. `false` by default.", json!({ "type": "boolean" }))
         }
+        "cleanup_function" => {
+            ("Called with the return value when a build is deleted.", json!({ "type": "string", "minLength": 1 }))
+        }
+        "repr_function" => (
+            "Makes the text that stands for the return value where it is shown.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
         _ => return None,
     })
 }
