@@ -63,6 +63,7 @@ cases! {
     argument_given_twice
     bad_durations_and_sizes
     bad_ids
+    bad_retries_and_timeouts
     cycle
     depends_on_itself
     duplicate_id

@@ -9,6 +9,7 @@ mod check;
 mod choosing;
 mod diagnostics;
 mod digests;
+mod execution;
 mod explain;
 mod hooks;
 mod inspect;

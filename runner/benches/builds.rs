@@ -16,6 +16,7 @@ use jobcontrol::app::guest_runtime;
 use jobcontrol::execute::catalog::Catalog;
 use jobcontrol::execute::executor::Executor;
 use jobcontrol::execute::executor::Prepared;
+use jobcontrol::execute::slots::Slots;
 use jobcontrol::record::owner::Owner;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::settings::Options;
@@ -135,6 +136,7 @@ impl Bench {
                     build: BuildInfo { build_id: 1, job_id: "add".into(), attempt: 1, store_id: "bench".into() },
                     sink: Arc::new(Nowhere),
                     cancel,
+                    until: None,
                 };
                 sandbox.call(&function, call).await;
             }
@@ -144,11 +146,13 @@ impl Bench {
     fn builds(&self, count: usize, time: Duration) -> f64 {
         let (executor, prepared) = (Arc::clone(&self.executor), Arc::clone(&self.prepared));
         let (_switch, cancel) = Cancel::pair();
+        let slots = Slots::new(count);
         self.loops(count, time, move || {
             let (executor, prepared, cancel) = (Arc::clone(&executor), Arc::clone(&prepared), cancel.clone());
+            let slots = slots.clone();
             async move {
                 let created = executor.create(&prepared, &Request::default(), true).await.unwrap();
-                executor.execute(&prepared, created, cancel).await.unwrap();
+                executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap();
             }
         })
     }

@@ -177,22 +177,38 @@ impl App {
         let owner = Owner::take(&self.settings.store, &unique).map_err(|e| {
             AppError::Storage(StorageError::Backend(format!("the folder of the store cannot be written: {e}")))
         })?;
-        let ended = rescue(&*storage, &self.settings.store)?;
-        for id in ended {
-            (self.warn)(&format!("build {id} was interrupted: the process that ran it is gone"));
+        let rescued = rescue(&*storage, &self.settings.store, &owner.name, &run.plan.order)?;
+        self.tell_interrupted(&rescued.ended);
+        for build in &rescued.taken {
+            let (id, next, of) = (build.id, build.attempt + 1, build.attempts);
+            (self.warn)(&format!("build {id} was interrupted: its attempt {next} of {of} can follow"));
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_EVENTS);
         let executor = Arc::new(self.executor(&storage, &owner, Some(sender))?);
+        executor.take_up(rescued.taken);
         let runtime = guest_runtime().map_err(machine)?;
         let Run { catalog, plan, requests } = run;
-        let task = runtime.spawn(async move { dispatch(&executor, &catalog, plan, &requests, &cancel).await });
+        // The executor ends with its task, and with it the events that are watched.
+        let task = runtime.spawn(async move {
+            let ends = dispatch(&executor, &catalog, plan, &requests, &cancel).await;
+            (ends, executor.end_left_over())
+        });
         watch(receiver);
-        let ends = runtime.block_on(task);
+        let ended = runtime.block_on(task);
         runtime.shutdown_background();
-        match ends {
-            Ok(ends) => Ok(ends),
+        match ended {
+            Ok((ends, left_over)) => {
+                self.tell_interrupted(&left_over?);
+                Ok(ends)
+            }
             Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
             Err(stopped) => Err(AppError::Machine(stopped.to_string())),
+        }
+    }
+
+    fn tell_interrupted(&self, ended: &[u64]) {
+        for id in ended {
+            (self.warn)(&format!("build {id} was interrupted: the process that ran it is gone"));
         }
     }
 

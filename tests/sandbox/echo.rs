@@ -337,6 +337,7 @@ fn echoed(pairs: &[(Type, Vec<Value>)], encoding: &str) -> Vec<Vec<Outcome>> {
             build: BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "test".into() },
             sink: Arc::new(Nowhere),
             cancel: Cancel::pair().1,
+            until: None,
         };
         runtime.block_on(sandbox().call(&function, call))
     };

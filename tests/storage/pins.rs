@@ -10,6 +10,7 @@ use jobcontrol::execute::catalog::Catalog;
 use jobcontrol::execute::executor::ExecuteError;
 use jobcontrol::execute::executor::Executor;
 use jobcontrol::execute::executor::Prepared;
+use jobcontrol::execute::slots::Slots;
 use jobcontrol::record::owner::Owner;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
@@ -107,7 +108,10 @@ impl Parts {
         self.runtime.block_on(async {
             let created = self.executor.create(&prepared, &Request::default(), true).await.unwrap();
             let id = created.id;
-            (id, returned(&self.executor.execute(&prepared, created, cancel).await.unwrap()))
+            (
+                id,
+                returned(&self.executor.execute(&prepared, created, Slots::new(1).take().await, cancel).await.unwrap()),
+            )
         })
     }
 }
@@ -138,7 +142,9 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     assert_eq!((second > first, eight), (true, Value::Int(8)));
 
     let (_switch, cancel) = Cancel::pair();
-    let outcome = parts.runtime.block_on(parts.executor.execute(&double, queued, cancel)).unwrap();
+    let outcome = parts
+        .runtime
+        .block_on(async { parts.executor.execute(&double, queued, Slots::new(1).take().await, cancel).await.unwrap() });
     assert_eq!(returned(&outcome), Value::Int(14));
     let build = parts.storage.get_build(id).unwrap();
     assert_eq!((build.status(), build.retval.clone()), (BuildStatus::Successful, Some(Value::Int(14))));
@@ -178,7 +184,9 @@ fn a_build_that_an_unfinished_one_uses_is_not_deleted() {
     let says = "build 1 is used by build 2, which has not finished; nothing was deleted";
     folder.run(&["build", "delete", "1"]).code(2).says(says);
     let (_switch, cancel) = Cancel::pair();
-    let outcome = parts.runtime.block_on(parts.executor.execute(&double, queued, cancel)).unwrap();
+    let outcome = parts
+        .runtime
+        .block_on(async { parts.executor.execute(&double, queued, Slots::new(1).take().await, cancel).await.unwrap() });
     assert_eq!(returned(&outcome), Value::Int(14));
     parts.storage.delete_build(source).unwrap();
     assert!(matches!(parts.queue(&double), Err(ExecuteError::MissingDependencies(_))));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::retry::Retry;
 use crate::value::Value;
 
 /// One execution of a job, as it is stored.
@@ -71,6 +72,12 @@ impl Build {
     #[must_use]
     pub fn brief(self) -> Self {
         Self { retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
+    }
+
+    /// How many attempts it may have, by its config.
+    pub fn max_attempts(&self) -> u32 {
+        let retry = self.config.get("retry").map_or_else(Retry::never, Retry::from_config);
+        retry.attempts.max(self.attempt)
     }
 
     /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is this build's own.

@@ -16,6 +16,7 @@ use crate::job::ArgNode;
 use crate::job::Hook;
 use crate::job::Job;
 use crate::plugin::Plugin;
+use crate::retry::RetryOn;
 use crate::types::Problem;
 use crate::types::Retvals;
 use crate::types::Signature;
@@ -174,6 +175,7 @@ fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> V
         }
     }
     if let Some(checked) = graph.jobs.get(&job.id) {
+        out.extend(check_retry(job, &checked.signature));
         let bound = bind(job, &checked.signature, &mut out);
         let retvals = SignatureRetvals(graph);
         let mut problems = Vec::new();
@@ -213,6 +215,38 @@ fn check_hook(checked: &CheckedJob, hook: &Hook, shows: bool) -> Result<(), Diag
         return misfit(format!("`{}` has to return a string", hook.export));
     }
     Ok(())
+}
+
+/// The cases of `retry: { on: [error(CASE)] }` are those of the function's own error.
+fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
+    let (what, cases) = match &signature.result {
+        Some(Type::Result(_, Some(error))) => match &**error {
+            Type::Variant(named) => (named.name.clone(), named.names().collect()),
+            Type::Enum(named) => (named.name.clone(), named.names().collect()),
+            other => (other.to_string(), Vec::new()),
+        },
+        Some(Type::Result(_, None)) => ("error".to_owned(), Vec::new()),
+        _ => (String::new(), Vec::new()),
+    };
+    let mut out = Vec::new();
+    for on in &job.retry.on {
+        let RetryOn::Case(case, span) = on else { continue };
+        if cases.iter().any(|known| same_name(known, case)) {
+            continue;
+        }
+        let message = match (what.as_str(), cases.is_empty()) {
+            ("", _) => "the function returns no error".to_owned(),
+            (what, true) => format!("the function's error is {what}, which has no cases"),
+            (what, false) => format!("{what} has no case `{case}`"),
+        };
+        let help = match nearest(case, cases.iter().copied()) {
+            Some(near) => format!("did you mean `error({near})`?"),
+            None if cases.is_empty() => format!("the function is `{signature}`"),
+            None => format!("its cases are {}", cases.join(", ")),
+        };
+        out.push(Diagnostic::at(Code::RetryCase, &job.place.source, *span, message).help(help));
+    }
+    out
 }
 
 fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! What happens while a build runs: one ordered stream, read by the store and by whoever shows it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::build::BuildStatus;
 use crate::build::Failure;
@@ -116,8 +117,28 @@ pub struct Event {
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// An attempt started.
+    /// The first attempt started.
     Started,
+    /// An attempt failed, and another is to follow.
+    AttemptFailed {
+        /// The one that failed.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+        /// Why.
+        failure: Arc<Failure>,
+        /// Microseconds that it took.
+        took: u64,
+        /// Until the next one.
+        delay: Duration,
+    },
+    /// Another attempt started.
+    AttemptStarted {
+        /// The one that started.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+    },
     /// The guest, or the runner on its behalf, wrote a log record.
     Logged(NewRecord),
     /// Some groups have newer reports.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::limits::Limits;
+use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
 
@@ -31,6 +32,8 @@ pub struct Job {
     pub dependencies: Vec<Key>,
     /// What its builds may use.
     pub limits: Limits,
+    /// How often a failed build is tried.
+    pub retry: Retry,
     /// What its plugin may touch.
     pub grants: Grants,
     /// What else is called of its plugin.
@@ -296,6 +299,7 @@ impl Job {
             ("protected".to_owned(), Value::Bool(self.protected)),
         ];
         config.extend(self.limits.to_config());
+        config.push(("retry".to_owned(), self.retry.to_config()));
         config.push(("grants".to_owned(), self.grants.to_config()));
         for (key, hook) in [("cleanup_function", &self.hooks.cleanup), ("repr_function", &self.hooks.repr)] {
             let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));

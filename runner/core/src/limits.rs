@@ -51,6 +51,10 @@ pub struct Limits {
     pub memory: u64,
     /// How long one attempt may take; key `timeout`.
     pub timeout: Duration,
+    /// How long a build may take with all its attempts; key `timeout.build`.
+    pub build_timeout: Option<Duration>,
+    /// How long an attempt may give no sign of life: no progress, no log record; key `timeout.no_progress`.
+    pub no_progress: Option<Duration>,
     /// Bytes of the encoded return value, and of the encoded arguments; key `limits.retval`.
     pub retval: u64,
     /// Elements of all tables together; key `limits.table_elements`.
@@ -70,6 +74,8 @@ impl Default for Limits {
         Self {
             memory: MEMORY,
             timeout: TIMEOUT,
+            build_timeout: None,
+            no_progress: None,
             retval: RETVAL,
             table_elements: TABLE_ELEMENTS,
             instances: INSTANCES,
@@ -108,7 +114,15 @@ impl Limits {
             Some(((*key).to_owned(), value))
         });
         let limits = Value::Map(limits.collect());
-        let timeout = Value::string(format!("{}ms", self.timeout.as_millis()));
+        let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
+        let timeout = match (self.build_timeout, self.no_progress) {
+            (None, None) => millis(self.timeout),
+            (build, no_progress) => {
+                let parts = [("attempt", Some(self.timeout)), ("build", build), ("no_progress", no_progress)];
+                let parts = parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), millis(part?))));
+                Value::Map(parts.collect())
+            }
+        };
         vec![("timeout".to_owned(), timeout), ("limits".to_owned(), limits)]
     }
 }
@@ -150,6 +164,7 @@ pub fn show_bytes(bytes: u64) -> String {
 /// A duration as a person writes it: `30s`, `1500ms`.
 pub fn show_duration(duration: Duration) -> String {
     match duration.as_millis() {
+        ms if ms >= 3_600_000 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
         ms if ms >= 60_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         ms if ms >= 1_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         ms => format!("{ms}ms"),

@@ -19,6 +19,7 @@ use crate::job::Place;
 use crate::job::Reference;
 use crate::limits::Limits;
 use crate::manifest::Ceiling;
+use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
 
@@ -55,6 +56,7 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
         kwargs: arguments(config.get("kwargs")),
         dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
         limits: limits(config, ceiling),
+        retry: config.get("retry").map_or_else(Retry::never, Retry::from_config),
         grants: grants(config.get("grants")),
         hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
         protected: config.get("protected") == Some(&Value::Bool(true)),
@@ -110,11 +112,19 @@ fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
             *limit.value = u64::try_from(*number).unwrap_or(most).min(most);
         }
     }
-    let millis = config.get("timeout").and_then(Value::as_str).and_then(|text| text.strip_suffix("ms"));
-    if let Some(millis) = millis.and_then(|text| text.parse().ok()) {
-        let timeout = Duration::from_millis(millis);
-        limits.timeout = ceiling.timeout.map_or(timeout, |most| timeout.min(most));
+    let stored = config.get("timeout");
+    let millis = |value: Option<&Value>| {
+        let text = value.and_then(Value::as_str)?;
+        Some(Duration::from_millis(text.strip_suffix("ms")?.parse().ok()?))
+    };
+    let part = |key: &str| millis(stored.and_then(|parts| parts.get(key)));
+    let most = &ceiling.timeouts;
+    let below = |time: Duration, most: Option<Duration>| most.map_or(time, |most| time.min(most));
+    if let Some(attempt) = millis(stored).or_else(|| part("attempt")) {
+        limits.timeout = below(attempt, most.attempt);
     }
+    limits.build_timeout = part("build").map(|time| below(time, most.build)).or(most.build);
+    limits.no_progress = part("no_progress").map(|time| below(time, most.no_progress)).or(most.no_progress);
     limits
 }
 
@@ -136,6 +146,7 @@ fn grants(stored: Option<&Value>) -> Grants {
 mod tests {
     use super::*;
     use crate::manifest::Context;
+    use crate::manifest::Timeouts;
     use crate::manifest::parse;
 
     fn parsed(text: &str) -> Job {
@@ -170,7 +181,10 @@ repr_function: ./sub/x.wasm:show
 
     #[test]
     fn the_ceiling_of_today_bounds_the_limits_of_then() {
-        let ceiling = Ceiling { limits: vec![("memory".to_owned(), 1 << 20)], timeout: Some(Duration::from_secs(5)) };
+        let ceiling = Ceiling {
+            limits: vec![("memory".to_owned(), 1 << 20)],
+            timeouts: Timeouts { attempt: Some(Duration::from_secs(5)), ..Timeouts::default() },
+        };
         let back = job_of_config("x", &parsed(WHOLE).to_config(), &ceiling).unwrap();
         assert_eq!(
             (back.limits.memory, back.limits.timeout, back.limits.log_records),

@@ -16,7 +16,6 @@ use jobcontrol_core::limits::LOG_MESSAGE;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
-use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
@@ -36,6 +35,8 @@ use crate::BuildInfo;
 use crate::SandboxError;
 use crate::Sink;
 use crate::command;
+use crate::deadline::Deadlines;
+use crate::deadline::Timeout;
 use crate::engine;
 use crate::engine::TICK;
 use crate::engine::Ticker;
@@ -112,28 +113,45 @@ pub struct Call {
     pub sink: Arc<dyn Sink>,
     /// Ends it when set.
     pub cancel: Cancel,
+    /// When its build has to end; `limits.build_timeout` is what that is called.
+    pub until: Option<Instant>,
 }
 
 /// Ends calls from outside: set once, seen by all that hold it.
 #[derive(Clone, Debug)]
-pub struct Cancel(watch::Receiver<bool>);
+pub struct Cancel(watch::Receiver<bool>, Option<watch::Receiver<bool>>);
 
 impl Cancel {
     /// A pair of the switch and what sees it.
     pub fn pair() -> (watch::Sender<bool>, Self) {
         let (sender, receiver) = watch::channel(false);
-        (sender, Self(receiver))
+        (sender, Self(receiver, None))
+    }
+
+    /// Seen where either switch is set.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0, Some(other.0))
     }
 
     /// Whether it was set.
     pub fn is_set(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() || self.1.as_ref().is_some_and(|other| *other.borrow())
     }
 
     /// Waits until it is set; for ever if nobody can set it any more.
     pub async fn wait(&mut self) {
-        if self.0.wait_for(|set| *set).await.is_err() {
-            std::future::pending::<()>().await;
+        async fn set(switch: &mut watch::Receiver<bool>) {
+            if switch.wait_for(|set| *set).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        match &mut self.1 {
+            None => set(&mut self.0).await,
+            Some(other) => tokio::select! {
+                () = set(&mut self.0) => {}
+                () = set(other) => {}
+            },
         }
     }
 }
@@ -189,8 +207,9 @@ impl Sandbox {
 
     /// Calls a function. Never panics and never errs: whatever happens is an outcome.
     pub async fn call(&self, function: &Function, call: Call) -> Outcome {
-        let Call { args, granted, limits, build, sink, cancel } = call;
-        let guest = Arc::new(Guest::new(build, sink, Arc::clone(&self.clock), &limits));
+        let Call { args, granted, limits, build, sink, cancel, until } = call;
+        let deadlines = Arc::new(Deadlines::new(&limits, until));
+        let guest = Arc::new(Guest::new(build, sink, Arc::clone(&self.clock), Arc::clone(&deadlines), &limits));
         let arguments = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
         if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
             let what = "the size of the arguments, encoded,";
@@ -205,10 +224,9 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
-        let deadline = Instant::now() + limits.timeout;
-        interrupt(&mut store, deadline, cancel.clone());
+        interrupt(&mut store, Arc::clone(&deadlines), cancel.clone());
         let running = self.ticker.watch();
-        let result = bounded(run(&mut store, function, &args), deadline, cancel).await;
+        let result = bounded(run(&mut store, function, &args), &deadlines, cancel).await;
         drop(running);
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         drop(store);
@@ -226,14 +244,14 @@ fn find_export(component: &Component, signature: &Signature) -> Option<Component
 }
 
 /// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
-fn interrupt(store: &mut Store<Host>, deadline: Instant, cancel: Cancel) {
+fn interrupt(store: &mut Store<Host>, deadlines: Arc<Deadlines>, cancel: Cancel) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if cancel.is_set() {
             return Err(Signal::Cancelled.into());
         }
-        if Instant::now() >= deadline {
-            return Err(Signal::Timeout.into());
+        if let Some(timeout) = deadlines.exceeded(Instant::now()) {
+            return Err(Signal::Timeout(timeout).into());
         }
         Ok(UpdateDeadline::Yield(1))
     });
@@ -242,7 +260,7 @@ fn interrupt(store: &mut Store<Host>, deadline: Instant, cancel: Cancel) {
 /// Stops a guest that waits in the host, by dropping it.
 async fn bounded<T>(
     run: impl Future<Output = wasmtime::Result<T>>,
-    deadline: Instant,
+    deadlines: &Deadlines,
     mut cancel: Cancel,
 ) -> wasmtime::Result<T> {
     let cancelled = async {
@@ -253,7 +271,17 @@ async fn bounded<T>(
         biased;
         result = run => result,
         () = cancelled => Err(Signal::Cancelled.into()),
-        () = tokio::time::sleep_until((deadline + GRACE).into()) => Err(Signal::Timeout.into()),
+        timeout = exceeded(deadlines) => Err(Signal::Timeout(timeout).into()),
+    }
+}
+
+/// Waits until a deadline is missed by more than the grace; signs of life move one of them on.
+async fn exceeded(deadlines: &Deadlines) -> Timeout {
+    loop {
+        tokio::time::sleep_until((deadlines.next() + GRACE).into()).await;
+        if let Some(timeout) = deadlines.exceeded(Instant::now() - GRACE) {
+            return timeout;
+        }
     }
 }
 
@@ -307,10 +335,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
         Some(Signal::Fail(failure)) => (**failure).clone(),
         Some(Signal::Exit(code)) => exited(*code),
         Some(Signal::Limit(message)) => Failure::new("limit", message),
-        Some(Signal::Timeout) => {
-            let timeout = show_duration(limits.timeout);
-            Failure::new("timeout", format!("the attempt took longer than {timeout}; raise it with `timeout`"))
-        }
+        Some(Signal::Timeout(timeout)) => Failure::new("timeout", timeout.text(limits)),
         Some(Signal::Cancelled) => Failure::new("cancelled", "the build was cancelled"),
         Some(Signal::Storage(message)) => Failure::new("storage", message),
         None => trapped(error, limits),

@@ -20,6 +20,8 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::BuildInfo;
 use crate::Sink;
+use crate::deadline::Deadlines;
+use crate::deadline::Timeout;
 use crate::limits::Limiter;
 use crate::limits::hit;
 
@@ -35,7 +37,7 @@ pub(crate) enum Signal {
     #[error("{0}")]
     Limit(String),
     #[error("timeout")]
-    Timeout,
+    Timeout(Timeout),
     #[error("cancelled")]
     Cancelled,
     #[error("{0}")]
@@ -81,6 +83,7 @@ pub(crate) struct Guest {
     pub(crate) build: BuildInfo,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) deadlines: Arc<Deadlines>,
     max_bytes: u64,
     max_records: u64,
     max_groups: u64,
@@ -96,11 +99,18 @@ struct Said {
 }
 
 impl Guest {
-    pub(crate) fn new(build: BuildInfo, sink: Arc<dyn Sink>, clock: Arc<dyn Clock>, limits: &Limits) -> Self {
+    pub(crate) fn new(
+        build: BuildInfo,
+        sink: Arc<dyn Sink>,
+        clock: Arc<dyn Clock>,
+        deadlines: Arc<Deadlines>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             build,
             sink,
             clock,
+            deadlines,
             max_bytes: limits.log_bytes,
             max_records: limits.log_records,
             max_groups: limits.progress_groups,
@@ -114,6 +124,7 @@ impl Guest {
 
     /// Cuts a record to its limit, and counts it.
     pub(crate) fn admit(&self, record: &mut NewRecord) -> Result<(), Signal> {
+        self.deadlines.sign();
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
         let failure = record.failure.as_ref().map_or(0, failure_size);
@@ -153,6 +164,7 @@ impl Guest {
 
     /// Takes a progress report; one that the columns cannot hold is answered with a warning, once.
     pub(crate) async fn progress(&self, report: Result<Progress, String>) -> Result<(), Signal> {
+        self.deadlines.sign();
         let report = match report {
             Ok(report) => report,
             Err(reason) => {

@@ -11,6 +11,7 @@
 //! - `call`, `command`: a function and its arguments to an outcome
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
+//! - `deadline`: when a call has to end for its time
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
 //! - `traceback`: a trap's call stack
 
@@ -20,6 +21,7 @@ mod call;
 mod command;
 mod componentize;
 mod core_module;
+mod deadline;
 mod engine;
 mod grant;
 mod guard;

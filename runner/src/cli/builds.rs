@@ -18,9 +18,9 @@ use super::error;
 use super::error::CliError;
 use super::flag;
 use super::render::Out;
-use super::render::escape::one_line;
 use super::render::json::BriefJson;
 use super::render::json::BuildJson;
+use super::render::json::Details;
 use super::render::text;
 use super::rerun;
 use super::run::no_job;
@@ -82,6 +82,8 @@ pub(super) enum BuildCommand {
     },
     /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run that failed
     Rerun(rerun::RerunArgs),
+    /// End it, whichever process runs it; waits until it has ended
+    Cancel(super::cancel::CancelArgs),
     /// Delete it, with its progress and log
     Delete {
         /// The builds' numbers
@@ -114,18 +116,13 @@ pub(super) fn table(builds: &[Build], now: Timestamp) -> String {
 
 /// One row below [`HEADER`].
 fn row(build: &Build, now: Timestamp) -> Vec<String> {
-    let failure = build.exception.as_ref().map(|failure| {
-        let message = failure.message.lines().next().unwrap_or_default();
-        let short: String = message.chars().take(60).collect();
-        one_line(&format!("{}: {short}{}", failure.kind, if short.len() < message.len() { ".." } else { "" }))
-    });
     vec![
         build.id.to_string(),
         build.job_id.clone(),
         text::build_status(build.status()),
         build.start_time.map(|t| t.to_string()).unwrap_or_default(),
         text::duration(build, now),
-        failure.unwrap_or_default(),
+        text::outcome(build),
     ]
 }
 
@@ -219,13 +216,16 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             let record = storage.get_build(*build)?;
             let progress = storage.get_build_progress_info(*build)?;
             let repr = repr(app, out, &record);
+            let attempts = record.attempts(storage.get_ended_attempts(*build)?);
             if out.is_json() {
-                out.json(&BuildJson::new(&record, Some(&progress)).with_repr(repr))?;
+                let details = Details { attempts: &attempts, progress: &progress };
+                out.json(&BuildJson::new(&record, Some(details)).with_repr(repr))?;
             } else {
-                out.answer(&text::build(&record, repr.as_deref(), &progress, app.clock.now()))?;
+                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, app.clock.now()))?;
             }
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
+        BuildCommand::Cancel(args) => return super::cancel::cancel(app, out, args),
         BuildCommand::Delete { builds, force } => {
             let mut builds = builds.clone();
             builds.sort_unstable();

@@ -183,6 +183,12 @@ fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, 
     row("granted", one_line(&files.chain(env).collect::<Vec<_>>().join(", ")));
     let limits = &job.limits;
     row("limits", format!("timeout {}, memory {}", show_duration(limits.timeout), show_bytes(limits.memory)));
+    let more = [("with all attempts", limits.build_timeout), ("without progress", limits.no_progress)];
+    let more = more.into_iter().filter_map(|(what, limit)| Some(format!("{} {what}", show_duration(limit?))));
+    row("timeouts", more.collect::<Vec<_>>().join(", "));
+    if job.retry.attempts > 1 {
+        row("retry", job.retry.to_string());
+    }
     if let Some(notes) = &job.notes {
         let _ = write!(text, "\n{}\n", clean(notes).trim_end());
     }

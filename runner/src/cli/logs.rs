@@ -87,7 +87,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
     let Some(build) = args.build else {
         return Err(CliError::Usage("which build?".to_owned()));
     };
-    storage.get_build(build)?;
+    let several = storage.get_build(build)?.attempt > 1;
     let mut filter = LogFilter {
         build_id: Some(build),
         min_level: args.min_level,
@@ -105,7 +105,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
         })?;
         out.json(&records.iter().map(RecordJson::new).collect::<Vec<_>>())?;
     } else {
-        print_new(&*storage, out, &mut filter)?;
+        print_new(&*storage, out, &mut filter, several)?;
         if filter.after.is_none() {
             out.say("no log records");
         }
@@ -117,16 +117,16 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
 fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) -> Result<(), CliError> {
     loop {
         // Looked at first: what is written before the end is read after it.
-        let finished = storage.get_build(build)?.finished;
-        print_new(storage, out, filter)?;
-        if finished {
+        let build = storage.get_build(build)?;
+        print_new(storage, out, filter, build.attempt > 1)?;
+        if build.finished {
             return Ok(());
         }
         std::thread::sleep(FOLLOW_EVERY);
     }
 }
 
-fn print_new(storage: &dyn Storage, out: &Out, filter: &mut LogFilter) -> Result<(), CliError> {
+fn print_new(storage: &dyn Storage, out: &Out, filter: &mut LogFilter, several: bool) -> Result<(), CliError> {
     let mut result = Ok(());
     let mut last = filter.after;
     storage.iter_log_messages(filter, &mut |record: LogRecord| {
@@ -134,7 +134,7 @@ fn print_new(storage: &dyn Storage, out: &Out, filter: &mut LogFilter) -> Result
         result = if out.is_json() {
             out.json_line(&RecordJson::new(&record))
         } else {
-            out.answer(&text::record(&record.record))
+            out.answer(&text::stored(&record, several))
         };
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;

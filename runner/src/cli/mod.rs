@@ -1,12 +1,14 @@
 //! The command line: what can be said, and which command answers it.
 //!
 //! - here: flags and commands
-//! - `run`, `check`, `jobs`, `explain`, `builds`, `logs`, `plugins`, `store`, `cache`: a command each, or a few that belong together
+//! - `run`, `check`, `jobs`, `explain`, `builds`, `cancel`, `logs`, `plugins`, `store`, `cache`: a command each, or a few
+//!   that belong together
 //! - `render`: everything that is printed
 //! - `error`: what can go wrong, and the exit codes
 
 mod builds;
 mod cache;
+mod cancel;
 mod check;
 pub mod error;
 mod explain;
@@ -134,7 +136,7 @@ enum Command {
     Graph(jobs::GraphArgs),
     /// List builds
     Builds(builds::BuildsArgs),
-    /// Show, delete or repeat one build
+    /// Show, cancel, delete or repeat one build
     Build {
         #[command(subcommand)]
         command: builds::BuildCommand,

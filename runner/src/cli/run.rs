@@ -300,8 +300,11 @@ fn interruptible() -> Result<Cancel, CliError> {
 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
-        JobEnd::Built(_, outcome) if matches!(**outcome, Outcome::Failed(_)) => error::FAILED,
-        JobEnd::Built(..) => error::DONE,
+        JobEnd::Built(_, outcome) => match &**outcome {
+            Outcome::Failed(failure) if failure.kind == "storage" => error::STORAGE,
+            Outcome::Failed(_) => error::FAILED,
+            _ => error::DONE,
+        },
         JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
         JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => error::FAILED,
     };

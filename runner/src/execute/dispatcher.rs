@@ -7,12 +7,13 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plan::Request;
 use jobcontrol_sandbox::Cancel;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::execute::catalog::Catalog;
 use crate::execute::executor::ExecuteError;
 use crate::execute::executor::Executor;
+use crate::execute::slots::Slot;
+use crate::execute::slots::Slots;
 
 /// Builds of one process that run at once; guests share as many threads as there are cores.
 pub const SLOTS: usize = 64;
@@ -45,7 +46,7 @@ pub async fn dispatch(
     requests: &BTreeMap<String, Request>,
     cancel: &Cancel,
 ) -> BTreeMap<String, JobEnd> {
-    let slots = Arc::new(Semaphore::new(SLOTS));
+    let slots = Slots::new(SLOTS);
     let mut ends: BTreeMap<String, JobEnd> = BTreeMap::new();
     let mut running = JoinSet::new();
     let (mut waiting, mut ready) = Waiting::new(&plan);
@@ -53,10 +54,10 @@ pub async fn dispatch(
         for id in ready {
             let (executor, catalog) = (Arc::clone(executor), Arc::clone(catalog));
             let request = requests.get(&id).cloned().unwrap_or_default();
-            let (slots, cancel) = (Arc::clone(&slots), cancel.clone());
+            let (slots, cancel) = (slots.clone(), cancel.clone());
             running.spawn(async move {
-                let _slot = slots.acquire_owned().await;
-                let end = build(&executor, &catalog, &id, request, cancel).await;
+                let slot = slots.take().await;
+                let end = build(&executor, &catalog, &id, request, slot, cancel).await;
                 (id, end)
             });
         }
@@ -118,7 +119,14 @@ impl Waiting {
     }
 }
 
-async fn build(executor: &Arc<Executor>, catalog: &Arc<Catalog>, id: &str, request: Request, cancel: Cancel) -> JobEnd {
+async fn build(
+    executor: &Arc<Executor>,
+    catalog: &Arc<Catalog>,
+    id: &str,
+    request: Request,
+    slot: Slot,
+    cancel: Cancel,
+) -> JobEnd {
     if cancel.is_set() {
         return JobEnd::Cancelled;
     }
@@ -141,7 +149,7 @@ async fn build(executor: &Arc<Executor>, catalog: &Arc<Catalog>, id: &str, reque
         Err(error) => return JobEnd::NotBuilt(error),
     };
     let build_id = created.id;
-    match executor.execute(&prepared, created, cancel).await {
+    match executor.execute(&prepared, created, slot, cancel).await {
         Ok(outcome) => JobEnd::Built(build_id, outcome),
         Err(error) => JobEnd::NotBuilt(error),
     }

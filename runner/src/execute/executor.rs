@@ -9,28 +9,21 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::bind;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::EventKind;
-use jobcontrol_core::event::Level;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Key;
-use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::limits::Limits;
 use jobcontrol_core::plan::Request;
-use jobcontrol_core::storage::Finish;
-use jobcontrol_core::storage::FinishBuild;
-use jobcontrol_core::storage::Guard;
+use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::NewBuild;
-use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_finish;
 use jobcontrol_core::types::Retvals;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::types::from_text;
@@ -38,18 +31,19 @@ use jobcontrol_core::types::resolve;
 use jobcontrol_core::types::to_text;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
-use jobcontrol_sandbox::BuildInfo;
-use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
-use jobcontrol_sandbox::Sink;
 
+use crate::execute::attempts::Running;
+use crate::execute::canceller::Canceller;
 use crate::execute::pins;
+use crate::execute::rescuer::end;
 use crate::execute::sink::BuildSink;
 use crate::execute::sink::Observer;
+use crate::execute::slots::Slot;
 use crate::record::recorder::Recorder;
 
 /// Why there is no build, or none that ended.
@@ -74,8 +68,8 @@ pub struct Prepared {
     /// The job's id.
     pub job_id: Arc<str>,
     checked: CheckedJob,
-    granted: Granted,
-    function: Function,
+    pub(super) granted: Granted,
+    pub(super) function: Function,
     retval_type: Option<Arc<str>>,
     /// The packed config of a build without pins and overrides.
     plain_config: Arc<[u8]>,
@@ -83,22 +77,59 @@ pub struct Prepared {
     plain_args: Option<Vec<Value>>,
 }
 
+impl Prepared {
+    pub(super) fn limits(&self) -> &Limits {
+        &self.checked.job.limits
+    }
+
+    pub(super) fn retry(&self) -> &Retry {
+        &self.checked.job.retry
+    }
+}
+
 /// A build that is not yet finished.
 pub struct Created {
     /// Its id.
     pub id: u64,
-    args: Vec<Value>,
+    pub(super) args: Vec<Value>,
+    /// The newest attempt that started; 0 before the first.
+    pub(super) attempt: u32,
     /// When its first attempt started, if it has.
-    started: Option<Timestamp>,
+    pub(super) started: Option<Timestamp>,
+    /// When its next attempt is due, if one has failed.
+    pub(super) due: Option<Timestamp>,
+}
+
+/// A build that this process took over from one that is gone, with attempts left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interrupted {
+    /// Its id.
+    pub id: u64,
+    /// Its job.
+    pub job_id: String,
+    /// The newest attempt that started.
+    pub attempt: u32,
+    /// How many it may have.
+    pub attempts: u32,
+    /// When its first attempt started.
+    pub started: Timestamp,
+    /// When the next is due.
+    pub due: Timestamp,
+    /// The packed build config.
+    pub config: Vec<u8>,
+    /// SHA-256 of the plugin.
+    pub plugin: Option<String>,
 }
 
 /// Makes and runs builds.
 pub struct Executor {
-    sandbox: Arc<Sandbox>,
-    recorder: Recorder,
-    owner: Arc<str>,
-    store_id: Arc<str>,
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) recorder: Recorder,
+    pub(super) owner: Arc<str>,
+    pub(super) store_id: Arc<str>,
+    pub(super) canceller: Arc<Canceller>,
     observer: Observer,
+    interrupted: Mutex<Vec<Interrupted>>,
     kept_plugins: Mutex<HashSet<Arc<str>>>,
     types: Mutex<HashMap<String, Arc<Type>>>,
 }
@@ -113,7 +144,7 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// The store cannot be read.
+    /// The store cannot be read, or the machine gives no thread.
     pub fn new(
         sandbox: Arc<Sandbox>,
         recorder: Recorder,
@@ -121,8 +152,11 @@ impl Executor {
         observer: Observer,
     ) -> Result<Self, StorageError> {
         let store_id = recorder.storage().store_id()?.into();
-        let (kept_plugins, types) = Default::default();
-        Ok(Self { sandbox, recorder, owner, store_id, observer, kept_plugins, types })
+        let canceller = Canceller::start(recorder.storage(), &owner).map_err(|e| {
+            StorageError::Backend(format!("the thread that looks for cancelled builds cannot start: {e}"))
+        })?;
+        let (interrupted, kept_plugins, types) = Default::default();
+        Ok(Self { sandbox, recorder, owner, store_id, canceller, observer, interrupted, kept_plugins, types })
     }
 
     /// Makes a job ready. Blocks while its plugin is compiled.
@@ -143,7 +177,7 @@ impl Executor {
         Ok(prepared)
     }
 
-    /// Creates a build, pinned to the builds that were asked for, and else to the latest successful builds of its
+    /// Creates a build, or takes up an interrupted one that is the very same. It is pinned to the builds that were asked for, and else to the latest successful builds of its
     /// dependencies at this moment. With `start` its first attempt starts in the same commit.
     ///
     /// # Errors
@@ -159,6 +193,10 @@ impl Executor {
                 (args, pack_config(&prepared.checked, &pins, request)?)
             }
         };
+        if let Some(build) = self.interrupted(prepared, &config) {
+            let Interrupted { id, attempt, started, due, .. } = build;
+            return Ok(Created { id, args, attempt, started: Some(started), due: Some(due) });
+        }
         self.keep_plugin(prepared).await?;
         let created = self.recorder.storage().clock().now();
         let new = NewBuild {
@@ -170,10 +208,11 @@ impl Executor {
             start: start.then(|| Arc::clone(&self.owner)),
         };
         let id = self.recorder.write(Write::CreateBuild(new)).await?;
-        Ok(Created { id, args, started: start.then_some(created) })
+        Ok(Created { id, args, attempt: u32::from(start), started: start.then_some(created), due: None })
     }
 
-    /// Runs a created build to its end, and answers with what the store then has.
+    /// Runs a created build to its end, in a slot that others have while it waits for its next attempt, and answers
+    /// with what the store then has.
     ///
     /// # Errors
     ///
@@ -182,80 +221,59 @@ impl Executor {
         &self,
         prepared: &Prepared,
         created: Created,
+        slot: Slot,
         cancel: Cancel,
     ) -> Result<Arc<Outcome>, ExecuteError> {
-        let Created { id, args, started } = created;
-        let attempt = 1;
-        let started = match started {
-            Some(started) => started,
-            None => {
-                let time = self.recorder.storage().clock().now();
-                let start = StartBuild { id, guard: None, owner: Some(Arc::clone(&self.owner)), time };
-                self.recorder.write(Write::StartBuild(start)).await?;
-                time
-            }
-        };
-        let sink =
-            Arc::new(BuildSink::new(id, Arc::clone(&prepared.job_id), self.recorder.clone(), self.observer.clone()));
-        self.observe(&sink, EventKind::Started).await;
-        let build = BuildInfo {
-            build_id: id,
-            job_id: Arc::clone(&prepared.job_id),
-            attempt,
-            store_id: Arc::clone(&self.store_id),
-        };
-        let call = Call {
-            args,
-            granted: prepared.granted.clone(),
-            limits: prepared.checked.job.limits.clone(),
-            build,
-            sink: Arc::clone(&sink) as Arc<dyn Sink>,
-            cancel,
-        };
-        let outcome = tokio::select! {
-            biased;
-            outcome = self.sandbox.call(&prepared.function, call) => outcome,
-            () = sink.beat() => Outcome::Failed(Failure::new("bug", "progress ended before the build")),
-        };
-        sink.flush().await;
-        let (outcome, ended) = self.finish(prepared, &sink, attempt, outcome).await?;
-        let outcome = Arc::new(outcome);
-        let took = ended.since(started);
-        self.observe(&sink, EventKind::Finished { outcome: Arc::clone(&outcome), took }).await;
-        Ok(outcome)
+        Running::run(self, prepared, created, slot, cancel).await
     }
 
-    async fn observe(&self, sink: &BuildSink, kind: EventKind) {
+    /// Takes over builds whose process is gone and that have attempts left: `create` gives one out again where it would
+    /// make the very same.
+    pub fn take_up(&self, interrupted: Vec<Interrupted>) {
+        lock(&self.interrupted).extend(interrupted);
+    }
+
+    /// Ends those that nothing asked for, and answers their ids.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn end_left_over(&self) -> Result<Vec<u64>, StorageError> {
+        let left = std::mem::take(&mut *lock(&self.interrupted));
+        let mut ended = Vec::new();
+        for build in left {
+            if end(&**self.recorder.storage(), build.id, Some(Arc::clone(&self.owner)), build.attempt)? {
+                ended.push(build.id);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// An interrupted build that is what a new one would be.
+    fn interrupted(&self, prepared: &Prepared, config: &[u8]) -> Option<Interrupted> {
+        let mut interrupted = lock(&self.interrupted);
+        let same = |build: &Interrupted| {
+            *build.job_id == *prepared.job_id
+                && build.config == config
+                && build.plugin.as_deref() == Some(&*prepared.checked.plugin.digest)
+        };
+        let at = interrupted.iter().position(same)?;
+        Some(interrupted.remove(at))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.recorder.storage().clock().now()
+    }
+
+    pub(super) fn sink(&self, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {
+        let job_id = Arc::clone(&prepared.job_id);
+        Arc::new(BuildSink::new(id, job_id, attempt, self.recorder.clone(), self.observer.clone()))
+    }
+
+    pub(super) async fn observe(&self, sink: &BuildSink, kind: EventKind) {
         if let Some(observer) = &self.observer {
             let _ = observer.send(sink.event(kind)).await;
         }
-    }
-
-    async fn finish(
-        &self,
-        prepared: &Prepared,
-        sink: &BuildSink,
-        attempt: u32,
-        outcome: Outcome,
-    ) -> Result<(Outcome, Timestamp), ExecuteError> {
-        let now = self.recorder.storage().clock().now();
-        if let Outcome::Skipped(reason) = &outcome {
-            let record = NewRecord::new(now, Level::Info, "jobcontrol", format!("skipped: {reason}"));
-            // The record is worth less than the end of the build, which reports what is wrong with the store.
-            let _ = sink.log(record).await;
-        }
-        let guard = || Some(Guard { owner: Some(Arc::clone(&self.owner)), attempt });
-        let max = prepared.checked.job.limits.retval;
-        let mut outcome = outcome;
-        let packed = loop {
-            let packed = pack_finish(sink.build_id, guard(), now, ending(&outcome));
-            match overlong(&packed, &outcome, max) {
-                Some(failure) => outcome = Outcome::Failed(failure),
-                None => break packed,
-            }
-        };
-        self.recorder.write(Write::FinishBuild(packed)).await?;
-        Ok((outcome, now))
     }
 
     /// The builds of all dependencies: those that were asked for, and else the latest successful ones.
@@ -326,32 +344,6 @@ impl Executor {
         lock(&self.kept_plugins).insert(Arc::clone(&plugin.digest));
         Ok(())
     }
-}
-
-fn ending(outcome: &Outcome) -> Finish {
-    match outcome {
-        Outcome::Returned(value) => Finish { retval: value.clone(), ..Finish::default() },
-        Outcome::Skipped(_) => Finish { skipped: true, ..Finish::default() },
-        Outcome::Failed(failure) => {
-            Finish { success: Some(false), exception: Some(failure.clone()), ..Finish::default() }
-        }
-    }
-}
-
-/// A return value that is too large, or could not be packed although the function returned.
-fn overlong(packed: &FinishBuild, outcome: &Outcome, max: u64) -> Option<Failure> {
-    let Outcome::Returned(_) = outcome else {
-        return None;
-    };
-    let size = packed.retval.as_ref().map_or(0, Vec::len) as u64;
-    if size > max {
-        let limit = show_bytes(max);
-        let message = format!(
-            "the return value, encoded, has {size} bytes; above {limit}, raise it with `limits: {{ retval: .. }}`"
-        );
-        return Some(Failure::new("limit", message));
-    }
-    packed.exception.as_deref().map(jobcontrol_core::storage::unpack_failure)
 }
 
 fn pin_to(build: &Build) -> Pin {

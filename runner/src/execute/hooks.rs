@@ -93,7 +93,7 @@ pub async fn call(
     let log = (which == Which::Cleanup).then(|| Arc::clone(storage));
     let (_switch, cancel) = Cancel::pair();
     let sink = Arc::new(HookSink { log, build: build.id });
-    let call = Call { args, granted, limits: job.limits, build: info, sink, cancel };
+    let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
     match sandbox.call(&prepared, call).await {
         Outcome::Returned(value) => Ok(value),
         Outcome::Skipped(_) => Ok(None),

@@ -13,6 +13,7 @@ use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
 use jobcontrol_sandbox::Sink;
@@ -26,10 +27,11 @@ pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 /// Who watches builds, if anybody does.
 pub type Observer = Option<Sender<Event>>;
 
-/// The ends of one build's log and progress.
+/// The ends of one attempt's log and progress.
 pub(super) struct BuildSink {
     pub(super) build_id: u64,
     pub(super) job_id: Arc<str>,
+    attempt: u32,
     pub(super) recorder: Recorder,
     pub(super) observer: Observer,
     newest: Mutex<Newest>,
@@ -43,8 +45,8 @@ struct Newest {
 }
 
 impl BuildSink {
-    pub(super) fn new(build_id: u64, job_id: Arc<str>, recorder: Recorder, observer: Observer) -> Self {
-        Self { build_id, job_id, recorder, observer, newest: Mutex::default(), failed: Arc::default() }
+    pub(super) fn new(build_id: u64, job_id: Arc<str>, attempt: u32, recorder: Recorder, observer: Observer) -> Self {
+        Self { build_id, job_id, attempt, recorder, observer, newest: Mutex::default(), failed: Arc::default() }
     }
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
@@ -53,6 +55,10 @@ impl BuildSink {
 
     pub(super) fn event(&self, kind: EventKind) -> Event {
         Event { build_id: self.build_id, job_id: Arc::clone(&self.job_id), kind }
+    }
+
+    fn write_of(&self, record: &NewRecord) -> Write {
+        Write::Log(self.build_id, LogRow { attempt: Some(self.attempt), ..pack_record(record.clone()) })
     }
 
     /// Remembers the first error, for the next record and for the end.
@@ -105,7 +111,7 @@ impl Sink for BuildSink {
                 Err(tokio::sync::mpsc::error::TrySendError::Full(())) => return Err(record),
             },
         };
-        let write = Write::Log(self.build_id, pack_record(record.clone()));
+        let write = self.write_of(&record);
         if self.recorder.try_write(write, self.completion()).is_err() {
             return Err(record);
         }
@@ -120,7 +126,7 @@ impl Sink for BuildSink {
             if let Some(reason) = self.failed.get() {
                 return Err(reason.clone());
             }
-            let write = Write::Log(self.build_id, pack_record(record.clone()));
+            let write = self.write_of(&record);
             self.recorder.send(write, self.completion()).await;
             if let Some(observer) = &self.observer {
                 let _ = observer.send(self.event(EventKind::Logged(record))).await;

@@ -123,6 +123,8 @@ codes! {
     FolderRefused "JC0609" "a folder cannot be granted"
     VariableName "JC0610" "a text is no name of a variable"
     InvalidRetention "JC0611" "the operator's file says no age or number of builds to keep"
+    InvalidRetry "JC0612" "a part of `retry` makes no sense"
+    RetryCase "JC0613" "the function's error has no such case"
 }
 
 impl Code {

@@ -5,6 +5,7 @@
 //! - `syntax`: what is wrong with a text that is no YAML
 //! - `environment`: `${NAME}` in scalars
 //! - `fields`: the keys of one mapping, each read once, with what is unknown or of the wrong kind reported
+//! - `timing`: `timeout` and `retry`
 //! - `units`: sizes and durations
 //! - `parse`: a tree to jobs
 //! - `rights`: what a job may use and touch
@@ -22,6 +23,7 @@ mod parse;
 mod rights;
 mod settings;
 mod syntax;
+mod timing;
 mod units;
 
 pub use decode::decode;
@@ -39,9 +41,8 @@ pub(crate) use rights::GRANT_KEYS;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;
+pub use timing::Timeouts;
 pub use units::duration as parse_duration;
-
-use std::time::Duration;
 
 use crate::limits::Limits;
 
@@ -59,8 +60,8 @@ pub struct Context {
 pub struct Ceiling {
     /// By key under `limits:`.
     pub limits: Vec<(String, u64)>,
-    /// The largest `timeout`.
-    pub timeout: Option<Duration>,
+    /// The largest parts of `timeout`; a job that says nothing of a part has the ceiling's.
+    pub timeouts: Timeouts,
 }
 
 impl Ceiling {
@@ -77,9 +78,7 @@ impl Ceiling {
                 *limit.value = (*limit.value).min(*max);
             }
         }
-        if let Some(max) = self.timeout {
-            limits.timeout = limits.timeout.min(max);
-        }
+        self.timeouts.lower(&mut limits);
         limits
     }
 }

@@ -26,6 +26,7 @@ use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
 use super::rights;
+use super::timing;
 
 /// Longest job id: it is a name, and part of file names and URLs.
 pub(super) const MAX_ID: usize = 128;
@@ -41,6 +42,7 @@ pub(crate) const JOB_KEYS: &[&str] = &[
     "kwargs",
     "dependencies",
     "timeout",
+    "retry",
     "limits",
     "grants",
     "protected",
@@ -48,7 +50,7 @@ pub(crate) const JOB_KEYS: &[&str] = &[
     "repr_function",
 ];
 
-const JOB_KEYS_LATER: &[&str] = &["schedule", "retry", "pool", "map", "needs", "reuse", "traceback"];
+const JOB_KEYS_LATER: &[&str] = &["schedule", "pool", "map", "needs", "reuse", "traceback"];
 
 /// What a manifest holds.
 #[derive(Debug, Default)]
@@ -161,6 +163,7 @@ impl Parser<'_> {
         }
         let title = fields.string("title").map(|(text, _)| text);
         let tags = fields.strings("tags").into_iter().map(|key| key.name).collect();
+        let retry = timing::retry(&mut fields);
         let limits = rights::limits(&self.context.ceiling, &mut fields);
         let grants = rights::grants(&mut fields);
         let hooks = hooks(&mut fields, function.as_ref().map(|(function, _)| function));
@@ -180,6 +183,7 @@ impl Parser<'_> {
             kwargs,
             dependencies,
             limits,
+            retry,
             grants,
             hooks,
             protected,
@@ -378,7 +382,7 @@ mod tests {
         fn no_manifest_makes_it_panic(pieces in prop::collection::vec(prop::sample::select(vec![
             "jobs:", "\n", "  ", "- ", "id: a", "function: a:b", "args: ", "[", "]", "{", "}", ", ", "kwargs:", "!retval x",
             "!!binary aGk=", "!secret y", "${A:-b}", "$${", "'", "\"", "|\n", "limits: ", "memory: 1 MiB", "é", "\t", "&a ", "*a",
-            "grants: ", "files: ", "host: .", "timeout: 1s", "<<: ", "? ", "-1e400", ".nan", "# c", "\r\n", "\u{feff}", "---\n",
+            "grants: ", "files: ", "host: .", "timeout: 1s", "retry: ", "attempts: 3", "on: [error(x)]", "<<: ", "? ", "-1e400", ".nan", "# c", "\r\n", "\u{feff}", "---\n",
         ]), 0..24)) {
             let (_, problems) = parse_text(&pieces.concat());
             for problem in problems {

@@ -1,14 +1,12 @@
 //! What a job may use and touch: its limits and its grants.
 
 use crate::diagnostic::Code;
-use crate::diagnostic::Span;
 use crate::job::EnvGrant;
 use crate::job::FilesGrant;
 use crate::job::Grants;
 use crate::limits::Limits;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
-use crate::limits::show_duration;
 use crate::value::Value;
 
 use super::Ceiling;
@@ -16,6 +14,7 @@ use super::fields::Fields;
 use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
+use super::timing;
 use super::units;
 
 /// Every key below `grants`.
@@ -27,25 +26,10 @@ pub(crate) const FILES_GRANT_KEYS: &[&str] = &["host", "guest", "mode"];
 /// `timeout` and `limits` of a job.
 pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
     let mut limits = ceiling.defaults();
-    if let Some((text, span)) = duration_text(fields) {
-        match units::duration(&text) {
-            Ok(timeout) => {
-                limits.timeout = timeout;
-                if let Some(max) = ceiling.timeout.filter(|max| timeout > *max) {
-                    let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
-                    fields.report(
-                        Code::AboveCeiling,
-                        span,
-                        format!("`timeout` of {text} is above the ceiling"),
-                        Some(help),
-                    );
-                }
-            }
-            Err(message) => {
-                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()));
-            }
-        }
-    }
+    let written = timing::timeouts(&ceiling.timeouts, fields);
+    limits.timeout = written.attempt.unwrap_or(limits.timeout);
+    limits.build_timeout = written.build.or(limits.build_timeout);
+    limits.no_progress = written.no_progress.or(limits.no_progress);
     let Some((_, node)) = fields.take("limits") else {
         return limits;
     };
@@ -108,20 +92,6 @@ pub(super) fn grants(fields: &mut Fields<'_>) -> Grants {
     }
     inner.finish(GRANT_KEYS, &["http", "secrets"]);
     grants
-}
-
-/// The text of `timeout`; a number without its unit is the mistake that everybody makes.
-fn duration_text(fields: &mut Fields<'_>) -> Option<(String, Span)> {
-    match fields.peek("timeout").map(|node| (&node.kind, node.span)) {
-        Some((NodeKind::Scalar(Value::Int(seconds)), span)) => {
-            let message = "`timeout` is a duration with its unit, found a number";
-            let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
-            fields.report(Code::InvalidDuration, span, message, help);
-            fields.take("timeout");
-            None
-        }
-        _ => fields.string("timeout"),
-    }
 }
 
 /// Reads one limit into its place; also used for the operator's ceiling.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::limits::Limits;
@@ -15,7 +14,8 @@ use super::fields::Fields;
 use super::node;
 use super::node::NodeKind;
 use super::rights::limit;
-use super::units;
+use super::timing;
+use super::timing::Timeouts;
 
 const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling", "retention"];
 const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
@@ -124,14 +124,7 @@ fn age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
-    if let Some((text, span)) = fields.string("timeout") {
-        match units::duration(&text) {
-            Ok(timeout) => settings.ceiling.timeout = Some(timeout),
-            Err(message) => {
-                fields.report(Code::InvalidDuration, span, message, Some("write `30s`, `10m` or `1h 30m`".to_owned()));
-            }
-        }
-    }
+    settings.ceiling.timeouts = timing::timeouts(&Timeouts::default(), &mut fields);
     if let Some((_, node)) = fields.take("limits")
         && let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`")
     {

@@ -57,6 +57,7 @@ impl Lines {
     }
 
     fn take(&self, bytes: &[u8]) -> Result<(), Signal> {
+        self.guest.deadlines.sign();
         let max = limits::LOG_MESSAGE;
         let mut state = self.state();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {

@@ -1,5 +1,6 @@
 //! The shapes of `--format json`, which programs rely on.
 
+use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::build::Failure;
@@ -27,12 +28,47 @@ pub(crate) struct BuildJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     repr: Option<String>,
     exception_tb: &'a [Frame],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    progress: Option<&'a [Progress]>,
+    #[serde(flatten)]
+    details: Option<DetailsJson<'a>>,
+}
+
+/// What a build has beside its own row.
+pub(crate) struct Details<'a> {
+    pub(crate) attempts: &'a [Attempt],
+    pub(crate) progress: &'a [Progress],
+}
+
+#[derive(Serialize)]
+struct DetailsJson<'a> {
+    attempts: Vec<AttemptJson<'a>>,
+    progress: &'a [Progress],
+}
+
+/// One try of a build.
+#[derive(Serialize)]
+struct AttemptJson<'a> {
+    attempt: u32,
+    start_time: Timestamp,
+    end_time: Option<Timestamp>,
+    exception: Option<FailureJson<'a>>,
+    exception_tb: &'a [Frame],
+}
+
+impl<'a> AttemptJson<'a> {
+    fn new(attempt: &'a Attempt) -> Self {
+        let failure = attempt.failure.as_ref();
+        Self {
+            attempt: attempt.number,
+            start_time: attempt.start_time,
+            end_time: attempt.end_time,
+            exception: failure.map(FailureJson),
+            exception_tb: failure.map(|failure| failure.frames.as_slice()).unwrap_or_default(),
+        }
+    }
 }
 
 impl<'a> BuildJson<'a> {
-    pub(crate) fn new(build: &'a Build, progress: Option<&'a [Progress]>) -> Self {
+    pub(crate) fn new(build: &'a Build, details: Option<Details<'a>>) -> Self {
         Self {
             brief: BriefJson::new(build),
             owner: build.owner.as_deref(),
@@ -41,7 +77,10 @@ impl<'a> BuildJson<'a> {
             retval_type: build.retval_type.as_deref(),
             repr: None,
             exception_tb: &build.exception_tb,
-            progress,
+            details: details.map(|details| DetailsJson {
+                attempts: details.attempts.iter().map(AttemptJson::new).collect(),
+                progress: details.progress,
+            }),
         }
     }
 
@@ -65,6 +104,8 @@ pub(crate) struct BriefJson<'a> {
     success: bool,
     skipped: bool,
     attempt: u32,
+    retry_time: Option<Timestamp>,
+    cancel: Option<&'a str>,
     plugin: Option<&'a str>,
     rerun_of: Option<u64>,
     exception: Option<FailureJson<'a>>,
@@ -84,6 +125,8 @@ impl<'a> BriefJson<'a> {
             success: build.success,
             skipped: build.skipped,
             attempt: build.attempt,
+            retry_time: build.retry_time,
+            cancel: build.cancel.as_deref(),
             plugin: build.plugin.as_deref(),
             rerun_of: build.rerun_of(),
             exception: build.exception.as_ref().map(FailureJson),
@@ -112,6 +155,7 @@ impl Serialize for FailureJson<'_> {
 pub(crate) struct RecordJson<'a> {
     id: u64,
     build_id: u64,
+    attempt: u32,
     created: Timestamp,
     level: i64,
     message: &'a str,
@@ -128,6 +172,7 @@ impl<'a> RecordJson<'a> {
         Self {
             id: record.id,
             build_id: record.build_id,
+            attempt: record.attempt,
             created: inner.created,
             level: inner.level,
             message: &inner.message,

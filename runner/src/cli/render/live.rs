@@ -51,6 +51,13 @@ impl<'a> Live<'a> {
     pub(crate) fn show(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Started => self.started(event),
+            EventKind::AttemptFailed { attempt, of, failure, took, delay } => {
+                let took = text::seconds(*took);
+                let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+                let failed = format!("attempt {attempt} of {of} failed in {took}: {}", text::failure_line(failure));
+                self.attempt_failed(event, &format!("{failed}; attempt {} follows in {wait}", attempt + 1));
+            }
+            EventKind::AttemptStarted { attempt, of } => self.attempt_started(event, *attempt, *of),
             EventKind::Logged(record) => self.logged(event, record),
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
             EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
@@ -65,6 +72,13 @@ impl<'a> Live<'a> {
     }
 
     fn started(&mut self, event: &Event) {
+        if self.bars.is_none() && !self.out.quiet {
+            self.say(&format!("{}: build {} started", event.job_id, event.build_id));
+        }
+        self.enter(event);
+    }
+
+    fn enter(&mut self, event: &Event) {
         let header = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
             bar.set_style(style("{spinner} {msg} {elapsed}"));
@@ -72,10 +86,40 @@ impl<'a> Live<'a> {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        if header.is_none() && !self.out.quiet {
-            self.say(&format!("{}: build {} started", event.job_id, event.build_id));
-        }
         self.builds.insert(event.build_id, Running { since: Instant::now(), header, groups: Vec::new() });
+    }
+
+    fn attempt_failed(&mut self, event: &Event, line: &str) {
+        if let Some(build) = self.builds.get_mut(&event.build_id) {
+            for bar in build.groups.drain(..).filter_map(|(_, bar, _)| bar) {
+                bar.finish_and_clear();
+                if let Some(bars) = &self.bars {
+                    bars.remove(&bar);
+                }
+            }
+            if let Some(header) = &build.header {
+                header.set_message(format!("{} (build {}) waits", event.job_id, event.build_id));
+            }
+        }
+        if !self.out.quiet {
+            self.say(&format!("{}: build {} {line}", event.job_id, event.build_id));
+        }
+    }
+
+    fn attempt_started(&mut self, event: &Event, attempt: u32, of: u32) {
+        // One that another process began is seen here first.
+        if !self.builds.contains_key(&event.build_id) {
+            self.enter(event);
+        }
+        let header = self.builds.get(&event.build_id).and_then(|build| build.header.as_ref());
+        match header {
+            Some(header) => {
+                let (job, build) = (&event.job_id, event.build_id);
+                header.set_message(format!("{job} (build {build}, attempt {attempt} of {of})"));
+            }
+            None if self.out.quiet => {}
+            None => self.say(&format!("{}: build {} attempt {attempt} of {of} started", event.job_id, event.build_id)),
+        }
     }
 
     fn logged(&self, event: &Event, record: &NewRecord) {

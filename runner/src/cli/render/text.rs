@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::build::Failure;
@@ -14,6 +15,7 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
+use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::Yaml;
 
@@ -26,6 +28,9 @@ use super::YELLOW;
 use super::escape::clean;
 use super::escape::one_line;
 use super::styled;
+
+/// Characters of a failure's message where there is one line for it.
+const FAILURE_LINE: usize = 60;
 
 /// Columns without lines, as wide as their widest cell.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
@@ -114,6 +119,32 @@ pub(crate) fn record(record: &NewRecord) -> String {
     text
 }
 
+/// A failure on one line.
+pub(crate) fn failure_line(failure: &Failure) -> String {
+    let message = failure.message.lines().next().unwrap_or_default();
+    let short: String = message.chars().take(FAILURE_LINE).collect();
+    let cut = if short.len() < failure.message.len() { ".." } else { "" };
+    one_line(&format!("{}: {short}{cut}", failure.kind))
+}
+
+/// A stored record, with its attempt where there are several.
+pub(crate) fn stored(stored: &LogRecord, several: bool) -> String {
+    let text = record(&stored.record);
+    if several { format!("{} {text}", styled(DIM, format_args!("attempt {}", stored.attempt))) } else { text }
+}
+
+/// How a build stands or ended, on one line: its attempt if there were several, and its failure.
+pub(crate) fn outcome(build: &Build) -> String {
+    let failure = build.exception.as_ref().map(failure_line);
+    let attempt = format!("attempt {} of {}", build.attempt, build.max_attempts());
+    match (build.retry_time, failure) {
+        (Some(due), _) => format!("{attempt} failed, the next at {due}"),
+        (None, failure) if build.attempt <= 1 => failure.unwrap_or_default(),
+        (None, Some(failure)) => format!("{attempt}: {failure}"),
+        (None, None) => attempt,
+    }
+}
+
 /// A failure with its traceback, the innermost call last, and what led to it first.
 pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> String {
     let mut text = String::new();
@@ -164,7 +195,13 @@ fn calls(frames: &[Frame]) -> String {
 }
 
 /// A build, whole.
-pub(crate) fn build(build: &Build, repr: Option<&str>, progress: &[Progress], now: Timestamp) -> String {
+pub(crate) fn build(
+    build: &Build,
+    repr: Option<&str>,
+    attempts: &[Attempt],
+    progress: &[Progress],
+    now: Timestamp,
+) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -181,6 +218,11 @@ pub(crate) fn build(build: &Build, repr: Option<&str>, progress: &[Progress], no
     row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
     row("ended", &build.end_time.map(|t| t.to_string()).unwrap_or_default());
     row("took", &duration(build, now));
+    if build.attempt > 1 || build.retry_time.is_some() {
+        row("attempt", &format!("{} of {}", build.attempt, build.max_attempts()));
+    }
+    row("next", &build.retry_time.map(|due| format!("attempt {} at {due}", build.attempt + 1)).unwrap_or_default());
+    row("cancel", &build.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
     row("function", &one_line(build.config.get("function").and_then(Value::as_str).unwrap_or_default()));
     row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
     let pins = build.pins().iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
@@ -193,6 +235,9 @@ pub(crate) fn build(build: &Build, repr: Option<&str>, progress: &[Progress], no
             Some(value) => section(&mut text, name, &clean(&yaml(value))),
         }
     }
+    if attempts.len() > 1 || build.retry_time.is_some() {
+        section(&mut text, "attempts", &attempts_table(attempts, now));
+    }
     if !progress.is_empty() {
         section(&mut text, "progress", &tree(&Tree::of(progress)));
     }
@@ -204,6 +249,15 @@ pub(crate) fn build(build: &Build, repr: Option<&str>, progress: &[Progress], no
         let _ = writeln!(text, "\n{}", failure(exception, &build.exception_tb).trim_end());
     }
     text
+}
+
+fn attempts_table(attempts: &[Attempt], now: Timestamp) -> String {
+    let row = |attempt: &Attempt| {
+        let took = attempt.end_time.unwrap_or(now).since(attempt.start_time);
+        let failure = attempt.failure.as_ref().map(failure_line).unwrap_or_default();
+        vec![attempt.number.to_string(), attempt.start_time.to_string(), seconds(took), failure]
+    };
+    table(&["ATTEMPT", "STARTED", "TOOK", "FAILURE"], attempts.iter().map(row).collect())
 }
 
 fn section(text: &mut String, name: &str, body: &str) {

@@ -1,0 +1,105 @@
+//! `build cancel`: ends builds, whichever process runs them.
+
+use clap::Args;
+use jobcontrol_core::build::BuildStatus;
+use serde::Serialize;
+
+use super::error;
+use super::error::CliError;
+use super::render::Out;
+use crate::app::App;
+use crate::execute::canceller;
+use crate::execute::canceller::Request;
+
+/// Which builds to end.
+#[derive(Args, Debug)]
+pub(super) struct CancelArgs {
+    /// The builds' numbers
+    #[arg(required = true, value_name = "BUILD")]
+    builds: Vec<u64>,
+    /// Do not wait until the processes that run them have ended them
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// Variables that tell who the person is, in the order of their worth.
+const PERSON: &[&str] = &["USER", "LOGNAME", "USERNAME"];
+
+#[derive(Serialize)]
+struct CancelledJson<'a> {
+    /// Those that have ended, cancelled.
+    cancelled: &'a [u64],
+    /// Those whose process was asked, and that were not waited for.
+    asked: &'a [u64],
+    /// Those that ended before, in another way.
+    too_late: &'a [u64],
+}
+
+pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliError> {
+    let storage = app.storage(false)?;
+    let url = &app.settings.store;
+    let by = by();
+    let mut builds = args.builds.clone();
+    builds.sort_unstable();
+    builds.dedup();
+    // All are looked at first, so that a mistyped number cancels nothing.
+    for id in &builds {
+        let build = storage.get_build(*id)?;
+        if build.finished {
+            let status = build.status();
+            return Err(CliError::Usage(format!("build {id} has ended, {status}; nothing was cancelled")));
+        }
+    }
+    let (mut cancelled, mut asked, mut too_late) = (Vec::new(), Vec::new(), Vec::new());
+    let mut requests = Vec::new();
+    for id in &builds {
+        requests.push((*id, canceller::request(&*storage, url, *id, &by)?));
+    }
+    for (id, request) in requests {
+        let line = match request {
+            Request::Ended => {
+                cancelled.push(id);
+                format!("build {id} was cancelled")
+            }
+            Request::Asked if args.no_wait => {
+                asked.push(id);
+                format!("build {id} is to end; the process that runs it was asked")
+            }
+            Request::Asked => match canceller::wait(&*storage, url, id, &by)? {
+                BuildStatus::Failed if is_cancelled(&storage.get_build(id)?) => {
+                    cancelled.push(id);
+                    format!("build {id} was cancelled")
+                }
+                status => {
+                    too_late.push(id);
+                    format!("build {id} ended before it could be cancelled, {status}")
+                }
+            },
+            Request::TooLate(status) => {
+                too_late.push(id);
+                format!("build {id} ended before it could be cancelled, {status}")
+            }
+        };
+        if !out.is_json() {
+            out.answer(&line)?;
+        }
+    }
+    if out.is_json() {
+        out.json(&CancelledJson { cancelled: &cancelled, asked: &asked, too_late: &too_late })?;
+    }
+    Ok(if too_late.is_empty() { error::DONE } else { error::FAILED })
+}
+
+fn is_cancelled(build: &jobcontrol_core::build::Build) -> bool {
+    build.exception.as_ref().is_some_and(|failure| failure.kind == "cancelled")
+}
+
+/// Who asks, as the log tells it.
+fn by() -> String {
+    let person = PERSON.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    let process = std::process::id();
+    match person {
+        Some(person) => format!("{person} (process {process})"),
+        None => format!("process {process}"),
+    }
+}

@@ -1,0 +1,71 @@
+;; Asks for its attempt and fails until a given one; waits in the host; spins.
+(component
+  (import "jobcontrol:plugin/build@0.1.0" (instance $build
+    (type $info' (record
+      (field "build-id" u64) (field "job-id" string) (field "attempt" u32) (field "idempotency-key" string)))
+    (export "info" (type $info (eq $info')))
+    (export "current" (func (result $info)))
+  ))
+  (import "jobcontrol:plugin/progress@0.1.0" (instance $progress
+    (export "report" (func
+      (param "group" (list string)) (param "current" u64) (param "total" u64) (param "status-line" string)))
+  ))
+  (import "wasi:io/poll@0.2.0" (instance $poll
+    (export "pollable" (type $pollable (sub resource)))
+    (export "[method]pollable.block" (func (param "self" (borrow $pollable))))
+  ))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (export "pollable" (type $pollable' (eq $pollable)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $pollable'))))
+  ))
+  (type $trouble' (variant (case "rate-limited") (case "gone" u8)))
+  (import "trouble" (type $trouble (eq $trouble')))
+  (core module $memory
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $mem))
+  (alias core export $memory "realloc" (core func $realloc))
+  (core func $current (canon lower (func $build "current") (memory $mem) (realloc $realloc)))
+  (core func $report (canon lower (func $progress "report") (memory $mem)))
+  (core func $block (canon lower (func $poll "[method]pollable.block")))
+  (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+  (core module $m
+    (import "memory" "memory" (memory 1))
+    (import "host" "current" (func $current (param i32)))
+    (import "host" "report" (func $report (param i32 i32 i64 i64 i32 i32)))
+    (import "host" "block" (func $block (param i32)))
+    (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
+    (func $attempt (result i32)
+      (call $current (i32.const 0))
+      (i32.load (i32.const 16)))
+    (func (export "flaky") (param $from i32) (result i32)
+      (call $report (i32.const 0) (i32.const 0) (i64.extend_i32_u (call $attempt)) (i64.const 9) (i32.const 0) (i32.const 0))
+      (if (i32.lt_u (call $attempt) (local.get $from)) (then unreachable))
+      (call $attempt))
+    (func (export "troubled") (param $case i32) (param $from i32) (result i32)
+      (i32.store (i32.const 64) (i32.const 0))
+      (i32.store (i32.const 68) (call $attempt))
+      (if (i32.lt_u (call $attempt) (local.get $from))
+        (then
+          (i32.store (i32.const 64) (i32.const 1))
+          (i32.store8 (i32.const 68) (local.get $case))
+          (i32.store8 (i32.const 69) (i32.const 7))))
+      (i32.const 64))
+    (func (export "waits") (call $block (call $subscribe (i64.const 3600000000000))))
+    (func (export "spins") (loop $again (br $again)))
+  )
+  (core instance $i (instantiate $m
+    (with "memory" (instance $memory))
+    (with "host" (instance
+      (export "current" (func $current))
+      (export "report" (func $report))
+      (export "block" (func $block))
+      (export "subscribe" (func $subscribe))))))
+  (func (export "flaky") (param "from" u32) (result u32) (canon lift (core func $i "flaky")))
+  (func (export "troubled") (param "which" u32) (param "from" u32) (result (result u32 (error $trouble)))
+    (canon lift (core func $i "troubled") (memory $mem)))
+  (func (export "waits") (canon lift (core func $i "waits")))
+  (func (export "spins") (canon lift (core func $i "spins")))
+)
