@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::limits::Limits;
@@ -16,6 +17,7 @@ use super::node::NodeKind;
 use super::rights::limit;
 use super::timing;
 use super::timing::Timeouts;
+use super::units;
 
 const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling", "retention"];
 const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];

@@ -22,6 +22,8 @@ use crate::limits::NOTES;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::manifest::JOB_KEYS;
+use crate::retry::MAX_ATTEMPTS;
+use crate::retry::RetryOn;
 use types::object;
 
 /// The schema of a manifest, whose `function` completes from `functions`.
@@ -84,7 +86,19 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
             "Jobs that must be built first, for order alone; those of `!retval` are implied.",
             json!({ "type": ["array", "null"], "items": { "type": "string", "pattern": id }, "uniqueItems": true }),
         ),
-        "timeout" => ("How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default.", duration()),
+        "timeout" => (
+            "How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default. Or a mapping: of an attempt, of \
+             the build with all its attempts, and without any sign of progress.",
+            json!({ "anyOf": [duration(), {
+                "type": "object", "additionalProperties": false,
+                "properties": {
+                    "attempt": described("Of an attempt.", duration()),
+                    "build": described("Of the build with all its attempts.", duration()),
+                    "no_progress": described("Of an attempt without progress, log or output.", duration()),
+                },
+            }] }),
+        ),
+        "retry" => ("How often a failed build is tried, the first attempt included.", retry()),
         "limits" => ("What a build may use, where the defaults do not do.", limits()),
         "grants" => ("What the plugin may touch. Nothing is granted by default.", grants()),
         "protected" => {
@@ -99,6 +113,31 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         ),
         _ => return None,
     })
+}
+
+fn described(description: &str, mut schema: Value) -> Value {
+    schema["description"] = description.into();
+    schema
+}
+
+fn retry() -> Value {
+    let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^error\\(.+\\)$" }] });
+    let attempts = json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS });
+    let key = |name: &str, description: &str, schema: Value| (name.to_owned(), described(description, schema));
+    let properties = [
+        key("attempts", "Attempts in all, 3 by default.", attempts.clone()),
+        key("backoff", "How the wait grows, exponential by default.", json!({ "enum": ["fixed", "exponential"] })),
+        key("initial", "The wait after the first attempt, 1s by default.", duration()),
+        key("max", "The longest wait, 1m by default.", duration()),
+        key("jitter", "Draws each wait from nothing up to that; true by default.", json!({ "type": "boolean" })),
+        key(
+            "on",
+            "The failures that are tried again, every kind by default.",
+            json!({ "type": "array", "minItems": 1, "items": kinds }),
+        ),
+    ];
+    let properties: serde_json::Map<_, _> = properties.into_iter().collect();
+    json!({ "anyOf": [attempts, { "type": "object", "additionalProperties": false, "properties": properties }] })
 }
 
 fn duration() -> Value {
