@@ -21,6 +21,7 @@ use crate::core_module::START;
 use crate::guard::decoding;
 use crate::lookalike;
 use crate::numeric;
+use crate::numeric::Refused;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
 pub(crate) const VERSION: u32 = 1;
@@ -32,7 +33,7 @@ pub(crate) struct Form<'a> {
     /// A component, or a core module where the kind is [`PluginKind::CommandModule`].
     pub(crate) binary: Cow<'a, [u8]>,
     /// Exports of a core module that no job can call, each with the reason.
-    pub(crate) refused: Vec<(String, String)>,
+    pub(crate) refused: Refused,
 }
 
 /// Makes what the engine compiles.
@@ -87,7 +88,7 @@ fn placed(text: &str) -> String {
 }
 
 /// What a core module is, what is made of it, unless it stays as it is, and its exports that no job can call.
-type Made = (PluginKind, Option<Vec<u8>>, Vec<(String, String)>);
+type Made = (PluginKind, Option<Vec<u8>>, Refused);
 
 fn core(binary: &[u8]) -> Result<Made, (Code, String)> {
     let kind = |what: String| (Code::PluginKind, what);

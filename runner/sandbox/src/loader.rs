@@ -114,6 +114,7 @@ fn refusal(shown: &Path, result: &std::process::Output) -> SandboxError {
             format!("compiling `{shown}` took longer than {}", show_duration(limits::COMPILE_TIME))
         }
         Some(1) if !said.is_empty() => format!("`{shown}` cannot be compiled: {said}"),
+        _ if said.contains("overflowed its stack") => format!("`{shown}` cannot be compiled: its code nests too deep"),
         _ => format!(
             "compiling `{shown}` was given up ({}): it may take {} of memory",
             result.status,

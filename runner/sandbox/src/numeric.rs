@@ -32,12 +32,15 @@ struct Lifted<'a> {
     params: Vec<String>,
 }
 
+/// Exports that no job can call, each with the reason.
+pub(crate) type Refused = Vec<(String, String)>;
+
 /// The module with WIT, and the exports that no job can call, each with the reason.
 ///
 /// # Errors
 ///
 /// No export can be called.
-pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Vec<(String, String)>), String> {
+pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Refused), String> {
     let (lifted, refused) = lift(module);
     if lifted.is_empty() {
         let refused: Vec<_> = refused.iter().map(|(name, reason)| format!("`{name}` {reason}")).collect();
@@ -57,7 +60,7 @@ pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, V
     Ok((renamed, refused))
 }
 
-fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Vec<(String, String)>) {
+fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Refused) {
     let (mut lifted, mut refused) = (Vec::new(), Vec::new());
     let mut taken = HashSet::new();
     for export in &module.exports {

@@ -164,8 +164,8 @@ fn type_name(ty: &Type) -> &str {
 }
 
 /// An object with these properties and no others.
-pub(super) fn object(properties: Value, required: &[&str]) -> Value {
-    let mut object = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+pub(super) fn object(properties: impl Into<Value>, required: &[&str]) -> Value {
+    let mut object = json!({ "type": "object", "properties": properties.into(), "additionalProperties": false });
     if !required.is_empty() {
         object["required"] = json!(required);
     }
