@@ -73,6 +73,8 @@ pub(super) struct PluginFinder<'a> {
     workspace: &'a Workspace,
     allowed: Vec<PathBuf>,
     read: HashMap<PathBuf, Lookup>,
+    /// Names of plugins by folder, for help.
+    names: HashMap<PathBuf, BTreeSet<String>>,
     /// Plugins of jobs that pin a digest which the file has no longer.
     kept: HashMap<String, Lookup>,
     /// By job, a plugin of the same name in a folder that comes later.
@@ -83,7 +85,7 @@ impl<'a> PluginFinder<'a> {
     pub(super) fn new(workspace: &'a Workspace) -> Self {
         let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
         let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
-        Self { workspace, allowed, read: HashMap::new(), kept: HashMap::new(), hidden: BTreeMap::new() }
+        Self { workspace, allowed, read: HashMap::new(), kept: HashMap::new(), names: HashMap::new(), hidden: BTreeMap::new() }
     }
 
     /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest that the file has not.
@@ -129,7 +131,7 @@ impl<'a> PluginFinder<'a> {
             if path.exists() {
                 return Ok(path);
             }
-            let mut problem = missing(&function.plugin, &[path], &[]);
+            let mut problem = self.missing(&function.plugin, &[path], &[]);
             if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
                 let near = format!("did you mean `./{}`? a path is relative to the manifest", name.display());
                 problem.help.insert(0, near);
@@ -145,7 +147,7 @@ impl<'a> PluginFinder<'a> {
         // Reading it says what is wrong with one that is no file.
         let mut found = tried.iter().filter(|path| path.exists());
         let Some(path) = found.next() else {
-            return Err(missing(&function.plugin, &tried, &folders));
+            return Err(self.missing(&function.plugin, &tried, &folders));
         };
         match found.next() {
             Some(other) if other.parent() == path.parent() => {
@@ -158,6 +160,19 @@ impl<'a> PluginFinder<'a> {
             }
             None => Ok(path.clone()),
         }
+    }
+
+    fn missing(&mut self, name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {
+        let mut help = Vec::new();
+        for folder in folders {
+            let names = self.names.entry(folder.clone()).or_insert_with(|| plugin_names(folder));
+            if let (Some(near), true) = (nearest(name, names.iter().map(String::as_str)), help.is_empty()) {
+                help.push(format!("did you mean `{near}`?"));
+            }
+        }
+        let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
+        help.push(format!("looked for {tried}"));
+        PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
     }
 
     /// Says of a function that is missing that another plugin of the name may have it.
@@ -199,18 +214,11 @@ fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> 
     problem.help("delete the one that is old")
 }
 
-fn missing(name: &str, tried: &[PathBuf], folders: &[PathBuf]) -> PluginProblem {
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
-    let is_plugin = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat");
-    let plugins = files.map(|entry| entry.path()).filter(is_plugin);
-    let stems: BTreeSet<_> = plugins.filter_map(|p| Some(p.file_stem()?.to_str()?.to_owned())).collect();
-    let mut help = Vec::new();
-    if let Some(near) = nearest(name, stems.iter().map(String::as_str)) {
-        help.push(format!("did you mean `{near}`?"));
-    }
-    let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
-    help.push(format!("looked for {tried}"));
-    PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
+/// The names of a folder's plugins, without their endings.
+fn plugin_names(folder: &Path) -> BTreeSet<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let plugins = files.filter(|path| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat"));
+    plugins.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
 }
 
 /// Neither the file nor the store has what the job pins.
