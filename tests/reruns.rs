@@ -81,6 +81,26 @@ fn what_cannot_be_done_again_says_why() {
 }
 
 #[test]
+fn retries_timeouts_and_limits_of_then_come_back_below_the_ceiling_of_today() {
+    let job = "function: attempts:flaky, args: [9], timeout: { attempt: 50s, build: 40s, no_progress: 30s }, \
+               limits: { memory: 32 MiB }, retry: { attempts: 3, initial: 1ms, max: 2ms, on: [trap, limit] }";
+    let folder = Folder::new().guest("attempts.wat").file("jobs/flaky.yaml", format!("{{ {job} }}"));
+    folder.run(&["run", "flaky"]).code(1);
+    std::fs::remove_dir_all(folder.path("jobs")).expect("the folder goes");
+    folder.run(&["build", "rerun", "1"]).code(1).says("attempt 3 of 3");
+    let of = |build: u64, keys: [&str; 3]| keys.map(|key| show(&folder, build)["config"][key].clone());
+    let kept = ["retry", "timeout", "limits"];
+    assert_eq!(of(2, kept), of(1, kept));
+    assert_eq!(show(&folder, 2)["attempts"].as_array().map(Vec::len), Some(3));
+    let ceiling = "ceiling: { timeout: { attempt: 20s, build: 10s, no_progress: 5s }, limits: { memory: 16 MiB } }";
+    folder.write("jobcontrol.yaml", ceiling);
+    folder.run(&["build", "rerun", "1"]).code(1).says("attempt 3 of 3");
+    let [retry, timeout, limits] = of(3, kept);
+    assert_eq!((&retry, &limits["memory"]), (&of(1, kept)[0], &json!(16 << 20)));
+    assert_eq!(timeout, json!({"attempt": "20000ms", "build": "10000ms", "no_progress": "5000ms"}));
+}
+
+#[test]
 fn a_protected_job_asks_in_a_rerun_too() {
     let folder = sums();
     folder.write("jobs/sums.yaml", SUMS.replace("id: one,", "id: one, protected: true,"));

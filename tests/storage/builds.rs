@@ -339,6 +339,7 @@ fn a_build_that_has_not_started_has_no_owner_to_end_it(store: &dyn Storage, _: &
 }
 
 fn a_build_can_be_created_started(store: &dyn Storage, _: &ManualClock) {
+    store.write(Write::Plugin("00ff".into(), b"\0asm".as_slice().into())).unwrap();
     let new = NewBuild {
         job_id: Arc::from("a"),
         config: store.pack(&config()).unwrap().into(),

@@ -1,5 +1,8 @@
 //! How long the store keeps what.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+
 use jobcontrol::record::pruner::Pruned;
 use jobcontrol::record::pruner::prune;
 use jobcontrol_core::build::Failure;
@@ -12,7 +15,9 @@ use jobcontrol_core::retention::YEAR;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use rusqlite::Connection;
@@ -32,6 +37,7 @@ rules! {
     builds_go_by_count_and_by_age_and_the_latest_success_stays
     what_an_unfinished_build_uses_stays
     plugins_of_no_build_go
+    a_plugin_that_became_one_of_a_build_stays
     a_look_deletes_nothing_and_tells_the_same
 }
 
@@ -44,7 +50,7 @@ fn delete(store: &dyn Storage) -> impl FnMut(u64) -> Result<(), String> + '_ {
 }
 
 fn pruned(store: &dyn Storage, retention: &Retention) -> Pruned {
-    prune(store, retention, true, Some(&mut delete(store))).unwrap()
+    prune(store, retention, Some(&BTreeSet::new()), Some(&mut delete(store))).unwrap()
 }
 
 /// One record of each level at noon, of build 1.
@@ -127,20 +133,48 @@ fn what_an_unfinished_build_uses_stays(store: &dyn Storage, clock: &ManualClock)
     assert_eq!(list(store, &BuildFilter::default()), [latest, user]);
 }
 
+fn keep_plugin(store: &dyn Storage, digest: &str) {
+    store.write(Write::Plugin(digest.into(), digest.as_bytes().into())).unwrap();
+}
+
+fn made_with(store: &dyn Storage, digest: &str) -> Result<u64, StorageError> {
+    let (job_id, config) = ("a".into(), [0xc0].as_slice().into());
+    store.write(Write::CreateBuild(NewBuild { job_id, config, plugin: Some(digest.into()), ..NewBuild::default() }))
+}
+
 fn plugins_of_no_build_go(store: &dyn Storage, _: &ManualClock) {
-    store.write(Write::Plugin("aa".into(), b"1".as_slice().into())).unwrap();
-    store.write(Write::Plugin("bb".into(), b"2".as_slice().into())).unwrap();
-    let new = jobcontrol_core::storage::NewBuild {
-        job_id: "a".into(),
-        config: [0xc0].as_slice().into(),
-        plugin: Some("bb".into()),
-        ..Default::default()
-    };
-    store.write(Write::CreateBuild(new)).unwrap();
-    assert_eq!(store.get_orphaned_plugins().unwrap(), ["aa"]);
-    assert_eq!(prune(store, &Retention::default(), false, Some(&mut delete(store))).unwrap().plugins, 0);
-    assert_eq!(pruned(store, &Retention::default()).plugins, 1);
-    assert_eq!((store.get_plugin("aa").unwrap(), store.get_plugin("bb").unwrap()), (None, Some(b"2".to_vec())));
+    ["aa", "bb", "cc"].iter().for_each(|digest| keep_plugin(store, digest));
+    let of_bb = made_with(store, "bb").unwrap();
+    let orphans = |besides: &[u64]| store.get_orphaned_plugins(besides).unwrap();
+    assert_eq!(orphans(&[]), (vec!["aa".to_owned(), "cc".to_owned()], of_bb));
+    assert_eq!(orphans(&[99, of_bb]).0, ["aa", "bb", "cc"], "as if that build were gone");
+    let told = prune(store, &Retention::default(), None, Some(&mut delete(store))).unwrap();
+    assert_eq!(told.plugins, [""; 0], "what jobs pin is not known");
+    let pins = BTreeSet::from(["cc".to_owned(), "dd".to_owned()]);
+    let told = prune(store, &Retention::default(), Some(&pins), Some(&mut delete(store))).unwrap();
+    assert_eq!(told.plugins, ["aa"]);
+    let kept = |digest| store.get_plugin(digest).unwrap().is_some();
+    assert_eq!(["aa", "bb", "cc"].map(kept), [false, true, true]);
+    assert_eq!(pruned(store, &Retention::default()).plugins, ["cc"]);
+}
+
+fn a_plugin_that_became_one_of_a_build_stays(store: &dyn Storage, _: &ManualClock) {
+    ["aa", "bb"].iter().for_each(|digest| keep_plugin(store, digest));
+    made_with(store, "bb").unwrap();
+    let (orphans, last) = store.get_orphaned_plugins(&[]).unwrap();
+    assert_eq!(orphans, ["aa"]);
+    // Another process is faster than the deletion.
+    let build = made_with(store, "aa").unwrap();
+    let go = |digest: &str, last| store.write(Write::PrunePlugin(digest.into(), last));
+    assert_eq!((go("aa", last), go("aa", 0)), (Ok(0), Ok(0)));
+    assert!(store.get_plugin("aa").unwrap().is_some());
+    store.delete_build(build).unwrap();
+    assert_eq!((go("aa", last), go("aa", u64::MAX), go("zz", 0)), (Ok(1), Ok(0), Ok(0)));
+    // One that is slower learns it, and there is no build without its plugin.
+    assert_eq!(made_with(store, "aa"), Err(StorageError::NoPlugin("aa".into())));
+    assert_eq!(list(store, &BuildFilter::default()), [1]);
+    keep_plugin(store, "aa");
+    assert!(made_with(store, "aa").unwrap() > build);
 }
 
 fn a_look_deletes_nothing_and_tells_the_same(store: &dyn Storage, clock: &ManualClock) {
@@ -148,12 +182,17 @@ fn a_look_deletes_nothing_and_tells_the_same(store: &dyn Storage, clock: &Manual
     for _ in 0..3 {
         finished(store, Finish::default());
     }
-    store.write(Write::Plugin("aa".into(), b"1".as_slice().into())).unwrap();
+    keep_plugin(store, "aa");
+    keep_plugin(store, "bb");
+    let first = made_with(store, "bb").unwrap();
+    store.start_build(first).unwrap();
+    store.finish_build(first, Finish { success: Some(false), ..Finish::default() }).unwrap();
+    finished(store, Finish::default());
     clock.set(noon_plus(days(40)));
     let retention = Retention { builds: Some(1), ..Retention::default() };
-    let told = prune(store, &retention, true, None).unwrap();
-    assert_eq!((levels(store).len(), list(store, &BuildFilter::default()).len()), (5, 4));
-    assert_eq!((told.builds.len(), told.plugins), (2, 1));
+    let told = prune(store, &retention, Some(&BTreeSet::new()), None).unwrap();
+    assert_eq!((levels(store).len(), list(store, &BuildFilter::default()).len()), (5, 6));
+    assert_eq!((told.builds.len(), told.plugins.as_slice()), (4, ["aa".to_owned(), "bb".to_owned()].as_slice()));
     assert_eq!(pruned(store, &retention), told);
 }
 
@@ -195,4 +234,72 @@ fn mistakes_in_the_operators_file_are_shown() {
     ] {
         assert!(answer.stderr.contains(part), "`{part}` is not in {answer:#?}");
     }
+}
+
+/// A plugin whose function answers with this number, unlike any other test's.
+fn answering(number: u32) -> String {
+    format!(
+        r#"(component
+  (core module $m (func (export "f") (result i32) (i32.const {number})))
+  (core instance $i (instantiate $m))
+  (func (export "answer") (result u32) (canon lift (core func $i "f"))))"#
+    )
+}
+
+#[test]
+fn compiled_code_goes_with_its_plugin_and_no_other() {
+    let folder = Folder::new().file("jobs/p.wat", answering(4_711)).file("jobs/q.wat", answering(4_712));
+    folder.write("jobs/j.yaml", "jobs: [{ id: p, function: p:answer }, { id: q, function: q:answer }]");
+    std::fs::create_dir(folder.path("cache")).unwrap();
+    std::fs::set_permissions(folder.path("cache"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let cached = || {
+        let files = std::fs::read_dir(folder.path("cache")).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|ext| ext == "cwasm")).count()
+    };
+    folder.run(&["--cache", "cache", "run", "p"]).code(0);
+    folder.run(&["--cache", "cache", "run", "q"]).code(0);
+    folder.run(&["build", "delete", "1"]).code(0);
+    assert_eq!(cached(), 2);
+    let prune = ["--cache", "cache", "store", "prune"];
+    let would = folder.json(&[&prune[..], &["--dry-run"]].concat());
+    assert_eq!((&would["plugins"], &would["compiled"]["entries"]), (&json!(1), &json!(1)));
+    assert_eq!(cached(), 2);
+    let done = folder.run(&prune).code(0).stdout;
+    assert!(done.starts_with("deleted no builds, no log records and 1 plugin ("), "{done}");
+    assert!(done.ends_with(" bytes of compiled code)\n"), "{done}");
+    assert_eq!(cached(), 1);
+    assert_eq!(folder.json(&prune)["compiled"], json!({ "entries": 0, "bytes": 0 }));
+    folder.run(&["--cache", "cache", "run", "p"]).code(0).stdout("4711\n");
+}
+
+#[test]
+fn a_plugin_that_a_job_pins_stays() {
+    let folder = Folder::new().file("jobs/p.wat", answering(1));
+    let digest = folder.json(&["inspect", "p"])["digest"].as_str().unwrap().to_owned();
+    let pinning = format!("function: p@sha256:{digest}:answer\n");
+    folder.write("jobs/j.yaml", &pinning);
+    folder.run(&["run", "j"]).code(0);
+    std::fs::remove_file(folder.path("jobs/p.wat")).unwrap();
+    folder.run(&["build", "delete", "1"]).code(0);
+    let none = "deleted no builds, no log records and no plugins\n";
+    folder.run(&["store", "prune"]).code(0).stdout(none);
+    folder.run(&["check"]).code(0);
+    // Whatever else is wrong with the job, and with any file that cannot be read.
+    folder.write("jobs/j.yaml", format!("{pinning}args: [too, many]\n"));
+    folder.run(&["store", "prune"]).code(0).stdout(none);
+    folder.write("jobs/j.yaml", format!("{pinning}argz: []\n"));
+    let why = "plugins of no build stay, since jobs may pin them: ";
+    folder.run(&["store", "prune"]).code(0).stdout(none).says(why).says("unknown key `argz`");
+    let told = folder.json(&["store", "prune"]);
+    assert!(told["plugins_kept"].as_str().unwrap().starts_with(why), "{told}");
+    folder
+        .run(&["--jobs", "nowhere", "store", "prune"])
+        .code(0)
+        .stdout(none)
+        .says("the jobs folder `nowhere` is missing");
+    folder.write("jobs/j.yaml", &pinning);
+    folder.run(&["run", "j"]).code(0).stdout("1\n");
+    folder.run(&["build", "delete", "2"]).code(0);
+    std::fs::remove_file(folder.path("jobs/j.yaml")).unwrap();
+    assert_eq!(folder.json(&["store", "prune"])["plugins"], 1);
 }

@@ -312,6 +312,30 @@ fn what_is_asked_often_is_served_by_an_index() {
         ("log", "log_of_build", "SELECT * FROM log WHERE build_id = ? ORDER BY id"),
         ("log", "log_of_build", "SELECT * FROM log WHERE build_id = ? AND level >= ? AND id > ? ORDER BY id"),
         ("log", "log_of_build", "DELETE FROM log WHERE build_id = ?"),
+        // Pruning: what one change looks at is bounded by ids, whatever the store holds.
+        (
+            "log",
+            "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+            "DELETE FROM log WHERE created < ? AND level <= ? AND level > ? AND id > ? AND id <= ?",
+        ),
+        (
+            "build",
+            "INTEGER PRIMARY KEY (rowid>?)",
+            "DELETE FROM plugin WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM build WHERE id > ?2 AND plugin = ?1)",
+        ),
+        (
+            "build",
+            "INTEGER PRIMARY KEY (rowid<?)",
+            "SELECT * FROM build WHERE id < ?1 AND finished = 1 ORDER BY id DESC LIMIT ?2",
+        ),
+        ("log", "SEARCH log", "SELECT coalesce(max(id), 0) FROM log"),
+        ("build", "SEARCH build", "SELECT coalesce(max(id), 0) FROM build"),
+        (
+            "plugin",
+            "sqlite_autoindex_plugin_1",
+            "INSERT INTO build (job_id, created, config, plugin) SELECT ?1, ?2, ?3, ?8
+             WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM plugin WHERE digest = ?8)",
+        ),
     ];
     for (table, index, sql) in queries {
         let plan = plan(&path, sql);

@@ -193,8 +193,9 @@ impl Storage for MemoryStorage {
         Ok(self.tables().log.keys().next_back().copied().unwrap_or(0))
     }
 
-    fn get_orphaned_plugins(&self) -> Result<Vec<String>> {
-        Ok(self.tables().orphans())
+    fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)> {
+        let tables = self.tables();
+        Ok((tables.orphans(besides), tables.next_build))
     }
 
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {
@@ -206,6 +207,9 @@ impl Tables {
     fn apply(&mut self, write: Write) -> Result<Written> {
         match write {
             Write::CreateBuild(new) => {
+                if let Some(digest) = new.plugin.as_ref().filter(|digest| !self.plugins.contains_key(&***digest)) {
+                    return Err(StorageError::NoPlugin(Arc::clone(digest)));
+                }
                 self.next_build += 1;
                 let id = self.next_build;
                 let row = Row {
@@ -266,10 +270,10 @@ impl Tables {
                 Ok(1)
             }
             Write::PruneLog(prune) => Ok(self.prune(&prune)),
-            Write::PrunePlugins => {
-                let orphans = self.orphans();
-                self.plugins.retain(|digest, _| !orphans.contains(digest));
-                Ok(orphans.len() as u64)
+            Write::PrunePlugin(digest, after) => {
+                let later = after.saturating_add(1)..;
+                let used = self.builds.range(later).any(|(_, row)| row.new.plugin.as_ref() == Some(&digest));
+                Ok(u64::from(!used && self.plugins.remove(&*digest).is_some()))
             }
             Write::Plugin(digest, bytes) => {
                 self.plugins.insert(digest.to_string(), bytes);
@@ -349,8 +353,9 @@ impl Tables {
         (before - self.log.len()) as u64
     }
 
-    fn orphans(&self) -> Vec<String> {
-        let used = |digest: &String| self.builds.values().any(|row| row.new.plugin.as_deref() == Some(digest));
+    fn orphans(&self, besides: &[u64]) -> Vec<String> {
+        let counted = || self.builds.iter().filter(|(id, _)| !besides.contains(id));
+        let used = |digest: &String| counted().any(|(_, row)| row.new.plugin.as_deref() == Some(digest));
         self.plugins.keys().filter(|digest| !used(digest)).cloned().collect()
     }
 }

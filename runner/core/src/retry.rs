@@ -162,11 +162,15 @@ impl Retry {
         ])
     }
 
-    /// Reads what [`Retry::to_config`] wrote; one attempt for what cannot be read.
+    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one attempt for what
+    /// cannot be read.
     pub fn from_config(config: &Value) -> Self {
         let read = || {
             let text = |key: &str| config.get(key).and_then(Value::as_str);
-            let time = |key: &str| Some(Duration::from_millis(text(key)?.strip_suffix("ms")?.parse().ok()?));
+            let time = |key: &str| {
+                let time = Duration::from_millis(text(key)?.strip_suffix("ms")?.parse().ok()?);
+                Some(time.min(MAX_DELAY))
+            };
             let (Value::Int(attempts), Value::Bool(jitter)) = (config.get("attempts")?, config.get("jitter")?) else {
                 return None;
             };
@@ -176,7 +180,7 @@ impl Retry {
             let backoff =
                 [Backoff::Fixed, Backoff::Exponential].into_iter().find(|b| text("backoff") == Some(b.name()));
             Some(Self {
-                attempts: u32::try_from(*attempts).ok()?,
+                attempts: u32::try_from(*attempts).ok()?.min(MAX_ATTEMPTS),
                 backoff: backoff?,
                 initial: time("initial")?,
                 max: time("max")?,
@@ -268,6 +272,14 @@ mod tests {
         #[test]
         fn a_config_reads_what_it_keeps(retry in retries()) {
             prop_assert_eq!(Retry::from_config(&retry.to_config()), retry);
+        }
+
+        #[test]
+        fn no_config_asks_for_more_than_a_manifest(retry in retries(), attempts in any::<u32>(), millis in any::<u64>()) {
+            let time = Duration::from_millis(millis);
+            let asked = Retry { attempts, initial: time, max: time, ..retry };
+            let read = Retry::from_config(&asked.to_config());
+            prop_assert!(read.attempts <= MAX_ATTEMPTS && read.initial <= MAX_DELAY && read.max <= MAX_DELAY);
         }
 
         #[test]

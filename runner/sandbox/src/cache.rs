@@ -37,8 +37,8 @@ pub struct Pruned {
 
 /// Which entries go.
 pub struct PruneCache<'a> {
-    /// Entries not used for so long.
-    pub unused: Duration,
+    /// Entries not used for so long, and those of other engines; none leaves both.
+    pub unused: Option<Duration>,
     /// Entries of plugins with these digests (SHA-256, hexadecimal), however lately used.
     pub gone: &'a dyn Fn(&str) -> bool,
     /// Only count.
@@ -172,7 +172,8 @@ impl Cache {
         // A seal goes with its entry, whose age counts.
         let used = std::fs::metadata(path.with_extension(ENTRY)).and_then(|entry| entry.modified());
         let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or(age);
-        orphan || engine != self.engine || age > what.unused || (what.gone)(plugin)
+        let idle = what.unused.is_some_and(|unused| engine != self.engine || age > unused);
+        orphan || idle || (what.gone)(plugin)
     }
 }
 
@@ -198,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    const NONE: PruneCache<'_> = PruneCache { unused: Duration::MAX, gone: &|_| false, dry_run: false };
+    const NONE: PruneCache<'_> = PruneCache { unused: Some(Duration::MAX), gone: &|_| false, dry_run: false };
 
     fn cache(engine: u64) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().unwrap();
@@ -257,12 +258,15 @@ mod tests {
         let pruned = cache.prune(&NONE).unwrap();
         assert_eq!((dry, pruned.entries, old.get("a")), (pruned, 1, None));
         assert!(cache.get("a").is_some() && cache.get("b").is_some());
-        cache.prune(&PruneCache { gone: &|digest| digest == "b", ..NONE }).unwrap();
+        put(&old, "a");
+        put(&old, "b");
+        cache.prune(&PruneCache { unused: None, gone: &|digest| digest == "b", ..NONE }).unwrap();
         assert!(cache.get("a").is_some() && cache.get("b").is_none());
+        assert!(old.get("a").is_some() && old.get("b").is_none(), "of any engine, and these alone");
         let entry = cache.get("a").unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(100);
         File::options().append(true).open(entry).unwrap().set_modified(long_ago).unwrap();
-        cache.prune(&PruneCache { unused: Duration::from_secs(99), ..NONE }).unwrap();
+        cache.prune(&PruneCache { unused: Some(Duration::from_secs(99)), ..NONE }).unwrap();
         assert_eq!(cache.get("a"), None);
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
         assert_eq!(left, ["notes.txt"]);

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_sandbox::PruneCache;
+use jobcontrol_sandbox::Pruned as PrunedCache;
 use serde::Serialize;
 
 use super::builds;
@@ -11,9 +14,9 @@ use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
+use crate::execute::catalog::pinned_plugins;
 use crate::execute::rescuer::alive;
 use crate::record::StoreUrl;
-use crate::record::owner::living;
 use crate::record::pruner;
 use crate::record::pruner::Pruned;
 use crate::record::restore;
@@ -144,7 +147,16 @@ struct PrunedJson {
     builds: Vec<u64>,
     log_records: BTreeMap<&'static str, u64>,
     plugins: u64,
+    compiled: CompiledJson,
     kept: Vec<KeptJson>,
+    plugins_kept: Option<String>,
+}
+
+/// What went out of the cache.
+#[derive(Serialize)]
+struct CompiledJson {
+    entries: u64,
+    bytes: u64,
 }
 
 /// A build whose time has come, and which stays for this reason.
@@ -158,37 +170,64 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let storage = app.storage(true)?;
     let mut delete = |id: u64| builds::delete(app, out, &*storage, id, false).map_err(|error| error.message());
     let delete: Option<&mut dyn FnMut(u64) -> Result<(), String>> = if dry_run { None } else { Some(&mut delete) };
-    let idle = living(&app.settings.store).is_empty();
-    let pruned = pruner::prune(&*storage, &app.settings.retention, idle, delete)?;
+    let pinned = pinned_plugins(&app.settings.workspace);
+    let pruned = pruner::prune(&*storage, &app.settings.retention, pinned.as_ref().ok(), delete)?;
     pruned.kept.iter().for_each(|(_, reason)| out.warn(reason));
+    let compiled = uncache(app, &pruned.plugins, dry_run);
+    let unknown = pinned.err().map(|reason| format!("plugins of no build stay, since jobs may pin them: {reason}"));
+    let mut code = if pruned.kept.is_empty() { error::DONE } else { error::FAILED };
+    let compiled = compiled.unwrap_or_else(|reason| {
+        out.warn(&format!("the plugins' compiled code was not deleted: {reason}"));
+        code = error::FAILED;
+        PrunedCache::default()
+    });
     if out.is_json() {
         let kept = pruned.kept.iter().map(|(build, reason)| KeptJson { build: *build, reason: reason.clone() });
-        let log_records = pruned.log_records.iter().copied().collect();
-        let kept = kept.collect();
-        out.json(&PrunedJson { dry_run, builds: pruned.builds, log_records, plugins: pruned.plugins, kept })?;
+        out.json(&PrunedJson {
+            dry_run,
+            kept: kept.collect(),
+            log_records: pruned.log_records.iter().copied().collect(),
+            plugins: pruned.plugins.len() as u64,
+            compiled: CompiledJson { entries: compiled.entries, bytes: compiled.bytes },
+            plugins_kept: unknown,
+            builds: pruned.builds,
+        })?;
     } else {
-        out.answer(&told(&pruned, dry_run))?;
-        if !idle {
-            out.say("plugins of no build stay while another process runs builds");
-        }
+        out.answer(&told(&pruned, compiled, dry_run))?;
+        unknown.iter().for_each(|reason| out.say(reason));
     }
-    Ok(if pruned.kept.is_empty() { error::DONE } else { error::FAILED })
+    Ok(code)
 }
 
-/// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and no plugins`
-fn told(pruned: &Pruned, dry_run: bool) -> String {
-    let count = |n: u64, what: &str| match n {
+/// Takes the compiled code of plugins out of the cache. Another store of the person's may have them too, and makes it
+/// anew.
+fn uncache(app: &App, plugins: &[String], dry_run: bool) -> Result<PrunedCache, String> {
+    if plugins.is_empty() {
+        return Ok(PrunedCache::default());
+    }
+    let gone = |digest: &str| plugins.iter().any(|plugin| plugin == digest);
+    app.compiler().prune(&PruneCache { unused: None, gone: &gone, dry_run }).map_err(|error| error.to_string())
+}
+
+/// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and 1 plugin (40 KiB of compiled code)`
+fn told(pruned: &Pruned, compiled: PrunedCache, dry_run: bool) -> String {
+    let count = |n: usize, what: &str| match n {
         0 => format!("no {what}s"),
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
     };
-    let records = pruned.log_records.iter().map(|(_, n)| n).sum();
+    let records = pruned.log_records.iter().map(|(_, n)| n).sum::<u64>();
+    let records = count(usize::try_from(records).unwrap_or(usize::MAX), "log record");
     let levels = pruned.log_records.iter().filter(|(_, n)| *n > 0).map(|(level, n)| format!("{level} {n}"));
     let levels = levels.collect::<Vec<_>>().join(", ");
     let levels = if levels.is_empty() { levels } else { format!(" ({levels})") };
-    let (builds, plugins) = (count(pruned.builds.len() as u64, "build"), count(pruned.plugins, "plugin"));
+    let (builds, plugins) = (count(pruned.builds.len(), "build"), count(pruned.plugins.len(), "plugin"));
     let done = if dry_run { "would delete" } else { "deleted" };
-    format!("{done} {builds}, {}{levels} and {plugins}", count(records, "log record"))
+    let code = match compiled.bytes {
+        0 => String::new(),
+        bytes => format!(" ({} of compiled code)", show_bytes(bytes)),
+    };
+    format!("{done} {builds}, {records}{levels} and {plugins}{code}")
 }
 
 fn confirm(out: &Out, url: &str) -> Result<(), CliError> {

@@ -1,6 +1,7 @@
 //! A folder to checked jobs, with what each was granted.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -102,6 +103,19 @@ impl Catalog {
         }
         Ok(checked(workspace, folder))
     }
+}
+
+/// The digests of plugins that jobs pin.
+///
+/// # Errors
+///
+/// What cannot be read, and may pin one, in words.
+pub fn pinned_plugins(workspace: &Workspace) -> Result<BTreeSet<String>, String> {
+    let folder = read_folder(workspace)?;
+    if let Some(problem) = folder.problems.iter().chain(folder.broken.values().flatten()).next() {
+        return Err(format!("the manifests do not check: {}", problem.message));
+    }
+    Ok(folder.jobs.into_iter().filter_map(|job| job.function.digest).collect())
 }
 
 /// What was read of a folder, before plugins are looked for.

@@ -197,7 +197,6 @@ impl Executor {
             let Interrupted { id, attempt, started, due, .. } = build;
             return Ok(Created { id, args, attempt, started: Some(started), due: Some(due) });
         }
-        self.keep_plugin(prepared).await?;
         let created = self.recorder.storage().clock().now();
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
@@ -207,7 +206,7 @@ impl Executor {
             created,
             start: start.then(|| Arc::clone(&self.owner)),
         };
-        let id = self.recorder.write(Write::CreateBuild(new)).await?;
+        let id = self.record(prepared, new).await?;
         Ok(Created { id, args, attempt: u32::from(start), started: start.then_some(created), due: None })
     }
 
@@ -332,6 +331,22 @@ impl Executor {
         let ty = Arc::new(read);
         lock(&self.types).insert(text.to_owned(), Arc::clone(&ty));
         Ok(ty)
+    }
+
+    /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by another process in
+    /// the moment before, and are written again.
+    async fn record(&self, prepared: &Prepared, new: NewBuild) -> Result<u64, ExecuteError> {
+        /// A process that prunes in between each time is no accident any more.
+        const TRIES: u32 = 10;
+        for _ in 1..TRIES {
+            self.keep_plugin(prepared).await?;
+            match self.recorder.write(Write::CreateBuild(new.clone())).await {
+                Err(StorageError::NoPlugin(digest)) => drop(lock(&self.kept_plugins).remove(&digest)),
+                created => return Ok(created?),
+            }
+        }
+        self.keep_plugin(prepared).await?;
+        Ok(self.recorder.write(Write::CreateBuild(new)).await?)
     }
 
     /// The store alone can repeat a build, so it keeps the plugin's bytes, once.

@@ -1,5 +1,6 @@
 //! What is older than the operator wants it, deleted in small steps so that nobody who writes waits long.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 
@@ -26,15 +27,15 @@ pub struct Pruned {
     pub builds: Vec<u64>,
     /// Log records of each level, by its name; those of the builds above come on top.
     pub log_records: Vec<(&'static str, u64)>,
-    /// Plugins that no build was made with.
-    pub plugins: u64,
+    /// Digests of plugins that no build was made with.
+    pub plugins: Vec<String>,
     /// Builds that stay although their time has come, each with the reason.
     pub kept: Vec<(u64, String)>,
 }
 
 /// Deletes what `retention` does not keep; `delete` deletes one build, or says why it stays. Without it nothing is
-/// deleted, and what would be is counted. Plugins go only if `plugins` is set: a process that runs builds may be about
-/// to create one of a plugin that it has just kept.
+/// deleted, and what would be is counted. Of the plugins that no build was made with those of `pinned` stay, which jobs
+/// name; all of them where it is not known.
 ///
 /// # Errors
 ///
@@ -42,7 +43,7 @@ pub struct Pruned {
 pub fn prune(
     storage: &dyn Storage,
     retention: &Retention,
-    plugins: bool,
+    pinned: Option<&BTreeSet<String>>,
     mut delete: Option<&mut dyn FnMut(u64) -> std::result::Result<(), String>>,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
@@ -67,11 +68,16 @@ pub fn prune(
         }
         pruned.log_records.push((name, records));
     }
-    if plugins {
-        pruned.plugins = match delete {
-            Some(_) => storage.write(Write::PrunePlugins)?,
-            None => storage.get_orphaned_plugins()?.len() as u64,
-        };
+    if let Some(pinned) = pinned {
+        let gone: &[u64] = if delete.is_some() { &[] } else { &pruned.builds };
+        let (mut orphans, last) = storage.get_orphaned_plugins(gone)?;
+        orphans.retain(|digest| !pinned.contains(digest));
+        for digest in orphans {
+            // In the meantime it may have become the plugin of a build.
+            if delete.is_none() || storage.write(Write::PrunePlugin(digest.as_str().into(), last))? == 1 {
+                pruned.plugins.push(digest);
+            }
+        }
     }
     Ok(pruned)
 }

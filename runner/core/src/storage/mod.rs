@@ -51,6 +51,9 @@ pub enum StorageError {
     /// Another process has taken the build over, or it has ended.
     #[error("build {0} is no longer this process's: it has ended, or another process took it over")]
     Stale(u64),
+    /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no longer.
+    #[error("the store does not keep the plugin sha256:{0}")]
+    NoPlugin(Arc<str>),
     /// A value that the store does not take.
     #[error("{0}")]
     Refused(String),
@@ -271,12 +274,13 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_last_log_id(&self) -> Result<u64>;
 
-    /// Digests of plugins that no build was made with.
+    /// Digests of plugins that no build was made with but those of `besides`, and the largest id that a build had
+    /// before they were looked for.
     ///
     /// # Errors
     ///
     /// The backend's.
-    fn get_orphaned_plugins(&self) -> Result<Vec<String>>;
+    fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)>;
 
     /// The bytes of a plugin that some build was made with.
     ///

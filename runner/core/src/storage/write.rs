@@ -26,9 +26,10 @@ pub enum Write {
     DeleteBuild(u64),
     /// Log records go; answered with their number.
     PruneLog(PruneLog),
-    /// Plugins that no build was made with go; answered with their number.
-    PrunePlugins,
-    /// The bytes of a plugin, kept once per digest.
+    /// The plugin of a digest goes, unless a build with an id above this one was made with it: who says so knows of the
+    /// builds up to there that they were not. Answered with 1 if it went.
+    PrunePlugin(Arc<str>, u64),
+    /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is kept.
     Plugin(Arc<str>, Arc<[u8]>),
 }
 

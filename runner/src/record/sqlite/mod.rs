@@ -353,9 +353,15 @@ impl Storage for SqliteStorage {
         self.read(|db| db.query_row("SELECT coalesce(max(id), 0) FROM log", [], |row| row.get(0)))
     }
 
-    fn get_orphaned_plugins(&self) -> Result<Vec<String>> {
-        let sql = format!("SELECT digest FROM plugin WHERE {}", rows::ORPHANS);
-        self.read(|db| db.prepare_cached(&sql)?.query_map([], |row| row.get(0))?.collect())
+    fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)> {
+        let besides = serde_json::Value::from(besides.to_vec()).to_string();
+        self.read(|db| {
+            // First: a build that comes while the others are looked at has a larger id.
+            let last = db.query_row("SELECT coalesce(max(id), 0) FROM build", [], |row| row.get(0))?;
+            let mut orphans = db.prepare_cached(rows::ORPHANS)?;
+            let orphans = orphans.query_map([besides], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            Ok((orphans, last))
+        })
     }
 
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {

@@ -62,9 +62,8 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
             changed(db.prepare_cached(sql)?.execute([possible(*id)?])?, *id).map(|_| 1)
         }
         Write::PruneLog(prune) => prune_log(db, prune),
-        Write::PrunePlugins => {
-            let sql = format!("DELETE FROM plugin WHERE {ORPHANS}");
-            Ok(db.prepare_cached(&sql)?.execute([])? as u64)
+        Write::PrunePlugin(digest, after) => {
+            Ok(db.prepare_cached(PRUNE_PLUGIN)?.execute(params![digest, number(*after)])? as u64)
         }
         Write::Plugin(digest, bytes) => {
             let sql = "INSERT INTO plugin (digest, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
@@ -109,21 +108,26 @@ fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
 fn create(db: &Connection, new: &NewBuild) -> Result {
     let started = new.start.is_some();
     let start_time = started.then_some(new.created.0);
-    db.prepare_cached(
-        "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )?
-    .execute(params![
-        new.job_id,
-        new.created.0,
-        start_time,
-        started,
-        new.config,
-        new.start,
-        i64::from(started),
-        new.plugin,
-        new.retval_type,
-    ])?;
+    let created = db
+        .prepare_cached(
+            "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+         WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM plugin WHERE digest = ?8)",
+        )?
+        .execute(params![
+            new.job_id,
+            new.created.0,
+            start_time,
+            started,
+            new.config,
+            new.start,
+            i64::from(started),
+            new.plugin,
+            new.retval_type,
+        ])?;
+    if let (0, Some(digest)) = (created, &new.plugin) {
+        return Err(RowError::Answer(StorageError::NoPlugin(digest.clone())));
+    }
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
 
@@ -248,8 +252,13 @@ pub(super) fn prunable(prune: &PruneLog) -> (String, Vec<Sql>) {
     ])
 }
 
-/// Plugins that no build was made with.
-pub(super) const ORPHANS: &str = "digest NOT IN (SELECT plugin FROM build WHERE plugin IS NOT NULL)";
+/// Plugins that no build was made with; `?1` is a JSON list of builds that do not count.
+pub(super) const ORPHANS: &str = "SELECT digest FROM plugin WHERE digest NOT IN
+     (SELECT plugin FROM build WHERE plugin IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?1)))";
+
+/// Ids rise and a build's plugin never changes, so only builds that came later are looked at while others wait.
+const PRUNE_PLUGIN: &str = "DELETE FROM plugin WHERE digest = ?1 AND NOT EXISTS
+     (SELECT 1 FROM build WHERE id > ?2 AND plugin = ?1)";
 
 /// Records of one job's builds.
 pub(super) const OF_JOB: &str = "build_id IN (SELECT id FROM build WHERE job_id = ?)";
