@@ -5,6 +5,7 @@
 mod attempts;
 mod cancel;
 mod disk;
+mod kept;
 mod many;
 mod timeouts;
 

@@ -121,6 +121,15 @@ fn a_store_where_there_is_no_folder_is_an_error_of_the_store() {
 }
 
 #[test]
+fn a_folder_is_no_store() {
+    let folder = greeter();
+    for command in [&["builds"][..], &["run", "greet"], &["store", "backup", "copy.db"]] {
+        let says = "the store `jobs` is a folder: name a file, `sqlite:jobs/jobcontrol.db`";
+        folder.run(&[&["--store", "sqlite:jobs"], command].concat()).code(5).stdout("").says(says);
+    }
+}
+
+#[test]
 fn pruning_wants_a_filter_and_counts() {
     let folder = greeter();
     folder.run(&["run", "greet"]).code(0);

@@ -98,6 +98,7 @@ fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
     }
     let would = format!("the store `sqlite:jobcontrol.db` would be copied, and brought from version 1 to {VERSION}\n");
     folder.run(&["store", "migrate", "--dry-run"]).code(0).stdout(&would);
+    folder.run(&["store", "prune", "--dry-run"]).code(5).stdout("").says("`jobcontrol store migrate` brings it there");
     assert_eq!((version(&folder.path("jobcontrol.db")), folder.path("jobcontrol.db.v1.bak").exists()), (Ok(1), false));
     folder.run(&["run", "two"]).code(0).stdout("13\n").says("build 9 was interrupted");
     assert_eq!(

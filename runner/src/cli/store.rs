@@ -167,7 +167,7 @@ struct KeptJson {
 }
 
 fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
-    let storage = app.storage(true)?;
+    let storage = app.storage(!dry_run)?;
     let mut delete = |id: u64| builds::delete(app, out, &*storage, id, false).map_err(|error| error.message());
     let delete: Option<&mut dyn FnMut(u64) -> Result<(), String>> = if dry_run { None } else { Some(&mut delete) };
     let pinned = pinned_plugins(&app.settings.workspace);

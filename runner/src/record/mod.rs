@@ -58,6 +58,7 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(path) if create || path.exists() => {
+            no_folder(path)?;
             may_open(url, path, create)?;
             let storage = SqliteStorage::open(path, clock, warn)?;
             storage.install()?;
@@ -68,6 +69,15 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         }
         StoreUrl::Sqlite(_) => Ok(Arc::new(MemoryStorage::new(clock))),
     }
+}
+
+/// A folder in the place of the file would be told as one that is missing.
+fn no_folder(path: &Path) -> Result<()> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(StorageError::Backend(format!("the store `{path}` is a folder: name a file, `sqlite:{path}/jobcontrol.db`")))
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
