@@ -173,7 +173,8 @@ impl Bench {
         let (_switch, cancel) = Cancel::pair();
         let build = BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "bench".into() };
         let args = vec![value.clone()];
-        let call = Call { args, granted: Granted::default(), limits, build, sink: Arc::new(Nowhere), cancel };
+        let call =
+            Call { args, granted: Granted::default(), limits, build, sink: Arc::new(Nowhere), cancel, until: None };
         timed(|| {
             let outcome = self.runtime.block_on(self.sandbox.call(&function, call));
             let Outcome::Returned(Some(value)) = outcome else { panic!("it returns a value") };

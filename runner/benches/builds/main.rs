@@ -1,6 +1,8 @@
-//! Durable trivial builds a second, beside their floors measured in the same run: raw instantiate-and-call, and raw
-//! batched inserts of the same rows. `cargo bench --bench builds [-- SECONDS]`.
+//! Durable trivial builds a second, beside their floors measured in the same run: the bare call, bare batched inserts of
+//! the same rows, and both together, each row on the disk before the next step. `cargo bench --bench builds [-- SECONDS]`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
+
+mod floor;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -18,15 +20,15 @@ use jobcontrol::execute::executor::Executor;
 use jobcontrol::execute::executor::Prepared;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::record::owner::Owner;
-use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::job::Arg;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::plan::Request;
 use jobcontrol_core::progress::Progress;
-use jobcontrol_core::storage::Storage;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
@@ -37,66 +39,119 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use rusqlite::Connection;
-use rusqlite::params;
 use tokio::runtime::Runtime;
 
-const IN_FLIGHT: &[usize] = &[1, 16, 64];
+const IN_FLIGHT: &[usize] = &[1, 16, 64, 256];
+
+/// Finished builds that are in the store before.
+const HISTORY: &[u64] = &[0, 10_000, 1_000_000];
+
+/// A guest: what it is called, its file, and the job.
+const GUESTS: &[(&str, &str, &str)] = &[
+    ("WAT", "tests/guests/add.wat", "function: ./add.wat:add\nargs: [40, 2]\n"),
+    ("Rust", "tests/guests/sdk.wasm", "function: ./sdk.wasm:counts\nargs: [0]\n"),
+];
 
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(2.0);
     let time = Duration::from_secs_f64(seconds);
-    let bench = Bench::new();
-    println!("{:>9} {:>14} {:>14} {:>14} {:>8}", "in flight", "call floor/s", "insert floor/s", "builds/s", "of floor");
-    for &count in IN_FLIGHT {
-        // Three rounds in turn: the machine drifts, and the ratio is what counts.
-        let (mut calls, mut inserts, mut builds) = (0.0_f64, 0.0_f64, 0.0_f64);
-        for _ in 0..3 {
-            calls += bench.calls(count, time / 3) / 3.0;
-            inserts += bench.inserts(count, time / 3) / 3.0;
-            builds += bench.builds(count, time / 3) / 3.0;
+    let columns = ["call floor/s", "row floor/s", "floor/s", "builds/s", "of floor"];
+    let [call, row, floor, builds, of] = columns;
+    println!(
+        "{:>6} {:>9} {:>9} {call:>14} {row:>14} {floor:>14} {builds:>14} {of:>8}",
+        "guest", "in flight", "history"
+    );
+    for (guest, file, job) in GUESTS {
+        let bench = Bench::new(file, job);
+        for &count in IN_FLIGHT {
+            bench.compare(guest, count, 0, time);
         }
-        let floor = calls.min(inserts);
-        println!("{count:>9} {calls:>14.0} {inserts:>14.0} {builds:>14.0} {:>7.0}%", 100.0 * builds / floor);
+    }
+    let (guest, file, job) = GUESTS[0];
+    for &history in HISTORY {
+        let bench = Bench::new(file, job);
+        bench.fill(history);
+        bench.compare(guest, 64, history, time);
     }
 }
 
 struct Bench {
     folder: tempfile::TempDir,
+    store: PathBuf,
     runtime: Runtime,
     sandbox: Arc<Sandbox>,
     function: Function,
+    args: Vec<Value>,
     executor: Arc<Executor>,
     prepared: Arc<Prepared>,
     _owner: Owner,
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(file: &str, job: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let jobs = folder.path().join("jobs");
         std::fs::create_dir(&jobs).unwrap();
-        std::fs::copy(root.join("tests/guests/add.wat"), jobs.join("add.wat")).unwrap();
-        std::fs::write(jobs.join("add.yaml"), "function: add:add\nargs: [40, 2]\n").unwrap();
+        let guest = root.join(file);
+        std::fs::copy(&guest, jobs.join(guest.file_name().unwrap())).unwrap();
+        std::fs::write(jobs.join("bench.yaml"), job).unwrap();
+        let store = folder.path().join("bench.db");
         let options = Options {
             jobs: Some(jobs),
-            store: Some(format!("sqlite:{}", folder.path().join("bench.db").display())),
+            store: Some(format!("sqlite:{}", store.display())),
             cache: Some(folder.path().join("cache")),
             config: None,
         };
         let settings = resolve(&options, &BTreeMap::new()).unwrap();
         let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let catalog = Catalog::load(&settings.workspace).unwrap();
-        let checked = catalog.graph.jobs["add"].clone();
+        let checked = catalog.graph.jobs["bench"].clone();
         let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone() };
         let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock)).unwrap());
         let function = sandbox.function(&checked.plugin, &checked.signature).unwrap();
+        let args = checked.job.args.iter().map(Arg::to_value).collect();
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let owner = Owner::take(&app.settings.store, "bench").unwrap();
         let executor = Arc::new(app.executor(&storage, &owner, None).unwrap());
         let prepared = Arc::new(executor.prepare(&checked, Granted::default()).unwrap());
-        Self { folder, runtime: guest_runtime().unwrap(), sandbox, function, executor, prepared, _owner: owner }
+        let runtime = guest_runtime().unwrap();
+        Self { folder, store, runtime, sandbox, function, args, executor, prepared, _owner: owner }
+    }
+
+    /// Finished builds of other days.
+    fn fill(&self, history: u64) {
+        let db = Connection::open(&self.store).unwrap();
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 WHERE ?1 > 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+             INSERT INTO build (job_id, created, start_time, end_time, started, finished, success, config, attempt)
+             SELECT 'bench', i, i, i, 1, 1, 1, zeroblob(300), 1 FROM n",
+            [history],
+        )
+        .unwrap();
+    }
+
+    fn compare(&self, guest: &str, count: usize, history: u64, time: Duration) {
+        // Three rounds in turn: the machine drifts, and the ratio is what counts.
+        let (mut calls, mut rows, mut floor, mut builds) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
+        for _ in 0..3 {
+            calls += self.calls(count, time / 3) / 3.0;
+            rows += floor::rows(self.folder.path(), count, time / 3) / 3.0;
+            floor += self.floor(count, time / 3) / 3.0;
+            builds += self.builds(count, time / 3) / 3.0;
+        }
+        let of = 100.0 * builds / floor;
+        println!(
+            "{guest:>6} {count:>9} {history:>9} {calls:>14.0} {rows:>14.0} {floor:>14.0} {builds:>14.0} {of:>7.0}%"
+        );
+    }
+
+    async fn call(sandbox: &Sandbox, function: &Function, args: Vec<Value>, cancel: Cancel) {
+        let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
+        let (granted, limits, sink) = (Granted::default(), Limits::default(), Arc::new(Nowhere));
+        let call = Call { args, granted, limits, build, sink, cancel, until: None };
+        assert!(matches!(sandbox.call(function, call).await, Outcome::Returned(_)));
     }
 
     /// As many loops as there are builds in flight, each one build after the other.
@@ -124,21 +179,28 @@ impl Bench {
     }
 
     fn calls(&self, count: usize, time: Duration) -> f64 {
-        let (sandbox, function) = (Arc::clone(&self.sandbox), self.function.clone());
+        let (sandbox, function, args) = (Arc::clone(&self.sandbox), self.function.clone(), self.args.clone());
         let (_switch, cancel) = Cancel::pair();
         self.loops(count, time, move || {
-            let (sandbox, function, cancel) = (Arc::clone(&sandbox), function.clone(), cancel.clone());
+            let (sandbox, function, args, cancel) =
+                (Arc::clone(&sandbox), function.clone(), args.clone(), cancel.clone());
+            async move { Self::call(&sandbox, &function, args, cancel).await }
+        })
+    }
+
+    /// Row, call, row, and nothing else.
+    fn floor(&self, count: usize, time: Duration) -> f64 {
+        let (sandbox, function, args) = (Arc::clone(&self.sandbox), self.function.clone(), self.args.clone());
+        let (_switch, cancel) = Cancel::pair();
+        let writer = floor::Writer::start(self.folder.path(), count);
+        self.loops(count, time, move || {
+            let (sandbox, function, args, cancel) =
+                (Arc::clone(&sandbox), function.clone(), args.clone(), cancel.clone());
+            let writer = writer.clone();
             async move {
-                let call = Call {
-                    args: vec![Value::Int(40), Value::Int(2)],
-                    granted: Granted::default(),
-                    limits: Limits::default(),
-                    build: BuildInfo { build_id: 1, job_id: "add".into(), attempt: 1, store_id: "bench".into() },
-                    sink: Arc::new(Nowhere),
-                    cancel,
-                    until: None,
-                };
-                sandbox.call(&function, call).await;
+                let id = writer.insert().await;
+                Self::call(&sandbox, &function, args, cancel).await;
+                writer.update(id).await;
             }
         })
     }
@@ -155,48 +217,6 @@ impl Bench {
                 executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap();
             }
         })
-    }
-
-    /// The same rows by a bare loop: `count` inserts a commit, then `count` updates a commit.
-    fn inserts(&self, count: usize, time: Duration) -> f64 {
-        let path: PathBuf = self.folder.path().join(format!("floor-{count}.db"));
-        let storage = SqliteStorage::open(&path, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
-        storage.install().unwrap();
-        drop(storage);
-        let db = Connection::open(&path).unwrap();
-        db.pragma_update(None, "synchronous", "full").unwrap();
-        db.pragma_update(None, "foreign_keys", true).unwrap();
-        let config = vec![7_u8; 300];
-        let digest = "0".repeat(64);
-        let (since, mut done) = (Instant::now(), 0_u32);
-        while since.elapsed() < time {
-            let mut ids = Vec::with_capacity(count);
-            db.execute_batch("BEGIN IMMEDIATE").unwrap();
-            for _ in 0..count {
-                db.prepare_cached(
-                    "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin,
-                     retval_type) VALUES ('add', 1, 1, 1, ?1, 'bench', 1, ?2, 'type retval = u32;')",
-                )
-                .unwrap()
-                .execute(params![config, digest])
-                .unwrap();
-                ids.push(db.last_insert_rowid());
-            }
-            db.execute_batch("COMMIT").unwrap();
-            db.execute_batch("BEGIN IMMEDIATE").unwrap();
-            for id in &ids {
-                db.prepare_cached(
-                    "UPDATE build SET finished = 1, end_time = 2, success = 1, retval = x'2a', retval_digest = ?2
-                     WHERE id = ?1 AND owner = 'bench' AND attempt = 1 AND finished = 0",
-                )
-                .unwrap()
-                .execute(params![id, digest])
-                .unwrap();
-            }
-            db.execute_batch("COMMIT").unwrap();
-            done += u32::try_from(count).unwrap();
-        }
-        f64::from(done) / since.elapsed().as_secs_f64()
     }
 }
 
