@@ -97,7 +97,9 @@ impl Writer {
                     answers.push((id, done));
                 }
                 rows.commit();
-                answers.drain(..).for_each(|(id, done)| drop(done.send(id)));
+                for (id, done) in answers.drain(..) {
+                    let _ = done.send(id);
+                }
             }
         });
         Self(sender)
