@@ -19,3 +19,4 @@ mod sandbox;
 mod storage;
 mod tidy;
 mod toolchains;
+mod watch;

@@ -10,6 +10,7 @@
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`plan`]: what is due, and in which order
+//! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`progress`]: the record of a build
@@ -28,6 +29,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod event;
 pub mod job;
+pub mod last_good;
 pub mod limits;
 pub mod manifest;
 pub mod memory;

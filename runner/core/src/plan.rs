@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::build::Build;
 use crate::build::BuildStatus;
+use crate::check::CheckedJob;
 use crate::check::Graph;
 use crate::check::closure;
 use crate::job::Arg;
@@ -287,6 +289,21 @@ pub fn from_failed(graph: &Graph, scope: &[&str], became: impl Fn(&str) -> Optio
         ((*id).to_owned(), needs.filter(|need| again.contains(need.as_str())).cloned().collect())
     });
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
+}
+
+/// The jobs of `after` that `before` does not have, or that would do something else now.
+pub fn touched<'a>(before: &Graph, after: &'a Graph) -> BTreeSet<&'a str> {
+    let decisive = |job: &Job| -> Vec<Option<Value>> {
+        let config = job.to_config();
+        DECISIVE_KEYS.iter().map(|key| config.get(key).cloned()).collect()
+    };
+    let same = |id: &String, now: &CheckedJob| {
+        before.jobs.get(id).is_some_and(|was| {
+            was.plugin.digest == now.plugin.digest
+                && (Arc::ptr_eq(&was.job, &now.job) || decisive(&was.job) == decisive(&now.job))
+        })
+    };
+    after.jobs.iter().filter(|(id, now)| !same(id, now)).map(|(id, _)| id.as_str()).collect()
 }
 
 /// What depends on `targets`, directly or not, without the targets themselves.

@@ -18,22 +18,33 @@ use crate::execute::catalog::Catalog;
 
 pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
-    let wanted: Vec<_> =
-        paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect::<Result<_, _>>()?;
-    let concerns = |problem: &Diagnostic| {
-        let file = problem.path().and_then(|path| PathBuf::from(path).canonicalize().ok());
-        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))
-    };
-    let mut problems = catalog.diagnostics();
-    problems.retain(|problem| concerns(problem));
+    let mut problems = about(catalog.diagnostics(), &wanted(paths)?);
     problems.extend(empty_folder(app, &catalog));
+    let jobs = if problems.is_empty() { catalog.graph.jobs.len() } else { catalog.graph.dependencies.len() };
     if problems.is_empty() && out.format == Format::Human {
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-        let (jobs, manifests) = (count(catalog.graph.jobs.len(), "job"), count(catalog.manifests, "manifest"));
-        out.answer(&format!("{jobs} in {manifests}: all good"))?;
+        out.answer(&all_good(catalog.manifests, jobs))?;
         return Ok(error::DONE);
     }
-    report(out, &problems, catalog.manifests, catalog.graph.dependencies.len())
+    report(out, &problems, catalog.manifests, jobs)
+}
+
+/// The files that the person asks for, links resolved.
+pub(super) fn wanted(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect()
+}
+
+/// What stands in these files, or in no file.
+pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[PathBuf]) -> Vec<Diagnostic> {
+    problems.retain(|problem| {
+        let file = problem.path().and_then(|path| PathBuf::from(path).canonicalize().ok());
+        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))
+    });
+    problems
+}
+
+pub(super) fn all_good(manifests: usize, jobs: usize) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!("{} in {}: all good", count(jobs, "job"), count(manifests, "manifest"))
 }
 
 /// Shows mistakes in the format that was asked for.

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and which command answers it.
 //!
 //! - here: flags and commands
+//! - `watch`: `check --watch` and `run --watch`
 //! - `run`, `check`, `jobs`, `explain`, `builds`, `cancel`, `logs`, `plugins`, `store`, `cache`: a command each, or a few
 //!   that belong together
 //! - `render`: everything that is printed
@@ -19,6 +20,7 @@ pub(crate) mod render;
 mod rerun;
 mod run;
 mod store;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -122,6 +124,9 @@ enum Command {
     Check {
         /// Report only what stands in these files
         paths: Vec<PathBuf>,
+        /// Stay, and check again after each change
+        #[arg(long)]
+        watch: bool,
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
@@ -222,7 +227,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         opened => opened?,
     };
     match cli.command {
-        Command::Check { paths } => check::check(&app, out, &paths),
+        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global), out, &paths),
+        Command::Check { paths, .. } => check::check(&app, out, &paths),
+        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global), out, &args),
         Command::Run(args) => run::run(&app, out, &args),
         Command::Jobs => jobs::list(&app, out),
         Command::Job { job } => jobs::show(&app, out, &job),
@@ -248,16 +255,23 @@ fn supported(format: Format, command: &Command) -> Result<(), CliError> {
     }
 }
 
-fn open(global: &Global, out: &Out) -> Result<App, CliError> {
-    let options = Options {
+fn options(global: &Global) -> Options {
+    Options {
         jobs: global.jobs.clone(),
         store: global.store.clone(),
         config: global.config.clone(),
         cache: global.cache.clone(),
-    };
+    }
+}
+
+fn settings(options: &Options) -> Result<settings::Resolved, settings::SettingsError> {
     let variables: BTreeMap<_, _> =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
-    let settings = settings::resolve(&options, &variables)?;
+    settings::resolve(options, &variables)
+}
+
+fn open(global: &Global, out: &Out) -> Result<App, CliError> {
+    let settings = settings(&options(global))?;
     let program = std::env::current_exe()
         .map_err(|e| CliError::Failed(format!("this program cannot find itself to compile plugins: {e}")))?;
     let warner = out.clone();

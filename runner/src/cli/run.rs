@@ -48,22 +48,25 @@ use crate::execute::pins::usable;
 pub(super) struct RunArgs {
     /// The jobs' ids
     #[arg(required = true, value_name = "JOB")]
-    targets: Vec<String>,
+    pub(super) targets: Vec<String>,
     /// Build what is missing or outdated among the dependencies first
     #[arg(long)]
-    deps: bool,
+    pub(super) deps: bool,
     /// Build what depends on the jobs afterwards, directly or not
     #[arg(long)]
-    revdeps: bool,
+    pub(super) revdeps: bool,
     /// Use this build of a dependency instead of its latest; the dependency is not built
     #[arg(long = "pin", value_name = "DEP=BUILD")]
     pins: Vec<String>,
     /// Give an argument another value in this build: as text where the parameter is a string, else as YAML
     #[arg(long = "arg", value_name = "NAME=VALUE")]
-    args: Vec<String>,
+    pub(super) args: Vec<String>,
     /// Run protected jobs without asking
     #[arg(long)]
-    yes_protected: bool,
+    pub(super) yes_protected: bool,
+    /// Stay, and build again whatever a change of a manifest or a plugin touches
+    #[arg(long, conflicts_with = "pins")]
+    pub(super) watch: bool,
 }
 
 pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
@@ -101,8 +104,20 @@ pub(super) fn carry_out(
     requests: BTreeMap<String, Request>,
     shown: &[&str],
 ) -> Result<u8, CliError> {
-    let cancel = interruptible()?;
-    let run = Run { catalog: Arc::new(catalog), plan: plan.clone(), requests };
+    let cancel = interruptible(|| {})?;
+    carry_out_until(app, out, Arc::new(catalog), (plan, requests), shown, &cancel)
+}
+
+/// As [`carry_out`], until `cancel` is set.
+pub(super) fn carry_out_until(
+    app: &App,
+    out: &Out,
+    catalog: Arc<Catalog>,
+    (plan, requests): (&Plan, Requests),
+    shown: &[&str],
+    cancel: &Cancel,
+) -> Result<u8, CliError> {
+    let run = Run { catalog, plan: plan.clone(), requests };
     let ends = app.run(run, cancel.clone(), |mut events| {
         let mut live = Live::new(out);
         while let Some(event) = events.blocking_recv() {
@@ -153,9 +168,9 @@ pub(super) fn no_job(catalog: &Catalog, id: &str) -> CliError {
     CliError::NotFound(format!("there is no job `{id}`; {help}"))
 }
 
-type Requests = BTreeMap<String, Request>;
+pub(super) type Requests = BTreeMap<String, Request>;
 
-fn overrides(catalog: &Catalog, targets: &[&str], args: &[String]) -> Result<Requests, CliError> {
+pub(super) fn overrides(catalog: &Catalog, targets: &[&str], args: &[String]) -> Result<Requests, CliError> {
     let mut requests = Requests::new();
     let (Some(_), [target]) = (args.first(), targets) else {
         if args.is_empty() {
@@ -205,12 +220,12 @@ fn pins(app: &App, catalog: &Catalog, targets: &[&str], texts: &[String]) -> Res
 }
 
 /// What is built, and what would be if its manifest were right.
-struct Decided {
-    plan: Plan,
-    refused: Vec<String>,
+pub(super) struct Decided {
+    pub(super) plan: Plan,
+    pub(super) refused: Vec<String>,
 }
 
-fn decide(
+pub(super) fn decide(
     app: &App,
     catalog: &Catalog,
     targets: &[&str],
@@ -234,7 +249,7 @@ fn decide(
 }
 
 /// Hands each pin to the builds that use it, after a look at whether what was returned then fits what is called now.
-fn ask_for(
+pub(super) fn ask_for(
     catalog: &Catalog,
     plan: &Plan,
     targets: &[&str],
@@ -282,14 +297,15 @@ pub(super) fn arm(out: &Out, catalog: &Catalog, plan: &Plan, yes: bool) -> Resul
 /// Signals that come this close are one: a terminal and a supervisor both pass on the same Ctrl-C.
 const ONE_PRESS: Duration = Duration::from_millis(300);
 
-/// The first Ctrl-C cancels the builds, the second leaves at once.
-fn interruptible() -> Result<Cancel, CliError> {
+/// The first Ctrl-C cancels the builds and calls `wake`, the second leaves at once.
+pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, CliError> {
     let (switch, cancel) = Cancel::pair();
     let mut first: Option<Instant> = None;
     ctrlc::set_handler(move || match first {
         None => {
             first = Some(Instant::now());
             switch.send_replace(true);
+            wake();
         }
         Some(at) if at.elapsed() < ONE_PRESS => {}
         Some(_) => render::quit_now(),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobcontrol_core::check::Graph;
+use jobcontrol_core::check::Lookup;
 use jobcontrol_core::check::check;
 use jobcontrol_core::check::closure;
 use jobcontrol_core::diagnostic::Code;
@@ -17,10 +18,13 @@ use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::diagnostic::Span;
 use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::job::Job;
+use jobcontrol_core::last_good::FileVersion;
+use jobcontrol_core::last_good::Files;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::manifest;
 use jobcontrol_core::manifest::Context;
+use jobcontrol_core::manifest::Parsed;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Granted;
 use walkdir::WalkDir;
@@ -44,6 +48,14 @@ pub struct Workspace {
     pub files: FilePolicy,
     /// Plugins that the store keeps.
     pub kept: Kept,
+}
+
+impl Workspace {
+    /// Whether the same is found and allowed.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let said = |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone());
+        said(self) == said(other) && self.context == other.context && self.files == other.files
+    }
 }
 
 /// All of a folder's jobs as they are now.
@@ -130,31 +142,108 @@ struct Folder {
 fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
     let Folder { jobs, broken, problems, manifests } = folder;
     let mut finder = PluginFinder::new(workspace);
-    let lookups: Vec<_> = jobs.iter().map(|job| finder.find(job)).collect();
+    let found = jobs.into_iter().map(|job| {
+        let lookup = finder.find(&job);
+        (job, lookup)
+    });
+    let found = found.collect();
+    let mut catalog = Catalog { problems, manifests, ..together(workspace, found, broken) };
+    finder.mention_hidden(&mut catalog.graph);
+    catalog
+}
+
+/// Checks jobs with the plugins that were found for them, and looks at what they are to be granted.
+fn together(workspace: &Workspace, found: Vec<(Job, Lookup)>, broken: BTreeMap<String, Vec<Diagnostic>>) -> Catalog {
     let mut granted = BTreeMap::new();
     let mut refused: Vec<(String, Diagnostic)> = Vec::new();
-    for job in &jobs {
+    for (job, _) in &found {
         let (grants, problems) = grant(workspace, job);
-        granted.insert(job.id.clone(), grants);
+        // Of two jobs with one id the first has it.
+        granted.entry(job.id.clone()).or_insert(grants);
         refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
     }
+    let (jobs, lookups): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let mut graph = check(jobs, &lookups, broken);
-    finder.mention_hidden(&mut graph);
     for (job, problem) in refused {
         graph.broken.entry(job).or_default().push(problem);
     }
-    Catalog { graph, problems, granted, manifests }
+    Catalog { graph, granted, ..Catalog::default() }
+}
+
+/// A folder as it was read at one time, file by file.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// The files.
+    pub(super) files: Files,
+    /// All of them checked together.
+    pub(super) catalog: Catalog,
+}
+
+impl Reading {
+    /// Reads and checks a folder; plugins in `known` have not changed since they were read.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub(super) fn take(workspace: &Workspace, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
+        let (read, problems) = read_files(workspace)?;
+        let mut finder = PluginFinder::with(workspace, known);
+        let files = read.into_iter().map(|ReadFile { path, source, parsed }| {
+            let Parsed { jobs, broken, problems } = parsed;
+            let found = jobs.into_iter().map(|job| {
+                let lookup = finder.find(&job);
+                (job, lookup)
+            });
+            let jobs = found.collect();
+            (path, Arc::new(FileVersion { source, jobs, broken, problems }))
+        });
+        let files: Files = files.collect();
+        let mut catalog = Catalog::of(workspace, files.values());
+        finder.mention_hidden(&mut catalog.graph);
+        catalog.problems.extend(problems);
+        Ok(Self { files, catalog })
+    }
+}
+
+impl Catalog {
+    /// Versions of files, checked together.
+    pub(super) fn of<'a>(workspace: &Workspace, files: impl IntoIterator<Item = &'a Arc<FileVersion>>) -> Self {
+        let (mut found, mut problems, mut manifests) = (Vec::new(), Vec::new(), 0);
+        let mut broken: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        for file in files {
+            manifests += 1;
+            found.extend(file.jobs.iter().cloned());
+            problems.extend(file.problems.iter().cloned());
+            for (id, wrong) in &file.broken {
+                broken.entry(id.clone()).or_default().extend(wrong.iter().cloned());
+            }
+        }
+        Self { problems, manifests, ..together(workspace, found, broken) }
+    }
+}
+
+/// A manifest as it was read, before plugins are looked for.
+struct ReadFile {
+    path: String,
+    source: Option<Arc<Source>>,
+    parsed: Parsed,
 }
 
 fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
-    let folder = &workspace.jobs;
-    let shown = folder.display();
-    if !folder.is_dir() {
-        let what = if folder.exists() { "is no folder" } else { "is missing" };
-        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
+    let (files, problems) = read_files(workspace)?;
+    let mut read = Folder { problems, manifests: files.len(), ..Folder::default() };
+    for file in files {
+        let parsed = file.parsed;
+        read.jobs.extend(parsed.jobs);
+        read.problems.extend(parsed.problems);
+        parsed.broken.into_iter().for_each(|(id, found)| read.broken.entry(id).or_default().extend(found));
     }
-    let mut read = Folder::default();
-    let real = folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
+    Ok(read)
+}
+
+/// Below the jobs folder: what is hidden, or leads out of it, is passed over; the latter is noted.
+pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walkdir::DirEntry, walkdir::Error>> {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     // A link to a folder elsewhere could lead through the whole machine.
@@ -162,7 +251,6 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         let linked = entry.path_is_symlink() && entry.file_type().is_dir();
         linked && !entry.path().canonicalize().is_ok_and(|target| target.starts_with(&real))
     };
-    let mut outside = Vec::new();
     let inside = |entry: &walkdir::DirEntry| {
         let leaves = entry.depth() > 0 && leaves(entry);
         if leaves {
@@ -170,13 +258,25 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         }
         entry.depth() == 0 || (!hidden(entry.file_name()) && !leaves)
     };
-    for entry in walk.filter_entry(inside) {
+    walk.filter_entry(inside).collect()
+}
+
+fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
+    let folder = &workspace.jobs;
+    let shown = folder.display();
+    if !folder.is_dir() {
+        let what = if folder.exists() { "is no folder" } else { "is missing" };
+        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
+    }
+    folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
+    let (mut files, mut problems, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in walk(folder, &mut outside) {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
                 let message = format!("the jobs folder cannot be read: {error}");
                 let file = error.path().unwrap_or(folder).display().to_string();
-                read.problems.push(Diagnostic::of(Code::Unreadable, message).file(file));
+                problems.push(Diagnostic::of(Code::Unreadable, message).file(file));
                 continue;
             }
         };
@@ -187,31 +287,30 @@ fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
         if entry.file_type().is_dir() {
             let message = format!("`{}` is a folder with the name of a manifest", path.display());
             let problem = Diagnostic::of(Code::FolderNamedAsManifest, message);
-            read.problems.push(problem.file(path.display().to_string()).help("rename it without the ending"));
+            problems.push(problem.file(path.display().to_string()).help("rename it without the ending"));
             continue;
         }
-        read.manifests += 1;
-        match read_text(path) {
+        let shown = path.display().to_string();
+        let (source, parsed) = match read_text(path) {
             Ok(text) => {
-                let source = Arc::new(Source { path: path.display().to_string(), text });
+                let source = Arc::new(Source { path: shown.clone(), text });
                 let within = path.parent().unwrap_or(folder).display().to_string();
                 let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
                 let parsed = manifest::parse(&source, &within, stem, &workspace.context);
-                read.jobs.extend(parsed.jobs);
-                read.problems.extend(parsed.problems);
-                parsed.broken.into_iter().for_each(|(id, found)| read.broken.entry(id).or_default().extend(found));
+                (Some(source), parsed)
             }
-            Err(problem) => read.problems.push(*problem),
-        }
+            Err(problem) => (None, Parsed { problems: vec![*problem], ..Parsed::default() }),
+        };
+        files.push(ReadFile { path: shown, source, parsed });
     }
     for path in outside {
         let message = format!("`{}` is a link to a folder outside the jobs folder", path.display());
         let problem = Diagnostic::of(Code::LinkOutside, message);
-        read.problems.push(
+        problems.push(
             problem.file(path.display().to_string()).help("name that folder with `--jobs`, or copy the jobs here"),
         );
     }
-    Ok(read)
+    Ok((files, problems))
 }
 
 fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {

@@ -10,6 +10,8 @@
 //! - `pins`: which builds of its dependencies a build may use
 //! - `at_hand`: the plugins at hand, and how manifests name them
 //! - `repeat`: a build's job as the store has it, plugin and all
+//! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
+//! - `survey`: which files a catalog is made of, and their state
 //! - `sink`: what a running build says, to the store and to who watches
 //! - `rescuer`: what dead processes left running
 
@@ -26,3 +28,5 @@ pub mod repeat;
 pub mod rescuer;
 pub mod sink;
 pub mod slots;
+mod survey;
+pub mod watch;

@@ -83,16 +83,14 @@ pub(super) struct PluginFinder<'a> {
 
 impl<'a> PluginFinder<'a> {
     pub(super) fn new(workspace: &'a Workspace) -> Self {
+        Self::with(workspace, HashMap::new())
+    }
+
+    /// With plugins that were read before and have not changed.
+    pub(super) fn with(workspace: &'a Workspace, read: HashMap<PathBuf, Lookup>) -> Self {
         let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
         let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
-        Self {
-            workspace,
-            allowed,
-            read: HashMap::new(),
-            kept: HashMap::new(),
-            names: HashMap::new(),
-            hidden: BTreeMap::new(),
-        }
+        Self { workspace, allowed, read, kept: HashMap::new(), names: HashMap::new(), hidden: BTreeMap::new() }
     }
 
     /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest that the file has not.

@@ -47,7 +47,7 @@ pub use units::duration as parse_duration;
 use crate::limits::Limits;
 
 /// What a manifest is read with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// The variables that `${NAME}` may take.
     pub environment: Environment,

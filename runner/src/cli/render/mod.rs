@@ -37,6 +37,8 @@ use escape::clean;
 pub(crate) struct Out {
     pub(crate) format: Format,
     choice: ColorChoice,
+    /// Whether one JSON document is one line.
+    lines: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
 }
@@ -60,7 +62,12 @@ impl Out {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { format, choice, quiet, verbose }
+        Self { format, choice, lines: false, quiet, verbose }
+    }
+
+    /// For who prints several JSON documents: each on one line.
+    pub(super) fn in_lines(&self) -> Self {
+        Self { lines: true, ..self.clone() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -86,6 +93,9 @@ impl Out {
 
     /// Prints one JSON document.
     pub(crate) fn json(&self, document: &impl Serialize) -> Result<(), CliError> {
+        if self.lines {
+            return self.json_line(document);
+        }
         let mut text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
         text.push('\n');
         self.raw(text.as_bytes())

@@ -1,0 +1,115 @@
+//! A look at the files that a catalog is made of, without reading them: which there are, and their state.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::execute::catalog::Workspace;
+use crate::execute::catalog::walk;
+
+/// What changes when a file is written, replaced, or given other rights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl State {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// What was seen at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Survey {
+    /// Manifests, plugins and the operator's file; none where a link leads nowhere.
+    pub(super) files: BTreeMap<PathBuf, Option<State>>,
+    /// Where they are, links resolved, by device and inode.
+    pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
+    /// Folders that are watched only for these: roots that may come, go or be replaced, and targets of links.
+    pub(super) names: BTreeSet<PathBuf>,
+    /// Where these are.
+    pub(super) around: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+/// Whether a catalog reads files of this name.
+pub(super) fn matters(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ["yaml", "yml", "wasm", "wat"].iter().any(|known| ext == *known))
+}
+
+/// Whether it is a plugin by its name.
+pub(super) fn is_plugin(path: &Path) -> bool {
+    path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat")
+}
+
+impl Survey {
+    /// Looks at the jobs, the plugin folders and the operator's file.
+    pub(super) fn take(workspace: &Workspace, config: &Path) -> Self {
+        let mut survey = Self::default();
+        let mut outside = Vec::new();
+        for entry in walk(&workspace.jobs, &mut outside).into_iter().flatten() {
+            if entry.file_type().is_dir() {
+                survey.folder(entry.path());
+            }
+            if matters(entry.path()) {
+                survey.file(entry.path());
+            }
+        }
+        outside.iter().for_each(|path| survey.file(path));
+        for folder in &workspace.plugins {
+            survey.folder(folder);
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).filter(|path| is_plugin(path)).for_each(|path| survey.file(&path));
+        }
+        survey.file(config);
+        for root in workspace.plugins.iter().chain([&workspace.jobs]) {
+            survey.name(root);
+        }
+        survey.name(config);
+        survey
+    }
+
+    fn folder(&mut self, path: &Path) {
+        if let (Ok(real), Ok(metadata)) = (path.canonicalize(), path.metadata()) {
+            self.folders.insert(real, (metadata.dev(), metadata.ino()));
+        }
+    }
+
+    fn file(&mut self, path: &Path) {
+        let Ok(link) = path.symlink_metadata() else { return };
+        let target = path.metadata().ok();
+        self.files.insert(path.to_owned(), target.as_ref().map(State::of));
+        if link.is_symlink()
+            && let Ok(real) = path.canonicalize()
+        {
+            self.name(&real);
+        }
+    }
+
+    /// Watches for a name in its folder, or for the folder in the one above as long as it is not there.
+    fn name(&mut self, path: &Path) {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = absolute.as_path();
+        while let (Some(parent), Some(last)) = (name.parent(), name.file_name()) {
+            if let (Ok(real), Ok(metadata)) = (parent.canonicalize(), parent.metadata()) {
+                self.names.insert(real.join(last));
+                self.around.insert(real, (metadata.dev(), metadata.ino()));
+                return;
+            }
+            name = parent;
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! A new catalog for each settled change of the files, with the last good version of what is broken.
+//!
+//! Any event leads to a look at all files, so that it does not matter what an editor, a compiler or a version control
+//! does on the way: what counts is what lies there once it is quiet.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use crossbeam_channel::Sender;
+use jobcontrol_core::check::Lookup;
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::last_good::Files;
+use jobcontrol_core::last_good::LastGood;
+use jobcontrol_sandbox::Cancel;
+use notify::ErrorKind;
+use notify::Event;
+use notify::EventKind;
+use notify::RecommendedWatcher;
+use notify::RecursiveMode;
+use notify::Watcher as _;
+use notify::event::ModifyKind;
+
+use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Reading;
+use crate::execute::catalog::Workspace;
+use crate::execute::survey::Survey;
+use crate::execute::survey::is_plugin;
+use crate::execute::survey::matters;
+
+/// A change is over when nothing happens for so long: editors and version control write a burst without a pause.
+const QUIET: Duration = Duration::from_millis(50);
+/// A plugin that is missing, damaged or without its functions may still be on its way from a compiler.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// However much happens, the files are looked at this long after it began.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Where the kernel tells nothing, the files are looked at this often.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Reads the operator's file.
+pub type ReadSettings = Box<dyn Fn() -> Result<Workspace, Vec<Diagnostic>> + Send>;
+/// Says something to the person who waits.
+pub type Say = Box<dyn Fn(&str) + Send>;
+
+/// The files after a change.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// What is used: today's files, and the last good version of those that are broken.
+    pub catalog: Arc<Catalog>,
+    /// The files whose last good version stays in use.
+    pub kept: Vec<String>,
+    /// Everything that is wrong with the files as they are now.
+    pub problems: Vec<Diagnostic>,
+    /// How many manifests there are now.
+    pub manifests: usize,
+    /// How many jobs they have, as far as they can be read.
+    pub jobs: usize,
+    /// The files that have changed since the time before; none the first time.
+    pub changed: Vec<String>,
+}
+
+/// Which events lead to a look at the files.
+#[derive(Default)]
+struct Scope {
+    folders: BTreeSet<PathBuf>,
+    names: BTreeSet<PathBuf>,
+}
+
+impl Scope {
+    fn concerns(&self, event: &Event) -> bool {
+        // Reading makes these events: who followed them would read himself into a loop.
+        if matches!(event.kind, EventKind::Access(_)) {
+            return false;
+        }
+        let written = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any));
+        let path_concerns = |path: &PathBuf| {
+            let inside = path.parent().is_some_and(|folder| self.folders.contains(folder));
+            self.names.contains(path) || self.folders.contains(path) || (inside && (!written || matters(path)))
+        };
+        event.need_rescan() || event.paths.iter().any(path_concerns)
+    }
+}
+
+/// What the kernel tells about the files.
+struct Kernel {
+    watcher: RecommendedWatcher,
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+}
+
+impl Kernel {
+    /// Watches the folders of a survey and no others; answers whether any is new.
+    fn follow(&mut self, survey: &Survey) -> notify::Result<bool> {
+        let wanted: BTreeMap<_, _> = survey.folders.iter().chain(&survey.around).collect();
+        let stays = |path: &PathBuf, inode: &(u64, u64)| wanted.get(path) == Some(&inode);
+        for (path, _) in self.watched.extract_if(.., |path, inode| !stays(path, inode)) {
+            // The kernel forgets folders that are gone by itself.
+            let _ = self.watcher.unwatch(&path);
+        }
+        let mut new = false;
+        for (path, inode) in wanted {
+            if !self.watched.contains_key(path) {
+                match self.watcher.watch(path, RecursiveMode::NonRecursive) {
+                    // Gone already: its parent tells.
+                    Err(e) if matches!(e.kind, ErrorKind::PathNotFound) => {}
+                    Err(e) => return Err(e),
+                    Ok(()) => {
+                        self.watched.insert(path.clone(), *inode);
+                        new = true;
+                    }
+                }
+            }
+        }
+        Ok(new)
+    }
+}
+
+/// Keeps a catalog in step with the files.
+pub struct Watcher {
+    settings: ReadSettings,
+    config: PathBuf,
+    workspace: Workspace,
+    say: Say,
+    scope: Arc<Mutex<Scope>>,
+    wakes: Receiver<()>,
+    stop: Cancel,
+    kernel: Option<Kernel>,
+    survey: Survey,
+    /// What was seen when `files` were read.
+    read_at: Survey,
+    files: Files,
+    last_good: LastGood,
+    /// Whether the operator's file says something else than when `files` were read.
+    new_rules: bool,
+    current: Reload,
+}
+
+/// Who waits for changes is woken through this: there is something to look at, or it is time to stop.
+pub fn channel() -> (Sender<()>, Receiver<()>) {
+    crossbeam_channel::bounded(1)
+}
+
+impl Watcher {
+    /// Begins to watch, and reads all files. `config` is the operator's file, there or not, which `settings` reads;
+    /// `workspace` is what it said last. Whoever sets `stop` sends to `wakes` as well.
+    pub fn start(
+        (settings, config): (ReadSettings, PathBuf),
+        workspace: Workspace,
+        (wake, wakes): (&Sender<()>, Receiver<()>),
+        stop: Cancel,
+        say: Say,
+    ) -> Self {
+        let scope = Arc::new(Mutex::new(Scope::default()));
+        let (seen, wake) = (Arc::clone(&scope), wake.clone());
+        let handler = move |event: notify::Result<Event>| {
+            let scope = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if event.map_or(true, |event| scope.concerns(&event)) {
+                // If there is no room, somebody is about to look anyway.
+                let _ = wake.try_send(());
+            }
+        };
+        let mut watcher = Self {
+            settings,
+            config,
+            workspace,
+            say,
+            scope,
+            wakes,
+            stop,
+            kernel: None,
+            survey: Survey::default(),
+            read_at: Survey::default(),
+            files: Files::new(),
+            last_good: LastGood::default(),
+            new_rules: false,
+            current: Reload {
+                catalog: Arc::default(),
+                kept: Vec::new(),
+                problems: Vec::new(),
+                manifests: 0,
+                jobs: 0,
+                changed: Vec::new(),
+            },
+        };
+        match notify::recommended_watcher(handler) {
+            Ok(kernel) => watcher.kernel = Some(Kernel { watcher: kernel, watched: BTreeMap::new() }),
+            Err(error) => (watcher.say)(&no_room(&error)),
+        }
+        watcher.survey = watcher.look();
+        let taken = watcher.read();
+        watcher.adopt(taken);
+        watcher.current.changed.clear();
+        watcher
+    }
+
+    /// The files as they were read last.
+    pub fn current(&self) -> &Reload {
+        &self.current
+    }
+
+    /// Waits for the next change that alters anything; none when it is time to stop.
+    pub fn next(&mut self) -> Option<&Reload> {
+        loop {
+            let patience = if self.kernel.is_some() { None } else { Some(POLL) };
+            self.wait(patience);
+            if self.settle()? {
+                return Some(&self.current);
+            }
+        }
+    }
+
+    /// Answers whether something happened within the time.
+    fn wait(&self, patience: Option<Duration>) -> bool {
+        match patience {
+            None => self.wakes.recv().is_ok(),
+            Some(patience) => self.wakes.recv_timeout(patience).is_ok(),
+        }
+    }
+
+    /// Reads the files once they are quiet; answers whether anything is otherwise than before, none to stop.
+    fn settle(&mut self) -> Option<bool> {
+        let began = Instant::now();
+        let mut quiet = QUIET;
+        loop {
+            while !self.stop.is_set() && began.elapsed() < LONGEST && self.wait(Some(quiet)) {
+                quiet = QUIET;
+            }
+            if self.stop.is_set() {
+                return None;
+            }
+            let survey = self.look();
+            if survey == self.survey && !self.new_rules {
+                return Some(false);
+            }
+            let before = std::mem::replace(&mut self.survey, survey);
+            let taken = self.read();
+            let late = began.elapsed() >= LONGEST;
+            if !self.workspace.is_same(&taken.workspace) {
+                // Other folders may count now.
+                self.workspace = taken.workspace;
+                (self.new_rules, quiet) = (true, QUIET);
+            } else if !late && self.look() != self.survey {
+                // It was written to while it was read.
+                quiet = QUIET;
+            } else if !late && quiet < PATIENCE && unfinished(&before, &self.survey, &taken) {
+                quiet = PATIENCE;
+            } else {
+                return Some(self.adopt(taken));
+            }
+            self.survey = before;
+        }
+    }
+
+    /// Looks at the files, after making sure that nothing which happens from now on is missed.
+    fn look(&mut self) -> Survey {
+        loop {
+            let survey = Survey::take(&self.workspace, &self.config);
+            {
+                let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
+                *scope = Scope { folders: survey.folders.keys().cloned().collect(), names: survey.names.clone() };
+            }
+            match self.kernel.as_mut().map(|kernel| kernel.follow(&survey)) {
+                Some(Ok(true)) => {}
+                Some(Ok(false)) | None => return survey,
+                Some(Err(error)) => {
+                    self.kernel = None;
+                    (self.say)(&no_room(&error));
+                }
+            }
+        }
+    }
+
+    fn read(&self) -> Taken {
+        let (workspace, mut problems) = match (self.settings)() {
+            Ok(workspace) => (Workspace { kept: self.workspace.kept.clone(), ..workspace }, Vec::new()),
+            Err(problems) => (self.workspace.clone(), problems),
+        };
+        let known = self.known_plugins(&self.survey);
+        let reading = Reading::take(&workspace, known).map_err(|message| {
+            let folder = workspace.jobs.display().to_string();
+            problems.push(Diagnostic::of(Code::Unreadable, message).file(folder));
+        });
+        Taken { workspace, problems, reading: reading.ok() }
+    }
+
+    /// Plugins whose files are as they were when they were read.
+    fn known_plugins(&self, survey: &Survey) -> HashMap<PathBuf, Lookup> {
+        let jobs = self.files.values().flat_map(|file| &file.jobs);
+        // What is pinned may come out of the store, whatever the file is.
+        let unpinned = jobs.filter(|(job, _)| job.function.digest.is_none());
+        let plugins = unpinned.filter_map(|(_, lookup)| lookup.as_ref().ok());
+        let same = |path: &Path| survey.files.get(path).is_some_and(|now| self.read_at.files.get(path) == Some(now));
+        plugins
+            .filter(|plugin| same(&plugin.path))
+            .map(|plugin| (plugin.path.clone(), Ok(Arc::clone(plugin))))
+            .collect()
+    }
+
+    /// Takes what was read as it is now; answers whether anything is otherwise than before.
+    fn adopt(&mut self, taken: Taken) -> bool {
+        let Taken { workspace, mut problems, reading } = taken;
+        let mut changed = Vec::new();
+        if std::mem::take(&mut self.new_rules) {
+            // Rights may have been withdrawn: nothing that was read under the old rules is used under the new ones.
+            self.last_good = LastGood::default();
+            changed.push(self.config.display().to_string());
+        }
+        self.workspace = workspace;
+        let (mut catalog, mut kept) = (Arc::clone(&self.current.catalog), Vec::new());
+        let (mut manifests, mut jobs) = (0, 0);
+        match reading {
+            Some(Reading { files, catalog: today }) => {
+                changed.extend(differences((&self.files, &self.read_at), (&files, &self.survey)));
+                problems.extend(today.diagnostics());
+                (manifests, jobs) = (today.manifests, today.graph.dependencies.len());
+                if today.is_sound() {
+                    self.last_good = LastGood::of(&files);
+                    catalog = Arc::new(today);
+                } else {
+                    let workspace = &self.workspace;
+                    let choice = self.last_good.choose(&files, |used| Catalog::of(workspace, used).graph);
+                    catalog = Arc::new(Catalog::of(workspace, &choice.used));
+                    (kept, self.last_good) = (choice.kept, choice.last_good);
+                }
+                self.files = files;
+                self.read_at = self.survey.clone();
+            }
+            // Without the folder, all of them stay.
+            None => kept = self.files.keys().cloned().collect(),
+        }
+        let same = changed.is_empty() && problems == self.current.problems && manifests == self.current.manifests;
+        self.current = Reload { catalog, kept, problems, manifests, jobs, changed };
+        !same
+    }
+}
+
+/// What was read at one time.
+struct Taken {
+    workspace: Workspace,
+    /// What is wrong with the operator's file, or the jobs folder as a whole.
+    problems: Vec<Diagnostic>,
+    reading: Option<Reading>,
+}
+
+/// Whether what is wrong may come right by itself in a moment.
+fn unfinished(before: &Survey, after: &Survey, taken: &Taken) -> bool {
+    let Some(reading) = &taken.reading else {
+        return true;
+    };
+    let differs = |path: &PathBuf| before.files.get(path) != after.files.get(path);
+    let mut differing = before.files.keys().chain(after.files.keys()).filter(|path| differs(path));
+    let emptied = |path: &PathBuf| {
+        let file = reading.files.get(&path.display().to_string());
+        file.is_some_and(|file| file.source.as_ref().is_some_and(|source| source.text.trim().is_empty()))
+    };
+    !reading.catalog.is_sound() && differing.any(|path| is_plugin(path) || emptied(path))
+}
+
+/// The files, and the plugins of jobs, that are not what they were.
+fn differences((before, was): (&Files, &Survey), (after, is): (&Files, &Survey)) -> Vec<String> {
+    let mut changed = BTreeSet::new();
+    for (path, file) in after {
+        let old = before.get(path);
+        if old.is_none_or(|old| old.source != file.source) {
+            changed.insert(path.clone());
+        }
+    }
+    changed.extend(before.keys().filter(|path| !after.contains_key(*path)).cloned());
+    let plugins = |files: &Files| -> BTreeMap<PathBuf, Arc<str>> {
+        let lookups = files.values().flat_map(|file| &file.jobs).filter_map(|(_, lookup)| lookup.as_ref().ok());
+        lookups.map(|plugin| (plugin.path.clone(), Arc::clone(&plugin.digest))).collect()
+    };
+    let (old, new) = (plugins(before), plugins(after));
+    // A plugin that nobody calls any more is still what it was.
+    let differs = |path: &&PathBuf| old.get(*path) != new.get(*path) && was.files.get(*path) != is.files.get(*path);
+    let touched: Vec<_> = old.keys().chain(new.keys()).filter(differs).map(|path| path.display().to_string()).collect();
+    changed.extend(touched);
+    changed.into_iter().collect()
+}
+
+/// What the kernel has no room for, and what would mend it.
+fn no_room(error: &notify::Error) -> String {
+    /// Of inotify instances or files of this process: EMFILE.
+    const TOO_MANY_OPEN: i32 = 24;
+    let (what, mend) = match &error.kind {
+        ErrorKind::MaxFilesWatch => {
+            ("the kernel has no room to watch more folders", "`sysctl fs.inotify.max_user_watches=524288`")
+        }
+        ErrorKind::Io(e) if e.raw_os_error() == Some(TOO_MANY_OPEN) => {
+            ("the kernel has no room for one more watching program", "`sysctl fs.inotify.max_user_instances=1024`")
+        }
+        _ => return format!("the files cannot be watched ({error}); they are looked at every second instead"),
+    };
+    format!("{what}; the files are looked at every second instead. {mend} makes room")
+}

@@ -1,0 +1,246 @@
+//! `check --watch` and `run --watch`: each test waits for lines of the program's output.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::process::Child;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::Folder;
+use crate::harness::root;
+
+/// A program that says nothing for so long hangs.
+const HANGS: Duration = Duration::from_secs(60);
+
+/// The program while it watches.
+struct Watching {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watching {
+    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut child = folder.start(arguments);
+        let (sender, lines) = channel();
+        let streams: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().expect("its output")),
+            Box::new(child.stderr.take().expect("its complaints")),
+        ];
+        for stream in streams {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines }
+    }
+
+    /// Reads up to a line that holds `part`; gives all of them.
+    #[track_caller]
+    fn until(&self, part: &str) -> Vec<String> {
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            match self.lines.recv_timeout(HANGS) {
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no `{part}` in {seen:#?}"),
+            }
+            if seen.last().is_some_and(|line| line.contains(part)) {
+                return seen;
+            }
+        }
+    }
+
+    /// The next document of `--format json`.
+    #[track_caller]
+    fn document(&self) -> Value {
+        let line = self.lines.recv_timeout(HANGS).expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("no JSON ({e}) in {line}"))
+    }
+
+    /// Presses Ctrl-C, and answers the exit code.
+    fn interrupt(mut self) -> Option<i32> {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a signal");
+        self.child.wait().expect("an end").code()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn changed(document: &Value) -> Vec<&str> {
+    let changed = document["changed"].as_array().expect("a list");
+    changed.iter().map(|file| file.as_str().expect("a path")).collect()
+}
+
+fn errors(document: &Value) -> u64 {
+    document["summary"]["errors"].as_u64().expect("a number")
+}
+
+const SUM: &str = "function: add:add\nargs: [1, 2]\n";
+
+fn sums() -> Folder {
+    Folder::new().guest("add.wat").file("jobs/sum.yaml", SUM)
+}
+
+fn replace(folder: &Folder, inside: &str, content: &str) {
+    folder.write("aside", content);
+    std::fs::rename(folder.path("aside"), folder.path(inside)).expect("a rename");
+}
+
+#[test]
+fn each_change_is_checked_once_and_ctrl_c_ends_it() {
+    let folder = sums();
+    let watching = Watching::start(&folder, &["check", "--watch", "--format", "json"]);
+    assert_eq!(
+        (
+            errors(&watching.document()),
+            errors(&{
+                // Broken by an editor that renames, mended by one that writes.
+                replace(&folder, "jobs/sum.yaml", "function: add:add\nargs: [1]\n");
+                watching.document()
+            })
+        ),
+        (0, 1)
+    );
+    folder.write("jobs/.sum.yaml.swp", "of an editor");
+    folder.write("jobs/4913", "");
+    folder.write("jobs/sum.yaml~", "args: [");
+    folder.write("jobs/sum.yaml", SUM);
+    let mended = watching.document();
+    assert_eq!((errors(&mended), changed(&mended)), (0, vec!["jobs/sum.yaml"]));
+    std::fs::remove_file(folder.path("jobs/sum.yaml")).expect("it is there");
+    let gone = watching.document();
+    assert_eq!((&gone["summary"]["manifests"], changed(&gone)), (&Value::from(0), vec!["jobs/sum.yaml"]));
+    folder.write("jobs/sum.yaml", SUM);
+    assert_eq!(errors(&watching.document()), 0);
+    assert_eq!(watching.interrupt(), Some(130));
+}
+
+#[test]
+fn what_alters_nothing_is_not_told_of() {
+    let folder = sums();
+    let watching = Watching::start(&folder, &["check", "--watch", "--format", "json"]);
+    watching.document();
+    replace(&folder, "jobs/sum.yaml", SUM);
+    folder.write("jobs/notes.txt", "nothing to do with it");
+    folder.write("jobs/sub/new.yaml", SUM);
+    // Each document is about another change: none came of the first, and none of the reading itself.
+    assert_eq!(changed(&watching.document()), ["jobs/sub/new.yaml"]);
+    replace(&folder, "jobs/sub/new.yaml", "function: add:add\nargs: [4, 5]\n");
+    assert_eq!(changed(&watching.document()), ["jobs/sub/new.yaml"]);
+    std::fs::remove_dir_all(folder.path("jobs/sub")).expect("it is there");
+    assert_eq!(changed(&watching.document()), ["jobs/sub/new.yaml"]);
+}
+
+#[test]
+fn a_burst_of_files_is_one_change() {
+    let folder = sums();
+    for i in 0..200 {
+        folder.write(&format!("aside/burst/sum{i}.yaml"), "function: ../add.wat:add\nargs: [1, 2]\n");
+    }
+    let watching = Watching::start(&folder, &["check", "--watch"]);
+    watching.until("1 job in 1 manifest: all good");
+    std::fs::rename(folder.path("aside/burst"), folder.path("jobs/burst")).expect("a rename");
+    // One file after the other as well, as version control does it.
+    let told = watching.until("201 jobs in 201 manifests: all good");
+    let headline = told.iter().find(|line| line.contains(" changed: ")).expect("a headline");
+    assert!(headline.ends_with(" and 195 more"), "{headline}");
+    for i in 0..200 {
+        folder.write(&format!("jobs/burst/sum{i}.yaml"), "function: ../add.wat:add\nargs: [3, 4]\n");
+    }
+    folder.write("jobs/last.yaml", SUM);
+    let told = watching.until("202 jobs in 202 manifests: all good");
+    assert!(told.len() < 100, "{told:#?}");
+}
+
+#[test]
+fn the_folder_can_be_replaced_and_come_back() {
+    let folder = sums().file("other/two.yaml", SUM).file("other/three.yaml", SUM);
+    std::fs::copy(root().join("tests/guests/add.wat"), folder.path("other/add.wat")).expect("a copy");
+    let watching = Watching::start(&folder, &["check", "--watch"]);
+    watching.until("1 job in 1 manifest: all good");
+    std::fs::rename(folder.path("jobs"), folder.path("before")).expect("a rename");
+    watching.until("the jobs folder `jobs` is missing");
+    std::fs::rename(folder.path("other"), folder.path("jobs")).expect("a rename");
+    watching.until("2 jobs in 2 manifests: all good");
+    // What lies in it now is what is watched.
+    folder.write("jobs/four.yaml", SUM);
+    watching.until("3 jobs in 3 manifests: all good");
+}
+
+#[test]
+fn the_operators_file_counts_too() {
+    let folder = sums().file("more/other.yaml", SUM).file("plugins/readme", "");
+    let watching = Watching::start(&folder, &["check", "--watch"]);
+    watching.until("all good");
+    folder.write("jobcontrol.yaml", "plugin: [plugins]\n");
+    watching.until("error[JC0201]");
+    replace(&folder, "jobcontrol.yaml", "plugins: [plugins]\n");
+    watching.until("all good");
+    std::fs::copy(root().join("tests/guests/add.wat"), folder.path("plugins/add2.wat")).expect("a copy");
+    folder.write("jobs/second.yaml", "function: add2:add\nargs: [1, 2]\n");
+    watching.until("2 jobs in 2 manifests: all good");
+    std::fs::remove_file(folder.path("plugins/add2.wat")).expect("it is there");
+    watching.until("there is no plugin `add2`");
+    folder.write("jobcontrol.yaml", "ceiling: { timeout: 1s }\n");
+    watching.until("changed: jobcontrol.yaml");
+}
+
+#[test]
+fn run_builds_what_a_change_touches_and_nothing_else() {
+    let folder = sums()
+        .file("jobs/twice.yaml", "function: add:add\nargs: [!retval sum, !retval sum]\n")
+        .file("jobs/other.yaml", SUM);
+    let watching = Watching::start(&folder, &["run", "--deps", "--watch", "twice"]);
+    watching.until("twice: build 2 SUCCESSFUL");
+    folder.write("jobs/other.yaml", "function: add:add\nargs: [5, 5]\n");
+    watching.until("nothing to build: the change does not touch twice");
+    folder.write("jobs/sum.yaml", "function: add:add\nargs: [20, 1]\n");
+    watching.until("sum: build 3 SUCCESSFUL");
+    watching.until("twice: build 4 SUCCESSFUL");
+    folder.write("jobs/sum.yaml", "title: The sum\nfunction: add:add\nargs: [20, 1]\n");
+    watching.until("nothing to build");
+    // The plugin is another, and does the same.
+    let plugin = std::fs::read_to_string(folder.path("jobs/add.wat")).expect("the plugin");
+    replace(&folder, "jobs/add.wat", &format!("{plugin}\n;; newer\n"));
+    watching.until("changed: jobs/add.wat");
+    watching.until("twice: build 6 SUCCESSFUL");
+    assert_eq!(watching.interrupt(), Some(130));
+}
+
+#[test]
+fn run_goes_on_with_the_last_good_version_of_what_is_broken() {
+    let folder = sums().file("jobs/other.yaml", SUM);
+    let watching = Watching::start(&folder, &["run", "--watch", "sum", "other"]);
+    watching.until("SUCCESSFUL");
+    watching.until("SUCCESSFUL");
+    folder.write("jobs/sum.yaml", "function: add:add\nargs: [1, two]\n");
+    watching.until("error[JC0405]");
+    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("nothing to build");
+    folder.write("jobs/other.yaml", "function: add:add\nargs: [5, 5]\n");
+    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("other: build 3 SUCCESSFUL");
+    folder.write("jobs/sum.yaml", "function: add:add\nargs: [1, 40]\n");
+    watching.until("2 jobs in 2 manifests: all good");
+    watching.until("sum: build 4 SUCCESSFUL");
+    // A plugin that is damaged stays as it was, too.
+    let plugin = std::fs::read_to_string(folder.path("jobs/add.wat")).expect("the plugin");
+    folder.write("jobs/add.wat", &plugin[..plugin.len() / 2]);
+    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("nothing to build");
+    folder.write("jobs/add.wat", &plugin);
+    watching.until("all good");
+    watching.until("nothing to build");
+}
