@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Builds the plugin of every toolchain, each left as its toolchain leaves it, as OUT_DIR/NAME.wasm.
-# Compilers come from Debian, PyPI and npm and go below the target folder; nothing is taken from the machine but
-# bash, Python with venv, Node.js, cargo and rustup's rust-lld.
+# Compilers come from PyPI and npm and go below the target folder, with all that they keep; cargo and rustup's rust-lld
+# are the machine's. What is missing of Python, Node.js and Rust's sources for WebAssembly is installed from Debian.
 # Usage: tests/toolchains/build.sh [OUT_DIR] [NAME..]
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-target_dir=$root/target/examples
+# Shared with examples/build.sh, so that Rust's standard library is built once for each target.
+target_dir=${CARGO_TARGET_DIR:-$root/target/examples}
 work=$root/target/toolchains
 mkdir -p "${1:-$work/out}" "$target_dir" "$work"
 out=$(cd "${1:-$work/out}" && pwd)
+target_dir=$(cd "$target_dir" && pwd)
 names=("${@:2}")
 all=(rust-unknown rust-wasip1 rust-command rust-numeric c c-command c-numeric cpp zig go go-command assemblyscript
   quickjs python)
@@ -21,17 +23,30 @@ source "$root/examples/rust-target.sh"
 
 # A Python package in the venv, a compiler each.
 pip() {
-  [[ -x $work/venv/bin/python ]] || python3 -m venv "$work/venv"
+  if [[ ! -x $work/venv/bin/pip ]]; then
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
+    python3 -m venv --clear "$work/venv"
+  fi
   "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 zig() {
   [[ -n ${zig_ready:-} ]] || pip ziglang==0.16.0
   zig_ready=1
-  "$work/venv/bin/python" -m ziglang "$@"
+  # One cache for all, so that the C library is built once for C, C++ and Zig.
+  ZIG_GLOBAL_CACHE_DIR=$work/zig-cache ZIG_LOCAL_CACHE_DIR=$work/zig-cache "$work/venv/bin/python" -m ziglang "$@"
+}
+
+# Shows what a command says on its standard error only if it fails.
+quiet() {
+  if ! "$@" 2>"$work/quiet.log"; then
+    cat "$work/quiet.log" >&2
+    return 1
+  fi
 }
 
 npm_tool() {
+  command -v npm >/dev/null || install_missing nodejs npm
   [[ -x $work/npm/node_modules/.bin/$1 ]] || npm install --silent --no-audit --no-fund --prefix "$work/npm" "$2"
   "$work/npm/node_modules/.bin/$1" "${@:3}"
 }
@@ -80,8 +95,8 @@ build() {
       zig cc -target wasm32-freestanding -nostdlib -Os -s -Wl,--no-entry "$here/c-numeric/maths.c" -o "$out/c-numeric.wasm"
       ;;
     cpp)
-      # The headers of its own library are not free of warnings; errors still show.
-      zig c++ "${reactor[@]}" -Os -s -fno-exceptions -w -I"$bindings" "$here/cpp/shop.cpp" -x c "$bindings/shop.c" \
+      # Zig compiles its own C++ library with thousands of warnings.
+      quiet zig c++ "${reactor[@]}" -Os -s -fno-exceptions -w -I"$bindings" "$here/cpp/shop.cpp" -x c "$bindings/shop.c" \
         -x none "$bindings/shop_component_type.o" -o "$out/cpp.wasm"
       ;;
     zig)

@@ -5,4 +5,6 @@
 #![cfg(test)]
 
 mod editor;
+mod entries;
+mod folder;
 mod manifests;

@@ -1,20 +1,20 @@
 //! Which manifests the schema takes, and which it refuses.
 
 use std::fs;
-use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 
-use jsonschema::Validator;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::editor;
+use crate::folder::Folder;
+use crate::folder::root;
+use crate::folder::takes;
 
 /// Mistakes that a schema sees: keys, kinds, ranges, functions' parameters.
 const SEEN: &[&str] = &[
     "bad_durations_and_sizes",
     "bad_ids",
+    "bad_retries_and_timeouts",
     "empty_file",
     "files_grant_refused",
     "literals_of_wrong_types",
@@ -28,56 +28,6 @@ const SEEN: &[&str] = &[
     "unknown_keys",
     "wrong_kinds",
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// A folder with plugins in its jobs folder.
-struct Folder(TempDir);
-
-impl Folder {
-    fn with(plugins: &[PathBuf]) -> Self {
-        let folder = TempDir::new().expect("a folder");
-        let jobs = folder.path().join("jobs");
-        fs::create_dir(&jobs).expect("a jobs folder");
-        for plugin in plugins {
-            fs::copy(plugin, jobs.join(plugin.file_name().expect("a file"))).expect("a plugin");
-        }
-        Self(folder)
-    }
-
-    /// The sales plugin and the two guests that the invalid manifests use.
-    fn usual() -> Self {
-        Self::with(&["sales.wat", "types.wat"].map(|guest| root().join("tests/guests").join(guest)))
-    }
-
-    fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let program = std::env::var_os("JOBCONTROL_TEST_PROGRAM").expect("JOBCONTROL_TEST_PROGRAM names the program");
-        let mut command = Command::new(program);
-        let output = command.args(arguments).current_dir(self.0.path()).output().expect("the program runs");
-        let text = String::from_utf8(output.stdout).expect("UTF-8");
-        (output.status.code().expect("a code"), text)
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let (_, text) = self.run(arguments);
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e} in {text}"))
-    }
-
-    fn validator(&self) -> Validator {
-        let schema = self.json(&["schema"]);
-        jsonschema::draft7::meta::validate(&schema).expect("a schema of draft-07");
-        jsonschema::draft7::new(&schema).expect("a schema")
-    }
-}
-
-#[track_caller]
-fn takes(validator: &Validator, manifest: &str) {
-    let manifest = editor::read(manifest).expect("YAML");
-    let errors: Vec<_> = validator.iter_errors(&manifest).map(|e| format!("{}: {e}", e.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:#?} in {manifest:#}");
-}
 
 fn guests() -> Vec<PathBuf> {
     let guests = fs::read_dir(root().join("tests/guests")).expect("the guests");
@@ -109,14 +59,6 @@ fn what_inspect_prints_for_every_guest() {
             takes(&folder.validator(), &format!("jobs:\n{}", entries.concat()));
         }
     }
-}
-
-#[test]
-fn every_way_to_write_a_function_and_an_argument() {
-    let folder = Folder::usual();
-    let validator = folder.validator();
-    takes(&validator, "id: a\nfunction: new-plugin:anything\nkwargs: { whatever: [1, { x: !retval b }] }\n");
-    takes(&validator, "jobs:\n");
 }
 
 #[test]

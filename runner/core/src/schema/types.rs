@@ -50,12 +50,17 @@ impl Definitions {
             }
             Type::Char => json!({ "type": "string", "minLength": 1, "maxLength": 1 }),
             Type::String => json!({ "type": "string" }),
-            ty if ty.is_bytes() => {
-                let byte = json!({ "type": "integer", "minimum": 0, "maximum": 255 });
-                let base64 = json!({ "description": "`!!binary` with base64.", "type": "string" });
-                json!({ "anyOf": [{ "type": "array", "items": byte }, base64] })
+            Type::List(item) => {
+                let list = json!({ "type": "array", "items": self.argument(item) });
+                match **item {
+                    // Bytes are numbers to any list of numbers.
+                    Type::Int(_) | Type::F32 | Type::F64 => {
+                        let base64 = json!({ "description": "`!!binary` with base64.", "type": "string" });
+                        json!({ "anyOf": [list, base64] })
+                    }
+                    _ => list,
+                }
             }
-            Type::List(item) => json!({ "type": "array", "items": self.argument(item) }),
             Type::Tuple(items) => {
                 let count = items.len();
                 let items: Vec<_> = items.iter().map(|item| self.argument(item)).collect();
