@@ -2,8 +2,11 @@
 
 use jobcontrol::record::StoreUrl;
 use jobcontrol::record::owner::Owner;
+use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::VERSION;
 use jobcontrol::record::sqlite::version;
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::storage::Storage;
 use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
@@ -140,6 +143,27 @@ fn a_migration_that_is_killed_can_be_done_again() {
         (ROWS.to_vec(), Ok(VERSION))
     );
     assert_eq!(counts(&folder, "jobcontrol.db.v1.bak"), ROWS);
+}
+
+#[test]
+fn many_may_migrate_at_once_and_each_succeeds() {
+    for _ in 0..10 {
+        let folder = old();
+        let path = folder.path("jobcontrol.db");
+        let together = std::sync::Barrier::new(4);
+        std::thread::scope(|scope| {
+            let migrate = || {
+                let clock = std::sync::Arc::new(SystemClock);
+                let store = SqliteStorage::open(&path, clock, std::sync::Arc::new(|_: &str| {})).unwrap();
+                together.wait();
+                store.install()
+            };
+            let ends: Vec<_> = (0..4).map(|_| scope.spawn(migrate)).collect();
+            ends.into_iter().for_each(|end| assert_eq!(end.join().unwrap(), Ok(())));
+        });
+        assert_eq!((version(&path), version(&folder.path("jobcontrol.db.v1.bak"))), (Ok(VERSION), Ok(1)));
+        assert_eq!(counts(&folder, "jobcontrol.db"), ROWS);
+    }
 }
 
 #[test]

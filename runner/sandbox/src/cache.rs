@@ -62,6 +62,11 @@ impl Cache {
     pub(crate) fn open(folder: &Path, engine: u64) -> Result<Self, String> {
         let shown = folder.display();
         let failed = |e: std::io::Error| format!("the cache folder `{shown}`: {e}");
+        if folder.exists() && !folder.is_dir() {
+            return Err(format!(
+                "the cache folder `{shown}` is no folder: choose another with `cache:` in jobcontrol.yaml"
+            ));
+        }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let metadata = std::fs::metadata(folder).map_err(failed)?;
         if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
@@ -277,5 +282,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o750)).unwrap();
         assert!(Cache::open(folder.path(), 1).unwrap_err().contains("is open to other users"));
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(Cache::open(&file, 1).unwrap_err().contains("is no folder"));
     }
 }

@@ -87,12 +87,19 @@ impl SqliteStorage {
 
     /// A store of an older version is copied before anything is done to it.
     fn keep_older(&self) -> Result<()> {
-        let version: i64 = self.read(version_of)?;
-        if version == 0 || version >= schema::VERSION {
-            return Ok(());
-        }
-        let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
-        self.backup(&kept)?;
+        let (version, kept) = loop {
+            let version: i64 = self.read(version_of)?;
+            if version == 0 || version >= schema::VERSION {
+                return Ok(());
+            }
+            let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
+            match self.backup(&kept) {
+                Ok(()) => break (version, kept),
+                // Another process has just taken the name, for its own copy.
+                Err(_) if kept.exists() => {}
+                Err(error) => return Err(error),
+            }
+        };
         let copied = Connection::open(&kept).and_then(|db| version_of(&db)).map_err(|e| failure(&kept, &e))?;
         if copied != version {
             // Another process was faster, and has its own copy of what was there before.
