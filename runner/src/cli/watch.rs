@@ -85,7 +85,7 @@ pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -
     let wanted = wanted(paths)?;
     let (mut watcher, _) = start(app, options, out)?;
     show_check(app, out, watcher.current(), &wanted)?;
-    while let Some(reload) = watcher.next() {
+    while let Some(reload) = watcher.changed() {
         if out.format == Format::Human {
             out.answer(&format!("\n{}", headline(app, reload)))?;
         }
@@ -136,7 +136,7 @@ pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Res
     rounds.build_all(&first.catalog)?;
     while !rounds.stop.is_set() {
         let was_broken = !watcher.current().problems.is_empty();
-        let Some(reload) = watcher.next() else { break };
+        let Some(reload) = watcher.changed() else { break };
         out.say(&headline(app, reload));
         show_mistakes(out, reload, was_broken);
         match rounds.build_touched(&reload.catalog) {

@@ -104,10 +104,10 @@ impl<'a> Running<'a> {
             (Some(_), None) => running.observe(EventKind::Started).await,
             (None, None) => running.start_first(now).await?,
         }
-        running.to_the_end().await
+        running.run_to_end().await
     }
 
-    async fn to_the_end(mut self) -> Result<Arc<Outcome>, ExecuteError> {
+    async fn run_to_end(mut self) -> Result<Arc<Outcome>, ExecuteError> {
         loop {
             let outcome = self.call().await;
             self.sink.flush().await;

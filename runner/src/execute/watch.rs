@@ -207,7 +207,7 @@ impl Watcher {
     }
 
     /// Waits for the next change that alters anything; none when it is time to stop.
-    pub fn next(&mut self) -> Option<&Reload> {
+    pub fn changed(&mut self) -> Option<&Reload> {
         loop {
             let patience = if self.kernel.is_some() { None } else { Some(POLL) };
             self.wait(patience);
