@@ -57,6 +57,8 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
          jc copy store backup copy.db",
     );
     answered(&folder, "first", 0, "build 1 SUCCESSFUL");
+    // More than the whole disk holds: whatever finds room, the log does not.
+    answered(&folder, "talks", 5, "jobcontrol.db");
     answered(&folder, "full", 5, "jobcontrol.db");
     answered(&folder, "again", 0, "SUCCESSFUL");
     answered(&folder, "copy", 0, "");

@@ -19,6 +19,7 @@ use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::StartBuild;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
 use jobcontrol_core::value::Value;
@@ -58,6 +59,8 @@ pub(super) struct Running<'a> {
     cancel: Cancel,
     ticket: Ticket,
     sink: Arc<BuildSink>,
+    /// Why a part of what earlier attempts said was not written.
+    lost: Option<String>,
 }
 
 impl<'a> Running<'a> {
@@ -92,6 +95,7 @@ impl<'a> Running<'a> {
             cancel,
             ticket,
             sink,
+            lost: None,
         };
         match (started, due) {
             (_, Some(due)) => {
@@ -147,6 +151,7 @@ impl<'a> Running<'a> {
         self.executor.recorder.write(Write::StartBuild(start)).await?;
         self.attempt += 1;
         self.attempt_started = time;
+        self.lost = self.lost.take().or_else(|| self.sink.lost());
         self.sink = self.executor.sink(self.prepared, self.id, self.attempt);
         self.observe(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts }).await;
         Ok(())
@@ -282,7 +287,13 @@ impl<'a> Running<'a> {
         self.executor.recorder.write(Write::FinishBuild(packed)).await?;
         let outcome = Arc::new(outcome);
         self.observe(EventKind::Finished { outcome: Arc::clone(&outcome), took }).await;
-        Ok(outcome)
+        // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
+        match self.lost.clone().or_else(|| self.sink.lost()) {
+            Some(reason) => {
+                Err(StorageError::Backend(format!("a part of the log of build {} is lost: {reason}", self.id)))?
+            }
+            None => Ok(outcome),
+        }
     }
 }
 

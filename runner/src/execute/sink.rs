@@ -71,6 +71,11 @@ impl BuildSink {
         })
     }
 
+    /// Why a part of what the build said was not written, if that is so. All of it is answered once a later write is.
+    pub(super) fn lost(&self) -> Option<String> {
+        self.failed.get().cloned()
+    }
+
     /// Writes and shows the groups that have newer reports.
     pub(super) async fn flush(&self) {
         let changed: Vec<_> = {
