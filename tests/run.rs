@@ -304,3 +304,34 @@ fn builds_of_a_job_that_was_removed_are_still_listed() {
     assert!(answer.stdout.contains("SUCCESSFUL"), "{answer:?}");
     folder.run(&["builds", "sum", "--no-success"]).code(0).says("no builds");
 }
+
+#[test]
+fn what_needs_a_job_that_has_nothing_to_do_uses_its_latest_success() {
+    let guest = |skips: u32| {
+        format!(
+            r#"(component
+  (import "jobcontrol:plugin/build@0.1.0" (instance $build (export "skip" (func (param "reason" string)))))
+  (core module $libc (memory (export "memory") 1))
+  (core instance $libc (instantiate $libc))
+  (core func $skip (canon lower (func $build "skip") (memory (core memory $libc "memory"))))
+  (core module $m
+    (import "host" "skip" (func $skip (param i32 i32)))
+    (func (export "up") (result i32)
+      (if (i32.const {skips}) (then (call $skip (i32.const 0) (i32.const 0))))
+      (i32.const 7))
+    (func (export "after") (param i32) (result i32) (local.get 0)))
+  (core instance $m (instantiate $m (with "host" (instance (export "skip" (func $skip))))))
+  (func (export "up") (result u32) (canon lift (core func $m "up")))
+  (func (export "after") (param "value" u32) (result u32) (canon lift (core func $m "after"))))"#
+        )
+    };
+    let manifest =
+        "jobs:\n  - { id: up, function: 'p:up' }\n  - { id: after, function: 'p:after', args: [!retval up] }\n";
+    let folder = Folder::new().file("jobs/p.wat", guest(0)).file("jobs/j.yaml", manifest);
+    folder.run(&["run", "--deps", "after"]).code(0).stdout("7\n");
+    folder.write("jobs/p.wat", guest(1));
+    folder.run(&["run", "--deps", "after"]).code(0).stdout("7\n");
+    let builds = folder.json(&["builds"]);
+    let statuses: Vec<_> = builds.as_array().expect("a list").iter().map(|build| build["status"].clone()).collect();
+    assert_eq!(statuses, ["SUCCESSFUL", "SUCCESSFUL", "SKIPPED", "SUCCESSFUL"]);
+}

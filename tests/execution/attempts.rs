@@ -143,6 +143,16 @@ fn a_build_that_waits_gives_its_slot_to_others() {
 }
 
 #[test]
+fn a_build_that_is_taken_up_ends_when_its_time_is_up() {
+    let folder =
+        jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1h, max: 1h, jitter: false }, \
+         timeout: { attempt: 10m, build: 1s }"]);
+    Background::until(&folder, &["run", "spins"], "started").kill();
+    let answer = folder.run(&["run", "spins"]).code(1);
+    assert!(answer.stderr.contains("the build with all its attempts took longer than 1s"), "{answer:#?}");
+}
+
+#[test]
 fn a_run_takes_up_the_same_build_of_a_dead_process() {
     let folder = jobs(&[
         "id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1ms, max: 1ms }, timeout: 10m",

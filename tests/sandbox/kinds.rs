@@ -198,3 +198,12 @@ fn the_argv_of_a_command_can_be_overridden() {
     let messages: Vec<_> = log.as_array().expect("records").iter().map(|record| &record["message"]).collect();
     assert_eq!(messages, ["command", "x", "y"]);
 }
+
+#[test]
+fn a_core_module_of_too_many_names_is_refused() {
+    let exports: String = (0..100_001).map(|i| format!("(export \"e{i}\" (func 0))")).collect();
+    let module = wat::parse_str(format!("(module (func) {exports})")).expect("valid WAT");
+    let folder = Folder::new().file("jobs/p.wasm", module).file("jobs/j.yaml", "function: p:e1\n");
+    let answer = folder.run(&["check"]).code(3);
+    assert!(answer.stdout.contains("has more than 100000 imports or exports"), "{answer:#?}");
+}

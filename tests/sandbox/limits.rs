@@ -2,6 +2,7 @@
 
 use super::Built;
 use super::built;
+use crate::harness::Folder;
 
 /// Builds a job of `guest` with one limit.
 #[track_caller]
@@ -137,4 +138,22 @@ fn a_loop_without_end_is_stopped_where_it_is() {
     let built = built("loop_endless.wat", "function: loop_endless:spin\ntimeout: 200ms\n");
     assert_eq!(built.failed("timeout"), "the attempt took longer than 200ms; raise it with `timeout`");
     assert_eq!(built.calls(), ["spin loop_endless.wat:5", "round-and-round loop_endless.wat:4"]);
+}
+
+#[test]
+fn growth_that_the_plugin_s_own_bound_refuses_takes_nothing() {
+    let guest = r#"(component
+      (core module $m
+        (memory 1 2)
+        (func (export "f") (result i32)
+          (local $i i32)
+          (loop $again
+            (drop (memory.grow (i32.const 1000)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.get $i) (i32.const 100))))
+          (memory.grow (i32.const 1))))
+      (core instance $i (instantiate $m))
+      (func (export "pages") (result u32) (canon lift (core func $i "f"))))"#;
+    let folder = Folder::new().file("jobs/p.wat", guest).file("jobs/j.yaml", "function: p:pages\n");
+    folder.run(&["run", "j"]).code(0).stdout("1\n");
 }

@@ -87,6 +87,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// What is said of a build whose attempts took too long together.
+    pub fn build_timed_out(&self) -> String {
+        let timeout = self.build_timeout.map(show_duration).unwrap_or_default();
+        format!("the build with all its attempts took longer than {timeout}; raise it with `timeout: {{ build: .. }}`")
+    }
+
     /// Each limit that a key under `limits:` sets, by key.
     pub fn by_key(&mut self, key: &str) -> Option<LimitKey<'_>> {
         let (value, unit, max) = match key {

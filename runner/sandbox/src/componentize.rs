@@ -92,7 +92,7 @@ type Made = (PluginKind, Option<Vec<u8>>, Refused);
 
 fn core(binary: &[u8]) -> Result<Made, (Code, String)> {
     let kind = |what: String| (Code::PluginKind, what);
-    let module = CoreModule::read(binary).map_err(|e| (Code::PluginDamaged, format!("cannot be decoded: {e}")))?;
+    let module = CoreModule::read(binary).map_err(|what| (Code::PluginDamaged, what))?;
     if module.has_wit {
         let component = componentized(binary, module.is_command()).map_err(kind)?;
         return Ok((PluginKind::WitModule, Some(component), Vec::new()));

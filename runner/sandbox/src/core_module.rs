@@ -1,6 +1,7 @@
 //! What a core module imports and exports, read without validating its code.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use wasmparser::BinaryReaderError;
 use wasmparser::CompositeInnerType;
@@ -17,6 +18,9 @@ pub(crate) const START: &str = "_start";
 
 /// Custom sections in which bindings generators keep the WIT of a module.
 const WIT_SECTION: &str = "component-type";
+
+/// How many imports, exports and names of parameters a module may have: the largest has a few thousand.
+const NAMES: usize = 100_000;
 
 /// A core module from the outside.
 #[derive(Default)]
@@ -37,7 +41,7 @@ pub(crate) struct Export {
     pub(crate) kind: ExternalKind,
     pub(crate) index: u32,
     /// The type, if it is a function.
-    pub(crate) func: Option<FuncType>,
+    pub(crate) func: Option<Arc<FuncType>>,
 }
 
 impl Export {
@@ -58,12 +62,12 @@ impl Export {
 /// Types and functions by index, while a module is read.
 #[derive(Default)]
 struct Indices {
-    types: Vec<Option<FuncType>>,
+    types: Vec<Option<Arc<FuncType>>>,
     functions: Vec<u32>,
 }
 
 impl Indices {
-    fn function(&self, index: u32) -> Option<FuncType> {
+    fn function(&self, index: u32) -> Option<Arc<FuncType>> {
         let ty = self.functions.get(index as usize)?;
         self.types.get(*ty as usize)?.clone()
     }
@@ -74,8 +78,16 @@ impl CoreModule {
     ///
     /// # Errors
     ///
-    /// A binary that is cut short, or is none.
-    pub(crate) fn read(binary: &[u8]) -> Result<Self, BinaryReaderError> {
+    /// A binary that is cut short, or is none, or has more names than any module needs.
+    pub(crate) fn read(binary: &[u8]) -> Result<Self, String> {
+        let module = Self::parse(binary).map_err(|e| format!("cannot be decoded: {e}"))?;
+        if module.imports.len() > NAMES || module.exports.len() > NAMES {
+            return Err(format!("has more than {NAMES} imports or exports"));
+        }
+        Ok(module)
+    }
+
+    fn parse(binary: &[u8]) -> Result<Self, BinaryReaderError> {
         let mut module = Self::default();
         let mut indices = Indices::default();
         for payload in Parser::new(0).parse_all(binary) {
@@ -83,13 +95,13 @@ impl CoreModule {
                 Payload::TypeSection(section) => {
                     for group in section {
                         indices.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
-                            CompositeInnerType::Func(ty) => Some(ty),
+                            CompositeInnerType::Func(ty) => Some(Arc::new(ty)),
                             _ => None,
                         }));
                     }
                 }
                 Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
+                    for import in section.into_imports().take(NAMES + 1) {
                         let import = import?;
                         if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
                             indices.functions.push(ty);
@@ -103,7 +115,7 @@ impl CoreModule {
                     }
                 }
                 Payload::ExportSection(section) => {
-                    for export in section {
+                    for export in section.into_iter().take(NAMES + 1) {
                         let export = export?;
                         let is_function = export.kind == ExternalKind::Func;
                         let func = is_function.then(|| indices.function(export.index)).flatten();
@@ -125,6 +137,7 @@ impl CoreModule {
     }
 
     fn read_names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), BinaryReaderError> {
+        let mut room = NAMES;
         for subsection in names {
             if let Name::Local(functions) = subsection? {
                 for function in functions {
@@ -132,6 +145,10 @@ impl CoreModule {
                     let locals = self.names.entry(function.index).or_default();
                     for local in function.names {
                         let local = local?;
+                        if room == 0 {
+                            return Ok(());
+                        }
+                        room -= 1;
                         locals.insert(local.index, local.name.to_owned());
                     }
                 }

@@ -25,12 +25,7 @@ impl Timeout {
                 let timeout = show_duration(limits.timeout);
                 format!("the attempt took longer than {timeout}; raise it with `timeout`")
             }
-            Self::Build => {
-                let timeout = shown(limits.build_timeout);
-                format!(
-                    "the build with all its attempts took longer than {timeout}; raise it with `timeout: {{ build: .. }}`"
-                )
-            }
+            Self::Build => limits.build_timed_out(),
             Self::NoProgress => {
                 let timeout = shown(limits.no_progress);
                 format!(

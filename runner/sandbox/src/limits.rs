@@ -36,7 +36,11 @@ pub(crate) fn hit(what: &str, value: &str, key: &str) -> Signal {
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // Refused by the plugin's own bound, it takes nothing.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let more = (desired as u64).saturating_sub(current as u64);
         if self.memory + more > self.max_memory {
             let value = show_bytes(self.max_memory);
@@ -46,7 +50,10 @@ impl ResourceLimiter for Limiter {
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
         let more = (desired as u64).saturating_sub(current as u64);
         if self.elements + more > self.max_elements {
             let value = self.max_elements.to_string();

@@ -4,6 +4,7 @@ use std::hash::Hash;
 use std::hash::Hasher;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -33,6 +34,10 @@ use crate::engine;
 
 /// How the child says that its time was up.
 const TIMED_OUT: i32 = 75;
+
+/// Signals by which people and service managers end a process.
+const INTERRUPT: i32 = rustix::process::Signal::INT.as_raw();
+const TERMINATE: i32 = rustix::process::Signal::TERM.as_raw();
 
 /// Where compiled plugins are kept and who compiles.
 #[derive(Clone, Debug)]
@@ -109,6 +114,10 @@ fn refusal(shown: &Path, result: &std::process::Output) -> SandboxError {
     let shown = shown.display();
     let said = String::from_utf8_lossy(&result.stderr);
     let said = said.trim();
+    // The terminal's interrupt goes to the child as well.
+    if matches!(result.status.signal(), Some(INTERRUPT | TERMINATE)) {
+        return SandboxError::Plugin(format!("compiling `{shown}` was interrupted"));
+    }
     SandboxError::Plugin(match result.status.code() {
         Some(TIMED_OUT) => {
             format!("compiling `{shown}` took longer than {}", show_duration(limits::COMPILE_TIME))

@@ -236,13 +236,23 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Waits for the next attempt, in the slot of nobody; answers the end of the build if it is cancelled before.
+    /// Waits for the next attempt, in the slot of nobody; answers the end of the build if it is cancelled before, or its
+    /// time is up.
     async fn wait(&mut self, delay: Duration) -> Option<Outcome> {
         self.slot.give_back();
-        let (mut cancel, slot) = (self.cancel.clone(), &mut self.slot);
+        let (mut cancel, until, slot) = (self.cancel.clone(), self.until, &mut self.slot);
+        let time_is_up = async {
+            match until {
+                Some(until) => tokio::time::sleep_until(until.into()).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = cancel.wait() => {}
+            () = time_is_up => {
+                return Some(Outcome::Failed(Failure::new("timeout", self.prepared.limits().build_timed_out())));
+            }
             () = async {
                 tokio::time::sleep(delay).await;
                 slot.take().await;

@@ -32,9 +32,9 @@ pub enum JobEnd {
 }
 
 impl JobEnd {
-    /// Whether what needs the job can be built.
+    /// Whether what needs the job can be built. What needs one that had nothing to do uses its latest success.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Built(_, outcome) if matches!(**outcome, Outcome::Returned(_)))
+        matches!(self, Self::Built(_, outcome) if !matches!(**outcome, Outcome::Failed(_)))
     }
 }
 

@@ -170,8 +170,12 @@ impl<'a> Live<'a> {
     }
 
     fn finished(&mut self, event: &Event, outcome: &Outcome, took: u64) {
-        let Some(build) = self.builds.remove(&event.build_id) else { return };
-        for bar in build.groups.iter().filter_map(|(_, bar, _)| bar.as_ref()).chain(&build.header) {
+        // One that was taken over may end without having started here.
+        let build = self.builds.remove(&event.build_id);
+        let bars = build
+            .iter()
+            .flat_map(|build| build.groups.iter().filter_map(|(_, bar, _)| bar.as_ref()).chain(&build.header));
+        for bar in bars {
             bar.finish_and_clear();
             if let Some(bars) = &self.bars {
                 bars.remove(bar);

@@ -29,6 +29,9 @@ const QUEUE: usize = 4_096;
 /// Changes in one transaction, so that none waits for a commit that never ends.
 const BATCH: usize = 2_048;
 
+/// With more changes than this expected, commits are full enough without waiting for all of them.
+const WORTH_WAITING: usize = 32;
+
 /// What of the last commit's time is waited for those whom it answered.
 const PART_OF_COMMIT: u32 = 4;
 
@@ -144,7 +147,8 @@ impl Thread {
             // Those who were answered a moment ago are about to come back: a commit that has them too is worth a part
             // of its own time. Without this, two halves of the builds take turns, each commit half full.
             let until = Instant::now() + took.min(LONGEST_COMMIT) / PART_OF_COMMIT;
-            while batch.len() < expected
+            while expected <= WORTH_WAITING
+                && batch.len() < expected
                 && let Ok(next) = self.queue.recv_deadline(until)
             {
                 self.take(&mut batch, next);
