@@ -143,6 +143,21 @@ fn a_build_that_waits_gives_its_slot_to_others() {
 }
 
 #[test]
+fn what_a_dead_run_left_is_built_from_failed() {
+    let folder = jobs(&[]);
+    let both =
+        "jobs:\n  - { id: first, function: attempts:flaky, args: [1] }\n  - { id: spins, dependencies: [first], ";
+    folder.write("jobs/jobs.yaml", format!("{both}function: attempts:spins }}\n"));
+    Background::until(&folder, &["run", "--deps", "spins"], "spins: build 2 started").kill();
+    folder.write("jobs/jobs.yaml", format!("{both}function: attempts:flaky, args: [1] }}\n"));
+    folder.run(&["build", "rerun", "1", "--from-failed"]).code(0);
+    let builds = folder.json(&["builds"]);
+    let told: Vec<_> = builds.as_array().unwrap().iter().map(|b| (b["job_id"].clone(), b["status"].clone())).collect();
+    let expected = [("first", "SUCCESSFUL"), ("spins", "FAILED"), ("spins", "SUCCESSFUL")];
+    assert_eq!(told, expected.map(|(job, status)| (json!(job), json!(status))));
+}
+
+#[test]
 fn a_build_that_is_taken_up_ends_when_its_time_is_up() {
     let folder =
         jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1h, max: 1h, jitter: false }, \

@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::execute::catalog::Catalog;
 use crate::execute::pins::usable;
 use crate::execute::repeat::repeat;
+use crate::record::owner::is_alive;
 
 /// What to do again, and how.
 #[derive(Args, Debug)]
@@ -141,7 +142,10 @@ fn from_failed(app: &App, storage: &dyn Storage, build: &Build) -> Result<Ready,
         };
         builds.extend(storage.get_job_builds(&of_run)?.into_iter().map(|build| (id, build)));
     }
-    let plan = plan::from_failed(&catalog.graph, &scope, |id| builds.get(id).map(Build::status));
+    // What a process left that is gone has failed, though nobody has said so yet.
+    let gone = !is_alive(&app.settings.store, owner);
+    let became = |build: &Build| if gone && !build.finished { BuildStatus::Failed } else { build.status() };
+    let plan = plan::from_failed(&catalog.graph, &scope, |id| builds.get(id).map(became));
     if plan.order.is_empty() {
         return Err(CliError::Usage(format!("nothing has failed in the run of build {}", build.id)));
     }
