@@ -95,8 +95,8 @@ impl SqliteStorage {
             let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
             match self.backup(&kept) {
                 Ok(()) => break (version, kept),
-                // Another process has just taken the name, for its own copy.
-                Err(_) if kept.exists() => {}
+                // Another process has just taken the name, for its own copy, which may be gone again by now.
+                Err(StorageError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         };
@@ -235,8 +235,9 @@ impl Storage for SqliteStorage {
     }
 
     fn backup(&self, file: &Path) -> Result<()> {
+        let taken = || StorageError::Refused(format!("`{}` is there already", file.display()));
         if file.exists() {
-            return Err(StorageError::Refused(format!("`{}` is there already", file.display())));
+            return Err(taken());
         }
         let unwritable =
             |e: &dyn Display| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display()));
@@ -256,7 +257,10 @@ impl Storage for SqliteStorage {
             return Err(StorageError::Backend(format!("the copy is damaged: {answer}")));
         }
         drop(copy);
-        partial.persist_noclobber(file).map(drop).map_err(|e| unwritable(&e.error))
+        partial.persist_noclobber(file).map(drop).map_err(|e| match e.error.kind() {
+            std::io::ErrorKind::AlreadyExists => taken(),
+            _ => unwritable(&e.error),
+        })
     }
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
