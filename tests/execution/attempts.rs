@@ -143,21 +143,6 @@ fn a_build_that_waits_gives_its_slot_to_others() {
 }
 
 #[test]
-fn what_a_dead_run_left_is_built_from_failed() {
-    let folder = jobs(&[]);
-    let both =
-        "jobs:\n  - { id: first, function: attempts:flaky, args: [1] }\n  - { id: spins, dependencies: [first], ";
-    folder.write("jobs/jobs.yaml", format!("{both}function: attempts:spins }}\n"));
-    Background::until(&folder, &["run", "--deps", "spins"], "spins: build 2 started").kill();
-    folder.write("jobs/jobs.yaml", format!("{both}function: attempts:flaky, args: [1] }}\n"));
-    folder.run(&["build", "rerun", "1", "--from-failed"]).code(0);
-    let builds = folder.json(&["builds"]);
-    let told: Vec<_> = builds.as_array().unwrap().iter().map(|b| (b["job_id"].clone(), b["status"].clone())).collect();
-    let expected = [("first", "SUCCESSFUL"), ("spins", "FAILED"), ("spins", "SUCCESSFUL")];
-    assert_eq!(told, expected.map(|(job, status)| (json!(job), json!(status))));
-}
-
-#[test]
 fn a_build_that_is_taken_up_ends_when_its_time_is_up() {
     let folder =
         jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1h, max: 1h, jitter: false }, \
@@ -184,6 +169,21 @@ fn a_run_takes_up_the_same_build_of_a_dead_process() {
     folder.run(&["run", "other"]).code(0).says("build 1 was interrupted: the process that ran it is gone");
     let build = shown(&folder, "1");
     assert_eq!((&build["status"], kinds(&build)), (&json!("FAILED"), vec![json!("interrupted"), json!("interrupted")]));
+    assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_build_is_taken_up_whatever_the_rest_of_its_run_was() {
+    let folder = jobs(&[
+        "id: first, function: attempts:flaky, args: [1]",
+        "id: spins, function: attempts:spins, dependencies: [first], retry: { attempts: 3, initial: 1ms, max: 1ms }",
+        "id: last, function: attempts:flaky, args: [1], dependencies: [spins]",
+    ]);
+    let attempt = |arguments: &[&str], words: &str| Background::until(&folder, arguments, words).kill();
+    attempt(&["run", "last", "--deps"], "spins: build 2 started");
+    attempt(&["run", "spins", "--deps"], "spins: build 2 attempt 2 of 3 started");
+    // A rerun of that very build goes on with it as well.
+    attempt(&["build", "rerun", "2", "--from-failed"], "spins: build 2 attempt 3 of 3 started");
     assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(2));
 }
 

@@ -7,6 +7,7 @@ mod cancel;
 mod disk;
 mod kept;
 mod many;
+mod rest;
 mod timeouts;
 
 use std::io::BufRead;

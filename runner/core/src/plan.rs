@@ -17,6 +17,7 @@ use crate::job::Job;
 use crate::job::Key;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
+use crate::value::pack;
 
 /// Keys of a job that decide what a build returns; the others may change without making it outdated.
 const DECISIVE_KEYS: &[&str] = &["function", "args", "kwargs", "dependencies", "grants"];
@@ -211,6 +212,17 @@ pub struct Ask<'a> {
     pub pinned: BTreeSet<&'a str>,
 }
 
+impl<'a> Ask<'a> {
+    /// What is built whatever its status is.
+    fn roots(&self, graph: &'a Graph) -> BTreeSet<&'a str> {
+        let mut roots: BTreeSet<&str> = self.targets.iter().copied().collect();
+        if self.revdeps {
+            roots.extend(dependents(graph, self.targets));
+        }
+        roots
+    }
+}
+
 /// What a person asks of one build beside its job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -220,10 +232,73 @@ pub struct Request {
     pub pins: BTreeMap<String, u64>,
     /// The build that is done again.
     pub rerun_of: Option<u64>,
-    /// The jobs that the whole run was asked for, if there is more than this one.
+    /// The run that it is a part of, if that has more than this one.
+    pub run: Asked,
+}
+
+/// What a run was asked for: each of its builds keeps it, so that its rest can be made later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Asked {
+    /// The jobs that were named.
     pub targets: Vec<String>,
-    /// Whether what depends on them was asked for too.
+    /// Whether what they need was to be built where it is missing or outdated.
+    pub deps: bool,
+    /// Whether what depends on them was to be built too.
     pub revdeps: bool,
+    /// The builds that were chosen by hand, by job.
+    pub pins: BTreeMap<String, u64>,
+}
+
+impl Asked {
+    /// What a build config keeps of its run; nothing for a build that was a run by itself.
+    pub fn from_config(config: &Value) -> Option<Self> {
+        let run = config.get("run")?;
+        let Some(Value::List(targets)) = run.get("targets") else {
+            return None;
+        };
+        let is_set = |key: &str| run.get(key) == Some(&Value::Bool(true));
+        let pins = match run.get("pins") {
+            Some(Value::Map(pins)) => pins.as_slice(),
+            _ => &[],
+        };
+        let pin = |(job, build): &(String, Value)| match build {
+            Value::Int(build) => Some((job.clone(), u64::try_from(*build).ok()?)),
+            _ => None,
+        };
+        Some(Self {
+            targets: targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            deps: is_set("deps"),
+            revdeps: is_set("revdeps"),
+            pins: pins.iter().filter_map(pin).collect(),
+        })
+    }
+
+    fn to_value(&self) -> Value {
+        let mut run = vec![("targets".to_owned(), Value::List(self.targets.iter().map(Value::string).collect()))];
+        run.extend(self.deps.then(|| ("deps".to_owned(), Value::Bool(true))));
+        run.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
+        if !self.pins.is_empty() {
+            let pins = self.pins.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into())));
+            run.push(("pins".to_owned(), Value::Map(pins.collect())));
+        }
+        Value::Map(run)
+    }
+}
+
+/// Keys of a build config that tell of its run, and change nothing of the build.
+const RUN_KEYS: &[&str] = &["run", "rerun_of"];
+
+/// Whether two build configs make the same build, whatever runs they are of.
+pub fn same_build(one: &Value, other: &Value) -> bool {
+    let essence = |config: &Value| {
+        let Value::Map(entries) = config else {
+            return pack(config).ok();
+        };
+        let entries = entries.iter().filter(|(key, _)| !RUN_KEYS.contains(&key.as_str()));
+        // As they are stored, since a number that is none is no other's equal.
+        pack(&Value::Map(entries.cloned().collect())).ok()
+    };
+    essence(one).is_some_and(|one| essence(other) == Some(one))
 }
 
 impl Request {
@@ -232,25 +307,27 @@ impl Request {
         let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
         let mut config = vec![("overrides".to_owned(), Value::Map(overrides))];
         config.extend(self.rerun_of.map(|build| ("rerun_of".to_owned(), Value::Int(build.into()))));
-        if !self.targets.is_empty() {
-            let targets = self.targets.iter().map(Value::string).collect();
-            config.push(("targets".to_owned(), Value::List(targets)));
-            config.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
-        }
+        config.extend((!self.run.targets.is_empty()).then(|| ("run".to_owned(), self.run.to_value())));
         config
     }
 }
 
 /// Plans builds.
 pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobStatus) -> Plan {
-    let mut due: BTreeSet<&str> = ask.targets.iter().copied().collect();
-    if ask.revdeps {
-        due.extend(dependents(graph, ask.targets));
-    }
+    planned(graph, ask.deps, ask.roots(graph), |id| !ask.pinned.contains(id), status)
+}
+
+/// A plan of `due`, and with `deps` of what that needs where it is missing or outdated and `free` to be built.
+fn planned<'a>(
+    graph: &'a Graph,
+    deps: bool,
+    mut due: BTreeSet<&'a str>,
+    free: impl Fn(&str) -> bool,
+    status: impl Fn(&str) -> JobStatus,
+) -> Plan {
     let wanted: Vec<&str> = due.iter().copied().collect();
-    let free = |id: &str| !ask.pinned.contains(id);
-    let order = order_where(graph, &wanted, free);
-    if ask.deps {
+    let order = order_where(graph, &wanted, &free);
+    if deps {
         for id in &order {
             let needs = graph.dependencies.get(*id).into_iter().flatten();
             let needs_due = needs.map(String::as_str).any(|need| free(need) && due.contains(need));
@@ -268,27 +345,35 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
-/// What is built again of a run, by what became of each of its jobs: those that failed, and those without a build
-/// that wait for them.
-pub fn from_failed(graph: &Graph, scope: &[&str], became: impl Fn(&str) -> Option<BuildStatus>) -> Plan {
-    let mut again: BTreeSet<&str> = BTreeSet::new();
-    let order = order(graph, scope);
-    for id in &order {
-        let mut needs = graph.dependencies.get(*id).into_iter().flatten();
-        let due = match became(id) {
-            None => needs.any(|need| again.contains(need.as_str())),
-            Some(status) => status == BuildStatus::Failed,
-        };
-        if due {
-            again.insert(id);
-        }
-    }
-    let order: Vec<_> = order.into_iter().filter(|id| again.contains(id)).collect();
-    let waits_for = order.iter().map(|id| {
-        let needs = graph.dependencies.get(*id).into_iter().flatten();
-        ((*id).to_owned(), needs.filter(|need| again.contains(need.as_str())).cloned().collect())
-    });
-    Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
+/// What became of a job in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Became {
+    /// It has a build there.
+    Built(BuildStatus),
+    /// The run took an earlier build of it, so it was not to be built.
+    Used,
+    /// It has no build there, and nothing of the run has used any.
+    Nothing,
+}
+
+/// The rest of a run that has ended, by what became of each job: what failed, what was to be built and was not, and
+/// with `deps` what these need and the run had not come to yet.
+pub fn from_failed<'a>(
+    graph: &'a Graph,
+    ask: &Ask<'a>,
+    became: impl Fn(&str) -> Became,
+    status: impl Fn(&str) -> JobStatus,
+) -> Plan {
+    let roots = ask.roots(graph);
+    let targets: Vec<&str> = roots.iter().copied().collect();
+    let open = |id: &str| match became(id) {
+        Became::Built(status) => status == BuildStatus::Failed,
+        Became::Used => false,
+        Became::Nothing => !ask.pinned.contains(id),
+    };
+    let left = |id: &&str| open(id) && (roots.contains(id) || became(id) != Became::Nothing);
+    let due = order(graph, &targets).into_iter().filter(left).collect();
+    planned(graph, ask.deps, due, open, status)
 }
 
 /// The jobs of `after` that `before` does not have, or that would do something else now.
@@ -402,6 +487,74 @@ mod tests {
         assert_eq!(planned.waits_for["d"], ["b", "c"]);
         let with_deps = plan(&graph, &Ask { deps: true, ..ask }, |_| JobStatus::NotBuilt);
         assert_eq!(with_deps.order, ["a", "b", "x", "c", "d"]);
+    }
+
+    #[test]
+    fn what_a_run_left_is_what_failed_and_what_was_still_to_come() {
+        // `s` of `a`, `b` and `far`; `b` of `base`; `a` has failed, `b` had not begun.
+        let graph = graph(&[
+            ("a", &["used"]),
+            ("b", &["base"]),
+            ("base", &[]),
+            ("far", &[]),
+            ("s", &["a", "b", "far"]),
+            ("t", &["far"]),
+            ("used", &[]),
+        ]);
+        let became = |id: &str| match id {
+            "a" => Became::Built(BuildStatus::Failed),
+            "far" => Became::Built(BuildStatus::Successful),
+            "used" => Became::Used,
+            _ => Became::Nothing,
+        };
+        let ask = Ask { targets: &["s", "t"], deps: true, ..Ask::default() };
+        let rest = |ask: &Ask<'_>, status: JobStatus| from_failed(&graph, ask, became, |_| status.clone());
+        let missing = rest(&ask, JobStatus::NotBuilt);
+        assert_eq!(missing.order, ["a", "base", "b", "s", "t"]);
+        assert_eq!(
+            (missing.waits_for["s"].as_slice(), missing.waits_for["t"].len()),
+            (&["a", "b"].map(String::from)[..], 0)
+        );
+        assert_eq!(rest(&ask, JobStatus::Success).order, ["a", "s", "t"]);
+        let pinned = Ask { pinned: BTreeSet::from(["b"]), ..ask.clone() };
+        assert_eq!(rest(&pinned, JobStatus::NotBuilt).order, ["a", "s", "t"]);
+        let named = Ask { targets: &["s"], deps: false, ..ask.clone() };
+        assert_eq!(rest(&named, JobStatus::NotBuilt).order, ["a", "s"]);
+        let dependents = Ask { targets: &["far"], revdeps: true, ..Ask::default() };
+        assert_eq!(rest(&dependents, JobStatus::NotBuilt).order, ["a", "s", "t"]);
+        let done = from_failed(&graph, &ask, |_| Became::Built(BuildStatus::Successful), |_| JobStatus::NotBuilt);
+        assert!(done.order.is_empty());
+    }
+
+    #[test]
+    fn what_lies_between_two_targets_is_built_with_deps_only() {
+        let graph = graph(&[("a", &[]), ("between", &["a"]), ("z", &["between"])]);
+        let became = |id: &str| match id {
+            "a" => Became::Built(BuildStatus::Failed),
+            "z" => Became::Built(BuildStatus::Successful),
+            _ => Became::Used,
+        };
+        let ask = Ask { targets: &["a", "z"], ..Ask::default() };
+        assert_eq!(from_failed(&graph, &ask, became, |_| JobStatus::NotBuilt).order, ["a"]);
+    }
+
+    #[test]
+    fn a_run_is_read_as_it_was_written_and_changes_nothing_of_its_builds() {
+        let pins = BTreeMap::from([("a".to_owned(), 7)]);
+        let run = Asked { targets: vec!["s".to_owned()], deps: true, revdeps: true, pins };
+        let part = |request: Request| Value::Map(request.to_config());
+        let whole = part(Request { run: run.clone(), rerun_of: Some(3), ..Request::default() });
+        assert_eq!(Asked::from_config(&whole), Some(run));
+        let alone = part(Request::default());
+        assert_eq!(Asked::from_config(&alone), None);
+        assert!(same_build(&whole, &alone));
+        let number = Key { name: "n".to_owned(), span: crate::diagnostic::Span::default() };
+        let other = |n: f64| {
+            let overrides = vec![(number.clone(), Arg::literal(Value::Float(n)))];
+            part(Request { overrides, ..Request::default() })
+        };
+        assert!(!same_build(&other(1.0), &alone));
+        assert!(same_build(&other(f64::NAN), &other(f64::NAN)));
     }
 
     #[test]

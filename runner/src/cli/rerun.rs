@@ -1,11 +1,16 @@
 //! `build rerun`: does a build again, as it was, as its job is now, or with other arguments; or the rest of a run.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use clap::Args;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::plan;
+use jobcontrol_core::plan::Ask;
+use jobcontrol_core::plan::Asked;
+use jobcontrol_core::plan::Became;
+use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plan::Request;
 use jobcontrol_core::storage::BuildFilter;
@@ -14,14 +19,15 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::stored;
 use jobcontrol_core::types::same_name;
-use jobcontrol_core::value::Value;
 
 use super::error::CliError;
 use super::render::Out;
+use super::run::Sound;
 use super::run::arm;
 use super::run::carry_out;
 use super::run::overrides_of;
 use super::run::sound;
+use super::run::without_broken;
 use crate::app::App;
 use crate::execute::catalog::Catalog;
 use crate::execute::pins::usable;
@@ -39,8 +45,8 @@ pub(super) struct RerunArgs {
     /// As its job is now, with the latest builds of its dependencies
     #[arg(long, group = "how")]
     latest: bool,
-    /// All that failed in the run that the build belongs to, and what waited for it, as these jobs are now; what
-    /// succeeded in that run is used as it is
+    /// All that failed in the run that the build belongs to, and what it had not come to, as these jobs are now;
+    /// what succeeded in that run is used as it is
     #[arg(long, group = "how", conflicts_with = "args")]
     from_failed: bool,
     /// Give an argument another value: as text where the parameter is a string, else as YAML
@@ -61,7 +67,8 @@ struct Ready {
 pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliError> {
     let storage = app.storage(true)?;
     let build = storage.get_build(args.build)?;
-    if !build.finished {
+    let gone = build.owner.as_ref().is_some_and(|owner| !is_alive(&app.settings.store, owner));
+    if !build.finished && !gone {
         return Err(CliError::Usage(format!("build {} has not finished", build.id)));
     }
     let ready = match args {
@@ -118,54 +125,82 @@ fn from_failed(app: &App, storage: &dyn Storage, build: &Build) -> Result<Ready,
     let Some(owner) = &build.owner else {
         return Err(CliError::Usage(format!("build {} belongs to no run", build.id)));
     };
-    let targets: Vec<String> = match build.config.get("targets") {
-        Some(Value::List(targets)) => targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => vec![build.job_id.clone()],
-    };
-    let revdeps = build.config.get("revdeps") == Some(&Value::Bool(true));
+    if is_alive(&app.settings.store, owner) {
+        let message = "goes on; what is left of it is known when it has ended";
+        return Err(CliError::Usage(format!("the run of build {} {message}", build.id)));
+    }
+    let alone = || Asked { targets: vec![build.job_id.clone()], ..Asked::default() };
+    let asked = Asked::from_config(&build.config).unwrap_or_else(alone);
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
-    let targets_now: Vec<&str> = targets.iter().map(String::as_str).collect();
-    sound(&catalog, &targets_now)?;
-    let mut scope = targets_now.clone();
-    if revdeps {
-        let fits = |id: &&str| catalog.graph.problems_of([*id]).is_empty();
-        scope.extend(plan::dependents(&catalog.graph, &targets_now).into_iter().filter(fits));
+    let targets: Vec<&str> = asked.targets.iter().map(String::as_str).collect();
+    sound(&catalog, &targets)?;
+    let Sound { graph, .. } = without_broken(&catalog, &targets, asked.revdeps);
+    let mut scope = targets.clone();
+    if asked.revdeps {
+        scope.extend(plan::dependents(&graph, &targets));
     }
-    let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
-    for id in catalog.graph.closure(scope.iter().copied()) {
-        let of_run = BuildFilter {
-            owner: Some(owner.clone()),
-            order: Order::Desc,
-            limit: 1,
-            brief: true,
-            ..BuildFilter::job(id)
-        };
-        builds.extend(storage.get_job_builds(&of_run)?.into_iter().map(|build| (id, build)));
-    }
-    // What a process left that is gone has failed, though nobody has said so yet.
-    let gone = !is_alive(&app.settings.store, owner);
-    let became = |build: &Build| if gone && !build.finished { BuildStatus::Failed } else { build.status() };
-    let plan = plan::from_failed(&catalog.graph, &scope, |id| builds.get(id).map(became));
+    let so_far = SoFar::new(storage, graph.closure(scope), owner)?;
+    let statuses = if asked.deps { app.statuses(&catalog, storage)? } else { BTreeMap::new() };
+    let status = |id: &str| statuses.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
+    let pinned = asked.pins.keys().map(String::as_str).collect();
+    let ask = Ask { targets: &targets, deps: asked.deps, revdeps: asked.revdeps, pinned };
+    let plan = plan::from_failed(&graph, &ask, |id| so_far.became(id), status);
     if plan.order.is_empty() {
-        return Err(CliError::Usage(format!("nothing has failed in the run of build {}", build.id)));
+        return Err(CliError::Usage(format!(
+            "nothing has failed in the run of build {}, and nothing is left",
+            build.id
+        )));
     }
-    let again = |id: &str| plan.waits_for.contains_key(id);
     let request = |id: &String| {
-        let before = builds.get(id.as_str());
-        let needs = catalog.graph.dependencies.get(id).into_iter().flatten();
-        let pins = needs.filter(|need| !again(need)).filter_map(|need| {
-            // What it used in that run, or would have used.
-            let used =
-                before.and_then(|build| build.pins().into_iter().find(|pin| pin.job == *need)).map(|pin| pin.build);
-            let built = || builds.get(need.as_str()).filter(|b| b.status() == BuildStatus::Successful).map(|b| b.id);
-            Some((need.clone(), used.or_else(built)?))
-        });
-        let rerun_of = before.map(|build| build.id);
-        (
-            id.clone(),
-            Request { pins: pins.collect(), rerun_of, targets: targets.clone(), revdeps, ..Request::default() },
-        )
+        let needs = graph.dependencies.get(id).into_iter().flatten();
+        let settled = needs.filter(|need| !plan.waits_for.contains_key(*need));
+        let used = |need: &String| so_far.used(id, need).or_else(|| asked.pins.get(need).copied());
+        let pins = settled.filter_map(|need| Some((need.clone(), used(need)?))).collect();
+        let rerun_of = so_far.builds.get(id).map(|build| build.id);
+        (id.clone(), Request { pins, rerun_of, run: asked.clone(), ..Request::default() })
     };
     let requests = plan.order.iter().map(request).collect();
     Ok(Ready { catalog, plan, requests })
+}
+
+/// A run that has ended: the newest build of each of its jobs, and which builds they used.
+struct SoFar {
+    builds: BTreeMap<String, Build>,
+    used: BTreeMap<String, u64>,
+}
+
+impl SoFar {
+    fn new(storage: &dyn Storage, scope: BTreeSet<&str>, owner: &str) -> Result<Self, CliError> {
+        let mut builds = BTreeMap::new();
+        for id in scope {
+            let of_run = BuildFilter {
+                owner: Some(owner.to_owned()),
+                order: Order::Desc,
+                limit: 1,
+                brief: true,
+                ..BuildFilter::job(id)
+            };
+            builds.extend(storage.get_job_builds(&of_run)?.into_iter().map(|build| (id.to_owned(), build)));
+        }
+        let used = builds.values().flat_map(Build::pins).map(|pin| (pin.job, pin.build)).collect();
+        Ok(Self { builds, used })
+    }
+
+    fn became(&self, id: &str) -> Became {
+        match self.builds.get(id) {
+            // What a process left that is gone has failed, though nobody has said so yet.
+            Some(build) if !build.finished => Became::Built(BuildStatus::Failed),
+            Some(build) => Became::Built(build.status()),
+            None if self.used.contains_key(id) => Became::Used,
+            None => Became::Nothing,
+        }
+    }
+
+    /// The build of `need` that `id` used in this run, or would have used.
+    fn used(&self, id: &str, need: &str) -> Option<u64> {
+        let own = self.builds.get(id).and_then(|build| build.pins().into_iter().find(|pin| pin.job == need));
+        let built = || self.builds.get(need).filter(|build| build.status() == BuildStatus::Successful);
+        let built = || built().map(|build| build.id);
+        own.map(|pin| pin.build).or_else(built).or_else(|| self.used.get(need).copied())
+    }
 }

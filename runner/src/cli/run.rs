@@ -8,6 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::Graph;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::collected;
@@ -17,6 +18,7 @@ use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::plan;
 use jobcontrol_core::plan::Ask;
+use jobcontrol_core::plan::Asked;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plan::Request;
@@ -84,7 +86,7 @@ pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> 
     let mut requests = overrides(&catalog, &targets, &args.args)?;
     let pins = pins(app, &catalog, &targets, &args.pins)?;
     let Decided { plan, refused } = decide(app, &catalog, &targets, args, &pins)?;
-    ask_for(&catalog, &plan, &targets, args.revdeps, &pins, &mut requests)?;
+    ask_for(&catalog, &plan, &targets, args, &pins, &mut requests)?;
     arm(out, &catalog, &plan, args.yes_protected)?;
     let shown: Vec<&str> = if args.revdeps { plan.order.iter().map(String::as_str).collect() } else { targets };
     let code = carry_out(app, out, catalog, &plan, requests, &shown)?;
@@ -225,6 +227,26 @@ pub(super) struct Decided {
     pub(super) refused: Vec<String>,
 }
 
+/// A graph in which all that depends on the targets can be built.
+pub(super) struct Sound {
+    pub(super) graph: Graph,
+    pub(super) refused: Vec<String>,
+}
+
+/// Takes out of a graph what depends on `targets` and cannot be built, where that is asked for: it stops only itself,
+/// and what depends on it depends on a broken graph too.
+pub(super) fn without_broken(catalog: &Catalog, targets: &[&str], revdeps: bool) -> Sound {
+    let mut graph = catalog.graph.clone();
+    let mut refused = Vec::new();
+    if revdeps {
+        let broken = |id: &&str| !catalog.graph.problems_of([*id]).is_empty() || !catalog.graph.jobs.contains_key(*id);
+        let dependents = plan::dependents(&catalog.graph, targets);
+        refused = dependents.into_iter().filter(broken).map(str::to_owned).collect();
+        graph.dependencies.retain(|id, _| !refused.contains(id));
+    }
+    Sound { graph, refused }
+}
+
 pub(super) fn decide(
     app: &App,
     catalog: &Catalog,
@@ -232,15 +254,7 @@ pub(super) fn decide(
     args: &RunArgs,
     pins: &BTreeMap<String, Build>,
 ) -> Result<Decided, CliError> {
-    let mut graph = catalog.graph.clone();
-    let mut refused = Vec::new();
-    if args.revdeps {
-        // What cannot be built stops only itself, and what depends on it depends on a broken graph too.
-        let broken = |id: &&str| !catalog.graph.problems_of([*id]).is_empty() || !catalog.graph.jobs.contains_key(*id);
-        let dependents = plan::dependents(&catalog.graph, targets);
-        refused = dependents.into_iter().filter(broken).map(str::to_owned).collect();
-        graph.dependencies.retain(|id, _| !refused.contains(id));
-    }
+    let Sound { graph, refused } = without_broken(catalog, targets, args.revdeps);
     let pinned = pins.keys().map(String::as_str).collect();
     let ask = Ask { targets, deps: args.deps, revdeps: args.revdeps, pinned };
     let statuses = if args.deps { app.statuses(catalog, &*app.storage(true)?)? } else { BTreeMap::new() };
@@ -253,10 +267,16 @@ pub(super) fn ask_for(
     catalog: &Catalog,
     plan: &Plan,
     targets: &[&str],
-    revdeps: bool,
+    args: &RunArgs,
     pins: &BTreeMap<String, Build>,
     requests: &mut Requests,
 ) -> Result<(), CliError> {
+    let run = Asked {
+        targets: targets.iter().map(|id| (*id).to_owned()).collect(),
+        deps: args.deps,
+        revdeps: args.revdeps,
+        pins: pins.iter().map(|(job, build)| (job.clone(), build.id)).collect(),
+    };
     let mut unused: Vec<&str> = pins.keys().map(String::as_str).collect();
     for id in &plan.order {
         let needs = catalog.graph.dependencies.get(id).into_iter().flatten();
@@ -268,9 +288,7 @@ pub(super) fn ask_for(
             requests.entry(id.clone()).or_default().pins = own;
         }
         if plan.order.len() > 1 {
-            let request = requests.entry(id.clone()).or_default();
-            request.targets = targets.iter().map(|id| (*id).to_owned()).collect();
-            request.revdeps = revdeps;
+            requests.entry(id.clone()).or_default().run = run.clone();
         }
     }
     match unused.first() {

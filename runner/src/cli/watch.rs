@@ -225,7 +225,7 @@ impl Rounds<'_> {
         let mut requests = overrides(catalog, targets, given)?;
         let pins = BTreeMap::new();
         let Decided { plan, refused } = decide(app, catalog, targets, args, &pins)?;
-        ask_for(catalog, &plan, targets, args.revdeps, &pins, &mut requests)?;
+        ask_for(catalog, &plan, targets, args, &pins, &mut requests)?;
         let guarded = plan.order.iter().filter(|id| catalog.graph.jobs[*id].job.protected);
         let guarded: Vec<String> = guarded.cloned().collect();
         // Who armed a job for this watch has done so for each of its rounds.

@@ -20,6 +20,7 @@ use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::plan::Request;
+use jobcontrol_core::plan::same_build;
 use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::StorageError;
@@ -31,6 +32,7 @@ use jobcontrol_core::types::resolve;
 use jobcontrol_core::types::to_text;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
+use jobcontrol_core::value::unpack;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
@@ -115,8 +117,8 @@ pub struct Interrupted {
     pub started: Timestamp,
     /// When the next is due.
     pub due: Timestamp,
-    /// The packed build config.
-    pub config: Vec<u8>,
+    /// The build config.
+    pub config: Value,
     /// SHA-256 of the plugin.
     pub plugin: Option<String>,
 }
@@ -193,7 +195,7 @@ impl Executor {
                 (args, pack_config(&prepared.checked, &pins, request)?)
             }
         };
-        if let Some(build) = self.interrupted(prepared, &config) {
+        if let Some(build) = self.interrupted(prepared, request, &config) {
             let Interrupted { id, attempt, started, due, .. } = build;
             return Ok(Created { id, args, attempt, started: Some(started), due: Some(due) });
         }
@@ -248,12 +250,19 @@ impl Executor {
         Ok(ended)
     }
 
-    /// An interrupted build that is what a new one would be.
-    fn interrupted(&self, prepared: &Prepared, config: &[u8]) -> Option<Interrupted> {
+    /// An interrupted build that is what a new one would be, in whatever run it began.
+    fn interrupted(&self, prepared: &Prepared, request: &Request, config: &[u8]) -> Option<Interrupted> {
         let mut interrupted = lock(&self.interrupted);
+        if interrupted.is_empty() {
+            return None;
+        }
+        let config = unpack(config).ok()?;
         let same = |build: &Interrupted| {
+            // Who asks for a build again shall find whose it is.
+            let again = |of: u64| of == build.id || build.config.get("rerun_of") == Some(&Value::Int(of.into()));
             *build.job_id == *prepared.job_id
-                && build.config == config
+                && same_build(&build.config, &config)
+                && request.rerun_of.is_none_or(again)
                 && build.plugin.as_deref() == Some(&*prepared.checked.plugin.digest)
         };
         let at = interrupted.iter().position(same)?;

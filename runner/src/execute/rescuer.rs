@@ -86,7 +86,7 @@ fn take(storage: &dyn Storage, build: &Build, owner: &Arc<str>) -> Result<Option
         }
         None => return Ok(None),
     };
-    let (Some(started), Ok(config)) = (build.start_time, storage.pack(&build.config)) else {
+    let Some(started) = build.start_time else {
         return Ok(None);
     };
     let (exception, exception_tb) = storage.pack_exception(interrupted());
@@ -100,6 +100,7 @@ fn take(storage: &dyn Storage, build: &Build, owner: &Arc<str>) -> Result<Option
         Err(error) => return Err(error),
     }
     let (job_id, attempts, plugin) = (build.job_id.clone(), retry.attempts, build.plugin.clone());
+    let config = build.config.clone();
     Ok(Some(Interrupted { id, job_id, attempt: build.attempt, attempts, started, due, config, plugin }))
 }
 
