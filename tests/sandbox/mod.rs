@@ -8,6 +8,7 @@ mod grants;
 mod hostile;
 mod kinds;
 mod limits;
+mod loading;
 mod plugins;
 mod stopping;
 mod types;

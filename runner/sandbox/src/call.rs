@@ -1,10 +1,8 @@
 //! A function and its arguments to an outcome: a fresh store for each attempt.
 
-use std::collections::HashMap;
 use std::future::Future;
+use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -50,6 +48,8 @@ use crate::limits::Limiter;
 use crate::limits::hit;
 use crate::loader::Compiler;
 use crate::loader::Loaded;
+use crate::once::Gate;
+use crate::once::OncePerKey;
 use crate::traceback;
 use crate::transfer::Args;
 use crate::transfer::FUEL;
@@ -67,6 +67,10 @@ const COUNTED: &str = "resource limit exceeded: ";
 /// call stack first.
 const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
 
+/// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may take
+/// `limits::COMPILE_MEMORY`, and one that takes its whole time holds up no other.
+const COMPILING: usize = 2;
+
 /// Plugins ready to be called.
 pub struct Sandbox {
     engine: Engine,
@@ -75,7 +79,8 @@ pub struct Sandbox {
     ticker: Ticker,
     compiler: Compiler,
     clock: Arc<dyn Clock>,
-    loaded: Mutex<HashMap<Arc<str>, Linked>>,
+    loaded: OncePerKey<Linked, SandboxError>,
+    compiling: Gate,
 }
 
 /// A plugin's code with its imports.
@@ -168,7 +173,9 @@ impl Sandbox {
         let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
         let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
-        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded: Mutex::default() })
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
+        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded, compiling })
     }
 
     /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
@@ -178,21 +185,13 @@ impl Sandbox {
     /// As [`Compiler`] says, or a plugin that asks for what the host does not offer.
     pub fn function(&self, plugin: &Plugin, signature: &Signature) -> Result<Function, SandboxError> {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
-        // Held while compiling, so that two builds of one plugin do not both compile it.
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let linked = match loaded.get(&plugin.digest) {
-            Some(linked) => linked.clone(),
-            None => {
-                let linked = match self.compiler.load(&self.engine, plugin)? {
-                    Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
-                    Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
-                };
-                let linked = linked.map_err(|e| failed(format!("{e:#}")))?;
-                loaded.insert(Arc::clone(&plugin.digest), linked.clone());
-                linked
-            }
-        };
-        drop(loaded);
+        let linked = self.loaded.get_or_make(&plugin.digest, || {
+            let linked = match self.compiler.load(&self.engine, plugin, &self.compiling)? {
+                Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
+                Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
+            };
+            linked.map_err(|e| failed(format!("{e:#}")))
+        })?;
         let code = match linked {
             Linked::Component(pre) => {
                 let export = find_export(pre.component(), signature)

@@ -6,7 +6,7 @@
 //! - `signature`: what a plugin's binary says of itself, without compiling
 //! - `lookalike`: what a file is that is no plugin
 //! - `guard`: decoders over bytes that nobody vouches for
-//! - `loader`, `cache`: compiled code, from the cache or from a child process
+//! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `call`, `command`: a function and its arguments to an outcome
 //! - `transfer`: values of the house into and out of a guest's memory
@@ -30,6 +30,7 @@ mod limits;
 mod loader;
 mod lookalike;
 mod numeric;
+mod once;
 mod signature;
 mod traceback;
 mod transfer;

@@ -31,6 +31,7 @@ use crate::componentize;
 use crate::componentize::form;
 use crate::componentize::is_wat;
 use crate::engine;
+use crate::once::Gate;
 
 /// How the child says that its time was up.
 const TIMED_OUT: i32 = 75;
@@ -55,12 +56,12 @@ pub(crate) enum Loaded {
 }
 
 impl Compiler {
-    /// The compiled code of a plugin.
+    /// The compiled code of a plugin. Who has to compile it goes through `gate`.
     ///
     /// # Errors
     ///
     /// A cache folder that is not the user's own, a plugin that cannot be compiled within the limits, or a full disk.
-    pub(crate) fn load(&self, engine: &Engine, plugin: &Plugin) -> Result<Loaded, SandboxError> {
+    pub(crate) fn load(&self, engine: &Engine, plugin: &Plugin, gate: &Gate) -> Result<Loaded, SandboxError> {
         let cache = Cache::open(&self.cache, fingerprint(engine)).map_err(SandboxError::Cache)?;
         let key = key(plugin);
         // An entry that is damaged, or of another engine, is made anew.
@@ -69,8 +70,10 @@ impl Compiler {
         }
         let shown = plugin.path.display();
         let refused = |what: String| SandboxError::Plugin(format!("`{shown}` {what}"));
+        let place = gate.enter();
         let form = form(&plugin.bytes, &plugin.path).map_err(|(_, what)| refused(what))?;
         let entry = self.compile(&cache, &key, &plugin.path, &form.binary)?;
+        drop(place);
         deserialize(engine, &entry, plugin.kind).map_err(|e| refused(format!("cannot be loaded: {e:#}")))
     }
 
