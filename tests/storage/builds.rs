@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::build::Cause;
 use jobcontrol_core::build::Failure;
+use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::storage::BuildFilter;
@@ -229,16 +231,18 @@ fn order_is_ascending_and_limit_100_where_nobody_says(store: &dyn Storage, _: &M
 
 fn brief_leaves_out_what_can_be_large(store: &dyn Storage, _: &ManualClock) {
     let id = store.create_build("a", &config()).unwrap();
-    let mut failure = Failure::new("error", "no orders");
-    failure.frames.push(jobcontrol_core::build::Frame::default());
+    let head = Failure::new("error", "no orders");
+    let (frames, causes) = (vec![Frame::default()], vec![Cause::default()]);
+    let failure = Failure { value: Some(config()), causes, frames, ..head.clone() };
     let failed =
         Finish { success: Some(false), retval: Some(Value::Int(1)), exception: Some(failure), ..Finish::default() };
     store.finish_build(id, failed).unwrap();
     let whole = store.get_build(id).unwrap();
     let brief = store.get_job_builds(&BuildFilter { brief: true, ..BuildFilter::default() }).unwrap();
     assert_eq!(whole.exception_tb.len(), 1);
-    let expected = Build { retval: None, exception_tb: Vec::new(), retval_type: None, ..whole };
-    assert_eq!(brief, [expected]);
+    let expected =
+        Build { retval: None, exception: Some(head), exception_tb: Vec::new(), retval_type: None, ..whole.clone() };
+    assert_eq!((&brief[..], whole.brief()), (&[expected.clone()][..], expected));
 }
 
 fn the_latest_successful_build_is_neither_skipped_nor_failed(store: &dyn Storage, _: &ManualClock) {

@@ -68,10 +68,12 @@ impl Build {
         }
     }
 
-    /// The build without what can be large: return value with its type, and traceback.
+    /// The build without what can be large: return value with its type, traceback, and all of a failure but its kind
+    /// and message.
     #[must_use]
     pub fn brief(self) -> Self {
-        Self { retval: None, retval_type: None, exception_tb: Vec::new(), ..self }
+        let exception = self.exception.map(|failure| Failure::new(failure.kind, failure.message));
+        Self { retval: None, retval_type: None, exception, exception_tb: Vec::new(), ..self }
     }
 
     /// How many attempts it may have, by its config.

@@ -30,6 +30,7 @@ use crate::value::Value;
 
 pub use pack::pack_finish;
 pub use pack::pack_record;
+pub use pack::unpack_brief_failure;
 pub use pack::unpack_failure;
 pub use pack::unpack_frames;
 pub use pack::unpack_record;
@@ -92,7 +93,7 @@ pub struct BuildFilter {
     pub order: Order,
     /// How many at most.
     pub limit: u64,
-    /// Leaves out return value and traceback, which can be large.
+    /// Leaves out what can be large: return value, traceback, and all of a failure but its kind and message.
     pub brief: bool,
 }
 

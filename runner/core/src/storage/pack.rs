@@ -1,7 +1,14 @@
 //! Failures, ends of builds and log records as they are stored, and back.
 
+use std::fmt;
+use std::fmt::Display;
+
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::de::MapAccess;
+use serde::de::Visitor;
 
 use crate::build::Failure;
 use crate::build::Frame;
@@ -70,8 +77,50 @@ fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
 
 /// Reads a packed failure; where that fails, one that says so.
 pub fn unpack_failure(bytes: &[u8]) -> Failure {
-    rmp_serde::from_slice(bytes)
-        .unwrap_or_else(|error| Failure::new("unknown", format!("the stored failure could not be read: {error}")))
+    rmp_serde::from_slice(bytes).unwrap_or_else(|error| unreadable(&error))
+}
+
+/// Reads kind and message of a packed failure. What follows them, which can be large, is neither read nor held.
+pub fn unpack_brief_failure(bytes: &[u8]) -> Failure {
+    let mut head = Head::default();
+    let read = rmp_serde::Deserializer::from_read_ref(bytes).deserialize_map(&mut head);
+    match (head.kind, head.message, read) {
+        // With both of them found, the rest was left where it was, which the reader takes for a mistake.
+        (Some(kind), Some(message), _) => Failure::new(kind, message),
+        (_, _, Err(error)) => unreadable(&error),
+        (_, _, Ok(())) => unreadable(&"kind or message is missing"),
+    }
+}
+
+fn unreadable(error: &dyn Display) -> Failure {
+    Failure::new("unknown", format!("the stored failure could not be read: {error}"))
+}
+
+/// What a failure begins with.
+#[derive(Default)]
+struct Head {
+    kind: Option<String>,
+    message: Option<String>,
+}
+
+impl<'de> Visitor<'de> for &mut Head {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a failure")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while self.kind.is_none() || self.message.is_none() {
+            match map.next_key::<&str>()? {
+                Some("kind") => self.kind = Some(map.next_value()?),
+                Some("message") => self.message = Some(map.next_value()?),
+                Some(_) => drop(map.next_value::<IgnoredAny>()?),
+                None => break,
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads a packed traceback; where that fails, one frame that says so.
@@ -116,4 +165,32 @@ pub fn unpack_record(row: &LogRow) -> NewRecord {
     }
     let PackedRecord { message, target, fields, .. } = packed;
     NewRecord { created: row.created, level: row.level, message, target, fields, failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_start_of_a_failure_is_read_whatever_follows_it() {
+        let failure = Failure { value: Some(Value::List(vec![Value::Int(1); 9])), ..Failure::new("error", "no") };
+        let (packed, _) = pack_failure(failure);
+        let head = Failure::new("error", "no");
+        assert_eq!(unpack_brief_failure(&packed), head);
+        assert_eq!(unpack_brief_failure(&packed[..packed.len() - 8]), head);
+        let unknown = unpack_brief_failure(&packed[..8]);
+        assert_eq!(unknown.kind, "unknown");
+        assert!(unknown.message.starts_with("the stored failure could not be read: "), "{unknown:?}");
+        let nothing = rmp_serde::to_vec_named(&Value::entry("value", Value::Null)).unwrap();
+        assert!(unpack_brief_failure(&nothing).message.ends_with("kind or message is missing"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+            let _ = unpack_brief_failure(&bytes);
+        }
+    }
 }

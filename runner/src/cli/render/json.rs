@@ -20,7 +20,8 @@ use serde::ser::SerializeMap;
 #[derive(Serialize)]
 pub(crate) struct BuildJson<'a> {
     #[serde(flatten)]
-    brief: BriefJson<'a>,
+    state: StateJson<'a>,
+    exception: Option<FailureJson<'a>>,
     owner: Option<&'a str>,
     config: Json<'a>,
     retval: Option<Json<'a>>,
@@ -70,7 +71,8 @@ impl<'a> AttemptJson<'a> {
 impl<'a> BuildJson<'a> {
     pub(crate) fn new(build: &'a Build, details: Option<Details<'a>>) -> Self {
         Self {
-            brief: BriefJson::new(build),
+            state: StateJson::new(build),
+            exception: build.exception.as_ref().map(FailureJson),
             owner: build.owner.as_deref(),
             config: Json(&build.config),
             retval: build.retval.as_ref().map(Json),
@@ -93,6 +95,28 @@ impl<'a> BuildJson<'a> {
 /// A build in a list, without what can be large.
 #[derive(Serialize)]
 pub(crate) struct BriefJson<'a> {
+    #[serde(flatten)]
+    state: StateJson<'a>,
+    exception: Option<HeadJson<'a>>,
+}
+
+impl<'a> BriefJson<'a> {
+    pub(crate) fn new(build: &'a Build) -> Self {
+        let head = |failure: &'a Failure| HeadJson { kind: &failure.kind, message: &failure.message };
+        Self { state: StateJson::new(build), exception: build.exception.as_ref().map(head) }
+    }
+}
+
+/// What a failure is in a list.
+#[derive(Serialize)]
+struct HeadJson<'a> {
+    kind: &'a str,
+    message: &'a str,
+}
+
+/// What every view of a build has.
+#[derive(Serialize)]
+struct StateJson<'a> {
     id: u64,
     job_id: &'a str,
     status: BuildStatus,
@@ -108,11 +132,10 @@ pub(crate) struct BriefJson<'a> {
     cancel: Option<&'a str>,
     plugin: Option<&'a str>,
     rerun_of: Option<u64>,
-    exception: Option<FailureJson<'a>>,
 }
 
-impl<'a> BriefJson<'a> {
-    pub(crate) fn new(build: &'a Build) -> Self {
+impl<'a> StateJson<'a> {
+    fn new(build: &'a Build) -> Self {
         Self {
             id: build.id,
             job_id: &build.job_id,
@@ -129,7 +152,6 @@ impl<'a> BriefJson<'a> {
             cancel: build.cancel.as_deref(),
             plugin: build.plugin.as_deref(),
             rerun_of: build.rerun_of(),
-            exception: build.exception.as_ref().map(FailureJson),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHi
     let sql = format!("SELECT {BRIEF} FROM build WHERE id IN (SELECT value FROM json_each(?1))");
     let builds = db
         .prepare_cached(&sql)?
-        .query_map([wanted], |row| Ok((row.get::<_, i64>(0)?, rows::build(row)?)))?
+        .query_map([wanted], |row| Ok((row.get::<_, i64>(0)?, rows::brief(row)?)))?
         .collect::<rusqlite::Result<HashMap<_, _>>>()?;
     moment.finish()?;
     let build = |id: Option<i64>| id.and_then(|id| builds.get(&id).cloned());

@@ -264,7 +264,9 @@ impl Storage for SqliteStorage {
     }
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
-        let (columns, mut conditions, mut values) = (if filter.brief { BRIEF } else { BUILD }, Vec::new(), Vec::new());
+        type Read = fn(&rusqlite::Row<'_>) -> rusqlite::Result<Build>;
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let (columns, row) = if filter.brief { (BRIEF, rows::brief as Read) } else { (BUILD, rows::build as Read) };
         if let Some(job) = &filter.job_id {
             values.push(Sql::Text(job.clone()));
             conditions.push(format!("job_id = ?{}", values.len()));
@@ -290,7 +292,7 @@ impl Storage for SqliteStorage {
         values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
         let limit = values.len();
         let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
-        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::build)?.collect())
+        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), row)?.collect())
     }
 
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {

@@ -2,6 +2,7 @@
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::progress::Progress;
@@ -16,6 +17,7 @@ use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::Written;
+use jobcontrol_core::storage::unpack_brief_failure;
 use jobcontrol_core::storage::unpack_failure;
 use jobcontrol_core::storage::unpack_frames;
 use jobcontrol_core::storage::unpack_record;
@@ -287,16 +289,26 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type, \
      coalesce(attempt_time, start_time), retry_time, cancel";
 
-/// The same without return value and traceback, which can be large.
+/// The same without return value and traceback, which can be large. [`brief`] reads only the start of the failure.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL, \
      coalesce(attempt_time, start_time), retry_time, cancel";
 
-/// A row of [`BUILD`] or [`BRIEF`].
+/// A row of [`BUILD`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
+    read(row, unpack_failure)
+}
+
+/// A row of [`BRIEF`].
+pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<Build> {
+    read(row, unpack_brief_failure)
+}
+
+fn read(row: &Row<'_>, failure: fn(&[u8]) -> Failure) -> rusqlite::Result<Build> {
+    let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob_or_null()?);
     let time = |at: usize| row.get::<_, Option<i64>>(at).map(|t| t.map(Timestamp));
-    let value = |bytes: Vec<u8>| {
-        value::unpack(&bytes).unwrap_or_else(|error| Value::String(format!("could not be read: {error}")))
+    let value = |bytes: &[u8]| {
+        value::unpack(bytes).unwrap_or_else(|error| Value::String(format!("could not be read: {error}")))
     };
     Ok(Build {
         id: row.get(0)?,
@@ -312,10 +324,10 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
         attempt: row.get(10)?,
         plugin: row.get(11)?,
         retval_digest: row.get(12)?,
-        config: row.get::<_, Option<Vec<u8>>>(13)?.map_or(Value::Null, value),
-        retval: row.get::<_, Option<Vec<u8>>>(14)?.map(value),
-        exception: row.get::<_, Option<Vec<u8>>>(15)?.map(|bytes| unpack_failure(&bytes)),
-        exception_tb: row.get::<_, Option<Vec<u8>>>(16)?.map(|bytes| unpack_frames(&bytes)).unwrap_or_default(),
+        config: blob(13)?.map_or(Value::Null, value),
+        retval: blob(14)?.map(value),
+        exception: blob(15)?.map(failure),
+        exception_tb: blob(16)?.map(unpack_frames).unwrap_or_default(),
         retval_type: row.get(17)?,
         attempt_time: time(18)?,
         retry_time: time(19)?,
