@@ -55,3 +55,33 @@ fn a_build_whose_cleanup_fails_stays_unless_forced() {
         .says("warning: build 1: its cleanup_function");
     folder.run(&["build", "show", "1"]).code(4);
 }
+
+#[test]
+fn nothing_uses_a_build_whose_cleanup_has_begun() {
+    let folder = made(99).file("jobs/user.yaml", "{ id: user, function: hooks:same, args: [!retval made] }");
+    folder.run(&["run", "made"]).code(0);
+    let mut cleaning = folder.start(&["build", "delete", "1"]);
+    let deleting = || folder.json(&["build", "show", "1"])["deleting"] == true;
+    while !deleting() {
+        assert_eq!(cleaning.try_wait().expect("its state"), None, "the cleanup never ends by itself");
+    }
+    let pinned = ["run", "user", "--pin", "made=1"];
+    folder.run(&pinned).code(2).says("build 1 cannot be used for `made`: it is being deleted");
+    folder.run(&["run", "user"]).code(1).says("`made` never built successfully");
+    let told = "being deleted; `build delete` goes on with it";
+    for command in [&["builds"][..], &["build", "show", "1"]] {
+        assert!(folder.run(command).code(0).stdout.contains(told), "{command:?}");
+    }
+    cleaning.kill().expect("it runs");
+    cleaning.wait().expect("it ends");
+    assert!(deleting(), "nobody knows how far the cleanup came");
+    // A cleanup that fails gives the build back.
+    folder.write("jobcontrol.yaml", "ceiling: { timeout: 50ms }\n");
+    let failed = "build 1 was not deleted: its cleanup_function `hooks:clean` failed: timeout";
+    folder.run(&["store", "prune"]).code(1).says(failed);
+    assert!(!deleting());
+    folder.run(&pinned).code(0).stdout("99\n");
+    folder.run(&["build", "delete", "1"]).code(1).says(failed);
+    folder.run(&["build", "delete", "1", "--force"]).code(0).stdout("deleted 1\n").says("its cleanup_function");
+    folder.run(&pinned).code(4).says("there is no build 1");
+}

@@ -97,7 +97,7 @@ pub struct Standing {
     /// Its status.
     pub status: JobStatus,
     /// Its newest build, without return value and traceback.
-    pub newest: Option<Build>,
+    pub newest: Option<Arc<Build>>,
 }
 
 impl Store {
@@ -148,7 +148,7 @@ impl App {
         let ids: Vec<&str> = catalog.graph.dependencies.keys().map(String::as_str).collect();
         let histories = storage.get_job_histories(&ids)?;
         let histories: BTreeMap<&str, _> = ids.into_iter().zip(histories).collect();
-        let latest = |id: &str| histories.get(id)?.latest.as_ref();
+        let latest = |id: &str| histories.get(id)?.latest.as_deref();
         let status = |(id, checked): (&String, &CheckedJob)| {
             let history = &histories[id.as_str()];
             let status = plan::job_status(&checked.job, &checked.plugin.digest, history, latest);

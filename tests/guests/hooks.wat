@@ -1,11 +1,13 @@
-;; Functions that are called with what another returned. `clean` traps on 13; `show` writes a number of one digit.
+;; Functions that are called with what another returned. `clean` traps on 13 and never ends on 99; `show` writes a number of one digit.
 (component
   (core module $m
     (memory (export "memory") 1)
     (data (i32.const 16) "number 0")
     (func (export "same") (param i32) (result i32) (local.get 0))
     (func (export "none") unreachable)
-    (func (export "clean") (param i32) (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable)))
+    (func (export "clean") (param i32) 
+      (if (i32.eq (local.get 0) (i32.const 13)) (then unreachable))
+      (if (i32.eq (local.get 0) (i32.const 99)) (then (loop $again (br $again)))))
     (func (export "show") (param i32) (result i32)
       (if (i32.gt_u (local.get 0) (i32.const 9)) (then unreachable))
       (i32.store8 (i32.const 23) (i32.add (i32.const 48) (local.get 0)))

@@ -25,6 +25,7 @@ use proptest::prelude::*;
 
 use super::NOON;
 use super::open;
+use super::pinned_to;
 use super::records;
 
 /// Few of each, so that writes meet each other.
@@ -35,7 +36,7 @@ const GROUPS: [&[&str]; 5] = [&[], &["rows"], &["shop", "rows"], &["shop::rows"]
 /// A write, and how many seconds pass before it.
 #[derive(Clone, Debug)]
 enum Step {
-    Create(usize, Option<usize>),
+    Create(usize, Option<usize>, Option<u64>),
     Start(u64, Option<usize>),
     Next(u64, usize, u32),
     Retry(u64, usize, u32, usize),
@@ -46,6 +47,7 @@ enum Step {
     Progress(u64, usize, u64, u64),
     Log(u64, i64, i64, String),
     Delete(u64),
+    Deleting(u64, bool),
     Prune(Option<usize>, Option<u64>, Option<u64>, Option<i64>),
 }
 
@@ -60,7 +62,8 @@ fn level() -> impl Strategy<Value = i64> {
 fn step() -> impl Strategy<Value = Step> {
     let (job, owner) = (0..JOBS.len(), 0..OWNERS.len());
     prop_oneof![
-        3 => (job.clone(), option::of(owner.clone())).prop_map(|(job, owner)| Step::Create(job, owner)),
+        3 => (job.clone(), option::of(owner.clone()), option::weighted(0.3, build_id()))
+            .prop_map(|(job, owner, pin)| Step::Create(job, owner, pin)),
         2 => (build_id(), option::of(owner.clone())).prop_map(|(id, owner)| Step::Start(id, owner)),
         2 => (build_id(), any::<bool>(), any::<bool>(), option::of(any::<i64>()))
             .prop_map(|(id, success, skipped, retval)| Step::Finish(id, success, skipped, retval)),
@@ -74,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (build_id(), -9_i64..9, level(), any::<String>())
             .prop_map(|(id, ago, level, message)| Step::Log(id, ago, level, message)),
         1 => build_id().prop_map(Step::Delete),
+        1 => (build_id(), any::<bool>()).prop_map(|(id, deleting)| Step::Deleting(id, deleting)),
         1 => (option::of(job), option::of(build_id()), option::of(0_u64..9), option::of(level()))
             .prop_map(|(job, id, age, level)| Step::Prune(job, id, age, level)),
     ]
@@ -83,13 +87,15 @@ fn build_filter() -> impl Strategy<Value = BuildFilter> {
     let flag = || option::of(any::<bool>());
     let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
     let within = (option::of(0..OWNERS.len()), option::of(build_id()));
-    (option::of(0..JOBS.len()), flag(), flag(), flag(), flag(), within, any::<bool>(), limit, any::<bool>()).prop_map(
-        |(job, started, finished, success, skipped, (owner, before), newest, limit, brief)| BuildFilter {
+    let flags = (flag(), flag(), flag(), flag(), flag());
+    (option::of(0..JOBS.len()), flags, within, any::<bool>(), limit, any::<bool>()).prop_map(
+        |(job, (started, finished, success, skipped, deleting), (owner, before), newest, limit, brief)| BuildFilter {
             job_id: job.map(|job| JOBS[job].to_owned()),
             started,
             finished,
             success,
             skipped,
+            deleting,
             owner: owner.map(|owner| OWNERS[owner].to_owned()),
             before,
             order: if newest { Order::Desc } else { Order::Asc },
@@ -123,9 +129,10 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
     let now = store.clock().now();
     let none = |()| 0;
     match step {
-        Step::Create(job, owner) => store.write(Write::CreateBuild(NewBuild {
+        Step::Create(job, owner, pin) => store.write(Write::CreateBuild(NewBuild {
             job_id: Arc::from(JOBS[*job]),
-            config: store.pack(&Value::string(JOBS[*job])).unwrap().into(),
+            config: store.pack(&pin.map_or_else(|| Value::string(JOBS[*job]), pinned_to)).unwrap().into(),
+            pins: pin.iter().copied().collect(),
             created: now,
             start: owner.map(|owner| Arc::from(OWNERS[owner])),
             ..NewBuild::default()
@@ -164,6 +171,8 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
             store.log_message(*id, record).map(none)
         }
         Step::Delete(id) => store.delete_build(*id).map(none),
+        Step::Deleting(id, true) => store.write(Write::PrepareDelete(*id)),
+        Step::Deleting(id, false) => store.write(Write::AbandonDelete(*id)),
         Step::Prune(job, id, age, level) => store.prune_log_messages(job.map(|job| JOBS[job]), *id, *age, *level),
     }
 }
@@ -202,6 +211,7 @@ proptest! {
             let latest = |store: &dyn Storage| store.get_latest_successful_build(job);
             prop_assert_eq!(latest(&sqlite), latest(&memory));
         }
+        prop_assert_eq!(sqlite.get_job_histories(&JOBS), memory.get_job_histories(&JOBS));
         for owner in OWNERS {
             prop_assert_eq!(sqlite.get_cancel_requests(owner), memory.get_cancel_requests(owner));
         }

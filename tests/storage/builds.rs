@@ -89,6 +89,7 @@ fn a_new_build_has_neither_started_nor_finished(store: &dyn Storage, _: &ManualC
         attempt_time: None,
         retry_time: None,
         cancel: None,
+        deleting: false,
         plugin: None,
         retval_type: None,
         retval_digest: None,
@@ -347,6 +348,7 @@ fn a_build_can_be_created_started(store: &dyn Storage, _: &ManualClock) {
     let new = NewBuild {
         job_id: Arc::from("a"),
         config: store.pack(&config()).unwrap().into(),
+        pins: Arc::default(),
         plugin: Some(Arc::from("00ff")),
         retval_type: Some(Arc::from("list<string>")),
         created: noon_plus(5),

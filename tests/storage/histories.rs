@@ -1,5 +1,8 @@
 //! What the store knows of many jobs at once.
 
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::plan::JobHistory;
@@ -17,7 +20,7 @@ rules! {
 
 /// Ids of the newest, the latest successful and the last good build, and whether one finished unskipped.
 fn short(history: &JobHistory) -> (Option<u64>, Option<u64>, Option<u64>, bool) {
-    let id = |build: &Option<jobcontrol_core::build::Build>| build.as_ref().map(|build| build.id);
+    let id = |build: &Option<Arc<Build>>| build.as_ref().map(|build| build.id);
     (id(&history.newest), id(&history.latest), id(&history.last_good), history.finished)
 }
 
@@ -44,7 +47,7 @@ fn a_history_tells_the_newest_the_latest_success_and_the_last_good_build(store: 
     let running = build(None);
     assert_eq!(of(store, "a"), (Some(running), Some(good), Some(skipped), true));
     let (all, one) = (store.get_job_histories(&["a"]).unwrap(), store.get_build(good).unwrap().brief());
-    assert_eq!(all[0].latest.as_ref(), Some(&one));
+    assert_eq!(all[0].latest.as_deref(), Some(&one));
     store.delete_build(good).unwrap();
     assert_eq!(of(store, "a"), (Some(running), None, Some(skipped), true));
 }

@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `versions`: the file, by many hands, damaged, copied, of older versions
 //! - `program`, `rescue`, `pins`: the same through the command line and the executor
@@ -12,6 +12,7 @@ mod attempts;
 mod backup;
 mod broken;
 mod builds;
+mod deletion;
 mod failures;
 mod histories;
 mod logs;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::memory::MemoryStorage;
@@ -101,6 +103,12 @@ fn config() -> Value {
 
 fn create(store: &dyn Storage, job: &str) -> u64 {
     store.create_build(job, &Value::Null).unwrap()
+}
+
+/// The config of a build that uses another.
+fn pinned_to(build: u64) -> Value {
+    let pin = Pin { job: "a".to_owned(), build, retval_digest: None };
+    Value::entry("pins", Value::entry("a", pin.to_value()))
 }
 
 fn ids(builds: &[Build]) -> Vec<u64> {

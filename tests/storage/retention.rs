@@ -19,7 +19,6 @@ use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::value::Value;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -34,6 +33,8 @@ use crate::harness::Folder;
 rules! {
     log_records_go_by_their_level
     a_level_that_stays_longer_than_the_next_is_kept
+    a_deletion_that_was_begun_is_ended
+    many_builds_go_newest_first
     builds_go_by_count_and_by_age_and_the_latest_success_stays
     what_an_unfinished_build_uses_stays
     plugins_of_no_build_go
@@ -122,15 +123,32 @@ fn builds_go_by_count_and_by_age_and_the_latest_success_stays(store: &dyn Storag
 fn what_an_unfinished_build_uses_stays(store: &dyn Storage, clock: &ManualClock) {
     let used = finished(store, Finish::default());
     let latest = finished(store, Finish::default());
-    let pin = Value::Map(vec![("build".to_owned(), Value::Int(used.into())), ("retval".to_owned(), Value::Null)]);
-    let config = Value::entry("pins", Value::entry("a", pin));
-    let user = store.create_build("b", &config).unwrap();
+    let user = store.create_build("b", &super::pinned_to(used)).unwrap();
     clock.set(noon_plus(days(100)));
     let age = Retention { build_age: Some(DAY), ..Retention::default() };
     assert_eq!(pruned(store, &age).builds, [0_u64; 0]);
     store.finish_build(user, Finish { success: Some(false), ..Finish::default() }).unwrap();
     assert_eq!(pruned(store, &age).builds, [used]);
     assert_eq!(list(store, &BuildFilter::default()), [latest, user]);
+}
+
+fn a_deletion_that_was_begun_is_ended(store: &dyn Storage, _: &ManualClock) {
+    let (old, begun) = (finished(store, Finish::default()), finished(store, Finish::default()));
+    store.write(Write::PrepareDelete(begun)).unwrap();
+    // What goes anyway keeps no place, neither as one of the count nor as the latest success.
+    let keep = Retention { builds: Some(1), ..Retention::default() };
+    assert_eq!(pruned(store, &keep).builds, [begun]);
+    store.write(Write::PrepareDelete(old)).unwrap();
+    assert_eq!(pruned(store, &Retention::default()).builds, [old]);
+}
+
+fn many_builds_go_newest_first(store: &dyn Storage, _: &ManualClock) {
+    let mut all: Vec<u64> = (0..1_000).map(|_| create(store, "a")).collect();
+    all.iter().for_each(|id| store.finish_build(*id, Finish { success: Some(false), ..Finish::default() }).unwrap());
+    let kept = all.split_off(997);
+    all.reverse();
+    assert_eq!(pruned(store, &Retention { builds: Some(3), ..Retention::default() }).builds, all);
+    assert_eq!(list(store, &BuildFilter::default()), kept);
 }
 
 fn keep_plugin(store: &dyn Storage, digest: &str) {

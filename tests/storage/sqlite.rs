@@ -288,7 +288,7 @@ fn what_is_asked_often_is_served_by_an_index() {
             "build",
             "build_succeeded",
             "SELECT * FROM build WHERE job_id = ?1 AND started = 1 AND finished = 1 AND success = 1 AND skipped = 0 \
-             ORDER BY id DESC LIMIT ?2",
+             AND deleting = 0 ORDER BY id DESC LIMIT ?2",
         ),
         (
             "build",
@@ -296,18 +296,20 @@ fn what_is_asked_often_is_served_by_an_index() {
             "SELECT * FROM build WHERE started = 1 AND finished = 0 ORDER BY id ASC LIMIT ?1",
         ),
         ("build", "build_unfinished", "SELECT id, config FROM build WHERE finished = 0"),
-        ("build", "build_of_job", "SELECT id FROM build WHERE job_id = ?1 ORDER BY id DESC LIMIT 1"),
+        ("build", "build_of_job", "SELECT * FROM build WHERE job_id = ?1 ORDER BY id DESC LIMIT 1"),
+        ("build", "build_deleting", "SELECT * FROM build WHERE deleting = 1 ORDER BY id DESC LIMIT ?1"),
+        ("build", "INTEGER PRIMARY KEY", "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1 AND deleting = 0)"),
         (
             "build",
             "build_skipped",
-            "SELECT id FROM build WHERE job_id = ?1 AND skipped = 1 AND success = 1 AND finished = 1 \
-             ORDER BY id DESC LIMIT 1",
+            "SELECT * FROM build WHERE job_id = ?1 AND skipped = 1 AND success = 1 AND finished = 1 \
+             AND deleting = 0 ORDER BY id DESC LIMIT 1",
         ),
         (
             "build",
             "build_succeeded",
-            "SELECT id FROM build WHERE job_id = ?1 AND success = 1 AND skipped = 0 AND finished = 1 \
-             ORDER BY id DESC LIMIT 1",
+            "SELECT * FROM build WHERE job_id = ?1 AND success = 1 AND skipped = 0 AND finished = 1 \
+             AND deleting = 0 ORDER BY id DESC LIMIT 1",
         ),
         ("log", "log_of_build", "SELECT * FROM log WHERE build_id = ? ORDER BY id"),
         ("log", "log_of_build", "SELECT * FROM log WHERE build_id = ? AND level >= ? AND id > ? ORDER BY id"),

@@ -50,6 +50,8 @@ pub struct Build {
     pub cancel: Option<String>,
     /// SHA-256 of the plugin's bytes, in hexadecimal.
     pub plugin: Option<String>,
+    /// Whether somebody began to delete it: its data may be gone, so nothing may use it any more.
+    pub deleting: bool,
     /// WIT text of the return value's type.
     pub retval_type: Option<String>,
     /// SHA-256 of the packed return value, in hexadecimal.
@@ -74,6 +76,12 @@ impl Build {
     pub fn brief(self) -> Self {
         let exception = self.exception.map(|failure| Failure::new(failure.kind, failure.message));
         Self { retval: None, retval_type: None, exception, exception_tb: Vec::new(), ..self }
+    }
+
+    /// Whether a function of its plugin is to clean up before it is deleted.
+    pub fn has_cleanup(&self) -> bool {
+        let named = self.config.get("cleanup_function").and_then(Value::as_str);
+        named.is_some() && self.retval_digest.is_some()
     }
 
     /// How many attempts it may have, by its config.

@@ -64,6 +64,7 @@ struct Row {
     owner: Option<Arc<str>>,
     due: Option<Timestamp>,
     cancel: Option<Arc<str>>,
+    deleting: bool,
     end: Option<FinishBuild>,
 }
 
@@ -131,6 +132,7 @@ impl Storage for MemoryStorage {
                 && flag(filter.finished, build.finished)
                 && flag(filter.success, build.success)
                 && flag(filter.skipped, build.skipped)
+                && flag(filter.deleting, build.deleting)
                 && filter.owner.as_ref().is_none_or(|owner| build.owner.as_ref() == Some(owner))
                 && filter.before.is_none_or(|before| build.id < before)
         });
@@ -210,6 +212,10 @@ impl Tables {
                 if let Some(digest) = new.plugin.as_ref().filter(|digest| !self.plugins.contains_key(&***digest)) {
                     return Err(StorageError::NoPlugin(Arc::clone(digest)));
                 }
+                let usable = |pin: &u64| self.builds.get(pin).is_some_and(|row| !row.deleting);
+                if let Some(gone) = new.pins.iter().find(|pin| !usable(pin)) {
+                    return Err(StorageError::NoPin(*gone));
+                }
                 self.next_build += 1;
                 let id = self.next_build;
                 let row = Row {
@@ -220,6 +226,7 @@ impl Tables {
                     owner: None,
                     due: None,
                     cancel: None,
+                    deleting: false,
                     end: None,
                     new,
                 };
@@ -258,12 +265,13 @@ impl Tables {
                 self.log.insert(self.next_record, (id, row));
                 Ok(self.next_record)
             }
+            Write::PrepareDelete(id) => {
+                self.unneeded(id)?;
+                self.mark(id, true)
+            }
+            Write::AbandonDelete(id) => self.mark(id, false),
             Write::DeleteBuild(id) => {
-                self.exists(id)?;
-                for (user, row) in self.builds.iter().filter(|(_, row)| row.end.is_none()) {
-                    let config = value::unpack(&row.new.config).unwrap_or(Value::Null);
-                    still_needs(&config, *user, id).map_err(StorageError::Refused)?;
-                }
+                self.unneeded(id)?;
                 self.builds.remove(&id);
                 self.progress.remove(&id);
                 self.log.retain(|_, (build, _)| *build != id);
@@ -284,6 +292,21 @@ impl Tables {
 
     fn exists(&self, id: u64) -> Result<()> {
         if self.builds.contains_key(&id) { Ok(()) } else { Err(StorageError::NotFound(id)) }
+    }
+
+    /// A build that an unfinished one is pinned to stays.
+    fn unneeded(&self, id: u64) -> Result<()> {
+        self.exists(id)?;
+        for (user, row) in self.builds.iter().filter(|(_, row)| row.end.is_none()) {
+            let config = value::unpack(&row.new.config).unwrap_or(Value::Null);
+            still_needs(&config, *user, id).map_err(StorageError::Refused)?;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, id: u64, deleting: bool) -> Result<Written> {
+        self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?.deleting = deleting;
+        Ok(0)
     }
 
     fn of_job(&self, build: u64, job: Option<&str>) -> bool {
@@ -386,6 +409,7 @@ impl Row {
             attempt_time: start.map(|start| start.time),
             retry_time: self.due,
             cancel: self.cancel.as_ref().map(|by| by.to_string()),
+            deleting: self.deleting,
             plugin: self.new.plugin.as_ref().map(|digest| digest.to_string()),
             retval_type: self.new.retval_type.as_ref().map(|text| text.to_string()),
             retval_digest: end.and_then(|end| end.retval_digest.clone()),

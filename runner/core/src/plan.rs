@@ -65,11 +65,11 @@ pub struct JobHistory {
     /// Whether it has a finished build that was not skipped.
     pub finished: bool,
     /// Its newest build, whatever its status is.
-    pub newest: Option<Build>,
+    pub newest: Option<Arc<Build>>,
     /// Its latest successful build, not skipped: what dependents are pinned to.
-    pub latest: Option<Build>,
+    pub latest: Option<Arc<Build>>,
     /// Its latest build that was successful or skipped: what tells whether it is outdated.
-    pub last_good: Option<Build>,
+    pub last_good: Option<Arc<Build>>,
 }
 
 /// The status of `job`, whose plugin has `digest` today. `latest` tells the latest successful build of a dependency.

@@ -10,6 +10,7 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use serde::Serialize;
 
@@ -181,10 +182,17 @@ pub(super) fn repr(app: &App, out: &Out, build: &Build) -> Option<String> {
 
 /// Cleans up and deletes.
 pub(super) fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
-    match app.hook(&storage.get_build(id)?, Which::Cleanup) {
+    let build = storage.get_build(id)?;
+    if !build.has_cleanup() {
+        return Ok(storage.delete_build(id)?);
+    }
+    // From here on nothing can be pinned to it, whose data may be gone in a moment.
+    storage.write(Write::PrepareDelete(id))?;
+    match app.hook(&build, Which::Cleanup) {
         Ok(_) => {}
         Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),
         Err(reason) => {
+            storage.write(Write::AbandonDelete(id))?;
             let why = format!("build {id} was not deleted: its cleanup_function {reason}");
             return Err(CliError::Failed(format!("{why}; `--force` deletes it all the same")));
         }

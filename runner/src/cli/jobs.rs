@@ -107,14 +107,14 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let jobs = catalog.graph.jobs.values().zip(statuses.values());
     if out.is_json() {
         let shapes: Vec<_> = jobs
-            .map(|(checked, standing)| job_json(&catalog.graph, checked, &standing.status, standing.newest.as_ref()))
+            .map(|(checked, standing)| job_json(&catalog.graph, checked, &standing.status, standing.newest.as_deref()))
             .collect();
         out.json(&shapes)?;
         return Ok(error::DONE);
     }
     let rows = jobs.map(|(checked, standing)| {
         let job = &checked.job;
-        let build = standing.newest.as_ref();
+        let build = standing.newest.as_deref();
         vec![
             job.id.clone(),
             text::job_status(&standing.status),

@@ -48,6 +48,10 @@ use crate::execute::sink::Observer;
 use crate::execute::slots::Slot;
 use crate::record::recorder::Recorder;
 
+/// How often a build is created anew whose plugin or dependency another process deletes in the moment before; one that
+/// does so each time is no accident any more.
+const TRIES: u32 = 10;
+
 /// Why there is no build, or none that ended.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecuteError {
@@ -186,13 +190,27 @@ impl Executor {
     ///
     /// A dependency that never succeeded, a value that does not fit, or the store.
     pub async fn create(&self, prepared: &Prepared, request: &Request, start: bool) -> Result<Created, ExecuteError> {
-        let (args, config) = match &prepared.plain_args {
-            Some(args) if *request == Request::default() => (args.clone(), Arc::clone(&prepared.plain_config)),
+        for _ in 1..TRIES {
+            match self.create_once(prepared, request, start).await {
+                // It went in this moment: the job's next one is taken, or what was asked for is told to be gone.
+                Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
+                created => return created,
+            }
+        }
+        self.create_once(prepared, request, start).await
+    }
+
+    async fn create_once(&self, prepared: &Prepared, request: &Request, start: bool) -> Result<Created, ExecuteError> {
+        let (args, config, pins) = match &prepared.plain_args {
+            Some(args) if *request == Request::default() => {
+                (args.clone(), Arc::clone(&prepared.plain_config), Arc::default())
+            }
             _ => {
                 let pinned = self.pin(prepared, request)?;
                 let pins: Vec<_> = pinned.iter().map(pin_to).collect();
                 let args = self.arguments(prepared, &pinned, &request.overrides)?;
-                (args, pack_config(&prepared.checked, &pins, request)?)
+                let config = pack_config(&prepared.checked, &pins, request)?;
+                (args, config, pins.iter().map(|pin| pin.build).collect())
             }
         };
         if let Some(build) = self.interrupted(prepared, request, &config) {
@@ -203,6 +221,7 @@ impl Executor {
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
             config,
+            pins,
             plugin: Some(Arc::clone(&prepared.checked.plugin.digest)),
             retval_type: prepared.retval_type.clone(),
             created,
@@ -345,8 +364,6 @@ impl Executor {
     /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by another process in
     /// the moment before, and are written again.
     async fn record(&self, prepared: &Prepared, new: NewBuild) -> Result<u64, ExecuteError> {
-        /// A process that prunes in between each time is no accident any more.
-        const TRIES: u32 = 10;
         for _ in 1..TRIES {
             self.keep_plugin(prepared).await?;
             match self.recorder.write(Write::CreateBuild(new.clone())).await {

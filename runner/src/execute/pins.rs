@@ -19,7 +19,7 @@ use crate::execute::executor::ExecuteError;
 ///
 /// # Errors
 ///
-/// A build of another job, or one that has returned nothing.
+/// A build of another job, one that has returned nothing, or one that is being deleted.
 pub fn usable(build: Build, job: &str) -> Result<Build, ExecuteError> {
     let id = build.id;
     let wrong = |why: &str| Err(ExecuteError::Arguments(format!("build {id} cannot be used for `{job}`: {why}")));
@@ -27,6 +27,7 @@ pub fn usable(build: Build, job: &str) -> Result<Build, ExecuteError> {
         return wrong(&format!("it is a build of `{}`", build.job_id));
     }
     match build.status() {
+        _ if build.deleting => wrong("it is being deleted"),
         BuildStatus::Successful => Ok(build),
         BuildStatus::Failed => wrong("it failed"),
         BuildStatus::Skipped => wrong("it was skipped, so it returned nothing"),

@@ -1,8 +1,10 @@
 //! What is older than the operator wants it, deleted in small steps so that nobody who writes waits long.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::sync::mpsc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
@@ -12,10 +14,14 @@ use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 
 /// Log records that one change looks at: a few milliseconds.
 const STEP: u64 = 20_000;
+
+/// Deletions that are handed over before their answers are waited for, so that they share commits: a few milliseconds.
+const TOGETHER: usize = 256;
 
 /// Builds read at once.
 const PAGE: u64 = 1_000;
@@ -33,8 +39,9 @@ pub struct Pruned {
     pub kept: Vec<(u64, String)>,
 }
 
-/// Deletes what `retention` does not keep; `delete` deletes one build, or says why it stays. Without it nothing is
-/// deleted, and what would be is counted. Of the plugins that no build was made with those of `pinned` stay, which jobs
+/// Deletes what `retention` does not keep, and builds whose deletion somebody began and did not end. `delete` cleans up
+/// after one build and deletes it, or says why it stays; it is called for those that have something to clean up. Without
+/// it nothing is deleted, and what would be is counted. Of the plugins that no build was made with those of `pinned` stay, which jobs
 /// name; all of them where it is not known.
 ///
 /// # Errors
@@ -47,11 +54,10 @@ pub fn prune(
     mut delete: Option<&mut dyn FnMut(u64) -> std::result::Result<(), String>>,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
-    for id in due_builds(storage, retention)? {
-        match delete.as_mut().map_or(Ok(()), |delete| delete(id)) {
-            Ok(()) => pruned.builds.push(id),
-            Err(reason) => pruned.kept.push((id, reason)),
-        }
+    let due = due_builds(storage, retention)?;
+    match &mut delete {
+        Some(delete) => delete_builds(storage, &due, delete, &mut pruned),
+        None => pruned.builds = due.iter().map(|due| due.id).collect(),
     }
     let now = storage.clock().now();
     let last = storage.get_last_log_id()?;
@@ -82,11 +88,59 @@ pub fn prune(
     Ok(pruned)
 }
 
+/// A build that is to go.
+struct Due {
+    id: u64,
+    has_cleanup: bool,
+}
+
+/// Deletes builds: those with something to clean up one by one, the others many in one commit.
+fn delete_builds(
+    storage: &dyn Storage,
+    due: &[Due],
+    delete: &mut dyn FnMut(u64) -> std::result::Result<(), String>,
+    pruned: &mut Pruned,
+) {
+    let (alone, together): (Vec<_>, Vec<_>) = due.iter().partition(|due| due.has_cleanup);
+    let answers = together.chunks(TOGETHER).flat_map(|chunk| {
+        let (sender, receiver) = mpsc::channel();
+        for Due { id, .. } in chunk {
+            let (id, sender) = (*id, sender.clone());
+            storage.submit(Write::DeleteBuild(id), Box::new(move |answer| drop(sender.send((id, answer)))));
+        }
+        receiver
+    });
+    for (id, answer) in answers {
+        match answer {
+            Ok(_) => pruned.builds.push(id),
+            // Another process was faster.
+            Err(StorageError::NotFound(_)) => {}
+            Err(error) => pruned.kept.push((id, error.to_string())),
+        }
+    }
+    for Due { id, .. } in alone {
+        match delete(*id) {
+            Ok(()) => pruned.builds.push(*id),
+            Err(reason) => pruned.kept.push((*id, reason)),
+        }
+    }
+    pruned.builds.sort_unstable_by_key(|id| Reverse(*id));
+    pruned.kept.sort_unstable_by_key(|(id, _)| Reverse(*id));
+}
+
 /// Finished builds beyond the count or the age, newest first; never a job's latest successful one, and never one that
-/// an unfinished build is pinned to.
-fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<u64>> {
+/// an unfinished build is pinned to. Those whose deletion has begun are due whatever is kept.
+fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> {
+    let due_of = |build: &Build| Due { id: build.id, has_cleanup: build.has_cleanup() };
     if retention.builds.is_none() && retention.build_age.is_none() {
-        return Ok(Vec::new());
+        let begun = BuildFilter {
+            deleting: Some(true),
+            order: Order::Desc,
+            limit: u64::MAX,
+            brief: true,
+            ..BuildFilter::default()
+        };
+        return Ok(storage.get_job_builds(&begun)?.iter().map(due_of).collect());
     }
     let oldest = retention.build_age.map(|age| storage.clock().now().minus_seconds(age));
     let unfinished = BuildFilter { finished: Some(false), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
@@ -112,6 +166,11 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<u64>> 
         };
         before = Some(last.id);
         for build in builds {
+            let entry = due_of(&build);
+            if build.deleting {
+                due.push(entry);
+                continue;
+            }
             let successful = build.started && build.status() == BuildStatus::Successful;
             let ended = build.end_time.unwrap_or(build.created);
             let (count, succeeded) = jobs.entry(build.job_id).or_default();
@@ -120,7 +179,7 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<u64>> 
             let too_many = retention.builds.is_some_and(|keep| *count > keep);
             let too_old = oldest.is_some_and(|oldest| ended < oldest);
             if (too_many || too_old) && !is_latest && !pinned.contains(&build.id) {
-                due.push(build.id);
+                due.push(entry);
             }
         }
     }

@@ -52,6 +52,9 @@ pub enum StorageError {
     /// Another process has taken the build over, or it has ended.
     #[error("build {0} is no longer this process's: it has ended, or another process took it over")]
     Stale(u64),
+    /// A build was to be created that uses this one, which is not there, or is being deleted.
+    #[error("build {0} cannot be used: it is gone, or being deleted")]
+    NoPin(u64),
     /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no longer.
     #[error("the store does not keep the plugin sha256:{0}")]
     NoPlugin(Arc<str>),
@@ -85,6 +88,8 @@ pub struct BuildFilter {
     pub success: Option<bool>,
     /// Only those whose flag is so.
     pub skipped: Option<bool>,
+    /// Only those whose deletion has begun, or has not.
+    pub deleting: Option<bool>,
     /// Only those that this process ran.
     pub owner: Option<String>,
     /// Only those with a smaller id, to read on from where one was.
@@ -105,6 +110,7 @@ impl Default for BuildFilter {
             finished: None,
             success: None,
             skipped: None,
+            deleting: None,
             owner: None,
             before: None,
             order: Order::Asc,
@@ -305,7 +311,8 @@ pub trait Storage: Send + Sync {
         })
     }
 
-    /// What the store knows of each of these jobs, in their order: one that was never built has an empty history.
+    /// What the store knows of each of these jobs, in their order: one that was never built has an empty history. Builds
+    /// that are being deleted count as the newest at most.
     ///
     /// # Errors
     ///
@@ -313,11 +320,11 @@ pub trait Storage: Send + Sync {
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
         let newest = |filter: BuildFilter| {
             let filter = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..filter };
-            Ok(self.get_job_builds(&filter)?.into_iter().next())
+            Ok(self.get_job_builds(&filter)?.into_iter().next().map(Arc::new))
         };
         let history = |job: &&str| {
             let all = BuildFilter::job(job);
-            let finished = BuildFilter { finished: Some(true), ..all.clone() };
+            let finished = BuildFilter { finished: Some(true), deleting: Some(false), ..all.clone() };
             let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
             let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
             Ok(JobHistory {
@@ -410,7 +417,7 @@ pub trait Storage: Send + Sync {
         self.write(Write::DeleteBuild(id)).map(drop)
     }
 
-    /// The newest build that started, finished, succeeded and was not skipped.
+    /// The newest build that started, finished, succeeded, was not skipped and is not being deleted.
     ///
     /// # Errors
     ///
@@ -421,6 +428,7 @@ pub trait Storage: Send + Sync {
             finished: Some(true),
             success: Some(true),
             skipped: Some(false),
+            deleting: Some(false),
             order: Order::Desc,
             limit: 1,
             ..BuildFilter::job(job_id)

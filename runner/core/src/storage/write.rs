@@ -22,7 +22,12 @@ pub enum Write {
     Progress(u64, Progress),
     /// A log record.
     Log(u64, LogRow),
-    /// A build goes, with its progress and log.
+    /// A build is about to go: from now on nothing can be pinned to it. Refused as [`Write::DeleteBuild`] is; doing it
+    /// again changes nothing.
+    PrepareDelete(u64),
+    /// A build that was about to go stays.
+    AbandonDelete(u64),
+    /// A build goes, with its progress and log. Refused while an unfinished build is pinned to it.
     DeleteBuild(u64),
     /// Log records go; answered with their number.
     PruneLog(PruneLog),
@@ -40,6 +45,8 @@ pub struct NewBuild {
     pub job_id: Arc<str>,
     /// The packed build config.
     pub config: Arc<[u8]>,
+    /// The builds that the config says it is pinned to. Each must be there, and not about to be deleted.
+    pub pins: Arc<[u64]>,
     /// SHA-256 of the plugin.
     pub plugin: Option<Arc<str>>,
     /// WIT text of the return value's type.

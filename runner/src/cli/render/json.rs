@@ -130,6 +130,7 @@ struct StateJson<'a> {
     attempt: u32,
     retry_time: Option<Timestamp>,
     cancel: Option<&'a str>,
+    deleting: bool,
     plugin: Option<&'a str>,
     rerun_of: Option<u64>,
 }
@@ -150,6 +151,7 @@ impl<'a> StateJson<'a> {
             attempt: build.attempt,
             retry_time: build.retry_time,
             cancel: build.cancel.as_deref(),
+            deleting: build.deleting,
             plugin: build.plugin.as_deref(),
             rerun_of: build.rerun_of(),
         }

@@ -133,8 +133,14 @@ pub(crate) fn stored(stored: &LogRecord, several: bool) -> String {
     if several { format!("{} {text}", styled(DIM, format_args!("attempt {}", stored.attempt))) } else { text }
 }
 
+/// Said of a build whose deletion has begun and not ended: by a process that is at it, or that died over it.
+const DELETING: &str = "being deleted; `build delete` goes on with it";
+
 /// How a build stands or ended, on one line: its attempt if there were several, and its failure.
 pub(crate) fn outcome(build: &Build) -> String {
+    if build.deleting {
+        return DELETING.to_owned();
+    }
     let failure = build.exception.as_ref().map(failure_line);
     let attempt = format!("attempt {} of {}", build.attempt, build.max_attempts());
     match (build.retry_time, failure) {
@@ -223,6 +229,7 @@ pub(crate) fn build(
     }
     row("next", &build.retry_time.map(|due| format!("attempt {} at {due}", build.attempt + 1)).unwrap_or_default());
     row("cancel", &build.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
+    row("deletion", if build.deleting { DELETING } else { "" });
     row("function", &one_line(build.config.get("function").and_then(Value::as_str).unwrap_or_default()));
     row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
     let pins = build.pins().iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();

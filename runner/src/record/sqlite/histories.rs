@@ -1,49 +1,73 @@
-//! What the store knows of many jobs, in two queries.
+//! What the store knows of many jobs: one step into an index for each whose newest build is good, a few for the others.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::plan::JobHistory;
+use rusqlite::CachedStatement;
 use rusqlite::Connection;
-use rusqlite::types::Value as Sql;
+use rusqlite::OptionalExtension;
 
 use super::rows;
 use super::rows::BRIEF;
 
-/// Ids of the builds that tell how each job stands; `?1` is a JSON list of jobs. Each column is one step into an index.
-pub(super) const IDS: &str = "SELECT
-    (SELECT id FROM build WHERE job_id = job.value ORDER BY id DESC LIMIT 1),
-    (SELECT id FROM build WHERE job_id = job.value AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1
-        ORDER BY id DESC LIMIT 1),
-    (SELECT id FROM build WHERE job_id = job.value AND success = 1 AND skipped = 0 AND finished = 1
-        ORDER BY id DESC LIMIT 1),
-    (SELECT id FROM build WHERE job_id = job.value AND skipped = 1 AND success = 1 AND finished = 1
-        ORDER BY id DESC LIMIT 1),
-    EXISTS (SELECT 1 FROM build WHERE job_id = job.value AND finished = 1 AND skipped = 0)
-FROM json_each(?1) AS job ORDER BY job.key";
+/// Reads histories by statements that are prepared once.
+struct Reader<'a> {
+    newest: CachedStatement<'a>,
+    latest: CachedStatement<'a>,
+    succeeded: CachedStatement<'a>,
+    skipped: CachedStatement<'a>,
+    finished: CachedStatement<'a>,
+}
+
+type Found = Option<Arc<Build>>;
 
 pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHistory>> {
-    // Both queries see the same moment.
+    // All queries see the same moment.
     let moment = db.unchecked_transaction()?;
-    let list = serde_json::Value::from(jobs.to_vec()).to_string();
-    let id = |row: &rusqlite::Row<'_>, at| row.get::<_, Option<i64>>(at);
-    let ids = db
-        .prepare_cached(IDS)?
-        .query_map([list], |row| Ok((id(row, 0)?, id(row, 1)?, id(row, 2)?.max(id(row, 3)?), row.get::<_, bool>(4)?)))?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    let wanted: Vec<i64> = ids.iter().flat_map(|(a, b, c, _)| [*a, *b, *c]).flatten().collect();
-    let wanted = Sql::Text(serde_json::Value::from(wanted).to_string());
-    let sql = format!("SELECT {BRIEF} FROM build WHERE id IN (SELECT value FROM json_each(?1))");
-    let builds = db
-        .prepare_cached(&sql)?
-        .query_map([wanted], |row| Ok((row.get::<_, i64>(0)?, rows::brief(row)?)))?
-        .collect::<rusqlite::Result<HashMap<_, _>>>()?;
+    let mut reader = Reader::new(db)?;
+    let histories = jobs.iter().map(|job| reader.history(job)).collect::<rusqlite::Result<_>>()?;
+    drop(reader);
     moment.finish()?;
-    let build = |id: Option<i64>| id.and_then(|id| builds.get(&id).cloned());
-    let histories = ids.into_iter().map(|(newest, latest, last_good, finished)| JobHistory {
-        finished,
-        newest: build(newest),
-        latest: build(latest),
-        last_good: build(last_good),
-    });
-    Ok(histories.collect())
+    Ok(histories)
+}
+
+impl<'a> Reader<'a> {
+    fn new(db: &'a Connection) -> rusqlite::Result<Self> {
+        let newest = |also: &str| {
+            db.prepare_cached(&format!("SELECT {BRIEF} FROM build WHERE job_id = ?1 {also} ORDER BY id DESC LIMIT 1"))
+        };
+        let finished = "SELECT EXISTS (SELECT 1 FROM build WHERE job_id = ?1 AND finished = 1 AND skipped = 0
+            AND deleting = 0)";
+        Ok(Self {
+            newest: newest("")?,
+            latest: newest("AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1 AND deleting = 0")?,
+            succeeded: newest("AND success = 1 AND skipped = 0 AND finished = 1 AND deleting = 0")?,
+            skipped: newest("AND skipped = 1 AND success = 1 AND finished = 1 AND deleting = 0")?,
+            finished: db.prepare_cached(finished)?,
+        })
+    }
+
+    fn history(&mut self, job: &str) -> rusqlite::Result<JobHistory> {
+        let Some(newest) = one(&mut self.newest, job)? else {
+            return Ok(JobHistory::default());
+        };
+        let is_good = newest.started && !newest.deleting && newest.status() == BuildStatus::Successful;
+        let newest = Some(newest);
+        if is_good {
+            let (latest, last_good) = (newest.clone(), newest.clone());
+            return Ok(JobHistory { finished: true, newest, latest, last_good });
+        }
+        let latest = one(&mut self.latest, job)?;
+        let (succeeded, skipped) = (one(&mut self.succeeded, job)?, one(&mut self.skipped, job)?);
+        let finished = succeeded.is_some() || self.finished.query_row([job], |row| row.get(0))?;
+        // The one with the larger id.
+        let last_good = succeeded.into_iter().chain(skipped).max_by_key(|build| build.id);
+        Ok(JobHistory { finished, newest, latest, last_good })
+    }
+}
+
+fn one(statement: &mut CachedStatement<'_>, job: &str) -> rusqlite::Result<Found> {
+    statement.query_row([job], rows::brief).optional().map(|build| build.map(Arc::new))
 }

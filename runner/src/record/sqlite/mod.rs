@@ -284,8 +284,9 @@ impl Storage for SqliteStorage {
             ("finished", filter.finished),
             ("success", filter.success),
             ("skipped", filter.skipped),
+            ("deleting", filter.deleting),
         ];
-        // Written out instead of bound, so that the partial index of running builds serves.
+        // Written out instead of bound, so that the partial indexes serve.
         conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
         let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
         let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };

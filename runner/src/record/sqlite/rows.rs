@@ -58,6 +58,11 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
         }
         Write::Progress(id, report) => progress(db, *id, report),
         Write::Log(id, row) => log(db, *id, row),
+        Write::PrepareDelete(id) => {
+            unneeded(db, *id)?;
+            mark(db, *id, true)
+        }
+        Write::AbandonDelete(id) => mark(db, *id, false),
         Write::DeleteBuild(id) => {
             unneeded(db, *id)?;
             let sql = "DELETE FROM build WHERE id = ?1";
@@ -86,6 +91,23 @@ fn unneeded(db: &Connection, id: u64) -> std::result::Result<(), RowError> {
     Ok(())
 }
 
+fn mark(db: &Connection, id: u64, deleting: bool) -> Result {
+    let sql = "UPDATE build SET deleting = ?2 WHERE id = ?1";
+    changed(db.prepare_cached(sql)?.execute(params![possible(id)?, deleting])?, id)
+}
+
+/// What a build is pinned to is there and stays, from the moment on in which the build is created.
+fn usable(db: &Connection, pins: &[u64]) -> std::result::Result<(), RowError> {
+    for pin in pins {
+        let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1 AND deleting = 0)";
+        let usable: bool = db.prepare_cached(sql)?.query_row([number(*pin)], |row| row.get(0))?;
+        if !usable {
+            return Err(RowError::Answer(StorageError::NoPin(*pin)));
+        }
+    }
+    Ok(())
+}
+
 const UNFINISHED: &str = "SELECT id, config FROM build WHERE finished = 0";
 
 /// A number that SQLite can hold; no build has a larger one.
@@ -108,6 +130,7 @@ fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
 }
 
 fn create(db: &Connection, new: &NewBuild) -> Result {
+    usable(db, &new.pins)?;
     let started = new.start.is_some();
     let start_time = started.then_some(new.created.0);
     let created = db
@@ -287,12 +310,12 @@ pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (Stri
 /// The columns that [`build`] reads, in its order.
 pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type, \
-     coalesce(attempt_time, start_time), retry_time, cancel";
+     coalesce(attempt_time, start_time), retry_time, cancel, deleting";
 
 /// The same without return value and traceback, which can be large. [`brief`] reads only the start of the failure.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL, \
-     coalesce(attempt_time, start_time), retry_time, cancel";
+     coalesce(attempt_time, start_time), retry_time, cancel, deleting";
 
 /// A row of [`BUILD`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
@@ -332,6 +355,7 @@ fn read(row: &Row<'_>, failure: fn(&[u8]) -> Failure) -> rusqlite::Result<Build>
         attempt_time: time(18)?,
         retry_time: time(19)?,
         cancel: row.get(20)?,
+        deleting: row.get(21)?,
     })
 }
 

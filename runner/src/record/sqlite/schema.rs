@@ -94,7 +94,9 @@ const V2: &str = "
 ALTER TABLE build ADD COLUMN attempt_time INTEGER;
 ALTER TABLE build ADD COLUMN retry_time INTEGER;
 ALTER TABLE build ADD COLUMN cancel TEXT;
+ALTER TABLE build ADD COLUMN deleting INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX build_cancel ON build (id) WHERE cancel IS NOT NULL AND finished = 0;
+CREATE INDEX build_deleting ON build (id) WHERE deleting = 1;
 CREATE INDEX build_succeeded ON build (job_id, id) WHERE success = 1 AND skipped = 0;
 CREATE INDEX build_skipped ON build (job_id, id) WHERE skipped = 1;
 DROP INDEX build_running;
