@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jobcontrol::record::StoreUrl;
 use jobcontrol::record::from_url;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::storage::Storage;
 use serde_json::json;
 
 use super::Background;
@@ -30,6 +31,11 @@ fn cancelled(folder: &Folder, build: &str) {
     assert!(folder.run(&["builds"]).stdout.contains("cancelled: the build was cancelled by ada"));
 }
 
+fn storage(folder: &Folder) -> Arc<dyn Storage> {
+    let url = StoreUrl::Sqlite(folder.path("jobcontrol.db"));
+    from_url(&url, false, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap()
+}
+
 fn cancel(folder: &Folder, arguments: &[&str]) -> crate::harness::Answer {
     let arguments: Vec<_> = ["build", "cancel"].iter().chain(arguments).copied().collect();
     folder.command(&arguments).env("USER", "ada").output().unwrap().into()
@@ -46,6 +52,24 @@ fn a_guest_is_stopped_whether_it_runs_or_waits() {
         assert_eq!(run.end().status.code(), Some(1));
         cancel(&folder, &["1"]).code(2).says("build 1 has ended, FAILED; nothing was cancelled");
     }
+}
+
+#[test]
+fn nobody_has_to_read_what_a_run_says_for_its_build_to_be_cancelled() {
+    let job = "function: 'log_raw:write', args: [1, 0, 1, 0, 0, 90000]";
+    let folder = Folder::new().guest("log_raw.wat").file("jobs/j.yaml", format!("{{ {job} }}"));
+    folder.run(&["store", "install"]).code(0);
+    let store = storage(&folder);
+    let mut run = folder.start(&["run", "j"]);
+    // What waits to be shown fills up soon after this, and the guest waits behind it.
+    while store.get_last_log_id().unwrap() < 1_100 {
+        std::thread::yield_now();
+    }
+    cancel(&folder, &["1"]).code(0).stdout("build 1 was cancelled\n");
+    cancelled(&folder, "1");
+    let said = std::io::read_to_string(run.stderr.take().unwrap()).unwrap();
+    assert!(said.contains("j: build 1 FAILED"), "{said}");
+    assert_eq!(run.wait().unwrap().code(), Some(1));
 }
 
 #[test]
@@ -88,8 +112,7 @@ fn a_build_of_a_dead_process_is_ended_at_once() {
 fn a_build_in_the_queue_is_ended_at_once() {
     let folder = jobs(&["id: j, function: attempts:spins"]);
     folder.run(&["store", "install"]).code(0);
-    let url = StoreUrl::Sqlite(folder.path("jobcontrol.db"));
-    let store = from_url(&url, false, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+    let store = storage(&folder);
     let id = store.create_build("j", &jobcontrol_core::value::Value::Null).unwrap();
     drop(store);
     assert_eq!(shown(&folder, &id.to_string())["status"], "CREATED");

@@ -27,6 +27,7 @@ use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Sink;
+use tokio::sync::Notify;
 
 use crate::execute::canceller::Ticket;
 use crate::execute::canceller::cancelled;
@@ -61,6 +62,8 @@ pub(super) struct Running<'a> {
     sink: Arc<BuildSink>,
     /// Why a part of what earlier attempts said was not written.
     lost: Option<String>,
+    /// What the runner itself has said, to be shown once the store has the end: who does not look holds up no end.
+    unseen: Vec<NewRecord>,
 }
 
 impl<'a> Running<'a> {
@@ -76,7 +79,7 @@ impl<'a> Running<'a> {
         let ticket = executor.canceller.enter(id);
         let cancel = cancel.or(ticket.cancel.clone());
         let now = executor.now();
-        let sink = executor.sink(prepared, id, attempt.max(1));
+        let sink = executor.sink(prepared, (id, attempt.max(1)), &cancel);
         let first = started.unwrap_or(now);
         let until = prepared.limits().build_timeout.and_then(|timeout| {
             let left = timeout.saturating_sub(Duration::from_micros(now.since(first)));
@@ -96,6 +99,7 @@ impl<'a> Running<'a> {
             ticket,
             sink,
             lost: None,
+            unseen: Vec::new(),
         };
         match (started, due) {
             (_, Some(due)) => {
@@ -114,7 +118,7 @@ impl<'a> Running<'a> {
     async fn run_to_end(mut self) -> Result<Arc<Outcome>, ExecuteError> {
         loop {
             let outcome = self.call().await;
-            self.sink.flush().await;
+            self.sink.write_progress().await;
             let (outcome, packed) = self.settle(outcome);
             let Some((failure, delay)) = self.again(&outcome).await else {
                 return self.finish(outcome, packed).await;
@@ -152,7 +156,7 @@ impl<'a> Running<'a> {
         self.attempt += 1;
         self.attempt_started = time;
         self.lost = self.lost.take().or_else(|| self.sink.lost());
-        self.sink = self.executor.sink(self.prepared, self.id, self.attempt);
+        self.sink = self.executor.sink(self.prepared, (self.id, self.attempt), &self.cancel);
         self.observe(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts }).await;
         Ok(())
     }
@@ -175,11 +179,13 @@ impl<'a> Running<'a> {
             cancel: self.cancel.clone(),
             until: self.until,
         };
-        let outcome = tokio::select! {
-            biased;
-            outcome = self.executor.sandbox.call(&self.prepared.function, call) => outcome,
-            () = self.sink.beat() => Outcome::Failed(Failure::new("bug", "progress ended before the build")),
+        let over = Notify::new();
+        let called = async {
+            let outcome = self.executor.sandbox.call(&self.prepared.function, call).await;
+            over.notify_one();
+            outcome
         };
+        let (outcome, ()) = tokio::join!(called, self.sink.beat(&over));
         match outcome {
             Outcome::Failed(failure) if failure.kind == "cancelled" && self.cancel.is_set() => {
                 Outcome::Failed(Failure { message: cancelled(&self.by()).message, ..failure })
@@ -193,8 +199,22 @@ impl<'a> Running<'a> {
         self.ticket.by().unwrap_or_else(|| INTERRUPT.to_owned())
     }
 
+    /// Hands a record of the runner's own to the store, and keeps it to be shown.
+    async fn say(&mut self, record: NewRecord) {
+        self.sink.write_record(&record).await;
+        self.unseen.push(record);
+    }
+
+    /// Shows what the store has by now.
+    async fn show_rest(&mut self) {
+        self.sink.show_progress().await;
+        for record in std::mem::take(&mut self.unseen) {
+            self.observe(EventKind::Logged(record)).await;
+        }
+    }
+
     /// Whether another attempt follows a failure, and after which time.
-    async fn again(&self, outcome: &Outcome) -> Option<(Arc<Failure>, Duration)> {
+    async fn again(&mut self, outcome: &Outcome) -> Option<(Arc<Failure>, Duration)> {
         let Outcome::Failed(failure) = outcome else {
             return None;
         };
@@ -210,14 +230,19 @@ impl<'a> Running<'a> {
                 self.attempt + 1,
                 retry.attempts
             );
-            let _ = self.sink.log(NewRecord::new(self.executor.now(), Level::Warning, "jobcontrol", message)).await;
+            self.say(NewRecord::new(self.executor.now(), Level::Warning, "jobcontrol", message)).await;
             return None;
         }
         Some((Arc::new(failure.clone()), delay))
     }
 
     /// Records the end of an attempt that another follows.
-    async fn put_off(&self, failure: Arc<Failure>, packed: FinishBuild, delay: Duration) -> Result<(), ExecuteError> {
+    async fn put_off(
+        &mut self,
+        failure: Arc<Failure>,
+        packed: FinishBuild,
+        delay: Duration,
+    ) -> Result<(), ExecuteError> {
         let time = packed.time;
         let micros = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
         let retry = RetryBuild {
@@ -230,6 +255,7 @@ impl<'a> Running<'a> {
             owner: Arc::clone(&self.executor.owner),
         };
         self.executor.recorder.write(Write::RetryBuild(retry)).await?;
+        self.show_rest().await;
         let (attempt, of) = (self.attempt, self.prepared.retry().attempts);
         let took = time.since(self.attempt_started);
         self.observe(EventKind::AttemptFailed { attempt, of, failure, took, delay }).await;
@@ -274,12 +300,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    async fn end(&self, outcome: Outcome) -> Result<Arc<Outcome>, ExecuteError> {
+    async fn end(&mut self, outcome: Outcome) -> Result<Arc<Outcome>, ExecuteError> {
         let (outcome, packed) = self.settle(outcome);
         self.finish(outcome, packed).await
     }
 
-    async fn finish(&self, outcome: Outcome, packed: FinishBuild) -> Result<Arc<Outcome>, ExecuteError> {
+    async fn finish(&mut self, outcome: Outcome, packed: FinishBuild) -> Result<Arc<Outcome>, ExecuteError> {
         let said = match &outcome {
             Outcome::Skipped(reason) => {
                 Some(NewRecord::new(packed.time, Level::Info, "jobcontrol", format!("skipped: {reason}")))
@@ -290,11 +316,11 @@ impl<'a> Running<'a> {
             _ => None,
         };
         if let Some(record) = said {
-            // The record is worth less than the end of the build, which reports what is wrong with the store.
-            let _ = self.sink.log(record).await;
+            self.say(record).await;
         }
         let took = packed.time.since(self.started);
         self.executor.recorder.write(Write::FinishBuild(packed)).await?;
+        self.show_rest().await;
         let outcome = Arc::new(outcome);
         self.observe(EventKind::Finished { outcome: Arc::clone(&outcome), took }).await;
         // The end of a build is smaller than its log: on a full disk it may find room where the log did not.

@@ -292,9 +292,9 @@ impl Executor {
         self.recorder.storage().clock().now()
     }
 
-    pub(super) fn sink(&self, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {
-        let job_id = Arc::clone(&prepared.job_id);
-        Arc::new(BuildSink::new(id, job_id, attempt, self.recorder.clone(), self.observer.clone()))
+    pub(super) fn sink(&self, prepared: &Prepared, (id, attempt): (u64, u32), cancel: &Cancel) -> Arc<BuildSink> {
+        let (job_id, recorder) = (Arc::clone(&prepared.job_id), self.recorder.clone());
+        Arc::new(BuildSink::new((id, attempt), job_id, recorder, self.observer.clone(), cancel.clone()))
     }
 
     pub(super) async fn observe(&self, sink: &BuildSink, kind: EventKind) {

@@ -16,7 +16,10 @@ use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
+use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Sink;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Permit;
 use tokio::sync::mpsc::Sender;
 
 use crate::record::recorder::Recorder;
@@ -36,17 +39,32 @@ pub(super) struct BuildSink {
     pub(super) observer: Observer,
     newest: Mutex<Newest>,
     failed: Arc<OnceLock<String>>,
+    cancel: Cancel,
 }
 
 #[derive(Default)]
 struct Newest {
-    /// In the order of their first report, with whether each is still to be written.
-    groups: Vec<(Progress, bool)>,
+    /// In the order of their first report.
+    groups: Vec<Group>,
+}
+
+/// The newest report of a group, and what is still to be done with it.
+struct Group {
+    report: Progress,
+    unwritten: bool,
+    unseen: bool,
 }
 
 impl BuildSink {
-    pub(super) fn new(build_id: u64, job_id: Arc<str>, attempt: u32, recorder: Recorder, observer: Observer) -> Self {
-        Self { build_id, job_id, attempt, recorder, observer, newest: Mutex::default(), failed: Arc::default() }
+    pub(super) fn new(
+        (build_id, attempt): (u64, u32),
+        job_id: Arc<str>,
+        recorder: Recorder,
+        observer: Observer,
+        cancel: Cancel,
+    ) -> Self {
+        let (newest, failed) = Default::default();
+        Self { build_id, job_id, attempt, recorder, observer, newest, failed, cancel }
     }
 
     fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
@@ -76,29 +94,63 @@ impl BuildSink {
         self.failed.get().cloned()
     }
 
-    /// Writes and shows the groups that have newer reports.
-    pub(super) async fn flush(&self) {
-        let changed: Vec<_> = {
-            let mut newest = self.newest();
-            let changed = newest
-                .groups
-                .iter_mut()
-                .filter_map(|(report, changed)| std::mem::take(changed).then(|| report.clone()));
-            changed.collect()
-        };
-        for report in &changed {
-            self.recorder.send(Write::Progress(self.build_id, report.clone()), self.completion()).await;
-        }
-        if let Some(observer) = self.observer.as_ref().filter(|_| !changed.is_empty()) {
-            let _ = observer.send(self.event(EventKind::Progressed(changed))).await;
+    /// Room to show something. Waits for who is slow to look, but not for the sake of a build that is to end.
+    async fn room(&self) -> Option<Permit<'_, Event>> {
+        let mut cancel = self.cancel.clone();
+        let observer = self.observer.as_ref()?;
+        tokio::select! {
+            biased;
+            permit = observer.reserve() => permit.ok(),
+            () = cancel.wait() => None,
         }
     }
 
-    /// Flushes at each beat for as long as the build runs.
-    pub(super) async fn beat(&self) {
+    /// Hands over the newest reports that were not written yet. Not to be dropped half way: what waits for room is
+    /// written all the same, later than what would come after it.
+    pub(super) async fn write_progress(&self) {
+        let changed: Vec<_> = {
+            let mut newest = self.newest();
+            let groups = newest.groups.iter_mut();
+            groups.filter_map(|group| std::mem::take(&mut group.unwritten).then(|| group.report.clone())).collect()
+        };
+        for report in changed {
+            self.recorder.send(Write::Progress(self.build_id, report), self.completion()).await;
+        }
+    }
+
+    /// Shows the newest reports that were not shown yet.
+    pub(super) async fn show_progress(&self) {
+        if !self.newest().groups.iter().any(|group| group.unseen) {
+            return;
+        }
+        let Some(permit) = self.room().await else { return };
+        let mut newest = self.newest();
+        let unseen = newest
+            .groups
+            .iter_mut()
+            .filter_map(|group| std::mem::take(&mut group.unseen).then(|| group.report.clone()));
+        permit.send(self.event(EventKind::Progressed(unseen.collect())));
+    }
+
+    /// Hands a record of the runner's own to the store.
+    pub(super) async fn write_record(&self, record: &NewRecord) {
+        self.recorder.send(self.write_of(record), self.completion()).await;
+    }
+
+    /// Writes and shows progress at each beat until the call is over.
+    pub(super) async fn beat(&self, over: &Notify) {
         loop {
-            tokio::time::sleep(PROGRESS_EVERY).await;
-            self.flush().await;
+            tokio::select! {
+                biased;
+                () = over.notified() => return,
+                () = tokio::time::sleep(PROGRESS_EVERY) => {}
+            }
+            self.write_progress().await;
+            tokio::select! {
+                biased;
+                () = over.notified() => return,
+                () = self.show_progress() => {}
+            }
         }
     }
 }
@@ -133,8 +185,8 @@ impl Sink for BuildSink {
             }
             let write = self.write_of(&record);
             self.recorder.send(write, self.completion()).await;
-            if let Some(observer) = &self.observer {
-                let _ = observer.send(self.event(EventKind::Logged(record))).await;
+            if let Some(permit) = self.room().await {
+                permit.send(self.event(EventKind::Logged(record)));
             }
             Ok(())
         })
@@ -142,9 +194,55 @@ impl Sink for BuildSink {
 
     fn progress(&self, report: Progress) {
         let mut newest = self.newest();
-        match newest.groups.iter_mut().find(|(known, _)| known.group_name == report.group_name) {
-            Some(known) => *known = (report, true),
-            None => newest.groups.push((report, true)),
+        let group = Group { report, unwritten: true, unseen: true };
+        match newest.groups.iter_mut().find(|known| known.report.group_name == group.report.group_name) {
+            Some(known) => *known = group,
+            None => newest.groups.push(group),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "what is wrong ends its test")]
+
+    use jobcontrol_core::clock::SystemClock;
+    use jobcontrol_core::event::Level;
+    use jobcontrol_core::progress;
+    use jobcontrol_core::value::Value;
+
+    use super::*;
+    use crate::record::StoreUrl;
+    use crate::record::from_url;
+
+    /// Progress whose beat waits for room when the call ends is written all the same.
+    #[tokio::test]
+    async fn progress_that_waits_for_room_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = StoreUrl::Sqlite(folder.path().join("store.db"));
+        let storage = from_url(&url, true, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+        let id = storage.create_build("j", &Value::Null).unwrap();
+        let (_switch, cancel) = Cancel::pair();
+        let sink = BuildSink::new((id, 1), "j".into(), Recorder::new(Arc::clone(&storage)), None, cancel);
+        // The store is busy for as long as we want, and its queue fills.
+        let record = || NewRecord::new(storage.clock().now(), Level::Info, "x", "x".to_owned());
+        let (free, busy) = std::sync::mpsc::channel::<()>();
+        storage.submit(Write::Log(id, pack_record(record())), Box::new(move |_| drop(busy.recv())));
+        while sink.try_log(record()).is_ok() {}
+        let groups = 500;
+        (0..groups).for_each(|i| sink.progress(progress::checked(&[i.to_string()], 1, 1, "").unwrap()));
+        let over = Notify::new();
+        let end = async {
+            while sink.newest().groups.iter().any(|group| group.unwritten) {
+                tokio::task::yield_now().await;
+            }
+            over.notify_one();
+            drop(free);
+        };
+        tokio::join!(end, sink.beat(&over));
+        // What was handed over before this is written before it.
+        storage.log_message(id, record()).unwrap();
+        assert_eq!(storage.get_build_progress_info(id).unwrap().len(), groups);
+        assert_eq!(sink.lost(), None);
     }
 }
