@@ -40,6 +40,7 @@ use crate::execute::hooks::Which;
 use crate::execute::plugins::Kept;
 use crate::execute::rescuer::rescue;
 use crate::execute::sink::Observer;
+use crate::execute::takeover::Interrupted;
 use crate::record::StoreUrl;
 use crate::record::from_url;
 use crate::record::owner::Owner;
@@ -177,21 +178,21 @@ impl App {
         let owner = Owner::take(&self.settings.store, &unique).map_err(|e| {
             AppError::Storage(StorageError::Backend(format!("the folder of the store cannot be written: {e}")))
         })?;
-        let rescued = rescue(&*storage, &self.settings.store, &owner.name, &run.plan.order)?;
+        let rescued = rescue(&*storage, &self.settings.store, &run.plan.order)?;
         self.tell_interrupted(&rescued.ended);
-        for build in &rescued.taken {
-            let (id, next, of) = (build.id, build.attempt + 1, build.attempts);
+        for Interrupted { build, retry, .. } in &rescued.left {
+            let (id, next, of) = (build.id, build.attempt + 1, retry.attempts);
             (self.warn)(&format!("build {id} was interrupted: its attempt {next} of {of} can follow"));
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_EVENTS);
         let executor = Arc::new(self.executor(&storage, &owner, Some(sender))?);
-        executor.take_up(rescued.taken);
+        executor.expect(rescued.left);
         let runtime = guest_runtime().map_err(machine)?;
         let Run { catalog, plan, requests } = run;
         // The executor ends with its task, and with it the events that are watched.
         let task = runtime.spawn(async move {
             let ends = dispatch(&executor, &catalog, plan, &requests, &cancel).await;
-            (ends, executor.end_left_over())
+            (ends, executor.end_left_over().await)
         });
         watch(receiver);
         let ended = runtime.block_on(task);

@@ -1,5 +1,6 @@
 //! Retries: which failures are tried again, how each attempt is told, and what becomes of one whose process dies.
 
+use rusqlite::Connection;
 use serde_json::Value;
 use serde_json::json;
 
@@ -213,4 +214,48 @@ fn another_build_than_the_interrupted_one_is_made_anew() {
     folder.run(&["run", "spins"]).code(0).stdout("1\n").says("spins: build 2 started").says("build 1 was interrupted");
     let build = shown(&folder, "1");
     assert_eq!((&build["status"], &build["exception"]["kind"]), (&json!("FAILED"), &json!("interrupted")));
+}
+
+#[test]
+fn of_several_interrupted_builds_of_a_job_one_is_taken_up_and_the_others_end_at_once() {
+    let folder = jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1ms, max: 1ms }"]);
+    let first = Background::until(&folder, &["run", "spins"], "build 1 started");
+    Background::until(&folder, &["run", "spins"], "build 2 started").kill();
+    first.kill();
+    let third = Background::until(&folder, &["run", "spins"], "spins: build 1 attempt 2 of 3 started");
+    let build = shown(&folder, "2");
+    assert_eq!((&build["status"], &build["exception"]["kind"]), (&json!("FAILED"), &json!("interrupted")));
+    assert_eq!(shown(&folder, "1")["status"], "RUNNING");
+    third.kill();
+}
+
+#[test]
+fn an_interrupted_build_can_be_cancelled_until_its_turn_comes() {
+    let folder = jobs(&[
+        "id: first, function: attempts:spins",
+        "id: last, function: attempts:spins, dependencies: [first], retry: { attempts: 3, initial: 1ms, max: 1ms }",
+    ]);
+    let store = folder.path("jobcontrol.db");
+    folder.run(&["store", "install"]).code(0);
+    let db = Connection::open(&store).unwrap();
+    // Its first success is of another day.
+    db.execute_batch(
+        "INSERT INTO build (job_id, created, start_time, end_time, started, finished, success, config, attempt)
+         VALUES ('first', 1, 1, 1, 1, 1, 1, x'c0', 1)",
+    )
+    .unwrap();
+    Background::until(&folder, &["run", "last"], "last: build 2 started").kill();
+    let second = Background::until(&folder, &["run", "last", "--deps"], "first: build 3 started");
+    folder.run(&["build", "cancel", "2"]).code(0).stdout("build 2 was cancelled\n");
+    assert_eq!(shown(&folder, "2")["exception"]["kind"], "cancelled");
+    second.kill();
+}
+
+#[test]
+fn an_attempt_that_a_wrong_clock_put_off_is_made() {
+    let folder = jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1ms, max: 1ms }"]);
+    Background::until(&folder, &["run", "spins"], "build 1 started").kill();
+    let db = Connection::open(folder.path("jobcontrol.db")).unwrap();
+    db.execute_batch("UPDATE build SET retry_time = 1000000 * (unixepoch() + 365 * 86400)").unwrap();
+    Background::until(&folder, &["run", "spins"], "spins: build 1 attempt 2 of 3 started").kill();
 }

@@ -20,7 +20,6 @@ use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::plan::Request;
-use jobcontrol_core::plan::same_build;
 use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::StorageError;
@@ -42,10 +41,12 @@ use jobcontrol_sandbox::SandboxError;
 use crate::execute::attempts::Running;
 use crate::execute::canceller::Canceller;
 use crate::execute::pins;
-use crate::execute::rescuer::end;
 use crate::execute::sink::BuildSink;
 use crate::execute::sink::Observer;
 use crate::execute::slots::Slot;
+use crate::execute::takeover::Interrupted;
+use crate::execute::takeover::Takeover;
+use crate::execute::takeover::Wanted;
 use crate::record::recorder::Recorder;
 
 /// How often a build is created anew whose plugin or dependency another process deletes in the moment before; one that
@@ -106,27 +107,6 @@ pub struct Created {
     pub(super) due: Option<Timestamp>,
 }
 
-/// A build that this process took over from one that is gone, with attempts left.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Interrupted {
-    /// Its id.
-    pub id: u64,
-    /// Its job.
-    pub job_id: String,
-    /// The newest attempt that started.
-    pub attempt: u32,
-    /// How many it may have.
-    pub attempts: u32,
-    /// When its first attempt started.
-    pub started: Timestamp,
-    /// When the next is due.
-    pub due: Timestamp,
-    /// The build config.
-    pub config: Value,
-    /// SHA-256 of the plugin.
-    pub plugin: Option<String>,
-}
-
 /// Makes and runs builds.
 pub struct Executor {
     pub(super) sandbox: Arc<Sandbox>,
@@ -135,7 +115,7 @@ pub struct Executor {
     pub(super) store_id: Arc<str>,
     pub(super) canceller: Arc<Canceller>,
     observer: Observer,
-    interrupted: Mutex<Vec<Interrupted>>,
+    pub(super) takeover: Takeover,
     kept_plugins: Mutex<HashSet<Arc<str>>>,
     types: Mutex<HashMap<String, Arc<Type>>>,
 }
@@ -161,8 +141,9 @@ impl Executor {
         let canceller = Canceller::start(recorder.storage(), &owner).map_err(|e| {
             StorageError::Backend(format!("the thread that looks for cancelled builds cannot start: {e}"))
         })?;
-        let (interrupted, kept_plugins, types) = Default::default();
-        Ok(Self { sandbox, recorder, owner, store_id, canceller, observer, interrupted, kept_plugins, types })
+        let takeover = Takeover::new(recorder.clone(), Arc::clone(&owner));
+        let (kept_plugins, types) = Default::default();
+        Ok(Self { sandbox, recorder, owner, store_id, canceller, observer, takeover, kept_plugins, types })
     }
 
     /// Makes a job ready. Blocks while its plugin is compiled.
@@ -213,9 +194,9 @@ impl Executor {
                 (args, config, pins.iter().map(|pin| pin.build).collect())
             }
         };
-        if let Some(build) = self.interrupted(prepared, request, &config) {
-            let Interrupted { id, attempt, started, due, .. } = build;
-            return Ok(Created { id, args, attempt, started: Some(started), due: Some(due) });
+        if let Some((Interrupted { build, started, .. }, due)) = self.interrupted(prepared, request, &config).await? {
+            let (started, due) = (Some(started), Some(due));
+            return Ok(Created { id: build.id, args, attempt: build.attempt, started, due });
         }
         let created = self.recorder.storage().clock().now();
         let new = NewBuild {
@@ -247,45 +228,34 @@ impl Executor {
         Running::run(self, prepared, created, slot, cancel).await
     }
 
-    /// Takes over builds whose process is gone and that have attempts left: `create` gives one out again where it would
-    /// make the very same.
-    pub fn take_up(&self, interrupted: Vec<Interrupted>) {
-        lock(&self.interrupted).extend(interrupted);
+    /// Expects builds whose process is gone and that have attempts left: `create` takes one over where it would make the
+    /// very same.
+    pub fn expect(&self, interrupted: Vec<Interrupted>) {
+        self.takeover.expect(interrupted);
     }
 
-    /// Ends those that nothing asked for, and answers their ids.
+    /// Ends those that nothing asked for, and answers the ids of all that `create` and this have ended.
     ///
     /// # Errors
     ///
     /// The store's.
-    pub fn end_left_over(&self) -> Result<Vec<u64>, StorageError> {
-        let left = std::mem::take(&mut *lock(&self.interrupted));
-        let mut ended = Vec::new();
-        for build in left {
-            if end(&**self.recorder.storage(), build.id, Some(Arc::clone(&self.owner)), build.attempt)? {
-                ended.push(build.id);
-            }
-        }
-        Ok(ended)
+    pub async fn end_left_over(&self) -> Result<Vec<u64>, StorageError> {
+        self.takeover.end_left_over().await
     }
 
     /// An interrupted build that is what a new one would be, in whatever run it began.
-    fn interrupted(&self, prepared: &Prepared, request: &Request, config: &[u8]) -> Option<Interrupted> {
-        let mut interrupted = lock(&self.interrupted);
-        if interrupted.is_empty() {
-            return None;
+    async fn interrupted(
+        &self,
+        prepared: &Prepared,
+        request: &Request,
+        config: &[u8],
+    ) -> Result<Option<(Interrupted, Timestamp)>, StorageError> {
+        if self.takeover.is_empty() {
+            return Ok(None);
         }
-        let config = unpack(config).ok()?;
-        let same = |build: &Interrupted| {
-            // Who asks for a build again shall find whose it is.
-            let again = |of: u64| of == build.id || build.config.get("rerun_of") == Some(&Value::Int(of.into()));
-            *build.job_id == *prepared.job_id
-                && same_build(&build.config, &config)
-                && request.rerun_of.is_none_or(again)
-                && build.plugin.as_deref() == Some(&*prepared.checked.plugin.digest)
-        };
-        let at = interrupted.iter().position(same)?;
-        Some(interrupted.remove(at))
+        let config = unpack(config).unwrap_or(Value::Null);
+        let (job_id, plugin) = (&prepared.job_id, &prepared.checked.plugin.digest);
+        self.takeover.take(&Wanted { job_id, plugin, config, rerun_of: request.rerun_of }).await
     }
 
     pub(super) fn now(&self) -> Timestamp {

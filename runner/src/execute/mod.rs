@@ -13,7 +13,7 @@
 //! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
 //! - `survey`: which files a catalog is made of, and their state
 //! - `sink`: what a running build says, to the store and to who watches
-//! - `rescuer`: what dead processes left running
+//! - `rescuer`: what dead processes left running; `takeover`: which of it a run goes on with
 
 pub mod at_hand;
 mod attempts;
@@ -29,4 +29,5 @@ pub mod rescuer;
 pub mod sink;
 pub mod slots;
 mod survey;
+pub mod takeover;
 pub mod watch;
