@@ -199,6 +199,7 @@ fn a_build_that_waits_survives_its_process() {
         .code(0)
         .stdout("2\n")
         .says("build 1 was interrupted: its attempt 2 of 2 can follow")
+        .says("flaky: build 1 is taken over; attempt 2 of 2 follows in ")
         .says("flaky: build 1 attempt 2 of 2 started");
     assert_eq!(kinds(&shown(&folder, "1")), [json!("trap"), Value::Null]);
 }

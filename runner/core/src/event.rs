@@ -132,6 +132,15 @@ pub enum EventKind {
         /// Until the next one.
         delay: Duration,
     },
+    /// It was taken over from a process that is gone, between two attempts.
+    TakenOver {
+        /// The next attempt.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+        /// Until that.
+        delay: Duration,
+    },
     /// Another attempt started.
     AttemptStarted {
         /// The one that started.

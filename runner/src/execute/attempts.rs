@@ -104,6 +104,8 @@ impl<'a> Running<'a> {
         match (started, due) {
             (_, Some(due)) => {
                 let delay = Duration::from_micros(due.since(now));
+                let (attempt, of) = (attempt + 1, prepared.retry().attempts);
+                running.observe(EventKind::TakenOver { attempt, of, delay }).await;
                 if let Some(outcome) = running.wait(delay).await {
                     return running.end(outcome).await;
                 }

@@ -7,7 +7,6 @@ use std::time::Instant;
 use indicatif::MultiProgress;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
-use indicatif::ProgressStyle;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
@@ -19,6 +18,8 @@ use jobcontrol_core::progress::SEPARATOR;
 
 use super::DIM;
 use super::Out;
+use super::bars::Header;
+use super::bars::draw_group;
 use super::escape::clean;
 use super::escape::one_line;
 use super::styled;
@@ -56,6 +57,16 @@ impl<'a> Live<'a> {
                 let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
                 let failed = format!("attempt {attempt} of {of} failed in {took}: {}", text::failure_line(failure));
                 self.attempt_failed(event, &format!("{failed}; attempt {} follows in {wait}", attempt + 1));
+                self.waits(event, (attempt + 1, *of), *delay);
+            }
+            EventKind::TakenOver { attempt, of, delay } => {
+                self.enter(event);
+                if self.bars.is_none() && !self.out.quiet {
+                    let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+                    let taken = format!("is taken over; attempt {attempt} of {of} follows in {wait}");
+                    self.say(&format!("{}: build {} {taken}", event.job_id, event.build_id));
+                }
+                self.waits(event, (*attempt, *of), *delay);
             }
             EventKind::AttemptStarted { attempt, of } => self.attempt_started(event, *attempt, *of),
             EventKind::Logged(record) => self.logged(event, record),
@@ -81,8 +92,7 @@ impl<'a> Live<'a> {
     fn enter(&mut self, event: &Event) {
         let header = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
-            bar.set_style(style("{spinner} {msg} {elapsed}"));
-            bar.set_message(format!("{} (build {})", event.job_id, event.build_id));
+            header(event, None, None).draw(&bar);
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
@@ -97,26 +107,21 @@ impl<'a> Live<'a> {
                     bars.remove(&bar);
                 }
             }
-            if let Some(header) = &build.header {
-                header.set_message(format!("{} (build {}) waits", event.job_id, event.build_id));
-            }
         }
         if !self.out.quiet {
             self.say(&format!("{}: build {} {line}", event.job_id, event.build_id));
         }
     }
 
-    fn attempt_started(&mut self, event: &Event, attempt: u32, of: u32) {
-        // One that another process began is seen here first.
-        if !self.builds.contains_key(&event.build_id) {
-            self.enter(event);
+    fn waits(&self, event: &Event, attempt: (u32, u32), delay: Duration) {
+        if let Some(bar) = self.builds.get(&event.build_id).and_then(|build| build.header.as_ref()) {
+            header(event, Some(attempt), Instant::now().checked_add(delay)).draw(bar);
         }
-        let header = self.builds.get(&event.build_id).and_then(|build| build.header.as_ref());
-        match header {
-            Some(header) => {
-                let (job, build) = (&event.job_id, event.build_id);
-                header.set_message(format!("{job} (build {build}, attempt {attempt} of {of})"));
-            }
+    }
+
+    fn attempt_started(&mut self, event: &Event, attempt: u32, of: u32) {
+        match self.builds.get(&event.build_id).and_then(|build| build.header.as_ref()) {
+            Some(bar) => header(event, Some((attempt, of)), None).draw(bar),
             None if self.out.quiet => {}
             None => self.say(&format!("{}: build {} attempt {attempt} of {of} started", event.job_id, event.build_id)),
         }
@@ -159,7 +164,7 @@ impl<'a> Live<'a> {
         });
         let done = report.total > 0 && report.current >= report.total;
         if let Some(bar) = &build.groups[at].1 {
-            draw(bar, report);
+            draw_group(bar, report);
         } else if done || build.groups[at].2.elapsed() >= PLAIN_EVERY {
             build.groups[at].2 = Instant::now();
             let group = if report.group_name.is_empty() { "all" } else { &report.group_name };
@@ -197,24 +202,8 @@ impl<'a> Live<'a> {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
-}
-
-fn draw(bar: &ProgressBar, report: &Progress) {
-    let depth = if report.group_name.is_empty() { 0 } else { report.group_name.matches(SEPARATOR).count() + 1 };
-    let name = report.group_name.rsplit(SEPARATOR).next().unwrap_or_default();
-    let name = if name.is_empty() { "all" } else { name };
-    let indent = "  ".repeat(depth.min(8) + 1);
-    bar.set_prefix(format!("{indent}{}", one_line(name)));
-    bar.set_message(one_line(&report.status_line));
-    if report.total == 0 {
-        bar.set_style(style("{prefix:24} {pos} {msg}"));
-    } else {
-        bar.set_style(style("{prefix:24} [{bar:30}] {pos}/{len} {msg}"));
-        bar.set_length(report.total);
-    }
-    bar.set_position(report.current);
+fn header(event: &Event, attempt: Option<(u32, u32)>, due: Option<Instant>) -> Header {
+    Header { job: event.job_id.to_string(), build: event.build_id, attempt, due }
 }
 
 /// Where a new group goes: after the groups it belongs to, before what comes after them.

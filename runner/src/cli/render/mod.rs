@@ -7,7 +7,9 @@
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
 //! - `live`: a run while it goes on
+//! - `bars`: its lines on a terminal
 
+mod bars;
 pub(crate) mod diagnostic;
 pub(crate) mod escape;
 pub(crate) mod json;
