@@ -252,6 +252,31 @@ fn the_operators_file_among_the_jobs() {
 }
 
 #[test]
+fn limits_of_compiling_that_make_no_sense() {
+    let asked = |compile: &str| {
+        let folder = Folder::new().file("jobcontrol.yaml", format!("compile: {compile}\n"));
+        let said = folder.run(&["check"]).code(3).stderr;
+        said.lines().filter(|line| line.starts_with("error")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(asked("1s"), ["error[JC0203]: `compile` is a mapping, found a string"]);
+    assert_eq!(
+        asked("{ timeout: 60, memory: 64 }"),
+        [
+            "error[JC0601]: `timeout` is a duration with its unit, found a number",
+            "error[JC0602]: `memory` is a size such as `64 MiB`: found an integer"
+        ]
+    );
+    assert_eq!(
+        asked("{ timeout: 2h, memory: 127 MiB }"),
+        ["error[JC0603]: `timeout` can be 1h at most", "error[JC0603]: `memory` has to be 128 MiB at least"]
+    );
+    assert_eq!(
+        asked("{ time: 1s, memory: 65 GiB }"),
+        ["error[JC0603]: `memory` can be 64 GiB at most", "error[JC0201]: unknown key `time`"]
+    );
+}
+
+#[test]
 fn mistakes_of_the_operator() {
     let folder = Folder::new().file("jobcontrol.yaml", "enviroment: [HOME]\nceiling: { limits: { memory: lots } }\n");
     let answer = folder.run(&["check"]).code(3);

@@ -215,7 +215,8 @@ impl App {
 
     /// Where compiled plugins are kept, and who compiles.
     pub fn compiler(&self) -> Compiler {
-        Compiler { cache: self.settings.cache.clone(), command: self.compiler.clone() }
+        let Resolved { cache, compile, .. } = &self.settings;
+        Compiler { cache: cache.clone(), command: self.compiler.clone(), limits: *compile }
     }
 
     /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.

@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::limits;
+use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
 use jobcontrol_core::manifest::Settings;
@@ -49,6 +50,8 @@ pub struct Resolved {
     pub store: StoreUrl,
     /// Where compiled plugins are kept.
     pub cache: PathBuf,
+    /// What compiling a plugin may use.
+    pub compile: CompileLimits,
     /// How long the store keeps what.
     pub retention: Retention,
 }
@@ -90,7 +93,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
     let workspace = Workspace { jobs, plugins, context, files, kept: Kept::default() };
-    Ok(Resolved { workspace, store, cache, retention: settings.retention })
+    Ok(Resolved { workspace, store, cache, compile: settings.compile, retention: settings.retention })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::types::IntType;
@@ -314,7 +315,8 @@ fn sandbox() -> &'static Sandbox {
     SANDBOX.get_or_init(|| {
         let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        Sandbox::new(Compiler { cache, command }, Arc::new(SystemClock)).expect("an engine")
+        Sandbox::new(Compiler { cache, command, limits: CompileLimits::default() }, Arc::new(SystemClock))
+            .expect("an engine")
     })
 }
 

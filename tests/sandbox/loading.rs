@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Sandbox;
@@ -17,7 +18,7 @@ use tempfile::TempDir;
 const COMPILER: &str = "cat > \"$0/$$\"
 if grep -q please-wait \"$0/$$\"; then echo x > \"$0/begun\"; read go < \"$0/go\"; fi
 echo x >> \"$0/compiled\"
-exec \"$1\" __compile < \"$0/$$\"";
+exec \"$1\" __compile \"$2\" \"$3\" < \"$0/$$\"";
 
 struct Workshop {
     dir: TempDir,
@@ -32,7 +33,7 @@ impl Workshop {
         let program = env!("CARGO_BIN_EXE_jobcontrol");
         let command = ["sh".as_ref(), "-c".as_ref(), COMPILER.as_ref(), dir.path().as_os_str(), program.as_ref()];
         let command = command.map(std::ffi::OsStr::to_owned).to_vec();
-        let compiler = Compiler { cache: dir.path().join("cache"), command };
+        let compiler = Compiler { cache: dir.path().join("cache"), command, limits: CompileLimits::default() };
         let sandbox = Sandbox::new(compiler, Arc::new(SystemClock)).expect("an engine");
         Self { dir, sandbox }
     }

@@ -1,5 +1,6 @@
 //! The sandbox, through the real program: what goes in and comes out, and what no guest can do.
 
+mod compiling;
 mod contract;
 mod deep;
 mod echo;

@@ -107,7 +107,7 @@ impl Bench {
         let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let catalog = Catalog::load(&settings.workspace).unwrap();
         let checked = catalog.graph.jobs["bench"].clone();
-        let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone() };
+        let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone(), limits: settings.compile };
         let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock)).unwrap());
         let function = sandbox.function(&checked.plugin, &checked.signature).unwrap();
         let args = checked.job.args.iter().map(Arg::to_value).collect();

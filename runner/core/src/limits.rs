@@ -35,14 +35,56 @@ pub const PROGRESS_GROUPS: u64 = 1_000;
 pub const PROGRESS_GROUP_NAME: usize = 128;
 /// A plugin file: a whole Python with its library is 20 MB.
 pub const PLUGIN: u64 = 64 * MIB;
-/// Compiling one plugin.
+/// Compiling one plugin: ten times what a whole Python takes.
 pub const COMPILE_TIME: Duration = Duration::from_mins(1);
+/// Largest `compile.timeout`: nobody waits longer for a function to begin.
+pub const MAX_COMPILE_TIME: Duration = Duration::from_hours(1);
 /// Address space of the process that compiles.
 pub const COMPILE_MEMORY: u64 = 2048 * MIB;
+/// Least `compile.memory`: what the program itself takes, and the compiler for a small plugin.
+pub const MIN_COMPILE_MEMORY: u64 = 128 * MIB;
+/// Largest `compile.memory`.
+pub const MAX_COMPILE_MEMORY: u64 = 64 * 1024 * MIB;
 /// A manifest: thousands of jobs, and far from what a parser would choke on.
 pub const MANIFEST: u64 = 4 * MIB;
 /// The `notes` of a job.
 pub const NOTES: usize = 64 << 10;
+
+/// What compiling one plugin may use, as the operator says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// How long it may take; key `compile.timeout`.
+    pub timeout: Duration,
+    /// Bytes of address space of the process that compiles; key `compile.memory`.
+    pub memory: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { timeout: COMPILE_TIME, memory: COMPILE_MEMORY }
+    }
+}
+
+impl CompileLimits {
+    /// What is said of a plugin, as it is shown, that takes too long.
+    pub fn timed_out(&self, plugin: &str) -> String {
+        let raise = raise_compile("timeout", self.timeout >= MAX_COMPILE_TIME);
+        format!("compiling {plugin} took longer than {}{raise}", show_duration(self.timeout))
+    }
+
+    /// What is said of a plugin, as it is shown, that takes too much.
+    pub fn out_of_memory(&self, plugin: &str) -> String {
+        let raise = raise_compile("memory", self.memory >= MAX_COMPILE_MEMORY);
+        format!("compiling {plugin} took more than {} of memory{raise}", show_bytes(self.memory))
+    }
+}
+
+fn raise_compile(key: &str, largest: bool) -> String {
+    if largest {
+        return ", which is the most there is".to_owned();
+    }
+    format!("; raise it with `compile: {{ {key}: .. }}` in jobcontrol.yaml")
+}
 
 /// The limits of one job's builds.
 #[derive(Clone, Debug, PartialEq, Eq)]

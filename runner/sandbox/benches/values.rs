@@ -12,6 +12,7 @@ use std::time::Instant;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
@@ -77,7 +78,7 @@ struct Order {
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("__compile") {
-        return compile_stdin().unwrap();
+        return compile_stdin(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
     }
     let bench = Bench::new();
     let orders: Vec<_> = (0..RECORDS)
@@ -158,7 +159,10 @@ impl Bench {
         let path = folder.path().join("echo.wat");
         std::fs::write(&path, ECHO).unwrap();
         let command = vec![std::env::current_exe().unwrap().into(), "__compile".into()];
-        let sandbox = Sandbox::new(Compiler { cache: folder.path().join("cache"), command }, Arc::new(SystemClock));
+        let sandbox = Sandbox::new(
+            Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() },
+            Arc::new(SystemClock),
+        );
         let plugin = read_plugin(&path, Path::new("echo.wat")).unwrap();
         let engine = Engine::default();
         let component = Component::new(&engine, wat::parse_str(ECHO).unwrap()).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
-use jobcontrol_core::limits::COMPILE_TIME;
+use jobcontrol_core::limits::MAX_COMPILE_TIME;
 use sha2::Digest;
 use sha2::Sha256;
 use tempfile::NamedTempFile;
@@ -165,14 +165,14 @@ impl Cache {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with(UNFINISHED) {
             // Nobody writes to it for longer than a compilation may take.
-            return age > 2 * COMPILE_TIME;
+            return age > MAX_COMPILE_TIME;
         }
         let ours = path.extension().is_some_and(|ext| ext == ENTRY || ext == SEAL);
         let Some((key, engine)) = path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')).filter(|_| ours)
         else {
             return false;
         };
-        let orphan = !path.with_extension(ENTRY).exists() && age > 2 * COMPILE_TIME;
+        let orphan = !path.with_extension(ENTRY).exists() && age > MAX_COMPILE_TIME;
         let plugin = key.split('-').next().unwrap_or(key);
         // A seal goes with its entry, whose age counts.
         let used = std::fs::metadata(path.with_extension(ENTRY)).and_then(|entry| entry.modified());

@@ -68,7 +68,7 @@ const COUNTED: &str = "resource limit exceeded: ";
 const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
 
 /// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may take
-/// `limits::COMPILE_MEMORY`, and one that takes its whole time holds up no other.
+/// `compile.memory`, and one that takes its whole time holds up no other.
 const COMPILING: usize = 2;
 
 /// Plugins ready to be called.

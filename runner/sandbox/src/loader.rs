@@ -1,5 +1,6 @@
 //! Plugins as compiled code: out of the cache, or made by a child process and put there.
 
+use std::ffi::OsString;
 use std::hash::Hash;
 use std::hash::Hasher;
 use std::io::Read;
@@ -11,14 +12,14 @@ use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 
-use jobcontrol_core::limits;
-use jobcontrol_core::limits::show_bytes;
-use jobcontrol_core::limits::show_duration;
+use jobcontrol_core::build::cut_bytes;
+use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::plugin::PluginKind;
 use jobcontrol_core::value::digest;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
+use rustix::process::Signal;
 use wasmtime::Engine;
 use wasmtime::Module;
 use wasmtime::component::Component;
@@ -36,17 +37,25 @@ use crate::once::Gate;
 /// How the child says that its time was up.
 const TIMED_OUT: i32 = 75;
 
+/// How the allocator and the system say that there is no more address space.
+const NO_MEMORY: &[&str] = &["memory allocation of ", "os error 12", "Cannot allocate memory"];
+
+/// Bytes of what the compiler says that are shown.
+const SAID: usize = 1 << 10;
+
 /// Signals by which people and service managers end a process.
-const INTERRUPT: i32 = rustix::process::Signal::INT.as_raw();
-const TERMINATE: i32 = rustix::process::Signal::TERM.as_raw();
+const INTERRUPT: i32 = Signal::INT.as_raw();
+const TERMINATE: i32 = Signal::TERM.as_raw();
 
 /// Where compiled plugins are kept and who compiles.
 #[derive(Clone, Debug)]
 pub struct Compiler {
     /// The cache folder; made if it is missing, and refused if it is open to others.
     pub cache: PathBuf,
-    /// A program that calls [`compile_stdin`], with its arguments.
-    pub command: Vec<std::ffi::OsString>,
+    /// A program that calls [`compile_stdin`] with the two arguments that follow its own.
+    pub command: Vec<OsString>,
+    /// What compiling one plugin may use.
+    pub limits: CompileLimits,
 }
 
 /// Compiled code, of either kind.
@@ -98,6 +107,8 @@ impl Compiler {
             .ok_or_else(|| SandboxError::Cache("there is no program to compile with".to_owned()))?;
         let mut child = Command::new(program)
             .args(arguments)
+            .arg(self.limits.timeout.as_millis().to_string())
+            .arg(self.limits.memory.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::from(output.reopen().map_err(failed)?))
             .stderr(Stdio::piped())
@@ -106,32 +117,27 @@ impl Compiler {
         let sent = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(binary));
         let result = child.wait_with_output().map_err(failed)?;
         if !result.status.success() {
-            return Err(refusal(shown, &result));
+            return Err(refusal(shown, &result, &self.limits));
         }
         sent.map_err(failed)?;
         cache.put(key, output).map_err(failed)
     }
 }
 
-fn refusal(shown: &Path, result: &std::process::Output) -> SandboxError {
-    let shown = shown.display();
-    let said = String::from_utf8_lossy(&result.stderr);
-    let said = said.trim();
+fn refusal(shown: &Path, result: &std::process::Output, limits: &CompileLimits) -> SandboxError {
+    let shown = format!("`{}`", shown.display());
+    let mut said = String::from_utf8_lossy(&result.stderr).trim().to_owned();
+    cut_bytes(&mut said, SAID);
     // The terminal's interrupt goes to the child as well.
     if matches!(result.status.signal(), Some(INTERRUPT | TERMINATE)) {
-        return SandboxError::Plugin(format!("compiling `{shown}` was interrupted"));
+        return SandboxError::Plugin(format!("compiling {shown} was interrupted"));
     }
     SandboxError::Plugin(match result.status.code() {
-        Some(TIMED_OUT) => {
-            format!("compiling `{shown}` took longer than {}", show_duration(limits::COMPILE_TIME))
-        }
-        Some(1) if !said.is_empty() => format!("`{shown}` cannot be compiled: {said}"),
-        _ if said.contains("overflowed its stack") => format!("`{shown}` cannot be compiled: its code nests too deep"),
-        _ => format!(
-            "compiling `{shown}` was given up ({}): it may take {} of memory",
-            result.status,
-            show_bytes(limits::COMPILE_MEMORY)
-        ),
+        Some(TIMED_OUT) => limits.timed_out(&shown),
+        _ if NO_MEMORY.iter().any(|words| said.contains(words)) => limits.out_of_memory(&shown),
+        _ if said.contains("overflowed its stack") => format!("{shown} cannot be compiled: its code nests too deep"),
+        Some(1) if !said.is_empty() => format!("{shown} cannot be compiled: {said}"),
+        _ => format!("compiling {shown} was given up ({}): {said}", result.status),
     })
 }
 
@@ -164,17 +170,22 @@ fn deserialize(engine: &Engine, entry: &Path, kind: PluginKind) -> wasmtime::Res
 }
 
 /// The child's whole life: the binary of a component or a command from standard input, compiled code to standard output. Bound in
-/// memory and time before the first byte is read.
+/// memory and time before the first byte is read, and gone with its parent. `arguments` are milliseconds and bytes.
 ///
 /// # Errors
 ///
 /// What the compiler says of the plugin, or of standard input and output.
-pub fn compile_stdin() -> Result<(), String> {
-    let bound = Rlimit { current: Some(limits::COMPILE_MEMORY), maximum: Some(limits::COMPILE_MEMORY) };
+pub fn compile_stdin(arguments: &[OsString]) -> Result<(), String> {
+    let number = |at: usize| arguments.get(at)?.to_str()?.parse::<u64>().ok();
+    let (Some(timeout), Some(memory)) = (number(0), number(1)) else {
+        return Err("this compiles for jobcontrol alone, which says how long it may take and in how much memory".into());
+    };
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| e.to_string())?;
+    let bound = Rlimit { current: Some(memory), maximum: Some(memory) };
     rustix::process::setrlimit(Resource::As, bound).map_err(|e| e.to_string())?;
     let core = Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(Resource::Core, core).map_err(|e| e.to_string())?;
-    watchdog(limits::COMPILE_TIME)?;
+    watchdog(Duration::from_millis(timeout))?;
     let mut binary = Vec::new();
     std::io::stdin().lock().read_to_end(&mut binary).map_err(|e| e.to_string())?;
     let engine = engine::compiling().map_err(|e| e.to_string())?;

@@ -181,7 +181,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == COMPILE) {
-        return render::compiler_result(jobcontrol_sandbox::compile_stdin());
+        return render::compiler_result(jobcontrol_sandbox::compile_stdin(&arguments[2..]));
     }
     render::announce_bugs();
     std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or(ExitCode::from(error::BUG))

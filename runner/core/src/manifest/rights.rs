@@ -97,7 +97,14 @@ pub(super) fn grants(fields: &mut Fields<'_>) -> Grants {
 /// Reads one limit into its place; also used for the operator's ceiling.
 pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fields<'_>) -> Option<u64> {
     let limit = limits.by_key(key)?;
-    let (read, help) = match (&node.kind, limit.unit) {
+    let number = number(node, key, limit.unit, limit.max, fields)?;
+    *limit.value = number;
+    Some(number)
+}
+
+/// Reads a number or a size above nothing and up to `max`.
+pub(super) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
+    let (read, help) = match (&node.kind, unit) {
         (NodeKind::Scalar(Value::Int(i)), Unit::Count) => (u64::try_from(*i).map_err(|e| e.to_string()), "a number"),
         (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
         (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
@@ -105,14 +112,11 @@ pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fi
     };
     match read {
         Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
-        Ok(number) if number > limit.max => {
-            let max = if limit.unit == Unit::Bytes { show_bytes(limit.max) } else { limit.max.to_string() };
+        Ok(number) if number > max => {
+            let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
             fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
         }
-        Ok(number) => {
-            *limit.value = number;
-            return Some(number);
-        }
+        Ok(number) => return Some(number),
         Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
     }
     None

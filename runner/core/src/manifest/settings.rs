@@ -5,7 +5,14 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
+use crate::limits::CompileLimits;
 use crate::limits::Limits;
+use crate::limits::MAX_COMPILE_MEMORY;
+use crate::limits::MAX_COMPILE_TIME;
+use crate::limits::MIN_COMPILE_MEMORY;
+use crate::limits::Unit;
+use crate::limits::show_bytes;
+use crate::limits::show_duration;
 use crate::retention::Retention;
 use crate::value::Value;
 
@@ -15,11 +22,12 @@ use super::fields::Fields;
 use super::node;
 use super::node::NodeKind;
 use super::rights::limit;
+use super::rights::number;
 use super::timing;
 use super::timing::Timeouts;
 use super::units;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "ceiling", "retention"];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "retention"];
 const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
 
 /// What the operator decided.
@@ -35,6 +43,8 @@ pub struct Settings {
     pub environment: Vec<String>,
     /// Folders where plugins are looked for, after the manifest's own; key `plugins`.
     pub plugins: Vec<String>,
+    /// What compiling a plugin may use; key `compile`.
+    pub compile: CompileLimits,
     /// The largest limits; keys `ceiling.limits` and `ceiling.timeout`.
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
@@ -70,6 +80,11 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.cache = text(&mut fields, "cache");
     settings.environment = fields.strings("environment").into_iter().map(|key| key.name).collect();
     settings.plugins = fields.strings("plugins").into_iter().map(|key| key.name).collect();
+    if let Some((_, node)) = fields.take("compile")
+        && let Some(compile) = Fields::new(source, fields.problems, node, "`compile`")
+    {
+        read_compile(compile, &mut settings.compile);
+    }
     if let Some((_, node)) = fields.take("ceiling")
         && let Some(ceiling) = Fields::new(source, fields.problems, node, "`ceiling`")
     {
@@ -82,6 +97,27 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     }
     fields.finish(KEYS, KEYS_LATER);
     settings
+}
+
+fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
+    if let Some((timeout, span)) = timing::duration("timeout", &mut fields) {
+        if timeout > MAX_COMPILE_TIME {
+            let message = format!("`timeout` can be {} at most", show_duration(MAX_COMPILE_TIME));
+            fields.report(Code::LimitOutOfRange, span, message, None);
+        }
+        compile.timeout = timeout;
+    }
+    if let Some((_, node)) = fields.take("memory")
+        && let Some(memory) = number(&node, "memory", Unit::Bytes, MAX_COMPILE_MEMORY, &mut fields)
+    {
+        if memory < MIN_COMPILE_MEMORY {
+            let message = format!("`memory` has to be {} at least", show_bytes(MIN_COMPILE_MEMORY));
+            let help = Some("the compiler itself takes nearly that".to_owned());
+            fields.report(Code::LimitOutOfRange, node.span, message, help);
+        }
+        compile.memory = memory;
+    }
+    fields.finish(&["timeout", "memory"], &[]);
 }
 
 fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {

@@ -86,7 +86,7 @@ fn below(ceiling: &Timeouts, part: &str, key: &str, fields: &mut Fields<'_>) -> 
 }
 
 /// Takes a duration. A number without its unit is the mistake that everybody makes.
-fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
+pub(super) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
     if let Some((NodeKind::Scalar(Value::Int(seconds)), span)) = fields.peek(key).map(|node| (&node.kind, node.span)) {
         let message = format!("`{key}` is a duration with its unit, found a number");
         let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
