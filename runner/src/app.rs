@@ -109,7 +109,7 @@ impl Store {
         }
         let storage = from_url(&self.url, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
         // What stands in for a store that is not there is not kept: a later use may make it.
-        let stands_in = matches!(&self.url, StoreUrl::Sqlite(path) if !path.exists());
+        let stands_in = matches!(&self.url, StoreUrl::Sqlite(file) if !file.path.exists());
         if !stands_in {
             *opened = Some(Arc::clone(&storage));
         }

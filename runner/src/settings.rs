@@ -118,15 +118,12 @@ fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsE
 }
 
 fn store(options: &Options, settings: &Settings, base: &Path) -> Result<StoreUrl, SettingsError> {
-    let usage = SettingsError::Usage;
-    match (&options.store, &settings.store) {
-        (Some(url), _) => StoreUrl::parse(url).map_err(usage),
-        (None, Some(url)) => Ok(match StoreUrl::parse(url).map_err(usage)? {
-            StoreUrl::Sqlite(path) => StoreUrl::Sqlite(base.join(path)),
-            memory @ StoreUrl::Memory => memory,
-        }),
-        (None, None) => StoreUrl::parse(DEFAULT_STORE).map_err(usage),
-    }
+    let (url, base) = match (&options.store, &settings.store) {
+        (Some(url), _) => (url.as_str(), Path::new("")),
+        (None, Some(url)) => (url.as_str(), base),
+        (None, None) => (DEFAULT_STORE, Path::new("")),
+    };
+    StoreUrl::parse(url, base).map_err(SettingsError::Usage)
 }
 
 fn default_cache() -> Result<PathBuf, SettingsError> {
@@ -143,12 +140,10 @@ fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(Path
         (settled(cache), "the cache of compiled plugins".to_owned()),
         (settled(config), format!("the configuration `{}`", config.display())),
     ];
-    if let StoreUrl::Sqlite(path) = store {
-        for beside in ["", "-wal", "-shm", "-journal", ".owners"] {
-            let mut name = path.clone().into_os_string();
-            name.push(beside);
-            paths.push((settled(Path::new(&name)), format!("the store `{}`", path.display())));
-        }
+    if let StoreUrl::Sqlite(file) = store {
+        let beside = ["", "-wal", "-shm", "-journal", ".owners"].map(|ending| file.beside(ending));
+        let named = |path| (path, format!("the store `{}`", file.shown.display()));
+        paths.extend(beside.map(|path| named(settled(&path))));
     }
     paths
 }

@@ -32,7 +32,7 @@ fn cancelled(folder: &Folder, build: &str) {
 }
 
 fn storage(folder: &Folder) -> Arc<dyn Storage> {
-    let url = StoreUrl::Sqlite(folder.path("jobcontrol.db"));
+    let url = StoreUrl::sqlite(folder.path("jobcontrol.db"));
     from_url(&url, false, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap()
 }
 

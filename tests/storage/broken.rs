@@ -22,7 +22,7 @@ use super::logs::info;
 use super::open;
 
 fn opened(path: &Path) -> Result<Arc<dyn Storage>> {
-    let url = StoreUrl::Sqlite(path.to_owned());
+    let url = StoreUrl::sqlite(path.to_owned());
     from_url(&url, true, Arc::new(ManualClock::new(NOON)), Arc::new(|_: &str| {}))
 }
 
@@ -86,7 +86,7 @@ fn a_link_to_nowhere_is_no_empty_store() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     std::os::unix::fs::symlink(folder.path().join("gone/store.db"), &path).unwrap();
-    let url = StoreUrl::Sqlite(path.clone());
+    let url = StoreUrl::sqlite(path.clone());
     let answer = from_url(&url, false, Arc::new(ManualClock::new(NOON)), Arc::new(|_: &str| {}));
     names(&answer.err().expect("an error"), &path);
 }

@@ -3,7 +3,7 @@
 //! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `versions`: the file, by many hands, damaged, copied, of older versions
-//! - `program`, `rescue`, `pins`: the same through the command line and the executor
+//! - `program`, `rescue`, `names`, `pins`: the same through the command line and the executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 
@@ -16,6 +16,7 @@ mod deletion;
 mod failures;
 mod histories;
 mod logs;
+mod names;
 mod pins;
 mod program;
 mod progress;

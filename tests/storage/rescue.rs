@@ -30,16 +30,22 @@ jobs:
     function: guest:one
 ";
 
-fn folder() -> Folder {
+/// A folder with a job `endless` and a job `quick`.
+pub(super) fn endless() -> Folder {
     Folder::new().file("jobs/guest.wat", GUEST).file("jobs/jobs.yaml", JOBS)
 }
 
 /// A process in which a build runs without end; killed at the latest with the test.
-struct Endless(Child);
+pub(super) struct Endless(Child);
 
 impl Endless {
     fn start(folder: &Folder) -> Self {
-        let mut child = folder.start(&["run", "endless"]);
+        Self::start_in(folder, "sqlite:jobcontrol.db")
+    }
+
+    /// Comes back when the build has started, in that store.
+    pub(super) fn start_in(folder: &Folder, store: &str) -> Self {
+        let mut child = folder.start(&["--store", store, "run", "endless"]);
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let started = stderr.lines().map(Result::unwrap).find(|line| line.contains("started"));
         assert!(started.is_some(), "{:?}", child.wait_with_output());
@@ -61,7 +67,7 @@ impl Drop for Endless {
 
 #[test]
 fn a_build_of_a_dead_process_ends_interrupted() {
-    let folder = folder();
+    let folder = endless();
     Endless::start(&folder).kill();
     assert_eq!(folder.json(&["build", "show", "1"])["status"], "RUNNING");
     folder
@@ -80,7 +86,7 @@ fn a_build_of_a_dead_process_ends_interrupted() {
 
 #[test]
 fn a_build_of_a_living_process_is_left_alone() {
-    let folder = folder();
+    let folder = endless();
     let mut living = Endless::start(&folder);
     let answer = folder.run(&["run", "quick"]).code(0);
     assert!(!answer.stderr.contains("interrupted"), "{answer:?}");
@@ -93,7 +99,7 @@ fn a_build_of_a_living_process_is_left_alone() {
 
 #[test]
 fn only_the_dead_among_several_are_ended() {
-    let folder = folder();
+    let folder = endless();
     let mut processes = [Endless::start(&folder), Endless::start(&folder), Endless::start(&folder)];
     processes[1].kill();
     folder.run(&["run", "quick"]).code(0).says("build 2 was interrupted");
@@ -104,7 +110,7 @@ fn only_the_dead_among_several_are_ended() {
 #[test]
 fn an_owner_is_alive_until_it_is_dropped() {
     let folder = Folder::new();
-    let url = StoreUrl::Sqlite(folder.path("store.db"));
+    let url = StoreUrl::sqlite(folder.path("store.db"));
     assert!(!is_alive(&url, "me"));
     let (me, you) = (Owner::take(&url, "me").unwrap(), Owner::take(&url, "you").unwrap());
     assert!(Owner::take(&url, "me").is_err(), "a name is taken once");
@@ -119,7 +125,7 @@ fn an_owner_is_alive_until_it_is_dropped() {
 fn owners_come_and_go_at_once() {
     const THREADS: usize = 4;
     let folder = Folder::new();
-    let url = StoreUrl::Sqlite(folder.path("store.db"));
+    let url = StoreUrl::sqlite(folder.path("store.db"));
     let together = Barrier::new(THREADS);
     thread::scope(|scope| {
         for thread in 0..THREADS {

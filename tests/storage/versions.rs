@@ -114,7 +114,7 @@ fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
 #[test]
 fn a_store_that_an_older_program_uses_is_left_to_it() {
     let folder = old();
-    let url = StoreUrl::Sqlite(folder.path("jobcontrol.db"));
+    let url = StoreUrl::sqlite(folder.path("jobcontrol.db"));
     let owner = Owner::take(&url, "older").unwrap();
     folder.run(&["store", "migrate"]).code(5).says("process older is running builds in it; wait until that has ended");
     folder.run(&["run", "one"]).code(5).says("process older is running builds in it");
@@ -232,7 +232,7 @@ fn what_is_no_sound_copy_is_refused_and_the_store_stays() {
 #[test]
 fn a_store_in_use_is_not_replaced() {
     let folder = greeted();
-    let url = StoreUrl::Sqlite(folder.path("jobcontrol.db"));
+    let url = StoreUrl::sqlite(folder.path("jobcontrol.db"));
     let owner = Owner::take(&url, "busy").unwrap();
     folder.run(&["store", "restore", "copy.db"]).code(2).says("is in use by process busy; nothing was replaced");
     drop(owner);

@@ -68,11 +68,11 @@ struct StoreJson {
 
 pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, CliError> {
     let url = match &app.settings.store {
-        StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        StoreUrl::Sqlite(file) => format!("sqlite:{}", file.shown.display()),
         StoreUrl::Memory => "memory:".to_owned(),
     };
     let exists = match &app.settings.store {
-        StoreUrl::Sqlite(path) => path.exists(),
+        StoreUrl::Sqlite(file) => file.path.exists(),
         StoreUrl::Memory => true,
     };
     if !exists && !matches!(command, StoreCommand::Install | StoreCommand::Restore { .. }) {
@@ -125,7 +125,7 @@ type Done = (&'static str, String, Option<String>);
 
 fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
     let was = match &app.settings.store {
-        StoreUrl::Sqlite(path) => version(path)?,
+        StoreUrl::Sqlite(file) => version(&file.shown)?,
         StoreUrl::Memory => VERSION,
     };
     if was == VERSION || was == 0 {

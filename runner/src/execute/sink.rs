@@ -219,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn progress_that_waits_for_room_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
-        let url = StoreUrl::Sqlite(folder.path().join("store.db"));
+        let url = StoreUrl::sqlite(folder.path().join("store.db"));
         let storage = from_url(&url, true, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
         let id = storage.create_build("j", &Value::Null).unwrap();
         let (_switch, cancel) = Cancel::pair();

@@ -3,13 +3,16 @@
 //! - `recorder`: what a build does, handed to the store without holding up other builds
 //! - `sqlite`: the store in one SQLite file, with `schema` and `rows`; the only place that speaks SQL
 //! - `pruner`: what is older than the operator wants it
+//! - `url`: where builds are kept, and the one real name of a store's file
 //! - `owner`: which processes that run builds are alive
 
 pub mod owner;
 pub mod pruner;
 pub mod recorder;
 pub mod sqlite;
+mod url;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,32 +25,8 @@ use jobcontrol_core::storage::StorageError;
 
 use sqlite::SqliteStorage;
 use sqlite::Warn;
-
-/// Where builds are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreUrl {
-    /// `sqlite:PATH`
-    Sqlite(PathBuf),
-    /// `memory:`, forgotten at the end of the process.
-    Memory,
-}
-
-impl StoreUrl {
-    /// Reads a URL.
-    ///
-    /// # Errors
-    ///
-    /// Any scheme but these two.
-    pub fn parse(url: &str) -> std::result::Result<Self, String> {
-        match url.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => {
-                Ok(Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
-            }
-            Some(("memory", "")) => Ok(Self::Memory),
-            _ => Err(format!("`{url}` is no store: write `sqlite:PATH` or `memory:`")),
-        }
-    }
-}
+pub use url::StoreFile;
+pub use url::StoreUrl;
 
 /// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory otherwise.
 ///
@@ -57,31 +36,40 @@ impl StoreUrl {
 pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn) -> Result<Arc<dyn Storage>> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
-        StoreUrl::Sqlite(path) if create || path.exists() => {
-            no_folder(path)?;
-            may_open(url, path, create)?;
-            let storage = SqliteStorage::open(path, clock, warn)?;
+        StoreUrl::Sqlite(file) if create || file.path.exists() => {
+            sound_name(file)?;
+            may_open(url, file, create)?;
+            let storage = SqliteStorage::open(&file.path, clock, warn)?;
             storage.install()?;
             Ok(Arc::new(storage))
         }
-        StoreUrl::Sqlite(path) if path.is_symlink() => {
-            Err(StorageError::Backend(format!("the store `{}` is a link to nowhere", path.display())))
+        StoreUrl::Sqlite(file) if file.shown.is_symlink() => {
+            Err(StorageError::Backend(format!("the store `{}` is a link to nowhere", file.shown.display())))
         }
         StoreUrl::Sqlite(_) => Ok(Arc::new(MemoryStorage::new(clock))),
     }
 }
 
-/// A folder in the place of the file would be told as one that is missing.
-fn no_folder(path: &Path) -> Result<()> {
-    if !path.is_dir() {
-        return Ok(());
+/// A folder in the place of the file would be told as one that is missing. A second hard link would have a log and
+/// owners of its own, which spoils the store.
+fn sound_name(file: &StoreFile) -> Result<()> {
+    let path = file.shown.display();
+    match file.path.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(StorageError::Backend(format!(
+            "the store `{path}` is a folder: name a file, `sqlite:{path}/jobcontrol.db`"
+        ))),
+        Ok(metadata) if metadata.nlink() > 1 => Err(StorageError::Backend(format!(
+            "the store `{path}` has {} names (hard links), and what is written under one of them could spoil it for the \
+             others: keep one of them, or make the other a symbolic link",
+            metadata.nlink()
+        ))),
+        _ => Ok(()),
     }
-    let path = path.display();
-    Err(StorageError::Backend(format!("the store `{path}` is a folder: name a file, `sqlite:{path}/jobcontrol.db`")))
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(url: &StoreUrl, path: &Path, create: bool) -> Result<()> {
+fn may_open(url: &StoreUrl, file: &StoreFile, create: bool) -> Result<()> {
+    let path = &file.shown;
     let version = if path.is_file() { sqlite::version(path)? } else { 0 };
     if version == 0 || version == sqlite::VERSION {
         return Ok(());
@@ -106,12 +94,13 @@ fn may_open(url: &StoreUrl, path: &Path, create: bool) -> Result<()> {
 ///
 /// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
 pub fn restore(url: &StoreUrl, file: &Path) -> Result<Option<PathBuf>> {
-    let StoreUrl::Sqlite(path) = url else {
+    let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
     };
     if let Some(name) = owner::living(url).first() {
-        let message = format!("the store `{}` is in use by process {name}; nothing was replaced", path.display());
+        let message =
+            format!("the store `{}` is in use by process {name}; nothing was replaced", store.shown.display());
         return Err(StorageError::Refused(message));
     }
-    sqlite::restore(path, file)
+    Ok(sqlite::restore(&store.path, file)?.map(|kept| store.show(&kept)))
 }

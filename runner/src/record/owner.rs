@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
-use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,11 +84,7 @@ pub fn bury(url: &StoreUrl, name: &str) {
 
 fn folder(url: &StoreUrl) -> Option<PathBuf> {
     match url {
-        StoreUrl::Sqlite(path) => {
-            let mut name = path.file_name()?.to_owned();
-            name.push(".owners");
-            Some(path.parent().unwrap_or(Path::new("")).join(name))
-        }
+        StoreUrl::Sqlite(file) => Some(file.beside(".owners")),
         StoreUrl::Memory => None,
     }
 }
