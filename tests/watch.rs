@@ -220,6 +220,46 @@ fn run_builds_what_a_change_touches_and_nothing_else() {
 }
 
 #[test]
+fn a_named_job_has_its_arguments_in_each_round_and_no_other_job_has_them() {
+    let folder = sums().file("jobs/twice.yaml", "function: add:add\nargs: [!retval sum, 1000]\n");
+    let watching = Watching::start(&folder, &["run", "sum", "--revdeps", "--watch", "--arg", "a=40"]);
+    watching.until("1042");
+    folder.write("jobs/twice.yaml", "function: add:add\nargs: [!retval sum, 2000]\n");
+    watching.until("2042");
+    // Now both are to be built, as jobs of one round.
+    let plugin = std::fs::read_to_string(folder.path("jobs/add.wat")).expect("the plugin");
+    replace(&folder, "jobs/add.wat", &format!("{plugin}\n;; newer\n"));
+    watching.until("changed: jobs/add.wat");
+    watching.until("2042");
+    let overrides = |id: &str| folder.json(&["build", "show", id])["config"]["overrides"].clone();
+    assert_eq!((overrides("4"), overrides("5")), (serde_json::json!({"a": 40}), serde_json::json!({})));
+    drop(watching);
+    let both = ["run", "sum", "twice", "--watch", "--arg", "a=40"];
+    folder.run(&both).code(2).says("`--arg` is for one job");
+}
+
+#[test]
+fn what_a_watch_cannot_change_any_more_is_told() {
+    let folder = sums().file("jobcontrol.yaml", "store: sqlite:kept/jobcontrol.db\n").file("kept/readme", "");
+    let watching = Watching::start(&folder, &["run", "sum", "--watch"]);
+    watching.until("SUCCESSFUL");
+    folder.write("jobcontrol.yaml", "store: sqlite:other.db\n");
+    watching.until("`store:` in jobcontrol.yaml has changed: restart to use it");
+    watching.until("changed: jobcontrol.yaml");
+    // The store in use is nobody's to see, whatever the file says now.
+    let grants = "grants: { files: [{ host: ../kept, guest: /kept, mode: read }] }";
+    folder.write("jobs/sees.yaml", format!("{SUM}{grants}\n"));
+    let told = watching.until("error[JC");
+    assert!(!told.iter().any(|line| line.contains("restart")), "it is told once: {told:#?}");
+    folder.write("jobs/sum.yaml", "function: add:add\nargs: [5, 5]\n");
+    watching.until("sum: build 2 SUCCESSFUL");
+    folder.write("jobcontrol.yaml", "store: sqlite:kept/jobcontrol.db\n");
+    let told = watching.until("changed: jobcontrol.yaml");
+    assert!(!told.iter().any(|line| line.contains("restart")), "it is in use: {told:#?}");
+    assert!(!folder.path("other.db").exists());
+}
+
+#[test]
 fn run_goes_on_with_the_last_good_version_of_what_is_broken() {
     let folder = sums().file("jobs/other.yaml", SUM);
     let watching = Watching::start(&folder, &["run", "--watch", "sum", "other"]);

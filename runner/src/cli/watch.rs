@@ -1,5 +1,6 @@
 //! `check --watch` and `run --watch`: again after each change of the files, until Ctrl-C.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use super::render::escape::one_line;
 use super::render::json::CheckJson;
 use super::render::styled;
 use super::run::Decided;
+use super::run::Requests;
 use super::run::RunArgs;
 use super::run::arm;
 use super::run::ask_for;
@@ -41,10 +43,13 @@ use super::run::sound;
 use crate::app::App;
 use crate::execute::catalog::Catalog;
 use crate::execute::catalog::SETTINGS_FILE;
+use crate::execute::catalog::Workspace;
 use crate::execute::watch::Reload;
 use crate::execute::watch::Watcher;
 use crate::execute::watch::channel;
+use crate::record::StoreUrl;
 use crate::settings::Options;
+use crate::settings::Resolved;
 use crate::settings::SettingsError;
 
 /// Changed files that are named; of the others their number is told.
@@ -59,8 +64,9 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     })?;
     let config = options.config.clone().unwrap_or_else(|| SETTINGS_FILE.into());
     let shown = config.display().to_string();
+    let fixed = Fixed::new(app, out.clone());
     let settings = Box::new(move || match super::settings(&options) {
-        Ok(settings) => Ok(settings.workspace),
+        Ok(settings) => Ok(fixed.hold(settings)),
         Err(SettingsError::Diagnostics(problems)) => Err(problems),
         Err(SettingsError::Usage(message)) => Err(vec![Diagnostic::of(Code::Unreadable, message).file(&shown)]),
     });
@@ -69,6 +75,43 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let workspace = app.settings.workspace.clone();
     let watcher = Watcher::start((settings, config), workspace, (&wake, wakes), stop.clone(), say);
     Ok((watcher, stop))
+}
+
+/// What stays as it was when the watch began, whatever `jobcontrol.yaml` says later.
+struct Fixed {
+    began: Resolved,
+    /// What was asked for last, so that each change is told once.
+    told: RefCell<(StoreUrl, PathBuf)>,
+    out: Out,
+}
+
+impl Fixed {
+    fn new(app: &App, out: Out) -> Self {
+        let began = app.settings.clone();
+        let told = RefCell::new((began.store.clone(), began.cache.clone()));
+        Self { began, told, out }
+    }
+
+    /// The workspace of new settings, in which the store and the cache that are in use are nobody's to see either.
+    fn hold(&self, settings: Resolved) -> Workspace {
+        let Resolved { mut workspace, store, cache, .. } = settings;
+        let tell = |key: &str| {
+            let restart = "restart to use it, until then the one that it named before is used";
+            self.out.warn(&format!("`{key}:` in {SETTINGS_FILE} has changed: {restart}"));
+        };
+        let (was_store, was_cache) = self.told.replace((store.clone(), cache.clone()));
+        if store != was_store && store != self.began.store {
+            tell("store");
+        }
+        if cache != was_cache && cache != self.began.cache {
+            tell("cache");
+        }
+        let guarded = &mut workspace.files.no_read;
+        let in_use = self.began.workspace.files.no_read.iter();
+        let missing: Vec<_> = in_use.filter(|path| !guarded.contains(path)).cloned().collect();
+        guarded.extend(missing);
+        workspace
+    }
 }
 
 /// A check as one line of JSON.
@@ -221,10 +264,13 @@ impl Rounds<'_> {
     fn build(&mut self, catalog: &Arc<Catalog>, targets: &[&str]) -> Result<(), CliError> {
         let (app, out, args) = (self.app, self.out, self.args);
         sound(catalog, targets)?;
-        let given = if targets == self.targets.as_slice() { args.args.as_slice() } else { &[] };
-        let mut requests = overrides(catalog, targets, given)?;
         let pins = BTreeMap::new();
         let Decided { plan, refused } = decide(app, catalog, targets, args, &pins)?;
+        // What was given on the command line is for the job that was named there, in whichever round it is built.
+        let mut requests = match self.targets.as_slice() {
+            [named] if !plan.order.iter().any(|id| id == named) => Requests::new(),
+            named => overrides(catalog, named, &args.args)?,
+        };
         ask_for(catalog, &plan, targets, args, &pins, &mut requests)?;
         let guarded = plan.order.iter().filter(|id| catalog.graph.jobs[*id].job.protected);
         let guarded: Vec<String> = guarded.cloned().collect();
