@@ -129,30 +129,33 @@ fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
     }
 }
 
+const KEEPS_PLUGIN: &str = "SELECT EXISTS (SELECT 1 FROM plugin WHERE digest = ?1)";
+
+/// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to be able to undo them.
+const INSERT_BUILD: &str =
+    "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
 fn create(db: &Connection, new: &NewBuild) -> Result {
     usable(db, &new.pins)?;
-    let started = new.start.is_some();
-    let start_time = started.then_some(new.created.0);
-    let created = db
-        .prepare_cached(
-            "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-         WHERE ?8 IS NULL OR EXISTS (SELECT 1 FROM plugin WHERE digest = ?8)",
-        )?
-        .execute(params![
-            new.job_id,
-            new.created.0,
-            start_time,
-            started,
-            new.config,
-            new.start,
-            i64::from(started),
-            new.plugin,
-            new.retval_type,
-        ])?;
-    if let (0, Some(digest)) = (created, &new.plugin) {
+    if let Some(digest) = &new.plugin
+        && !db.prepare_cached(KEEPS_PLUGIN)?.query_row([digest], |row| row.get(0))?
+    {
         return Err(RowError::Answer(StorageError::NoPlugin(digest.clone())));
     }
+    let started = new.start.is_some();
+    let start_time = started.then_some(new.created.0);
+    db.prepare_cached(INSERT_BUILD)?.execute(params![
+        new.job_id,
+        new.created.0,
+        start_time,
+        started,
+        new.config,
+        new.start,
+        i64::from(started),
+        new.plugin,
+        new.retval_type,
+    ])?;
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
 
