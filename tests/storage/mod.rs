@@ -2,7 +2,7 @@
 //!
 //! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
-//! - `sqlite`, `broken`, `backup`, `versions`: the file, by many hands, damaged, copied, of older versions
+//! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
 //! - `program`, `rescue`, `names`, `pins`: the same through the command line and the executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
@@ -21,6 +21,7 @@ mod pins;
 mod program;
 mod progress;
 mod rescue;
+mod restore;
 mod retention;
 mod sqlite;
 mod versions;

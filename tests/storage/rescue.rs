@@ -52,7 +52,7 @@ impl Endless {
         Self(child)
     }
 
-    fn kill(&mut self) {
+    pub(super) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }

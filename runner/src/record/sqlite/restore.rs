@@ -1,5 +1,7 @@
 //! A copy put in the place of the store, which is kept beside it.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -7,6 +9,10 @@ use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::StorageError;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
+use rusqlite::backup::Backup;
+use rusqlite::backup::StepResult;
+use rusqlite::config::DbConfig;
+use tempfile::NamedTempFile;
 
 use super::BUSY;
 use super::failure;
@@ -65,20 +71,12 @@ pub fn restore(path: &Path, file: &Path) -> Result<Option<PathBuf>> {
         return Err(refused(format!("`{}` is an empty database, not a copy of a store", file.display())));
     }
     sound(&source, file)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let unwritable = |e: &dyn std::fmt::Display| {
-        StorageError::Backend(format!("the folder of the store `{}` cannot be written: {e}", path.display()))
-    };
-    let partial = tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder).map_err(|e| unwritable(&e))?;
+    let partial = beside(path).map_err(|e| unwritable(path, &e))?;
     let failed = |error| failure(partial.path(), &error);
     source.execute("VACUUM INTO ?1", [partial.path().to_string_lossy()]).map_err(failed)?;
     let copy = Connection::open(partial.path()).map_err(failed)?;
     sound(&copy, partial.path())?;
-    drop(copy);
-    partial.as_file().sync_all().map_err(|e| unwritable(&e))?;
-    let kept = if path.exists() { Some(set_aside(path)?) } else { None };
-    partial.persist(path).map_err(|e| unwritable(&e.error))?;
-    Ok(kept)
+    replace(path, &copy)
 }
 
 fn sound(db: &Connection, path: &Path) -> Result<()> {
@@ -93,34 +91,94 @@ fn sound(db: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// Gives the store a second name. It must be one file for that, without a log beside it, and nobody may have it open.
-fn set_aside(path: &Path) -> Result<PathBuf> {
-    // A damaged store has to be replaceable, so what SQLite cannot make of it does not matter here.
-    if let Ok(db) = open(path) {
-        let _ = db.busy_timeout(BUSY);
-        let alone: rusqlite::Result<String> = db.query_row("PRAGMA journal_mode = delete", [], |row| row.get(0));
-        match alone {
-            Err(rusqlite::Error::SqliteFailure(error, _)) if super::writer::is_busy(&error) => {
-                let message = format!("the store `{}` is in use; nothing was replaced", path.display());
-                return Err(StorageError::Refused(message));
-            }
-            _ => {}
-        }
+/// Writes a copy over the store in one transaction of SQLite's. The file stays the same one, under SQLite's own lock: a
+/// renamed file would share the log of its name with whoever has opened the one before.
+fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
+    let failed = |error| failure(path, &error);
+    // Closed after the connection: a process that closes any handle of a file loses all its locks of it.
+    let original = File::open(path).ok();
+    // SQLite may drop a log that it cannot read, together with its name.
+    let logs: Vec<_> =
+        ["-wal", "-journal"].iter().filter_map(|end| Some((*end, File::open(named(path, end)).ok()?))).collect();
+    let (mut db, damaged) = match alone(path, false) {
+        Ok(db) => (db, false),
+        Err(rusqlite::Error::SqliteFailure(error, _)) if super::writer::is_busy(&error) => return Err(in_use(path)),
+        // A damaged store has to be replaceable, so what SQLite cannot make of it does not matter.
+        Err(_) => (alone(path, true).map_err(failed)?, true),
+    };
+    let kept = match &original {
+        Some(original) => keep(path, original, if damaged { &logs } else { &[] }).map_err(|e| unwritable(path, &e))?,
+        None => None,
+    };
+    let all = Backup::new(copy, &mut db).and_then(|backup| backup.step(-1));
+    if all.map_err(failed)? != StepResult::Done {
+        return Err(in_use(path));
     }
-    let kept = free_name(path, ".replaced");
-    let unwritable =
-        |e: std::io::Error| StorageError::Backend(format!("the store cannot be kept as `{}`: {e}", kept.display()));
-    std::fs::hard_link(path, &kept).or_else(|_| std::fs::copy(path, &kept).map(drop)).map_err(unwritable)?;
-    for beside in ["-wal", "-shm", "-journal"] {
-        let named = |path: &Path| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(beside);
-            PathBuf::from(name)
-        };
-        // Left by a store that is damaged: they belong to the old file, and would spoil the new one.
-        if named(path).exists() {
-            std::fs::rename(named(path), named(&kept)).map_err(unwritable)?;
-        }
+    if damaged {
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false).map_err(failed)?;
     }
+    sound(&db, path)?;
+    db.pragma_update(None, "locking_mode", "normal").map_err(failed)?;
+    // Whoever is faster now does the same.
+    let _ = db.pragma_update(None, "journal_mode", "wal");
+    drop(db);
     Ok(kept)
+}
+
+/// A connection that has the file for itself until it is closed, without a log beside it unless the file is `damaged`,
+/// which is to SQLite an empty one then.
+fn alone(path: &Path, damaged: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, damaged)?;
+    db.pragma_update(None, "locking_mode", "exclusive")?;
+    db.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")?;
+    if !damaged {
+        db.pragma_update(None, "journal_mode", "delete")?;
+    }
+    Ok(db)
+}
+
+/// Copies the store, and these logs of it, to a name that is free.
+fn keep(path: &Path, original: &File, logs: &[(&str, File)]) -> io::Result<Option<PathBuf>> {
+    let metadata = original.metadata()?;
+    if metadata.len() == 0 {
+        return Ok(None);
+    }
+    let mut copy = beside(path)?;
+    io::copy(&mut &*original, copy.as_file_mut())?;
+    copy.as_file().set_permissions(metadata.permissions())?;
+    copy.as_file().sync_all()?;
+    let kept = loop {
+        let kept = free_name(path, ".replaced");
+        match copy.persist_noclobber(&kept) {
+            Ok(_) => break kept,
+            Err(again) if again.error.kind() == io::ErrorKind::AlreadyExists => copy = again.file,
+            Err(other) => return Err(other.error),
+        }
+    };
+    for (ending, log) in logs {
+        io::copy(&mut &*log, &mut File::create(named(&kept, ending))?)?;
+    }
+    Ok(Some(kept))
+}
+
+fn named(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> StorageError {
+    StorageError::Backend(format!("the folder of the store `{}` cannot be written: {error}", path.display()))
+}
+
+fn in_use(path: &Path) -> StorageError {
+    StorageError::Refused(format!("the store `{}` is in use; nothing was replaced", path.display()))
 }
