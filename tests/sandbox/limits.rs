@@ -157,3 +157,32 @@ fn growth_that_the_plugin_s_own_bound_refuses_takes_nothing() {
     let folder = Folder::new().file("jobs/p.wat", guest).file("jobs/j.yaml", "function: p:pages\n");
     folder.run(&["run", "j"]).code(0).stdout("1\n");
 }
+
+#[test]
+fn a_limit_that_is_the_operator_s_ceiling_says_so() {
+    let ceiling = |guest: &str| {
+        let memory = if guest == "limit_memory" { "memory: 1 MiB, " } else { "" };
+        format!("ceiling: {{ limits: {{ {memory}retval: 1 KiB }}, timeout: 200ms }}\n")
+    };
+    let most = ", which is the most that `ceiling:` in jobcontrol.yaml allows";
+    for (guest, job, kind, message) in [
+        ("limit_memory", "grow\nargs: [14, 0, 0]", "limit", "the memory of the build is above 1 MiB"),
+        (
+            "limit_memory",
+            "grow\nargs: [14, 0, 0]\nlimits: { memory: 1 MiB }",
+            "limit",
+            "the memory of the build is above 1 MiB",
+        ),
+        ("limit_values", "give-bytes\nargs: [1022]", "limit", "the size of the return value, encoded, is above 1 KiB"),
+        ("loop_endless", "spin", "timeout", "the attempt took longer than 200ms"),
+    ] {
+        let folder = Folder::new().guest(&format!("{guest}.wat")).file("jobcontrol.yaml", ceiling(guest));
+        let built = super::built_in(folder.file("jobs/j.yaml", format!("function: {guest}:{job}\n")));
+        assert_eq!(built.failed(kind), format!("{message}{most}"));
+    }
+    // Below the ceiling, the job's own key raises it.
+    let folder =
+        Folder::new().guest("limit_memory.wat").file("jobcontrol.yaml", "ceiling: { limits: { memory: 2 MiB } }\n");
+    let job = "function: limit_memory:grow\nargs: [14, 0, 0]\nlimits: { memory: 1 MiB }\n";
+    hits(&super::built_in(folder.file("jobs/j.yaml", job)), MEMORY);
+}

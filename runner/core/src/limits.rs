@@ -109,7 +109,57 @@ pub struct Limits {
     pub log_records: u64,
     /// Number of progress groups; key `limits.progress_groups`.
     pub progress_groups: u64,
+    /// Keys of those that the operator's ceiling does not let a job raise.
+    pub at_ceiling: Vec<&'static str>,
 }
+
+/// The limit that a build is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess<'a> {
+    /// Of memory.
+    Memory,
+    /// Of table elements.
+    TableElements,
+    /// Of core instances.
+    Instances,
+    /// Of the log, in bytes.
+    Log,
+    /// Of the log, in records.
+    LogRecords,
+    /// Of progress groups.
+    ProgressGroups,
+    /// Of a value, as it is named, once it is encoded.
+    Encoded(&'a str),
+    /// Of what a plugin hands over in one call, so many bytes for each of `retval`.
+    Handed(u64),
+    /// Of the time of an attempt.
+    Attempt,
+    /// Of the time of a build with all its attempts.
+    Build,
+    /// Of the time without any sign of life.
+    NoProgress,
+}
+
+impl Excess<'_> {
+    /// The key that sets the limit.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::TableElements => "table_elements",
+            Self::Instances => "instances",
+            Self::Log => "log",
+            Self::LogRecords => "log_records",
+            Self::ProgressGroups => "progress_groups",
+            Self::Encoded(_) | Self::Handed(_) => "retval",
+            Self::Attempt => TIMEOUTS[0],
+            Self::Build => TIMEOUTS[1],
+            Self::NoProgress => TIMEOUTS[2],
+        }
+    }
+}
+
+/// The timeouts of an attempt, of a build and without progress, as [`Limits::at_ceiling`] has them.
+pub const TIMEOUTS: [&str; 3] = ["timeout", "timeout: { build: .. }", "timeout: { no_progress: .. }"];
 
 impl Default for Limits {
     fn default() -> Self {
@@ -124,15 +174,54 @@ impl Default for Limits {
             log_bytes: LOG_BYTES,
             log_records: LOG_RECORDS,
             progress_groups: PROGRESS_GROUPS,
+            at_ceiling: Vec::new(),
         }
     }
 }
 
 impl Limits {
-    /// What is said of a build whose attempts took too long together.
-    pub fn build_timed_out(&self) -> String {
-        let timeout = self.build_timeout.map(show_duration).unwrap_or_default();
-        format!("the build with all its attempts took longer than {timeout}; raise it with `timeout: {{ build: .. }}`")
+    /// What is said of a build that is over a limit: which, its value, and what raises it.
+    pub fn exceeded(&self, excess: Excess<'_>) -> String {
+        let time = |limit: Option<Duration>| limit.map(show_duration).unwrap_or_default();
+        let what = match excess {
+            Excess::Memory => format!("the memory of the build is above {}", show_bytes(self.memory)),
+            Excess::TableElements => {
+                format!("the number of table elements of the build is above {}", self.table_elements)
+            }
+            Excess::Instances => format!("the number of core instances of the build is above {}", self.instances),
+            Excess::Log => format!("the log of the build is above {}", show_bytes(self.log_bytes)),
+            Excess::LogRecords => format!("the log of the build is above {} records", self.log_records),
+            Excess::ProgressGroups => format!("the progress of the build is above {} groups", self.progress_groups),
+            Excess::Encoded(what) => format!("the size of {what}, encoded, is above {}", show_bytes(self.retval)),
+            Excess::Handed(bytes) => {
+                let most = show_bytes(self.retval.saturating_mul(bytes));
+                format!(
+                    "what the plugin hands to the host in one call ({bytes} bytes for each of `retval`) is above {most}"
+                )
+            }
+            Excess::Attempt => format!("the attempt took longer than {}", show_duration(self.timeout)),
+            Excess::Build => {
+                format!("the build with all its attempts took longer than {}", time(self.build_timeout))
+            }
+            Excess::NoProgress => {
+                format!("the attempt reported no progress and logged nothing for {}", time(self.no_progress))
+            }
+        };
+        format!("{what}{}", self.remedy(excess.key()))
+    }
+
+    /// What raises the limit of a key, if anything does.
+    fn remedy(&self, key: &str) -> String {
+        if self.at_ceiling.contains(&key) {
+            return ", which is the most that `ceiling:` in jobcontrol.yaml allows".to_owned();
+        }
+        if TIMEOUTS.contains(&key) {
+            return format!("; raise it with `{key}`");
+        }
+        if self.clone().by_key(key).is_some_and(|limit| *limit.value >= limit.max) {
+            return ", which is the most there is".to_owned();
+        }
+        format!("; raise it with `limits: {{ {key}: .. }}`")
     }
 
     /// Each limit that a key under `limits:` sets, by key.
@@ -216,5 +305,80 @@ pub fn show_duration(duration: Duration) -> String {
         ms if ms >= 60_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         ms if ms >= 1_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
         ms => format!("{ms}ms"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Ceiling;
+    use crate::manifest::Timeouts;
+
+    const ALL: [(Excess<'_>, &str); 11] = [
+        (Excess::Memory, "limits: { memory: .. }"),
+        (Excess::TableElements, "limits: { table_elements: .. }"),
+        (Excess::Instances, "limits: { instances: .. }"),
+        (Excess::Log, "limits: { log: .. }"),
+        (Excess::LogRecords, "limits: { log_records: .. }"),
+        (Excess::ProgressGroups, "limits: { progress_groups: .. }"),
+        (Excess::Encoded("the arguments"), "limits: { retval: .. }"),
+        (Excess::Handed(16), "limits: { retval: .. }"),
+        (Excess::Attempt, "timeout"),
+        (Excess::Build, "timeout: { build: .. }"),
+        (Excess::NoProgress, "timeout: { no_progress: .. }"),
+    ];
+
+    fn limits() -> Limits {
+        let time = Some(Duration::from_secs(9));
+        Limits { build_timeout: time, no_progress: time, ..Limits::default() }
+    }
+
+    fn ceiling(of: &Limits) -> Ceiling {
+        let mut of = of.clone();
+        let limits = Limits::KEYS.iter().map(|key| ((*key).to_owned(), *of.by_key(key).unwrap().value)).collect();
+        let timeouts = Timeouts { attempt: Some(of.timeout), build: of.build_timeout, no_progress: of.no_progress };
+        Ceiling { limits, timeouts }
+    }
+
+    #[test]
+    fn every_limit_names_its_key() {
+        for (excess, key) in ALL {
+            let said = limits().exceeded(excess);
+            assert!(said.ends_with(&format!("; raise it with `{key}`")), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_limit_at_the_ceiling_says_so() {
+        let mut limits = limits();
+        ceiling(&limits).mark(&mut limits);
+        for (excess, _) in ALL {
+            let said = limits.exceeded(excess);
+            assert!(said.ends_with(", which is the most that `ceiling:` in jobcontrol.yaml allows"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_limit_below_the_ceiling_can_be_raised() {
+        let mut limits = limits();
+        let most = ceiling(&limits);
+        for key in Limits::KEYS {
+            *limits.by_key(key).unwrap().value -= 1;
+        }
+        let less = Duration::from_secs(1);
+        (limits.timeout, limits.build_timeout, limits.no_progress) = (less, Some(less), Some(less));
+        most.mark(&mut limits);
+        assert!(limits.at_ceiling.is_empty(), "{:?}", limits.at_ceiling);
+    }
+
+    #[test]
+    fn what_is_the_most_there_is_cannot_be_raised() {
+        let limits = Limits { memory: MAX_MEMORY, ..Limits::default() };
+        assert_eq!(
+            limits.exceeded(Excess::Memory),
+            "the memory of the build is above 4 GiB, which is the most there is"
+        );
+        let compile = CompileLimits { timeout: MAX_COMPILE_TIME, ..CompileLimits::default() };
+        assert_eq!(compile.timed_out("`p`"), "compiling `p` took longer than 1h, which is the most there is");
     }
 }

@@ -125,6 +125,7 @@ fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
     }
     limits.build_timeout = part("build").map(|time| below(time, most.build)).or(most.build);
     limits.no_progress = part("no_progress").map(|time| below(time, most.no_progress)).or(most.no_progress);
+    ceiling.mark(&mut limits);
     limits
 }
 
@@ -190,6 +191,7 @@ repr_function: ./sub/x.wasm:show
             (back.limits.memory, back.limits.timeout, back.limits.log_records),
             (1 << 20, Duration::from_secs(5), 7)
         );
+        assert_eq!(back.limits.at_ceiling, ["timeout", "memory"]);
     }
 
     #[test]

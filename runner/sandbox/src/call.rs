@@ -10,6 +10,7 @@ use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::LOG_MESSAGE;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::STACK;
@@ -45,7 +46,6 @@ use crate::host::Guest;
 use crate::host::Host;
 use crate::host::Signal;
 use crate::limits::Limiter;
-use crate::limits::hit;
 use crate::loader::Compiler;
 use crate::loader::Loaded;
 use crate::once::Gate;
@@ -207,19 +207,19 @@ impl Sandbox {
     /// Calls a function. Never panics and never errs: whatever happens is an outcome.
     pub async fn call(&self, function: &Function, call: Call) -> Outcome {
         let Call { args, granted, limits, build, sink, cancel, until } = call;
-        let deadlines = Arc::new(Deadlines::new(&limits, until));
-        let guest = Arc::new(Guest::new(build, sink, Arc::clone(&self.clock), Arc::clone(&deadlines), &limits));
+        let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
+        let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
+        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
         let arguments = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
         if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
-            let what = "the size of the arguments, encoded,";
-            return Outcome::Failed(over(what, &show_bytes(limits.retval), "limits: { retval: .. }"));
+            return Outcome::Failed(over(&limits, Excess::Encoded("the arguments")));
         }
         let argv = function.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, &args));
         let (wasi, streams) = match grant::context(&granted, &guest, &argv) {
             Ok(context) => context,
             Err(reason) => return arguments(reason),
         };
-        let host = Host { limiter: Limiter::new(&limits), wasi, guest };
+        let host = Host { limiter: Limiter::new(Arc::clone(&limits)), wasi, guest };
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
@@ -344,25 +344,18 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
     Outcome::Failed(failure)
 }
 
-/// The failure of a build that is over a limit; as [`hit`], where no guest is left to be stopped.
-fn over(what: &str, value: &str, key: &str) -> Failure {
-    Failure::new("limit", hit(what, value, key).to_string())
-}
-
-/// A plugin's call to the host with more than the host copies at once.
-fn handed(limits: &Limits) -> Failure {
-    let what = format!("what the plugin hands to the host in one call ({FUEL} bytes for each of `retval`)");
-    over(&what, &show_bytes(limits.retval.saturating_mul(FUEL)), "limits: { retval: .. }")
+/// The failure of a build that is over a limit.
+fn over(limits: &Limits, excess: Excess<'_>) -> Failure {
+    Failure::new("limit", limits.exceeded(excess))
 }
 
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     let cause = error.root_cause().to_string();
     if cause.contains(FUEL_EXHAUSTED) {
-        return handed(limits);
+        return over(limits, Excess::Handed(FUEL));
     }
     if let Some(TooLarge(what)) = error.downcast_ref::<TooLarge>() {
-        let what = format!("the size of {what}, encoded,");
-        return over(&what, &show_bytes(limits.retval), "limits: { retval: .. }");
+        return over(limits, Excess::Encoded(what));
     }
     if let Some(Mismatch(reason)) = error.downcast_ref::<Mismatch>() {
         return Failure::new("arguments", reason);
@@ -377,10 +370,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
         }
         Some(trap) => Failure::new("trap", trap_text(*trap)),
         None => match cause.strip_prefix(COUNTED) {
-            Some(what) if what.starts_with("instance count") => {
-                let what = "the number of core instances of the build";
-                over(what, &limits.instances.to_string(), "limits: { instances: .. }")
-            }
+            Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
             Some(what) => Failure::new("limit", format!("{what}, which is the same for every job")),
             None => Failure::new("trap", cause),
         },

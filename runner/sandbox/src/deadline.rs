@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::limits::show_duration;
 
 /// The time that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,23 +17,13 @@ pub(crate) enum Timeout {
 }
 
 impl Timeout {
-    /// What happened, with the limit and the key that raises it.
+    /// What happened, with the limit and what raises it.
     pub(crate) fn text(self, limits: &Limits) -> String {
-        let shown = |limit: Option<Duration>| limit.map(show_duration).unwrap_or_default();
-        match self {
-            Self::Attempt => {
-                let timeout = show_duration(limits.timeout);
-                format!("the attempt took longer than {timeout}; raise it with `timeout`")
-            }
-            Self::Build => limits.build_timed_out(),
-            Self::NoProgress => {
-                let timeout = shown(limits.no_progress);
-                format!(
-                    "the attempt reported no progress and logged nothing for {timeout}; raise it with \
-                     `timeout: {{ no_progress: .. }}`"
-                )
-            }
-        }
+        limits.exceeded(match self {
+            Self::Attempt => Excess::Attempt,
+            Self::Build => Excess::Build,
+            Self::NoProgress => Excess::NoProgress,
+        })
     }
 }
 

@@ -11,8 +11,8 @@ use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits;
+use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::WasiView;
@@ -23,7 +23,6 @@ use crate::Sink;
 use crate::deadline::Deadlines;
 use crate::deadline::Timeout;
 use crate::limits::Limiter;
-use crate::limits::hit;
 
 /// Why the host ended a call.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -84,9 +83,7 @@ pub(crate) struct Guest {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadlines: Arc<Deadlines>,
-    max_bytes: u64,
-    max_records: u64,
-    max_groups: u64,
+    limits: Arc<Limits>,
     said: Mutex<Said>,
 }
 
@@ -104,18 +101,9 @@ impl Guest {
         sink: Arc<dyn Sink>,
         clock: Arc<dyn Clock>,
         deadlines: Arc<Deadlines>,
-        limits: &Limits,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self {
-            build,
-            sink,
-            clock,
-            deadlines,
-            max_bytes: limits.log_bytes,
-            max_records: limits.log_records,
-            max_groups: limits.progress_groups,
-            said: Mutex::default(),
-        }
+        Self { build, sink, clock, deadlines, limits, said: Mutex::default() }
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -132,13 +120,11 @@ impl Guest {
         let mut said = self.said();
         said.bytes += bytes;
         said.records += 1;
-        if said.bytes > self.max_bytes {
-            let value = show_bytes(self.max_bytes);
-            return Err(hit("the log of the build", &value, "limits: { log: .. }"));
+        if said.bytes > self.limits.log_bytes {
+            return Err(Signal::Limit(self.limits.exceeded(Excess::Log)));
         }
-        if said.records > self.max_records {
-            let value = format!("{} records", self.max_records);
-            return Err(hit("the log of the build", &value, "limits: { log_records: .. }"));
+        if said.records > self.limits.log_records {
+            return Err(Signal::Limit(self.limits.exceeded(Excess::LogRecords)));
         }
         Ok(())
     }
@@ -179,9 +165,8 @@ impl Guest {
             let mut said = self.said();
             if !said.groups.contains(&report.group_name) {
                 said.groups.insert(report.group_name.clone());
-                if said.groups.len() as u64 > self.max_groups {
-                    let value = format!("{} groups", self.max_groups);
-                    return Err(hit("the progress of the build", &value, "limits: { progress_groups: .. }"));
+                if said.groups.len() as u64 > self.limits.progress_groups {
+                    return Err(Signal::Limit(self.limits.exceeded(Excess::ProgressGroups)));
                 }
             }
         }

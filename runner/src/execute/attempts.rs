@@ -12,7 +12,8 @@ use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::limits::Excess;
+use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::FinishBuild;
@@ -279,7 +280,7 @@ impl<'a> Running<'a> {
             biased;
             () = cancel.wait() => {}
             () = time_is_up => {
-                return Some(Outcome::Failed(Failure::new("timeout", self.prepared.limits().build_timed_out())));
+                return Some(Outcome::Failed(Failure::new("timeout", self.prepared.limits().exceeded(Excess::Build))));
             }
             () = async {
                 tokio::time::sleep(delay).await;
@@ -292,10 +293,9 @@ impl<'a> Running<'a> {
     /// An outcome with what the store will keep of it: what is too large or cannot be packed is a failure.
     fn settle(&self, mut outcome: Outcome) -> (Outcome, FinishBuild) {
         let now = self.executor.now();
-        let max = self.prepared.limits().retval;
         loop {
             let packed = pack_finish(self.id, Some(self.guard()), now, ending(&outcome));
-            match overlong(&packed, &outcome, max) {
+            match overlong(&packed, &outcome, self.prepared.limits()) {
                 Some(failure) => outcome = Outcome::Failed(failure),
                 None => return (outcome, packed),
             }
@@ -352,17 +352,13 @@ fn ending(outcome: &Outcome) -> Finish {
 }
 
 /// A return value that is too large, or could not be packed although the function returned.
-fn overlong(packed: &FinishBuild, outcome: &Outcome, max: u64) -> Option<Failure> {
+fn overlong(packed: &FinishBuild, outcome: &Outcome, limits: &Limits) -> Option<Failure> {
     let Outcome::Returned(_) = outcome else {
         return None;
     };
     let size = packed.retval.as_ref().map_or(0, Vec::len) as u64;
-    if size > max {
-        let limit = show_bytes(max);
-        let message = format!(
-            "the return value, encoded, has {size} bytes; above {limit}, raise it with `limits: {{ retval: .. }}`"
-        );
-        return Some(Failure::new("limit", message));
+    if size > limits.retval {
+        return Some(Failure::new("limit", limits.exceeded(Excess::Encoded("the return value"))));
     }
     packed.exception.as_deref().map(jobcontrol_core::storage::unpack_failure)
 }

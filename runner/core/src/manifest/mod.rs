@@ -45,6 +45,7 @@ pub use timing::Timeouts;
 pub use units::duration as parse_duration;
 
 use crate::limits::Limits;
+use crate::limits::TIMEOUTS;
 
 /// What a manifest is read with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,5 +81,23 @@ impl Ceiling {
         }
         self.timeouts.lower(&mut limits);
         limits
+    }
+
+    /// Notes which limits a job cannot raise.
+    pub fn mark(&self, limits: &mut Limits) {
+        let most = &self.timeouts;
+        let parts = [
+            (Some(limits.timeout), most.attempt),
+            (limits.build_timeout, most.build),
+            (limits.no_progress, most.no_progress),
+        ];
+        let timeouts = TIMEOUTS.into_iter().zip(parts);
+        let timeouts = timeouts.filter(|(_, (value, most))| most.is_some() && value >= most).map(|(key, _)| key);
+        let mut at_ceiling: Vec<_> = timeouts.collect();
+        at_ceiling.extend(Limits::KEYS.iter().copied().filter(|key| {
+            let value = limits.by_key(key).map(|limit| *limit.value);
+            self.limit(key).is_some_and(|most| value >= Some(most))
+        }));
+        limits.at_ceiling = at_ceiling;
     }
 }

@@ -25,6 +25,12 @@ pub(crate) const FILES_GRANT_KEYS: &[&str] = &["host", "guest", "mode"];
 
 /// `timeout` and `limits` of a job.
 pub(super) fn limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
+    let mut limits = read_limits(ceiling, fields);
+    ceiling.mark(&mut limits);
+    limits
+}
+
+fn read_limits(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Limits {
     let mut limits = ceiling.defaults();
     let written = timing::timeouts(&ceiling.timeouts, fields);
     limits.timeout = written.attempt.unwrap_or(limits.timeout);
