@@ -182,3 +182,12 @@ fn a_cache_that_is_open_to_others_is_refused() {
         answer.says("the cache folder `cache` is open to other users: run `chmod 700 cache`");
     }
 }
+
+#[test]
+fn a_text_whose_code_is_one_long_line() {
+    let code = "nop ".repeat(500_000);
+    let plugin = format!(r#"(module (func (export "run") (result i32) {code} i32.const 7))"#);
+    let folder = Folder::new().file("jobs/p.wat", plugin).file("jobs/j.yaml", "function: p:run\n");
+    folder.run(&["check"]).code(0);
+    folder.run(&["run", "j"]).code(0).stdout("7\n");
+}

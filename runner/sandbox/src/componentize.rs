@@ -22,9 +22,10 @@ use crate::guard::decoding;
 use crate::lookalike;
 use crate::numeric;
 use crate::numeric::Refused;
+use crate::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {
@@ -54,7 +55,7 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, (Code,
     Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
 }
 
-/// WAT is translated, with its own lines as debug information.
+/// WAT is translated, with its own lines as debug information where they are worth their time.
 fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
     if bytes.is_empty() {
         return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
@@ -66,7 +67,9 @@ fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, 
         return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
     }
     let mut parser = wat::Parser::new();
-    parser.generate_dwarf(GenerateDwarf::Lines);
+    if std::str::from_utf8(bytes).is_ok_and(wat_lines::in_good_time) {
+        parser.generate_dwarf(GenerateDwarf::Lines);
+    }
     let name = shown.file_name().map(Path::new);
     let parse = AssertUnwindSafe(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
     let binary = std::panic::catch_unwind(parse).map_err(|_| "cannot be decoded".to_owned());

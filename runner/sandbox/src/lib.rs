@@ -2,7 +2,7 @@
 //!
 //! In the order in which a call goes through:
 //!
-//! - `componentize`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
+//! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
 //! - `signature`: what a plugin's binary says of itself, without compiling
 //! - `lookalike`: what a file is that is no plugin
 //! - `guard`: decoders over bytes that nobody vouches for
@@ -34,6 +34,7 @@ mod once;
 mod signature;
 mod traceback;
 mod transfer;
+mod wat_lines;
 
 use std::future::Future;
 use std::pin::Pin;
