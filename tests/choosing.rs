@@ -62,7 +62,7 @@ fn a_pin_that_makes_no_sense_is_refused_before_anything_is_built() {
         |pin: &str, code: i32, text: &str| drop(folder.run(&["run", "left", "--pin", pin]).code(code).says(text));
     says("base", 2, "error: --pin base: write `DEP=BUILD`");
     says("base=x", 2, "error: --pin base=x: `x` is no build's number");
-    says("base=99", 4, "error: there is no build 99");
+    says("base=99", 4, "error: --pin base=99: there is no build 99; `jobcontrol builds base` lists them");
     says("base=3", 2, "error: --pin base=3: build 3 cannot be used for `base`: it is a build of `other`");
     says("basis=1", 2, "error: --pin basis=1: there is no job `basis`; did you mean `base`?");
     says("right=2", 2, "error: --pin right=2: build 2 cannot be used for `right`: it failed");

@@ -22,6 +22,7 @@ use jobcontrol_core::plan::Asked;
 use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plan::Request;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
@@ -212,7 +213,12 @@ fn pins(app: &App, catalog: &Catalog, targets: &[&str], texts: &[String]) -> Res
         if targets.contains(&job) {
             return Err(usage(format!("`{job}` is what is to be built")));
         }
-        let build = app.storage(false)?.get_build(number)?;
+        let build = match app.storage(false)?.get_build(number) {
+            Err(error @ StorageError::NotFound(_)) => {
+                return Err(CliError::NotFound(format!("--pin {text}: {error}; `jobcontrol builds {job}` lists them")));
+            }
+            build => build?,
+        };
         let build = usable(build, job).map_err(|error| usage(error.to_string()))?;
         if pins.insert(job.to_owned(), build).is_some() {
             return Err(usage(format!("`{job}` is pinned twice")));
