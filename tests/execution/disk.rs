@@ -3,6 +3,7 @@
 
 use std::process::Command;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use super::jobs;
@@ -90,6 +91,11 @@ fn a_store_that_cannot_be_written_says_so() {
          jc run run quick
          jc prune logs prune --level info
          jc delete build delete 1
+         jc list builds
+         jc show build show 1
+         jc log logs 1
+         jc jobs jobs
+         jc copy store backup copy.db
          umount small
          jc after builds",
     );
@@ -97,9 +103,44 @@ fn a_store_that_cannot_be_written_says_so() {
     for name in ["run", "prune", "delete"] {
         answered(&folder, name, 5, "the store");
     }
-    answered(&folder, "after", 0, "");
-    let after = std::fs::read_to_string(folder.path("after.out")).unwrap();
+    for name in ["list", "show", "log", "jobs", "copy", "after"] {
+        answered(&folder, name, 0, "");
+    }
+    let told = |name: &str| std::fs::read_to_string(folder.path(&format!("{name}.out"))).unwrap();
+    let after = told("after");
     assert!(after.contains("SUCCESSFUL") && after.lines().count() == 2, "{after}");
+    assert_eq!(told("list"), after);
+    assert!(told("show").contains("SUCCESSFUL") && told("jobs").contains("success"));
+    assert_eq!(folder.json(&["--store", "sqlite:copy.db", "builds"])[0]["status"], "SUCCESSFUL");
+}
+
+#[test]
+fn changes_beside_a_store_that_cannot_be_written_are_not_passed_over() {
+    let folder = folder();
+    mounted(&folder, "jc first run quick");
+    answered(&folder, "first", 0, "SUCCESSFUL");
+    let open = Connection::open(folder.path("small/jobcontrol.db")).unwrap();
+    open.execute("UPDATE build SET owner = 'newer'", []).unwrap();
+    std::fs::create_dir(folder.path("copied")).unwrap();
+    for file in ["jobcontrol.db", "jobcontrol.db-wal"] {
+        std::fs::copy(folder.path(&format!("small/{file}")), folder.path(&format!("copied/{file}"))).unwrap();
+    }
+    drop(open);
+    mounted(
+        &folder,
+        "mount --bind copied small
+         mount -o remount,ro,bind small
+         jc list builds
+         jc run run quick
+         umount small
+         mount --bind copied small
+         jc after build show 1 --format json",
+    );
+    for name in ["list", "run"] {
+        answered(&folder, name, 5, "jobcontrol.db-wal` has changes that belong into it; copy both files");
+    }
+    answered(&folder, "after", 0, "");
+    assert!(std::fs::read_to_string(folder.path("after.out")).unwrap().contains("newer"));
 }
 
 #[test]

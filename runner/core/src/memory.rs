@@ -208,36 +208,7 @@ impl Storage for MemoryStorage {
 impl Tables {
     fn apply(&mut self, write: Write) -> Result<Written> {
         match write {
-            Write::CreateBuild(new) => {
-                if let Some(digest) = new.plugin.as_ref().filter(|digest| !self.plugins.contains_key(&***digest)) {
-                    return Err(StorageError::NoPlugin(Arc::clone(digest)));
-                }
-                let usable = |pin: &u64| self.builds.get(pin).is_some_and(|row| !row.deleting);
-                if let Some(gone) = new.pins.iter().find(|pin| !usable(pin)) {
-                    return Err(StorageError::NoPin(*gone));
-                }
-                self.next_build += 1;
-                let id = self.next_build;
-                let row = Row {
-                    first: None,
-                    start: None,
-                    attempt: 0,
-                    ended: Vec::new(),
-                    owner: None,
-                    due: None,
-                    cancel: None,
-                    deleting: false,
-                    end: None,
-                    new,
-                };
-                let start = row.new.start.clone();
-                let time = row.new.created;
-                self.builds.insert(id, row);
-                if let Some(owner) = start {
-                    self.start(StartBuild { id, guard: None, owner: Some(owner), time })?;
-                }
-                Ok(id)
-            }
+            Write::CreateBuild(new) => self.create(new),
             Write::StartBuild(start) => self.start(start),
             Write::RetryBuild(retry) => self.retry(retry),
             Write::CancelBuild(id, by) => {
@@ -288,6 +259,37 @@ impl Tables {
                 Ok(0)
             }
         }
+    }
+
+    fn create(&mut self, new: NewBuild) -> Result<Written> {
+        if let Some(digest) = new.plugin.as_ref().filter(|digest| !self.plugins.contains_key(&***digest)) {
+            return Err(StorageError::NoPlugin(Arc::clone(digest)));
+        }
+        let usable = |pin: &u64| self.builds.get(pin).is_some_and(|row| !row.deleting);
+        if let Some(gone) = new.pins.iter().find(|pin| !usable(pin)) {
+            return Err(StorageError::NoPin(*gone));
+        }
+        self.next_build += 1;
+        let id = self.next_build;
+        let row = Row {
+            first: None,
+            start: None,
+            attempt: 0,
+            ended: Vec::new(),
+            owner: None,
+            due: None,
+            cancel: None,
+            deleting: false,
+            end: None,
+            new,
+        };
+        let start = row.new.start.clone();
+        let time = row.new.created;
+        self.builds.insert(id, row);
+        if let Some(owner) = start {
+            self.start(StartBuild { id, guard: None, owner: Some(owner), time })?;
+        }
+        Ok(id)
     }
 
     fn exists(&self, id: u64) -> Result<()> {

@@ -39,9 +39,12 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
             may_open(url, file, create)?;
-            let storage = SqliteStorage::open(&file.path, clock, warn)?;
-            storage.install()?;
-            Ok(Arc::new(storage))
+            let path = &file.path;
+            let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
+            match opened.and_then(|storage| storage.install().map(|()| storage)) {
+                Err(error) if !create => Ok(Arc::new(SqliteStorage::open_unwritable(path, clock)?.ok_or(error)?)),
+                opened => Ok(Arc::new(opened?)),
+            }
         }
         StoreUrl::Sqlite(file) if file.shown.is_symlink() => {
             Err(StorageError::Backend(format!("the store `{}` is a link to nowhere", file.shown.display())))

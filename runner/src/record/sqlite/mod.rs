@@ -5,6 +5,7 @@ mod histories;
 mod restore;
 mod rows;
 mod schema;
+mod unwritable;
 mod writer;
 
 use std::fmt::Display;
@@ -85,6 +86,23 @@ impl SqliteStorage {
         Ok(Self { path: path.to_owned(), clock, writer, readers: Mutex::default() })
     }
 
+    /// Opens a store that can only be read, since its folder cannot be written; none where it can be.
+    ///
+    /// # Errors
+    ///
+    /// As `open`; and changes that are not yet in the file itself.
+    pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>) -> Result<Option<Self>> {
+        let Some(db) = unwritable::reader(path)? else {
+            return Ok(None);
+        };
+        refuse_foreign(&db, path)?;
+        if not_newer(&db, path)? != schema::VERSION {
+            return Err(unwritable::refusal(path));
+        }
+        let writer = Writer::refusing(path, unwritable::refusal(path));
+        Ok(Some(Self { path: path.to_owned(), clock, writer, readers: Mutex::new(vec![db]) }))
+    }
+
     /// A store of an older version is copied before anything is done to it.
     fn keep_older(&self) -> Result<()> {
         let (version, kept) = loop {
@@ -108,15 +126,27 @@ impl SqliteStorage {
         Ok(())
     }
 
+    /// A connection of its own.
+    fn connect(&self) -> Result<Connection> {
+        if self.writer.is_refusing()
+            && let Some(db) = unwritable::reader(&self.path)?
+        {
+            return Ok(db);
+        }
+        let failed = |error| failure(&self.path, &error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
+        db.busy_timeout(READ_PATIENCE).map_err(failed)?;
+        Ok(db)
+    }
+
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
         let failed = |error| failure(&self.path, &error);
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let db = match kept {
             Some(db) => db,
             None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let db = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
-                db.busy_timeout(READ_PATIENCE).map_err(failed)?;
+                let db = self.connect()?;
                 db.pragma_update(None, "query_only", true).map_err(failed)?;
                 db
             }
@@ -247,7 +277,7 @@ impl Storage for SqliteStorage {
             tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder).map_err(|e| unwritable(&e))?;
         // The connections that read may not write, which to SQLite includes a file of its own.
         let failed = |error| failure(&self.path, &error);
-        let db = Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(failed)?;
+        let db = self.connect()?;
         db.busy_timeout(BUSY).map_err(failed)?;
         db.execute("VACUUM INTO ?1", [partial.path().to_string_lossy()]).map_err(failed)?;
         let failed = |error| failure(partial.path(), &error);

@@ -18,6 +18,7 @@ use super::BUSY;
 use super::failure;
 use super::not_newer;
 use super::refuse_foreign;
+use super::unwritable;
 
 /// `path` with `ending`, or with a number after that: a name that no file has.
 pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
@@ -38,9 +39,14 @@ pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
 ///
 /// A file that cannot be read, or is no store of ours.
 pub fn version(path: &Path) -> Result<i64> {
-    let db = open(path)?;
-    refuse_foreign(&db, path)?;
-    not_newer(&db, path)
+    let look = |db: Connection| {
+        refuse_foreign(&db, path)?;
+        not_newer(&db, path)
+    };
+    match open(path).and_then(look) {
+        Err(error) => unwritable::reader(path)?.map_or(Err(error), look),
+        version => version,
+    }
 }
 
 fn open(path: &Path) -> Result<Connection> {

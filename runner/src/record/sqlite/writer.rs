@@ -53,6 +53,8 @@ pub(super) struct Writer {
     orders: Option<Sender<Order>>,
     thread: Option<thread::JoinHandle<()>>,
     path: PathBuf,
+    /// What is answered where nobody writes.
+    refusal: StorageError,
 }
 
 impl Writer {
@@ -63,7 +65,16 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || state.work())
             .map_err(|e| StorageError::Backend(format!("the store's thread cannot start: {e}")))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned() })
+        Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned(), refusal: closed() })
+    }
+
+    /// Answers all that is submitted with this.
+    pub(super) fn refusing(path: &Path, refusal: StorageError) -> Self {
+        Self { orders: None, thread: None, path: path.to_owned(), refusal }
+    }
+
+    pub(super) fn is_refusing(&self) -> bool {
+        self.thread.is_none()
     }
 
     pub(super) fn submit(&self, write: Write, done: Completion) {
@@ -73,19 +84,19 @@ impl Writer {
             None => Some(order),
         };
         if let Some(Order::Write(_, done)) = refused {
-            done(Err(closed()));
+            done(Err(self.refusal.clone()));
         }
     }
 
     pub(super) fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
         let Some(orders) = &self.orders else {
-            done(Err(closed()));
+            done(Err(self.refusal.clone()));
             return Ok(());
         };
         match orders.try_send(Order::Write(write, done)) {
             Err(TrySendError::Full(Order::Write(write, done))) => Err((write, done)),
             Err(TrySendError::Disconnected(Order::Write(_, done))) => {
-                done(Err(closed()));
+                done(Err(self.refusal.clone()));
                 Ok(())
             }
             _ => Ok(()),
@@ -104,7 +115,7 @@ impl Writer {
         }
         match receiver.recv() {
             Ok(result) => result.map_err(|error| failure(&self.path, &error)),
-            Err(_) => Err(closed()),
+            Err(_) => Err(self.refusal.clone()),
         }
     }
 }
