@@ -227,7 +227,7 @@ mod tests {
         // The store is busy for as long as we want, and its queue fills.
         let record = || NewRecord::new(storage.clock().now(), Level::Info, "x", "x".to_owned());
         let (free, busy) = std::sync::mpsc::channel::<()>();
-        storage.submit(Write::Log(id, pack_record(record())), Box::new(move |_| drop(busy.recv())));
+        storage.submit(Write::Log(id, pack_record(record())), Box::new(move |_| busy.recv().unwrap_or_default()));
         while sink.try_log(record()).is_ok() {}
         let groups = 500;
         (0..groups).for_each(|i| sink.progress(progress::checked(&[i.to_string()], 1, 1, "").unwrap()));

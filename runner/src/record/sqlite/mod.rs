@@ -2,6 +2,8 @@
 //! waits together.
 
 mod histories;
+#[cfg(test)]
+mod plans;
 mod restore;
 mod rows;
 mod schema;
@@ -138,6 +140,40 @@ impl SqliteStorage {
         let db = Connection::open_with_flags(&self.path, flags).map_err(failed)?;
         db.busy_timeout(READ_PATIENCE).map_err(failed)?;
         Ok(db)
+    }
+
+    /// Builds, in one query.
+    fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
+        type Read = fn(&rusqlite::Row<'_>) -> rusqlite::Result<Build>;
+        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let (columns, row) = if filter.brief { (BRIEF, rows::brief as Read) } else { (BUILD, rows::build as Read) };
+        if let Some(job) = &filter.job_id {
+            values.push(Sql::Text(job.clone()));
+            conditions.push(format!("job_id = ?{}", values.len()));
+        }
+        if let Some(owner) = &filter.owner {
+            values.push(Sql::Text(owner.clone()));
+            conditions.push(format!("owner = ?{}", values.len()));
+        }
+        if let Some(before) = filter.before {
+            values.push(rows::number(before));
+            conditions.push(format!("id < ?{}", values.len()));
+        }
+        let flags = [
+            ("started", filter.started),
+            ("finished", filter.finished),
+            ("success", filter.success),
+            ("skipped", filter.skipped),
+            ("deleting", filter.deleting),
+        ];
+        // Written out instead of bound, so that the partial indexes serve.
+        conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
+        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
+        let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };
+        values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+        let limit = values.len();
+        let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
+        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), row)?.collect())
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -294,36 +330,19 @@ impl Storage for SqliteStorage {
     }
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
-        type Read = fn(&rusqlite::Row<'_>) -> rusqlite::Result<Build>;
-        let (mut conditions, mut values) = (Vec::new(), Vec::new());
-        let (columns, row) = if filter.brief { (BRIEF, rows::brief as Read) } else { (BUILD, rows::build as Read) };
-        if let Some(job) = &filter.job_id {
-            values.push(Sql::Text(job.clone()));
-            conditions.push(format!("job_id = ?{}", values.len()));
+        if (filter.success, filter.finished) != (Some(false), None) {
+            return self.list(filter);
         }
-        if let Some(owner) = &filter.owner {
-            values.push(Sql::Text(owner.clone()));
-            conditions.push(format!("owner = ?{}", values.len()));
+        // Those that failed and those that have not ended: each has its index, both together have none.
+        let with = |finished| self.list(&BuildFilter { finished: Some(finished), ..filter.clone() });
+        let mut builds = with(true)?;
+        builds.extend(with(false)?);
+        builds.sort_unstable_by_key(|build| build.id);
+        if filter.order == Order::Desc {
+            builds.reverse();
         }
-        if let Some(before) = filter.before {
-            values.push(rows::number(before));
-            conditions.push(format!("id < ?{}", values.len()));
-        }
-        let flags = [
-            ("started", filter.started),
-            ("finished", filter.finished),
-            ("success", filter.success),
-            ("skipped", filter.skipped),
-            ("deleting", filter.deleting),
-        ];
-        // Written out instead of bound, so that the partial indexes serve.
-        conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
-        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-        let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };
-        values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
-        let limit = values.len();
-        let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
-        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), row)?.collect())
+        builds.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+        Ok(builds)
     }
 
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {

@@ -98,6 +98,8 @@ ALTER TABLE build ADD COLUMN deleting INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX build_cancel ON build (id) WHERE cancel IS NOT NULL AND finished = 0;
 CREATE INDEX build_deleting ON build (id) WHERE deleting = 1;
 CREATE INDEX build_succeeded ON build (job_id, id) WHERE success = 1 AND skipped = 0;
+CREATE INDEX build_failed ON build (id) WHERE finished = 1 AND success = 0;
+CREATE INDEX build_failed_of_job ON build (job_id, id) WHERE finished = 1 AND success = 0;
 CREATE INDEX build_skipped ON build (job_id, id) WHERE skipped = 1;
 DROP INDEX build_running;
 CREATE INDEX build_unfinished ON build (id) WHERE finished = 0;
@@ -140,7 +142,7 @@ PRAGMA user_version = 0;
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = 2;
 
-/// From nothing to [`VERSION`], each step in a transaction of its own.
+/// From nothing to [`VERSION`], all steps in one transaction.
 pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![M::up(V1), M::up(V2)])
 }

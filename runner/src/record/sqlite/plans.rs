@@ -1,0 +1,172 @@
+//! How SQLite answers what this program asks: by an index, whatever the store holds.
+
+#![expect(clippy::unwrap_used, reason = "what is wrong ends its test")]
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Guard;
+use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::NewBuild;
+use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::PruneLog;
+use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::StartBuild;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::value::Value;
+use rusqlite::Connection;
+use rusqlite::trace::TraceEvent;
+use rusqlite::trace::TraceEventCodes;
+
+use super::SqliteStorage;
+
+/// The statements that ran, in the words of the program.
+static RAN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn listen(db: &Connection) {
+    let each = |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, sql) = event {
+            RAN.lock().unwrap().push(sql.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    };
+    db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(each));
+}
+
+/// What may look at each row of a table, or sort what it finds, and why.
+const MAY: &[(&str, &str)] = &[
+    ("WHERE 1 ORDER BY id", "a list of everything ends after its first rows"),
+    ("WHERE finished = 1 ORDER BY id", "nearly every build has finished, so the first rows answer"),
+    ("success = 1 ORDER BY id", "nor are many without success"),
+    ("FROM build_progress", "a build has some groups, 1,000 by default"),
+    ("build_id IN (SELECT", "the log of a job is put together from those of its builds"),
+    ("WHERE finished = 1 AND id < ", "pruning looks at every finished build, a page at a time"),
+    ("WHERE digest NOT IN", "pruning looks for plugins of no build"),
+    ("count(*) FROM log WHERE", "a dry run counts what would go"),
+    ("FROM log WHERE level >= ? AND created >= ? AND created < ? AND id > ?", "nobody asks for a date alone"),
+    ("EXPLAIN", "this test"),
+];
+
+fn write_everything(store: &SqliteStorage) -> u64 {
+    let id = store.create_build("j", &Value::Null).unwrap();
+    let now = store.clock().now();
+    let owner = Some(Arc::from("me"));
+    store.write(Write::Plugin("digest".into(), Arc::from(&b"bytes"[..]))).unwrap();
+    let new = NewBuild {
+        job_id: "k".into(),
+        config: Arc::from(&b"\x80"[..]),
+        plugin: Some("digest".into()),
+        pins: Arc::from([id]),
+        ..NewBuild::default()
+    };
+    let second = store.write(Write::CreateBuild(new)).unwrap();
+    let guard = |attempt| Guard { owner: if attempt == 0 { None } else { owner.clone() }, attempt };
+    let start = |attempt| StartBuild { id: second, guard: Some(guard(attempt)), owner: owner.clone(), time: now };
+    store.write(Write::StartBuild(start(0))).unwrap();
+    store
+        .write(Write::RetryBuild(RetryBuild {
+            id: second,
+            guard: guard(1),
+            time: now,
+            exception: b"\x80".to_vec(),
+            exception_tb: None,
+            due: now,
+            owner: "me".into(),
+        }))
+        .unwrap();
+    store.write(Write::StartBuild(start(1))).unwrap();
+    store.write(Write::CancelBuild(second, "me".into())).unwrap();
+    store.report_build_progress(second, &["group"], 1, 2, "").unwrap();
+    store.log_message(second, NewRecord::new(now, Level::Info, "x", "x".to_owned())).unwrap();
+    store.write(Write::FinishBuild(pack_finish(second, Some(guard(2)), now, Finish::default()))).unwrap();
+    let third = store.create_build("k", &Value::Null).unwrap();
+    store.write(Write::PrepareDelete(third)).unwrap();
+    store.write(Write::AbandonDelete(third)).unwrap();
+    store.delete_build(third).unwrap();
+    store.prune_log_messages(Some("j"), None, Some(1), None).unwrap();
+    let step =
+        PruneLog { before: Some(now), level: Some(10), above: Some(0), ids: Some((0, 9)), ..PruneLog::default() };
+    store.write(Write::PruneLog(step)).unwrap();
+    store.write(Write::PrunePlugin("other".into(), 0)).unwrap();
+    second
+}
+
+fn read_everything(store: &SqliteStorage, id: u64) {
+    store.store_id().unwrap();
+    store.get_build(id).unwrap();
+    store.get_ended_attempts(id).unwrap();
+    store.get_cancel_requests("me").unwrap();
+    store.get_build_progress_info(id).unwrap();
+    store.get_running_builds().unwrap();
+    store.get_latest_successful_build("k").unwrap();
+    store.get_job_histories(&["j", "k", "none"]).unwrap();
+    store.get_last_log_id().unwrap();
+    store.get_orphaned_plugins(&[]).unwrap();
+    store.get_plugin("digest").unwrap();
+    store.count_prunable(&PruneLog { before: Some(Timestamp(1)), ..PruneLog::default() }).unwrap();
+    let some = |flag| [None, Some(true), Some(false)].into_iter().filter(move |one| flag || one.is_none());
+    for job in [None, Some("k".to_owned())] {
+        for order in [Order::Asc, Order::Desc] {
+            for (finished, success) in some(true).flat_map(|one| some(true).map(move |other| (one, other))) {
+                let filter = BuildFilter { job_id: job.clone(), order, finished, success, ..BuildFilter::default() };
+                store.get_job_builds(&filter).unwrap();
+            }
+        }
+    }
+    let page = BuildFilter { finished: Some(true), before: Some(9), order: Order::Desc, ..BuildFilter::default() };
+    store.get_job_builds(&page).unwrap();
+    let whole = LogFilter {
+        min_level: Some(10),
+        min_date: Some(Timestamp(0)),
+        max_date: Some(Timestamp(1)),
+        after: Some(0),
+        ..LogFilter::default()
+    };
+    let of_build = LogFilter { build_id: Some(id), ..whole.clone() };
+    let of_job = LogFilter { job_id: Some("k".to_owned()), ..whole.clone() };
+    for filter in [whole, of_build, of_job] {
+        store.iter_log_messages(&filter, &mut |_| ControlFlow::Continue(())).unwrap();
+    }
+}
+
+#[test]
+fn no_question_looks_at_every_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStorage::open(&path, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+    store.install().unwrap();
+    store.writer.with(|db| Ok(listen(db))).unwrap();
+    store.read(|db| Ok(listen(db))).unwrap();
+    let id = write_everything(&store);
+    read_everything(&store, id);
+    let mut ran = RAN.lock().unwrap().clone();
+    ran.sort();
+    ran.dedup();
+    let asked: Vec<_> =
+        ran.iter().filter(|sql| !["BEGIN", "COMMIT", "--"].iter().any(|w| sql.starts_with(w))).collect();
+    assert!(asked.len() > 40, "{asked:#?}");
+    let db = Connection::open(&path).unwrap();
+    let mut slow = Vec::new();
+    for sql in asked {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan = statement.raw_query().mapped(|row| row.get::<_, String>("detail"));
+        let plan: Vec<_> = plan.map(Result::unwrap).collect();
+        // A partial index that is walked in its order has nothing else in it.
+        let harmless = ["INDEX", "json_each", "CONSTANT ROW"];
+        let scans = |line: &String| line.starts_with("SCAN") && !harmless.iter().any(|word| line.contains(word));
+        let sorts = |line: &String| line.contains("TEMP B-TREE");
+        let excused = MAY.iter().any(|(part, _)| sql.contains(part));
+        if !excused && plan.iter().any(|line| scans(line) || sorts(line)) {
+            slow.push(format!("{sql}: {plan:?}"));
+        }
+    }
+    assert!(slow.is_empty(), "{slow:#?}");
+}
