@@ -1,6 +1,5 @@
 //! What the file adds: many hands on it, what stays in it, and how it is read.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::Barrier;
 use std::sync::mpsc;
