@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jobcontrol::record::StoreUrl;
 use jobcontrol::record::from_url;
+use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::storage::BuildFilter;
@@ -59,6 +60,27 @@ fn a_database_of_another_program() {
     let db = Connection::open(&path).unwrap();
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
     assert_eq!(tables, 1, "nothing of ours is left in it");
+}
+
+#[test]
+fn a_database_of_another_program_that_counts_its_versions_too() {
+    for (version, tables) in [
+        (1, "CREATE TABLE build (id INTEGER)"),
+        (2, "CREATE TABLE store (key, value); CREATE TABLE other (a)"),
+        (2, "CREATE TABLE store (a); CREATE TABLE build (id INTEGER); CREATE VIEW build_progress AS SELECT 1"),
+        (99, "CREATE TABLE settings (a)"),
+        (7, "SELECT 1"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.db");
+        Connection::open(&path).unwrap().execute_batch(&format!("{tables}; PRAGMA user_version = {version}")).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        refused(&path, "a database of another program");
+        let store = SqliteStorage::open(&path, Arc::new(ManualClock::new(NOON)), Arc::new(|_: &str| {}));
+        names(&store.err().expect("an error"), &path);
+        assert!(std::fs::read(&path).unwrap() == before, "{tables}: it is left as it was");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{tables}: nothing lies beside it");
+    }
 }
 
 #[test]

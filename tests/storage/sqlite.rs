@@ -1,11 +1,15 @@
 //! What the file adds: many hands on it, what stays in it, and how it is read.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Barrier;
 use std::sync::mpsc;
 use std::thread;
 
+use jobcontrol::record::StoreUrl;
+use jobcontrol::record::from_url;
 use jobcontrol::record::sqlite::SqliteStorage;
+use jobcontrol::record::sqlite::Warn;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::storage::BuildFilter;
@@ -169,6 +173,74 @@ fn a_write_waits_for_another_process_and_says_so() {
 #[test]
 fn uninstalling_waits_for_another_process_and_says_so() {
     assert_eq!(while_another_writes(SqliteStorage::uninstall), Ok(()));
+}
+
+/// A copy of a store with one build, which is without a log, as SQLite makes it.
+fn copy() -> (TempDir, std::path::PathBuf, Arc<ManualClock>) {
+    let (folder, path, clock) = folder();
+    let store = open(&path, &clock);
+    create(&store, "a");
+    let copy = folder.path().join("copy.db");
+    store.backup(&copy).unwrap();
+    (folder, copy, clock)
+}
+
+#[test]
+fn who_only_reads_takes_a_copy_as_it_is() {
+    let (_folder, path, clock) = copy();
+    let before = std::fs::read(&path).unwrap();
+    let url = StoreUrl::sqlite(&path);
+    let read = || {
+        let store = from_url(&url, false, Arc::clone(&clock) as _, Arc::new(|_: &str| {})).unwrap();
+        assert_eq!(list(&*store, &everything()), [1]);
+        drop(store);
+        assert!(std::fs::read(&path).unwrap() == before);
+    };
+    read();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM build").unwrap();
+    read();
+    other.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
+    read();
+}
+
+/// Does that to a copy, and then expects the store to say that it waits before it does `act`.
+fn while_another_has(held: &str, act: impl FnOnce(&Path, Arc<ManualClock>, Warn) + Send) {
+    let (_folder, path, clock) = copy();
+    let (sender, said) = mpsc::channel();
+    let told = sender.clone();
+    let warn: Warn = Arc::new(move |message: &str| told.send(message.to_owned()).unwrap());
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch(held).unwrap();
+    thread::scope(|scope| {
+        let path = &path;
+        scope.spawn(move || {
+            act(path, clock, warn);
+            let _ = sender.send("it did not wait".to_owned());
+        });
+        let message = said.recv().unwrap();
+        other.execute_batch("COMMIT").unwrap();
+        assert!(message.contains("waiting for another process") && message.contains("copy.db"), "{message}");
+    });
+}
+
+#[test]
+fn opening_waits_for_who_has_the_whole_file_and_says_so() {
+    while_another_has("BEGIN EXCLUSIVE", |path, clock, warn| {
+        let store = from_url(&StoreUrl::sqlite(path), false, clock, warn).unwrap();
+        assert_eq!(list(&*store, &everything()), [1]);
+    });
+}
+
+#[test]
+fn the_first_change_of_a_copy_waits_for_its_readers_and_says_so() {
+    while_another_has("BEGIN; SELECT count(*) FROM build", |path, clock, warn| {
+        let store = from_url(&StoreUrl::sqlite(path), true, clock, warn).unwrap();
+        assert_eq!(create(&*store, "a"), 2);
+        let mode: String =
+            Connection::open(path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+    });
 }
 
 #[test]

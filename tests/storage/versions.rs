@@ -1,11 +1,15 @@
 //! Stores of older versions, brought to today's, and copies put in the place of a store.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use jobcontrol::record::StoreUrl;
 use jobcontrol::record::owner::Owner;
+use jobcontrol::record::sqlite;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::VERSION;
-use jobcontrol::record::sqlite::version;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -25,6 +29,10 @@ const JOBS: &str = "jobs:
   - { id: one, function: add:add, args: [1, 2] }
   - { id: two, function: add:add, kwargs: { a: !retval one, b: 10 } }
 ";
+
+fn version(path: &Path) -> Result<i64> {
+    sqlite::version(path, &(Arc::new(|_: &str| {}) as _))
+}
 
 /// Rows that no migration may lose, by table.
 fn counts(folder: &Folder, file: &str) -> Vec<i64> {
@@ -153,8 +161,8 @@ fn many_may_migrate_at_once_and_each_succeeds() {
         let together = std::sync::Barrier::new(4);
         std::thread::scope(|scope| {
             let migrate = || {
-                let clock = std::sync::Arc::new(SystemClock);
-                let store = SqliteStorage::open(&path, clock, std::sync::Arc::new(|_: &str| {})).unwrap();
+                let clock = Arc::new(SystemClock);
+                let store = SqliteStorage::open(&path, clock, Arc::new(|_: &str| {})).unwrap();
                 together.wait();
                 store.install()
             };

@@ -101,7 +101,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
             ("backed-up", format!("`{file}` is a verified copy of the store `{url}`"), Some(file))
         }
         StoreCommand::Restore { file } => {
-            let kept = restore(&app.settings.store, file)?.map(|path| path.display().to_string());
+            let kept = restore(&app.settings.store, file, &app.warn)?.map(|path| path.display().to_string());
             let kept_as = kept.as_ref().map(|kept| format!("; what was there is kept as `{kept}`"));
             let file = file.display();
             (
@@ -125,7 +125,7 @@ type Done = (&'static str, String, Option<String>);
 
 fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
     let was = match &app.settings.store {
-        StoreUrl::Sqlite(file) => version(&file.shown)?,
+        StoreUrl::Sqlite(file) => version(&file.shown, &app.warn)?,
         StoreUrl::Memory => VERSION,
     };
     if was == VERSION || was == 0 {

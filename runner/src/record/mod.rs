@@ -38,11 +38,13 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
-            may_open(url, file, create)?;
+            may_open(url, file, create, &warn)?;
             let path = &file.path;
-            let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
+            let opened = SqliteStorage::open(path, Arc::clone(&clock), Arc::clone(&warn));
             match opened.and_then(|storage| storage.install().map(|()| storage)) {
-                Err(error) if !create => Ok(Arc::new(SqliteStorage::open_unwritable(path, clock)?.ok_or(error)?)),
+                Err(error) if !create => {
+                    Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &warn)?.ok_or(error)?))
+                }
                 opened => Ok(Arc::new(opened?)),
             }
         }
@@ -71,9 +73,9 @@ fn sound_name(file: &StoreFile) -> Result<()> {
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(url: &StoreUrl, file: &StoreFile, create: bool) -> Result<()> {
+fn may_open(url: &StoreUrl, file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
     let path = &file.shown;
-    let version = if path.is_file() { sqlite::version(path)? } else { 0 };
+    let version = if path.is_file() { sqlite::version(path, warn)? } else { 0 };
     if version == 0 || version == sqlite::VERSION {
         return Ok(());
     }
@@ -96,7 +98,7 @@ fn may_open(url: &StoreUrl, file: &StoreFile, create: bool) -> Result<()> {
 /// # Errors
 ///
 /// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
-pub fn restore(url: &StoreUrl, file: &Path) -> Result<Option<PathBuf>> {
+pub fn restore(url: &StoreUrl, file: &Path, warn: &Warn) -> Result<Option<PathBuf>> {
     let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
     };
@@ -105,5 +107,5 @@ pub fn restore(url: &StoreUrl, file: &Path) -> Result<Option<PathBuf>> {
             format!("the store `{}` is in use by process {name}; nothing was replaced", store.shown.display());
         return Err(StorageError::Refused(message));
     }
-    Ok(sqlite::restore(&store.path, file)?.map(|kept| store.show(&kept)))
+    Ok(sqlite::restore(&store.path, file, warn)?.map(|kept| store.show(&kept)))
 }

@@ -44,6 +44,7 @@ pub use restore::restore;
 pub use restore::version;
 use rows::BRIEF;
 use rows::BUILD;
+use writer::Patience;
 use writer::Writer;
 
 /// Says something to the person who waits.
@@ -81,9 +82,9 @@ impl SqliteStorage {
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(failed)?;
-        refuse_foreign(&db, path)?;
-        settle(&db).map_err(failed)?;
+        refuse_foreign(&db, path, &warn)?;
         not_newer(&db, path)?;
+        db.set_prepared_statement_cache_capacity(64);
         let writer = Writer::start(db, path, warn)?;
         Ok(Self { path: path.to_owned(), clock, writer, readers: Mutex::default() })
     }
@@ -93,11 +94,11 @@ impl SqliteStorage {
     /// # Errors
     ///
     /// As `open`; and changes that are not yet in the file itself.
-    pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>) -> Result<Option<Self>> {
+    pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>, warn: &Warn) -> Result<Option<Self>> {
         let Some(db) = unwritable::reader(path)? else {
             return Ok(None);
         };
-        refuse_foreign(&db, path)?;
+        refuse_foreign(&db, path, warn)?;
         if not_newer(&db, path)? != schema::VERSION {
             return Err(unwritable::refusal(path));
         }
@@ -213,12 +214,19 @@ fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
     Ok(version)
 }
 
-/// A file of another program is left alone: it has tables and no version of ours.
-fn refuse_foreign(db: &Connection, path: &Path) -> Result<()> {
-    db.busy_timeout(READ_PATIENCE).map_err(|error| failure(path, &error))?;
-    let foreign = "SELECT (SELECT user_version FROM pragma_user_version) = 0 AND EXISTS
-        (SELECT 1 FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*')";
-    match db.query_row(foreign, [], |row| row.get(0)) {
+/// A file of another program is left alone: it has tables that are not ours, or a version without ours. Waits for
+/// whoever has the whole file.
+fn refuse_foreign(db: &Connection, path: &Path, warn: &Warn) -> Result<()> {
+    /// Tables that every version has.
+    const OURS: &str = "SELECT count(*) = 3 FROM sqlite_schema
+        WHERE type = 'table' AND name IN ('store', 'build', 'build_progress')";
+    let foreign = format!(
+        "SELECT CASE (SELECT user_version FROM pragma_user_version)
+            WHEN 0 THEN EXISTS (SELECT 1 FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*')
+            ELSE NOT ({OURS}) END"
+    );
+    let asked = || db.query_row(&foreign, [], |row| row.get(0));
+    match db.busy_timeout(BUSY).and_then(|()| Patience { path, warn }.outwait(asked)) {
         Ok(false) => Ok(()),
         Ok(true) => {
             let path = path.display();
@@ -228,20 +236,12 @@ fn refuse_foreign(db: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// Write-ahead log, each commit on the disk before it is acknowledged.
+/// Write-ahead log, each commit on the disk before it is acknowledged. Who only reads takes the file as it is: to bring
+/// it to its log takes the whole file.
 fn settle(db: &Connection) -> rusqlite::Result<()> {
-    db.busy_timeout(BUSY)?;
-    loop {
-        // Another process that opens the file for the first time holds the lock for a moment.
-        match db.pragma_update(None, "journal_mode", "wal") {
-            Err(rusqlite::Error::SqliteFailure(error, _)) if writer::is_busy(&error) => {}
-            result => break result?,
-        }
-    }
+    db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
-    db.pragma_update(None, "foreign_keys", true)?;
-    db.set_prepared_statement_cache_capacity(64);
-    Ok(())
+    db.pragma_update(None, "foreign_keys", true)
 }
 
 /// What SQLite says, with the file it says it of and what a person can do.
@@ -263,6 +263,9 @@ impl Storage for SqliteStorage {
     }
 
     fn install(&self) -> Result<()> {
+        if self.read(version_of)? == schema::VERSION {
+            return Ok(());
+        }
         self.keep_older()?;
         self.writer.with(|db| {
             let installed = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));

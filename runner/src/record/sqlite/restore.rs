@@ -15,6 +15,8 @@ use rusqlite::config::DbConfig;
 use tempfile::NamedTempFile;
 
 use super::BUSY;
+use super::READ_PATIENCE;
+use super::Warn;
 use super::failure;
 use super::not_newer;
 use super::refuse_foreign;
@@ -38,9 +40,9 @@ pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 ///
 /// A file that cannot be read, or is no store of ours.
-pub fn version(path: &Path) -> Result<i64> {
+pub fn version(path: &Path, warn: &Warn) -> Result<i64> {
     let look = |db: Connection| {
-        refuse_foreign(&db, path)?;
+        refuse_foreign(&db, path, warn)?;
         not_newer(&db, path)
     };
     match open(path).and_then(look) {
@@ -62,7 +64,7 @@ fn open(path: &Path) -> Result<Connection> {
 /// # Errors
 ///
 /// A file that is damaged, of another program or of a newer version; a store that is in use; the disk.
-pub fn restore(path: &Path, file: &Path) -> Result<Option<PathBuf>> {
+pub fn restore(path: &Path, file: &Path, warn: &Warn) -> Result<Option<PathBuf>> {
     let refused = |what: String| StorageError::Refused(what);
     if !file.is_file() {
         return Err(refused(format!("there is no file `{}`", file.display())));
@@ -72,7 +74,8 @@ pub fn restore(path: &Path, file: &Path) -> Result<Option<PathBuf>> {
         return Err(refused(format!("`{}` is the store itself", file.display())));
     }
     let source = open(file)?;
-    refuse_foreign(&source, file)?;
+    refuse_foreign(&source, file, warn)?;
+    source.busy_timeout(READ_PATIENCE).map_err(|error| failure(file, &error))?;
     if not_newer(&source, file)? == 0 {
         return Err(refused(format!("`{}` is an empty database, not a copy of a store", file.display())));
     }

@@ -22,6 +22,7 @@ use super::Warn;
 use super::failure;
 use super::rows;
 use super::rows::RowError;
+use super::settle;
 
 /// Changes that may wait; who adds more waits with them.
 const QUEUE: usize = 4_096;
@@ -60,7 +61,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(db: Connection, path: &Path, warn: Warn) -> Result<Self> {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
-        let state = Thread { db, path: path.to_owned(), warn, queue };
+        let state = Thread { db, path: path.to_owned(), warn, queue, settled: false };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -109,7 +110,10 @@ impl Writer {
         mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = mpsc::channel();
-        let order: OnDatabase = Box::new(move |db, patience| drop(sender.send(patience.outwait(|| work(db)))));
+        let order: OnDatabase = Box::new(move |db, patience| {
+            let settled = patience.outwait(|| settle(db));
+            drop(sender.send(settled.and_then(|()| patience.outwait(|| work(db)))));
+        });
         if let Some(orders) = &self.orders {
             let _ = orders.send(Order::Database(order));
         }
@@ -142,6 +146,8 @@ struct Thread {
     path: PathBuf,
     warn: Warn,
     queue: Receiver<Order>,
+    /// Whether the file has its log, which the first change needs.
+    settled: bool,
 }
 
 impl Thread {
@@ -187,7 +193,7 @@ impl Thread {
         if batch.is_empty() {
             return self.queue.len();
         }
-        let answers = self.transaction(batch);
+        let answers = self.settled().and_then(|()| self.transaction(batch));
         let waiting = self.queue.len();
         match answers {
             Ok(answers) => {
@@ -224,6 +230,14 @@ impl Thread {
         }
     }
 
+    fn settled(&mut self) -> rusqlite::Result<()> {
+        if !self.settled {
+            Patience { path: &self.path, warn: &self.warn }.outwait(|| settle(&self.db))?;
+            self.settled = true;
+        }
+        Ok(())
+    }
+
     fn begin(&self) -> rusqlite::Result<()> {
         let patience = Patience { path: &self.path, warn: &self.warn };
         patience.outwait(|| self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop))
@@ -231,14 +245,14 @@ impl Thread {
 }
 
 /// What it takes to share a file with other processes.
-struct Patience<'a> {
-    path: &'a Path,
-    warn: &'a Warn,
+pub(super) struct Patience<'a> {
+    pub(super) path: &'a Path,
+    pub(super) warn: &'a Warn,
 }
 
 impl Patience<'_> {
     /// Waits without end for other processes, and says so once.
-    fn outwait<T>(&self, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    pub(super) fn outwait<T>(&self, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let since = Instant::now();
         let mut told = false;
         loop {
