@@ -36,6 +36,7 @@ rules! {
     a_deletion_that_was_begun_is_ended
     many_builds_go_newest_first
     builds_go_by_count_and_by_age_and_the_latest_success_stays
+    the_latest_skipped_build_stays_where_it_tells_how_the_job_stands
     what_an_unfinished_build_uses_stays
     plugins_of_no_build_go
     a_plugin_that_became_one_of_a_build_stays
@@ -46,8 +47,8 @@ fn days(n: u64) -> i64 {
     i64::try_from(n * DAY).unwrap()
 }
 
-fn delete(store: &dyn Storage) -> impl FnMut(u64) -> Result<(), String> + '_ {
-    |id| store.delete_build(id).map_err(|error| error.to_string())
+fn delete(store: &dyn Storage) -> impl FnMut(u64) -> Result<Option<String>, StorageError> + '_ {
+    |id| store.delete_build(id).map(|()| None)
 }
 
 fn pruned(store: &dyn Storage, retention: &Retention) -> Pruned {
@@ -118,6 +119,17 @@ fn builds_go_by_count_and_by_age_and_the_latest_success_stays(store: &dyn Storag
     clock.set(noon_plus(days(10) + 1));
     assert_eq!(pruned(store, &age).builds, [bad[2], bad[1]]);
     assert_eq!(list(store, &BuildFilter::default()), [good, queued]);
+}
+
+fn the_latest_skipped_build_stays_where_it_tells_how_the_job_stands(store: &dyn Storage, _: &ManualClock) {
+    let skip = || Finish { skipped: true, ..Finish::default() };
+    let older = finished(store, skip());
+    let good = finished(store, Finish::default());
+    let skipped: Vec<u64> = (0..2).map(|_| finished(store, skip())).collect();
+    let bad = failed(store);
+    let keep = Retention { builds: Some(1), ..Retention::default() };
+    assert_eq!(pruned(store, &keep).builds, [skipped[0], older]);
+    assert_eq!(list(store, &BuildFilter::default()), [good, skipped[1], bad]);
 }
 
 fn what_an_unfinished_build_uses_stays(store: &dyn Storage, clock: &ManualClock) {

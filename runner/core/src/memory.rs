@@ -211,14 +211,7 @@ impl Tables {
             Write::CreateBuild(new) => self.create(new),
             Write::StartBuild(start) => self.start(start),
             Write::RetryBuild(retry) => self.retry(retry),
-            Write::CancelBuild(id, by) => {
-                let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
-                if row.end.is_some() {
-                    return Err(StorageError::Stale(id));
-                }
-                row.cancel = Some(by);
-                Ok(0)
-            }
+            Write::CancelBuild(id, by) => self.cancel(id, by),
             Write::FinishBuild(finish) => self.finish(finish),
             Write::Progress(id, report) => {
                 self.exists(id)?;
@@ -259,6 +252,15 @@ impl Tables {
                 Ok(0)
             }
         }
+    }
+
+    fn cancel(&mut self, id: u64, by: Arc<str>) -> Result<Written> {
+        let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
+        if row.end.is_some() {
+            return Err(StorageError::Stale(id));
+        }
+        row.cancel = Some(by);
+        Ok(0)
     }
 
     fn create(&mut self, new: NewBuild) -> Result<Written> {

@@ -7,6 +7,7 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::storage;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
@@ -181,23 +182,35 @@ pub(super) fn repr(app: &App, out: &Out, build: &Build) -> Option<String> {
 }
 
 /// Cleans up and deletes.
-pub(super) fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
-    let build = storage.get_build(id)?;
-    if !build.has_cleanup() {
-        return Ok(storage.delete_build(id)?);
+fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
+    match clean_up_and_delete(app, out, storage, id, force)? {
+        None => Ok(()),
+        Some(reason) => Err(CliError::Failed(format!("{reason}; `--force` deletes it all the same"))),
     }
-    // From here on nothing can be pinned to it, whose data may be gone in a moment.
-    storage.write(Write::PrepareDelete(id))?;
-    match app.hook(&build, Which::Cleanup) {
-        Ok(_) => {}
-        Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),
-        Err(reason) => {
-            storage.write(Write::AbandonDelete(id))?;
-            let why = format!("build {id} was not deleted: its cleanup_function {reason}");
-            return Err(CliError::Failed(format!("{why}; `--force` deletes it all the same")));
+}
+
+/// Cleans up and deletes, or answers why the build stays.
+pub(super) fn clean_up_and_delete(
+    app: &App,
+    out: &Out,
+    storage: &dyn Storage,
+    id: u64,
+    force: bool,
+) -> storage::Result<Option<String>> {
+    let build = storage.get_build(id)?;
+    if build.has_cleanup() {
+        // From here on nothing can be pinned to it, whose data may be gone in a moment.
+        storage.write(Write::PrepareDelete(id))?;
+        match app.hook(&build, Which::Cleanup) {
+            Ok(_) => {}
+            Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),
+            Err(reason) => {
+                storage.write(Write::AbandonDelete(id))?;
+                return Ok(Some(format!("build {id} was not deleted: its cleanup_function {reason}")));
+            }
         }
     }
-    Ok(storage.delete_build(id)?)
+    storage.delete_build(id).map(|()| None)
 }
 
 /// Refuses to delete what a build that stays and has not finished is pinned to.

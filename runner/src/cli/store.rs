@@ -18,6 +18,7 @@ use crate::execute::catalog::pinned_plugins;
 use crate::execute::rescuer::alive;
 use crate::record::StoreUrl;
 use crate::record::pruner;
+use crate::record::pruner::Delete;
 use crate::record::pruner::Pruned;
 use crate::record::restore;
 use crate::record::sqlite::VERSION;
@@ -168,8 +169,8 @@ struct KeptJson {
 
 fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let storage = app.storage(!dry_run)?;
-    let mut delete = |id: u64| builds::delete(app, out, &*storage, id, false).map_err(|error| error.message());
-    let delete: Option<&mut dyn FnMut(u64) -> Result<(), String>> = if dry_run { None } else { Some(&mut delete) };
+    let mut delete = |id: u64| builds::clean_up_and_delete(app, out, &*storage, id, false);
+    let delete: Option<&mut Delete<'_>> = if dry_run { None } else { Some(&mut delete) };
     let pinned = pinned_plugins(&app.settings.workspace);
     let pruned = pruner::prune(&*storage, &app.settings.retention, pinned.as_ref().ok(), delete)?;
     pruned.kept.iter().for_each(|(_, reason)| out.warn(reason));

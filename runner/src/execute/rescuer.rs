@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use jobcontrol_core::build::Build;
 use jobcontrol_core::build::Failure;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
@@ -51,10 +50,11 @@ pub fn rescue(storage: &dyn Storage, url: &StoreUrl, wanted: &[String]) -> Resul
         if *alive.entry(owner.clone()).or_insert_with(|| is_alive(url, &owner)) {
             continue;
         }
-        let left = if wanted.contains(&build.job_id) { Interrupted::of(build) } else { Err(build) };
+        let left = if wanted.contains(&build.job_id) { Interrupted::of(build) } else { Err(Box::new(build)) };
         match left {
             Ok(interrupted) => rescued.left.push(interrupted),
-            Err(Build { id, attempt, .. }) => {
+            Err(build) => {
+                let (id, attempt) = (build.id, build.attempt);
                 let guard = Guard { owner: Some(owner.into()), attempt };
                 if unless_faster(storage.write(ended(storage, id, guard)))? {
                     rescued.ended.push(id);

@@ -204,8 +204,6 @@ impl Sink for BuildSink {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what is wrong ends its test")]
-
     use jobcontrol_core::clock::SystemClock;
     use jobcontrol_core::event::Level;
     use jobcontrol_core::progress;

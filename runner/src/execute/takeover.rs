@@ -35,12 +35,12 @@ pub struct Interrupted {
 
 impl Interrupted {
     /// A build that has attempts left, and that nobody has asked to end.
-    pub(super) fn of(build: Build) -> std::result::Result<Self, Build> {
+    pub(super) fn of(build: Build) -> std::result::Result<Self, Box<Build>> {
         let retry = build.config.get("retry").map_or_else(Retry::never, Retry::from_config);
         let is_due = build.retry_time.is_some() || retry.is_due(build.attempt, &interrupted());
         match build.start_time {
             Some(started) if is_due && build.cancel.is_none() => Ok(Self { build, started, retry }),
-            _ => Err(build),
+            _ => Err(Box::new(build)),
         }
     }
 

@@ -39,8 +39,11 @@ pub struct Pruned {
     pub kept: Vec<(u64, String)>,
 }
 
+/// Cleans up after a build and deletes it, or says why it stays.
+pub type Delete<'a> = dyn FnMut(u64) -> Result<Option<String>> + 'a;
+
 /// Deletes what `retention` does not keep, and builds whose deletion somebody began and did not end. `delete` cleans up
-/// after one build and deletes it, or says why it stays; it is called for those that have something to clean up. Without
+/// after one build and deletes it; it is called for those that have something to clean up. Without
 /// it nothing is deleted, and what would be is counted. Of the plugins that no build was made with those of `pinned` stay, which jobs
 /// name; all of them where it is not known.
 ///
@@ -51,12 +54,12 @@ pub fn prune(
     storage: &dyn Storage,
     retention: &Retention,
     pinned: Option<&BTreeSet<String>>,
-    mut delete: Option<&mut dyn FnMut(u64) -> std::result::Result<(), String>>,
+    mut delete: Option<&mut Delete<'_>>,
 ) -> Result<Pruned> {
     let mut pruned = Pruned::default();
     let due = due_builds(storage, retention)?;
     match &mut delete {
-        Some(delete) => delete_builds(storage, &due, delete, &mut pruned),
+        Some(delete) => delete_builds(storage, &due, delete, &mut pruned)?,
         None => pruned.builds = due.iter().map(|due| due.id).collect(),
     }
     let now = storage.clock().now();
@@ -95,12 +98,7 @@ struct Due {
 }
 
 /// Deletes builds: those with something to clean up one by one, the others many in one commit.
-fn delete_builds(
-    storage: &dyn Storage,
-    due: &[Due],
-    delete: &mut dyn FnMut(u64) -> std::result::Result<(), String>,
-    pruned: &mut Pruned,
-) {
+fn delete_builds(storage: &dyn Storage, due: &[Due], delete: &mut Delete<'_>, pruned: &mut Pruned) -> Result<()> {
     let (alone, together): (Vec<_>, Vec<_>) = due.iter().partition(|due| due.has_cleanup);
     let answers = together.chunks(TOGETHER).flat_map(|chunk| {
         let (sender, receiver) = mpsc::channel();
@@ -110,26 +108,44 @@ fn delete_builds(
         }
         receiver
     });
-    for (id, answer) in answers {
+    let together = answers.map(|(id, answer)| (id, answer.map(|_| None)));
+    for (id, answer) in together.chain(alone.into_iter().map(|due| (due.id, delete(due.id)))) {
         match answer {
-            Ok(_) => pruned.builds.push(id),
+            Ok(None) => pruned.builds.push(id),
+            Ok(Some(reason)) | Err(StorageError::Refused(reason)) => pruned.kept.push((id, reason)),
             // Another process was faster.
             Err(StorageError::NotFound(_)) => {}
-            Err(error) => pruned.kept.push((id, error.to_string())),
-        }
-    }
-    for Due { id, .. } in alone {
-        match delete(*id) {
-            Ok(()) => pruned.builds.push(*id),
-            Err(reason) => pruned.kept.push((*id, reason)),
+            Err(error) => return Err(error),
         }
     }
     pruned.builds.sort_unstable_by_key(|id| Reverse(*id));
     pruned.kept.sort_unstable_by_key(|(id, _)| Reverse(*id));
+    Ok(())
 }
 
-/// Finished builds beyond the count or the age, newest first; never a job's latest successful one, and never one that
-/// an unfinished build is pinned to. Those whose deletion has begun are due whatever is kept.
+/// What was seen of a job, from its newest build on.
+#[derive(Default)]
+struct Seen {
+    count: u64,
+    successful: bool,
+    /// Successful or skipped.
+    good: bool,
+}
+
+impl Seen {
+    /// Counts a build; whether it is one of those that tell how the job stands.
+    fn is_latest(&mut self, status: BuildStatus, started: bool) -> bool {
+        self.count += 1;
+        let successful = started && status == BuildStatus::Successful;
+        let good = successful || status == BuildStatus::Skipped;
+        let is_first = |now: bool, seen: &mut bool| now && !std::mem::replace(seen, *seen || now);
+        let (first_success, first_good) = (is_first(successful, &mut self.successful), is_first(good, &mut self.good));
+        first_success || first_good
+    }
+}
+
+/// Finished builds beyond the count or the age, newest first; never a job's latest successful one or the latest that
+/// succeeded or was skipped, which tells whether the job is outdated, and never one that an unfinished build is pinned to. Those whose deletion has begun are due whatever is kept.
 fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> {
     let due_of = |build: &Build| Due { id: build.id, has_cleanup: build.has_cleanup() };
     if retention.builds.is_none() && retention.build_age.is_none() {
@@ -146,8 +162,6 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> 
     let unfinished = BuildFilter { finished: Some(false), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
     let unfinished = storage.get_job_builds(&unfinished)?;
     let pinned: HashSet<u64> = unfinished.iter().flat_map(Build::pins).map(|pin| pin.build).collect();
-    /// How many were seen of a job, and whether a successful one was.
-    type Seen = (u64, bool);
     let mut jobs: HashMap<String, Seen> = HashMap::new();
     let mut due = Vec::new();
     let mut before = None;
@@ -171,12 +185,11 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> 
                 due.push(entry);
                 continue;
             }
-            let successful = build.started && build.status() == BuildStatus::Successful;
             let ended = build.end_time.unwrap_or(build.created);
-            let (count, succeeded) = jobs.entry(build.job_id).or_default();
-            *count += 1;
-            let is_latest = successful && !std::mem::replace(succeeded, *succeeded || successful);
-            let too_many = retention.builds.is_some_and(|keep| *count > keep);
+            let (status, started) = (build.status(), build.started);
+            let seen = jobs.entry(build.job_id).or_default();
+            let is_latest = seen.is_latest(status, started);
+            let too_many = retention.builds.is_some_and(|keep| seen.count > keep);
             let too_old = oldest.is_some_and(|oldest| ended < oldest);
             if (too_many || too_old) && !is_latest && !pinned.contains(&build.id) {
                 due.push(entry);

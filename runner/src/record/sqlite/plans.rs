@@ -1,7 +1,5 @@
 //! How SQLite answers what this program asks: by an index, whatever the store holds.
 
-#![expect(clippy::unwrap_used, reason = "what is wrong ends its test")]
-
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::Mutex;
