@@ -39,11 +39,11 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
             may_open(url, file, create, &warn)?;
-            let path = &file.path;
-            let opened = SqliteStorage::open(path, Arc::clone(&clock), Arc::clone(&warn));
+            let (path, teller) = (&file.path, Arc::clone(&warn));
+            let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
             match opened.and_then(|storage| storage.install().map(|()| storage)) {
                 Err(error) if !create => {
-                    Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &warn)?.ok_or(error)?))
+                    Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &teller)?.ok_or(error)?))
                 }
                 opened => Ok(Arc::new(opened?)),
             }
