@@ -18,6 +18,9 @@ fn hits(built: &Built, message: &str) {
 
 const MEMORY: &str = "the memory of the build is above 1 MiB; raise it with `limits: { memory: .. }`";
 
+const TABLE: &str =
+    "the number of table elements of the build is above 100; raise it with `limits: { table_elements: .. }`";
+
 #[test]
 fn memory_grows_up_to_the_limit() {
     let built = limited("limit_memory", "grow\nargs: [13, 0, 0]", "memory: 1 MiB");
@@ -46,10 +49,24 @@ fn memory_that_is_above_the_limit_from_the_start() {
 }
 
 #[test]
+fn no_number_of_pages_or_elements_is_so_large_that_it_counts_as_none() {
+    for pages in ["0x7fffffffffff0000", "-1", "0x0000ffffffffffff", "0x0000fffffffffffe"] {
+        let built = limited("limit_memory64", &format!("of-memory\nargs: [{pages}]"), "memory: 1 MiB");
+        assert_eq!(built.failed("limit"), MEMORY, "{pages}");
+    }
+    for pages in ["-1", "65534", "65535"] {
+        let built = limited("limit_memory64", &format!("of-narrow-memory\nargs: [{pages}]"), "memory: 1 MiB");
+        assert_eq!(built.failed("limit"), MEMORY, "{pages}");
+    }
+    for elements in ["-1", "-2", "0x7fffffffffffffff"] {
+        let built = limited("limit_memory64", &format!("of-table\nargs: [{elements}]"), "table_elements: 100");
+        assert_eq!(built.failed("limit"), TABLE, "{elements}");
+    }
+}
+
+#[test]
 fn table_elements() {
-    let message =
-        "the number of table elements of the build is above 100; raise it with `limits: { table_elements: .. }`";
-    hits(&limited("limit_table", "grow\nargs: [91]", "table_elements: 100"), message);
+    hits(&limited("limit_table", "grow\nargs: [91]", "table_elements: 100"), TABLE);
     assert_eq!(limited("limit_table", "grow\nargs: [90]", "table_elements: 100").retval(), 10);
 }
 
@@ -81,6 +98,29 @@ fn a_retval_that_is_too_large() {
     // 3 bytes for the bytes.
     hits(&limited("limit_values", "give-bytes\nargs: [1022]", "retval: 1 KiB"), message);
     limited("limit_values", "give-bytes\nargs: [1021]", "retval: 1 KiB").retval();
+}
+
+#[test]
+fn a_retval_that_takes_more_of_the_host_than_its_bytes_tell() {
+    let message = "the memory that the return value takes in the host (32 bytes for each of `retval`) is above 32 MiB; \
+        raise it with `limits: { retval: .. }`";
+    // 32 bytes for each value and 16 for the room of each but the last: 1,472 for each element.
+    hits(&limited("limit_held", "nested\nargs: [22800]", "retval: 1 MiB"), message);
+    limited("limit_held", "nested\nargs: [22700]", "retval: 1 MiB").retval();
+}
+
+#[test]
+fn what_is_open_at_once() {
+    let opening = |args: &str| {
+        let grants = "grants: { files: [{ host: ../data, guest: /data, mode: read }] }";
+        let job = format!("function: limit_handles\nargs: {args}\nlimits: {{ handles: 100 }}\n{grants}\n");
+        super::built_in(Folder::new().guest("limit_handles.wat").file("data/it", "").file("jobs/j.yaml", &job))
+    };
+    opening("[a]").retval();
+    let message = "the number of files, folders and streams that the build has open is above 100; raise it with \
+        `limits: { handles: .. }`";
+    hits(&opening("[a, b]"), message);
+    opening("[a, b, c, d]").retval();
 }
 
 #[test]

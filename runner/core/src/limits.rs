@@ -21,6 +21,11 @@ pub const RETVAL: u64 = 16 * MIB;
 pub const TABLE_ELEMENTS: u64 = 100_000;
 /// Core instances of a component: the largest toolchain makes a few dozen.
 pub const INSTANCES: u64 = 100;
+/// Files, folders, streams and whatever else of the host a guest has open at once: the process has a few thousand for all
+/// builds, and a program that needs more than a few dozen is rare.
+pub const HANDLES: u64 = 256;
+/// Largest `limits.handles`.
+pub const MAX_HANDLES: u64 = 10_000;
 /// The guest's stack: what a deep recursion of an ordinary program takes. The engine's, so the same for all.
 pub const STACK: u64 = MIB;
 /// Log bytes of a build, so that a loop that logs does not fill the disk.
@@ -103,6 +108,8 @@ pub struct Limits {
     pub table_elements: u64,
     /// Core instances; key `limits.instances`.
     pub instances: u64,
+    /// What is open at once: files, folders, streams; key `limits.handles`.
+    pub handles: u64,
     /// Bytes of all log records together; key `limits.log`.
     pub log_bytes: u64,
     /// Number of log records; key `limits.log_records`.
@@ -122,6 +129,8 @@ pub enum Excess<'a> {
     TableElements,
     /// Of core instances.
     Instances,
+    /// Of what is open at once.
+    Handles,
     /// Of the log, in bytes.
     Log,
     /// Of the log, in records.
@@ -130,6 +139,8 @@ pub enum Excess<'a> {
     ProgressGroups,
     /// Of a value, as it is named, once it is encoded.
     Encoded(&'a str),
+    /// Of the host's memory that a value takes, as it is named, so many bytes for each of `retval`.
+    Held(&'a str, u64),
     /// Of what a plugin hands over in one call, so many bytes for each of `retval`.
     Handed(u64),
     /// Of the time of an attempt.
@@ -147,10 +158,11 @@ impl Excess<'_> {
             Self::Memory => "memory",
             Self::TableElements => "table_elements",
             Self::Instances => "instances",
+            Self::Handles => "handles",
             Self::Log => "log",
             Self::LogRecords => "log_records",
             Self::ProgressGroups => "progress_groups",
-            Self::Encoded(_) | Self::Handed(_) => "retval",
+            Self::Encoded(_) | Self::Held(..) | Self::Handed(_) => "retval",
             Self::Attempt => TIMEOUTS[0],
             Self::Build => TIMEOUTS[1],
             Self::NoProgress => TIMEOUTS[2],
@@ -171,6 +183,7 @@ impl Default for Limits {
             retval: RETVAL,
             table_elements: TABLE_ELEMENTS,
             instances: INSTANCES,
+            handles: HANDLES,
             log_bytes: LOG_BYTES,
             log_records: LOG_RECORDS,
             progress_groups: PROGRESS_GROUPS,
@@ -189,10 +202,17 @@ impl Limits {
                 format!("the number of table elements of the build is above {}", self.table_elements)
             }
             Excess::Instances => format!("the number of core instances of the build is above {}", self.instances),
+            Excess::Handles => {
+                format!("the number of files, folders and streams that the build has open is above {}", self.handles)
+            }
             Excess::Log => format!("the log of the build is above {}", show_bytes(self.log_bytes)),
             Excess::LogRecords => format!("the log of the build is above {} records", self.log_records),
             Excess::ProgressGroups => format!("the progress of the build is above {} groups", self.progress_groups),
             Excess::Encoded(what) => format!("the size of {what}, encoded, is above {}", show_bytes(self.retval)),
+            Excess::Held(what, bytes) => {
+                let most = show_bytes(self.retval.saturating_mul(bytes));
+                format!("the memory that {what} takes in the host ({bytes} bytes for each of `retval`) is above {most}")
+            }
             Excess::Handed(bytes) => {
                 let most = show_bytes(self.retval.saturating_mul(bytes));
                 format!(
@@ -234,6 +254,7 @@ impl Limits {
             "progress_groups" => (&mut self.progress_groups, Unit::Count, 10_000),
             "table_elements" => (&mut self.table_elements, Unit::Count, MAX_TABLE_ELEMENTS),
             "instances" => (&mut self.instances, Unit::Count, MAX_INSTANCES),
+            "handles" => (&mut self.handles, Unit::Count, MAX_HANDLES),
             _ => return None,
         };
         Some(LimitKey { value, unit, max })
@@ -241,7 +262,7 @@ impl Limits {
 
     /// Every key under `limits:`.
     pub const KEYS: &[&str] =
-        &["memory", "retval", "log", "log_records", "progress_groups", "table_elements", "instances"];
+        &["memory", "retval", "log", "log_records", "progress_groups", "table_elements", "instances", "handles"];
 
     /// As a build config keeps them.
     pub fn to_config(&self) -> Vec<(String, Value)> {
@@ -314,7 +335,7 @@ mod tests {
     use crate::manifest::Ceiling;
     use crate::manifest::Timeouts;
 
-    const ALL: [(Excess<'_>, &str); 11] = [
+    const ALL: [(Excess<'_>, &str); 13] = [
         (Excess::Memory, "limits: { memory: .. }"),
         (Excess::TableElements, "limits: { table_elements: .. }"),
         (Excess::Instances, "limits: { instances: .. }"),
@@ -322,6 +343,8 @@ mod tests {
         (Excess::LogRecords, "limits: { log_records: .. }"),
         (Excess::ProgressGroups, "limits: { progress_groups: .. }"),
         (Excess::Encoded("the arguments"), "limits: { retval: .. }"),
+        (Excess::Handles, "limits: { handles: .. }"),
+        (Excess::Held("the return value", 32), "limits: { retval: .. }"),
         (Excess::Handed(16), "limits: { retval: .. }"),
         (Excess::Attempt, "timeout"),
         (Excess::Build, "timeout: { build: .. }"),

@@ -22,6 +22,10 @@ pub(crate) const JSON_EXACT: u128 = 1 << 53;
 /// How deep values may nest, so that no walk over one can exhaust the stack.
 pub const MAX_DEPTH: usize = 128;
 
+/// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
+/// may be millions, and a long one may not be there.
+const AT_ONCE: usize = 64;
+
 /// The key that stands for a reference inside a stored build config.
 pub const RETVAL_KEY: &str = "!retval";
 
@@ -173,7 +177,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(AT_ONCE));
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
@@ -181,7 +185,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
+        let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(AT_ONCE));
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }

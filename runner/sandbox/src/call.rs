@@ -1,5 +1,6 @@
 //! A function and its arguments to an outcome: a fresh store for each attempt.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::limits::Excess;
@@ -29,10 +29,12 @@ use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wasmtime::component::Linker;
 use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::ResourceTableError;
 
 use crate::BuildInfo;
 use crate::SandboxError;
 use crate::Sink;
+use crate::bounded::Bounded;
 use crate::command;
 use crate::deadline::Deadlines;
 use crate::deadline::Timeout;
@@ -53,6 +55,7 @@ use crate::once::OncePerKey;
 use crate::traceback;
 use crate::transfer::Args;
 use crate::transfer::FUEL;
+use crate::transfer::HELD;
 use crate::transfer::Mismatch;
 use crate::transfer::Returned;
 use crate::transfer::TooLarge;
@@ -169,6 +172,7 @@ impl Sandbox {
     /// The engine cannot run on this machine.
     pub fn new(compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, SandboxError> {
         let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
+        engine::raise_open_files();
         let engine = engine::running().map_err(|e| failed(&e))?;
         let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
         let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
@@ -215,7 +219,7 @@ impl Sandbox {
             return Outcome::Failed(over(&limits, Excess::Encoded("the arguments")));
         }
         let argv = function.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, &args));
-        let (wasi, streams) = match grant::context(&granted, &guest, &argv) {
+        let (wasi, streams) = match grant::context(&granted, &guest, &argv, limits.handles) {
             Ok(context) => context,
             Err(reason) => return arguments(reason),
         };
@@ -304,27 +308,36 @@ fn read(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome {
         Err(error) => failed(&error, limits),
         Ok(Returned::Value(value)) => Outcome::Returned(value),
         Ok(Returned::Error(value)) => {
-            let mut message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_text);
-            cut_bytes(&mut message, LOG_MESSAGE);
+            let message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_message);
             Outcome::Failed(Failure { value, ..Failure::new("error", message) })
         }
     }
 }
 
 /// A function's own error in words: `case: payload`, or `field: value, ..`.
-fn error_text(value: &Value) -> String {
+fn error_message(value: &Value) -> String {
+    let mut message = Bounded::new(LOG_MESSAGE);
+    // What does not fit is cut.
+    let _ = error_text(value, &mut message);
+    message.text()
+}
+
+fn error_text(value: &Value, to: &mut Bounded) -> std::fmt::Result {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "none".to_owned(),
-        Value::Bool(b) => b.to_string(),
-        Value::Int(i) => i.to_string(),
-        Value::Float(x) => x.to_string(),
-        Value::Bytes(bytes) => format!("{} bytes", bytes.len()),
-        Value::List(items) => items.iter().map(error_text).collect::<Vec<_>>().join(", "),
-        Value::Map(entries) => {
-            let entries = entries.iter().map(|(key, value)| format!("{key}: {}", error_text(value)));
-            entries.collect::<Vec<_>>().join(", ")
-        }
+        Value::String(text) => to.write_str(text),
+        Value::Null => to.write_str("none"),
+        Value::Bool(b) => write!(to, "{b}"),
+        Value::Int(i) => write!(to, "{i}"),
+        Value::Float(x) => write!(to, "{x}"),
+        Value::Bytes(bytes) => write!(to, "{} bytes", bytes.len()),
+        Value::List(items) => items.iter().enumerate().try_for_each(|(at, item)| {
+            to.write_str(if at == 0 { "" } else { ", " })?;
+            error_text(item, to)
+        }),
+        Value::Map(entries) => entries.iter().enumerate().try_for_each(|(at, (key, value))| {
+            write!(to, "{}{key}: ", if at == 0 { "" } else { ", " })?;
+            error_text(value, to)
+        }),
     }
 }
 
@@ -354,8 +367,13 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     if cause.contains(FUEL_EXHAUSTED) {
         return over(limits, Excess::Handed(FUEL));
     }
-    if let Some(TooLarge(what)) = error.downcast_ref::<TooLarge>() {
-        return over(limits, Excess::Encoded(what));
+    match error.downcast_ref::<TooLarge>() {
+        Some(TooLarge::Encoded(what)) => return over(limits, Excess::Encoded(what)),
+        Some(TooLarge::Held(what)) => return over(limits, Excess::Held(what, HELD)),
+        None => {}
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        return over(limits, Excess::Handles);
     }
     if let Some(Mismatch(reason)) = error.downcast_ref::<Mismatch>() {
         return Failure::new("arguments", reason);

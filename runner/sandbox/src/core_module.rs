@@ -22,6 +22,9 @@ const WIT_SECTION: &str = "component-type";
 /// How many imports, exports and names of parameters a module may have: the largest has a few thousand.
 const NAMES: usize = 100_000;
 
+/// How many types and functions a module may have, as the engine has it.
+const FUNCTIONS: usize = 1_000_000;
+
 /// A core module from the outside.
 #[derive(Default)]
 pub(crate) struct CoreModule {
@@ -67,6 +70,10 @@ struct Indices {
 }
 
 impl Indices {
+    fn are_too_many(&self) -> bool {
+        self.types.len() > FUNCTIONS || self.functions.len() > FUNCTIONS
+    }
+
     fn function(&self, index: u32) -> Option<Arc<FuncType>> {
         let ty = self.functions.get(index as usize)?;
         self.types.get(*ty as usize)?.clone()
@@ -80,60 +87,67 @@ impl CoreModule {
     ///
     /// A binary that is cut short, or is none, or has more names than any module needs.
     pub(crate) fn read(binary: &[u8]) -> Result<Self, String> {
-        let module = Self::parse(binary).map_err(|e| format!("cannot be decoded: {e}"))?;
-        if module.imports.len() > NAMES || module.exports.len() > NAMES {
-            return Err(format!("has more than {NAMES} imports or exports"));
+        let mut module = Self::default();
+        let mut indices = Indices::default();
+        for payload in Parser::new(0).parse_all(binary) {
+            let read = payload.and_then(|payload| module.read_section(payload, &mut indices));
+            read.map_err(|e| format!("cannot be decoded: {e}"))?;
+            if module.imports.len() > NAMES || module.exports.len() > NAMES {
+                return Err(format!("has more than {NAMES} imports or exports"));
+            }
+            if indices.are_too_many() {
+                return Err(format!("has more than {FUNCTIONS} types or functions"));
+            }
         }
         Ok(module)
     }
 
-    fn parse(binary: &[u8]) -> Result<Self, BinaryReaderError> {
-        let mut module = Self::default();
-        let mut indices = Indices::default();
-        for payload in Parser::new(0).parse_all(binary) {
-            match payload? {
-                Payload::TypeSection(section) => {
-                    for group in section {
-                        indices.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
-                            CompositeInnerType::Func(ty) => Some(Arc::new(ty)),
-                            _ => None,
-                        }));
+    fn read_section(&mut self, payload: Payload<'_>, indices: &mut Indices) -> Result<(), BinaryReaderError> {
+        match payload {
+            Payload::TypeSection(section) => {
+                for group in section {
+                    if indices.are_too_many() {
+                        break;
                     }
+                    indices.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
+                        CompositeInnerType::Func(ty) => Some(Arc::new(ty)),
+                        _ => None,
+                    }));
                 }
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports().take(NAMES + 1) {
-                        let import = import?;
-                        if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
-                            indices.functions.push(ty);
-                        }
-                        module.imports.push((import.module.to_owned(), import.name.to_owned()));
-                    }
-                }
-                Payload::FunctionSection(section) => {
-                    for ty in section {
-                        indices.functions.push(ty?);
-                    }
-                }
-                Payload::ExportSection(section) => {
-                    for export in section.into_iter().take(NAMES + 1) {
-                        let export = export?;
-                        let is_function = export.kind == ExternalKind::Func;
-                        let func = is_function.then(|| indices.function(export.index)).flatten();
-                        let (name, kind, index) = (export.name.to_owned(), export.kind, export.index);
-                        module.exports.push(Export { name, kind, index, func });
-                    }
-                }
-                Payload::CustomSection(section) => {
-                    module.has_wit |= section.name().starts_with(WIT_SECTION);
-                    if let KnownCustom::Name(names) = section.as_known() {
-                        // Names are a courtesy: those that cannot be read are as good as none.
-                        let _ = module.read_names(names);
-                    }
-                }
-                _ => {}
             }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports().take(NAMES + 1) {
+                    let import = import?;
+                    if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
+                        indices.functions.push(ty);
+                    }
+                    self.imports.push((import.module.to_owned(), import.name.to_owned()));
+                }
+            }
+            Payload::FunctionSection(section) => {
+                for ty in section.into_iter().take(FUNCTIONS + 1) {
+                    indices.functions.push(ty?);
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section.into_iter().take(NAMES + 1) {
+                    let export = export?;
+                    let is_function = export.kind == ExternalKind::Func;
+                    let func = is_function.then(|| indices.function(export.index)).flatten();
+                    let (name, kind, index) = (export.name.to_owned(), export.kind, export.index);
+                    self.exports.push(Export { name, kind, index, func });
+                }
+            }
+            Payload::CustomSection(section) => {
+                self.has_wit |= section.name().starts_with(WIT_SECTION);
+                if let KnownCustom::Name(names) = section.as_known() {
+                    // Names are a courtesy: those that cannot be read are as good as none.
+                    let _ = self.read_names(names);
+                }
+            }
+            _ => {}
         }
-        Ok(module)
+        Ok(())
     }
 
     fn read_names(&mut self, names: wasmparser::NameSectionReader<'_>) -> Result<(), BinaryReaderError> {
@@ -142,13 +156,13 @@ impl CoreModule {
             if let Name::Local(functions) = subsection? {
                 for function in functions {
                     let function = function?;
-                    let locals = self.names.entry(function.index).or_default();
                     for local in function.names {
                         let local = local?;
                         if room == 0 {
                             return Ok(());
                         }
                         room -= 1;
+                        let locals = self.names.entry(function.index).or_default();
                         locals.insert(local.index, local.name.to_owned());
                     }
                 }
@@ -166,5 +180,58 @@ impl CoreModule {
     /// The name that the author gave a parameter, if the binary kept it.
     pub(crate) fn param_name(&self, function: u32, position: u32) -> Option<&str> {
         self.names.get(&function)?.get(&position).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number as a binary has it.
+    fn leb(mut number: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let low = (number & 0x7f) as u8;
+            number >>= 7;
+            bytes.push(if number == 0 { low } else { low | 0x80 });
+            if number == 0 {
+                return bytes;
+            }
+        }
+    }
+
+    /// A module of one section that holds `count` times the same.
+    fn module(id: u8, count: usize, item: &[u8]) -> Vec<u8> {
+        let body = [&leb(count)[..], &item.repeat(count)].concat();
+        [b"\0asm\x01\0\0\0", &[id][..], &leb(body.len()), &body].concat()
+    }
+
+    #[test]
+    fn types_functions_imports_and_exports_are_counted() {
+        let few = format!("has more than {FUNCTIONS} types or functions");
+        let names = format!("has more than {NAMES} imports or exports");
+        for (id, item, most, refusal) in [
+            (1, &[0x60, 0, 0][..], FUNCTIONS, &few),
+            (3, &[0], FUNCTIONS, &few),
+            (2, &[0, 0, 3, 0x7f, 0], NAMES, &names),
+            (7, &[0, 3, 0], NAMES, &names),
+        ] {
+            assert_ne!(CoreModule::read(&module(id, most, item)).err().as_ref(), Some(refusal), "section {id}");
+            assert_eq!(CoreModule::read(&module(id, most + 1, item)).err().as_ref(), Some(refusal), "section {id}");
+            // What is far above is not even counted to its end.
+            assert_eq!(CoreModule::read(&module(id, 5 * most, item)).err().as_ref(), Some(refusal), "section {id}");
+        }
+    }
+
+    #[test]
+    fn functions_without_names_of_parameters_are_not_kept() {
+        // A thousand without a name, then one with one.
+        let functions = [&leb(1001)[..], &[1, 0].repeat(1000), &[7, 1, 0, 1, b'n']].concat();
+        let names = [&b"\x04name\x02"[..], &leb(functions.len()), &functions].concat();
+        let mut binary = b"\0asm\x01\0\0\0\0".to_vec();
+        binary.extend([&leb(names.len())[..], &names].concat());
+        let module = CoreModule::read(&binary).ok().expect("it is read");
+        assert_eq!(module.names.len(), 1);
+        assert_eq!(module.param_name(7, 0), Some("n"));
     }
 }

@@ -7,6 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use jobcontrol_core::limits;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use wasmtime::Config;
 use wasmtime::Enabled;
 use wasmtime::Engine;
@@ -42,6 +46,15 @@ fn config() -> Config {
         .async_stack_size(2 * usize::try_from(limits::STACK).unwrap_or(usize::MAX))
         .memory_init_cow(true);
     config
+}
+
+/// Lets this process open as many files as it may: what guests have open is theirs, and so many times over.
+pub(crate) fn raise_open_files() {
+    let bound = getrlimit(Resource::Nofile);
+    if bound.current != bound.maximum {
+        // Where that is refused, what there was has to do.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: bound.maximum, maximum: bound.maximum });
+    }
 }
 
 /// An engine that compiles and never runs, so that it reserves no memory.

@@ -14,8 +14,10 @@
 //! - `deadline`: when a call has to end for its time
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
 //! - `traceback`: a trap's call stack
+//! - `bounded`: texts of the host about a guest, as long as a person reads
 
 mod bindings;
+mod bounded;
 mod cache;
 mod call;
 mod command;

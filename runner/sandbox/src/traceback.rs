@@ -1,17 +1,47 @@
 //! A trap's call stack as frames: demangled names, and file and line where the plugin's DWARF has them.
 
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use cpp_demangle::DemangleOptions;
 use jobcontrol_core::build::Frame;
 use wasmtime::FrameInfo;
 use wasmtime::WasmBacktrace;
+
+use crate::bounded::Bounded;
+
+/// Calls of a stack, with those that the compiler put into others: the innermost tell most.
+const CALLS: usize = 100;
+
+/// Bytes of a name or of a path, as long as a person reads. What a name stands for can be twice as long for each three of its bytes,
+/// and it is made after the guest's time.
+const NAME: usize = 1_000;
+
+/// Bytes of a mangled name that is worth the time to read it: what it stands for is longer in all that people write.
+const MANGLED: usize = 2 * NAME;
 
 /// The calls that led to an error, outermost first; none where the engine took no stack.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let mut frames: Vec<_> = backtrace.frames().iter().flat_map(calls).collect();
+    let mut names = Names::default();
+    let mut frames = Vec::new();
+    for info in backtrace.frames() {
+        calls(info, &mut names, &mut frames);
+    }
     frames.reverse();
     frames
+}
+
+/// Names that were demangled, so that a recursion costs no more than a call.
+#[derive(Default)]
+struct Names<'a>(HashMap<&'a str, String>);
+
+impl<'a> Names<'a> {
+    fn demangled(&mut self, name: &'a str) -> String {
+        self.0.entry(name).or_insert_with(|| demangle(name)).clone()
+    }
 }
 
 /// How the names of calls begin that only carry a failure from the plugin's code to the host.
@@ -41,25 +71,49 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
 }
 
 /// One frame of the engine is several calls where the compiler put some into others; innermost first.
-fn calls(info: &FrameInfo) -> Vec<Frame> {
-    let own = info.func_name().map_or_else(|| format!("function {}", info.func_index()), demangle);
-    if info.symbols().is_empty() {
-        return vec![Frame { function: own, ..Frame::default() }];
-    }
-    let call = |symbol: &wasmtime::FrameSymbol| Frame {
-        file: symbol.file().map(|file| file.strip_prefix("./").unwrap_or(file)).unwrap_or_default().to_owned(),
-        line: symbol.line().unwrap_or(0),
-        function: symbol.name().map_or_else(|| own.clone(), demangle),
-        ..Frame::default()
+fn calls<'a>(info: &'a FrameInfo, names: &mut Names<'a>, frames: &mut Vec<Frame>) {
+    let own = |names: &mut Names<'a>| match info.func_name() {
+        Some(name) => names.demangled(name),
+        None => format!("function {}", info.func_index()),
     };
-    info.symbols().iter().map(call).collect()
+    let room = CALLS.saturating_sub(frames.len());
+    if info.symbols().is_empty() && room > 0 {
+        frames.push(Frame { function: own(names), ..Frame::default() });
+    }
+    for symbol in info.symbols().iter().take(room) {
+        let file = symbol.file().unwrap_or_default();
+        frames.push(Frame {
+            file: cut(file.strip_prefix("./").unwrap_or(file)),
+            line: symbol.line().unwrap_or(0),
+            function: match symbol.name() {
+                Some(name) => names.demangled(name),
+                None => own(names),
+            },
+            ..Frame::default()
+        });
+    }
+}
+
+fn cut(text: &str) -> String {
+    let mut cut = Bounded::new(NAME);
+    // What does not fit is cut.
+    let _ = cut.write_str(text);
+    cut.text()
 }
 
 fn demangle(name: &str) -> String {
-    if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        return format!("{rust:#}");
+    if name.len() > MANGLED {
+        return cut(name);
     }
-    cpp_demangle::Symbol::new(name).ok().and_then(|symbol| symbol.demangle().ok()).unwrap_or_else(|| name.to_owned())
+    let mut written = Bounded::new(NAME);
+    let demangled = if let Ok(rust) = rustc_demangle::try_demangle(name) {
+        write!(written, "{rust:#}").is_ok()
+    } else if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
+        cpp.structured_demangle(&mut written, &DemangleOptions::new()).is_ok()
+    } else {
+        false
+    };
+    if demangled || written.is_cut() { written.text() } else { cut(name) }
 }
 
 #[cfg(test)]
@@ -80,5 +134,27 @@ mod tests {
         assert_eq!(demangle("_ZN5sales5clean17h0123456789abcdefE"), "sales::clean");
         assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
         assert_eq!(demangle("plain"), "plain");
+    }
+
+    /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands for.
+    fn doubled(levels: usize) -> String {
+        const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut name = "_Z1f1a1BIS_S_E".to_owned();
+        for level in 1..levels {
+            let digit = char::from(DIGITS[level]);
+            name.push_str(&format!("S0_IS{digit}_S{digit}_E"));
+        }
+        name
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_a_person_reads_whatever_it_stands_for() {
+        for levels in [2, 20, 35] {
+            assert!(demangle(&doubled(levels)).len() <= NAME + ".. (cut)".len(), "{levels}");
+        }
+        assert!(demangle(&doubled(35)).ends_with(".. (cut)"));
+        let long = format!("_ZN{}E", "1a".repeat(NAME));
+        assert_eq!(demangle(&long).len(), NAME + ".. (cut)".len());
+        assert_eq!(demangle(&"x".repeat(NAME)), "x".repeat(NAME));
     }
 }

@@ -174,6 +174,7 @@ fn limit_key(key: &str) -> Option<&'static str> {
         "log_records" => "Number of log records of a build",
         "progress_groups" => "Number of progress groups of a build",
         "table_elements" => "Elements of all tables together",
+        "handles" => "Files, folders and streams that are open at once",
         "instances" => "Number of core instances",
         _ => return None,
     })

@@ -24,15 +24,15 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
         (Value::Bytes(bytes), from, Type::List(b)) if from.is_bytes() => {
             let item = Type::Int(super::IntType::U8);
             let items = bytes.into_iter().map(|byte| convert(Value::Int(byte.into()), &item, b));
-            Ok(Value::List(items.collect::<Result<_, _>>()?))
+            all(items)
         }
         (Value::List(items), Type::List(a), Type::List(b)) => {
             let items = items.into_iter().map(|item| convert(item, a, b));
-            Ok(Value::List(items.collect::<Result<_, _>>()?))
+            all(items)
         }
         (Value::List(items), Type::Tuple(a), Type::Tuple(b)) if items.len() == a.len() && a.len() == b.len() => {
             let items = items.into_iter().zip(a.iter().zip(b)).map(|(item, (a, b))| convert(item, a, b));
-            Ok(Value::List(items.collect::<Result<_, _>>()?))
+            all(items)
         }
         (Value::Map(entries), Type::Record(a), Type::Record(b)) => convert_record(entries, a, b),
         (value, Type::Variant(a), Type::Variant(b)) => {
@@ -52,6 +52,15 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
         (value, from, to) if from == to => Ok(value),
         (value, from, to) => Err(format!("{} is no {from} that fits {to}", value.kind())),
     }
+}
+
+/// A list of as much room as it has items: of small ones there may be millions.
+fn all(items: impl ExactSizeIterator<Item = Result<Value, String>>) -> Result<Value, String> {
+    let mut list = Vec::with_capacity(items.len());
+    for item in items {
+        list.push(item?);
+    }
+    Ok(Value::List(list))
 }
 
 /// An option whose payload may be null itself is written `{some: x}`.

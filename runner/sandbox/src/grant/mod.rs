@@ -17,6 +17,7 @@ use wasmtime::Engine;
 use wasmtime::component::HasSelf;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::bindings::jobcontrol::plugin;
@@ -59,11 +60,12 @@ pub(crate) fn command_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Link
 }
 
 /// A context without any right but what was granted, and the two streams that end as log records. `argv` is what a
-/// command is started with.
+/// command is started with, `handles` what it may have open at once.
 pub(crate) fn context(
     granted: &Granted,
     guest: &Arc<Guest>,
     argv: &[String],
+    handles: u64,
 ) -> Result<(WasiP1Ctx, [Lines; 2]), String> {
     let streams = stdio::streams(guest);
     let mut builder = WasiCtx::builder();
@@ -72,5 +74,7 @@ pub(crate) fn context(
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     files::open(&mut builder, &granted.folders)?;
     env::set(&mut builder, &granted.variables);
-    Ok((builder.build_p1(), streams))
+    let mut wasi = builder.build_p1();
+    wasi.ctx().table.set_max_capacity(usize::try_from(handles).unwrap_or(usize::MAX));
+    Ok((wasi, streams))
 }

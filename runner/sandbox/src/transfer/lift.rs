@@ -1,8 +1,8 @@
 //! A return value out of a guest.
 //!
 //! Every number from the guest is hostile. What the host makes of a value is bounded while it is made, by the bytes that
-//! the value has when it is encoded: whatever holds others pays for the first byte of each before it makes room for
-//! them, and each pays for the rest of its own bytes.
+//! the value has when it is encoded and by those that it takes here: whatever holds others pays for the first byte of
+//! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes.
 
 use jobcontrol_core::packed_size;
 use jobcontrol_core::value::Value;
@@ -16,6 +16,7 @@ use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding
 use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
 use super::FUEL;
+use super::HELD;
 use super::Returned;
 use super::TooLarge;
 use super::int_type;
@@ -23,6 +24,20 @@ use super::size;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;
+
+/// Bytes of a value where it stands in a list.
+const VALUE: u64 = size_of::<Value>() as u64;
+
+/// Bytes of a value where it stands in a mapping, with its key but for the key's text.
+const ENTRY: u64 = size_of::<(String, Value)>() as u64;
+
+/// Bytes that an allocation takes beside those asked for, and at least.
+const ALLOCATION: u64 = 16;
+
+/// Bytes that the items of a sequence take.
+fn room(item: u64, items: usize) -> u64 {
+    if items == 0 { 0 } else { item.saturating_mul(items as u64).saturating_add(ALLOCATION) }
+}
 
 /// Reads the one slot that a function returned: a flat value, or a pointer to the value.
 pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw; 1]) -> Result<Returned> {
@@ -35,7 +50,7 @@ pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[Val
         return Ok(Returned::Value(None));
     };
     let memory = cx.memory();
-    let mut reader = Reader { cx, types, memory, what: "the return value" };
+    let mut reader = Reader { cx, types, memory, what: "the return value", encoded: 0, held: 0, paid: 0 };
     if results.abi.flat_count(1).is_some() {
         return reader.top(ty, Place::Slot(slots[0]));
     }
@@ -101,6 +116,12 @@ struct Reader<'r, 'c> {
     memory: &'c [u8],
     /// What is read, for the failure if it is too large.
     what: &'static str,
+    /// Bytes of what was read, encoded.
+    encoded: u64,
+    /// Bytes of the host's memory that it takes.
+    held: u64,
+    /// Fuel paid for the larger of both.
+    paid: u64,
 }
 
 impl<'c> Reader<'_, 'c> {
@@ -119,14 +140,25 @@ impl<'c> Reader<'_, 'c> {
     }
 
     fn whole(&mut self, ty: InterfaceType, place: Place<'c>) -> Result<Value> {
-        self.pay(1)?;
+        self.pay(1, VALUE)?;
         self.value(ty, place)
     }
 
-    /// Counts `bytes` of the encoded value.
-    fn pay(&mut self, bytes: u64) -> Result<()> {
-        let fuel = usize::try_from(bytes.saturating_mul(FUEL)).unwrap_or(usize::MAX);
-        self.cx.consume_fuel(fuel).map_err(|_| TooLarge(self.what).into())
+    /// Counts bytes of the encoded value, and of the host's memory.
+    fn pay(&mut self, encoded: u64, held: u64) -> Result<()> {
+        self.encoded = self.encoded.saturating_add(encoded);
+        self.held = self.held.saturating_add(held);
+        let of_encoded = self.encoded.saturating_mul(FUEL);
+        let due = of_encoded.max((self.held / HELD).saturating_mul(FUEL));
+        let fuel = usize::try_from(due - self.paid).unwrap_or(usize::MAX);
+        self.paid = due;
+        let too_large = if due == of_encoded { TooLarge::Encoded(self.what) } else { TooLarge::Held(self.what) };
+        self.cx.consume_fuel(fuel).map_err(|_| too_large.into())
+    }
+
+    /// Counts the rest of a text whose first byte is paid for, or of bytes.
+    fn pay_text(&mut self, encoded: u64) -> Result<()> {
+        self.pay(encoded - 1, if encoded > 1 { encoded + ALLOCATION } else { 0 })
     }
 
     /// Reads a value whose first byte is paid for.
@@ -138,7 +170,7 @@ impl<'c> Reader<'_, 'c> {
             InterfaceType::Float64 => self.float(f64::from_bits(place.bits(8)))?,
             InterfaceType::Char => {
                 let char = char::try_from(place.u32())?;
-                self.pay(packed_size::string(char.len_utf8()) - 1)?;
+                self.pay_text(packed_size::string(char.len_utf8()))?;
                 Value::string(char)
             }
             InterfaceType::String => {
@@ -148,8 +180,10 @@ impl<'c> Reader<'_, 'c> {
             InterfaceType::List(index) => self.list(types[index].element, place.memory()?)?,
             InterfaceType::Record(index) => {
                 let fields = &types[index].fields;
-                let names: u64 = fields.iter().map(|field| packed_size::string(field.name.len()) + 1).sum();
-                self.pay(packed_size::sequence(fields.len()) - 1 + names)?;
+                let names: u64 = fields.iter().map(|field| packed_size::string(field.name.len())).sum();
+                let count = fields.len() as u64;
+                let held = room(ENTRY, fields.len()) + names + ALLOCATION * count;
+                self.pay(packed_size::sequence(fields.len()) - 1 + names + count, held)?;
                 let (mut entries, mut end) = (Vec::with_capacity(fields.len()), 0);
                 for field in fields {
                     entries.push((field.name.to_string(), self.field(field.ty, place, &mut end)?));
@@ -158,9 +192,13 @@ impl<'c> Reader<'_, 'c> {
             }
             InterfaceType::Tuple(index) => {
                 let items = &types[index].types;
-                self.pay(packed_size::sequence(items.len()) - 1 + items.len() as u64)?;
-                let mut end = 0;
-                Value::List(items.iter().map(|ty| self.field(*ty, place, &mut end)).collect::<Result<_>>()?)
+                let encoded = packed_size::sequence(items.len()) - 1 + items.len() as u64;
+                self.pay(encoded, room(VALUE, items.len()))?;
+                let (mut values, mut end) = (Vec::with_capacity(items.len()), 0);
+                for ty in items {
+                    values.push(self.field(*ty, place, &mut end)?);
+                }
+                Value::List(values)
             }
             InterfaceType::Flags(index) => self.flags(types[index].names.iter(), place)?,
             InterfaceType::Enum(index) => {
@@ -194,7 +232,7 @@ impl<'c> Reader<'_, 'c> {
                 match ty {
                     Some(ty) => self.entry(name, ty, place)?,
                     None => {
-                        self.pay(packed_size::string(name.len()) + 1)?;
+                        self.pay_entry(name)?;
                         Value::entry(name, Value::Null)
                     }
                 }
@@ -210,22 +248,28 @@ impl<'c> Reader<'_, 'c> {
         // A slot may hold more than the type is wide; what is above is dropped.
         let bits = i128::from(place.bits(len)) & ((1 << (8 * len)) - 1);
         let value = if min < 0 && bits > max { bits - (1 << (8 * len)) } else { bits };
-        self.pay(packed_size::int(value) - 1)?;
+        self.pay(packed_size::int(value) - 1, 0)?;
         Ok(Value::Int(value))
     }
 
     fn float(&mut self, x: f64) -> Result<Value> {
-        self.pay(packed_size::FLOAT - 1)?;
+        self.pay(packed_size::FLOAT - 1, 0)?;
         Ok(Value::Float(x))
     }
 
     fn named(&mut self, name: &str) -> Result<Value> {
-        self.pay(packed_size::string(name.len()) - 1)?;
+        self.pay_text(packed_size::string(name.len()))?;
         Ok(Value::string(name))
     }
 
+    /// Counts a mapping of one entry but for what that carries.
+    fn pay_entry(&mut self, name: &str) -> Result<()> {
+        let key = packed_size::string(name.len());
+        self.pay(key + 1, room(ENTRY, 1) + key + ALLOCATION)
+    }
+
     fn entry(&mut self, name: &str, ty: InterfaceType, place: Place<'c>) -> Result<Value> {
-        self.pay(packed_size::string(name.len()) + 1)?;
+        self.pay_entry(name)?;
         Ok(Value::entry(name, self.value(ty, place)?))
     }
 
@@ -259,7 +303,8 @@ impl<'c> Reader<'_, 'c> {
                 set.push(name);
             }
         }
-        self.pay(packed_size::sequence(set.len()) - 1 + bytes)?;
+        let held = room(VALUE, set.len()) + bytes + ALLOCATION * set.len() as u64;
+        self.pay(packed_size::sequence(set.len()) - 1 + bytes, held)?;
         Ok(Value::List(set.into_iter().map(Value::string).collect()))
     }
 
@@ -274,10 +319,10 @@ impl<'c> Reader<'_, 'c> {
             return Err(Error::msg("list pointer is not aligned"));
         }
         if matches!(element, InterfaceType::U8) {
-            self.pay(packed_size::bytes(len) - 1)?;
+            self.pay_text(packed_size::bytes(len))?;
             return Ok(Value::Bytes(bytes.to_vec()));
         }
-        self.pay(packed_size::sequence(len) - 1 + len as u64)?;
+        self.pay(packed_size::sequence(len) - 1 + len as u64, room(VALUE, len))?;
         let mut items = Vec::with_capacity(len);
         for i in 0..len {
             items.push(self.value(element, Place::Memory(&bytes[i * stride..(i + 1) * stride]))?);
@@ -298,7 +343,7 @@ impl<'c> Reader<'_, 'c> {
         let bytes = units * if wide { 2 } else { 1 };
         let bytes = self.memory.get(at..).and_then(|rest| rest.get(..bytes));
         let bytes = bytes.ok_or_else(|| Error::msg("string pointer/length out of bounds of memory"))?;
-        self.pay(packed_size::string(units) - 1)?;
+        self.pay_text(packed_size::string(units))?;
         let text = match (wide, align) {
             (false, 1) => return Ok(std::str::from_utf8(bytes)?.to_owned()),
             (false, _) => bytes.iter().copied().map(char::from).collect(),
@@ -308,7 +353,8 @@ impl<'c> Reader<'_, 'c> {
             }
         };
         // Its UTF-8 may be longer than it has units.
-        self.pay(packed_size::string(text.len()) - packed_size::string(units))?;
+        let more = packed_size::string(text.len()) - packed_size::string(units);
+        self.pay(more, more)?;
         Ok(text)
     }
 }

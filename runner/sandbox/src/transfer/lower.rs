@@ -4,6 +4,7 @@
 //! filled in. The checks here are the last line, since an argument of a wrong type costs the instance.
 //!
 //! A list is put together on the host's side and copied as a whole; what its elements point to is allocated on the way.
+//! What is put together here has its room in the guest's memory first, all of it at once, so it cannot be larger than that.
 
 use jobcontrol_core::value::Value;
 use wasmtime::Error;
@@ -36,13 +37,13 @@ pub(super) fn args<T>(
     if args.len() != params.types.len() {
         return Err(mismatch(format!("the function takes {} arguments, found {}", params.types.len(), args.len())));
     }
-    let mut writer = Writer { cx };
+    let mut writer = Writer { cx, given: 0 };
     if params.abi.flat_count(FLAT).is_some() {
         let mut slots = slots.iter_mut();
         return args.iter().zip(&params.types).try_for_each(|(value, ty)| writer.flat(value, *ty, &mut slots));
     }
     let mut bytes = vec![0; size(params.abi.size32)];
-    let at = writer.cx.realloc(0, 0, params.abi.align32, bytes.len())?;
+    let at = writer.room(params.abi.align32, bytes.len())?;
     writer.fields(args.iter().zip(params.types.iter().copied()), &mut bytes)?;
     writer.copy(at, &bytes)?;
     slots[0] = ValRaw::u64(at as u64);
@@ -63,6 +64,8 @@ fn put(slots: &mut Slots<'_>, bits: u64) -> Result<()> {
 
 struct Writer<'w, 'c, T: 'static> {
     cx: &'w mut LowerContext<'c, T>,
+    /// Bytes that the guest has made room for.
+    given: usize,
 }
 
 impl<T> Writer<'_, '_, T> {
@@ -172,7 +175,7 @@ impl<T> Writer<'_, '_, T> {
                 let stride = size(abi.size32);
                 let too_long = || Error::msg("size overflow copying a list");
                 let len = items.len().checked_mul(stride).ok_or_else(too_long)?;
-                let at = self.cx.realloc(0, 0, abi.align32, len)?;
+                let at = self.room(abi.align32, len)?;
                 // After the guest has made room for it, so that a long one meets the guest's limit and not the host's.
                 let mut bytes = vec![0; len];
                 for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride.max(1))) {
@@ -201,8 +204,18 @@ impl<T> Writer<'_, '_, T> {
     }
 
     fn allocate(&mut self, align: u32, bytes: &[u8]) -> Result<usize> {
-        let at = self.cx.realloc(0, 0, align, bytes.len())?;
+        let at = self.room(align, bytes.len())?;
         self.copy(at, bytes)?;
+        Ok(at)
+    }
+
+    /// Lets the guest make room. One that gives the same room again and again gets no more than its memory has.
+    fn room(&mut self, align: u32, len: usize) -> Result<usize> {
+        let at = self.cx.realloc(0, 0, align, len)?;
+        self.given = self.given.saturating_add(len);
+        if self.given > self.cx.as_slice_mut().len() {
+            return Err(Error::msg("realloc return: the same memory again"));
+        }
         Ok(at)
     }
 

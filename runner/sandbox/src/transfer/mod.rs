@@ -28,6 +28,9 @@ use wasmtime::component::Lower;
 /// Fuel of the engine for calls of the host that each byte of a return value, encoded, costs.
 pub(crate) const FUEL: u64 = 16;
 
+/// Bytes of the host's own memory that a value may take for each byte of its limit: what the smallest one takes in a list.
+pub(crate) const HELD: u64 = 32;
+
 /// How many flat parameters the canonical ABI knows; more go by one pointer.
 const FLAT: usize = 16;
 
@@ -49,8 +52,12 @@ pub(crate) struct Mismatch(pub(crate) String);
 
 /// A return value, or a function's error, that is larger than it may be.
 #[derive(Debug, thiserror::Error)]
-#[error("the size of {0}, encoded, is above its limit")]
-pub(crate) struct TooLarge(pub(crate) &'static str);
+pub(crate) enum TooLarge {
+    #[error("the size of {0}, encoded, is above its limit")]
+    Encoded(&'static str),
+    #[error("the memory that {0} takes in the host is above its limit")]
+    Held(&'static str),
+}
 
 /// Range of the integer types.
 fn int_type(ty: InterfaceType) -> Option<IntType> {
