@@ -191,7 +191,7 @@ mod tests {
     fn leb(mut number: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         loop {
-            let low = (number & 0x7f) as u8;
+            let low = u8::try_from(number & 0x7f).expect("seven bits");
             number >>= 7;
             bytes.push(if number == 0 { low } else { low | 0x80 });
             if number == 0 {
@@ -230,7 +230,7 @@ mod tests {
         let names = [&b"\x04name\x02"[..], &leb(functions.len()), &functions].concat();
         let mut binary = b"\0asm\x01\0\0\0\0".to_vec();
         binary.extend([&leb(names.len())[..], &names].concat());
-        let module = CoreModule::read(&binary).ok().expect("it is read");
+        let module = CoreModule::read(&binary).expect("it is read");
         assert_eq!(module.names.len(), 1);
         assert_eq!(module.param_name(7, 0), Some("n"));
     }

@@ -140,8 +140,7 @@ mod tests {
     fn doubled(levels: usize) -> String {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut name = "_Z1f1a1BIS_S_E".to_owned();
-        for level in 1..levels {
-            let digit = char::from(DIGITS[level]);
+        for digit in DIGITS.iter().take(levels).skip(1).map(|digit| char::from(*digit)) {
             name.push_str(&format!("S0_IS{digit}_S{digit}_E"));
         }
         name
