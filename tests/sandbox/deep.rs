@@ -92,3 +92,67 @@ fn a_giant_function() {
     .concat();
     refused(&component, "cannot be decoded: function body size count exceeds limit of 7654321");
 }
+
+/// A plugin that traps, with debugging information about its one function: abbreviations, what stands in the unit, and
+/// other sections.
+fn described(abbreviations: &[u8], entries: &[u8], others: &[(&str, Vec<u8>)]) -> Answer {
+    let custom = |name: &str, content: &[u8]| section(0, &[&leb(name.len()), name.as_bytes(), content].concat());
+    let unit = [&b"\x04\0\0\0\0\0\x04\x01\0\0\0\0\0\x04\0\0"[..], entries, &[0]].concat();
+    let length = u32::try_from(unit.len()).expect("it is small").to_le_bytes();
+    let mut module = [
+        MODULE,
+        &section(1, b"\x01\x60\0\0"),
+        &section(3, b"\x01\0"),
+        &section(7, b"\x01\x01f\0\0"),
+        &section(10, b"\x01\x03\0\0\x0b"),
+        &custom(".debug_abbrev", &[b"\x01\x11\x01\x11\x01\x12\x06\0\0", abbreviations, &[0]].concat()),
+        &custom(".debug_info", &[&length[..], &unit].concat()),
+    ]
+    .concat();
+    others.iter().for_each(|(name, content)| module.extend(custom(name, content)));
+    Folder::new().file("jobs/d.wasm", module).file("jobs/j.yaml", "function: d:f\n").run(&["run", "j"]).code(1)
+}
+
+/// Inlined functions in each other, in one of the plugin's own.
+fn inlined(levels: usize) -> Answer {
+    let own = [&b"\x02\0\0\0\0\0\x04\0\0"[..], &[3].repeat(levels), &[0].repeat(levels + 1)].concat();
+    described(b"\x02\x2e\x01\x11\x01\x12\x06\0\0\x03\x1d\x01\0\0", &own, &[])
+}
+
+const TRAP: &str = "trap: wasm `unreachable` instruction executed";
+
+#[test]
+fn inlined_functions_in_each_other() {
+    inlined(100).says(TRAP);
+    for levels in [101, 10_000] {
+        let reason = "cannot be compiled: its debugging information inlines functions deeper than 100 levels";
+        inlined(levels).says(reason);
+    }
+}
+
+#[test]
+fn functions_that_all_have_the_same_many_ranges() {
+    let alike = |functions: usize| {
+        let ranges = [b"\x01\0\0\0\x02\0\0\0".repeat(4_000), vec![0; 8]].concat();
+        let own = b"\x02\0\0\0\0".repeat(functions);
+        described(b"\x02\x2e\0\x55\x17\0\0", &own, &[(".debug_ranges", ranges)])
+    };
+    alike(999).says(TRAP);
+    alike(1_001).says("its debugging information has more than 4000000 functions and ranges of addresses");
+}
+
+#[test]
+fn a_name_of_a_function_that_no_person_reads() {
+    let named = |length: usize| {
+        let naming = [&[1, 0][..], &leb(length), &b"x".repeat(length)].concat();
+        let name = [&[1][..], &leb(naming.len()), &naming].concat();
+        let texts = [&b"x".repeat(length)[..], &[0]].concat();
+        [described(b"", b"", &[("name", name)]), described(b"", b"", &[(".debug_str", texts)])]
+    };
+    for answer in named(64 << 10) {
+        answer.says(TRAP);
+    }
+    for answer in named((64 << 10) + 1) {
+        answer.says("a name in its debugging information is longer than 64 KiB");
+    }
+}

@@ -25,7 +25,7 @@ use crate::numeric::Refused;
 use crate::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {

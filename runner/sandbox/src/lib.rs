@@ -5,6 +5,7 @@
 //! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
 //! - `signature`: what a plugin's binary says of itself, without compiling
 //! - `lookalike`: what a file is that is no plugin
+//! - `dwarf`: whether debugging information can be read after a trap
 //! - `guard`: decoders over bytes that nobody vouches for
 //! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
@@ -24,6 +25,7 @@ mod command;
 mod componentize;
 mod core_module;
 mod deadline;
+mod dwarf;
 mod engine;
 mod grant;
 mod guard;

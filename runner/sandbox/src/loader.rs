@@ -31,6 +31,7 @@ use crate::cache::Pruned;
 use crate::componentize;
 use crate::componentize::form;
 use crate::componentize::is_wat;
+use crate::dwarf;
 use crate::engine;
 use crate::once::Gate;
 
@@ -188,6 +189,7 @@ pub fn compile_stdin(arguments: &[OsString]) -> Result<(), String> {
     watchdog(Duration::from_millis(timeout))?;
     let mut binary = Vec::new();
     std::io::stdin().lock().read_to_end(&mut binary).map_err(|e| e.to_string())?;
+    dwarf::readable(&binary)?;
     let engine = engine::compiling().map_err(|e| e.to_string())?;
     let is_component = wasmparser::Parser::is_component(&binary);
     let compiled = if is_component { engine.precompile_component(&binary) } else { engine.precompile_module(&binary) };
