@@ -1,5 +1,6 @@
 //! A YAML tree to jobs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
@@ -156,8 +157,9 @@ impl Parser<'_> {
             );
         }
         let dependencies = fields.strings("dependencies");
-        for (i, key) in dependencies.iter().enumerate() {
-            if dependencies[..i].iter().any(|other| other.name == key.name) {
+        let mut listed = HashSet::new();
+        for key in &dependencies {
+            if !listed.insert(key.name.as_str()) {
                 fields.report(Code::ListedTwice, key.span, format!("`{}` is listed twice", key.name), None);
             }
         }
@@ -388,8 +390,26 @@ mod tests {
             for problem in problems {
                 // Each place is on a boundary, so that it can be shown.
                 let _ = problem.to_string();
+                assert_on_boundaries(&problem);
             }
         }
+    }
+
+    fn assert_on_boundaries(problem: &Diagnostic) {
+        for label in problem.label.iter().chain(&problem.related) {
+            let text = &label.source.text;
+            assert!(text.get(label.span.start..label.span.end).is_some(), "{:?} in {text:?}", label.span);
+        }
+    }
+
+    #[test]
+    fn the_place_of_what_is_too_deep_is_a_whole_character() {
+        let text: String = (0..80).map(|depth| format!("{}é:\n", " ".repeat(depth))).collect();
+        // The parser without optimisation needs more stack for 64 levels than a test's thread has.
+        let parsed = std::thread::Builder::new().stack_size(64 << 20).spawn(move || parse_text(&text).1);
+        let problems = parsed.unwrap().join().unwrap();
+        assert_eq!(problems[0].code, Code::TooDeep);
+        problems.iter().for_each(assert_on_boundaries);
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(super) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) ->
     }
     if message.starts_with("budget breached") {
         if message.contains("Depth {") {
-            let first = Span::new(span.start, span.end.min(span.start + 1));
+            let width = source.text.get(span.start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+            let first = Span::new(span.start, span.end.min(span.start + width));
             return Diagnostic::at(Code::TooDeep, source, first, "lists and mappings are nested too deep here")
                 .help("they may lie 64 deep in each other, the manifest's own keys counted");
         }

@@ -61,14 +61,16 @@ fn snippet<'a>(
         start = start.min(label.span.start);
         end = end.max(label.span.end);
     }
-    let start = source.text[..start.min(source.text.len())].rfind('\n').map_or(0, |at| at + 1);
-    let end = end.clamp(start, source.text.len());
+    // A place that cuts a character in half is shown with the whole of it.
+    let start = source.text[..source.text.floor_char_boundary(start)].rfind('\n').map_or(0, |at| at + 1);
+    let end = source.text.ceil_char_boundary(end).max(start);
     let end = source.text[end..].find('\n').map_or(source.text.len(), |at| end + at);
     let text = source.text[start..end].trim_end_matches('\r');
     let end = start + text.len();
     let range = |label: &Label| -> Range<usize> {
-        let from = label.span.start.clamp(start, end) - start;
-        from..(label.span.end.clamp(start, end) - start).max(from)
+        let from = source.text.floor_char_boundary(label.span.start).clamp(start, end) - start;
+        let to = source.text.ceil_char_boundary(label.span.end).clamp(start, end) - start;
+        from..to.max(from)
     };
     let annotation = |kind: AnnotationKind, label: &'a Label| {
         let annotation = kind.span(range(label));
