@@ -98,12 +98,17 @@ struct Reader<'a> {
     nodes: usize,
 }
 
-impl Reader<'_> {
-    fn read(&mut self, ty: &WitType, depth: usize) -> Result<Type, String> {
+impl<'a> Reader<'a> {
+    fn count(&mut self) -> Result<(), String> {
         self.nodes += 1;
         if self.nodes > MAX_TYPE_NODES {
             return Err(format!("a type has more than {MAX_TYPE_NODES} parts"));
         }
+        Ok(())
+    }
+
+    fn read(&mut self, ty: &WitType, depth: usize) -> Result<Type, String> {
+        self.count()?;
         if depth > MAX_TYPE_DEPTH {
             return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
         }
@@ -130,14 +135,18 @@ impl Reader<'_> {
         })
     }
 
-    fn kind(&mut self, kind: &TypeDefKind, name: String, depth: usize) -> Result<Type, String> {
-        Ok(match kind {
-            TypeDefKind::Type(WitType::Id(id)) if !name.is_empty() => {
-                // An alias keeps the name of what it stands for, so that two uses of one type read alike.
-                let target = &self.resolve.types[*id];
-                let name = target.name.clone().unwrap_or(name);
-                self.kind(&target.kind, name, depth + 1)?
+    fn kind(&mut self, mut kind: &'a TypeDefKind, mut name: String, depth: usize) -> Result<Type, String> {
+        // An alias keeps the name of what it stands for, so that two uses of one type read alike. Each step is
+        // counted as a part, and none is a call: a plugin may chain as many aliases as it has room for.
+        while let TypeDefKind::Type(WitType::Id(id)) = kind {
+            self.count()?;
+            let target = &self.resolve.types[*id];
+            if let Some(target) = &target.name {
+                name.clone_from(target);
             }
+            kind = &target.kind;
+        }
+        Ok(match kind {
             TypeDefKind::Type(ty) => self.read(ty, depth)?,
             TypeDefKind::List(item) => Type::List(Box::new(self.read(item, depth)?)),
             TypeDefKind::Option(inner) => Type::Option(Box::new(self.read(inner, depth)?)),
@@ -291,6 +300,24 @@ mod tests {
             let _ = writeln!(text, "record t{i} {{ a: t{}, b: t{} }}", i - 1, i - 1);
         }
         assert_eq!(from_text(&text), Err(format!("a type has more than {MAX_TYPE_NODES} parts")));
+    }
+
+    #[test]
+    fn a_chain_of_aliases_takes_no_stack() {
+        let mut resolve = Resolve::default();
+        let mut target = WitType::U8;
+        for i in 0..90_000 {
+            target = WitType::Id(resolve.types.alloc(wit_parser::TypeDef {
+                name: Some(format!("a{i}")),
+                kind: TypeDefKind::Type(target),
+                owner: wit_parser::TypeOwner::None,
+                docs: wit_parser::Docs::default(),
+                stability: wit_parser::Stability::default(),
+                span: wit_parser::Span::default(),
+                external_id: None,
+            }));
+        }
+        assert_eq!(from_wit(&resolve, &target), Ok(Type::Int(IntType::U8)));
     }
 
     #[test]
