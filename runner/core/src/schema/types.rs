@@ -70,6 +70,10 @@ impl Definitions {
                 }
                 tuple
             }
+            // It says twice what is inside, so it is written once.
+            Type::Option(inner) if matches!(**inner, Type::Option(_)) => {
+                self.define("option", ty, |this| this.option(inner))
+            }
             Type::Option(inner) => self.option(inner),
             Type::Result(ok, err) => {
                 let sides = [("ok", ok.as_deref()), ("err", err.as_deref())];
@@ -90,9 +94,10 @@ impl Definitions {
     }
 
     fn option(&mut self, inner: &Type) -> Value {
-        let mut any = vec![json!({ "type": "null" }), self.literal(inner)];
+        let value = self.literal(inner);
+        let mut any = vec![json!({ "type": "null" }), value.clone()];
         if matches!(inner, Type::Option(_)) {
-            let some = self.argument(inner);
+            let some = json!({ "anyOf": [value, { "$ref": STANDS_FOR }] });
             any.push(object(json!({ "some": some }), &["some"]));
         }
         json!({ "anyOf": any })
@@ -164,6 +169,7 @@ fn type_name(ty: &Type) -> &str {
         Type::Record(named) => &named.name,
         Type::Variant(named) => &named.name,
         Type::Enum(named) | Type::Flags(named) => &named.name,
+        Type::Option(_) => "option",
         _ => "",
     }
 }
@@ -238,4 +244,17 @@ fn names<'n>(names: impl Iterator<Item = &'n str>) -> Value {
     let patterns = names.iter().filter(|name| name.contains('-'));
     let patterns = patterns.map(|name| json!({ "type": "string", "pattern": spellings(name) }));
     json!({ "anyOf": std::iter::once(json!({ "enum": names })).chain(patterns).collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_of_nested_options_grows_with_their_depth() {
+        let ty = (0..90).fold(Type::Bool, |ty, _| Type::Option(Box::new(ty)));
+        let mut definitions = Definitions::default();
+        definitions.argument(&ty);
+        assert!(json!(definitions.finish()).to_string().len() < 90 * 1_000);
+    }
 }
