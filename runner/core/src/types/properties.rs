@@ -106,6 +106,16 @@ fn widened(ty: &Type) -> Type {
     }
 }
 
+#[test]
+fn bytes_that_do_not_fit_are_one_mistake() {
+    for item in [Type::String, Type::Bool, Type::Int(IntType::S8)] {
+        let mut problems = Vec::new();
+        let bytes = Arg::literal(Value::Bytes(vec![200; 1_000]));
+        resolve(&bytes, "x", &Type::List(Box::new(item)), &Nothing, &mut problems);
+        assert_eq!(problems.len(), 1);
+    }
+}
+
 proptest! {
     #[test]
     fn a_type_survives_its_text(ty in any_type()) {

@@ -250,9 +250,17 @@ impl Walk<'_> {
                 }
             }
             (Value::Bytes(_), ty) if ty.is_bytes() => value.clone(),
-            (Value::Bytes(bytes), Type::List(item)) => {
-                let items = bytes.iter().map(|b| self.scalar(arg, &Value::Int((*b).into()), item));
-                Value::List(items.collect())
+            (Value::Bytes(bytes), Type::List(item)) if matches!(**item, Type::Int(_) | Type::F32 | Type::F64) => {
+                let known = self.problems.len();
+                let mut items = Vec::new();
+                for byte in bytes {
+                    items.push(self.scalar(arg, &Value::Int((*byte).into()), item));
+                    // One place, one problem: the first byte that does not fit says it for all.
+                    if self.problems.len() > known {
+                        return Value::Null;
+                    }
+                }
+                Value::List(items)
             }
             (Value::String(case), Type::Enum(cases)) => match cases.get(case) {
                 Some((name, ())) => Value::string(name),
