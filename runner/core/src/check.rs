@@ -129,8 +129,9 @@ pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Di
         }
         places.insert(job.id.clone(), job);
     }
+    let mut missing = BTreeMap::new();
     for job in places.values() {
-        let problems = check_job(&graph, &places, job);
+        let problems = check_job(&graph, &places, job, &mut missing);
         if !problems.is_empty() {
             graph.broken.entry(job.id.clone()).or_default().extend(problems);
         }
@@ -152,12 +153,20 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
 
-fn check_job(graph: &Graph, places: &BTreeMap<String, Arc<Job>>, job: &Job) -> Vec<Diagnostic> {
+/// `missing` keeps the nearest id of each one that does not exist, since a folder may ask for one thousands of times.
+fn check_job(
+    graph: &Graph,
+    places: &BTreeMap<String, Arc<Job>>,
+    job: &Job,
+    missing: &mut BTreeMap<String, Option<String>>,
+) -> Vec<Diagnostic> {
     let source = &job.place.source;
     let mut out = Vec::new();
     for (id, span) in job.dependency_ids() {
         if !places.contains_key(id) && !graph.broken.contains_key(id) {
-            let help = nearest(id, places.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            let find = || nearest(id, places.keys().map(String::as_str)).map(str::to_owned);
+            let near = missing.entry(id.to_owned()).or_insert_with(find);
+            let help = near.as_ref().map(|near| format!("did you mean `{near}`?"));
             let message = format!("there is no job `{id}`");
             out.push(Diagnostic::at(Code::NoSuchJob, source, span, message).maybe_help(help));
         }
