@@ -88,9 +88,10 @@ fn named(function: &Callable<'_>) -> String {
     }
 }
 
-/// A text as a pattern of itself.
+/// A text as a pattern of itself. Only what has a meaning in patterns is escaped: editors read them in the mode of
+/// ECMAScript in which any other escape is an error, which costs the whole schema.
 fn escaped(text: &str) -> String {
-    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '/' | ':' | '@' | '#');
+    let special = |c: char| r"\^$.*+?()[]{}|".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain(std::iter::once(c))).collect()
 }
 
@@ -130,4 +131,15 @@ fn arguments(signature: &Signature, definitions: &mut Definitions) -> Value {
         shape["then"] = by_name;
     }
     shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_means_something_in_a_pattern_is_escaped() {
+        assert_eq!(escaped("a=b c-d_e/f:g@1.0,'~"), "a=b c-d_e/f:g@1\\.0,'~");
+        assert_eq!(escaped("(x)[y]{z}|^$*+?\\"), "\\(x\\)\\[y\\]\\{z\\}\\|\\^\\$\\*\\+\\?\\\\");
+    }
 }

@@ -84,7 +84,7 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         ),
         "dependencies" => (
             "Jobs that must be built first, for order alone; those of `!retval` are implied.",
-            json!({ "type": ["array", "null"], "items": { "type": "string", "pattern": id }, "uniqueItems": true }),
+            json!({ "type": ["array", "null"], "items": or_variable(json!({ "type": "string", "pattern": id })), "uniqueItems": true }),
         ),
         "timeout" => (
             "How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default. Or a mapping: of an attempt, of \
@@ -101,9 +101,10 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         "retry" => ("How often a failed build is tried, the first attempt included.", retry()),
         "limits" => ("What a build may use, where the defaults do not do.", limits()),
         "grants" => ("What the plugin may touch. Nothing is granted by default.", grants()),
-        "protected" => {
-            ("Whether a person has to confirm before it runs. `false` by default.", json!({ "type": "boolean" }))
-        }
+        "protected" => (
+            "Whether a person has to confirm before it runs. `false` by default.",
+            or_variable(json!({ "type": "boolean" })),
+        ),
         "cleanup_function" => {
             ("Called with the return value when a build is deleted.", json!({ "type": "string", "minLength": 1 }))
         }
@@ -115,6 +116,11 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
     })
 }
 
+/// What this takes, or a text with `${NAME}`, of which nothing is known before it is filled in.
+fn or_variable(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
+}
+
 fn described(description: &str, mut schema: Value) -> Value {
     schema["description"] = description.into();
     schema
@@ -122,18 +128,26 @@ fn described(description: &str, mut schema: Value) -> Value {
 
 fn retry() -> Value {
     let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^error\\(.+\\)$" }] });
-    let attempts = json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS });
+    let attempts = or_variable(json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS }));
     let key = |name: &str, description: &str, schema: Value| (name.to_owned(), described(description, schema));
     let properties = [
         key("attempts", "Attempts in all, 3 by default.", attempts.clone()),
-        key("backoff", "How the wait grows, exponential by default.", json!({ "enum": ["fixed", "exponential"] })),
+        key(
+            "backoff",
+            "How the wait grows, exponential by default.",
+            or_variable(json!({ "enum": ["fixed", "exponential"] })),
+        ),
         key("initial", "The wait after the first attempt, 1s by default.", duration()),
         key("max", "The longest wait, 1m by default.", duration()),
-        key("jitter", "Draws each wait from nothing up to that; true by default.", json!({ "type": "boolean" })),
+        key(
+            "jitter",
+            "Draws each wait from nothing up to that; true by default.",
+            or_variable(json!({ "type": "boolean" })),
+        ),
         key(
             "on",
             "The failures that are tried again, every kind by default.",
-            json!({ "type": "array", "minItems": 1, "items": kinds }),
+            json!({ "type": "array", "minItems": 1, "items": or_variable(kinds) }),
         ),
     ];
     let properties: serde_json::Map<_, _> = properties.into_iter().collect();
@@ -184,7 +198,9 @@ fn grants() -> Value {
     let folder = json!({
         "host": { "description": "A folder of this machine, relative to the manifest.", "type": "string" },
         "guest": { "description": "The path at which the plugin sees it.", "type": "string", "pattern": "^/|\\$\\{" },
-        "mode": { "description": "Whether the plugin may also write. `read` by default.", "enum": ["read", "write"] },
+        "mode": described(
+            "Whether the plugin may also write. `read` by default.", or_variable(json!({ "enum": ["read", "write"] }))
+        ),
     });
     let files = json!({
         "description": "Folders that the plugin sees.",
