@@ -172,3 +172,53 @@ fn from_failed_builds_what_failed_and_what_waited_and_nothing_else() {
     assert_eq!(answer.as_array().map(Vec::len), Some(2), "{answer}");
     assert_eq!(answer[0]["config"]["pins"]["base"]["build"], id("base"));
 }
+
+#[test]
+fn a_variable_is_granted_again_only_where_its_job_takes_it_still() {
+    let job = |grants: &str| format!("function: add:add\nargs: [1, 2]\n{grants}");
+    let taking = job("grants: { env: [TOKEN] }\n");
+    let folder = Folder::new().guest("add.wat").file("jobs/j.yaml", &taking);
+    folder.write("jobcontrol.yaml", "environment: [TOKEN]\n");
+    let run = |arguments: &[&str]| -> crate::harness::Answer {
+        folder.command(arguments).env("TOKEN", "secret").output().expect("it starts").into()
+    };
+    run(&["run", "j"]).code(0);
+    folder.write("jobs/j.yaml", job(""));
+    run(&["build", "rerun", "1"])
+        .code(1)
+        .says("it was granted the variable `TOKEN`, and its job grants that no longer");
+    folder.write("jobs/j.yaml", job("grants: { env: { TOKEN: mine } }\n"));
+    run(&["build", "rerun", "1"])
+        .code(1)
+        .says("it was granted the variable `TOKEN`, and its job grants that no longer");
+    folder.write("jobs/j.yaml", job("grants: { env: [TOKEN] }\nnope: 1\n"));
+    run(&["build", "rerun", "1", "--yes-protected"]).code(1).says("whether its job grants that still is not known");
+    folder.write("jobs/j.yaml", &taking);
+    run(&["build", "rerun", "1"]).code(0).stdout("3\n");
+    std::fs::remove_file(folder.path("jobs/j.yaml")).expect("the manifest goes");
+    run(&["build", "rerun", "1"]).code(0).stdout("3\n");
+}
+
+#[test]
+fn a_job_whose_manifest_cannot_be_read_counts_as_protected() {
+    let folder = Folder::new().guest("add.wat").file("jobs/p.yaml", "function: add:add\nargs: [1, 2]\n");
+    folder.run(&["run", "p"]).code(0);
+    for wrong in ["function: add:add\nargs: [1, 2]\nprotected: true\nnope: 1\n", "protected: [", "- x"] {
+        folder.write("jobs/p.yaml", wrong);
+        folder
+            .run(&["build", "rerun", "1"])
+            .code(2)
+            .says("whether `p` is protected now is not known")
+            .says("`p` is protected; add `--yes-protected` to run it");
+    }
+    folder.run(&["build", "rerun", "1", "--yes-protected"]).code(0).stdout("3\n");
+}
+
+#[test]
+fn the_rest_of_a_run_has_the_arguments_that_were_given() {
+    let folder = Folder::new().guest("divide.wat");
+    let share = |b: u32| format!("function: divide:divide\nargs: [12, {b}]\n");
+    folder.write("jobs/share.yaml", share(4));
+    folder.run(&["run", "share", "--arg", "b=0"]).code(1);
+    folder.run(&["build", "rerun", "1", "--from-failed"]).code(1).says("integer divide by zero");
+}

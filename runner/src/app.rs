@@ -32,6 +32,8 @@ use jobcontrol_sandbox::SandboxError;
 use tokio::runtime::Runtime;
 
 use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Today;
+use crate::execute::catalog::today;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
@@ -230,13 +232,13 @@ impl App {
         };
         let workspace = &self.settings.workspace;
         let storage = self.storage(false).map_err(|error| error.to_string())?;
-        let today = match which {
-            Which::Cleanup => Catalog::load_for(workspace, &[&build.job_id]).unwrap_or_default(),
-            Which::Repr => Catalog::default(),
+        let now = match which {
+            Which::Cleanup => today(workspace, &build.job_id),
+            Which::Repr => Today::Gone,
         };
         let sandbox = Sandbox::new(self.compiler(), Arc::clone(&self.clock)).map_err(|error| error.to_string())?;
         let runtime = guest_runtime().map_err(|error| error.to_string())?;
-        let called = hooks::call(&sandbox, workspace, &storage, build, (which, &function), &today);
+        let called = hooks::call(&sandbox, workspace, &storage, build, (which, &function), &now);
         let answer = runtime.block_on(called).map_err(|reason| format!("`{function}` failed: {reason}"));
         runtime.shutdown_background();
         answer

@@ -30,6 +30,8 @@ use super::run::sound;
 use super::run::without_broken;
 use crate::app::App;
 use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Today;
+use crate::execute::catalog::today;
 use crate::execute::pins::usable;
 use crate::execute::repeat::repeat;
 use crate::record::owner::is_alive;
@@ -46,7 +48,7 @@ pub(super) struct RerunArgs {
     #[arg(long, group = "how")]
     latest: bool,
     /// All that failed in the run that the build belongs to, and what it had not come to, as these jobs are now;
-    /// what succeeded in that run is used as it is
+    /// what succeeded in that run is used as it is, and what was given with `--arg` is given again
     #[arg(long, group = "how", conflicts_with = "args")]
     from_failed: bool,
     /// Give an argument another value: as text where the parameter is a string, else as YAML
@@ -74,7 +76,7 @@ pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliErr
     let ready = match args {
         RerunArgs { latest: true, .. } => latest(app, &build, &args.args)?,
         RerunArgs { from_failed: true, .. } => from_failed(app, &*storage, &build)?,
-        _ => same(app, &*storage, &build, &args.args)?,
+        _ => same(app, out, &*storage, &build, &args.args)?,
     };
     let Ready { catalog, plan, requests } = ready;
     arm(out, &catalog, &plan, args.yes_protected)?;
@@ -82,15 +84,18 @@ pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliErr
     carry_out(app, out, catalog, &plan, requests, &shown)
 }
 
-fn same(app: &App, storage: &dyn Storage, build: &Build, args: &[String]) -> Result<Ready, CliError> {
+fn same(app: &App, out: &Out, storage: &dyn Storage, build: &Build, args: &[String]) -> Result<Ready, CliError> {
     let (id, job) = (build.id, build.job_id.clone());
     let refused = |reason: String| {
         CliError::Failed(format!("build {id} cannot be done again as it was: {reason}; `--latest` takes today's job"))
     };
     let workspace = &app.settings.workspace;
     // Its job may be gone, and the folder with it: the store has all that is needed.
-    let today = Catalog::load_for(workspace, &[&job]).unwrap_or_default();
-    let (catalog, plan) = repeat(workspace, storage, build, &today).map_err(refused)?;
+    let now = today(workspace, &job);
+    let (catalog, plan) = repeat(workspace, storage, build, &now).map_err(refused)?;
+    if let Today::Unknown(reason) = &now {
+        out.warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
+    }
     let mut overrides = stored::arguments(build.config.get("overrides"));
     for (key, arg) in overrides_of(&catalog.graph.jobs[&job], args)? {
         overrides.retain(|(other, _)| !same_name(&other.name, &key.name));
@@ -156,8 +161,10 @@ fn from_failed(app: &App, storage: &dyn Storage, build: &Build) -> Result<Ready,
         let settled = needs.filter(|need| !plan.waits_for.contains_key(*need));
         let used = |need: &String| so_far.used(id, need).or_else(|| asked.pins.get(need).copied());
         let pins = settled.filter_map(|need| Some((need.clone(), used(need)?))).collect();
-        let rerun_of = so_far.builds.get(id).map(|build| build.id);
-        (id.clone(), Request { pins, rerun_of, run: asked.clone(), ..Request::default() })
+        let before = so_far.builds.get(id);
+        let overrides = before.map(|build| stored::arguments(build.config.get("overrides"))).unwrap_or_default();
+        let rerun_of = before.map(|build| build.id);
+        (id.clone(), Request { overrides, pins, rerun_of, run: asked.clone() })
     };
     let requests = plan.order.iter().map(request).collect();
     Ok(Ready { catalog, plan, requests })

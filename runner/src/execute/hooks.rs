@@ -24,7 +24,7 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 
-use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Today;
 use crate::execute::catalog::Workspace;
 use crate::execute::repeat::stored;
 use crate::execute::repeat::stored_plugin;
@@ -62,7 +62,7 @@ pub async fn call(
     storage: &Arc<dyn Storage>,
     build: &Build,
     (which, function): (Which, &FunctionRef),
-    today: &Catalog,
+    today: &Today,
 ) -> Result<Option<Value>, String> {
     let (job, granted) = match which {
         Which::Cleanup => {

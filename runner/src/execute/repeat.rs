@@ -18,13 +18,14 @@ use jobcontrol_core::stored::job_of_config;
 use jobcontrol_sandbox::Granted;
 
 use crate::execute::catalog::Catalog;
+use crate::execute::catalog::Today;
 use crate::execute::catalog::Workspace;
 use crate::execute::catalog::grant;
 use crate::execute::plugins::Kept;
 use crate::execute::plugins::kept_plugin;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
-/// job. `today` is the folder as it is now: it decides what the job may touch.
+/// job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
 ///
 /// # Errors
 ///
@@ -33,7 +34,7 @@ pub fn repeat(
     workspace: &Workspace,
     storage: &dyn Storage,
     build: &Build,
-    today: &Catalog,
+    today: &Today,
 ) -> Result<(Catalog, Plan), String> {
     let (checked, granted) = stored(workspace, storage, build, today)?;
     let id = build.job_id.clone();
@@ -56,15 +57,18 @@ pub fn stored(
     workspace: &Workspace,
     storage: &dyn Storage,
     build: &Build,
-    today: &Catalog,
+    today: &Today,
 ) -> Result<(CheckedJob, Granted), String> {
     let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
-    let now = today.graph.jobs.get(&job.id).map(|checked| &*checked.job);
-    job.protected |= now.is_some_and(|now| now.protected);
+    job.protected |= match today {
+        Today::Job(now) => now.protected,
+        Today::Gone => false,
+        Today::Unknown(_) => true,
+    };
     let plugin = stored_plugin(storage, build, &job.function)?;
     let signature = plugin.find(job.function.export.as_deref()).map_err(|problem| problem.message)?;
     let signature = Arc::clone(signature);
-    let granted = granted(workspace, &mut job, now)?;
+    let granted = granted(workspace, &mut job, today)?;
     Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))
 }
 
@@ -76,9 +80,18 @@ pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &Fun
     plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
 }
 
-/// A folder is granted again where today's job grants it still, or where the operator lists it under `ceiling.files`:
-/// who took a grant out of a manifest meant it to end.
-fn granted(workspace: &Workspace, job: &mut Job, now: Option<&Job>) -> Result<Granted, String> {
+/// A folder is granted again where today's job grants it still, or where the operator lists it under `ceiling.files`, a
+/// variable where today's job takes it still, or is gone and the operator lists it: who took a grant out of a manifest
+/// meant it to end.
+fn granted(workspace: &Workspace, job: &mut Job, today: &Today) -> Result<Granted, String> {
+    let now = match today {
+        Today::Job(now) => Some(&**now),
+        Today::Gone | Today::Unknown(_) => None,
+    };
+    let no_longer = || match today {
+        Today::Unknown(reason) => format!("and whether its job grants that still is not known ({reason})"),
+        _ => "and its job grants that no longer".to_owned(),
+    };
     let bounded = workspace.files.ceiling.is_some();
     for wanted in &job.grants.files {
         let still = |grant: &FilesGrant| {
@@ -89,9 +102,16 @@ fn granted(workspace: &Workspace, job: &mut Job, now: Option<&Job>) -> Result<Gr
             let host: PathBuf = Path::new(&job.place.folder).join(&wanted.host).components().collect();
             let host = host.display();
             return Err(format!(
-                "it was granted the folder `{host}`, and its job grants that no longer; \
-                 list it in jobcontrol.yaml: `ceiling: {{ files: [{{ host: {host}, mode: {mode} }}] }}`"
+                "it was granted the folder `{host}`, {}; list it in jobcontrol.yaml: \
+                 `ceiling: {{ files: [{{ host: {host}, mode: {mode} }}] }}`",
+                no_longer()
             ));
+        }
+    }
+    for wanted in job.grants.env.iter().filter(|grant| grant.value.is_none()) {
+        let still = |now: &Job| now.grants.env.iter().any(|grant| grant.name == wanted.name && grant.value.is_none());
+        if !matches!(today, Today::Gone) && !now.is_some_and(still) {
+            return Err(format!("it was granted the variable `{}`, {}", wanted.name, no_longer()));
         }
     }
     if let Some(now) = now {
