@@ -284,3 +284,26 @@ fn run_goes_on_with_the_last_good_version_of_what_is_broken() {
     watching.until("all good");
     watching.until("nothing to build");
 }
+
+#[test]
+fn no_right_outlives_its_withdrawal_while_the_jobs_cannot_be_read() {
+    let folder = Folder::new().guest("add.wat");
+    folder.write("jobcontrol.yaml", "environment: [JOBCONTROL_CACHE]\n");
+    folder.write(
+        "jobs/j.yaml",
+        "jobs:\n  - { id: base, function: add:add, args: [1, 2] }\n  - { id: env, function: add:add, args: [!retval base, 1], grants: { env: [JOBCONTROL_CACHE] } }\n",
+    );
+    let watching = Watching::start(&folder, &["run", "env", "--deps", "--watch"]);
+    watching.until("env: build 2 SUCCESSFUL");
+    std::fs::rename(folder.path("jobs"), folder.path("away")).expect("a rename");
+    watching.until("nothing to build");
+    // Data of a dependency changes meanwhile, which would be a reason to build again.
+    folder.write("other/base.yaml", "function: add:add\nargs: [5, 5]\n");
+    std::fs::copy(folder.path("away/add.wat"), folder.path("other/add.wat")).expect("a copy");
+    folder.run(&["--jobs", "other", "run", "base"]).code(0).stdout("10\n");
+    replace(&folder, "jobcontrol.yaml", "environment: [OTHER]\n");
+    watching.until("changed: jobcontrol.yaml");
+    watching.until("nothing to build");
+    assert_eq!(watching.interrupt(), Some(130));
+    assert_eq!(folder.json(&["builds", "env"]).as_array().map(Vec::len), Some(1));
+}

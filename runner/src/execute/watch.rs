@@ -308,7 +308,8 @@ impl Watcher {
     fn adopt(&mut self, taken: Taken) -> bool {
         let Taken { workspace, mut problems, reading } = taken;
         let mut changed = Vec::new();
-        if std::mem::take(&mut self.new_rules) {
+        let new_rules = std::mem::take(&mut self.new_rules);
+        if new_rules {
             // Rights may have been withdrawn: nothing that was read under the old rules is used under the new ones.
             self.last_good = LastGood::default();
             changed.push(self.config.display().to_string());
@@ -333,6 +334,7 @@ impl Watcher {
                 self.files = files;
                 self.read_at = self.survey.clone();
             }
+            None if new_rules => catalog = Arc::default(),
             // Without the folder, all of them stay.
             None => kept = self.files.keys().cloned().collect(),
         }
