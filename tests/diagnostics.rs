@@ -291,3 +291,21 @@ fn mistakes_of_the_operator() {
          2 errors; `jobcontrol explain JC0602` tells more\n"
     );
 }
+
+#[test]
+fn small_mistakes_are_told_at_their_own_place() {
+    let job = "jobs:\n  - id: a\n    function: x:f\n    nope: 1\n    limits: { log_records: -1 }\n    grants:\n      files:\n        - { host: . }\n";
+    let folder = Folder::new().file("jobs/a.yaml", job).file("jobs/x.wasm", b"\0asm");
+    let told = folder.run(&["check"]).code(3).stdout;
+    assert!(told.contains("a files grant needs `host` and `guest`\n --> jobs/a.yaml:8:11"), "{told}");
+    assert!(told.contains("`log_records` is a number: 1 to 10000000, found -1"), "{told}");
+    folder.write("jobs/a.yaml", "function: x:f\n");
+    let told = folder.run(&["check"]).code(3).stdout;
+    assert!(told.contains("is cut short: it has 4 bytes"), "{told}");
+    folder.write("jobcontrol.yaml", "ceiling: { files: [{ host: ./data, mode: wirte }, { mode: write }] }\n");
+    folder
+        .run(&["check"])
+        .code(3)
+        .says("`mode` is `read` or `write`, found `wirte`")
+        .says("a folder of the ceiling needs `host`\n --> jobcontrol.yaml:1:51");
+}

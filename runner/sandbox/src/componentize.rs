@@ -55,15 +55,18 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, (Code,
     Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
 }
 
+/// Magic number, version and layer of a binary.
+const HEADER: usize = 8;
+
 /// WAT is translated, with its own lines as debug information where they are worth their time.
 fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
     if bytes.is_empty() {
         return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
     }
-    if bytes.starts_with(b"\0asm") {
+    if bytes.starts_with(b"\0asm") && bytes.len() >= HEADER {
         return Ok(Cow::Borrowed(bytes));
     }
-    if !is_wat(shown) {
+    if !is_wat(shown) || bytes.starts_with(b"\0asm") {
         return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
     }
     let mut parser = wat::Parser::new();

@@ -26,7 +26,8 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     if bytes.is_empty() {
         return ("empty".to_owned(), Some(COPY));
     }
-    if b"\0asm".starts_with(bytes) {
+    // A whole header never comes here.
+    if b"\0asm".starts_with(bytes) || bytes.starts_with(b"\0asm") {
         return (format!("cut short: it has {} bytes", bytes.len()), Some(COPY));
     }
     if bytes.get(257..262) == Some(b"ustar") {

@@ -41,6 +41,8 @@ fn meant(word: &str, known: &[&str]) -> Option<&'static str> {
 pub(super) struct Fields<'a> {
     pub(super) source: &'a Arc<Source>,
     pub(super) problems: &'a mut Vec<Diagnostic>,
+    /// The whole mapping.
+    pub(super) span: Span,
     entries: Vec<(Key, Node)>,
 }
 
@@ -61,7 +63,7 @@ impl<'a> Fields<'a> {
         };
         let entries = map.into_iter().map(|(key, value)| (Key { name: key_text(&key), span: key.span }, value));
         let entries = entries.collect();
-        Some(Self { source, problems, entries })
+        Some(Self { source, problems, span, entries })
     }
 
     /// Reports a mistake at a place of this file.

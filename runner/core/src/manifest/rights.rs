@@ -111,7 +111,9 @@ pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fi
 /// Reads a number or a size above nothing and up to `max`.
 pub(super) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
     let (read, help) = match (&node.kind, unit) {
-        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => (u64::try_from(*i).map_err(|e| e.to_string()), "a number"),
+        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
+            (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
+        }
         (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
         (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
         (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
@@ -128,28 +130,27 @@ pub(super) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
     None
 }
 
-fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
-    let host = fields.string("host");
-    let guest = fields.string("guest");
-    let mode = fields.string("mode");
-    let write = match &mode {
+/// What `mode` says of a folder, which is for reading unless it says otherwise.
+pub(super) fn is_for_writing(fields: &mut Fields<'_>) -> bool {
+    match fields.string("mode") {
         None => false,
         Some((mode, _)) if mode == "read" => false,
         Some((mode, _)) if mode == "write" => true,
         Some((other, span)) => {
-            fields.report(Code::GrantMode, *span, format!("`mode` is `read` or `write`, found `{other}`"), None);
+            fields.report(Code::GrantMode, span, format!("`mode` is `read` or `write`, found `{other}`"), None);
             false
         }
-    };
+    }
+}
+
+fn files_grant(fields: &mut Fields<'_>) -> Option<FilesGrant> {
+    let host = fields.string("host");
+    let guest = fields.string("guest");
+    let write = is_for_writing(fields);
     let (Some((host, span)), Some((guest, guest_span))) = (host, guest) else {
-        let span = fields.problems.last().and_then(|p| p.label.as_ref()).map(|l| l.span);
+        let span = fields.span;
         let help = Some("write `{ host: ./data, guest: /data, mode: read }`".to_owned());
-        fields.report(
-            Code::FilesGrantIncomplete,
-            span.unwrap_or_default(),
-            "a files grant needs `host` and `guest`",
-            help,
-        );
+        fields.report(Code::FilesGrantIncomplete, span, "a files grant needs `host` and `guest`", help);
         return None;
     };
     if !guest.starts_with('/') {

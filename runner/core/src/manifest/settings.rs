@@ -21,6 +21,7 @@ use super::environment::Environment;
 use super::fields::Fields;
 use super::node;
 use super::node::NodeKind;
+use super::rights::is_for_writing;
 use super::rights::limit;
 use super::rights::number;
 use super::timing;
@@ -182,8 +183,14 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
             let Some(mut file) = Fields::new(fields.source, fields.problems, item, "an entry of `files`") else {
                 continue;
             };
-            let write = file.string("mode").is_some_and(|(mode, _)| mode == "write");
-            files.extend(file.string("host").map(|(host, _)| CeilingFiles { host, write }));
+            let write = is_for_writing(&mut file);
+            match file.string("host") {
+                Some((host, _)) => files.push(CeilingFiles { host, write }),
+                None => {
+                    let help = Some("write `{ host: ./data, mode: read }`".to_owned());
+                    file.report(Code::FilesGrantIncomplete, file.span, "a folder of the ceiling needs `host`", help);
+                }
+            }
             file.finish(&["host", "mode"], &[]);
         }
         settings.files = Some(files);
