@@ -84,7 +84,7 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         ),
         "dependencies" => (
             "Jobs that must be built first, for order alone; those of `!retval` are implied.",
-            json!({ "type": ["array", "null"], "items": or_variable(json!({ "type": "string", "pattern": id })), "uniqueItems": true }),
+            json!({ "type": ["array", "null"], "items": or_variable(&json!({ "type": "string", "pattern": id })), "uniqueItems": true }),
         ),
         "timeout" => (
             "How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default. Or a mapping: of an attempt, of \
@@ -103,7 +103,7 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         "grants" => ("What the plugin may touch. Nothing is granted by default.", grants()),
         "protected" => (
             "Whether a person has to confirm before it runs. `false` by default.",
-            or_variable(json!({ "type": "boolean" })),
+            or_variable(&json!({ "type": "boolean" })),
         ),
         "cleanup_function" => {
             ("Called with the return value when a build is deleted.", json!({ "type": "string", "minLength": 1 }))
@@ -117,7 +117,7 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
 }
 
 /// What this takes, or a text with `${NAME}`, of which nothing is known before it is filled in.
-fn or_variable(schema: Value) -> Value {
+fn or_variable(schema: &Value) -> Value {
     json!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
 }
 
@@ -128,26 +128,26 @@ fn described(description: &str, mut schema: Value) -> Value {
 
 fn retry() -> Value {
     let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^error\\(.+\\)$" }] });
-    let attempts = or_variable(json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS }));
+    let attempts = or_variable(&json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS }));
     let key = |name: &str, description: &str, schema: Value| (name.to_owned(), described(description, schema));
     let properties = [
         key("attempts", "Attempts in all, 3 by default.", attempts.clone()),
         key(
             "backoff",
             "How the wait grows, exponential by default.",
-            or_variable(json!({ "enum": ["fixed", "exponential"] })),
+            or_variable(&json!({ "enum": ["fixed", "exponential"] })),
         ),
         key("initial", "The wait after the first attempt, 1s by default.", duration()),
         key("max", "The longest wait, 1m by default.", duration()),
         key(
             "jitter",
             "Draws each wait from nothing up to that; true by default.",
-            or_variable(json!({ "type": "boolean" })),
+            or_variable(&json!({ "type": "boolean" })),
         ),
         key(
             "on",
             "The failures that are tried again, every kind by default.",
-            json!({ "type": "array", "minItems": 1, "items": or_variable(kinds) }),
+            json!({ "type": "array", "minItems": 1, "items": or_variable(&kinds) }),
         ),
     ];
     let properties: serde_json::Map<_, _> = properties.into_iter().collect();
@@ -199,7 +199,7 @@ fn grants() -> Value {
         "host": { "description": "A folder of this machine, relative to the manifest.", "type": "string" },
         "guest": { "description": "The path at which the plugin sees it.", "type": "string", "pattern": "^/|\\$\\{" },
         "mode": described(
-            "Whether the plugin may also write. `read` by default.", or_variable(json!({ "enum": ["read", "write"] }))
+            "Whether the plugin may also write. `read` by default.", or_variable(&json!({ "enum": ["read", "write"] }))
         ),
     });
     let files = json!({

@@ -251,16 +251,7 @@ impl Walk<'_> {
             }
             (Value::Bytes(_), ty) if ty.is_bytes() => value.clone(),
             (Value::Bytes(bytes), Type::List(item)) if matches!(**item, Type::Int(_) | Type::F32 | Type::F64) => {
-                let known = self.problems.len();
-                let mut items = Vec::new();
-                for byte in bytes {
-                    items.push(self.scalar(arg, &Value::Int((*byte).into()), item));
-                    // One place, one problem: the first byte that does not fit says it for all.
-                    if self.problems.len() > known {
-                        return Value::Null;
-                    }
-                }
-                Value::List(items)
+                self.bytes(arg, bytes, item)
             }
             (Value::String(case), Type::Enum(cases)) => match cases.get(case) {
                 Some((name, ())) => Value::string(name),
@@ -295,6 +286,20 @@ impl Walk<'_> {
             }
             (value, ty) => self.mismatch(arg, ty, value.kind()),
         }
+    }
+
+    /// Bytes for a list of other numbers.
+    fn bytes(&mut self, arg: &Arg, bytes: &[u8], item: &Type) -> Value {
+        let known = self.problems.len();
+        let mut items = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            items.push(self.scalar(arg, &Value::Int((*byte).into()), item));
+            // One place, one problem: the first byte that does not fit says it for all.
+            if self.problems.len() > known {
+                return Value::Null;
+            }
+        }
+        Value::List(items)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "an f32 parameter rounds, as every language does")]
