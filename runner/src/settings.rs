@@ -17,6 +17,7 @@ use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
 use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
+use jobcontrol_sandbox::follow;
 
 use crate::execute::catalog::SETTINGS_FILE;
 use crate::execute::catalog::Workspace;
@@ -82,13 +83,10 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         (None, None) => default_cache()?,
     };
     let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
-    let files = FilePolicy {
-        no_write: std::iter::once(&jobs).chain(&plugins).map(|path| settled(path)).collect(),
-        no_read: own_paths(&store, &cache, options.config.as_deref()),
-        ceiling: settings
-            .files
-            .as_ref()
-            .map(|folders| folders.iter().map(|folder| (settled(&base.join(&folder.host)), folder.write)).collect()),
+    let files = policy(&jobs, &plugins, &store, &cache, options.config.as_deref());
+    let files = match &settings.files {
+        Some(folders) => files.with_ceiling(folders.iter().map(|folder| (base.join(&folder.host), folder.write))),
+        None => files,
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling };
@@ -133,6 +131,23 @@ fn default_cache() -> Result<PathBuf, SettingsError> {
     Ok(strategy.cache_dir().join("jobcontrol"))
 }
 
+/// What no job may be granted. Who could write where a link stands could say where it leads, so links are kept too.
+fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, config: Option<&Path>) -> FilePolicy {
+    let code = || std::iter::once(jobs).chain(plugins.iter().map(PathBuf::as_path));
+    let mut named: Vec<&Path> = code().chain([cache, config.unwrap_or(Path::new(SETTINGS_FILE))]).collect();
+    if let StoreUrl::Sqlite(file) = store {
+        named.push(&file.shown);
+    }
+    let code = code().map(|path| (settled(path), "the folders of jobs and plugins".to_owned()));
+    let led = |path: &Path| format!("a link that leads to `{}`, which is not for jobs to change", path.display());
+    let links = named.into_iter().flat_map(|path| follow(path).links.into_iter().map(move |link| (link, led(path))));
+    FilePolicy {
+        no_write: code.chain(links).collect(),
+        no_read: own_paths(store, cache, config),
+        ..FilePolicy::default()
+    }
+}
+
 /// What no plugin may see: the store with what lies beside it, the cache and the configuration.
 fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(PathBuf, String)> {
     let config = config.unwrap_or(Path::new(SETTINGS_FILE));
@@ -150,12 +165,5 @@ fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(Path
 
 /// A path with all links resolved, as far as it is there already.
 fn settled(path: &Path) -> PathBuf {
-    if let Ok(real) = path.canonicalize() {
-        return real;
-    }
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match (parent.canonicalize(), path.file_name()) {
-        (Ok(parent), Some(name)) => parent.join(name),
-        _ => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-    }
+    follow(path).path
 }

@@ -125,6 +125,68 @@ fn a_folder_that_is_granted_for_reading_is_not_written() {
     }
 }
 
+/// A job that makes a link out of its folder, and one whose grant passes through the place of that link.
+fn linker(report: &str) -> Folder {
+    let grants = |host: &str, mode: &str| format!("grants: {{ files: [{{ host: {host}, guest: /x, mode: {mode} }}] }}");
+    let folder = Folder::new().guest("files_link.wat").guest("files_create.wat");
+    std::fs::create_dir_all(folder.path("work/out")).expect("a folder");
+    std::fs::create_dir_all(folder.path("secret/inner")).expect("a folder");
+    folder
+        .file("jobs/produce.yaml", format!("function: files_link\n{}\n", grants("../work", "write")))
+        .file("jobs/j.yaml", format!("function: files_create:create\n{}\n", grants(report, "write")))
+}
+
+#[test]
+fn a_link_that_a_job_made_leads_no_grant_elsewhere() {
+    for report in ["../work/out", "../work/out/inner", "../work/out/../secret"] {
+        let folder = linker(report);
+        folder.run(&["run", "produce"]).code(0);
+        assert!(folder.path("work/out").is_symlink());
+        folder
+            .run(&["run", "j"])
+            .code(3)
+            .says("out` is a link, which a job may have made")
+            .says("name the folder itself");
+        assert!(!folder.path("secret/made.txt").exists() && !folder.path("secret/inner/made.txt").exists());
+    }
+}
+
+#[test]
+fn a_link_that_is_made_after_the_check_leads_nowhere_either() {
+    let folder = linker("../work/out").file(
+        "jobs/j.yaml",
+        "function: files_create:create\ndependencies: [produce]\n\
+         grants: { files: [{ host: ../work/out, guest: /x, mode: write }] }\n",
+    );
+    folder.run(&["run", "j", "--deps"]).code(1);
+    assert!(folder.path("work/out").is_symlink() && !folder.path("secret/made.txt").exists());
+}
+
+#[test]
+fn a_link_that_a_job_made_does_not_widen_the_ceiling() {
+    let ceiling = "ceiling: { files: [{ host: work, mode: write }, { host: work/out, mode: write }] }\n";
+    let folder = linker("../secret").file("jobcontrol.yaml", ceiling);
+    folder.run(&["run", "produce"]).code(0);
+    folder.run(&["run", "j"]).code(3).says("above the ceiling").says("out` does not count: it is a link");
+}
+
+#[test]
+fn who_may_write_where_a_link_of_the_operator_stands_is_refused() {
+    let folder = linker("../work");
+    std::fs::create_dir(folder.path("store")).expect("a folder");
+    std::os::unix::fs::symlink("../store", folder.path("work/link")).expect("a link");
+    let store = ["run", "j", "--store", "sqlite:work/link/jobs.db"];
+    folder.run(&store).code(3).says("for writing: it overlaps a link that leads to `work/link/jobs.db`");
+}
+
+#[test]
+fn a_link_in_the_jobs_folder_is_the_operators() {
+    let folder = linker("data");
+    std::os::unix::fs::symlink("../secret/inner", folder.path("jobs/data")).expect("a link");
+    folder.run(&["run", "j"]).code(0);
+    assert!(folder.path("secret/inner/made.txt").exists());
+}
+
 #[test]
 fn a_guest_without_a_grant_has_no_folder_at_all() {
     let built = built("files_create.wat", "function: files_create:folders\n");

@@ -1,13 +1,19 @@
-//! Folders: resolved through every link, compared with the ceiling, opened once, and compared again as opened, so that
-//! a link that is swapped in between leads nowhere.
+//! Folders: resolved through links that no job can have made, compared with the ceiling, opened once, and compared again
+//! as opened, so that a link that is swapped in between leads nowhere.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::path::PathBuf;
 
+use rustix::fs::Access;
+use rustix::fs::access;
+use rustix::io::Errno;
 use wasmtime_wasi::FsPerms;
 use wasmtime_wasi::WasiCtxBuilder;
+
+use super::links::Followed;
+use super::links::follow;
 
 /// A folder that a build gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +32,14 @@ const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
 /// What no job may be granted, and the most that any may be. All paths are absolute, with links resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilePolicy {
-    /// Never to be written: jobs and plugins.
-    pub no_write: Vec<PathBuf>,
+    /// Never to be written, each with what it is: jobs, plugins, and the links that lead to what is the operator's.
+    pub no_write: Vec<(PathBuf, String)>,
     /// Never to be seen at all, each with what it is: the store, the cache, the configuration.
     pub no_read: Vec<(PathBuf, String)>,
     /// The only folders there are to grant, with whether they may be written; none for no such bound.
     pub ceiling: Option<Vec<(PathBuf, bool)>>,
+    /// Where folders of the ceiling lead that do not count, each with the link for which they do not.
+    pub refused: Vec<(PathBuf, PathBuf)>,
 }
 
 impl FilePolicy {
@@ -42,12 +50,47 @@ impl FilePolicy {
     /// A folder that is missing, overlaps what is protected, or is above the ceiling.
     pub fn resolve(&self, host: &Path, guest: &str, write: bool) -> Result<GrantedFolder, String> {
         let shown = host.display();
-        let resolved = host.canonicalize().map_err(|e| format!("the folder `{shown}` cannot be granted: {e}"))?;
+        let Followed { path: resolved, links, error } = follow(host);
+        if let Some(error) = error {
+            return Err(format!("the folder `{shown}` cannot be granted: {error}"));
+        }
         if !resolved.is_dir() {
             return Err(format!("`{shown}` is no folder; a grant is for a whole folder"));
         }
         self.allows(&resolved, write).map_err(|why| format!("the folder `{shown}` cannot be granted{why}"))?;
+        if let Some(link) = links.iter().find(|link| !self.is_operators(link)) {
+            let (link, real) = (link.display(), resolved.display());
+            return Err(format!(
+                "the folder `{shown}` cannot be granted: `{link}` is a link, which a job may have made; \
+                 name the folder itself, `{real}`"
+            ));
+        }
         Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write })
+    }
+
+    /// Sets the most that may be granted. A folder that is reached by a link that a job may have made does not count,
+    /// which is said where a grant would need it.
+    #[must_use]
+    pub fn with_ceiling(mut self, folders: impl IntoIterator<Item = (PathBuf, bool)>) -> Self {
+        let mut ceiling = Vec::new();
+        for (folder, write) in folders {
+            let Followed { path, links, .. } = follow(&folder);
+            match links.into_iter().find(|link| !self.is_operators(link)) {
+                Some(link) => self.refused.push((path, link)),
+                None => ceiling.push((path, write)),
+            }
+        }
+        self.ceiling = Some(ceiling);
+        self
+    }
+
+    /// Whether a link stands where no job can make one or move one to: in a folder that is never granted for writing,
+    /// or where this process itself may change no folder on the way. Which jobs may write today does not count, since a
+    /// link outlives its job.
+    fn is_operators(&self, link: &Path) -> bool {
+        let unchangeable = |folder: &Path| access(folder, Access::WRITE_OK) == Err(Errno::ACCESS);
+        self.no_write.iter().chain(&self.no_read).any(|(kept, _)| link.starts_with(kept))
+            || link.ancestors().skip(1).all(unchangeable)
     }
 
     fn allows(&self, folder: &Path, write: bool) -> Result<(), String> {
@@ -58,8 +101,8 @@ impl FilePolicy {
         if KERNEL.iter().any(|kept| folder.starts_with(kept)) {
             return Err(": it shows processes and devices, not files".to_owned());
         }
-        if write && self.no_write.iter().any(|kept| overlaps(kept)) {
-            return Err(" for writing: it overlaps the folders of jobs and plugins".to_owned());
+        if write && let Some((_, what)) = self.no_write.iter().find(|(kept, _)| overlaps(kept)) {
+            return Err(format!(" for writing: it overlaps {what}"));
         }
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
@@ -68,7 +111,15 @@ impl FilePolicy {
             return Ok(());
         }
         let mode = if write { "writing" } else { "reading" };
-        Err(format!(" for {mode}: it is above the ceiling that jobcontrol.yaml sets"))
+        let why = match self.refused.iter().find(|(top, _)| folder.starts_with(top)) {
+            Some((top, link)) => format!(
+                ", where `{}` does not count: it is a link, which a job may have made; name the folder itself, `{}`",
+                link.display(),
+                top.display()
+            ),
+            None => String::new(),
+        };
+        Err(format!(" for {mode}: it is above the ceiling that jobcontrol.yaml sets{why}"))
     }
 }
 
@@ -107,9 +158,9 @@ mod tests {
         }
         std::os::unix::fs::symlink(root.join("cache"), root.join("data/link")).unwrap();
         let policy = FilePolicy {
-            no_write: vec![root.join("jobs")],
+            no_write: vec![(root.join("jobs"), "the folders of jobs and plugins".to_owned())],
             no_read: vec![(root.join("cache"), "the cache".to_owned())],
-            ceiling: None,
+            ..FilePolicy::default()
         };
         let try_it = |path: &str, write| policy.resolve(&root.join(path), "/x", write);
         assert!(try_it("jobs", false).is_ok());
@@ -121,6 +172,31 @@ mod tests {
         let kernel = policy.resolve(Path::new("/proc/self"), "/x", false).unwrap_err();
         assert!(kernel.contains("processes and devices"), "{kernel}");
         assert!(try_it("nowhere", false).unwrap_err().contains("No such file"));
+    }
+
+    #[test]
+    fn a_link_is_followed_only_where_no_job_can_have_made_it() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        for name in ["jobs", "work", "secret/inner"] {
+            std::fs::create_dir_all(root.join(name)).unwrap();
+        }
+        for link in ["jobs/link", "work/link"] {
+            std::os::unix::fs::symlink("../secret", root.join(link)).unwrap();
+        }
+        std::os::unix::fs::symlink("../work/link", root.join("jobs/chain")).unwrap();
+        let policy = FilePolicy { no_write: vec![(root.join("jobs"), "the jobs".to_owned())], ..FilePolicy::default() };
+        let bounded = policy.clone().with_ceiling([(root.join("work"), true), (root.join("work/link"), false)]);
+        for write in [false, true] {
+            for path in ["work/link", "work/link/inner", "work/link/../secret", "jobs/chain"] {
+                let told = policy.resolve(&root.join(path), "/x", write).unwrap_err();
+                assert!(told.contains("work/link` is a link"), "{path}: {told}");
+            }
+            let granted = policy.resolve(&root.join("jobs/link/inner"), "/x", write).unwrap();
+            assert_eq!(granted.host, root.join("secret/inner"));
+            let told = bounded.resolve(&root.join("secret"), "/x", write).unwrap_err();
+            assert!(told.contains("ceiling") && told.contains("work/link` does not count"), "{told}");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job
 //! - `stdio`: standard output and error, as log records
-//! - `files`, `env`: given by a job's `grants`
+//! - `files` (with `links`), `env`: given by a job's `grants`
 
 mod build;
 mod env;
 mod files;
+mod links;
 mod log;
 mod progress;
 mod stdio;
@@ -27,6 +28,8 @@ use crate::host::Signal;
 
 pub use files::FilePolicy;
 pub use files::GrantedFolder;
+pub use links::Followed;
+pub use links::follow;
 pub(crate) use stdio::Lines;
 
 /// What one job was granted, resolved and compared with the operator's ceiling.
