@@ -38,8 +38,10 @@ use crate::once::Gate;
 /// How the child says that its time was up.
 const TIMED_OUT: i32 = 75;
 
-/// How the allocator and the system say that there is no more address space.
-const NO_MEMORY: &[&str] = &["memory allocation of ", "os error 12", "Cannot allocate memory"];
+/// How the allocator and the system say that there is no more address space; the last one where a thread's stack finds
+/// none.
+const NO_MEMORY: &[&str] =
+    &["memory allocation of ", "os error 12", "Cannot allocate memory", "Resource temporarily unavailable"];
 
 /// Bytes of what the compiler says that are shown.
 const SAID: usize = 1 << 10;
