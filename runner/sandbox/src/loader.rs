@@ -112,6 +112,8 @@ impl Compiler {
             .args(arguments)
             .arg(self.limits.timeout.as_millis().to_string())
             .arg(self.limits.memory.to_string())
+            // Else each thread takes 64 MiB of address space for its first allocation, if it finds them.
+            .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::from(output.reopen().map_err(failed)?))
             .stderr(Stdio::piped())
