@@ -115,13 +115,13 @@ pub struct Executor {
     pub(super) store_id: Arc<str>,
     pub(super) canceller: Arc<Canceller>,
     observer: Observer,
-    pub(super) takeover: Takeover,
+    takeover: Takeover,
     kept_plugins: Mutex<HashSet<Arc<str>>>,
     types: Mutex<HashMap<String, Arc<Type>>>,
 }
 
 /// Nobody leaves these half changed, so a panic of another thread does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

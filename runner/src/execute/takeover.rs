@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
@@ -17,6 +15,7 @@ use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 
 use crate::execute::attempts::random;
+use crate::execute::executor::lock;
 use crate::execute::rescuer::ended;
 use crate::execute::rescuer::interrupted;
 use crate::record::recorder::Recorder;
@@ -86,11 +85,6 @@ pub(super) struct Takeover {
     owner: Arc<str>,
     left: Mutex<Vec<Interrupted>>,
     ended: Mutex<Vec<u64>>,
-}
-
-/// Nobody leaves these half changed, so a panic of another thread does not matter.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Takeover {
