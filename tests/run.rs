@@ -337,3 +337,31 @@ fn what_needs_a_job_that_has_nothing_to_do_uses_its_latest_success() {
     let statuses: Vec<_> = builds.as_array().expect("a list").iter().map(|build| build["status"].clone()).collect();
     assert_eq!(statuses, ["SUCCESSFUL", "SUCCESSFUL", "SKIPPED", "SUCCESSFUL"]);
 }
+
+#[test]
+fn no_plugin_can_claim_a_kind_of_the_runners() {
+    let job = |kind: &str| {
+        format!(
+            "  - {{ id: {kind}, function: failure_kind:fail, args: [{kind}], retry: {{ attempts: 2, initial: 1ms, on: [{kind}] }} }}\n"
+        )
+    };
+    let retried = "  - { id: any, function: failure_kind:fail, args: [cancelled], retry: { attempts: 2, initial: 1ms } }
+  - { id: named, function: failure_kind:fail, args: [limit], retry: { attempts: 2, initial: 1ms, on: ['plugin:limit'] } }
+  - { id: stored, function: failure_kind:fail, args: [storage] }\n";
+    let folder = Folder::new()
+        .guest("failure_kind.wat")
+        .file("jobs/claims.yaml", format!("jobs:\n{}{}{retried}", job("limit"), job("timeout")));
+    for (id, kind, attempts) in [
+        ("limit", "limit", 1),
+        ("timeout", "timeout", 1),
+        ("any", "cancelled", 2),
+        ("named", "limit", 2),
+        ("stored", "storage", 1),
+    ] {
+        // A failure of the store would be exit code 5.
+        folder.run(&["run", id]).code(1).says(&format!("plugin:{kind}"));
+        let builds = folder.json(&["builds", id]);
+        assert_eq!(builds[0]["exception"]["kind"], format!("plugin:{kind}"), "{builds}");
+        assert_eq!(builds[0]["attempt"], attempts, "{builds}");
+    }
+}

@@ -35,8 +35,13 @@ fn no_file_is_long_and_each_says_what_it_is_for() {
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("runner/core/src", &["tokio", "wasmtime", "rusqlite", "clap", "std::env", "std::fs", "SystemTime::now"]),
     ("runner/sandbox/src", &["rusqlite", "clap::"]),
-    ("runner/src/record", &["crate::execute", "crate::app", "crate::cli", "jobcontrol_sandbox", "wasmtime"]),
-    ("runner/src/execute", &["crate::app", "crate::cli", "rusqlite", "wasmtime::", "SELECT "]),
+    (
+        "runner/src/record",
+        &["crate::catalog", "crate::execute", "crate::app", "crate::cli", "jobcontrol_sandbox", "wasmtime"],
+    ),
+    ("runner/src/catalog", &["crate::record", "crate::execute", "crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
+    ("runner/src/show", &["crate::record", "crate::catalog", "crate::execute", "crate::app", "crate::cli", "rusqlite"]),
+    ("runner/src/execute", &["crate::show", "crate::app", "crate::cli", "rusqlite", "wasmtime::", "SELECT "]),
     ("runner/src/app.rs", &["crate::cli", "rusqlite", "wasmtime"]),
     ("runner/src/cli", &["rusqlite", "wasmtime", "jobcontrol_core::memory"]),
 ];

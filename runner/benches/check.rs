@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Instant;
 
-use jobcontrol::execute::catalog::Catalog;
+use jobcontrol::catalog::load::Catalog;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 

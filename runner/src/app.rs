@@ -13,10 +13,10 @@ use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::manifest::parse_value;
-use jobcontrol_core::plan;
-use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Request;
+use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::status::job_status;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -31,23 +31,23 @@ use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
 use tokio::runtime::Runtime;
 
-use crate::execute::catalog::Catalog;
-use crate::execute::catalog::Today;
-use crate::execute::catalog::today;
+use crate::catalog::load::Catalog;
+use crate::catalog::today::Today;
+use crate::catalog::today::today;
+use crate::catalog::workspace::Kept;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
 use crate::execute::hooks;
 use crate::execute::hooks::Which;
-use crate::execute::plugins::Kept;
 use crate::execute::rescuer::rescue;
 use crate::execute::sink::Observer;
 use crate::execute::takeover::Interrupted;
-use crate::record::StoreUrl;
-use crate::record::from_url;
-use crate::record::owner::Owner;
+use crate::record::backend::from_url;
 use crate::record::recorder::Recorder;
 use crate::record::sqlite::Warn;
+use crate::record::sqlite::owner::Owner;
+use crate::record::url::StoreUrl;
 use crate::settings::Resolved;
 
 /// The program without its interfaces.
@@ -154,7 +154,7 @@ impl App {
         let latest = |id: &str| histories.get(id)?.latest.as_deref();
         let status = |(id, checked): (&String, &CheckedJob)| {
             let history = &histories[id.as_str()];
-            let status = plan::job_status(&checked.job, &checked.plugin.digest, history, latest);
+            let status = job_status(&checked.job, &checked.plugin.digest, history, latest);
             (id.clone(), Standing { status, newest: history.newest.clone() })
         };
         Ok(catalog.graph.jobs.iter().map(status).collect())

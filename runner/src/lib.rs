@@ -1,13 +1,17 @@
 //! jobcontrol as a library: the rooms that touch the world.
 //!
 //! - [`settings`]: where everything is
+//! - [`catalog`]: a folder to checked jobs
 //! - [`execute`]: jobs to builds
 //! - [`record`]: builds to rows
+//! - `show`: rows to the shapes that every face shows
 //! - [`app`]: all parts put together
 //! - [`cli`]: the command line
 
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod execute;
 pub mod record;
 pub mod settings;
+pub(crate) mod show;

@@ -19,10 +19,10 @@ use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::follow;
 
-use crate::execute::catalog::SETTINGS_FILE;
-use crate::execute::catalog::Workspace;
-use crate::execute::plugins::Kept;
-use crate::record::StoreUrl;
+use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::SETTINGS_FILE;
+use crate::catalog::workspace::Workspace;
+use crate::record::url::StoreUrl;
 
 /// Where jobs are when nobody says.
 pub const DEFAULT_JOBS: &str = "jobs";

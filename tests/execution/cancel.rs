@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use jobcontrol::record::StoreUrl;
-use jobcontrol::record::from_url;
+use jobcontrol::record::backend::from_url;
+use jobcontrol::record::url::StoreUrl;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::storage::Storage;
 use serde_json::json;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use jobcontrol::app::App;
 use jobcontrol::app::guest_runtime;
-use jobcontrol::execute::catalog::Catalog;
+use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::slots::Slots;
-use jobcontrol::record::owner::Owner;
+use jobcontrol::record::sqlite::owner::Owner;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Request;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 

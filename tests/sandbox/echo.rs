@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
@@ -379,7 +380,7 @@ proptest! {
                     (Some(expected), Outcome::Returned(found)) => {
                         prop_assert_eq!(found.unwrap_or(Value::Null), expected, "{}", ty);
                     }
-                    (None, Outcome::Failed(failure)) if failure.kind == "error" => {
+                    (None, Outcome::Failed(failure)) if failure.kind == FailureKind::Error => {
                         let expected = value.get("err").cloned().filter(|_| !matches!(ty, Type::Result(_, None)));
                         prop_assert_eq!(failure.value, expected, "{}", ty);
                     }

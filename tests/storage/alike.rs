@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::memory::MemoryStorage;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
@@ -151,7 +152,7 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
             store.write(Write::StartBuild(StartBuild { id: *id, guard, owner, time: now })).map(|_| 0)
         }
         Step::Retry(id, of, attempt, to) => {
-            let (exception, exception_tb) = store.pack_exception(Failure::new("trap", "unreachable"));
+            let (exception, exception_tb) = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
             let (guard, due, owner) = (guard(*of, *attempt), super::noon_plus(30), Arc::from(OWNERS[*to]));
             let retry = RetryBuild { id: *id, guard, time: now, exception, exception_tb, due, owner };
             store.write(Write::RetryBuild(retry)).map(|_| 0)
@@ -161,7 +162,9 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
             let guard = guard(*owner, *attempt);
             store.write(Write::FinishBuild(pack_finish(*id, Some(guard), now, Finish::default()))).map(|_| 0)
         }
-        Step::Fail(id, message) => store.finish_build_with_exception(*id, Failure::new("error", message)).map(none),
+        Step::Fail(id, message) => {
+            store.finish_build_with_exception(*id, Failure::new(FailureKind::Error, message)).map(none)
+        }
         Step::Progress(id, group, current, total) => {
             store.report_build_progress(*id, GROUPS[*group], *current, *total, "").map(none)
         }

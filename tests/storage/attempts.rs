@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogFilter;
@@ -40,7 +41,7 @@ rules! {
 
 fn failure(message: &str) -> Failure {
     let frames = vec![Frame { function: "inner".to_owned(), line: 7, ..Frame::default() }];
-    Failure { frames, ..Failure::new("trap", message) }
+    Failure { frames, ..Failure::new(FailureKind::Trap, message) }
 }
 
 fn started(store: &dyn Storage, owner: &str) -> u64 {

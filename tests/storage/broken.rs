@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use jobcontrol::record::StoreUrl;
-use jobcontrol::record::from_url;
+use jobcontrol::record::backend::from_url;
 use jobcontrol::record::sqlite::SqliteStorage;
-use jobcontrol_core::build::Failure;
+use jobcontrol::record::url::StoreUrl;
 use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::failure::Failure;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::Result;

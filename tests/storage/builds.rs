@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Cause;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Cause;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
@@ -158,7 +159,7 @@ fn flags_are_kept_as_they_are_passed(store: &dyn Storage, _: &ManualClock) {
 fn finishing_again_changes_it(store: &dyn Storage, clock: &ManualClock) {
     let id = create(store, "fetch");
     store.start_build(id).unwrap();
-    store.finish_build_with_exception(id, Failure::new("error", "no orders")).unwrap();
+    store.finish_build_with_exception(id, Failure::new(FailureKind::Error, "no orders")).unwrap();
     assert_eq!(store.get_build(id).unwrap().status(), BuildStatus::Failed);
     clock.set(noon_plus(9));
     store.finish_build(id, Finish { retval: Some(Value::Int(4)), ..Finish::default() }).unwrap();
@@ -182,7 +183,7 @@ fn a_return_value_comes_back_with_its_digest(store: &dyn Storage, _: &ManualCloc
 
 fn a_build_may_end_without_having_started(store: &dyn Storage, _: &ManualClock) {
     let id = create(store, "fetch");
-    store.finish_build_with_exception(id, Failure::new("cancelled", "in the queue")).unwrap();
+    store.finish_build_with_exception(id, Failure::new(FailureKind::Cancelled, "in the queue")).unwrap();
     let build = store.get_build(id).unwrap();
     assert_eq!((build.status(), build.started, build.start_time), (BuildStatus::Failed, false, None));
     assert_eq!(store.get_latest_successful_build("fetch"), Ok(None));
@@ -232,7 +233,7 @@ fn order_is_ascending_and_limit_100_where_nobody_says(store: &dyn Storage, _: &M
 
 fn brief_leaves_out_what_can_be_large(store: &dyn Storage, _: &ManualClock) {
     let id = store.create_build("a", &config()).unwrap();
-    let head = Failure::new("error", "no orders");
+    let head = Failure::new(FailureKind::Error, "no orders");
     let (frames, causes) = (vec![Frame::default()], vec![Cause::default()]);
     let failure = Failure { value: Some(config()), causes, frames, ..head.clone() };
     let failed =
@@ -293,7 +294,7 @@ fn an_unknown_build_is_not_found(store: &dyn Storage, _: &ManualClock) {
         assert_eq!(store.get_build(id), Err(missing.clone()));
         assert_eq!(store.start_build(id), Err(missing.clone()));
         assert_eq!(store.finish_build(id, Finish::default()), Err(missing.clone()));
-        assert_eq!(store.finish_build_with_exception(id, Failure::new("error", "")), Err(missing.clone()));
+        assert_eq!(store.finish_build_with_exception(id, Failure::new(FailureKind::Error, "")), Err(missing.clone()));
         assert_eq!(store.delete_build(id), Err(missing.clone()));
         assert_eq!(store.log_message(id, record()), Err(missing.clone()));
         assert_eq!(store.report_build_progress(id, &["rows"], 1, 2, ""), Err(missing.clone()));

@@ -1,12 +1,13 @@
 //! Rules of failures: they come back whole, and nothing that cannot be packed loses a build.
 
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Cause;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
-use jobcontrol_core::build::MAX_LOCAL;
-use jobcontrol_core::build::MAX_TRACEBACK;
 use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::failure::Cause;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::MAX_LOCAL;
+use jobcontrol_core::failure::MAX_TRACEBACK;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::Storage;
@@ -61,7 +62,7 @@ fn frame(function: &str) -> Frame {
 
 fn whole() -> Failure {
     Failure {
-        kind: "error".to_owned(),
+        kind: FailureKind::Error,
         message: "no orders for ünï\0cødé 🦀\n".to_owned(),
         value: Some(config()),
         causes: vec![
@@ -111,11 +112,11 @@ fn a_return_value_that_cannot_be_packed_fails_the_build(store: &dyn Storage, _: 
 
 fn a_failure_is_kept_beside_a_return_value_that_cannot_be_packed(store: &dyn Storage, _: &ManualClock) {
     let id = create(store, "a");
-    let exception = Some(Failure::new("error", "no orders"));
+    let exception = Some(Failure::new(FailureKind::Error, "no orders"));
     let finish = Finish { success: Some(false), retval: Some(nested(129)), exception, ..Finish::default() };
     store.finish_build(id, finish).unwrap();
     let build = store.get_build(id).unwrap();
-    assert_eq!((build.exception, build.retval), (Some(Failure::new("error", "no orders")), None));
+    assert_eq!((build.exception, build.retval), (Some(Failure::new(FailureKind::Error, "no orders")), None));
 }
 
 fn a_value_that_cannot_be_packed_leaves_kind_and_message(store: &dyn Storage, _: &ManualClock) {
@@ -203,8 +204,8 @@ fn exceptions_are_packed_apart_from_their_frames(store: &dyn Storage, _: &Manual
     let (exception, traceback) = store.pack_exception(whole());
     assert_eq!(unpack_failure(&exception), Failure { frames: Vec::new(), ..whole() });
     assert_eq!(traceback.map(|bytes| unpack_frames(&bytes)), Some(whole().frames));
-    let (exception, traceback) = store.pack_exception(Failure::new("trap", "unreachable"));
-    assert_eq!((unpack_failure(&exception), traceback), (Failure::new("trap", "unreachable"), None));
-    assert_eq!(unpack_failure(b"\xc1").kind, "unknown");
+    let (exception, traceback) = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
+    assert_eq!((unpack_failure(&exception), traceback), (Failure::new(FailureKind::Trap, "unreachable"), None));
+    assert_eq!(unpack_failure(b"\xc1").kind, FailureKind::Storage);
     assert!(unpack_frames(b"\xc1")[0].function.contains("could not be read"));
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
-use jobcontrol_core::plan::JobHistory;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Storage;
 
@@ -39,7 +40,7 @@ fn a_history_tells_the_newest_the_latest_success_and_the_last_good_build(store: 
     let skipped = build(Some(Finish { skipped: true, ..Finish::default() }));
     assert_eq!(of(store, "a"), (Some(skipped), None, Some(skipped), false));
     let failed = create(store, "a");
-    store.finish_build_with_exception(failed, Failure::new("error", "no")).unwrap();
+    store.finish_build_with_exception(failed, Failure::new(FailureKind::Error, "no")).unwrap();
     assert_eq!(of(store, "a"), (Some(failed), None, Some(skipped), true));
     let good = build(Some(Finish::default()));
     assert_eq!(of(store, "a"), (Some(good), Some(good), Some(good), true));

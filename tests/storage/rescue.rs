@@ -6,9 +6,9 @@ use std::process::Child;
 use std::sync::Barrier;
 use std::thread;
 
-use jobcontrol::record::StoreUrl;
-use jobcontrol::record::owner::Owner;
-use jobcontrol::record::owner::is_alive;
+use jobcontrol::record::sqlite::owner::Owner;
+use jobcontrol::record::sqlite::owner::is_alive;
+use jobcontrol::record::url::StoreUrl;
 
 use crate::harness::Folder;
 

@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 
 use jobcontrol::record::pruner::Pruned;
 use jobcontrol::record::pruner::prune;
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::retention::DAY;
 use jobcontrol_core::retention::Retention;
 use jobcontrol_core::retention::YEAR;
@@ -102,7 +103,10 @@ fn finished(store: &dyn Storage, finish: Finish) -> u64 {
 }
 
 fn failed(store: &dyn Storage) -> u64 {
-    finished(store, Finish { success: Some(false), exception: Some(Failure::new("error", "")), ..Finish::default() })
+    finished(
+        store,
+        Finish { success: Some(false), exception: Some(Failure::new(FailureKind::Error, "")), ..Finish::default() },
+    )
 }
 
 fn builds_go_by_count_and_by_age_and_the_latest_success_stays(store: &dyn Storage, clock: &ManualClock) {

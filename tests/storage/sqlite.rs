@@ -6,12 +6,13 @@ use std::sync::Barrier;
 use std::sync::mpsc;
 use std::thread;
 
-use jobcontrol::record::StoreUrl;
-use jobcontrol::record::from_url;
+use jobcontrol::record::backend::from_url;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::Warn;
-use jobcontrol_core::build::Failure;
+use jobcontrol::record::url::StoreUrl;
 use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::LogFilter;
@@ -263,7 +264,7 @@ fn all_is_there_after_reopening() {
         let id = store.create_build("a", &super::config()).unwrap();
         store.log_message(id, info(NOON, "hello")).unwrap();
         store.update_build_progress(id, 1, 2).unwrap();
-        store.finish_build_with_exception(id, Failure::new("error", "no orders")).unwrap();
+        store.finish_build_with_exception(id, Failure::new(FailureKind::Error, "no orders")).unwrap();
         let last = create(&store, "a");
         store.delete_build(last).unwrap();
         (id, last, store.store_id().unwrap())
@@ -321,7 +322,7 @@ fn views_can_be_read_by_any_program() {
     let builds: [u64; 5] = std::array::from_fn(|_| create(&store, "a"));
     builds[1..].iter().for_each(|id| store.start_build(*id).unwrap());
     clock.set(noon_plus(90));
-    store.finish_build_with_exception(builds[2], Failure::new("error", "")).unwrap();
+    store.finish_build_with_exception(builds[2], Failure::new(FailureKind::Error, "")).unwrap();
     store.finish_build(builds[3], Finish { skipped: true, ..Finish::default() }).unwrap();
     store.finish_build(builds[4], Finish::default()).unwrap();
     store.log_message(builds[0], info(NOON, "hello")).unwrap();

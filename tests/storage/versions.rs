@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use jobcontrol::record::StoreUrl;
-use jobcontrol::record::owner::Owner;
 use jobcontrol::record::sqlite;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::VERSION;
+use jobcontrol::record::sqlite::owner::Owner;
+use jobcontrol::record::url::StoreUrl;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;

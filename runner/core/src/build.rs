@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::failure::Failure;
+use crate::failure::Frame;
 use crate::retry::Retry;
 use crate::value::Value;
 
@@ -195,162 +196,5 @@ impl fmt::Display for BuildStatus {
             Self::Skipped => "SKIPPED",
             Self::Successful => "SUCCESSFUL",
         })
-    }
-}
-
-/// What made a build fail.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Failure {
-    /// `error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`, `exit`, `arguments`, or what the plugin's
-    /// language calls it, such as `panic`.
-    pub kind: String,
-    /// In words.
-    pub message: String,
-    /// The function's own error value, if it returned one.
-    pub value: Option<Value>,
-    /// What led to it, nearest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub causes: Vec<Cause>,
-    /// The calls that led to it, outermost first. Stored apart.
-    #[serde(skip)]
-    pub frames: Vec<Frame>,
-}
-
-impl Failure {
-    /// A failure without value or frames.
-    pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { kind: kind.into(), message: message.into(), ..Self::default() }
-    }
-}
-
-/// One link of a chain of failures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cause {
-    /// As [`Failure::kind`].
-    pub kind: String,
-    /// In words.
-    pub message: String,
-    /// The calls that led to it, outermost first.
-    #[serde(default)]
-    pub frames: Vec<Frame>,
-}
-
-/// One call in a traceback.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frame {
-    /// The source file; empty when unknown.
-    pub file: String,
-    /// 1-based; 0 when unknown.
-    pub line: u32,
-    /// The function; empty when unknown.
-    pub function: String,
-    /// Lines of code around `line`.
-    pub context: Vec<String>,
-    /// Number of the first line in `context`.
-    pub context_start: u32,
-    /// Local variables as text.
-    pub locals: Vec<(String, String)>,
-}
-
-/// A local variable is cut at this many characters.
-pub const MAX_LOCAL: usize = 10_000;
-/// All of a traceback together, in bytes of text.
-pub const MAX_TRACEBACK: usize = 1 << 20;
-/// What a frame, a line or a local takes beside its text, so that many empty ones are not free.
-const ENTRY: usize = 32;
-/// A chain of causes is cut at this many; nobody reads a longer one.
-const MAX_CAUSES: usize = 100;
-
-/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within [`MAX_TRACEBACK`]
-/// together with those of its causes.
-pub fn cut_failure(failure: &mut Failure) {
-    let mut left = MAX_TRACEBACK;
-    cut_frames(&mut failure.frames, &mut left);
-    failure.causes.truncate(MAX_CAUSES);
-    failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames, &mut left));
-}
-
-/// Cuts frames to what is `left` in bytes of text, and takes it off.
-fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
-    let mut kept = 0;
-    // The innermost calls tell most, so they are kept first.
-    for frame in frames.iter_mut().rev() {
-        cut(&mut frame.file, MAX_LOCAL);
-        cut(&mut frame.function, MAX_LOCAL);
-        frame.context.truncate(15);
-        frame.context.iter_mut().for_each(|line| cut(line, MAX_LOCAL));
-        frame.locals.iter_mut().for_each(|(name, text)| {
-            cut(name, 1_000);
-            cut(text, MAX_LOCAL);
-        });
-        let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
-        let fixed = ENTRY + frame.file.len() + frame.function.len() + context;
-        if fixed > *left {
-            break;
-        }
-        *left -= fixed;
-        let fitting = frame.locals.iter().take_while(|(name, text)| {
-            let size = ENTRY + name.len() + text.len();
-            let fits = size <= *left;
-            *left = left.saturating_sub(size);
-            fits
-        });
-        let fitting = fitting.count();
-        frame.locals.truncate(fitting);
-        kept += 1;
-    }
-    frames.drain(..frames.len() - kept);
-}
-
-/// Cuts a text to at most `max` characters, and says so at its end.
-pub fn cut(text: &mut String, max: usize) {
-    if let Some((at, _)) = text.char_indices().nth(max) {
-        text.truncate(at);
-        text.push_str(".. (cut)");
-    }
-}
-
-/// Cuts a text to at most `max` bytes, between two characters, and says so at its end.
-pub fn cut_bytes(text: &mut String, max: usize) {
-    if text.len() > max {
-        text.truncate(text.floor_char_boundary(max));
-        text.push_str(".. (cut)");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        let mut text = "aüb".to_owned();
-        cut_bytes(&mut text, 4);
-        assert_eq!(text, "aüb");
-        cut_bytes(&mut text, 2);
-        assert_eq!(text, "a.. (cut)");
-    }
-
-    #[test]
-    fn a_traceback_is_cut_from_the_outside() {
-        let frame = |size| Frame { locals: vec![("x".into(), "y".repeat(size))], ..Frame::default() };
-        let mut frames: Vec<_> = (0..500).map(|_| frame(20_000)).collect();
-        frames.push(Frame { function: "innermost".into(), ..Frame::default() });
-        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
-        assert_eq!(frames.last().unwrap().function, "innermost");
-        let total: usize = frames.iter().flat_map(|f| &f.locals).map(|(_, text)| text.len()).sum();
-        assert!(total <= MAX_TRACEBACK);
-        assert!(frames.iter().flat_map(|f| &f.locals).all(|(_, text)| text.len() <= MAX_LOCAL + 8));
-    }
-
-    #[test]
-    fn frames_and_locals_without_text_are_cut_too() {
-        let mut frames = vec![Frame::default(); 1_000_000];
-        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
-        assert_eq!(frames.len(), MAX_TRACEBACK / ENTRY);
-        let locals = vec![(String::new(), String::new()); 1_000_000];
-        let mut frames = vec![Frame { locals, ..Frame::default() }];
-        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
-        assert!(frames[0].locals.len() < MAX_TRACEBACK / ENTRY);
     }
 }

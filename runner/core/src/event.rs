@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::build::BuildStatus;
-use crate::build::Failure;
 use crate::clock::Timestamp;
+use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::value::Value;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
@@ -229,41 +230,6 @@ impl Arg {
     }
 }
 
-/// What a job file lets its plugin touch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Grants {
-    /// Folders.
-    pub files: Vec<FilesGrant>,
-    /// Environment variables.
-    pub env: Vec<EnvGrant>,
-    /// Where `grants` stands, if it was given.
-    pub span: Option<Span>,
-}
-
-/// A folder of the host that the plugin sees.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FilesGrant {
-    /// The folder, relative to the manifest's.
-    pub host: String,
-    /// The absolute path under which the plugin sees it.
-    pub guest: String,
-    /// Whether it may write there.
-    pub write: bool,
-    /// Where `host` stands.
-    pub span: Span,
-}
-
-/// An environment variable that the plugin sees.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvGrant {
-    /// Its name.
-    pub name: String,
-    /// Its value, or none to take the runner's own at the time of the build.
-    pub value: Option<String>,
-    /// Where it stands.
-    pub span: Span,
-}
-
 impl Job {
     /// Every reference in the arguments, with its place.
     pub fn references(&self) -> Vec<(&Reference, Span)> {
@@ -310,25 +276,6 @@ impl Job {
             config.push(("folder".to_owned(), Value::string(&self.place.folder)));
         }
         Value::Map(config)
-    }
-}
-
-impl Grants {
-    fn to_config(&self) -> Value {
-        let files = self.files.iter().map(|grant| {
-            let mode = if grant.write { "write" } else { "read" };
-            Value::Map(vec![
-                ("host".to_owned(), Value::string(&grant.host)),
-                ("guest".to_owned(), Value::string(&grant.guest)),
-                ("mode".to_owned(), Value::string(mode)),
-            ])
-        });
-        let env =
-            self.env.iter().map(|grant| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String)));
-        Value::Map(vec![
-            ("files".to_owned(), Value::List(files.collect())),
-            ("env".to_owned(), Value::Map(env.collect())),
-        ])
     }
 }
 

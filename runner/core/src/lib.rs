@@ -4,19 +4,22 @@
 //! In the order in which data goes through:
 //!
 //! - [`manifest`]: YAML text to [`job`]s, or [`diagnostic`]s on its own lines
+//! - [`grants`]: what a job file lets its plugin touch
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited
 //! - [`plugin`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
+//! - [`status`]: how a job stands
 //! - [`plan`]: what is due, and in which order
+//! - [`request`]: what was asked for
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
-//! - [`build`], [`progress`]: the record of a build
+//! - [`build`], [`failure`], [`progress`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
-//! - [`stored`]: a job back from the configuration that a build keeps
+//! - [`config`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`clock`]: what a build may use; time as an input
 
 // The generators of tests, shared with the tests of the program, name this crate as all others do.
@@ -26,8 +29,11 @@ extern crate self as jobcontrol_core;
 pub mod build;
 pub mod check;
 pub mod clock;
+pub mod config;
 pub mod diagnostic;
 pub mod event;
+pub mod failure;
+pub mod grants;
 pub mod job;
 pub mod last_good;
 pub mod limits;
@@ -37,10 +43,11 @@ pub mod packed_size;
 pub mod plan;
 pub mod plugin;
 pub mod progress;
+pub mod request;
 pub mod retention;
 pub mod retry;
 pub mod schema;
+pub mod status;
 pub mod storage;
-pub mod stored;
 pub mod types;
 pub mod value;

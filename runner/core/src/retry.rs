@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::build::Failure;
 use crate::diagnostic::Span;
+use crate::failure::Failure;
+use crate::failure::FailureKind;
 use crate::limits::show_duration;
 use crate::types::same_name;
 use crate::value::Value;
@@ -54,28 +55,35 @@ impl Backoff {
 /// A kind of failure that is tried again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RetryOn {
-    /// One of [`RetryOn::KINDS`].
-    Kind(&'static str),
+    /// One of the runner's own kinds.
+    Own(FailureKind),
+    /// `panic`: any kind of a plugin's own.
+    AnyOfPlugin,
+    /// `plugin:NAME`: this kind of a plugin's own.
+    OfPlugin(String),
     /// A case of the function's own error, with the place where it was written.
     Case(String, Span),
 }
 
-/// Kinds that another attempt cannot mend: nobody wants it, or the call would be the same.
-const FINAL_KINDS: &[&str] = &["cancelled", "arguments", "retval", "storage", "bug"];
-
-/// What a failure of a plugin's own language counts as, `ValueError` and the like.
+/// What stands for any failure of a plugin's own, `ValueError` and the like.
 const PANIC: &str = "panic";
 
+/// What a kind of a plugin's own begins with in `on`.
+const PLUGIN: &str = "plugin:";
+
 impl RetryOn {
-    /// The kinds that a manifest can name. A failure that the plugin's own language named counts as `panic`.
+    /// The kinds that a manifest can name beside `plugin:NAME`. `panic` stands for any kind of a plugin's own. The
+    /// others of the runner's kinds are final: nobody wants another attempt, or it would be the same call.
     pub const KINDS: &[&str] = &["trap", PANIC, "timeout", "limit", "interrupted", "exit", "error"];
 
     fn covers(&self, failure: &Failure) -> bool {
         match self {
-            Self::Kind(kind) => *kind == kind_of(failure),
+            Self::Own(kind) => *kind == failure.kind,
+            Self::AnyOfPlugin => matches!(failure.kind, FailureKind::Plugin(_)),
+            Self::OfPlugin(name) => matches!(&failure.kind, FailureKind::Plugin(is) if is == name),
             Self::Case(case, _) => {
                 let is = failure.value.as_ref().and_then(case_of);
-                failure.kind == "error" && is.is_some_and(|is| same_name(is, case))
+                failure.kind == FailureKind::Error && is.is_some_and(|is| same_name(is, case))
             }
         }
     }
@@ -84,15 +92,12 @@ impl RetryOn {
 impl fmt::Display for RetryOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Kind(kind) => f.write_str(kind),
+            Self::Own(kind) => write!(f, "{kind}"),
+            Self::AnyOfPlugin => f.write_str(PANIC),
+            Self::OfPlugin(name) => write!(f, "{PLUGIN}{name}"),
             Self::Case(case, _) => write!(f, "error({case})"),
         }
     }
-}
-
-fn kind_of(failure: &Failure) -> &str {
-    let known = RetryOn::KINDS.contains(&failure.kind.as_str()) || FINAL_KINDS.contains(&failure.kind.as_str());
-    if known { &failure.kind } else { PANIC }
 }
 
 /// The case of a variant or an enum: `case`, or `{case: payload}`.
@@ -116,7 +121,7 @@ impl Default for Retry {
             initial: Duration::from_secs(1),
             max: Duration::from_mins(1),
             jitter: true,
-            on: RetryOn::KINDS.iter().map(|kind| RetryOn::Kind(kind)).collect(),
+            on: RetryOn::KINDS.iter().filter_map(|kind| parse_on(kind, Span::default())).collect(),
         }
     }
 }
@@ -215,10 +220,16 @@ impl fmt::Display for Retry {
     }
 }
 
-/// Reads an entry of `on`: one of the kinds, or `error(case)`.
+/// Reads an entry of `on`: one of [`RetryOn::KINDS`], `plugin:NAME` or `error(case)`.
 pub fn parse_on(text: &str, span: Span) -> Option<RetryOn> {
-    if let Some(kind) = RetryOn::KINDS.iter().find(|kind| **kind == text) {
-        return Some(RetryOn::Kind(kind));
+    if text == PANIC {
+        return Some(RetryOn::AnyOfPlugin);
+    }
+    if RetryOn::KINDS.contains(&text) {
+        return FailureKind::own(text).map(RetryOn::Own);
+    }
+    if let Some(name) = text.strip_prefix(PLUGIN) {
+        return (!name.is_empty()).then(|| RetryOn::OfPlugin(name.to_owned()));
     }
     let case = text.strip_prefix("error(")?.strip_suffix(')')?.trim();
     (!case.is_empty()).then(|| RetryOn::Case(case.to_owned(), span))
@@ -239,7 +250,11 @@ mod tests {
                 initial: Duration::from_millis(initial),
                 max: Duration::from_millis(initial + more),
                 jitter,
-                on: on.into_iter().map(RetryOn::Kind).chain([RetryOn::Case("a-b".into(), Span::default())]).collect(),
+                on: on
+                    .into_iter()
+                    .chain(["error(a-b)", "plugin:limit"])
+                    .filter_map(|text| parse_on(text, Span::default()))
+                    .collect(),
             },
         )
     }
@@ -284,33 +299,39 @@ mod tests {
 
         #[test]
         fn attempts_end(retry in retries(), kind in any::<String>(), more in any::<u32>()) {
-            let failure = Failure::new(kind, "");
+            let failure = Failure::new(FailureKind::from_text(&kind), "");
             prop_assert!(!retry.is_due(retry.attempts.saturating_add(more), &failure));
         }
     }
 
     #[test]
-    fn a_language_s_own_failures_are_panics() {
-        let on = |on: RetryOn| Retry { on: vec![on], ..Retry::default() };
-        let failed = |kind: &str| Failure::new(kind, "");
-        assert!(on(RetryOn::Kind("panic")).is_due(1, &failed("ValueError")));
-        assert!(!on(RetryOn::Kind("trap")).is_due(1, &failed("ValueError")));
-        assert!(on(RetryOn::Kind("trap")).is_due(2, &failed("trap")));
-        assert!(!on(RetryOn::Kind("trap")).is_due(3, &failed("trap")));
-        for kind in FINAL_KINDS {
-            assert!(!Retry::default().is_due(1, &failed(kind)), "{kind}");
+    fn a_failure_of_a_plugins_own_is_a_panic_whatever_it_calls_it() {
+        let on = |text: &str| Retry { on: parse_on(text, Span::default()).into_iter().collect(), ..Retry::default() };
+        let failed = |kind| Failure::new(kind, "");
+        let plugins = |name: &str| failed(FailureKind::Plugin(name.to_owned()));
+        for name in ["ValueError", "limit", "cancelled", "trap"] {
+            assert!(on("panic").is_due(1, &plugins(name)), "{name}");
+            assert!(on(&format!("plugin:{name}")).is_due(1, &plugins(name)), "{name}");
+            assert!(!on(name).is_due(1, &plugins(name)), "{name}");
         }
-        assert!(!Retry::never().is_due(1, &failed("trap")));
+        assert!(!on("plugin:ValueError").is_due(1, &plugins("KeyError")));
+        assert!(!on("panic").is_due(1, &failed(FailureKind::Trap)));
+        assert!(on("trap").is_due(2, &failed(FailureKind::Trap)));
+        assert!(!on("trap").is_due(3, &failed(FailureKind::Trap)));
+        for kind in [FailureKind::Cancelled, FailureKind::Arguments, FailureKind::Storage] {
+            assert!(!Retry::default().is_due(1, &failed(kind.clone())), "{kind}");
+        }
+        assert!(!Retry::never().is_due(1, &failed(FailureKind::Trap)));
     }
 
     #[test]
     fn a_case_is_that_of_the_error() {
         let retry = Retry { on: vec![RetryOn::Case("too_late".into(), Span::default())], ..Retry::default() };
-        let failed = |kind: &str, value| Failure { value: Some(value), ..Failure::new(kind, "") };
-        assert!(retry.is_due(1, &failed("error", Value::string("too-late"))));
-        assert!(retry.is_due(1, &failed("error", Value::entry("too-late", Value::Int(1)))));
-        assert!(!retry.is_due(1, &failed("error", Value::string("too-small"))));
-        assert!(!retry.is_due(1, &failed("trap", Value::string("too-late"))));
-        assert!(!retry.is_due(1, &Failure::new("error", "")));
+        let failed = |kind, value| Failure { value: Some(value), ..Failure::new(kind, "") };
+        assert!(retry.is_due(1, &failed(FailureKind::Error, Value::string("too-late"))));
+        assert!(retry.is_due(1, &failed(FailureKind::Error, Value::entry("too-late", Value::Int(1)))));
+        assert!(!retry.is_due(1, &failed(FailureKind::Error, Value::string("too-small"))));
+        assert!(!retry.is_due(1, &failed(FailureKind::Trap, Value::string("too-late"))));
+        assert!(!retry.is_due(1, &Failure::new(FailureKind::Error, "")));
     }
 }

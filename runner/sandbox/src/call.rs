@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::LOG_MESSAGE;
 use jobcontrol_core::limits::Limits;
@@ -214,7 +215,7 @@ impl Sandbox {
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
         let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
         let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
-        let arguments = |reason: String| Outcome::Failed(Failure::new("arguments", reason));
+        let arguments = |reason: String| Outcome::Failed(Failure::new(FailureKind::Arguments, reason));
         if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
             return Outcome::Failed(over(&limits, Excess::Encoded("the arguments")));
         }
@@ -309,7 +310,7 @@ fn read(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome {
         Ok(Returned::Value(value)) => Outcome::Returned(value),
         Ok(Returned::Error(value)) => {
             let message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_message);
-            Outcome::Failed(Failure { value, ..Failure::new("error", message) })
+            Outcome::Failed(Failure { value, ..Failure::new(FailureKind::Error, message) })
         }
     }
 }
@@ -346,10 +347,10 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
         Some(Signal::Skip(reason)) => return Outcome::Skipped(reason.clone()),
         Some(Signal::Fail(failure)) => (**failure).clone(),
         Some(Signal::Exit(code)) => exited(*code),
-        Some(Signal::Limit(message)) => Failure::new("limit", message),
-        Some(Signal::Timeout(timeout)) => Failure::new("timeout", timeout.text(limits)),
-        Some(Signal::Cancelled) => Failure::new("cancelled", "the build was cancelled"),
-        Some(Signal::Storage(message)) => Failure::new("storage", message),
+        Some(Signal::Limit(message)) => Failure::new(FailureKind::Limit, message),
+        Some(Signal::Timeout(timeout)) => Failure::new(FailureKind::Timeout, timeout.text(limits)),
+        Some(Signal::Cancelled) => Failure::new(FailureKind::Cancelled, "the build was cancelled"),
+        Some(Signal::Storage(message)) => Failure::new(FailureKind::Storage, message),
         None => trapped(error, limits),
     };
     let said = std::mem::take(&mut failure.frames);
@@ -359,7 +360,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
 
 /// The failure of a build that is over a limit.
 fn over(limits: &Limits, excess: Excess<'_>) -> Failure {
-    Failure::new("limit", limits.exceeded(excess))
+    Failure::new(FailureKind::Limit, limits.exceeded(excess))
 }
 
 fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
@@ -376,7 +377,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
         return over(limits, Excess::Handles);
     }
     if let Some(Mismatch(reason)) = error.downcast_ref::<Mismatch>() {
-        return Failure::new("arguments", reason);
+        return Failure::new(FailureKind::Arguments, reason);
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return exited(exit.0);
@@ -384,20 +385,23 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
             let stack = show_bytes(STACK);
-            Failure::new("limit", format!("the guest's stack is above {stack}, which is the same for every job"))
+            Failure::new(
+                FailureKind::Limit,
+                format!("the guest's stack is above {stack}, which is the same for every job"),
+            )
         }
-        Some(trap) => Failure::new("trap", trap_text(*trap)),
+        Some(trap) => Failure::new(FailureKind::Trap, trap_text(*trap)),
         None => match cause.strip_prefix(COUNTED) {
             Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
-            Some(what) => Failure::new("limit", format!("{what}, which is the same for every job")),
-            None => Failure::new("trap", cause),
+            Some(what) => Failure::new(FailureKind::Limit, format!("{what}, which is the same for every job")),
+            None => Failure::new(FailureKind::Trap, cause),
         },
     }
 }
 
 fn exited(code: i32) -> Failure {
     let value = Some(Value::Int(code.into()));
-    Failure { value, ..Failure::new("exit", format!("the plugin ended itself with exit code {code}")) }
+    Failure { value, ..Failure::new(FailureKind::Exit, format!("the plugin ended itself with exit code {code}")) }
 }
 
 fn trap_text(trap: Trap) -> String {
@@ -411,7 +415,8 @@ async fn flush(streams: &[Lines; 2], outcome: Outcome) -> Outcome {
         if let Err(signal) = stream.finish().await
             && !matches!(outcome, Outcome::Failed(_))
         {
-            let kind = if matches!(signal, Signal::Storage(_)) { "storage" } else { "limit" };
+            let storage = matches!(signal, Signal::Storage(_));
+            let kind = if storage { FailureKind::Storage } else { FailureKind::Limit };
             return Outcome::Failed(Failure::new(kind, signal.to_string()));
         }
     }

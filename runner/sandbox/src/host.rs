@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
-use jobcontrol_core::build::cut_bytes;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
@@ -74,7 +75,11 @@ fn frames_size(frames: &[Frame]) -> usize {
 fn failure_size(failure: &Failure) -> usize {
     let causes = failure.causes.iter();
     let causes = causes.map(|cause| ENTRY + cause.kind.len() + cause.message.len() + frames_size(&cause.frames));
-    failure.kind.len() + failure.message.len() + frames_size(&failure.frames) + causes.sum::<usize>()
+    let kind = match &failure.kind {
+        FailureKind::Plugin(name) => name.len(),
+        _ => ENTRY,
+    };
+    kind + failure.message.len() + frames_size(&failure.frames) + causes.sum::<usize>()
 }
 
 /// What a build may still say, and where it goes; shared with its streams.

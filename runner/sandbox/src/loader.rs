@@ -12,7 +12,7 @@ use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
 
-use jobcontrol_core::build::cut_bytes;
+use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::plugin::PluginKind;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use cpp_demangle::DemangleOptions;
-use jobcontrol_core::build::Frame;
+use jobcontrol_core::failure::Frame;
 use wasmtime::FrameInfo;
 use wasmtime::WasmBacktrace;
 

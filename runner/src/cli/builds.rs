@@ -20,15 +20,15 @@ use super::error;
 use super::error::CliError;
 use super::flag;
 use super::render::Out;
-use super::render::json::BriefJson;
-use super::render::json::BuildJson;
-use super::render::json::Details;
 use super::render::text;
 use super::rerun;
 use super::run::no_job;
 use crate::app::App;
-use crate::execute::catalog::Catalog;
+use crate::catalog::load::Catalog;
 use crate::execute::hooks::Which;
+use crate::show::json::BriefJson;
+use crate::show::json::BuildJson;
+use crate::show::json::Details;
 
 /// Which builds to list; filters combine.
 #[derive(Args, Debug)]

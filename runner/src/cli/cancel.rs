@@ -2,6 +2,7 @@
 
 use clap::Args;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::failure::FailureKind;
 use serde::Serialize;
 
 use super::error;
@@ -91,7 +92,7 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
 }
 
 fn is_cancelled(build: &jobcontrol_core::build::Build) -> bool {
-    build.exception.as_ref().is_some_and(|failure| failure.kind == "cancelled")
+    build.exception.as_ref().is_some_and(|failure| failure.kind == FailureKind::Cancelled)
 }
 
 /// Who asks, as the log tells it.

@@ -11,10 +11,10 @@ use super::error::CliError;
 use super::jobs::empty_folder;
 use super::render::Out;
 use super::render::diagnostic;
-use super::render::json::CheckJson;
 use super::render::sarif;
 use crate::app::App;
-use crate::execute::catalog::Catalog;
+use crate::catalog::load::Catalog;
+use crate::show::json::CheckJson;
 
 pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;

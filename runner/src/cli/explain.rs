@@ -10,8 +10,8 @@ use super::error;
 use super::error::CliError;
 use super::render::BOLD;
 use super::render::Out;
-use super::render::json::CodeJson;
 use super::render::styled;
+use crate::show::json::CodeJson;
 
 pub(super) fn explain(out: &Out, code: Option<&str>) -> Result<u8, CliError> {
     match code {

@@ -11,7 +11,7 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_duration;
-use jobcontrol_core::plan::JobStatus;
+use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use serde::Serialize;
@@ -23,12 +23,12 @@ use super::render::BOLD;
 use super::render::Out;
 use super::render::escape::clean;
 use super::render::escape::one_line;
-use super::render::json::BriefJson;
 use super::render::styled;
 use super::render::text;
 use super::run::no_job;
 use crate::app::App;
-use crate::execute::catalog::Catalog;
+use crate::catalog::load::Catalog;
+use crate::show::json::BriefJson;
 
 pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
     (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {

@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::error;
 use super::error::CliError;
 use super::render::Out;
-use super::render::json::RecordJson;
 use super::render::text;
 use crate::app::App;
+use crate::show::json::RecordJson;
 
 /// How often the store is looked at while following.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);

@@ -23,8 +23,8 @@ use super::render::Out;
 use super::render::escape::clean;
 use super::render::styled;
 use crate::app::App;
-use crate::execute::at_hand::at_hand;
-use crate::execute::at_hand::name_of;
+use crate::catalog::at_hand::at_hand;
+use crate::catalog::at_hand::name_of;
 
 #[derive(Serialize)]
 struct PluginJson<'a> {

@@ -6,18 +6,18 @@ use std::collections::BTreeSet;
 use clap::Args;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::config;
 use jobcontrol_core::plan;
 use jobcontrol_core::plan::Ask;
-use jobcontrol_core::plan::Asked;
 use jobcontrol_core::plan::Became;
-use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Asked;
+use jobcontrol_core::request::Request;
+use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
-use jobcontrol_core::stored;
 use jobcontrol_core::types::same_name;
 
 use super::error::CliError;
@@ -29,12 +29,12 @@ use super::run::overrides_of;
 use super::run::sound;
 use super::run::without_broken;
 use crate::app::App;
-use crate::execute::catalog::Catalog;
-use crate::execute::catalog::Today;
-use crate::execute::catalog::today;
+use crate::catalog::load::Catalog;
+use crate::catalog::today::Today;
+use crate::catalog::today::today;
 use crate::execute::pins::usable;
 use crate::execute::repeat::repeat;
-use crate::record::owner::is_alive;
+use crate::record::sqlite::owner::is_alive;
 
 /// What to do again, and how.
 #[derive(Args, Debug)]
@@ -96,7 +96,7 @@ fn same(app: &App, out: &Out, storage: &dyn Storage, build: &Build, args: &[Stri
     if let Today::Unknown(reason) = &now {
         out.warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
     }
-    let mut overrides = stored::arguments(build.config.get("overrides"));
+    let mut overrides = config::arguments(build.config.get("overrides"));
     for (key, arg) in overrides_of(&catalog.graph.jobs[&job], args)? {
         overrides.retain(|(other, _)| !same_name(&other.name, &key.name));
         overrides.push((key, arg));
@@ -162,7 +162,7 @@ fn from_failed(app: &App, storage: &dyn Storage, build: &Build) -> Result<Ready,
         let used = |need: &String| so_far.used(id, need).or_else(|| asked.pins.get(need).copied());
         let pins = settled.filter_map(|need| Some((need.clone(), used(need)?))).collect();
         let before = so_far.builds.get(id);
-        let overrides = before.map(|build| stored::arguments(build.config.get("overrides"))).unwrap_or_default();
+        let overrides = before.map(|build| config::arguments(build.config.get("overrides"))).unwrap_or_default();
         let rerun_of = before.map(|build| build.id);
         (id.clone(), Request { overrides, pins, rerun_of, run: asked.clone() })
     };

@@ -14,14 +14,15 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::plan;
 use jobcontrol_core::plan::Ask;
-use jobcontrol_core::plan::Asked;
-use jobcontrol_core::plan::JobStatus;
 use jobcontrol_core::plan::Plan;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Asked;
+use jobcontrol_core::request::Request;
+use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
@@ -33,18 +34,18 @@ use super::error::CliError;
 use super::render;
 use super::render::BOLD;
 use super::render::Out;
-use super::render::json::BuildJson;
 use super::render::live::Live;
 use super::render::styled;
 use super::render::text;
 use crate::app::App;
 use crate::app::Run;
 use crate::app::override_of;
-use crate::execute::catalog::Catalog;
+use crate::catalog::load::Catalog;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::executor::ExecuteError;
 use crate::execute::pins::fit;
 use crate::execute::pins::usable;
+use crate::show::json::BuildJson;
 
 /// What to build.
 #[derive(Args, Debug)]
@@ -341,7 +342,7 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
         JobEnd::Built(_, outcome) => match &**outcome {
-            Outcome::Failed(failure) if failure.kind == "storage" => error::STORAGE,
+            Outcome::Failed(failure) if failure.kind == FailureKind::Storage => error::STORAGE,
             Outcome::Failed(_) => error::FAILED,
             _ => error::DONE,
         },

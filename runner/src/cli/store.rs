@@ -14,15 +14,15 @@ use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
-use crate::execute::catalog::pinned_plugins;
+use crate::catalog::today::pinned_plugins;
 use crate::execute::rescuer::alive;
-use crate::record::StoreUrl;
+use crate::record::backend::restore;
 use crate::record::pruner;
 use crate::record::pruner::Delete;
 use crate::record::pruner::Pruned;
-use crate::record::restore;
 use crate::record::sqlite::VERSION;
 use crate::record::sqlite::version;
+use crate::record::url::StoreUrl;
 
 /// What to do with the store.
 #[derive(Subcommand, Debug)]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::show_duration;
@@ -190,7 +191,7 @@ impl<'a> Running<'a> {
         };
         let (outcome, ()) = tokio::join!(called, self.sink.beat(&over));
         match outcome {
-            Outcome::Failed(failure) if failure.kind == "cancelled" && self.cancel.is_set() => {
+            Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
                 Outcome::Failed(Failure { message: cancelled(&self.by()).message, ..failure })
             }
             outcome => outcome,
@@ -280,7 +281,7 @@ impl<'a> Running<'a> {
             biased;
             () = cancel.wait() => {}
             () = time_is_up => {
-                return Some(Outcome::Failed(Failure::new("timeout", self.prepared.limits().exceeded(Excess::Build))));
+                return Some(Outcome::Failed(Failure::new(FailureKind::Timeout, self.prepared.limits().exceeded(Excess::Build))));
             }
             () = async {
                 tokio::time::sleep(delay).await;
@@ -312,7 +313,7 @@ impl<'a> Running<'a> {
             Outcome::Skipped(reason) => {
                 Some(NewRecord::new(packed.time, Level::Info, "jobcontrol", format!("skipped: {reason}")))
             }
-            Outcome::Failed(failure) if failure.kind == "cancelled" && self.cancel.is_set() => {
+            Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
                 Some(cancelled_record(&**self.executor.recorder.storage(), &self.by()))
             }
             _ => None,
@@ -358,7 +359,7 @@ fn overlong(packed: &FinishBuild, outcome: &Outcome, limits: &Limits) -> Option<
     };
     let size = packed.retval.as_ref().map_or(0, Vec::len) as u64;
     if size > limits.retval {
-        return Some(Failure::new("limit", limits.exceeded(Excess::Encoded("the return value"))));
+        return Some(Failure::new(FailureKind::Limit, limits.exceeded(Excess::Encoded("the return value"))));
     }
     packed.exception.as_deref().map(jobcontrol_core::storage::unpack_failure)
 }

@@ -12,9 +12,10 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
@@ -26,8 +27,8 @@ use jobcontrol_core::storage::pack_record;
 use jobcontrol_sandbox::Cancel;
 use tokio::sync::watch;
 
-use crate::record::StoreUrl;
-use crate::record::owner::is_alive;
+use crate::record::sqlite::owner::is_alive;
+use crate::record::url::StoreUrl;
 
 /// How often an owner looks for requests while it runs builds: half of this is what a cancel waits on average, and 20
 /// looks a second at an empty index cost nothing that can be measured.
@@ -38,7 +39,7 @@ const WAIT_EVERY: Duration = Duration::from_millis(10);
 
 /// The failure of a build that was cancelled.
 pub(super) fn cancelled(by: &str) -> Failure {
-    Failure::new("cancelled", format!("the build was cancelled by {by}"))
+    Failure::new(FailureKind::Cancelled, format!("the build was cancelled by {by}"))
 }
 
 /// The record that says so.

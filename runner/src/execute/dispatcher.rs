@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::plan::Plan;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Request;
 use jobcontrol_sandbox::Cancel;
 use tokio::task::JoinSet;
 
-use crate::execute::catalog::Catalog;
+use crate::catalog::load::Catalog;
 use crate::execute::executor::ExecuteError;
 use crate::execute::executor::Executor;
 use crate::execute::slots::Slot;

@@ -19,7 +19,7 @@ use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::plan::Request;
+use jobcontrol_core::request::Request;
 use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::StorageError;

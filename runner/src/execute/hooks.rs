@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobcontrol_core::build::Build;
+use jobcontrol_core::config::job_of_config;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::FunctionRef;
@@ -13,7 +14,6 @@ use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
-use jobcontrol_core::stored::job_of_config;
 use jobcontrol_core::types::convert;
 use jobcontrol_core::types::from_text;
 use jobcontrol_core::value::Value;
@@ -24,8 +24,8 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 
-use crate::execute::catalog::Today;
-use crate::execute::catalog::Workspace;
+use crate::catalog::today::Today;
+use crate::catalog::workspace::Workspace;
 use crate::execute::repeat::stored;
 use crate::execute::repeat::stored_plugin;
 

@@ -8,21 +8,21 @@ use std::sync::Arc;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
-use jobcontrol_core::job::FilesGrant;
+use jobcontrol_core::config::job_of_config;
+use jobcontrol_core::grants::FilesGrant;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::storage::Storage;
-use jobcontrol_core::stored::job_of_config;
 use jobcontrol_sandbox::Granted;
 
-use crate::execute::catalog::Catalog;
-use crate::execute::catalog::Today;
-use crate::execute::catalog::Workspace;
-use crate::execute::catalog::grant;
-use crate::execute::plugins::Kept;
-use crate::execute::plugins::kept_plugin;
+use crate::catalog::grants::grant;
+use crate::catalog::load::Catalog;
+use crate::catalog::plugins::kept_plugin;
+use crate::catalog::today::Today;
+use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::Workspace;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
 /// job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use jobcontrol_core::build::Failure;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
@@ -12,9 +13,9 @@ use jobcontrol_core::storage::pack_finish;
 
 use crate::execute::takeover::Interrupted;
 use crate::execute::takeover::unless_faster;
-use crate::record::StoreUrl;
-use crate::record::owner::bury;
-use crate::record::owner::is_alive;
+use crate::record::sqlite::owner::bury;
+use crate::record::sqlite::owner::is_alive;
+use crate::record::url::StoreUrl;
 
 /// The running builds whose owners are alive.
 ///
@@ -67,7 +68,7 @@ pub fn rescue(storage: &dyn Storage, url: &StoreUrl, wanted: &[String]) -> Resul
 }
 
 pub(super) fn interrupted() -> Failure {
-    Failure::new("interrupted", "the process that ran the build is gone")
+    Failure::new(FailureKind::Interrupted, "the process that ran the build is gone")
 }
 
 /// The end of an interrupted build.

@@ -210,8 +210,8 @@ mod tests {
     use jobcontrol_core::value::Value;
 
     use super::*;
-    use crate::record::StoreUrl;
-    use crate::record::from_url;
+    use crate::record::backend::from_url;
+    use crate::record::url::StoreUrl;
 
     /// Progress whose beat waits for room when the call ends is written all the same.
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
-use jobcontrol_core::plan::same_build;
+use jobcontrol_core::request::same_build;
 use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;

@@ -1,111 +1,13 @@
 //! Events to rows.
 //!
 //! - `recorder`: what a build does, handed to the store without holding up other builds
-//! - `sqlite`: the store in one SQLite file, with `schema` and `rows`; the only place that speaks SQL
+//! - `backend`: which store a URL names, and opening it
+//! - `sqlite`: the store in one SQLite file, with the locks of its owners; the only place that speaks SQL
 //! - `pruner`: what is older than the operator wants it
 //! - `url`: where builds are kept, and the one real name of a store's file
-//! - `owner`: which processes that run builds are alive
 
-pub mod owner;
+pub mod backend;
 pub mod pruner;
 pub mod recorder;
 pub mod sqlite;
-mod url;
-
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use jobcontrol_core::clock::Clock;
-use jobcontrol_core::memory::MemoryStorage;
-use jobcontrol_core::storage::Result;
-use jobcontrol_core::storage::Storage;
-use jobcontrol_core::storage::StorageError;
-
-use sqlite::SqliteStorage;
-use sqlite::Warn;
-pub use url::StoreFile;
-pub use url::StoreUrl;
-
-/// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory otherwise.
-///
-/// # Errors
-///
-/// A file that cannot be opened, is no store, or is one of a newer version.
-pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn) -> Result<Arc<dyn Storage>> {
-    match url {
-        StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
-        StoreUrl::Sqlite(file) if create || file.path.exists() => {
-            sound_name(file)?;
-            may_open(url, file, create, &warn)?;
-            let (path, teller) = (&file.path, Arc::clone(&warn));
-            let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
-            match opened.and_then(|storage| storage.install().map(|()| storage)) {
-                Err(error) if !create => {
-                    Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &teller)?.ok_or(error)?))
-                }
-                opened => Ok(Arc::new(opened?)),
-            }
-        }
-        StoreUrl::Sqlite(file) if file.shown.is_symlink() => {
-            Err(StorageError::Backend(format!("the store `{}` is a link to nowhere", file.shown.display())))
-        }
-        StoreUrl::Sqlite(_) => Ok(Arc::new(MemoryStorage::new(clock))),
-    }
-}
-
-/// A folder in the place of the file would be told as one that is missing. A second hard link would have a log and
-/// owners of its own, which spoils the store.
-fn sound_name(file: &StoreFile) -> Result<()> {
-    let path = file.shown.display();
-    match file.path.metadata() {
-        Ok(metadata) if metadata.is_dir() => Err(StorageError::Backend(format!(
-            "the store `{path}` is a folder: name a file, `sqlite:{path}/jobcontrol.db`"
-        ))),
-        Ok(metadata) if metadata.nlink() > 1 => Err(StorageError::Backend(format!(
-            "the store `{path}` has {} names (hard links), and what is written under one of them could spoil it for the \
-             others: keep one of them, or make the other a symbolic link",
-            metadata.nlink()
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(url: &StoreUrl, file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
-    let path = &file.shown;
-    let version = if path.is_file() { sqlite::version(path, warn)? } else { 0 };
-    if version == 0 || version == sqlite::VERSION {
-        return Ok(());
-    }
-    let is = format!("the store `{}` is of version {version}, this program's is {}", path.display(), sqlite::VERSION);
-    if !create {
-        let help = "`jobcontrol store migrate` brings it there, with a backup first; so does the next `run`";
-        return Err(StorageError::Backend(format!("{is}: {help}")));
-    }
-    match owner::living(url).first() {
-        Some(name) => {
-            let why = format!("process {name} is running builds in it; wait until that has ended");
-            Err(StorageError::Backend(format!("{is}, and {why}")))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Puts a copy of `file` in the place of a store; answers where the one that was there is kept.
-///
-/// # Errors
-///
-/// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
-pub fn restore(url: &StoreUrl, file: &Path, warn: &Warn) -> Result<Option<PathBuf>> {
-    let StoreUrl::Sqlite(store) = url else {
-        return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
-    };
-    if let Some(name) = owner::living(url).first() {
-        let message =
-            format!("the store `{}` is in use by process {name}; nothing was replaced", store.shown.display());
-        return Err(StorageError::Refused(message));
-    }
-    Ok(sqlite::restore(&store.path, file, warn)?.map(|kept| store.show(&kept)))
-}
+pub mod url;

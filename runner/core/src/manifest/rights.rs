@@ -1,9 +1,9 @@
 //! What a job may use and touch: its limits and its grants.
 
 use crate::diagnostic::Code;
-use crate::job::EnvGrant;
-use crate::job::FilesGrant;
-use crate::job::Grants;
+use crate::grants::EnvGrant;
+use crate::grants::FilesGrant;
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::limits::Unit;
 use crate::limits::show_bytes;

@@ -199,7 +199,7 @@ fn on(span: Span, fields: &mut Fields<'_>) -> Vec<RetryOn> {
                 let message = format!("`{}` is no kind of failure to retry on", key.name);
                 let help = match nearest(&key.name, RetryOn::KINDS.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the kinds are {}, and `error(CASE)`", RetryOn::KINDS.join(", ")),
+                    None => format!("the kinds are {}, `error(CASE)` and `plugin:KIND`", RetryOn::KINDS.join(", ")),
                 };
                 fields.report(Code::InvalidRetry, key.span, message, Some(help));
             }

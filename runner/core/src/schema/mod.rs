@@ -127,7 +127,7 @@ fn described(description: &str, mut schema: Value) -> Value {
 }
 
 fn retry() -> Value {
-    let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^error\\(.+\\)$" }] });
+    let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^(error\\(.+\\)|plugin:.+)$" }] });
     let attempts = or_variable(&json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS }));
     let key = |name: &str, description: &str, schema: Value| (name.to_owned(), described(description, schema));
     let properties = [

@@ -17,13 +17,13 @@ use std::sync::mpsc;
 
 use crate::build::Attempt;
 use crate::build::Build;
-use crate::build::Failure;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
-use crate::plan::JobHistory;
+use crate::failure::Failure;
 use crate::progress;
 use crate::progress::Progress;
+use crate::status::JobHistory;
 use crate::value;
 use crate::value::PackError;
 use crate::value::Value;

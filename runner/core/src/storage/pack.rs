@@ -10,11 +10,12 @@ use serde::de::IgnoredAny;
 use serde::de::MapAccess;
 use serde::de::Visitor;
 
-use crate::build::Failure;
-use crate::build::Frame;
-use crate::build::cut_failure;
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
+use crate::failure::Failure;
+use crate::failure::FailureKind;
+use crate::failure::Frame;
+use crate::failure::cut_failure;
 use crate::value;
 use crate::value::Value;
 
@@ -32,7 +33,7 @@ pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finis
         Err(error) => {
             success = false;
             let message = format!("the return value could not be packed: {error}");
-            exception.get_or_insert_with(|| Failure::new("retval", message));
+            exception.get_or_insert_with(|| Failure::new(FailureKind::Limit, message));
             None
         }
     };
@@ -58,7 +59,7 @@ pub(super) fn pack_failure(failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
     let (failure, frames) = packable(failure);
     let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
         let placeholder =
-            Failure::new(&failure.kind, format!("{} (the rest could not be packed: {error})", failure.message));
+            Failure::new(failure.kind.clone(), format!("{} (the rest could not be packed: {error})", failure.message));
         rmp_serde::to_vec_named(&placeholder)
     });
     (packed.unwrap_or_default(), frames)
@@ -93,13 +94,13 @@ pub fn unpack_brief_failure(bytes: &[u8]) -> Failure {
 }
 
 fn unreadable(error: &dyn Display) -> Failure {
-    Failure::new("unknown", format!("the stored failure could not be read: {error}"))
+    Failure::new(FailureKind::Storage, format!("the stored failure could not be read: {error}"))
 }
 
 /// What a failure begins with.
 #[derive(Default)]
 struct Head {
-    kind: Option<String>,
+    kind: Option<FailureKind>,
     message: Option<String>,
 }
 
@@ -175,13 +176,14 @@ mod tests {
 
     #[test]
     fn the_start_of_a_failure_is_read_whatever_follows_it() {
-        let failure = Failure { value: Some(Value::List(vec![Value::Int(1); 9])), ..Failure::new("error", "no") };
+        let failure =
+            Failure { value: Some(Value::List(vec![Value::Int(1); 9])), ..Failure::new(FailureKind::Error, "no") };
         let (packed, _) = pack_failure(failure);
-        let head = Failure::new("error", "no");
+        let head = Failure::new(FailureKind::Error, "no");
         assert_eq!(unpack_brief_failure(&packed), head);
         assert_eq!(unpack_brief_failure(&packed[..packed.len() - 8]), head);
         let unknown = unpack_brief_failure(&packed[..8]);
-        assert_eq!(unknown.kind, "unknown");
+        assert_eq!(unknown.kind, FailureKind::Storage);
         assert!(unknown.message.starts_with("the stored failure could not be read: "), "{unknown:?}");
         let nothing = rmp_serde::to_vec_named(&Value::entry("value", Value::Null)).unwrap();
         assert!(unpack_brief_failure(&nothing).message.ends_with("kind or message is missing"));

@@ -1,6 +1,6 @@
 //! `jobcontrol:plugin/build`: the running build, and the two ways in which a plugin ends it early.
 
-use jobcontrol_core::build::cut_bytes;
+use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::limits;
 
 use crate::bindings::jobcontrol::plugin;

@@ -1,12 +1,13 @@
 //! `jobcontrol:plugin/log`: log records of the running build.
 
-use jobcontrol_core::build::Cause;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
-use jobcontrol_core::build::cut_bytes;
-use jobcontrol_core::build::cut_failure;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Cause;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::cut_bytes;
+use jobcontrol_core::failure::cut_failure;
 use jobcontrol_core::limits;
 
 use crate::bindings::jobcontrol::plugin::log;
@@ -44,7 +45,7 @@ pub(super) fn failure(failure: types::Failure) -> Failure {
         frames: frames(cause.frames),
     });
     let mut failure = Failure {
-        kind: text(failure.kind),
+        kind: FailureKind::Plugin(text(failure.kind)),
         message: text(failure.message),
         value: None,
         causes: causes.collect(),

@@ -1,6 +1,6 @@
 //! `jobcontrol:plugin/progress`: how far the running build is.
 
-use jobcontrol_core::build::cut;
+use jobcontrol_core::failure::cut;
 use jobcontrol_core::progress;
 
 use crate::bindings::jobcontrol::plugin;

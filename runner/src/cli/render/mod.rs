@@ -3,7 +3,6 @@
 //! - here: where text goes, and in which colours
 //! - `escape`: control and bidirectional characters
 //! - `diagnostic`: mistakes in a person's files, with their lines
-//! - `json`: the shapes of `--format json`
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
 //! - `live`: a run while it goes on
@@ -12,7 +11,6 @@
 mod bars;
 pub(crate) mod diagnostic;
 pub(crate) mod escape;
-pub(crate) mod json;
 pub(crate) mod live;
 pub(crate) mod sarif;
 pub(crate) mod text;

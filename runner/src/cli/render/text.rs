@@ -7,14 +7,14 @@ use comfy_table::presets::NOTHING;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::plan::JobStatus;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::Frame;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
+use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::Yaml;
@@ -160,7 +160,7 @@ pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> String {
         let _ = writeln!(text, "\n{}\n", styled(DIM, "which led to:"));
     }
     text.push_str(&calls(frames));
-    let _ = writeln!(text, "{}: {}", styled(RED, one_line(&failure.kind)), clean(&failure.message));
+    let _ = writeln!(text, "{}: {}", styled(RED, one_line(&failure.kind.to_string())), clean(&failure.message));
     if let Some(value @ (Value::Map(_) | Value::List(_))) = &failure.value {
         for line in clean(&yaml(value)).lines() {
             let _ = writeln!(text, "  {line}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::plan::JobHistory;
+use jobcontrol_core::status::JobHistory;
 use rusqlite::CachedStatement;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;

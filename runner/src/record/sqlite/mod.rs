@@ -2,6 +2,7 @@
 //! waits together.
 
 mod histories;
+pub mod owner;
 #[cfg(test)]
 mod plans;
 mod restore;
@@ -21,8 +22,8 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
-use jobcontrol_core::plan::JobHistory;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;

@@ -2,9 +2,9 @@
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::Failure;
 use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::failure::Failure;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;

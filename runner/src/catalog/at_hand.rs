@@ -9,7 +9,7 @@ use jobcontrol_sandbox::missing_imports;
 use jobcontrol_sandbox::read_plugin;
 use walkdir::WalkDir;
 
-use super::catalog::Workspace;
+use crate::catalog::workspace::Workspace;
 
 /// A plugin that a manifest can name.
 #[derive(Debug)]

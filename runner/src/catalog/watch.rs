@@ -30,12 +30,12 @@ use notify::RecursiveMode;
 use notify::Watcher as _;
 use notify::event::ModifyKind;
 
-use crate::execute::catalog::Catalog;
-use crate::execute::catalog::Reading;
-use crate::execute::catalog::Workspace;
-use crate::execute::survey::Survey;
-use crate::execute::survey::is_plugin;
-use crate::execute::survey::matters;
+use crate::catalog::load::Catalog;
+use crate::catalog::load::Reading;
+use crate::catalog::survey::Survey;
+use crate::catalog::survey::is_plugin;
+use crate::catalog::survey::matters;
+use crate::catalog::workspace::Workspace;
 
 /// A change is over when nothing happens for so long: editors and version control write a burst without a pause.
 const QUIET: Duration = Duration::from_millis(50);

@@ -3,13 +3,14 @@
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::Failure;
-use jobcontrol_core::build::Frame;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Example;
 use jobcontrol_core::diagnostic::Label;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Json;
@@ -110,7 +111,7 @@ impl<'a> BriefJson<'a> {
 /// What a failure is in a list.
 #[derive(Serialize)]
 struct HeadJson<'a> {
-    kind: &'a str,
+    kind: &'a FailureKind,
     message: &'a str,
 }
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
-use crate::execute::catalog::Workspace;
-use crate::execute::catalog::walk;
+use crate::catalog::folder::walk;
+use crate::catalog::workspace::Workspace;
 
 /// What changes when a file is written, replaced, or given other rights.
 #[derive(Clone, Debug, PartialEq, Eq)]

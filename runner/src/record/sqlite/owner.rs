@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::record::StoreUrl;
+use crate::record::url::StoreUrl;
 
 /// How often the folder may vanish before a new owner takes that for more than bad luck.
 const TRIES: u32 = 1_000;

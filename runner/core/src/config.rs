@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::grants::EnvGrant;
+use crate::grants::FilesGrant;
+use crate::grants::Grants;
 use crate::job::Arg;
 use crate::job::ArgNode;
-use crate::job::EnvGrant;
-use crate::job::FilesGrant;
 use crate::job::FunctionRef;
-use crate::job::Grants;
 use crate::job::Hook;
 use crate::job::Hooks;
 use crate::job::Job;

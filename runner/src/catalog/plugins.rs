@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,41 +19,16 @@ use jobcontrol_sandbox::missing_imports;
 use jobcontrol_sandbox::read_plugin;
 use jobcontrol_sandbox::read_plugin_bytes;
 
-use crate::execute::catalog::Workspace;
-
-/// The bytes of a plugin by its digest, or why they cannot be read.
-type Bytes = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync;
-
-/// Plugins that are kept elsewhere than in the folder, by digest.
-#[derive(Clone)]
-pub struct Kept(Arc<Bytes>);
-
-impl Kept {
-    /// What `bytes` answers to a digest.
-    pub fn new(bytes: impl Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(bytes))
-    }
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self::new(|_| Ok(None))
-    }
-}
-
-impl fmt::Debug for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kept")
-    }
-}
+use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::Workspace;
 
 /// The kept plugin of a digest; `shown` is what its file was called.
 ///
 /// # Errors
 ///
 /// The store cannot be read, or has other bytes than it says.
-pub(super) fn kept_plugin(kept: &Kept, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
-    let Some(bytes) = (kept.0)(digest)? else {
+pub(crate) fn kept_plugin(kept: &Kept, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
+    let Some(bytes) = kept.bytes(digest)? else {
         return Ok(None);
     };
     let mut shown = shown.to_owned();

@@ -1,0 +1,275 @@
+//! What made a build fail, and the traceback.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+
+use crate::value::Value;
+
+/// What sort of failure it is. Retries, exit codes and cancels look at the runner's own kinds, which no plugin can
+/// claim: whatever a plugin calls its failure is a [`FailureKind::Plugin`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// The function returned an error of its own.
+    #[default]
+    Error,
+    /// The guest trapped.
+    Trap,
+    /// The build used more than one of its limits allows.
+    Limit,
+    /// An attempt or a build took longer than it may.
+    Timeout,
+    /// Somebody cancelled the build.
+    Cancelled,
+    /// The process that ran the build died.
+    Interrupted,
+    /// The plugin ended itself with an exit code.
+    Exit,
+    /// The function could not be called with its arguments.
+    Arguments,
+    /// The store could not write what the build said.
+    Storage,
+    /// What the plugin, or its language, calls the failure, such as `panic` or `ValueError`.
+    Plugin(String),
+}
+
+/// What marks the name of a plugin's own kind where it could be taken for one of the runner's.
+const PLUGIN: &str = "plugin:";
+
+impl FailureKind {
+    /// The runner's own kinds.
+    const OWN: [(&'static str, Self); 9] = [
+        ("error", Self::Error),
+        ("trap", Self::Trap),
+        ("limit", Self::Limit),
+        ("timeout", Self::Timeout),
+        ("cancelled", Self::Cancelled),
+        ("interrupted", Self::Interrupted),
+        ("exit", Self::Exit),
+        ("arguments", Self::Arguments),
+        ("storage", Self::Storage),
+    ];
+
+    /// Reads the text of a stored failure, as [`FailureKind`] displays it. Any text is a kind.
+    pub fn from_text(text: &str) -> Self {
+        match Self::own(text) {
+            Some(kind) => kind,
+            None => Self::Plugin(text.strip_prefix(PLUGIN).unwrap_or(text).to_owned()),
+        }
+    }
+
+    /// The runner's own kind of that name.
+    pub fn own(name: &str) -> Option<Self> {
+        Self::OWN.into_iter().find(|(own, _)| *own == name).map(|(_, kind)| kind)
+    }
+}
+
+impl fmt::Display for FailureKind {
+    /// The name that is stored and shown: a plugin's own kind as the plugin wrote it, or `plugin:limit` where that is
+    /// the name of one of the runner's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(name) if name.starts_with(PLUGIN) || Self::own(name).is_some() => {
+                write!(f, "{PLUGIN}{name}")
+            }
+            Self::Plugin(name) => f.write_str(name),
+            own => f.write_str(Self::OWN.iter().find(|(_, kind)| kind == own).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+impl Serialize for FailureKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FailureKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from_text(&String::deserialize(deserializer)?))
+    }
+}
+
+/// What made a build fail.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The sort of failure.
+    pub kind: FailureKind,
+    /// In words.
+    pub message: String,
+    /// The function's own error value, if it returned one.
+    pub value: Option<Value>,
+    /// What led to it, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// The calls that led to it, outermost first. Stored apart.
+    #[serde(skip)]
+    pub frames: Vec<Frame>,
+}
+
+impl Failure {
+    /// A failure without value or frames.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), ..Self::default() }
+    }
+}
+
+/// One link of a chain of failures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// What its plugin calls it.
+    pub kind: String,
+    /// In words.
+    pub message: String,
+    /// The calls that led to it, outermost first.
+    #[serde(default)]
+    pub frames: Vec<Frame>,
+}
+
+/// One call in a traceback.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The source file; empty when unknown.
+    pub file: String,
+    /// 1-based; 0 when unknown.
+    pub line: u32,
+    /// The function; empty when unknown.
+    pub function: String,
+    /// Lines of code around `line`.
+    pub context: Vec<String>,
+    /// Number of the first line in `context`.
+    pub context_start: u32,
+    /// Local variables as text.
+    pub locals: Vec<(String, String)>,
+}
+
+/// A local variable is cut at this many characters.
+pub const MAX_LOCAL: usize = 10_000;
+
+/// All of a traceback together, in bytes of text.
+pub const MAX_TRACEBACK: usize = 1 << 20;
+
+/// What a frame, a line or a local takes beside its text, so that many empty ones are not free.
+const ENTRY: usize = 32;
+
+/// A chain of causes is cut at this many; nobody reads a longer one.
+const MAX_CAUSES: usize = 100;
+
+/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within [`MAX_TRACEBACK`]
+/// together with those of its causes.
+pub fn cut_failure(failure: &mut Failure) {
+    let mut left = MAX_TRACEBACK;
+    cut_frames(&mut failure.frames, &mut left);
+    failure.causes.truncate(MAX_CAUSES);
+    failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames, &mut left));
+}
+
+/// Cuts frames to what is `left` in bytes of text, and takes it off.
+fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
+    let mut kept = 0;
+    // The innermost calls tell most, so they are kept first.
+    for frame in frames.iter_mut().rev() {
+        cut(&mut frame.file, MAX_LOCAL);
+        cut(&mut frame.function, MAX_LOCAL);
+        frame.context.truncate(15);
+        frame.context.iter_mut().for_each(|line| cut(line, MAX_LOCAL));
+        frame.locals.iter_mut().for_each(|(name, text)| {
+            cut(name, 1_000);
+            cut(text, MAX_LOCAL);
+        });
+        let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
+        let fixed = ENTRY + frame.file.len() + frame.function.len() + context;
+        if fixed > *left {
+            break;
+        }
+        *left -= fixed;
+        let fitting = frame.locals.iter().take_while(|(name, text)| {
+            let size = ENTRY + name.len() + text.len();
+            let fits = size <= *left;
+            *left = left.saturating_sub(size);
+            fits
+        });
+        let fitting = fitting.count();
+        frame.locals.truncate(fitting);
+        kept += 1;
+    }
+    frames.drain(..frames.len() - kept);
+}
+
+/// Cuts a text to at most `max` characters, and says so at its end.
+pub fn cut(text: &mut String, max: usize) {
+    if let Some((at, _)) = text.char_indices().nth(max) {
+        text.truncate(at);
+        text.push_str(".. (cut)");
+    }
+}
+
+/// Cuts a text to at most `max` bytes, between two characters, and says so at its end.
+pub fn cut_bytes(text: &mut String, max: usize) {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push_str(".. (cut)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_plugin_cannot_claim_a_kind_of_the_runners() {
+        for (name, own) in FailureKind::OWN {
+            let claimed = FailureKind::Plugin(name.to_owned());
+            assert_eq!(claimed.to_string(), format!("plugin:{name}"));
+            assert_eq!((FailureKind::from_text(name), own.to_string()), (own, name.to_owned()));
+        }
+        assert_eq!(FailureKind::Plugin("panic".to_owned()).to_string(), "panic");
+    }
+
+    proptest! {
+        #[test]
+        fn a_kind_is_read_as_it_was_written(
+            name in prop_oneof![any::<String>(), "(plugin:){0,3}(limit|storage|error|x)?"],
+        ) {
+            let kind = FailureKind::Plugin(name);
+            prop_assert_eq!(FailureKind::from_text(&kind.to_string()), kind);
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        let mut text = "aüb".to_owned();
+        cut_bytes(&mut text, 4);
+        assert_eq!(text, "aüb");
+        cut_bytes(&mut text, 2);
+        assert_eq!(text, "a.. (cut)");
+    }
+
+    #[test]
+    fn a_traceback_is_cut_from_the_outside() {
+        let frame = |size| Frame { locals: vec![("x".into(), "y".repeat(size))], ..Frame::default() };
+        let mut frames: Vec<_> = (0..500).map(|_| frame(20_000)).collect();
+        frames.push(Frame { function: "innermost".into(), ..Frame::default() });
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
+        assert_eq!(frames.last().unwrap().function, "innermost");
+        let total: usize = frames.iter().flat_map(|f| &f.locals).map(|(_, text)| text.len()).sum();
+        assert!(total <= MAX_TRACEBACK);
+        assert!(frames.iter().flat_map(|f| &f.locals).all(|(_, text)| text.len() <= MAX_LOCAL + 8));
+    }
+
+    #[test]
+    fn frames_and_locals_without_text_are_cut_too() {
+        let mut frames = vec![Frame::default(); 1_000_000];
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
+        assert_eq!(frames.len(), MAX_TRACEBACK / ENTRY);
+        let locals = vec![(String::new(), String::new()); 1_000_000];
+        let mut frames = vec![Frame { locals, ..Frame::default() }];
+        cut_frames(&mut frames, &mut { MAX_TRACEBACK });
+        assert!(frames[0].locals.len() < MAX_TRACEBACK / ENTRY);
+    }
+}

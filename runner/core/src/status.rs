@@ -1,0 +1,212 @@
+//! How a job stands, by its finished builds.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::build::Build;
+use crate::job::Job;
+use crate::value::RETVAL_KEY;
+use crate::value::Value;
+
+/// Keys of a job that decide what a build returns; the others may change without making it outdated.
+pub(crate) const DECISIVE_KEYS: &[&str] = &["function", "args", "kwargs", "dependencies", "grants"];
+
+/// How a job stands, by its finished builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// It has no finished build that was not skipped.
+    NotBuilt,
+    /// It has finished builds, and none succeeded.
+    Failed,
+    /// Its last success used something that has changed since, for these reasons.
+    Outdated(Vec<String>),
+    /// Its last success is still what a build would make today.
+    Success,
+}
+
+impl JobStatus {
+    /// The name that is shown and stored.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotBuilt => "not_built",
+            Self::Failed => "failed",
+            Self::Outdated(_) => "outdated",
+            Self::Success => "success",
+        }
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for JobStatus {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// What the store knows of a job. Builds come without return value and traceback.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobHistory {
+    /// Whether it has a finished build that was not skipped.
+    pub finished: bool,
+    /// Its newest build, whatever its status is.
+    pub newest: Option<Arc<Build>>,
+    /// Its latest successful build, not skipped: what dependents are pinned to.
+    pub latest: Option<Arc<Build>>,
+    /// Its latest build that was successful or skipped: what tells whether it is outdated.
+    pub last_good: Option<Arc<Build>>,
+}
+
+/// The status of `job`, whose plugin has `digest` today. `latest` tells the latest successful build of a dependency.
+pub fn job_status<'a>(
+    job: &Job,
+    digest: &str,
+    history: &JobHistory,
+    latest: impl Fn(&str) -> Option<&'a Build>,
+) -> JobStatus {
+    let (Some(_), Some(used)) = (&history.latest, &history.last_good) else {
+        return if history.finished { JobStatus::Failed } else { JobStatus::NotBuilt };
+    };
+    let mut reasons = Vec::new();
+    if let Some(was) = used.plugin.as_deref().filter(|was| *was != digest) {
+        reasons.push(format!("the plugin has changed: sha256:{} -> sha256:{}", start_of(was), start_of(digest)));
+    }
+    let today = job.to_config();
+    for key in DECISIVE_KEYS {
+        changes(key, used.config.get(key), today.get(key), &mut reasons);
+    }
+    if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty()) {
+        reasons.push(format!("its last build, {}, ran with other arguments", used.id));
+    }
+    for pin in used.pins() {
+        if let Some(newest) = latest(&pin.job)
+            && newest.retval_digest != pin.retval_digest
+        {
+            let (was, now) = (pin.build, newest.id);
+            reasons.push(format!("`{}` returned something else since: build {was} -> build {now}", pin.job));
+        }
+    }
+    if reasons.is_empty() { JobStatus::Success } else { JobStatus::Outdated(reasons) }
+}
+
+/// As much of a digest as tells it from the others of a folder.
+fn start_of(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+/// What has changed under a key of the configuration: each entry of a mapping for itself.
+fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: &mut Vec<String>) {
+    match (was, now) {
+        (was, now) if was == now => {}
+        (Some(Value::Map(was)), Some(Value::Map(now))) => {
+            let find = |entries: &[(String, Value)], name: &str| {
+                entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
+            };
+            let names = was.iter().chain(now.iter().filter(|(name, _)| find(was, name).is_none()));
+            let before = out.len();
+            for (name, _) in names {
+                let (was, now) = (find(was, name), find(now, name));
+                if was != now {
+                    out.push(change(&format!("{key}.{name}"), was.as_ref(), now.as_ref()));
+                }
+            }
+            if out.len() == before {
+                out.push(format!("`{key}` has changed: the order of its entries"));
+            }
+        }
+        (was, now) => out.push(change(key, was, now)),
+    }
+}
+
+fn change(key: &str, was: Option<&Value>, now: Option<&Value>) -> String {
+    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), short);
+    format!("`{key}` has changed: {} -> {}", shown(was), shown(now))
+}
+
+/// A value on one line, cut where it gets long.
+fn short(value: &Value) -> String {
+    /// Longer than this, nobody compares two by eye.
+    const SHORT: usize = 60;
+    fn write(value: &Value, out: &mut String) {
+        if out.len() > 2 * SHORT {
+            return;
+        }
+        match value {
+            Value::Null => out.push_str("null"),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
+                let text = match value {
+                    Value::Bool(b) => b.to_string(),
+                    Value::Int(i) => i.to_string(),
+                    Value::Float(x) => x.to_string(),
+                    _ => String::new(),
+                };
+                out.push_str(&text);
+            }
+            Value::String(text) => out.extend(['"'].into_iter().chain(text.chars().take(SHORT)).chain(['"'])),
+            Value::Bytes(bytes) => out.push_str(&format!("{} bytes", bytes.len())),
+            Value::List(items) => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    out.push_str(if i == 0 { "" } else { ", " });
+                    write(item, out);
+                }
+                out.push(']');
+            }
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Value::String(job))] if key == RETVAL_KEY => out.push_str(&format!("!retval {job}")),
+                entries => {
+                    out.push('{');
+                    for (i, (key, value)) in entries.iter().enumerate() {
+                        out.push_str(if i == 0 { "" } else { ", " });
+                        out.push_str(&format!("{key}: "));
+                        write(value, out);
+                    }
+                    out.push('}');
+                }
+            },
+        }
+    }
+    let mut text = String::new();
+    write(value, &mut text);
+    if text.chars().count() > SHORT {
+        text = text.chars().take(SHORT).chain("..".chars()).collect();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_entry_by_entry_and_in_short() {
+        let map = |entries: &[(&str, i128)]| {
+            Value::Map(entries.iter().map(|(key, n)| ((*key).to_owned(), Value::Int(*n))).collect())
+        };
+        let told = |was: &Value, now: &Value| {
+            let mut out = Vec::new();
+            changes("kwargs", Some(was), Some(now), &mut out);
+            out
+        };
+        assert_eq!(
+            told(&map(&[("a", 1), ("b", 2), ("c", 3)]), &map(&[("a", 1), ("b", 5), ("d", 4)])),
+            [
+                "`kwargs.b` has changed: 2 -> 5",
+                "`kwargs.c` has changed: 3 -> nothing",
+                "`kwargs.d` has changed: nothing -> 4"
+            ]
+        );
+        let reference = Value::entry(RETVAL_KEY, Value::string("one"));
+        let list = Value::List(vec![reference, Value::string("x".repeat(500)), Value::Null]);
+        let expected = format!("`kwargs` has changed: [!retval one, \"{}.. -> null", "x".repeat(45));
+        assert_eq!(told(&list, &Value::Null), [expected]);
+        assert_eq!(told(&map(&[("a", 1), ("b", 2)]), &map(&[("b", 2), ("a", 1)])).len(), 1);
+        assert_eq!(told(&map(&[]), &map(&[])), Vec::<String>::new());
+    }
+}

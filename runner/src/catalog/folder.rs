@@ -1,0 +1,144 @@
+//! The files of a jobs folder, before plugins are looked for.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::Source;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::limits;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::manifest;
+use jobcontrol_core::manifest::Parsed;
+use walkdir::WalkDir;
+
+use crate::catalog::workspace::SETTINGS_FILE;
+use crate::catalog::workspace::Workspace;
+
+/// What was read of a folder, before plugins are looked for.
+#[derive(Default)]
+pub(super) struct Folder {
+    pub(super) jobs: Vec<Job>,
+    pub(super) broken: BTreeMap<String, Vec<Diagnostic>>,
+    pub(super) problems: Vec<Diagnostic>,
+    pub(super) manifests: usize,
+}
+
+/// A manifest as it was read, before plugins are looked for.
+pub(super) struct ReadFile {
+    pub(super) path: String,
+    pub(super) source: Option<Arc<Source>>,
+    pub(super) parsed: Parsed,
+}
+
+pub(super) fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
+    let (files, problems) = read_files(workspace)?;
+    let mut read = Folder { problems, manifests: files.len(), ..Folder::default() };
+    for file in files {
+        let parsed = file.parsed;
+        read.jobs.extend(parsed.jobs);
+        read.problems.extend(parsed.problems);
+        parsed.broken.into_iter().for_each(|(id, found)| read.broken.entry(id).or_default().extend(found));
+    }
+    Ok(read)
+}
+
+/// Below the jobs folder: what is hidden, or leads out of it, is passed over; the latter is noted.
+pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walkdir::DirEntry, walkdir::Error>> {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
+    let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
+    // A link to a folder elsewhere could lead through the whole machine.
+    let leaves = |entry: &walkdir::DirEntry| {
+        let linked = entry.path_is_symlink() && entry.file_type().is_dir();
+        linked && !entry.path().canonicalize().is_ok_and(|target| target.starts_with(&real))
+    };
+    let inside = |entry: &walkdir::DirEntry| {
+        let leaves = entry.depth() > 0 && leaves(entry);
+        if leaves {
+            outside.push(entry.path().to_owned());
+        }
+        entry.depth() == 0 || (!hidden(entry.file_name()) && !leaves)
+    };
+    walk.filter_entry(inside).collect()
+}
+
+pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
+    let folder = &workspace.jobs;
+    let shown = folder.display();
+    if !folder.is_dir() {
+        let what = if folder.exists() { "is no folder" } else { "is missing" };
+        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
+    }
+    folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
+    let (mut files, mut problems, mut outside) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in walk(folder, &mut outside) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let message = format!("the jobs folder cannot be read: {error}");
+                let file = error.path().unwrap_or(folder).display().to_string();
+                problems.push(Diagnostic::of(Code::Unreadable, message).file(file));
+                continue;
+            }
+        };
+        let path = entry.path();
+        if entry.depth() == 0 || !path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+            continue;
+        }
+        if entry.file_type().is_dir() {
+            let message = format!("`{}` is a folder with the name of a manifest", path.display());
+            let problem = Diagnostic::of(Code::FolderNamedAsManifest, message);
+            problems.push(problem.file(path.display().to_string()).help("rename it without the ending"));
+            continue;
+        }
+        let shown = path.display().to_string();
+        let (source, parsed) = match read_text(path) {
+            Ok(text) => {
+                let source = Arc::new(Source { path: shown.clone(), text });
+                let within = path.parent().unwrap_or(folder).display().to_string();
+                let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+                let parsed = manifest::parse(&source, &within, stem, &workspace.context);
+                (Some(source), parsed)
+            }
+            Err(problem) => (None, Parsed { problems: vec![*problem], ..Parsed::default() }),
+        };
+        files.push(ReadFile { path: shown, source, parsed });
+    }
+    for path in outside {
+        let message = format!("`{}` is a link to a folder outside the jobs folder", path.display());
+        let problem = Diagnostic::of(Code::LinkOutside, message);
+        problems.push(
+            problem.file(path.display().to_string()).help("name that folder with `--jobs`, or copy the jobs here"),
+        );
+    }
+    Ok((files, problems))
+}
+
+fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
+    let shown = path.display();
+    let wrong = |code: Code, message: String, help: Option<&str>| {
+        Box::new(Diagnostic::of(code, message).file(shown.to_string()).maybe_help(help.map(str::to_owned)))
+    };
+    let unreadable = |e: std::io::Error| wrong(Code::Unreadable, format!("`{shown}` cannot be read: {e}"), None);
+    if path.file_name().is_some_and(|name| name == SETTINGS_FILE) {
+        let message = format!("`{shown}` lies below the jobs folder, where anybody who writes jobs can change it");
+        let help = "move it to the folder where jobcontrol is run";
+        return Err(wrong(Code::SettingsAmongJobs, message, Some(help)));
+    }
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(wrong(Code::Unreadable, format!("`{shown}` is no regular file"), None));
+    }
+    if metadata.len() > limits::MANIFEST {
+        let message =
+            format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
+        return Err(wrong(Code::TooLarge, message, Some("split it into several files")));
+    }
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    manifest::decode(&shown.to_string(), bytes)
+}

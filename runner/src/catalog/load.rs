@@ -1,0 +1,168 @@
+//! A folder to checked jobs, with what each was granted.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::check::Lookup;
+use jobcontrol_core::check::check;
+use jobcontrol_core::check::closure;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::collected;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::last_good::FileVersion;
+use jobcontrol_core::last_good::Files;
+use jobcontrol_core::manifest::Parsed;
+use jobcontrol_sandbox::Granted;
+
+use crate::catalog::folder::Folder;
+use crate::catalog::folder::ReadFile;
+use crate::catalog::folder::read_files;
+use crate::catalog::folder::read_folder;
+use crate::catalog::grants::grant;
+use crate::catalog::plugins::PluginFinder;
+use crate::catalog::workspace::Workspace;
+
+/// All of a folder's jobs as they are now.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The jobs that fit, and what is wrong with the others.
+    pub graph: Graph,
+    /// What is wrong with whole files.
+    pub problems: Vec<Diagnostic>,
+    /// What each job was granted.
+    pub granted: BTreeMap<String, Granted>,
+    /// How many manifests were found.
+    pub manifests: usize,
+}
+
+impl Catalog {
+    /// Everything that is wrong, in the order of files and lines.
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        collected(self.problems.iter().chain(self.graph.broken.values().flatten()))
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.graph.broken.is_empty()
+    }
+
+    /// Reads and checks a folder.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub fn load(workspace: &Workspace) -> Result<Self, String> {
+        Ok(checked(workspace, read_folder(workspace)?))
+    }
+
+    /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub fn load_for(workspace: &Workspace, targets: &[&str]) -> Result<Self, String> {
+        let folder = read_folder(workspace)?;
+        let mut by_id: HashMap<&str, Vec<&Job>> = HashMap::new();
+        folder.jobs.iter().for_each(|job| by_id.entry(&job.id).or_default().push(job));
+        let needed = closure(targets.iter().copied(), |id| {
+            let named = by_id.get(id).into_iter().flatten();
+            named.flat_map(|job| job.dependency_ids()).map(|(id, _)| id).collect()
+        });
+        let all_can_be_read = needed.iter().all(|id| by_id.contains_key(id) && !folder.broken.contains_key(*id));
+        if all_can_be_read {
+            let jobs = folder.jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();
+            let some = Folder { jobs, manifests: folder.manifests, ..Folder::default() };
+            let partial = checked(workspace, some);
+            if partial.is_sound() {
+                return Ok(Self { problems: folder.problems, ..partial });
+            }
+        }
+        Ok(checked(workspace, folder))
+    }
+}
+
+fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
+    let Folder { jobs, broken, problems, manifests } = folder;
+    let mut finder = PluginFinder::new(workspace);
+    let found = jobs.into_iter().map(|job| {
+        let lookup = finder.find(&job);
+        (job, lookup)
+    });
+    let found = found.collect();
+    let mut catalog = Catalog { problems, manifests, ..together(workspace, found, broken) };
+    finder.mention_hidden(&mut catalog.graph);
+    catalog
+}
+
+/// Checks jobs with the plugins that were found for them, and looks at what they are to be granted.
+fn together(workspace: &Workspace, found: Vec<(Job, Lookup)>, broken: BTreeMap<String, Vec<Diagnostic>>) -> Catalog {
+    let mut granted = BTreeMap::new();
+    let mut refused: Vec<(String, Diagnostic)> = Vec::new();
+    for (job, _) in &found {
+        let (grants, problems) = grant(workspace, job);
+        // Of two jobs with one id the first has it.
+        granted.entry(job.id.clone()).or_insert(grants);
+        refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
+    }
+    let (jobs, lookups): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let mut graph = check(jobs, &lookups, broken);
+    for (job, problem) in refused {
+        graph.broken.entry(job).or_default().push(problem);
+    }
+    Catalog { graph, granted, ..Catalog::default() }
+}
+
+/// A folder as it was read at one time, file by file.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// The files.
+    pub(super) files: Files,
+    /// All of them checked together.
+    pub(super) catalog: Catalog,
+}
+
+impl Reading {
+    /// Reads and checks a folder; plugins in `known` have not changed since they were read.
+    ///
+    /// # Errors
+    ///
+    /// The folder itself cannot be read.
+    pub(super) fn take(workspace: &Workspace, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
+        let (read, problems) = read_files(workspace)?;
+        let mut finder = PluginFinder::with(workspace, known);
+        let files = read.into_iter().map(|ReadFile { path, source, parsed }| {
+            let Parsed { jobs, broken, problems } = parsed;
+            let found = jobs.into_iter().map(|job| {
+                let lookup = finder.find(&job);
+                (job, lookup)
+            });
+            let jobs = found.collect();
+            (path, Arc::new(FileVersion { source, jobs, broken, problems }))
+        });
+        let files: Files = files.collect();
+        let mut catalog = Catalog::of(workspace, files.values());
+        finder.mention_hidden(&mut catalog.graph);
+        catalog.problems.extend(problems);
+        Ok(Self { files, catalog })
+    }
+}
+
+impl Catalog {
+    /// Versions of files, checked together.
+    pub(super) fn of<'a>(workspace: &Workspace, files: impl IntoIterator<Item = &'a Arc<FileVersion>>) -> Self {
+        let (mut found, mut problems, mut manifests) = (Vec::new(), Vec::new(), 0);
+        let mut broken: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        for file in files {
+            manifests += 1;
+            found.extend(file.jobs.iter().cloned());
+            problems.extend(file.problems.iter().cloned());
+            for (id, wrong) in &file.broken {
+                broken.entry(id.clone()).or_default().extend(wrong.iter().cloned());
+            }
+        }
+        Self { problems, manifests, ..together(workspace, found, broken) }
+    }
+}

@@ -1,0 +1,65 @@
+//! Where jobs and plugins are, and what jobs may be given.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::manifest::Context;
+use jobcontrol_sandbox::FilePolicy;
+
+/// The operator's file, which may not lie among the jobs.
+pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
+
+/// Where jobs and plugins are, and what jobs may be given.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// The jobs folder as the person named it.
+    pub jobs: PathBuf,
+    /// Folders where plugins are looked for after the manifest's own.
+    pub plugins: Vec<PathBuf>,
+    /// What manifests are read with.
+    pub context: Context,
+    /// What folders may be granted.
+    pub files: FilePolicy,
+    /// Plugins that the store keeps.
+    pub kept: Kept,
+}
+
+impl Workspace {
+    /// Whether the same is found and allowed.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let said = |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone());
+        said(self) == said(other) && self.context == other.context && self.files == other.files
+    }
+}
+
+/// The bytes of a plugin by its digest, or why they cannot be read.
+type Bytes = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync;
+
+/// Plugins that are kept elsewhere than in the folder, by digest.
+#[derive(Clone)]
+pub struct Kept(Arc<Bytes>);
+
+impl Kept {
+    /// What `bytes` answers to a digest.
+    pub fn new(bytes: impl Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// The bytes of the plugin with this digest, if they are kept.
+    pub(super) fn bytes(&self, digest: &str) -> Result<Option<Vec<u8>>, String> {
+        (self.0)(digest)
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::new(|_| Ok(None))
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
