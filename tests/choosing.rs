@@ -33,7 +33,7 @@ fn a_pinned_build_is_used_instead_of_the_latest() {
     folder.run(&["run", "base", "--arg", "a=100"]).code(0).stdout("102\n");
     folder.run(&["run", "left"]).code(0).stdout("112\n");
     folder.run(&["run", "left", "--pin", "base=1"]).code(0).stdout("13\n");
-    assert_eq!(folder.json(&["build", "show", "4"])["config"]["pins"]["base"]["build"], 1);
+    assert_eq!(folder.json(&["build", "show", "4"])["pins"]["base"]["build"], 1);
     let shown = folder.run(&["build", "show", "4"]).code(0);
     assert!(shown.stdout.contains("uses       base (build 1)"), "{shown:#?}");
 }
@@ -48,7 +48,7 @@ fn with_deps_a_pinned_job_is_not_built_and_the_others_are() {
         folder.json(&["builds"]).as_array().expect("a list").iter().map(|b| b["job_id"].clone()).collect();
     assert_eq!(jobs.iter().filter(|job| *job == "base").count(), 1, "{jobs:?}");
     for id in ["2", "3"] {
-        assert_eq!(folder.json(&["build", "show", id])["config"]["pins"]["base"]["build"], 1);
+        assert_eq!(folder.json(&["build", "show", id])["pins"]["base"]["build"], 1);
     }
 }
 

@@ -30,10 +30,7 @@ fn the_same_again_is_as_it_was_whatever_has_changed() {
     folder.write("jobs/add.wat", "(component)");
     folder.run(&["build", "rerun", "2"]).code(0).stdout("13\n");
     let (was, again) = (show(&folder, 2), show(&folder, 4));
-    assert_eq!(
-        (&again["rerun_of"], &again["plugin"], &again["config"]["pins"]),
-        (&json!(2), &was["plugin"], &was["config"]["pins"])
-    );
+    assert_eq!((&again["rerun_of"], &again["plugin"], &again["pins"]), (&json!(2), &was["plugin"], &was["pins"]));
     std::fs::remove_dir_all(folder.path("jobs")).expect("the folder goes");
     folder.run(&["build", "rerun", "2", "--same"]).code(0).stdout("13\n");
     let told = folder.run(&["build", "show", "5"]).code(0).stdout;
@@ -48,10 +45,7 @@ fn the_latest_is_the_job_of_today() {
     folder.write("jobs/sums.yaml", SUMS.replace("[1, 2]", "[100, 2]").replace("b: 10", "b: 20"));
     folder.run(&["run", "one"]).code(0).stdout("102\n");
     folder.run(&["build", "rerun", "2", "--latest"]).code(0).stdout("122\n");
-    assert_eq!(
-        (&show(&folder, 4)["rerun_of"], &show(&folder, 4)["config"]["pins"]["one"]["build"]),
-        (&json!(2), &json!(3))
-    );
+    assert_eq!((&show(&folder, 4)["rerun_of"], &show(&folder, 4)["pins"]["one"]["build"]), (&json!(2), &json!(3)));
     std::fs::remove_file(folder.path("jobs/sums.yaml")).expect("the manifest goes");
     folder.run(&["build", "rerun", "2", "--latest"]).code(4).says("there is no job `two`");
 }
@@ -77,7 +71,10 @@ fn what_cannot_be_done_again_says_why() {
     let says = "build 2 cannot be done again as it was: build 1 of `one`, which it used, was deleted; `--latest` takes today's job";
     folder.run(&["build", "rerun", "2"]).code(1).says(says);
     folder.run(&["build", "rerun", "2", "--same", "--latest"]).code(2).says("cannot be used with");
-    folder.run(&["build", "rerun", "2", "--from-failed"]).code(2).says("nothing has failed in the run of build 2");
+    folder
+        .run(&["build", "rerun", "2", "--from-failed"])
+        .code(2)
+        .says("nothing has failed in run 1, and nothing is left");
 }
 
 #[test]
@@ -164,13 +161,13 @@ fn from_failed_builds_what_failed_and_what_waited_and_nothing_else() {
         answer.as_array().expect("two builds").iter().map(|b| (b["job_id"].clone(), b["retval"].clone())).collect();
     assert_eq!(jobs, [(json!("bad"), json!(3)), (json!("end"), json!(7))]);
     assert_eq!((&answer[0]["rerun_of"], &answer[1]["rerun_of"]), (&json!(bad), &Value::Null));
-    assert_eq!(answer[0]["config"]["pins"]["base"]["build"], id("base"));
-    assert_eq!(answer[1]["config"]["pins"]["good"]["build"], id("good"));
+    assert_eq!(answer[0]["pins"]["base"]["build"], id("base"));
+    assert_eq!(answer[1]["pins"]["good"]["build"], id("good"));
     // A run that was itself the rest of a run can be finished as well.
     let latest = latest.to_string();
     let answer = folder.json(&["build", "rerun", &latest, "--from-failed"]);
     assert_eq!(answer.as_array().map(Vec::len), Some(2), "{answer}");
-    assert_eq!(answer[0]["config"]["pins"]["base"]["build"], id("base"));
+    assert_eq!(answer[0]["pins"]["base"]["build"], id("base"));
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_build_is_pinned_to_what_it_used() {
     let folder = sums();
     folder.run(&["run", "--deps", "two"]).code(0);
     let build = folder.json(&["build", "show", "2"]);
-    assert_eq!(build["config"]["pins"]["one"]["build"], 1);
+    assert_eq!(build["pins"]["one"]["build"], 1);
     assert_eq!(build["config"]["kwargs"]["a"], json!({"!retval": "one"}));
     folder.run(&["run", "one", "--arg", "a=100"]).code(0).stdout("102\n");
     assert_eq!(status(&folder, "two"), "outdated");

@@ -42,6 +42,8 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("runner/src/catalog", &["crate::record", "crate::execute", "crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
     ("runner/src/show", &["crate::record", "crate::catalog", "crate::execute", "crate::app", "crate::cli", "rusqlite"]),
     ("runner/src/execute", &["crate::show", "crate::app", "crate::cli", "rusqlite", "wasmtime::", "SELECT "]),
+    ("runner/src/request", &["crate::service", "crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
+    ("runner/src/service", &["crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
     ("runner/src/app.rs", &["crate::cli", "rusqlite", "wasmtime"]),
     ("runner/src/cli", &["rusqlite", "wasmtime", "jobcontrol_core::memory"]),
 ];

@@ -4,6 +4,8 @@
 //! - [`catalog`]: a folder to checked jobs
 //! - [`execute`]: jobs to builds
 //! - [`record`]: builds to rows
+//! - [`request`]: what somebody asks for to a run that can start
+//! - [`service`]: runs to builds, on one engine
 //! - `show`: rows to the shapes that every face shows
 //! - [`app`]: all parts put together
 //! - [`cli`]: the command line
@@ -12,6 +14,9 @@ pub mod app;
 pub mod catalog;
 pub mod cli;
 pub mod execute;
+mod lock;
 pub mod record;
+pub mod request;
+pub mod service;
 pub mod settings;
 pub(crate) mod show;

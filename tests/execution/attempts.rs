@@ -122,7 +122,7 @@ fn records_tell_their_attempt_where_there_are_several() {
 #[test]
 fn a_build_that_waits_gives_its_slot_to_others() {
     // As many as there are slots wait for an hour; one more is built beside them.
-    let waiting: Vec<_> = (0..jobcontrol::execute::dispatcher::SLOTS)
+    let waiting: Vec<_> = (0..jobcontrol::service::engine::SLOTS)
         .map(|i| format!("id: w{i}, function: attempts:flaky, args: [9], retry: {{ attempts: 2, initial: 1h, max: 1h, jitter: false }}"))
         .collect();
     let last = "id: z, function: attempts:flaky, args: [1]".to_owned();
@@ -167,10 +167,18 @@ fn a_run_takes_up_the_same_build_of_a_dead_process() {
         (&json!("RUNNING"), &json!(2), vec![json!("interrupted"), Value::Null])
     );
     second.kill();
+    // It has an attempt left, so a run of something else leaves it to whoever would make the same build.
+    let other = folder.run(&["run", "other"]).code(0);
+    assert!(!other.stderr.contains("interrupted"), "{other:#?}");
+    let build = shown(&folder, "1");
+    assert_eq!((&build["status"], &build["interrupted"]), (&json!("RUNNING"), &json!(true)));
+    let told = folder.run(&["builds", "spins"]).code(0).stdout;
+    assert!(told.contains("interrupted") && told.contains("waiting for attempt 3 of 3"), "{told}");
+    Background::until(&folder, &["run", "spins"], "spins: build 1 attempt 3 of 3 started").kill();
     folder.run(&["run", "other"]).code(0).says("build 1 was interrupted: the process that ran it is gone");
     let build = shown(&folder, "1");
-    assert_eq!((&build["status"], kinds(&build)), (&json!("FAILED"), vec![json!("interrupted"), json!("interrupted")]));
-    assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(2));
+    assert_eq!((&build["status"], kinds(&build)), (&json!("FAILED"), vec![json!("interrupted"); 3]));
+    assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(3));
 }
 
 #[test]
@@ -212,21 +220,30 @@ fn another_build_than_the_interrupted_one_is_made_anew() {
     let folder = jobs(&[&job("9")]);
     Background::until(&folder, &["run", "spins"], "attempt 2 follows").kill();
     folder.write("jobs/jobs.yaml", format!("jobs:\n  - {{ {} }}\n", job("1")));
-    folder.run(&["run", "spins"]).code(0).stdout("1\n").says("spins: build 2 started").says("build 1 was interrupted");
+    folder.run(&["run", "spins"]).code(0).stdout("1\n").says("spins: build 2 started");
+    let build = shown(&folder, "1");
+    assert_eq!((&build["status"], &build["interrupted"]), (&json!("RUNNING"), &json!(true)));
+    // After a day nobody is expected any more.
+    let db = Connection::open(folder.path("jobcontrol.db")).unwrap();
+    let day =
+        "UPDATE build SET start_time = start_time - 90000000000, retry_time = retry_time - 90000000000 WHERE id = 1";
+    db.execute_batch(day).unwrap();
+    folder.run(&["run", "spins"]).code(0).says("build 1 was interrupted: the process that ran it is gone");
     let build = shown(&folder, "1");
     assert_eq!((&build["status"], &build["exception"]["kind"]), (&json!("FAILED"), &json!("interrupted")));
 }
 
 #[test]
-fn of_several_interrupted_builds_of_a_job_one_is_taken_up_and_the_others_end_at_once() {
+fn of_several_interrupted_builds_of_a_job_one_is_taken_over_and_the_others_wait() {
     let folder = jobs(&["id: spins, function: attempts:spins, retry: { attempts: 3, initial: 1ms, max: 1ms }"]);
     let first = Background::until(&folder, &["run", "spins"], "build 1 started");
     Background::until(&folder, &["run", "spins"], "build 2 started").kill();
     first.kill();
     let third = Background::until(&folder, &["run", "spins"], "spins: build 1 attempt 2 of 3 started");
     let build = shown(&folder, "2");
-    assert_eq!((&build["status"], &build["exception"]["kind"]), (&json!("FAILED"), &json!("interrupted")));
-    assert_eq!(shown(&folder, "1")["status"], "RUNNING");
+    assert_eq!((&build["status"], &build["interrupted"]), (&json!("RUNNING"), &json!(true)));
+    let build = shown(&folder, "1");
+    assert_eq!((&build["status"], &build["interrupted"]), (&json!("RUNNING"), &json!(false)));
     third.kill();
 }
 

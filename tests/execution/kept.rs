@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jobcontrol::app::App;
-use jobcontrol::app::guest_runtime;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::slots::Slots;
-use jobcontrol::record::sqlite::owner::Owner;
+use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
-use jobcontrol_core::request::Request;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 
@@ -31,13 +31,13 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
     let checked = Catalog::load(&settings.workspace).unwrap().graph.jobs["add"].clone();
     let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
     let storage = app.storage(true).unwrap();
-    let owner = Owner::take(&app.settings.store, "builds").unwrap();
-    let executor = app.executor(&storage, &owner, None).unwrap();
+    let executor = app.engine().unwrap().executor(&storage).unwrap();
     let prepared = executor.prepare(&checked, Granted::default()).unwrap();
     let runtime = guest_runtime().unwrap();
     let (_switch, cancel) = Cancel::pair();
     let build = || {
-        let created = runtime.block_on(executor.create(&prepared, &Request::default(), true)).unwrap();
+        let created =
+            runtime.block_on(executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true)).unwrap();
         let id = created.id;
         let slot = runtime.block_on(Slots::new(1).take());
         runtime.block_on(executor.execute(&prepared, created, slot, cancel.clone())).unwrap();

@@ -112,12 +112,28 @@ fn sound(folder: &Folder, known: &[(u64, String)], when: &str) {
     assert_eq!(answer, "ok", "{when}");
     let faults = [
         ("SELECT count(*) FROM pragma_foreign_key_check", "rows of builds that are not there"),
-        ("SELECT count(*) FROM build WHERE finished = 0", "builds that nobody runs and nobody ended"),
+        (
+            "SELECT count(*) FROM build WHERE finished = 0 AND (started = 0 OR job_id <> 'again')",
+            "builds without attempts left that nobody runs and nobody ended",
+        ),
+        (
+            "SELECT count(*) FROM run WHERE status IS NULL
+             AND NOT EXISTS (SELECT 1 FROM build WHERE run = run.id AND finished = 0)",
+            "runs that nobody works on and nobody ended",
+        ),
+        ("SELECT count(*) FROM build WHERE run IS NULL", "builds of no run"),
+        ("SELECT max(id) - count(*) FROM run", "runs that vanished"),
         ("SELECT count(*) FROM build WHERE finished = 1 AND end_time IS NULL", "ends without a time"),
         ("SELECT count(*) FROM build WHERE end_time < start_time", "ends before the start"),
         ("SELECT count(*) FROM build WHERE success = 1 AND exception IS NOT NULL", "successes with a failure"),
-        ("SELECT count(*) FROM build WHERE success = 0 AND exception IS NULL", "failures without a reason"),
-        ("SELECT count(*) FROM build WHERE retry_time IS NOT NULL", "ended builds that wait for an attempt"),
+        (
+            "SELECT count(*) FROM build WHERE finished = 1 AND success = 0 AND exception IS NULL",
+            "failures without a reason",
+        ),
+        (
+            "SELECT count(*) FROM build WHERE finished = 1 AND retry_time IS NOT NULL",
+            "ended builds that wait for an attempt",
+        ),
         ("SELECT count(*) FROM build WHERE plugin NOT IN (SELECT digest FROM plugin)", "plugins that were not kept"),
         (
             "SELECT count(*) FROM build WHERE attempt > 1 AND

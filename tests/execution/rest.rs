@@ -34,7 +34,7 @@ fn what_a_dead_run_left_is_built_from_failed() {
 
 /// `all` of one job more than there are slots, each of which needs `base`.
 fn crowd(function: &str) -> String {
-    let ids: Vec<_> = (0..=jobcontrol::execute::dispatcher::SLOTS).map(|i| format!("w{i}")).collect();
+    let ids: Vec<_> = (0..=jobcontrol::service::engine::SLOTS).map(|i| format!("w{i}")).collect();
     let base = "jobs:\n  - { id: base, function: attempts:flaky, args: [1] }\n";
     let job = |id: &String| format!("  - {{ id: {id}, dependencies: [base], {function} }}\n");
     let jobs: String = ids.iter().map(job).collect();
@@ -47,16 +47,19 @@ fn what_had_not_begun_is_a_part_of_the_rest() {
     let folder = jobs(&[]);
     folder.write("jobs/jobs.yaml", crowd("function: attempts:spins"));
     folder.run(&["run", "base"]).code(0);
-    let started = format!("build {} started", jobcontrol::execute::dispatcher::SLOTS + 1);
+    let started = format!("build {} started", jobcontrol::service::engine::SLOTS + 1);
     Background::until(&folder, &["run", "all", "--deps"], &started).kill();
     folder.write("jobs/jobs.yaml", crowd("function: attempts:flaky, args: [1]"));
     let answer = folder.run(&["build", "rerun", "2", "--from-failed"]).code(0);
     let ended = answer.stderr.matches("SUCCESSFUL").count();
-    assert_eq!(ended, jobcontrol::execute::dispatcher::SLOTS + 2, "{answer:#?}");
+    assert_eq!(ended, jobcontrol::service::engine::SLOTS + 2, "{answer:#?}");
     let counts = counts(&folder);
-    // One of the crowd had no slot, and so no build, when its run was killed.
+    // One of the crowd had no slot when its run was killed: its build waited, and never started.
     let twice = counts.values().filter(|count| **count == 2).count();
-    assert_eq!((counts["base"], counts["all"], twice), (1, 1, jobcontrol::execute::dispatcher::SLOTS), "{counts:?}");
+    assert_eq!((counts["base"], counts["all"], twice), (1, 1, jobcontrol::service::engine::SLOTS + 1), "{counts:?}");
+    let waited = folder.json(&["builds", "--no-success", "--no-started"]);
+    let told: Vec<_> = waited.as_array().unwrap().iter().map(|build| build["exception"].clone()).collect();
+    assert_eq!(told, [json!({ "kind": "cancelled", "message": "its process ended before it started" })]);
 }
 
 #[test]
@@ -75,7 +78,7 @@ fn a_pin_that_was_chosen_for_a_run_is_one_for_its_rest() {
     folder.write("jobs/jobs.yaml", jobs("function: attempts:flaky, args: [1]"));
     folder.run(&["build", "rerun", "3", "--from-failed"]).code(0);
     let end = folder.json(&["build", "show", "5"]);
-    assert_eq!((&end["job_id"], &end["config"]["pins"]["base"]["build"]), (&json!("end"), &json!(1)));
+    assert_eq!((&end["job_id"], &end["pins"]["base"]["build"]), (&json!("end"), &json!(1)));
 }
 
 #[test]
@@ -83,7 +86,8 @@ fn the_rest_of_a_run_that_goes_on_is_not_known_yet() {
     let folder = jobs(&["id: bad, function: attempts:flaky, args: [9]", "id: spins, function: attempts:spins"]);
     let run = Background::until(&folder, &["run", "bad", "spins"], "FAILED");
     let bad = folder.json(&["builds", "bad"])[0]["id"].to_string();
-    let says = format!("the run of build {bad} goes on; what is left of it is known when it has ended");
-    folder.run(&["build", "rerun", &bad, "--from-failed"]).code(2).says(&says);
+    let says = "run 1 is still running; wait for it to end, then rerun what failed";
+    folder.run(&["build", "rerun", &bad, "--from-failed"]).code(2).says(says);
+    folder.run(&["runs", "rerun", "1", "--from-failed"]).code(2).says(says);
     run.kill();
 }

@@ -1,5 +1,6 @@
 //! Whatever is written, every backend gives the answers of the one in memory.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobcontrol_core::clock::ManualClock;
@@ -8,25 +9,38 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::memory::MemoryStorage;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::pool::PoolUse;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::request::RunRequest;
+use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::NewBuild;
+use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::RunFilter;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::storage::pack_plan;
+use jobcontrol_core::storage::pack_refused;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use proptest::option;
 use proptest::prelude::*;
 
 use super::NOON;
 use super::open;
-use super::pinned_to;
+use super::pin_to;
 use super::records;
 
 /// Few of each, so that writes meet each other.
@@ -37,7 +51,13 @@ const GROUPS: [&[&str]; 5] = [&[], &["rows"], &["shop", "rows"], &["shop::rows"]
 /// A write, and how many seconds pass before it.
 #[derive(Clone, Debug)]
 enum Step {
-    Create(usize, Option<usize>, Option<u64>),
+    Create(usize, Option<usize>, Option<u64>, In),
+    CreateRun(usize),
+    EndRun(u64, bool),
+    CancelRun(u64),
+    PruneRuns(i64),
+    Claim(usize),
+    Release(usize),
     Start(u64, Option<usize>),
     Next(u64, usize, u32),
     Retry(u64, usize, u32, usize),
@@ -63,8 +83,14 @@ fn level() -> impl Strategy<Value = i64> {
 fn step() -> impl Strategy<Value = Step> {
     let (job, owner) = (0..JOBS.len(), 0..OWNERS.len());
     prop_oneof![
-        3 => (job.clone(), option::of(owner.clone()), option::weighted(0.3, build_id()))
-            .prop_map(|(job, owner, pin)| Step::Create(job, owner, pin)),
+        3 => (job.clone(), option::of(owner.clone()), option::weighted(0.3, build_id()), place())
+            .prop_map(|(job, owner, pin, place)| Step::Create(job, owner, pin, place)),
+        1 => owner.clone().prop_map(Step::CreateRun),
+        1 => (0_u64..4, any::<bool>()).prop_map(|(run, good)| Step::EndRun(run, good)),
+        1 => (0_u64..4).prop_map(Step::CancelRun),
+        1 => (-9_i64..9).prop_map(Step::PruneRuns),
+        1 => owner.clone().prop_map(Step::Claim),
+        1 => owner.clone().prop_map(Step::Release),
         2 => (build_id(), option::of(owner.clone())).prop_map(|(id, owner)| Step::Start(id, owner)),
         2 => (build_id(), any::<bool>(), any::<bool>(), option::of(any::<i64>()))
             .prop_map(|(id, success, skipped, retval)| Step::Finish(id, success, skipped, retval)),
@@ -87,21 +113,25 @@ fn step() -> impl Strategy<Value = Step> {
 fn build_filter() -> impl Strategy<Value = BuildFilter> {
     let flag = || option::of(any::<bool>());
     let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
-    let within = (option::of(0..OWNERS.len()), option::of(build_id()));
+    let within = (option::of(0..OWNERS.len()), option::of(0_u64..4), option::of(build_id()), option::of(build_id()));
     let flags = (flag(), flag(), flag(), flag(), flag());
     (option::of(0..JOBS.len()), flags, within, any::<bool>(), limit, any::<bool>()).prop_map(
-        |(job, (started, finished, success, skipped, deleting), (owner, before), newest, limit, brief)| BuildFilter {
-            job_id: job.map(|job| JOBS[job].to_owned()),
-            started,
-            finished,
-            success,
-            skipped,
-            deleting,
-            owner: owner.map(|owner| OWNERS[owner].to_owned()),
-            before,
-            order: if newest { Order::Desc } else { Order::Asc },
-            limit,
-            brief,
+        |(job, (started, finished, success, skipped, deleting), (owner, run, before, after), newest, limit, brief)| {
+            BuildFilter {
+                job_id: job.map(|job| JOBS[job].to_owned()),
+                started,
+                finished,
+                success,
+                skipped,
+                deleting,
+                owner: owner.map(|owner| OWNERS[owner].to_owned()),
+                run,
+                before,
+                after,
+                order: if newest { Order::Desc } else { Order::Asc },
+                limit,
+                brief,
+            }
         },
     )
 }
@@ -121,8 +151,59 @@ fn log_filter() -> impl Strategy<Value = LogFilter> {
     )
 }
 
+/// The run of a new build.
+#[derive(Clone, Debug)]
+enum In {
+    Nothing,
+    Run(u64),
+    New,
+}
+
+fn place() -> impl Strategy<Value = In> {
+    prop_oneof![Just(In::Nothing), (0_u64..4).prop_map(In::Run), Just(In::New)]
+}
+
+fn new_run(store: &dyn Storage, owner: usize) -> NewRun {
+    let request = RunRequest { targets: vec!["a".to_owned()], deps: true, ..RunRequest::default() };
+    let asked = BuildRequest { rerun_of: Some(3), ..BuildRequest::default() };
+    NewRun {
+        created: store.clock().now(),
+        requested_by: "cli:ada".to_owned(),
+        priority: 2,
+        owner: Some(Arc::from(OWNERS[owner])),
+        targets: "a".to_owned(),
+        request: store.pack(&request.to_value()).unwrap(),
+        plan: pack_plan(&Plan::of_one("a"), &BTreeMap::from([("a".to_owned(), asked)])).unwrap(),
+    }
+}
+
 fn guard(owner: usize, attempt: u32) -> Guard {
     Guard { owner: Some(Arc::from(OWNERS[owner])), attempt }
+}
+
+fn create(
+    store: &dyn Storage,
+    (job, owner): (usize, Option<usize>),
+    pin: Option<u64>,
+    place: &In,
+) -> Result<u64, StorageError> {
+    store.write(Write::CreateBuild(NewBuild {
+        job_id: Arc::from(JOBS[job]),
+        config: store.pack(&Value::string(JOBS[job])).unwrap().into(),
+        pins: pin.iter().map(|pin| pin_to(*pin)).collect(),
+        run: match place {
+            In::Nothing => RunOf::Nothing,
+            // A store does not have to know of a run that was never recorded.
+            In::Run(run) => store.get_run(*run).map_or(RunOf::Nothing, |run| RunOf::Run(run.id)),
+            In::New => RunOf::New(Arc::new(new_run(store, owner.unwrap_or(0)))),
+        },
+        rerun_of: pin,
+        pool: matches!(place, In::New).then(|| Arc::new(PoolUse { name: "db".to_owned(), slots: 2 })),
+        created: store.clock().now(),
+        owner: owner.map(|owner| Arc::from(OWNERS[owner])),
+        start: owner.is_some(),
+        ..NewBuild::default()
+    }))
 }
 
 /// What a store answers to a write; only the numbers that the contract speaks of.
@@ -130,37 +211,53 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
     let now = store.clock().now();
     let none = |()| 0;
     match step {
-        Step::Create(job, owner, pin) => store.write(Write::CreateBuild(NewBuild {
-            job_id: Arc::from(JOBS[*job]),
-            config: store.pack(&pin.map_or_else(|| Value::string(JOBS[*job]), pinned_to)).unwrap().into(),
-            pins: pin.iter().copied().collect(),
-            created: now,
-            start: owner.map(|owner| Arc::from(OWNERS[owner])),
-            ..NewBuild::default()
-        })),
+        Step::Create(job, owner, pin, place) => create(store, (*job, *owner), *pin, place),
+        Step::CreateRun(owner) => store.write(Write::CreateRun(new_run(store, *owner))),
+        Step::EndRun(id, good) => {
+            let status = if *good { RunStatus::Successful } else { RunStatus::Failed };
+            let refused = pack_refused(&BTreeMap::from([("a".to_owned(), "no".to_owned())]));
+            store.write(Write::EndRun(EndRun { id: *id, time: now, status, refused }))
+        }
+        Step::CancelRun(run) => store.write(Write::CancelRun(*run, Arc::from("ada"))),
+        Step::PruneRuns(ago) => store.write(Write::PruneRuns(Timestamp(now.0 + ago * 1_000_000))),
+        Step::Claim(owner) => Ok(u64::from(store.claim(OWNERS[*owner]).is_ok())),
+        Step::Release(owner) => {
+            store.release(OWNERS[*owner]);
+            Ok(0)
+        }
         Step::Start(id, owner) => {
             let owner = owner.map(|owner| Arc::from(OWNERS[owner]));
-            store.write(Write::StartBuild(StartBuild { id: *id, guard: None, owner, time: now })).map(|_| 0)
+            store
+                .write(Write::StartBuild(StartBuild { id: *id, guard: None, owner, pool_size: None, time: now }))
+                .map(|_| 0)
         }
         Step::Finish(id, success, skipped, retval) => {
             let retval = retval.map(|int| Value::Int(int.into()));
-            let finish = Finish { success: Some(*success), skipped: *skipped, retval, exception: None };
+            let skip_reason = skipped.then(|| "nothing to do".to_owned());
+            let usage = success.then_some(Usage { peak_memory: *id, guest_time: 3 });
+            let finish =
+                Finish { success: Some(*success), skipped: *skipped, retval, skip_reason, usage, exception: None };
             store.finish_build(*id, finish).map(none)
         }
         Step::Next(id, of, attempt) => {
             let (guard, owner) = (Some(guard(*of, *attempt)), Some(Arc::from(OWNERS[*of])));
-            store.write(Write::StartBuild(StartBuild { id: *id, guard, owner, time: now })).map(|_| 0)
+            store
+                .write(Write::StartBuild(StartBuild { id: *id, guard, owner, pool_size: Some(3), time: now }))
+                .map(|_| 0)
         }
         Step::Retry(id, of, attempt, to) => {
-            let (exception, exception_tb) = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
+            let exception = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
             let (guard, due, owner) = (guard(*of, *attempt), super::noon_plus(30), Arc::from(OWNERS[*to]));
-            let retry = RetryBuild { id: *id, guard, time: now, exception, exception_tb, due, owner };
+            let usage = Some(Usage { peak_memory: 5, guest_time: 7 });
+            let run = RunOf::Nothing;
+            let retry = RetryBuild { id: *id, guard, time: now, exception, due, owner, run, usage };
             store.write(Write::RetryBuild(retry)).map(|_| 0)
         }
         Step::Cancel(id) => store.write(Write::CancelBuild(*id, Arc::from("ada"))).map(|_| 0),
         Step::Guarded(id, owner, attempt) => {
             let guard = guard(*owner, *attempt);
-            store.write(Write::FinishBuild(pack_finish(*id, Some(guard), now, Finish::default()))).map(|_| 0)
+            let finish = pack_finish(*id, Some(guard), now, Finish::default());
+            store.write(Write::FinishBuild(FinishBuild { ends_run: true, ..finish })).map(|_| 0)
         }
         Step::Fail(id, message) => {
             store.finish_build_with_exception(*id, Failure::new(FailureKind::Error, message)).map(none)
@@ -209,6 +306,13 @@ proptest! {
             prop_assert_eq!(sqlite.get_build(id), memory.get_build(id));
             prop_assert_eq!(sqlite.get_build_progress_info(id), memory.get_build_progress_info(id));
             prop_assert_eq!(sqlite.get_ended_attempts(id), memory.get_ended_attempts(id));
+            prop_assert_eq!(sqlite.get_unfinished_users(id), memory.get_unfinished_users(id));
+            prop_assert_eq!(sqlite.get_run(id), memory.get_run(id));
+            prop_assert_eq!(sqlite.get_run_counts(&[id]), memory.get_run_counts(&[id]));
+        }
+        for (open, before, limit) in [(None, None, None), (Some(true), Some(3), None), (Some(false), None, Some(1))] {
+            let filter = RunFilter { open, before, limit };
+            prop_assert_eq!(sqlite.get_runs(&filter), memory.get_runs(&filter));
         }
         for job in JOBS {
             let latest = |store: &dyn Storage| store.get_latest_successful_build(job);
@@ -217,6 +321,7 @@ proptest! {
         prop_assert_eq!(sqlite.get_job_histories(&JOBS), memory.get_job_histories(&JOBS));
         for owner in OWNERS {
             prop_assert_eq!(sqlite.get_cancel_requests(owner), memory.get_cancel_requests(owner));
+            prop_assert_eq!(sqlite.is_alive(owner), memory.is_alive(owner));
         }
         prop_assert_eq!(sqlite.get_running_builds(), memory.get_running_builds());
     }

@@ -8,12 +8,14 @@ use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::Frame;
+use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -45,11 +47,12 @@ fn failure(message: &str) -> Failure {
 }
 
 fn started(store: &dyn Storage, owner: &str) -> u64 {
-    let start = Some(Arc::from(owner));
+    let owner = Some(Arc::from(owner));
     let new = NewBuild {
         job_id: "a".into(),
         config: store.pack(&super::config()).unwrap().into(),
-        start,
+        owner,
+        start: true,
         created: NOON,
         ..NewBuild::default()
     };
@@ -62,14 +65,23 @@ fn guard(owner: &str, attempt: u32) -> Guard {
 
 fn retry(store: &dyn Storage, id: u64, of: (&str, u32), to: &str, message: &str) -> Result<u64> {
     let time = store.clock().now();
-    let (exception, exception_tb) = store.pack_exception(failure(message));
+    let exception = store.pack_exception(failure(message));
     let (guard, due, owner) = (guard(of.0, of.1), noon_plus(60), Arc::from(to));
-    store.write(Write::RetryBuild(RetryBuild { id, guard, time, exception, exception_tb, due, owner }))
+    store.write(Write::RetryBuild(RetryBuild {
+        id,
+        guard,
+        time,
+        exception,
+        due,
+        owner,
+        run: RunOf::Nothing,
+        usage: None,
+    }))
 }
 
 fn next(store: &dyn Storage, id: u64, owner: &str, after: u32) -> Result<u64> {
     let (guard, time) = (Some(guard(owner, after)), store.clock().now());
-    store.write(Write::StartBuild(StartBuild { id, guard, owner: Some(Arc::from(owner)), time }))
+    store.write(Write::StartBuild(StartBuild { id, guard, owner: Some(Arc::from(owner)), pool_size: None, time }))
 }
 
 fn finish(store: &dyn Storage, id: u64, guard: Guard) -> Result<u64> {
@@ -191,9 +203,9 @@ fn a_cancel_reaches_the_owner_until_the_build_ends(store: &dyn Storage, _: &Manu
     cancel(mine).unwrap();
     cancel(yours).unwrap();
     assert_eq!(store.get_build(mine).unwrap().cancel.as_deref(), Some("ada"));
-    assert_eq!(store.get_cancel_requests("me"), Ok(vec![(mine, "ada".to_owned())]));
+    assert_eq!(store.get_cancel_requests("me").unwrap().builds, [(mine, "ada".to_owned())]);
     finish(store, mine, guard("me", 1)).unwrap();
-    assert_eq!(store.get_cancel_requests("me"), Ok(Vec::new()));
+    assert_eq!(store.get_cancel_requests("me"), Ok(CancelRequests::default()));
     assert_eq!(cancel(mine), Err(StorageError::Stale(mine)));
     assert_eq!(cancel(99), Err(StorageError::NotFound(99)));
 }

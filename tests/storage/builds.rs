@@ -82,7 +82,13 @@ fn a_new_build_has_neither_started_nor_finished(store: &dyn Storage, _: &ManualC
         success: false,
         skipped: false,
         config: config(),
+        pins: Vec::new(),
+        run: None,
+        rerun_of: None,
+        pool: None,
         retval: None,
+        skip_reason: None,
+        usage: None,
         exception: None,
         exception_tb: Vec::new(),
         owner: None,
@@ -316,7 +322,9 @@ fn guarded(store: &dyn Storage, id: u64, owner: &str, attempt: u32) -> Result<()
 
 fn start(store: &dyn Storage, id: u64, owner: &str) {
     let time = store.clock().now();
-    store.write(Write::StartBuild(StartBuild { id, guard: None, owner: Some(Arc::from(owner)), time })).unwrap();
+    store
+        .write(Write::StartBuild(StartBuild { id, guard: None, owner: Some(Arc::from(owner)), pool_size: None, time }))
+        .unwrap();
 }
 
 fn a_guarded_finish_is_for_the_owner_of_the_attempt(store: &dyn Storage, _: &ManualClock) {
@@ -353,7 +361,9 @@ fn a_build_can_be_created_started(store: &dyn Storage, _: &ManualClock) {
         plugin: Some(Arc::from("00ff")),
         retval_type: Some(Arc::from("list<string>")),
         created: noon_plus(5),
-        start: Some(Arc::from("me")),
+        owner: Some(Arc::from("me")),
+        start: true,
+        ..NewBuild::default()
     };
     let id = store.write(Write::CreateBuild(new)).unwrap();
     let build = store.get_build(id).unwrap();

@@ -1,18 +1,14 @@
 //! Rules of builds that are about to go: nothing can be pinned to them from the moment in which that is decided.
 
-use std::sync::Arc;
-
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
-use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 
 use super::create;
 use super::list;
-use super::pinned_to;
 use super::rules;
 
 rules! {
@@ -31,13 +27,7 @@ fn successful(store: &dyn Storage) -> u64 {
 
 /// A build that uses another.
 fn using(store: &dyn Storage, pin: u64) -> Result<u64, StorageError> {
-    let config = store.pack(&pinned_to(pin)).unwrap().into();
-    store.write(Write::CreateBuild(NewBuild {
-        job_id: Arc::from("b"),
-        config,
-        pins: Arc::from([pin]),
-        ..NewBuild::default()
-    }))
+    store.write(Write::CreateBuild(super::using("b", pin)))
 }
 
 fn a_build_that_is_being_deleted_is_nobodys_latest(store: &dyn Storage, _: &ManualClock) {

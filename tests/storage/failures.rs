@@ -201,10 +201,12 @@ fn causes_share_the_room_of_the_traceback(store: &dyn Storage, _: &ManualClock) 
 }
 
 fn exceptions_are_packed_apart_from_their_frames(store: &dyn Storage, _: &ManualClock) {
-    let (exception, traceback) = store.pack_exception(whole());
+    let packed = store.pack_exception(whole());
+    let (exception, traceback) = (packed.exception, packed.exception_tb);
     assert_eq!(unpack_failure(&exception), Failure { frames: Vec::new(), ..whole() });
     assert_eq!(traceback.map(|bytes| unpack_frames(&bytes)), Some(whole().frames));
-    let (exception, traceback) = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
+    let packed = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
+    let (exception, traceback) = (packed.exception, packed.exception_tb);
     assert_eq!((unpack_failure(&exception), traceback), (Failure::new(FailureKind::Trap, "unreachable"), None));
     assert_eq!(unpack_failure(b"\xc1").kind, FailureKind::Storage);
     assert!(unpack_frames(b"\xc1")[0].function.contains("could not be read"));

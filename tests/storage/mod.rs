@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
 //! - `program`, `rescue`, `names`, `pins`: the same through the command line and the executor
@@ -15,6 +15,7 @@ mod builds;
 mod deletion;
 mod failures;
 mod histories;
+mod leases;
 mod logs;
 mod names;
 mod pins;
@@ -39,6 +40,7 @@ use jobcontrol_core::memory::MemoryStorage;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::value::Value;
 
@@ -107,10 +109,18 @@ fn create(store: &dyn Storage, job: &str) -> u64 {
     store.create_build(job, &Value::Null).unwrap()
 }
 
-/// The config of a build that uses another.
-fn pinned_to(build: u64) -> Value {
-    let pin = Pin { job: "a".to_owned(), build, retval_digest: None };
-    Value::entry("pins", Value::entry("a", pin.to_value()))
+fn pin_to(build: u64) -> Pin {
+    Pin { job: "a".to_owned(), build, retval_digest: None }
+}
+
+/// A build that uses another.
+fn using(job: &str, build: u64) -> NewBuild {
+    NewBuild {
+        job_id: job.into(),
+        config: Arc::from(&b"\xc0"[..]),
+        pins: Arc::from([pin_to(build)]),
+        ..NewBuild::default()
+    }
 }
 
 fn ids(builds: &[Build]) -> Vec<u64> {

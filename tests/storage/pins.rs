@@ -5,18 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jobcontrol::app::App;
-use jobcontrol::app::guest_runtime;
 use jobcontrol::catalog::load::Catalog;
-use jobcontrol::execute::executor::ExecuteError;
+use jobcontrol::execute::error::ExecuteError;
 use jobcontrol::execute::executor::Executor;
-use jobcontrol::execute::executor::Prepared;
+use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
-use jobcontrol::record::sqlite::owner::Owner;
+use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::request::Request;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value;
@@ -69,9 +69,8 @@ fn folder() -> Folder {
 struct Parts {
     app: App,
     storage: Arc<dyn Storage>,
-    executor: Executor,
+    executor: Arc<Executor>,
     runtime: Runtime,
-    _owner: Owner,
 }
 
 impl Parts {
@@ -86,9 +85,8 @@ impl Parts {
         let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
-        let owner = Owner::take(&app.settings.store, "me").unwrap();
-        let executor = app.executor(&storage, &owner, None).unwrap();
-        Self { app, storage, executor, runtime: guest_runtime().unwrap(), _owner: owner }
+        let executor = app.engine().unwrap().executor(&storage).unwrap();
+        Self { app, storage, executor, runtime: guest_runtime().unwrap() }
     }
 
     /// A job as its manifest and its plugin are now.
@@ -98,7 +96,9 @@ impl Parts {
     }
 
     fn queue(&self, job: &Prepared) -> Result<u64, ExecuteError> {
-        self.runtime.block_on(self.executor.create(job, &Request::default(), false)).map(|created| created.id)
+        self.runtime
+            .block_on(self.executor.create(job, &BuildRequest::default(), RunOf::Nothing, false))
+            .map(|created| created.id)
     }
 
     /// Builds a job as it is now, and answers the build with what it returned.
@@ -106,7 +106,8 @@ impl Parts {
         let (_switch, cancel) = Cancel::pair();
         let prepared = self.prepare(job);
         self.runtime.block_on(async {
-            let created = self.executor.create(&prepared, &Request::default(), true).await.unwrap();
+            let created =
+                self.executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true).await.unwrap();
             let id = created.id;
             (
                 id,
@@ -131,7 +132,10 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     let (first, seven) = parts.build("source");
     assert_eq!(seven, Value::Int(7));
     let double = parts.prepare("double");
-    let queued = parts.runtime.block_on(parts.executor.create(&double, &Request::default(), false)).unwrap();
+    let queued = parts
+        .runtime
+        .block_on(parts.executor.create(&double, &BuildRequest::default(), RunOf::Nothing, false))
+        .unwrap();
     let id = queued.id;
     assert_eq!(parts.storage.get_build(id).unwrap().status(), BuildStatus::Created);
 
@@ -148,13 +152,13 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     assert_eq!(returned(&outcome), Value::Int(14));
     let build = parts.storage.get_build(id).unwrap();
     assert_eq!((build.status(), build.retval.clone()), (BuildStatus::Successful, Some(Value::Int(14))));
-    assert_eq!((build.owner.as_deref(), build.attempt), (Some("me"), 1));
-    let pins: Vec<_> = build.pins().into_iter().map(|pin| (pin.job, pin.build, pin.retval_digest)).collect();
+    assert_eq!((build.owner.as_deref(), build.attempt), (Some(&**parts.executor.owner()), 1));
+    let pins: Vec<_> = build.pins.into_iter().map(|pin| (pin.job, pin.build, pin.retval_digest)).collect();
     let digest = value::digest(&value::pack(&Value::Int(7)).unwrap());
     assert_eq!(pins, [("source".to_owned(), first, Some(digest))]);
 
     let (latest, scaled) = parts.build("double");
-    assert_eq!((scaled, parts.storage.get_build(latest).unwrap().pins()[0].build), (Value::Int(800), second));
+    assert_eq!((scaled, parts.storage.get_build(latest).unwrap().pins[0].build), (Value::Int(800), second));
 }
 
 #[test]
@@ -178,7 +182,10 @@ fn a_build_that_an_unfinished_one_uses_is_not_deleted() {
     let parts = Parts::new(&folder);
     let (source, _) = parts.build("source");
     let double = parts.prepare("double");
-    let queued = parts.runtime.block_on(parts.executor.create(&double, &Request::default(), false)).unwrap();
+    let queued = parts
+        .runtime
+        .block_on(parts.executor.create(&double, &BuildRequest::default(), RunOf::Nothing, false))
+        .unwrap();
     let refused = StorageError::Refused("build 1 is used by build 2, which has not finished".to_owned());
     assert_eq!(parts.storage.delete_build(source), Err(refused));
     let says = "build 1 is used by build 2, which has not finished; nothing was deleted";

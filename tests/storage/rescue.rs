@@ -3,12 +3,6 @@
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
-use std::sync::Barrier;
-use std::thread;
-
-use jobcontrol::record::sqlite::owner::Owner;
-use jobcontrol::record::sqlite::owner::is_alive;
-use jobcontrol::record::url::StoreUrl;
 
 use crate::harness::Folder;
 
@@ -105,42 +99,4 @@ fn only_the_dead_among_several_are_ended() {
     folder.run(&["run", "quick"]).code(0).says("build 2 was interrupted");
     let statuses = ["1", "2", "3"].map(|id| folder.json(&["build", "show", id])["status"].clone());
     assert_eq!(statuses, ["RUNNING", "FAILED", "RUNNING"]);
-}
-
-#[test]
-fn an_owner_is_alive_until_it_is_dropped() {
-    let folder = Folder::new();
-    let url = StoreUrl::sqlite(folder.path("store.db"));
-    assert!(!is_alive(&url, "me"));
-    let (me, you) = (Owner::take(&url, "me").unwrap(), Owner::take(&url, "you").unwrap());
-    assert!(Owner::take(&url, "me").is_err(), "a name is taken once");
-    assert!(is_alive(&url, "me") && is_alive(&url, "you"));
-    drop(me);
-    assert!(!is_alive(&url, "me") && is_alive(&url, "you"));
-    drop(you);
-    assert!(!folder.path("store.db.owners").exists());
-}
-
-#[test]
-fn owners_come_and_go_at_once() {
-    const THREADS: usize = 4;
-    let folder = Folder::new();
-    let url = StoreUrl::sqlite(folder.path("store.db"));
-    let together = Barrier::new(THREADS);
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (url, together) = (&url, &together);
-            scope.spawn(move || {
-                together.wait();
-                for i in 0..500 {
-                    let name = format!("{thread}-{i}");
-                    // The last one out removes the folder while the next comes in.
-                    let owner = Owner::take(url, &name).unwrap();
-                    assert!(is_alive(url, &name));
-                    drop(owner);
-                    assert!(!is_alive(url, &name));
-                }
-            });
-        }
-    });
 }

@@ -139,7 +139,7 @@ fn the_latest_skipped_build_stays_where_it_tells_how_the_job_stands(store: &dyn 
 fn what_an_unfinished_build_uses_stays(store: &dyn Storage, clock: &ManualClock) {
     let used = finished(store, Finish::default());
     let latest = finished(store, Finish::default());
-    let user = store.create_build("b", &super::pinned_to(used)).unwrap();
+    let user = store.write(Write::CreateBuild(super::using("b", used))).unwrap();
     clock.set(noon_plus(days(100)));
     let age = Retention { build_age: Some(DAY), ..Retention::default() };
     assert_eq!(pruned(store, &age).builds, [0_u64; 0]);

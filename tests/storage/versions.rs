@@ -6,8 +6,6 @@ use std::sync::Arc;
 use jobcontrol::record::sqlite;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::VERSION;
-use jobcontrol::record::sqlite::owner::Owner;
-use jobcontrol::record::url::StoreUrl;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
@@ -29,6 +27,11 @@ const JOBS: &str = "jobs:
   - { id: one, function: add:add, args: [1, 2] }
   - { id: two, function: add:add, kwargs: { a: !retval one, b: 10 } }
 ";
+
+/// The store as this process has it, whatever its version is.
+fn opened(folder: &Folder) -> SqliteStorage {
+    SqliteStorage::open(&folder.path("jobcontrol.db"), Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap()
+}
 
 fn version(path: &Path) -> Result<i64> {
     sqlite::version(path, &(Arc::new(|_: &str| {}) as _))
@@ -83,7 +86,7 @@ fn a_store_of_version_1_is_brought_forward_and_nothing_is_lost() {
         (Ok(1), ROWS.to_vec())
     );
     let build = |id: &str| folder.json(&["build", "show", id]);
-    assert_eq!((&build("2")["retval"], &build("2")["config"]["pins"]["one"]["build"]), (&json!(13), &json!(1)));
+    assert_eq!((&build("2")["retval"], &build("2")["pins"]["one"]["build"]), (&json!(13), &json!(1)));
     assert_eq!(build("3")["exception"]["message"], "integer divide by zero");
     assert_eq!(build("3")["exception_tb"][0]["line"], 4);
     assert_eq!(
@@ -122,8 +125,8 @@ fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
 #[test]
 fn a_store_that_an_older_program_uses_is_left_to_it() {
     let folder = old();
-    let url = StoreUrl::sqlite(folder.path("jobcontrol.db"));
-    let owner = Owner::take(&url, "older").unwrap();
+    let owner = opened(&folder);
+    owner.claim("older").unwrap();
     folder.run(&["store", "migrate"]).code(5).says("process older is running builds in it; wait until that has ended");
     folder.run(&["run", "one"]).code(5).says("process older is running builds in it");
     assert_eq!(version(&folder.path("jobcontrol.db")), Ok(1));
@@ -240,8 +243,8 @@ fn what_is_no_sound_copy_is_refused_and_the_store_stays() {
 #[test]
 fn a_store_in_use_is_not_replaced() {
     let folder = greeted();
-    let url = StoreUrl::sqlite(folder.path("jobcontrol.db"));
-    let owner = Owner::take(&url, "busy").unwrap();
+    let owner = opened(&folder);
+    owner.claim("busy").unwrap();
     folder.run(&["store", "restore", "copy.db"]).code(2).says("is in use by process busy; nothing was replaced");
     drop(owner);
     let reader = Connection::open(folder.path("jobcontrol.db")).unwrap();

@@ -14,12 +14,11 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol::app::App;
-use jobcontrol::app::guest_runtime;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::executor::Executor;
-use jobcontrol::execute::executor::Prepared;
+use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
-use jobcontrol::record::sqlite::owner::Owner;
+use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::clock::SystemClock;
@@ -28,7 +27,10 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
-use jobcontrol_core::request::Request;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::NewRun;
+use jobcontrol_core::storage::RunOf;
+use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
@@ -84,7 +86,8 @@ struct Bench {
     args: Vec<Value>,
     executor: Arc<Executor>,
     prepared: Arc<Prepared>,
-    _owner: Owner,
+    /// The run that all builds belong to.
+    run: RunOf,
 }
 
 impl Bench {
@@ -113,11 +116,11 @@ impl Bench {
         let args = checked.job.args.iter().map(Arg::to_value).collect();
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
-        let owner = Owner::take(&app.settings.store, "bench").unwrap();
-        let executor = Arc::new(app.executor(&storage, &owner, None).unwrap());
+        let executor = app.engine().unwrap().executor(&storage).unwrap();
+        let run = RunOf::Run(storage.write(Write::CreateRun(NewRun::default())).unwrap());
         let prepared = Arc::new(executor.prepare(&checked, Granted::default()).unwrap());
         let runtime = guest_runtime().unwrap();
-        Self { folder, store, runtime, sandbox, function, args, executor, prepared, _owner: owner }
+        Self { folder, store, runtime, sandbox, function, args, executor, prepared, run }
     }
 
     /// Finished builds of other days.
@@ -206,14 +209,14 @@ impl Bench {
     }
 
     fn builds(&self, count: usize, time: Duration) -> f64 {
-        let (executor, prepared) = (Arc::clone(&self.executor), Arc::clone(&self.prepared));
+        let (executor, prepared, run) = (Arc::clone(&self.executor), Arc::clone(&self.prepared), self.run.clone());
         let (_switch, cancel) = Cancel::pair();
         let slots = Slots::new(count);
         self.loops(count, time, move || {
             let (executor, prepared, cancel) = (Arc::clone(&executor), Arc::clone(&prepared), cancel.clone());
-            let slots = slots.clone();
+            let (slots, run) = (slots.clone(), run.clone());
             async move {
-                let created = executor.create(&prepared, &Request::default(), true).await.unwrap();
+                let created = executor.create(&prepared, &BuildRequest::default(), run, true).await.unwrap();
                 executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap();
             }
         })

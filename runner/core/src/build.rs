@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::failure::Frame;
+use crate::pool::PoolUse;
 use crate::retry::Retry;
+use crate::usage::Usage;
 use crate::value::Value;
 
 /// One execution of a job, as it is stored.
@@ -31,10 +33,22 @@ pub struct Build {
     pub success: bool,
     /// Whether there was nothing to do.
     pub skipped: bool,
-    /// The copy of the job, with pins and overrides.
+    /// The copy of the job, with overrides.
     pub config: Value,
+    /// The builds whose return values it uses, in the order of their jobs' names.
+    pub pins: Vec<Pin>,
+    /// The run that it belongs to; none for a build that was created by hand.
+    pub run: Option<u64>,
+    /// The build that it did again.
+    pub rerun_of: Option<u64>,
+    /// The pool whose slots it takes while it runs.
+    pub pool: Option<PoolUse>,
     /// What the function returned.
     pub retval: Option<Value>,
+    /// Why there was nothing to do, if there was not.
+    pub skip_reason: Option<String>,
+    /// What its attempts used: the most memory of any, the guest time of all together. None where nobody measured.
+    pub usage: Option<Usage>,
     /// Why it failed; the frames are in `exception_tb`.
     pub exception: Option<Failure>,
     /// The calls that led to the failure, outermost first.
@@ -62,13 +76,7 @@ pub struct Build {
 impl Build {
     /// The status that its flags tell.
     pub fn status(&self) -> BuildStatus {
-        match self {
-            Self { finished: false, started: false, .. } => BuildStatus::Created,
-            Self { finished: false, .. } => BuildStatus::Running,
-            Self { success: false, .. } => BuildStatus::Failed,
-            Self { skipped: true, .. } => BuildStatus::Skipped,
-            _ => BuildStatus::Successful,
-        }
+        BuildStatus::of(self.started, self.finished, self.success, self.skipped)
     }
 
     /// The build without what can be large: return value with its type, traceback, and all of a failure but its kind
@@ -102,29 +110,6 @@ impl Build {
         }
         all
     }
-
-    /// The build that it did again.
-    pub fn rerun_of(&self) -> Option<u64> {
-        match self.config.get("rerun_of") {
-            Some(Value::Int(build)) => u64::try_from(*build).ok(),
-            _ => None,
-        }
-    }
-
-    /// The builds whose return values it uses, by job.
-    pub fn pins(&self) -> Vec<Pin> {
-        let Some(Value::Map(pins)) = self.config.get("pins") else {
-            return Vec::new();
-        };
-        let pin = |(job, pin): &(String, Value)| {
-            let Some(Value::Int(build)) = pin.get("build") else {
-                return None;
-            };
-            let retval_digest = pin.get("retval").and_then(Value::as_str).map(str::to_owned);
-            Some(Pin { job: job.clone(), build: u64::try_from(*build).ok()?, retval_digest })
-        };
-        pins.iter().filter_map(pin).collect()
-    }
 }
 
 /// One try of a build.
@@ -140,18 +125,6 @@ pub struct Attempt {
     pub failure: Option<Failure>,
 }
 
-/// What an unfinished build says of itself to one that is to be deleted: that it still needs it, if it does.
-pub fn still_needs(config: &Value, user: u64, wanted: u64) -> Result<(), String> {
-    let Some(Value::Map(pins)) = config.get("pins") else {
-        return Ok(());
-    };
-    let pinned = |pin: &Value| pin.get("build") == Some(&Value::Int(wanted.into()));
-    match pins.iter().find(|(_, pin)| pinned(pin)) {
-        Some(_) => Err(format!("build {wanted} is used by build {user}, which has not finished")),
-        None => Ok(()),
-    }
-}
-
 /// The build of a dependency whose return value a build uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
@@ -161,14 +134,6 @@ pub struct Pin {
     pub build: u64,
     /// What that build returned, as [`Build::retval_digest`].
     pub retval_digest: Option<String>,
-}
-
-impl Pin {
-    /// As the build config keeps it.
-    pub fn to_value(&self) -> Value {
-        let digest = self.retval_digest.clone().map_or(Value::Null, Value::String);
-        Value::Map(vec![("build".to_owned(), Value::Int(self.build.into())), ("retval".to_owned(), digest)])
-    }
 }
 
 /// What the flags of a build tell, in this order of precedence.
@@ -185,6 +150,19 @@ pub enum BuildStatus {
     Skipped,
     /// All else.
     Successful,
+}
+
+impl BuildStatus {
+    /// What these flags of a build tell.
+    pub fn of(started: bool, finished: bool, success: bool, skipped: bool) -> Self {
+        match (finished, success) {
+            (false, _) if !started => Self::Created,
+            (false, _) => Self::Running,
+            (true, false) => Self::Failed,
+            (true, true) if skipped => Self::Skipped,
+            (true, true) => Self::Successful,
+        }
+    }
 }
 
 impl fmt::Display for BuildStatus {

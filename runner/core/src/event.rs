@@ -117,6 +117,13 @@ pub struct Event {
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
+    /// It was created, with its pins.
+    Created,
+    /// It waits for something, such as slots of a pool.
+    Waits {
+        /// For what, in words.
+        reason: String,
+    },
     /// The first attempt started.
     Started,
     /// An attempt failed, and another is to follow.
@@ -148,8 +155,13 @@ pub enum EventKind {
         /// How many there may be.
         of: u32,
     },
-    /// The guest, or the runner on its behalf, wrote a log record.
-    Logged(NewRecord),
+    /// The guest, or the runner on its behalf, wrote a log record, and the store has it.
+    Logged {
+        /// Its id in the store.
+        id: u64,
+        /// What was written.
+        record: NewRecord,
+    },
     /// Some groups have newer reports.
     Progressed(Vec<Progress>),
     /// It ended, and the store has it.

@@ -8,6 +8,7 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::grants::Grants;
 use crate::limits::Limits;
+use crate::pool::PoolUse;
 use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
@@ -35,6 +36,8 @@ pub struct Job {
     pub limits: Limits,
     /// How often a failed build is tried.
     pub retry: Retry,
+    /// What it takes of a pool while it runs.
+    pub pool: Option<PoolUse>,
     /// What its plugin may touch.
     pub grants: Grants,
     /// What else is called of its plugin.

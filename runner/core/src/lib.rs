@@ -12,11 +12,12 @@
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
 //! - [`plan`]: what is due, and in which order
-//! - [`request`]: what was asked for
+//! - [`request`], [`run`]: what was asked for, and what became of it
+//! - [`pool`]: slots that builds share
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
-//! - [`build`], [`failure`], [`progress`]: the record of a build
+//! - [`build`], [`failure`], [`usage`], [`progress`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
@@ -42,12 +43,15 @@ pub mod memory;
 pub mod packed_size;
 pub mod plan;
 pub mod plugin;
+pub mod pool;
 pub mod progress;
 pub mod request;
 pub mod retention;
 pub mod retry;
+pub mod run;
 pub mod schema;
 pub mod status;
 pub mod storage;
 pub mod types;
+pub mod usage;
 pub mod value;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::build::BuildStatus;
 use crate::check::CheckedJob;
 use crate::check::Graph;
 use crate::check::closure;
@@ -20,6 +19,46 @@ pub struct Plan {
     pub order: Vec<String>,
     /// For each, those of the plan that must be built first.
     pub waits_for: BTreeMap<String, Vec<String>>,
+}
+
+impl Plan {
+    /// One job that waits for nothing.
+    pub fn of_one(job: &str) -> Self {
+        Self { order: vec![job.to_owned()], waits_for: BTreeMap::from([(job.to_owned(), Vec::new())]) }
+    }
+
+    /// What is left of the plan without the jobs that are done.
+    #[must_use]
+    pub fn without(&self, is_done: impl Fn(&str) -> bool) -> Self {
+        let order: Vec<_> = self.order.iter().filter(|id| !is_done(id)).cloned().collect();
+        let waits = |id: &String| {
+            let needs = self.waits_for.get(id).into_iter().flatten();
+            (id.clone(), needs.filter(|need| !is_done(need)).cloned().collect())
+        };
+        Self { waits_for: order.iter().map(waits).collect(), order }
+    }
+
+    /// As the row of a run keeps it.
+    pub fn to_value(&self) -> Value {
+        let list = |ids: &[String]| Value::List(ids.iter().map(Value::string).collect());
+        let job = |id: &String| (id.clone(), list(self.waits_for.get(id).map(Vec::as_slice).unwrap_or_default()));
+        Value::Map(self.order.iter().map(job).collect())
+    }
+
+    /// Reads what [`Plan::to_value`] wrote; what cannot be read is left out.
+    pub fn from_value(value: &Value) -> Self {
+        let Value::Map(jobs) = value else {
+            return Self { order: Vec::new(), waits_for: BTreeMap::new() };
+        };
+        let needs = |needs: &Value| match needs {
+            Value::List(needs) => needs.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            order: jobs.iter().map(|(id, _)| id.clone()).collect(),
+            waits_for: jobs.iter().map(|(id, waits)| (id.clone(), needs(waits))).collect(),
+        }
+    }
 }
 
 /// What to plan.
@@ -49,20 +88,11 @@ impl<'a> Ask<'a> {
 
 /// Plans builds.
 pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobStatus) -> Plan {
-    planned(graph, ask.deps, ask.roots(graph), |id| !ask.pinned.contains(id), status)
-}
-
-/// A plan of `due`, and with `deps` of what that needs where it is missing or outdated and `free` to be built.
-fn planned<'a>(
-    graph: &'a Graph,
-    deps: bool,
-    mut due: BTreeSet<&'a str>,
-    free: impl Fn(&str) -> bool,
-    status: impl Fn(&str) -> JobStatus,
-) -> Plan {
+    let mut due = ask.roots(graph);
+    let free = |id: &str| !ask.pinned.contains(id);
     let wanted: Vec<&str> = due.iter().copied().collect();
-    let order = order_where(graph, &wanted, &free);
-    if deps {
+    let order = order_where(graph, &wanted, free);
+    if ask.deps {
         for id in &order {
             let needs = graph.dependencies.get(*id).into_iter().flatten();
             let needs_due = needs.map(String::as_str).any(|need| free(need) && due.contains(need));
@@ -80,35 +110,15 @@ fn planned<'a>(
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
-/// What became of a job in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Became {
-    /// It has a build there.
-    Built(BuildStatus),
-    /// The run took an earlier build of it, so it was not to be built.
-    Used,
-    /// It has no build there, and nothing of the run has used any.
-    Nothing,
-}
-
-/// The rest of a run that has ended, by what became of each job: what failed, what was to be built and was not, and
-/// with `deps` what these need and the run had not come to yet.
-pub fn from_failed<'a>(
-    graph: &'a Graph,
-    ask: &Ask<'a>,
-    became: impl Fn(&str) -> Became,
-    status: impl Fn(&str) -> JobStatus,
-) -> Plan {
-    let roots = ask.roots(graph);
-    let targets: Vec<&str> = roots.iter().copied().collect();
-    let open = |id: &str| match became(id) {
-        Became::Built(status) => status == BuildStatus::Failed,
-        Became::Used => false,
-        Became::Nothing => !ask.pinned.contains(id),
+/// A plan of exactly these jobs, each after those of them that it needs.
+pub fn of_jobs(graph: &Graph, jobs: &BTreeSet<&str>) -> Plan {
+    let wanted: Vec<&str> = graph.dependencies.keys().map(String::as_str).filter(|id| jobs.contains(id)).collect();
+    let order: Vec<_> = order(graph, &wanted).into_iter().filter(|id| jobs.contains(id)).map(str::to_owned).collect();
+    let waits = |id: &String| {
+        let needs = graph.dependencies.get(id).into_iter().flatten();
+        (id.clone(), needs.filter(|need| jobs.contains(need.as_str())).cloned().collect())
     };
-    let left = |id: &&str| open(id) && (roots.contains(id) || became(id) != Became::Nothing);
-    let due = order(graph, &targets).into_iter().filter(left).collect();
-    planned(graph, ask.deps, due, open, status)
+    Plan { waits_for: order.iter().map(waits).collect(), order }
 }
 
 /// The jobs of `after` that `before` does not have, or that would do something else now.
@@ -199,52 +209,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_left_is_what_failed_and_what_was_still_to_come() {
-        // `s` of `a`, `b` and `far`; `b` of `base`; `a` has failed, `b` had not begun.
-        let graph = graph(&[
-            ("a", &["used"]),
-            ("b", &["base"]),
-            ("base", &[]),
-            ("far", &[]),
-            ("s", &["a", "b", "far"]),
-            ("t", &["far"]),
-            ("used", &[]),
-        ]);
-        let became = |id: &str| match id {
-            "a" => Became::Built(BuildStatus::Failed),
-            "far" => Became::Built(BuildStatus::Successful),
-            "used" => Became::Used,
-            _ => Became::Nothing,
-        };
-        let ask = Ask { targets: &["s", "t"], deps: true, ..Ask::default() };
-        let rest = |ask: &Ask<'_>, status: JobStatus| from_failed(&graph, ask, became, |_| status.clone());
-        let missing = rest(&ask, JobStatus::NotBuilt);
-        assert_eq!(missing.order, ["a", "base", "b", "s", "t"]);
-        assert_eq!(
-            (missing.waits_for["s"].as_slice(), missing.waits_for["t"].len()),
-            (&["a", "b"].map(String::from)[..], 0)
-        );
-        assert_eq!(rest(&ask, JobStatus::Success).order, ["a", "s", "t"]);
-        let pinned = Ask { pinned: BTreeSet::from(["b"]), ..ask.clone() };
-        assert_eq!(rest(&pinned, JobStatus::NotBuilt).order, ["a", "s", "t"]);
-        let named = Ask { targets: &["s"], deps: false, ..ask.clone() };
-        assert_eq!(rest(&named, JobStatus::NotBuilt).order, ["a", "s"]);
-        let dependents = Ask { targets: &["far"], revdeps: true, ..Ask::default() };
-        assert_eq!(rest(&dependents, JobStatus::NotBuilt).order, ["a", "s", "t"]);
-        let done = from_failed(&graph, &ask, |_| Became::Built(BuildStatus::Successful), |_| JobStatus::NotBuilt);
-        assert!(done.order.is_empty());
-    }
-
-    #[test]
-    fn what_lies_between_two_targets_is_built_with_deps_only() {
-        let graph = graph(&[("a", &[]), ("between", &["a"]), ("z", &["between"])]);
-        let became = |id: &str| match id {
-            "a" => Became::Built(BuildStatus::Failed),
-            "z" => Became::Built(BuildStatus::Successful),
-            _ => Became::Used,
-        };
-        let ask = Ask { targets: &["a", "z"], ..Ask::default() };
-        assert_eq!(from_failed(&graph, &ask, became, |_| JobStatus::NotBuilt).order, ["a"]);
+    fn a_plan_is_read_as_it_was_written_and_loses_what_is_done() {
+        let graph = graph(&[("a", &["used"]), ("b", &["base"]), ("base", &[]), ("s", &["a", "b"]), ("used", &[])]);
+        let jobs = BTreeSet::from(["a", "b", "base", "s"]);
+        let plan = of_jobs(&graph, &jobs);
+        assert_eq!(plan.order, ["a", "base", "b", "s"]);
+        assert_eq!((plan.waits_for["a"].len(), plan.waits_for["s"].as_slice()), (0, &["a", "b"].map(String::from)[..]));
+        assert_eq!(Plan::from_value(&plan.to_value()), plan);
+        let left = plan.without(|id| id == "base" || id == "a");
+        assert_eq!(left.order, ["b", "s"]);
+        assert_eq!((left.waits_for["b"].len(), left.waits_for["s"].as_slice()), (0, &["b".to_owned()][..]));
+        assert_eq!(Plan::from_value(&Value::Null), Plan { order: Vec::new(), waits_for: BTreeMap::new() });
     }
 
     #[test]

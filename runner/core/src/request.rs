@@ -5,24 +5,40 @@ use std::collections::BTreeMap;
 use crate::job::Arg;
 use crate::job::Key;
 use crate::value::Value;
-use crate::value::pack;
 
-/// What a person asks of one build beside its job.
+/// What was asked of one build beside its job.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Request {
+pub struct BuildRequest {
     /// Arguments given by hand.
     pub overrides: Vec<(Key, Arg)>,
     /// The builds to use of some dependencies, by job, whatever their latest are.
     pub pins: BTreeMap<String, u64>,
     /// The build that is done again.
     pub rerun_of: Option<u64>,
-    /// The run that it is a part of, if that has more than this one.
-    pub run: Asked,
 }
 
-/// What a run was asked for: each of its builds keeps it, so that its rest can be made later.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Asked {
+impl BuildRequest {
+    /// As the row of its run keeps it.
+    pub fn to_value(&self) -> Value {
+        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
+        let mut entries = vec![("overrides".to_owned(), Value::Map(overrides)), ("pins".to_owned(), pins(&self.pins))];
+        entries.extend(self.rerun_of.map(|build| ("rerun_of".to_owned(), Value::Int(build.into()))));
+        Value::Map(entries)
+    }
+
+    /// Reads what [`BuildRequest::to_value`] wrote; what cannot be read is left out.
+    pub fn from_value(value: &Value) -> Self {
+        Self {
+            overrides: crate::config::arguments(value.get("overrides")),
+            pins: pins_of(value.get("pins")),
+            rerun_of: value.get("rerun_of").and_then(number),
+        }
+    }
+}
+
+/// What was asked for at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunRequest {
     /// The jobs that were named.
     pub targets: Vec<String>,
     /// Whether what they need was to be built where it is missing or outdated.
@@ -31,68 +47,53 @@ pub struct Asked {
     pub revdeps: bool,
     /// The builds that were chosen by hand, by job.
     pub pins: BTreeMap<String, u64>,
+    /// The run whose rest this one builds.
+    pub rest_of: Option<u64>,
 }
 
-impl Asked {
-    /// What a build config keeps of its run; nothing for a build that was a run by itself.
-    pub fn from_config(config: &Value) -> Option<Self> {
-        let run = config.get("run")?;
-        let Some(Value::List(targets)) = run.get("targets") else {
-            return None;
-        };
-        let is_set = |key: &str| run.get(key) == Some(&Value::Bool(true));
-        let pins = match run.get("pins") {
-            Some(Value::Map(pins)) => pins.as_slice(),
-            _ => &[],
-        };
-        let pin = |(job, build): &(String, Value)| match build {
-            Value::Int(build) => Some((job.clone(), u64::try_from(*build).ok()?)),
-            _ => None,
-        };
-        Some(Self {
-            targets: targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            deps: is_set("deps"),
-            revdeps: is_set("revdeps"),
-            pins: pins.iter().filter_map(pin).collect(),
-        })
-    }
-
-    fn to_value(&self) -> Value {
+impl RunRequest {
+    /// As the row of the run keeps it.
+    pub fn to_value(&self) -> Value {
         let mut run = vec![("targets".to_owned(), Value::List(self.targets.iter().map(Value::string).collect()))];
         run.extend(self.deps.then(|| ("deps".to_owned(), Value::Bool(true))));
         run.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
-        if !self.pins.is_empty() {
-            let pins = self.pins.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into())));
-            run.push(("pins".to_owned(), Value::Map(pins.collect())));
-        }
+        run.extend((!self.pins.is_empty()).then(|| ("pins".to_owned(), pins(&self.pins))));
+        run.extend(self.rest_of.map(|run| ("rest_of".to_owned(), Value::Int(run.into()))));
         Value::Map(run)
+    }
+
+    /// Reads what [`RunRequest::to_value`] wrote; what cannot be read is left out.
+    pub fn from_value(value: &Value) -> Self {
+        let targets = match value.get("targets") {
+            Some(Value::List(targets)) => targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let is_set = |key: &str| value.get(key) == Some(&Value::Bool(true));
+        Self {
+            targets,
+            deps: is_set("deps"),
+            revdeps: is_set("revdeps"),
+            pins: pins_of(value.get("pins")),
+            rest_of: value.get("rest_of").and_then(number),
+        }
     }
 }
 
-/// Keys of a build config that tell of its run, and change nothing of the build.
-const RUN_KEYS: &[&str] = &["run", "rerun_of"];
-
-/// Whether two build configs make the same build, whatever runs they are of.
-pub fn same_build(one: &Value, other: &Value) -> bool {
-    let essence = |config: &Value| {
-        let Value::Map(entries) = config else {
-            return pack(config).ok();
-        };
-        let entries = entries.iter().filter(|(key, _)| !RUN_KEYS.contains(&key.as_str()));
-        // As they are stored, since a number that is none is no other's equal.
-        pack(&Value::Map(entries.cloned().collect())).ok()
-    };
-    essence(one).is_some_and(|one| essence(other) == Some(one))
+fn pins(pins: &BTreeMap<String, u64>) -> Value {
+    Value::Map(pins.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into()))).collect())
 }
 
-impl Request {
-    /// As the build config keeps it, beside the job and the pins.
-    pub fn to_config(&self) -> Vec<(String, Value)> {
-        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        let mut config = vec![("overrides".to_owned(), Value::Map(overrides))];
-        config.extend(self.rerun_of.map(|build| ("rerun_of".to_owned(), Value::Int(build.into()))));
-        config.extend((!self.run.targets.is_empty()).then(|| ("run".to_owned(), self.run.to_value())));
-        config
+fn pins_of(value: Option<&Value>) -> BTreeMap<String, u64> {
+    let Some(Value::Map(pins)) = value else {
+        return BTreeMap::new();
+    };
+    pins.iter().filter_map(|(job, build)| Some((job.clone(), number(build)?))).collect()
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
     }
 }
 
@@ -101,21 +102,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_read_as_it_was_written_and_changes_nothing_of_its_builds() {
+    fn what_was_asked_for_is_read_as_it_was_written() {
         let pins = BTreeMap::from([("a".to_owned(), 7)]);
-        let run = Asked { targets: vec!["s".to_owned()], deps: true, revdeps: true, pins };
-        let part = |request: Request| Value::Map(request.to_config());
-        let whole = part(Request { run: run.clone(), rerun_of: Some(3), ..Request::default() });
-        assert_eq!(Asked::from_config(&whole), Some(run));
-        let alone = part(Request::default());
-        assert_eq!(Asked::from_config(&alone), None);
-        assert!(same_build(&whole, &alone));
-        let number = Key { name: "n".to_owned(), span: crate::diagnostic::Span::default() };
-        let other = |n: f64| {
-            let overrides = vec![(number.clone(), Arg::literal(Value::Float(n)))];
-            part(Request { overrides, ..Request::default() })
-        };
-        assert!(!same_build(&other(1.0), &alone));
-        assert!(same_build(&other(f64::NAN), &other(f64::NAN)));
+        let targets = vec!["s".to_owned()];
+        let run = RunRequest { targets, deps: true, revdeps: true, pins: pins.clone(), rest_of: Some(4) };
+        assert_eq!(RunRequest::from_value(&run.to_value()), run);
+        let key = Key { name: "n".to_owned(), span: crate::diagnostic::Span::default() };
+        let overrides = vec![(key, Arg::literal(Value::Float(0.5)))];
+        let build = BuildRequest { overrides, pins, rerun_of: Some(3) };
+        assert_eq!(BuildRequest::from_value(&build.to_value()), build);
+        for nothing in [Value::Null, Value::entry("targets", Value::Int(1)), Value::entry("pins", Value::Null)] {
+            assert_eq!(RunRequest::from_value(&nothing), RunRequest::default());
+            assert_eq!(BuildRequest::from_value(&nothing), BuildRequest::default());
+        }
     }
 }

@@ -84,7 +84,7 @@ pub fn job_status<'a>(
     if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty()) {
         reasons.push(format!("its last build, {}, ran with other arguments", used.id));
     }
-    for pin in used.pins() {
+    for pin in &used.pins {
         if let Some(newest) = latest(&pin.job)
             && newest.retval_digest != pin.retval_digest
         {

@@ -1,18 +1,15 @@
 //! `builds`, `build show` and `build delete`: what the store has.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::build::still_needs;
 use jobcontrol_core::clock::Timestamp;
-use jobcontrol_core::storage;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
-use jobcontrol_core::storage::Write;
-use jobcontrol_core::value::Value;
 use serde::Serialize;
 
 use super::SET;
@@ -21,11 +18,16 @@ use super::error::CliError;
 use super::flag;
 use super::render::Out;
 use super::render::text;
+use super::repr::repr;
 use super::rerun;
-use super::run::no_job;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::execute::hooks::Which;
+use crate::request::delete::Deleted;
+use crate::request::delete::clean_up_and_delete;
+use crate::request::delete::deletable;
+use crate::request::interrupted::interrupted;
+use crate::request::targets::no_job;
 use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
 use crate::show::json::Details;
@@ -100,16 +102,16 @@ pub(super) enum BuildCommand {
 const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
 
 /// Builds in a table, with a column of what each did again if any did.
-pub(super) fn table(builds: &[Build], now: Timestamp) -> String {
-    let reruns = builds.iter().any(|build| build.rerun_of().is_some());
+pub(super) fn table(builds: &[Build], gone: &BTreeSet<u64>, now: Timestamp) -> String {
+    let reruns = builds.iter().any(|build| build.rerun_of.is_some());
     let mut header = HEADER.to_vec();
     if reruns {
         header.insert(3, "RERUN OF");
     }
     let rows = builds.iter().map(|build| {
-        let mut cells = row(build, now);
+        let mut cells = row(build, gone, now);
         if reruns {
-            cells.insert(3, build.rerun_of().map(|id| id.to_string()).unwrap_or_default());
+            cells.insert(3, build.rerun_of.map(|id| id.to_string()).unwrap_or_default());
         }
         cells
     });
@@ -117,14 +119,14 @@ pub(super) fn table(builds: &[Build], now: Timestamp) -> String {
 }
 
 /// One row below [`HEADER`].
-fn row(build: &Build, now: Timestamp) -> Vec<String> {
+fn row(build: &Build, gone: &BTreeSet<u64>, now: Timestamp) -> Vec<String> {
     vec![
         build.id.to_string(),
         build.job_id.clone(),
-        text::build_status(build.status()),
+        text::status_of(build, gone),
         build.start_time.map(|t| t.to_string()).unwrap_or_default(),
-        text::duration(build, now),
-        text::outcome(build),
+        if gone.contains(&build.id) { String::new() } else { text::duration(build, now) },
+        text::outcome(build, gone),
     ]
 }
 
@@ -140,17 +142,19 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
         brief: true,
         ..BuildFilter::default()
     };
-    let builds = app.storage(false)?.get_job_builds(&filter)?;
+    let storage = app.storage(false)?;
+    let builds = storage.get_job_builds(&filter)?;
+    let gone = interrupted(&*storage, &builds)?;
     if let Some(job) = args.job.as_deref().filter(|_| builds.is_empty()) {
         known_job(app, job)?;
     }
     if out.is_json() {
-        out.json(&builds.iter().map(BriefJson::new).collect::<Vec<_>>())?;
+        out.json(&builds.iter().map(|build| BriefJson::new(build, &gone)).collect::<Vec<_>>())?;
     } else if builds.is_empty() {
         out.say("no builds");
     } else {
         let now = app.clock.now();
-        out.answer(&table(&builds, now))?;
+        out.answer(&table(&builds, &gone, now))?;
     }
     Ok(error::DONE)
 }
@@ -166,63 +170,22 @@ fn known_job(app: &App, job: &str) -> Result<(), CliError> {
         return Ok(());
     };
     let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
-    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
+    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job).into()) }
 }
 
-/// What the build's `repr_function` makes of its return value; one that fails is only a pity.
-pub(super) fn repr(app: &App, out: &Out, build: &Build) -> Option<String> {
-    match app.hook(build, Which::Repr) {
-        Ok(Some(Value::String(text))) => Some(text),
-        Ok(_) => None,
-        Err(reason) => {
-            out.warn(&format!("build {}: its repr_function {reason}", build.id));
-            None
-        }
-    }
-}
-
-/// Cleans up and deletes.
+/// Ends what a dead process left, cleans up and deletes.
 fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
-    match clean_up_and_delete(app, out, storage, id, force)? {
-        None => Ok(()),
-        Some(reason) => Err(CliError::Failed(format!("{reason}; `--force` deletes it all the same"))),
-    }
-}
-
-/// Cleans up and deletes, or answers why the build stays.
-pub(super) fn clean_up_and_delete(
-    app: &App,
-    out: &Out,
-    storage: &dyn Storage,
-    id: u64,
-    force: bool,
-) -> storage::Result<Option<String>> {
-    let build = storage.get_build(id)?;
-    if build.has_cleanup() {
-        // From here on nothing can be pinned to it, whose data may be gone in a moment.
-        storage.write(Write::PrepareDelete(id))?;
-        match app.hook(&build, Which::Cleanup) {
-            Ok(_) => {}
-            Err(reason) if force => out.warn(&format!("build {id}: its cleanup_function {reason}")),
-            Err(reason) => {
-                storage.write(Write::AbandonDelete(id))?;
-                return Ok(Some(format!("build {id} was not deleted: its cleanup_function {reason}")));
-            }
+    match clean_up_and_delete(storage, id, force, &|build| app.hook(build, Which::Cleanup))? {
+        Deleted::Gone => Ok(()),
+        Deleted::Forced(reason) => {
+            out.warn(&format!("build {id}: its cleanup_function {reason}"));
+            Ok(())
+        }
+        Deleted::Stays(reason) => {
+            let message = format!("build {id} was not deleted: its cleanup_function {reason}");
+            Err(CliError::Failed(format!("{message}; `--force` deletes it all the same")))
         }
     }
-    storage.delete_build(id).map(|()| None)
-}
-
-/// Refuses to delete what a build that stays and has not finished is pinned to.
-fn needed(storage: &dyn Storage, builds: &[u64]) -> Result<(), CliError> {
-    let all = BuildFilter { finished: Some(false), limit: u64::MAX, brief: true, ..BuildFilter::default() };
-    for user in storage.get_job_builds(&all)?.into_iter().filter(|user| !builds.contains(&user.id)) {
-        for id in builds {
-            still_needs(&user.config, user.id, *id)
-                .map_err(|reason| CliError::Usage(format!("{reason}; nothing was deleted")))?;
-        }
-    }
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -238,11 +201,14 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             let progress = storage.get_build_progress_info(*build)?;
             let repr = repr(app, out, &record);
             let attempts = record.attempts(storage.get_ended_attempts(*build)?);
+            let run = record.run.map(|run| storage.get_run(run)).transpose()?;
+            let gone = interrupted(&*storage, [&record])?;
             if out.is_json() {
-                let details = Details { attempts: &attempts, progress: &progress };
-                out.json(&BuildJson::new(&record, Some(details)).with_repr(repr))?;
+                let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
+                out.json(&BuildJson::new(&record, &gone, Some(details)).with_repr(repr))?;
             } else {
-                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, app.clock.now()))?;
+                let now = (&gone, app.clock.now());
+                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), now))?;
             }
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
@@ -251,13 +217,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             let mut builds = builds.clone();
             builds.sort_unstable();
             builds.dedup();
-            // All are looked at first, so that a mistyped number deletes nothing.
-            for id in &builds {
-                if storage.get_build(*id)?.status() == BuildStatus::Running {
-                    return Err(CliError::Usage(format!("build {id} is running; nothing was deleted")));
-                }
-            }
-            needed(&*storage, &builds)?;
+            deletable(&*storage, &builds)?;
             // Later ones may use earlier ones, never the other way round.
             for id in builds.iter().rev() {
                 delete(app, out, &*storage, *id, *force)?;

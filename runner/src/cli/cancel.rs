@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::error;
 use super::error::CliError;
+use super::person::by;
 use super::render::Out;
 use crate::app::App;
 use crate::execute::canceller;
-use crate::execute::canceller::Request;
+use crate::execute::canceller::Cancelling;
 
 /// Which builds to end.
 #[derive(Args, Debug)]
@@ -22,9 +23,6 @@ pub(super) struct CancelArgs {
     #[arg(long)]
     no_wait: bool,
 }
-
-/// Variables that tell who the person is, in the order of their worth.
-const PERSON: &[&str] = &["USER", "LOGNAME", "USERNAME"];
 
 #[derive(Serialize)]
 struct CancelledJson<'a> {
@@ -38,7 +36,6 @@ struct CancelledJson<'a> {
 
 pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliError> {
     let storage = app.storage(false)?;
-    let url = &app.settings.store;
     let by = by();
     let mut builds = args.builds.clone();
     builds.sort_unstable();
@@ -54,19 +51,19 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
     let (mut cancelled, mut asked, mut too_late) = (Vec::new(), Vec::new(), Vec::new());
     let mut requests = Vec::new();
     for id in &builds {
-        requests.push((*id, canceller::request(&*storage, url, *id, &by)?));
+        requests.push((*id, canceller::cancel(&*storage, *id, &by)?));
     }
-    for (id, request) in requests {
-        let line = match request {
-            Request::Ended => {
+    for (id, cancelling) in requests {
+        let line = match cancelling {
+            Cancelling::Ended => {
                 cancelled.push(id);
                 format!("build {id} was cancelled")
             }
-            Request::Asked if args.no_wait => {
+            Cancelling::Asked if args.no_wait => {
                 asked.push(id);
                 format!("build {id} is to end; the process that runs it was asked")
             }
-            Request::Asked => match canceller::wait(&*storage, url, id, &by)? {
+            Cancelling::Asked => match canceller::wait(&*storage, id, &by)? {
                 BuildStatus::Failed if is_cancelled(&storage.get_build(id)?) => {
                     cancelled.push(id);
                     format!("build {id} was cancelled")
@@ -76,7 +73,7 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
                     format!("build {id} ended before it could be cancelled, {status}")
                 }
             },
-            Request::TooLate(status) => {
+            Cancelling::TooLate(status) => {
                 too_late.push(id);
                 format!("build {id} ended before it could be cancelled, {status}")
             }
@@ -93,14 +90,4 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
 
 fn is_cancelled(build: &jobcontrol_core::build::Build) -> bool {
     build.exception.as_ref().is_some_and(|failure| failure.kind == FailureKind::Cancelled)
-}
-
-/// Who asks, as the log tells it.
-fn by() -> String {
-    let person = PERSON.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    let process = std::process::id();
-    match person {
-        Some(person) => format!("{person} (process {process})"),
-        None => format!("process {process}"),
-    }
 }

@@ -3,7 +3,9 @@
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::storage::StorageError;
 
-use crate::app::AppError;
+use crate::request::refusal::Refusal;
+use crate::request::refusal::RefusalKind;
+use crate::service::engine::EngineError;
 use crate::settings::SettingsError;
 
 /// Done, or there was nothing to do.
@@ -53,25 +55,9 @@ impl CliError {
     }
 }
 
-impl CliError {
-    /// What is wrong, where that is one line.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Self::Usage(message) | Self::NotFound(message) | Self::Storage(message) | Self::Failed(message) => {
-                message.clone()
-            }
-            Self::Diagnostics(_) | Self::Closed => String::new(),
-        }
-    }
-}
-
 impl From<StorageError> for CliError {
     fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::NotFound(_) => Self::NotFound(error.to_string()),
-            StorageError::Refused(reason) => Self::Usage(reason),
-            _ => Self::Storage(error.to_string()),
-        }
+        Refusal::from(error).into()
     }
 }
 
@@ -84,10 +70,22 @@ impl From<SettingsError> for CliError {
     }
 }
 
-impl From<AppError> for CliError {
-    fn from(error: AppError) -> Self {
+impl From<Refusal> for CliError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.kind {
+            RefusalKind::Usage => Self::Usage(refusal.text()),
+            RefusalKind::NotFound => Self::NotFound(refusal.text()),
+            RefusalKind::Unchecked => Self::Diagnostics(refusal.diagnostics),
+            RefusalKind::Failed => Self::Failed(refusal.text()),
+            RefusalKind::Storage => Self::Storage(refusal.text()),
+        }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
         match error {
-            AppError::Storage(error) => error.into(),
+            EngineError::Storage(error) => error.into(),
             error => Self::Failed(error.to_string()),
         }
     }

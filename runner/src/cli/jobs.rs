@@ -25,9 +25,11 @@ use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::styled;
 use super::render::text;
-use super::run::no_job;
 use crate::app::App;
 use crate::catalog::load::Catalog;
+use crate::request::interrupted::interrupted;
+use crate::request::standing::standings;
+use crate::request::targets::no_job;
 use crate::show::json::BriefJson;
 
 pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
@@ -73,7 +75,7 @@ fn job_json<'a>(
     graph: &'a Graph,
     checked: &'a CheckedJob,
     status: &'a JobStatus,
-    latest: Option<&'a Build>,
+    (latest, gone): (Option<&'a Build>, &BTreeSet<u64>),
 ) -> JobJson<'a> {
     let job = &checked.job;
     JobJson {
@@ -90,7 +92,7 @@ fn job_json<'a>(
         dependents: dependents(graph, &job.id),
         status,
         outdated_because: if let JobStatus::Outdated(reasons) = status { reasons } else { &[] },
-        latest_build: latest.map(BriefJson::new),
+        latest_build: latest.map(|build| BriefJson::new(build, gone)),
     }
 }
 
@@ -102,12 +104,15 @@ fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
     let storage = app.storage(false)?;
-    let statuses = app.statuses(&catalog, &*storage)?;
+    let statuses = standings(&catalog, &*storage)?;
+    let gone = interrupted(&*storage, statuses.values().filter_map(|standing| standing.newest.as_deref()))?;
     mention_problems(app, out, &catalog);
     let jobs = catalog.graph.jobs.values().zip(statuses.values());
     if out.is_json() {
         let shapes: Vec<_> = jobs
-            .map(|(checked, standing)| job_json(&catalog.graph, checked, &standing.status, standing.newest.as_deref()))
+            .map(|(checked, standing)| {
+                job_json(&catalog.graph, checked, &standing.status, (standing.newest.as_deref(), &gone))
+            })
             .collect();
         out.json(&shapes)?;
         return Ok(error::DONE);
@@ -118,7 +123,7 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
         vec![
             job.id.clone(),
             text::job_status(&standing.status),
-            build.map(|b| format!("{} {}", b.id, text::build_status(b.status()))).unwrap_or_default(),
+            build.map(|b| format!("{} {}", b.id, text::status_of(b, &gone))).unwrap_or_default(),
             clean(&job.function.to_string()).into_owned(),
             one_line(job.title.as_deref().unwrap_or_default()),
         ]
@@ -136,25 +141,32 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
         if catalog.graph.broken.contains_key(id) {
             return Err(CliError::Diagnostics(catalog.graph.problems_of([id]).into_iter().cloned().collect()));
         }
-        return Err(no_job(&catalog, id));
+        return Err(no_job(&catalog, id).into());
     };
     let storage = app.storage(false)?;
-    let statuses = app.statuses(&catalog, &*storage)?;
+    let statuses = standings(&catalog, &*storage)?;
     let newest = BuildFilter { order: Order::Desc, limit: 5, brief: true, ..BuildFilter::job(id) };
     let builds = storage.get_job_builds(&newest)?;
+    let gone = interrupted(&*storage, &builds)?;
     let status = &statuses[id].status;
     if out.is_json() {
-        out.json(&job_json(&catalog.graph, checked, status, builds.first()))?;
+        out.json(&job_json(&catalog.graph, checked, status, (builds.first(), &gone)))?;
         return Ok(error::DONE);
     }
-    out.answer(&describe(app, &catalog.graph, checked, status, &builds))?;
+    out.answer(&describe(app, &catalog.graph, checked, status, (&builds, &gone)))?;
     if let Some(problems) = catalog.graph.broken.get(id) {
         return Err(CliError::Diagnostics(problems.clone()));
     }
     Ok(error::DONE)
 }
 
-fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[Build]) -> String {
+fn describe(
+    app: &App,
+    graph: &Graph,
+    checked: &CheckedJob,
+    status: &JobStatus,
+    (builds, gone): (&[Build], &BTreeSet<u64>),
+) -> String {
     let job = &checked.job;
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -175,6 +187,7 @@ fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, 
     row("needs", graph.dependencies[&job.id].join(", "));
     row("needed by", dependents(graph, &job.id).join(", "));
     row("tags", one_line(&job.tags.join(", ")));
+    row("pool", job.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
     row("protected", if job.protected { "yes".to_owned() } else { String::new() });
     let files = job.grants.files.iter().map(|grant| {
         format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
@@ -194,7 +207,7 @@ fn describe(app: &App, graph: &Graph, checked: &CheckedJob, status: &JobStatus, 
     }
     if !builds.is_empty() {
         let now = app.clock.now();
-        let _ = write!(text, "\n{}", super::builds::table(builds, now));
+        let _ = write!(text, "\n{}", super::builds::table(builds, gone, now));
     }
     text
 }
@@ -222,7 +235,7 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
     let dependencies = &catalog.graph.dependencies;
     let ids: BTreeSet<&str> = match &args.job {
-        Some(id) if !dependencies.contains_key(id) => return Err(no_job(&catalog, id)),
+        Some(id) if !dependencies.contains_key(id) => return Err(no_job(&catalog, id).into()),
         Some(id) => catalog.graph.closure([id.as_str()]),
         None => dependencies.keys().map(String::as_str).collect(),
     };

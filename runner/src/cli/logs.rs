@@ -17,6 +17,7 @@ use super::error::CliError;
 use super::render::Out;
 use super::render::text;
 use crate::app::App;
+use crate::request::interrupted::interrupted;
 use crate::show::json::RecordJson;
 
 /// How often the store is looked at while following.
@@ -113,13 +114,24 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
     Ok(error::DONE)
 }
 
-/// Prints what is new, until the build has ended and nothing is.
+/// Prints what is new, until the build has ended and nothing is, or nobody runs it any more.
 fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) -> Result<(), CliError> {
+    let mut seen = None;
     loop {
         // Looked at first: what is written before the end is read after it.
-        let build = storage.get_build(build)?;
-        print_new(storage, out, filter, build.attempt > 1)?;
-        if build.finished {
+        let version = storage.data_version()?;
+        if seen != Some(version) {
+            seen = Some(version);
+            let build = storage.get_build(build)?;
+            print_new(storage, out, filter, build.attempt > 1)?;
+            if build.finished {
+                return Ok(());
+            }
+        }
+        // A death changes nothing in the store, so it is looked for each time.
+        if interrupted(storage, [&storage.get_build(build)?])?.contains(&build) {
+            print_new(storage, out, filter, false)?;
+            out.warn(&format!("build {build} was interrupted: the process that ran it is gone"));
             return Ok(());
         }
         std::thread::sleep(FOLLOW_EVERY);

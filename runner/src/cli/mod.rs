@@ -10,15 +10,19 @@
 mod builds;
 mod cache;
 mod cancel;
+mod carry_out;
 mod check;
 pub mod error;
 mod explain;
 mod jobs;
 mod logs;
+mod person;
 mod plugins;
 pub(crate) mod render;
+mod repr;
 mod rerun;
 mod run;
+mod runs;
 mod store;
 mod watch;
 
@@ -130,6 +134,8 @@ enum Command {
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
+    /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
+    Runs(runs::RunsArgs),
     /// List the jobs and how each stands
     Jobs,
     /// Show one job
@@ -231,6 +237,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Check { paths, .. } => check::check(&app, out, &paths),
         Command::Run(args) if args.watch => watch::run(&app, options(&cli.global), out, &args),
         Command::Run(args) => run::run(&app, out, &args),
+        Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs => jobs::list(&app, out),
         Command::Job { job } => jobs::show(&app, out, &job),
         Command::Graph(args) => jobs::graph(&app, out, &args),

@@ -9,12 +9,12 @@ use jobcontrol_sandbox::PruneCache;
 use jobcontrol_sandbox::Pruned as PrunedCache;
 use serde::Serialize;
 
-use super::builds;
 use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
 use crate::catalog::today::pinned_plugins;
+use crate::execute::hooks::Which;
 use crate::execute::rescuer::alive;
 use crate::record::backend::restore;
 use crate::record::pruner;
@@ -23,6 +23,8 @@ use crate::record::pruner::Pruned;
 use crate::record::sqlite::VERSION;
 use crate::record::sqlite::version;
 use crate::record::url::StoreUrl;
+use crate::request::delete::Deleted;
+use crate::request::delete::clean_up_and_delete;
 
 /// What to do with the store.
 #[derive(Subcommand, Debug)]
@@ -90,7 +92,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
                 confirm(out, &url)?;
             }
             let storage = app.storage(true)?;
-            if let Some(build) = alive(&*storage, &app.settings.store)?.first() {
+            if let Some(build) = alive(&*storage)?.first() {
                 return Err(CliError::Usage(format!("build {build} is running; nothing was removed")));
             }
             storage.uninstall()?;
@@ -169,7 +171,13 @@ struct KeptJson {
 
 fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let storage = app.storage(!dry_run)?;
-    let mut delete = |id: u64| builds::clean_up_and_delete(app, out, &*storage, id, false);
+    let mut delete = |id: u64| {
+        let deleted = clean_up_and_delete(&*storage, id, false, &|build| app.hook(build, Which::Cleanup))?;
+        Ok(match deleted {
+            Deleted::Gone | Deleted::Forced(_) => None,
+            Deleted::Stays(reason) => Some(format!("build {id} was not deleted: its cleanup_function {reason}")),
+        })
+    };
     let delete: Option<&mut Delete<'_>> = if dry_run { None } else { Some(&mut delete) };
     let pinned = pinned_plugins(&app.settings.workspace);
     let pruned = pruner::prune(&*storage, &app.settings.retention, pinned.as_ref().ok(), delete)?;

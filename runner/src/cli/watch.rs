@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jobcontrol_core::check::Graph;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
-use jobcontrol_core::plan;
-use jobcontrol_core::status::JobStatus;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
 
 use super::Format;
+use super::carry_out::arm;
+use super::carry_out::carry_out_until;
+use super::carry_out::interruptible;
 use super::check::about;
 use super::check::all_good;
 use super::check::report;
@@ -29,16 +29,7 @@ use super::render::Out;
 use super::render::diagnostic;
 use super::render::escape::one_line;
 use super::render::styled;
-use super::run::Decided;
-use super::run::Requests;
 use super::run::RunArgs;
-use super::run::arm;
-use super::run::ask_for;
-use super::run::carry_out_until;
-use super::run::decide;
-use super::run::interruptible;
-use super::run::overrides;
-use super::run::sound;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::catalog::watch::Reload;
@@ -47,6 +38,11 @@ use crate::catalog::watch::channel;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 use crate::record::url::StoreUrl;
+use crate::request::arguments::overrides;
+use crate::request::rounds::Rounds;
+use crate::request::run::RunAsk;
+use crate::request::run::run_of;
+use crate::request::targets::sound;
 use crate::settings::Options;
 use crate::settings::Resolved;
 use crate::settings::SettingsError;
@@ -165,24 +161,17 @@ fn headline(app: &App, reload: &Reload) -> String {
 
 pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
     let out = &out.in_lines();
-    let mut targets: Vec<&str> = Vec::new();
-    for job in &args.targets {
-        if !targets.contains(&job.as_str()) {
-            targets.push(job);
-        }
-    }
     let (mut watcher, stop) = start(app, options, out)?;
-    let (seen, armed, graph) = (BTreeMap::new(), BTreeSet::new(), Graph::default());
-    let mut rounds = Rounds { app, out, args, targets, stop, seen, armed, graph };
+    let mut watched = Watched { app, out, args, stop, rounds: Rounds::default(), armed: BTreeSet::new() };
     let first = watcher.current();
     show_mistakes(out, first, false);
-    rounds.build_all(&first.catalog)?;
-    while !rounds.stop.is_set() {
+    watched.build_all(&first.catalog)?;
+    while !watched.stop.is_set() {
         let was_broken = !watcher.current().problems.is_empty();
         let Some(reload) = watcher.changed() else { break };
         out.say(&headline(app, reload));
         show_mistakes(out, reload, was_broken);
-        match rounds.build_touched(&reload.catalog) {
+        match watched.build_touched(&reload.catalog) {
             Err(CliError::Closed) => return Err(CliError::Closed),
             Err(error) => render::error(out, &error),
             Ok(()) => {}
@@ -206,26 +195,21 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
 }
 
 /// What `run --watch` builds, round by round.
-struct Rounds<'a> {
+struct Watched<'a> {
     app: &'a App,
     out: &'a Out,
     args: &'a RunArgs,
-    targets: Vec<&'a str>,
     stop: Cancel,
-    /// How each job stood after the last round.
-    seen: BTreeMap<String, JobStatus>,
+    rounds: Rounds,
     /// Protected jobs that a person has armed.
     armed: BTreeSet<String>,
-    /// The jobs of the last round.
-    graph: Graph,
 }
 
-impl Rounds<'_> {
+impl Watched<'_> {
     /// What was named on the command line. Mistakes of the command line end the program, those in files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let targets = self.targets.clone();
-        let built = self.build(catalog, &targets);
-        self.remember(catalog)?;
+        let built = self.build(catalog, &self.args.ask().targets);
+        self.rounds.remember(catalog, &*self.app.storage(true)?)?;
         match built {
             Err(error @ CliError::Diagnostics(_)) => render::error(self.out, &error),
             built => built?,
@@ -234,65 +218,51 @@ impl Rounds<'_> {
     }
 
     fn build_touched(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let touched = plan::touched(&self.graph, &catalog.graph);
-        let statuses = self.app.statuses(catalog, &*self.app.storage(true)?)?;
-        // A job that was outdated before, and is for the same reasons, was not made so by the change.
-        let newly = |id: &str| {
-            let now = statuses.get(id).map(|standing| &standing.status);
-            matches!(now, Some(JobStatus::Outdated(_))) && now != self.seen.get(id)
+        let storage = self.app.storage(true)?;
+        let ask = self.args.ask();
+        let due: Vec<String> = {
+            let due = self.rounds.due(catalog, &*storage, &ask)?;
+            due.into_iter().map(str::to_owned).collect()
         };
-        let due = |id: &str| touched.contains(id) || newly(id);
-        let mut roots: BTreeSet<&str> = self.targets.iter().copied().collect();
-        if self.args.revdeps {
-            roots.extend(plan::dependents(&catalog.graph, &self.targets));
-        }
-        let needs_due = |id: &str| {
-            if self.args.deps { catalog.graph.closure([id]).into_iter().any(due) } else { due(id) }
-        };
-        let again: Vec<&str> = roots.into_iter().filter(|id| needs_due(id)).collect();
-        let built = if again.is_empty() {
-            let named = self.targets.join(", ");
-            self.out.say(&format!("nothing to build: the change does not touch {named}"));
+        let due: Vec<&str> = due.iter().map(String::as_str).collect();
+        let built = if due.is_empty() {
+            self.out.say(&format!("nothing to build: the change does not touch {}", ask.targets.join(", ")));
             Ok(())
         } else {
-            self.build(catalog, &again)
+            self.build(catalog, &due)
         };
-        self.remember(catalog)?;
+        self.rounds.remember(catalog, &*storage)?;
         built
     }
 
     fn build(&mut self, catalog: &Arc<Catalog>, targets: &[&str]) -> Result<(), CliError> {
         let (app, out, args) = (self.app, self.out, self.args);
         sound(catalog, targets)?;
-        let pins = BTreeMap::new();
-        let Decided { plan, refused } = decide(app, catalog, targets, args, &pins)?;
+        let named = args.ask().targets;
+        let ask = RunAsk { targets: targets.to_vec(), ..args.ask() };
         // What was given on the command line is for the job that was named there, in whichever round it is built.
-        let mut requests = match self.targets.as_slice() {
-            [named] if !plan.order.iter().any(|id| id == named) => Requests::new(),
-            named => overrides(catalog, named, &args.args)?,
+        let given = args.args.as_slice();
+        let requests = match named.as_slice() {
+            [one] if !catalog.graph.closure(targets.iter().copied()).contains(one) => BTreeMap::new(),
+            named => overrides(catalog, named, given)?,
         };
-        ask_for(catalog, &plan, targets, args, &pins, &mut requests)?;
-        let guarded = plan.order.iter().filter(|id| catalog.graph.jobs[*id].job.protected);
-        let guarded: Vec<String> = guarded.cloned().collect();
+        let ready = run_of(catalog, &app.store, &ask, requests)?;
+        let guarded: Vec<String> = ready.protected().map(str::to_owned).collect();
         // Who armed a job for this watch has done so for each of its rounds.
         if !guarded.iter().all(|id| self.armed.contains(id)) {
-            arm(out, catalog, &plan, args.yes_protected)?;
+            arm(out, &ready, args.yes_protected)?;
             self.armed.extend(guarded);
         }
-        let shown: Vec<&str> =
-            if args.revdeps { plan.order.iter().map(String::as_str).collect() } else { targets.to_vec() };
-        carry_out_until(app, out, Arc::clone(catalog), (&plan, requests), &shown, &self.stop)?;
-        for id in &refused {
+        let shown: Vec<String> = match args.revdeps {
+            true => ready.plan.order.clone(),
+            false => targets.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        let left_out = ready.left_out.clone();
+        carry_out_until(app, out, ready, &shown, &self.stop)?;
+        for id in &left_out {
             let message = format!("{id}: not built, because its manifest has mistakes");
             render::error(out, &CliError::Failed(message));
         }
-        Ok(())
-    }
-
-    fn remember(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let statuses = self.app.statuses(catalog, &*self.app.storage(true)?)?;
-        self.seen = statuses.into_iter().map(|(id, standing)| (id, standing.status)).collect();
-        self.graph = catalog.graph.clone();
         Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! The attempts of one build, from the first start to the end.
 
-use std::hash::BuildHasher;
-use std::hash::RandomState;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
@@ -13,43 +13,78 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Excess;
-use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::show_duration;
-use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
 
+use crate::execute::canceller::Canceller;
 use crate::execute::canceller::Ticket;
 use crate::execute::canceller::cancelled;
 use crate::execute::canceller::cancelled_record;
-use crate::execute::executor::Created;
-use crate::execute::executor::ExecuteError;
-use crate::execute::executor::Executor;
-use crate::execute::executor::Prepared;
+use crate::execute::ending;
+use crate::execute::error::ExecuteError;
+use crate::execute::large::apart_if;
+use crate::execute::large::is_large;
+use crate::execute::prepared::Created;
+use crate::execute::prepared::Prepared;
+use crate::execute::publisher::Publisher;
+use crate::execute::random::random;
+use crate::execute::resolver::Resolver;
 use crate::execute::sink::BuildSink;
 use crate::execute::slots::Slot;
+use crate::record::recorder::Recorder;
 
 /// Who cancels a build whose own run was stopped.
 const INTERRUPT: &str = "an interrupt of its run";
 
+/// How often a build that waits for a pool looks for room: another process may have made some.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
+
+/// What all builds of a process share.
+pub(super) struct Parts {
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) recorder: Recorder,
+    pub(super) owner: Arc<str>,
+    pub(super) store_id: Arc<str>,
+    pub(super) canceller: Arc<Canceller>,
+    pub(super) publisher: Publisher,
+    pub(super) resolver: Arc<Resolver>,
+    /// The sizes of pools.
+    pub(super) pools: BTreeMap<String, u32>,
+    /// Told when a build of this process gives slots of a pool back.
+    pub(super) freed: Arc<Notify>,
+}
+
+impl Parts {
+    fn now(&self) -> Timestamp {
+        self.recorder.storage().clock().now()
+    }
+}
+
 /// A build that is being executed.
 pub(super) struct Running<'a> {
-    executor: &'a Executor,
+    parts: &'a Parts,
     prepared: &'a Prepared,
     id: u64,
-    args: Vec<Value>,
+    args: Option<Arc<Vec<Value>>>,
+    pins: Arc<[Pin]>,
+    overrides: Vec<(Key, Arg)>,
     /// The newest attempt that started; 0 before the first.
     attempt: u32,
     /// When the first attempt started.
@@ -62,68 +97,78 @@ pub(super) struct Running<'a> {
     cancel: Cancel,
     ticket: Ticket,
     sink: Arc<BuildSink>,
-    /// Why a part of what earlier attempts said was not written.
+    /// The first error that lost a log record or a progress report of an earlier attempt.
     lost: Option<String>,
-    /// What the runner itself has said, to be shown once the store has the end: who does not look holds up no end.
-    unseen: Vec<NewRecord>,
+    /// What the newest attempt used.
+    usage: Option<Usage>,
+    ends_run: bool,
 }
 
 impl<'a> Running<'a> {
     /// Runs a build to its end.
     pub(super) async fn run(
-        executor: &'a Executor,
+        parts: &'a Parts,
         prepared: &'a Prepared,
         created: Created,
         slot: Slot,
         cancel: Cancel,
     ) -> Result<Arc<Outcome>, ExecuteError> {
-        let Created { id, args, attempt, started, due } = created;
-        let ticket = executor.canceller.enter(id);
+        let Created { id, args, pins, overrides, attempt, started, due, ends_run } = created;
+        let ticket = parts.canceller.enter(id);
         let cancel = cancel.or(ticket.cancel.clone());
-        let now = executor.now();
-        let sink = executor.sink(prepared, (id, attempt.max(1)), &cancel);
+        let now = parts.now();
         let first = started.unwrap_or(now);
-        let until = prepared.limits().build_timeout.and_then(|timeout| {
-            let left = timeout.saturating_sub(Duration::from_micros(now.since(first)));
-            Instant::now().checked_add(left)
-        });
         let mut running = Self {
-            executor,
+            parts,
             prepared,
             id,
             args,
+            pins,
+            overrides,
             attempt,
             started: first,
             attempt_started: first,
-            until,
+            until: None,
             slot,
+            sink: sink(parts, prepared, (id, attempt.max(1))),
             cancel,
             ticket,
-            sink,
             lost: None,
-            unseen: Vec::new(),
+            usage: None,
+            ends_run,
         };
+        running.until = running.end_of(first);
         match (started, due) {
             (_, Some(due)) => {
                 let delay = Duration::from_micros(due.since(now));
                 let (attempt, of) = (attempt + 1, prepared.retry().attempts);
-                running.observe(EventKind::TakenOver { attempt, of, delay }).await;
+                running.publish(EventKind::TakenOver { attempt, of, delay });
                 if let Some(outcome) = running.wait(delay).await {
                     return running.end(outcome).await;
                 }
                 running.start_next().await?;
             }
-            (Some(_), None) => running.observe(EventKind::Started).await,
-            (None, None) => running.start_first(now).await?,
+            (Some(_), None) => running.publish(EventKind::Started),
+            (None, None) => {
+                if let Some(outcome) = running.start_first().await? {
+                    return running.end(outcome).await;
+                }
+            }
         }
         running.run_to_end().await
+    }
+
+    /// When a build that started then has to end.
+    fn end_of(&self, started: Timestamp) -> Option<Instant> {
+        let timeout = self.prepared.limits().build_timeout?;
+        Instant::now().checked_add(timeout.saturating_sub(Duration::from_micros(self.parts.now().since(started))))
     }
 
     async fn run_to_end(mut self) -> Result<Arc<Outcome>, ExecuteError> {
         loop {
             let outcome = self.call().await;
             self.sink.write_progress().await;
-            let (outcome, packed) = self.settle(outcome);
+            let (outcome, packed) = self.settle(outcome).await;
             let Some((failure, delay)) = self.again(&outcome).await else {
                 return self.finish(outcome, packed).await;
             };
@@ -135,33 +180,114 @@ impl<'a> Running<'a> {
         }
     }
 
-    async fn observe(&self, kind: EventKind) {
-        self.executor.observe(&self.sink, kind).await;
+    fn publish(&self, kind: EventKind) {
+        self.parts.publisher.publish(self.id, &self.prepared.job_id, kind);
     }
 
     fn guard(&self) -> Guard {
-        Guard { owner: Some(Arc::clone(&self.executor.owner)), attempt: self.attempt }
+        Guard { owner: Some(Arc::clone(&self.parts.owner)), attempt: self.attempt }
     }
 
-    async fn start_first(&mut self, time: Timestamp) -> Result<(), ExecuteError> {
-        let guard = Some(Guard { owner: None, attempt: 0 });
-        let start = StartBuild { id: self.id, guard, owner: Some(Arc::clone(&self.executor.owner)), time };
-        self.executor.recorder.write(Write::StartBuild(start)).await?;
-        self.attempt = 1;
-        self.observe(EventKind::Started).await;
+    /// Starts the first attempt once there is a slot, and room in the pool; returns the end of the build if it ends
+    /// before. Many builds may wait here, so that large arguments are made only now.
+    async fn start_first(&mut self) -> Result<Option<Outcome>, ExecuteError> {
+        let mut cancel = self.cancel.clone();
+        let mut told = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
+                () = self.slot.take() => {}
+            }
+            if let Err(error) = self.resolve().await {
+                return match error {
+                    ExecuteError::Arguments(reason) => {
+                        Ok(Some(Outcome::Failed(Failure::new(FailureKind::Arguments, reason))))
+                    }
+                    error => Err(error),
+                };
+            }
+            let freed = Arc::clone(&self.parts.freed);
+            let freed = freed.notified();
+            match self.try_start().await {
+                Err(StorageError::PoolFull(full)) => {
+                    self.slot.give_back();
+                    if told.as_ref() != Some(&full) {
+                        self.publish(EventKind::Waits { reason: full.to_string() });
+                        told = Some(full);
+                    }
+                    tokio::select! {
+                        biased;
+                        () = cancel.wait() => {}
+                        () = freed => {}
+                        () = tokio::time::sleep(LOOK_FOR_ROOM) => {}
+                    }
+                }
+                started => {
+                    started?;
+                    self.publish(EventKind::Started);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Makes the arguments of a build that waited.
+    async fn resolve(&mut self) -> Result<(), ExecuteError> {
+        if self.args.is_none() {
+            let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
+            let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
+            let args = apart_if(true, move || resolver.again(&checked, &pins, &overrides)).await?;
+            self.args = Some(Arc::new(args));
+        }
         Ok(())
     }
 
-    async fn start_next(&mut self) -> Result<(), ExecuteError> {
-        let time = self.executor.now();
-        let guard = Some(self.guard());
-        let start = StartBuild { id: self.id, guard, owner: Some(Arc::clone(&self.executor.owner)), time };
-        self.executor.recorder.write(Write::StartBuild(start)).await?;
+    async fn try_start(&mut self) -> Result<(), StorageError> {
+        let time = self.parts.now();
+        let start = StartBuild {
+            id: self.id,
+            guard: Some(self.guard()),
+            owner: Some(Arc::clone(&self.parts.owner)),
+            pool_size: self.pool_size(),
+            time,
+        };
+        self.parts.recorder.write(Write::StartBuild(start)).await?;
         self.attempt += 1;
         self.attempt_started = time;
+        if self.attempt == 1 {
+            self.started = time;
+            self.until = self.end_of(time);
+        }
+        Ok(())
+    }
+
+    /// How many slots the pool of the job has, if it takes some. A pool that the operator has removed has no bound.
+    fn pool_size(&self) -> Option<u32> {
+        let pool = self.prepared.checked.job.pool.as_ref()?;
+        Some(self.parts.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
+    }
+
+    async fn start_next(&mut self) -> Result<(), ExecuteError> {
+        loop {
+            match self.try_start().await {
+                Err(StorageError::PoolFull(full)) => {
+                    self.publish(EventKind::Waits { reason: full.to_string() });
+                    tokio::time::sleep(LOOK_FOR_ROOM).await;
+                    if self.cancel.is_set() {
+                        // The call ends at once, as a cancelled one.
+                        break;
+                    }
+                }
+                started => {
+                    started?;
+                    break;
+                }
+            }
+        }
         self.lost = self.lost.take().or_else(|| self.sink.lost());
-        self.sink = self.executor.sink(self.prepared, (self.id, self.attempt), &self.cancel);
-        self.observe(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts }).await;
+        self.sink = sink(self.parts, self.prepared, (self.id, self.attempt));
+        self.publish(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts });
         Ok(())
     }
 
@@ -170,12 +296,12 @@ impl<'a> Running<'a> {
             build_id: self.id,
             job_id: Arc::clone(&self.prepared.job_id),
             attempt: self.attempt,
-            store_id: Arc::clone(&self.executor.store_id),
+            store_id: Arc::clone(&self.parts.store_id),
         };
         let is_last = self.attempt >= self.prepared.retry().attempts;
-        let args = if is_last { std::mem::take(&mut self.args) } else { self.args.clone() };
+        let args = if is_last { self.args.take() } else { self.args.clone() }.unwrap_or_default();
         let call = Call {
-            args,
+            args: args.to_vec(),
             granted: self.prepared.granted.clone(),
             limits: self.prepared.limits().clone(),
             build,
@@ -185,7 +311,7 @@ impl<'a> Running<'a> {
         };
         let over = Notify::new();
         let called = async {
-            let outcome = self.executor.sandbox.call(&self.prepared.function, call).await;
+            let outcome = self.parts.sandbox.call(&self.prepared.function, call).await;
             over.notify_one();
             outcome
         };
@@ -201,20 +327,6 @@ impl<'a> Running<'a> {
     /// Who cancelled it.
     fn by(&self) -> String {
         self.ticket.by().unwrap_or_else(|| INTERRUPT.to_owned())
-    }
-
-    /// Hands a record of the runner's own to the store, and keeps it to be shown.
-    async fn say(&mut self, record: NewRecord) {
-        self.sink.write_record(&record).await;
-        self.unseen.push(record);
-    }
-
-    /// Shows what the store has by now.
-    async fn show_rest(&mut self) {
-        self.sink.show_progress().await;
-        for record in std::mem::take(&mut self.unseen) {
-            self.observe(EventKind::Logged(record)).await;
-        }
     }
 
     /// Whether another attempt follows a failure, and after which time.
@@ -234,7 +346,7 @@ impl<'a> Running<'a> {
                 self.attempt + 1,
                 retry.attempts
             );
-            self.say(NewRecord::new(self.executor.now(), Level::Warning, "jobcontrol", message)).await;
+            self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
             return None;
         }
         Some((Arc::new(failure.clone()), delay))
@@ -247,27 +359,38 @@ impl<'a> Running<'a> {
         packed: FinishBuild,
         delay: Duration,
     ) -> Result<(), ExecuteError> {
+        let Some(exception) = packed.exception else {
+            return Ok(());
+        };
         let time = packed.time;
         let micros = i64::try_from(delay.as_micros()).unwrap_or(i64::MAX);
         let retry = RetryBuild {
             id: self.id,
             guard: self.guard(),
             time,
-            exception: packed.exception.unwrap_or_default(),
-            exception_tb: packed.exception_tb,
+            exception: *exception,
             due: Timestamp(time.0.saturating_add(micros)),
-            owner: Arc::clone(&self.executor.owner),
+            owner: Arc::clone(&self.parts.owner),
+            run: RunOf::Nothing,
+            usage: self.usage.take(),
         };
-        self.executor.recorder.write(Write::RetryBuild(retry)).await?;
-        self.show_rest().await;
+        self.parts.recorder.write(Write::RetryBuild(retry)).await?;
+        self.free();
         let (attempt, of) = (self.attempt, self.prepared.retry().attempts);
         let took = time.since(self.attempt_started);
-        self.observe(EventKind::AttemptFailed { attempt, of, failure, took, delay }).await;
+        self.publish(EventKind::AttemptFailed { attempt, of, failure, took, delay });
         Ok(())
     }
 
-    /// Waits for the next attempt, in the slot of nobody; answers the end of the build if it is cancelled before, or its
-    /// time is up.
+    /// Tells those that wait for the pool that there may be room.
+    fn free(&self) {
+        if self.prepared.checked.job.pool.is_some() {
+            self.parts.freed.notify_waiters();
+        }
+    }
+
+    /// Waits for the next attempt without a slot; returns the end of the build if it is cancelled before, or its time is
+    /// up.
     async fn wait(&mut self, delay: Duration) -> Option<Outcome> {
         self.slot.give_back();
         let (mut cancel, until, slot) = (self.cancel.clone(), self.until, &mut self.slot);
@@ -281,7 +404,8 @@ impl<'a> Running<'a> {
             biased;
             () = cancel.wait() => {}
             () = time_is_up => {
-                return Some(Outcome::Failed(Failure::new(FailureKind::Timeout, self.prepared.limits().exceeded(Excess::Build))));
+                let message = self.prepared.limits().exceeded(Excess::Build);
+                return Some(Outcome::Failed(Failure::new(FailureKind::Timeout, message)));
             }
             () = async {
                 tokio::time::sleep(delay).await;
@@ -292,40 +416,40 @@ impl<'a> Running<'a> {
     }
 
     /// An outcome with what the store will keep of it: what is too large or cannot be packed is a failure.
-    fn settle(&self, mut outcome: Outcome) -> (Outcome, FinishBuild) {
-        let now = self.executor.now();
-        loop {
-            let packed = pack_finish(self.id, Some(self.guard()), now, ending(&outcome));
-            match overlong(&packed, &outcome, self.prepared.limits()) {
-                Some(failure) => outcome = Outcome::Failed(failure),
-                None => return (outcome, packed),
-            }
-        }
+    async fn settle(&mut self, outcome: Outcome) -> (Outcome, FinishBuild) {
+        let large = matches!(&outcome, Outcome::Returned(Some(value)) if is_large([value]));
+        let (storage, limits) = (Arc::clone(self.parts.recorder.storage()), self.prepared.limits().clone());
+        let (id, guard, now) = (self.id, self.guard(), self.parts.now());
+        let (outcome, mut packed) =
+            apart_if(large, move || ending::settle(&*storage, &limits, (id, guard, now), outcome)).await;
+        packed.usage = self.usage;
+        packed.ends_run = self.ends_run;
+        (outcome, packed)
     }
 
-    async fn end(&mut self, outcome: Outcome) -> Result<Arc<Outcome>, ExecuteError> {
-        let (outcome, packed) = self.settle(outcome);
+    async fn end(mut self, outcome: Outcome) -> Result<Arc<Outcome>, ExecuteError> {
+        let (outcome, packed) = self.settle(outcome).await;
         self.finish(outcome, packed).await
     }
 
-    async fn finish(&mut self, outcome: Outcome, packed: FinishBuild) -> Result<Arc<Outcome>, ExecuteError> {
+    async fn finish(self, outcome: Outcome, packed: FinishBuild) -> Result<Arc<Outcome>, ExecuteError> {
         let said = match &outcome {
             Outcome::Skipped(reason) => {
                 Some(NewRecord::new(packed.time, Level::Info, "jobcontrol", format!("skipped: {reason}")))
             }
             Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
-                Some(cancelled_record(&**self.executor.recorder.storage(), &self.by()))
+                Some(cancelled_record(&**self.parts.recorder.storage(), &self.by()))
             }
             _ => None,
         };
         if let Some(record) = said {
-            self.say(record).await;
+            self.sink.say(record).await;
         }
         let took = packed.time.since(self.started);
-        self.executor.recorder.write(Write::FinishBuild(packed)).await?;
-        self.show_rest().await;
+        self.parts.recorder.write(Write::FinishBuild(packed)).await?;
+        self.free();
         let outcome = Arc::new(outcome);
-        self.observe(EventKind::Finished { outcome: Arc::clone(&outcome), took }).await;
+        self.publish(EventKind::Finished { outcome: Arc::clone(&outcome), took });
         // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
         match self.lost.clone().or_else(|| self.sink.lost()) {
             Some(reason) => {
@@ -336,30 +460,7 @@ impl<'a> Running<'a> {
     }
 }
 
-/// A number from 0 up to 1, from the system's randomness. It only has to keep builds apart.
-pub(super) fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 32;
-    f64::from(u32::try_from(bits).unwrap_or(0)) / f64::from(u32::MAX)
-}
-
-fn ending(outcome: &Outcome) -> Finish {
-    match outcome {
-        Outcome::Returned(value) => Finish { retval: value.clone(), ..Finish::default() },
-        Outcome::Skipped(_) => Finish { skipped: true, ..Finish::default() },
-        Outcome::Failed(failure) => {
-            Finish { success: Some(false), exception: Some(failure.clone()), ..Finish::default() }
-        }
-    }
-}
-
-/// A return value that is too large, or could not be packed although the function returned.
-fn overlong(packed: &FinishBuild, outcome: &Outcome, limits: &Limits) -> Option<Failure> {
-    let Outcome::Returned(_) = outcome else {
-        return None;
-    };
-    let size = packed.retval.as_ref().map_or(0, Vec::len) as u64;
-    if size > limits.retval {
-        return Some(Failure::new(FailureKind::Limit, limits.exceeded(Excess::Encoded("the return value"))));
-    }
-    packed.exception.as_deref().map(jobcontrol_core::storage::unpack_failure)
+fn sink(parts: &Parts, prepared: &Prepared, (id, attempt): (u64, u32)) -> Arc<BuildSink> {
+    let job_id = Arc::clone(&prepared.job_id);
+    Arc::new(BuildSink::new((id, attempt), job_id, parts.recorder.clone(), parts.publisher.clone()))
 }

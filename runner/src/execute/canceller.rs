@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::sync::Weak;
 use std::thread;
 use std::thread::Thread;
 use std::time::Duration;
+use std::time::Instant;
 
+use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
@@ -27,8 +29,7 @@ use jobcontrol_core::storage::pack_record;
 use jobcontrol_sandbox::Cancel;
 use tokio::sync::watch;
 
-use crate::record::sqlite::owner::is_alive;
-use crate::record::url::StoreUrl;
+use crate::lock::lock;
 
 /// How often an owner looks for requests while it runs builds: half of this is what a cancel waits on average, and 20
 /// looks a second at an empty index cost nothing that can be measured.
@@ -47,10 +48,20 @@ pub(super) fn cancelled_record(storage: &dyn Storage, by: &str) -> NewRecord {
     NewRecord::new(storage.clock().now(), Level::Warning, "jobcontrol", format!("cancelled by {by}"))
 }
 
-/// The builds that run in this process, each with its switch.
+/// How often a process that runs builds renews its lease.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// The builds and runs of this process, each with its switch.
 pub struct Canceller {
-    running: Mutex<HashMap<u64, Entry>>,
+    running: Mutex<HashMap<Running, Entry>>,
     looker: Thread,
+}
+
+/// What can be cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Running {
+    Build(u64),
+    Run(u64),
 }
 
 struct Entry {
@@ -65,10 +76,16 @@ impl Canceller {
         let (storage, owner) = (Arc::downgrade(storage), Arc::clone(owner));
         let handle = thread::Builder::new().name("cancel".to_owned()).spawn(move || {
             let Ok(canceller) = receiver.recv() else { return };
+            let mut renewed = Instant::now();
             while let (Some(canceller), Some(storage)) = (canceller.upgrade(), storage.upgrade()) {
                 let idle = canceller.running().is_empty();
                 if !idle {
                     canceller.look(&*storage, &owner);
+                    if renewed.elapsed() >= RENEW_EVERY {
+                        renewed = Instant::now();
+                        // A lease that is lost shows itself: what another process takes over is refused to this one.
+                        let _ = storage.renew(&owner);
+                    }
                 }
                 drop((canceller, storage));
                 if idle { thread::park() } else { thread::sleep(LOOK_EVERY) }
@@ -79,14 +96,16 @@ impl Canceller {
         Ok(canceller)
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<u64, Entry>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn running(&self) -> MutexGuard<'_, HashMap<Running, Entry>> {
+        lock(&self.running)
     }
 
     fn look(&self, storage: &dyn Storage, owner: &str) {
         // A store that cannot be read shows itself to the builds, which write to it.
-        for (id, by) in storage.get_cancel_requests(owner).unwrap_or_default() {
-            if let Some(entry) = self.running().get_mut(&id).filter(|entry| entry.by.is_none()) {
+        let CancelRequests { builds, runs } = storage.get_cancel_requests(owner).unwrap_or_default();
+        let builds = builds.into_iter().map(|(id, by)| (Running::Build(id), by));
+        for (what, by) in builds.chain(runs.into_iter().map(|(id, by)| (Running::Run(id), by))) {
+            if let Some(entry) = self.running().get_mut(&what).filter(|entry| entry.by.is_none()) {
                 entry.by = Some(by);
                 entry.switch.send_replace(true);
             }
@@ -95,16 +114,25 @@ impl Canceller {
 
     /// A build runs here until the ticket is dropped.
     pub(super) fn enter(self: &Arc<Self>, id: u64) -> Ticket {
+        self.enter_as(Running::Build(id))
+    }
+
+    /// A run is worked on here until the ticket is dropped.
+    pub(super) fn enter_run(self: &Arc<Self>, id: u64) -> Ticket {
+        self.enter_as(Running::Run(id))
+    }
+
+    fn enter_as(self: &Arc<Self>, what: Running) -> Ticket {
         let (switch, cancel) = Cancel::pair();
         let first = {
             let mut running = self.running();
-            running.insert(id, Entry { switch, by: None });
+            running.insert(what, Entry { switch, by: None });
             running.len() == 1
         };
         if first {
             self.looker.unpark();
         }
-        Ticket { canceller: Arc::clone(self), id, cancel }
+        Ticket { canceller: Arc::clone(self), what, cancel }
     }
 }
 
@@ -114,30 +142,30 @@ impl Drop for Canceller {
     }
 }
 
-/// A build that runs in this process.
+/// A build or a run of this process.
 pub(super) struct Ticket {
     canceller: Arc<Canceller>,
-    id: u64,
+    what: Running,
     /// Set by a request.
     pub(super) cancel: Cancel,
 }
 
 impl Ticket {
-    /// Who asked for the end of this build, if anybody did.
+    /// Who asked for the end, if anybody did.
     pub(super) fn by(&self) -> Option<String> {
-        self.canceller.running().get(&self.id)?.by.clone()
+        self.canceller.running().get(&self.what)?.by.clone()
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.canceller.running().remove(&self.id);
+        self.canceller.running().remove(&self.what);
     }
 }
 
-/// What became of a request.
+/// What became of the wish to cancel a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum Cancelling {
     /// Nobody ran the build, so it was ended at once.
     Ended,
     /// The process that runs it was asked.
@@ -146,30 +174,39 @@ pub enum Request {
     TooLate(BuildStatus),
 }
 
+/// Whether the process that a build belongs to is alive.
+///
+/// # Errors
+///
+/// The store's.
+pub fn is_owned(storage: &dyn Storage, build: &Build) -> Result<bool> {
+    build.owner.as_ref().map_or(Ok(false), |owner| storage.is_alive(owner))
+}
+
 /// Asks for the end of a build in the name of `by`.
 ///
 /// # Errors
 ///
 /// `NotFound`, or the store's.
-pub fn request(storage: &dyn Storage, url: &StoreUrl, id: u64, by: &str) -> Result<Request> {
+pub fn cancel(storage: &dyn Storage, id: u64, by: &str) -> Result<Cancelling> {
     loop {
         let build = storage.get_build(id)?;
-        let alive = build.owner.as_ref().is_some_and(|owner| is_alive(url, owner));
-        let answer = match build.status() {
-            BuildStatus::Running if alive => storage.write(Write::CancelBuild(id, Arc::from(by))),
-            BuildStatus::Created | BuildStatus::Running => {
-                let finish = Finish { success: Some(false), exception: Some(cancelled(by)), ..Finish::default() };
-                let guard = Guard { owner: build.owner.map(Arc::from), attempt: build.attempt };
-                let packed = pack_finish(id, Some(guard), storage.clock().now(), finish);
-                storage.write(Write::FinishBuild(packed))
-            }
-            ended => return Ok(Request::TooLate(ended)),
+        if build.finished {
+            return Ok(Cancelling::TooLate(build.status()));
+        }
+        let alive = is_owned(storage, &build)?;
+        let written = if alive {
+            storage.write(Write::CancelBuild(id, Arc::from(by)))
+        } else {
+            let finish = Finish { success: Some(false), exception: Some(cancelled(by)), ..Finish::default() };
+            let guard = Guard { owner: build.owner.map(Arc::from), attempt: build.attempt };
+            storage.write(Write::FinishBuild(pack_finish(id, Some(guard), storage.clock().now(), finish)))
         };
-        match answer {
-            Ok(_) if alive => return Ok(Request::Asked),
+        match written {
+            Ok(_) if alive => return Ok(Cancelling::Asked),
             Ok(_) => {
                 storage.write(Write::Log(id, pack_record(cancelled_record(storage, by))))?;
-                return Ok(Request::Ended);
+                return Ok(Cancelling::Ended);
             }
             // It started, ended or changed hands just now.
             Err(StorageError::Stale(_)) => {}
@@ -178,19 +215,19 @@ pub fn request(storage: &dyn Storage, url: &StoreUrl, id: u64, by: &str) -> Resu
     }
 }
 
-/// Waits until a build has ended, and ends it should its owner die before; answers how it ended.
+/// Waits until a build has ended, and ends it should its owner die before; returns how it ended.
 ///
 /// # Errors
 ///
 /// `NotFound` if it was deleted, or the store's.
-pub fn wait(storage: &dyn Storage, url: &StoreUrl, id: u64, by: &str) -> Result<BuildStatus> {
+pub fn wait(storage: &dyn Storage, id: u64, by: &str) -> Result<BuildStatus> {
     loop {
         let build = storage.get_build(id)?;
         if build.finished {
             return Ok(build.status());
         }
-        if !build.owner.as_ref().is_some_and(|owner| is_alive(url, owner)) {
-            request(storage, url, id, by)?;
+        if !is_owned(storage, &build)? {
+            cancel(storage, id, by)?;
         }
         thread::sleep(WAIT_EVERY);
     }

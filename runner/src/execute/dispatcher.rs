@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plan::Plan;
-use jobcontrol_core::request::Request;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::EndRun;
+use jobcontrol_core::storage::NewRun;
+use jobcontrol_core::storage::Result as StorageResult;
+use jobcontrol_core::storage::RunOf;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_refused;
 use jobcontrol_sandbox::Cancel;
 use tokio::task::JoinSet;
 
 use crate::catalog::load::Catalog;
-use crate::execute::executor::ExecuteError;
+use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
-use crate::execute::slots::Slot;
 use crate::execute::slots::Slots;
-
-/// Builds of one process that run at once; guests share as many threads as there are cores.
-pub const SLOTS: usize = 64;
 
 /// What became of one job of a plan.
 #[derive(Clone, Debug)]
@@ -38,27 +42,95 @@ impl JobEnd {
     }
 }
 
-/// Builds a plan. One failure stops only what needs it.
+/// What is built together.
+pub struct Batch {
+    /// The jobs as they are now.
+    pub catalog: Arc<Catalog>,
+    /// What to build.
+    pub plan: Plan,
+    /// What was asked of single builds, by job.
+    pub requests: BTreeMap<String, BuildRequest>,
+    /// The run as it is to be recorded.
+    pub run: NewRun,
+}
+
+/// Records a run and builds its plan. One failure stops only what needs it.
+///
+/// # Errors
+///
+/// The store's, before anything is built, or at the end of the run.
 pub async fn dispatch(
     executor: &Arc<Executor>,
-    catalog: &Arc<Catalog>,
-    plan: Plan,
-    requests: &BTreeMap<String, Request>,
+    slots: &Slots,
+    batch: Batch,
+    cancel: &Cancel,
+) -> StorageResult<BTreeMap<String, JobEnd>> {
+    let Batch { catalog, plan, requests, run } = batch;
+    let new = Arc::new(run);
+    if plan.order.len() == 1 {
+        // A run of one build is recorded with it, and ends with it: that costs no commit.
+        let ends =
+            build_all(executor, slots, (&catalog, &plan, &requests), &RunOf::New(Arc::clone(&new)), cancel).await;
+        if !ends.values().any(|end| matches!(end, JobEnd::Built(..))) {
+            let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
+            end_run(executor, run, &ends, cancel.is_set()).await?;
+        }
+        return Ok(ends);
+    }
+    let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
+    let ticket = executor.canceller().enter_run(run);
+    let cancel = cancel.clone().or(ticket.cancel.clone());
+    let ends = build_all(executor, slots, (&catalog, &plan, &requests), &RunOf::Run(run), &cancel).await;
+    end_run(executor, run, &ends, cancel.is_set()).await?;
+    Ok(ends)
+}
+
+/// Records how a run ended, and why jobs have no build where their builds do not tell.
+async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, cancelled: bool) -> StorageResult<()> {
+    let refused = ends.iter().filter_map(|(job, end)| match end {
+        JobEnd::NotBuilt(error) => Some((job.clone(), error.to_string())),
+        _ => None,
+    });
+    let was_cancelled = |end: &JobEnd| {
+        matches!(end, JobEnd::Built(_, outcome)
+            if matches!(&**outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled))
+    };
+    let status = match ends.values().all(JobEnd::is_success) {
+        true => RunStatus::Successful,
+        false if cancelled || ends.values().any(was_cancelled) => RunStatus::Cancelled,
+        false => RunStatus::Failed,
+    };
+    let time = executor.recorder().storage().clock().now();
+    let end = EndRun { id, time, status, refused: pack_refused(&refused.collect()) };
+    executor.recorder().write(Write::EndRun(end)).await.map(drop)
+}
+
+type Work<'a> = (&'a Arc<Catalog>, &'a Plan, &'a BTreeMap<String, BuildRequest>);
+
+async fn build_all(
+    executor: &Arc<Executor>,
+    slots: &Slots,
+    (catalog, plan, requests): Work<'_>,
+    run: &RunOf,
     cancel: &Cancel,
 ) -> BTreeMap<String, JobEnd> {
-    let slots = Slots::new(SLOTS);
     let mut ends: BTreeMap<String, JobEnd> = BTreeMap::new();
     let mut running = JoinSet::new();
-    let (mut waiting, mut ready) = Waiting::new(&plan);
+    let (mut waiting, mut ready) = Waiting::new(plan);
     loop {
         for id in ready {
-            let (executor, catalog) = (Arc::clone(executor), Arc::clone(catalog));
-            let request = requests.get(&id).cloned().unwrap_or_default();
-            let (slots, cancel) = (slots.clone(), cancel.clone());
+            let one = One {
+                executor: Arc::clone(executor),
+                catalog: Arc::clone(catalog),
+                request: requests.get(&id).cloned().unwrap_or_default(),
+                run: run.clone(),
+                slots: slots.clone(),
+                cancel: cancel.clone(),
+                id,
+            };
             running.spawn(async move {
-                let slot = slots.take().await;
-                let end = build(&executor, &catalog, &id, request, slot, cancel).await;
-                (id, end)
+                let end = one.build().await;
+                (one.id, end)
             });
         }
         match running.join_next().await {
@@ -87,7 +159,8 @@ impl Waiting {
                 waiting.dependents.entry(need.clone()).or_default().push(id.clone());
             }
         }
-        let ready = waiting.left.iter().filter(|(_, left)| **left == 0).map(|(id, _)| id.clone()).collect();
+        let is_ready = |id: &&String| waiting.left.get(*id).is_some_and(|left| *left == 0);
+        let ready = plan.order.iter().filter(is_ready).cloned().collect();
         (waiting, ready)
     }
 
@@ -119,38 +192,46 @@ impl Waiting {
     }
 }
 
-async fn build(
-    executor: &Arc<Executor>,
-    catalog: &Arc<Catalog>,
-    id: &str,
-    request: Request,
-    slot: Slot,
+/// One job of a plan whose turn has come.
+struct One {
+    executor: Arc<Executor>,
+    catalog: Arc<Catalog>,
+    id: String,
+    request: BuildRequest,
+    run: RunOf,
+    slots: Slots,
     cancel: Cancel,
-) -> JobEnd {
-    if cancel.is_set() {
-        return JobEnd::Cancelled;
-    }
-    let prepared = {
-        let (executor, catalog, id) = (Arc::clone(executor), Arc::clone(catalog), id.to_owned());
-        // Compiling takes seconds for a large plugin, and must not hold up guests that run.
-        tokio::task::spawn_blocking(move || {
-            let granted = catalog.granted.get(&id).cloned().unwrap_or_default();
-            executor.prepare(&catalog.graph.jobs[&id], granted)
-        })
-        .await
-    };
-    let prepared = match prepared {
-        Ok(Ok(prepared)) => prepared,
-        Ok(Err(error)) => return JobEnd::NotBuilt(error),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    };
-    let created = match executor.create(&prepared, &request, true).await {
-        Ok(created) => created,
-        Err(error) => return JobEnd::NotBuilt(error),
-    };
-    let build_id = created.id;
-    match executor.execute(&prepared, created, slot, cancel).await {
-        Ok(outcome) => JobEnd::Built(build_id, outcome),
-        Err(error) => JobEnd::NotBuilt(error),
+}
+
+impl One {
+    async fn build(&self) -> JobEnd {
+        if self.cancel.is_set() {
+            return JobEnd::Cancelled;
+        }
+        let prepared = {
+            let (executor, catalog, id) = (Arc::clone(&self.executor), Arc::clone(&self.catalog), self.id.clone());
+            // Compiling takes seconds for a large plugin, and must not hold up guests that run.
+            tokio::task::spawn_blocking(move || {
+                let granted = catalog.granted.get(&id).cloned().unwrap_or_default();
+                executor.prepare(&catalog.graph.jobs[&id], granted)
+            })
+            .await
+        };
+        let prepared = match prepared {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(error)) => return JobEnd::NotBuilt(error),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        // Without a free slot the build is created, and waits in the store.
+        let slot = self.slots.try_take();
+        let created = match self.executor.create(&prepared, &self.request, self.run.clone(), slot.is_held()).await {
+            Ok(created) => created,
+            Err(error) => return JobEnd::NotBuilt(error),
+        };
+        let build_id = created.id;
+        match self.executor.execute(&prepared, created, slot, self.cancel.clone()).await {
+            Ok(outcome) => JobEnd::Built(build_id, outcome),
+            Err(error) => JobEnd::NotBuilt(error),
+        }
     }
 }

@@ -20,6 +20,7 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
@@ -28,6 +29,7 @@ use crate::catalog::today::Today;
 use crate::catalog::workspace::Workspace;
 use crate::execute::repeat::stored;
 use crate::execute::repeat::stored_plugin;
+use crate::record::recorder::Recorder;
 
 /// Someone waits for the text; a function that takes longer is not worth it.
 const REPR_TIME: Duration = Duration::from_secs(5);
@@ -51,75 +53,93 @@ pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
     FunctionRef::parse(build.config.get(key)?.as_str()?).ok()
 }
 
-/// Calls a function with what a build returned, and answers what it returns.
-///
-/// # Errors
-///
-/// What the store has no longer, what may not be granted any more, or how the function failed; in words.
-pub async fn call(
-    sandbox: &Sandbox,
-    workspace: &Workspace,
-    storage: &Arc<dyn Storage>,
-    build: &Build,
-    (which, function): (Which, &FunctionRef),
-    today: &Today,
-) -> Result<Option<Value>, String> {
-    let (job, granted) = match which {
-        Which::Cleanup => {
-            let (checked, granted) = stored(workspace, &**storage, build, today)?;
-            ((*checked.job).clone(), granted)
+/// A hook of a build, ready to be called.
+pub struct Hook {
+    prepared: Function,
+    call: Call,
+}
+
+impl Hook {
+    /// Makes a function ready to be called with what a build returned. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// What the store has no longer, or what may not be granted any more, in words.
+    pub fn prepare(
+        sandbox: &Sandbox,
+        workspace: &Workspace,
+        storage: &Arc<dyn Storage>,
+        build: &Build,
+        (which, function): (Which, &FunctionRef),
+        today: &Today,
+    ) -> Result<Self, String> {
+        let (job, granted) = match which {
+            Which::Cleanup => {
+                let (checked, granted) = stored(workspace, &**storage, build, today)?;
+                ((*checked.job).clone(), granted)
+            }
+            Which::Repr => {
+                let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
+                job.limits.timeout = job.limits.timeout.min(REPR_TIME);
+                (job, Granted::default())
+            }
+        };
+        let plugin = stored_plugin(&**storage, build, function)?;
+        let signature = plugin.find(function.export.as_deref()).map_err(|problem| problem.message)?;
+        let (Some(text), Some(retval), Some((_, first))) =
+            (&build.retval_type, &build.retval, signature.params.first())
+        else {
+            return Err("it cannot be called with what the build returned".to_owned());
+        };
+        let mut args = vec![convert(retval.clone(), &from_text(text)?, first)?];
+        args.resize(signature.params.len(), Value::Null);
+        let prepared = sandbox.function(&plugin, signature).map_err(|error| error.to_string())?;
+        let info = BuildInfo {
+            build_id: build.id,
+            job_id: Arc::from(build.job_id.as_str()),
+            attempt: build.attempt,
+            store_id: storage.store_id().map_err(|error| error.to_string())?.into(),
+        };
+        let log = (which == Which::Cleanup).then(|| Recorder::new(Arc::clone(storage)));
+        let (_switch, cancel) = Cancel::pair();
+        let sink = Arc::new(HookSink { log, build: build.id });
+        let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
+        Ok(Self { prepared, call })
+    }
+
+    /// Calls it, on a thread of guests, and returns what it returns.
+    ///
+    /// # Errors
+    ///
+    /// How the function failed, in words.
+    pub async fn call(self, sandbox: &Sandbox) -> Result<Option<Value>, String> {
+        match sandbox.call(&self.prepared, self.call).await {
+            Outcome::Returned(value) => Ok(value),
+            Outcome::Skipped(_) => Ok(None),
+            Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),
         }
-        Which::Repr => {
-            let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
-            job.limits.timeout = job.limits.timeout.min(REPR_TIME);
-            (job, Granted::default())
-        }
-    };
-    let plugin = stored_plugin(&**storage, build, function)?;
-    let signature = plugin.find(function.export.as_deref()).map_err(|problem| problem.message)?;
-    let (Some(text), Some(retval), Some((_, first))) = (&build.retval_type, &build.retval, signature.params.first())
-    else {
-        return Err("it cannot be called with what the build returned".to_owned());
-    };
-    let mut args = vec![convert(retval.clone(), &from_text(text)?, first)?];
-    args.resize(signature.params.len(), Value::Null);
-    let prepared = sandbox.function(&plugin, signature).map_err(|error| error.to_string())?;
-    let info = BuildInfo {
-        build_id: build.id,
-        job_id: Arc::from(build.job_id.as_str()),
-        attempt: build.attempt,
-        store_id: storage.store_id().map_err(|error| error.to_string())?.into(),
-    };
-    let log = (which == Which::Cleanup).then(|| Arc::clone(storage));
-    let (_switch, cancel) = Cancel::pair();
-    let sink = Arc::new(HookSink { log, build: build.id });
-    let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
-    match sandbox.call(&prepared, call).await {
-        Outcome::Returned(value) => Ok(value),
-        Outcome::Skipped(_) => Ok(None),
-        Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),
     }
 }
 
 /// What a cleanup says belongs to the log of its build, where it is read if the build stays.
 struct HookSink {
-    log: Option<Arc<dyn Storage>>,
+    log: Option<Recorder>,
     build: u64,
 }
 
 impl Sink for HookSink {
     fn try_log(&self, record: NewRecord) -> Result<(), NewRecord> {
-        let Some(storage) = &self.log else {
+        let Some(recorder) = &self.log else {
             return Ok(());
         };
         let write = Write::Log(self.build, pack_record(record.clone()));
-        storage.try_submit(write, Box::new(drop)).map_err(|_| record)
+        recorder.try_write(write, Box::new(drop)).map_err(|_| record)
     }
 
     fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(async move {
-            if let Some(storage) = &self.log {
-                storage.submit(Write::Log(self.build, pack_record(record)), Box::new(drop));
+            if let Some(recorder) = &self.log {
+                recorder.send(Write::Log(self.build, pack_record(record)), Box::new(drop)).await;
             }
             Ok(())
         })

@@ -1,23 +1,33 @@
 //! Builds to attempts to events.
 //!
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
-//! - `executor`: one build: created, started, and given to `attempts`
-//! - `attempts`: from the first start of a build to its end; `slots`: how many run at once
-//! - `canceller`: cancels builds, in this process and in others
+//! - `executor`: one build: created with its pins, and handed over to `attempts`
+//! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
+//! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that
+//! - `slots`: how many run at once; `large`: work that does not belong on a thread of guests
+//! - `sink`: what a running build says; `publisher`: where events go
+//! - `canceller`: cancels builds and runs, in this process and in others
+//! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `pins`: which builds of its dependencies a build may use
 //! - `repeat`: a build's job as the store has it, plugin and all
-//! - `sink`: what a running build says, to the store and to who watches
-//! - `rescuer`: what dead processes left running; `takeover`: which of it a run goes on with
 
 mod attempts;
 pub mod canceller;
 pub mod dispatcher;
+mod ending;
+pub mod error;
 pub mod executor;
 pub mod hooks;
+pub mod interrupted;
+mod large;
 pub mod pins;
+pub mod prepared;
+pub mod publisher;
+mod random;
 pub mod repeat;
 pub mod rescuer;
-pub mod sink;
+mod resolver;
+mod sink;
 pub mod slots;
-pub mod takeover;
+mod takeover;

@@ -13,7 +13,7 @@ use jobcontrol_core::types::from_text;
 use jobcontrol_core::types::resolve;
 use jobcontrol_core::value::Value;
 
-use crate::execute::executor::ExecuteError;
+use crate::execute::error::ExecuteError;
 
 /// Answers a build that was chosen to stand for `job`, if it can.
 ///

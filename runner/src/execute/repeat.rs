@@ -12,7 +12,6 @@ use jobcontrol_core::config::job_of_config;
 use jobcontrol_core::grants::FilesGrant;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
-use jobcontrol_core::plan::Plan;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_sandbox::Granted;
@@ -24,18 +23,12 @@ use crate::catalog::today::Today;
 use crate::catalog::workspace::Kept;
 use crate::catalog::workspace::Workspace;
 
-/// The job that a build was made of, with the plugin's bytes of then, as a catalog of its own and a plan of this one
-/// job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
+/// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
 ///
 /// # Errors
 ///
 /// What the store has no longer, or what the job may not have any more, in words.
-pub fn repeat(
-    workspace: &Workspace,
-    storage: &dyn Storage,
-    build: &Build,
-    today: &Today,
-) -> Result<(Catalog, Plan), String> {
+pub fn repeat(workspace: &Workspace, storage: &dyn Storage, build: &Build, today: &Today) -> Result<Catalog, String> {
     let (checked, granted) = stored(workspace, storage, build, today)?;
     let id = build.job_id.clone();
     let dependencies = checked.job.dependency_ids().iter().map(|(id, _)| (*id).to_owned()).collect();
@@ -44,8 +37,7 @@ pub fn repeat(
         dependencies: BTreeMap::from([(id.clone(), dependencies)]),
         broken: BTreeMap::new(),
     };
-    let plan = Plan { order: vec![id.clone()], waits_for: BTreeMap::from([(id.clone(), Vec::new())]) };
-    Ok((Catalog { graph, granted: BTreeMap::from([(id, granted)]), ..Catalog::default() }, plan))
+    Ok(Catalog { graph, granted: BTreeMap::from([(id, granted)]), ..Catalog::default() })
 }
 
 /// As [`repeat`], the job alone with what it was granted.

@@ -1,78 +1,114 @@
-//! Ends what dead processes left running, unless it may be tried again.
+//! Sees to what dead processes left: ends what is over, and finds what may be tried again.
 
 use std::collections::HashMap;
 
-use jobcontrol_core::failure::Failure;
-use jobcontrol_core::failure::FailureKind;
-use jobcontrol_core::storage::Finish;
-use jobcontrol_core::storage::Guard;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::RunFilter;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_finish;
 
-use crate::execute::takeover::Interrupted;
-use crate::execute::takeover::unless_faster;
-use crate::record::sqlite::owner::bury;
-use crate::record::sqlite::owner::is_alive;
-use crate::record::url::StoreUrl;
+use crate::execute::interrupted::Interrupted;
+use crate::execute::interrupted::end;
+use crate::execute::interrupted::unless_faster;
 
-/// The running builds whose owners are alive.
+/// Which owners are alive, each asked for once.
+struct Owners<'a> {
+    storage: &'a dyn Storage,
+    alive: HashMap<String, bool>,
+}
+
+impl Owners<'_> {
+    fn is_alive(&mut self, owner: &str) -> Result<bool> {
+        if let Some(alive) = self.alive.get(owner) {
+            return Ok(*alive);
+        }
+        let alive = self.storage.is_alive(owner)?;
+        self.alive.insert(owner.to_owned(), alive);
+        Ok(alive)
+    }
+}
+
+fn unfinished(storage: &dyn Storage) -> Result<Vec<Build>> {
+    let all = BuildFilter { finished: Some(false), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+    storage.get_job_builds(&all)
+}
+
+/// The unfinished builds whose owners are alive.
 ///
 /// # Errors
 ///
 /// The store's.
-pub fn alive(storage: &dyn Storage, url: &StoreUrl) -> Result<Vec<u64>> {
-    let running = storage.get_running_builds()?.into_iter();
-    let owned = running.filter(|build| build.owner.as_ref().is_some_and(|owner| is_alive(url, owner)));
-    Ok(owned.map(|build| build.id).collect())
+pub fn alive(storage: &dyn Storage) -> Result<Vec<u64>> {
+    let mut owners = Owners { storage, alive: HashMap::new() };
+    let mut alive = Vec::new();
+    for build in unfinished(storage)? {
+        if let Some(owner) = &build.owner
+            && owners.is_alive(owner)?
+        {
+            alive.push(build.id);
+        }
+    }
+    Ok(alive)
 }
 
-/// What became of the builds of owners that are gone.
+/// What became of the builds of owners that are dead.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rescued {
     /// Ended as failed, kind `interrupted`.
     pub ended: Vec<u64>,
-    /// Left as they are: they have attempts left, and are of a job that is wanted.
+    /// Ended as failed, kind `cancelled`: they had not started.
+    pub cancelled: Vec<u64>,
+    /// Left as they are: they have attempts left, for whoever would make the same build.
     pub left: Vec<Interrupted>,
 }
 
-/// Sees to the running builds of owners that are gone. Those of jobs that are `wanted` and that have attempts left are
-/// answered; the others end as failed, kind `interrupted`.
+/// Sees to what owners that are dead have left. Called by each process that opens the store to write, before it does.
 ///
 /// # Errors
 ///
 /// The store's.
-pub fn rescue(storage: &dyn Storage, url: &StoreUrl, wanted: &[String]) -> Result<Rescued> {
-    let mut alive: HashMap<String, bool> = HashMap::new();
+pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
+    let mut owners = Owners { storage, alive: HashMap::new() };
     let mut rescued = Rescued::default();
-    for build in storage.get_running_builds()? {
+    for build in unfinished(storage)? {
         let Some(owner) = build.owner.clone() else { continue };
-        if *alive.entry(owner.clone()).or_insert_with(|| is_alive(url, &owner)) {
+        if owners.is_alive(&owner)? {
             continue;
         }
-        let left = if wanted.contains(&build.job_id) { Interrupted::of(build) } else { Err(Box::new(build)) };
-        match left {
+        match Interrupted::of(build, storage.clock().now()) {
             Ok(interrupted) => rescued.left.push(interrupted),
             Err(build) => {
-                let (id, attempt) = (build.id, build.attempt);
-                let guard = Guard { owner: Some(owner.into()), attempt };
-                if unless_faster(storage.write(ended(storage, id, guard)))? {
-                    rescued.ended.push(id);
+                if unless_faster(storage.write(end(storage, &build)))? {
+                    let created = build.status() == BuildStatus::Created;
+                    let list = if created { &mut rescued.cancelled } else { &mut rescued.ended };
+                    list.push(build.id);
                 }
             }
         }
     }
-    alive.iter().filter(|(_, alive)| !**alive).for_each(|(owner, _)| bury(url, owner));
+    end_runs(storage, &mut owners, &rescued.left)?;
+    owners.alive.iter().filter(|(_, alive)| !**alive).for_each(|(owner, _)| storage.release(owner));
     Ok(rescued)
 }
 
-pub(super) fn interrupted() -> Failure {
-    Failure::new(FailureKind::Interrupted, "the process that ran the build is gone")
-}
-
-/// The end of an interrupted build.
-pub(super) fn ended(storage: &dyn Storage, id: u64, guard: Guard) -> Write {
-    let finish = Finish { success: Some(false), exception: Some(interrupted()), ..Finish::default() };
-    Write::FinishBuild(pack_finish(id, Some(guard), storage.clock().now(), finish))
+/// A run of a dead owner has ended, unless one of its builds still waits for its next attempt.
+fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]) -> Result<()> {
+    for run in storage.get_runs(&RunFilter { open: Some(true), ..RunFilter::default() })? {
+        let waits = left.iter().any(|left| left.build.run == Some(run.id));
+        let is_alive = match &run.owner {
+            Some(owner) => owners.is_alive(owner)?,
+            None => true,
+        };
+        if !is_alive && !waits {
+            let status = if run.cancel.is_some() { RunStatus::Cancelled } else { RunStatus::Interrupted };
+            let time = storage.clock().now();
+            storage.write(Write::EndRun(EndRun { id: run.id, time, status, refused: None }))?;
+        }
+    }
+    Ok(())
 }

@@ -1,14 +1,13 @@
-//! What a running build says: to the store, and to who watches.
+//! What a running build says: to the store, and once that has it, to whoever watches.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
-use std::sync::PoisonError;
 use std::time::Duration;
 
-use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::progress::Progress;
@@ -16,43 +15,32 @@ use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
-use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::Permit;
-use tokio::sync::mpsc::Sender;
 
+use crate::execute::publisher::Publisher;
+use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
 /// How often progress is written and shown.
-pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-
-/// Who watches builds, if anybody does.
-pub type Observer = Option<Sender<Event>>;
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// The ends of one attempt's log and progress.
 pub(super) struct BuildSink {
-    pub(super) build_id: u64,
-    pub(super) job_id: Arc<str>,
+    build_id: u64,
+    job_id: Arc<str>,
     attempt: u32,
-    pub(super) recorder: Recorder,
-    pub(super) observer: Observer,
-    newest: Mutex<Newest>,
+    recorder: Recorder,
+    publisher: Publisher,
+    /// In the order of their first reports.
+    groups: Mutex<Vec<Group>>,
     failed: Arc<OnceLock<String>>,
-    cancel: Cancel,
 }
 
-#[derive(Default)]
-struct Newest {
-    /// In the order of their first report.
-    groups: Vec<Group>,
-}
-
-/// The newest report of a group, and what is still to be done with it.
+/// The newest report of a group, and whether the store is still to have it.
 struct Group {
     report: Progress,
     unwritten: bool,
-    unseen: bool,
 }
 
 impl BuildSink {
@@ -60,84 +48,70 @@ impl BuildSink {
         (build_id, attempt): (u64, u32),
         job_id: Arc<str>,
         recorder: Recorder,
-        observer: Observer,
-        cancel: Cancel,
+        publisher: Publisher,
     ) -> Self {
-        let (newest, failed) = Default::default();
-        Self { build_id, job_id, attempt, recorder, observer, newest, failed, cancel }
+        let (groups, failed) = Default::default();
+        Self { build_id, job_id, attempt, recorder, publisher, groups, failed }
     }
 
-    fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn event(&self, kind: EventKind) -> Event {
-        Event { build_id: self.build_id, job_id: Arc::clone(&self.job_id), kind }
+    fn groups(&self) -> MutexGuard<'_, Vec<Group>> {
+        lock(&self.groups)
     }
 
     fn write_of(&self, record: &NewRecord) -> Write {
         Write::Log(self.build_id, LogRow { attempt: Some(self.attempt), ..pack_record(record.clone()) })
     }
 
-    /// Remembers the first error, for the next record and for the end.
-    fn completion(&self) -> Completion {
+    /// Remembers the first error, for the next record and for the end; publishes what the store has.
+    fn completion(&self, kind: impl FnOnce(u64) -> EventKind + Send + 'static) -> Completion {
+        let (failed, publisher) = (Arc::clone(&self.failed), self.publisher.clone());
+        let (build_id, job_id) = (self.build_id, Arc::clone(&self.job_id));
+        Box::new(move |result| match result {
+            Ok(id) => publisher.publish(build_id, &job_id, kind(id)),
+            Err(error) => drop(failed.set(error.to_string())),
+        })
+    }
+
+    /// For a record: nobody needs a copy of it where nobody watches.
+    fn recorded(&self, record: &NewRecord) -> Completion {
+        if self.publisher.is_watched() {
+            let record = record.clone();
+            return self.completion(move |id| EventKind::Logged { id, record });
+        }
         let failed = Arc::clone(&self.failed);
-        Box::new(move |answer| {
-            if let Err(error) = answer {
+        Box::new(move |result| {
+            if let Err(error) = result {
                 let _ = failed.set(error.to_string());
             }
         })
     }
 
-    /// Why a part of what the build said was not written, if that is so. All of it is answered once a later write is.
+    /// The first error that lost a log record or a progress report. Complete once a later write has been acknowledged.
     pub(super) fn lost(&self) -> Option<String> {
         self.failed.get().cloned()
     }
 
-    /// Room to show something. Waits for who is slow to look, but not for the sake of a build that is to end.
-    async fn room(&self) -> Option<Permit<'_, Event>> {
-        let mut cancel = self.cancel.clone();
-        let observer = self.observer.as_ref()?;
-        tokio::select! {
-            biased;
-            permit = observer.reserve() => permit.ok(),
-            () = cancel.wait() => None,
-        }
-    }
-
-    /// Hands over the newest reports that were not written yet. Not to be dropped half way: what waits for room is
-    /// written all the same, later than what would come after it.
+    /// Hands over the newest reports that were not written yet. Must run to its end: a report that waits for room is
+    /// written all the same, after what would come later.
     pub(super) async fn write_progress(&self) {
         let changed: Vec<_> = {
-            let mut newest = self.newest();
-            let groups = newest.groups.iter_mut();
+            let mut groups = self.groups();
+            let groups = groups.iter_mut();
             groups.filter_map(|group| std::mem::take(&mut group.unwritten).then(|| group.report.clone())).collect()
         };
         for report in changed {
-            self.recorder.send(Write::Progress(self.build_id, report), self.completion()).await;
+            let published = report.clone();
+            let done = self.completion(move |_| EventKind::Progressed(vec![published]));
+            self.recorder.send(Write::Progress(self.build_id, report), done).await;
         }
-    }
-
-    /// Shows the newest reports that were not shown yet.
-    pub(super) async fn show_progress(&self) {
-        if !self.newest().groups.iter().any(|group| group.unseen) {
-            return;
-        }
-        let Some(permit) = self.room().await else { return };
-        let mut newest = self.newest();
-        let unseen = newest
-            .groups
-            .iter_mut()
-            .filter_map(|group| std::mem::take(&mut group.unseen).then(|| group.report.clone()));
-        permit.send(self.event(EventKind::Progressed(unseen.collect())));
     }
 
     /// Hands a record of the runner's own to the store.
-    pub(super) async fn write_record(&self, record: &NewRecord) {
-        self.recorder.send(self.write_of(record), self.completion()).await;
+    pub(super) async fn say(&self, record: NewRecord) {
+        self.recorder.send(self.write_of(&record), self.recorded(&record)).await;
     }
 
-    /// Writes and shows progress at each beat until the call is over.
+    /// Writes progress at each beat until the call is over.
     pub(super) async fn beat(&self, over: &Notify) {
         loop {
             tokio::select! {
@@ -146,11 +120,6 @@ impl BuildSink {
                 () = tokio::time::sleep(PROGRESS_EVERY) => {}
             }
             self.write_progress().await;
-            tokio::select! {
-                biased;
-                () = over.notified() => return,
-                () = self.show_progress() => {}
-            }
         }
     }
 }
@@ -160,22 +129,8 @@ impl Sink for BuildSink {
         if self.failed.get().is_some() {
             return Err(record);
         }
-        let permit = match &self.observer {
-            None => None,
-            Some(observer) => match observer.try_reserve() {
-                Ok(permit) => Some(permit),
-                Err(tokio::sync::mpsc::error::TrySendError::Closed(())) => None,
-                Err(tokio::sync::mpsc::error::TrySendError::Full(())) => return Err(record),
-            },
-        };
         let write = self.write_of(&record);
-        if self.recorder.try_write(write, self.completion()).is_err() {
-            return Err(record);
-        }
-        if let Some(permit) = permit {
-            permit.send(self.event(EventKind::Logged(record)));
-        }
-        Ok(())
+        self.recorder.try_write(write, self.recorded(&record)).map_err(|_| record)
     }
 
     fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
@@ -183,21 +138,17 @@ impl Sink for BuildSink {
             if let Some(reason) = self.failed.get() {
                 return Err(reason.clone());
             }
-            let write = self.write_of(&record);
-            self.recorder.send(write, self.completion()).await;
-            if let Some(permit) = self.room().await {
-                permit.send(self.event(EventKind::Logged(record)));
-            }
+            self.recorder.send(self.write_of(&record), self.recorded(&record)).await;
             Ok(())
         })
     }
 
     fn progress(&self, report: Progress) {
-        let mut newest = self.newest();
-        let group = Group { report, unwritten: true, unseen: true };
-        match newest.groups.iter_mut().find(|known| known.report.group_name == group.report.group_name) {
+        let mut groups = self.groups();
+        let group = Group { report, unwritten: true };
+        match groups.iter_mut().find(|known| known.report.group_name == group.report.group_name) {
             Some(known) => *known = group,
-            None => newest.groups.push(group),
+            None => groups.push(group),
         }
     }
 }
@@ -220,8 +171,7 @@ mod tests {
         let url = StoreUrl::sqlite(folder.path().join("store.db"));
         let storage = from_url(&url, true, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
         let id = storage.create_build("j", &Value::Null).unwrap();
-        let (_switch, cancel) = Cancel::pair();
-        let sink = BuildSink::new((id, 1), "j".into(), Recorder::new(Arc::clone(&storage)), None, cancel);
+        let sink = BuildSink::new((id, 1), "j".into(), Recorder::new(Arc::clone(&storage)), Publisher::default());
         // The store is busy for as long as we want, and its queue fills.
         let record = || NewRecord::new(storage.clock().now(), Level::Info, "x", "x".to_owned());
         let (free, busy) = std::sync::mpsc::channel::<()>();
@@ -231,7 +181,7 @@ mod tests {
         (0..groups).for_each(|i| sink.progress(progress::checked(&[i.to_string()], 1, 1, "").unwrap()));
         let over = Notify::new();
         let end = async {
-            while sink.newest().groups.iter().any(|group| group.unwritten) {
+            while sink.groups().iter().any(|group| group.unwritten) {
                 tokio::task::yield_now().await;
             }
             over.notify_one();

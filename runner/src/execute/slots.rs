@@ -17,9 +17,14 @@ impl Slots {
 
     /// Waits for a free one.
     pub async fn take(&self) -> Slot {
-        let mut slot = Slot { slots: self.clone(), permit: None };
+        let mut slot = self.try_take();
         slot.take().await;
         slot
+    }
+
+    /// Takes one if one is free; the slot is not held otherwise.
+    pub(super) fn try_take(&self) -> Slot {
+        Slot { slots: self.clone(), permit: Arc::clone(&self.0).try_acquire_owned().ok() }
     }
 }
 
@@ -31,6 +36,10 @@ pub struct Slot {
 }
 
 impl Slot {
+    pub(super) fn is_held(&self) -> bool {
+        self.permit.is_some()
+    }
+
     pub(super) fn give_back(&mut self) {
         self.permit = None;
     }

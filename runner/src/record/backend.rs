@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::Mutex;
 
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::memory::MemoryStorage;
@@ -11,12 +12,47 @@ use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 
+use crate::lock::lock;
 use crate::record::sqlite;
 use crate::record::sqlite::SqliteStorage;
 use crate::record::sqlite::Warn;
-use crate::record::sqlite::owner;
+use crate::record::sqlite::leases;
 use crate::record::url::StoreFile;
 use crate::record::url::StoreUrl;
+
+/// A store that is opened at its first use.
+pub struct Store {
+    url: StoreUrl,
+    clock: Arc<dyn Clock>,
+    warn: Warn,
+    opened: Mutex<Option<Arc<dyn Storage>>>,
+}
+
+impl Store {
+    /// The store of a URL, not yet opened.
+    pub fn new(url: StoreUrl, clock: Arc<dyn Clock>, warn: Warn) -> Self {
+        Self { url, clock, warn, opened: Mutex::default() }
+    }
+
+    /// The store; made if it is missing and `create` is set, and empty in memory if not.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be opened, is no store, or is one of a newer version.
+    pub fn storage(&self, create: bool) -> Result<Arc<dyn Storage>> {
+        let mut opened = lock(&self.opened);
+        if let Some(storage) = &*opened {
+            return Ok(Arc::clone(storage));
+        }
+        let storage = from_url(&self.url, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
+        // What stands in for a store that is not there is not kept: a later use may make it.
+        let stands_in = matches!(&self.url, StoreUrl::Sqlite(file) if !file.path.exists());
+        if !stands_in {
+            *opened = Some(Arc::clone(&storage));
+        }
+        Ok(storage)
+    }
+}
 
 /// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory otherwise.
 ///
@@ -28,7 +64,7 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn)
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
-            may_open(url, file, create, &warn)?;
+            may_open(file, create, &warn)?;
             let (path, teller) = (&file.path, Arc::clone(&warn));
             let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
             match opened.and_then(|storage| storage.install().map(|()| storage)) {
@@ -63,7 +99,7 @@ fn sound_name(file: &StoreFile) -> Result<()> {
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(url: &StoreUrl, file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
+fn may_open(file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
     let path = &file.shown;
     let version = if path.is_file() { sqlite::version(path, warn)? } else { 0 };
     if version == 0 || version == sqlite::VERSION {
@@ -74,7 +110,7 @@ fn may_open(url: &StoreUrl, file: &StoreFile, create: bool, warn: &Warn) -> Resu
         let help = "`jobcontrol store migrate` brings it there, with a backup first; so does the next `run`";
         return Err(StorageError::Backend(format!("{is}: {help}")));
     }
-    match owner::living(url).first() {
+    match leases::living(&file.path).first() {
         Some(name) => {
             let why = format!("process {name} is running builds in it; wait until that has ended");
             Err(StorageError::Backend(format!("{is}, and {why}")))
@@ -92,7 +128,7 @@ pub fn restore(url: &StoreUrl, file: &Path, warn: &Warn) -> Result<Option<PathBu
     let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
     };
-    if let Some(name) = owner::living(url).first() {
+    if let Some(name) = leases::living(&store.path).first() {
         let message =
             format!("the store `{}` is in use by process {name}; nothing was replaced", store.shown.display());
         return Err(StorageError::Refused(message));

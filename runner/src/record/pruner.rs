@@ -161,7 +161,7 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> 
     let oldest = retention.build_age.map(|age| storage.clock().now().minus_seconds(age));
     let unfinished = BuildFilter { finished: Some(false), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
     let unfinished = storage.get_job_builds(&unfinished)?;
-    let pinned: HashSet<u64> = unfinished.iter().flat_map(Build::pins).map(|pin| pin.build).collect();
+    let pinned: HashSet<u64> = unfinished.iter().flat_map(|build| &build.pins).map(|pin| pin.build).collect();
     let mut jobs: HashMap<String, Seen> = HashMap::new();
     let mut due = Vec::new();
     let mut before = None;

@@ -8,7 +8,6 @@ use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::Written;
 use tokio::sync::oneshot;
 
 /// Writes to a store from tasks.
@@ -29,7 +28,7 @@ impl Recorder {
     }
 
     /// Hands a change over and answers after its commit. The change is in the queue before the answer is awaited.
-    pub fn write(&self, write: Write) -> impl Future<Output = Result<Written>> + Send + use<> {
+    pub fn write(&self, write: Write) -> impl Future<Output = Result<u64>> + Send + use<> {
         let (sender, receiver) = oneshot::channel();
         let done: Completion = Box::new(move |answer| drop(sender.send(answer)));
         let full = self.storage.try_submit(write, done).err();

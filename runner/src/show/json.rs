@@ -1,8 +1,13 @@
 //! The shapes of `--format json`, which programs rely on.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
@@ -12,6 +17,8 @@ use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Json;
 use serde::Serialize;
@@ -24,6 +31,7 @@ pub(crate) struct BuildJson<'a> {
     state: StateJson<'a>,
     exception: Option<FailureJson<'a>>,
     owner: Option<&'a str>,
+    pins: BTreeMap<&'a str, PinJson<'a>>,
     config: Json<'a>,
     retval: Option<Json<'a>>,
     retval_type: Option<&'a str>,
@@ -34,14 +42,30 @@ pub(crate) struct BuildJson<'a> {
     details: Option<DetailsJson<'a>>,
 }
 
+/// A build whose return value another uses, by its job.
+#[derive(Serialize)]
+struct PinJson<'a> {
+    build: u64,
+    retval_digest: Option<&'a str>,
+}
+
+impl<'a> PinJson<'a> {
+    fn new(pin: &'a Pin) -> Self {
+        Self { build: pin.build, retval_digest: pin.retval_digest.as_deref() }
+    }
+}
+
 /// What a build has beside its own row.
 pub(crate) struct Details<'a> {
     pub(crate) attempts: &'a [Attempt],
     pub(crate) progress: &'a [Progress],
+    /// The run that it belongs to.
+    pub(crate) run: Option<&'a Run>,
 }
 
 #[derive(Serialize)]
 struct DetailsJson<'a> {
+    requested_by: Option<&'a Requester>,
     attempts: Vec<AttemptJson<'a>>,
     progress: &'a [Progress],
 }
@@ -70,9 +94,10 @@ impl<'a> AttemptJson<'a> {
 }
 
 impl<'a> BuildJson<'a> {
-    pub(crate) fn new(build: &'a Build, details: Option<Details<'a>>) -> Self {
+    pub(crate) fn new(build: &'a Build, gone: &BTreeSet<u64>, details: Option<Details<'a>>) -> Self {
         Self {
-            state: StateJson::new(build),
+            state: StateJson::new(build, gone),
+            pins: build.pins.iter().map(|pin| (pin.job.as_str(), PinJson::new(pin))).collect(),
             exception: build.exception.as_ref().map(FailureJson),
             owner: build.owner.as_deref(),
             config: Json(&build.config),
@@ -81,6 +106,7 @@ impl<'a> BuildJson<'a> {
             repr: None,
             exception_tb: &build.exception_tb,
             details: details.map(|details| DetailsJson {
+                requested_by: details.run.map(|run| &run.requester),
                 attempts: details.attempts.iter().map(AttemptJson::new).collect(),
                 progress: details.progress,
             }),
@@ -102,9 +128,9 @@ pub(crate) struct BriefJson<'a> {
 }
 
 impl<'a> BriefJson<'a> {
-    pub(crate) fn new(build: &'a Build) -> Self {
+    pub(crate) fn new(build: &'a Build, gone: &BTreeSet<u64>) -> Self {
         let head = |failure: &'a Failure| HeadJson { kind: &failure.kind, message: &failure.message };
-        Self { state: StateJson::new(build), exception: build.exception.as_ref().map(head) }
+        Self { state: StateJson::new(build, gone), exception: build.exception.as_ref().map(head) }
     }
 }
 
@@ -121,6 +147,9 @@ struct StateJson<'a> {
     id: u64,
     job_id: &'a str,
     status: BuildStatus,
+    /// Whether its process died before it ended.
+    interrupted: bool,
+    run: Option<u64>,
     created: Timestamp,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
@@ -134,14 +163,22 @@ struct StateJson<'a> {
     deleting: bool,
     plugin: Option<&'a str>,
     rerun_of: Option<u64>,
+    skip_reason: Option<&'a str>,
+    pool: Option<&'a str>,
+    /// Bytes.
+    peak_memory: Option<u64>,
+    /// Seconds.
+    guest_time: Option<f64>,
 }
 
 impl<'a> StateJson<'a> {
-    fn new(build: &'a Build) -> Self {
+    fn new(build: &'a Build, gone: &BTreeSet<u64>) -> Self {
         Self {
             id: build.id,
             job_id: &build.job_id,
             status: build.status(),
+            interrupted: gone.contains(&build.id),
+            run: build.run,
             created: build.created,
             start_time: build.start_time,
             end_time: build.end_time,
@@ -154,7 +191,11 @@ impl<'a> StateJson<'a> {
             cancel: build.cancel.as_deref(),
             deleting: build.deleting,
             plugin: build.plugin.as_deref(),
-            rerun_of: build.rerun_of(),
+            rerun_of: build.rerun_of,
+            skip_reason: build.skip_reason.as_deref(),
+            pool: build.pool.as_ref().map(|pool| pool.name.as_str()),
+            peak_memory: build.usage.map(|usage| usage.peak_memory),
+            guest_time: build.usage.map(|usage| Duration::from_micros(usage.guest_time).as_secs_f64()),
         }
     }
 }

@@ -44,6 +44,8 @@ pub use settings::parse_settings;
 pub use timing::Timeouts;
 pub use units::duration as parse_duration;
 
+use std::collections::BTreeMap;
+
 use crate::limits::Limits;
 use crate::limits::TIMEOUTS;
 
@@ -54,6 +56,8 @@ pub struct Context {
     pub environment: Environment,
     /// The largest limits a job may ask for.
     pub ceiling: Ceiling,
+    /// The size of each pool.
+    pub pools: BTreeMap<String, u32>,
 }
 
 /// The largest limits a job may ask for, as the operator set them.

@@ -186,6 +186,7 @@ impl Parser<'_> {
             dependencies,
             limits,
             retry,
+            pool: None,
             grants,
             hooks,
             protected,

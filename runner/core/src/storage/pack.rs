@@ -1,5 +1,6 @@
 //! Failures, ends of builds and log records as they are stored, and back.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Display;
 
@@ -15,54 +16,87 @@ use crate::event::NewRecord;
 use crate::failure::Failure;
 use crate::failure::FailureKind;
 use crate::failure::Frame;
+use crate::failure::cut;
 use crate::failure::cut_failure;
+use crate::plan::Plan;
+use crate::request::BuildRequest;
+use crate::usage::Usage;
 use crate::value;
+use crate::value::PackError;
 use crate::value::Value;
 
-use super::Finish;
-use super::FinishBuild;
-use super::Guard;
-use super::LogRow;
+use super::write::FinishBuild;
+use super::write::Guard;
+use super::write::LogRow;
+use super::write::PackedFailure;
+
+/// How a build is ended by hand; the defaults are those of a success without a value.
+#[derive(Clone, Debug, Default)]
+pub struct Finish {
+    /// Whether it ended well; none means true.
+    pub success: Option<bool>,
+    /// Whether there was nothing to do.
+    pub skipped: bool,
+    /// What the function returned.
+    pub retval: Option<Value>,
+    /// Why there was nothing to do.
+    pub skip_reason: Option<String>,
+    /// What its last attempt used.
+    pub usage: Option<Usage>,
+    /// Why it failed.
+    pub exception: Option<Failure>,
+}
 
 /// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the reason kept.
-pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, finish: Finish) -> FinishBuild {
-    let mut success = finish.success.unwrap_or(true);
-    let mut exception = finish.exception;
-    let retval = match finish.retval.as_ref().map(value::pack).transpose() {
-        Ok(packed) => packed,
+pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, mut finish: Finish) -> FinishBuild {
+    match finish.retval.take().as_ref().map(value::pack).transpose() {
+        Ok(packed) => pack_finish_with(id, guard, time, finish, packed),
         Err(error) => {
-            success = false;
+            finish.success = Some(false);
             let message = format!("the return value could not be packed: {error}");
-            exception.get_or_insert_with(|| Failure::new(FailureKind::Limit, message));
-            None
+            finish.exception.get_or_insert_with(|| Failure::new(FailureKind::Limit, message));
+            pack_finish_with(id, guard, time, finish, None)
         }
-    };
-    let (exception, exception_tb) = match exception.map(pack_failure) {
-        Some((exception, tb)) => (Some(exception), tb),
-        None => (None, None),
-    };
+    }
+}
+
+/// As [`pack_finish`], with a return value that is packed already in the place of that of `finish`.
+pub fn pack_finish_with(
+    id: u64,
+    guard: Option<Guard>,
+    time: Timestamp,
+    finish: Finish,
+    retval: Option<Vec<u8>>,
+) -> FinishBuild {
     FinishBuild {
         id,
         guard,
         time,
-        success,
+        success: finish.success.unwrap_or(true),
         skipped: finish.skipped,
+        skip_reason: finish.skip_reason,
+        usage: finish.usage,
+        ends_run: false,
         retval_digest: retval.as_deref().map(value::digest),
         retval,
-        exception,
-        exception_tb,
+        exception: finish.exception.map(|failure| Box::new(pack_failure(failure))),
     }
 }
 
-/// As [`Storage::pack_exception`].
-pub(super) fn pack_failure(failure: Failure) -> (Vec<u8>, Option<Vec<u8>>) {
-    let (failure, frames) = packable(failure);
+/// The start of a message that lists and views show, in characters.
+const SHOWN_MESSAGE: usize = 1_000;
+
+/// Packs a failure. Never fails: what cannot be packed is left out, and the message says so.
+pub fn pack_failure(failure: Failure) -> PackedFailure {
+    let (failure, exception_tb) = packable(failure);
     let packed = rmp_serde::to_vec_named(&failure).or_else(|error| {
         let placeholder =
             Failure::new(failure.kind.clone(), format!("{} (the rest could not be packed: {error})", failure.message));
         rmp_serde::to_vec_named(&placeholder)
     });
-    (packed.unwrap_or_default(), frames)
+    let mut message = failure.message;
+    cut(&mut message, SHOWN_MESSAGE);
+    PackedFailure { kind: failure.kind.to_string(), message, exception: packed.unwrap_or_default(), exception_tb }
 }
 
 /// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its packed frames.
@@ -131,11 +165,9 @@ pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
     })
 }
 
-#[derive(Serialize, Deserialize)]
+/// What a log record has beside its columns.
+#[derive(Default, Serialize, Deserialize)]
 struct PackedRecord {
-    message: String,
-    #[serde(default)]
-    target: String,
     #[serde(default)]
     fields: Vec<(String, String)>,
     #[serde(default)]
@@ -146,26 +178,66 @@ struct PackedRecord {
 pub fn pack_record(record: NewRecord) -> LogRow {
     let NewRecord { created, level, message, target, fields, failure } = record;
     let (exception, exception_tb) = failure.map(packable).unzip();
-    let packed = PackedRecord { message, target, fields, exception };
+    let is_plain = fields.is_empty() && exception.is_none();
     // Only a failure's value could refuse to be packed, and that has its placeholder by now.
-    let record = rmp_serde::to_vec_named(&packed).unwrap_or_default();
-    LogRow { created, level, attempt: None, record, exception_tb: exception_tb.flatten() }
+    let packed = || rmp_serde::to_vec_named(&PackedRecord { fields, exception }).unwrap_or_default();
+    let record = if is_plain { None } else { Some(packed()) };
+    LogRow { created, level, attempt: None, message, target, record, exception_tb: exception_tb.flatten() }
 }
 
 /// Reads a stored log record.
-pub fn unpack_record(row: &LogRow) -> NewRecord {
-    let packed: PackedRecord = rmp_serde::from_slice(&row.record).unwrap_or_else(|error| PackedRecord {
-        message: format!("the stored record could not be read: {error}"),
-        target: String::new(),
-        fields: Vec::new(),
-        exception: None,
+pub fn unpack_record(row: LogRow) -> NewRecord {
+    let LogRow { created, level, mut message, target, record, exception_tb, .. } = row;
+    let packed = record.map_or_else(|| Ok(PackedRecord::default()), |bytes| rmp_serde::from_slice(&bytes));
+    let packed: PackedRecord = packed.unwrap_or_else(|error| {
+        message.push_str(&format!(" (the rest of the stored record could not be read: {error})"));
+        PackedRecord::default()
     });
     let mut failure = packed.exception;
-    if let (Some(failure), Some(tb)) = (&mut failure, &row.exception_tb) {
+    if let (Some(failure), Some(tb)) = (&mut failure, &exception_tb) {
         failure.frames = unpack_frames(tb);
     }
-    let PackedRecord { message, target, fields, .. } = packed;
-    NewRecord { created: row.created, level: row.level, message, target, fields, failure }
+    NewRecord { created, level, message, target, fields: packed.fields, failure }
+}
+
+/// Packs the plan of a run, with what was asked of single builds.
+///
+/// # Errors
+///
+/// Arguments that cannot be packed.
+pub fn pack_plan(plan: &Plan, requests: &BTreeMap<String, BuildRequest>) -> Result<Vec<u8>, PackError> {
+    let asked = requests.iter().filter(|(_, request)| **request != BuildRequest::default());
+    let asked = asked.map(|(job, request)| (job.clone(), request.to_value())).collect();
+    let plan = vec![("plan".to_owned(), plan.to_value()), ("requests".to_owned(), Value::Map(asked))];
+    value::pack(&Value::Map(plan))
+}
+
+/// Reads what [`pack_plan`] wrote; what cannot be read is left out.
+pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest>) {
+    let packed = value::unpack(bytes).unwrap_or(Value::Null);
+    let requests = match packed.get("requests") {
+        Some(Value::Map(requests)) => {
+            requests.iter().map(|(job, request)| (job.clone(), BuildRequest::from_value(request))).collect()
+        }
+        _ => BTreeMap::new(),
+    };
+    (packed.get("plan").map(Plan::from_value), requests)
+}
+
+/// Packs why jobs of a run have no build; none where there is nothing to say.
+pub fn pack_refused(refused: &BTreeMap<String, String>) -> Option<Vec<u8>> {
+    let entries = refused.iter().map(|(job, reason)| (job.clone(), Value::string(reason)));
+    if refused.is_empty() { None } else { value::pack(&Value::Map(entries.collect())).ok() }
+}
+
+/// Reads what [`pack_refused`] wrote.
+pub fn unpack_refused(bytes: &[u8]) -> BTreeMap<String, String> {
+    match value::unpack(bytes) {
+        Ok(Value::Map(entries)) => {
+            entries.into_iter().filter_map(|(job, reason)| Some((job, reason.as_str()?.to_owned()))).collect()
+        }
+        _ => BTreeMap::new(),
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +250,7 @@ mod tests {
     fn the_start_of_a_failure_is_read_whatever_follows_it() {
         let failure =
             Failure { value: Some(Value::List(vec![Value::Int(1); 9])), ..Failure::new(FailureKind::Error, "no") };
-        let (packed, _) = pack_failure(failure);
+        let packed = pack_failure(failure).exception;
         let head = Failure::new(FailureKind::Error, "no");
         assert_eq!(unpack_brief_failure(&packed), head);
         assert_eq!(unpack_brief_failure(&packed[..packed.len() - 8]), head);

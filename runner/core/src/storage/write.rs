@@ -2,13 +2,25 @@
 
 use std::sync::Arc;
 
+use crate::build::Pin;
 use crate::clock::Timestamp;
+use crate::pool::PoolUse;
 use crate::progress::Progress;
+use crate::run::RunStatus;
+use crate::usage::Usage;
 
 /// A change to the store. Values come packed, so that a writer only writes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// A new build; answered with its id.
+    /// A new run; its result is the run's id.
+    CreateRun(NewRun),
+    /// A run ends. Ending it again changes nothing.
+    EndRun(EndRun),
+    /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their owner sees to it.
+    CancelRun(u64, Arc<str>),
+    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most.
+    PruneRuns(Timestamp),
+    /// A new build; its result is the build's id.
     CreateBuild(NewBuild),
     /// An attempt begins.
     StartBuild(StartBuild),
@@ -29,10 +41,10 @@ pub enum Write {
     AbandonDelete(u64),
     /// A build goes, with its progress and log. Refused while an unfinished build is pinned to it.
     DeleteBuild(u64),
-    /// Log records go; answered with their number.
+    /// Log records go; the result is their number.
     PruneLog(PruneLog),
     /// The plugin of a digest goes, unless a build with an id above this one was made with it: who says so knows of the
-    /// builds up to there that they were not. Answered with 1 if it went.
+    /// builds up to there that they were not. The result is 1 if it went.
     PrunePlugin(Arc<str>, u64),
     /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is kept.
     Plugin(Arc<str>, Arc<[u8]>),
@@ -45,16 +57,68 @@ pub struct NewBuild {
     pub job_id: Arc<str>,
     /// The packed build config.
     pub config: Arc<[u8]>,
-    /// The builds that the config says it is pinned to. Each must be there, and not about to be deleted.
-    pub pins: Arc<[u64]>,
+    /// The run that it belongs to.
+    pub run: RunOf,
+    /// The builds that it uses. Each must be there, and not about to be deleted.
+    pub pins: Arc<[Pin]>,
+    /// The build that it does again.
+    pub rerun_of: Option<u64>,
+    /// What it takes of a pool while it runs.
+    pub pool: Option<Arc<PoolUse>>,
     /// SHA-256 of the plugin.
     pub plugin: Option<Arc<str>>,
     /// WIT text of the return value's type.
     pub retval_type: Option<Arc<str>>,
     /// When it is created.
     pub created: Timestamp,
-    /// Starts it in the same moment, as this owner's first attempt.
-    pub start: Option<Arc<str>>,
+    /// The process that is to run it.
+    pub owner: Option<Arc<str>>,
+    /// Starts its first attempt in the same moment. Not for a build that takes slots of a pool.
+    pub start: bool,
+}
+
+/// A run to be recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewRun {
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// Who or what asked for it, as a requester displays itself.
+    pub requested_by: String,
+    /// Higher comes first.
+    pub priority: i64,
+    /// The process that works on it.
+    pub owner: Option<Arc<str>>,
+    /// The jobs that were named, for people.
+    pub targets: String,
+    /// What was asked for, packed.
+    pub request: Vec<u8>,
+    /// The packed plan, with what was asked of single builds.
+    pub plan: Vec<u8>,
+}
+
+/// The run that a new build belongs to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum RunOf {
+    /// None: it is created by hand.
+    #[default]
+    Nothing,
+    /// This one.
+    Run(u64),
+    /// One that is recorded together with the build, which is all of it.
+    New(Arc<NewRun>),
+}
+
+/// A run that ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndRun {
+    /// The run.
+    pub id: u64,
+    /// When.
+    pub time: Timestamp,
+    /// How.
+    pub status: RunStatus,
+    /// Why jobs have no build, packed, where builds and plan do not tell.
+    pub refused: Option<Vec<u8>>,
 }
 
 /// An attempt that begins.
@@ -67,6 +131,9 @@ pub struct StartBuild {
     pub guard: Option<Guard>,
     /// The process that runs it.
     pub owner: Option<Arc<str>>,
+    /// How many slots the pool of the build has. With a size, an attempt starts only if the slots that running builds
+    /// hold leave room for it; slots of owners that are dead are free.
+    pub pool_size: Option<u32>,
     /// When.
     pub time: Timestamp,
 }
@@ -90,14 +157,16 @@ pub struct RetryBuild {
     pub guard: Guard,
     /// When it ended.
     pub time: Timestamp,
-    /// The packed failure.
-    pub exception: Vec<u8>,
-    /// The packed traceback.
-    pub exception_tb: Option<Vec<u8>>,
+    /// Why it failed.
+    pub exception: PackedFailure,
     /// When the next attempt is due.
     pub due: Timestamp,
     /// The process that is to make it.
     pub owner: Arc<str>,
+    /// The run that takes the build over; nothing where it stays in its own.
+    pub run: RunOf,
+    /// What the attempt used.
+    pub usage: Option<Usage>,
 }
 
 /// A build that ends.
@@ -113,12 +182,29 @@ pub struct FinishBuild {
     pub success: bool,
     /// Whether there was nothing to do.
     pub skipped: bool,
+    /// Why, if there was nothing to do.
+    pub skip_reason: Option<String>,
+    /// What the last attempt used.
+    pub usage: Option<Usage>,
+    /// Whether the run of the build ends with it, successful if the build is.
+    pub ends_run: bool,
     /// The packed return value.
     pub retval: Option<Vec<u8>>,
     /// SHA-256 of `retval`.
     pub retval_digest: Option<String>,
-    /// The packed failure.
-    pub exception: Option<Vec<u8>>,
+    /// The failure.
+    pub exception: Option<Box<PackedFailure>>,
+}
+
+/// A failure as it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackedFailure {
+    /// The text of its kind.
+    pub kind: String,
+    /// The start of its message, for lists.
+    pub message: String,
+    /// Kind, message, value and causes, packed.
+    pub exception: Vec<u8>,
     /// The packed traceback.
     pub exception_tb: Option<Vec<u8>>,
 }
@@ -132,8 +218,12 @@ pub struct LogRow {
     pub level: i64,
     /// The attempt that wrote it; none for the build's newest.
     pub attempt: Option<u32>,
-    /// Message, target, fields and failure, packed.
-    pub record: Vec<u8>,
+    /// The text.
+    pub message: String,
+    /// The logger's name; empty for the root logger.
+    pub target: String,
+    /// Fields and failure, packed; none where there are none.
+    pub record: Option<Vec<u8>>,
     /// The packed traceback of the failure.
     pub exception_tb: Option<Vec<u8>>,
 }

@@ -24,6 +24,7 @@ use super::escape::clean;
 use super::escape::one_line;
 use super::styled;
 use super::text;
+use crate::service::bus::Seen;
 
 /// Without a terminal, a group is worth a line this often.
 const PLAIN_EVERY: Duration = Duration::from_secs(1);
@@ -48,9 +49,25 @@ impl<'a> Live<'a> {
         Self { out, bars, builds: HashMap::new() }
     }
 
-    /// Shows one event.
-    pub(crate) fn show(&mut self, event: &Event) {
+    /// Shows what a watcher saw.
+    pub(crate) fn show(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Event(event) => self.event(event),
+            Seen::Lost(count) => {
+                let lost =
+                    format!("{count} events were not shown as they happened; what the store has of them follows");
+                self.say(&styled(DIM, lost));
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
         match &event.kind {
+            EventKind::Created => {}
+            EventKind::Waits { .. } if self.out.quiet => {}
+            EventKind::Waits { reason } => {
+                self.say(&format!("{}: build {} waits for {}", event.job_id, event.build_id, one_line(reason)));
+            }
             EventKind::Started => self.started(event),
             EventKind::AttemptFailed { attempt, of, failure, took, delay } => {
                 let took = text::seconds(*took);
@@ -69,7 +86,7 @@ impl<'a> Live<'a> {
                 self.waits(event, (*attempt, *of), *delay);
             }
             EventKind::AttemptStarted { attempt, of } => self.attempt_started(event, *attempt, *of),
-            EventKind::Logged(record) => self.logged(event, record),
+            EventKind::Logged { record, .. } => self.logged(event, record),
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
             EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
         }

@@ -1,5 +1,6 @@
 //! Builds, tracebacks, values and tables for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use comfy_table::Table;
@@ -12,10 +13,14 @@ use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::Frame;
+use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
 use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::Yaml;
 
@@ -137,9 +142,15 @@ pub(crate) fn stored(stored: &LogRecord, several: bool) -> String {
 const DELETING: &str = "being deleted; `build delete` goes on with it";
 
 /// How a build stands or ended, on one line: its attempt if there were several, and its failure.
-pub(crate) fn outcome(build: &Build) -> String {
+pub(crate) fn outcome(build: &Build, gone: &BTreeSet<u64>) -> String {
     if build.deleting {
         return DELETING.to_owned();
+    }
+    if gone.contains(&build.id) {
+        return interrupted(build);
+    }
+    if let Some(reason) = build.skip_reason.as_ref().filter(|_| build.skipped) {
+        return one_line(reason);
     }
     let failure = build.exception.as_ref().map(failure_line);
     let attempt = format!("attempt {} of {}", build.attempt, build.max_attempts());
@@ -149,6 +160,21 @@ pub(crate) fn outcome(build: &Build) -> String {
         (None, Some(failure)) => format!("{attempt}: {failure}"),
         (None, None) => attempt,
     }
+}
+
+/// What becomes of a build whose process died.
+fn interrupted(build: &Build) -> String {
+    let (next, of) = (build.attempt + 1, build.max_attempts());
+    match build.status() {
+        BuildStatus::Created => "its process ended before it started".to_owned(),
+        _ if next <= of && build.cancel.is_none() => format!("its process died; waiting for attempt {next} of {of}"),
+        _ => "its process died".to_owned(),
+    }
+}
+
+/// The status of a build, or that its process died before it ended.
+pub(crate) fn status_of(build: &Build, gone: &BTreeSet<u64>) -> String {
+    if gone.contains(&build.id) { styled(YELLOW, "interrupted") } else { build_status(build.status()) }
 }
 
 /// A failure with its traceback, the innermost call last, and what led to it first.
@@ -206,8 +232,10 @@ pub(crate) fn build(
     repr: Option<&str>,
     attempts: &[Attempt],
     progress: &[Progress],
-    now: Timestamp,
+    run: Option<&Run>,
+    (gone, now): (&BTreeSet<u64>, Timestamp),
 ) -> String {
+    let is_gone = gone.contains(&build.id);
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -216,14 +244,20 @@ pub(crate) fn build(
     };
     row("build", &build.id.to_string());
     row("job", &build.job_id);
-    row("status", &build_status(build.status()));
+    row("status", &status_of(build, gone));
+    row("", &if is_gone { interrupted(build) } else { String::new() });
+    row("skipped", &one_line(build.skip_reason.as_deref().unwrap_or_default()));
+    let asked = |run: &Run| format!("{}, requested by {}", run.id, one_line(&requester(&run.requester)));
+    row("run", &run.map(asked).unwrap_or_default());
     let edited = matches!(build.config.get("overrides"), Some(Value::Map(entries)) if !entries.is_empty());
     let edited = if edited { ", with other arguments" } else { "" };
-    row("rerun of", &build.rerun_of().map(|id| format!("build {id}{edited}")).unwrap_or_default());
+    row("rerun of", &build.rerun_of.map(|id| format!("build {id}{edited}")).unwrap_or_default());
     row("created", &build.created.to_string());
     row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
     row("ended", &build.end_time.map(|t| t.to_string()).unwrap_or_default());
-    row("took", &duration(build, now));
+    row("took", &if is_gone { String::new() } else { duration(build, now) });
+    row("used", &build.usage.map(|usage| used(build, usage)).unwrap_or_default());
+    row("pool", &build.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
     if build.attempt > 1 || build.retry_time.is_some() {
         row("attempt", &format!("{} of {}", build.attempt, build.max_attempts()));
     }
@@ -232,7 +266,7 @@ pub(crate) fn build(
     row("deletion", if build.deleting { DELETING } else { "" });
     row("function", &one_line(build.config.get("function").and_then(Value::as_str).unwrap_or_default()));
     row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
-    let pins = build.pins().iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
+    let pins = build.pins.iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
     row("uses", &pins.join(", "));
     for (name, key) in [("args", "args"), ("kwargs", "kwargs"), ("overrides", "overrides")] {
         match build.config.get(key) {
@@ -256,6 +290,27 @@ pub(crate) fn build(
         let _ = writeln!(text, "\n{}", failure(exception, &build.exception_tb).trim_end());
     }
     text
+}
+
+/// What a build used, beside what it may use.
+fn used(build: &Build, usage: Usage) -> String {
+    let limit = |key: &str| match build.config.get("limits")?.get(key)? {
+        Value::Int(limit) => u64::try_from(*limit).ok(),
+        _ => None,
+    };
+    let of = limit("memory").map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
+    format!("{}{of} of memory, {} of guest time", show_bytes(usage.peak_memory), seconds(usage.guest_time))
+}
+
+/// Who or what asked for a run, in words.
+pub(crate) fn requester(requester: &Requester) -> String {
+    match requester {
+        Requester::Cli(name) => name.clone(),
+        Requester::Api(name) => format!("{name} (API)"),
+        Requester::Schedule(job) => format!("the schedule of `{job}`"),
+        Requester::Build(id) => format!("build {id}"),
+        Requester::Unknown(text) => text.clone(),
+    }
 }
 
 fn attempts_table(attempts: &[Attempt], now: Timestamp) -> String {

@@ -69,5 +69,5 @@ impl<'a> Reader<'a> {
 }
 
 fn one(statement: &mut CachedStatement<'_>, job: &str) -> rusqlite::Result<Found> {
-    statement.query_row([job], rows::brief).optional().map(|build| build.map(Arc::new))
+    statement.query_row([job], rows::build).optional().map(|build| build.map(Arc::new))
 }

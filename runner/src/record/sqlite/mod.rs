@@ -2,13 +2,16 @@
 //! waits together.
 
 mod histories;
-pub mod owner;
+pub(crate) mod leases;
 #[cfg(test)]
 mod plans;
+mod pools;
 mod restore;
 mod rows;
+mod runs;
 mod schema;
 mod unwritable;
+mod v3;
 mod writer;
 
 use std::fmt::Display;
@@ -23,14 +26,18 @@ use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::RunFilter;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
@@ -41,6 +48,7 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use leases::Leases;
 pub use restore::restore;
 pub use restore::version;
 use rows::BRIEF;
@@ -69,6 +77,10 @@ pub struct SqliteStorage {
     clock: Arc<dyn Clock>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
+    /// One connection that only looks whether others have changed the file.
+    looker: Mutex<Option<Connection>>,
+    leases: Arc<Leases>,
+    say: Warn,
 }
 
 impl SqliteStorage {
@@ -86,8 +98,10 @@ impl SqliteStorage {
         refuse_foreign(&db, path, &warn)?;
         not_newer(&db, path)?;
         db.set_prepared_statement_cache_capacity(64);
-        let writer = Writer::start(db, path, warn)?;
-        Ok(Self { path: path.to_owned(), clock, writer, readers: Mutex::default() })
+        let (leases, say) = (Arc::new(Leases::of(path)), Arc::clone(&warn));
+        let writer = Writer::start(db, path, warn, &leases)?;
+        let (path, readers, looker) = (path.to_owned(), Mutex::default(), Mutex::default());
+        Ok(Self { path, clock, writer, readers, looker, leases, say })
     }
 
     /// Opens a store that can only be read, since its folder cannot be written; none where it can be.
@@ -104,7 +118,9 @@ impl SqliteStorage {
             return Err(unwritable::refusal(path));
         }
         let writer = Writer::refusing(path, unwritable::refusal(path));
-        Ok(Some(Self { path: path.to_owned(), clock, writer, readers: Mutex::new(vec![db]) }))
+        let (leases, say) = (Arc::new(Leases::of(path)), Arc::clone(warn));
+        let (path, readers, looker) = (path.to_owned(), Mutex::new(vec![db]), Mutex::default());
+        Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
     }
 
     /// A store of an older version is copied before anything is done to it.
@@ -146,9 +162,8 @@ impl SqliteStorage {
 
     /// Builds, in one query.
     fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
-        type Read = fn(&rusqlite::Row<'_>) -> rusqlite::Result<Build>;
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
-        let (columns, row) = if filter.brief { (BRIEF, rows::brief as Read) } else { (BUILD, rows::build as Read) };
+        let columns = if filter.brief { BRIEF } else { BUILD };
         if let Some(job) = &filter.job_id {
             values.push(Sql::Text(job.clone()));
             conditions.push(format!("job_id = ?{}", values.len()));
@@ -157,9 +172,11 @@ impl SqliteStorage {
             values.push(Sql::Text(owner.clone()));
             conditions.push(format!("owner = ?{}", values.len()));
         }
-        if let Some(before) = filter.before {
-            values.push(rows::number(before));
-            conditions.push(format!("id < ?{}", values.len()));
+        for (condition, id) in [("run =", filter.run), ("id <", filter.before), ("id >", filter.after)] {
+            if let Some(id) = id {
+                values.push(rows::number(id));
+                conditions.push(format!("{condition} ?{}", values.len()));
+            }
         }
         let flags = [
             ("started", filter.started),
@@ -175,7 +192,7 @@ impl SqliteStorage {
         values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
         let limit = values.len();
         let sql = format!("SELECT {columns} FROM build WHERE {conditions} ORDER BY id {order} LIMIT ?{limit}");
-        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), row)?.collect())
+        self.read(|db| db.prepare_cached(&sql)?.query_map(params_from_iter(values), rows::build)?.collect())
     }
 
     fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
@@ -205,6 +222,12 @@ fn version_of(db: &Connection) -> rusqlite::Result<i64> {
 /// A store of a newer version is left alone; answers the version.
 fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
     let version = version_of(db).map_err(|error| failure(path, &error))?;
+    refuse_newer(version, path)?;
+    Ok(version)
+}
+
+/// Refuses a version that this program does not know.
+fn refuse_newer(version: i64, path: &Path) -> Result<()> {
     if version > schema::VERSION {
         return Err(StorageError::Backend(format!(
             "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
@@ -212,7 +235,7 @@ fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
             schema::VERSION
         )));
     }
-    Ok(version)
+    Ok(())
 }
 
 /// A file of another program is left alone: it has tables that are not ours, or a version without ours. Waits for
@@ -268,20 +291,8 @@ impl Storage for SqliteStorage {
             return Ok(());
         }
         self.keep_older()?;
-        self.writer.with(|db| {
-            let installed = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));
-            let current: i64 = installed(db)?;
-            if current == schema::VERSION {
-                return Ok(());
-            }
-            match schema::migrations().to_latest(db) {
-                // Another process made them in the meantime.
-                Err(_) if installed(db)? == schema::VERSION => Ok(()),
-                Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(err),
-                Err(other) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(other))),
-                Ok(()) => Ok(()),
-            }
-        })
+        let say = Arc::clone(&self.say);
+        refuse_newer(self.writer.with(move |db| schema::migrate(db, &say))?, &self.path)
     }
 
     fn uninstall(&self) -> Result<()> {
@@ -367,9 +378,63 @@ impl Storage for SqliteStorage {
         self.read(|db| db.prepare_cached(sql)?.query_map([id], rows::attempt)?.collect())
     }
 
-    fn get_cancel_requests(&self, owner: &str) -> Result<Vec<(u64, String)>> {
-        let sql = "SELECT id, cancel FROM build WHERE cancel IS NOT NULL AND finished = 0 AND owner = ?1";
-        self.read(|db| db.prepare_cached(sql)?.query_map([owner], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+    fn get_cancel_requests(&self, owner: &str) -> Result<CancelRequests> {
+        let builds = "SELECT id, cancel FROM build WHERE cancel IS NOT NULL AND finished = 0 AND owner = ?1";
+        let runs = "SELECT id, cancel FROM run WHERE cancel IS NOT NULL AND status IS NULL AND owner = ?1";
+        self.read(|db| {
+            let named = |sql| {
+                let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                db.prepare_cached(sql)?.query_map([owner], read)?.collect::<rusqlite::Result<_>>()
+            };
+            Ok(CancelRequests { builds: named(builds)?, runs: named(runs)? })
+        })
+    }
+
+    fn claim(&self, owner: &str) -> Result<()> {
+        self.leases
+            .claim(owner)
+            .map_err(|e| StorageError::Backend(format!("the folder of the store cannot be written: {e}")))
+    }
+
+    fn renew(&self, owner: &str) -> Result<()> {
+        self.leases.renew(owner).map_err(|e| {
+            StorageError::Backend(format!("the lock beside the store is gone and cannot be made again: {e}"))
+        })
+    }
+
+    fn is_alive(&self, owner: &str) -> Result<bool> {
+        Ok(self.leases.is_alive(owner))
+    }
+
+    fn release(&self, owner: &str) {
+        self.leases.release(owner);
+    }
+
+    fn data_version(&self) -> Result<u64> {
+        let mut looker = self.looker.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = match looker.take() {
+            Some(db) => db,
+            None => self.connect()?,
+        };
+        let version = db.prepare_cached("PRAGMA data_version").and_then(|mut sql| sql.query_row([], |row| row.get(0)));
+        *looker = Some(db);
+        version.map_err(|error| failure(&self.path, &error))
+    }
+
+    fn get_run(&self, id: u64) -> Result<Run> {
+        self.read(|db| runs::one(db, id))?.ok_or(StorageError::NoRun(id))
+    }
+
+    fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
+        self.read(|db| runs::list(db, filter))
+    }
+
+    fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>> {
+        self.read(|db| runs::counts(db, runs))
+    }
+
+    fn get_unfinished_users(&self, id: u64) -> Result<Vec<u64>> {
+        self.read(|db| db.prepare_cached(rows::USERS)?.query_map([rows::number(id)], |row| row.get(0))?.collect())
     }
 
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
@@ -396,7 +461,7 @@ impl Storage for SqliteStorage {
             ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
             ("id > ?", filter.after.map(rows::number)),
         ]);
-        let columns = "id, build_id, created, level, record, exception_tb, attempt";
+        let columns = rows::RECORD;
         let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
         self.read(|db| {
             let mut statement = db.prepare_cached(&sql)?;

@@ -4,18 +4,28 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::pool::PoolUse;
+use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::NewBuild;
+use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::RunFilter;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
@@ -51,6 +61,8 @@ const MAY: &[(&str, &str)] = &[
     ("WHERE digest NOT IN", "pruning looks for plugins of no build"),
     ("count(*) FROM log WHERE", "a dry run counts what would go"),
     ("FROM log WHERE level >= ? AND created >= ? AND created < ? AND id > ?", "nobody asks for a date alone"),
+    ("FROM build WHERE run = ?1 GROUP BY", "a run is counted build by build"),
+    ("DELETE FROM run WHERE id IN (SELECT id FROM run", "pruning looks at every run, some at a time"),
     ("EXPLAIN", "this test"),
 ];
 
@@ -63,29 +75,39 @@ fn write_everything(store: &SqliteStorage) -> u64 {
         job_id: "k".into(),
         config: Arc::from(&b"\x80"[..]),
         plugin: Some("digest".into()),
-        pins: Arc::from([id]),
+        run: RunOf::New(Arc::new(NewRun { owner: Some("me".into()), ..NewRun::default() })),
+        pool: Some(Arc::new(PoolUse { name: "db".to_owned(), slots: 1 })),
+        pins: Arc::from([Pin { job: "j".to_owned(), build: id, retval_digest: None }]),
         ..NewBuild::default()
     };
     let second = store.write(Write::CreateBuild(new)).unwrap();
     let guard = |attempt| Guard { owner: if attempt == 0 { None } else { owner.clone() }, attempt };
-    let start = |attempt| StartBuild { id: second, guard: Some(guard(attempt)), owner: owner.clone(), time: now };
+    let start = |attempt| StartBuild {
+        id: second,
+        guard: Some(guard(attempt)),
+        owner: owner.clone(),
+        pool_size: Some(1),
+        time: now,
+    };
     store.write(Write::StartBuild(start(0))).unwrap();
     store
         .write(Write::RetryBuild(RetryBuild {
             id: second,
             guard: guard(1),
             time: now,
-            exception: b"\x80".to_vec(),
-            exception_tb: None,
+            exception: store.pack_exception(Failure::new(FailureKind::Trap, "")),
             due: now,
             owner: "me".into(),
+            run: RunOf::Nothing,
+            usage: None,
         }))
         .unwrap();
     store.write(Write::StartBuild(start(1))).unwrap();
     store.write(Write::CancelBuild(second, "me".into())).unwrap();
     store.report_build_progress(second, &["group"], 1, 2, "").unwrap();
     store.log_message(second, NewRecord::new(now, Level::Info, "x", "x".to_owned())).unwrap();
-    store.write(Write::FinishBuild(pack_finish(second, Some(guard(2)), now, Finish::default()))).unwrap();
+    let finish = pack_finish(second, Some(guard(2)), now, Finish::default());
+    store.write(Write::FinishBuild(FinishBuild { ends_run: true, ..finish })).unwrap();
     let third = store.create_build("k", &Value::Null).unwrap();
     store.write(Write::PrepareDelete(third)).unwrap();
     store.write(Write::AbandonDelete(third)).unwrap();
@@ -95,6 +117,11 @@ fn write_everything(store: &SqliteStorage) -> u64 {
         PruneLog { before: Some(now), level: Some(10), above: Some(0), ids: Some((0, 9)), ..PruneLog::default() };
     store.write(Write::PruneLog(step)).unwrap();
     store.write(Write::PrunePlugin("other".into(), 0)).unwrap();
+    let run = store.write(Write::CreateRun(NewRun::default())).unwrap();
+    store.write(Write::CancelRun(run, "me".into())).unwrap();
+    let end = EndRun { id: run, time: now, status: RunStatus::Failed, refused: None };
+    store.write(Write::EndRun(end)).unwrap();
+    store.write(Write::PruneRuns(now)).unwrap();
     second
 }
 
@@ -103,6 +130,13 @@ fn read_everything(store: &SqliteStorage, id: u64) {
     store.get_build(id).unwrap();
     store.get_ended_attempts(id).unwrap();
     store.get_cancel_requests("me").unwrap();
+    store.get_unfinished_users(id).unwrap();
+    store.get_run(1).unwrap();
+    store.get_run_counts(&[1]).unwrap();
+    for open in [None, Some(true), Some(false)] {
+        store.get_runs(&RunFilter { open, before: Some(9), limit: Some(9) }).unwrap();
+    }
+    store.get_job_builds(&BuildFilter { run: Some(1), after: Some(0), ..BuildFilter::default() }).unwrap();
     store.get_build_progress_info(id).unwrap();
     store.get_running_builds().unwrap();
     store.get_latest_successful_build("k").unwrap();

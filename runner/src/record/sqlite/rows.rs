@@ -2,33 +2,41 @@
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::still_needs;
+use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::pool::PoolUse;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::NewBuild;
+use jobcontrol_core::storage::PackedFailure;
 use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::Written;
-use jobcontrol_core::storage::unpack_brief_failure;
 use jobcontrol_core::storage::unpack_failure;
 use jobcontrol_core::storage::unpack_frames;
 use jobcontrol_core::storage::unpack_record;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value;
 use jobcontrol_core::value::Value;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
+use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::params;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
+
+use super::leases::Leases;
+use super::pools;
+use super::runs;
 
 /// What a change can meet: the store's own answer, or SQLite's.
 pub(super) enum RowError {
@@ -42,13 +50,17 @@ impl From<rusqlite::Error> for RowError {
     }
 }
 
-type Result = std::result::Result<Written, RowError>;
+pub(super) type Result = std::result::Result<u64, RowError>;
 
 /// Applies one change inside the transaction that is open.
-pub(super) fn apply(db: &Connection, write: &Write) -> Result {
+pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
     match write {
+        Write::CreateRun(new) => runs::create(db, new),
+        Write::EndRun(end) => runs::end(db, end),
+        Write::CancelRun(id, by) => runs::cancel(db, *id, by),
+        Write::PruneRuns(before) => runs::prune(db, *before),
         Write::CreateBuild(new) => create(db, new),
-        Write::StartBuild(start) => start_build(db, start),
+        Write::StartBuild(start) => start_build(db, leases, start),
         Write::RetryBuild(retry) => retry_build(db, retry),
         Write::FinishBuild(finish) => finish_build(db, finish),
         Write::CancelBuild(id, by) => {
@@ -82,13 +94,14 @@ pub(super) fn apply(db: &Connection, write: &Write) -> Result {
 
 /// A build that an unfinished one is pinned to stays: a retry, in another process perhaps, reads its value again.
 fn unneeded(db: &Connection, id: u64) -> std::result::Result<(), RowError> {
-    let mut unfinished = db.prepare_cached(UNFINISHED)?;
-    let mut rows = unfinished.query([])?;
-    while let Some(row) = rows.next()? {
-        let config = value::unpack(&row.get::<_, Vec<u8>>(1)?).unwrap_or(Value::Null);
-        still_needs(&config, row.get(0)?, id).map_err(|reason| RowError::Answer(StorageError::Refused(reason)))?;
+    let user = db.prepare_cached(USERS)?.query_row([possible(id)?], |row| row.get::<_, u64>(0)).optional()?;
+    match user {
+        Some(user) => {
+            let reason = format!("build {id} is used by build {user}, which has not finished");
+            Err(RowError::Answer(StorageError::Refused(reason)))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn mark(db: &Connection, id: u64, deleting: bool) -> Result {
@@ -97,21 +110,23 @@ fn mark(db: &Connection, id: u64, deleting: bool) -> Result {
 }
 
 /// What a build is pinned to is there and stays, from the moment on in which the build is created.
-fn usable(db: &Connection, pins: &[u64]) -> std::result::Result<(), RowError> {
+fn usable(db: &Connection, pins: &[Pin]) -> std::result::Result<(), RowError> {
     for pin in pins {
         let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1 AND deleting = 0)";
-        let usable: bool = db.prepare_cached(sql)?.query_row([number(*pin)], |row| row.get(0))?;
+        let usable: bool = db.prepare_cached(sql)?.query_row([number(pin.build)], |row| row.get(0))?;
         if !usable {
-            return Err(RowError::Answer(StorageError::NoPin(*pin)));
+            return Err(RowError::Answer(StorageError::NoPin(pin.build)));
         }
     }
     Ok(())
 }
 
-const UNFINISHED: &str = "SELECT id, config FROM build WHERE finished = 0";
+/// The unfinished builds that are pinned to one.
+pub(super) const USERS: &str = "SELECT pin.build FROM pin WHERE pin.used = ?1
+     AND EXISTS (SELECT 1 FROM build WHERE build.id = pin.build AND finished = 0) ORDER BY pin.build";
 
 /// A number that SQLite can hold; no build has a larger one.
-fn possible(id: u64) -> std::result::Result<i64, RowError> {
+pub(super) fn possible(id: u64) -> std::result::Result<i64, RowError> {
     i64::try_from(id).map_err(|_| RowError::Answer(StorageError::NotFound(id)))
 }
 
@@ -133,8 +148,9 @@ const KEEPS_PLUGIN: &str = "SELECT EXISTS (SELECT 1 FROM plugin WHERE digest = ?
 
 /// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to be able to undo them.
 const INSERT_BUILD: &str =
-    "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type, run, rerun_of,
+         pool, pool_slots)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
 fn create(db: &Connection, new: &NewBuild) -> Result {
     usable(db, &new.pins)?;
@@ -143,20 +159,29 @@ fn create(db: &Connection, new: &NewBuild) -> Result {
     {
         return Err(RowError::Answer(StorageError::NoPlugin(digest.clone())));
     }
-    let started = new.start.is_some();
-    let start_time = started.then_some(new.created.0);
+    let run = runs::of(db, &new.run)?;
+    let start_time = new.start.then_some(new.created.0);
     db.prepare_cached(INSERT_BUILD)?.execute(params![
         new.job_id,
         new.created.0,
         start_time,
-        started,
-        new.config,
         new.start,
-        i64::from(started),
+        new.config,
+        new.owner,
+        i64::from(new.start),
         new.plugin,
         new.retval_type,
+        run.map(number),
+        new.rerun_of.map(number),
+        new.pool.as_ref().map(|pool| &pool.name),
+        new.pool.as_ref().map(|pool| pool.slots),
     ])?;
-    Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
+    let id = db.last_insert_rowid();
+    for pin in &*new.pins {
+        let sql = "INSERT INTO pin (build, job, used, retval_digest) VALUES (?1, ?2, ?3, ?4)";
+        db.prepare_cached(sql)?.execute(params![id, pin.job, number(pin.build), pin.retval_digest])?;
+    }
+    Ok(u64::try_from(id).unwrap_or(0))
 }
 
 /// Nothing was changed of a build that is there: it is not in the state that was asked for.
@@ -171,8 +196,11 @@ fn unless_stale(db: &Connection, rows: usize, id: u64) -> Result {
     changed(rows, id)
 }
 
-fn start_build(db: &Connection, start: &StartBuild) -> Result {
+fn start_build(db: &Connection, leases: &Leases, start: &StartBuild) -> Result {
     let id = possible(start.id)?;
+    if let Some(size) = start.pool_size {
+        pools::room(db, leases, id, size)?;
+    }
     let (guarded, owner, attempt) = guard(start.guard.as_ref());
     let rows = db
         .prepare_cached(
@@ -190,21 +218,30 @@ fn start_build(db: &Connection, start: &StartBuild) -> Result {
 fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
     let id = possible(retry.id)?;
     let Guard { owner, attempt } = &retry.guard;
-    let ended = "INSERT INTO attempt (build_id, number, start_time, end_time, exception, exception_tb)
-         SELECT id, attempt, coalesce(attempt_time, start_time), ?4, ?5, ?6 FROM build
+    let PackedFailure { kind, message, exception, exception_tb } = &retry.exception;
+    let ended = "INSERT INTO attempt (build_id, number, start_time, end_time, exception, exception_tb, failure_kind,
+             failure_message)
+         SELECT id, attempt, coalesce(attempt_time, start_time), ?4, ?5, ?6, ?7, ?8 FROM build
          WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0 AND started = 1 ON CONFLICT DO NOTHING";
-    db.prepare_cached(ended)?.execute(params![
-        id,
-        owner,
-        attempt,
-        retry.time.0,
-        retry.exception,
-        retry.exception_tb
-    ])?;
-    let waits = "UPDATE build SET owner = ?4, retry_time = ?5
+    let failed = params![id, owner, attempt, retry.time.0, exception, exception_tb, kind, message];
+    db.prepare_cached(ended)?.execute(failed)?;
+    let waits = "UPDATE build SET owner = ?4, retry_time = ?5,
+             peak_memory = coalesce(max(coalesce(peak_memory, 0), ?6), peak_memory),
+             guest_time = coalesce(coalesce(guest_time, 0) + ?7, guest_time)
          WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0";
-    let rows = db.prepare_cached(waits)?.execute(params![id, owner, attempt, retry.owner, retry.due.0])?;
+    let (peak, time) = used(retry.usage);
+    let rows = db.prepare_cached(waits)?.execute(params![id, owner, attempt, retry.owner, retry.due.0, peak, time])?;
+    if rows > 0
+        && let Some(run) = runs::of(db, &retry.run)?
+    {
+        db.prepare_cached("UPDATE build SET run = ?2 WHERE id = ?1")?.execute(params![id, number(run)])?;
+    }
     unless_stale(db, rows, retry.id)
+}
+
+/// What an attempt used, as the columns have it.
+fn used(usage: Option<Usage>) -> (Option<Sql>, Option<Sql>) {
+    usage.map(|usage| (number(usage.peak_memory), number(usage.guest_time))).unzip()
 }
 
 /// Whether there is a guard, and what it asks for.
@@ -215,27 +252,41 @@ fn guard(guard: Option<&Guard>) -> (bool, Option<&str>, u32) {
     }
 }
 
+/// With ?12 and ?13, what the last attempt used is added; null leaves what there is.
+const FINISH_BUILD: &str = "UPDATE build SET finished = 1, end_time = ?2, success = ?3, skipped = ?4, retval = ?5,
+         retval_digest = ?6, exception = ?7, exception_tb = ?8, retry_time = NULL,
+         peak_memory = coalesce(max(coalesce(peak_memory, 0), ?12), peak_memory),
+         guest_time = coalesce(coalesce(guest_time, 0) + ?13, guest_time),
+         failure_kind = ?14, failure_message = ?15, skip_reason = ?16
+     WHERE id = ?1 AND (?9 = 0 OR (owner IS ?10 AND attempt = ?11 AND finished = 0))";
+
 fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
     let (guarded, owner, attempt) = guard(finish.guard.as_ref());
-    let rows = db
-        .prepare_cached(
-            "UPDATE build SET finished = 1, end_time = ?2, success = ?3, skipped = ?4, retval = ?5,
-                 retval_digest = ?6, exception = ?7, exception_tb = ?8, retry_time = NULL
-             WHERE id = ?1 AND (?9 = 0 OR (owner IS ?10 AND attempt = ?11 AND finished = 0))",
-        )?
-        .execute(params![
-            possible(finish.id)?,
-            finish.time.0,
-            finish.success,
-            finish.skipped,
-            finish.retval,
-            finish.retval_digest,
-            finish.exception,
-            finish.exception_tb,
-            guarded,
-            owner,
-            attempt,
-        ])?;
+    let failure = finish.exception.as_ref();
+    let (peak, time) = used(finish.usage);
+    let id = possible(finish.id)?;
+    let rows = db.prepare_cached(FINISH_BUILD)?.execute(params![
+        id,
+        finish.time.0,
+        finish.success,
+        finish.skipped,
+        finish.retval,
+        finish.retval_digest,
+        failure.map(|failure| &failure.exception),
+        failure.and_then(|failure| failure.exception_tb.as_ref()),
+        guarded,
+        owner,
+        attempt,
+        peak,
+        time,
+        failure.map(|failure| &failure.kind),
+        failure.map(|failure| &failure.message),
+        finish.skip_reason,
+    ])?;
+    if finish.ends_run && rows > 0 {
+        let kind = failure.map(|failure| FailureKind::from_text(&failure.kind));
+        runs::end_with(db, id, finish.time, RunStatus::of_build(finish.success, kind.as_ref()))?;
+    }
     if guarded { unless_stale(db, rows, finish.id) } else { changed(rows, finish.id) }
 }
 
@@ -253,10 +304,19 @@ fn progress(db: &Connection, id: u64, report: &Progress) -> Result {
 fn log(db: &Connection, id: u64, row: &LogRow) -> Result {
     let result = db
         .prepare_cached(
-            "INSERT INTO log (build_id, created, level, record, exception_tb, attempt)
-             VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, (SELECT attempt FROM build WHERE id = ?1), 0))",
+            "INSERT INTO log (build_id, created, level, record, exception_tb, attempt, target, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, coalesce(?6, (SELECT attempt FROM build WHERE id = ?1), 0), ?7, ?8)",
         )?
-        .execute(params![possible(id)?, row.created.0, row.level, row.record, row.exception_tb, row.attempt]);
+        .execute(params![
+            possible(id)?,
+            row.created.0,
+            row.level,
+            row.record,
+            row.exception_tb,
+            row.attempt,
+            row.target,
+            row.message
+        ]);
     of_build(result, id)?;
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
@@ -313,28 +373,36 @@ pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (Stri
 /// The columns that [`build`] reads, in its order.
 pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type, \
-     coalesce(attempt_time, start_time), retry_time, cancel, deleting";
+     coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
+     guest_time, skip_reason, failure_kind, failure_message, \
+     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id)";
 
-/// The same without return value and traceback, which can be large. [`brief`] reads only the start of the failure.
+/// The same without return value and traceback, which can be large, and of the failure only what lists show.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
-     attempt, plugin, retval_digest, config, NULL, exception, NULL, NULL, \
-     coalesce(attempt_time, start_time), retry_time, cancel, deleting";
+     attempt, plugin, retval_digest, config, NULL, NULL, NULL, NULL, \
+     coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
+     guest_time, skip_reason, failure_kind, failure_message, \
+     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id)";
 
-/// A row of [`BUILD`].
+/// A row of [`BUILD`] or of [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
-    read(row, unpack_failure)
-}
-
-/// A row of [`BRIEF`].
-pub(super) fn brief(row: &Row<'_>) -> rusqlite::Result<Build> {
-    read(row, unpack_brief_failure)
-}
-
-fn read(row: &Row<'_>, failure: fn(&[u8]) -> Failure) -> rusqlite::Result<Build> {
     let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob_or_null()?);
     let time = |at: usize| row.get::<_, Option<i64>>(at).map(|t| t.map(Timestamp));
     let value = |bytes: &[u8]| {
         value::unpack(bytes).unwrap_or_else(|error| Value::String(format!("could not be read: {error}")))
+    };
+    let exception = match (blob(15)?, row.get::<_, Option<String>>(29)?) {
+        (Some(packed), _) => Some(unpack_failure(packed)),
+        (None, Some(kind)) => {
+            Some(Failure::new(FailureKind::from_text(&kind), row.get::<_, Option<String>>(30)?.unwrap_or_default()))
+        }
+        (None, None) => None,
+    };
+    let pool = row.get::<_, Option<String>>(24)?;
+    let slots = row.get::<_, Option<u32>>(25)?.unwrap_or(1);
+    let usage = match (row.get(26)?, row.get(27)?) {
+        (None, None) => None,
+        (peak, time) => Some(Usage { peak_memory: peak.unwrap_or(0), guest_time: time.unwrap_or(0) }),
     };
     Ok(Build {
         id: row.get(0)?,
@@ -351,8 +419,14 @@ fn read(row: &Row<'_>, failure: fn(&[u8]) -> Failure) -> rusqlite::Result<Build>
         plugin: row.get(11)?,
         retval_digest: row.get(12)?,
         config: blob(13)?.map_or(Value::Null, value),
+        pins: pins(row.get_ref(31)?.as_str_or_null()?),
+        run: row.get(22)?,
+        rerun_of: row.get(23)?,
+        pool: pool.map(|name| PoolUse { name, slots }),
         retval: blob(14)?.map(value),
-        exception: blob(15)?.map(failure),
+        skip_reason: row.get(28)?,
+        usage,
+        exception,
         exception_tb: blob(16)?.map(unpack_frames).unwrap_or_default(),
         retval_type: row.get(17)?,
         attempt_time: time(18)?,
@@ -360,6 +434,15 @@ fn read(row: &Row<'_>, failure: fn(&[u8]) -> Failure) -> rusqlite::Result<Build>
         cancel: row.get(20)?,
         deleting: row.get(21)?,
     })
+}
+
+/// Pins as [`BUILD`] puts them together.
+fn pins(json: Option<&str>) -> Vec<Pin> {
+    // Most builds have none.
+    let json = json.filter(|json| *json != "[]");
+    let pins: Vec<(String, u64, Option<String>)> =
+        json.map(|json| serde_json::from_str(json).unwrap_or_default()).unwrap_or_default();
+    pins.into_iter().map(|(job, build, retval_digest)| Pin { job, build, retval_digest }).collect()
 }
 
 /// A row of `attempt`: number, start_time, end_time, exception, exception_tb.
@@ -372,15 +455,20 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     Ok(Attempt { number: row.get(0)?, start_time: Timestamp(row.get(1)?), end_time, failure })
 }
 
-/// A row of `log`: id, build_id, created, level, record, exception_tb, attempt.
+/// The columns that [`record`] reads, in its order.
+pub(super) const RECORD: &str = "id, build_id, created, level, record, exception_tb, attempt, target, message";
+
+/// A row of [`RECORD`].
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LogRecord> {
     let attempt = row.get(6)?;
     let packed = LogRow {
         created: Timestamp(row.get(2)?),
         level: row.get(3)?,
         attempt: Some(attempt),
+        message: row.get(8)?,
+        target: row.get(7)?,
         record: row.get(4)?,
         exception_tb: row.get(5)?,
     };
-    Ok(LogRecord { id: row.get(0)?, build_id: row.get(1)?, attempt, record: unpack_record(&packed) })
+    Ok(LogRecord { id: row.get(0)?, build_id: row.get(1)?, attempt, record: unpack_record(packed) })
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -14,12 +15,12 @@ use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::Written;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 
 use super::Warn;
 use super::failure;
+use super::leases::Leases;
 use super::rows;
 use super::rows::RowError;
 use super::settle;
@@ -59,9 +60,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: &Path, warn: Warn) -> Result<Self> {
+    pub(super) fn start(db: Connection, path: &Path, warn: Warn, leases: &Arc<Leases>) -> Result<Self> {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
-        let state = Thread { db, path: path.to_owned(), warn, queue, settled: false };
+        let (path_of_store, leases) = (path.to_owned(), Arc::clone(leases));
+        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -145,6 +147,7 @@ struct Thread {
     db: Connection,
     path: PathBuf,
     warn: Warn,
+    leases: Arc<Leases>,
     queue: Receiver<Order>,
     /// Whether the file has its log, which the first change needs.
     settled: bool,
@@ -209,11 +212,11 @@ impl Thread {
     }
 
     /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
-    fn transaction(&self, batch: &[(Write, Completion)]) -> rusqlite::Result<Vec<Result<Written>>> {
+    fn transaction(&self, batch: &[(Write, Completion)]) -> rusqlite::Result<Vec<Result<u64>>> {
         self.begin()?;
         let mut answers = Vec::with_capacity(batch.len());
         for (write, _) in batch {
-            match rows::apply(&self.db, write) {
+            match rows::apply(&self.db, &self.leases, write) {
                 Ok(written) => answers.push(Ok(written)),
                 Err(RowError::Answer(answer)) => answers.push(Err(answer)),
                 // SQLite gives up the whole transaction for some errors, a full disk among them.

@@ -1,0 +1,57 @@
+//! From the outcome of a call to what the store keeps of it.
+
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::limits::Excess;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::FinishBuild;
+use jobcontrol_core::storage::Guard;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::pack_finish_with;
+use jobcontrol_core::value::PackError;
+
+/// An outcome with what the store will keep of it: a return value that is too large or cannot be packed is a failure.
+/// Packing takes long for a large value.
+pub(super) fn settle(
+    storage: &dyn Storage,
+    limits: &Limits,
+    (id, guard, now): (u64, Guard, Timestamp),
+    outcome: Outcome,
+) -> (Outcome, FinishBuild) {
+    let (finish, packed) = match &outcome {
+        Outcome::Returned(value) => (Finish::default(), value.as_ref().map(|value| storage.pack(value)).transpose()),
+        Outcome::Skipped(reason) => {
+            (Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() }, Ok(None))
+        }
+        Outcome::Failed(failure) => (failed(failure.clone()), Ok(None)),
+    };
+    match refused(packed.as_ref(), limits) {
+        Some(failure) => {
+            let finish = pack_finish_with(id, Some(guard), now, failed(failure.clone()), None);
+            (Outcome::Failed(failure), finish)
+        }
+        None => {
+            let finish = pack_finish_with(id, Some(guard), now, finish, packed.unwrap_or_default());
+            (outcome, finish)
+        }
+    }
+}
+
+fn failed(failure: Failure) -> Finish {
+    Finish { success: Some(false), exception: Some(failure), ..Finish::default() }
+}
+
+/// A return value that is too large, or could not be packed although the function returned.
+fn refused(packed: Result<&Option<Vec<u8>>, &PackError>, limits: &Limits) -> Option<Failure> {
+    match packed {
+        Ok(packed) => {
+            let size = packed.as_ref().map_or(0, Vec::len) as u64;
+            let message = || limits.exceeded(Excess::Encoded("the return value"));
+            (size > limits.retval).then(|| Failure::new(FailureKind::Limit, message()))
+        }
+        Err(error) => Some(Failure::new(FailureKind::Limit, format!("the return value could not be packed: {error}"))),
+    }
+}

@@ -1,0 +1,94 @@
+//! Builds whose processes died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::retry::Retry;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Guard;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_finish;
+
+use crate::execute::random::random;
+
+/// How long an interrupted build with attempts left waits for somebody who makes the next one.
+const WAITS: Duration = Duration::from_hours(24);
+
+/// A build whose process died, with attempts left. Nothing is written to it before a run takes it over, so that until
+/// then anybody can end it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Interrupted {
+    /// As the store has it.
+    pub build: Build,
+    /// When its first attempt started.
+    pub started: Timestamp,
+    /// When it is tried again.
+    pub retry: Retry,
+}
+
+impl Interrupted {
+    /// A build of a dead owner, if it has attempts left, nobody has asked to end it, and it has not waited too long.
+    ///
+    /// # Errors
+    ///
+    /// The build, if it is over.
+    pub fn of(build: Build, now: Timestamp) -> std::result::Result<Self, Box<Build>> {
+        let retry = build.config.get("retry").map_or_else(Retry::never, Retry::from_config);
+        let is_due = build.retry_time.is_some() || retry.is_due(build.attempt, &interrupted());
+        let newest = build.retry_time.max(build.attempt_time).unwrap_or(build.created);
+        let waits = Duration::from_micros(now.since(newest)) < WAITS;
+        match build.start_time {
+            Some(started) if is_due && waits && build.cancel.is_none() => Ok(Self { build, started, retry }),
+            _ => Err(Box::new(build)),
+        }
+    }
+
+    pub(super) fn guard(&self) -> Guard {
+        Guard { owner: self.build.owner.as_deref().map(Arc::from), attempt: self.build.attempt }
+    }
+
+    /// When the next attempt is due. What a process of another clock has left is not waited for longer than any wait.
+    pub(super) fn due(&self, now: Timestamp) -> Timestamp {
+        let after = |random| {
+            let delay = self.retry.delay(self.build.attempt, random);
+            Timestamp(now.0.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX)))
+        };
+        match self.build.retry_time {
+            Some(due) => due.min(after(1.0)),
+            None => after(random()),
+        }
+    }
+}
+
+/// The failure of a build whose process died while it ran.
+pub(super) fn interrupted() -> Failure {
+    Failure::new(FailureKind::Interrupted, "the process that ran the build is gone")
+}
+
+/// The end of a build whose process died: before it started, it is a cancelled one.
+pub(super) fn end(storage: &dyn Storage, build: &Build) -> Write {
+    let failure = match build.status() {
+        BuildStatus::Created => Failure::new(FailureKind::Cancelled, "its process ended before it started"),
+        _ => interrupted(),
+    };
+    let guard = Guard { owner: build.owner.as_deref().map(Arc::from), attempt: build.attempt };
+    let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
+    Write::FinishBuild(pack_finish(build.id, Some(guard), storage.clock().now(), finish))
+}
+
+/// Whether a change was made; false if another process made one before.
+pub(super) fn unless_faster(written: Result<u64>) -> Result<bool> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(StorageError::Stale(_) | StorageError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,162 @@
+//! From a job and the builds that it uses to the arguments of its function. Reads the store and unpacks values, so it
+//! belongs on a thread that may block.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::Pin;
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::bind;
+use jobcontrol_core::job::Arg;
+use jobcontrol_core::job::ArgNode;
+use jobcontrol_core::job::Job;
+use jobcontrol_core::job::Key;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::types::Retvals;
+use jobcontrol_core::types::Type;
+use jobcontrol_core::types::from_text;
+use jobcontrol_core::types::resolve;
+use jobcontrol_core::types::same_name;
+use jobcontrol_core::value::Value;
+
+use crate::execute::error::ExecuteError;
+use crate::execute::pins;
+use crate::lock::lock;
+
+/// Resolves arguments.
+pub(super) struct Resolver {
+    storage: Arc<dyn Storage>,
+    types: Mutex<HashMap<String, Arc<Type>>>,
+}
+
+/// The arguments of a build, with the builds that they come from.
+pub(super) struct Resolved {
+    pub(super) args: Vec<Value>,
+    pub(super) pins: Vec<Pin>,
+}
+
+impl Resolver {
+    pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage, types: Mutex::default() }
+    }
+
+    /// Pins a job to the builds that were asked for, and else to the latest successful ones at this moment.
+    pub(super) fn pin(&self, checked: &CheckedJob, request: &BuildRequest) -> Result<Resolved, ExecuteError> {
+        let (mut pinned, mut missing) = (Vec::new(), Vec::new());
+        for (id, _) in checked.job.dependency_ids() {
+            match request.pins.get(id) {
+                Some(chosen) => pinned.push(pins::usable(self.storage.get_build(*chosen)?, id)?),
+                None => match self.storage.get_latest_successful_build(id)? {
+                    Some(build) => pinned.push(build),
+                    None => missing.push(format!("`{id}`")),
+                },
+            }
+        }
+        if !missing.is_empty() {
+            return Err(ExecuteError::MissingDependencies(missing));
+        }
+        let args = self.arguments(checked, &pinned, &request.overrides)?;
+        let pin = |build: &Build| Pin {
+            job: build.job_id.clone(),
+            build: build.id,
+            retval_digest: build.retval_digest.clone(),
+        };
+        let mut pins: Vec<_> = pinned.iter().map(pin).collect();
+        pins.sort_unstable_by(|one, other| one.job.cmp(&other.job));
+        Ok(Resolved { args, pins })
+    }
+
+    /// The arguments of a build that was pinned before.
+    pub(super) fn again(
+        &self,
+        checked: &CheckedJob,
+        pins: &[Pin],
+        overrides: &[(Key, Arg)],
+    ) -> Result<Vec<Value>, ExecuteError> {
+        let pinned = pins.iter().map(|pin| self.storage.get_build(pin.build)).collect::<Result<Vec<_>, _>>()?;
+        self.arguments(checked, &pinned, overrides)
+    }
+
+    /// What the function is called with.
+    pub(super) fn arguments(
+        &self,
+        checked: &CheckedJob,
+        pinned: &[Build],
+        overrides: &[(Key, Arg)],
+    ) -> Result<Vec<Value>, ExecuteError> {
+        let mut job = Cow::Borrowed(&*checked.job);
+        if !overrides.is_empty() {
+            apply_overrides(job.to_mut(), checked, overrides);
+        }
+        let mut diagnostics = Vec::new();
+        let bound = bind(&job, &checked.signature, &mut diagnostics);
+        if let Some(first) = diagnostics.first() {
+            return Err(ExecuteError::Arguments(first.message.clone()));
+        }
+        let retvals = self.retvals(pinned)?;
+        let mut problems = Vec::new();
+        let params = checked.signature.params.iter().zip(bound);
+        let args = params.map(|((name, ty), arg)| match arg {
+            Some(arg) => resolve(&arg, name, ty, &retvals, &mut problems),
+            None => Value::Null,
+        });
+        let args: Vec<_> = args.collect();
+        if problems.is_empty() {
+            return Ok(args);
+        }
+        let all = problems.iter().map(|p| format!("{}: {}", p.path, p.reason)).collect::<Vec<_>>().join("; ");
+        let stale = if pinned.is_empty() { "" } else { " (with --deps, outdated dependencies are built again first)" };
+        Err(ExecuteError::Arguments(format!("{all}{stale}")))
+    }
+
+    fn retvals<'a>(&self, pinned: &'a [Build]) -> Result<PinnedRetvals<'a>, ExecuteError> {
+        let mut retvals = HashMap::new();
+        for build in pinned {
+            if let (Some(text), Some(value)) = (&build.retval_type, &build.retval) {
+                retvals.insert(build.job_id.as_str(), (self.stored_type(text)?, value));
+            }
+        }
+        Ok(PinnedRetvals(retvals))
+    }
+
+    fn stored_type(&self, text: &str) -> Result<Arc<Type>, ExecuteError> {
+        if let Some(ty) = lock(&self.types).get(text) {
+            return Ok(Arc::clone(ty));
+        }
+        let read = from_text(text)
+            .map_err(|e| ExecuteError::Arguments(format!("the stored type of a return value cannot be read: {e}")))?;
+        let ty = Arc::new(read);
+        lock(&self.types).insert(text.to_owned(), Arc::clone(&ty));
+        Ok(ty)
+    }
+}
+
+/// An override takes the place of the argument of that name, wherever that was written.
+fn apply_overrides(job: &mut Job, checked: &CheckedJob, overrides: &[(Key, Arg)]) {
+    for (key, arg) in overrides {
+        if let (true, ArgNode::List(argv)) = (checked.signature.command, &arg.node) {
+            job.args.clone_from(argv);
+            continue;
+        }
+        let position = checked.signature.params.iter().position(|(name, _)| same_name(name, &key.name));
+        if let Some(slot) = position.and_then(|at| job.args.get_mut(at)) {
+            *slot = arg.clone();
+            continue;
+        }
+        job.kwargs.retain(|(other, _)| !same_name(&other.name, &key.name));
+        job.kwargs.push((key.clone(), arg.clone()));
+    }
+}
+
+/// Return values of pinned builds, of the types they had when they were built.
+struct PinnedRetvals<'a>(HashMap<&'a str, (Arc<Type>, &'a Value)>);
+
+impl Retvals for PinnedRetvals<'_> {
+    fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)> {
+        self.0.get(job).map(|(ty, value)| (&**ty, Some(*value)))
+    }
+}

@@ -1,0 +1,147 @@
+//! Runs as rows.
+
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::request::RunRequest;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::run::RunCounts;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::EndRun;
+use jobcontrol_core::storage::NewRun;
+use jobcontrol_core::storage::RunFilter;
+use jobcontrol_core::storage::RunOf;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::unpack_plan;
+use jobcontrol_core::storage::unpack_refused;
+use jobcontrol_core::value;
+use jobcontrol_core::value::Value;
+use rusqlite::Connection;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as Sql;
+
+use super::rows;
+use super::rows::RowError;
+use super::rows::number;
+use super::rows::possible;
+
+pub(super) fn create(db: &Connection, new: &NewRun) -> rows::Result {
+    let sql = "INSERT INTO run (created, requested_by, priority, owner, targets, request, plan)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    db.prepare_cached(sql)?.execute(params![
+        new.created.0,
+        new.requested_by,
+        new.priority,
+        new.owner,
+        new.targets,
+        new.request,
+        new.plan
+    ])?;
+    Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
+}
+
+/// The run of a build, recorded if it is a new one.
+pub(super) fn of(db: &Connection, run: &RunOf) -> Result<Option<u64>, RowError> {
+    match run {
+        RunOf::Nothing => Ok(None),
+        RunOf::Run(run) => Ok(Some(*run)),
+        RunOf::New(new) => create(db, new).map(Some),
+    }
+}
+
+pub(super) fn end(db: &Connection, end: &EndRun) -> rows::Result {
+    let sql = "UPDATE run SET end_time = ?2, status = ?3, refused = ?4 WHERE id = ?1 AND status IS NULL";
+    let id = possible(end.id)?;
+    let rows = db.prepare_cached(sql)?.execute(params![id, end.time.0, end.status.name(), end.refused])?;
+    if rows == 0 { known(db, end.id) } else { Ok(0) }
+}
+
+/// The run of a build ends with the build.
+pub(super) fn end_with(db: &Connection, build: i64, time: Timestamp, status: RunStatus) -> rusqlite::Result<()> {
+    let sql = "UPDATE run SET end_time = ?2, status = ?3
+         WHERE id = (SELECT run FROM build WHERE id = ?1) AND status IS NULL";
+    db.prepare_cached(sql)?.execute(params![build, time.0, status.name()]).map(drop)
+}
+
+pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> rows::Result {
+    let run = "UPDATE run SET cancel = ?2 WHERE id = ?1 AND status IS NULL";
+    db.prepare_cached(run)?.execute(params![possible(id)?, by])?;
+    let builds = "UPDATE build SET cancel = ?2 WHERE run = ?1 AND finished = 0";
+    db.prepare_cached(builds)?.execute(params![possible(id)?, by])?;
+    known(db, id)
+}
+
+/// Runs that go at once, so that nobody who writes waits long.
+const PRUNED_AT_ONCE: usize = 1_000;
+
+pub(super) fn prune(db: &Connection, before: Timestamp) -> rows::Result {
+    let sql = format!(
+        "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE end_time < ?1
+             AND NOT EXISTS (SELECT 1 FROM build WHERE build.run = run.id) LIMIT {PRUNED_AT_ONCE})"
+    );
+    Ok(db.prepare_cached(&sql)?.execute([before.0])? as u64)
+}
+
+fn known(db: &Connection, id: u64) -> rows::Result {
+    let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
+    let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
+    if known { Ok(0) } else { Err(RowError::Answer(StorageError::NoRun(id))) }
+}
+
+const RUN: &str = "id, created, end_time, status, requested_by, priority, owner, cancel, request, plan, refused";
+
+pub(super) fn one(db: &Connection, id: u64) -> rusqlite::Result<Option<Run>> {
+    let sql = format!("SELECT {RUN} FROM run WHERE id = ?1");
+    db.prepare_cached(&sql)?.query_row([number(id)], read).optional()
+}
+
+pub(super) fn list(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<Run>> {
+    let (mut conditions, values) = rows::matching([("id < ?", filter.before.map(number))]);
+    match filter.open {
+        Some(true) => conditions.push_str(" AND status IS NULL"),
+        Some(false) => conditions.push_str(" AND status IS NOT NULL"),
+        None => {}
+    }
+    let limit = filter.limit.map_or(Sql::Integer(-1), number);
+    let sql = format!("SELECT {RUN} FROM run WHERE {conditions} ORDER BY id DESC LIMIT ?");
+    db.prepare_cached(&sql)?.query_map(params_from_iter(values.into_iter().chain([limit])), read)?.collect()
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
+    let request = row.get_ref(8)?.as_blob()?;
+    let (plan, requests) = row.get_ref(9)?.as_blob_or_null()?.map(unpack_plan).unwrap_or_default();
+    Ok(Run {
+        id: row.get(0)?,
+        created: Timestamp(row.get(1)?),
+        end_time: row.get::<_, Option<i64>>(2)?.map(Timestamp),
+        status: row.get_ref(3)?.as_str_or_null()?.and_then(RunStatus::from_name),
+        requester: Requester::from_text(row.get_ref(4)?.as_str()?),
+        priority: row.get(5)?,
+        owner: row.get(6)?,
+        cancel: row.get(7)?,
+        request: RunRequest::from_value(&value::unpack(request).unwrap_or(Value::Null)),
+        plan,
+        requests,
+        refused: row.get_ref(10)?.as_blob_or_null()?.map(unpack_refused).unwrap_or_default(),
+    })
+}
+
+pub(super) fn counts(db: &Connection, runs: &[u64]) -> rusqlite::Result<Vec<RunCounts>> {
+    let sql = "SELECT started, finished, success, skipped, count(*) FROM build WHERE run = ?1
+         GROUP BY started, finished, success, skipped";
+    let mut statement = db.prepare_cached(sql)?;
+    let mut count = |run: &u64| {
+        let mut counts = RunCounts::default();
+        let mut rows = statement.query([number(*run)])?;
+        while let Some(row) = rows.next()? {
+            let (started, finished, success, skipped): (bool, bool, bool, bool) =
+                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+            counts.add(BuildStatus::of(started, finished, success, skipped), row.get(4)?);
+        }
+        Ok(counts)
+    };
+    runs.iter().map(&mut count).collect()
+}

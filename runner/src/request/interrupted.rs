@@ -1,0 +1,29 @@
+//! Which unfinished builds nobody runs any more.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+
+/// The builds of these that have not finished and whose process died. Who shows a build asks first.
+///
+/// # Errors
+///
+/// The store's.
+pub fn interrupted<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item = &'a Build>) -> Result<BTreeSet<u64>> {
+    let mut alive: BTreeMap<&str, bool> = BTreeMap::new();
+    let mut interrupted = BTreeSet::new();
+    for build in builds.into_iter().filter(|build| !build.finished) {
+        let Some(owner) = build.owner.as_deref() else { continue };
+        let is_alive = match alive.get(owner) {
+            Some(is_alive) => *is_alive,
+            None => *alive.entry(owner).or_insert(storage.is_alive(owner)?),
+        };
+        if !is_alive {
+            interrupted.insert(build.id);
+        }
+    }
+    Ok(interrupted)
+}

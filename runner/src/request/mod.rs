@@ -1,0 +1,25 @@
+//! What somebody asks for: to a run that can start, or a typed refusal.
+//!
+//! - `refusal`: why something that was asked for is not done
+//! - `ready`: a run that can start
+//! - `targets`: which jobs are meant, and whether their graph is sound
+//! - `arguments`: arguments given by hand
+//! - `run`: jobs to build
+//! - `rerun`: a build again, or a run
+//! - `rounds`: what a change of the files makes due
+//! - `standing`: how every job stands
+//! - `delete`: builds to delete
+//! - `cancel`: runs to cancel
+//! - `interrupted`: which unfinished builds nobody runs any more
+
+pub mod arguments;
+pub mod cancel;
+pub mod delete;
+pub mod interrupted;
+pub mod ready;
+pub mod refusal;
+pub mod rerun;
+pub mod rounds;
+pub mod run;
+pub mod standing;
+pub mod targets;

@@ -1,0 +1,80 @@
+//! Why something that was asked for is not done.
+
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::storage::StorageError;
+
+/// What sort of refusal it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// What was asked for makes no sense.
+    Usage,
+    /// There is no such job, build, run or plugin.
+    NotFound,
+    /// The manifests that it needs do not check.
+    Unchecked,
+    /// It cannot be done, though it makes sense.
+    Failed,
+    /// The store.
+    Storage,
+}
+
+/// Why something that was asked for is not done, for a person or a program.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The sort.
+    pub kind: RefusalKind,
+    /// What is wrong, on one line.
+    pub message: String,
+    /// What would mend it, each on one line.
+    pub hints: Vec<String>,
+    /// What is wrong with the manifests, with their lines.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Refusal {
+    fn of(kind: RefusalKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+    }
+
+    /// What was asked for makes no sense.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::of(RefusalKind::Usage, message)
+    }
+
+    /// What was asked for is not there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::of(RefusalKind::NotFound, message)
+    }
+
+    /// It cannot be done.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::of(RefusalKind::Failed, message)
+    }
+
+    /// The manifests do not check.
+    pub fn unchecked(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, ..Self::of(RefusalKind::Unchecked, "the manifests do not check") }
+    }
+
+    /// With what would mend it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The message with its hints, on one line.
+    pub fn text(&self) -> String {
+        std::iter::once(&self.message).chain(&self.hints).map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NotFound(_) | StorageError::NoRun(_) => Self::not_found(error.to_string()),
+            StorageError::Refused(reason) => Self::usage(reason),
+            _ => Self::of(RefusalKind::Storage, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A build again, as it was or as its job is now; a run again, or the rest of it.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::config;
+use jobcontrol_core::plan;
+use jobcontrol_core::plan::Ask;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::request::RunRequest;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::types::same_name;
+
+use crate::catalog::load::Catalog;
+use crate::catalog::today::Today;
+use crate::catalog::today::today;
+use crate::catalog::workspace::Workspace;
+use crate::execute::pins::usable;
+use crate::execute::repeat::repeat;
+use crate::record::backend::Store;
+use crate::request::arguments::overrides_of;
+use crate::request::cancel::is_worked_on;
+use crate::request::ready::Ready;
+use crate::request::refusal::Refusal;
+use crate::request::run::RunAsk;
+use crate::request::run::run_of;
+use crate::request::standing::standings;
+use crate::request::targets::Sound;
+use crate::request::targets::sound;
+use crate::request::targets::without_broken;
+
+/// A run of this one build.
+fn of_one(catalog: Catalog, job: &str, request: BuildRequest) -> Ready {
+    Ready {
+        catalog: Arc::new(catalog),
+        plan: Plan::of_one(job),
+        requests: BTreeMap::from([(job.to_owned(), request)]),
+        request: RunRequest { targets: vec![job.to_owned()], ..RunRequest::default() },
+        left_out: Vec::new(),
+    }
+}
+
+/// A build again as it was, with the arguments that are given by hand in their place. Calls `warn` where nobody knows
+/// whether the job is protected now.
+///
+/// # Errors
+///
+/// What the store has no longer, or what the job may not have any more.
+pub fn same(
+    workspace: &Workspace,
+    storage: &dyn Storage,
+    build: &Build,
+    args: &[String],
+    warn: &dyn Fn(&str),
+) -> Result<Ready, Refusal> {
+    let (id, job) = (build.id, build.job_id.clone());
+    let refused = |reason: String| {
+        Refusal::failed(format!("build {id} cannot be done again as it was: {reason}"))
+            .hint("`--latest` takes today's job")
+    };
+    // Its job may be gone, and the folder with it: the store has all that is needed.
+    let now = today(workspace, &job);
+    let catalog = repeat(workspace, storage, build, &now).map_err(refused)?;
+    if let Today::Unknown(reason) = &now {
+        warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
+    }
+    let mut overrides = config::arguments(build.config.get("overrides"));
+    for (key, arg) in overrides_of(&catalog.graph.jobs[&job], args)? {
+        overrides.retain(|(other, _)| !same_name(&other.name, &key.name));
+        overrides.push((key, arg));
+    }
+    let mut pins = BTreeMap::new();
+    for pin in &build.pins {
+        let used = match storage.get_build(pin.build) {
+            Err(StorageError::NotFound(used)) => {
+                return Err(refused(format!("build {used} of `{}`, which it used, was deleted", pin.job)));
+            }
+            used => usable(used?, &pin.job).map_err(|error| refused(error.to_string()))?,
+        };
+        pins.insert(pin.job.clone(), used.id);
+    }
+    Ok(of_one(catalog, &job, BuildRequest { overrides, pins, rerun_of: Some(id) }))
+}
+
+/// A build again as its job is now.
+///
+/// # Errors
+///
+/// A job that is gone or does not check, or an argument that does not fit.
+pub fn latest(workspace: &Workspace, build: &Build, args: &[String]) -> Result<Ready, Refusal> {
+    let job = build.job_id.as_str();
+    let catalog = Catalog::load_for(workspace, &[job]).map_err(Refusal::usage)?;
+    sound(&catalog, &[job])?;
+    let overrides = overrides_of(&catalog.graph.jobs[job], args)?;
+    Ok(of_one(catalog, job, BuildRequest { overrides, rerun_of: Some(build.id), ..BuildRequest::default() }))
+}
+
+/// A run again: what was asked for then, of the jobs as they are now.
+///
+/// # Errors
+///
+/// As for a new run.
+pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, Refusal> {
+    let targets: Vec<&str> = run.request.targets.iter().map(String::as_str).collect();
+    let catalog = Arc::new(Catalog::load(workspace).map_err(Refusal::usage)?);
+    sound(&catalog, &targets)?;
+    let pins: Vec<_> = run.request.pins.iter().map(|(job, build)| format!("{job}={build}")).collect();
+    let given = |(job, request): (&String, &BuildRequest)| {
+        let overrides = request.overrides.clone();
+        (!overrides.is_empty()).then(|| (job.clone(), BuildRequest { overrides, ..BuildRequest::default() }))
+    };
+    let requests = run.requests.iter().filter_map(given).collect();
+    let ask = RunAsk { targets, deps: run.request.deps, revdeps: run.request.revdeps, pins: &pins, args: &[] };
+    run_of(&catalog, store, &ask, requests)
+}
+
+/// The rest of a run that nobody works on: what failed, and what it had not come to, as these jobs are now. What
+/// succeeded in that run is used as it is, and what was given by hand is given again.
+///
+/// # Errors
+///
+/// A run that is still being worked on, one of which nothing is left, or jobs that are gone or do not check.
+pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> Result<Ready, Refusal> {
+    if is_worked_on(storage, run)? {
+        let message = format!("run {} is still running", run.id);
+        return Err(Refusal::usage(message).hint("wait for it to end, then rerun what failed"));
+    }
+    let so_far = SoFar::new(storage, run)?;
+    let catalog = Catalog::load(workspace).map_err(Refusal::usage)?;
+    let targets: Vec<&str> = run.request.targets.iter().map(String::as_str).collect();
+    let planned = match &run.plan {
+        Some(plan) => plan.clone(),
+        None => today_s_plan(&catalog, storage, &run.request, &targets)?,
+    };
+    let left: Vec<&str> = planned.order.iter().map(String::as_str).filter(|id| !so_far.is_done(id)).collect();
+    if left.is_empty() {
+        return Err(Refusal::usage(format!("nothing has failed in run {}, and nothing is left", run.id)));
+    }
+    let named: BTreeSet<&str> = catalog.graph.closure(targets.iter().copied());
+    let (needed, after): (Vec<&str>, Vec<&str>) = left.iter().partition(|id| named.contains(*id));
+    sound(&catalog, if needed.is_empty() { &targets } else { &needed })?;
+    let Sound { graph, left_out } = without_broken(&catalog, &targets, run.request.revdeps);
+    let after = after.into_iter().filter(|id| !left_out.iter().any(|out| out == id));
+    let left: BTreeSet<&str> = needed.into_iter().chain(after).collect();
+    let plan = plan::of_jobs(&graph, &left);
+    let request = |id: &String| (id.clone(), so_far.request(run, id, graph.dependencies.get(id), &left));
+    let requests = plan.order.iter().map(request).collect();
+    let request = RunRequest { rest_of: Some(run.id), ..run.request.clone() };
+    Ok(Ready { catalog: Arc::new(catalog), plan, requests, request, left_out })
+}
+
+/// What a run of a store that did not keep plans would build today.
+fn today_s_plan(
+    catalog: &Catalog,
+    storage: &dyn Storage,
+    request: &RunRequest,
+    targets: &[&str],
+) -> Result<Plan, Refusal> {
+    sound(catalog, targets)?;
+    let standings = if request.deps { standings(catalog, storage)? } else { BTreeMap::new() };
+    let status = |id: &str| standings.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
+    let pinned = request.pins.keys().map(String::as_str).collect();
+    let ask = Ask { targets, deps: request.deps, revdeps: request.revdeps, pinned };
+    Ok(plan::plan(&without_broken(catalog, targets, request.revdeps).graph, &ask, status))
+}
+
+/// A run that has ended: the newest build of each of its jobs, and which builds they used.
+struct SoFar {
+    builds: BTreeMap<String, Build>,
+    used: BTreeMap<String, u64>,
+}
+
+impl SoFar {
+    fn new(storage: &dyn Storage, run: &Run) -> Result<Self, Refusal> {
+        let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+        let builds = storage.get_job_builds(&of_run)?;
+        // Of several builds of a job the newest counts, which comes last.
+        let builds: BTreeMap<_, _> = builds.into_iter().map(|build| (build.job_id.clone(), build)).collect();
+        let used = builds.values().flat_map(|build| &build.pins).map(|pin| (pin.job.clone(), pin.build)).collect();
+        Ok(Self { builds, used })
+    }
+
+    /// A build that others of the run have used was good, even if it has been deleted since.
+    fn is_done(&self, id: &str) -> bool {
+        match self.builds.get(id) {
+            Some(build) => build.finished && build.success,
+            None => self.used.contains_key(id),
+        }
+    }
+
+    /// What is asked of the build of a job that is left.
+    fn request(&self, run: &Run, id: &str, needs: Option<&Vec<String>>, left: &BTreeSet<&str>) -> BuildRequest {
+        let asked = run.requests.get(id).cloned().unwrap_or_default();
+        let before = self.builds.get(id);
+        let settled = needs.into_iter().flatten().filter(|need| !left.contains(need.as_str()));
+        let used = |need: &String| self.used(id, need).or_else(|| run.request.pins.get(need).copied());
+        let mut pins = asked.pins;
+        pins.retain(|need, _| !left.contains(need.as_str()));
+        pins.extend(settled.filter_map(|need| Some((need.clone(), used(need)?))));
+        let overrides = before.map(|build| config::arguments(build.config.get("overrides")));
+        let rerun_of = before.map(|build| build.id).or(asked.rerun_of);
+        BuildRequest { overrides: overrides.unwrap_or(asked.overrides), pins, rerun_of }
+    }
+
+    /// The build of `need` that `id` used in this run, or would have used.
+    fn used(&self, id: &str, need: &str) -> Option<u64> {
+        let own = self.builds.get(id).and_then(|build| build.pins.iter().find(|pin| pin.job == need));
+        let built = || self.builds.get(need).filter(|build| build.status() == BuildStatus::Successful);
+        let built = || built().map(|build| build.id);
+        own.map(|pin| pin.build).or_else(built).or_else(|| self.used.get(need).copied())
+    }
+}

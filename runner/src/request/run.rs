@@ -1,0 +1,137 @@
+//! Jobs to build: to a run that can start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::plan;
+use jobcontrol_core::plan::Ask;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::request::RunRequest;
+use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::storage::StorageError;
+
+use crate::catalog::load::Catalog;
+use crate::catalog::workspace::Workspace;
+use crate::execute::pins::fit;
+use crate::execute::pins::usable;
+use crate::record::backend::Store;
+use crate::request::arguments::overrides;
+use crate::request::ready::Ready;
+use crate::request::refusal::Refusal;
+use crate::request::standing::standings;
+use crate::request::targets::Sound;
+use crate::request::targets::no_job;
+use crate::request::targets::sound;
+use crate::request::targets::without_broken;
+
+/// What somebody asks to build.
+#[derive(Clone, Debug, Default)]
+pub struct RunAsk<'a> {
+    /// The jobs, each once.
+    pub targets: Vec<&'a str>,
+    /// Build what is missing or outdated among the dependencies first.
+    pub deps: bool,
+    /// Build what depends on the jobs afterwards.
+    pub revdeps: bool,
+    /// `DEP=BUILD`: use this build of a dependency.
+    pub pins: &'a [String],
+    /// `NAME=VALUE`: give an argument of the one job another value.
+    pub args: &'a [String],
+}
+
+/// Reads the jobs folder as far as the targets need it, and makes a run ready.
+///
+/// # Errors
+///
+/// What was asked for makes no sense, is not there, or does not check.
+pub fn run(workspace: &Workspace, store: &Store, ask: &RunAsk<'_>) -> Result<Ready, Refusal> {
+    let whole = ask.revdeps || !ask.pins.is_empty();
+    let catalog = if whole { Catalog::load(workspace) } else { Catalog::load_for(workspace, &ask.targets) };
+    let catalog = Arc::new(catalog.map_err(Refusal::usage)?);
+    sound(&catalog, &ask.targets)?;
+    let requests = overrides(&catalog, &ask.targets, ask.args)?;
+    run_of(&catalog, store, ask, requests)
+}
+
+/// As [`run`], of jobs that were read before and are sound. `requests` has what was asked of single builds.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_of(
+    catalog: &Arc<Catalog>,
+    store: &Store,
+    ask: &RunAsk<'_>,
+    mut requests: BTreeMap<String, BuildRequest>,
+) -> Result<Ready, Refusal> {
+    let pins = pins(store, catalog, ask)?;
+    let Sound { graph, left_out } = without_broken(catalog, &ask.targets, ask.revdeps);
+    let pinned = pins.keys().map(String::as_str).collect();
+    let due = Ask { targets: &ask.targets, deps: ask.deps, revdeps: ask.revdeps, pinned };
+    let statuses = if ask.deps { standings(catalog, &*store.storage(true)?)? } else { BTreeMap::new() };
+    let status = |id: &str| statuses.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
+    let plan = plan::plan(&graph, &due, status);
+    pin_each(catalog, &plan, &pins, &mut requests)?;
+    let request = RunRequest {
+        targets: ask.targets.iter().map(|id| (*id).to_owned()).collect(),
+        deps: ask.deps,
+        revdeps: ask.revdeps,
+        pins: pins.iter().map(|(job, build)| (job.clone(), build.id)).collect(),
+        rest_of: None,
+    };
+    Ok(Ready { catalog: Arc::clone(catalog), plan, requests, request, left_out })
+}
+
+/// Reads each pin: its job must be one that something of this run can depend on, its build one that returned.
+fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<String, Build>, Refusal> {
+    let mut pins = BTreeMap::new();
+    for text in ask.pins {
+        let usage = |reason: String| Refusal::usage(format!("--pin {text}: {reason}"));
+        let (job, number) = text.split_once('=').ok_or_else(|| usage("write `DEP=BUILD`".to_owned()))?;
+        let number: u64 = number.parse().map_err(|_| usage(format!("`{number}` is no build's number")))?;
+        if !catalog.graph.dependencies.contains_key(job) {
+            return Err(usage(no_job(catalog, job).text()));
+        }
+        if ask.targets.contains(&job) {
+            return Err(usage(format!("`{job}` is what is to be built")));
+        }
+        let build = match store.storage(false)?.get_build(number) {
+            Err(error @ StorageError::NotFound(_)) => {
+                let lists = format!("`jobcontrol builds {job}` lists them");
+                return Err(Refusal::not_found(format!("--pin {text}: {error}")).hint(lists));
+            }
+            build => build?,
+        };
+        let build = usable(build, job).map_err(|error| usage(error.to_string()))?;
+        if pins.insert(job.to_owned(), build).is_some() {
+            return Err(usage(format!("`{job}` is pinned twice")));
+        }
+    }
+    Ok(pins)
+}
+
+/// Hands each pin to the builds that use it, after a look at whether what was returned then fits what is called now.
+fn pin_each(
+    catalog: &Catalog,
+    plan: &Plan,
+    pins: &BTreeMap<String, Build>,
+    requests: &mut BTreeMap<String, BuildRequest>,
+) -> Result<(), Refusal> {
+    let mut unused: Vec<&str> = pins.keys().map(String::as_str).collect();
+    for id in &plan.order {
+        let needs = catalog.graph.dependencies.get(id).into_iter().flatten();
+        let own: BTreeMap<_, _> = needs.filter_map(|need| Some((need.clone(), pins.get(need)?.id))).collect();
+        unused.retain(|job| !own.contains_key(*job));
+        if !own.is_empty() {
+            fit(&catalog.graph, &catalog.graph.jobs[id], pins)
+                .map_err(|reason| Refusal::usage(format!("--pin: {reason}")))?;
+            requests.entry(id.clone()).or_default().pins = own;
+        }
+    }
+    match unused.first() {
+        Some(job) => Err(Refusal::usage(format!("--pin {job}: nothing that is to be built depends on `{job}`"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Which jobs are meant, and whether their graph is sound.
+
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::collected;
+use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::plan;
+
+use crate::catalog::load::Catalog;
+use crate::request::refusal::Refusal;
+
+/// Refuses targets that are not there, or whose own graph is broken.
+///
+/// # Errors
+///
+/// No such job, or what is wrong with the manifests of its graph.
+pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
+    let problems = catalog.graph.problems_of(targets.iter().copied());
+    let known = |id: &&str| catalog.graph.jobs.contains_key(*id) || catalog.graph.broken.contains_key(*id);
+    if let Some(id) = targets.iter().find(|id| !known(id)) {
+        // It may stand in one of the files that cannot be read.
+        if !catalog.problems.is_empty() {
+            let mut all: Vec<Diagnostic> = catalog.problems.clone();
+            let message = format!("there is no job `{id}` in the files that can be read");
+            all.push(Diagnostic::of(Code::NoSuchJob, message));
+            return Err(Refusal::unchecked(all));
+        }
+        return Err(no_job(catalog, id));
+    }
+    if !problems.is_empty() {
+        let mut problems = problems;
+        // A job that is not there may stand in a file that cannot be read.
+        let closure = catalog.graph.closure(targets.iter().copied());
+        if !closure.iter().all(known) {
+            problems.extend(&catalog.problems);
+        }
+        return Err(Refusal::unchecked(collected(problems)));
+    }
+    Ok(())
+}
+
+/// There is no such job; says which it may have been.
+pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
+    let near = nearest(id, catalog.graph.dependencies.keys().map(String::as_str));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if id.contains(['/', '.']) => {
+            "a job is named by its id, not by its file; `jobcontrol jobs` lists them".to_owned()
+        }
+        None => "`jobcontrol jobs` lists them".to_owned(),
+    };
+    Refusal::not_found(format!("there is no job `{id}`")).hint(help)
+}
+
+/// A graph in which all that depends on the targets can be built.
+pub struct Sound {
+    /// The graph.
+    pub graph: Graph,
+    /// What depends on the targets and cannot be built.
+    pub left_out: Vec<String>,
+}
+
+/// Takes out of a graph what depends on `targets` and cannot be built, where that is asked for: it stops only itself,
+/// and what depends on it depends on a broken graph too.
+pub fn without_broken(catalog: &Catalog, targets: &[&str], revdeps: bool) -> Sound {
+    let mut graph = catalog.graph.clone();
+    let mut left_out = Vec::new();
+    if revdeps {
+        let broken = |id: &&str| !catalog.graph.problems_of([*id]).is_empty() || !catalog.graph.jobs.contains_key(*id);
+        let dependents = plan::dependents(&catalog.graph, targets);
+        left_out = dependents.into_iter().filter(broken).map(str::to_owned).collect();
+        graph.dependencies.retain(|id, _| !left_out.contains(id));
+    }
+    Sound { graph, left_out }
+}

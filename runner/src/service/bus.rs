@@ -1,0 +1,121 @@
+//! What happens to builds, for whoever watches: those of this process as they happen, those of others soon after.
+//!
+//! A watcher may be slow and lose events; it is told, and reads what it missed from the store. Nothing that runs waits
+//! for a watcher.
+
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobcontrol_core::event::Event;
+use jobcontrol_core::storage::Storage;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::TryRecvError;
+use tokio::sync::watch;
+
+use crate::execute::publisher::Published;
+use crate::service::engine::Engine;
+use crate::service::follower::Follower;
+use crate::service::follower::Whose;
+
+/// How often the store is looked at for builds of other processes: a look costs one read of a counter.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// What a watcher sees.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// Something happened to a build.
+    Event(Arc<Event>),
+    /// The watcher was slower than the builds, so that this many events were lost. What follows is read from the store.
+    Lost(u64),
+}
+
+/// Watches the builds of a run, and those of other processes of the same jobs.
+pub struct Watcher {
+    events: broadcast::Receiver<Published>,
+    /// Closed when the run has ended.
+    end: watch::Receiver<bool>,
+    follower: Follower,
+    guests: Handle,
+    waiting: VecDeque<Seen>,
+}
+
+impl Watcher {
+    pub(super) fn start(
+        engine: &Arc<Engine>,
+        storage: Arc<dyn Storage>,
+        owner: Arc<str>,
+        jobs: BTreeSet<String>,
+        end: watch::Receiver<bool>,
+    ) -> Self {
+        let events = engine.publisher().watch();
+        let follower = Follower::new(storage, owner, jobs);
+        Self { events, end, follower, guests: engine.guests().clone(), waiting: VecDeque::new() }
+    }
+
+    /// Waits for what happens next; none once the run has ended and all was seen. Blocks.
+    pub fn wait_for_next(&mut self) -> Option<Seen> {
+        loop {
+            if let Some(seen) = self.waiting.pop_front() {
+                return Some(seen);
+            }
+            let guests = self.guests.clone();
+            match guests.block_on(self.wait()) {
+                Woken::Event(published) => {
+                    self.follower.note(&published.event);
+                    return Some(Seen::Event(published.event));
+                }
+                Woken::Lost(count) => {
+                    self.waiting.push_back(Seen::Lost(count));
+                    self.look(Whose::Ours);
+                }
+                Woken::Time => self.look(Whose::Others),
+                Woken::End => return self.rest(),
+            }
+        }
+    }
+
+    /// What was published before the run ended.
+    fn rest(&mut self) -> Option<Seen> {
+        match self.events.try_recv() {
+            Ok(published) => {
+                self.follower.note(&published.event);
+                Some(Seen::Event(published.event))
+            }
+            Err(TryRecvError::Lagged(count)) => {
+                self.look(Whose::Ours);
+                Some(Seen::Lost(count))
+            }
+            Err(TryRecvError::Empty | TryRecvError::Closed) => None,
+        }
+    }
+
+    /// A store that cannot be read shows itself to the builds, which write to it.
+    fn look(&mut self, whose: Whose) {
+        let events = self.follower.look(whose).unwrap_or_default();
+        self.waiting.extend(events.into_iter().map(|event| Seen::Event(Arc::new(event))));
+    }
+
+    async fn wait(&mut self) -> Woken {
+        tokio::select! {
+            biased;
+            received = self.events.recv() => match received {
+                Ok(published) => Woken::Event(published),
+                Err(RecvError::Lagged(count)) => Woken::Lost(count),
+                Err(RecvError::Closed) => Woken::End,
+            },
+            _ = self.end.changed() => Woken::End,
+            () = tokio::time::sleep(LOOK_EVERY) => Woken::Time,
+        }
+    }
+}
+
+enum Woken {
+    Event(Published),
+    Lost(u64),
+    Time,
+    End,
+}

@@ -1,0 +1,161 @@
+//! What builds share for as long as the process lives: made once, at its first use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::SandboxError;
+use tokio::runtime::Handle;
+use tokio::runtime::Runtime;
+
+use crate::catalog::today::Today;
+use crate::catalog::today::today;
+use crate::catalog::workspace::Workspace;
+use crate::execute::executor::Executor;
+use crate::execute::hooks;
+use crate::execute::hooks::Which;
+use crate::execute::publisher::Publisher;
+use crate::execute::slots::Slots;
+use crate::lock::lock;
+use crate::record::process::owner_name;
+use crate::record::recorder::Recorder;
+
+/// Builds of one process that run at once; guests share as many threads as there are cores.
+pub const SLOTS: usize = 64;
+
+/// What an engine cannot begin without.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The sandbox or the cache of compiled plugins.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The machine.
+    #[error("{0}")]
+    Machine(String),
+}
+
+/// One sandbox, one runtime for guests, one owner, slots, and one stream of events.
+pub struct Engine {
+    sandbox: Arc<Sandbox>,
+    /// Taken when the engine is dropped.
+    guests: Option<Runtime>,
+    clock: Arc<dyn Clock>,
+    pools: BTreeMap<String, u32>,
+    slots: Slots,
+    publisher: Publisher,
+    /// Made when the first build is to run: only who runs builds takes a lease.
+    executor: Mutex<Option<Arc<Executor>>>,
+}
+
+impl Engine {
+    /// An engine. `pools` has the size of each pool.
+    ///
+    /// # Errors
+    ///
+    /// The sandbox cannot start, or the machine gives no threads.
+    pub fn start(compiler: Compiler, clock: Arc<dyn Clock>, pools: BTreeMap<String, u32>) -> Result<Self, EngineError> {
+        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&clock))?);
+        let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
+        let (publisher, executor) = Default::default();
+        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots: Slots::new(SLOTS), publisher, executor })
+    }
+
+    /// The threads that guests run on.
+    ///
+    /// # Panics
+    ///
+    /// Never: the runtime is there until the engine is dropped.
+    #[expect(clippy::expect_used, reason = "the runtime is there until the engine is dropped")]
+    pub fn guests(&self) -> &Handle {
+        self.guests.as_ref().expect("an engine that was not dropped").handle()
+    }
+
+    /// What happens to builds of this process.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// The slots of this process.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Makes and runs builds in that store; the first call takes the lease of this process.
+    ///
+    /// # Errors
+    ///
+    /// The store.
+    pub fn executor(&self, storage: &Arc<dyn Storage>) -> Result<Arc<Executor>, EngineError> {
+        let mut made = lock(&self.executor);
+        if let Some(executor) = &*made {
+            return Ok(Arc::clone(executor));
+        }
+        let owner = owner_name(self.clock.now());
+        storage.claim(&owner)?;
+        let (sandbox, recorder) = (Arc::clone(&self.sandbox), Recorder::new(Arc::clone(storage)));
+        let (publisher, pools) = (self.publisher.clone(), self.pools.clone());
+        let executor = Arc::new(Executor::new(sandbox, recorder, owner.into(), publisher, pools)?);
+        *made = Some(Arc::clone(&executor));
+        Ok(executor)
+    }
+
+    /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.
+    /// Blocks; not for a thread of guests.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be called, or how it failed, in words.
+    pub fn hook(
+        &self,
+        workspace: &Workspace,
+        storage: &Arc<dyn Storage>,
+        build: &Build,
+        which: Which,
+    ) -> Result<Option<Value>, String> {
+        let Some(function) = hooks::named(build, which) else {
+            return Ok(None);
+        };
+        let now = match which {
+            Which::Cleanup => today(workspace, &build.job_id),
+            Which::Repr => Today::Gone,
+        };
+        let hook = hooks::Hook::prepare(&self.sandbox, workspace, storage, build, (which, &function), &now);
+        let called = hook.and_then(|hook| self.guests().block_on(hook.call(&self.sandbox)));
+        called.map_err(|reason| format!("`{function}` failed: {reason}"))
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(executor) = lock(&self.executor).take() {
+            executor.release();
+        }
+        if let Some(guests) = self.guests.take() {
+            guests.shutdown_background();
+        }
+    }
+}
+
+/// Threads for guests, one a core, apart from whatever answers people.
+///
+/// # Errors
+///
+/// The machine gives no threads.
+pub fn guest_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("guest")
+        // A guest gives way every few milliseconds; the timers of the others are looked at each time.
+        .event_interval(1)
+        .enable_time()
+        .build()
+}

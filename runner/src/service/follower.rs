@@ -1,0 +1,153 @@
+//! What happened to builds, read again from the store: for builds of other processes, and after events were lost.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::event::Event;
+use jobcontrol_core::event::EventKind;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::Order;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+
+/// Which builds to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Those of this process.
+    Ours,
+    /// Those of all other processes.
+    Others,
+}
+
+/// What was shown of a build so far.
+#[derive(Default)]
+struct Known {
+    started: bool,
+    attempt: u32,
+    /// The newest log record.
+    log: u64,
+    progress: Vec<Progress>,
+    finished: bool,
+}
+
+/// Follows the builds of some jobs.
+pub(super) struct Follower {
+    storage: Arc<dyn Storage>,
+    owner: Arc<str>,
+    jobs: BTreeSet<String>,
+    known: BTreeMap<u64, Known>,
+    /// The builds up to this one were there before.
+    newest: u64,
+    /// The log records up to this one were there before.
+    log: u64,
+    version: Option<u64>,
+}
+
+impl Follower {
+    /// Follows what happens from now on.
+    pub(super) fn new(storage: Arc<dyn Storage>, owner: Arc<str>, jobs: BTreeSet<String>) -> Self {
+        let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
+        let newest = storage.get_job_builds(&last).ok().and_then(|builds| Some(builds.first()?.id)).unwrap_or(0);
+        let log = storage.get_last_log_id().unwrap_or(0);
+        let version = storage.data_version().ok();
+        Self { storage, owner, jobs, known: BTreeMap::new(), newest, log, version }
+    }
+
+    /// Takes note of what was seen without a look at the store.
+    pub(super) fn note(&mut self, event: &Event) {
+        let known = self.known.entry(event.build_id).or_default();
+        match &event.kind {
+            EventKind::Started | EventKind::TakenOver { .. } => {
+                known.started = true;
+                known.attempt = known.attempt.max(1);
+            }
+            EventKind::AttemptStarted { attempt, .. } => known.attempt = *attempt,
+            EventKind::Logged { id, .. } => known.log = known.log.max(*id),
+            EventKind::Progressed(reports) => reports.iter().for_each(|report| {
+                known.progress.retain(|other| other.group_name != report.group_name);
+                known.progress.push(report.clone());
+            }),
+            EventKind::Finished { .. } => known.finished = true,
+            EventKind::Created | EventKind::Waits { .. } | EventKind::AttemptFailed { .. } => {}
+        }
+    }
+
+    /// What has happened since the last look, if the store has changed since.
+    pub(super) fn look(&mut self, whose: Whose) -> Result<Vec<Event>> {
+        let version = self.storage.data_version()?;
+        if whose == Whose::Others && self.version.replace(version) == Some(version) {
+            return Ok(Vec::new());
+        }
+        let every = BuildFilter { limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+        let mut builds = self.storage.get_job_builds(&BuildFilter { finished: Some(false), ..every.clone() })?;
+        builds.extend(self.storage.get_job_builds(&BuildFilter { after: Some(self.newest), ..every })?);
+        let unfinished: Vec<u64> = self.known.iter().filter(|(_, known)| !known.finished).map(|(id, _)| *id).collect();
+        for id in unfinished {
+            builds.extend(self.storage.get_build(id).ok());
+        }
+        builds.sort_unstable_by_key(|build| build.id);
+        builds.dedup_by_key(|build| build.id);
+        let mut events = Vec::new();
+        for build in builds {
+            let ours = build.owner.as_deref() == Some(&*self.owner);
+            if ours == (whose == Whose::Ours) && self.jobs.contains(&build.job_id) && build.owner.is_some() {
+                self.follow(&build, &mut events)?;
+            }
+        }
+        Ok(events)
+    }
+
+    fn follow(&mut self, build: &Build, events: &mut Vec<Event>) -> Result<()> {
+        let (id, job_id): (_, Arc<str>) = (build.id, build.job_id.as_str().into());
+        let known = self.known.entry(id).or_insert_with(|| Known { log: self.log, ..Known::default() });
+        if known.finished {
+            return Ok(());
+        }
+        let mut tell = |kind| events.push(Event { build_id: id, job_id: Arc::clone(&job_id), kind });
+        if build.started && !std::mem::replace(&mut known.started, build.started) {
+            tell(EventKind::Started);
+        } else if build.attempt > known.attempt {
+            tell(EventKind::AttemptStarted { attempt: build.attempt, of: build.max_attempts() });
+        }
+        known.attempt = build.attempt;
+        let filter = LogFilter { build_id: Some(id), after: Some(known.log), ..LogFilter::default() };
+        self.storage.iter_log_messages(&filter, &mut |record| {
+            known.log = record.id;
+            tell(EventKind::Logged { id: record.id, record: record.record });
+            ControlFlow::Continue(())
+        })?;
+        let reports = self.storage.get_build_progress_info(id)?;
+        let newer: Vec<_> = reports.iter().filter(|report| !known.progress.contains(report)).cloned().collect();
+        known.progress = reports;
+        if !newer.is_empty() {
+            tell(EventKind::Progressed(newer));
+        }
+        if build.finished {
+            known.finished = true;
+            let whole = self.storage.get_build(id)?;
+            let started = whole.start_time.unwrap_or(whole.created);
+            let took = whole.end_time.map_or(0, |end| end.since(started));
+            tell(EventKind::Finished { outcome: Arc::new(outcome(whole)), took });
+        }
+        Ok(())
+    }
+}
+
+/// How a build that has ended did so.
+fn outcome(build: Build) -> Outcome {
+    match build.status() {
+        BuildStatus::Skipped => Outcome::Skipped(build.skip_reason.unwrap_or_default()),
+        BuildStatus::Failed => {
+            Outcome::Failed(Failure { frames: build.exception_tb, ..build.exception.unwrap_or_default() })
+        }
+        _ => Outcome::Returned(build.retval),
+    }
+}

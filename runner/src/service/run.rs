@@ -1,0 +1,92 @@
+//! A run that can start, to its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::storage::NewRun;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::pack_plan;
+use jobcontrol_core::value::pack;
+use jobcontrol_sandbox::Cancel;
+use tokio::sync::watch;
+
+use crate::execute::dispatcher::Batch;
+use crate::execute::dispatcher::JobEnd;
+use crate::execute::dispatcher::dispatch;
+use crate::execute::rescuer::Rescued;
+use crate::execute::rescuer::rescue;
+use crate::record::sqlite::Warn;
+use crate::request::ready::Ready;
+use crate::service::bus::Watcher;
+use crate::service::engine::Engine;
+use crate::service::engine::EngineError;
+
+/// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what became of each job.
+/// Blocks.
+///
+/// # Errors
+///
+/// The store or the machine.
+pub fn run(
+    engine: &Arc<Engine>,
+    storage: &Arc<dyn Storage>,
+    ready: Ready,
+    requester: &Requester,
+    cancel: Cancel,
+    warn: &Warn,
+    watch: impl FnOnce(Watcher),
+) -> Result<BTreeMap<String, JobEnd>, EngineError> {
+    let rescued = rescue(&**storage)?;
+    tell(&rescued, &ready, warn);
+    let executor = engine.executor(storage)?;
+    executor.expect(rescued.left);
+    let batch = batch(ready, requester, executor.owner(), storage.clock())?;
+    let (ended, end) = watch::channel(false);
+    let jobs = batch.plan.order.iter().cloned().collect();
+    let watcher = Watcher::start(engine, Arc::clone(storage), Arc::clone(executor.owner()), jobs, end);
+    let slots = engine.slots().clone();
+    let task = engine.guests().spawn(async move {
+        let ends = dispatch(&executor, &slots, batch, &cancel).await;
+        drop(ended);
+        ends
+    });
+    watch(watcher);
+    match engine.guests().block_on(task) {
+        Ok(ends) => Ok(ends?),
+        Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+        Err(stopped) => Err(EngineError::Machine(stopped.to_string())),
+    }
+}
+
+/// The run as it is recorded.
+fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Clock) -> Result<Batch, StorageError> {
+    let refused = |e| StorageError::Refused(format!("the plan of the run: {e}"));
+    let Ready { catalog, plan, requests, request, .. } = ready;
+    let run = NewRun {
+        created: clock.now(),
+        requested_by: requester.to_string(),
+        priority: 0,
+        owner: Some(Arc::clone(owner)),
+        targets: request.targets.join(" "),
+        request: pack(&request.to_value()).map_err(refused)?,
+        plan: pack_plan(&plan, &requests).map_err(refused)?,
+    };
+    Ok(Batch { catalog, plan, requests, run })
+}
+
+/// Says what dead processes have left, as far as it matters to who runs something now.
+fn tell(rescued: &Rescued, ready: &Ready, warn: &Warn) {
+    for id in &rescued.ended {
+        warn(&format!("build {id} was interrupted: the process that ran it is gone"));
+    }
+    for id in &rescued.cancelled {
+        warn(&format!("build {id} was cancelled: its process ended before it started"));
+    }
+    for left in rescued.left.iter().filter(|left| ready.plan.order.contains(&left.build.job_id)) {
+        let (id, next, of) = (left.build.id, left.build.attempt + 1, left.retry.attempts);
+        warn(&format!("build {id} was interrupted: its attempt {next} of {of} can follow"));
+    }
+}

@@ -1,0 +1,101 @@
+//! The shapes of runs.
+
+use std::collections::BTreeSet;
+
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::run::JobBecame;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::run::RunCounts;
+use jobcontrol_core::run::RunJob;
+use jobcontrol_core::run::RunState;
+use serde::Serialize;
+
+/// A run.
+#[derive(Serialize)]
+pub(crate) struct RunJson<'a> {
+    id: u64,
+    status: &'static str,
+    targets: &'a [String],
+    deps: bool,
+    revdeps: bool,
+    rest_of: Option<u64>,
+    requested_by: &'a Requester,
+    created: Timestamp,
+    end_time: Option<Timestamp>,
+    priority: i64,
+    owner: Option<&'a str>,
+    cancel: Option<&'a str>,
+    builds: RunCounts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<Vec<RunJobJson<'a>>>,
+}
+
+/// A job of a run.
+#[derive(Serialize)]
+struct RunJobJson<'a> {
+    job_id: &'a str,
+    build: Option<u64>,
+    status: Option<BuildStatus>,
+    interrupted: bool,
+    waits_for: Vec<&'a str>,
+    not_built_because: Option<&'a str>,
+}
+
+/// The name of a run's state.
+pub(crate) fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "RUNNING",
+        RunState::Ended(status) => status.name(),
+    }
+}
+
+impl<'a> RunJson<'a> {
+    pub(crate) fn new(run: &'a Run, state: RunState, builds: RunCounts) -> Self {
+        Self {
+            id: run.id,
+            status: state_name(state),
+            targets: &run.request.targets,
+            deps: run.request.deps,
+            revdeps: run.request.revdeps,
+            rest_of: run.request.rest_of,
+            requested_by: &run.requester,
+            created: run.created,
+            end_time: run.end_time,
+            priority: run.priority,
+            owner: run.owner.as_deref(),
+            cancel: run.cancel.as_deref(),
+            builds,
+            jobs: None,
+        }
+    }
+
+    /// With what became of each job.
+    pub(crate) fn with_jobs(self, jobs: &'a [RunJob<'a>], gone: &BTreeSet<u64>) -> Self {
+        Self { jobs: Some(jobs.iter().map(|job| RunJobJson::new(job, gone)).collect()), ..self }
+    }
+}
+
+impl<'a> RunJobJson<'a> {
+    fn new(job: &'a RunJob<'a>, gone: &BTreeSet<u64>) -> Self {
+        let nothing = Self {
+            job_id: job.id,
+            build: None,
+            status: None,
+            interrupted: false,
+            waits_for: Vec::new(),
+            not_built_because: None,
+        };
+        match &job.became {
+            JobBecame::Built(build) => Self {
+                build: Some(build.id),
+                status: Some(build.status()),
+                interrupted: gone.contains(&build.id),
+                ..nothing
+            },
+            JobBecame::Waits(needs) => Self { waits_for: needs.clone(), ..nothing },
+            JobBecame::NotBuilt(reason) => Self { not_built_because: Some(reason), ..nothing },
+        }
+    }
+}
