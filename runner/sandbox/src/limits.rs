@@ -6,7 +6,7 @@ use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use wasmtime::ResourceLimiter;
 
-use crate::host::Signal;
+use crate::signal::Signal;
 
 /// Counts what a build uses and refuses what is above its limits.
 pub(crate) struct Limiter {
