@@ -3,6 +3,7 @@
 mod compiling;
 mod contract;
 mod deep;
+mod direct;
 mod echo;
 mod failures;
 mod grants;
@@ -13,6 +14,7 @@ mod loading;
 mod plugins;
 mod stopping;
 mod types;
+mod usage;
 mod values;
 
 use serde_json::Value;

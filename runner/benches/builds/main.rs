@@ -151,7 +151,7 @@ impl Bench {
         let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
         let (granted, limits, sink) = (Granted::default(), Limits::default(), Arc::new(Nowhere));
         let call = Call { args, granted, limits, build, sink, cancel, until: None };
-        assert!(matches!(sandbox.call(function, call).await, Outcome::Returned(_)));
+        assert!(matches!(sandbox.call(function, call).await.outcome, Outcome::Returned(_)));
     }
 
     /// As many loops as there are builds in flight, each one build after the other.

@@ -16,7 +16,7 @@
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
-//! - [`build`], [`failure`], [`progress`]: the record of a build
+//! - [`build`], [`failure`], [`progress`], [`usage`]: the record of a build
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
@@ -50,4 +50,5 @@ pub mod schema;
 pub mod status;
 pub mod storage;
 pub mod types;
+pub mod usage;
 pub mod value;

@@ -180,7 +180,7 @@ impl Bench {
         let call =
             Call { args, granted: Granted::default(), limits, build, sink: Arc::new(Nowhere), cancel, until: None };
         timed(|| {
-            let outcome = self.runtime.block_on(self.sandbox.call(&function, call));
+            let outcome = self.runtime.block_on(self.sandbox.call(&function, call)).outcome;
             let Outcome::Returned(Some(value)) = outcome else { panic!("it returns a value") };
             value
         })

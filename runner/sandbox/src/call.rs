@@ -1,9 +1,12 @@
-//! One call of a function: what goes in.
+//! One call of a function: what goes in, and what comes out.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 
 use crate::build_info::BuildInfo;
@@ -27,4 +30,20 @@ pub struct Call {
     pub cancel: Cancel,
     /// When its build has to end; `limits.build_timeout` is what that is called.
     pub until: Option<Instant>,
+}
+
+/// What became of one attempt.
+#[derive(Debug)]
+pub struct Called {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used until then; nothing if it ended before the guest started.
+    pub usage: Usage,
+}
+
+impl Called {
+    /// A call that ended before its guest started.
+    pub(crate) fn unstarted(failure: Failure) -> Self {
+        Self { outcome: Outcome::Failed(failure), usage: Usage::default() }
+    }
 }

@@ -11,9 +11,10 @@
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
 //! - `command`: WASI commands
-//! - `call`, `build_info`, `sink`, `cancel`: what goes into a call
+//! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
+//! - `meter`: the time that a call is on a guest thread
 //! - `deadline`, `interrupt`, `signal`: when and how the host ends a call
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
 //! - `outcome`, `traceback`: what became of a call, and a trap's call stack
@@ -41,6 +42,7 @@ mod interrupt;
 mod limits;
 mod loader;
 mod lookalike;
+mod meter;
 mod numeric;
 mod once;
 mod outcome;
@@ -56,6 +58,7 @@ pub use build_info::BuildInfo;
 pub use cache::PruneCache;
 pub use cache::Pruned;
 pub use call::Call;
+pub use call::Called;
 pub use cancel::Cancel;
 pub use error::SandboxError;
 pub use function::Function;

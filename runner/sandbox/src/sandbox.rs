@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
@@ -11,11 +12,13 @@ use jobcontrol_core::limits::Excess;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
+use jobcontrol_core::usage::Usage;
 use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Linker;
 
 use crate::call::Call;
+use crate::call::Called;
 use crate::deadline::Deadlines;
 use crate::engine;
 use crate::engine::Ticker;
@@ -30,6 +33,7 @@ use crate::interrupt;
 use crate::limits::Limiter;
 use crate::loader::Compiler;
 use crate::loader::Loaded;
+use crate::meter::metered;
 use crate::once::Gate;
 use crate::once::OncePerKey;
 use crate::outcome;
@@ -88,20 +92,21 @@ impl Sandbox {
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
     }
 
-    /// Calls a function. Never panics and never errs: whatever happens is an outcome.
-    pub async fn call(&self, function: &Function, call: Call) -> Outcome {
+    /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to the guest is an
+    /// outcome.
+    pub async fn call(&self, function: &Function, call: Call) -> Called {
         let Call { args, granted, limits, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
         let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
         let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
-        let arguments = |reason: String| Outcome::Failed(Failure::new(FailureKind::Arguments, reason));
+        let mut time = Duration::ZERO;
         if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
-            return Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments")));
+            return Called::unstarted(outcome::over(&limits, Excess::Encoded("the arguments")));
         }
         let argv = function.argv(&args);
         let (wasi, streams) = match grant::context(&granted, &guest, &argv, limits.handles) {
             Ok(context) => context,
-            Err(reason) => return arguments(reason),
+            Err(reason) => return Called::unstarted(Failure::new(FailureKind::Arguments, reason)),
         };
         let host = Host { limiter: Limiter::new(Arc::clone(&limits)), wasi, guest };
         let mut store = Store::new(&self.engine, host);
@@ -109,11 +114,14 @@ impl Sandbox {
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
         let running = self.ticker.watch();
-        let result = interrupt::in_time(function.run(&mut store, &args), &deadlines, cancel).await;
+        let result = interrupt::in_time(metered(&mut time, function.run(&mut store, &args)), &deadlines, cancel).await;
         drop(running);
+        let peak_memory = store.data().limiter.peak_memory();
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         drop(store);
-        flush(&streams, outcome::of(result, &limits)).await
+        let outcome = flush(&streams, outcome::of(result, &limits)).await;
+        let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Called { outcome, usage: Usage { peak_memory, guest_time } }
     }
 }
 

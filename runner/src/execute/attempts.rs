@@ -185,9 +185,9 @@ impl<'a> Running<'a> {
         };
         let over = Notify::new();
         let called = async {
-            let outcome = self.executor.sandbox.call(&self.prepared.function, call).await;
+            let called = self.executor.sandbox.call(&self.prepared.function, call).await;
             over.notify_one();
-            outcome
+            called.outcome
         };
         let (outcome, ()) = tokio::join!(called, self.sink.beat(&over));
         match outcome {

@@ -94,7 +94,7 @@ pub async fn call(
     let (_switch, cancel) = Cancel::pair();
     let sink = Arc::new(HookSink { log, build: build.id });
     let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
-    match sandbox.call(&prepared, call).await {
+    match sandbox.call(&prepared, call).await.outcome {
         Outcome::Returned(value) => Ok(value),
         Outcome::Skipped(_) => Ok(None),
         Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),
