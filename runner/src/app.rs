@@ -36,6 +36,7 @@ use crate::catalog::today::Today;
 use crate::catalog::today::today;
 use crate::catalog::workspace::Kept;
 use crate::execute::dispatcher::JobEnd;
+use crate::execute::dispatcher::SLOTS;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
 use crate::execute::hooks;
@@ -187,7 +188,7 @@ impl App {
             (self.warn)(&format!("build {id} was interrupted: its attempt {next} of {of} can follow"));
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_EVENTS);
-        let executor = Arc::new(self.executor(&storage, &owner, Some(sender))?);
+        let executor = Arc::new(self.executor(&storage, &owner, Some(sender), SLOTS.min(run.plan.order.len()))?);
         executor.expect(rescued.left);
         let runtime = guest_runtime().map_err(machine)?;
         let Run { catalog, plan, requests } = run;
@@ -236,7 +237,7 @@ impl App {
             Which::Cleanup => today(workspace, &build.job_id),
             Which::Repr => Today::Gone,
         };
-        let sandbox = Sandbox::new(self.compiler(), Arc::clone(&self.clock)).map_err(|error| error.to_string())?;
+        let sandbox = Sandbox::new(self.compiler(), Arc::clone(&self.clock), 1).map_err(|error| error.to_string())?;
         let runtime = guest_runtime().map_err(|error| error.to_string())?;
         let called = hooks::call(&sandbox, workspace, &storage, build, (which, &function), &now);
         let answer = runtime.block_on(called).map_err(|reason| format!("`{function}` failed: {reason}"));
@@ -244,7 +245,7 @@ impl App {
         answer
     }
 
-    /// An executor on this store.
+    /// An executor on this store that makes so many calls at once.
     ///
     /// # Errors
     ///
@@ -254,8 +255,9 @@ impl App {
         storage: &Arc<dyn Storage>,
         owner: &Owner,
         observer: Observer,
+        concurrency: usize,
     ) -> Result<Executor, AppError> {
-        let sandbox = Arc::new(Sandbox::new(self.compiler(), Arc::clone(&self.clock))?);
+        let sandbox = Arc::new(Sandbox::new(self.compiler(), Arc::clone(&self.clock), concurrency)?);
         let recorder = Recorder::new(Arc::clone(storage));
         Ok(Executor::new(sandbox, recorder, Arc::clone(&owner.name), observer)?)
     }

@@ -32,7 +32,7 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
     let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
     let storage = app.storage(true).unwrap();
     let owner = Owner::take(&app.settings.store, "builds").unwrap();
-    let executor = app.executor(&storage, &owner, None).unwrap();
+    let executor = app.executor(&storage, &owner, None, 1).unwrap();
     let prepared = executor.prepare(&checked, Granted::default()).unwrap();
     let runtime = guest_runtime().unwrap();
     let (_switch, cancel) = Cancel::pair();

@@ -16,10 +16,12 @@ use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Called;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::read_plugin;
+use tokio::runtime::Runtime;
 
 use crate::harness::root;
 
@@ -38,15 +40,20 @@ impl Sink for Nowhere {
     fn progress(&self, _: Progress) {}
 }
 
-/// One sandbox for all tests of this process.
+/// A sandbox that makes so many calls at once, with the tests' own cache of compiled plugins.
+pub(super) fn sandbox_for(concurrency: usize) -> Sandbox {
+    let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    let compiler = Compiler { cache, command, limits: CompileLimits::default() };
+    Sandbox::new(compiler, Arc::new(SystemClock), concurrency).expect("an engine")
+}
+
+/// One sandbox for all tests of this process that need no other.
 pub(super) fn sandbox() -> &'static Sandbox {
+    /// Calls at once: more than tests run at the same time.
+    const CONCURRENCY: usize = 64;
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX.get_or_init(|| {
-        let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        Sandbox::new(Compiler { cache, command, limits: CompileLimits::default() }, Arc::new(SystemClock))
-            .expect("an engine")
-    })
+    SANDBOX.get_or_init(|| sandbox_for(CONCURRENCY))
 }
 
 /// A call with these arguments, without grants and with the default limits.
@@ -62,12 +69,17 @@ pub(super) fn call_with(args: Vec<Value>) -> Call {
     }
 }
 
-/// Calls a function of a guest of `tests/guests`.
+/// A function of a guest of `tests/guests`.
 #[track_caller]
-pub(super) fn called(runtime: &tokio::runtime::Runtime, guest: &str, function: &str, call: Call) -> Called {
+pub(super) fn function(sandbox: &Sandbox, guest: &str, name: &str) -> Function {
     let path = root().join("tests/guests").join(guest);
     let plugin = read_plugin(&path, Path::new(guest)).expect("a plugin");
-    let signature = plugin.functions.iter().find(|signature| signature.name == function).expect("the function");
-    let function = sandbox().function(&plugin, signature).expect("it compiles");
-    runtime.block_on(sandbox().call(&function, call))
+    let signature = plugin.functions.iter().find(|signature| signature.name == name).expect("the function");
+    sandbox.function(&plugin, signature).expect("it compiles")
+}
+
+/// Calls a function of a guest of `tests/guests`.
+#[track_caller]
+pub(super) fn called(runtime: &Runtime, guest: &str, name: &str, call: Call) -> Called {
+    runtime.block_on(sandbox().call(&function(sandbox(), guest, name), call))
 }

@@ -1,6 +1,7 @@
 //! The sandbox, through the real program: what goes in and comes out, and what no guest can do.
 
 mod compiling;
+mod concurrency;
 mod contract;
 mod deep;
 mod direct;

@@ -87,7 +87,7 @@ impl Parts {
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let owner = Owner::take(&app.settings.store, "me").unwrap();
-        let executor = app.executor(&storage, &owner, None).unwrap();
+        let executor = app.executor(&storage, &owner, None, 1).unwrap();
         Self { app, storage, executor, runtime: guest_runtime().unwrap(), _owner: owner }
     }
 

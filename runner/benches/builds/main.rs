@@ -41,7 +41,8 @@ use jobcontrol_sandbox::Sink;
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
 
-const IN_FLIGHT: &[usize] = &[1, 16, 64, 256];
+const IN_FLIGHT: &[usize] = &[1, 16, 64, MOST_IN_FLIGHT];
+const MOST_IN_FLIGHT: usize = 256;
 
 /// Finished builds that are in the store before.
 const HISTORY: &[u64] = &[0, 10_000, 1_000_000];
@@ -108,13 +109,13 @@ impl Bench {
         let catalog = Catalog::load(&settings.workspace).unwrap();
         let checked = catalog.graph.jobs["bench"].clone();
         let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone(), limits: settings.compile };
-        let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock)).unwrap());
+        let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock), MOST_IN_FLIGHT).unwrap());
         let function = sandbox.function(&checked.plugin, &checked.signature).unwrap();
         let args = checked.job.args.iter().map(Arg::to_value).collect();
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let owner = Owner::take(&app.settings.store, "bench").unwrap();
-        let executor = Arc::new(app.executor(&storage, &owner, None).unwrap());
+        let executor = Arc::new(app.executor(&storage, &owner, None, MOST_IN_FLIGHT).unwrap());
         let prepared = Arc::new(executor.prepare(&checked, Granted::default()).unwrap());
         let runtime = guest_runtime().unwrap();
         Self { folder, store, runtime, sandbox, function, args, executor, prepared, _owner: owner }

@@ -162,6 +162,7 @@ impl Bench {
         let sandbox = Sandbox::new(
             Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() },
             Arc::new(SystemClock),
+            1,
         );
         let plugin = read_plugin(&path, Path::new("echo.wat")).unwrap();
         let engine = Engine::default();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::failure::Failure;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
@@ -43,7 +42,7 @@ pub struct Called {
 
 impl Called {
     /// A call that ended before its guest started.
-    pub(crate) fn unstarted(failure: Failure) -> Self {
-        Self { outcome: Outcome::Failed(failure), usage: Usage::default() }
+    pub(crate) fn unstarted(outcome: Outcome) -> Self {
+        Self { outcome, usage: Usage::default() }
     }
 }

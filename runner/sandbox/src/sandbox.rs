@@ -13,14 +13,18 @@ use jobcontrol_core::packed_size;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::usage::Usage;
+use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Linker;
 
 use crate::call::Call;
 use crate::call::Called;
+use crate::cancel::Cancel;
 use crate::deadline::Deadlines;
 use crate::engine;
+use crate::engine::MOST_CALLS;
 use crate::engine::Ticker;
 use crate::error::SandboxError;
 use crate::function::Function;
@@ -54,24 +58,31 @@ pub struct Sandbox {
     clock: Arc<dyn Clock>,
     loaded: OncePerKey<Linked, SandboxError>,
     compiling: Gate,
+    /// A permit for each call that may run at once.
+    calls: Semaphore,
 }
 
 impl Sandbox {
     /// Starts an engine. Nothing is compiled until a function is asked for.
     ///
+    /// `concurrency` is how many calls can run at once, from 1 to 1,000; a call beyond that waits for one to end. It
+    /// decides what the engine sets up now, so a process that makes one call passes 1.
+    ///
     /// # Errors
     ///
     /// The engine cannot run on this machine.
-    pub fn new(compiler: Compiler, clock: Arc<dyn Clock>) -> Result<Self, SandboxError> {
+    pub fn new(compiler: Compiler, clock: Arc<dyn Clock>, concurrency: usize) -> Result<Self, SandboxError> {
         let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
         engine::raise_open_files();
-        let engine = engine::running().map_err(|e| failed(&e))?;
+        let concurrency = concurrency.clamp(1, MOST_CALLS);
+        let engine = engine::running(concurrency).map_err(|e| failed(&e))?;
         let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
         let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
-        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded, compiling })
+        let calls = Semaphore::new(concurrency);
+        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded, compiling, calls })
     }
 
     /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
@@ -93,7 +104,8 @@ impl Sandbox {
     }
 
     /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to the guest is an
-    /// outcome.
+    /// outcome. Where as many calls run as may run at once, it waits for one to end, and this counts as time of the
+    /// attempt.
     pub async fn call(&self, function: &Function, call: Call) -> Called {
         let Call { args, granted, limits, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
@@ -101,12 +113,18 @@ impl Sandbox {
         let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
         let mut time = Duration::ZERO;
         if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
-            return Called::unstarted(outcome::over(&limits, Excess::Encoded("the arguments")));
+            return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
         }
         let argv = function.argv(&args);
         let (wasi, streams) = match grant::context(&granted, &guest, &argv, limits.handles) {
             Ok(context) => context,
-            Err(reason) => return Called::unstarted(Failure::new(FailureKind::Arguments, reason)),
+            Err(reason) => {
+                return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Arguments, reason)));
+            }
+        };
+        let place = match self.place(&deadlines, cancel.clone()).await {
+            Ok(place) => place,
+            Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
         let host = Host { limiter: Limiter::new(Arc::clone(&limits)), wasi, guest };
         let mut store = Store::new(&self.engine, host);
@@ -119,9 +137,18 @@ impl Sandbox {
         let peak_memory = store.data().limiter.peak_memory();
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         drop(store);
+        drop(place);
         let outcome = flush(&streams, outcome::of(result, &limits)).await;
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time } }
+    }
+
+    /// Waits until one call more may run.
+    async fn place(&self, deadlines: &Deadlines, cancel: Cancel) -> wasmtime::Result<SemaphorePermit<'_>> {
+        match self.calls.try_acquire() {
+            Ok(place) => Ok(place),
+            Err(_) => interrupt::in_time(async { Ok(self.calls.acquire().await?) }, deadlines, cancel).await,
+        }
     }
 }
 
