@@ -27,6 +27,7 @@ use crate::service;
 use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
+use crate::service::engine::SLOTS;
 use crate::settings::Resolved;
 
 /// The program without its faces.
@@ -66,18 +67,19 @@ impl App {
         self.store.storage(create)
     }
 
-    /// The engine of this process, made at its first use.
+    /// The engine of this process, made at its first use for so many calls at once: a process that makes one call and
+    /// ends needs no more.
     ///
     /// # Errors
     ///
     /// It cannot start.
-    pub fn engine(&self) -> Result<Arc<Engine>, EngineError> {
+    pub fn engine(&self, concurrency: usize) -> Result<Arc<Engine>, EngineError> {
         let mut made = lock(&self.engine);
         if let Some(engine) = &*made {
             return Ok(Arc::clone(engine));
         }
         let pools = self.settings.workspace.context.pools.clone();
-        let engine = Arc::new(Engine::start(self.compiler(), Arc::clone(&self.clock), pools)?);
+        let engine = Arc::new(Engine::start(self.compiler(), Arc::clone(&self.clock), pools, concurrency)?);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
     }
@@ -95,7 +97,8 @@ impl App {
         watch: impl FnOnce(Watcher),
     ) -> Result<BTreeMap<String, JobEnd>, EngineError> {
         let storage = self.storage(true)?;
-        service::run::run(&self.engine()?, &storage, ready, requester, cancel, &self.warn, watch)
+        let engine = self.engine(ready.plan.order.len().min(SLOTS))?;
+        service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
     }
 
     /// Where compiled plugins are kept, and who compiles.
@@ -114,7 +117,7 @@ impl App {
             return Ok(None);
         }
         let storage = self.storage(false).map_err(|error| error.to_string())?;
-        let engine = self.engine().map_err(|error| error.to_string())?;
+        let engine = self.engine(1).map_err(|error| error.to_string())?;
         engine.hook(&self.settings.workspace, &storage, build, which)
     }
 }

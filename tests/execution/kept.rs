@@ -31,7 +31,7 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
     let checked = Catalog::load(&settings.workspace).unwrap().graph.jobs["add"].clone();
     let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
     let storage = app.storage(true).unwrap();
-    let executor = app.engine().unwrap().executor(&storage).unwrap();
+    let executor = app.engine(1).unwrap().executor(&storage).unwrap();
     let prepared = executor.prepare(&checked, Granted::default()).unwrap();
     let runtime = guest_runtime().unwrap();
     let (_switch, cancel) = Cancel::pair();

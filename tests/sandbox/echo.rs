@@ -3,29 +3,17 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::OnceLock;
 
-use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::FailureKind;
-use jobcontrol_core::limits::CompileLimits;
-use jobcontrol_core::limits::Limits;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::value::Value;
-use jobcontrol_sandbox::BuildInfo;
-use jobcontrol_sandbox::Call;
-use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
-use jobcontrol_sandbox::Granted;
-use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::read_plugin;
 use proptest::prelude::*;
 
+use super::direct::call_with;
+use super::direct::sandbox;
 use crate::harness::any_type::any_type;
 use crate::harness::any_type::value_of;
 
@@ -296,31 +284,6 @@ fn echo(types: &[Type], encoding: &str) -> String {
     )
 }
 
-/// A build that says nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _: NewRecord) -> std::pin::Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _: Progress) {}
-}
-
-fn sandbox() -> &'static Sandbox {
-    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX.get_or_init(|| {
-        let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-        Sandbox::new(Compiler { cache, command, limits: CompileLimits::default() }, Arc::new(SystemClock))
-            .expect("an engine")
-    })
-}
-
 /// What the echo of each type answers to each value.
 fn echoed(pairs: &[(Type, Vec<Value>)], encoding: &str) -> Vec<Vec<Outcome>> {
     let dir = tempfile::tempdir().expect("a folder");
@@ -333,16 +296,7 @@ fn echoed(pairs: &[(Type, Vec<Value>)], encoding: &str) -> Vec<Vec<Outcome>> {
         let name = format!("f{i}");
         let signature = plugin.functions.iter().find(|f| f.name == name).expect("the function");
         let function = sandbox().function(&plugin, signature).expect("it compiles");
-        let call = Call {
-            args: vec![value.clone()],
-            granted: Granted::default(),
-            limits: Limits::default(),
-            build: BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "test".into() },
-            sink: Arc::new(Nowhere),
-            cancel: Cancel::pair().1,
-            until: None,
-        };
-        runtime.block_on(sandbox().call(&function, call))
+        runtime.block_on(sandbox().call(&function, call_with(vec![value.clone()]))).outcome
     };
     pairs.iter().enumerate().map(|(i, (_, values))| values.iter().map(|value| call(i, value)).collect()).collect()
 }

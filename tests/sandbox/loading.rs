@@ -34,7 +34,7 @@ impl Workshop {
         let command = ["sh".as_ref(), "-c".as_ref(), COMPILER.as_ref(), dir.path().as_os_str(), program.as_ref()];
         let command = command.map(std::ffi::OsStr::to_owned).to_vec();
         let compiler = Compiler { cache: dir.path().join("cache"), command, limits: CompileLimits::default() };
-        let sandbox = Sandbox::new(compiler, Arc::new(SystemClock)).expect("an engine");
+        let sandbox = Sandbox::new(compiler, Arc::new(SystemClock), 1).expect("an engine");
         Self { dir, sandbox }
     }
 

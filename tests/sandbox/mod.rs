@@ -1,8 +1,10 @@
 //! The sandbox, through the real program: what goes in and comes out, and what no guest can do.
 
 mod compiling;
+mod concurrency;
 mod contract;
 mod deep;
+mod direct;
 mod echo;
 mod failures;
 mod grants;
@@ -13,6 +15,7 @@ mod loading;
 mod plugins;
 mod stopping;
 mod types;
+mod usage;
 mod values;
 
 use serde_json::Value;

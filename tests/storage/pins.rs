@@ -85,7 +85,7 @@ impl Parts {
         let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
-        let executor = app.engine().unwrap().executor(&storage).unwrap();
+        let executor = app.engine(1).unwrap().executor(&storage).unwrap();
         Self { app, storage, executor, runtime: guest_runtime().unwrap() }
     }
 

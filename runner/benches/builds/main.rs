@@ -43,7 +43,8 @@ use jobcontrol_sandbox::Sink;
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
 
-const IN_FLIGHT: &[usize] = &[1, 16, 64, 256];
+const IN_FLIGHT: &[usize] = &[1, 16, 64, MOST_IN_FLIGHT];
+const MOST_IN_FLIGHT: usize = 256;
 
 /// Finished builds that are in the store before.
 const HISTORY: &[u64] = &[0, 10_000, 1_000_000];
@@ -111,12 +112,12 @@ impl Bench {
         let catalog = Catalog::load(&settings.workspace).unwrap();
         let checked = catalog.graph.jobs["bench"].clone();
         let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone(), limits: settings.compile };
-        let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock)).unwrap());
+        let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock), MOST_IN_FLIGHT).unwrap());
         let function = sandbox.function(&checked.plugin, &checked.signature).unwrap();
         let args = checked.job.args.iter().map(Arg::to_value).collect();
         let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
-        let executor = app.engine().unwrap().executor(&storage).unwrap();
+        let executor = app.engine(MOST_IN_FLIGHT).unwrap().executor(&storage).unwrap();
         let run = RunOf::Run(storage.write(Write::CreateRun(NewRun::default())).unwrap());
         let prepared = Arc::new(executor.prepare(&checked, Granted::default()).unwrap());
         let runtime = guest_runtime().unwrap();
@@ -154,7 +155,7 @@ impl Bench {
         let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
         let (granted, limits, sink) = (Granted::default(), Limits::default(), Arc::new(Nowhere));
         let call = Call { args, granted, limits, build, sink, cancel, until: None };
-        assert!(matches!(sandbox.call(function, call).await, Outcome::Returned(_)));
+        assert!(matches!(sandbox.call(function, call).await.outcome, Outcome::Returned(_)));
     }
 
     /// As many loops as there are builds in flight, each one build after the other.

@@ -162,6 +162,7 @@ impl Bench {
         let sandbox = Sandbox::new(
             Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() },
             Arc::new(SystemClock),
+            1,
         );
         let plugin = read_plugin(&path, Path::new("echo.wat")).unwrap();
         let engine = Engine::default();
@@ -180,7 +181,7 @@ impl Bench {
         let call =
             Call { args, granted: Granted::default(), limits, build, sink: Arc::new(Nowhere), cancel, until: None };
         timed(|| {
-            let outcome = self.runtime.block_on(self.sandbox.call(&function, call));
+            let outcome = self.runtime.block_on(self.sandbox.call(&function, call)).outcome;
             let Outcome::Returned(Some(value)) = outcome else { panic!("it returns a value") };
             value
         })

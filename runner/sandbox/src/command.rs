@@ -8,7 +8,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::core_module::START;
 use crate::host::Host;
-use crate::host::Signal;
+use crate::signal::Signal;
 
 /// The argv of a command whose one argument is the list of what comes after its name.
 pub(crate) fn argv(program: &str, args: &[Value]) -> Vec<String> {

@@ -21,10 +21,14 @@ use wasmtime::WasmBacktraceDetails;
 /// How often a running guest is looked at: it is stopped within two of these.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-/// Components that can run at once in this process; the executor runs far fewer.
-const INSTANCES: u32 = 1_000;
+/// Most calls at once in one process, however many are asked for: the address space has room for the memories of these.
+pub(crate) const MOST_CALLS: usize = 1_000;
+/// Core instances of all calls: they are only counted, so that this costs nothing.
+const CORE_INSTANCES: u32 = 10_000;
 /// Memories and tables that a component has beside its first, for adapters and language runtimes.
 const PER_COMPONENT: u32 = 20;
+/// Memories and tables of all calls. Few components have more than two of either, so this is enough for the most calls.
+const MEMORIES_AND_TABLES: u32 = 2_000;
 /// What a slot keeps of a memory between two builds: decides the speed of languages with a large heap.
 const MEMORY_KEPT: usize = 1 << 20;
 /// What a slot keeps of a table between two builds.
@@ -62,19 +66,24 @@ pub(crate) fn compiling() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
-/// An engine that runs.
+/// An engine that runs so many calls at once.
+///
+/// The pool is made for these: the kernel has to set up each stack, and each memory has an entry in a table. For a
+/// thousand calls that takes a quarter of the time of a process that makes one.
 ///
 /// # Errors
 ///
 /// The machine has no room for the pool's reservation and none for a single memory either.
-pub(crate) fn running() -> wasmtime::Result<Engine> {
+pub(crate) fn running(calls: usize) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    pool.total_component_instances(INSTANCES)
-        .total_core_instances(10 * INSTANCES)
-        .total_memories(2 * INSTANCES)
-        .total_tables(2 * INSTANCES)
-        .total_stacks(INSTANCES)
+    let calls = u32::try_from(calls.min(MOST_CALLS)).unwrap_or(u32::MAX);
+    let memories_and_tables = calls.saturating_mul(PER_COMPONENT).min(MEMORIES_AND_TABLES);
+    pool.total_component_instances(calls)
+        .total_core_instances(CORE_INSTANCES)
+        .total_memories(memories_and_tables)
+        .total_tables(memories_and_tables)
+        .total_stacks(calls)
         .max_memory_size(size(limits::MAX_MEMORY))
         .table_elements(size(limits::MAX_TABLE_ELEMENTS))
         .max_core_instances_per_component(u32::try_from(limits::MAX_INSTANCES).unwrap_or(u32::MAX))

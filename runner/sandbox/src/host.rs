@@ -1,4 +1,4 @@
-//! The state of one running build, and the ways in which the host ends it.
+//! The state of one running build.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -19,30 +19,11 @@ use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-use crate::BuildInfo;
-use crate::Sink;
+use crate::build_info::BuildInfo;
 use crate::deadline::Deadlines;
-use crate::deadline::Timeout;
 use crate::limits::Limiter;
-
-/// Why the host ended a call.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum Signal {
-    #[error("skipped: {0}")]
-    Skip(String),
-    #[error("{}", .0.message)]
-    Fail(Box<Failure>),
-    #[error("exit code {0}")]
-    Exit(i32),
-    #[error("{0}")]
-    Limit(String),
-    #[error("timeout")]
-    Timeout(Timeout),
-    #[error("cancelled")]
-    Cancelled,
-    #[error("{0}")]
-    Storage(String),
-}
+use crate::signal::Signal;
+use crate::sink::Sink;
 
 /// What the functions of the host work on.
 pub(crate) struct Host {

@@ -6,11 +6,17 @@ use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use wasmtime::ResourceLimiter;
 
-use crate::host::Signal;
+use crate::signal::Signal;
 
 /// Counts what a build uses and refuses what is above its limits.
 pub(crate) struct Limiter {
+    /// Bytes that growths of memory took, those included that the engine then failed to make.
     memory: u64,
+    /// Bytes of memory that the instance has. A memory never shrinks, so this is also the most that it had.
+    held: u64,
+    /// What the newest growth added to `held`.
+    newest: u64,
+    /// Elements that growths of tables took.
     elements: u64,
     limits: Arc<Limits>,
 }
@@ -18,9 +24,17 @@ pub(crate) struct Limiter {
 /// Memories and tables of one build: a bound for hostile components, far above any toolchain.
 const MEMORIES_AND_TABLES: usize = 100;
 
+/// How the engine reports a growth that it refused without asking the limiter.
+const BEYOND_TYPE: &str = "memory growth exceeds memory type's limits";
+
 impl Limiter {
     pub(crate) fn new(limits: Arc<Limits>) -> Self {
-        Self { memory: 0, elements: 0, limits }
+        Self { memory: 0, held: 0, newest: 0, elements: 0, limits }
+    }
+
+    /// The most bytes of linear memory that the instance had at one time.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.held
     }
 }
 
@@ -42,9 +56,18 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         if take(&mut self.memory, current, desired, self.limits.memory) {
+            self.newest = (desired as u64).saturating_sub(current as u64);
+            self.held += self.newest;
             return Ok(true);
         }
         Err(Signal::Limit(self.limits.exceeded(Excess::Memory)).into())
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
+        if error.to_string() != BEYOND_TYPE {
+            self.held -= std::mem::take(&mut self.newest);
+        }
+        Ok(())
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -67,5 +90,24 @@ impl ResourceLimiter for Limiter {
 
     fn memories(&self) -> usize {
         MEMORIES_AND_TABLES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_the_engine_failed_to_make_is_taken_and_not_held() {
+        let mut limiter = Limiter::new(Arc::new(Limits { memory: 100, ..Limits::default() }));
+        assert!(limiter.memory_growing(0, 40, None).unwrap());
+        assert!(limiter.memory_growing(40, 60, None).unwrap());
+        limiter.memory_grow_failed(wasmtime::Error::msg(BEYOND_TYPE)).unwrap();
+        assert_eq!(limiter.peak_memory(), 60, "what was refused before it was asked for took nothing");
+        assert!(limiter.memory_growing(60, 90, None).unwrap());
+        limiter.memory_grow_failed(wasmtime::Error::msg("out of memory")).unwrap();
+        assert_eq!(limiter.peak_memory(), 60);
+        assert!(limiter.memory_growing(60, 80, None).is_err(), "90 of 100 are taken");
+        assert_eq!(limiter.peak_memory(), 60);
     }
 }

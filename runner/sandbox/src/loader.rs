@@ -24,7 +24,6 @@ use wasmtime::Engine;
 use wasmtime::Module;
 use wasmtime::component::Component;
 
-use crate::SandboxError;
 use crate::cache::Cache;
 use crate::cache::PruneCache;
 use crate::cache::Pruned;
@@ -33,6 +32,7 @@ use crate::componentize::form;
 use crate::componentize::is_wat;
 use crate::dwarf;
 use crate::engine;
+use crate::error::SandboxError;
 use crate::once::Gate;
 
 /// How the child says that its time was up.

@@ -256,7 +256,7 @@ mod tests {
     /// What `check` takes for linked is what the linker has.
     #[test]
     fn the_host_offers_what_it_says() {
-        let engine = engine::running().unwrap();
+        let engine = engine::running(1).unwrap();
         let linker = grant::linker(&engine).unwrap();
         // Asked for as a function, what is there is told as an instance.
         let has = |package: &str, interface: &str, version: &str| {

@@ -43,6 +43,7 @@ use crate::request::rounds::Rounds;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
 use crate::request::targets::sound;
+use crate::service::engine::SLOTS;
 use crate::settings::Options;
 use crate::settings::Resolved;
 use crate::settings::SettingsError;
@@ -162,6 +163,8 @@ fn headline(app: &App, reload: &Reload) -> String {
 pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
     let out = &out.in_lines();
     let (mut watcher, stop) = start(app, options, out)?;
+    // Later rounds may build more than the first.
+    app.engine(SLOTS)?;
     let mut watched = Watched { app, out, args, stop, rounds: Rounds::default(), armed: BTreeSet::new() };
     let first = watcher.current();
     show_mistakes(out, first, false);

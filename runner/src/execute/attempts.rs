@@ -300,8 +300,9 @@ impl<'a> Running<'a> {
         };
         let is_last = self.attempt >= self.prepared.retry().attempts;
         let args = if is_last { self.args.take() } else { self.args.clone() }.unwrap_or_default();
+        let large = is_large(args.iter());
         let call = Call {
-            args: args.to_vec(),
+            args: apart_if(large, move || Arc::unwrap_or_clone(args)).await,
             granted: self.prepared.granted.clone(),
             limits: self.prepared.limits().clone(),
             build,
@@ -311,12 +312,13 @@ impl<'a> Running<'a> {
         };
         let over = Notify::new();
         let called = async {
-            let outcome = self.parts.sandbox.call(&self.prepared.function, call).await;
+            let called = self.parts.sandbox.call(&self.prepared.function, call).await;
             over.notify_one();
-            outcome
+            called
         };
-        let (outcome, ()) = tokio::join!(called, self.sink.beat(&over));
-        match outcome {
+        let (called, ()) = tokio::join!(called, self.sink.beat(&over));
+        self.usage = Some(called.usage);
+        match called.outcome {
             Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
                 Outcome::Failed(Failure { message: cancelled(&self.by()).message, ..failure })
             }

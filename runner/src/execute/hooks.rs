@@ -113,7 +113,7 @@ impl Hook {
     ///
     /// How the function failed, in words.
     pub async fn call(self, sandbox: &Sandbox) -> Result<Option<Value>, String> {
-        match sandbox.call(&self.prepared, self.call).await {
+        match sandbox.call(&self.prepared, self.call).await.outcome {
             Outcome::Returned(value) => Ok(value),
             Outcome::Skipped(_) => Ok(None),
             Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),

@@ -58,13 +58,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine. `pools` has the size of each pool.
+    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no more than that. `pools`
+    /// has the size of each pool.
     ///
     /// # Errors
     ///
     /// The sandbox cannot start, or the machine gives no threads.
-    pub fn start(compiler: Compiler, clock: Arc<dyn Clock>, pools: BTreeMap<String, u32>) -> Result<Self, EngineError> {
-        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&clock))?);
+    pub fn start(
+        compiler: Compiler,
+        clock: Arc<dyn Clock>,
+        pools: BTreeMap<String, u32>,
+        concurrency: usize,
+    ) -> Result<Self, EngineError> {
+        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&clock), concurrency)?);
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
         Ok(Self { sandbox, guests: Some(guests), clock, pools, slots: Slots::new(SLOTS), publisher, executor })

@@ -7,7 +7,7 @@ use crate::bindings::jobcontrol::plugin;
 use crate::bindings::jobcontrol::plugin::build;
 use crate::bindings::jobcontrol::plugin::types;
 use crate::host::Host;
-use crate::host::Signal;
+use crate::signal::Signal;
 
 impl plugin::build::Host for Host {
     fn current(&mut self) -> wasmtime::Result<build::Info> {

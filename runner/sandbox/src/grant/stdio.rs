@@ -18,7 +18,7 @@ use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::StreamResult;
 
 use crate::host::Guest;
-use crate::host::Signal;
+use crate::signal::Signal;
 
 /// What a guest may write at once.
 const PERMIT: usize = 64 << 10;

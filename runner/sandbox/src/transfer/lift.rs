@@ -15,12 +15,12 @@ use wasmtime::component::__internal::LiftContext;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
-use super::FUEL;
-use super::HELD;
-use super::Returned;
-use super::TooLarge;
-use super::int_type;
-use super::size;
+use super::abi::int_type;
+use super::abi::size;
+use super::returned::FUEL;
+use super::returned::HELD;
+use super::returned::Returned;
+use super::returned::TooLarge;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;

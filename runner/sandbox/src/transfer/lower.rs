@@ -14,10 +14,10 @@ use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::LowerContext;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 
-use super::FLAT;
-use super::Mismatch;
-use super::int_type;
-use super::size;
+use super::abi::int_type;
+use super::abi::size;
+use super::args::FLAT;
+use super::args::Mismatch;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;

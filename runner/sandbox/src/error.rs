@@ -1,0 +1,15 @@
+//! Why a plugin cannot be called.
+
+/// Why a plugin could not be made ready to be called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SandboxError {
+    /// The plugin itself.
+    #[error("{0}")]
+    Plugin(String),
+    /// The cache folder, its disk, or the program that compiles.
+    #[error("{0}")]
+    Cache(String),
+    /// The engine cannot run on this machine.
+    #[error("the WebAssembly engine cannot start: {0}")]
+    Engine(String),
+}

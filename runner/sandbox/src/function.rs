@@ -1,0 +1,85 @@
+//! A function of a plugin, ready to be called.
+
+use std::sync::Arc;
+
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::value::Value;
+use wasmtime::Store;
+use wasmtime::component::Component;
+use wasmtime::component::ComponentExportIndex;
+use wasmtime::component::InstancePre;
+
+use crate::command;
+use crate::host::Host;
+use crate::transfer::Args;
+use crate::transfer::Returned;
+
+/// A plugin's code with its imports.
+#[derive(Clone)]
+pub(crate) enum Linked {
+    Component(InstancePre<Host>),
+    Command(wasmtime::InstancePre<Host>),
+}
+
+/// A function ready to be called.
+#[derive(Clone)]
+pub struct Function {
+    code: Code,
+    /// Whether it is a command, and what that finds as the first of its argv.
+    program: Option<Arc<str>>,
+}
+
+#[derive(Clone)]
+enum Code {
+    Export(InstancePre<Host>, ComponentExportIndex),
+    Command(wasmtime::InstancePre<Host>),
+}
+
+impl Function {
+    /// Finds a function in the code of its plugin; none if the code does not export it.
+    pub(crate) fn find(linked: Linked, plugin: &Plugin, signature: &Signature) -> Option<Self> {
+        let code = match linked {
+            Linked::Component(pre) => {
+                let export = find_export(pre.component(), signature)?;
+                Code::Export(pre, export)
+            }
+            Linked::Command(pre) => Code::Command(pre),
+        };
+        let program = || plugin.path.file_stem().unwrap_or_default().to_string_lossy().into();
+        Some(Self { code, program: signature.command.then(program) })
+    }
+
+    /// The argv of a command; empty for any other function.
+    pub(crate) fn argv(&self, args: &[Value]) -> Vec<String> {
+        self.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, args))
+    }
+
+    /// Calls it in a fresh instance.
+    ///
+    /// # Errors
+    ///
+    /// A trap, a [`Signal`](crate::signal::Signal), an argument that does not fit, or a value that is too large.
+    pub(crate) async fn run(&self, store: &mut Store<Host>, args: &[Value]) -> wasmtime::Result<Returned> {
+        let (pre, export) = match &self.code {
+            Code::Export(pre, run) if self.program.is_some() => {
+                return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
+            }
+            Code::Export(pre, export) => (pre, export),
+            Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
+        };
+        let instance = pre.instantiate_async(&mut *store).await?;
+        let callee = instance
+            .get_func(&mut *store, export)
+            .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
+        callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, Args(args)).await
+    }
+}
+
+fn find_export(component: &Component, signature: &Signature) -> Option<ComponentExportIndex> {
+    let interface = match &signature.interface {
+        Some(interface) => Some(component.get_export_index(None, interface)?),
+        None => None,
+    };
+    component.get_export_index(interface.as_ref(), &signature.name)
+}

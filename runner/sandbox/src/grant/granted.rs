@@ -1,0 +1,12 @@
+//! What a job was granted.
+
+use super::files::GrantedFolder;
+
+/// What one job was granted, resolved and compared with the operator's ceiling.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    /// Folders.
+    pub folders: Vec<GrantedFolder>,
+    /// Variables with their values.
+    pub variables: Vec<(String, String)>,
+}

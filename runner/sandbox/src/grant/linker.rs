@@ -1,0 +1,30 @@
+//! Everything that a plugin can import, whatever its job was granted.
+
+use wasmtime::Engine;
+use wasmtime::component::HasSelf;
+use wasmtime::component::Linker;
+
+use crate::bindings::jobcontrol::plugin;
+use crate::host::Host;
+use crate::signal::Signal;
+
+/// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's context has it.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    plugin::log::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    plugin::progress::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    plugin::build::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    Ok(linker)
+}
+
+/// What a WASI preview1 command can import.
+pub(crate) fn command_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<Host>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |host: &mut Host| &mut host.wasi)?;
+    // The stock function refuses codes from 126 on.
+    linker.allow_shadowing(true);
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) };
+    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    Ok(linker)
+}

@@ -1,0 +1,137 @@
+//! What became of a call, in the words of the house.
+
+use std::fmt::Write;
+
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::limits::Excess;
+use jobcontrol_core::limits::LOG_MESSAGE;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::STACK;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::value::Value;
+use wasmtime::Trap;
+use wasmtime_wasi::I32Exit;
+use wasmtime_wasi::ResourceTableError;
+
+use crate::bounded::Bounded;
+use crate::signal::Signal;
+use crate::traceback;
+use crate::transfer::FUEL;
+use crate::transfer::HELD;
+use crate::transfer::Mismatch;
+use crate::transfer::Returned;
+use crate::transfer::TooLarge;
+
+/// How the engine says that a plugin handed more to the host in one call than [`FUEL`] bytes for each of `retval`.
+const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
+
+/// How the engine says that a store has too many instances, tables or memories.
+const COUNTED: &str = "resource limit exceeded: ";
+
+/// The outcome of a call that returned, trapped, or was ended.
+pub(crate) fn of(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome {
+    match result {
+        Err(error) => failed(&error, limits),
+        Ok(Returned::Value(value)) => Outcome::Returned(value),
+        Ok(Returned::Error(value)) => {
+            let message = value.as_ref().map_or_else(|| "the function returned an error".to_owned(), error_message);
+            Outcome::Failed(Failure { value, ..Failure::new(FailureKind::Error, message) })
+        }
+    }
+}
+
+/// A function's own error in words: `case: payload`, or `field: value, ..`.
+fn error_message(value: &Value) -> String {
+    let mut message = Bounded::new(LOG_MESSAGE);
+    // What does not fit is cut.
+    let _ = error_text(value, &mut message);
+    message.text()
+}
+
+fn error_text(value: &Value, to: &mut Bounded) -> std::fmt::Result {
+    match value {
+        Value::String(text) => to.write_str(text),
+        Value::Null => to.write_str("none"),
+        Value::Bool(b) => write!(to, "{b}"),
+        Value::Int(i) => write!(to, "{i}"),
+        Value::Float(x) => write!(to, "{x}"),
+        Value::Bytes(bytes) => write!(to, "{} bytes", bytes.len()),
+        Value::List(items) => items.iter().enumerate().try_for_each(|(at, item)| {
+            to.write_str(if at == 0 { "" } else { ", " })?;
+            error_text(item, to)
+        }),
+        Value::Map(entries) => entries.iter().enumerate().try_for_each(|(at, (key, value))| {
+            write!(to, "{}{key}: ", if at == 0 { "" } else { ", " })?;
+            error_text(value, to)
+        }),
+    }
+}
+
+fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
+    let mut failure = match error.downcast_ref::<Signal>() {
+        Some(Signal::Skip(reason)) => return Outcome::Skipped(reason.clone()),
+        Some(Signal::Fail(failure)) => (**failure).clone(),
+        Some(Signal::Exit(code)) => exited(*code),
+        Some(Signal::Limit(message)) => Failure::new(FailureKind::Limit, message),
+        Some(Signal::Timeout(timeout)) => Failure::new(FailureKind::Timeout, timeout.text(limits)),
+        Some(Signal::Cancelled) => Failure::new(FailureKind::Cancelled, "the build was cancelled"),
+        Some(Signal::Storage(message)) => Failure::new(FailureKind::Storage, message),
+        None => trapped(error, limits),
+    };
+    let said = std::mem::take(&mut failure.frames);
+    failure.frames = traceback::joined(traceback::frames(error), said);
+    Outcome::Failed(failure)
+}
+
+/// The failure of a build that is over a limit.
+pub(crate) fn over(limits: &Limits, excess: Excess<'_>) -> Failure {
+    Failure::new(FailureKind::Limit, limits.exceeded(excess))
+}
+
+fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
+    let cause = error.root_cause().to_string();
+    if cause.contains(FUEL_EXHAUSTED) {
+        return over(limits, Excess::Handed(FUEL));
+    }
+    match error.downcast_ref::<TooLarge>() {
+        Some(TooLarge::Encoded(what)) => return over(limits, Excess::Encoded(what)),
+        Some(TooLarge::Held(what)) => return over(limits, Excess::Held(what, HELD)),
+        None => {}
+    }
+    if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        return over(limits, Excess::Handles);
+    }
+    if let Some(Mismatch(reason)) = error.downcast_ref::<Mismatch>() {
+        return Failure::new(FailureKind::Arguments, reason);
+    }
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return exited(exit.0);
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            let stack = show_bytes(STACK);
+            Failure::new(
+                FailureKind::Limit,
+                format!("the guest's stack is above {stack}, which is the same for every job"),
+            )
+        }
+        Some(trap) => Failure::new(FailureKind::Trap, trap_text(*trap)),
+        None => match cause.strip_prefix(COUNTED) {
+            Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
+            Some(what) => Failure::new(FailureKind::Limit, format!("{what}, which is the same for every job")),
+            None => Failure::new(FailureKind::Trap, cause),
+        },
+    }
+}
+
+fn exited(code: i32) -> Failure {
+    let value = Some(Value::Int(code.into()));
+    Failure { value, ..Failure::new(FailureKind::Exit, format!("the plugin ended itself with exit code {code}")) }
+}
+
+fn trap_text(trap: Trap) -> String {
+    let text = trap.to_string();
+    text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,167 @@
+//! The engine with the plugins that it has loaded: from a plugin to a function, and from a function to an outcome.
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::limits::Excess;
+use jobcontrol_core::packed_size;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::usage::Usage;
+use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
+use wasmtime::Engine;
+use wasmtime::Store;
+use wasmtime::component::Linker;
+
+use crate::call::Call;
+use crate::call::Called;
+use crate::cancel::Cancel;
+use crate::deadline::Deadlines;
+use crate::engine;
+use crate::engine::MOST_CALLS;
+use crate::engine::Ticker;
+use crate::error::SandboxError;
+use crate::function::Function;
+use crate::function::Linked;
+use crate::grant;
+use crate::grant::Lines;
+use crate::host::Guest;
+use crate::host::Host;
+use crate::interrupt;
+use crate::limits::Limiter;
+use crate::loader::Compiler;
+use crate::loader::Loaded;
+use crate::meter::metered;
+use crate::once::Gate;
+use crate::once::OncePerKey;
+use crate::outcome;
+use crate::signal::Signal;
+use crate::transfer::FUEL;
+
+/// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may take
+/// `compile.memory`, and one that takes its whole time holds up no other.
+const COMPILING: usize = 2;
+
+/// Plugins ready to be called.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Host>,
+    command_linker: wasmtime::Linker<Host>,
+    ticker: Ticker,
+    compiler: Compiler,
+    clock: Arc<dyn Clock>,
+    loaded: OncePerKey<Linked, SandboxError>,
+    compiling: Gate,
+    /// A permit for each call that may run at once.
+    calls: Semaphore,
+}
+
+impl Sandbox {
+    /// Starts an engine. Nothing is compiled until a function is asked for.
+    ///
+    /// `concurrency` is how many calls can run at once, from 1 to 1,000; a call beyond that waits for one to end. It
+    /// decides what the engine sets up now, so a process that makes one call passes 1.
+    ///
+    /// # Errors
+    ///
+    /// The engine cannot run on this machine.
+    pub fn new(compiler: Compiler, clock: Arc<dyn Clock>, concurrency: usize) -> Result<Self, SandboxError> {
+        let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
+        engine::raise_open_files();
+        let concurrency = concurrency.clamp(1, MOST_CALLS);
+        let engine = engine::running(concurrency).map_err(|e| failed(&e))?;
+        let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
+        let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
+        let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
+        let calls = Semaphore::new(concurrency);
+        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded, compiling, calls })
+    }
+
+    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
+    ///
+    /// # Errors
+    ///
+    /// As [`Compiler`] says, or a plugin that asks for what the host does not offer.
+    pub fn function(&self, plugin: &Plugin, signature: &Signature) -> Result<Function, SandboxError> {
+        let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
+        let linked = self.loaded.get_or_make(&plugin.digest, || {
+            let linked = match self.compiler.load(&self.engine, plugin, &self.compiling)? {
+                Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
+                Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
+            };
+            linked.map_err(|e| failed(format!("{e:#}")))
+        })?;
+        Function::find(linked, plugin, signature)
+            .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
+    }
+
+    /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to the guest is an
+    /// outcome. Where as many calls run as may run at once, it waits for one to end, and this counts as time of the
+    /// attempt.
+    pub async fn call(&self, function: &Function, call: Call) -> Called {
+        let Call { args, granted, limits, build, sink, cancel, until } = call;
+        let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
+        let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
+        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
+        let mut time = Duration::ZERO;
+        if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
+            return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
+        }
+        let argv = function.argv(&args);
+        let (wasi, streams) = match grant::context(&granted, &guest, &argv, limits.handles) {
+            Ok(context) => context,
+            Err(reason) => {
+                return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Arguments, reason)));
+            }
+        };
+        let place = match self.place(&deadlines, cancel.clone()).await {
+            Ok(place) => place,
+            Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
+        };
+        let host = Host { limiter: Limiter::new(Arc::clone(&limits)), wasi, guest };
+        let mut store = Store::new(&self.engine, host);
+        store.limiter(|host| &mut host.limiter);
+        store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
+        interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
+        let running = self.ticker.watch();
+        let result = interrupt::in_time(metered(&mut time, function.run(&mut store, &args)), &deadlines, cancel).await;
+        drop(running);
+        let peak_memory = store.data().limiter.peak_memory();
+        // The instance goes before anything waits: a slot of the pool is worth more than its memory.
+        drop(store);
+        drop(place);
+        let outcome = flush(&streams, outcome::of(result, &limits)).await;
+        let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Called { outcome, usage: Usage { peak_memory, guest_time } }
+    }
+
+    /// Waits until one call more may run.
+    async fn place(&self, deadlines: &Deadlines, cancel: Cancel) -> wasmtime::Result<SemaphorePermit<'_>> {
+        match self.calls.try_acquire() {
+            Ok(place) => Ok(place),
+            Err(_) => interrupt::in_time(async { Ok(self.calls.acquire().await?) }, deadlines, cancel).await,
+        }
+    }
+}
+
+/// What the guest had written without an end of line; a limit hit there changes a success only.
+async fn flush(streams: &[Lines; 2], outcome: Outcome) -> Outcome {
+    for stream in streams {
+        if let Err(signal) = stream.finish().await
+            && !matches!(outcome, Outcome::Failed(_))
+        {
+            let storage = matches!(signal, Signal::Storage(_));
+            let kind = if storage { FailureKind::Storage } else { FailureKind::Limit };
+            return Outcome::Failed(Failure::new(kind, signal.to_string()));
+        }
+    }
+    outcome
+}

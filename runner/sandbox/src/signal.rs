@@ -1,0 +1,24 @@
+//! Why the host ended a call before the guest did.
+
+use jobcontrol_core::failure::Failure;
+
+use crate::deadline::Timeout;
+
+/// Why the host ended a call.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Signal {
+    #[error("skipped: {0}")]
+    Skip(String),
+    #[error("{}", .0.message)]
+    Fail(Box<Failure>),
+    #[error("exit code {0}")]
+    Exit(i32),
+    #[error("{0}")]
+    Limit(String),
+    #[error("timeout")]
+    Timeout(Timeout),
+    #[error("cancelled")]
+    Cancelled,
+    #[error("{0}")]
+    Storage(String),
+}

@@ -1,0 +1,85 @@
+//! Calls of the sandbox without the program around it.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::limits::CompileLimits;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::BuildInfo;
+use jobcontrol_sandbox::Call;
+use jobcontrol_sandbox::Called;
+use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Function;
+use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::Sink;
+use jobcontrol_sandbox::read_plugin;
+use tokio::runtime::Runtime;
+
+use crate::harness::root;
+
+/// A sink that drops whatever a build says.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn try_log(&self, _: NewRecord) -> Result<(), NewRecord> {
+        Ok(())
+    }
+
+    fn log(&self, _: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn progress(&self, _: Progress) {}
+}
+
+/// A sandbox that makes so many calls at once, with the tests' own cache of compiled plugins.
+pub(super) fn sandbox_for(concurrency: usize) -> Sandbox {
+    let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    let compiler = Compiler { cache, command, limits: CompileLimits::default() };
+    Sandbox::new(compiler, Arc::new(SystemClock), concurrency).expect("an engine")
+}
+
+/// One sandbox for all tests of this process that need no other.
+pub(super) fn sandbox() -> &'static Sandbox {
+    /// Calls at once: more than tests run at the same time.
+    const CONCURRENCY: usize = 64;
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX.get_or_init(|| sandbox_for(CONCURRENCY))
+}
+
+/// A call with these arguments, without grants and with the default limits.
+pub(super) fn call_with(args: Vec<Value>) -> Call {
+    Call {
+        args,
+        granted: Granted::default(),
+        limits: Limits::default(),
+        build: BuildInfo { build_id: 1, job_id: "j".into(), attempt: 1, store_id: "test".into() },
+        sink: Arc::new(Nowhere),
+        cancel: Cancel::pair().1,
+        until: None,
+    }
+}
+
+/// A function of a guest of `tests/guests`.
+#[track_caller]
+pub(super) fn function(sandbox: &Sandbox, guest: &str, name: &str) -> Function {
+    let path = root().join("tests/guests").join(guest);
+    let plugin = read_plugin(&path, Path::new(guest)).expect("a plugin");
+    let signature = plugin.functions.iter().find(|signature| signature.name == name).expect("the function");
+    sandbox.function(&plugin, signature).expect("it compiles")
+}
+
+/// Calls a function of a guest of `tests/guests`.
+#[track_caller]
+pub(super) fn called(runtime: &Runtime, guest: &str, name: &str, call: Call) -> Called {
+    runtime.block_on(sandbox().call(&function(sandbox(), guest, name), call))
+}
