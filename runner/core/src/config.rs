@@ -167,6 +167,7 @@ timeout: 90s
 limits: { memory: 64 MiB, log_records: 7 }
 grants: { files: [{ host: ./data, guest: /data, mode: write }], env: { A: b } }
 protected: true
+retry: { attempts: 4, on: [trap, error(late)] }
 cleanup_function: ./sub/x.wasm:ns:pkg/iface#clean
 repr_function: ./sub/x.wasm:show
 ";
@@ -178,6 +179,35 @@ repr_function: ./sub/x.wasm:show
         assert_eq!(back.to_config(), config);
         assert_eq!(back.references().len(), 2);
         assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
+    }
+
+    /// A stored config is compared with a new one as bytes, so neither the keys nor their order may change.
+    #[test]
+    fn a_job_is_packed_as_ever() {
+        let packed = |text: &str| serde_json::to_string(&crate::value::Json(&parsed(text).to_config())).unwrap();
+        assert_eq!(
+            packed(WHOLE),
+            concat!(
+                r#"{"id":"x","function":"./sub/x.wasm:ns:pkg/iface#f","args":[1,{"!retval":"one"},"#,
+                r#"[{"!retval":"two.field.deep"},{"x":null}],"aGk="],"kwargs":{"name":"text","list":[1.5,true]},"#,
+                r#""dependencies":["three","one","two"],"title":"A job","notes":"of everything","tags":["a","b"],"#,
+                r#""protected":true,"timeout":"90000ms","limits":{"memory":67108864,"retval":16777216,"log":16777216,"#,
+                r#""log_records":7,"progress_groups":1000,"table_elements":100000,"instances":100,"handles":256},"#,
+                r#""retry":{"attempts":4,"backoff":"exponential","initial":"1000ms","max":"60000ms","jitter":true,"#,
+                r#""on":["trap","error(late)"]},"grants":{"files":[{"host":"./data","guest":"/data","mode":"write"}],"#,
+                r#""env":{"A":"b"}},"cleanup_function":"./sub/x.wasm:ns:pkg/iface#clean","#,
+                r#""repr_function":"./sub/x.wasm:show","folder":"jobs"}"#,
+            )
+        );
+        assert_eq!(
+            packed("function: x"),
+            concat!(
+                r#"{"id":"x","function":"x","args":[],"kwargs":{},"dependencies":[],"title":null,"notes":null,"#,
+                r#""tags":[],"protected":false,"timeout":"600000ms","limits":{"memory":268435456,"retval":16777216,"#,
+                r#""log":16777216,"log_records":100000,"progress_groups":1000,"table_elements":100000,"instances":100,"#,
+                r#""handles":256},"retry":null,"grants":{"files":[],"env":{}}}"#,
+            )
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! In the order in which data goes through:
 //!
-//! - [`manifest`]: YAML text to [`job`]s, or [`diagnostic`]s on its own lines
+//! - `yaml`: YAML text to values that keep their places
+//! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
 //! - [`grants`]: what a job file lets its plugin touch
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited
@@ -26,6 +27,7 @@
 #[cfg(test)]
 extern crate self as jobcontrol_core;
 
+pub mod argument;
 pub mod build;
 pub mod check;
 pub mod clock;
@@ -51,3 +53,4 @@ pub mod status;
 pub mod storage;
 pub mod types;
 pub mod value;
+mod yaml;

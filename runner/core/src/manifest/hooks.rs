@@ -4,8 +4,7 @@ use crate::diagnostic::Code;
 use crate::job::FunctionRef;
 use crate::job::Hook;
 use crate::job::Hooks;
-
-use super::fields::Fields;
+use crate::yaml::fields::Fields;
 
 pub(super) fn hooks(fields: &mut Fields<'_>, function: Option<&FunctionRef>) -> Hooks {
     Hooks { cleanup: hook(fields, "cleanup_function", function), repr: hook(fields, "repr_function", function) }

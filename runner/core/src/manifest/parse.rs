@@ -18,14 +18,14 @@ use crate::job::Reference;
 use crate::limits::NOTES;
 use crate::limits::show_bytes;
 use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
 
-use super::Context;
-use super::fields::Fields;
+use super::context::Context;
 use super::hooks::hooks;
-use super::node;
-use super::node::Node;
-use super::node::NodeKind;
-use super::node::key_text;
 use super::rights;
 use super::timing;
 

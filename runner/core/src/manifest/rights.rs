@@ -8,14 +8,14 @@ use crate::limits::Limits;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
+use crate::yaml::quantity::number;
 
-use super::Ceiling;
-use super::fields::Fields;
-use super::node::Node;
-use super::node::NodeKind;
-use super::node::key_text;
+use super::ceiling::Ceiling;
 use super::timing;
-use super::units;
 
 /// Every key below `grants`.
 pub(crate) const GRANT_KEYS: &[&str] = &["files", "env"];
@@ -106,28 +106,6 @@ pub(super) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fi
     let number = number(node, key, limit.unit, limit.max, fields)?;
     *limit.value = number;
     Some(number)
-}
-
-/// Reads a number or a size above nothing and up to `max`.
-pub(super) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
-    let (read, help) = match (&node.kind, unit) {
-        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
-            (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
-        }
-        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
-        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
-        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
-    };
-    match read {
-        Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
-        Ok(number) if number > max => {
-            let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
-            fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
-        }
-        Ok(number) => return Some(number),
-        Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
-    }
-    None
 }
 
 /// What `mode` says of a folder, which is for reading unless it says otherwise.

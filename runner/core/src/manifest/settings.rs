@@ -14,19 +14,18 @@ use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
 use crate::retention::Retention;
-use crate::value::Value;
+use crate::yaml::environment::Environment;
+use crate::yaml::fields::Fields;
+use crate::yaml::node;
+use crate::yaml::quantity::duration;
+use crate::yaml::quantity::number;
 
-use super::Ceiling;
-use super::environment::Environment;
-use super::fields::Fields;
-use super::node;
-use super::node::NodeKind;
+use super::ceiling::Ceiling;
+use super::ceiling::Timeouts;
+use super::retention::read_retention;
 use super::rights::is_for_writing;
 use super::rights::limit;
-use super::rights::number;
 use super::timing;
-use super::timing::Timeouts;
-use super::units;
 
 const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "retention"];
 const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
@@ -101,7 +100,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
 }
 
 fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
-    if let Some((timeout, span)) = timing::duration("timeout", &mut fields) {
+    if let Some((timeout, span)) = duration("timeout", &mut fields) {
         if timeout > MAX_COMPILE_TIME {
             let message = format!("`timeout` can be {} at most", show_duration(MAX_COMPILE_TIME));
             fields.report(Code::LimitOutOfRange, span, message, None);
@@ -119,47 +118,6 @@ fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
         compile.memory = memory;
     }
     fields.finish(&["timeout", "memory"], &[]);
-}
-
-fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
-    /// As [`Level::ALL`], then all of them.
-    const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
-    if let Some((_, node)) = fields.take("logs")
-        && let Some(mut logs) = Fields::new(fields.source, fields.problems, node, "`logs`")
-    {
-        for (i, key) in LOGS.iter().enumerate() {
-            if let Some(age) = age(&mut logs, key) {
-                *retention.logs.get_mut(i).unwrap_or(&mut retention.all_logs) = age;
-            }
-        }
-        logs.finish(LOGS, &[]);
-    }
-    if let Some((_, node)) = fields.take("builds")
-        && let Some(mut builds) = Fields::new(fields.source, fields.problems, node, "`builds`")
-    {
-        retention.build_age = age(&mut builds, "age");
-        if let Some((_, node)) = builds.take("keep") {
-            match node.kind {
-                NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
-                _ => {
-                    let message = format!("`keep` is a number of builds above 0, found {}", node.kind_name());
-                    builds.report(Code::InvalidRetention, node.span, message, None);
-                }
-            }
-        }
-        builds.finish(&["keep", "age"], &[]);
-    }
-    fields.finish(&["logs", "builds"], &[]);
-}
-
-fn age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
-    let (text, span) = fields.string(key)?;
-    let age = units::age(&text);
-    age.map_err(|message| {
-        let help = Some("write `15 days`, `1 month` or `1 year`".to_owned());
-        fields.report(Code::InvalidRetention, span, message, help);
-    })
-    .ok()
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {

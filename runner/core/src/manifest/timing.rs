@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
-use crate::limits::Limits;
 use crate::limits::show_duration;
 use crate::retry::Backoff;
 use crate::retry::MAX_ATTEMPTS;
@@ -14,45 +13,14 @@ use crate::retry::Retry;
 use crate::retry::RetryOn;
 use crate::retry::parse_on;
 use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::quantity::duration;
 
-use super::fields::Fields;
-use super::node::Node;
-use super::node::NodeKind;
-use super::units;
-
-const DURATION_HELP: &str = "write `30s`, `10m` or `1h 30m`";
+use super::ceiling::Timeouts;
 
 const RETRY_KEYS: &[&str] = &["attempts", "backoff", "initial", "max", "jitter", "on"];
-
-/// What `timeout` says; a part is none where nothing was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Of an attempt.
-    pub attempt: Option<Duration>,
-    /// Of a build with all its attempts.
-    pub build: Option<Duration>,
-    /// Without any sign of life.
-    pub no_progress: Option<Duration>,
-}
-
-impl Timeouts {
-    const KEYS: &[&str] = &["attempt", "build", "no_progress"];
-
-    fn part(&mut self, key: &str) -> &mut Option<Duration> {
-        match key {
-            "attempt" => &mut self.attempt,
-            "build" => &mut self.build,
-            _ => &mut self.no_progress,
-        }
-    }
-
-    /// Lowers limits to this, as a ceiling.
-    pub(super) fn lower(&self, limits: &mut Limits) {
-        limits.timeout = self.attempt.map_or(limits.timeout, |most| most.min(limits.timeout));
-        limits.build_timeout = self.build;
-        limits.no_progress = self.no_progress;
-    }
-}
 
 /// Reads `timeout`, which is one duration or a mapping of several, and compares it with a ceiling.
 pub(super) fn timeouts(ceiling: &Timeouts, fields: &mut Fields<'_>) -> Timeouts {
@@ -83,25 +51,6 @@ fn below(ceiling: &Timeouts, part: &str, key: &str, fields: &mut Fields<'_>) -> 
         fields.report(Code::AboveCeiling, span, message, Some(help));
     }
     Some(duration)
-}
-
-/// Takes a duration. A number without its unit is the mistake that everybody makes.
-pub(super) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
-    if let Some((NodeKind::Scalar(Value::Int(seconds)), span)) = fields.peek(key).map(|node| (&node.kind, node.span)) {
-        let message = format!("`{key}` is a duration with its unit, found a number");
-        let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
-        fields.report(Code::InvalidDuration, span, message, help);
-        fields.take(key);
-        return None;
-    }
-    let (text, span) = fields.string(key)?;
-    match units::duration(&text) {
-        Ok(duration) => Some((duration, span)),
-        Err(message) => {
-            fields.report(Code::InvalidDuration, span, message, Some(DURATION_HELP.to_owned()));
-            None
-        }
-    }
 }
 
 /// Reads `retry`, which is a number of attempts or a mapping.
