@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
-use crate::grants::EnvGrant;
-use crate::grants::FilesGrant;
 use crate::grants::Grants;
 use crate::job::Arg;
 use crate::job::ArgNode;
@@ -57,7 +55,7 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
         dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
         limits: limits(config, ceiling),
         retry: config.get("retry").map_or_else(Retry::never, Retry::from_config),
-        grants: grants(config.get("grants")),
+        grants: config.get("grants").map(Grants::unpack).unwrap_or_default(),
         hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
         protected: config.get("protected") == Some(&Value::Bool(true)),
         place,
@@ -127,20 +125,6 @@ fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
     limits.no_progress = part("no_progress").map(|time| below(time, most.no_progress)).or(most.no_progress);
     ceiling.mark(&mut limits);
     limits
-}
-
-fn grants(stored: Option<&Value>) -> Grants {
-    let files = items(stored.and_then(|grants| grants.get("files"))).iter().filter_map(|grant| {
-        let text = |key| grant.get(key).and_then(Value::as_str).map(str::to_owned);
-        let write = text("mode").as_deref() == Some("write");
-        Some(FilesGrant { host: text("host")?, guest: text("guest")?, write, span: Span::default() })
-    });
-    let env = entries(stored.and_then(|grants| grants.get("env"))).iter().map(|(name, value)| EnvGrant {
-        name: name.clone(),
-        value: value.as_str().map(str::to_owned),
-        span: Span::default(),
-    });
-    Grants { files: files.collect(), env: env.collect(), span: None }
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Job {
         ];
         config.extend(self.limits.to_config());
         config.push(("retry".to_owned(), self.retry.to_config()));
-        config.push(("grants".to_owned(), self.grants.to_config()));
+        config.push(("grants".to_owned(), self.grants.pack()));
         for (key, hook) in [("cleanup_function", &self.hooks.cleanup), ("repr_function", &self.hooks.repr)] {
             let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));
             config.extend(text.map(|text| (key.to_owned(), text)));

@@ -77,6 +77,22 @@ impl Value {
         }
     }
 
+    /// The items, if this is a list; none of anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The entries, if this is a map; none of anything else.
+    pub(crate) fn entries(&self) -> &[(String, Self)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// What a person would call the kind of this value.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -26,10 +26,6 @@ pub(crate) use parse::JOB_KEYS;
 pub use parse::Parsed;
 pub use parse::parse;
 pub use parse::valid_id;
-#[cfg(test)]
-pub(crate) use rights::FILES_GRANT_KEYS;
-#[cfg(test)]
-pub(crate) use rights::GRANT_KEYS;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
+use crate::grants::files::is_for_writing;
 use crate::limits::CompileLimits;
 use crate::limits::Limits;
 use crate::limits::MAX_COMPILE_MEMORY;
@@ -23,7 +24,6 @@ use crate::yaml::quantity::number;
 use super::ceiling::Ceiling;
 use super::ceiling::Timeouts;
 use super::retention::read_retention;
-use super::rights::is_for_writing;
 use super::rights::limit;
 use super::timing;
 

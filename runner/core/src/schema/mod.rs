@@ -3,11 +3,13 @@
 //! - here: the keys of a manifest
 //! - `functions`: what `args` and `kwargs` take, by function
 //! - `types`: WIT types
+//! - `parts`: what the keys share
 //!
 //! Draft-07, since that is what the YAML support of editors knows whole. A schema sees no tags: `!retval JOB` is a text
 //! to it, so it lets pass what only `check` can tell from one. What `check` accepts, it accepts.
 
 mod functions;
+pub(crate) mod parts;
 mod types;
 
 use serde_json::Map;
@@ -16,6 +18,7 @@ use serde_json::json;
 
 pub use functions::Callable;
 
+use crate::grants::Grants;
 use crate::limits::LimitKey;
 use crate::limits::Limits;
 use crate::limits::NOTES;
@@ -24,7 +27,10 @@ use crate::limits::show_bytes;
 use crate::manifest::JOB_KEYS;
 use crate::retry::MAX_ATTEMPTS;
 use crate::retry::RetryOn;
-use types::object;
+use parts::described;
+use parts::duration;
+use parts::object;
+use parts::or_variable;
 
 /// The schema of a manifest, whose `function` completes from `functions`.
 pub fn manifest(functions: &[Callable<'_>]) -> Value {
@@ -100,7 +106,7 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         ),
         "retry" => ("How often a failed build is tried, the first attempt included.", retry()),
         "limits" => ("What a build may use, where the defaults do not do.", limits()),
-        "grants" => ("What the plugin may touch. Nothing is granted by default.", grants()),
+        "grants" => ("What the plugin may touch. Nothing is granted by default.", Grants::schema()),
         "protected" => (
             "Whether a person has to confirm before it runs. `false` by default.",
             or_variable(&json!({ "type": "boolean" })),
@@ -114,16 +120,6 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         ),
         _ => return None,
     })
-}
-
-/// What this takes, or a text with `${NAME}`, of which nothing is known before it is filled in.
-fn or_variable(schema: &Value) -> Value {
-    json!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
-}
-
-fn described(description: &str, mut schema: Value) -> Value {
-    schema["description"] = description.into();
-    schema
 }
 
 fn retry() -> Value {
@@ -152,10 +148,6 @@ fn retry() -> Value {
     ];
     let properties: serde_json::Map<_, _> = properties.into_iter().collect();
     json!({ "anyOf": [attempts, { "type": "object", "additionalProperties": false, "properties": properties }] })
-}
-
-fn duration() -> Value {
-    json!({ "type": "string", "pattern": "[0-9]|\\$\\{", "examples": ["30s", "10m", "1h 30m"] })
 }
 
 fn limits() -> Value {
@@ -194,33 +186,6 @@ fn limit_key(key: &str) -> Option<&'static str> {
     })
 }
 
-fn grants() -> Value {
-    let folder = json!({
-        "host": { "description": "A folder of this machine, relative to the manifest.", "type": "string" },
-        "guest": { "description": "The path at which the plugin sees it.", "type": "string", "pattern": "^/|\\$\\{" },
-        "mode": described(
-            "Whether the plugin may also write. `read` by default.", or_variable(&json!({ "enum": ["read", "write"] }))
-        ),
-    });
-    let files = json!({
-        "description": "Folders that the plugin sees.",
-        "type": ["array", "null"], "items": object(folder, &["host", "guest"]),
-    });
-    let variable = "^[A-Za-z0-9_]+$";
-    let env = json!({
-        "description": "Variables of the environment: names that jobcontrol.yaml lists, or names with values.",
-        "anyOf": [
-            { "type": "array", "items": { "type": "string", "pattern": variable } },
-            {
-                "type": "object",
-                "patternProperties": { variable: { "type": ["string", "null"] } },
-                "additionalProperties": false,
-            },
-        ],
-    });
-    object(json!({ "files": files, "env": env }), &[])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,14 +197,6 @@ mod tests {
         }
         for key in Limits::KEYS {
             assert!(limits()["properties"].get(key).is_some(), "`limits.{key}` is not in the schema");
-        }
-        let inner = grants();
-        for key in crate::manifest::GRANT_KEYS {
-            assert!(inner["properties"].get(key).is_some(), "`grants.{key}` is not in the schema");
-        }
-        for key in crate::manifest::FILES_GRANT_KEYS {
-            let files = &inner["properties"]["files"]["items"]["properties"];
-            assert!(files.get(key).is_some(), "`grants.files.{key}` is not in the schema");
         }
         every_property_is_described(&manifest(&[]), "");
     }
