@@ -17,6 +17,7 @@ use crate::job::Place;
 use crate::job::Reference;
 use crate::limits::Limits;
 use crate::manifest::Ceiling;
+use crate::pool::PoolUse;
 use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
@@ -56,6 +57,7 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
         limits: limits(config, ceiling),
         retry: config.get("retry").map_or_else(Retry::never, Retry::from_config),
         grants: config.get("grants").map(Grants::unpack).unwrap_or_default(),
+        pool: config.get("pool").and_then(PoolUse::from_config),
         hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
         protected: config.get("protected") == Some(&Value::Bool(true)),
         place,
@@ -192,6 +194,17 @@ repr_function: ./sub/x.wasm:show
                 r#""handles":256},"retry":null,"grants":{"files":[],"env":{}}}"#,
             )
         );
+    }
+
+    #[test]
+    fn a_pool_comes_back_as_it_was() {
+        let pool = PoolUse { name: "db".to_owned(), slots: 2 };
+        let job = Job { pool: Some(pool), ..parsed("function: x") };
+        let back = job_of_config("x", &job.to_config(), &Ceiling::default()).unwrap();
+        assert_eq!(back.pool, job.pool);
+        for other in [Value::string("db"), Value::entry("name", Value::string("db")), Value::Null] {
+            assert_eq!(PoolUse::from_config(&other), None);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::grants::Grants;
 use crate::limits::Limits;
+use crate::pool::PoolUse;
 use crate::retry::Retry;
 use crate::value::Value;
 
@@ -41,6 +42,8 @@ pub struct Job {
     pub retry: Retry,
     /// What its plugin may touch.
     pub grants: Grants,
+    /// What its builds take of a pool while they run.
+    pub pool: Option<PoolUse>,
     /// What else is called of its plugin.
     pub hooks: Hooks,
     /// Whether it must be armed before a person can run it.
@@ -181,6 +184,8 @@ impl Job {
             let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));
             config.extend(text.map(|text| (key.to_owned(), text)));
         }
+        // Only where there is one, so that configs from before there were pools stay equal.
+        config.extend(self.pool.as_ref().map(|pool| ("pool".to_owned(), pool.to_config())));
         if !self.grants.files.is_empty() {
             // What folders are relative to.
             config.push(("folder".to_owned(), Value::string(&self.place.folder)));

@@ -21,7 +21,7 @@
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
-//! - [`limits`], [`clock`]: what a build may use; time as an input
+//! - [`limits`], [`pool`], [`clock`]: what a build may use; time as an input
 
 // The generators of tests, shared with the tests of the program, name this crate as all others do.
 #[cfg(test)]
@@ -44,6 +44,7 @@ pub mod memory;
 pub mod packed_size;
 pub mod plan;
 pub mod plugin;
+pub mod pool;
 pub mod progress;
 pub mod request;
 pub mod retention;

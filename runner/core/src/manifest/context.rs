@@ -1,5 +1,7 @@
 //! What a manifest is read with.
 
+use std::collections::BTreeMap;
+
 use crate::yaml::environment::Environment;
 
 use super::ceiling::Ceiling;
@@ -11,4 +13,6 @@ pub struct Context {
     pub environment: Environment,
     /// The largest limits a job may ask for.
     pub ceiling: Ceiling,
+    /// How many slots each pool has, by name.
+    pub pools: BTreeMap<String, u32>,
 }

@@ -4,6 +4,7 @@
 //! - `parse`: a tree to jobs
 //! - `timing`: `timeout` and `retry`
 //! - `rights`: what a job may use and touch
+//! - `pool`: `pool`, and `pools` of the operator
 //! - `hooks`: `cleanup_function` and `repr_function`
 //! - `entry`: a job as a person would begin it
 //! - `settings`, with `retention`: `jobcontrol.yaml`, the operator's file
@@ -13,6 +14,7 @@ mod context;
 mod entry;
 mod hooks;
 mod parse;
+mod pool;
 mod retention;
 mod rights;
 mod settings;

@@ -26,6 +26,7 @@ use crate::yaml::node::key_text;
 
 use super::context::Context;
 use super::hooks::hooks;
+use super::pool::pool;
 use super::rights;
 use super::timing;
 
@@ -46,12 +47,13 @@ pub(crate) const JOB_KEYS: &[&str] = &[
     "retry",
     "limits",
     "grants",
+    "pool",
     "protected",
     "cleanup_function",
     "repr_function",
 ];
 
-const JOB_KEYS_LATER: &[&str] = &["schedule", "pool", "map", "needs", "reuse", "traceback"];
+const JOB_KEYS_LATER: &[&str] = &["schedule", "map", "needs", "reuse", "traceback"];
 
 /// What a manifest holds.
 #[derive(Debug, Default)]
@@ -168,6 +170,7 @@ impl Parser<'_> {
         let retry = timing::retry(&mut fields);
         let limits = rights::limits(&self.context.ceiling, &mut fields);
         let grants = rights::grants(&mut fields);
+        let pool = pool(&self.context.pools, &mut fields);
         let hooks = hooks(&mut fields, function.as_ref().map(|(function, _)| function));
         let protected = fields.boolean("protected").unwrap_or(false);
         fields.finish(JOB_KEYS, JOB_KEYS_LATER);
@@ -187,6 +190,7 @@ impl Parser<'_> {
             limits,
             retry,
             grants,
+            pool,
             hooks,
             protected,
             place,

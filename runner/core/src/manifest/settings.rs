@@ -1,5 +1,6 @@
 //! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
@@ -23,12 +24,13 @@ use crate::yaml::quantity::number;
 
 use super::ceiling::Ceiling;
 use super::ceiling::Timeouts;
+use super::pool;
 use super::retention::read_retention;
 use super::rights::limit;
 use super::timing;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "retention"];
-const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "pools", "retention"];
+const KEYS_LATER: &[&str] = &["server", "secrets"];
 
 /// What the operator decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Settings {
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
     pub files: Option<Vec<CeilingFiles>>,
+    /// How many slots each pool has, by name; key `pools`.
+    pub pools: BTreeMap<String, u32>,
     /// How long the store keeps what; key `retention`.
     pub retention: Retention,
 }
@@ -90,6 +94,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     {
         read_ceiling(ceiling, &mut settings);
     }
+    settings.pools = pool::sizes(&mut fields);
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {

@@ -25,6 +25,7 @@ use crate::limits::NOTES;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::manifest::JOB_KEYS;
+use crate::pool::MAX_SIZE;
 use crate::retry::MAX_ATTEMPTS;
 use crate::retry::RetryOn;
 use parts::described;
@@ -107,6 +108,10 @@ fn job_key(key: &str, functions: &[Callable<'_>]) -> Option<(&'static str, Value
         "retry" => ("How often a failed build is tried, the first attempt included.", retry()),
         "limits" => ("What a build may use, where the defaults do not do.", limits()),
         "grants" => ("What the plugin may touch. Nothing is granted by default.", Grants::schema()),
+        "pool" => (
+            "The pool of which each build takes slots while it runs: its name, or a mapping with the number of slots.",
+            pool(id),
+        ),
         "protected" => (
             "Whether a person has to confirm before it runs. `false` by default.",
             or_variable(&json!({ "type": "boolean" })),
@@ -148,6 +153,16 @@ fn retry() -> Value {
     ];
     let properties: serde_json::Map<_, _> = properties.into_iter().collect();
     json!({ "anyOf": [attempts, { "type": "object", "additionalProperties": false, "properties": properties }] })
+}
+
+fn pool(id: &str) -> Value {
+    let name = or_variable(&json!({ "type": "string", "pattern": id }));
+    let slots = or_variable(&json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }));
+    let keys = json!({
+        "name": described("A pool that jobcontrol.yaml lists.", name.clone()),
+        "slots": described("How many of its slots; 1 by default.", slots),
+    });
+    json!({ "anyOf": [name, object(keys, &["name"])] })
 }
 
 fn limits() -> Value {
