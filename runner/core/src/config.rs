@@ -1,4 +1,4 @@
-//! A job as a build keeps it, back from the build's configuration.
+//! What a build keeps of its job: the one place that knows the keys of a build config.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,73 +22,217 @@ use crate::retry::Retry;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
 
+const FUNCTION: &str = "function";
+const CLEANUP: &str = "cleanup_function";
+const REPR: &str = "repr_function";
+const RETRY: &str = "retry";
+const POOL: &str = "pool";
+const OVERRIDES: &str = "overrides";
+/// What the paths of a job's grants are relative to; kept where there are any.
+const FOLDER: &str = "folder";
+
+/// Keys of a job that decide what a build returns; the others may change without making it outdated.
+pub(crate) const DECISIVE_KEYS: &[&str] = &[FUNCTION, "args", "kwargs", "dependencies", "grants"];
+
+/// A build config: the job that a build was made of, and the arguments that were given by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildConfig {
+    /// With the limits that it asked for, whatever the ceiling is.
+    job: Job,
+    /// Why the job cannot be called, if that is so.
+    unusable: Option<String>,
+    overrides: Vec<(Key, Arg)>,
+}
+
+impl BuildConfig {
+    /// The config of a new build.
+    pub fn new(job: Job, overrides: Vec<(Key, Arg)>) -> Self {
+        Self { job, unusable: None, overrides }
+    }
+
+    /// As the store keeps it.
+    pub fn to_value(&self) -> Value {
+        let mut config = entries(&self.job);
+        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
+        config.push((OVERRIDES.to_owned(), Value::Map(overrides)));
+        Value::Map(config)
+    }
+
+    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is missing or makes no
+    /// sense has its default, and only [`BuildConfig::job`] minds a missing function.
+    pub fn from_value(config: &Value) -> Self {
+        let (function, unusable) = match called(config) {
+            Ok(function) => (function, None),
+            Err(reason) => (FunctionRef::default(), Some(reason)),
+        };
+        let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
+        let hook = |function: Option<FunctionRef>| Some(Hook { export: function?.export?, span: Span::default() });
+        let job = Job {
+            id: text("id").unwrap_or_default(),
+            title: text("title"),
+            notes: text("notes"),
+            tags: strings(config.get("tags")),
+            function,
+            args: config.get("args").map(Value::items).unwrap_or_default().iter().map(arg_of).collect(),
+            kwargs: arguments(config.get("kwargs")),
+            dependencies: strings(config.get("dependencies")).into_iter().map(Key::nowhere).collect(),
+            limits: limits(config),
+            retry: retry(config),
+            grants: config.get("grants").map(Grants::unpack).unwrap_or_default(),
+            pool: pool(config),
+            hooks: Hooks { cleanup: hook(cleanup_function(config)), repr: hook(repr_function(config)) },
+            protected: config.get("protected") == Some(&Value::Bool(true)),
+            place: nowhere(text(FOLDER).unwrap_or_default()),
+        };
+        Self { job, unusable, overrides: overrides(config) }
+    }
+
+    /// The job as it can be built again under the name `id`, with no limit above today's ceiling.
+    ///
+    /// # Errors
+    ///
+    /// A config without a function, such as one that another program wrote.
+    pub fn job(self, id: &str, ceiling: &Ceiling) -> Result<Job, String> {
+        if let Some(reason) = self.unusable {
+            return Err(reason);
+        }
+        let mut job = Job { id: id.to_owned(), ..self.job };
+        ceiling.bound(&mut job.limits);
+        Ok(job)
+    }
+
+    /// The arguments that were given by hand.
+    pub fn overrides(&self) -> &[(Key, Arg)] {
+        &self.overrides
+    }
+}
+
 /// The job that a build was made of, with limits of then but none above today's ceiling.
 ///
 /// # Errors
 ///
 /// A configuration without a function, such as one that another program wrote.
 pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job, String> {
-    let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
-    let function = text("function").ok_or("its configuration names no function")?;
-    let function = FunctionRef::parse(&function)?;
-    let hook = |key| {
-        let function = FunctionRef::parse(&text(key)?).ok()?;
-        Some(Hook { export: function.export?, span: Span::default() })
-    };
-    let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
-    let nowhere = Span::default();
-    let place = Place {
-        source,
-        folder: text("folder").unwrap_or_default(),
-        id: nowhere,
-        function: nowhere,
-        args: None,
-        kwargs: None,
-    };
-    Ok(Job {
-        id: id.to_owned(),
-        title: text("title"),
-        notes: text("notes"),
-        tags: strings(config.get("tags")),
-        function,
-        args: items(config.get("args")).iter().map(arg_of).collect(),
-        kwargs: arguments(config.get("kwargs")),
-        dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
-        limits: limits(config, ceiling),
-        retry: config.get("retry").map_or_else(Retry::never, Retry::from_config),
-        grants: config.get("grants").map(Grants::unpack).unwrap_or_default(),
-        pool: config.get("pool").and_then(PoolUse::from_config),
-        hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
-        protected: config.get("protected") == Some(&Value::Bool(true)),
-        place,
+    BuildConfig::from_value(config).job(id, ceiling)
+}
+
+// Single parts, which are asked of many builds whose arguments may be large, so that nothing else is read.
+
+/// The function that a build config names, as it was written; empty if there is none.
+pub fn function(config: &Value) -> &str {
+    config.get(FUNCTION).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// How often the build is tried; once if a build config does not say.
+pub fn retry(config: &Value) -> Retry {
+    config.get(RETRY).map_or_else(Retry::never, Retry::from_config)
+}
+
+/// What the build takes of a pool while it runs.
+pub fn pool(config: &Value) -> Option<PoolUse> {
+    config.get(POOL).and_then(PoolUse::from_config)
+}
+
+/// The function that cleans up before the build is deleted.
+pub fn cleanup_function(config: &Value) -> Option<FunctionRef> {
+    hook(config, CLEANUP)
+}
+
+/// The function that makes a text of what the build returned.
+pub fn repr_function(config: &Value) -> Option<FunctionRef> {
+    hook(config, REPR)
+}
+
+/// The arguments that were given by hand.
+pub fn overrides(config: &Value) -> Vec<(Key, Arg)> {
+    arguments(config.get(OVERRIDES))
+}
+
+/// Whether arguments were given by hand.
+pub fn is_edited(config: &Value) -> bool {
+    config.get(OVERRIDES).is_some_and(|overrides| !overrides.entries().is_empty())
+}
+
+/// The arguments as they are kept, for people to look at: by position, by name, and by hand, each with its key. Those
+/// without any are left out.
+pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
+    let parts = ["args", "kwargs", OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
+    parts.filter(|(_, value)| match value {
+        Value::Null => false,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(entries) => !entries.is_empty(),
+        _ => true,
     })
+}
+
+/// The parts that decide what the build returns, by key, as they are kept.
+pub fn decisive(config: &Value) -> impl Iterator<Item = (&'static str, Option<&Value>)> {
+    DECISIVE_KEYS.iter().map(|key| (*key, config.get(key)))
 }
 
 /// Arguments by name, such as those that were given by hand.
 pub fn arguments(stored: Option<&Value>) -> Vec<(Key, Arg)> {
-    entries(stored).iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()
+    let entries = stored.map(Value::entries).unwrap_or_default();
+    entries.iter().map(|(name, value)| (Key::nowhere(name), arg_of(value))).collect()
 }
 
-fn key(name: String) -> Key {
-    Key { name, span: Span::default() }
-}
-
-fn items(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::List(items)) => items,
-        _ => &[],
+impl Job {
+    /// What a build keeps of it, without the arguments that are given by hand.
+    pub fn to_config(&self) -> Value {
+        Value::Map(entries(self))
     }
 }
 
-fn entries(value: Option<&Value>) -> &[(String, Value)] {
-    match value {
-        Some(Value::Map(entries)) => entries,
-        _ => &[],
+fn entries(job: &Job) -> Vec<(String, Value)> {
+    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
+    let strings = |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
+    let kwargs = job.kwargs.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
+    let mut config = vec![
+        ("id".to_owned(), Value::string(&job.id)),
+        ("function".to_owned(), Value::string(job.function.to_string())),
+        ("args".to_owned(), Value::List(job.args.iter().map(Arg::to_value).collect())),
+        ("kwargs".to_owned(), Value::Map(kwargs)),
+        ("dependencies".to_owned(), strings(&mut job.dependency_ids().iter().map(|(id, _)| *id))),
+        ("title".to_owned(), text(&job.title)),
+        ("notes".to_owned(), text(&job.notes)),
+        ("tags".to_owned(), strings(&mut job.tags.iter().map(String::as_str))),
+        ("protected".to_owned(), Value::Bool(job.protected)),
+    ];
+    config.extend(job.limits.to_config());
+    config.push(("retry".to_owned(), job.retry.to_config()));
+    config.push(("grants".to_owned(), job.grants.pack()));
+    for (key, hook) in [("cleanup_function", &job.hooks.cleanup), ("repr_function", &job.hooks.repr)] {
+        let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", job.function.plugin, hook.export)));
+        config.extend(text.map(|text| (key.to_owned(), text)));
     }
+    // Only where there is one, so that configs from before there were pools stay equal.
+    config.extend(job.pool.as_ref().map(|pool| ("pool".to_owned(), pool.to_config())));
+    if !job.grants.files.is_empty() {
+        // What folders are relative to.
+        config.push(("folder".to_owned(), Value::string(&job.place.folder)));
+    }
+    config
+}
+
+fn called(config: &Value) -> Result<FunctionRef, String> {
+    match config.get(FUNCTION).and_then(Value::as_str) {
+        Some(function) => FunctionRef::parse(function),
+        None => Err("its configuration names no function".to_owned()),
+    }
+}
+
+fn hook(config: &Value, key: &str) -> Option<FunctionRef> {
+    FunctionRef::parse(config.get(key)?.as_str()?).ok()
+}
+
+/// The place of what stands in no file.
+fn nowhere(folder: String) -> Place {
+    let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
+    Place { source, folder, id: Span::default(), function: Span::default(), args: None, kwargs: None }
 }
 
 fn strings(value: Option<&Value>) -> Vec<String> {
-    items(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    value.map(Value::items).unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// The argument that [`Arg::to_value`] was made of.
@@ -97,19 +241,18 @@ fn arg_of(value: &Value) -> Arg {
         Value::List(items) => ArgNode::List(items.iter().map(arg_of).collect()),
         Value::Map(entries) => match entries.as_slice() {
             [(name, Value::String(reference))] if name == RETVAL_KEY => ArgNode::Retval(Reference::parse(reference)),
-            entries => ArgNode::Map(entries.iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()),
+            entries => ArgNode::Map(entries.iter().map(|(name, value)| (Key::nowhere(name), arg_of(value))).collect()),
         },
         scalar => ArgNode::Scalar(scalar.clone()),
     };
     Arg { node, span: Span::default() }
 }
 
-fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
-    let mut limits = ceiling.defaults();
-    for (name, value) in entries(config.get("limits")) {
+fn limits(config: &Value) -> Limits {
+    let mut limits = Limits::default();
+    for (name, value) in config.get("limits").map(Value::entries).unwrap_or_default() {
         if let (Some(limit), Value::Int(number)) = (limits.by_key(name), value) {
-            let most = ceiling.limit(name).unwrap_or(limit.max).min(limit.max);
-            *limit.value = u64::try_from(*number).unwrap_or(most).min(most);
+            *limit.value = u64::try_from(*number).unwrap_or(limit.max).min(limit.max);
         }
     }
     let stored = config.get("timeout");
@@ -118,20 +261,21 @@ fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
         Some(Duration::from_millis(text.strip_suffix("ms")?.parse().ok()?))
     };
     let part = |key: &str| millis(stored.and_then(|parts| parts.get(key)));
-    let most = &ceiling.timeouts;
-    let below = |time: Duration, most: Option<Duration>| most.map_or(time, |most| time.min(most));
-    if let Some(attempt) = millis(stored).or_else(|| part("attempt")) {
-        limits.timeout = below(attempt, most.attempt);
-    }
-    limits.build_timeout = part("build").map(|time| below(time, most.build)).or(most.build);
-    limits.no_progress = part("no_progress").map(|time| below(time, most.no_progress)).or(most.no_progress);
-    ceiling.mark(&mut limits);
+    limits.timeout = millis(stored).or_else(|| part("attempt")).unwrap_or(limits.timeout);
+    limits.build_timeout = part("build");
+    limits.no_progress = part("no_progress");
     limits
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::grants::EnvGrant;
+    use crate::grants::FilesGrant;
     use crate::manifest::Context;
     use crate::manifest::Timeouts;
     use crate::manifest::parse;
@@ -157,6 +301,124 @@ retry: { attempts: 4, on: [trap, error(late)] }
 cleanup_function: ./sub/x.wasm:ns:pkg/iface#clean
 repr_function: ./sub/x.wasm:show
 ";
+
+    fn args() -> impl Strategy<Value = Arg> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(|i| Value::Int(i.into())),
+            (-1e9..1e9).prop_map(Value::Float),
+            any::<String>().prop_map(Value::String),
+            any::<Vec<u8>>().prop_map(Value::Bytes),
+        ];
+        let reference = "[a-z]{1,4}(\\.[a-z]{1,3}){0,2}".prop_map(|text| ArgNode::Retval(Reference::parse(&text)));
+        let node = |node| Arg { node, span: Span::default() };
+        prop_oneof![leaf.prop_map(ArgNode::Scalar), reference].prop_map(node).prop_recursive(3, 16, 4, move |inner| {
+            let entries = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), inner.clone()), 0..4);
+            let list = prop::collection::vec(inner, 0..4).prop_map(ArgNode::List);
+            prop_oneof![list, entries.prop_map(ArgNode::Map)].prop_map(node)
+        })
+    }
+
+    fn all_limits() -> impl Strategy<Value = Limits> {
+        let time = || (1..10_000_000_u64).prop_map(Duration::from_millis);
+        let numbers = prop::collection::vec(1..1_000_u64, Limits::KEYS.len());
+        (numbers, time(), option::of(time()), option::of(time())).prop_map(|(numbers, timeout, build, no_progress)| {
+            let mut limits = Limits { timeout, build_timeout: build, no_progress, ..Limits::default() };
+            for (key, number) in Limits::KEYS.iter().zip(numbers) {
+                *limits.by_key(key).unwrap().value = number;
+            }
+            limits
+        })
+    }
+
+    fn all_grants() -> impl Strategy<Value = Grants> {
+        let span = Span::default();
+        let folder = (any::<String>(), any::<String>(), any::<bool>());
+        let folder = folder.prop_map(move |(host, guest, write)| FilesGrant { host, guest, write, span });
+        let variable = ("[A-Z]{1,4}", option::of(any::<String>()));
+        let variable = variable.prop_map(move |(name, value)| EnvGrant { name, value, span });
+        let list = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
+        list.prop_map(|(files, env)| Grants { files, env, span: None })
+    }
+
+    fn hooks() -> impl Strategy<Value = Hooks> {
+        let hook = || option::of("[a-z]{1,4}".prop_map(|export| Hook { export, span: Span::default() }));
+        (hook(), hook()).prop_map(|(cleanup, repr)| Hooks { cleanup, repr })
+    }
+
+    /// Jobs as a config can keep them: without places, and with the dependencies that are implied.
+    fn jobs() -> impl Strategy<Value = Job> {
+        let texts = || prop::collection::vec(any::<String>(), 0..3);
+        let names = prop::collection::vec("[a-z]{1,4}".prop_map(Key::nowhere), 0..3);
+        let kwargs = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), args()), 0..3);
+        let retry = prop_oneof![
+            Just(Retry::never()),
+            (2..9_u32, any::<bool>()).prop_map(|(attempts, jitter)| Retry { attempts, jitter, ..Retry::default() }),
+        ];
+        let pool = ("[a-z]{1,4}", 1..9_u32).prop_map(|(name, slots)| PoolUse { name, slots });
+        let for_people = (option::of(any::<String>()), option::of(any::<String>()), texts(), any::<bool>());
+        let function = select(vec!["sales:f", "./sub/x.wasm:ns:pkg/iface@1.0.0#f", "tool"]);
+        let call = (function, prop::collection::vec(args(), 0..3), kwargs, names);
+        let rest = (all_limits(), retry, all_grants(), option::of(pool), hooks());
+        (for_people, call, rest).prop_map(|(for_people, (function, args, kwargs, dependencies), rest)| {
+            let (title, notes, tags, protected) = for_people;
+            let (limits, retry, grants, pool, hooks) = rest;
+            let folder = if grants.files.is_empty() { "" } else { "jobs" };
+            let (id, function) = ("x".to_owned(), FunctionRef::parse(function).unwrap());
+            let place = nowhere(folder.to_owned());
+            let mut job = Job {
+                id,
+                title,
+                notes,
+                tags,
+                function,
+                args,
+                kwargs,
+                dependencies,
+                limits,
+                retry,
+                grants,
+                pool,
+                hooks,
+                protected,
+                place,
+            };
+            job.dependencies = job.dependency_ids().into_iter().map(|(id, _)| Key::nowhere(id)).collect();
+            job
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_config_gives_back_what_it_took(job in jobs(), by_hand in prop::collection::vec(args(), 0..3)) {
+            let overrides: Vec<_> = by_hand.into_iter().map(|arg| (Key::nowhere("a"), arg)).collect();
+            let config = BuildConfig::new(job.clone(), overrides.clone());
+            let value = config.to_value();
+            prop_assert_eq!(BuildConfig::from_value(&value), config);
+            prop_assert_eq!(job_of_config("x", &value, &Ceiling::default()), Ok(job));
+            prop_assert_eq!((is_edited(&value), super::overrides(&value)), (!overrides.is_empty(), overrides));
+        }
+    }
+
+    #[test]
+    fn a_config_of_another_program_is_read_as_far_as_it_makes_sense() {
+        let entry = |key: &str, value| (key.to_owned(), value);
+        let other = Value::Map(vec![
+            entry("function", Value::Int(1)),
+            entry("title", Value::string("kept")),
+            entry("args", Value::string("no list")),
+            entry("limits", Value::entry("memory", Value::Int(-1))),
+            entry("grants", Value::List(Vec::new())),
+            entry("pool", Value::string("db")),
+            entry("overrides", Value::Null),
+        ]);
+        let read = BuildConfig::from_value(&other);
+        assert_eq!(read.job.title.as_deref(), Some("kept"));
+        assert_eq!((read.job.args.len(), read.job.grants.files.len(), &read.job.pool), (0, 0, &None));
+        assert_eq!(read.overrides(), []);
+        assert_eq!(read.job("x", &Ceiling::default()), Err("its configuration names no function".to_owned()));
+    }
 
     #[test]
     fn a_job_comes_back_as_it_was() {

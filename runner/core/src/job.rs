@@ -10,7 +10,6 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
-use crate::value::Value;
 
 pub use crate::argument::Arg;
 pub use crate::argument::ArgNode;
@@ -70,7 +69,7 @@ pub struct Place {
 }
 
 /// `PATH[@sha256:HEX][:EXPORT]`, what a job calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionRef {
     /// The plugin as written: a bare name, or a path relative to the manifest.
     pub plugin: String,
@@ -159,38 +158,6 @@ impl Job {
         let implied = self.references();
         let implied = implied.iter().map(|(reference, span)| (reference.job.as_str(), *span));
         named.chain(implied).filter(|(id, _)| seen.insert(*id)).collect()
-    }
-
-    /// The copy that a build keeps. Pins and overrides are added by who creates the build.
-    pub fn to_config(&self) -> Value {
-        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
-        let strings = |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
-        let kwargs = self.kwargs.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        let mut config = vec![
-            ("id".to_owned(), Value::string(&self.id)),
-            ("function".to_owned(), Value::string(self.function.to_string())),
-            ("args".to_owned(), Value::List(self.args.iter().map(Arg::to_value).collect())),
-            ("kwargs".to_owned(), Value::Map(kwargs)),
-            ("dependencies".to_owned(), strings(&mut self.dependency_ids().iter().map(|(id, _)| *id))),
-            ("title".to_owned(), text(&self.title)),
-            ("notes".to_owned(), text(&self.notes)),
-            ("tags".to_owned(), strings(&mut self.tags.iter().map(String::as_str))),
-            ("protected".to_owned(), Value::Bool(self.protected)),
-        ];
-        config.extend(self.limits.to_config());
-        config.push(("retry".to_owned(), self.retry.to_config()));
-        config.push(("grants".to_owned(), self.grants.pack()));
-        for (key, hook) in [("cleanup_function", &self.hooks.cleanup), ("repr_function", &self.hooks.repr)] {
-            let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));
-            config.extend(text.map(|text| (key.to_owned(), text)));
-        }
-        // Only where there is one, so that configs from before there were pools stay equal.
-        config.extend(self.pool.as_ref().map(|pool| ("pool".to_owned(), pool.to_config())));
-        if !self.grants.files.is_empty() {
-            // What folders are relative to.
-            config.push(("folder".to_owned(), Value::string(&self.place.folder)));
-        }
-        Value::Map(config)
     }
 }
 

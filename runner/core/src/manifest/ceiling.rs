@@ -23,13 +23,23 @@ impl Ceiling {
     /// The defaults, lowered to the ceiling.
     pub fn defaults(&self) -> Limits {
         let mut limits = Limits::default();
+        self.lower(&mut limits);
+        limits
+    }
+
+    /// Lowers limits that were asked for under another ceiling, and notes which a job cannot raise.
+    pub fn bound(&self, limits: &mut Limits) {
+        self.lower(limits);
+        self.mark(limits);
+    }
+
+    fn lower(&self, limits: &mut Limits) {
         for (key, max) in &self.limits {
             if let Some(limit) = limits.by_key(key) {
                 *limit.value = (*limit.value).min(*max);
             }
         }
-        self.timeouts.lower(&mut limits);
-        limits
+        self.timeouts.lower(limits);
     }
 
     /// Notes which limits a job cannot raise.
@@ -75,8 +85,10 @@ impl Timeouts {
 
     /// Lowers limits to this, as a ceiling.
     fn lower(&self, limits: &mut Limits) {
-        limits.timeout = self.attempt.map_or(limits.timeout, |most| most.min(limits.timeout));
-        limits.build_timeout = self.build;
-        limits.no_progress = self.no_progress;
+        // A part without a limit has the ceiling's.
+        let lowest = |limit: Option<Duration>, most: Option<Duration>| limit.into_iter().chain(most).min();
+        limits.timeout = lowest(Some(limits.timeout), self.attempt).unwrap_or(limits.timeout);
+        limits.build_timeout = lowest(limits.build_timeout, self.build);
+        limits.no_progress = lowest(limits.no_progress, self.no_progress);
     }
 }
