@@ -90,4 +90,18 @@ impl Arg {
             ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
         }
     }
+
+    /// The argument that [`Arg::to_value`] was made of.
+    pub fn from_value(value: &Value) -> Self {
+        let entry = |(name, value): &(String, Value)| (Key::nowhere(name), Self::from_value(value));
+        let node = match value {
+            Value::List(items) => ArgNode::List(items.iter().map(Self::from_value).collect()),
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Value::String(text))] if key == RETVAL_KEY => ArgNode::Retval(Reference::parse(text)),
+                entries => ArgNode::Map(entries.iter().map(entry).collect()),
+            },
+            scalar => ArgNode::Scalar(scalar.clone()),
+        };
+        Self { node, span: Span::default() }
+    }
 }

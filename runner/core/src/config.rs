@@ -1,38 +1,40 @@
 //! What a build keeps of its job: the one place that knows the keys of a build config.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::LazyLock;
 
+use crate::argument::Arg;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
-use crate::grants::Grants;
-use crate::job::Arg;
-use crate::job::ArgNode;
 use crate::job::FunctionRef;
-use crate::job::Hook;
-use crate::job::Hooks;
 use crate::job::Job;
-use crate::job::Key;
 use crate::job::Place;
-use crate::job::Reference;
-use crate::limits::Limits;
-use crate::manifest::Ceiling;
+use crate::manifest::ceiling::Ceiling;
+use crate::manifest::keys::KEYS;
+use crate::manifest::keys::arguments::ARGS;
+use crate::manifest::keys::arguments::KWARGS;
+use crate::manifest::keys::arguments::pack_named;
+use crate::manifest::keys::arguments::unpack_named;
+use crate::manifest::keys::function;
+use crate::manifest::keys::function::FUNCTION;
+use crate::manifest::keys::hooks;
+use crate::manifest::keys::hooks::CLEANUP;
+use crate::manifest::keys::hooks::REPR;
+use crate::manifest::keys::pool;
+use crate::manifest::keys::pool::POOL;
+use crate::manifest::keys::retry::RETRY;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
-use crate::value::RETVAL_KEY;
 use crate::value::Value;
+use crate::yaml::key::Key;
 
-const FUNCTION: &str = "function";
-const CLEANUP: &str = "cleanup_function";
-const REPR: &str = "repr_function";
-const RETRY: &str = "retry";
-const POOL: &str = "pool";
 const OVERRIDES: &str = "overrides";
 /// What the paths of a job's grants are relative to; kept where there are any.
 const FOLDER: &str = "folder";
 
 /// Keys of a job that decide what a build returns; the others may change without making it outdated.
-pub(crate) const DECISIVE_KEYS: &[&str] = &[FUNCTION, "args", "kwargs", "dependencies", "grants"];
+pub(crate) static DECISIVE_KEYS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| KEYS.iter().filter(|key| key.decisive).map(|key| key.name).collect());
 
 /// A build config: the job that a build was made of, and the arguments that were given by hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,37 +55,21 @@ impl BuildConfig {
     /// As the store keeps it.
     pub fn to_value(&self) -> Value {
         let mut config = entries(&self.job);
-        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        config.push((OVERRIDES.to_owned(), Value::Map(overrides)));
+        config.push((OVERRIDES.to_owned(), pack_named(&self.overrides)));
         Value::Map(config)
     }
 
     /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is missing or makes no
     /// sense has its default, and only [`BuildConfig::job`] minds a missing function.
     pub fn from_value(config: &Value) -> Self {
-        let (function, unusable) = match called(config) {
-            Ok(function) => (function, None),
-            Err(reason) => (FunctionRef::default(), Some(reason)),
-        };
-        let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
-        let hook = |function: Option<FunctionRef>| Some(Hook { export: function?.export?, span: Span::default() });
-        let job = Job {
-            id: text("id").unwrap_or_default(),
-            title: text("title"),
-            notes: text("notes"),
-            tags: strings(config.get("tags")),
-            function,
-            args: config.get("args").map(Value::items).unwrap_or_default().iter().map(arg_of).collect(),
-            kwargs: arguments(config.get("kwargs")),
-            dependencies: strings(config.get("dependencies")).into_iter().map(Key::nowhere).collect(),
-            limits: limits(config),
-            retry: retry(config),
-            grants: config.get("grants").map(Grants::unpack).unwrap_or_default(),
-            pool: pool(config),
-            hooks: Hooks { cleanup: hook(cleanup_function(config)), repr: hook(repr_function(config)) },
-            protected: config.get("protected") == Some(&Value::Bool(true)),
-            place: nowhere(text(FOLDER).unwrap_or_default()),
-        };
+        let folder = config.get(FOLDER).and_then(Value::as_str).unwrap_or_default();
+        let mut job = Job::empty(nowhere(folder.to_owned()));
+        for key in KEYS {
+            if let Some(packed) = config.get(key.name) {
+                (key.unpack)(packed, &mut job);
+            }
+        }
+        let unusable = function::unpack(config.get(FUNCTION.name)).err();
         Self { job, unusable, overrides: overrides(config) }
     }
 
@@ -120,27 +106,27 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
 
 /// The function that a build config names, as it was written; empty if there is none.
 pub fn function(config: &Value) -> &str {
-    config.get(FUNCTION).and_then(Value::as_str).unwrap_or_default()
+    config.get(FUNCTION.name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// How often the build is tried; once if a build config does not say.
 pub fn retry(config: &Value) -> Retry {
-    config.get(RETRY).map_or_else(Retry::never, Retry::from_config)
+    config.get(RETRY.name).map_or_else(Retry::never, Retry::from_config)
 }
 
 /// What the build takes of a pool while it runs.
 pub fn pool(config: &Value) -> Option<PoolUse> {
-    config.get(POOL).and_then(PoolUse::from_config)
+    config.get(POOL.name).and_then(pool::unpack)
 }
 
 /// The function that cleans up before the build is deleted.
 pub fn cleanup_function(config: &Value) -> Option<FunctionRef> {
-    hook(config, CLEANUP)
+    config.get(CLEANUP.name).and_then(hooks::unpack)
 }
 
 /// The function that makes a text of what the build returned.
 pub fn repr_function(config: &Value) -> Option<FunctionRef> {
-    hook(config, REPR)
+    config.get(REPR.name).and_then(hooks::unpack)
 }
 
 /// The arguments that were given by hand.
@@ -156,7 +142,7 @@ pub fn is_edited(config: &Value) -> bool {
 /// The arguments as they are kept, for people to look at: by position, by name, and by hand, each with its key. Those
 /// without any are left out.
 pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
-    let parts = ["args", "kwargs", OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
+    let parts = [ARGS.name, KWARGS.name, OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
     parts.filter(|(_, value)| match value {
         Value::Null => false,
         Value::List(items) => !items.is_empty(),
@@ -172,8 +158,7 @@ pub fn decisive(config: &Value) -> impl Iterator<Item = (&'static str, Option<&V
 
 /// Arguments by name, such as those that were given by hand.
 pub fn arguments(stored: Option<&Value>) -> Vec<(Key, Arg)> {
-    let entries = stored.map(Value::entries).unwrap_or_default();
-    entries.iter().map(|(name, value)| (Key::nowhere(name), arg_of(value))).collect()
+    stored.map(unpack_named).unwrap_or_default()
 }
 
 impl Job {
@@ -184,45 +169,13 @@ impl Job {
 }
 
 fn entries(job: &Job) -> Vec<(String, Value)> {
-    let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
-    let strings = |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
-    let kwargs = job.kwargs.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-    let mut config = vec![
-        ("id".to_owned(), Value::string(&job.id)),
-        ("function".to_owned(), Value::string(job.function.to_string())),
-        ("args".to_owned(), Value::List(job.args.iter().map(Arg::to_value).collect())),
-        ("kwargs".to_owned(), Value::Map(kwargs)),
-        ("dependencies".to_owned(), strings(&mut job.dependency_ids().iter().map(|(id, _)| *id))),
-        ("title".to_owned(), text(&job.title)),
-        ("notes".to_owned(), text(&job.notes)),
-        ("tags".to_owned(), strings(&mut job.tags.iter().map(String::as_str))),
-        ("protected".to_owned(), Value::Bool(job.protected)),
-    ];
-    config.extend(job.limits.to_config());
-    config.push(("retry".to_owned(), job.retry.to_config()));
-    config.push(("grants".to_owned(), job.grants.pack()));
-    for (key, hook) in [("cleanup_function", &job.hooks.cleanup), ("repr_function", &job.hooks.repr)] {
-        let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", job.function.plugin, hook.export)));
-        config.extend(text.map(|text| (key.to_owned(), text)));
-    }
-    // Only where there is one, so that configs from before there were pools stay equal.
-    config.extend(job.pool.as_ref().map(|pool| ("pool".to_owned(), pool.to_config())));
+    let mut keys: Vec<_> = KEYS.iter().collect();
+    keys.sort_by_key(|key| key.packed_at);
+    let mut config: Vec<_> = keys.into_iter().filter_map(|key| Some((key.name.to_owned(), (key.pack)(job)?))).collect();
     if !job.grants.files.is_empty() {
-        // What folders are relative to.
-        config.push(("folder".to_owned(), Value::string(&job.place.folder)));
+        config.push((FOLDER.to_owned(), Value::string(&job.place.folder)));
     }
     config
-}
-
-fn called(config: &Value) -> Result<FunctionRef, String> {
-    match config.get(FUNCTION).and_then(Value::as_str) {
-        Some(function) => FunctionRef::parse(function),
-        None => Err("its configuration names no function".to_owned()),
-    }
-}
-
-fn hook(config: &Value, key: &str) -> Option<FunctionRef> {
-    FunctionRef::parse(config.get(key)?.as_str()?).ok()
 }
 
 /// The place of what stands in no file.
@@ -231,51 +184,23 @@ fn nowhere(folder: String) -> Place {
     Place { source, folder, id: Span::default(), function: Span::default(), args: None, kwargs: None }
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
-    value.map(Value::items).unwrap_or_default().iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The argument that [`Arg::to_value`] was made of.
-fn arg_of(value: &Value) -> Arg {
-    let node = match value {
-        Value::List(items) => ArgNode::List(items.iter().map(arg_of).collect()),
-        Value::Map(entries) => match entries.as_slice() {
-            [(name, Value::String(reference))] if name == RETVAL_KEY => ArgNode::Retval(Reference::parse(reference)),
-            entries => ArgNode::Map(entries.iter().map(|(name, value)| (Key::nowhere(name), arg_of(value))).collect()),
-        },
-        scalar => ArgNode::Scalar(scalar.clone()),
-    };
-    Arg { node, span: Span::default() }
-}
-
-fn limits(config: &Value) -> Limits {
-    let mut limits = Limits::default();
-    for (name, value) in config.get("limits").map(Value::entries).unwrap_or_default() {
-        if let (Some(limit), Value::Int(number)) = (limits.by_key(name), value) {
-            *limit.value = u64::try_from(*number).unwrap_or(limit.max).min(limit.max);
-        }
-    }
-    let stored = config.get("timeout");
-    let millis = |value: Option<&Value>| {
-        let text = value.and_then(Value::as_str)?;
-        Some(Duration::from_millis(text.strip_suffix("ms")?.parse().ok()?))
-    };
-    let part = |key: &str| millis(stored.and_then(|parts| parts.get(key)));
-    limits.timeout = millis(stored).or_else(|| part("attempt")).unwrap_or(limits.timeout);
-    limits.build_timeout = part("build");
-    limits.no_progress = part("no_progress");
-    limits
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::option;
     use proptest::prelude::*;
     use proptest::sample::select;
 
     use super::*;
+    use crate::argument::ArgNode;
+    use crate::argument::Reference;
     use crate::grants::EnvGrant;
     use crate::grants::FilesGrant;
+    use crate::grants::Grants;
+    use crate::job::Hook;
+    use crate::job::Hooks;
+    use crate::limits::Limits;
     use crate::manifest::Context;
     use crate::manifest::Timeouts;
     use crate::manifest::parse;
@@ -465,7 +390,7 @@ repr_function: ./sub/x.wasm:show
         let back = job_of_config("x", &job.to_config(), &Ceiling::default()).unwrap();
         assert_eq!(back.pool, job.pool);
         for other in [Value::string("db"), Value::entry("name", Value::string("db")), Value::Null] {
-            assert_eq!(PoolUse::from_config(&other), None);
+            assert_eq!(super::pool(&Value::entry("pool", other)), None);
         }
     }
 

@@ -143,6 +143,27 @@ pub struct Hook {
 }
 
 impl Job {
+    /// A job of which nothing is known but its place, with every default.
+    pub(crate) fn empty(place: Place) -> Self {
+        Self {
+            id: String::new(),
+            title: None,
+            notes: None,
+            tags: Vec::new(),
+            function: FunctionRef::default(),
+            args: Vec::new(),
+            kwargs: Vec::new(),
+            dependencies: Vec::new(),
+            limits: Limits::default(),
+            retry: Retry::never(),
+            grants: Grants::default(),
+            pool: None,
+            hooks: Hooks::default(),
+            protected: false,
+            place,
+        }
+    }
+
     /// Every reference in the arguments, with its place.
     pub fn references(&self) -> Vec<(&Reference, Span)> {
         let mut out = Vec::new();

@@ -85,6 +85,11 @@ impl Value {
         }
     }
 
+    /// The strings among the items.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(Self::as_str)
+    }
+
     /// The entries, if this is a map; none of anything else.
     pub(crate) fn entries(&self) -> &[(String, Self)] {
         match self {

@@ -2,32 +2,26 @@
 //!
 //! - `context`, `ceiling`: what a manifest is read with
 //! - `parse`: a tree to jobs
-//! - `timing`: `timeout` and `retry`
-//! - `rights`: what a job may use and touch
-//! - `pool`: `pool`, and `pools` of the operator
-//! - `hooks`: `cleanup_function` and `repr_function`
+//! - `keys`: the keys of a job, a file for each or for those that belong together
 //! - `entry`: a job as a person would begin it
-//! - `settings`, with `retention`: `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `pools` and `retention`: `jobcontrol.yaml`, the operator's file
 
-mod ceiling;
-mod context;
+pub(crate) mod ceiling;
+pub(crate) mod context;
 mod entry;
-mod hooks;
+pub(crate) mod keys;
 mod parse;
-mod pool;
+mod pools;
 mod retention;
-mod rights;
 mod settings;
-mod timing;
 
 pub use ceiling::Ceiling;
 pub use ceiling::Timeouts;
 pub use context::Context;
 pub use entry::entry;
-pub(crate) use parse::JOB_KEYS;
+pub use keys::id::valid_id;
 pub use parse::Parsed;
 pub use parse::parse;
-pub use parse::valid_id;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;

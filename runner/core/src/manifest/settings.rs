@@ -24,10 +24,10 @@ use crate::yaml::quantity::number;
 
 use super::ceiling::Ceiling;
 use super::ceiling::Timeouts;
-use super::pool;
+use super::keys::limits::limit;
+use super::keys::timeout::timeouts;
+use super::pools::read_pools;
 use super::retention::read_retention;
-use super::rights::limit;
-use super::timing;
 
 const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "pools", "retention"];
 const KEYS_LATER: &[&str] = &["server", "secrets"];
@@ -94,7 +94,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     {
         read_ceiling(ceiling, &mut settings);
     }
-    settings.pools = pool::sizes(&mut fields);
+    settings.pools = read_pools(&mut fields);
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {
@@ -126,7 +126,7 @@ fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
-    settings.ceiling.timeouts = timing::timeouts(&Timeouts::default(), &mut fields);
+    settings.ceiling.timeouts = timeouts(&Timeouts::default(), &mut fields);
     if let Some((_, node)) = fields.take("limits")
         && let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`")
     {

@@ -1,6 +1,8 @@
-//! `pool` of a job, and `pools` of `jobcontrol.yaml`.
+//! `pool`: the slots that each build of a job takes while it runs.
 
 use std::collections::BTreeMap;
+
+use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
@@ -9,23 +11,44 @@ use crate::diagnostic::nearest;
 use crate::limits::Unit;
 use crate::pool::MAX_SIZE;
 use crate::pool::PoolUse;
+use crate::schema::parts::described;
+use crate::schema::parts::object;
+use crate::schema::parts::or_variable;
+use crate::value::Value;
 use crate::yaml::fields::Fields;
 use crate::yaml::node::Node;
 use crate::yaml::node::NodeKind;
-use crate::yaml::node::key_text;
 use crate::yaml::quantity::number;
 
-use super::parse::valid_id;
+use super::id::PATTERN;
+use super::id::valid_id;
+use super::job_key::JobKey;
 
 const KEYS: &[&str] = &["name", "slots"];
 
-/// Takes `pool` of a job: a name, or a mapping of name and slots. `pools` are the sizes of all pools, by name.
-pub(super) fn pool(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUse> {
-    if !matches!(fields.peek("pool")?.kind, NodeKind::Map(_)) {
-        let (name, span) = fields.string("pool")?;
+pub(crate) const POOL: JobKey = JobKey {
+    name: "pool",
+    decisive: false,
+    packed_at: 16,
+    read: |draft, fields| draft.job.pool = read(&draft.context.pools, fields),
+    // Only where there is one, so that configs from before there were pools stay equal.
+    pack: |job| job.pool.as_ref().map(pack),
+    unpack: |packed, job| job.pool = unpack(packed),
+    schema: |_| {
+        described(
+            "The pool of which each build takes slots while it runs: its name, or a mapping with the number of slots.",
+            schema(),
+        )
+    },
+};
+
+/// Reads a name, or a mapping of name and slots. `pools` are the sizes of all pools, by name.
+fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUse> {
+    if !matches!(fields.peek(POOL.name)?.kind, NodeKind::Map(_)) {
+        let (name, span) = fields.string(POOL.name)?;
         return known(PoolUse { name, slots: 1 }, (span, span), pools, fields);
     }
-    let (_, node) = fields.take("pool")?;
+    let (_, node) = fields.take(POOL.name)?;
     let whole = node.span;
     let mut inner = Fields::new(fields.source, fields.problems, node, "`pool`")?;
     let unnamed = inner.peek("name").is_none();
@@ -72,30 +95,30 @@ fn counted(size: u32) -> String {
     if size == 1 { "1 slot".to_owned() } else { format!("{size} slots") }
 }
 
-fn slots(node: &Node, key: &str, fields: &mut Fields<'_>) -> Option<u32> {
+/// Reads a number of slots, of a pool or of what a build takes.
+pub(crate) fn slots(node: &Node, key: &str, fields: &mut Fields<'_>) -> Option<u32> {
     number(node, key, Unit::Count, MAX_SIZE.into(), fields).and_then(|slots| u32::try_from(slots).ok())
 }
 
-/// Takes `pools` of `jobcontrol.yaml`: the size of each pool, by name.
-pub(super) fn sizes(fields: &mut Fields<'_>) -> BTreeMap<String, u32> {
-    let mut sizes = BTreeMap::new();
-    let Some((_, node)) = fields.take("pools") else {
-        return sizes;
+fn pack(pool: &PoolUse) -> Value {
+    let slots = Value::Int(pool.slots.into());
+    Value::Map(vec![("name".to_owned(), Value::string(&pool.name)), ("slots".to_owned(), slots)])
+}
+
+/// Reads what a build config keeps.
+pub(crate) fn unpack(packed: &Value) -> Option<PoolUse> {
+    let (Value::String(name), Value::Int(slots)) = (packed.get("name")?, packed.get("slots")?) else {
+        return None;
     };
-    let found = node.kind_name();
-    let NodeKind::Map(entries) = node.kind else {
-        let help = Some("write `pools: { db: 3 }`".to_owned());
-        fields.report(Code::WrongKind, node.span, format!("`pools` is a mapping, found {found}"), help);
-        return sizes;
-    };
-    for (key, node) in entries {
-        let name = key_text(&key);
-        if !valid_id(&name) {
-            let help = Some("a pool's name is like a job's id: letters, digits, `_` and `-`".to_owned());
-            fields.report(Code::InvalidPool, key.span, format!("`{name}` cannot be a pool's name"), help);
-        } else if let Some(size) = slots(&node, &name, fields) {
-            sizes.insert(name, size);
-        }
-    }
-    sizes
+    Some(PoolUse { name: name.clone(), slots: u32::try_from(*slots).ok()?.clamp(1, MAX_SIZE) })
+}
+
+fn schema() -> serde_json::Value {
+    let name = or_variable(&json!({ "type": "string", "pattern": PATTERN }));
+    let slots = or_variable(&json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }));
+    let keys = json!({
+        "name": described("A pool that jobcontrol.yaml lists.", name.clone()),
+        "slots": described("How many of its slots; 1 by default.", slots),
+    });
+    json!({ "anyOf": [name, object(keys, &["name"])] })
 }
