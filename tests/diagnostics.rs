@@ -87,6 +87,7 @@ cases! {
     plugin_lookalikes
     plugin_of_several_jobs
     plugin_unknown
+    pools
     record_field_misspelt
     retval_does_not_fit
     retval_field_fits
@@ -290,6 +291,25 @@ fn mistakes_of_the_operator() {
          1 | enviroment: [HOME]\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `environment`?\n\n\
          2 errors; `jobcontrol explain JC0602` tells more\n"
     );
+}
+
+#[test]
+fn pools_of_the_operator_that_make_no_sense() {
+    let folder = Folder::new().file("jobcontrol.yaml", "pools: { 'a b': 1, db: 0, net: 10001, up: many, 7: 1 }\n");
+    let said = folder.run(&["check"]).code(3).stderr;
+    let said: Vec<_> = said.lines().filter(|line| line.starts_with("error") || line.contains("help")).collect();
+    assert_eq!(
+        said,
+        [
+            "error[JC0616]: `a b` cannot be a pool's name",
+            "  = help: a pool's name is like a job's id: letters, digits, `_` and `-`",
+            "error[JC0603]: `db` of nothing lets no job run",
+            "error[JC0603]: `net` can be 10000 at most",
+            "error[JC0602]: `up` is a number: found a string",
+        ]
+    );
+    folder.write("jobcontrol.yaml", "pools: [db]\n");
+    folder.run(&["check"]).code(3).says("`pools` is a mapping, found a list").says("write `pools: { db: 3 }`");
 }
 
 #[test]

@@ -89,8 +89,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         None => files,
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
-    let pools = BTreeMap::new();
-    let context = Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools };
+    let context =
+        Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
     let workspace = Workspace { jobs, plugins, context, files, kept: Kept::default() };
     Ok(Resolved { workspace, store, cache, compile: settings.compile, retention: settings.retention })
 }

@@ -31,14 +31,24 @@ struct Background(Option<Child>);
 impl Background {
     /// Starts a run and waits until its standard error has a line with these words.
     fn until(folder: &Folder, arguments: &[&str], words: &str) -> Self {
+        Self::until_each(folder, arguments, &[(words, 1)])
+    }
+
+    /// As `until`, with so many lines for each of several words.
+    fn until_each(folder: &Folder, arguments: &[&str], words: &[(&str, usize)]) -> Self {
         let mut child = folder.start(arguments);
         let said = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut lines = said.lines().map(|line| line.expect("a line"));
-        let found = lines.any(|line| line.contains(words));
+        let mut left: Vec<_> = words.to_vec();
+        let found = lines.any(|line| {
+            left.iter_mut().filter(|(words, _)| line.contains(words)).for_each(|(_, left)| *left -= 1);
+            left.retain(|(_, left)| *left > 0);
+            left.is_empty()
+        });
         // What comes later is read to its end, so that the program never waits for us.
         std::thread::spawn(move || lines.count());
         let background = Self(Some(child));
-        assert!(found, "it never said `{words}`");
+        assert!(found, "it never said {words:?}");
         background
     }
 

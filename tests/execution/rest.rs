@@ -47,8 +47,8 @@ fn what_had_not_begun_is_a_part_of_the_rest() {
     let folder = jobs(&[]);
     folder.write("jobs/jobs.yaml", crowd("function: attempts:spins"));
     folder.run(&["run", "base"]).code(0);
-    let started = format!("build {} started", jobcontrol::service::engine::SLOTS + 1);
-    Background::until(&folder, &["run", "all", "--deps"], &started).kill();
+    let words = [(" started", jobcontrol::service::engine::SLOTS), ("waits for a slot", 1)];
+    Background::until_each(&folder, &["run", "all", "--deps", "-v"], &words).kill();
     folder.write("jobs/jobs.yaml", crowd("function: attempts:flaky, args: [1]"));
     let answer = folder.run(&["build", "rerun", "2", "--from-failed"]).code(0);
     let ended = answer.stderr.matches("SUCCESSFUL").count();

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::config;
 use crate::failure::Failure;
 use crate::failure::Frame;
 use crate::pool::PoolUse;
-use crate::retry::Retry;
 use crate::usage::Usage;
 use crate::value::Value;
 
@@ -89,14 +89,12 @@ impl Build {
 
     /// Whether a function of its plugin is to clean up before it is deleted.
     pub fn has_cleanup(&self) -> bool {
-        let named = self.config.get("cleanup_function").and_then(Value::as_str);
-        named.is_some() && self.retval_digest.is_some()
+        self.retval_digest.is_some() && config::cleanup_function(&self.config).is_some()
     }
 
     /// How many attempts it may have, by its config.
     pub fn max_attempts(&self) -> u32 {
-        let retry = self.config.get("retry").map_or_else(Retry::never, Retry::from_config);
-        retry.attempts.max(self.attempt)
+        config::retry(&self.config).attempts.max(self.attempt)
     }
 
     /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is this build's own.

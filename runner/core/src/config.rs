@@ -1,27 +1,98 @@
-//! A job as a build keeps it, back from the build's configuration.
+//! What a build keeps of its job: the one place that knows the keys of a build config.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::LazyLock;
 
+use crate::argument::Arg;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
-use crate::grants::EnvGrant;
-use crate::grants::FilesGrant;
-use crate::grants::Grants;
-use crate::job::Arg;
-use crate::job::ArgNode;
 use crate::job::FunctionRef;
-use crate::job::Hook;
-use crate::job::Hooks;
 use crate::job::Job;
-use crate::job::Key;
 use crate::job::Place;
-use crate::job::Reference;
-use crate::limits::Limits;
-use crate::manifest::Ceiling;
+use crate::manifest::ceiling::Ceiling;
+use crate::manifest::keys::KEYS;
+use crate::manifest::keys::arguments::ARGS;
+use crate::manifest::keys::arguments::KWARGS;
+use crate::manifest::keys::arguments::pack_named;
+use crate::manifest::keys::arguments::unpack_named;
+use crate::manifest::keys::function;
+use crate::manifest::keys::function::FUNCTION;
+use crate::manifest::keys::hooks;
+use crate::manifest::keys::hooks::CLEANUP;
+use crate::manifest::keys::hooks::REPR;
+use crate::manifest::keys::limits::LIMITS;
+use crate::manifest::keys::pool;
+use crate::manifest::keys::pool::POOL;
+use crate::manifest::keys::retry::RETRY;
+use crate::pool::PoolUse;
 use crate::retry::Retry;
-use crate::value::RETVAL_KEY;
 use crate::value::Value;
+use crate::yaml::key::Key;
+
+const OVERRIDES: &str = "overrides";
+/// What the paths of a job's grants are relative to; kept where there are any.
+const FOLDER: &str = "folder";
+
+/// Keys of a job that decide what a build returns; the others may change without making it outdated.
+pub(crate) static DECISIVE_KEYS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| KEYS.iter().filter(|key| key.decisive).map(|key| key.name).collect());
+
+/// A build config: the job that a build was made of, and the arguments that were given by hand.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuildConfig {
+    /// With the limits that it asked for, whatever the ceiling is.
+    job: Job,
+    /// Why the job cannot be called, if that is so.
+    unusable: Option<String>,
+    overrides: Vec<(Key, Arg)>,
+}
+
+impl BuildConfig {
+    /// The config of a new build.
+    pub fn new(job: Job, overrides: Vec<(Key, Arg)>) -> Self {
+        Self { job, unusable: None, overrides }
+    }
+
+    /// As the store keeps it.
+    pub fn to_value(&self) -> Value {
+        let mut config = entries(&self.job);
+        config.push((OVERRIDES.to_owned(), pack_named(&self.overrides)));
+        Value::Map(config)
+    }
+
+    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is missing or makes no
+    /// sense has its default, and only [`BuildConfig::job`] minds a missing function.
+    pub fn from_value(config: &Value) -> Self {
+        let folder = config.get(FOLDER).and_then(Value::as_str).unwrap_or_default();
+        let mut job = Job::empty(nowhere(folder.to_owned()));
+        for key in KEYS {
+            if let Some(packed) = config.get(key.name) {
+                (key.unpack)(packed, &mut job);
+            }
+        }
+        let unusable = function::unpack(config.get(FUNCTION.name)).err();
+        Self { job, unusable, overrides: overrides(config) }
+    }
+
+    /// The job as it can be built again under the name `id`, with no limit above today's ceiling.
+    ///
+    /// # Errors
+    ///
+    /// A config without a function, such as one that another program wrote.
+    pub fn job(self, id: &str, ceiling: &Ceiling) -> Result<Job, String> {
+        if let Some(reason) = self.unusable {
+            return Err(reason);
+        }
+        let mut job = Job { id: id.to_owned(), ..self.job };
+        ceiling.bound(&mut job.limits);
+        Ok(job)
+    }
+
+    /// The arguments that were given by hand.
+    pub fn overrides(&self) -> &[(Key, Arg)] {
+        &self.overrides
+    }
+}
 
 /// The job that a build was made of, with limits of then but none above today's ceiling.
 ///
@@ -29,124 +100,116 @@ use crate::value::Value;
 ///
 /// A configuration without a function, such as one that another program wrote.
 pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job, String> {
-    let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
-    let function = text("function").ok_or("its configuration names no function")?;
-    let function = FunctionRef::parse(&function)?;
-    let hook = |key| {
-        let function = FunctionRef::parse(&text(key)?).ok()?;
-        Some(Hook { export: function.export?, span: Span::default() })
-    };
-    let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
-    let nowhere = Span::default();
-    let place = Place {
-        source,
-        folder: text("folder").unwrap_or_default(),
-        id: nowhere,
-        function: nowhere,
-        args: None,
-        kwargs: None,
-    };
-    Ok(Job {
-        id: id.to_owned(),
-        title: text("title"),
-        notes: text("notes"),
-        tags: strings(config.get("tags")),
-        function,
-        args: items(config.get("args")).iter().map(arg_of).collect(),
-        kwargs: arguments(config.get("kwargs")),
-        dependencies: strings(config.get("dependencies")).into_iter().map(key).collect(),
-        limits: limits(config, ceiling),
-        retry: config.get("retry").map_or_else(Retry::never, Retry::from_config),
-        pool: None,
-        grants: grants(config.get("grants")),
-        hooks: Hooks { cleanup: hook("cleanup_function"), repr: hook("repr_function") },
-        protected: config.get("protected") == Some(&Value::Bool(true)),
-        place,
+    BuildConfig::from_value(config).job(id, ceiling)
+}
+
+// Single parts, which are asked of many builds whose arguments may be large, so that nothing else is read.
+
+/// The function that a build config names, as it was written; empty if there is none.
+pub fn function(config: &Value) -> &str {
+    config.get(FUNCTION.name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// How often the build is tried; once if a build config does not say.
+pub fn retry(config: &Value) -> Retry {
+    config.get(RETRY.name).map_or_else(Retry::never, Retry::from_config)
+}
+
+/// What the build takes of a pool while it runs.
+pub fn pool(config: &Value) -> Option<PoolUse> {
+    config.get(POOL.name).and_then(pool::unpack)
+}
+
+/// The function that cleans up before the build is deleted.
+pub fn cleanup_function(config: &Value) -> Option<FunctionRef> {
+    config.get(CLEANUP.name).and_then(hooks::unpack)
+}
+
+/// The function that makes a text of what the build returned.
+pub fn repr_function(config: &Value) -> Option<FunctionRef> {
+    config.get(REPR.name).and_then(hooks::unpack)
+}
+
+/// The arguments that were given by hand.
+pub fn overrides(config: &Value) -> Vec<(Key, Arg)> {
+    arguments(config.get(OVERRIDES))
+}
+
+/// How much memory the build may use, in bytes; none if a build config does not say.
+pub fn memory_limit(config: &Value) -> Option<u64> {
+    match config.get(LIMITS.name)?.get("memory")? {
+        Value::Int(bytes) => u64::try_from(*bytes).ok(),
+        _ => None,
+    }
+}
+
+/// Whether arguments were given by hand.
+pub fn is_edited(config: &Value) -> bool {
+    config.get(OVERRIDES).is_some_and(|overrides| !overrides.entries().is_empty())
+}
+
+/// The arguments as they are kept, for people to look at: by position, by name, and by hand, each with its key. Those
+/// without any are left out.
+pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
+    let parts = [ARGS.name, KWARGS.name, OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
+    parts.filter(|(_, value)| match value {
+        Value::Null => false,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(entries) => !entries.is_empty(),
+        _ => true,
     })
+}
+
+/// The parts that decide what the build returns, by key, as they are kept.
+pub fn decisive(config: &Value) -> impl Iterator<Item = (&'static str, Option<&Value>)> {
+    DECISIVE_KEYS.iter().map(|key| (*key, config.get(key)))
 }
 
 /// Arguments by name, such as those that were given by hand.
 pub fn arguments(stored: Option<&Value>) -> Vec<(Key, Arg)> {
-    entries(stored).iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()
+    stored.map(unpack_named).unwrap_or_default()
 }
 
-fn key(name: String) -> Key {
-    Key { name, span: Span::default() }
-}
-
-fn items(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::List(items)) => items,
-        _ => &[],
+impl Job {
+    /// What a build keeps of it, without the arguments that are given by hand.
+    pub fn to_config(&self) -> Value {
+        Value::Map(entries(self))
     }
 }
 
-fn entries(value: Option<&Value>) -> &[(String, Value)] {
-    match value {
-        Some(Value::Map(entries)) => entries,
-        _ => &[],
+fn entries(job: &Job) -> Vec<(String, Value)> {
+    let mut keys: Vec<_> = KEYS.iter().collect();
+    keys.sort_by_key(|key| key.packed_at);
+    let mut config: Vec<_> = keys.into_iter().filter_map(|key| Some((key.name.to_owned(), (key.pack)(job)?))).collect();
+    if !job.grants.files.is_empty() {
+        config.push((FOLDER.to_owned(), Value::string(&job.place.folder)));
     }
+    config
 }
 
-fn strings(value: Option<&Value>) -> Vec<String> {
-    items(value).iter().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The argument that [`Arg::to_value`] was made of.
-fn arg_of(value: &Value) -> Arg {
-    let node = match value {
-        Value::List(items) => ArgNode::List(items.iter().map(arg_of).collect()),
-        Value::Map(entries) => match entries.as_slice() {
-            [(name, Value::String(reference))] if name == RETVAL_KEY => ArgNode::Retval(Reference::parse(reference)),
-            entries => ArgNode::Map(entries.iter().map(|(name, value)| (key(name.clone()), arg_of(value))).collect()),
-        },
-        scalar => ArgNode::Scalar(scalar.clone()),
-    };
-    Arg { node, span: Span::default() }
-}
-
-fn limits(config: &Value, ceiling: &Ceiling) -> Limits {
-    let mut limits = ceiling.defaults();
-    for (name, value) in entries(config.get("limits")) {
-        if let (Some(limit), Value::Int(number)) = (limits.by_key(name), value) {
-            let most = ceiling.limit(name).unwrap_or(limit.max).min(limit.max);
-            *limit.value = u64::try_from(*number).unwrap_or(most).min(most);
-        }
-    }
-    let stored = config.get("timeout");
-    let millis = |value: Option<&Value>| {
-        let text = value.and_then(Value::as_str)?;
-        Some(Duration::from_millis(text.strip_suffix("ms")?.parse().ok()?))
-    };
-    let part = |key: &str| millis(stored.and_then(|parts| parts.get(key)));
-    let most = &ceiling.timeouts;
-    let below = |time: Duration, most: Option<Duration>| most.map_or(time, |most| time.min(most));
-    if let Some(attempt) = millis(stored).or_else(|| part("attempt")) {
-        limits.timeout = below(attempt, most.attempt);
-    }
-    limits.build_timeout = part("build").map(|time| below(time, most.build)).or(most.build);
-    limits.no_progress = part("no_progress").map(|time| below(time, most.no_progress)).or(most.no_progress);
-    ceiling.mark(&mut limits);
-    limits
-}
-
-fn grants(stored: Option<&Value>) -> Grants {
-    let files = items(stored.and_then(|grants| grants.get("files"))).iter().filter_map(|grant| {
-        let text = |key| grant.get(key).and_then(Value::as_str).map(str::to_owned);
-        let write = text("mode").as_deref() == Some("write");
-        Some(FilesGrant { host: text("host")?, guest: text("guest")?, write, span: Span::default() })
-    });
-    let env = entries(stored.and_then(|grants| grants.get("env"))).iter().map(|(name, value)| EnvGrant {
-        name: name.clone(),
-        value: value.as_str().map(str::to_owned),
-        span: Span::default(),
-    });
-    Grants { files: files.collect(), env: env.collect(), span: None }
+/// The place of what stands in no file.
+fn nowhere(folder: String) -> Place {
+    let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
+    Place { source, folder, id: Span::default(), function: Span::default(), args: None, kwargs: None }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+    use crate::argument::ArgNode;
+    use crate::argument::Reference;
+    use crate::grants::EnvGrant;
+    use crate::grants::FilesGrant;
+    use crate::grants::Grants;
+    use crate::job::Hook;
+    use crate::job::Hooks;
+    use crate::limits::Limits;
     use crate::manifest::Context;
     use crate::manifest::Timeouts;
     use crate::manifest::parse;
@@ -168,9 +231,128 @@ timeout: 90s
 limits: { memory: 64 MiB, log_records: 7 }
 grants: { files: [{ host: ./data, guest: /data, mode: write }], env: { A: b } }
 protected: true
+retry: { attempts: 4, on: [trap, error(late)] }
 cleanup_function: ./sub/x.wasm:ns:pkg/iface#clean
 repr_function: ./sub/x.wasm:show
 ";
+
+    fn args() -> impl Strategy<Value = Arg> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(|i| Value::Int(i.into())),
+            (-1e9..1e9).prop_map(Value::Float),
+            any::<String>().prop_map(Value::String),
+            any::<Vec<u8>>().prop_map(Value::Bytes),
+        ];
+        let reference = "[a-z]{1,4}(\\.[a-z]{1,3}){0,2}".prop_map(|text| ArgNode::Retval(Reference::parse(&text)));
+        let node = |node| Arg { node, span: Span::default() };
+        prop_oneof![leaf.prop_map(ArgNode::Scalar), reference].prop_map(node).prop_recursive(3, 16, 4, move |inner| {
+            let entries = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), inner.clone()), 0..4);
+            let list = prop::collection::vec(inner, 0..4).prop_map(ArgNode::List);
+            prop_oneof![list, entries.prop_map(ArgNode::Map)].prop_map(node)
+        })
+    }
+
+    fn all_limits() -> impl Strategy<Value = Limits> {
+        let time = || (1..10_000_000_u64).prop_map(Duration::from_millis);
+        let numbers = prop::collection::vec(1..1_000_u64, Limits::KEYS.len());
+        (numbers, time(), option::of(time()), option::of(time())).prop_map(|(numbers, timeout, build, no_progress)| {
+            let mut limits = Limits { timeout, build_timeout: build, no_progress, ..Limits::default() };
+            for (key, number) in Limits::KEYS.iter().zip(numbers) {
+                *limits.by_key(key).unwrap().value = number;
+            }
+            limits
+        })
+    }
+
+    fn all_grants() -> impl Strategy<Value = Grants> {
+        let span = Span::default();
+        let folder = (any::<String>(), any::<String>(), any::<bool>());
+        let folder = folder.prop_map(move |(host, guest, write)| FilesGrant { host, guest, write, span });
+        let variable = ("[A-Z]{1,4}", option::of(any::<String>()));
+        let variable = variable.prop_map(move |(name, value)| EnvGrant { name, value, span });
+        let list = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
+        list.prop_map(|(files, env)| Grants { files, env, span: None })
+    }
+
+    fn hooks() -> impl Strategy<Value = Hooks> {
+        let hook = || option::of("[a-z]{1,4}".prop_map(|export| Hook { export, span: Span::default() }));
+        (hook(), hook()).prop_map(|(cleanup, repr)| Hooks { cleanup, repr })
+    }
+
+    /// Jobs as a config can keep them: without places, and with the dependencies that are implied.
+    fn jobs() -> impl Strategy<Value = Job> {
+        let texts = || prop::collection::vec(any::<String>(), 0..3);
+        let names = prop::collection::vec("[a-z]{1,4}".prop_map(Key::nowhere), 0..3);
+        let kwargs = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), args()), 0..3);
+        let retry = prop_oneof![
+            Just(Retry::never()),
+            (2..9_u32, any::<bool>()).prop_map(|(attempts, jitter)| Retry { attempts, jitter, ..Retry::default() }),
+        ];
+        let pool = ("[a-z]{1,4}", 1..9_u32).prop_map(|(name, slots)| PoolUse { name, slots });
+        let for_people = (option::of(any::<String>()), option::of(any::<String>()), texts(), any::<bool>());
+        let function = select(vec!["sales:f", "./sub/x.wasm:ns:pkg/iface@1.0.0#f", "tool"]);
+        let call = (function, prop::collection::vec(args(), 0..3), kwargs, names);
+        let rest = (all_limits(), retry, all_grants(), option::of(pool), hooks());
+        (for_people, call, rest).prop_map(|(for_people, (function, args, kwargs, dependencies), rest)| {
+            let (title, notes, tags, protected) = for_people;
+            let (limits, retry, grants, pool, hooks) = rest;
+            let folder = if grants.files.is_empty() { "" } else { "jobs" };
+            let (id, function) = ("x".to_owned(), FunctionRef::parse(function).unwrap());
+            let place = nowhere(folder.to_owned());
+            let mut job = Job {
+                id,
+                title,
+                notes,
+                tags,
+                function,
+                args,
+                kwargs,
+                dependencies,
+                limits,
+                retry,
+                grants,
+                pool,
+                hooks,
+                protected,
+                place,
+            };
+            job.dependencies = job.dependency_ids().into_iter().map(|(id, _)| Key::nowhere(id)).collect();
+            job
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_config_gives_back_what_it_took(job in jobs(), by_hand in prop::collection::vec(args(), 0..3)) {
+            let overrides: Vec<_> = by_hand.into_iter().map(|arg| (Key::nowhere("a"), arg)).collect();
+            let config = BuildConfig::new(job.clone(), overrides.clone());
+            let value = config.to_value();
+            prop_assert_eq!(BuildConfig::from_value(&value), config);
+            prop_assert_eq!(job_of_config("x", &value, &Ceiling::default()), Ok(job));
+            prop_assert_eq!((is_edited(&value), super::overrides(&value)), (!overrides.is_empty(), overrides));
+        }
+    }
+
+    #[test]
+    fn a_config_of_another_program_is_read_as_far_as_it_makes_sense() {
+        let entry = |key: &str, value| (key.to_owned(), value);
+        let other = Value::Map(vec![
+            entry("function", Value::Int(1)),
+            entry("title", Value::string("kept")),
+            entry("args", Value::string("no list")),
+            entry("limits", Value::entry("memory", Value::Int(-1))),
+            entry("grants", Value::List(Vec::new())),
+            entry("pool", Value::string("db")),
+            entry("overrides", Value::Null),
+        ]);
+        let read = BuildConfig::from_value(&other);
+        assert_eq!(read.job.title.as_deref(), Some("kept"));
+        assert_eq!((read.job.args.len(), read.job.grants.files.len(), &read.job.pool), (0, 0, &None));
+        assert_eq!(read.overrides(), []);
+        assert_eq!(read.job("x", &Ceiling::default()), Err("its configuration names no function".to_owned()));
+    }
 
     #[test]
     fn a_job_comes_back_as_it_was() {
@@ -179,6 +361,46 @@ repr_function: ./sub/x.wasm:show
         assert_eq!(back.to_config(), config);
         assert_eq!(back.references().len(), 2);
         assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
+    }
+
+    /// A stored config is compared with a new one as bytes, so neither the keys nor their order may change.
+    #[test]
+    fn a_job_is_packed_as_ever() {
+        let packed = |text: &str| serde_json::to_string(&crate::value::Json(&parsed(text).to_config())).unwrap();
+        assert_eq!(
+            packed(WHOLE),
+            concat!(
+                r#"{"id":"x","function":"./sub/x.wasm:ns:pkg/iface#f","args":[1,{"!retval":"one"},"#,
+                r#"[{"!retval":"two.field.deep"},{"x":null}],"aGk="],"kwargs":{"name":"text","list":[1.5,true]},"#,
+                r#""dependencies":["three","one","two"],"title":"A job","notes":"of everything","tags":["a","b"],"#,
+                r#""protected":true,"timeout":"90000ms","limits":{"memory":67108864,"retval":16777216,"log":16777216,"#,
+                r#""log_records":7,"progress_groups":1000,"table_elements":100000,"instances":100,"handles":256},"#,
+                r#""retry":{"attempts":4,"backoff":"exponential","initial":"1000ms","max":"60000ms","jitter":true,"#,
+                r#""on":["trap","error(late)"]},"grants":{"files":[{"host":"./data","guest":"/data","mode":"write"}],"#,
+                r#""env":{"A":"b"}},"cleanup_function":"./sub/x.wasm:ns:pkg/iface#clean","#,
+                r#""repr_function":"./sub/x.wasm:show","folder":"jobs"}"#,
+            )
+        );
+        assert_eq!(
+            packed("function: x"),
+            concat!(
+                r#"{"id":"x","function":"x","args":[],"kwargs":{},"dependencies":[],"title":null,"notes":null,"#,
+                r#""tags":[],"protected":false,"timeout":"600000ms","limits":{"memory":268435456,"retval":16777216,"#,
+                r#""log":16777216,"log_records":100000,"progress_groups":1000,"table_elements":100000,"instances":100,"#,
+                r#""handles":256},"retry":null,"grants":{"files":[],"env":{}}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn a_pool_comes_back_as_it_was() {
+        let pool = PoolUse { name: "db".to_owned(), slots: 2 };
+        let job = Job { pool: Some(pool), ..parsed("function: x") };
+        let back = job_of_config("x", &job.to_config(), &Ceiling::default()).unwrap();
+        assert_eq!(back.pool, job.pool);
+        for other in [Value::string("db"), Value::entry("name", Value::string("db")), Value::Null] {
+            assert_eq!(super::pool(&Value::entry("pool", other)), None);
+        }
     }
 
     #[test]

@@ -117,7 +117,7 @@ pub struct Event {
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// It was created, with its pins.
+    /// It was created, with its pins, and waits for a slot.
     Created,
     /// It waits for something, such as slots of a pool.
     Waits {

@@ -10,8 +10,11 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
-use crate::value::RETVAL_KEY;
-use crate::value::Value;
+
+pub use crate::argument::Arg;
+pub use crate::argument::ArgNode;
+pub use crate::argument::Reference;
+pub use crate::yaml::key::Key;
 
 /// One entry of a manifest.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,10 +39,10 @@ pub struct Job {
     pub limits: Limits,
     /// How often a failed build is tried.
     pub retry: Retry,
-    /// What it takes of a pool while it runs.
-    pub pool: Option<PoolUse>,
     /// What its plugin may touch.
     pub grants: Grants,
+    /// What its builds take of a pool while they run.
+    pub pool: Option<PoolUse>,
     /// What else is called of its plugin.
     pub hooks: Hooks,
     /// Whether it must be armed before a person can run it.
@@ -66,7 +69,7 @@ pub struct Place {
 }
 
 /// `PATH[@sha256:HEX][:EXPORT]`, what a job calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionRef {
     /// The plugin as written: a bare name, or a path relative to the manifest.
     pub plugin: String,
@@ -139,101 +142,28 @@ pub struct Hook {
     pub span: Span,
 }
 
-/// A name in a manifest and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The name as written.
-    pub name: String,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// An argument as a manifest wrote it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arg {
-    /// What was written.
-    pub node: ArgNode,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// What an argument is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ArgNode {
-    /// A literal that holds no other.
-    Scalar(Value),
-    /// A sequence.
-    List(Vec<Arg>),
-    /// A mapping.
-    Map(Vec<(Key, Arg)>),
-    /// `!retval JOB.field`
-    Retval(Reference),
-}
-
-/// What `!retval` names: a job, and a field of the record it returns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The job.
-    pub job: String,
-    /// Fields from the outside in; empty for the whole return value.
-    pub path: Vec<String>,
-}
-
-impl Reference {
-    /// Reads `JOB` or `JOB.field.field`.
-    pub fn parse(text: &str) -> Self {
-        let mut parts = text.trim().split('.').map(str::to_owned);
-        Self { job: parts.next().unwrap_or_default(), path: parts.collect() }
-    }
-}
-
-impl fmt::Display for Reference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.job)?;
-        self.path.iter().try_for_each(|field| write!(f, ".{field}"))
-    }
-}
-
-impl Arg {
-    /// A literal that stands in no file, such as one of the command line.
-    pub fn literal(value: Value) -> Self {
-        let node = match value {
-            Value::List(items) => ArgNode::List(items.into_iter().map(Self::literal).collect()),
-            Value::Map(entries) => ArgNode::Map(
-                entries
-                    .into_iter()
-                    .map(|(name, value)| (Key { name, span: Span::default() }, Self::literal(value)))
-                    .collect(),
-            ),
-            scalar => ArgNode::Scalar(scalar),
-        };
-        Self { node, span: Span::default() }
-    }
-
-    /// Every `!retval` in this argument, with its place.
-    pub fn references<'a>(&'a self, out: &mut Vec<(&'a Reference, Span)>) {
-        match &self.node {
-            ArgNode::Scalar(_) => {}
-            ArgNode::List(items) => items.iter().for_each(|arg| arg.references(out)),
-            ArgNode::Map(entries) => entries.iter().for_each(|(_, arg)| arg.references(out)),
-            ArgNode::Retval(reference) => out.push((reference, self.span)),
-        }
-    }
-
-    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`.
-    pub fn to_value(&self) -> Value {
-        match &self.node {
-            ArgNode::Scalar(value) => value.clone(),
-            ArgNode::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
-            ArgNode::Map(entries) => {
-                Value::Map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
-            }
-            ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
-        }
-    }
-}
-
 impl Job {
+    /// A job of which nothing is known but its place, with every default.
+    pub(crate) fn empty(place: Place) -> Self {
+        Self {
+            id: String::new(),
+            title: None,
+            notes: None,
+            tags: Vec::new(),
+            function: FunctionRef::default(),
+            args: Vec::new(),
+            kwargs: Vec::new(),
+            dependencies: Vec::new(),
+            limits: Limits::default(),
+            retry: Retry::never(),
+            grants: Grants::default(),
+            pool: None,
+            hooks: Hooks::default(),
+            protected: false,
+            place,
+        }
+    }
+
     /// Every reference in the arguments, with its place.
     pub fn references(&self) -> Vec<(&Reference, Span)> {
         let mut out = Vec::new();
@@ -249,36 +179,6 @@ impl Job {
         let implied = self.references();
         let implied = implied.iter().map(|(reference, span)| (reference.job.as_str(), *span));
         named.chain(implied).filter(|(id, _)| seen.insert(*id)).collect()
-    }
-
-    /// The copy that a build keeps. Pins and overrides are added by who creates the build.
-    pub fn to_config(&self) -> Value {
-        let text = |text: &Option<String>| text.clone().map_or(Value::Null, Value::String);
-        let strings = |list: &mut dyn Iterator<Item = &str>| Value::List(list.map(Value::string).collect());
-        let kwargs = self.kwargs.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        let mut config = vec![
-            ("id".to_owned(), Value::string(&self.id)),
-            ("function".to_owned(), Value::string(self.function.to_string())),
-            ("args".to_owned(), Value::List(self.args.iter().map(Arg::to_value).collect())),
-            ("kwargs".to_owned(), Value::Map(kwargs)),
-            ("dependencies".to_owned(), strings(&mut self.dependency_ids().iter().map(|(id, _)| *id))),
-            ("title".to_owned(), text(&self.title)),
-            ("notes".to_owned(), text(&self.notes)),
-            ("tags".to_owned(), strings(&mut self.tags.iter().map(String::as_str))),
-            ("protected".to_owned(), Value::Bool(self.protected)),
-        ];
-        config.extend(self.limits.to_config());
-        config.push(("retry".to_owned(), self.retry.to_config()));
-        config.push(("grants".to_owned(), self.grants.to_config()));
-        for (key, hook) in [("cleanup_function", &self.hooks.cleanup), ("repr_function", &self.hooks.repr)] {
-            let text = hook.as_ref().map(|hook| Value::string(format!("{}:{}", self.function.plugin, hook.export)));
-            config.extend(text.map(|text| (key.to_owned(), text)));
-        }
-        if !self.grants.files.is_empty() {
-            // What folders are relative to.
-            config.push(("folder".to_owned(), Value::string(&self.place.folder)));
-        }
-        Value::Map(config)
     }
 }
 

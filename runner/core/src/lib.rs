@@ -3,7 +3,8 @@
 //!
 //! In the order in which data goes through:
 //!
-//! - [`manifest`]: YAML text to [`job`]s, or [`diagnostic`]s on its own lines
+//! - `yaml`: YAML text to values that keep their places
+//! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
 //! - [`grants`]: what a job file lets its plugin touch
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited
@@ -21,12 +22,13 @@
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
-//! - [`limits`], [`clock`]: what a build may use; time as an input
+//! - [`limits`], [`pool`], [`clock`]: what a build may use; time as an input
 
 // The generators of tests, shared with the tests of the program, name this crate as all others do.
 #[cfg(test)]
 extern crate self as jobcontrol_core;
 
+pub mod argument;
 pub mod build;
 pub mod check;
 pub mod clock;
@@ -55,3 +57,4 @@ pub mod storage;
 pub mod types;
 pub mod usage;
 pub mod value;
+mod yaml;

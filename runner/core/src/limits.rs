@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::value::Value;
-
 /// One kibibyte.
 pub const KIB: u64 = 1 << 10;
 /// One mebibyte.
@@ -263,26 +261,6 @@ impl Limits {
     /// Every key under `limits:`.
     pub const KEYS: &[&str] =
         &["memory", "retval", "log", "log_records", "progress_groups", "table_elements", "instances", "handles"];
-
-    /// As a build config keeps them.
-    pub fn to_config(&self) -> Vec<(String, Value)> {
-        let mut copy = self.clone();
-        let limits = Self::KEYS.iter().filter_map(|key| {
-            let value = Value::Int((*copy.by_key(key)?.value).into());
-            Some(((*key).to_owned(), value))
-        });
-        let limits = Value::Map(limits.collect());
-        let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
-        let timeout = match (self.build_timeout, self.no_progress) {
-            (None, None) => millis(self.timeout),
-            (build, no_progress) => {
-                let parts = [("attempt", Some(self.timeout)), ("build", build), ("no_progress", no_progress)];
-                let parts = parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), millis(part?))));
-                Value::Map(parts.collect())
-            }
-        };
-        vec![("timeout".to_owned(), timeout), ("limits".to_owned(), limits)]
-    }
 }
 
 /// Largest `limits.table_elements`: what the engine reserves for one table.

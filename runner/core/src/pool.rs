@@ -1,10 +1,13 @@
-//! Named numbers of slots that builds share.
+//! Pools: named numbers of slots that builds share.
 
-/// What a build takes of a pool while it runs.
+/// Largest size of a pool: more than a machine runs builds at once.
+pub const MAX_SIZE: u32 = 10_000;
+
+/// What each build of a job takes of a pool while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolUse {
-    /// The pool's name.
+    /// The pool's name, like a job's id.
     pub name: String,
-    /// How many of its slots; at least 1.
+    /// How many of its slots, 1 to [`MAX_SIZE`].
     pub slots: u32,
 }

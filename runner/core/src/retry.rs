@@ -150,51 +150,6 @@ impl Retry {
         let most = grown.min(self.max);
         if self.jitter { most.mul_f64(random.clamp(0.0, 1.0)) } else { most }
     }
-
-    /// As a build config keeps it; null for one attempt.
-    pub fn to_config(&self) -> Value {
-        if self.attempts <= 1 {
-            return Value::Null;
-        }
-        let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
-        Value::Map(vec![
-            ("attempts".to_owned(), Value::Int(self.attempts.into())),
-            ("backoff".to_owned(), Value::string(self.backoff.name())),
-            ("initial".to_owned(), millis(self.initial)),
-            ("max".to_owned(), millis(self.max)),
-            ("jitter".to_owned(), Value::Bool(self.jitter)),
-            ("on".to_owned(), Value::List(self.on.iter().map(|on| Value::string(on.to_string())).collect())),
-        ])
-    }
-
-    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one attempt for what
-    /// cannot be read.
-    pub fn from_config(config: &Value) -> Self {
-        let read = || {
-            let text = |key: &str| config.get(key).and_then(Value::as_str);
-            let time = |key: &str| {
-                let time = Duration::from_millis(text(key)?.strip_suffix("ms")?.parse().ok()?);
-                Some(time.min(MAX_DELAY))
-            };
-            let (Value::Int(attempts), Value::Bool(jitter)) = (config.get("attempts")?, config.get("jitter")?) else {
-                return None;
-            };
-            let Value::List(on) = config.get("on")? else {
-                return None;
-            };
-            let backoff =
-                [Backoff::Fixed, Backoff::Exponential].into_iter().find(|b| text("backoff") == Some(b.name()));
-            Some(Self {
-                attempts: u32::try_from(*attempts).ok()?.min(MAX_ATTEMPTS),
-                backoff: backoff?,
-                initial: time("initial")?,
-                max: time("max")?,
-                jitter: *jitter,
-                on: on.iter().filter_map(Value::as_str).filter_map(|text| parse_on(text, Span::default())).collect(),
-            })
-        };
-        read().unwrap_or_else(Self::never)
-    }
 }
 
 impl fmt::Display for Retry {

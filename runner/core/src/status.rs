@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::build::Build;
+use crate::config;
 use crate::job::Job;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
 
-/// Keys of a job that decide what a build returns; the others may change without making it outdated.
-pub(crate) const DECISIVE_KEYS: &[&str] = &["function", "args", "kwargs", "dependencies", "grants"];
+pub(crate) use crate::config::DECISIVE_KEYS;
 
 /// How a job stands, by its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,10 +78,10 @@ pub fn job_status<'a>(
         reasons.push(format!("the plugin has changed: sha256:{} -> sha256:{}", start_of(was), start_of(digest)));
     }
     let today = job.to_config();
-    for key in DECISIVE_KEYS {
-        changes(key, used.config.get(key), today.get(key), &mut reasons);
+    for ((key, was), (_, now)) in config::decisive(&used.config).zip(config::decisive(&today)) {
+        changes(key, was, now, &mut reasons);
     }
-    if matches!(used.config.get("overrides"), Some(Value::Map(overrides)) if !overrides.is_empty()) {
+    if config::is_edited(&used.config) {
         reasons.push(format!("its last build, {}, ran with other arguments", used.id));
     }
     for pin in &used.pins {

@@ -77,6 +77,27 @@ impl Value {
         }
     }
 
+    /// The items, if this is a list; none of anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The strings among the items.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(Self::as_str)
+    }
+
+    /// The entries, if this is a map; none of anything else.
+    pub(crate) fn entries(&self) -> &[(String, Self)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// What a person would call the kind of this value.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -175,7 +175,9 @@ impl Executor {
             start,
         };
         let id = self.record(prepared, new).await?;
-        self.parts.publisher.publish(id, &prepared.job_id, EventKind::Created);
+        if !start {
+            self.parts.publisher.publish(id, &prepared.job_id, EventKind::Created);
+        }
         let kept = start || !is_large(args.iter());
         let (args, started) = (kept.then_some(args), start.then_some(created));
         Ok(Created { id, args, pins, overrides, attempt: u32::from(start), started, due: None, ends_run })

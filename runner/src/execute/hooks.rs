@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jobcontrol_core::build::Build;
+use jobcontrol_core::config;
 use jobcontrol_core::config::job_of_config;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
@@ -45,12 +46,11 @@ pub enum Which {
 
 /// The function that a build names, if it does and if it returned something.
 pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
-    let key = match which {
-        Which::Cleanup => "cleanup_function",
-        Which::Repr => "repr_function",
-    };
     build.retval.as_ref()?;
-    FunctionRef::parse(build.config.get(key)?.as_str()?).ok()
+    match which {
+        Which::Cleanup => config::cleanup_function(&build.config),
+        Which::Repr => config::repr_function(&build.config),
+    }
 }
 
 /// A hook of a build, ready to be called.

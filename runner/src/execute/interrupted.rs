@@ -6,6 +6,7 @@ use std::time::Duration;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::config;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::retry::Retry;
@@ -41,7 +42,7 @@ impl Interrupted {
     ///
     /// The build, if it is over.
     pub fn of(build: Build, now: Timestamp) -> std::result::Result<Self, Box<Build>> {
-        let retry = build.config.get("retry").map_or_else(Retry::never, Retry::from_config);
+        let retry = config::retry(&build.config);
         let is_due = build.retry_time.is_some() || retry.is_due(build.attempt, &interrupted());
         let newest = build.retry_time.max(build.attempt_time).unwrap_or(build.created);
         let waits = Duration::from_micros(now.since(newest)) < WAITS;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::config::BuildConfig;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Limits;
@@ -62,11 +63,7 @@ pub struct Created {
 
 /// The config of a build, packed.
 pub(super) fn pack_config(checked: &CheckedJob, overrides: &[(Key, Arg)]) -> Result<Arc<[u8]>, ExecuteError> {
-    let mut config = checked.job.to_config();
-    if let Value::Map(entries) = &mut config {
-        let overrides = overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        entries.push(("overrides".to_owned(), Value::Map(overrides)));
-    }
+    let config = BuildConfig::new((*checked.job).clone(), overrides.to_vec()).to_value();
     let packed = pack(&config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
     Ok(packed.into())
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
 use jobcontrol_core::config::job_of_config;
-use jobcontrol_core::grants::FilesGrant;
+use jobcontrol_core::grants;
+use jobcontrol_core::grants::Repeated;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
@@ -72,41 +72,17 @@ pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &Fun
     plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
 }
 
-/// A folder is granted again where today's job grants it still, or where the operator lists it under `ceiling.files`, a
-/// variable where today's job takes it still, or is gone and the operator lists it: who took a grant out of a manifest
-/// meant it to end.
+/// What the build was granted, as far as today's manifest and the operator still grant it.
 fn granted(workspace: &Workspace, job: &mut Job, today: &Today) -> Result<Granted, String> {
     let now = match today {
-        Today::Job(now) => Some(&**now),
-        Today::Gone | Today::Unknown(_) => None,
+        Today::Job(now) => grants::Today::Grants(&now.grants),
+        Today::Gone => grants::Today::Gone,
+        Today::Unknown(reason) => grants::Today::Unknown(reason),
     };
-    let no_longer = || match today {
-        Today::Unknown(reason) => format!("and whether its job grants that still is not known ({reason})"),
-        _ => "and its job grants that no longer".to_owned(),
-    };
-    let bounded = workspace.files.ceiling.is_some();
-    for wanted in &job.grants.files {
-        let still = |grant: &FilesGrant| {
-            grant.host == wanted.host && grant.guest == wanted.guest && (grant.write || !wanted.write)
-        };
-        if !bounded && !now.is_some_and(|now| now.grants.files.iter().any(still)) {
-            let mode = if wanted.write { "write" } else { "read" };
-            let host: PathBuf = Path::new(&job.place.folder).join(&wanted.host).components().collect();
-            let host = host.display();
-            return Err(format!(
-                "it was granted the folder `{host}`, {}; list it in jobcontrol.yaml: \
-                 `ceiling: {{ files: [{{ host: {host}, mode: {mode} }}] }}`",
-                no_longer()
-            ));
-        }
-    }
-    for wanted in job.grants.env.iter().filter(|grant| grant.value.is_none()) {
-        let still = |now: &Job| now.grants.env.iter().any(|grant| grant.name == wanted.name && grant.value.is_none());
-        if !matches!(today, Today::Gone) && !now.is_some_and(still) {
-            return Err(format!("it was granted the variable `{}`, {}", wanted.name, no_longer()));
-        }
-    }
-    if let Some(now) = now {
+    let operator_lists_files = workspace.files.ceiling.is_some();
+    let repeated = Repeated { folder: &job.place.folder, operator_lists_files };
+    job.grants.still_granted(&repeated, &now).map_err(|withdrawn| withdrawn.to_string())?;
+    if let Today::Job(now) = today {
         job.place.folder.clone_from(&now.place.folder);
     }
     if job.place.folder.is_empty() && job.grants.files.iter().any(|grant| Path::new(&grant.host).is_relative()) {

@@ -72,7 +72,7 @@ pub fn same(
     if let Today::Unknown(reason) = &now {
         warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
     }
-    let mut overrides = config::arguments(build.config.get("overrides"));
+    let mut overrides = config::overrides(&build.config);
     for (key, arg) in overrides_of(&catalog.graph.jobs[&job], args)? {
         overrides.retain(|(other, _)| !same_name(&other.name, &key.name));
         overrides.push((key, arg));
@@ -205,7 +205,7 @@ impl SoFar {
         let mut pins = asked.pins;
         pins.retain(|need, _| !left.contains(need.as_str()));
         pins.extend(settled.filter_map(|need| Some((need.clone(), used(need)?))));
-        let overrides = before.map(|build| config::arguments(build.config.get("overrides")));
+        let overrides = before.map(|build| config::overrides(&build.config));
         let rerun_of = before.map(|build| build.id).or(asked.rerun_of);
         BuildRequest { overrides: overrides.unwrap_or(asked.overrides), pins, rerun_of }
     }

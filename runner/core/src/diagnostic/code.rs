@@ -125,6 +125,9 @@ codes! {
     InvalidRetention "JC0611" "the operator's file says no age or number of builds to keep"
     InvalidRetry "JC0612" "a part of `retry` makes no sense"
     RetryCase "JC0613" "the function's error has no such case"
+    NoSuchPool "JC0614" "there is no such pool"
+    PoolTooSmall "JC0615" "a job takes more slots than its pool has"
+    InvalidPool "JC0616" "a pool has no name, or one that cannot be"
 }
 
 impl Code {

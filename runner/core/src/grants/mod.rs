@@ -1,58 +1,25 @@
-//! What a job file lets its plugin touch.
+//! What a job file lets its plugin touch. Each grant is one file: how it is read from a manifest, packed into a build
+//! config and back, described to editors, and whether a repeated build may have it again. What it lets a guest do is
+//! one file of the sandbox.
+//!
+//! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
+//! - `today`: what is known today of the job of an older build
+//! - `files`, `env`: the grants
 
-use crate::diagnostic::Span;
-use crate::value::Value;
+pub(crate) mod env;
+pub(crate) mod files;
+mod grant;
+mod today;
 
-/// What a job file lets its plugin touch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Grants {
+pub use env::EnvGrant;
+pub use files::FilesGrant;
+pub use today::Repeated;
+pub use today::Today;
+pub use today::Withdrawn;
+
+grant::grants! {
     /// Folders.
-    pub files: Vec<FilesGrant>,
+    files: FilesGrant,
     /// Environment variables.
-    pub env: Vec<EnvGrant>,
-    /// Where `grants` stands, if it was given.
-    pub span: Option<Span>,
-}
-
-/// A folder of the host that the plugin sees.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FilesGrant {
-    /// The folder, relative to the manifest's.
-    pub host: String,
-    /// The absolute path under which the plugin sees it.
-    pub guest: String,
-    /// Whether it may write there.
-    pub write: bool,
-    /// Where `host` stands.
-    pub span: Span,
-}
-
-/// An environment variable that the plugin sees.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EnvGrant {
-    /// Its name.
-    pub name: String,
-    /// Its value, or none to take the runner's own at the time of the build.
-    pub value: Option<String>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-impl Grants {
-    pub(crate) fn to_config(&self) -> Value {
-        let files = self.files.iter().map(|grant| {
-            let mode = if grant.write { "write" } else { "read" };
-            Value::Map(vec![
-                ("host".to_owned(), Value::string(&grant.host)),
-                ("guest".to_owned(), Value::string(&grant.guest)),
-                ("mode".to_owned(), Value::string(mode)),
-            ])
-        });
-        let env =
-            self.env.iter().map(|grant| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String)));
-        Value::Map(vec![
-            ("files".to_owned(), Value::List(files.collect())),
-            ("env".to_owned(), Value::Map(env.collect())),
-        ])
-    }
+    env: EnvGrant,
 }

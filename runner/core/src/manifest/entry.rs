@@ -5,7 +5,7 @@ use crate::types::Type;
 use crate::types::sample::Entry;
 use crate::types::sample::choices;
 
-use super::parse::MAX_ID;
+use super::keys::id::MAX_ID;
 
 /// An entry for a job that calls `function`, with a value of the right type for each parameter. It checks as it is.
 /// `command` is for a plugin that is a WASI command.

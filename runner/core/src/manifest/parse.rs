@@ -1,57 +1,23 @@
 //! A YAML tree to jobs.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
-use crate::diagnostic::nearest;
-use crate::job::Arg;
-use crate::job::ArgNode;
-use crate::job::FunctionRef;
 use crate::job::Job;
-use crate::job::Key;
 use crate::job::Place;
-use crate::job::Reference;
-use crate::limits::NOTES;
-use crate::limits::show_bytes;
-use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
 
-use super::Context;
-use super::fields::Fields;
-use super::hooks::hooks;
-use super::node;
-use super::node::Node;
-use super::node::NodeKind;
-use super::node::key_text;
-use super::rights;
-use super::timing;
-
-/// Longest job id: it is a name, and part of file names and URLs.
-pub(super) const MAX_ID: usize = 128;
-
-/// Every key of a job.
-pub(crate) const JOB_KEYS: &[&str] = &[
-    "id",
-    "title",
-    "notes",
-    "tags",
-    "function",
-    "args",
-    "kwargs",
-    "dependencies",
-    "timeout",
-    "retry",
-    "limits",
-    "grants",
-    "protected",
-    "cleanup_function",
-    "repr_function",
-];
-
-const JOB_KEYS_LATER: &[&str] = &["schedule", "pool", "map", "needs", "reuse", "traceback"];
+use super::context::Context;
+use super::keys::KEYS;
+use super::keys::LATER;
+use super::keys::job_key::Draft;
 
 /// What a manifest holds.
 #[derive(Debug, Default)]
@@ -77,7 +43,8 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
         parsed.problems.push(Diagnostic::at(Code::WrongKind, source, root.span, message).help(help));
         return parsed;
     };
-    let mut parser = Parser { source, folder, context };
+    let names = KEYS.iter().map(|key| key.name).collect();
+    let parser = Parser { source, folder, context, names };
     if !entries.iter().any(|(key, _)| key_text(key) == "jobs") {
         parser.job(root, Some(stem), &mut parsed);
         return parsed;
@@ -91,19 +58,16 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     parsed
 }
 
-/// Whether a text can be a job's id.
-pub fn valid_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
 struct Parser<'a> {
     source: &'a Arc<Source>,
     folder: &'a str,
     context: &'a Context,
+    /// The names of all keys of a job.
+    names: Vec<&'static str>,
 }
 
 impl Parser<'_> {
-    fn job(&mut self, node: Node, stem: Option<&str>, parsed: &mut Parsed) {
+    fn job(&self, node: Node, stem: Option<&str>, parsed: &mut Parsed) {
         // A variable that could not be filled in was reported while the text was read, and breaks the job it stands in.
         let extent = node.extent();
         let inside = |problem: &mut Diagnostic| {
@@ -119,7 +83,7 @@ impl Parser<'_> {
     }
 
     fn read_job(
-        &mut self,
+        &self,
         node: Node,
         stem: Option<&str>,
         problems: &mut Vec<Diagnostic>,
@@ -128,237 +92,25 @@ impl Parser<'_> {
         let Some(mut fields) = Fields::new(self.source, problems, node, "a job") else {
             return (None, None);
         };
-        let (id, id_span) = Self::id(&mut fields, stem, whole);
-        let function = Self::function(&mut fields, whole);
-        let args = fields.take("args");
-        let kwargs = fields.take("kwargs");
-        let mut place = Place {
-            source: Arc::clone(self.source),
-            folder: self.folder.to_owned(),
-            id: id_span,
-            function: function.as_ref().map_or(whole, |(_, span)| *span),
-            args: args.as_ref().map(|(key, _)| key.span),
-            kwargs: kwargs.as_ref().map(|(key, _)| key.span),
-        };
-        if place.id == Span::default() {
-            place.id = place.function;
+        let (id, function) = (Span::default(), whole);
+        let source = Arc::clone(self.source);
+        let place = Place { source, folder: self.folder.to_owned(), id, function, args: None, kwargs: None };
+        let limits = self.context.ceiling.defaults();
+        let job = Job { limits, ..Job::empty(place) };
+        let mut draft = Draft { context: self.context, names: &self.names, stem, job };
+        for key in KEYS {
+            (key.read)(&mut draft, &mut fields);
         }
-        let args = args.map(|(_, node)| self.args(node, &mut fields)).unwrap_or_default();
-        let kwargs = kwargs.map(|(_, node)| self.kwargs(node, &mut fields)).unwrap_or_default();
-        let notes = fields.string("notes");
-        if let Some((text, span)) = &notes
-            && text.len() > NOTES
-        {
-            fields.report(
-                Code::NotesTooLong,
-                *span,
-                format!("`notes` is longer than {}", show_bytes(NOTES as u64)),
-                None,
-            );
+        fields.finish(&self.names, LATER);
+        let mut job = draft.job;
+        self.context.ceiling.mark(&mut job.limits);
+        if job.place.id == Span::default() {
+            job.place.id = job.place.function;
         }
-        let dependencies = fields.strings("dependencies");
-        let mut listed = HashSet::new();
-        for key in &dependencies {
-            if !listed.insert(key.name.as_str()) {
-                fields.report(Code::ListedTwice, key.span, format!("`{}` is listed twice", key.name), None);
-            }
-        }
-        let title = fields.string("title").map(|(text, _)| text);
-        let tags = fields.strings("tags").into_iter().map(|key| key.name).collect();
-        let retry = timing::retry(&mut fields);
-        let limits = rights::limits(&self.context.ceiling, &mut fields);
-        let grants = rights::grants(&mut fields);
-        let hooks = hooks(&mut fields, function.as_ref().map(|(function, _)| function));
-        let protected = fields.boolean("protected").unwrap_or(false);
-        fields.finish(JOB_KEYS, JOB_KEYS_LATER);
-        let (Some(known), Some((function, _))) = (id.clone(), function) else {
-            return (id, None);
-        };
-        let notes = notes.map(|(text, _)| text);
-        let job = Job {
-            id: known,
-            title,
-            notes,
-            tags,
-            function,
-            args,
-            kwargs,
-            dependencies,
-            limits,
-            retry,
-            pool: None,
-            grants,
-            hooks,
-            protected,
-            place,
-        };
-        (id, Some(job))
+        let id = Some(job.id.clone()).filter(|id| !id.is_empty());
+        let is_whole = id.is_some() && !job.function.plugin.is_empty();
+        (id, is_whole.then_some(job))
     }
-
-    fn id(fields: &mut Fields<'_>, stem: Option<&str>, whole: Span) -> (Option<String>, Span) {
-        let help = || Some(format!("an id is 1 to {MAX_ID} letters, digits, `_` and `-`"));
-        match (fields.take("id"), stem) {
-            (Some((_, node)), _) => {
-                let span = node.span;
-                let id = match node.kind {
-                    NodeKind::Scalar(Value::String(_) | Value::Int(_)) if valid_id(&key_text(&node)) => {
-                        return (Some(key_text(&node)), span);
-                    }
-                    NodeKind::Scalar(Value::String(text)) => {
-                        format!("`{text}` cannot be a job's id")
-                    }
-                    _ => format!("`id` is a string, found {}", node.kind_name()),
-                };
-                fields.report(Code::InvalidId, span, id, help());
-                (None, span)
-            }
-            (None, Some(stem)) if valid_id(stem) => (Some(stem.to_owned()), Span::default()),
-            (None, Some(stem)) => {
-                fields.report(
-                    Code::InvalidId,
-                    whole,
-                    format!("the file's name `{stem}` cannot be a job's id"),
-                    Some("add `id:`".into()),
-                );
-                (None, whole)
-            }
-            (None, None) => {
-                fields.report(Code::MissingId, whole, "a job in a list needs an `id`", help());
-                (None, whole)
-            }
-        }
-    }
-
-    fn function(fields: &mut Fields<'_>, whole: Span) -> Option<(FunctionRef, Span)> {
-        let help = || Some("write `plugin:function`, such as `sales:fetch-orders`".to_owned());
-        let Some((text, span)) = fields.string("function") else {
-            if !fields.has_misspelt("function", JOB_KEYS)
-                && !fields.problems.iter().any(|p| p.message.starts_with("`function` is a string"))
-            {
-                fields.report(Code::MissingFunction, whole, "the job has no `function`", help());
-            }
-            return None;
-        };
-        match FunctionRef::parse(&text) {
-            Ok(function) => Some((function, span)),
-            Err(reason) => {
-                fields.report(Code::FunctionSyntax, span, reason, Some(meant_function(&text)));
-                None
-            }
-        }
-    }
-
-    fn args(&mut self, node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
-        let found = node.kind_name();
-        match node.kind {
-            NodeKind::Seq(items) => items.into_iter().map(|item| self.arg(item, fields)).collect(),
-            NodeKind::Scalar(Value::Null) => Vec::new(),
-            _ => {
-                let help = Some("arguments by name go below `kwargs:`".to_owned());
-                fields.report(Code::WrongKind, node.span, format!("`args` is a list, found {found}"), help);
-                Vec::new()
-            }
-        }
-    }
-
-    fn kwargs(&mut self, node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
-        let found = node.kind_name();
-        match node.kind {
-            NodeKind::Map(entries) => {
-                let entries = entries.into_iter();
-                entries.map(|(key, value)| (as_key(&key), self.arg(value, fields))).collect()
-            }
-            NodeKind::Scalar(Value::Null) => Vec::new(),
-            _ => {
-                let help = Some("arguments by position go below `args:`".to_owned());
-                fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), help);
-                Vec::new()
-            }
-        }
-    }
-
-    fn arg(&mut self, node: Node, fields: &mut Fields<'_>) -> Arg {
-        let span = node.span;
-        let nothing = Arg { node: ArgNode::Scalar(Value::Null), span };
-        match (node.tag.as_deref(), &node.kind) {
-            (None, _) => {}
-            (Some("!retval"), NodeKind::Scalar(_)) => return Self::retval(&node, fields),
-            (Some("!retval"), _) => {
-                fields.report(
-                    Code::RetvalSyntax,
-                    span,
-                    "`!retval` takes the id of a job",
-                    Some("write `!retval JOB`".to_owned()),
-                );
-                return nothing;
-            }
-            (Some("!secret"), _) => {
-                fields.report(Code::NotSupportedYet, span, "`!secret` is not supported yet", None);
-                return nothing;
-            }
-            (Some(tag), _) => {
-                let help = match nearest(tag, ["!retval"]) {
-                    Some(near) => format!("did you mean `{near} {}`?", node.text),
-                    None => "the tags here are `!retval` and `!!binary`".to_owned(),
-                };
-                let help = Some(help);
-                fields.report(Code::UnknownTag, span, format!("unknown tag `{tag}`"), help);
-                return nothing;
-            }
-        }
-        let node = match node.kind {
-            NodeKind::Scalar(value) => ArgNode::Scalar(value),
-            NodeKind::Seq(items) => ArgNode::List(items.into_iter().map(|item| self.arg(item, fields)).collect()),
-            NodeKind::Map(entries) => {
-                if entries.iter().any(|(key, _)| !matches!(key.kind, NodeKind::Scalar(_))) {
-                    let help = "`{{ .. }}` is not filled in here; `!retval JOB` stands for what a job returned";
-                    fields.report(Code::WrongKind, span, "a key is a name, found more", Some(help.to_owned()));
-                    return nothing;
-                }
-                let entries = entries.into_iter();
-                ArgNode::Map(entries.map(|(key, value)| (as_key(&key), self.arg(value, fields))).collect())
-            }
-        };
-        Arg { node, span }
-    }
-
-    fn retval(node: &Node, fields: &mut Fields<'_>) -> Arg {
-        let reference = Reference::parse(&key_text(node));
-        if !valid_id(&reference.job) || reference.path.iter().any(String::is_empty) {
-            let help = Some("write `!retval JOB` or `!retval JOB.field`".to_owned());
-            fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
-        }
-        Arg { node: ArgNode::Retval(reference), span: node.span }
-    }
-}
-
-/// What somebody meant who wrote no `plugin:function`.
-fn meant_function(text: &str) -> String {
-    if text.contains("@sha256:") {
-        return "write `PLUGIN@sha256:DIGEST:FUNCTION`; `jobcontrol inspect PLUGIN` shows the whole digest".to_owned();
-    }
-    let general = "write `plugin:function`, such as `sales:fetch-orders`".to_owned();
-    let plain =
-        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
-    let trimmed = text.trim_end_matches([':', '/', '#', '.']);
-    if text.starts_with(':') || trimmed.is_empty() {
-        return general;
-    }
-    let file = [".wasm", ".wat"].iter().any(|ending| trimmed.ends_with(ending));
-    let parts = trimmed.rsplit_once("::").or_else(|| trimmed.rsplit_once(['.', '/', '#', ' ']));
-    match parts {
-        Some((plugin, export)) if !file && plain(plugin.trim()) && plain(export) && !plugin.ends_with('.') => {
-            format!("did you mean `{}:{export}`? a colon stands between the plugin and its function", plugin.trim())
-        }
-        _ if plain(trimmed) => {
-            format!("write `{trimmed}:FUNCTION`; `jobcontrol inspect {trimmed}` lists the functions")
-        }
-        _ => general,
-    }
-}
-
-fn as_key(node: &Node) -> Key {
-    Key { name: key_text(node), span: node.span }
 }
 
 #[cfg(test)]
@@ -366,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::value::Value;
 
     fn parse_text(text: &str) -> (Vec<Job>, Vec<Diagnostic>) {
         let source = Arc::new(Source { path: "x.yaml".to_owned(), text: text.to_owned() });

@@ -1,10 +1,12 @@
 //! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask for.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
+use crate::grants::files::is_for_writing;
 use crate::limits::CompileLimits;
 use crate::limits::Limits;
 use crate::limits::MAX_COMPILE_MEMORY;
@@ -14,22 +16,21 @@ use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
 use crate::retention::Retention;
-use crate::value::Value;
+use crate::yaml::environment::Environment;
+use crate::yaml::fields::Fields;
+use crate::yaml::node;
+use crate::yaml::quantity::duration;
+use crate::yaml::quantity::number;
 
-use super::Ceiling;
-use super::environment::Environment;
-use super::fields::Fields;
-use super::node;
-use super::node::NodeKind;
-use super::rights::is_for_writing;
-use super::rights::limit;
-use super::rights::number;
-use super::timing;
-use super::timing::Timeouts;
-use super::units;
+use super::ceiling::Ceiling;
+use super::ceiling::Timeouts;
+use super::keys::limits::limit;
+use super::keys::timeout::timeouts;
+use super::pools::read_pools;
+use super::retention::read_retention;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "retention"];
-const KEYS_LATER: &[&str] = &["pools", "server", "secrets"];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "pools", "retention"];
+const KEYS_LATER: &[&str] = &["server", "secrets"];
 
 /// What the operator decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Settings {
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
     pub files: Option<Vec<CeilingFiles>>,
+    /// How many slots each pool has, by name; key `pools`.
+    pub pools: BTreeMap<String, u32>,
     /// How long the store keeps what; key `retention`.
     pub retention: Retention,
 }
@@ -91,6 +94,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     {
         read_ceiling(ceiling, &mut settings);
     }
+    settings.pools = read_pools(&mut fields);
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {
@@ -101,7 +105,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
 }
 
 fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
-    if let Some((timeout, span)) = timing::duration("timeout", &mut fields) {
+    if let Some((timeout, span)) = duration("timeout", &mut fields) {
         if timeout > MAX_COMPILE_TIME {
             let message = format!("`timeout` can be {} at most", show_duration(MAX_COMPILE_TIME));
             fields.report(Code::LimitOutOfRange, span, message, None);
@@ -121,49 +125,8 @@ fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
     fields.finish(&["timeout", "memory"], &[]);
 }
 
-fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
-    /// As [`Level::ALL`], then all of them.
-    const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
-    if let Some((_, node)) = fields.take("logs")
-        && let Some(mut logs) = Fields::new(fields.source, fields.problems, node, "`logs`")
-    {
-        for (i, key) in LOGS.iter().enumerate() {
-            if let Some(age) = age(&mut logs, key) {
-                *retention.logs.get_mut(i).unwrap_or(&mut retention.all_logs) = age;
-            }
-        }
-        logs.finish(LOGS, &[]);
-    }
-    if let Some((_, node)) = fields.take("builds")
-        && let Some(mut builds) = Fields::new(fields.source, fields.problems, node, "`builds`")
-    {
-        retention.build_age = age(&mut builds, "age");
-        if let Some((_, node)) = builds.take("keep") {
-            match node.kind {
-                NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
-                _ => {
-                    let message = format!("`keep` is a number of builds above 0, found {}", node.kind_name());
-                    builds.report(Code::InvalidRetention, node.span, message, None);
-                }
-            }
-        }
-        builds.finish(&["keep", "age"], &[]);
-    }
-    fields.finish(&["logs", "builds"], &[]);
-}
-
-fn age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
-    let (text, span) = fields.string(key)?;
-    let age = units::age(&text);
-    age.map_err(|message| {
-        let help = Some("write `15 days`, `1 month` or `1 year`".to_owned());
-        fields.report(Code::InvalidRetention, span, message, help);
-    })
-    .ok()
-}
-
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
-    settings.ceiling.timeouts = timing::timeouts(&Timeouts::default(), &mut fields);
+    settings.ceiling.timeouts = timeouts(&Timeouts::default(), &mut fields);
     if let Some((_, node)) = fields.take("limits")
         && let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`")
     {

@@ -25,7 +25,7 @@ pub struct Callable<'a> {
 }
 
 /// What `function` completes to; any other name of a function may be written too, so that a new plugin is no mistake.
-pub(super) fn names(functions: &[Callable<'_>]) -> Value {
+pub(crate) fn names(functions: &[Callable<'_>]) -> Value {
     let mut any: Vec<_> = functions
         .iter()
         .map(|function| {

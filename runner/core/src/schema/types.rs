@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::types::Type;
 
+use super::parts::object;
+
 /// Reference to the definition of what stands for any value: `!retval JOB` or `${NAME}`.
 const STANDS_FOR: &str = "#/definitions/stands-for";
 
@@ -172,15 +174,6 @@ fn type_name(ty: &Type) -> &str {
         Type::Option(_) => "option",
         _ => "",
     }
-}
-
-/// An object with these properties and no others.
-pub(super) fn object(properties: impl Into<Value>, required: &[&str]) -> Value {
-    let mut object = json!({ "type": "object", "properties": properties.into(), "additionalProperties": false });
-    if !required.is_empty() {
-        object["required"] = json!(required);
-    }
-    object
 }
 
 /// Adds what has to be present, each in any of its spellings.

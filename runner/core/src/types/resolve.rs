@@ -3,16 +3,16 @@
 //! The same walk checks before anything runs, when return values have a type and no value yet, and makes the value
 //! when the call is due: what the check accepts, the call accepts.
 
+use crate::argument::Arg;
+use crate::argument::ArgNode;
+use crate::argument::Reference;
 use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
-use crate::job::Arg;
-use crate::job::ArgNode;
-use crate::job::Key;
-use crate::job::Reference;
 use crate::value::JSON_EXACT;
 use crate::value::Value;
+use crate::yaml::key::Key;
 
 use super::Named;
 use super::Type;

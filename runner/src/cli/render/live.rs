@@ -63,6 +63,9 @@ impl<'a> Live<'a> {
 
     fn event(&mut self, event: &Event) {
         match &event.kind {
+            EventKind::Created if self.out.verbose => {
+                self.say(&format!("{}: build {} waits for a slot", event.job_id, event.build_id));
+            }
             EventKind::Created => {}
             EventKind::Waits { .. } if self.out.quiet => {}
             EventKind::Waits { reason } => {

@@ -9,6 +9,7 @@ use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::config;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
@@ -249,8 +250,7 @@ pub(crate) fn build(
     row("skipped", &one_line(build.skip_reason.as_deref().unwrap_or_default()));
     let asked = |run: &Run| format!("{}, requested by {}", run.id, one_line(&requester(&run.requester)));
     row("run", &run.map(asked).unwrap_or_default());
-    let edited = matches!(build.config.get("overrides"), Some(Value::Map(entries)) if !entries.is_empty());
-    let edited = if edited { ", with other arguments" } else { "" };
+    let edited = if config::is_edited(&build.config) { ", with other arguments" } else { "" };
     row("rerun of", &build.rerun_of.map(|id| format!("build {id}{edited}")).unwrap_or_default());
     row("created", &build.created.to_string());
     row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
@@ -264,17 +264,12 @@ pub(crate) fn build(
     row("next", &build.retry_time.map(|due| format!("attempt {} at {due}", build.attempt + 1)).unwrap_or_default());
     row("cancel", &build.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
     row("deletion", if build.deleting { DELETING } else { "" });
-    row("function", &one_line(build.config.get("function").and_then(Value::as_str).unwrap_or_default()));
+    row("function", &one_line(config::function(&build.config)));
     row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
     let pins = build.pins.iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
     row("uses", &pins.join(", "));
-    for (name, key) in [("args", "args"), ("kwargs", "kwargs"), ("overrides", "overrides")] {
-        match build.config.get(key) {
-            None | Some(Value::Null) => {}
-            Some(Value::List(items)) if items.is_empty() => {}
-            Some(Value::Map(entries)) if entries.is_empty() => {}
-            Some(value) => section(&mut text, name, &clean(&yaml(value))),
-        }
+    for (name, value) in config::shown_arguments(&build.config) {
+        section(&mut text, name, &clean(&yaml(value)));
     }
     if attempts.len() > 1 || build.retry_time.is_some() {
         section(&mut text, "attempts", &attempts_table(attempts, now));
@@ -294,11 +289,7 @@ pub(crate) fn build(
 
 /// What a build used, beside what it may use.
 fn used(build: &Build, usage: Usage) -> String {
-    let limit = |key: &str| match build.config.get("limits")?.get(key)? {
-        Value::Int(limit) => u64::try_from(*limit).ok(),
-        _ => None,
-    };
-    let of = limit("memory").map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
+    let of = config::memory_limit(&build.config).map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
     format!("{}{of} of memory, {} of guest time", show_bytes(usage.peak_memory), seconds(usage.guest_time))
 }
 

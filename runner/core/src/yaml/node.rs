@@ -25,17 +25,17 @@ const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
 
 /// A YAML value with its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: NodeKind,
-    pub(super) span: Span,
+pub(crate) struct Node {
+    pub(crate) kind: NodeKind,
+    pub(crate) span: Span,
     /// A tag of our own, such as `!retval`, with its mark.
-    pub(super) tag: Option<String>,
+    pub(crate) tag: Option<String>,
     /// The scalar as written, for tags that want text whatever it looks like.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum NodeKind {
+pub(crate) enum NodeKind {
     Scalar(Value),
     Seq(Vec<Node>),
     Map(Vec<(Node, Node)>),
@@ -43,7 +43,7 @@ pub(super) enum NodeKind {
 
 impl Node {
     /// From the first to the last place of this value and all within it.
-    pub(super) fn extent(&self) -> Span {
+    pub(crate) fn extent(&self) -> Span {
         let within: Vec<&Self> = match &self.kind {
             NodeKind::Scalar(_) => Vec::new(),
             NodeKind::Seq(items) => items.iter().collect(),
@@ -56,7 +56,7 @@ impl Node {
     }
 
     /// What a person would call this kind of value.
-    pub(super) fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match &self.kind {
             NodeKind::Scalar(value) => value.kind(),
             NodeKind::Seq(_) => "a list",
@@ -145,7 +145,7 @@ fn options() -> serde_saphyr::Options {
 }
 
 /// Reads a whole document. None for one that holds nothing.
-pub(super) fn read(source: &Arc<Source>, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Option<Node> {
+pub(crate) fn read(source: &Arc<Source>, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Option<Node> {
     let raw: RawNode = match serde_saphyr::from_str_with_options(&source.text, options()) {
         Ok(raw) => raw,
         Err(error) => {
@@ -345,7 +345,7 @@ fn to_value(node: Node) -> Result<Value, String> {
 }
 
 /// A key as text: `1` and `true` are names as well.
-pub(super) fn key_text(key: &Node) -> String {
+pub(crate) fn key_text(key: &Node) -> String {
     match &key.kind {
         NodeKind::Scalar(Value::String(text)) => text.clone(),
         _ => key.text.clone(),

@@ -10,15 +10,15 @@ pub struct Environment(pub BTreeMap<String, Option<String>>);
 
 /// Why a text could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: Code,
-    pub(super) message: String,
-    pub(super) help: String,
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) help: String,
 }
 
 impl Environment {
     /// Fills in the variables of a text; none if it names none.
-    pub(super) fn fill(&self, text: &str) -> Result<Option<String>, Refusal> {
+    pub(crate) fn fill(&self, text: &str) -> Result<Option<String>, Refusal> {
         if !text.contains("${") {
             return Ok(None);
         }

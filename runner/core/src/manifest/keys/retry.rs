@@ -1,11 +1,12 @@
-//! How long a job may take, and how often it is tried: `timeout` and `retry`.
+//! `retry`: how often a failed build is tried, and when.
 
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
-use crate::limits::Limits;
 use crate::limits::show_duration;
 use crate::retry::Backoff;
 use crate::retry::MAX_ATTEMPTS;
@@ -13,99 +14,108 @@ use crate::retry::MAX_DELAY;
 use crate::retry::Retry;
 use crate::retry::RetryOn;
 use crate::retry::parse_on;
+use crate::schema::parts::described;
+use crate::schema::parts::duration as any_duration;
+use crate::schema::parts::or_variable;
 use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::quantity::duration;
 
-use super::fields::Fields;
-use super::node::Node;
-use super::node::NodeKind;
-use super::units;
+use super::job_key::JobKey;
 
-const DURATION_HELP: &str = "write `30s`, `10m` or `1h 30m`";
+/// Every key below `retry`.
+const KEYS: &[&str] = &["attempts", "backoff", "initial", "max", "jitter", "on"];
 
-const RETRY_KEYS: &[&str] = &["attempts", "backoff", "initial", "max", "jitter", "on"];
+pub(crate) const RETRY: JobKey = JobKey {
+    name: "retry",
+    decisive: false,
+    packed_at: 12,
+    read: |draft, fields| draft.job.retry = read(fields),
+    pack: |job| Some(job.retry.to_config()),
+    unpack: |packed, job| job.retry = Retry::from_config(packed),
+    schema: |_| described("How often a failed build is tried, the first attempt included.", schema()),
+};
 
-/// What `timeout` says; a part is none where nothing was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Of an attempt.
-    pub attempt: Option<Duration>,
-    /// Of a build with all its attempts.
-    pub build: Option<Duration>,
-    /// Without any sign of life.
-    pub no_progress: Option<Duration>,
-}
-
-impl Timeouts {
-    const KEYS: &[&str] = &["attempt", "build", "no_progress"];
-
-    fn part(&mut self, key: &str) -> &mut Option<Duration> {
-        match key {
-            "attempt" => &mut self.attempt,
-            "build" => &mut self.build,
-            _ => &mut self.no_progress,
+impl Retry {
+    /// As a build config keeps it; null for one attempt.
+    pub fn to_config(&self) -> Value {
+        if self.attempts <= 1 {
+            return Value::Null;
         }
+        let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
+        Value::Map(vec![
+            ("attempts".to_owned(), Value::Int(self.attempts.into())),
+            ("backoff".to_owned(), Value::string(self.backoff.name())),
+            ("initial".to_owned(), millis(self.initial)),
+            ("max".to_owned(), millis(self.max)),
+            ("jitter".to_owned(), Value::Bool(self.jitter)),
+            ("on".to_owned(), Value::List(self.on.iter().map(|on| Value::string(on.to_string())).collect())),
+        ])
     }
 
-    /// Lowers limits to this, as a ceiling.
-    pub(super) fn lower(&self, limits: &mut Limits) {
-        limits.timeout = self.attempt.map_or(limits.timeout, |most| most.min(limits.timeout));
-        limits.build_timeout = self.build;
-        limits.no_progress = self.no_progress;
+    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one attempt for what
+    /// cannot be read.
+    pub fn from_config(config: &Value) -> Self {
+        let read = || {
+            let text = |key: &str| config.get(key).and_then(Value::as_str);
+            let time = |key: &str| {
+                let time = Duration::from_millis(text(key)?.strip_suffix("ms")?.parse().ok()?);
+                Some(time.min(MAX_DELAY))
+            };
+            let (Value::Int(attempts), Value::Bool(jitter)) = (config.get("attempts")?, config.get("jitter")?) else {
+                return None;
+            };
+            let Value::List(on) = config.get("on")? else {
+                return None;
+            };
+            let backoff =
+                [Backoff::Fixed, Backoff::Exponential].into_iter().find(|b| text("backoff") == Some(b.name()));
+            Some(Self {
+                attempts: u32::try_from(*attempts).ok()?.min(MAX_ATTEMPTS),
+                backoff: backoff?,
+                initial: time("initial")?,
+                max: time("max")?,
+                jitter: *jitter,
+                on: on.iter().filter_map(Value::as_str).filter_map(|text| parse_on(text, Span::default())).collect(),
+            })
+        };
+        read().unwrap_or_else(Self::never)
     }
 }
 
-/// Reads `timeout`, which is one duration or a mapping of several, and compares it with a ceiling.
-pub(super) fn timeouts(ceiling: &Timeouts, fields: &mut Fields<'_>) -> Timeouts {
-    let mut timeouts = Timeouts::default();
-    let is_map = fields.peek("timeout").is_some_and(|node| matches!(node.kind, NodeKind::Map(_)));
-    if !is_map {
-        timeouts.attempt = below(ceiling, "attempt", "timeout", fields);
-        return timeouts;
-    }
-    let Some((_, node)) = fields.take("timeout") else {
-        return timeouts;
-    };
-    if let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`timeout`") {
-        for key in Timeouts::KEYS {
-            *timeouts.part(key) = below(ceiling, key, key, &mut inner);
-        }
-        inner.finish(Timeouts::KEYS, &[]);
-    }
-    timeouts
+fn schema() -> serde_json::Value {
+    let kinds = json!({ "anyOf": [{ "enum": RetryOn::KINDS }, { "type": "string", "pattern": "^(error\\(.+\\)|plugin:.+)$" }] });
+    let attempts = or_variable(&json!({ "type": "integer", "minimum": 1, "maximum": MAX_ATTEMPTS }));
+    let key =
+        |name: &str, description: &str, schema: serde_json::Value| (name.to_owned(), described(description, schema));
+    let properties = [
+        key("attempts", "Attempts in all, 3 by default.", attempts.clone()),
+        key(
+            "backoff",
+            "How the wait grows, exponential by default.",
+            or_variable(&json!({ "enum": ["fixed", "exponential"] })),
+        ),
+        key("initial", "The wait after the first attempt, 1s by default.", any_duration()),
+        key("max", "The longest wait, 1m by default.", any_duration()),
+        key(
+            "jitter",
+            "Draws each wait from nothing up to that; true by default.",
+            or_variable(&json!({ "type": "boolean" })),
+        ),
+        key(
+            "on",
+            "The failures that are tried again, every kind by default.",
+            json!({ "type": "array", "minItems": 1, "items": or_variable(&kinds) }),
+        ),
+    ];
+    let properties: serde_json::Map<_, _> = properties.into_iter().collect();
+    json!({ "anyOf": [attempts, { "type": "object", "additionalProperties": false, "properties": properties }] })
 }
 
-/// Takes a duration that may not be above the ceiling's.
-fn below(ceiling: &Timeouts, part: &str, key: &str, fields: &mut Fields<'_>) -> Option<Duration> {
-    let (duration, span) = duration(key, fields)?;
-    if let Some(max) = ceiling.clone().part(part).filter(|max| duration > *max) {
-        let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
-        let message = format!("`{key}` of {} is above the ceiling", show_duration(duration));
-        fields.report(Code::AboveCeiling, span, message, Some(help));
-    }
-    Some(duration)
-}
-
-/// Takes a duration. A number without its unit is the mistake that everybody makes.
-pub(super) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
-    if let Some((NodeKind::Scalar(Value::Int(seconds)), span)) = fields.peek(key).map(|node| (&node.kind, node.span)) {
-        let message = format!("`{key}` is a duration with its unit, found a number");
-        let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
-        fields.report(Code::InvalidDuration, span, message, help);
-        fields.take(key);
-        return None;
-    }
-    let (text, span) = fields.string(key)?;
-    match units::duration(&text) {
-        Ok(duration) => Some((duration, span)),
-        Err(message) => {
-            fields.report(Code::InvalidDuration, span, message, Some(DURATION_HELP.to_owned()));
-            None
-        }
-    }
-}
-
-/// Reads `retry`, which is a number of attempts or a mapping.
-pub(super) fn retry(fields: &mut Fields<'_>) -> Retry {
+/// Reads a number of attempts or a mapping.
+fn read(fields: &mut Fields<'_>) -> Retry {
     let Some((_, node)) = fields.take("retry") else {
         return Retry::never();
     };
@@ -140,7 +150,7 @@ pub(super) fn retry(fields: &mut Fields<'_>) -> Retry {
         let span = node.span;
         retry.on = on(span, &mut inner);
     }
-    inner.finish(RETRY_KEYS, &[]);
+    inner.finish(KEYS, &[]);
     retry
 }
 

@@ -4,10 +4,6 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use crate::retention::DAY;
-use crate::retention::MONTH;
-use crate::retention::YEAR;
-
 /// Reads `30s`, `10m`, `1h 30m`, `500ms`, `30d`.
 ///
 /// # Errors
@@ -25,27 +21,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// Reads `15 days`, `1 month`, `2y`, in seconds: a month is 30 days, a year 365.
-pub(super) fn age(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no age");
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit = match text[digits..].trim() {
-        "s" | "second" | "seconds" => 1,
-        "h" | "hour" | "hours" => DAY / 24,
-        "d" | "day" | "days" => DAY,
-        "w" | "week" | "weeks" => 7 * DAY,
-        "month" | "months" => MONTH,
-        "y" | "year" | "years" => YEAR,
-        _ => return Err(wrong()),
-    };
-    let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
-    if seconds == 0 { Err("an age must be longer than nothing".to_owned()) } else { Ok(seconds) }
-}
-
 /// Reads `64 MiB`, `1.5 GiB`, `500 kB`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let size: ByteSize = text.parse().map_err(|_| format!("`{text}` is no size"))?;
     Ok(size.as_u64())
 }
@@ -67,12 +44,5 @@ mod tests {
         assert_eq!(size("64 MiB"), Ok(64 << 20));
         assert_eq!(size("1.5 GiB"), Ok(3 << 29));
         assert!(size("big").is_err());
-        assert_eq!(
-            (age("15 days"), age("1 month"), age("2y"), age("36h")),
-            (Ok(15 * DAY), Ok(MONTH), Ok(2 * YEAR), Ok(36 * 3600))
-        );
-        for text in ["", "days", "-1 day", "1 m", "0d", "99999999999999999999y", "9999999999999999y", "1.5d", "ü"] {
-            assert!(age(text).is_err(), "{text}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 
-pub(super) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
+pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
     let offset = error.location().map(|l| offset_of(&source.text, l.line(), l.column()));
@@ -56,7 +56,7 @@ fn indenting_tab(text: &str, at: usize) -> Option<Span> {
 }
 
 /// The byte offset of a 1-based line and column in characters.
-pub(super) fn offset_of(text: &str, line: u64, column: u64) -> usize {
+pub(crate) fn offset_of(text: &str, line: u64, column: u64) -> usize {
     let mut start = 0;
     for _ in 1..line {
         match text[start..].find('\n') {

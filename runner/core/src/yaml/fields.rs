@@ -7,9 +7,9 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
-use crate::job::Key;
 use crate::value::Value;
 
+use super::key::Key;
 use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
@@ -38,17 +38,17 @@ fn meant(word: &str, known: &[&str]) -> Option<&'static str> {
 }
 
 /// A mapping being read.
-pub(super) struct Fields<'a> {
-    pub(super) source: &'a Arc<Source>,
-    pub(super) problems: &'a mut Vec<Diagnostic>,
+pub(crate) struct Fields<'a> {
+    pub(crate) source: &'a Arc<Source>,
+    pub(crate) problems: &'a mut Vec<Diagnostic>,
     /// The whole mapping.
-    pub(super) span: Span,
+    pub(crate) span: Span,
     entries: Vec<(Key, Node)>,
 }
 
 impl<'a> Fields<'a> {
     /// Takes a mapping apart; `what` names it in the report if it is none: `a job`.
-    pub(super) fn new(
+    pub(crate) fn new(
         source: &'a Arc<Source>,
         problems: &'a mut Vec<Diagnostic>,
         node: Node,
@@ -67,29 +67,29 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports a mistake at a place of this file.
-    pub(super) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
         self.problems.push(Diagnostic::at(code, self.source, span, message).maybe_help(help));
     }
 
     /// Takes the value of `key` out, if it is there.
-    pub(super) fn take(&mut self, key: &str) -> Option<(Key, Node)> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<(Key, Node)> {
         let at = self.entries.iter().position(|(k, _)| k.name == key)?;
         Some(self.entries.remove(at))
     }
 
     /// Looks at the value of `key`.
-    pub(super) fn peek(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn peek(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
     }
 
     /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as unknown, and nothing is missing.
-    pub(super) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
+    pub(crate) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
         let names = self.entries.iter().map(|(k, _)| k.name.as_str()).filter(|name| !known.contains(name));
         names.into_iter().any(|name| meant(name, known).or_else(|| nearest(name, known.iter().copied())) == Some(key))
     }
 
     /// Takes a string.
-    pub(super) fn string(&mut self, key: &str) -> Option<(String, Span)> {
+    pub(crate) fn string(&mut self, key: &str) -> Option<(String, Span)> {
         let (_, node) = self.take(key)?;
         self.text(node, &format!("`{key}`"))
     }
@@ -108,14 +108,14 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a list of strings.
-    pub(super) fn strings(&mut self, key: &str) -> Vec<Key> {
+    pub(crate) fn strings(&mut self, key: &str) -> Vec<Key> {
         let items = self.list(key).unwrap_or_default();
         let texts = items.into_iter().filter_map(|item| self.text(item, &format!("an entry of `{key}`")));
         texts.map(|(name, span)| Key { name, span }).collect()
     }
 
     /// Takes a list.
-    pub(super) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
+    pub(crate) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
         let (_, node) = self.take(key)?;
         let found = node.kind_name();
         match node.kind {
@@ -133,7 +133,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes a boolean.
-    pub(super) fn boolean(&mut self, key: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, key: &str) -> Option<bool> {
         let (_, node) = self.take(key)?;
         match node.kind {
             NodeKind::Scalar(Value::Bool(b)) => Some(b),
@@ -146,7 +146,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as unknown.
-    pub(super) fn finish(self, known: &[&str], later: &[&str]) {
+    pub(crate) fn finish(self, known: &[&str], later: &[&str]) {
         for (key, _) in self.entries {
             let diagnostic = if later.contains(&key.name.as_str()) {
                 Diagnostic::at(

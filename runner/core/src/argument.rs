@@ -1,0 +1,107 @@
+//! An argument as a manifest wrote it: a literal, with references to what other jobs return.
+
+use std::fmt;
+
+use crate::diagnostic::Span;
+use crate::value::RETVAL_KEY;
+use crate::value::Value;
+use crate::yaml::key::Key;
+
+/// An argument as a manifest wrote it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arg {
+    /// What was written.
+    pub node: ArgNode,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What an argument is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ArgNode {
+    /// A literal that holds no other.
+    Scalar(Value),
+    /// A sequence.
+    List(Vec<Arg>),
+    /// A mapping.
+    Map(Vec<(Key, Arg)>),
+    /// `!retval JOB.field`
+    Retval(Reference),
+}
+
+/// What `!retval` names: a job, and a field of the record it returns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The job.
+    pub job: String,
+    /// Fields from the outside in; empty for the whole return value.
+    pub path: Vec<String>,
+}
+
+impl Reference {
+    /// Reads `JOB` or `JOB.field.field`.
+    pub fn parse(text: &str) -> Self {
+        let mut parts = text.trim().split('.').map(str::to_owned);
+        Self { job: parts.next().unwrap_or_default(), path: parts.collect() }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.job)?;
+        self.path.iter().try_for_each(|field| write!(f, ".{field}"))
+    }
+}
+
+impl Arg {
+    /// A literal that stands in no file, such as one of the command line.
+    pub fn literal(value: Value) -> Self {
+        let node = match value {
+            Value::List(items) => ArgNode::List(items.into_iter().map(Self::literal).collect()),
+            Value::Map(entries) => ArgNode::Map(
+                entries
+                    .into_iter()
+                    .map(|(name, value)| (Key { name, span: Span::default() }, Self::literal(value)))
+                    .collect(),
+            ),
+            scalar => ArgNode::Scalar(scalar),
+        };
+        Self { node, span: Span::default() }
+    }
+
+    /// Every `!retval` in this argument, with its place.
+    pub fn references<'a>(&'a self, out: &mut Vec<(&'a Reference, Span)>) {
+        match &self.node {
+            ArgNode::Scalar(_) => {}
+            ArgNode::List(items) => items.iter().for_each(|arg| arg.references(out)),
+            ArgNode::Map(entries) => entries.iter().for_each(|(_, arg)| arg.references(out)),
+            ArgNode::Retval(reference) => out.push((reference, self.span)),
+        }
+    }
+
+    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`.
+    pub fn to_value(&self) -> Value {
+        match &self.node {
+            ArgNode::Scalar(value) => value.clone(),
+            ArgNode::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
+            ArgNode::Map(entries) => {
+                Value::Map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
+            }
+            ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
+        }
+    }
+
+    /// The argument that [`Arg::to_value`] was made of.
+    pub fn from_value(value: &Value) -> Self {
+        let entry = |(name, value): &(String, Value)| (Key::nowhere(name), Self::from_value(value));
+        let node = match value {
+            Value::List(items) => ArgNode::List(items.iter().map(Self::from_value).collect()),
+            Value::Map(entries) => match entries.as_slice() {
+                [(key, Value::String(text))] if key == RETVAL_KEY => ArgNode::Retval(Reference::parse(text)),
+                entries => ArgNode::Map(entries.iter().map(entry).collect()),
+            },
+            scalar => ArgNode::Scalar(scalar.clone()),
+        };
+        Self { node, span: Span::default() }
+    }
+}

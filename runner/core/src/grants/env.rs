@@ -1,0 +1,173 @@
+//! `grants: { env: .. }`: environment variables that the plugin sees.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+use crate::value::Value;
+use crate::yaml::environment::Environment;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
+
+use super::grant::Grant;
+use super::today::Repeated;
+use super::today::Today;
+use super::today::Withdrawn;
+
+/// An environment variable that the plugin sees.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EnvGrant {
+    /// Its name.
+    pub name: String,
+    /// Its value, or none to take the runner's own at the time of the build.
+    pub value: Option<String>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl EnvGrant {
+    /// The value that the plugin sees. `source` is the manifest in which this stands.
+    ///
+    /// # Errors
+    ///
+    /// A variable of the runner's own that is not set, or that jobcontrol.yaml does not list.
+    pub fn resolve(&self, environment: &Environment, source: &Arc<Source>) -> Result<String, Diagnostic> {
+        let name = &self.name;
+        match (&self.value, environment.0.get(name)) {
+            (Some(value), _) | (None, Some(Some(value))) => Ok(value.clone()),
+            (None, Some(None)) => {
+                let message = format!("the environment variable `{name}` is not set");
+                Err(Diagnostic::at(Code::VariableNotSet, source, self.span, message))
+            }
+            (None, None) => {
+                let message = format!("`{name}` may not be taken from the environment");
+                let help = format!("list it in jobcontrol.yaml: `environment: [{name}]`");
+                Err(Diagnostic::at(Code::VariableNotAllowed, source, self.span, message).help(help))
+            }
+        }
+    }
+}
+
+impl Grant for EnvGrant {
+    const KEY: &'static str = "env";
+
+    fn read(fields: &mut Fields<'_>) -> Vec<Self> {
+        let Some((_, node)) = fields.take(Self::KEY) else {
+            return Vec::new();
+        };
+        let mut grants = Vec::new();
+        match node.kind {
+            NodeKind::Seq(items) => {
+                for item in items {
+                    match item.kind {
+                        NodeKind::Scalar(Value::String(name)) if is_name(&name) => {
+                            grants.push(Self { name, value: None, span: item.span });
+                        }
+                        _ => not_a_name(item.span, fields),
+                    }
+                }
+            }
+            NodeKind::Map(entries) => {
+                for (key, value) in entries {
+                    let (name, span) = (key_text(&key), key.span);
+                    match value.kind {
+                        _ if !is_name(&name) => not_a_name(span, fields),
+                        NodeKind::Scalar(Value::String(text)) => grants.push(Self { name, value: Some(text), span }),
+                        NodeKind::Scalar(Value::Null) => grants.push(Self { name, value: None, span }),
+                        _ => {
+                            let help = Some("write it in quotes".to_owned());
+                            fields.report(Code::WrongKind, value.span, "a variable's value is a string", help);
+                        }
+                    }
+                }
+            }
+            _ => fields.report(Code::WrongKind, node.span, "`env` is a list of names or a mapping", syntax_help()),
+        }
+        grants
+    }
+
+    fn pack(grants: &[Self]) -> Value {
+        let entry = |grant: &Self| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String));
+        Value::Map(grants.iter().map(entry).collect())
+    }
+
+    fn unpack(packed: &Value) -> Vec<Self> {
+        let entry = |(name, value): &(String, Value)| Self {
+            name: name.clone(),
+            value: value.as_str().map(str::to_owned),
+            span: Span::default(),
+        };
+        packed.entries().iter().map(entry).collect()
+    }
+
+    fn schema() -> serde_json::Value {
+        let variable = "^[A-Za-z0-9_]+$";
+        json!({
+            "description": "Variables of the environment: names that jobcontrol.yaml lists, or names with values.",
+            "anyOf": [
+                { "type": "array", "items": { "type": "string", "pattern": variable } },
+                {
+                    "type": "object",
+                    "patternProperties": { variable: { "type": ["string", "null"] } },
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+
+    /// A variable of the runner's own is granted again where today's job still takes it. Where there is no such job any
+    /// more, the operator's list decides alone.
+    fn still_granted(granted: &[Self], _repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
+        let now = match today {
+            Today::Gone => return Ok(()),
+            Today::Grants(now) => *now,
+            Today::Unknown(_) => &[],
+        };
+        let still = |wanted: &Self| now.iter().any(|grant| grant.name == wanted.name && grant.value.is_none());
+        match granted.iter().find(|wanted| wanted.value.is_none() && !still(wanted)) {
+            Some(wanted) => Err(today.withdrawn(format!("the variable `{}`", wanted.name), None)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn not_a_name(span: Span, fields: &mut Fields<'_>) {
+    fields.report(Code::VariableName, span, "this is no name of a variable", syntax_help());
+}
+
+fn syntax_help() -> Option<String> {
+    Some("write `[NAME]`, or `{NAME: value}`".to_owned())
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variable(value: Option<&str>) -> EnvGrant {
+        EnvGrant { name: "TOKEN".to_owned(), value: value.map(str::to_owned), span: Span::default() }
+    }
+
+    #[test]
+    fn a_variable_of_the_runner_is_granted_again_where_todays_job_takes_it_too() {
+        let repeated = Repeated { folder: "", operator_lists_files: false };
+        let still = |was: Option<&str>, today: Today<'_, [EnvGrant]>| {
+            EnvGrant::still_granted(&[variable(was)], &repeated, &today).map_err(|refused| refused.to_string())
+        };
+        let no_longer = Err("it was granted the variable `TOKEN`, and its job grants that no longer".to_owned());
+        assert_eq!(still(None, Today::Grants(&[variable(None)])), Ok(()));
+        assert_eq!(still(None, Today::Grants(&[variable(Some("x"))])), no_longer);
+        assert_eq!(still(None, Today::Grants(&[])), no_longer);
+        assert_eq!(still(None, Today::Gone), Ok(()));
+        assert!(still(None, Today::Unknown("why")).unwrap_err().ends_with("still is not known (why)"));
+        assert_eq!(still(Some("x"), Today::Grants(&[])), Ok(()));
+    }
+}

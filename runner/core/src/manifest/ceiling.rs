@@ -1,0 +1,94 @@
+//! The largest limits a job may ask for, as the operator set them.
+
+use std::time::Duration;
+
+use crate::limits::Limits;
+use crate::limits::TIMEOUTS;
+
+/// The largest limits a job may ask for, as the operator set them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// By key under `limits:`.
+    pub limits: Vec<(String, u64)>,
+    /// The largest parts of `timeout`; a job that says nothing of a part has the ceiling's.
+    pub timeouts: Timeouts,
+}
+
+impl Ceiling {
+    /// The largest value of `key`, if the operator set one.
+    pub fn limit(&self, key: &str) -> Option<u64> {
+        self.limits.iter().find(|(k, _)| k == key).map(|(_, max)| *max)
+    }
+
+    /// The defaults, lowered to the ceiling.
+    pub fn defaults(&self) -> Limits {
+        let mut limits = Limits::default();
+        self.lower(&mut limits);
+        limits
+    }
+
+    /// Lowers limits that were asked for under another ceiling, and notes which a job cannot raise.
+    pub fn bound(&self, limits: &mut Limits) {
+        self.lower(limits);
+        self.mark(limits);
+    }
+
+    fn lower(&self, limits: &mut Limits) {
+        for (key, max) in &self.limits {
+            if let Some(limit) = limits.by_key(key) {
+                *limit.value = (*limit.value).min(*max);
+            }
+        }
+        self.timeouts.lower(limits);
+    }
+
+    /// Notes which limits a job cannot raise.
+    pub fn mark(&self, limits: &mut Limits) {
+        let most = &self.timeouts;
+        let parts = [
+            (Some(limits.timeout), most.attempt),
+            (limits.build_timeout, most.build),
+            (limits.no_progress, most.no_progress),
+        ];
+        let timeouts = TIMEOUTS.into_iter().zip(parts);
+        let timeouts = timeouts.filter(|(_, (value, most))| most.is_some() && value >= most).map(|(key, _)| key);
+        let mut at_ceiling: Vec<_> = timeouts.collect();
+        at_ceiling.extend(Limits::KEYS.iter().copied().filter(|key| {
+            let value = limits.by_key(key).map(|limit| *limit.value);
+            self.limit(key).is_some_and(|most| value >= Some(most))
+        }));
+        limits.at_ceiling = at_ceiling;
+    }
+}
+
+/// What `timeout` says; a part is none where nothing was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Of an attempt.
+    pub attempt: Option<Duration>,
+    /// Of a build with all its attempts.
+    pub build: Option<Duration>,
+    /// Without any sign of life.
+    pub no_progress: Option<Duration>,
+}
+
+impl Timeouts {
+    pub(super) const KEYS: &[&str] = &["attempt", "build", "no_progress"];
+
+    pub(super) fn part(&mut self, key: &str) -> &mut Option<Duration> {
+        match key {
+            "attempt" => &mut self.attempt,
+            "build" => &mut self.build,
+            _ => &mut self.no_progress,
+        }
+    }
+
+    /// Lowers limits to this, as a ceiling.
+    fn lower(&self, limits: &mut Limits) {
+        // A part without a limit has the ceiling's.
+        let lowest = |limit: Option<Duration>, most: Option<Duration>| limit.into_iter().chain(most).min();
+        limits.timeout = lowest(Some(limits.timeout), self.attempt).unwrap_or(limits.timeout);
+        limits.build_timeout = lowest(limits.build_timeout, self.build);
+        limits.no_progress = lowest(limits.no_progress, self.no_progress);
+    }
+}

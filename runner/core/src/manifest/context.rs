@@ -1,0 +1,18 @@
+//! What a manifest is read with.
+
+use std::collections::BTreeMap;
+
+use crate::yaml::environment::Environment;
+
+use super::ceiling::Ceiling;
+
+/// What a manifest is read with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The variables that `${NAME}` may take.
+    pub environment: Environment,
+    /// The largest limits a job may ask for.
+    pub ceiling: Ceiling,
+    /// How many slots each pool has, by name.
+    pub pools: BTreeMap<String, u32>,
+}

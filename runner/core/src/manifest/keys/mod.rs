@@ -1,0 +1,54 @@
+//! The keys of a job. Each says how it is read from a manifest, kept in a build config and read back, and described to
+//! editors. A key that is added is one more constant in a file here, and one more entry of [`KEYS`].
+
+pub(crate) mod arguments;
+mod dependencies;
+mod for_people;
+pub(crate) mod function;
+mod grants;
+pub(crate) mod hooks;
+pub(crate) mod id;
+pub(crate) mod job_key;
+pub(crate) mod limits;
+pub(crate) mod pool;
+mod protected;
+pub(crate) mod retry;
+pub(crate) mod timeout;
+
+use job_key::JobKey;
+
+/// Every key of a job, in the order in which it is read and told to people.
+pub(crate) const KEYS: &[JobKey] = &[
+    id::ID,
+    for_people::TITLE,
+    for_people::NOTES,
+    for_people::TAGS,
+    function::FUNCTION,
+    arguments::ARGS,
+    arguments::KWARGS,
+    dependencies::DEPENDENCIES,
+    timeout::TIMEOUT,
+    retry::RETRY,
+    limits::LIMITS,
+    grants::GRANTS,
+    pool::POOL,
+    protected::PROTECTED,
+    hooks::CLEANUP,
+    hooks::REPR,
+];
+
+/// Keys of a job that are planned.
+pub(crate) const LATER: &[&str] = &["schedule", "map", "needs", "reuse", "traceback"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_has_its_own_name_and_its_own_place_in_a_build_config() {
+        for (i, key) in KEYS.iter().enumerate() {
+            let others = || KEYS[i + 1..].iter();
+            assert!(others().all(|other| other.name != key.name && other.packed_at != key.packed_at), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `retention` of `jobcontrol.yaml`: how long the store keeps what.
+
+use crate::diagnostic::Code;
+use crate::retention::DAY;
+use crate::retention::MONTH;
+use crate::retention::Retention;
+use crate::retention::YEAR;
+use crate::value::Value;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::NodeKind;
+
+pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
+    /// As [`Level::ALL`], then all of them.
+    const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
+    if let Some((_, node)) = fields.take("logs")
+        && let Some(mut logs) = Fields::new(fields.source, fields.problems, node, "`logs`")
+    {
+        for (i, key) in LOGS.iter().enumerate() {
+            if let Some(age) = take_age(&mut logs, key) {
+                *retention.logs.get_mut(i).unwrap_or(&mut retention.all_logs) = age;
+            }
+        }
+        logs.finish(LOGS, &[]);
+    }
+    if let Some((_, node)) = fields.take("builds")
+        && let Some(mut builds) = Fields::new(fields.source, fields.problems, node, "`builds`")
+    {
+        retention.build_age = take_age(&mut builds, "age");
+        if let Some((_, node)) = builds.take("keep") {
+            match node.kind {
+                NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
+                _ => {
+                    let message = format!("`keep` is a number of builds above 0, found {}", node.kind_name());
+                    builds.report(Code::InvalidRetention, node.span, message, None);
+                }
+            }
+        }
+        builds.finish(&["keep", "age"], &[]);
+    }
+    fields.finish(&["logs", "builds"], &[]);
+}
+
+fn take_age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
+    let (text, span) = fields.string(key)?;
+    let age = age(&text);
+    age.map_err(|message| {
+        let help = Some("write `15 days`, `1 month` or `1 year`".to_owned());
+        fields.report(Code::InvalidRetention, span, message, help);
+    })
+    .ok()
+}
+
+/// Reads `15 days`, `1 month`, `2y`, in seconds: a month is 30 days, a year 365.
+pub(crate) fn age(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no age");
+    let text = text.trim();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match text[digits..].trim() {
+        "s" | "second" | "seconds" => 1,
+        "h" | "hour" | "hours" => DAY / 24,
+        "d" | "day" | "days" => DAY,
+        "w" | "week" | "weeks" => 7 * DAY,
+        "month" | "months" => MONTH,
+        "y" | "year" | "years" => YEAR,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
+    if seconds == 0 { Err("an age must be longer than nothing".to_owned()) } else { Ok(seconds) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_read_as_people_write_them() {
+        assert_eq!(
+            (age("15 days"), age("1 month"), age("2y"), age("36h")),
+            (Ok(15 * DAY), Ok(MONTH), Ok(2 * YEAR), Ok(36 * 3600))
+        );
+        for text in ["", "days", "-1 day", "1 m", "0d", "99999999999999999999y", "9999999999999999y", "1.5d", "ü"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}

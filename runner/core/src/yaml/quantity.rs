@@ -1,0 +1,57 @@
+//! A key whose value is a size, a number or a duration.
+
+use std::time::Duration;
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Span;
+use crate::limits::Unit;
+use crate::limits::show_bytes;
+use crate::value::Value;
+
+use super::fields::Fields;
+use super::node::Node;
+use super::node::NodeKind;
+use super::units;
+
+const DURATION_HELP: &str = "write `30s`, `10m` or `1h 30m`";
+
+/// Reads a number or a size above nothing and up to `max`.
+pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
+    let (read, help) = match (&node.kind, unit) {
+        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
+            (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
+        }
+        (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
+        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
+        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
+    };
+    match read {
+        Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
+        Ok(number) if number > max => {
+            let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
+            fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
+        }
+        Ok(number) => return Some(number),
+        Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
+    }
+    None
+}
+
+/// Takes a duration. A number without its unit is the mistake that everybody makes.
+pub(crate) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
+    if let Some((NodeKind::Scalar(Value::Int(seconds)), span)) = fields.peek(key).map(|node| (&node.kind, node.span)) {
+        let message = format!("`{key}` is a duration with its unit, found a number");
+        let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
+        fields.report(Code::InvalidDuration, span, message, help);
+        fields.take(key);
+        return None;
+    }
+    let (text, span) = fields.string(key)?;
+    match units::duration(&text) {
+        Ok(duration) => Some((duration, span)),
+        Err(message) => {
+            fields.report(Code::InvalidDuration, span, message, Some(DURATION_HELP.to_owned()));
+            None
+        }
+    }
+}
