@@ -204,6 +204,12 @@ fn version_of(db: &Connection) -> rusqlite::Result<i64> {
 /// A store of a newer version is left alone; answers the version.
 fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
     let version = version_of(db).map_err(|error| failure(path, &error))?;
+    refuse_newer(version, path)?;
+    Ok(version)
+}
+
+/// Refuses a version that this program does not know.
+fn refuse_newer(version: i64, path: &Path) -> Result<()> {
     if version > schema::VERSION {
         return Err(StorageError::Backend(format!(
             "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
@@ -211,7 +217,7 @@ fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
             schema::VERSION
         )));
     }
-    Ok(version)
+    Ok(())
 }
 
 /// A file of another program is left alone: it has tables that are not ours, or a version without ours. Waits for
@@ -267,20 +273,7 @@ impl Storage for SqliteStorage {
             return Ok(());
         }
         self.keep_older()?;
-        self.writer.with(|db| {
-            let installed = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get(0));
-            let current: i64 = installed(db)?;
-            if current == schema::VERSION {
-                return Ok(());
-            }
-            match schema::migrations().to_latest(db) {
-                // Another process made them in the meantime.
-                Err(_) if installed(db)? == schema::VERSION => Ok(()),
-                Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(err),
-                Err(other) => Err(rusqlite::Error::ToSqlConversionFailure(Box::new(other))),
-                Ok(()) => Ok(()),
-            }
-        })
+        refuse_newer(self.writer.with(schema::migrate)?, &self.path)
     }
 
     fn uninstall(&self) -> Result<()> {

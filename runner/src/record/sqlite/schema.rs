@@ -1,7 +1,7 @@
 //! The tables, made by numbered migrations that only go forward.
 
-use rusqlite_migration::M;
-use rusqlite_migration::Migrations;
+use rusqlite::Connection;
+use rusqlite::TransactionBehavior;
 
 /// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
 const V1: &str = "
@@ -139,10 +139,70 @@ DROP TABLE IF EXISTS store;
 PRAGMA user_version = 0;
 ";
 
-/// The version that this program reads and writes.
-pub(super) const VERSION: i64 = 2;
+/// Brings a store from one version to the next, inside the transaction of [`migrate`].
+type Step = fn(&Connection) -> rusqlite::Result<()>;
 
-/// From nothing to [`VERSION`], all steps in one transaction.
-pub(super) fn migrations() -> Migrations<'static> {
-    Migrations::new(vec![M::up(V1), M::up(V2)])
+/// The step at index `n` leads from version `n` to version `n + 1`. Released steps never change.
+const STEPS: &[Step] = &[|db| db.execute_batch(V1), |db| db.execute_batch(V2)];
+
+/// The version that this program reads and writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Takes the steps that the store still needs, all in one transaction, and returns the version of the store afterwards.
+/// A process that comes second waits for the first and has nothing left to do. A newer store stays as it is.
+pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<i64> {
+    take(STEPS, db)
+}
+
+fn take(steps: &[Step], db: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version >= steps.len() {
+        return Ok(version as i64);
+    }
+    for step in &steps[version..] {
+        step(&transaction)?;
+    }
+    transaction.pragma_update(None, "user_version", steps.len())?;
+    transaction.commit()?;
+    Ok(steps.len() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Step = |db| db.execute_batch("CREATE TABLE t (a)");
+    const ROW: Step = |db| db.execute("INSERT INTO t VALUES (1)", []).map(drop);
+    const BROKEN: Step = |db| db.execute_batch("INSERT INTO t VALUES (2); nonsense");
+
+    fn state(db: &Connection) -> (i64, rusqlite::Result<i64>) {
+        let version = db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        (version, db.query_row("SELECT sum(a) FROM t", [], |row| row.get(0)))
+    }
+
+    #[test]
+    fn each_step_is_taken_once() {
+        let mut db = Connection::open_in_memory().unwrap();
+        assert_eq!(take(&[TABLE], &mut db), Ok(1));
+        assert_eq!(take(&[TABLE, ROW], &mut db), Ok(2));
+        assert_eq!(take(&[TABLE, ROW], &mut db), Ok(2));
+        assert_eq!(state(&db), (2, Ok(1)));
+    }
+
+    #[test]
+    fn a_step_that_fails_undoes_those_before_it() {
+        let mut db = Connection::open_in_memory().unwrap();
+        assert_eq!(take(&[TABLE, ROW], &mut db), Ok(2));
+        assert!(take(&[TABLE, ROW, ROW, BROKEN], &mut db).is_err());
+        assert_eq!(state(&db), (2, Ok(1)));
+    }
+
+    #[test]
+    fn a_newer_store_stays_as_it_is() {
+        let mut db = Connection::open_in_memory().unwrap();
+        assert_eq!(take(&[TABLE, ROW], &mut db), Ok(2));
+        assert_eq!(take(&[TABLE], &mut db), Ok(2));
+        assert_eq!(state(&db), (2, Ok(1)));
+    }
 }
