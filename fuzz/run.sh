@@ -3,12 +3,15 @@
 # fuzz/run.sh [SECONDS [TARGET..]]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+root=$(cd .. && pwd)
+# shellcheck source=../ci/tools.sh
+source ../ci/tools.sh
+checking_tools
 seconds=${1:-60}
 shift || true
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=(manifest value convert plugin)
 
-command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 # What coverage needs of the compiler is not stable; the sanitizers, which we do without, would need another one.
 export RUSTC_BOOTSTRAP=1
 

@@ -163,8 +163,12 @@ fn a_job_that_cannot_be_read_is_not_run_and_its_dependents_name_it() {
 fn a_link_that_leaves_the_jobs_folder_is_not_followed() {
     let folder = sums();
     std::os::unix::fs::symlink("/", folder.path("jobs/everything")).expect("a link");
+    std::os::unix::fs::symlink("/", folder.path("jobs/.hidden")).expect("a link");
+    std::os::unix::fs::symlink("/usr", folder.path("jobs/elsewhere")).expect("a link");
     let answer = folder.run(&["check"]).code(3);
     assert!(answer.stdout.contains("`jobs/everything` is a link to a folder outside the jobs folder"), "{answer:#?}");
+    assert!(answer.stdout.contains("`jobs/elsewhere` is a link to a folder outside the jobs folder"), "{answer:#?}");
+    assert!(answer.stdout.contains("\n2 errors"), "{answer:#?}");
     folder.run(&["run", "one"]).code(0).stdout("3\n");
 }
 

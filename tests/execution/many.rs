@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::harness::Folder;
 
-/// Rounds of killing where nobody says how many; `.ci/run` says a hundred.
+/// Rounds of killing where nobody says how many; `ci/nightly` says a hundred.
 const ROUNDS: u32 = 10;
 /// Processes that are killed in each round.
 const KILLED: usize = 3;

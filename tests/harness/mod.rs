@@ -17,7 +17,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runner lies in the project").to_owned()
 }
 
-/// The program that is tested: JOBCONTROL_TEST_PROGRAM where large plugins want the one of the release build.
+/// The program that is tested: the one of this build, or the one that JOBCONTROL_TEST_PROGRAM names.
 fn program() -> PathBuf {
     std::env::var_os("JOBCONTROL_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_jobcontrol").into(), PathBuf::from)
 }

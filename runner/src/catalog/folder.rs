@@ -64,7 +64,18 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
         }
         entry.depth() == 0 || (!hidden(entry.file_name()) && !leaves)
     };
-    walk.filter_entry(inside).collect()
+    let mut entries: Vec<_> = walk.filter_entry(inside).collect();
+    // A link to a folder above the jobs never reaches the filter: the walk reports it as a loop.
+    entries.retain(|entry| {
+        let looped = entry.as_ref().err().and_then(|error| error.path().zip(error.loop_ancestor()));
+        let Some((link, target)) = looped else { return true };
+        let leaves = !target.canonicalize().is_ok_and(|target| target.starts_with(&real));
+        if leaves && !link.file_name().is_some_and(hidden) {
+            outside.push(link.to_owned());
+        }
+        !leaves
+    });
+    entries
 }
 
 pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {

@@ -1,5 +1,6 @@
 //! Types out of decoded WIT, and types as WIT text and back.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use wit_parser::Handle;
@@ -159,20 +160,20 @@ impl<'a> Reader<'a> {
             }
             TypeDefKind::Record(record) => {
                 let fields = record.fields.iter().map(|f| Ok((f.name.clone(), self.read(&f.ty, depth)?)));
-                Type::Record(Named { name, members: fields.collect::<Result<_, String>>()? })
+                Type::Record(named(name, fields.collect::<Result<_, String>>()?)?)
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| {
                     let payload = case.ty.as_ref().map(|t| self.read(t, depth)).transpose()?;
                     Ok((case.name.clone(), payload))
                 });
-                Type::Variant(Named { name, members: cases.collect::<Result<_, String>>()? })
+                Type::Variant(named(name, cases.collect::<Result<_, String>>()?)?)
             }
             TypeDefKind::Enum(cases) => {
-                Type::Enum(Named { name, members: cases.cases.iter().map(|c| (c.name.clone(), ())).collect() })
+                Type::Enum(named(name, cases.cases.iter().map(|c| (c.name.clone(), ())).collect())?)
             }
             TypeDefKind::Flags(flags) => {
-                Type::Flags(Named { name, members: flags.flags.iter().map(|f| (f.name.clone(), ())).collect() })
+                Type::Flags(named(name, flags.flags.iter().map(|f| (f.name.clone(), ())).collect())?)
             }
             TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) | TypeDefKind::Resource => {
                 Type::Unsupported("resource")
@@ -188,6 +189,15 @@ impl<'a> Reader<'a> {
     fn side(&mut self, ty: Option<&WitType>, depth: usize) -> Result<Option<Box<Type>>, String> {
         ty.map(|t| self.read(t, depth).map(Box::new)).transpose()
     }
+}
+
+/// A type with members, whose names differ: the parser of WIT text accepts one name twice.
+fn named<T>(name: String, members: Vec<(String, T)>) -> Result<Named<T>, String> {
+    let mut seen = BTreeSet::new();
+    if let Some((twice, _)) = members.iter().find(|(member, _)| !seen.insert(member)) {
+        return Err(format!("`{name}` has two members named `{twice}`"));
+    }
+    Ok(Named { name, members })
 }
 
 /// A type as WIT text: the declarations it needs, then `type retval = ..;`.
@@ -291,6 +301,16 @@ mod tests {
         let ty = from_text(text).unwrap();
         assert_eq!(from_text(&to_text(&ty)).unwrap(), ty);
         assert_eq!(ty.to_string(), "result<option<list<v>>, f>");
+    }
+
+    #[test]
+    fn members_have_different_names() {
+        for members in
+            ["record x { a: u8, b: u8, a: u8 }", "variant x { a, a(u8) }", "enum x { a, a }", "flags x { a, a }"]
+        {
+            let error = from_text(&format!("{members} type retval = list<x>;")).unwrap_err();
+            assert!(error.contains("`x` has two members named `a`"), "{error}");
+        }
     }
 
     #[test]

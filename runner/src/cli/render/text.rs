@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::iter;
 
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
+use console::Alignment;
+use console::measure_text_width;
+use console::pad_str;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
@@ -38,13 +40,29 @@ use super::styled;
 /// Characters of a failure's message where there is one line for it.
 const FAILURE_LINE: usize = 60;
 
+/// Spaces between two columns.
+const COLUMN_GAP: usize = 2;
+
 /// Columns without lines, as wide as their widest cell.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING).set_header(header.iter().map(|name| styled(BOLD, name)));
-    table.add_rows(rows);
-    let lines = table.to_string();
-    lines.lines().map(str::trim_end).fold(String::new(), |text, line| text + line.trim_start_matches(' ') + "\n")
+    let header = header.iter().map(|name| styled(BOLD, name)).collect();
+    let rows: Vec<Vec<String>> = iter::once(header).chain(rows).collect();
+    let mut widths = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = measure_text_width(cell).max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells =
+            row.iter().zip(&widths).map(|(cell, width)| pad_str(cell, width + COLUMN_GAP, Alignment::Left, None));
+        let line: String = cells.collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 /// A return value: text as it is, all else as YAML.

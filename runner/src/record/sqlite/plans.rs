@@ -40,14 +40,13 @@ use super::SqliteStorage;
 /// The statements that ran, in the words of the program.
 static RAN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-fn listen(db: &Connection) -> rusqlite::Result<()> {
+fn listen(db: &mut Connection) -> rusqlite::Result<()> {
     let each = |event: TraceEvent<'_>| {
         if let TraceEvent::Stmt(_, sql) = event {
             RAN.lock().unwrap().push(sql.split_whitespace().collect::<Vec<_>>().join(" "));
         }
     };
-    db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(each));
-    Ok(())
+    db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(each))
 }
 
 /// What may look at each row of a table, or sort what it finds, and why.
@@ -176,8 +175,8 @@ fn no_question_looks_at_every_row() {
     let path = folder.path().join("store.db");
     let store = SqliteStorage::open(&path, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
     store.install().unwrap();
-    store.writer.with(|db| listen(db)).unwrap();
-    store.read(listen).unwrap();
+    store.writer.with(listen).unwrap();
+    listen(&mut store.readers.lock().unwrap()[0]).unwrap();
     let id = write_everything(&store);
     read_everything(&store, id);
     let mut ran = RAN.lock().unwrap().clone();

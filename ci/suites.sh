@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+# The suites of .ci/run and ci/nightly, and the table of what they took. Sourced.
+#
+# step NAME COMMAND..    runs a command as a step of the table, which is printed when the script ends, however it ends
+# Everything is built once. The workspace goes into target/debug, whose program all suites run, in short form or long;
+# the crates outside of it share target/examples.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root" || exit
+# shellcheck source=tools.sh
+source ci/tools.sh
+export CARGO_TERM_COLOR=never
+# Each crate is built once: what a next build would save is only room on the disk.
+export CARGO_INCREMENTAL=0
+
+fresh=$(mktemp -d)
+outside=$root/target/examples
+# Plugins that the repository holds, and that a suite builds from source for a time.
+plugins=(jobs/sales.wasm tests/guests/sdk.wasm)
+replaced=
+
+done_steps=()
+current=
+began=0
+
+finished() {
+  [[ -z $current ]] || done_steps+=("$((SECONDS - began)) $current$1")
+  current=
+}
+
+step() {
+  finished ''
+  current=$1 began=$SECONDS
+  printf '\n== %s (%s s, %s MB free)\n' "$1" "$SECONDS" "$(df --output=avail -BM . | tail -1 | tr -dc 0-9)"
+  shift
+  "$@"
+}
+
+at_the_end() {
+  local status=$?
+  if ((status)); then finished " FAILED"; else finished ''; fi
+  restore_plugins
+  rm -rf "$fresh"
+  printf '\n== seconds of each step\n'
+  printf '%s\n' "${done_steps[@]}" | awk 'NF { s = $1; sub(/^[0-9]+ /, ""); printf "%6d  %s\n", s, $0 }'
+  printf '%6d  in all\n' "$SECONDS"
+  exit "$status"
+}
+trap at_the_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The folder of each crate, with its own Cargo.lock, that is not of the workspace.
+crates_outside() { git ls-files -- '*/Cargo.lock' | xargs -n 1 dirname; }
+
+format() {
+  local crate
+  cargo fmt --all --check
+  for crate in $(crates_outside); do
+    # One of them is only fetched, and has no source of Rust.
+    [[ ! -d $crate/src && ! -d $crate/fuzz_targets ]] || (cd "$crate" && cargo fmt --check)
+  done
+}
+
+# dependencies CHECK..    what cargo-deny checks, by deny.toml, of the workspace and of each crate outside of it
+dependencies() {
+  local crate
+  checking_tools
+  # What the workspace does not need is not in deny.toml; what others do not need may be.
+  cargo-deny --locked check -D unmatched-skip -D unnecessary-skip -A license-exception-not-encountered "$@"
+  for crate in $(crates_outside); do
+    cargo-deny --locked --manifest-path "$crate/Cargo.toml" --config deny.toml check --hide-inclusion-graph \
+      -A license-not-encountered -A license-exception-not-encountered -A unmatched-skip -A unmatched-skip-root \
+      -A unnecessary-skip "$@"
+  done
+}
+
+build_tests() { cargo test --locked --no-run; }
+
+# The whole of it, as the README says.
+readme_test() { cargo test; }
+
+restore_plugins() {
+  [[ -z $replaced ]] || git checkout --quiet -- "${plugins[@]}"
+  replaced=
+}
+
+fresh_plugins() {
+  replaced=yes
+  examples/build.sh
+  mkdir -p "$fresh/plugins"
+  cp "${plugins[@]}" "$fresh/plugins"
+  cargo test --test tests sandbox
+  restore_plugins
+}
+
+libraries() {
+  (cd sdk/rust && cargo test --locked --target-dir "$outside")
+  (cd examples/sales && cargo test --locked --target-dir "$outside")
+}
+
+# readme_first PROGRAM    the README's first command, on the plugin built from source
+readme_first() {
+  rm -rf "$fresh/jobs" "$fresh/jobcontrol.db"*
+  cp -r jobs "$fresh/jobs"
+  cp "$fresh/plugins/sales.wasm" "$fresh/jobs/sales.wasm"
+  (cd "$fresh" && "$1" run --deps sales-report) | tee "$fresh/report.txt"
+  grep -q '3,984 orders, 672 with a coupon' "$fresh/report.txt"
+}
+
+build_toolchains() { tests/toolchains/build.sh "$fresh/toolchains"; }
+
+# toolchains PROGRAM
+toolchains() {
+  JOBCONTROL_TOOLCHAINS=$fresh/toolchains JOBCONTROL_TEST_PROGRAM=$1 \
+    cargo test --test tests toolchains:: -- --ignored --test-threads=1
+}
+
+# schema PROGRAM
+schema() { (cd tests/schema && JOBCONTROL_TEST_PROGRAM=$1 cargo test --locked --target-dir "$outside"); }
+
+# killed ROUNDS    processes killed at random points
+killed() { JOBCONTROL_KILL_ROUNDS=$1 cargo test --test tests execution::many -- --nocapture; }
+
+# fuzz SECONDS [TARGET..]
+fuzz() { fuzz/run.sh "$@"; }
+
+clippy() {
+  local crate
+  cargo clippy --workspace --all-targets --locked -- -D warnings
+  for crate in sdk/rust sdk/rust/guest examples/sales examples/componentize tests/schema; do
+    (cd "$crate" && cargo clippy --all-targets --locked --target-dir "$outside" -- -D warnings)
+  done
+}
