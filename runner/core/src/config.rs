@@ -20,6 +20,7 @@ use crate::manifest::keys::function::FUNCTION;
 use crate::manifest::keys::hooks;
 use crate::manifest::keys::hooks::CLEANUP;
 use crate::manifest::keys::hooks::REPR;
+use crate::manifest::keys::limits::LIMITS;
 use crate::manifest::keys::pool;
 use crate::manifest::keys::pool::POOL;
 use crate::manifest::keys::retry::RETRY;
@@ -112,6 +113,14 @@ pub fn function(config: &Value) -> &str {
 /// How often the build is tried; once if a build config does not say.
 pub fn retry(config: &Value) -> Retry {
     config.get(RETRY.name).map_or_else(Retry::never, Retry::from_config)
+}
+
+/// The limit under `limits` that the build was given, by its key.
+pub fn limit(config: &Value, key: &str) -> Option<u64> {
+    match config.get(LIMITS.name)?.get(key)? {
+        Value::Int(limit) => u64::try_from(*limit).ok(),
+        _ => None,
+    }
 }
 
 /// What the build takes of a pool while it runs.
@@ -351,6 +360,7 @@ repr_function: ./sub/x.wasm:show
         let back = job_of_config("x", &config, &Ceiling::default()).unwrap();
         assert_eq!(back.to_config(), config);
         assert_eq!(back.references().len(), 2);
+        assert_eq!((limit(&config, "log_records"), limit(&config, "nothing")), (Some(7), None));
         assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
     }
 

@@ -18,7 +18,7 @@ use crate::yaml::quantity::number;
 use super::job_key::Draft;
 use super::job_key::JobKey;
 
-pub(super) const LIMITS: JobKey = JobKey {
+pub(crate) const LIMITS: JobKey = JobKey {
     name: "limits",
     decisive: false,
     packed_at: 11,
