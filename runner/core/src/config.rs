@@ -115,6 +115,14 @@ pub fn retry(config: &Value) -> Retry {
     config.get(RETRY.name).map_or_else(Retry::never, Retry::from_config)
 }
 
+/// The limit under `limits` that the build was given, by its key.
+pub fn limit(config: &Value, key: &str) -> Option<u64> {
+    match config.get(LIMITS.name)?.get(key)? {
+        Value::Int(limit) => u64::try_from(*limit).ok(),
+        _ => None,
+    }
+}
+
 /// What the build takes of a pool while it runs.
 pub fn pool(config: &Value) -> Option<PoolUse> {
     config.get(POOL.name).and_then(pool::unpack)
@@ -360,6 +368,7 @@ repr_function: ./sub/x.wasm:show
         let back = job_of_config("x", &config, &Ceiling::default()).unwrap();
         assert_eq!(back.to_config(), config);
         assert_eq!(back.references().len(), 2);
+        assert_eq!((limit(&config, "log_records"), limit(&config, "nothing")), (Some(7), None));
         assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
     }
 

@@ -308,12 +308,11 @@ pub fn show_duration(duration: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::manifest::Ceiling;
-    use crate::manifest::Timeouts;
 
-    const ALL: [(Excess<'_>, &str); 13] = [
+    /// Every way to be over a limit, with the key that raises it.
+    pub(crate) const ALL: [(Excess<'_>, &str); 13] = [
         (Excess::Memory, "limits: { memory: .. }"),
         (Excess::TableElements, "limits: { table_elements: .. }"),
         (Excess::Instances, "limits: { instances: .. }"),
@@ -329,16 +328,10 @@ mod tests {
         (Excess::NoProgress, "timeout: { no_progress: .. }"),
     ];
 
-    fn limits() -> Limits {
+    /// Limits of which every one is set.
+    pub(crate) fn limits() -> Limits {
         let time = Some(Duration::from_secs(9));
         Limits { build_timeout: time, no_progress: time, ..Limits::default() }
-    }
-
-    fn ceiling(of: &Limits) -> Ceiling {
-        let mut of = of.clone();
-        let limits = Limits::KEYS.iter().map(|key| ((*key).to_owned(), *of.by_key(key).unwrap().value)).collect();
-        let timeouts = Timeouts { attempt: Some(of.timeout), build: of.build_timeout, no_progress: of.no_progress };
-        Ceiling { limits, timeouts }
     }
 
     #[test]
@@ -347,29 +340,6 @@ mod tests {
             let said = limits().exceeded(excess);
             assert!(said.ends_with(&format!("; raise it with `{key}`")), "{said}");
         }
-    }
-
-    #[test]
-    fn every_limit_at_the_ceiling_says_so() {
-        let mut limits = limits();
-        ceiling(&limits).mark(&mut limits);
-        for (excess, _) in ALL {
-            let said = limits.exceeded(excess);
-            assert!(said.ends_with(", which is the most that `ceiling:` in jobcontrol.yaml allows"), "{said}");
-        }
-    }
-
-    #[test]
-    fn a_limit_below_the_ceiling_can_be_raised() {
-        let mut limits = limits();
-        let most = ceiling(&limits);
-        for key in Limits::KEYS {
-            *limits.by_key(key).unwrap().value -= 1;
-        }
-        let less = Duration::from_secs(1);
-        (limits.timeout, limits.build_timeout, limits.no_progress) = (less, Some(less), Some(less));
-        most.mark(&mut limits);
-        assert!(limits.at_ceiling.is_empty(), "{:?}", limits.at_ceiling);
     }
 
     #[test]

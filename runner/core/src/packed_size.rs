@@ -1,6 +1,6 @@
 //! How long a value is as MessagePack, without packing it: limits are counted in these bytes.
 
-use crate::value::Value;
+use crate::value::data::Value;
 
 /// Bytes of a float: it keeps its marker and all 64 bits.
 pub const FLOAT: u64 = 9;
@@ -58,51 +58,5 @@ pub fn sequence(len: usize) -> u64 {
         0..16 => 1,
         16..65_536 => 3,
         _ => 5,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::value::pack;
-
-    #[track_caller]
-    fn as_packed(value: &Value) {
-        assert_eq!(of(value), pack(value).unwrap().len() as u64, "{value:?}");
-    }
-
-    #[test]
-    fn every_border_of_a_length() {
-        for border in [0, 15, 16, 31, 32, 255, 256, 65_535, 65_536] {
-            for len in [border, border + 1] {
-                as_packed(&Value::Bytes(vec![0; len]));
-                as_packed(&Value::string("x".repeat(len)));
-                as_packed(&Value::List(vec![Value::Null; len]));
-                as_packed(&Value::Map(vec![("key".to_owned(), Value::Bool(true)); len]));
-            }
-        }
-    }
-
-    #[test]
-    fn every_border_of_an_integer() {
-        for bits in 0..64 {
-            let power = 1_i128 << bits;
-            for int in [power - 1, power, -power, -power - 1] {
-                if (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&int) {
-                    as_packed(&Value::Int(int));
-                }
-            }
-        }
-        as_packed(&Value::Int(u64::MAX.into()));
-    }
-
-    proptest! {
-        #[test]
-        fn any_number(int in any::<i64>(), float in any::<f64>()) {
-            as_packed(&Value::Int(int.into()));
-            as_packed(&Value::Float(float));
-        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a code means, with a wrong example and a right one, out of `explanations/CODE.md`.
 
-use super::Code;
+use super::code::Code;
 
 /// What a code means.
 #[derive(Clone, Debug, PartialEq, Eq)]

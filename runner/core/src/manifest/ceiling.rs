@@ -92,3 +92,40 @@ impl Timeouts {
         limits.no_progress = lowest(limits.no_progress, self.no_progress);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::tests::ALL;
+    use crate::limits::tests::limits;
+
+    fn ceiling(of: &Limits) -> Ceiling {
+        let mut of = of.clone();
+        let limits = Limits::KEYS.iter().map(|key| ((*key).to_owned(), *of.by_key(key).unwrap().value)).collect();
+        let timeouts = Timeouts { attempt: Some(of.timeout), build: of.build_timeout, no_progress: of.no_progress };
+        Ceiling { limits, timeouts }
+    }
+
+    #[test]
+    fn every_limit_at_the_ceiling_says_so() {
+        let mut limits = limits();
+        ceiling(&limits).mark(&mut limits);
+        for (excess, _) in ALL {
+            let said = limits.exceeded(excess);
+            assert!(said.ends_with(", which is the most that `ceiling:` in jobcontrol.yaml allows"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_limit_below_the_ceiling_can_be_raised() {
+        let mut limits = limits();
+        let most = ceiling(&limits);
+        for key in Limits::KEYS {
+            *limits.by_key(key).unwrap().value -= 1;
+        }
+        let less = Duration::from_secs(1);
+        (limits.timeout, limits.build_timeout, limits.no_progress) = (less, Some(less), Some(less));
+        most.mark(&mut limits);
+        assert!(limits.at_ceiling.is_empty(), "{:?}", limits.at_ceiling);
+    }
+}

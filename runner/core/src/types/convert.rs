@@ -2,7 +2,9 @@
 
 use crate::value::Value;
 
-use super::Type;
+use super::ty::IntType;
+use super::ty::Named;
+use super::ty::Type;
 
 /// Makes `value`, of type `from`, into a value of type `to`, which `from` must fit.
 ///
@@ -22,7 +24,7 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
         (Value::Int(i), Type::Int(_), Type::F32 | Type::F64) => Ok(Value::Float(i as f64)),
         (value @ Value::Bytes(_), from, to) if from.is_bytes() && to.is_bytes() => Ok(value),
         (Value::Bytes(bytes), from, Type::List(b)) if from.is_bytes() => {
-            let item = Type::Int(super::IntType::U8);
+            let item = Type::Int(IntType::U8);
             let items = bytes.into_iter().map(|byte| convert(Value::Int(byte.into()), &item, b));
             all(items)
         }
@@ -77,11 +79,7 @@ fn convert_option(value: Value, a: &Type, b: &Type) -> Result<Value, String> {
     Ok(some(convert(inner, a, b)?, b))
 }
 
-fn convert_record(
-    mut entries: Vec<(String, Value)>,
-    a: &super::Named<Type>,
-    b: &super::Named<Type>,
-) -> Result<Value, String> {
+fn convert_record(mut entries: Vec<(String, Value)>, a: &Named<Type>, b: &Named<Type>) -> Result<Value, String> {
     let mut fields = Vec::with_capacity(b.members.len());
     for (i, (name, to)) in b.members.iter().enumerate() {
         // Fields come in the declared order, so the one at the same place is tried first.

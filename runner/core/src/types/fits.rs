@@ -1,7 +1,8 @@
 //! Which types may stand for which: the one relation behind every `!retval`.
 
-use super::IntType;
-use super::Type;
+use super::ty::IntType;
+use super::ty::Named;
+use super::ty::Type;
 
 /// Largest power of two up to which `f64` and `f32` keep every integer.
 const F64_EXACT: i128 = 1 << 53;
@@ -108,7 +109,7 @@ fn fits_payload(from: &Type, to: &Type, a: Option<&Type>, b: Option<&Type>) -> R
     }
 }
 
-fn fits_record(a: &super::Named<Type>, b: &super::Named<Type>) -> Result<(), Misfit> {
+fn fits_record(a: &Named<Type>, b: &Named<Type>) -> Result<(), Misfit> {
     for (field, wanted) in &b.members {
         match (a.get(field), wanted) {
             (Some((_, given)), _) => fits(given, wanted).map_err(|m| m.within(field))?,
@@ -125,7 +126,7 @@ fn fits_record(a: &super::Named<Type>, b: &super::Named<Type>) -> Result<(), Mis
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::from_text;
+    use crate::types::wit::from_text;
 
     fn ty(text: &str) -> Type {
         from_text(text).unwrap()

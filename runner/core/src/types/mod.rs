@@ -1,6 +1,6 @@
 //! WIT types as the rest of the house sees them: plain data, without an engine.
 //!
-//! - here: the types and how they are written in one line
+//! - `ty`, `signature`: types and functions, and how they are written in one line
 //! - `fits`: which types may stand for which
 //! - `resolve`: what a manifest wrote, made into the arguments of a call
 //! - `convert`: a stored value of one type made into another that it fits
@@ -16,9 +16,9 @@ mod fits;
 mod properties;
 mod resolve;
 pub mod sample;
+mod signature;
+mod ty;
 mod wit;
-
-use std::fmt;
 
 pub use convert::convert;
 pub use fits::Misfit;
@@ -26,228 +26,13 @@ pub use fits::fits;
 pub use resolve::Problem;
 pub use resolve::Retvals;
 pub use resolve::resolve;
+pub use signature::Signature;
+pub use ty::IntType;
+pub use ty::MAX_TYPE_NODES;
+pub use ty::Named;
+pub use ty::Type;
+pub use ty::same_name;
 pub use wit::from_text;
 pub use wit::from_wit;
 pub use wit::signature_from_wit;
 pub use wit::to_text;
-
-/// How many nodes a written-out type may have. A plugin can describe a type of 2^60 nodes in a few hundred bytes.
-pub const MAX_TYPE_NODES: usize = 100_000;
-
-/// A WIT type, with the names that its author gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// `bool`
-    Bool,
-    /// `s8` to `s64` and `u8` to `u64`.
-    Int(IntType),
-    /// `f32`
-    F32,
-    /// `f64`
-    F64,
-    /// `char`
-    Char,
-    /// `string`
-    String,
-    /// `list<T>`
-    List(Box<Self>),
-    /// `tuple<A, B>`
-    Tuple(Vec<Self>),
-    /// `option<T>`
-    Option(Box<Self>),
-    /// `result<T, E>`; an absent side carries nothing.
-    Result(Option<Box<Self>>, Option<Box<Self>>),
-    /// `record`, fields in declared order.
-    Record(Named<Self>),
-    /// `variant`, cases in declared order.
-    Variant(Named<Option<Self>>),
-    /// `enum`, cases in declared order.
-    Enum(Named<()>),
-    /// `flags`, in declared order.
-    Flags(Named<()>),
-    /// A type that no job function may use, by its WIT keyword: `resource`, `stream`, `future`.
-    Unsupported(&'static str),
-}
-
-/// The members of a type that was declared by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T> {
-    /// The declared name in kebab-case.
-    pub name: String,
-    /// Member names in kebab-case, with what each carries.
-    pub members: Vec<(String, T)>,
-}
-
-impl<T> Named<T> {
-    /// What the member called `name` carries; `name` may be in kebab or snake case.
-    pub fn get(&self, name: &str) -> Option<(&str, &T)> {
-        self.members.iter().find(|(n, _)| same_name(n, name)).map(|(n, t)| (n.as_str(), t))
-    }
-
-    /// The member names in declared order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.iter().map(|(n, _)| n.as_str())
-    }
-}
-
-/// The eight integer types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are WIT's own")]
-pub enum IntType {
-    S8,
-    S16,
-    S32,
-    S64,
-    U8,
-    U16,
-    U32,
-    U64,
-}
-
-impl IntType {
-    /// All of them.
-    pub const ALL: [Self; 8] = [Self::S8, Self::S16, Self::S32, Self::S64, Self::U8, Self::U16, Self::U32, Self::U64];
-
-    /// The smallest and the largest value.
-    pub fn range(self) -> (i128, i128) {
-        match self {
-            Self::S8 => (i8::MIN.into(), i8::MAX.into()),
-            Self::S16 => (i16::MIN.into(), i16::MAX.into()),
-            Self::S32 => (i32::MIN.into(), i32::MAX.into()),
-            Self::S64 => (i64::MIN.into(), i64::MAX.into()),
-            Self::U8 => (0, u8::MAX.into()),
-            Self::U16 => (0, u16::MAX.into()),
-            Self::U32 => (0, u32::MAX.into()),
-            Self::U64 => (0, u64::MAX.into()),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::S8 => "s8",
-            Self::S16 => "s16",
-            Self::S32 => "s32",
-            Self::S64 => "s64",
-            Self::U8 => "u8",
-            Self::U16 => "u16",
-            Self::U32 => "u32",
-            Self::U64 => "u64",
-        }
-    }
-}
-
-/// Whether two names are the same in kebab or snake case.
-pub fn same_name(a: &str, b: &str) -> bool {
-    let dash = |c| if c == b'_' { b'-' } else { c };
-    a.len() == b.len() && a.bytes().map(dash).eq(b.bytes().map(dash))
-}
-
-impl Type {
-    /// Whether this is `list<u8>`, which goes as bytes.
-    pub fn is_bytes(&self) -> bool {
-        matches!(self, Self::List(item) if **item == Self::Int(IntType::U8))
-    }
-
-    /// The first part of this type that no job function may use, if there is one.
-    pub fn unsupported(&self) -> Option<&'static str> {
-        match self {
-            Self::Unsupported(what) => Some(what),
-            Self::List(t) | Self::Option(t) => t.unsupported(),
-            Self::Tuple(items) => items.iter().find_map(Self::unsupported),
-            Self::Result(ok, err) => ok.iter().chain(err).find_map(|t| t.unsupported()),
-            Self::Record(record) => record.members.iter().find_map(|(_, t)| t.unsupported()),
-            Self::Variant(variant) => {
-                variant.members.iter().filter_map(|(_, t)| t.as_ref()).find_map(Self::unsupported)
-            }
-            _ => None,
-        }
-    }
-
-    /// The type of record field `name`, in kebab or snake case.
-    pub fn field(&self, name: &str) -> Option<&Self> {
-        match self {
-            Self::Record(record) => record.get(name).map(|(_, t)| t),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Type {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool => f.write_str("bool"),
-            Self::Int(int) => f.write_str(int.name()),
-            Self::F32 => f.write_str("f32"),
-            Self::F64 => f.write_str("f64"),
-            Self::Char => f.write_str("char"),
-            Self::String => f.write_str("string"),
-            Self::List(t) => write!(f, "list<{t}>"),
-            Self::Option(t) => write!(f, "option<{t}>"),
-            Self::Tuple(items) => {
-                f.write_str("tuple<")?;
-                for (i, t) in items.iter().enumerate() {
-                    write!(f, "{}{t}", if i == 0 { "" } else { ", " })?;
-                }
-                f.write_str(">")
-            }
-            Self::Result(None, None) => f.write_str("result"),
-            Self::Result(Some(ok), None) => write!(f, "result<{ok}>"),
-            Self::Result(None, Some(err)) => write!(f, "result<_, {err}>"),
-            Self::Result(Some(ok), Some(err)) => write!(f, "result<{ok}, {err}>"),
-            Self::Record(named) => f.write_str(&named.name),
-            Self::Variant(named) => f.write_str(&named.name),
-            Self::Enum(named) | Self::Flags(named) => f.write_str(&named.name),
-            Self::Unsupported(what) => f.write_str(what),
-        }
-    }
-}
-
-/// A function that a plugin exports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
-    /// The interface that exports it, such as `ns:pkg/iface@1.0.0`; none for the world itself.
-    pub interface: Option<String>,
-    /// The function's own name in kebab-case.
-    pub name: String,
-    /// Parameter names and types in declared order.
-    pub params: Vec<(String, Type)>,
-    /// What it returns, as declared.
-    pub result: Option<Type>,
-    /// The documentation its author wrote in WIT, if the binary kept it.
-    pub docs: Option<String>,
-    /// Whether this is a WASI command: its one parameter, a list of strings, is its argv.
-    pub command: bool,
-}
-
-impl Signature {
-    /// The one function of a plugin that is a WASI command; `interface` is where a component exports it.
-    pub fn command(interface: Option<String>) -> Self {
-        let params = vec![("args".to_owned(), Type::List(Box::new(Type::String)))];
-        Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
-    }
-
-    /// The type of the return value that a build keeps: the `ok` side where the function returns a result.
-    pub fn retval(&self) -> Option<&Type> {
-        match &self.result {
-            Some(Type::Result(ok, _)) => ok.as_deref(),
-            other => other.as_ref(),
-        }
-    }
-}
-
-impl fmt::Display for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.command {
-            return f.write_str("a command, whose `args` are strings");
-        }
-        write!(f, "{}: func(", self.name)?;
-        for (i, (name, t)) in self.params.iter().enumerate() {
-            write!(f, "{}{name}: {t}", if i == 0 { "" } else { ", " })?;
-        }
-        f.write_str(")")?;
-        match &self.result {
-            Some(result) => write!(f, " -> {result}"),
-            None => Ok(()),
-        }
-    }
-}

@@ -14,11 +14,12 @@ use crate::value::JSON_EXACT;
 use crate::value::Value;
 use crate::yaml::key::Key;
 
-use super::Named;
-use super::Type;
-use super::convert;
+use super::convert::convert;
 use super::convert::some;
-use super::fits;
+use super::fits::fits;
+use super::ty::Named;
+use super::ty::Type;
+use super::ty::same_name;
 
 /// Where the return values of other jobs come from.
 pub trait Retvals {
@@ -180,7 +181,7 @@ impl Walk<'_> {
                 return self.of_job(value, reference, format!("`{outer}` is {from}"));
             };
             value = value.and_then(|v| match v {
-                Value::Map(entries) => entries.iter().find(|(k, _)| super::same_name(k, field)).map(|(_, v)| v),
+                Value::Map(entries) => entries.iter().find(|(k, _)| same_name(k, field)).map(|(_, v)| v),
                 _ => None,
             });
             from = inner;
@@ -363,7 +364,7 @@ impl Walk<'_> {
         }
         let mut fields = Vec::with_capacity(record.members.len());
         for (name, ty) in &record.members {
-            let mut given = entries.iter().filter(|(key, _)| super::same_name(&key.name, name));
+            let mut given = entries.iter().filter(|(key, _)| same_name(&key.name, name));
             let value = match (given.next(), ty) {
                 (Some((_, arg)), ty) => self.inside(&format!(".{name}"), arg, ty),
                 (None, Type::Option(_)) => Value::Null,

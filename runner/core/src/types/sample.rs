@@ -1,6 +1,6 @@
 //! A value of any type as a person would write it in a manifest, to be pasted and changed.
 
-use super::Type;
+use super::ty::Type;
 
 /// How long a value on one line may be before it is spread over several.
 const LINE: usize = 60;
@@ -187,7 +187,7 @@ fn any_of(names: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::from_text;
+    use super::super::wit::from_text;
     use super::*;
 
     #[test]

@@ -8,11 +8,11 @@ use wit_parser::Resolve;
 use wit_parser::Type as WitType;
 use wit_parser::TypeDefKind;
 
-use super::IntType;
-use super::MAX_TYPE_NODES;
-use super::Named;
-use super::Signature;
-use super::Type;
+use super::signature::Signature;
+use super::ty::IntType;
+use super::ty::MAX_TYPE_NODES;
+use super::ty::Named;
+use super::ty::Type;
 
 /// How deep a type may nest: every later walk over it recurses.
 const MAX_TYPE_DEPTH: usize = 100;

@@ -1,0 +1,163 @@
+//! One mistake in a person's files, with its places.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::code::Code;
+use super::names::listed;
+use super::source::Source;
+use super::source::Span;
+
+/// A place in a file, with a few words about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The place.
+    pub span: Span,
+    /// What to say beside the caret; may be empty.
+    pub text: String,
+}
+
+/// One mistake in a person's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of mistake it is.
+    pub code: Code,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The place it is about. None where a whole file or folder is meant, which the message then names.
+    pub label: Option<Label>,
+    /// The whole file or folder that is meant, as the person would type it, where there is no place.
+    pub file: Option<String>,
+    /// The job that calls the plugin, where the mistake is the plugin's own and every other job meets it too.
+    pub caller: Option<String>,
+    /// Other places that belong to it, such as the first of two duplicates.
+    pub related: Vec<Label>,
+    /// What would mend it.
+    pub help: Vec<String>,
+}
+
+impl Diagnostic {
+    /// A mistake at a place.
+    pub fn at(code: Code, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
+        let label = Label { source: Arc::clone(source), span, text: String::new() };
+        Self { label: Some(label), ..Self::of(code, message) }
+    }
+
+    /// A mistake of a whole file or folder.
+    pub fn of(code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, message, label: None, file: None, caller: None, related: Vec::new(), help: Vec::new() }
+    }
+
+    /// Names the file or folder that is meant as a whole.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<String>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// The file it is about, as the person would type it.
+    pub fn path(&self) -> Option<&str> {
+        self.label.as_ref().map(|label| label.source.path.as_str()).or(self.file.as_deref())
+    }
+
+    /// Says `text` beside the caret.
+    #[must_use]
+    pub fn label(mut self, text: impl Into<String>) -> Self {
+        if let Some(label) = &mut self.label {
+            label.text = text.into();
+        }
+        self
+    }
+
+    /// Adds what would mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// Adds what would mend it, if that is known.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help.extend(help);
+        self
+    }
+
+    /// Adds another place that belongs to it.
+    #[must_use]
+    pub fn related(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Self {
+        self.related.push(Label { source: Arc::clone(source), span, text: text.into() });
+        self
+    }
+
+    /// Where it stands among others: by file, then by place.
+    pub fn order(&self) -> (&str, usize) {
+        (self.path().unwrap_or(""), self.label.as_ref().map_or(0, |label| label.span.start))
+    }
+}
+
+/// Other callers whose lines are shown too; the rest are named.
+const CALLERS_SHOWN: usize = 2;
+
+/// In the order of files and lines, and each mistake of a plugin once, with the jobs that call it.
+pub fn collected<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
+    let mut sorted: Vec<_> = problems.into_iter().collect();
+    sorted.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut out: Vec<Diagnostic> = Vec::new();
+    let mut seen: HashMap<(Code, &str, &[String]), usize> = HashMap::new();
+    let mut callers: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for problem in sorted {
+        let first = match &problem.caller {
+            Some(_) => *seen.entry((problem.code, &problem.message, &problem.help)).or_insert(out.len()),
+            None => out.len(),
+        };
+        match (out.get_mut(first), &problem.caller, &problem.label) {
+            (Some(shown), Some(caller), Some(label)) if shown.related.len() < CALLERS_SHOWN => {
+                shown.related.push(Label { text: format!("`{caller}` too"), ..label.clone() });
+            }
+            (Some(_), Some(caller), _) => callers.entry(first).or_default().push(caller),
+            _ => out.push(problem.clone()),
+        }
+    }
+    for (at, names) in callers {
+        out[at].help.push(format!("it stops {} too", listed(names.into_iter())));
+    }
+    out
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = &self.label {
+            let (line, column) = label.source.position(label.span.start);
+            write!(f, "{}:{line}:{column}: ", label.source.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_of_a_plugin_is_shown_once_with_all_who_call_it() {
+        let source = Arc::new(Source { path: "x.yaml".into(), text: "abcdefgh".into() });
+        let of = |at: usize, caller: &str| Diagnostic {
+            caller: Some(caller.to_owned()),
+            ..Diagnostic::at(Code::PluginDamaged, &source, Span::new(at, at + 1), "damaged").help("copy it")
+        };
+        let own = Diagnostic::at(Code::UnknownKey, &source, Span::new(2, 3), "own");
+        let all = [of(4, "e"), of(0, "a"), of(1, "b"), of(3, "d"), own.clone(), of(5, "f")];
+        let shown = collected(&all);
+        assert_eq!(shown.len(), 2);
+        assert_eq!(shown[1], own);
+        let texts: Vec<_> = shown[0].related.iter().map(|label| label.text.as_str()).collect();
+        assert_eq!(texts, ["`b` too", "`d` too"]);
+        assert_eq!(shown[0].help, ["copy it", "it stops `e`, `f` too"]);
+    }
+}

@@ -1,0 +1,55 @@
+//! A function that a plugin exports: its parameters and what it returns.
+
+use std::fmt;
+
+use super::ty::Type;
+
+/// A function that a plugin exports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The interface that exports it, such as `ns:pkg/iface@1.0.0`; none for the world itself.
+    pub interface: Option<String>,
+    /// The function's own name in kebab-case.
+    pub name: String,
+    /// Parameter names and types in declared order.
+    pub params: Vec<(String, Type)>,
+    /// What it returns, as declared.
+    pub result: Option<Type>,
+    /// The documentation its author wrote in WIT, if the binary kept it.
+    pub docs: Option<String>,
+    /// Whether this is a WASI command: its one parameter, a list of strings, is its argv.
+    pub command: bool,
+}
+
+impl Signature {
+    /// The one function of a plugin that is a WASI command; `interface` is where a component exports it.
+    pub fn command(interface: Option<String>) -> Self {
+        let params = vec![("args".to_owned(), Type::List(Box::new(Type::String)))];
+        Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
+    }
+
+    /// The type of the return value that a build keeps: the `ok` side where the function returns a result.
+    pub fn retval(&self) -> Option<&Type> {
+        match &self.result {
+            Some(Type::Result(ok, _)) => ok.as_deref(),
+            other => other.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.command {
+            return f.write_str("a command, whose `args` are strings");
+        }
+        write!(f, "{}: func(", self.name)?;
+        for (i, (name, t)) in self.params.iter().enumerate() {
+            write!(f, "{}{name}: {t}", if i == 0 { "" } else { ", " })?;
+        }
+        f.write_str(")")?;
+        match &self.result {
+            Some(result) => write!(f, " -> {result}"),
+            None => Ok(()),
+        }
+    }
+}

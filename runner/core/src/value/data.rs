@@ -1,0 +1,201 @@
+//! A value of any WIT type, neutral of language and engine, and how any format writes and reads it.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+use serde::de;
+
+/// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
+/// may be millions, and a long one may not be there.
+const AT_ONCE: usize = 64;
+
+/// The key that stands for a reference inside a stored build config.
+pub const RETVAL_KEY: &str = "!retval";
+
+/// A self-describing value. DESIGN: what each WIT type becomes is a table in the README.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `none`, or the payload of a case without one.
+    Null,
+    /// `bool`.
+    Bool(bool),
+    /// Any integer from -2^63 to 2^64 - 1.
+    Int(i128),
+    /// `f32` and `f64`.
+    Float(f64),
+    /// `string`, `char`, an enum's case, a variant's case without payload.
+    String(String),
+    /// `list<u8>`.
+    Bytes(Vec<u8>),
+    /// `list`, `tuple`, `flags`.
+    List(Vec<Self>),
+    /// `record`, in declared order; a variant's case with its payload; `result` as `ok` or `err`.
+    Map(Vec<(String, Self)>),
+}
+
+impl Value {
+    /// A string value.
+    pub fn string(text: impl Into<String>) -> Self {
+        Self::String(text.into())
+    }
+
+    /// A map with one entry, as variants and results are written.
+    pub fn entry(key: impl Into<String>, value: Self) -> Self {
+        Self::Map(vec![(key.into(), value)])
+    }
+
+    /// The value under `key`, if this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// The text, if this is a string.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a list; none of anything else.
+    pub(crate) fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The strings among the items.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
+        self.items().iter().filter_map(Self::as_str)
+    }
+
+    /// The entries, if this is a map; none of anything else.
+    pub(crate) fn entries(&self) -> &[(String, Self)] {
+        match self {
+            Self::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// What a person would call the kind of this value.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) => "an integer",
+            Self::Float(_) => "a number with a fraction",
+            Self::String(_) => "a string",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a mapping",
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(b) => serializer.serialize_bool(*b),
+            Self::Int(i) => serialize_int(*i, serializer),
+            Self::Float(x) => serializer.serialize_f64(*x),
+            Self::String(s) => serializer.serialize_str(s),
+            Self::Bytes(b) => serializer.serialize_bytes(b),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(entries) => serializer.collect_map(entries.iter().map(|(k, v)| (k, v))),
+        }
+    }
+}
+
+fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Error> {
+    if let Ok(small) = i64::try_from(int) {
+        serializer.serialize_i64(small)
+    } else {
+        let large =
+            u64::try_from(int).map_err(|_| serde::ser::Error::custom("an integer is below -2^63 or above 2^64 - 1"))?;
+        serializer.serialize_u64(large)
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> de::Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, b: bool) -> Result<Value, E> {
+        Ok(Value::Bool(b))
+    }
+
+    fn visit_i64<E>(self, i: i64) -> Result<Value, E> {
+        Ok(Value::Int(i.into()))
+    }
+
+    fn visit_u64<E>(self, i: u64) -> Result<Value, E> {
+        Ok(Value::Int(i.into()))
+    }
+
+    fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
+        Ok(Value::Float(x))
+    }
+
+    fn visit_str<E>(self, s: &str) -> Result<Value, E> {
+        Ok(Value::String(s.to_owned()))
+    }
+
+    fn visit_string<E>(self, s: String) -> Result<Value, E> {
+        Ok(Value::String(s))
+    }
+
+    fn visit_bytes<E>(self, b: &[u8]) -> Result<Value, E> {
+        Ok(Value::Bytes(b.to_vec()))
+    }
+
+    fn visit_byte_buf<E>(self, b: Vec<u8>) -> Result<Value, E> {
+        Ok(Value::Bytes(b))
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(AT_ONCE));
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(AT_ONCE));
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Map(entries))
+    }
+}

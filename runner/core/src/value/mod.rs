@@ -1,0 +1,20 @@
+//! A value of any WIT type, neutral of language and engine; stored as MessagePack, shown as JSON or YAML.
+//!
+//! - `data`: the value
+//! - `pack`: its bytes in the store
+//! - `show`: how people see it
+
+pub(crate) mod data;
+mod pack;
+mod show;
+
+pub use data::RETVAL_KEY;
+pub use data::Value;
+pub use pack::MAX_DEPTH;
+pub use pack::PackError;
+pub use pack::digest;
+pub use pack::pack;
+pub use pack::unpack;
+pub(crate) use show::JSON_EXACT;
+pub use show::Json;
+pub use show::Yaml;
