@@ -63,8 +63,8 @@ fn fill(storage: &SqliteStorage, db: &Connection, builds: u64) {
     .unwrap();
     db.execute(
         "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 * ?2 - 1)
-         INSERT INTO log (build_id, created, level, record)
-         SELECT 1 + i / ?2, i / ?2, iif(i % ?2 > 0, 20, 30), (SELECT record FROM log LIMIT 1) FROM n",
+         INSERT INTO log (build_id, created, level, attempt, target, message)
+         SELECT 1 + i / ?2, i / ?2, iif(i % ?2 > 0, 20, 30), 1, 'bench', 'a line' FROM n",
         [builds, RECORDS],
     )
     .unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 
 mod attempts;
+mod blocking;
 mod cancel;
 mod disk;
 mod kept;
@@ -20,22 +21,22 @@ use serde_json::Value;
 use crate::harness::Folder;
 
 /// Jobs of `attempts.wat`, each a mapping of one line.
-fn jobs(jobs: &[&str]) -> Folder {
+pub(crate) fn jobs(jobs: &[&str]) -> Folder {
     let lines: String = jobs.iter().map(|job| format!("  - {{ {job} }}\n")).collect();
     Folder::new().guest("attempts.wat").file("jobs/jobs.yaml", format!("jobs:\n{lines}"))
 }
 
 /// A run that goes on by itself; killed at the latest with the test.
-struct Background(Option<Child>);
+pub(crate) struct Background(Option<Child>);
 
 impl Background {
     /// Starts a run and waits until its standard error has a line with these words.
-    fn until(folder: &Folder, arguments: &[&str], words: &str) -> Self {
+    pub(crate) fn until(folder: &Folder, arguments: &[&str], words: &str) -> Self {
         Self::until_each(folder, arguments, &[(words, 1)])
     }
 
     /// As `until`, with so many lines for each of several words.
-    fn until_each(folder: &Folder, arguments: &[&str], words: &[(&str, usize)]) -> Self {
+    pub(crate) fn until_each(folder: &Folder, arguments: &[&str], words: &[(&str, usize)]) -> Self {
         let mut child = folder.start(arguments);
         let said = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut lines = said.lines().map(|line| line.expect("a line"));
@@ -52,13 +53,13 @@ impl Background {
         background
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         let mut child = self.0.take().expect("it runs");
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    fn end(mut self) -> Output {
+    pub(crate) fn end(mut self) -> Output {
         self.0.take().expect("it runs").wait_with_output().unwrap()
     }
 }

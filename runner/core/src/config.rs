@@ -34,7 +34,7 @@ const OVERRIDES: &str = "overrides";
 const FOLDER: &str = "folder";
 
 /// Keys of a job that decide what a build returns; the others may change without making it outdated.
-pub(crate) static DECISIVE_KEYS: LazyLock<Vec<&str>> =
+static DECISIVE_KEYS: LazyLock<Vec<&str>> =
     LazyLock::new(|| KEYS.iter().filter(|key| key.decisive).map(|key| key.name).collect());
 
 /// A build config: the job that a build was made of, and the arguments that were given by hand.
@@ -141,14 +141,6 @@ pub fn repr_function(config: &Value) -> Option<FunctionRef> {
 /// The arguments that were given by hand.
 pub fn overrides(config: &Value) -> Vec<(Key, Arg)> {
     arguments(config.get(OVERRIDES))
-}
-
-/// How much memory the build may use, in bytes; none if a build config does not say.
-pub fn memory_limit(config: &Value) -> Option<u64> {
-    match config.get(LIMITS.name)?.get("memory")? {
-        Value::Int(bytes) => u64::try_from(*bytes).ok(),
-        _ => None,
-    }
 }
 
 /// Whether arguments were given by hand.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use crate::check::CheckedJob;
 use crate::check::Graph;
 use crate::check::closure;
+use crate::config;
 use crate::job::Job;
-use crate::status::DECISIVE_KEYS;
 use crate::status::JobStatus;
 use crate::value::Value;
 
@@ -125,7 +125,7 @@ pub fn of_jobs(graph: &Graph, jobs: &BTreeSet<&str>) -> Plan {
 pub fn touched<'a>(before: &Graph, after: &'a Graph) -> BTreeSet<&'a str> {
     let decisive = |job: &Job| -> Vec<Option<Value>> {
         let config = job.to_config();
-        DECISIVE_KEYS.iter().map(|key| config.get(key).cloned()).collect()
+        config::decisive(&config).map(|(_, value)| value.cloned()).collect()
     };
     let same = |id: &String, now: &CheckedJob| {
         before.jobs.get(id).is_some_and(|was| {

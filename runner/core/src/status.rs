@@ -11,8 +11,6 @@ use crate::job::Job;
 use crate::value::RETVAL_KEY;
 use crate::value::Value;
 
-pub(crate) use crate::config::DECISIVE_KEYS;
-
 /// How a job stands, by its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobStatus {

@@ -12,10 +12,10 @@ use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
-use super::SET;
 use super::error;
 use super::error::CliError;
-use super::flag;
+use super::flags::SET;
+use super::flags::flag;
 use super::render::Out;
 use super::render::text;
 use super::repr::repr;
@@ -183,7 +183,7 @@ fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> 
         }
         Deleted::Stays(reason) => {
             let message = format!("build {id} was not deleted: its cleanup_function {reason}");
-            Err(CliError::Failed(format!("{message}; `--force` deletes it all the same")))
+            Err(CliError::failed(format!("{message}; `--force` deletes it all the same")))
         }
     }
 }

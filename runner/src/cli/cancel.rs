@@ -45,7 +45,7 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
         let build = storage.get_build(*id)?;
         if build.finished {
             let status = build.status();
-            return Err(CliError::Usage(format!("build {id} has ended, {status}; nothing was cancelled")));
+            return Err(CliError::usage(format!("build {id} has ended, {status}; nothing was cancelled")));
         }
     }
     let (mut cancelled, mut asked, mut too_late) = (Vec::new(), Vec::new(), Vec::new());

@@ -58,8 +58,8 @@ pub(super) fn arm(out: &Out, ready: &Ready, yes: bool) -> Result<(), CliError> {
     for id in ready.protected().filter(|_| !yes) {
         match out.ask(&format!("`{id}` is protected. Type its id to run it:")) {
             Some(typed) if typed == id => {}
-            Some(_) => return Err(CliError::Usage(format!("`{id}` was not run: that is not its id"))),
-            None => return Err(CliError::Usage(format!("`{id}` is protected; add `--yes-protected` to run it"))),
+            Some(_) => return Err(CliError::usage(format!("`{id}` was not run: that is not its id"))),
+            None => return Err(CliError::usage(format!("`{id}` is protected; add `--yes-protected` to run it"))),
         }
     }
     Ok(())
@@ -81,7 +81,7 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
         Some(at) if at.elapsed() < ONE_PRESS => {}
         Some(_) => render::quit_now(),
     })
-    .map_err(|e| CliError::Failed(format!("Ctrl-C cannot be caught: {e}")))?;
+    .map_err(|e| CliError::failed(format!("Ctrl-C cannot be caught: {e}")))?;
     Ok(cancel)
 }
 
@@ -122,7 +122,7 @@ fn report(
     for id in order {
         let Some(end) = ends.get(id) else { continue };
         if let Some(reason) = why_not(end) {
-            render::error(out, &CliError::Failed(format!("{id}: {reason}")));
+            render::error(out, &CliError::failed(format!("{id}: {reason}")));
         }
     }
     if !out.is_json() {

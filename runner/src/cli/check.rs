@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use jobcontrol_core::diagnostic::Diagnostic;
 
-use super::Format;
 use super::error;
 use super::error::CliError;
+use super::flags::Format;
 use super::jobs::empty_folder;
 use super::render::Out;
 use super::render::diagnostic;
@@ -17,7 +17,7 @@ use crate::catalog::load::Catalog;
 use crate::show::json::CheckJson;
 
 pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
     let mut problems = about(catalog.diagnostics(), &wanted(paths)?);
     problems.extend(empty_folder(app, &catalog));
     let jobs = if problems.is_empty() { catalog.graph.jobs.len() } else { catalog.graph.dependencies.len() };
@@ -58,5 +58,5 @@ pub(super) fn report(out: &Out, problems: &[Diagnostic], manifests: usize, jobs:
 }
 
 fn missing(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::Usage(format!("`{}`: {error}", path.display()))
+    CliError::usage(format!("`{}`: {error}", path.display()))
 }

@@ -28,30 +28,55 @@ pub const INTERRUPTED: u8 = 130;
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// The command line makes no sense.
-    Usage(String),
-    /// Mistakes in the person's files.
-    Diagnostics(Vec<Diagnostic>),
-    /// There is no such job, build or plugin.
-    NotFound(String),
-    /// The store.
-    Storage(String),
-    /// The plugin, the engine or the machine.
-    Failed(String),
+    /// For this reason, which `render` shows as text and as JSON.
+    Refused(Box<Refusal>),
     /// Whoever read our output has gone; nothing is left to say.
     Closed,
 }
 
 impl CliError {
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Refusal::usage(message).into()
+    }
+
+    /// What was asked for is not there.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Refusal::not_found(message).into()
+    }
+
+    /// The plugin, the engine or the machine.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Refusal::failed(message).into()
+    }
+
+    /// Mistakes in the person's files.
+    pub(crate) fn unchecked(problems: Vec<Diagnostic>) -> Self {
+        Refusal::unchecked(problems).into()
+    }
+
+    /// Whether it is about mistakes in the person's files.
+    pub(crate) fn is_unchecked(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.kind == RefusalKind::Unchecked)
+    }
+
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => USAGE,
-            Self::Diagnostics(_) => UNCHECKED,
-            Self::NotFound(_) => NOT_FOUND,
-            Self::Storage(_) => STORAGE,
-            Self::Failed(_) => FAILED,
             Self::Closed => DONE,
+            Self::Refused(refusal) => match refusal.kind {
+                RefusalKind::Usage => USAGE,
+                RefusalKind::Unchecked => UNCHECKED,
+                RefusalKind::NotFound => NOT_FOUND,
+                RefusalKind::Storage => STORAGE,
+                RefusalKind::Failed => FAILED,
+            },
         }
+    }
+}
+
+impl From<Refusal> for CliError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
     }
 }
 
@@ -64,20 +89,8 @@ impl From<StorageError> for CliError {
 impl From<SettingsError> for CliError {
     fn from(error: SettingsError) -> Self {
         match error {
-            SettingsError::Usage(message) => Self::Usage(message),
-            SettingsError::Diagnostics(problems) => Self::Diagnostics(problems),
-        }
-    }
-}
-
-impl From<Refusal> for CliError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal.kind {
-            RefusalKind::Usage => Self::Usage(refusal.text()),
-            RefusalKind::NotFound => Self::NotFound(refusal.text()),
-            RefusalKind::Unchecked => Self::Diagnostics(refusal.diagnostics),
-            RefusalKind::Failed => Self::Failed(refusal.text()),
-            RefusalKind::Storage => Self::Storage(refusal.text()),
+            SettingsError::Usage(message) => Self::usage(message),
+            SettingsError::Diagnostics(problems) => Self::unchecked(problems),
         }
     }
 }
@@ -86,7 +99,7 @@ impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Storage(error) => error.into(),
-            error => Self::Failed(error.to_string()),
+            error => Self::failed(error.to_string()),
         }
     }
 }
@@ -96,7 +109,7 @@ impl From<std::io::Error> for CliError {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             Self::Closed
         } else {
-            Self::Failed(format!("the output cannot be written: {error}"))
+            Self::failed(format!("the output cannot be written: {error}"))
         }
     }
 }

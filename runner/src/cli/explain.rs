@@ -33,7 +33,7 @@ fn unknown(text: &str) -> CliError {
     let near = nearest(text, Code::ALL.iter().map(|code| code.id()));
     let near = near.map(|near| format!("did you mean `{near}`?"));
     let help = near.unwrap_or_else(|| "`jobcontrol explain` lists all of them".to_owned());
-    CliError::NotFound(format!("there is no code `{text}`; {help}"))
+    CliError::not_found(format!("there is no code `{text}`; {help}"))
 }
 
 fn list() -> String {

@@ -16,9 +16,9 @@ use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use serde::Serialize;
 
-use super::Format;
 use super::error;
 use super::error::CliError;
+use super::flags::Format;
 use super::render::BOLD;
 use super::render::Out;
 use super::render::escape::clean;
@@ -102,7 +102,7 @@ fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
 }
 
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
     let storage = app.storage(false)?;
     let statuses = standings(&catalog, &*storage)?;
     let gone = interrupted(&*storage, statuses.values().filter_map(|standing| standing.newest.as_deref()))?;
@@ -136,10 +136,10 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
 }
 
 pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
     let Some(checked) = catalog.graph.jobs.get(id) else {
         if catalog.graph.broken.contains_key(id) {
-            return Err(CliError::Diagnostics(catalog.graph.problems_of([id]).into_iter().cloned().collect()));
+            return Err(CliError::unchecked(catalog.graph.problems_of([id]).into_iter().cloned().collect()));
         }
         return Err(no_job(&catalog, id).into());
     };
@@ -155,7 +155,7 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
     }
     out.answer(&describe(app, &catalog.graph, checked, status, (&builds, &gone)))?;
     if let Some(problems) = catalog.graph.broken.get(id) {
-        return Err(CliError::Diagnostics(problems.clone()));
+        return Err(CliError::unchecked(problems.clone()));
     }
     Ok(error::DONE)
 }
@@ -232,7 +232,7 @@ struct EdgeJson<'a> {
 }
 
 pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::Usage)?;
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
     let dependencies = &catalog.graph.dependencies;
     let ids: BTreeSet<&str> = match &args.job {
         Some(id) if !dependencies.contains_key(id) => return Err(no_job(&catalog, id).into()),

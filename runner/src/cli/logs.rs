@@ -75,7 +75,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
     if let Some(LogsCommand::Prune { job, build, max_age, level }) = &args.command {
         if job.is_none() && build.is_none() && max_age.is_none() && level.is_none() {
             let message = "say which records go: --job, --build, --max-age or --level";
-            return Err(CliError::Usage(message.to_owned()));
+            return Err(CliError::usage(message.to_owned()));
         }
         let pruned = storage.prune_log_messages(job.as_deref(), *build, *max_age, *level)?;
         if out.is_json() {
@@ -86,7 +86,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
         return Ok(error::DONE);
     }
     let Some(build) = args.build else {
-        return Err(CliError::Usage("which build?".to_owned()));
+        return Err(CliError::usage("which build?".to_owned()));
     };
     let several = storage.get_build(build)?.attempt > 1;
     let mut filter = LogFilter {

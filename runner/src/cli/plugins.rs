@@ -73,9 +73,9 @@ pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError>
     let path = locate(app, named)?;
     let plugin = read_plugin(&path, &path).map_err(|problem| {
         let diagnostic = Diagnostic::of(problem.code, problem.message).file(path.display().to_string());
-        CliError::Diagnostics(vec![problem.help.into_iter().fold(diagnostic, Diagnostic::help)])
+        CliError::unchecked(vec![problem.help.into_iter().fold(diagnostic, Diagnostic::help)])
     })?;
-    let wit = wit_text(&plugin).map_err(CliError::Failed)?;
+    let wit = wit_text(&plugin).map_err(CliError::failed)?;
     let report = Report::new(app, &plugin, &wit);
     if out.is_json() {
         out.json(&report.shape())?;
@@ -119,7 +119,7 @@ fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     tried.extend(by_name);
     tried.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
         let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
-        CliError::NotFound(format!("there is no plugin `{named}`: looked for {tried}"))
+        CliError::not_found(format!("there is no plugin `{named}`: looked for {tried}"))
     })
 }
 

@@ -37,13 +37,13 @@ pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliErr
     let storage = app.storage(true)?;
     let build = storage.get_build(args.build)?;
     if !args.from_failed && !build.finished && is_owned(&*storage, &build)? {
-        return Err(CliError::Usage(format!("build {} has not finished", build.id)));
+        return Err(CliError::usage(format!("build {} has not finished", build.id)));
     }
     let workspace = &app.settings.workspace;
     let ready = match args {
         RerunArgs { latest: true, .. } => rerun::latest(workspace, &build, &args.args)?,
         RerunArgs { from_failed: true, .. } => {
-            let run = build.run.ok_or_else(|| CliError::Usage(format!("build {} belongs to no run", build.id)))?;
+            let run = build.run.ok_or_else(|| CliError::usage(format!("build {} belongs to no run", build.id)))?;
             rerun::from_failed(workspace, &*storage, &storage.get_run(run)?)?
         }
         _ => rerun::same(workspace, &*storage, &build, &args.args, &|message| out.warn(message))?,

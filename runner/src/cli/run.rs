@@ -63,7 +63,7 @@ pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> 
     let code = carry_out(app, out, ready, &shown)?;
     for id in &left_out {
         let message = format!("{id}: not built, because its manifest has mistakes: `jobcontrol check` shows them");
-        render::error(out, &CliError::Failed(message));
+        render::error(out, &CliError::failed(message));
     }
     Ok(if left_out.is_empty() { code } else { code.max(error::UNCHECKED) })
 }

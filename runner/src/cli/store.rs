@@ -79,7 +79,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
         StoreUrl::Memory => true,
     };
     if !exists && !matches!(command, StoreCommand::Install | StoreCommand::Restore { .. }) {
-        return Err(CliError::NotFound(format!("there is no store `{url}`")));
+        return Err(CliError::not_found(format!("there is no store `{url}`")));
     }
     let (done, said, file) = match command {
         StoreCommand::Prune { dry_run } => return prune(app, out, *dry_run),
@@ -93,7 +93,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
             }
             let storage = app.storage(true)?;
             if let Some(build) = alive(&*storage)?.first() {
-                return Err(CliError::Usage(format!("build {build} is running; nothing was removed")));
+                return Err(CliError::usage(format!("build {build} is running; nothing was removed")));
             }
             storage.uninstall()?;
             ("uninstalled", format!("the store `{url}` is empty"), None)
@@ -149,6 +149,7 @@ struct PrunedJson {
     dry_run: bool,
     builds: Vec<u64>,
     log_records: BTreeMap<&'static str, u64>,
+    runs: u64,
     plugins: u64,
     compiled: CompiledJson,
     kept: Vec<KeptJson>,
@@ -196,6 +197,7 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
             dry_run,
             kept: kept.collect(),
             log_records: pruned.log_records.iter().copied().collect(),
+            runs: pruned.runs,
             plugins: pruned.plugins.len() as u64,
             compiled: CompiledJson { entries: compiled.entries, bytes: compiled.bytes },
             plugins_kept: unknown,
@@ -242,7 +244,7 @@ fn told(pruned: &Pruned, compiled: PrunedCache, dry_run: bool) -> String {
 fn confirm(out: &Out, url: &str) -> Result<(), CliError> {
     match out.ask(&format!("This removes all builds of `{url}`. Type `uninstall` to go on:")) {
         Some(typed) if typed == "uninstall" => Ok(()),
-        Some(_) => Err(CliError::Usage("nothing was removed".to_owned())),
-        None => Err(CliError::Usage("this removes all builds; add `--yes` to do it".to_owned())),
+        Some(_) => Err(CliError::usage("nothing was removed".to_owned())),
+        None => Err(CliError::usage("this removes all builds; add `--yes` to do it".to_owned())),
     }
 }

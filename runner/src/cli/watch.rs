@@ -11,7 +11,6 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
 
-use super::Format;
 use super::carry_out::arm;
 use super::carry_out::carry_out_until;
 use super::carry_out::interruptible;
@@ -21,6 +20,8 @@ use super::check::report;
 use super::check::wanted;
 use super::error;
 use super::error::CliError;
+use super::flags::Format;
+use super::flags::settings;
 use super::jobs::empty_folder;
 use super::render;
 use super::render::BOLD;
@@ -62,7 +63,7 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let config = options.config.clone().unwrap_or_else(|| SETTINGS_FILE.into());
     let shown = config.display().to_string();
     let fixed = Fixed::new(app, out.clone());
-    let settings = Box::new(move || match super::settings(&options) {
+    let settings = Box::new(move || match settings(&options) {
         Ok(settings) => Ok(fixed.hold(settings)),
         Err(SettingsError::Diagnostics(problems)) => Err(problems),
         Err(SettingsError::Usage(message)) => Err(vec![Diagnostic::of(Code::Unreadable, message).file(&shown)]),
@@ -214,7 +215,7 @@ impl Watched<'_> {
         let built = self.build(catalog, &self.args.ask().targets);
         self.rounds.remember(catalog, &*self.app.storage(true)?)?;
         match built {
-            Err(error @ CliError::Diagnostics(_)) => render::error(self.out, &error),
+            Err(error) if error.is_unchecked() => render::error(self.out, &error),
             built => built?,
         }
         Ok(())
@@ -264,7 +265,7 @@ impl Watched<'_> {
         carry_out_until(app, out, ready, &shown, &self.stop)?;
         for id in &left_out {
             let message = format!("{id}: not built, because its manifest has mistakes");
-            render::error(out, &CliError::Failed(message));
+            render::error(out, &CliError::failed(message));
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ pub struct Pruned {
     pub log_records: Vec<(&'static str, u64)>,
     /// Digests of plugins that no build was made with.
     pub plugins: Vec<String>,
+    /// Runs without builds.
+    pub runs: u64,
     /// Builds that stay although their time has come, each with the reason.
     pub kept: Vec<(u64, String)>,
 }
@@ -63,6 +65,16 @@ pub fn prune(
         None => pruned.builds = due.iter().map(|due| due.id).collect(),
     }
     let now = storage.clock().now();
+    if delete.is_some() {
+        // A run that had no builds tells why, for as long as a log record would.
+        let before = now.minus_seconds(retention.all_logs);
+        loop {
+            match storage.write(Write::PruneRuns(before))? {
+                0 => break,
+                more => pruned.runs += more,
+            }
+        }
+    }
     let last = storage.get_last_log_id()?;
     for (name, (above, level), age) in retention.classes() {
         let all = PruneLog { before: Some(now.minus_seconds(age)), above, level, ..PruneLog::default() };

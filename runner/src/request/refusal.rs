@@ -18,6 +18,19 @@ pub enum RefusalKind {
     Storage,
 }
 
+impl RefusalKind {
+    /// As programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::Unchecked => "unchecked",
+            Self::Failed => "failed",
+            Self::Storage => "storage",
+        }
+    }
+}
+
 /// Why something that was asked for is not done, for a person or a program.
 #[derive(Clone, Debug)]
 pub struct Refusal {

@@ -57,8 +57,11 @@ impl Follower {
         let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
         let newest = storage.get_job_builds(&last).ok().and_then(|builds| Some(builds.first()?.id)).unwrap_or(0);
         let log = storage.get_last_log_id().unwrap_or(0);
-        let version = storage.data_version().ok();
-        Self { storage, owner, jobs, known: BTreeMap::new(), newest, log, version }
+        // Those that run now may end before the first look.
+        let running = storage.get_running_builds().unwrap_or_default();
+        let running = running.iter().filter(|build| jobs.contains(&build.job_id)).map(|build| build.id);
+        let known = running.map(|id| (id, Known { log, ..Known::default() })).collect();
+        Self { storage, owner, jobs, known, newest, log, version: None }
     }
 
     /// Takes note of what was seen without a look at the store.

@@ -376,3 +376,29 @@ fn place(label: &Label) -> PlaceJson<'_> {
     let (end_line, end_column) = label.source.position(label.span.end);
     PlaceJson { file: &label.source.path, line, column, end_line, end_column, label: &label.text }
 }
+
+/// Why a command did not do what it was asked for.
+#[derive(Serialize)]
+pub(crate) struct ErrorJson<'a> {
+    error: ErrorPartsJson<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorPartsJson<'a> {
+    kind: &'static str,
+    message: &'a str,
+    hints: &'a [String],
+    diagnostics: Vec<DiagnosticJson<'a>>,
+}
+
+impl<'a> ErrorJson<'a> {
+    pub(crate) fn new(
+        kind: &'static str,
+        message: &'a str,
+        hints: &'a [String],
+        diagnostics: &'a [Diagnostic],
+    ) -> Self {
+        let diagnostics = diagnostics.iter().map(DiagnosticJson::new).collect();
+        Self { error: ErrorPartsJson { kind, message, hints, diagnostics } }
+    }
+}

@@ -16,13 +16,13 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
-use super::DIM;
-use super::Out;
 use super::bars::Header;
 use super::bars::draw_group;
 use super::escape::clean;
 use super::escape::one_line;
-use super::styled;
+use super::out::DIM;
+use super::out::Out;
+use super::out::styled;
 use super::text;
 use crate::service::bus::Seen;
 

@@ -1,6 +1,6 @@
 //! Everything that is printed. Nothing a plugin or a manifest said reaches a terminal without being escaped here.
 //!
-//! - here: where text goes, and in which colours
+//! - `out`: where text goes, and in which colours
 //! - `escape`: control and bidirectional characters
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `sarif`: mistakes for tools that review code
@@ -12,179 +12,20 @@ mod bars;
 pub(crate) mod diagnostic;
 pub(crate) mod escape;
 pub(crate) mod live;
+mod out;
 pub(crate) mod sarif;
 pub(crate) mod text;
 
-use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
-use std::process::ExitCode;
-
-use anstream::AutoStream;
-use anstream::ColorChoice;
-use anstyle::AnsiColor;
-use anstyle::Style;
-use serde::Serialize;
-
-use super::Color;
-use super::Format;
-use super::error;
-use super::error::CliError;
-use escape::clean;
-
-/// Where a command prints, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Out {
-    pub(crate) format: Format,
-    choice: ColorChoice,
-    /// Whether one JSON document is one line.
-    lines: bool,
-    pub(crate) quiet: bool,
-    pub(crate) verbose: bool,
-}
-
-pub(crate) const BOLD: Style = Style::new().bold();
-pub(crate) const DIM: Style = Style::new().dimmed();
-pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
-pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
-pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
-pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
-
-/// A text in a style.
-pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-impl Out {
-    pub(super) fn new(format: Format, color: Color, quiet: bool, verbose: bool) -> Self {
-        let choice = match color {
-            Color::Auto => ColorChoice::Auto,
-            Color::Always => ColorChoice::Always,
-            Color::Never => ColorChoice::Never,
-        };
-        Self { format, choice, lines: false, quiet, verbose }
-    }
-
-    /// For who prints several JSON documents: each on one line.
-    pub(super) fn in_lines(&self) -> Self {
-        Self { lines: true, ..self.clone() }
-    }
-
-    pub(crate) fn is_json(&self) -> bool {
-        self.format == Format::Json
-    }
-
-    /// Prints lines that are the answer. Whatever somebody else said was escaped before.
-    pub(crate) fn answer(&self, text: &str) -> Result<(), CliError> {
-        let mut stdout = AutoStream::new(io::stdout(), self.choice).lock();
-        stdout.write_all(text.as_bytes())?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            stdout.write_all(b"\n")?;
-        }
-        Ok(stdout.flush()?)
-    }
-
-    /// Prints bytes as they are.
-    pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
-        Ok(stdout.flush()?)
-    }
-
-    /// Prints one JSON document.
-    pub(crate) fn json(&self, document: &impl Serialize) -> Result<(), CliError> {
-        if self.lines {
-            return self.json_line(document);
-        }
-        let mut text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
-        text.push('\n');
-        self.raw(text.as_bytes())
-    }
-
-    /// Prints one JSON document on one line.
-    pub(crate) fn json_line(&self, document: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_string(document).map_err(io::Error::other)?;
-        text.push('\n');
-        self.raw(text.as_bytes())
-    }
-
-    /// Says something beside the answer. A terminal that is gone is no reason to stop.
-    pub(crate) fn say(&self, text: &str) {
-        let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
-        let _ = writeln!(stderr, "{text}");
-    }
-
-    /// Warns.
-    pub(crate) fn warn(&self, message: &str) {
-        self.say(&format!("{}: {}", styled(YELLOW, "warning"), clean(message)));
-    }
-
-    /// Whether someone watches what is said beside the answer.
-    pub(crate) fn is_watched(&self) -> bool {
-        io::stderr().is_terminal() && !self.quiet
-    }
-
-    /// Asks for a line on the terminal; none where nobody can answer.
-    pub(crate) fn ask(&self, question: &str) -> Option<String> {
-        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-            return None;
-        }
-        {
-            let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
-            let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
-        }
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).ok()?;
-        Some(line.trim().to_owned())
-    }
-}
-
-/// Says what went wrong.
-pub(super) fn error(out: &Out, error: &CliError) {
-    match error {
-        CliError::Closed => {}
-        CliError::Diagnostics(problems) => {
-            out.say(diagnostic::report(problems).trim_end());
-        }
-        CliError::Usage(message)
-        | CliError::NotFound(message)
-        | CliError::Storage(message)
-        | CliError::Failed(message) => out.say(&format!("{}: {}", styled(RED, "error"), clean(message))),
-    }
-}
-
-/// Prints help, the version, or what is wrong with the command line.
-pub(super) fn clap_message(error: &clap::Error) {
-    let _ = error.print();
-}
-
-/// The answer of the process that compiles: its output is binary, its complaint one line.
-pub(super) fn compiler_result(result: Result<(), String>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "{message}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// A panic that reaches the end of the program is a bug, and says so. Decoders of plugins run on bytes that nobody
-/// vouches for; what they trip over is caught there and answered as a mistake of the plugin.
-pub(super) fn announce_bugs() {
-    std::panic::set_hook(Box::new(|info| {
-        let decoder = info.location().is_some_and(|location| {
-            ["wit-component", "wit-parser", "wasmparser", "wast-"].iter().any(|name| location.file().contains(name))
-        });
-        if !decoder {
-            let message = clean(&info.to_string()).into_owned();
-            let _ = writeln!(io::stderr(), "this is a bug in jobcontrol, please report it: {message}");
-        }
-    }));
-}
-
-/// The exit code of a run that was interrupted, told on its way.
-pub(super) fn quit_now() -> ! {
-    #[expect(clippy::exit, reason = "a second Ctrl-C leaves at once")]
-    std::process::exit(error::INTERRUPTED.into())
-}
+pub(crate) use out::BOLD;
+pub(crate) use out::DIM;
+pub(crate) use out::GREEN;
+pub(crate) use out::Out;
+pub(crate) use out::RED;
+pub(crate) use out::YELLOW;
+pub(crate) use out::announce_bugs;
+pub(crate) use out::clap_message;
+pub(crate) use out::compiler_result;
+pub(crate) use out::error;
+pub(crate) use out::error_document;
+pub(crate) use out::quit_now;
+pub(crate) use out::styled;

@@ -27,15 +27,15 @@ use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::Yaml;
 
-use super::BOLD;
-use super::CYAN;
-use super::DIM;
-use super::GREEN;
-use super::RED;
-use super::YELLOW;
 use super::escape::clean;
 use super::escape::one_line;
-use super::styled;
+use super::out::BOLD;
+use super::out::CYAN;
+use super::out::DIM;
+use super::out::GREEN;
+use super::out::RED;
+use super::out::YELLOW;
+use super::out::styled;
 
 /// Characters of a failure's message where there is one line for it.
 const FAILURE_LINE: usize = 60;
@@ -307,7 +307,8 @@ pub(crate) fn build(
 
 /// What a build used, beside what it may use.
 fn used(build: &Build, usage: Usage) -> String {
-    let of = config::memory_limit(&build.config).map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
+    let of =
+        config::limit(&build.config, "memory").map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
     format!("{}{of} of memory, {} of guest time", show_bytes(usage.peak_memory), seconds(usage.guest_time))
 }
 

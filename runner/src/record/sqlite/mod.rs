@@ -10,6 +10,7 @@ mod restore;
 mod rows;
 mod runs;
 mod schema;
+mod sql;
 mod unwritable;
 mod v3;
 mod writer;
@@ -174,7 +175,7 @@ impl SqliteStorage {
         }
         for (condition, id) in [("run =", filter.run), ("id <", filter.before), ("id >", filter.after)] {
             if let Some(id) = id {
-                values.push(rows::number(id));
+                values.push(sql::number(id));
                 conditions.push(format!("{condition} ?{}", values.len()));
             }
         }
@@ -434,7 +435,7 @@ impl Storage for SqliteStorage {
     }
 
     fn get_unfinished_users(&self, id: u64) -> Result<Vec<u64>> {
-        self.read(|db| db.prepare_cached(rows::USERS)?.query_map([rows::number(id)], |row| row.get(0))?.collect())
+        self.read(|db| db.prepare_cached(rows::USERS)?.query_map([sql::number(id)], |row| row.get(0))?.collect())
     }
 
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>> {
@@ -453,13 +454,13 @@ impl Storage for SqliteStorage {
     }
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
-        let (conditions, values) = rows::matching([
-            ("build_id = ?", filter.build_id.map(rows::number)),
+        let (conditions, values) = sql::matching([
+            ("build_id = ?", filter.build_id.map(sql::number)),
             (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
             ("level >= ?", filter.min_level.map(Sql::Integer)),
             ("created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
             ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
-            ("id > ?", filter.after.map(rows::number)),
+            ("id > ?", filter.after.map(sql::number)),
         ]);
         let columns = rows::RECORD;
         let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::params;
 
 use super::leases::Leases;
-use super::rows::RowError;
+use super::sql::RowError;
 
 /// What a build takes of its pool.
 const WANTED: &str = "SELECT pool, pool_slots FROM build WHERE id = ?1 AND pool IS NOT NULL";

@@ -37,20 +37,11 @@ use rusqlite::types::Value as Sql;
 use super::leases::Leases;
 use super::pools;
 use super::runs;
-
-/// What a change can meet: the store's own answer, or SQLite's.
-pub(super) enum RowError {
-    Answer(StorageError),
-    Sqlite(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for RowError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
-}
-
-pub(super) type Result = std::result::Result<u64, RowError>;
+use super::sql::Result;
+use super::sql::RowError;
+use super::sql::matching;
+use super::sql::number;
+use super::sql::possible;
 
 /// Applies one change inside the transaction that is open.
 pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
@@ -124,11 +115,6 @@ fn usable(db: &Connection, pins: &[Pin]) -> std::result::Result<(), RowError> {
 /// The unfinished builds that are pinned to one.
 pub(super) const USERS: &str = "SELECT pin.build FROM pin WHERE pin.used = ?1
      AND EXISTS (SELECT 1 FROM build WHERE build.id = pin.build AND finished = 0) ORDER BY pin.build";
-
-/// A number that SQLite can hold; no build has a larger one.
-pub(super) fn possible(id: u64) -> std::result::Result<i64, RowError> {
-    i64::try_from(id).map_err(|_| RowError::Answer(StorageError::NotFound(id)))
-}
 
 fn changed(rows: usize, id: u64) -> Result {
     if rows == 0 { Err(RowError::Answer(StorageError::NotFound(id))) } else { Ok(0) }
@@ -350,25 +336,6 @@ const PRUNE_PLUGIN: &str = "DELETE FROM plugin WHERE digest = ?1 AND NOT EXISTS
 
 /// Records of one job's builds.
 pub(super) const OF_JOB: &str = "build_id IN (SELECT id FROM build WHERE job_id = ?)";
-
-/// An id as SQLite has it; one that it cannot hold is there never.
-pub(super) fn number(n: u64) -> Sql {
-    Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX))
-}
-
-/// The conditions that are asked for, all of them to be met, with their values. Only what is asked for stands in the
-/// text, so that an index can serve it.
-pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (String, Vec<Sql>) {
-    let (mut conditions, mut values) = (Vec::new(), Vec::new());
-    for (condition, value) in parts {
-        if let Some(value) = value {
-            conditions.push(condition);
-            values.push(value);
-        }
-    }
-    let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
-    (conditions, values)
-}
 
 /// The columns that [`build`] reads, in its order.
 pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \

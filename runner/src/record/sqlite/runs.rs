@@ -23,12 +23,12 @@ use rusqlite::params;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
-use super::rows;
-use super::rows::RowError;
-use super::rows::number;
-use super::rows::possible;
+use super::sql;
+use super::sql::RowError;
+use super::sql::number;
+use super::sql::possible;
 
-pub(super) fn create(db: &Connection, new: &NewRun) -> rows::Result {
+pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
     let sql = "INSERT INTO run (created, requested_by, priority, owner, targets, request, plan)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     db.prepare_cached(sql)?.execute(params![
@@ -52,7 +52,7 @@ pub(super) fn of(db: &Connection, run: &RunOf) -> Result<Option<u64>, RowError> 
     }
 }
 
-pub(super) fn end(db: &Connection, end: &EndRun) -> rows::Result {
+pub(super) fn end(db: &Connection, end: &EndRun) -> sql::Result {
     let sql = "UPDATE run SET end_time = ?2, status = ?3, refused = ?4 WHERE id = ?1 AND status IS NULL";
     let id = possible(end.id)?;
     let rows = db.prepare_cached(sql)?.execute(params![id, end.time.0, end.status.name(), end.refused])?;
@@ -66,7 +66,7 @@ pub(super) fn end_with(db: &Connection, build: i64, time: Timestamp, status: Run
     db.prepare_cached(sql)?.execute(params![build, time.0, status.name()]).map(drop)
 }
 
-pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> rows::Result {
+pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> sql::Result {
     let run = "UPDATE run SET cancel = ?2 WHERE id = ?1 AND status IS NULL";
     db.prepare_cached(run)?.execute(params![possible(id)?, by])?;
     let builds = "UPDATE build SET cancel = ?2 WHERE run = ?1 AND finished = 0";
@@ -77,7 +77,7 @@ pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> rows::Result {
 /// Runs that go at once, so that nobody who writes waits long.
 const PRUNED_AT_ONCE: usize = 1_000;
 
-pub(super) fn prune(db: &Connection, before: Timestamp) -> rows::Result {
+pub(super) fn prune(db: &Connection, before: Timestamp) -> sql::Result {
     let sql = format!(
         "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE end_time < ?1
              AND NOT EXISTS (SELECT 1 FROM build WHERE build.run = run.id) LIMIT {PRUNED_AT_ONCE})"
@@ -85,7 +85,7 @@ pub(super) fn prune(db: &Connection, before: Timestamp) -> rows::Result {
     Ok(db.prepare_cached(&sql)?.execute([before.0])? as u64)
 }
 
-fn known(db: &Connection, id: u64) -> rows::Result {
+fn known(db: &Connection, id: u64) -> sql::Result {
     let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
     let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
     if known { Ok(0) } else { Err(RowError::Answer(StorageError::NoRun(id))) }
@@ -99,7 +99,7 @@ pub(super) fn one(db: &Connection, id: u64) -> rusqlite::Result<Option<Run>> {
 }
 
 pub(super) fn list(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<Run>> {
-    let (mut conditions, values) = rows::matching([("id < ?", filter.before.map(number))]);
+    let (mut conditions, values) = sql::matching([("id < ?", filter.before.map(number))]);
     match filter.open {
         Some(true) => conditions.push_str(" AND status IS NULL"),
         Some(false) => conditions.push_str(" AND status IS NOT NULL"),

@@ -22,8 +22,8 @@ use super::Warn;
 use super::failure;
 use super::leases::Leases;
 use super::rows;
-use super::rows::RowError;
 use super::settle;
+use super::sql::RowError;
 
 /// Changes that may wait; who adds more waits with them.
 const QUEUE: usize = 4_096;

@@ -1,0 +1,53 @@
+//! What several commands take from the command line.
+
+use std::collections::BTreeMap;
+
+use clap::ArgAction;
+use clap::ValueEnum;
+
+use crate::settings::Options;
+use crate::settings::Resolved;
+use crate::settings::SettingsError;
+use crate::settings::resolve;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    #[default]
+    Human,
+    Json,
+    #[value(hide = true)]
+    Text,
+    #[value(hide = true)]
+    Dot,
+    #[value(hide = true)]
+    Mermaid,
+    #[value(hide = true)]
+    Sarif,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Where everything is, with the environment of this process.
+pub(super) fn settings(options: &Options) -> Result<Resolved, SettingsError> {
+    let variables: BTreeMap<_, _> =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+    resolve(options, &variables)
+}
+
+/// A pair of flags, `--name` and `--no-name`: none where neither was given.
+pub(super) fn flag(yes: bool, no: bool) -> Option<bool> {
+    match (yes, no) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// How a flag that only sets something is declared, so that its pair overrides it.
+pub(super) const SET: ArgAction = ArgAction::SetTrue;

@@ -1,0 +1,249 @@
+//! The program: arguments to a command, and a command to an exit code.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use clap::CommandFactory;
+use clap::Parser;
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::request::refusal::RefusalKind;
+use crate::settings::Options;
+
+use super::builds;
+use super::cache;
+use super::check;
+use super::error;
+use super::error::CliError;
+use super::explain;
+use super::flags::Color;
+use super::flags::Format;
+use super::flags::settings;
+use super::jobs;
+use super::logs;
+use super::plugins;
+use super::render;
+use super::render::Out;
+use super::run;
+use super::runs;
+use super::store;
+use super::watch;
+
+/// How the program calls itself to compile a plugin.
+const COMPILE: &str = "__compile";
+
+/// A job runner whose jobs are WebAssembly.
+///
+/// Jobs are YAML files in a folder; each names a function that a plugin (.wasm) exports, with its arguments. The types
+/// of the whole graph are checked before anything runs, each function is called in a sandbox without any right but
+/// those granted, and every build is kept.
+#[derive(Parser, Debug)]
+#[command(name = "jobcontrol", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str =
+    "The global options can be given as JOBCONTROL_JOBS, _STORE, _CONFIG, _CACHE, _FORMAT and _COLOR.
+
+Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
+3 the manifests do not check, 4 not found, 5 storage, 70 a bug, 130 interrupted.";
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// The folder of jobs [default: jobs]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_JOBS", hide_env = true)]
+    jobs: Option<PathBuf>,
+    /// Where builds are kept, sqlite:PATH or memory: [default: sqlite:jobcontrol.db]
+    #[arg(long, global = true, value_name = "URL", env = "JOBCONTROL_STORE", hide_env = true)]
+    store: Option<String>,
+    /// The operator's file [default: jobcontrol.yaml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "JOBCONTROL_CONFIG", hide_env = true)]
+    config: Option<PathBuf>,
+    /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env = true)]
+    cache: Option<PathBuf>,
+    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot or mermaid, a check as sarif
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
+    #[arg(hide_env = true)]
+    format: Format,
+    /// Show no log and no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Show log records of every level
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
+    #[arg(hide_env = true)]
+    color: Color,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Check every manifest against every plugin, and report all that is wrong at once
+    Check {
+        /// Report only what stands in these files
+        paths: Vec<PathBuf>,
+        /// Stay, and check again after each change
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Build jobs, with live progress and log; prints what the functions returned
+    Run(run::RunArgs),
+    /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
+    Runs(runs::RunsArgs),
+    /// List the jobs and how each stands
+    Jobs,
+    /// Show one job
+    Job {
+        /// The job's id
+        job: String,
+    },
+    /// Show what depends on what
+    Graph(jobs::GraphArgs),
+    /// List builds
+    Builds(builds::BuildsArgs),
+    /// Show, cancel, delete or repeat one build
+    Build {
+        #[command(subcommand)]
+        command: builds::BuildCommand,
+    },
+    /// Show the log of a build, or prune logs
+    Logs(logs::LogsArgs),
+    /// Show what a plugin exports and imports
+    Inspect {
+        /// A plugin's file, or its name
+        plugin: String,
+    },
+    /// Say what the code of a mistake means, with an example of it; without a code, list all
+    Explain {
+        /// The code, as `check` shows it: JC0101
+        code: Option<String>,
+    },
+    /// Print a JSON Schema of manifests, with which editors complete functions and their arguments
+    Schema,
+    /// Make, remove, copy, replace or renew the store
+    Store {
+        #[command(subcommand)]
+        command: store::StoreCommand,
+    },
+    /// Tidy the folder of compiled plugins
+    Cache {
+        #[command(subcommand)]
+        command: cache::CacheCommand,
+    },
+    /// Print a script that completes commands in a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The whole program: arguments to an exit code.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|first| first == COMPILE) {
+        return render::compiler_result(jobcontrol_sandbox::compile_stdin(&arguments[2..]));
+    }
+    render::announce_bugs();
+    std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or(ExitCode::from(error::BUG))
+}
+
+fn command_line(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { error::USAGE } else { error::DONE };
+            render::clap_message(&error);
+            return code;
+        }
+    };
+    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose);
+    match answer(cli, &out) {
+        Ok(code) => code,
+        Err(error) => {
+            render::error(&out, &error);
+            render::error_document(&out, &error);
+            error.exit_code()
+        }
+    }
+}
+
+fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
+    if let Command::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "jobcontrol", &mut script);
+        out.raw(&script)?;
+        return Ok(error::DONE);
+    }
+    supported(cli.global.format, &cli.command)?;
+    if let Command::Explain { code } = &cli.command {
+        return explain::explain(out, code.as_deref());
+    }
+    let app = match open(&cli.global, out) {
+        // A program that reads the mistakes reads those of the operator's file as well.
+        Err(CliError::Refused(refusal))
+            if refusal.kind == RefusalKind::Unchecked
+                && matches!(cli.command, Command::Check { .. })
+                && out.format != Format::Human =>
+        {
+            return check::report(out, &refusal.diagnostics, 0, 0);
+        }
+        opened => opened?,
+    };
+    match cli.command {
+        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global), out, &paths),
+        Command::Check { paths, .. } => check::check(&app, out, &paths),
+        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global), out, &args),
+        Command::Run(args) => run::run(&app, out, &args),
+        Command::Runs(args) => runs::runs(&app, out, &args),
+        Command::Jobs => jobs::list(&app, out),
+        Command::Job { job } => jobs::show(&app, out, &job),
+        Command::Graph(args) => jobs::graph(&app, out, &args),
+        Command::Builds(args) => builds::list(&app, out, &args),
+        Command::Build { command } => builds::build(&app, out, &command),
+        Command::Logs(args) => logs::logs(&app, out, &args),
+        Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
+        Command::Schema => plugins::schema(&app, out),
+        Command::Store { command } => store::store(&app, out, &command),
+        Command::Cache { command } => cache::cache(&app, out, &command),
+        Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
+    }
+}
+
+fn supported(format: Format, command: &Command) -> Result<(), CliError> {
+    match (format, command) {
+        (Format::Human | Format::Json, _)
+        | (Format::Sarif, Command::Check { .. })
+        | (Format::Text | Format::Dot | Format::Mermaid, Command::Graph(_)) => Ok(()),
+        (Format::Sarif, _) => Err(CliError::usage("`--format sarif` is for `check`".to_owned())),
+        _ => Err(CliError::usage("`--format text`, `dot` and `mermaid` are for `graph`".to_owned())),
+    }
+}
+
+fn options(global: &Global) -> Options {
+    Options {
+        jobs: global.jobs.clone(),
+        store: global.store.clone(),
+        config: global.config.clone(),
+        cache: global.cache.clone(),
+    }
+}
+
+fn open(global: &Global, out: &Out) -> Result<App, CliError> {
+    let settings = settings(&options(global))?;
+    let program = std::env::current_exe()
+        .map_err(|e| CliError::failed(format!("this program cannot find itself to compile plugins: {e}")))?;
+    let warner = out.clone();
+    let warn = Arc::new(move |message: &str| warner.warn(message));
+    Ok(App::new(settings, vec![program.into(), COMPILE.into()], warn))
+}
