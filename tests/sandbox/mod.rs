@@ -10,6 +10,7 @@ mod failures;
 mod grants;
 mod hostile;
 mod kinds;
+mod large;
 mod limits;
 mod loading;
 mod plugins;

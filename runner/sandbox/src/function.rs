@@ -1,6 +1,8 @@
 //! A function of a plugin, ready to be called.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
@@ -14,6 +16,7 @@ use crate::command;
 use crate::host::Host;
 use crate::transfer::Args;
 use crate::transfer::Returned;
+use crate::transfer::Values;
 
 /// A plugin's code with its imports.
 #[derive(Clone)]
@@ -57,10 +60,18 @@ impl Function {
 
     /// Calls it in a fresh instance.
     ///
+    /// While large arguments are lowered, `lowering` is true, and the caller polls the future apart from other guests.
+    /// Lowering itself cannot be apart: it calls the guest, which may give way in between.
+    ///
     /// # Errors
     ///
     /// A trap, a [`Signal`](crate::signal::Signal), an argument that does not fit, or a value that is too large.
-    pub(crate) async fn run(&self, store: &mut Store<Host>, args: &[Value]) -> wasmtime::Result<Returned> {
+    pub(crate) async fn run(
+        &self,
+        store: &mut Store<Host>,
+        args: &Values,
+        lowering: &AtomicBool,
+    ) -> wasmtime::Result<Returned> {
         let (pre, export) = match &self.code {
             Code::Export(pre, run) if self.program.is_some() => {
                 return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
@@ -72,7 +83,13 @@ impl Function {
         let callee = instance
             .get_func(&mut *store, export)
             .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
-        callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, Args(args)).await
+        if args.are_large() {
+            lowering.store(true, Ordering::Relaxed);
+            // The next poll is apart.
+            tokio::task::yield_now().await;
+        }
+        let args = Args { values: args, lowering };
+        callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
     }
 }
 

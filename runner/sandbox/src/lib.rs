@@ -14,6 +14,7 @@
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
+//! - `apart`: long work that other guests do not wait for
 //! - `meter`: the time that a call is on a guest thread
 //! - `deadline`, `interrupt`, `signal`: when and how the host ends a call
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
@@ -21,6 +22,7 @@
 //! - `bounded`: texts of the host about a guest, as long as a person reads
 //! - `error`: why a plugin cannot be called
 
+mod apart;
 mod bindings;
 mod bounded;
 mod build_info;

@@ -3,16 +3,20 @@
 use std::future::Future;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::apart::apart_if;
+
 /// Runs a future to its end and adds the duration of each of its polls to `spent`, which also counts if the future is
-/// dropped before its end.
-pub(crate) async fn metered<T>(spent: &mut Duration, run: impl Future<Output = T>) -> T {
+/// dropped before its end. While `long` is true, it is polled apart from other guests.
+pub(crate) async fn metered<T>(spent: &mut Duration, long: &AtomicBool, run: impl Future<Output = T>) -> T {
     let mut run = pin!(run);
     poll_fn(|context| {
         let since = Instant::now();
-        let polled = run.as_mut().poll(context);
+        let polled = apart_if(long.load(Ordering::Relaxed), || run.as_mut().poll(context));
         *spent += since.elapsed();
         polled
     })
@@ -38,14 +42,14 @@ mod tests {
     fn polls_count_and_the_time_between_them_does_not() {
         const ON: Duration = Duration::from_millis(2);
         let (mut spent, since) = (Duration::ZERO, Instant::now());
-        let mut polls = 0;
+        let (mut polls, long) = (0, AtomicBool::new(false));
         let run = poll_fn(|_| {
             spin(ON);
             polls += 1;
             Poll::<()>::Pending
         });
         {
-            let mut run = pin!(metered(&mut spent, run));
+            let mut run = pin!(metered(&mut spent, &long, run));
             let mut context = Context::from_waker(Waker::noop());
             assert!(run.as_mut().poll(&mut context).is_pending());
             spin(10 * ON);

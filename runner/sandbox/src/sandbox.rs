@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jobcontrol_core::clock::Clock;
@@ -9,7 +10,7 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Excess;
-use jobcontrol_core::packed_size;
+use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::usage::Usage;
@@ -19,6 +20,7 @@ use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Linker;
 
+use crate::apart::apart_if;
 use crate::call::Call;
 use crate::call::Called;
 use crate::cancel::Cancel;
@@ -43,10 +45,14 @@ use crate::once::OncePerKey;
 use crate::outcome;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
+use crate::transfer::Values;
 
 /// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may take
 /// `compile.memory`, and one that takes its whole time holds up no other.
 const COMPILING: usize = 2;
+
+/// Memory of an instance, from which on it takes long to give it back: the kernel needs about a millisecond for so much.
+const LONG_TO_FREE: u64 = 16 * MIB;
 
 /// Plugins ready to be called.
 pub struct Sandbox {
@@ -111,12 +117,12 @@ impl Sandbox {
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
         let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
         let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
-        let mut time = Duration::ZERO;
-        if args.iter().map(packed_size::of).sum::<u64>() > limits.retval {
+        let args = Values::new(args);
+        if args.size() > limits.retval {
             return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
         }
-        let argv = function.argv(&args);
-        let (wasi, streams) = match grant::context(&granted, &guest, &argv, limits.handles) {
+        let context = || grant::context(&granted, &guest, &function.argv(&args), limits.handles);
+        let (wasi, streams) = match apart_if(args.are_large(), context) {
             Ok(context) => context,
             Err(reason) => {
                 return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Arguments, reason)));
@@ -132,11 +138,13 @@ impl Sandbox {
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
         let running = self.ticker.watch();
-        let result = interrupt::in_time(metered(&mut time, function.run(&mut store, &args)), &deadlines, cancel).await;
+        let (mut time, lowering) = (Duration::ZERO, AtomicBool::new(false));
+        let run = metered(&mut time, &lowering, function.run(&mut store, &args, &lowering));
+        let result = interrupt::in_time(run, &deadlines, cancel).await;
         drop(running);
         let peak_memory = store.data().limiter.peak_memory();
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
-        drop(store);
+        apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
         let outcome = flush(&streams, outcome::of(result, &limits)).await;
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

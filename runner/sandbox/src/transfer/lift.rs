@@ -17,10 +17,12 @@ use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
 use super::abi::int_type;
 use super::abi::size;
+use super::large::LARGE;
 use super::returned::FUEL;
 use super::returned::HELD;
 use super::returned::Returned;
 use super::returned::TooLarge;
+use crate::apart::apart;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;
@@ -39,8 +41,31 @@ fn room(item: u64, items: usize) -> u64 {
     if items == 0 { 0 } else { item.saturating_mul(items as u64).saturating_add(ALLOCATION) }
 }
 
+/// A value that turned out to be large while it was read.
+#[derive(Debug, thiserror::Error)]
+#[error("the value is large")]
+struct IsLarge;
+
 /// Reads the one slot that a function returned: a flat value, or a pointer to the value.
+///
+/// How large a value is shows itself only while it is read. One that turns out to be large is read again from the start,
+/// apart from other guests. This is sound on the guest's stack, since reading calls nothing of the guest.
 pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw; 1]) -> Result<Returned> {
+    let mut paid = 0;
+    match read(cx, ty, slots, LARGE, &mut paid) {
+        Err(error) if error.is::<IsLarge>() => apart(|| read(cx, ty, slots, u64::MAX, &mut paid)),
+        result => result,
+    }
+}
+
+/// Reads a value of at most `most` bytes, encoded. `paid` is the fuel that was paid for it before.
+fn read(
+    cx: &mut LiftContext<'_>,
+    ty: InterfaceType,
+    slots: &[ValRaw; 1],
+    most: u64,
+    paid: &mut u64,
+) -> Result<Returned> {
     let types: &ComponentTypes = cx.types;
     let InterfaceType::Tuple(index) = ty else {
         return Err(Error::msg("results are a tuple"));
@@ -50,7 +75,7 @@ pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[Val
         return Ok(Returned::Value(None));
     };
     let memory = cx.memory();
-    let mut reader = Reader { cx, types, memory, what: "the return value", encoded: 0, held: 0, paid: 0 };
+    let mut reader = Reader { cx, types, memory, what: "the return value", encoded: 0, held: 0, most, paid };
     if results.abi.flat_count(1).is_some() {
         return reader.top(ty, Place::Slot(slots[0]));
     }
@@ -120,8 +145,10 @@ struct Reader<'r, 'c> {
     encoded: u64,
     /// Bytes of the host's memory that it takes.
     held: u64,
+    /// Bytes, encoded, above which reading ends with [`IsLarge`].
+    most: u64,
     /// Fuel paid for the larger of both.
-    paid: u64,
+    paid: &'r mut u64,
 }
 
 impl<'c> Reader<'_, 'c> {
@@ -150,10 +177,11 @@ impl<'c> Reader<'_, 'c> {
         self.held = self.held.saturating_add(held);
         let of_encoded = self.encoded.saturating_mul(FUEL);
         let due = of_encoded.max((self.held / HELD).saturating_mul(FUEL));
-        let fuel = usize::try_from(due - self.paid).unwrap_or(usize::MAX);
-        self.paid = due;
+        let fuel = usize::try_from(due.saturating_sub(*self.paid)).unwrap_or(usize::MAX);
+        *self.paid = due.max(*self.paid);
         let too_large = if due == of_encoded { TooLarge::Encoded(self.what) } else { TooLarge::Held(self.what) };
-        self.cx.consume_fuel(fuel).map_err(|_| too_large.into())
+        self.cx.consume_fuel(fuel).map_err(|_| too_large)?;
+        if self.encoded > self.most { Err(IsLarge.into()) } else { Ok(()) }
     }
 
     /// Counts the rest of a text whose first byte is paid for, or of bytes.

@@ -6,12 +6,14 @@
 //!
 //! - `args`, `returned`: the two types
 //! - `abi`: what both directions know of the canonical ABI
+//! - `large`: which values take long
 //! - `lower`: arguments into the guest
 //! - `lift`: a return value out of it
 //! - `typed`: the engine's traits for both
 
 mod abi;
 mod args;
+mod large;
 mod lift;
 mod lower;
 mod returned;
@@ -19,6 +21,7 @@ mod typed;
 
 pub(crate) use args::Args;
 pub(crate) use args::Mismatch;
+pub(crate) use large::Values;
 pub(crate) use returned::FUEL;
 pub(crate) use returned::HELD;
 pub(crate) use returned::Returned;

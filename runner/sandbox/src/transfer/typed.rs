@@ -1,6 +1,7 @@
 //! The traits behind the engine's typed calls, for arguments and return values of every signature.
 
 use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 
 use wasmtime::ValRaw;
 use wasmtime::component::__internal::CanonicalAbiInfo;
@@ -46,7 +47,9 @@ unsafe impl Lower for Args<'_> {
         ty: InterfaceType,
         slots: &mut MaybeUninit<Self::Lower>,
     ) -> wasmtime::Result<()> {
-        lower::args(cx, self.0, ty, slots.write([ValRaw::u64(0); FLAT]))
+        lower::args(cx, self.values, ty, slots.write([ValRaw::u64(0); FLAT]))?;
+        self.lowering.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn linear_lower_to_memory<T>(

@@ -1,0 +1,159 @@
+//! How long after its timeout a loop ends: alone, and beside builds that take and return large lists all the time.
+//! `cargo bench -p jobcontrol-sandbox --bench overrun`.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::limits::CompileLimits;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::MIB;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::BuildInfo;
+use jobcontrol_sandbox::Call;
+use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Function;
+use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::Sink;
+use jobcontrol_sandbox::compile_stdin;
+use jobcontrol_sandbox::read_plugin;
+use tokio::runtime::Runtime;
+use tokio::task::spawn_blocking;
+
+const ROUNDS: u32 = 5;
+const TIMEOUT: Duration = Duration::from_secs(1);
+const BESIDE: usize = 8;
+const NUMBERS: u32 = 4_000_000;
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("__compile") {
+        return compile_stdin(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
+    }
+    let bench = Arc::new(Bench::new());
+    // As the program makes it for its guests.
+    let runtime = tokio::runtime::Builder::new_multi_thread().event_interval(1).enable_time().build().unwrap();
+    let alone: Vec<_> = (0..ROUNDS).map(|_| runtime.block_on(runtime.spawn(bench.overrun()))).collect();
+    println!("alone                                   {}", shown(alone.into_iter().map(Result::unwrap)));
+    let mut lists = 0.0;
+    let beside = (0..ROUNDS).map(|_| {
+        let (overrun, done) = bench.beside(&runtime);
+        lists += f64::from(done) / (TIMEOUT + overrun).as_secs_f64();
+        overrun
+    });
+    println!("beside {BESIDE} builds, {NUMBERS} numbers each    {}", shown(beside));
+    println!("lists there and back meanwhile, a second {:>6.1}", lists / f64::from(ROUNDS));
+}
+
+fn shown(overruns: impl Iterator<Item = Duration>) -> String {
+    let mut ms: Vec<_> = overruns.map(|time| time.as_secs_f64() * 1000.0).collect();
+    ms.sort_by(f64::total_cmp);
+    let [most, median] = [ms[ms.len() - 1], ms[ms.len() / 2]];
+    format!("overrun {median:>7.1} ms, at most {most:>7.1} ms")
+}
+
+struct Bench {
+    _folder: tempfile::TempDir,
+    sandbox: Sandbox,
+    spin: Function,
+    echo: Function,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let command = vec![std::env::current_exe().unwrap().into(), "__compile".into()];
+        let compiler = Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() };
+        let sandbox = Sandbox::new(compiler, Arc::new(SystemClock), BESIDE + 1).unwrap();
+        let function = |guest: &str, name: &str| {
+            let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests");
+            let plugin = read_plugin(&guests.join(guest), Path::new(guest)).unwrap();
+            let signature = plugin.functions.iter().find(|signature| signature.name == name).unwrap();
+            sandbox.function(&plugin, signature).unwrap()
+        };
+        let (spin, echo) = (function("loop_endless.wat", "spin"), function("values_list.wat", "numbers"));
+        Self { _folder: folder, sandbox, spin, echo }
+    }
+
+    /// How much longer than its timeout an endless loop takes.
+    fn overrun(self: &Arc<Self>) -> impl Future<Output = Duration> + Send + use<> {
+        let bench = Arc::clone(self);
+        async move {
+            let limits = Limits { timeout: TIMEOUT, ..Limits::default() };
+            let since = Instant::now();
+            bench.sandbox.call(&bench.spin, call(Vec::new(), limits)).await;
+            since.elapsed() - TIMEOUT
+        }
+    }
+
+    /// The same beside builds with large values, and how many of them ended meanwhile.
+    fn beside(self: &Arc<Self>, runtime: &Runtime) -> (Duration, u32) {
+        let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let task = || {
+            let (bench, over, done) = (Arc::clone(self), Arc::clone(&over), Arc::clone(&done));
+            runtime.spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    bench.there_and_back().await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let tasks: Vec<_> = (0..BESIDE).map(|_| task()).collect();
+        // Each has ended once, so that they are no longer all at the same point.
+        while done.load(Ordering::Relaxed) < u32::try_from(BESIDE).unwrap() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let before = done.load(Ordering::Relaxed);
+        let overrun = runtime.block_on(runtime.spawn(self.overrun())).unwrap();
+        over.store(true, Ordering::Relaxed);
+        let ended = done.load(Ordering::Relaxed) - before;
+        tasks.into_iter().for_each(|task| runtime.block_on(task).unwrap());
+        (overrun, ended)
+    }
+
+    /// What is not the sandbox's own work is done elsewhere, so that the sandbox alone can keep the loop waiting.
+    async fn there_and_back(&self) {
+        let args = spawn_blocking(|| vec![Value::List((0..NUMBERS).map(|n| Value::Int(n.into())).collect())]);
+        let limits = Limits { retval: 64 * MIB, ..Limits::default() };
+        let called = self.sandbox.call(&self.echo, call(args.await.unwrap(), limits)).await;
+        spawn_blocking(move || {
+            let Outcome::Returned(Some(Value::List(items))) = called.outcome else { panic!("{:?}", called.usage) };
+            assert_eq!(items.len(), NUMBERS as usize);
+        })
+        .await
+        .unwrap();
+    }
+}
+
+fn call(args: Vec<Value>, limits: Limits) -> Call {
+    let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
+    let (granted, sink, cancel) = (Granted::default(), Arc::new(Nowhere), Cancel::pair().1);
+    Call { args, granted, limits, build, sink, cancel, until: None }
+}
+
+/// A sink that drops whatever a build says.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn try_log(&self, _record: NewRecord) -> Result<(), NewRecord> {
+        Ok(())
+    }
+
+    fn log(&self, _record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn progress(&self, _report: Progress) {}
+}

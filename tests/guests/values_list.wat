@@ -1,0 +1,25 @@
+;; Takes a list of numbers or of texts, and gives it back. Its memory grows with what it is given.
+(component
+  (core module $m
+    (memory (export "memory") 2)
+    (global $free (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
+      (global.set $free (i32.add (local.get $at) (local.get 3)))
+      (if (i32.gt_u (global.get $free) (i32.mul (memory.size) (i32.const 65536))) (then
+        (drop (memory.grow (i32.add (i32.div_u (local.get 3) (i32.const 65536)) (i32.const 1))))))
+      (local.get $at))
+    (func (export "echo") (param i32 i32) (result i32)
+      (i32.store (i32.const 16) (local.get 0))
+      (i32.store (i32.const 20) (local.get 1))
+      (i32.const 16))
+  )
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (alias core export $i "realloc" (core func $realloc))
+  (func (export "numbers") (param "it" (list u32)) (result (list u32))
+    (canon lift (core func $i "echo") (memory $memory) (realloc $realloc)))
+  (func (export "texts") (param "it" (list string)) (result (list string))
+    (canon lift (core func $i "echo") (memory $memory) (realloc $realloc)))
+)
