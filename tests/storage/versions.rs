@@ -103,6 +103,47 @@ fn a_store_of_version_1_is_brought_forward_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_store_of_version_2_has_runs_and_pins_and_plain_columns_afterwards() {
+    let store = std::fs::read(root().join("tests/stores/v2.db")).unwrap();
+    let folder = Folder::new().file("jobcontrol.db", store).guest("attempts.wat");
+    folder.write("jobs/x.yaml", "jobs:\n  - { id: bad, function: attempts:flaky, args: [1] }\n  - { id: end, function: attempts:flaky, args: [1], dependencies: [bad] }\n");
+    folder.run(&["store", "migrate"]).code(0);
+    let build = |id: &str| folder.json(&["build", "show", id]);
+    let two = build("2");
+    assert_eq!((&two["retval"], &two["pins"]["one"]["build"], &two["run"]), (&json!(13), &json!(1), &json!(1)));
+    assert_eq!(
+        (&two["config"]["pins"], &two["config"]["run"]),
+        (&Value::Null, &Value::Null),
+        "the config is the job's"
+    );
+    let rerun = build("5");
+    assert_eq!((&rerun["rerun_of"], &rerun["config"]["overrides"]), (&json!(2), &json!({"b": 5})));
+    assert_eq!(folder.json(&["logs", "6"])[0]["message"], "xüü");
+    let caught = folder.json(&["logs", "7"]);
+    assert_eq!((&caught[0]["message"], &caught[0]["exception_tb"][0]["file"]), (&json!("x"), &json!("xxxxx")));
+    let runs = folder.json(&["runs"]);
+    let told: Vec<_> = runs.as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(
+        told,
+        ["SUCCESSFUL", "SUCCESSFUL", "FAILED", "SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "FAILED", "INTERRUPTED"]
+    );
+    assert_eq!((&runs[2]["targets"], &runs[2]["deps"]), (&json!(["end"]), &json!(true)));
+    let db = Connection::open(folder.path("jobcontrol.db")).unwrap();
+    let text = |sql: &str| db.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+    assert_eq!(text("SELECT failure_kind FROM builds WHERE id = 4"), "trap");
+    assert_eq!(
+        text("SELECT failure_message FROM attempts WHERE build_id = 3"),
+        "wasm `unreachable` instruction executed"
+    );
+    assert_eq!(text("SELECT level_name || ' ' || message FROM logs WHERE build_id = 6"), "INFO xüü");
+    // A run of which no plan was kept is planned anew.
+    folder.run(&["runs", "rerun", "3", "--from-failed"]).code(0);
+    assert_eq!(folder.json(&["runs", "show", "9"])["builds"]["successful"], 2);
+    let last = folder.json(&["builds", "end"]);
+    assert_eq!(last[0]["status"], "SUCCESSFUL");
+}
+
+#[test]
 fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
     let folder = old();
     let says =

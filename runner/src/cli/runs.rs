@@ -124,7 +124,7 @@ fn list(app: &App, out: &Out, limit: u64) -> Result<u8, CliError> {
                 run.id.to_string(),
                 targets(run),
                 shown_state(state),
-                built(run, counts),
+                built(run, state, counts),
                 one_line(&text::requester(&run.requester)),
                 run.created.to_string(),
                 took(run, state, now),
@@ -157,13 +157,17 @@ fn shown_state(state: RunState) -> String {
 }
 
 /// How far the builds of a run are: `3 of 5, 1 failed`.
-fn built(run: &Run, counts: RunCounts) -> String {
+fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
     let done = counts.successful + counts.skipped;
     let mut text = match &run.plan {
         Some(plan) => format!("{done} of {}", plan.order.len()),
         None => done.to_string(),
     };
-    let others = [(counts.failed, "failed"), (counts.running, "running"), (counts.created, "waiting")];
+    let (running, waiting) = match state {
+        RunState::Running => ("running", "waiting"),
+        RunState::Ended(_) => ("unfinished", "not started"),
+    };
+    let others = [(counts.failed, "failed"), (counts.running, running), (counts.created, waiting)];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         let _ = write!(text, ", {count} {what}");
     }
