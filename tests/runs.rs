@@ -161,7 +161,7 @@ fn a_run_shows_builds_of_the_same_jobs_in_other_processes() {
     let mut until = |words: &str| assert!(lines.any(|line| line.contains(words)), "it never said `{words}`");
     until("spins: build 2 started");
     folder.run(&["build", "cancel", "1"]).code(0);
-    until("spins: build 1 FAILED");
+    until("spins: build 1 (another process) FAILED");
     folder.run(&["build", "cancel", "2"]).code(0);
     until("spins: build 2 FAILED");
     assert_eq!(second.wait().unwrap().code(), Some(1));

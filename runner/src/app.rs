@@ -15,14 +15,14 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Compiler;
 
-use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::StoredPlugins;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
 use crate::lock::lock;
 use crate::record::backend::Store;
-use crate::record::sqlite::Warn;
 use crate::request::ready::Ready;
+use crate::say::Say;
 use crate::service;
 use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
@@ -39,7 +39,7 @@ pub struct App {
     /// The store, opened at its first use.
     pub store: Arc<Store>,
     /// Says something to the person who waits.
-    pub warn: Warn,
+    pub warn: Say,
     /// The program that compiles plugins, with its arguments.
     compiler: Vec<OsString>,
     engine: Mutex<Option<Arc<Engine>>>,
@@ -47,11 +47,11 @@ pub struct App {
 
 impl App {
     /// The program on this machine's clock, with itself as the compiler of plugins.
-    pub fn new(mut settings: Resolved, compiler: Vec<OsString>, warn: Warn) -> Self {
+    pub fn new(mut settings: Resolved, compiler: Vec<OsString>, warn: Say) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(Store::new(settings.store.clone(), Arc::clone(&clock), Arc::clone(&warn)));
         let keeper = Arc::clone(&store);
-        settings.workspace.kept = Kept::new(move |digest| {
+        settings.workspace.stored_plugins = StoredPlugins::new(move |digest| {
             let storage = keeper.storage(false).map_err(|e| e.to_string())?;
             storage.get_plugin(digest).map_err(|e| e.to_string())
         });

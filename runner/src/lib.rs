@@ -17,6 +17,7 @@ pub mod execute;
 mod lock;
 pub mod record;
 pub mod request;
+pub mod say;
 pub mod service;
 pub mod settings;
 pub(crate) mod show;

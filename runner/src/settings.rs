@@ -19,8 +19,8 @@ use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::follow;
 
-use crate::catalog::workspace::Kept;
 use crate::catalog::workspace::SETTINGS_FILE;
+use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
 use crate::record::url::StoreUrl;
 
@@ -91,7 +91,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context =
         Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
-    let workspace = Workspace { jobs, plugins, context, files, kept: Kept::default() };
+    let workspace = Workspace { jobs, plugins, context, files, stored_plugins: StoredPlugins::default() };
     Ok(Resolved { workspace, store, cache, compile: settings.compile, retention: settings.retention })
 }
 

@@ -8,8 +8,8 @@ use std::thread;
 
 use jobcontrol::record::backend::from_url;
 use jobcontrol::record::sqlite::SqliteStorage;
-use jobcontrol::record::sqlite::Warn;
 use jobcontrol::record::url::StoreUrl;
+use jobcontrol::say::Say;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
@@ -206,11 +206,11 @@ fn who_only_reads_takes_a_copy_as_it_is() {
 }
 
 /// Does that to a copy, and then expects the store to say that it waits before it does `act`.
-fn while_another_has(held: &str, act: impl FnOnce(&Path, Arc<ManualClock>, Warn) + Send) {
+fn while_another_has(held: &str, act: impl FnOnce(&Path, Arc<ManualClock>, Say) + Send) {
     let (_folder, path, clock) = copy();
     let (sender, said) = mpsc::channel();
     let told = sender.clone();
-    let warn: Warn = Arc::new(move |message: &str| told.send(message.to_owned()).unwrap());
+    let warn: Say = Arc::new(move |message: &str| told.send(message.to_owned()).unwrap());
     let other = Connection::open(&path).unwrap();
     other.execute_batch(held).unwrap();
     thread::scope(|scope| {

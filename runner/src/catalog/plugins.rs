@@ -19,7 +19,7 @@ use jobcontrol_sandbox::missing_imports;
 use jobcontrol_sandbox::read_plugin;
 use jobcontrol_sandbox::read_plugin_bytes;
 
-use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
 
 /// The kept plugin of a digest; `shown` is what its file was called.
@@ -27,7 +27,7 @@ use crate::catalog::workspace::Workspace;
 /// # Errors
 ///
 /// The store cannot be read, or has other bytes than it says.
-pub(crate) fn kept_plugin(kept: &Kept, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
+pub(crate) fn plugin_by_digest(kept: &StoredPlugins, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
     let Some(bytes) = kept.bytes(digest)? else {
         return Ok(None);
     };
@@ -79,7 +79,7 @@ impl<'a> PluginFinder<'a> {
         let workspace = self.workspace;
         let kept = self.kept.entry(digest.clone()).or_insert_with(|| {
             let shown = Path::new(&job.place.folder).join(&job.function.plugin);
-            match kept_plugin(&workspace.kept, &shown.components().collect::<PathBuf>(), digest) {
+            match plugin_by_digest(&workspace.stored_plugins, &shown.components().collect::<PathBuf>(), digest) {
                 Ok(Some(plugin)) => missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err),
                 Ok(None) => Err(unkept(&job.function, file.as_deref().ok(), digest)),
                 Err(reason) => Err(PluginProblem::new(Code::PluginPinned, reason)),

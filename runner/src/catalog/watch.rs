@@ -36,6 +36,7 @@ use crate::catalog::survey::Survey;
 use crate::catalog::survey::is_plugin;
 use crate::catalog::survey::matters;
 use crate::catalog::workspace::Workspace;
+use crate::say::Say;
 
 /// A change is over when nothing happens for so long: editors and version control write a burst without a pause.
 const QUIET: Duration = Duration::from_millis(50);
@@ -48,8 +49,6 @@ const POLL: Duration = Duration::from_secs(1);
 
 /// Reads the operator's file.
 pub type ReadSettings = Box<dyn Fn() -> Result<Workspace, Vec<Diagnostic>> + Send>;
-/// Says something to the person who waits.
-pub type Say = Box<dyn Fn(&str) + Send>;
 
 /// The files after a change.
 #[derive(Clone, Debug)]
@@ -57,7 +56,7 @@ pub struct Reload {
     /// What is used: today's files, and the last good version of those that are broken.
     pub catalog: Arc<Catalog>,
     /// The files whose last good version stays in use.
-    pub kept: Vec<String>,
+    pub last_good: Vec<String>,
     /// Everything that is wrong with the files as they are now.
     pub problems: Vec<Diagnostic>,
     /// How many manifests there are now.
@@ -143,28 +142,48 @@ pub struct Watcher {
     current: Reload,
 }
 
-/// Who waits for changes is woken through this: there is something to look at, or it is time to stop.
-pub fn channel() -> (Sender<()>, Receiver<()>) {
-    crossbeam_channel::bounded(1)
+/// Wakes a watcher: there is something to look at, or it is time to stop.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    wake: Sender<()>,
+    woken: Receiver<()>,
+}
+
+impl Default for Waker {
+    fn default() -> Self {
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        Self { wake, woken }
+    }
+}
+
+impl Waker {
+    /// Wakes the watcher, or whoever is about to look anyway.
+    pub fn wake(&self) {
+        // If there is no room, it was woken already.
+        let _ = self.wake.try_send(());
+    }
+}
+
+/// The operator's file, there or not, and how it is read.
+pub struct SettingsFile {
+    /// Reads it.
+    pub read: ReadSettings,
+    /// Where it is.
+    pub path: PathBuf,
 }
 
 impl Watcher {
-    /// Begins to watch, and reads all files. `config` is the operator's file, there or not, which `settings` reads;
-    /// `workspace` is what it said last. Whoever sets `stop` sends to `wakes` as well.
-    pub fn start(
-        (settings, config): (ReadSettings, PathBuf),
-        workspace: Workspace,
-        (wake, wakes): (&Sender<()>, Receiver<()>),
-        stop: Cancel,
-        say: Say,
-    ) -> Self {
+    /// Begins to watch, and reads all files. `workspace` is what the operator's file said last. Whoever sets `stop` wakes
+    /// `waker` as well.
+    pub fn start(settings: SettingsFile, workspace: Workspace, waker: &Waker, stop: Cancel, say: Say) -> Self {
         let scope = Arc::new(Mutex::new(Scope::default()));
-        let (seen, wake) = (Arc::clone(&scope), wake.clone());
+        let SettingsFile { read: settings, path: config } = settings;
+        let (seen, wakes) = (Arc::clone(&scope), waker.woken.clone());
+        let waker = waker.clone();
         let handler = move |event: notify::Result<Event>| {
             let scope = seen.lock().unwrap_or_else(PoisonError::into_inner);
             if event.map_or(true, |event| scope.concerns(&event)) {
-                // If there is no room, somebody is about to look anyway.
-                let _ = wake.try_send(());
+                waker.wake();
             }
         };
         let mut watcher = Self {
@@ -183,7 +202,7 @@ impl Watcher {
             new_rules: false,
             current: Reload {
                 catalog: Arc::default(),
-                kept: Vec::new(),
+                last_good: Vec::new(),
                 problems: Vec::new(),
                 manifests: 0,
                 jobs: 0,
@@ -280,7 +299,9 @@ impl Watcher {
 
     fn read(&self) -> Taken {
         let (workspace, mut problems) = match (self.settings)() {
-            Ok(workspace) => (Workspace { kept: self.workspace.kept.clone(), ..workspace }, Vec::new()),
+            Ok(workspace) => {
+                (Workspace { stored_plugins: self.workspace.stored_plugins.clone(), ..workspace }, Vec::new())
+            }
             Err(problems) => (self.workspace.clone(), problems),
         };
         let known = self.known_plugins(&self.survey);
@@ -315,11 +336,11 @@ impl Watcher {
             changed.push(self.config.display().to_string());
         }
         self.workspace = workspace;
-        let (mut catalog, mut kept) = (Arc::clone(&self.current.catalog), Vec::new());
+        let (mut catalog, mut last_good) = (Arc::clone(&self.current.catalog), Vec::new());
         let (mut manifests, mut jobs) = (0, 0);
         match reading {
             Some(Reading { files, catalog: today }) => {
-                changed.extend(differences((&self.files, &self.read_at), (&files, &self.survey)));
+                changed.extend(differences(&self.files, &self.read_at, &files, &self.survey));
                 problems.extend(today.diagnostics());
                 (manifests, jobs) = (today.manifests, today.graph.dependencies.len());
                 if today.is_sound() {
@@ -329,17 +350,17 @@ impl Watcher {
                     let workspace = &self.workspace;
                     let choice = self.last_good.choose(&files, |used| Catalog::of(workspace, used).graph);
                     catalog = Arc::new(Catalog::of(workspace, &choice.used));
-                    (kept, self.last_good) = (choice.kept, choice.last_good);
+                    (last_good, self.last_good) = (choice.kept, choice.last_good);
                 }
                 self.files = files;
                 self.read_at = self.survey.clone();
             }
             None if new_rules => catalog = Arc::default(),
             // Without the folder, all of them stay.
-            None => kept = self.files.keys().cloned().collect(),
+            None => last_good = self.files.keys().cloned().collect(),
         }
         let same = changed.is_empty() && problems == self.current.problems && manifests == self.current.manifests;
-        self.current = Reload { catalog, kept, problems, manifests, jobs, changed };
+        self.current = Reload { catalog, last_good, problems, manifests, jobs, changed };
         !same
     }
 }
@@ -367,7 +388,7 @@ fn unfinished(before: &Survey, after: &Survey, taken: &Taken) -> bool {
 }
 
 /// The files, and the plugins of jobs, that are not what they were.
-fn differences((before, was): (&Files, &Survey), (after, is): (&Files, &Survey)) -> Vec<String> {
+fn differences(before: &Files, was: &Survey, after: &Files, is: &Survey) -> Vec<String> {
     let mut changed = BTreeSet::new();
     for (path, file) in after {
         let old = before.get(path);

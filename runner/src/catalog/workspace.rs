@@ -22,7 +22,7 @@ pub struct Workspace {
     /// What folders may be granted.
     pub files: FilePolicy,
     /// Plugins that the store keeps.
-    pub kept: Kept,
+    pub stored_plugins: StoredPlugins,
 }
 
 impl Workspace {
@@ -38,9 +38,9 @@ type Bytes = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync;
 
 /// Plugins that are kept elsewhere than in the folder, by digest.
 #[derive(Clone)]
-pub struct Kept(Arc<Bytes>);
+pub struct StoredPlugins(Arc<Bytes>);
 
-impl Kept {
+impl StoredPlugins {
     /// What `bytes` answers to a digest.
     pub fn new(bytes: impl Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(bytes))
@@ -52,14 +52,14 @@ impl Kept {
     }
 }
 
-impl Default for Kept {
+impl Default for StoredPlugins {
     fn default() -> Self {
         Self::new(|_| Ok(None))
     }
 }
 
-impl fmt::Debug for Kept {
+impl fmt::Debug for StoredPlugins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Kept")
+        f.write_str("StoredPlugins")
     }
 }

@@ -1,12 +1,9 @@
 //! `builds`, `build show` and `build delete`: what the store has.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
@@ -26,11 +23,12 @@ use crate::execute::hooks::Which;
 use crate::request::delete::Deleted;
 use crate::request::delete::clean_up_and_delete;
 use crate::request::delete::deletable;
-use crate::request::interrupted::interrupted;
+use crate::request::interrupted::look_at;
 use crate::request::targets::no_job;
 use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
 use crate::show::json::Details;
+use crate::show::moment::Moment;
 
 /// Which builds to list; filters combine.
 #[derive(Args, Debug)]
@@ -102,14 +100,14 @@ pub(super) enum BuildCommand {
 const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
 
 /// Builds in a table, with a column of what each did again if any did.
-pub(super) fn table(builds: &[Build], gone: &BTreeSet<u64>, now: Timestamp) -> String {
+pub(super) fn table(builds: &[Build], moment: &Moment) -> String {
     let reruns = builds.iter().any(|build| build.rerun_of.is_some());
     let mut header = HEADER.to_vec();
     if reruns {
         header.insert(3, "RERUN OF");
     }
     let rows = builds.iter().map(|build| {
-        let mut cells = row(build, gone, now);
+        let mut cells = row(build, moment);
         if reruns {
             cells.insert(3, build.rerun_of.map(|id| id.to_string()).unwrap_or_default());
         }
@@ -119,14 +117,14 @@ pub(super) fn table(builds: &[Build], gone: &BTreeSet<u64>, now: Timestamp) -> S
 }
 
 /// One row below [`HEADER`].
-fn row(build: &Build, gone: &BTreeSet<u64>, now: Timestamp) -> Vec<String> {
+fn row(build: &Build, moment: &Moment) -> Vec<String> {
     vec![
         build.id.to_string(),
         build.job_id.clone(),
-        text::status_of(build, gone),
+        text::status_of(build, moment),
         build.start_time.map(|t| t.to_string()).unwrap_or_default(),
-        if gone.contains(&build.id) { String::new() } else { text::duration(build, now) },
-        text::outcome(build, gone),
+        text::took(build, moment),
+        text::outcome(build, moment),
     ]
 }
 
@@ -144,17 +142,16 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     };
     let storage = app.storage(false)?;
     let builds = storage.get_job_builds(&filter)?;
-    let gone = interrupted(&*storage, &builds)?;
+    let moment = look_at(&*storage, &builds)?;
     if let Some(job) = args.job.as_deref().filter(|_| builds.is_empty()) {
         known_job(app, job)?;
     }
     if out.is_json() {
-        out.json(&builds.iter().map(|build| BriefJson::new(build, &gone)).collect::<Vec<_>>())?;
+        out.json(&builds.iter().map(|build| BriefJson::new(build, &moment)).collect::<Vec<_>>())?;
     } else if builds.is_empty() {
         out.say("no builds");
     } else {
-        let now = app.clock.now();
-        out.answer(&table(&builds, &gone, now))?;
+        out.answer(&table(&builds, &moment))?;
     }
     Ok(error::DONE)
 }
@@ -202,13 +199,12 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             let repr = repr(app, out, &record);
             let attempts = record.attempts(storage.get_ended_attempts(*build)?);
             let run = record.run.map(|run| storage.get_run(run)).transpose()?;
-            let gone = interrupted(&*storage, [&record])?;
+            let moment = look_at(&*storage, [&record])?;
             if out.is_json() {
                 let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
-                out.json(&BuildJson::new(&record, &gone, Some(details)).with_repr(repr))?;
+                out.json(&BuildJson::new(&record, &moment, Some(details)).with_repr(repr))?;
             } else {
-                let now = (&gone, app.clock.now());
-                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), now))?;
+                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), &moment))?;
             }
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),

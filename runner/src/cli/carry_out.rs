@@ -1,7 +1,6 @@
 //! A run that can start, carried out and shown.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -27,6 +26,7 @@ use crate::execute::dispatcher::JobEnd;
 use crate::execute::error::ExecuteError;
 use crate::request::ready::Ready;
 use crate::show::json::BuildJson;
+use crate::show::moment::Moment;
 
 /// Runs what can start, shows it, and returns the exit code.
 pub(super) fn carry_out(app: &App, out: &Out, ready: Ready, shown: &[String]) -> Result<u8, CliError> {
@@ -135,8 +135,9 @@ fn report(
             builds.insert(id, storage.get_build(*build)?);
         }
     }
+    let moment = Moment { now: app.clock.now(), ..Moment::default() };
     let shapes = targets.iter().map(|id| match builds.get(id.as_str()) {
-        Some(build) => EndJson::Built(Box::new(BuildJson::new(build, &BTreeSet::new(), None))),
+        Some(build) => EndJson::Built(Box::new(BuildJson::new(build, &moment, None))),
         None => {
             let error = ends.get(id).and_then(why_not).unwrap_or_default();
             EndJson::NotBuilt(NotBuiltJson { job_id: id, error })

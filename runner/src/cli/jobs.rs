@@ -14,7 +14,6 @@ use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
-use serde::Serialize;
 
 use super::error;
 use super::error::CliError;
@@ -27,10 +26,14 @@ use super::render::styled;
 use super::render::text;
 use crate::app::App;
 use crate::catalog::load::Catalog;
-use crate::request::interrupted::interrupted;
+use crate::request::interrupted::look_at;
 use crate::request::standing::standings;
 use crate::request::targets::no_job;
-use crate::show::json::BriefJson;
+use crate::show::jobs::EdgeJson;
+use crate::show::jobs::GraphJson;
+use crate::show::jobs::JobJson;
+use crate::show::jobs::dependents;
+use crate::show::moment::Moment;
 
 pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
     (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
@@ -53,65 +56,17 @@ fn mention_problems(app: &App, out: &Out, catalog: &Catalog) {
     }
 }
 
-#[derive(Serialize)]
-struct JobJson<'a> {
-    id: &'a str,
-    title: Option<&'a str>,
-    notes: Option<&'a str>,
-    tags: &'a [String],
-    file: &'a str,
-    function: String,
-    signature: String,
-    plugin: &'a str,
-    protected: bool,
-    dependencies: &'a [String],
-    dependents: Vec<&'a str>,
-    status: &'a JobStatus,
-    outdated_because: &'a [String],
-    latest_build: Option<BriefJson<'a>>,
-}
-
-fn job_json<'a>(
-    graph: &'a Graph,
-    checked: &'a CheckedJob,
-    status: &'a JobStatus,
-    (latest, gone): (Option<&'a Build>, &BTreeSet<u64>),
-) -> JobJson<'a> {
-    let job = &checked.job;
-    JobJson {
-        id: &job.id,
-        title: job.title.as_deref(),
-        notes: job.notes.as_deref(),
-        tags: &job.tags,
-        file: &job.place.source.path,
-        function: job.function.to_string(),
-        signature: checked.signature.to_string(),
-        plugin: &checked.plugin.digest,
-        protected: job.protected,
-        dependencies: &graph.dependencies[&job.id],
-        dependents: dependents(graph, &job.id),
-        status,
-        outdated_because: if let JobStatus::Outdated(reasons) = status { reasons } else { &[] },
-        latest_build: latest.map(|build| BriefJson::new(build, gone)),
-    }
-}
-
-fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
-    let needs = |(_, needs): &(&String, &Vec<String>)| needs.iter().any(|need| need == id);
-    graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
-}
-
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
     let storage = app.storage(false)?;
     let statuses = standings(&catalog, &*storage)?;
-    let gone = interrupted(&*storage, statuses.values().filter_map(|standing| standing.newest.as_deref()))?;
+    let moment = look_at(&*storage, statuses.values().filter_map(|standing| standing.newest.as_deref()))?;
     mention_problems(app, out, &catalog);
     let jobs = catalog.graph.jobs.values().zip(statuses.values());
     if out.is_json() {
         let shapes: Vec<_> = jobs
             .map(|(checked, standing)| {
-                job_json(&catalog.graph, checked, &standing.status, (standing.newest.as_deref(), &gone))
+                JobJson::new(&catalog.graph, checked, &standing.status, standing.newest.as_deref(), &moment)
             })
             .collect();
         out.json(&shapes)?;
@@ -123,7 +78,7 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
         vec![
             job.id.clone(),
             text::job_status(&standing.status),
-            build.map(|b| format!("{} {}", b.id, text::status_of(b, &gone))).unwrap_or_default(),
+            build.map(|b| format!("{} {}", b.id, text::status_of(b, &moment))).unwrap_or_default(),
             clean(&job.function.to_string()).into_owned(),
             one_line(job.title.as_deref().unwrap_or_default()),
         ]
@@ -147,26 +102,20 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
     let statuses = standings(&catalog, &*storage)?;
     let newest = BuildFilter { order: Order::Desc, limit: 5, brief: true, ..BuildFilter::job(id) };
     let builds = storage.get_job_builds(&newest)?;
-    let gone = interrupted(&*storage, &builds)?;
+    let moment = look_at(&*storage, &builds)?;
     let status = &statuses[id].status;
     if out.is_json() {
-        out.json(&job_json(&catalog.graph, checked, status, (builds.first(), &gone)))?;
+        out.json(&JobJson::new(&catalog.graph, checked, status, builds.first(), &moment))?;
         return Ok(error::DONE);
     }
-    out.answer(&describe(app, &catalog.graph, checked, status, (&builds, &gone)))?;
+    out.answer(&describe(&catalog.graph, checked, status, &builds, &moment))?;
     if let Some(problems) = catalog.graph.broken.get(id) {
         return Err(CliError::unchecked(problems.clone()));
     }
     Ok(error::DONE)
 }
 
-fn describe(
-    app: &App,
-    graph: &Graph,
-    checked: &CheckedJob,
-    status: &JobStatus,
-    (builds, gone): (&[Build], &BTreeSet<u64>),
-) -> String {
+fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[Build], moment: &Moment) -> String {
     let job = &checked.job;
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -206,8 +155,7 @@ fn describe(
         let _ = write!(text, "\n{}\n", clean(notes).trim_end());
     }
     if !builds.is_empty() {
-        let now = app.clock.now();
-        let _ = write!(text, "\n{}", super::builds::table(builds, gone, now));
+        let _ = write!(text, "\n{}", super::builds::table(builds, moment));
     }
     text
 }
@@ -217,18 +165,6 @@ fn describe(
 pub(super) struct GraphArgs {
     /// Only this job and what it needs
     job: Option<String>,
-}
-
-#[derive(Serialize)]
-struct GraphJson<'a> {
-    jobs: Vec<&'a str>,
-    edges: Vec<EdgeJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct EdgeJson<'a> {
-    from: &'a str,
-    to: &'a str,
 }
 
 pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliError> {

@@ -17,7 +17,7 @@ use super::error::CliError;
 use super::render::Out;
 use super::render::text;
 use crate::app::App;
-use crate::request::interrupted::interrupted;
+use crate::request::interrupted::look_at;
 use crate::show::json::RecordJson;
 
 /// How often the store is looked at while following.
@@ -129,7 +129,8 @@ fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) 
             }
         }
         // A death changes nothing in the store, so it is looked for each time.
-        if interrupted(storage, [&storage.get_build(build)?])?.contains(&build) {
+        let record = storage.get_build(build)?;
+        if look_at(storage, [&record])?.is_interrupted(&record) {
             print_new(storage, out, filter, false)?;
             out.warn(&format!("build {build} was interrupted: the process that ran it is gone"));
             return Ok(());

@@ -37,8 +37,9 @@ use crate::app::App;
 use crate::request::cancel::cancel_run;
 use crate::request::cancel::is_worked_on;
 use crate::request::cancel::wait_for_run;
-use crate::request::interrupted::interrupted;
+use crate::request::interrupted::look_at;
 use crate::request::rerun;
+use crate::show::moment::Moment;
 use crate::show::runs::RunJson;
 use crate::show::runs::state_name;
 
@@ -187,15 +188,14 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     let run = storage.get_run(id)?;
     let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
     let builds = storage.get_job_builds(&of_run)?;
-    let gone = interrupted(&*storage, &builds)?;
+    let moment = look_at(&*storage, &builds)?;
     let state = run.state(is_worked_on(&*storage, &run)?);
     let jobs = run.jobs(&builds, state);
     if out.is_json() {
         let counts = storage.get_run_counts(&[id])?.into_iter().next().unwrap_or_default();
-        out.json(&RunJson::new(&run, state, counts).with_jobs(&jobs, &gone))?;
+        out.json(&RunJson::new(&run, state, counts).with_jobs(&jobs, &moment))?;
         return Ok(error::DONE);
     }
-    let now = app.clock.now();
     let mut head = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -212,9 +212,9 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     row("cancel", &run.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
     row("created", &run.created.to_string());
     row("ended", &run.end_time.map(|t| t.to_string()).unwrap_or_default());
-    row("took", &took(&run, state, now));
+    row("took", &took(&run, state, moment.now));
     let full = pools(&*storage, &jobs)?;
-    let rows: Vec<_> = jobs.iter().map(|job| job_row(job, &gone, &full, now)).collect();
+    let rows: Vec<_> = jobs.iter().map(|job| job_row(job, &moment, &full)).collect();
     out.answer(&format!("{head}\n{}", text::table(&["JOB", "BUILD", "STATUS", "TOOK", ""], rows)))?;
     Ok(error::DONE)
 }
@@ -238,23 +238,21 @@ fn pools<'a>(storage: &dyn Storage, jobs: &[RunJob<'a>]) -> Result<BTreeMap<&'a 
     Ok(holders)
 }
 
-fn job_row(job: &RunJob<'_>, gone: &BTreeSet<u64>, full: &BTreeMap<&str, Vec<u64>>, now: Timestamp) -> Vec<String> {
+fn job_row(job: &RunJob<'_>, moment: &Moment, full: &BTreeMap<&str, Vec<u64>>) -> Vec<String> {
     let id = one_line(job.id);
     match &job.became {
         JobBecame::Built(build) => {
-            let is_gone = gone.contains(&build.id);
             let waits = match (build.status(), &build.pool) {
-                _ if is_gone => text::outcome(build, gone),
+                _ if moment.is_interrupted(build) => text::outcome(build, moment),
                 (BuildStatus::Created, Some(pool)) => {
                     let holders = full.get(pool.name.as_str()).into_iter().flatten();
                     let holders = holders.map(u64::to_string).collect::<Vec<_>>().join(", ");
                     format!("waits for pool {}, used by builds {holders}", pool.name)
                 }
                 (BuildStatus::Created, None) => "waits for a slot".to_owned(),
-                _ => text::outcome(build, gone),
+                _ => text::outcome(build, moment),
             };
-            let took = if is_gone { String::new() } else { text::duration(build, now) };
-            vec![id, build.id.to_string(), text::status_of(build, gone), took, waits]
+            vec![id, build.id.to_string(), text::status_of(build, moment), text::took(build, moment), waits]
         }
         JobBecame::Waits(needs) if needs.is_empty() => {
             vec![id, String::new(), "waiting".to_owned(), String::new(), "waits for its turn".to_owned()]

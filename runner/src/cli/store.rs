@@ -182,17 +182,17 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let delete: Option<&mut Delete<'_>> = if dry_run { None } else { Some(&mut delete) };
     let pinned = pinned_plugins(&app.settings.workspace);
     let pruned = pruner::prune(&*storage, &app.settings.retention, pinned.as_ref().ok(), delete)?;
-    pruned.kept.iter().for_each(|(_, reason)| out.warn(reason));
+    pruned.refused.iter().for_each(|(_, reason)| out.warn(reason));
     let compiled = uncache(app, &pruned.plugins, dry_run);
     let unknown = pinned.err().map(|reason| format!("plugins of no build stay, since jobs may pin them: {reason}"));
-    let mut code = if pruned.kept.is_empty() { error::DONE } else { error::FAILED };
+    let mut code = if pruned.refused.is_empty() { error::DONE } else { error::FAILED };
     let compiled = compiled.unwrap_or_else(|reason| {
         out.warn(&format!("the plugins' compiled code was not deleted: {reason}"));
         code = error::FAILED;
         PrunedCache::default()
     });
     if out.is_json() {
-        let kept = pruned.kept.iter().map(|(build, reason)| KeptJson { build: *build, reason: reason.clone() });
+        let kept = pruned.refused.iter().map(|(build, reason)| KeptJson { build: *build, reason: reason.clone() });
         out.json(&PrunedJson {
             dry_run,
             kept: kept.collect(),

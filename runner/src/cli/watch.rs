@@ -34,8 +34,9 @@ use super::run::RunArgs;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::catalog::watch::Reload;
+use crate::catalog::watch::SettingsFile;
+use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
-use crate::catalog::watch::channel;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 use crate::record::url::StoreUrl;
@@ -54,12 +55,9 @@ use crate::show::json::CheckJson;
 const NAMED: usize = 5;
 
 fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), CliError> {
-    let (wake, wakes) = channel();
-    let waker = wake.clone();
-    // If there is no room, whoever waits is about to wake up anyway.
-    let stop = interruptible(move || {
-        let _ = waker.try_send(());
-    })?;
+    let waker = Waker::default();
+    let stopper = waker.clone();
+    let stop = interruptible(move || stopper.wake())?;
     let config = options.config.clone().unwrap_or_else(|| SETTINGS_FILE.into());
     let shown = config.display().to_string();
     let fixed = Fixed::new(app, out.clone());
@@ -69,9 +67,9 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
         Err(SettingsError::Usage(message)) => Err(vec![Diagnostic::of(Code::Unreadable, message).file(&shown)]),
     });
     let warner = out.clone();
-    let say = Box::new(move |message: &str| warner.warn(message));
+    let say = Arc::new(move |message: &str| warner.warn(message));
     let workspace = app.settings.workspace.clone();
-    let watcher = Watcher::start((settings, config), workspace, (&wake, wakes), stop.clone(), say);
+    let watcher = Watcher::start(SettingsFile { read: settings, path: config }, workspace, &waker, stop.clone(), say);
     Ok((watcher, stop))
 }
 
@@ -190,11 +188,11 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
     } else if was_broken {
         out.say(&all_good(reload.manifests, reload.jobs));
     }
-    for file in reload.kept.iter().take(NAMED) {
+    for file in reload.last_good.iter().take(NAMED) {
         out.warn(&format!("the last good version of `{file}` stays in use"));
     }
-    if reload.kept.len() > NAMED {
-        out.warn(&format!("so do those of {} more files", reload.kept.len() - NAMED));
+    if reload.last_good.len() > NAMED {
+        out.warn(&format!("so do those of {} more files", reload.last_good.len() - NAMED));
     }
 }
 

@@ -37,7 +37,7 @@ use crate::execute::canceller::Canceller;
 use crate::execute::canceller::Ticket;
 use crate::execute::canceller::cancelled;
 use crate::execute::canceller::cancelled_record;
-use crate::execute::ending;
+use crate::execute::ending::Ended;
 use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
@@ -130,7 +130,7 @@ impl<'a> Running<'a> {
             attempt_started: first,
             until: None,
             slot,
-            sink: sink(parts, prepared, (id, attempt.max(1))),
+            sink: sink(parts, prepared, id, attempt.max(1)),
             cancel,
             ticket,
             lost: None,
@@ -286,7 +286,7 @@ impl<'a> Running<'a> {
             }
         }
         self.lost = self.lost.take().or_else(|| self.sink.lost());
-        self.sink = sink(self.parts, self.prepared, (self.id, self.attempt));
+        self.sink = sink(self.parts, self.prepared, self.id, self.attempt);
         self.publish(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts });
         Ok(())
     }
@@ -421,9 +421,8 @@ impl<'a> Running<'a> {
     async fn settle(&mut self, outcome: Outcome) -> (Outcome, FinishBuild) {
         let large = matches!(&outcome, Outcome::Returned(Some(value)) if is_large([value]));
         let (storage, limits) = (Arc::clone(self.parts.recorder.storage()), self.prepared.limits().clone());
-        let (id, guard, now) = (self.id, self.guard(), self.parts.now());
-        let (outcome, mut packed) =
-            apart_if(large, move || ending::settle(&*storage, &limits, (id, guard, now), outcome)).await;
+        let ended = Ended { id: self.id, guard: self.guard(), time: self.parts.now() };
+        let (outcome, mut packed) = apart_if(large, move || ended.settle(&*storage, &limits, outcome)).await;
         packed.usage = self.usage;
         packed.ends_run = self.ends_run;
         (outcome, packed)
@@ -462,7 +461,7 @@ impl<'a> Running<'a> {
     }
 }
 
-fn sink(parts: &Parts, prepared: &Prepared, (id, attempt): (u64, u32)) -> Arc<BuildSink> {
+fn sink(parts: &Parts, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {
     let job_id = Arc::clone(&prepared.job_id);
-    Arc::new(BuildSink::new((id, attempt), job_id, parts.recorder.clone(), parts.publisher.clone()))
+    Arc::new(BuildSink::new(id, attempt, job_id, parts.recorder.clone(), parts.publisher.clone()))
 }

@@ -66,11 +66,10 @@ pub async fn dispatch(
     cancel: &Cancel,
 ) -> StorageResult<BTreeMap<String, JobEnd>> {
     let Batch { catalog, plan, requests, run } = batch;
-    let new = Arc::new(run);
-    if plan.order.len() == 1 {
+    let (new, work) = (Arc::new(run), Work { catalog, plan, requests });
+    if work.plan.order.len() == 1 {
         // A run of one build is recorded with it, and ends with it: that costs no commit.
-        let ends =
-            build_all(executor, slots, (&catalog, &plan, &requests), &RunOf::New(Arc::clone(&new)), cancel).await;
+        let ends = build_all(executor, slots, &work, &RunOf::New(Arc::clone(&new)), cancel).await;
         if !ends.values().any(|end| matches!(end, JobEnd::Built(..))) {
             let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
             end_run(executor, run, &ends, cancel.is_set()).await?;
@@ -80,7 +79,7 @@ pub async fn dispatch(
     let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
     let ticket = executor.canceller().enter_run(run);
     let cancel = cancel.clone().or(ticket.cancel.clone());
-    let ends = build_all(executor, slots, (&catalog, &plan, &requests), &RunOf::Run(run), &cancel).await;
+    let ends = build_all(executor, slots, &work, &RunOf::Run(run), &cancel).await;
     end_run(executor, run, &ends, cancel.is_set()).await?;
     Ok(ends)
 }
@@ -105,24 +104,29 @@ async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, 
     executor.recorder().write(Write::EndRun(end)).await.map(drop)
 }
 
-type Work<'a> = (&'a Arc<Catalog>, &'a Plan, &'a BTreeMap<String, BuildRequest>);
+/// What is built, whatever run it is recorded as.
+struct Work {
+    catalog: Arc<Catalog>,
+    plan: Plan,
+    requests: BTreeMap<String, BuildRequest>,
+}
 
 async fn build_all(
     executor: &Arc<Executor>,
     slots: &Slots,
-    (catalog, plan, requests): Work<'_>,
+    work: &Work,
     run: &RunOf,
     cancel: &Cancel,
 ) -> BTreeMap<String, JobEnd> {
     let mut ends: BTreeMap<String, JobEnd> = BTreeMap::new();
     let mut running = JoinSet::new();
-    let (mut waiting, mut ready) = Waiting::new(plan);
+    let (mut waiting, mut ready) = Waiting::new(&work.plan);
     loop {
         for id in ready {
             let one = One {
                 executor: Arc::clone(executor),
-                catalog: Arc::clone(catalog),
-                request: requests.get(&id).cloned().unwrap_or_default(),
+                catalog: Arc::clone(&work.catalog),
+                request: work.requests.get(&id).cloned().unwrap_or_default(),
                 run: run.clone(),
                 slots: slots.clone(),
                 cancel: cancel.clone(),

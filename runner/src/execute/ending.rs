@@ -13,30 +13,37 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::pack_finish_with;
 use jobcontrol_core::value::PackError;
 
-/// An outcome with what the store will keep of it: a return value that is too large or cannot be packed is a failure.
-/// Packing takes long for a large value.
-pub(super) fn settle(
-    storage: &dyn Storage,
-    limits: &Limits,
-    (id, guard, now): (u64, Guard, Timestamp),
-    outcome: Outcome,
-) -> (Outcome, FinishBuild) {
-    let (finish, packed) = match &outcome {
-        Outcome::Returned(value) => (Finish::default(), value.as_ref().map(|value| storage.pack(value)).transpose()),
-        Outcome::Skipped(reason) => {
-            (Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() }, Ok(None))
+/// An attempt that has ended.
+pub(super) struct Ended {
+    /// The build.
+    pub(super) id: u64,
+    /// Whose attempt it was.
+    pub(super) guard: Guard,
+    /// When it ended.
+    pub(super) time: Timestamp,
+}
+
+impl Ended {
+    /// An outcome with what the store will keep of it: a return value that is too large or cannot be packed is a failure.
+    /// Packing takes long for a large value.
+    pub(super) fn settle(self, storage: &dyn Storage, limits: &Limits, outcome: Outcome) -> (Outcome, FinishBuild) {
+        let (finish, packed) = match &outcome {
+            Outcome::Returned(value) => {
+                (Finish::default(), value.as_ref().map(|value| storage.pack(value)).transpose())
+            }
+            Outcome::Skipped(reason) => {
+                (Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() }, Ok(None))
+            }
+            Outcome::Failed(failure) => (failed(failure.clone()), Ok(None)),
+        };
+        match refused(packed.as_ref(), limits) {
+            Some(failure) => (Outcome::Failed(failure.clone()), self.pack(failed(failure), None)),
+            None => (outcome, self.pack(finish, packed.unwrap_or_default())),
         }
-        Outcome::Failed(failure) => (failed(failure.clone()), Ok(None)),
-    };
-    match refused(packed.as_ref(), limits) {
-        Some(failure) => {
-            let finish = pack_finish_with(id, Some(guard), now, failed(failure.clone()), None);
-            (Outcome::Failed(failure), finish)
-        }
-        None => {
-            let finish = pack_finish_with(id, Some(guard), now, finish, packed.unwrap_or_default());
-            (outcome, finish)
-        }
+    }
+
+    fn pack(self, finish: Finish, retval: Option<Vec<u8>>) -> FinishBuild {
+        pack_finish_with(self.id, Some(self.guard), self.time, finish, retval)
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use jobcontrol_core::build::Pin;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::EventKind;
@@ -48,7 +47,7 @@ const TRIES: u32 = 10;
 pub struct Executor {
     parts: Parts,
     takeover: Takeover,
-    kept_plugins: Mutex<HashSet<Arc<str>>>,
+    recorded_plugins: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Executor {
@@ -71,8 +70,8 @@ impl Executor {
         let resolver = Arc::new(Resolver::new(Arc::clone(recorder.storage())));
         let freed = Arc::new(Notify::new());
         let parts = Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, pools, freed };
-        let (takeover, kept_plugins) = Default::default();
-        Ok(Self { parts, takeover, kept_plugins })
+        let (takeover, recorded_plugins) = Default::default();
+        Ok(Self { parts, takeover, recorded_plugins })
     }
 
     /// The process that its builds belong to.
@@ -154,7 +153,14 @@ impl Executor {
         };
         let overrides = request.overrides.clone();
         let ends_run = matches!(run, RunOf::New(_));
-        if let Some((interrupted, due)) = self.interrupted(prepared, request, (&config, &pins), run).await? {
+        let wanted = Wanted {
+            job_id: &prepared.job_id,
+            plugin: &prepared.checked.plugin.digest,
+            config: &config,
+            pins: &pins,
+            rerun_of: request.rerun_of,
+        };
+        if let Some((interrupted, due)) = self.interrupted(&wanted, run).await? {
             let Interrupted { build, started, .. } = interrupted;
             let (started, due, attempt) = (Some(started), Some(due), build.attempt);
             return Ok(Created { id: build.id, args: Some(args), pins, overrides, attempt, started, due, ends_run });
@@ -208,17 +214,13 @@ impl Executor {
     /// An interrupted build that is what a new one would be, in whatever run it began.
     async fn interrupted(
         &self,
-        prepared: &Prepared,
-        request: &BuildRequest,
-        (config, pins): (&[u8], &[Pin]),
+        wanted: &Wanted<'_>,
         run: &RunOf,
     ) -> Result<Option<(Interrupted, Timestamp)>, StorageError> {
         if self.takeover.is_empty() {
             return Ok(None);
         }
-        let (job_id, plugin) = (&*prepared.job_id, &*prepared.checked.plugin.digest);
-        let wanted = Wanted { job_id, plugin, config, pins, rerun_of: request.rerun_of };
-        self.takeover.take(&self.parts.recorder, &self.parts.owner, &wanted, run).await
+        self.takeover.take(&self.parts.recorder, &self.parts.owner, wanted, run).await
     }
 
     fn now(&self) -> Timestamp {
@@ -231,7 +233,7 @@ impl Executor {
         for _ in 1..TRIES {
             self.keep_plugin(prepared).await?;
             match self.parts.recorder.write(Write::CreateBuild(new.clone())).await {
-                Err(StorageError::NoPlugin(digest)) => drop(lock(&self.kept_plugins).remove(&digest)),
+                Err(StorageError::NoPlugin(digest)) => drop(lock(&self.recorded_plugins).remove(&digest)),
                 created => return Ok(created?),
             }
         }
@@ -242,11 +244,11 @@ impl Executor {
     /// The store alone can repeat a build, so it keeps the plugin's bytes, once.
     async fn keep_plugin(&self, prepared: &Prepared) -> Result<(), ExecuteError> {
         let plugin = &prepared.checked.plugin;
-        if lock(&self.kept_plugins).contains(&plugin.digest) {
+        if lock(&self.recorded_plugins).contains(&plugin.digest) {
             return Ok(());
         }
         self.parts.recorder.write(Write::Plugin(Arc::clone(&plugin.digest), Arc::clone(&plugin.bytes))).await?;
-        lock(&self.kept_plugins).insert(Arc::clone(&plugin.digest));
+        lock(&self.recorded_plugins).insert(Arc::clone(&plugin.digest));
         Ok(())
     }
 }

@@ -70,7 +70,8 @@ impl Hook {
         workspace: &Workspace,
         storage: &Arc<dyn Storage>,
         build: &Build,
-        (which, function): (Which, &FunctionRef),
+        which: Which,
+        function: &FunctionRef,
         today: &Today,
     ) -> Result<Self, String> {
         let (job, granted) = match which {

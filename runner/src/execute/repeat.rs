@@ -18,9 +18,9 @@ use jobcontrol_sandbox::Granted;
 
 use crate::catalog::grants::grant;
 use crate::catalog::load::Catalog;
-use crate::catalog::plugins::kept_plugin;
+use crate::catalog::plugins::plugin_by_digest;
 use crate::catalog::today::Today;
-use crate::catalog::workspace::Kept;
+use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
@@ -67,8 +67,8 @@ pub fn stored(
 pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
     let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
     let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
-    let kept = Kept::new(move |_| Ok(bytes.clone()));
-    let plugin = kept_plugin(&kept, Path::new(&function.plugin), digest)?;
+    let kept = StoredPlugins::new(move |_| Ok(bytes.clone()));
+    let plugin = plugin_by_digest(&kept, Path::new(&function.plugin), digest)?;
     plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
 }
 

@@ -44,12 +44,7 @@ struct Group {
 }
 
 impl BuildSink {
-    pub(super) fn new(
-        (build_id, attempt): (u64, u32),
-        job_id: Arc<str>,
-        recorder: Recorder,
-        publisher: Publisher,
-    ) -> Self {
+    pub(super) fn new(build_id: u64, attempt: u32, job_id: Arc<str>, recorder: Recorder, publisher: Publisher) -> Self {
         let (groups, failed) = Default::default();
         Self { build_id, job_id, attempt, recorder, publisher, groups, failed }
     }
@@ -171,7 +166,7 @@ mod tests {
         let url = StoreUrl::sqlite(folder.path().join("store.db"));
         let storage = from_url(&url, true, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
         let id = storage.create_build("j", &Value::Null).unwrap();
-        let sink = BuildSink::new((id, 1), "j".into(), Recorder::new(Arc::clone(&storage)), Publisher::default());
+        let sink = BuildSink::new(id, 1, "j".into(), Recorder::new(Arc::clone(&storage)), Publisher::default());
         // The store is busy for as long as we want, and its queue fills.
         let record = || NewRecord::new(storage.clock().now(), Level::Info, "x", "x".to_owned());
         let (free, busy) = std::sync::mpsc::channel::<()>();

@@ -15,22 +15,22 @@ use jobcontrol_core::storage::StorageError;
 use crate::lock::lock;
 use crate::record::sqlite;
 use crate::record::sqlite::SqliteStorage;
-use crate::record::sqlite::Warn;
 use crate::record::sqlite::leases;
 use crate::record::url::StoreFile;
 use crate::record::url::StoreUrl;
+use crate::say::Say;
 
 /// A store that is opened at its first use.
 pub struct Store {
     url: StoreUrl,
     clock: Arc<dyn Clock>,
-    warn: Warn,
+    warn: Say,
     opened: Mutex<Option<Arc<dyn Storage>>>,
 }
 
 impl Store {
     /// The store of a URL, not yet opened.
-    pub fn new(url: StoreUrl, clock: Arc<dyn Clock>, warn: Warn) -> Self {
+    pub fn new(url: StoreUrl, clock: Arc<dyn Clock>, warn: Say) -> Self {
         Self { url, clock, warn, opened: Mutex::default() }
     }
 
@@ -59,7 +59,7 @@ impl Store {
 /// # Errors
 ///
 /// A file that cannot be opened, is no store, or is one of a newer version.
-pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Warn) -> Result<Arc<dyn Storage>> {
+pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) -> Result<Arc<dyn Storage>> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
@@ -99,7 +99,7 @@ fn sound_name(file: &StoreFile) -> Result<()> {
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
+fn may_open(file: &StoreFile, create: bool, warn: &Say) -> Result<()> {
     let path = &file.shown;
     let version = if path.is_file() { sqlite::version(path, warn)? } else { 0 };
     if version == 0 || version == sqlite::VERSION {
@@ -124,7 +124,7 @@ fn may_open(file: &StoreFile, create: bool, warn: &Warn) -> Result<()> {
 /// # Errors
 ///
 /// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
-pub fn restore(url: &StoreUrl, file: &Path, warn: &Warn) -> Result<Option<PathBuf>> {
+pub fn restore(url: &StoreUrl, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));
     };

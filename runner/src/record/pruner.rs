@@ -38,7 +38,7 @@ pub struct Pruned {
     /// Runs without builds.
     pub runs: u64,
     /// Builds that stay although their time has come, each with the reason.
-    pub kept: Vec<(u64, String)>,
+    pub refused: Vec<(u64, String)>,
 }
 
 /// Cleans up after a build and deletes it, or says why it stays.
@@ -124,14 +124,14 @@ fn delete_builds(storage: &dyn Storage, due: &[Due], delete: &mut Delete<'_>, pr
     for (id, answer) in together.chain(alone.into_iter().map(|due| (due.id, delete(due.id)))) {
         match answer {
             Ok(None) => pruned.builds.push(id),
-            Ok(Some(reason)) | Err(StorageError::Refused(reason)) => pruned.kept.push((id, reason)),
+            Ok(Some(reason)) | Err(StorageError::Refused(reason)) => pruned.refused.push((id, reason)),
             // Another process was faster.
             Err(StorageError::NotFound(_)) => {}
             Err(error) => return Err(error),
         }
     }
     pruned.builds.sort_unstable_by_key(|id| Reverse(*id));
-    pruned.kept.sort_unstable_by_key(|(id, _)| Reverse(*id));
+    pruned.refused.sort_unstable_by_key(|(id, _)| Reverse(*id));
     Ok(())
 }
 

@@ -7,12 +7,15 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 
-/// The builds of these that have not finished and whose process died. Who shows a build asks first.
+use crate::show::moment::Moment;
+
+/// A look at builds: the time, and which of them have not finished although their process died. Taken before a build is
+/// shown.
 ///
 /// # Errors
 ///
 /// The store's.
-pub fn interrupted<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item = &'a Build>) -> Result<BTreeSet<u64>> {
+pub(crate) fn look_at<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item = &'a Build>) -> Result<Moment> {
     let mut alive: BTreeMap<&str, bool> = BTreeMap::new();
     let mut interrupted = BTreeSet::new();
     for build in builds.into_iter().filter(|build| !build.finished) {
@@ -25,5 +28,5 @@ pub fn interrupted<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item = &
             interrupted.insert(build.id);
         }
     }
-    Ok(interrupted)
+    Ok(Moment { now: storage.clock().now(), interrupted })
 }

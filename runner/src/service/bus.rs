@@ -27,8 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What a watcher sees.
 #[derive(Clone, Debug)]
 pub enum Seen {
-    /// Something happened to a build.
+    /// Something happened to a build of this process.
     Event(Arc<Event>),
+    /// Something happened to a build of another process.
+    Elsewhere(Arc<Event>),
     /// The watcher was slower than the builds, so that this many events were lost. What follows is read from the store.
     Lost(u64),
 }
@@ -95,8 +97,11 @@ impl Watcher {
 
     /// A store that cannot be read shows itself to the builds, which write to it.
     fn look(&mut self, whose: Whose) {
-        let events = self.follower.look(whose).unwrap_or_default();
-        self.waiting.extend(events.into_iter().map(|event| Seen::Event(Arc::new(event))));
+        let events = self.follower.look(whose).unwrap_or_default().into_iter().map(Arc::new);
+        self.waiting.extend(events.map(|event| match whose {
+            Whose::Ours => Seen::Event(event),
+            Whose::Others => Seen::Elsewhere(event),
+        }));
     }
 
     async fn wait(&mut self) -> Woken {

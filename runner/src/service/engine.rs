@@ -135,7 +135,7 @@ impl Engine {
             Which::Cleanup => today(workspace, &build.job_id),
             Which::Repr => Today::Gone,
         };
-        let hook = hooks::Hook::prepare(&self.sandbox, workspace, storage, build, (which, &function), &now);
+        let hook = hooks::Hook::prepare(&self.sandbox, workspace, storage, build, which, &function, &now);
         let called = hook.and_then(|hook| self.guests().block_on(hook.call(&self.sandbox)));
         called.map_err(|reason| format!("`{function}` failed: {reason}"))
     }

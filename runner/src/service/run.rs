@@ -18,8 +18,8 @@ use crate::execute::dispatcher::JobEnd;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::rescuer::Rescued;
 use crate::execute::rescuer::rescue;
-use crate::record::sqlite::Warn;
 use crate::request::ready::Ready;
+use crate::say::Say;
 use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
@@ -36,7 +36,7 @@ pub fn run(
     ready: Ready,
     requester: &Requester,
     cancel: Cancel,
-    warn: &Warn,
+    warn: &Say,
     watch: impl FnOnce(Watcher),
 ) -> Result<BTreeMap<String, JobEnd>, EngineError> {
     let rescued = rescue(&**storage)?;
@@ -78,7 +78,7 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
 }
 
 /// Says what dead processes have left, as far as it matters to who runs something now.
-fn tell(rescued: &Rescued, ready: &Ready, warn: &Warn) {
+fn tell(rescued: &Rescued, ready: &Ready, warn: &Say) {
     for id in &rescued.ended {
         warn(&format!("build {id} was interrupted: the process that ran it is gone"));
     }

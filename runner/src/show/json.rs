@@ -1,7 +1,6 @@
 //! The shapes of `--format json`, which programs rely on.
 
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jobcontrol_core::build::Attempt;
@@ -23,6 +22,8 @@ use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Json;
 use serde::Serialize;
 use serde::ser::SerializeMap;
+
+use crate::show::moment::Moment;
 
 /// A build, whole.
 #[derive(Serialize)]
@@ -94,9 +95,9 @@ impl<'a> AttemptJson<'a> {
 }
 
 impl<'a> BuildJson<'a> {
-    pub(crate) fn new(build: &'a Build, gone: &BTreeSet<u64>, details: Option<Details<'a>>) -> Self {
+    pub(crate) fn new(build: &'a Build, moment: &Moment, details: Option<Details<'a>>) -> Self {
         Self {
-            state: StateJson::new(build, gone),
+            state: StateJson::new(build, moment),
             pins: build.pins.iter().map(|pin| (pin.job.as_str(), PinJson::new(pin))).collect(),
             exception: build.exception.as_ref().map(FailureJson),
             owner: build.owner.as_deref(),
@@ -128,9 +129,9 @@ pub(crate) struct BriefJson<'a> {
 }
 
 impl<'a> BriefJson<'a> {
-    pub(crate) fn new(build: &'a Build, gone: &BTreeSet<u64>) -> Self {
+    pub(crate) fn new(build: &'a Build, moment: &Moment) -> Self {
         let head = |failure: &'a Failure| HeadJson { kind: &failure.kind, message: &failure.message };
-        Self { state: StateJson::new(build, gone), exception: build.exception.as_ref().map(head) }
+        Self { state: StateJson::new(build, moment), exception: build.exception.as_ref().map(head) }
     }
 }
 
@@ -172,12 +173,12 @@ struct StateJson<'a> {
 }
 
 impl<'a> StateJson<'a> {
-    fn new(build: &'a Build, gone: &BTreeSet<u64>) -> Self {
+    fn new(build: &'a Build, moment: &Moment) -> Self {
         Self {
             id: build.id,
             job_id: &build.job_id,
             status: build.status(),
-            interrupted: gone.contains(&build.id),
+            interrupted: moment.is_interrupted(build),
             run: build.run,
             created: build.created,
             start_time: build.start_time,

@@ -1,7 +1,5 @@
 //! The shapes of runs.
 
-use std::collections::BTreeSet;
-
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::run::JobBecame;
@@ -11,6 +9,8 @@ use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::run::RunJob;
 use jobcontrol_core::run::RunState;
 use serde::Serialize;
+
+use crate::show::moment::Moment;
 
 /// A run.
 #[derive(Serialize)]
@@ -72,13 +72,13 @@ impl<'a> RunJson<'a> {
     }
 
     /// With what became of each job.
-    pub(crate) fn with_jobs(self, jobs: &'a [RunJob<'a>], gone: &BTreeSet<u64>) -> Self {
-        Self { jobs: Some(jobs.iter().map(|job| RunJobJson::new(job, gone)).collect()), ..self }
+    pub(crate) fn with_jobs(self, jobs: &'a [RunJob<'a>], moment: &Moment) -> Self {
+        Self { jobs: Some(jobs.iter().map(|job| RunJobJson::new(job, moment)).collect()), ..self }
     }
 }
 
 impl<'a> RunJobJson<'a> {
-    fn new(job: &'a RunJob<'a>, gone: &BTreeSet<u64>) -> Self {
+    fn new(job: &'a RunJob<'a>, moment: &Moment) -> Self {
         let nothing = Self {
             job_id: job.id,
             build: None,
@@ -91,7 +91,7 @@ impl<'a> RunJobJson<'a> {
             JobBecame::Built(build) => Self {
                 build: Some(build.id),
                 status: Some(build.status()),
-                interrupted: gone.contains(&build.id),
+                interrupted: moment.is_interrupted(build),
                 ..nothing
             },
             JobBecame::Waits(needs) => Self { waits_for: needs.clone(), ..nothing },

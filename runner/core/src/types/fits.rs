@@ -82,7 +82,8 @@ pub fn fits(from: &Type, to: &Type) -> Result<(), Misfit> {
     }
 }
 
-fn inside(int: IntType, (low, high): (i128, i128)) -> bool {
+fn inside(int: IntType, bounds: (i128, i128)) -> bool {
+    let (low, high) = bounds;
     let (min, max) = int.range();
     low <= min && max <= high
 }

@@ -1,6 +1,7 @@
 //! A run while it goes on: nested bars with log lines above them on a terminal, plain lines elsewhere.
 
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -34,6 +35,8 @@ pub(crate) struct Live<'a> {
     out: &'a Out,
     bars: Option<MultiProgress>,
     builds: HashMap<u64, Running>,
+    /// Builds of other processes.
+    elsewhere: HashSet<u64>,
 }
 
 struct Running {
@@ -46,13 +49,17 @@ struct Running {
 impl<'a> Live<'a> {
     pub(crate) fn new(out: &'a Out) -> Self {
         let bars = out.is_watched().then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
-        Self { out, bars, builds: HashMap::new() }
+        Self { out, bars, builds: HashMap::new(), elsewhere: HashSet::new() }
     }
 
     /// Shows what a watcher saw.
     pub(crate) fn show(&mut self, seen: &Seen) {
         match seen {
             Seen::Event(event) => self.event(event),
+            Seen::Elsewhere(event) => {
+                self.elsewhere.insert(event.build_id);
+                self.event(event);
+            }
             Seen::Lost(count) => {
                 let lost =
                     format!("{count} events were not shown as they happened; what the store has of them follows");
@@ -64,12 +71,12 @@ impl<'a> Live<'a> {
     fn event(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Created if self.out.verbose => {
-                self.say(&format!("{}: build {} waits for a slot", event.job_id, event.build_id));
+                self.say(&format!("{} waits for a slot", self.named(event)));
             }
             EventKind::Created => {}
             EventKind::Waits { .. } if self.out.quiet => {}
             EventKind::Waits { reason } => {
-                self.say(&format!("{}: build {} waits for {}", event.job_id, event.build_id, one_line(reason)));
+                self.say(&format!("{} waits for {}", self.named(event), one_line(reason)));
             }
             EventKind::Started => self.started(event),
             EventKind::AttemptFailed { attempt, of, failure, took, delay } => {
@@ -84,7 +91,7 @@ impl<'a> Live<'a> {
                 if self.bars.is_none() && !self.out.quiet {
                     let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
                     let taken = format!("is taken over; attempt {attempt} of {of} follows in {wait}");
-                    self.say(&format!("{}: build {} {taken}", event.job_id, event.build_id));
+                    self.say(&format!("{} {taken}", self.named(event)));
                 }
                 self.waits(event, (*attempt, *of), *delay);
             }
@@ -93,6 +100,12 @@ impl<'a> Live<'a> {
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
             EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
         }
+    }
+
+    /// A build, as it is told.
+    fn named(&self, event: &Event) -> String {
+        let whose = if self.elsewhere.contains(&event.build_id) { " (another process)" } else { "" };
+        format!("{}: build {}{whose}", event.job_id, event.build_id)
     }
 
     fn say(&self, line: &str) {
@@ -104,7 +117,7 @@ impl<'a> Live<'a> {
 
     fn started(&mut self, event: &Event) {
         if self.bars.is_none() && !self.out.quiet {
-            self.say(&format!("{}: build {} started", event.job_id, event.build_id));
+            self.say(&format!("{} started", self.named(event)));
         }
         self.enter(event);
     }
@@ -129,7 +142,7 @@ impl<'a> Live<'a> {
             }
         }
         if !self.out.quiet {
-            self.say(&format!("{}: build {} {line}", event.job_id, event.build_id));
+            self.say(&format!("{} {line}", self.named(event)));
         }
     }
 
@@ -143,7 +156,7 @@ impl<'a> Live<'a> {
         match self.builds.get(&event.build_id).and_then(|build| build.header.as_ref()) {
             Some(bar) => header(event, Some((attempt, of)), None).draw(bar),
             None if self.out.quiet => {}
-            None => self.say(&format!("{}: build {} attempt {attempt} of {of} started", event.job_id, event.build_id)),
+            None => self.say(&format!("{} attempt {attempt} of {of} started", self.named(event))),
         }
     }
 
@@ -214,9 +227,10 @@ impl<'a> Live<'a> {
                 _ => String::new(),
             };
             let shown = text::build_status(status);
-            self.say(&format!("{}: build {} {shown} in {took}{reason}", event.job_id, event.build_id));
+            self.say(&format!("{} {shown} in {took}{reason}", self.named(event)));
         }
-        if let (BuildStatus::Failed, Outcome::Failed(failure)) = (status, outcome) {
+        let ours = !self.elsewhere.contains(&event.build_id);
+        if let (true, BuildStatus::Failed, Outcome::Failed(failure)) = (ours, status, outcome) {
             self.say(text::failure(failure, &failure.frames).trim_end());
         }
     }

@@ -1,6 +1,5 @@
 //! Builds, tracebacks, values and tables for people.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::iter;
 
@@ -36,6 +35,7 @@ use super::out::GREEN;
 use super::out::RED;
 use super::out::YELLOW;
 use super::out::styled;
+use crate::show::moment::Moment;
 
 /// Characters of a failure's message where there is one line for it.
 const FAILURE_LINE: usize = 60;
@@ -100,10 +100,10 @@ pub(crate) fn job_status(status: &JobStatus) -> String {
     styled(style, status)
 }
 
-/// How long a build took, or has been running until `now`.
-pub(crate) fn duration(build: &Build, now: Timestamp) -> String {
-    match (build.start_time, build.end_time) {
-        (Some(start), end) => seconds(end.unwrap_or(now).since(start)),
+/// How long a build took, or has been running; nothing for one whose process died.
+pub(crate) fn took(build: &Build, moment: &Moment) -> String {
+    match build.start_time {
+        Some(start) if !moment.is_interrupted(build) => seconds(build.end_time.unwrap_or(moment.now).since(start)),
         _ => String::new(),
     }
 }
@@ -161,11 +161,11 @@ pub(crate) fn stored(stored: &LogRecord, several: bool) -> String {
 const DELETING: &str = "being deleted; `build delete` goes on with it";
 
 /// How a build stands or ended, on one line: its attempt if there were several, and its failure.
-pub(crate) fn outcome(build: &Build, gone: &BTreeSet<u64>) -> String {
+pub(crate) fn outcome(build: &Build, moment: &Moment) -> String {
     if build.deleting {
         return DELETING.to_owned();
     }
-    if gone.contains(&build.id) {
+    if moment.is_interrupted(build) {
         return interrupted(build);
     }
     if let Some(reason) = build.skip_reason.as_ref().filter(|_| build.skipped) {
@@ -192,8 +192,8 @@ fn interrupted(build: &Build) -> String {
 }
 
 /// The status of a build, or that its process died before it ended.
-pub(crate) fn status_of(build: &Build, gone: &BTreeSet<u64>) -> String {
-    if gone.contains(&build.id) { styled(YELLOW, "interrupted") } else { build_status(build.status()) }
+pub(crate) fn status_of(build: &Build, moment: &Moment) -> String {
+    if moment.is_interrupted(build) { styled(YELLOW, "interrupted") } else { build_status(build.status()) }
 }
 
 /// A failure with its traceback, the innermost call last, and what led to it first.
@@ -252,9 +252,9 @@ pub(crate) fn build(
     attempts: &[Attempt],
     progress: &[Progress],
     run: Option<&Run>,
-    (gone, now): (&BTreeSet<u64>, Timestamp),
+    moment: &Moment,
 ) -> String {
-    let is_gone = gone.contains(&build.id);
+    let is_interrupted = moment.is_interrupted(build);
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -263,8 +263,8 @@ pub(crate) fn build(
     };
     row("build", &build.id.to_string());
     row("job", &build.job_id);
-    row("status", &status_of(build, gone));
-    row("", &if is_gone { interrupted(build) } else { String::new() });
+    row("status", &status_of(build, moment));
+    row("", &if is_interrupted { interrupted(build) } else { String::new() });
     row("skipped", &one_line(build.skip_reason.as_deref().unwrap_or_default()));
     let asked = |run: &Run| format!("{}, requested by {}", run.id, one_line(&requester(&run.requester)));
     row("run", &run.map(asked).unwrap_or_default());
@@ -273,7 +273,7 @@ pub(crate) fn build(
     row("created", &build.created.to_string());
     row("started", &build.start_time.map(|t| t.to_string()).unwrap_or_default());
     row("ended", &build.end_time.map(|t| t.to_string()).unwrap_or_default());
-    row("took", &if is_gone { String::new() } else { duration(build, now) });
+    row("took", &took(build, moment));
     row("used", &build.usage.map(|usage| used(build, usage)).unwrap_or_default());
     row("pool", &build.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
     if build.attempt > 1 || build.retry_time.is_some() {
@@ -290,7 +290,7 @@ pub(crate) fn build(
         section(&mut text, name, &clean(&yaml(value)));
     }
     if attempts.len() > 1 || build.retry_time.is_some() {
-        section(&mut text, "attempts", &attempts_table(attempts, now));
+        section(&mut text, "attempts", &attempts_table(attempts, moment.now));
     }
     if !progress.is_empty() {
         section(&mut text, "progress", &tree(&Tree::of(progress)));

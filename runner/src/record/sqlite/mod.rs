@@ -49,6 +49,8 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use crate::say::Say;
+
 use leases::Leases;
 pub use restore::restore;
 pub use restore::version;
@@ -56,9 +58,6 @@ use rows::BRIEF;
 use rows::BUILD;
 use writer::Patience;
 use writer::Writer;
-
-/// Says something to the person who waits.
-pub type Warn = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// How long SQLite itself waits for a lock before we look again.
 const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
@@ -81,7 +80,7 @@ pub struct SqliteStorage {
     /// One connection that only looks whether others have changed the file.
     looker: Mutex<Option<Connection>>,
     leases: Arc<Leases>,
-    say: Warn,
+    say: Say,
 }
 
 impl SqliteStorage {
@@ -90,7 +89,7 @@ impl SqliteStorage {
     /// # Errors
     ///
     /// A folder that is missing, a file that cannot be written or is no database, or a store of a newer version.
-    pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Warn) -> Result<Self> {
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Say) -> Result<Self> {
         let failed = |error| failure(path, &error);
         // SQLite takes `:memory:` and `file:..` for more than paths; an absolute path is only a path.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -110,7 +109,7 @@ impl SqliteStorage {
     /// # Errors
     ///
     /// As `open`; and changes that are not yet in the file itself.
-    pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>, warn: &Warn) -> Result<Option<Self>> {
+    pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>, warn: &Say) -> Result<Option<Self>> {
         let Some(db) = unwritable::reader(path)? else {
             return Ok(None);
         };
@@ -241,7 +240,7 @@ fn refuse_newer(version: i64, path: &Path) -> Result<()> {
 
 /// A file of another program is left alone: it has tables that are not ours, or a version without ours. Waits for
 /// whoever has the whole file.
-fn refuse_foreign(db: &Connection, path: &Path, warn: &Warn) -> Result<()> {
+fn refuse_foreign(db: &Connection, path: &Path, warn: &Say) -> Result<()> {
     /// Tables that every version has.
     const OURS: &str = "SELECT count(*) = 3 FROM sqlite_schema
         WHERE type = 'table' AND name IN ('store', 'build', 'build_progress')";

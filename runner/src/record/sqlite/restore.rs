@@ -16,11 +16,11 @@ use tempfile::NamedTempFile;
 
 use super::BUSY;
 use super::READ_PATIENCE;
-use super::Warn;
 use super::failure;
 use super::not_newer;
 use super::refuse_foreign;
 use super::unwritable;
+use crate::say::Say;
 
 /// `path` with `ending`, or with a number after that: a name that no file has.
 pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
@@ -40,7 +40,7 @@ pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 ///
 /// A file that cannot be read, or is no store of ours.
-pub fn version(path: &Path, warn: &Warn) -> Result<i64> {
+pub fn version(path: &Path, warn: &Say) -> Result<i64> {
     let look = |db: Connection| {
         refuse_foreign(&db, path, warn)?;
         not_newer(&db, path)
@@ -64,7 +64,7 @@ fn open(path: &Path) -> Result<Connection> {
 /// # Errors
 ///
 /// A file that is damaged, of another program or of a newer version; a store that is in use; the disk.
-pub fn restore(path: &Path, file: &Path, warn: &Warn) -> Result<Option<PathBuf>> {
+pub fn restore(path: &Path, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let refused = |what: String| StorageError::Refused(what);
     if !file.is_file() {
         return Err(refused(format!("there is no file `{}`", file.display())));

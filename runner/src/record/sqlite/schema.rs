@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
-use super::Warn;
 use super::v3;
+use crate::say::Say;
 
 /// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
 const V1: &str = "
@@ -146,7 +146,7 @@ PRAGMA user_version = 0;
 ";
 
 /// Brings a store from one version to the next, inside the transaction of [`migrate`].
-type Step = fn(&Connection, &Warn) -> rusqlite::Result<()>;
+type Step = fn(&Connection, &Say) -> rusqlite::Result<()>;
 
 /// The step at index `n` leads from version `n` to version `n + 1`. Released steps never change.
 const STEPS: &[Step] = &[|db, _| db.execute_batch(V1), |db, _| db.execute_batch(V2), v3::up];
@@ -157,11 +157,11 @@ pub(super) const VERSION: i64 = STEPS.len() as i64;
 /// Takes the steps that the store still needs, all in one transaction, and returns the version of the store afterwards.
 /// A process that comes second waits for the first and has nothing left to do. A newer store stays as it is.
 /// Steps that take long say how far they are.
-pub(super) fn migrate(db: &mut Connection, say: &Warn) -> rusqlite::Result<i64> {
+pub(super) fn migrate(db: &mut Connection, say: &Say) -> rusqlite::Result<i64> {
     take(STEPS, db, say)
 }
 
-fn take(steps: &[Step], db: &mut Connection, say: &Warn) -> rusqlite::Result<i64> {
+fn take(steps: &[Step], db: &mut Connection, say: &Say) -> rusqlite::Result<i64> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version >= steps.len() {
@@ -179,7 +179,7 @@ fn take(steps: &[Step], db: &mut Connection, say: &Warn) -> rusqlite::Result<i64
 mod tests {
     use super::*;
 
-    fn quiet() -> Warn {
+    fn quiet() -> Say {
         std::sync::Arc::new(|_: &str| {})
     }
 

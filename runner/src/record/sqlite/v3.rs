@@ -13,7 +13,7 @@ use jobcontrol_core::value::Value;
 use rusqlite::Connection;
 use rusqlite::params;
 
-use super::Warn;
+use crate::say::Say;
 
 const TABLES: &str = "
 CREATE TABLE run (
@@ -160,7 +160,7 @@ const TELL_EVERY: Duration = Duration::from_secs(2);
 /// The start of a failure's message that lists and views show, as new builds keep it.
 const SHOWN_MESSAGE: usize = 1_000;
 
-pub(super) fn up(db: &Connection, say: &Warn) -> rusqlite::Result<()> {
+pub(super) fn up(db: &Connection, say: &Say) -> rusqlite::Result<()> {
     db.execute_batch(TABLES)?;
     let mut told = Told { since: Instant::now(), say };
     builds(db, &mut told)?;
@@ -173,7 +173,7 @@ pub(super) fn up(db: &Connection, say: &Warn) -> rusqlite::Result<()> {
 /// Tells how far it is, now and then.
 struct Told<'a> {
     since: Instant,
-    say: &'a Warn,
+    say: &'a Say,
 }
 
 impl Told<'_> {

@@ -18,12 +18,12 @@ use jobcontrol_core::storage::Write;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 
-use super::Warn;
 use super::failure;
 use super::leases::Leases;
 use super::rows;
 use super::settle;
 use super::sql::RowError;
+use crate::say::Say;
 
 /// Changes that may wait; who adds more waits with them.
 const QUEUE: usize = 4_096;
@@ -60,7 +60,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: &Path, warn: Warn, leases: &Arc<Leases>) -> Result<Self> {
+    pub(super) fn start(db: Connection, path: &Path, warn: Say, leases: &Arc<Leases>) -> Result<Self> {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
         let (path_of_store, leases) = (path.to_owned(), Arc::clone(leases));
         let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false };
@@ -146,7 +146,7 @@ pub(super) fn is_busy(error: &rusqlite::ffi::Error) -> bool {
 struct Thread {
     db: Connection,
     path: PathBuf,
-    warn: Warn,
+    warn: Say,
     leases: Arc<Leases>,
     queue: Receiver<Order>,
     /// Whether the file has its log, which the first change needs.
@@ -250,7 +250,7 @@ impl Thread {
 /// What it takes to share a file with other processes.
 pub(super) struct Patience<'a> {
     pub(super) path: &'a Path,
-    pub(super) warn: &'a Warn,
+    pub(super) warn: &'a Say,
 }
 
 impl Patience<'_> {

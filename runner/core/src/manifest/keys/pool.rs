@@ -46,7 +46,7 @@ pub(crate) const POOL: JobKey = JobKey {
 fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUse> {
     if !matches!(fields.peek(POOL.name)?.kind, NodeKind::Map(_)) {
         let (name, span) = fields.string(POOL.name)?;
-        return known(PoolUse { name, slots: 1 }, (span, span), pools, fields);
+        return known(PoolUse { name, slots: 1 }, span, span, pools, fields);
     }
     let (_, node) = fields.take(POOL.name)?;
     let whole = node.span;
@@ -61,13 +61,14 @@ fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUs
     inner.finish(KEYS, &[]);
     let (name, span) = name?;
     let (slots, slots_span) = slots.unwrap_or((Some(1), span));
-    known(PoolUse { name, slots: slots? }, (span, slots_span), pools, fields)
+    known(PoolUse { name, slots: slots? }, span, slots_span, pools, fields)
 }
 
 /// Compares the use of a pool with the pools that there are. The spans are of its name and its slots.
 fn known(
     pool: PoolUse,
-    (name, slots): (Span, Span),
+    name: Span,
+    slots: Span,
     pools: &BTreeMap<String, u32>,
     fields: &mut Fields<'_>,
 ) -> Option<PoolUse> {

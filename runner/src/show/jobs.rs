@@ -1,0 +1,77 @@
+//! The shapes of jobs and of their graph.
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::status::JobStatus;
+use serde::Serialize;
+
+use crate::show::json::BriefJson;
+use crate::show::moment::Moment;
+
+/// A job.
+#[derive(Serialize)]
+pub(crate) struct JobJson<'a> {
+    id: &'a str,
+    title: Option<&'a str>,
+    notes: Option<&'a str>,
+    tags: &'a [String],
+    file: &'a str,
+    function: String,
+    signature: String,
+    plugin: &'a str,
+    protected: bool,
+    dependencies: &'a [String],
+    dependents: Vec<&'a str>,
+    status: &'a JobStatus,
+    outdated_because: &'a [String],
+    latest_build: Option<BriefJson<'a>>,
+}
+
+impl<'a> JobJson<'a> {
+    pub(crate) fn new(
+        graph: &'a Graph,
+        checked: &'a CheckedJob,
+        status: &'a JobStatus,
+        latest: Option<&'a Build>,
+        moment: &Moment,
+    ) -> Self {
+        let job = &checked.job;
+        Self {
+            id: &job.id,
+            title: job.title.as_deref(),
+            notes: job.notes.as_deref(),
+            tags: &job.tags,
+            file: &job.place.source.path,
+            function: job.function.to_string(),
+            signature: checked.signature.to_string(),
+            plugin: &checked.plugin.digest,
+            protected: job.protected,
+            dependencies: &graph.dependencies[&job.id],
+            dependents: dependents(graph, &job.id),
+            status,
+            outdated_because: if let JobStatus::Outdated(reasons) = status { reasons } else { &[] },
+            latest_build: latest.map(|build| BriefJson::new(build, moment)),
+        }
+    }
+}
+
+/// The jobs that need a job directly.
+pub(crate) fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
+    let needs = |(_, needs): &(&String, &Vec<String>)| needs.iter().any(|need| need == id);
+    graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
+}
+
+/// Jobs, and what depends on what.
+#[derive(Serialize)]
+pub(crate) struct GraphJson<'a> {
+    pub(crate) jobs: Vec<&'a str>,
+    pub(crate) edges: Vec<EdgeJson<'a>>,
+}
+
+/// A dependency, from the job that is needed.
+#[derive(Serialize)]
+pub(crate) struct EdgeJson<'a> {
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
+}
