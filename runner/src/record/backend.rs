@@ -64,11 +64,18 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
-            may_open(file, create, &warn)?;
             let (path, teller) = (&file.path, Arc::clone(&warn));
             let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
-            match opened.and_then(|storage| storage.install().map(|()| storage)) {
+            let opened = match opened.and_then(|storage| storage.version().map(|version| (storage, version))) {
+                Ok((storage, version)) => {
+                    may_open(file, create, version)?;
+                    storage.install().map(|()| storage)
+                }
+                Err(error) => Err(error),
+            };
+            match opened {
                 Err(error) if !create => {
+                    may_open(file, create, sqlite::version(&file.shown, &teller)?)?;
                     Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &teller)?.ok_or(error)?))
                 }
                 opened => Ok(Arc::new(opened?)),
@@ -99,9 +106,8 @@ fn sound_name(file: &StoreFile) -> Result<()> {
 }
 
 /// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
-fn may_open(file: &StoreFile, create: bool, warn: &Say) -> Result<()> {
+fn may_open(file: &StoreFile, create: bool, version: i64) -> Result<()> {
     let path = &file.shown;
-    let version = if path.is_file() { sqlite::version(path, warn)? } else { 0 };
     if version == 0 || version == sqlite::VERSION {
         return Ok(());
     }

@@ -123,6 +123,11 @@ impl SqliteStorage {
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
     }
 
+    /// The version of the tables in the file; 0 where there are none yet.
+    pub(crate) fn version(&self) -> Result<i64> {
+        self.read(version_of)
+    }
+
     /// A store of an older version is copied before anything is done to it.
     fn keep_older(&self) -> Result<()> {
         let (version, kept) = loop {
