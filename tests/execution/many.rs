@@ -118,10 +118,15 @@ fn sound(folder: &Folder, known: &[(u64, String)], when: &str) {
         ),
         (
             "SELECT count(*) FROM run WHERE status IS NULL
-             AND NOT EXISTS (SELECT 1 FROM build WHERE run = run.id AND finished = 0)",
+             AND NOT EXISTS (SELECT 1 FROM build WHERE build.run = run.id AND finished = 0)",
             "runs that nobody works on and nobody ended",
         ),
-        ("SELECT count(*) FROM build WHERE run IS NULL", "builds of no run"),
+        ("SELECT count(*) FROM build WHERE run IS NULL OR run NOT IN (SELECT id FROM run)", "builds of no run"),
+        (
+            "SELECT count(*) FROM build JOIN run ON run.id = build.run
+             WHERE build.id < first_build OR build.id > coalesce(last_build, build.id)",
+            "builds that their run does not find",
+        ),
         ("SELECT max(id) - count(*) FROM run", "runs that vanished"),
         ("SELECT count(*) FROM build WHERE finished = 1 AND end_time IS NULL", "ends without a time"),
         ("SELECT count(*) FROM build WHERE end_time < start_time", "ends before the start"),

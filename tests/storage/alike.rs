@@ -163,6 +163,11 @@ fn place() -> impl Strategy<Value = In> {
     prop_oneof![Just(In::Nothing), (0_u64..4).prop_map(In::Run), Just(In::New)]
 }
 
+/// A build begins in a run that has not ended, or in none.
+fn open_run(store: &dyn Storage, id: u64) -> RunOf {
+    store.get_run(id).ok().filter(|run| run.status.is_none()).map_or(RunOf::Nothing, |run| RunOf::Run(run.id))
+}
+
 fn new_run(store: &dyn Storage, owner: usize) -> NewRun {
     let request = RunRequest { targets: vec!["a".to_owned()], deps: true, ..RunRequest::default() };
     let asked = BuildRequest { rerun_of: Some(3), ..BuildRequest::default() };
@@ -194,7 +199,7 @@ fn create(
         run: match place {
             In::Nothing => RunOf::Nothing,
             // A store does not have to know of a run that was never recorded.
-            In::Run(run) => store.get_run(*run).map_or(RunOf::Nothing, |run| RunOf::Run(run.id)),
+            In::Run(run) => open_run(store, *run),
             In::New => RunOf::New(Arc::new(new_run(store, owner.unwrap_or(0)))),
         },
         rerun_of: pin,

@@ -102,7 +102,7 @@ pub enum RunOf {
     /// None: it is created by hand.
     #[default]
     Nothing,
-    /// This one.
+    /// This one, which has not ended.
     Run(u64),
     /// One that is recorded together with the build, which is all of it.
     New(Arc<NewRun>),

@@ -169,6 +169,11 @@ impl SqliteStorage {
     fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
         let (mut conditions, mut values) = (Vec::new(), Vec::new());
         let columns = if filter.brief { BRIEF } else { BUILD };
+        if let Some(run) = filter.run {
+            // The first, since the condition names it so.
+            values.push(sql::number(run));
+            conditions.push(runs::BUILDS_OF_RUN.to_owned());
+        }
         if let Some(job) = &filter.job_id {
             values.push(Sql::Text(job.clone()));
             conditions.push(format!("job_id = ?{}", values.len()));
@@ -177,7 +182,7 @@ impl SqliteStorage {
             values.push(Sql::Text(owner.clone()));
             conditions.push(format!("owner = ?{}", values.len()));
         }
-        for (condition, id) in [("run =", filter.run), ("id <", filter.before), ("id >", filter.after)] {
+        for (condition, id) in [("id <", filter.before), ("id >", filter.after)] {
             if let Some(id) = id {
                 values.push(sql::number(id));
                 conditions.push(format!("{condition} ?{}", values.len()));

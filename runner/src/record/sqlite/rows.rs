@@ -220,7 +220,7 @@ fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
     if rows > 0
         && let Some(run) = runs::of(db, &retry.run)?
     {
-        db.prepare_cached("UPDATE build SET run = ?2 WHERE id = ?1")?.execute(params![id, number(run)])?;
+        runs::adopt(db, run, id)?;
     }
     unless_stale(db, rows, retry.id)
 }

@@ -29,8 +29,8 @@ use super::sql::number;
 use super::sql::possible;
 
 pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
-    let sql = "INSERT INTO run (created, requested_by, priority, owner, targets, request, plan)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO run (created, requested_by, priority, owner, targets, request, plan, first_build)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(id), 0) + 1 FROM build))";
     db.prepare_cached(sql)?.execute(params![
         new.created.0,
         new.requested_by,
@@ -53,7 +53,9 @@ pub(super) fn of(db: &Connection, run: &RunOf) -> Result<Option<u64>, RowError> 
 }
 
 pub(super) fn end(db: &Connection, end: &EndRun) -> sql::Result {
-    let sql = "UPDATE run SET end_time = ?2, status = ?3, refused = ?4 WHERE id = ?1 AND status IS NULL";
+    let sql = "UPDATE run SET end_time = ?2, status = ?3, refused = ?4,
+             last_build = (SELECT coalesce(max(id), 0) FROM build)
+         WHERE id = ?1 AND status IS NULL";
     let id = possible(end.id)?;
     let rows = db.prepare_cached(sql)?.execute(params![id, end.time.0, end.status.name(), end.refused])?;
     if rows == 0 { known(db, end.id) } else { Ok(0) }
@@ -61,7 +63,8 @@ pub(super) fn end(db: &Connection, end: &EndRun) -> sql::Result {
 
 /// The run of a build ends with the build.
 pub(super) fn end_with(db: &Connection, build: i64, time: Timestamp, status: RunStatus) -> rusqlite::Result<()> {
-    let sql = "UPDATE run SET end_time = ?2, status = ?3
+    let sql = "UPDATE run SET end_time = ?2, status = ?3,
+             last_build = (SELECT coalesce(max(id), 0) FROM build)
          WHERE id = (SELECT run FROM build WHERE id = ?1) AND status IS NULL";
     db.prepare_cached(sql)?.execute(params![build, time.0, status.name()]).map(drop)
 }
@@ -74,13 +77,27 @@ pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> sql::Result {
     known(db, id)
 }
 
+/// A build that began in another run belongs to this one from now on.
+pub(super) fn adopt(db: &Connection, run: u64, build: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE build SET run = ?2 WHERE id = ?1";
+    db.prepare_cached(sql)?.execute(params![build, number(run)])?;
+    let sql = "UPDATE run SET first_build = min(first_build, ?1) WHERE id = ?2";
+    db.prepare_cached(sql)?.execute(params![build, number(run)]).map(drop)
+}
+
+/// The builds of run `?1` by their ids: no index has to be kept for each build. Only builds of runs at the same time lie
+/// between the first and the last.
+pub(super) const BUILDS_OF_RUN: &str = "run = ?1 AND id >= (SELECT first_build FROM run WHERE id = ?1)
+     AND id <= (SELECT coalesce(last_build, 9223372036854775807) FROM run WHERE id = ?1)";
+
 /// Runs that go at once, so that nobody who writes waits long.
 const PRUNED_AT_ONCE: usize = 1_000;
 
 pub(super) fn prune(db: &Connection, before: Timestamp) -> sql::Result {
     let sql = format!(
         "DELETE FROM run WHERE id IN (SELECT id FROM run WHERE end_time < ?1
-             AND NOT EXISTS (SELECT 1 FROM build WHERE build.run = run.id) LIMIT {PRUNED_AT_ONCE})"
+             AND NOT EXISTS (SELECT 1 FROM build
+                 WHERE build.run = run.id AND build.id BETWEEN run.first_build AND run.last_build) LIMIT {PRUNED_AT_ONCE})"
     );
     Ok(db.prepare_cached(&sql)?.execute([before.0])? as u64)
 }
@@ -130,9 +147,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
 }
 
 pub(super) fn counts(db: &Connection, runs: &[u64]) -> rusqlite::Result<Vec<RunCounts>> {
-    let sql = "SELECT started, finished, success, skipped, count(*) FROM build WHERE run = ?1
-         GROUP BY started, finished, success, skipped";
-    let mut statement = db.prepare_cached(sql)?;
+    let sql = format!(
+        "SELECT started, finished, success, skipped, count(*) FROM build WHERE {BUILDS_OF_RUN}
+             GROUP BY started, finished, success, skipped"
+    );
+    let mut statement = db.prepare_cached(&sql)?;
     let mut count = |run: &u64| {
         let mut counts = RunCounts::default();
         let mut rows = statement.query([number(*run)])?;

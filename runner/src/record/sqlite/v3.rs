@@ -28,7 +28,9 @@ CREATE TABLE run (
     targets TEXT NOT NULL,
     request BLOB NOT NULL,
     plan BLOB,
-    refused BLOB
+    refused BLOB,
+    first_build INTEGER NOT NULL,
+    last_build INTEGER
 ) STRICT;
 CREATE INDEX run_open ON run (id) WHERE status IS NULL;
 
@@ -40,7 +42,7 @@ CREATE TABLE pin (
     PRIMARY KEY (build, job)
 ) STRICT, WITHOUT ROWID;
 
-ALTER TABLE build ADD COLUMN run INTEGER REFERENCES run (id);
+ALTER TABLE build ADD COLUMN run INTEGER;
 ALTER TABLE build ADD COLUMN rerun_of INTEGER;
 ALTER TABLE build ADD COLUMN pool TEXT;
 ALTER TABLE build ADD COLUMN pool_slots INTEGER;
@@ -76,7 +78,6 @@ UPDATE sqlite_sequence SET seq = coalesce((SELECT seq FROM sqlite_sequence WHERE
 DROP TABLE old_log;
 CREATE INDEX log_of_build ON log (build_id, id);
 CREATE INDEX pin_used ON pin (used);
-CREATE INDEX build_of_run ON build (run, id) WHERE run IS NOT NULL;
 CREATE INDEX build_pool ON build (pool, id) WHERE pool IS NOT NULL AND finished = 0;
 
 DROP VIEW builds;
@@ -287,8 +288,9 @@ fn new_run(db: &Connection, first: &Old, owner: &str, config: &Value) -> rusqlit
         _ => first.job.clone(),
     };
     let packed = value::pack(&request).unwrap_or_default();
-    let sql = "INSERT INTO run (created, requested_by, owner, targets, request) VALUES (?1, 'unknown', ?2, ?3, ?4)";
-    db.prepare_cached(sql)?.execute(params![first.created, owner, targets, packed])?;
+    let sql = "INSERT INTO run (created, requested_by, owner, targets, request, first_build)
+         VALUES (?1, 'unknown', ?2, ?3, ?4, ?5)";
+    db.prepare_cached(sql)?.execute(params![first.created, owner, targets, packed, first.id])?;
     Ok(db.last_insert_rowid())
 }
 
@@ -298,6 +300,7 @@ fn end_runs(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch("CREATE INDEX build_of_run_3 ON build (run)")?;
     db.execute(
         "UPDATE run SET
+             last_build = (SELECT max(id) FROM build WHERE build.run = run.id),
              end_time = (SELECT max(end_time) FROM build WHERE build.run = run.id),
              status = CASE
                  WHEN EXISTS (SELECT 1 FROM build WHERE build.run = run.id AND failure_kind = ?1) THEN 'CANCELLED'
