@@ -74,9 +74,11 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
                 Err(error) => Err(error),
             };
             match opened {
-                Err(error) if !create => {
+                // What can be read of it all the same says more of why it cannot be opened.
+                Err(error) if file.path.is_file() => {
                     may_open(file, create, sqlite::version(&file.shown, &teller)?)?;
-                    Ok(Arc::new(SqliteStorage::open_unwritable(path, clock, &teller)?.ok_or(error)?))
+                    let unwritable = if create { None } else { SqliteStorage::open_unwritable(path, clock, &teller)? };
+                    Ok(Arc::new(unwritable.ok_or(error)?))
                 }
                 opened => Ok(Arc::new(opened?)),
             }
