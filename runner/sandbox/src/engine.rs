@@ -124,26 +124,24 @@ impl Ticker {
         Ok(Self { running, thread: handle.thread().clone() })
     }
 
-    /// Counts a guest as running until the answer is dropped.
-    pub(crate) fn watch(&self) -> Running {
-        if self.running.fetch_add(1, Ordering::SeqCst) == 0 {
+    /// Counts a guest as running, unless so many do.
+    pub(crate) fn count_if_below(&self, most: usize) -> bool {
+        let more = |running: usize| (running < most).then_some(running + 1);
+        let before = self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
+        if before == Ok(0) {
             self.thread.unpark();
         }
-        Running(Arc::clone(&self.running))
+        before.is_ok()
+    }
+
+    /// One guest that was counted does not run any more.
+    pub(crate) fn uncount(&self) {
+        self.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.thread.unpark();
-    }
-}
-
-/// One running guest.
-pub(crate) struct Running(Arc<AtomicUsize>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }

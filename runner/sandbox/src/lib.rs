@@ -15,6 +15,7 @@
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
 //! - `apart`: long work that other guests do not wait for
+//! - `places`: how many calls run at once
 //! - `meter`: the time that a call is on a guest thread
 //! - `deadline`, `interrupt`, `signal`: when and how the host ends a call
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
@@ -48,6 +49,7 @@ mod meter;
 mod numeric;
 mod once;
 mod outcome;
+mod places;
 mod sandbox;
 mod signal;
 mod signature;

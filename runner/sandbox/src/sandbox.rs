@@ -14,8 +14,6 @@ use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::usage::Usage;
-use tokio::sync::Semaphore;
-use tokio::sync::SemaphorePermit;
 use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Linker;
@@ -43,6 +41,8 @@ use crate::meter::metered;
 use crate::once::Gate;
 use crate::once::OncePerKey;
 use crate::outcome;
+use crate::places::Place;
+use crate::places::Places;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
@@ -59,13 +59,11 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<Host>,
     command_linker: wasmtime::Linker<Host>,
-    ticker: Ticker,
     compiler: Compiler,
     clock: Arc<dyn Clock>,
     loaded: OncePerKey<Linked, SandboxError>,
     compiling: Gate,
-    /// A permit for each call that may run at once.
-    calls: Semaphore,
+    places: Places,
 }
 
 impl Sandbox {
@@ -87,8 +85,8 @@ impl Sandbox {
         let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
-        let calls = Semaphore::new(concurrency);
-        Ok(Self { engine, linker, command_linker, ticker, compiler, clock, loaded, compiling, calls })
+        let places = Places::new(ticker, concurrency);
+        Ok(Self { engine, linker, command_linker, compiler, clock, loaded, compiling, places })
     }
 
     /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
@@ -137,11 +135,9 @@ impl Sandbox {
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
-        let running = self.ticker.watch();
         let (mut time, lowering) = (Duration::ZERO, AtomicBool::new(false));
         let run = metered(&mut time, &lowering, function.run(&mut store, &args, &lowering));
         let result = interrupt::in_time(run, &deadlines, cancel).await;
-        drop(running);
         let peak_memory = store.data().limiter.peak_memory();
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
@@ -152,10 +148,10 @@ impl Sandbox {
     }
 
     /// Waits until one call more may run.
-    async fn place(&self, deadlines: &Deadlines, cancel: Cancel) -> wasmtime::Result<SemaphorePermit<'_>> {
-        match self.calls.try_acquire() {
-            Ok(place) => Ok(place),
-            Err(_) => interrupt::in_time(async { Ok(self.calls.acquire().await?) }, deadlines, cancel).await,
+    async fn place(&self, deadlines: &Deadlines, cancel: Cancel) -> wasmtime::Result<Place<'_>> {
+        match self.places.try_take() {
+            Some(place) => Ok(place),
+            None => interrupt::in_time(async { Ok(self.places.take().await) }, deadlines, cancel).await,
         }
     }
 }
