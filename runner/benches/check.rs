@@ -47,6 +47,7 @@ fn report(what: &str, folder: &Path, jobs: &Path, mistakes: usize) {
         store: Some(format!("sqlite:{}", folder.join("bench.db").display())),
         cache: Some(folder.join("cache")),
         config: None,
+        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
     };
     let settings = resolve(&options, &BTreeMap::new()).unwrap();
     let rounds = (0..ROUNDS).map(|_| {

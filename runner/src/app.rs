@@ -1,7 +1,6 @@
 //! All parts put together: the only room that knows every other. Faces call it and show what it returns.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -13,7 +12,7 @@ use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Plugins;
 
 use crate::catalog::workspace::StoredPlugins;
 use crate::execute::dispatcher::JobEnd;
@@ -40,14 +39,12 @@ pub struct App {
     pub store: Arc<Store>,
     /// Says something to the person who waits.
     pub warn: Say,
-    /// The program that compiles plugins, with its arguments.
-    compiler: Vec<OsString>,
     engine: Mutex<Option<Arc<Engine>>>,
 }
 
 impl App {
-    /// The program on this machine's clock, with itself as the compiler of plugins.
-    pub fn new(mut settings: Resolved, compiler: Vec<OsString>, warn: Say) -> Self {
+    /// The program on this machine's clock.
+    pub fn new(mut settings: Resolved, warn: Say) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(Store::new(settings.store.clone(), Arc::clone(&clock), Arc::clone(&warn)));
         let keeper = Arc::clone(&store);
@@ -55,7 +52,7 @@ impl App {
             let storage = keeper.storage(false).map_err(|e| e.to_string())?;
             storage.get_plugin(digest).map_err(|e| e.to_string())
         });
-        Self { settings, clock, store, warn, compiler, engine: Mutex::default() }
+        Self { settings, clock, store, warn, engine: Mutex::default() }
     }
 
     /// The store; made if it is missing and `create` is set, and empty in memory if not.
@@ -79,7 +76,12 @@ impl App {
             return Ok(Arc::clone(engine));
         }
         let pools = self.settings.workspace.context.pools.clone();
-        let engine = Arc::new(Engine::start(self.compiler(), Arc::clone(&self.clock), pools, concurrency)?);
+        if self.plugins().cache_is_foreign() {
+            (self.warn)(
+                "the cache folder belongs to another user, so it is not used, and every plugin is compiled anew",
+            );
+        }
+        let engine = Arc::new(Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency)?);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
     }
@@ -101,10 +103,9 @@ impl App {
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
     }
 
-    /// Where compiled plugins are kept, and who compiles.
-    pub fn compiler(&self) -> Compiler {
-        let Resolved { cache, compile, .. } = &self.settings;
-        Compiler { cache: cache.clone(), command: self.compiler.clone(), limits: *compile }
+    /// What looks into plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.settings.workspace.reader
     }
 
     /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.

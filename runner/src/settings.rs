@@ -1,6 +1,7 @@
 //! Flags, environment, `jobcontrol.yaml` and defaults, in this order, to where everything is.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use etcetera::BaseStrategy;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::limits;
-use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
 use jobcontrol_core::manifest::Settings;
@@ -17,6 +17,7 @@ use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
 use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
+use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::follow;
 
 use crate::catalog::workspace::SETTINGS_FILE;
@@ -40,6 +41,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// `--cache`
     pub cache: Option<PathBuf>,
+    /// How this program is started to interpret a plugin: its file and first argument.
+    pub interpreter: Vec<OsString>,
 }
 
 /// Where everything is.
@@ -49,10 +52,6 @@ pub struct Resolved {
     pub workspace: Workspace,
     /// Where builds are kept.
     pub store: StoreUrl,
-    /// Where compiled plugins are kept.
-    pub cache: PathBuf,
-    /// What compiling a plugin may use.
-    pub compile: CompileLimits,
     /// How long the store keeps what.
     pub retention: Retention,
 }
@@ -91,8 +90,10 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let context =
         Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
-    let workspace = Workspace { jobs, plugins, context, files, stored_plugins: StoredPlugins::default() };
-    Ok(Resolved { workspace, store, cache, compile: settings.compile, retention: settings.retention })
+    let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
+    let stored_plugins = StoredPlugins::default();
+    let workspace = Workspace { jobs, plugins, context, files, reader, stored_plugins };
+    Ok(Resolved { workspace, store, retention: settings.retention })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

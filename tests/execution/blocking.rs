@@ -116,11 +116,11 @@ fn a_loop_ends_by_its_timeout_while_every_return_value_waits_to_be_packed() {
         store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
         cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
         config: None,
+        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
     };
     let settings = resolve(&options, &BTreeMap::new()).unwrap();
     let catalog = Catalog::load(&settings.workspace).unwrap();
-    let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
-    let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
+    let app = App::new(settings, Arc::new(|_: &str| {}));
     let (began, begins) = mpsc::channel();
     let (let_go, go_on) = mpsc::channel();
     let slow = Slow { store: app.storage(true).unwrap(), began, go_on: Mutex::new(go_on) };
@@ -131,7 +131,7 @@ fn a_loop_ends_by_its_timeout_while_every_return_value_waits_to_be_packed() {
     let executor = engine.executor(&storage).unwrap();
     let slots = Slots::new(count + 1);
     let start = |job: &str| {
-        let prepared = executor.prepare(&catalog.graph.jobs[job], Granted::default()).unwrap();
+        let prepared = executor.prepare(&catalog.graph.jobs[job], Granted::default(), &Cancel::pair().1).unwrap();
         let (executor, slots) = (Arc::clone(&executor), slots.clone());
         engine.guests().spawn(async move {
             let (_switch, cancel) = Cancel::pair();

@@ -25,14 +25,14 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
         store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
         cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
         config: None,
+        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
     };
     let settings = resolve(&options, &BTreeMap::new()).unwrap();
-    let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
     let checked = Catalog::load(&settings.workspace).unwrap().graph.jobs["add"].clone();
-    let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
+    let app = App::new(settings, Arc::new(|_: &str| {}));
     let storage = app.storage(true).unwrap();
     let executor = app.engine(1).unwrap().executor(&storage).unwrap();
-    let prepared = executor.prepare(&checked, Granted::default()).unwrap();
+    let prepared = executor.prepare(&checked, Granted::default(), &Cancel::pair().1).unwrap();
     let runtime = guest_runtime().unwrap();
     let (_switch, cancel) = Cancel::pair();
     let build = || {

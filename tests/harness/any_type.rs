@@ -1,5 +1,7 @@
 //! Any type and any value of it, for property tests here and in the core.
 
+use std::sync::Arc;
+
 use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Named;
 use jobcontrol_core::types::Type;
@@ -9,11 +11,12 @@ use proptest::prelude::*;
 fn named<T: Clone + std::fmt::Debug + 'static>(
     name: &'static str,
     member: impl Strategy<Value = T> + 'static,
-) -> impl Strategy<Value = Named<T>> {
+) -> impl Strategy<Value = Arc<Named<T>>> {
     // Members are numbered, so that no two share a name; the count is part of the name, so that shapes differ by it.
-    prop::collection::vec(member, 1..4).prop_map(move |members| Named {
-        name: format!("{name}-of{}", members.len()),
-        members: members.into_iter().enumerate().map(|(i, t)| (format!("m-{name}{i}"), t)).collect(),
+    prop::collection::vec(member, 1..4).prop_map(move |members| {
+        let own = format!("{name}-of{}", members.len());
+        let members = members.into_iter().enumerate().map(|(i, t)| (format!("m-{name}{i}"), t)).collect();
+        Arc::new(Named::new(own, members).expect("members of different names"))
     })
 }
 
@@ -29,14 +32,14 @@ pub(crate) fn any_type() -> impl Strategy<Value = Type> {
         Just(Type::String),
         named("enum", Just(())).prop_map(Type::Enum),
         named("flags", Just(())).prop_map(Type::Flags),
-        Just(Type::List(Box::new(Type::Int(IntType::U8)))),
+        Just(Type::List(Arc::new(Type::Int(IntType::U8)))),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
-        let boxed = || inner.clone().prop_map(Box::new);
+        let boxed = || inner.clone().prop_map(Arc::new);
         prop_oneof![
             boxed().prop_map(Type::List),
             boxed().prop_map(Type::Option),
-            prop::collection::vec(inner.clone(), 1..4).prop_map(Type::Tuple),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(|items| Type::Tuple(items.into())),
             (prop::option::of(boxed()), prop::option::of(boxed())).prop_map(|(ok, err)| Type::Result(ok, err)),
             named("record", inner.clone()).prop_map(Type::Record),
             named("variant", prop::option::of(inner.clone())).prop_map(Type::Variant),
@@ -68,7 +71,7 @@ pub(crate) fn value_of(ty: &Type) -> BoxedStrategy<Value> {
         }
         Type::Tuple(types) => types.iter().map(value_of).collect::<Vec<_>>().prop_map(Value::List).boxed(),
         Type::Result(ok, err) => {
-            let side = |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| Just(Value::Null).boxed(), |t| value_of(t));
+            let side = |ty: &Option<Arc<Type>>| ty.as_ref().map_or_else(|| Just(Value::Null).boxed(), |t| value_of(t));
             let ok = side(ok).prop_map(|v| Value::entry("ok", v));
             prop_oneof![ok, side(err).prop_map(|v| Value::entry("err", v))].boxed()
         }

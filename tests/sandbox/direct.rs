@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::value::Value;
@@ -15,12 +15,11 @@ use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Called;
 use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
-use jobcontrol_sandbox::read_plugin;
 use tokio::runtime::Runtime;
 
 use crate::harness::root;
@@ -42,10 +41,10 @@ impl Sink for Nowhere {
 
 /// A sandbox that makes so many calls at once, with the tests' own cache of compiled plugins.
 pub(super) fn sandbox_for(concurrency: usize) -> Sandbox {
-    let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
+    let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()];
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    let compiler = Compiler { cache, command, limits: CompileLimits::default() };
-    Sandbox::new(compiler, Arc::new(SystemClock), concurrency).expect("an engine")
+    let plugins = Plugins::new(cache, command, ChildLimits::READ, ChildLimits::COMPILE);
+    Sandbox::new(plugins, Arc::new(SystemClock), concurrency).expect("an engine")
 }
 
 /// One sandbox for all tests of this process that need no other.
@@ -73,9 +72,9 @@ pub(super) fn call_with(args: Vec<Value>) -> Call {
 #[track_caller]
 pub(super) fn function(sandbox: &Sandbox, guest: &str, name: &str) -> Function {
     let path = root().join("tests/guests").join(guest);
-    let plugin = read_plugin(&path, Path::new(guest)).expect("a plugin");
+    let plugin = sandbox.plugins().read_file(&path, Path::new(guest)).expect("a plugin");
     let signature = plugin.functions.iter().find(|signature| signature.name == name).expect("the function");
-    sandbox.function(&plugin, signature).expect("it compiles")
+    sandbox.function(&plugin, signature, &Cancel::pair().1).expect("it compiles")
 }
 
 /// Calls a function of a guest of `tests/guests`.

@@ -9,7 +9,6 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::value::Value;
-use jobcontrol_sandbox::read_plugin;
 use proptest::prelude::*;
 
 use super::direct::call_with;
@@ -290,12 +289,13 @@ fn echoed(pairs: &[(Type, Vec<Value>)], encoding: &str) -> Vec<Vec<Outcome>> {
     let path = dir.path().join("echo.wat");
     let types: Vec<_> = pairs.iter().map(|(ty, _)| ty.clone()).collect();
     std::fs::write(&path, echo(&types, encoding)).expect("a file");
-    let plugin = read_plugin(&path, Path::new("echo.wat")).expect("a plugin");
+    let plugin = sandbox().plugins().read_file(&path, Path::new("echo.wat")).expect("a plugin");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let call = |i: usize, value: &Value| {
         let name = format!("f{i}");
         let signature = plugin.functions.iter().find(|f| f.name == name).expect("the function");
-        let function = sandbox().function(&plugin, signature).expect("it compiles");
+        let function =
+            sandbox().function(&plugin, signature, &jobcontrol_sandbox::Cancel::pair().1).expect("it compiles");
         runtime.block_on(sandbox().call(&function, call_with(vec![value.clone()]))).outcome
     };
     pairs.iter().enumerate().map(|(i, (_, values))| values.iter().map(|value| call(i, value)).collect()).collect()

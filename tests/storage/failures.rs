@@ -57,6 +57,7 @@ fn frame(function: &str) -> Frame {
         context: vec!["fn main() {".to_owned(), "    panic!(\"\t\0\");".to_owned()],
         context_start: 11,
         locals: vec![("orders".to_owned(), "[1, 2]".to_owned()), (String::new(), String::new())],
+        raw: None,
     }
 }
 

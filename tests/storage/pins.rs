@@ -79,11 +79,11 @@ impl Parts {
             jobs: Some(folder.path("jobs")),
             store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
             config: None,
+            interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
         };
         let settings = resolve(&options, &BTreeMap::new()).unwrap();
-        let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
-        let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
+        let app = App::new(settings, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let executor = app.engine(1).unwrap().executor(&storage).unwrap();
         Self { app, storage, executor, runtime: guest_runtime().unwrap() }
@@ -92,7 +92,9 @@ impl Parts {
     /// A job as its manifest and its plugin are now.
     fn prepare(&self, job: &str) -> Prepared {
         let catalog = Catalog::load(&self.app.settings.workspace).unwrap();
-        self.executor.prepare(&catalog.graph.jobs[job], catalog.granted.get(job).cloned().unwrap_or_default()).unwrap()
+        self.executor
+            .prepare(&catalog.graph.jobs[job], catalog.granted.get(job).cloned().unwrap_or_default(), &Cancel::pair().1)
+            .unwrap()
     }
 
     fn queue(&self, job: &Prepared) -> Result<u64, ExecuteError> {

@@ -35,7 +35,6 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
@@ -106,20 +105,20 @@ impl Bench {
             store: Some(format!("sqlite:{}", store.display())),
             cache: Some(folder.path().join("cache")),
             config: None,
+            interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
         };
         let settings = resolve(&options, &BTreeMap::new()).unwrap();
-        let compiler = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__compile".into()];
         let catalog = Catalog::load(&settings.workspace).unwrap();
         let checked = catalog.graph.jobs["bench"].clone();
-        let sandbox = Compiler { cache: settings.cache.clone(), command: compiler.clone(), limits: settings.compile };
-        let sandbox = Arc::new(Sandbox::new(sandbox, Arc::new(SystemClock), MOST_IN_FLIGHT).unwrap());
-        let function = sandbox.function(&checked.plugin, &checked.signature).unwrap();
+        let reader = settings.workspace.reader.clone();
+        let sandbox = Arc::new(Sandbox::new(reader, Arc::new(SystemClock), MOST_IN_FLIGHT).unwrap());
+        let function = sandbox.function(&checked.plugin, &checked.signature, &Cancel::pair().1).unwrap();
         let args = checked.job.args.iter().map(Arg::to_value).collect();
-        let app = App::new(settings, compiler, Arc::new(|_: &str| {}));
+        let app = App::new(settings, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let executor = app.engine(MOST_IN_FLIGHT).unwrap().executor(&storage).unwrap();
         let run = RunOf::Run(storage.write(Write::CreateRun(NewRun::default())).unwrap());
-        let prepared = Arc::new(executor.prepare(&checked, Granted::default()).unwrap());
+        let prepared = Arc::new(executor.prepare(&checked, Granted::default(), &Cancel::pair().1).unwrap());
         let runtime = guest_runtime().unwrap();
         Self { folder, store, runtime, sandbox, function, args, executor, prepared, run }
     }

@@ -144,6 +144,23 @@ pub struct Frame {
     pub context_start: u32,
     /// Local variables as text.
     pub locals: Vec<(String, String)>,
+    /// Where the call is in the plugin's binary, while its name and line are still to be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Raw>,
+}
+
+/// A call without a line, and with the name that the binary has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raw {
+    /// Bytes from the start of what was compiled.
+    pub offset: u64,
+    /// Why name and line were not found; empty while nobody has looked.
+    pub why: String,
+}
+
+/// Whether names and lines of some calls are still to be found.
+pub fn are_raw(frames: &[Frame]) -> bool {
+    frames.iter().any(|frame| frame.raw.as_ref().is_some_and(|raw| raw.why.is_empty()))
 }
 
 /// A local variable is cut at this many characters.

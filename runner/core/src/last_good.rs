@@ -239,6 +239,7 @@ mod tests {
             functions: functions.iter().map(function).collect(),
             refused: Vec::new(),
             imports: Vec::new(),
+            misfit: None,
         }))
     }
 

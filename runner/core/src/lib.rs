@@ -22,7 +22,8 @@
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
-//! - [`limits`], [`pool`], [`clock`]: what a build may use; time as an input
+//! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets a plugin, may use; time
+//!   as an input
 
 // The generators of tests, shared with the tests of the program, name this crate as all others do.
 #[cfg(test)]
@@ -31,6 +32,7 @@ extern crate self as jobcontrol_core;
 pub mod argument;
 pub mod build;
 pub mod check;
+pub mod child_limits;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;

@@ -53,42 +53,6 @@ pub const MANIFEST: u64 = 4 * MIB;
 /// The `notes` of a job.
 pub const NOTES: usize = 64 << 10;
 
-/// What compiling one plugin may use, as the operator says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CompileLimits {
-    /// How long it may take; key `compile.timeout`.
-    pub timeout: Duration,
-    /// Bytes of address space of the process that compiles; key `compile.memory`.
-    pub memory: u64,
-}
-
-impl Default for CompileLimits {
-    fn default() -> Self {
-        Self { timeout: COMPILE_TIME, memory: COMPILE_MEMORY }
-    }
-}
-
-impl CompileLimits {
-    /// What is said of a plugin, as it is shown, that takes too long.
-    pub fn timed_out(&self, plugin: &str) -> String {
-        let raise = raise_compile("timeout", self.timeout >= MAX_COMPILE_TIME);
-        format!("compiling {plugin} took longer than {}{raise}", show_duration(self.timeout))
-    }
-
-    /// What is said of a plugin, as it is shown, that takes too much.
-    pub fn out_of_memory(&self, plugin: &str) -> String {
-        let raise = raise_compile("memory", self.memory >= MAX_COMPILE_MEMORY);
-        format!("compiling {plugin} took more than {} of memory{raise}", show_bytes(self.memory))
-    }
-}
-
-fn raise_compile(key: &str, largest: bool) -> String {
-    if largest {
-        return ", which is the most there is".to_owned();
-    }
-    format!("; raise it with `compile: {{ {key}: .. }}` in jobcontrol.yaml")
-}
-
 /// The limits of one job's builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -349,7 +313,5 @@ pub(crate) mod tests {
             limits.exceeded(Excess::Memory),
             "the memory of the build is above 4 GiB, which is the most there is"
         );
-        let compile = CompileLimits { timeout: MAX_COMPILE_TIME, ..CompileLimits::default() };
-        assert_eq!(compile.timed_out("`p`"), "compiling `p` took longer than 1h, which is the most there is");
     }
 }

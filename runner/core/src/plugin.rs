@@ -51,6 +51,8 @@ pub struct Plugin {
     pub refused: Vec<(String, String)>,
     /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`.
     pub imports: Vec<String>,
+    /// Why an import of the contract cannot be linked, in words that follow the plugin's name.
+    pub misfit: Option<String>,
 }
 
 /// Why an export could not be found.
@@ -181,6 +183,7 @@ mod tests {
             functions: functions.collect(),
             refused: vec![("open".into(), "resource".into())],
             imports: Vec::new(),
+            misfit: None,
         }
     }
 

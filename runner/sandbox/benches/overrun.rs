@@ -12,10 +12,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::progress::Progress;
@@ -23,13 +23,12 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
-use jobcontrol_sandbox::compile_stdin;
-use jobcontrol_sandbox::read_plugin;
+use jobcontrol_sandbox::serve;
 use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
 
@@ -39,8 +38,8 @@ const BESIDE: usize = 8;
 const NUMBERS: u32 = 4_000_000;
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("__compile") {
-        return compile_stdin(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
+    if std::env::args().nth(1).as_deref() == Some("__interpret") {
+        return serve(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
     }
     let bench = Arc::new(Bench::new());
     // As the program makes it for its guests.
@@ -74,14 +73,14 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let command = vec![std::env::current_exe().unwrap().into(), "__compile".into()];
-        let compiler = Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() };
+        let command = vec![std::env::current_exe().unwrap().into(), "__interpret".into()];
+        let compiler = Plugins::new(folder.path().join("cache"), command, ChildLimits::READ, ChildLimits::COMPILE);
         let sandbox = Sandbox::new(compiler, Arc::new(SystemClock), BESIDE + 1).unwrap();
         let function = |guest: &str, name: &str| {
             let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/guests");
-            let plugin = read_plugin(&guests.join(guest), Path::new(guest)).unwrap();
+            let plugin = sandbox.plugins().read_file(&guests.join(guest), Path::new(guest)).unwrap();
             let signature = plugin.functions.iter().find(|signature| signature.name == name).unwrap();
-            sandbox.function(&plugin, signature).unwrap()
+            sandbox.function(&plugin, signature, &Cancel::pair().1).unwrap()
         };
         let (spin, echo) = (function("loop_endless.wat", "spin"), function("values_list.wat", "numbers"));
         Self { _folder: folder, sandbox, spin, echo }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
-use jobcontrol_core::limits::CompileLimits;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
@@ -23,12 +23,11 @@ use jobcontrol_core::value::unpack;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
-use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
-use jobcontrol_sandbox::compile_stdin;
-use jobcontrol_sandbox::read_plugin;
+use jobcontrol_sandbox::serve;
 use wasmtime::Engine;
 use wasmtime::Store;
 use wasmtime::component::Component;
@@ -77,8 +76,8 @@ struct Order {
 }
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("__compile") {
-        return compile_stdin(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
+    if std::env::args().nth(1).as_deref() == Some("__interpret") {
+        return serve(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
     }
     let bench = Bench::new();
     let orders: Vec<_> = (0..RECORDS)
@@ -158,22 +157,23 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("echo.wat");
         std::fs::write(&path, ECHO).unwrap();
-        let command = vec![std::env::current_exe().unwrap().into(), "__compile".into()];
+        let command = vec![std::env::current_exe().unwrap().into(), "__interpret".into()];
         let sandbox = Sandbox::new(
-            Compiler { cache: folder.path().join("cache"), command, limits: CompileLimits::default() },
+            Plugins::new(folder.path().join("cache"), command, ChildLimits::READ, ChildLimits::COMPILE),
             Arc::new(SystemClock),
             1,
         );
-        let plugin = read_plugin(&path, Path::new("echo.wat")).unwrap();
+        let sandbox = sandbox.unwrap();
+        let plugin = sandbox.plugins().read_file(&path, Path::new("echo.wat")).unwrap();
         let engine = Engine::default();
         let component = Component::new(&engine, wat::parse_str(ECHO).unwrap()).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        Self { _folder: folder, sandbox: sandbox.unwrap(), plugin, engine, component, runtime }
+        Self { _folder: folder, sandbox, plugin, engine, component, runtime }
     }
 
     fn ours(&self, name: &str, value: &Value) -> Duration {
         let signature = self.plugin.functions.iter().find(|f| f.name == name).unwrap();
-        let function = self.sandbox.function(&self.plugin, signature).unwrap();
+        let function = self.sandbox.function(&self.plugin, signature, &Cancel::pair().1).unwrap();
         let limits = Limits { memory: 1024 * MIB, retval: 256 * MIB, ..Limits::default() };
         let (_switch, cancel) = Cancel::pair();
         let build = BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "bench".into() };

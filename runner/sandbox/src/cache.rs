@@ -21,6 +21,8 @@ use tempfile::NamedTempFile;
 const ENTRY: &str = "cwasm";
 /// How the seal of an entry ends: its digest, and the state of the file that had it.
 const SEAL: &str = "seal";
+/// How the descriptions of plugins end.
+const DESCRIPTION: &str = "plugin";
 /// How files begin that are not yet entries.
 const UNFINISHED: &str = ".new-";
 /// How often the use of an entry is noted.
@@ -45,6 +47,15 @@ pub struct PruneCache<'a> {
     pub dry_run: bool,
 }
 
+/// [`PruneCache`], with what else decides.
+pub(crate) struct Prune<'a> {
+    pub(crate) unused: Option<Duration>,
+    pub(crate) gone: &'a dyn Fn(&str) -> bool,
+    pub(crate) dry_run: bool,
+    /// What the names of today's descriptions end with.
+    pub(crate) reader: String,
+}
+
 /// A cache folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
@@ -54,12 +65,13 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from others.
+    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from others. None where the
+    /// folder is another user's, who may have put anything there.
     ///
     /// # Errors
     ///
-    /// A folder that is not the user's own, or cannot be made.
-    pub(crate) fn open(folder: &Path, engine: u64) -> Result<Self, String> {
+    /// A folder that others can write to, or that cannot be made.
+    pub(crate) fn open(folder: &Path, engine: u64) -> Result<Option<Self>, String> {
         let shown = folder.display();
         let failed = |e: std::io::Error| format!("the cache folder `{shown}`: {e}");
         if folder.exists() && !folder.is_dir() {
@@ -69,13 +81,38 @@ impl Cache {
         }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let metadata = std::fs::metadata(folder).map_err(failed)?;
-        if metadata.uid() != rustix::process::geteuid().as_raw() || metadata.mode() & 0o077 != 0 {
+        if metadata.uid() != user() {
+            return Ok(None);
+        }
+        if metadata.mode() & 0o077 != 0 {
             return Err(format!(
                 "the cache folder `{shown}` is open to other users: run `chmod 700 {shown}`, or choose another with \
                  `cache:` in jobcontrol.yaml"
             ));
         }
-        Ok(Self { folder: folder.to_owned(), engine: format!("{engine:016x}") })
+        Ok(Some(Self { folder: folder.to_owned(), engine: format!("{engine:016x}") }))
+    }
+
+    /// What was kept of a plugin's description, if it is whole.
+    pub(crate) fn description(&self, key: &str) -> Option<Vec<u8>> {
+        let path = self.folder.join(format!("{key}-{}.{DESCRIPTION}", self.engine));
+        let kept = std::fs::read(ours(&path)?).ok()?;
+        let (digest, description) = kept.split_at_checked(Sha256::output_size())?;
+        let is_whole = Sha256::new().chain_update(key).chain_update(description).finalize().as_slice() == digest;
+        is_whole.then(|| description.to_vec())
+    }
+
+    /// Keeps a plugin's description. One that is cut short by a crash is found to be so.
+    ///
+    /// # Errors
+    ///
+    /// A full disk, or a folder that cannot be written to.
+    pub(crate) fn put_description(&self, key: &str, description: &[u8]) -> std::io::Result<()> {
+        let mut file = self.begin()?;
+        file.write_all(&Sha256::new().chain_update(key).chain_update(description).finalize())?;
+        file.write_all(description)?;
+        file.persist(self.folder.join(format!("{key}-{}.{DESCRIPTION}", self.engine))).map_err(|e| e.error)?;
+        Ok(())
     }
 
     fn entry(&self, key: &str) -> PathBuf {
@@ -85,19 +122,20 @@ impl Cache {
     /// The entry of a key, if there is one that is as it was when it was put there.
     pub(crate) fn get(&self, key: &str) -> Option<PathBuf> {
         let entry = self.entry(key);
-        let said = std::fs::read_to_string(entry.with_extension(SEAL)).ok()?;
-        let (digest, state) = said.trim_end().split_once(' ')?;
-        let mut file = File::open(&entry).ok()?;
+        let said = std::fs::read_to_string(ours(&entry.with_extension(SEAL))?).ok()?;
+        // An entry that was given another's name is that other's.
+        let (digest, state) = said.trim_end().strip_prefix(key)?.strip_prefix(' ')?.split_once(' ')?;
+        let mut file = File::open(ours(&entry)?).ok()?;
         let metadata = file.metadata().ok()?;
         if self::state(&metadata) != state {
             // Copied, restored or touched: the content decides.
             if digest_of(&mut file).ok()? != digest {
                 return None;
             }
-            self.seal(&entry, digest).ok()?;
+            self.seal(key, &entry, digest).ok()?;
         } else if metadata.modified().ok()?.elapsed().is_ok_and(|age| age > NOTE_USE) {
             file.set_modified(SystemTime::now()).ok()?;
-            self.seal(&entry, digest).ok()?;
+            self.seal(key, &entry, digest).ok()?;
         }
         Some(entry)
     }
@@ -121,13 +159,13 @@ impl Cache {
         file.as_file().sync_all()?;
         let digest = digest_of(&mut file.reopen()?)?;
         file.persist(&entry).map_err(|e| e.error)?;
-        self.seal(&entry, &digest)?;
+        self.seal(key, &entry, &digest)?;
         Ok(entry)
     }
 
-    fn seal(&self, entry: &Path, digest: &str) -> std::io::Result<()> {
+    fn seal(&self, key: &str, entry: &Path, digest: &str) -> std::io::Result<()> {
         let mut file = self.begin()?;
-        writeln!(file, "{digest} {}", state(&std::fs::metadata(entry)?))?;
+        writeln!(file, "{key} {digest} {}", state(&std::fs::metadata(entry)?))?;
         file.persist(entry.with_extension(SEAL)).map_err(|e| e.error)?;
         Ok(())
     }
@@ -137,7 +175,7 @@ impl Cache {
     /// # Errors
     ///
     /// The folder cannot be read, or a file not removed.
-    pub(crate) fn prune(&self, what: &PruneCache<'_>) -> std::io::Result<Pruned> {
+    pub(crate) fn prune(&self, what: &Prune<'_>) -> std::io::Result<Pruned> {
         let mut pruned = Pruned::default();
         for file in std::fs::read_dir(&self.folder)? {
             let path = file?.path();
@@ -161,25 +199,41 @@ impl Cache {
         Ok(pruned)
     }
 
-    fn goes(&self, path: &Path, age: Duration, what: &PruneCache<'_>) -> bool {
+    fn goes(&self, path: &Path, age: Duration, what: &Prune<'_>) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with(UNFINISHED) {
             // Nobody writes to it for longer than a compilation may take.
             return age > MAX_COMPILE_TIME;
         }
-        let ours = path.extension().is_some_and(|ext| ext == ENTRY || ext == SEAL);
+        let is = |kind: &str| path.extension().is_some_and(|ext| ext == kind);
+        let ours = is(ENTRY) || is(SEAL) || is(DESCRIPTION);
         let Some((key, engine)) = path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')).filter(|_| ours)
         else {
             return false;
         };
-        let orphan = !path.with_extension(ENTRY).exists() && age > MAX_COMPILE_TIME;
         let plugin = key.split('-').next().unwrap_or(key);
+        if is(DESCRIPTION) {
+            let idle = what.unused.is_some_and(|unused| engine != what.reader || age > unused);
+            return idle || (what.gone)(plugin);
+        }
+        let orphan = !path.with_extension(ENTRY).exists() && age > MAX_COMPILE_TIME;
         // A seal goes with its entry, whose age counts.
         let used = std::fs::metadata(path.with_extension(ENTRY)).and_then(|entry| entry.modified());
         let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or(age);
         let idle = what.unused.is_some_and(|unused| engine != self.engine || age > unused);
         orphan || idle || (what.gone)(plugin)
     }
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// A file that only this user can have made as it is: of another it may have been put there while the folder was open.
+fn ours(path: &Path) -> Option<&Path> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    let alone = metadata.uid() == user() && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1;
+    (metadata.is_file() && alone).then_some(path)
 }
 
 /// What changes when a file is written to, and cannot be set by who writes to it.
@@ -204,12 +258,13 @@ mod tests {
 
     use super::*;
 
-    const NONE: PruneCache<'_> = PruneCache { unused: Some(Duration::MAX), gone: &|_| false, dry_run: false };
+    const NONE: Prune<'_> =
+        Prune { unused: Some(Duration::MAX), gone: &|_| false, dry_run: false, reader: String::new() };
 
     fn cache(engine: u64) -> (tempfile::TempDir, Cache) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
-        let cache = Cache::open(folder.path(), engine).unwrap();
+        let cache = Cache::open(folder.path(), engine).unwrap().unwrap();
         (folder, cache)
     }
 
@@ -252,6 +307,43 @@ mod tests {
     }
 
     #[test]
+    fn what_another_user_may_have_put_there_is_not_used() {
+        let (_folder, cache) = cache(1);
+        let entry = put(&cache, "a");
+        put(&cache, "b");
+        // Under the name of another plugin, with the seal that belongs to it.
+        for kind in [ENTRY, SEAL] {
+            std::fs::rename(entry.with_extension(kind), cache.entry("b").with_extension(kind)).unwrap();
+        }
+        assert_eq!(cache.get("b"), None);
+        let entry = put(&cache, "a");
+        std::fs::hard_link(&entry, entry.with_extension("copy")).unwrap();
+        assert_eq!(cache.get("a"), None);
+        std::fs::remove_file(entry.with_extension("copy")).unwrap();
+        assert!(cache.get("a").is_some());
+        std::fs::set_permissions(&entry, std::fs::Permissions::from_mode(0o620)).unwrap();
+        assert_eq!(cache.get("a"), None);
+        std::fs::set_permissions(&entry, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(&entry, entry.with_extension("moved")).unwrap();
+        std::os::unix::fs::symlink(entry.with_extension("moved"), &entry).unwrap();
+        assert_eq!(cache.get("a"), None);
+    }
+
+    #[test]
+    fn a_description_is_found_unless_it_is_damaged_or_anothers() {
+        let (folder, cache) = cache(1);
+        cache.put_description("a", b"functions").unwrap();
+        assert_eq!(cache.description("a").as_deref(), Some(&b"functions"[..]));
+        let path = |key: &str| folder.path().join(format!("{key}-{}.{DESCRIPTION}", cache.engine));
+        std::fs::copy(path("a"), path("b")).unwrap();
+        assert_eq!(cache.description("b"), None);
+        File::options().write(true).open(path("a")).unwrap().set_len(40).unwrap();
+        assert_eq!(cache.description("a"), None);
+        File::options().write(true).open(path("a")).unwrap().set_len(3).unwrap();
+        assert_eq!(cache.description("a"), None);
+    }
+
+    #[test]
     fn pruning_takes_other_engines_unused_and_unwanted_entries() {
         let (folder, cache) = cache(1);
         let old = Cache { engine: format!("{:016x}", 2), ..cache.clone() };
@@ -259,19 +351,19 @@ mod tests {
         put(&cache, "a");
         put(&cache, "b");
         std::fs::write(folder.path().join("notes.txt"), "the user's own").unwrap();
-        let dry = cache.prune(&PruneCache { dry_run: true, ..NONE }).unwrap();
+        let dry = cache.prune(&Prune { dry_run: true, ..NONE }).unwrap();
         let pruned = cache.prune(&NONE).unwrap();
         assert_eq!((dry, pruned.entries, old.get("a")), (pruned, 1, None));
         assert!(cache.get("a").is_some() && cache.get("b").is_some());
         put(&old, "a");
         put(&old, "b");
-        cache.prune(&PruneCache { unused: None, gone: &|digest| digest == "b", ..NONE }).unwrap();
+        cache.prune(&Prune { unused: None, gone: &|digest| digest == "b", ..NONE }).unwrap();
         assert!(cache.get("a").is_some() && cache.get("b").is_none());
         assert!(old.get("a").is_some() && old.get("b").is_none(), "of any engine, and these alone");
         let entry = cache.get("a").unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(100);
         File::options().append(true).open(entry).unwrap().set_modified(long_ago).unwrap();
-        cache.prune(&PruneCache { unused: Some(Duration::from_secs(99)), ..NONE }).unwrap();
+        cache.prune(&Prune { unused: Some(Duration::from_secs(99)), ..NONE }).unwrap();
         assert_eq!(cache.get("a"), None);
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().file_name()).collect();
         assert_eq!(left, ["notes.txt"]);

@@ -6,7 +6,7 @@ use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi::I32Exit;
 
-use crate::core_module::START;
+use crate::interpreter::START;
 use crate::host::Host;
 use crate::signal::Signal;
 

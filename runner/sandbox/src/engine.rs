@@ -44,7 +44,8 @@ fn config() -> Config {
     config
         .epoch_interruption(true)
         .concurrency_support(false)
-        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        // Debug information is a plugin's word, which is read in a process of its own.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES))
         .max_wasm_stack(usize::try_from(limits::STACK).unwrap_or(usize::MAX))
         .async_stack_size(2 * usize::try_from(limits::STACK).unwrap_or(usize::MAX))

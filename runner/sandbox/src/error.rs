@@ -6,6 +6,9 @@ pub enum SandboxError {
     /// The plugin itself.
     #[error("{0}")]
     Plugin(String),
+    /// Nobody waits for the plugin any more.
+    #[error("{0}")]
+    Interrupted(String),
     /// The cache folder, its disk, or the program that compiles.
     #[error("{0}")]
     Cache(String),

@@ -2,11 +2,8 @@
 //!
 //! In the order in which a call goes through:
 //!
-//! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
-//! - `signature`: what a plugin's binary says of itself, without compiling
-//! - `lookalike`: what a file is that is no plugin
-//! - `dwarf`: whether debugging information can be read after a trap
-//! - `guard`: decoders over bytes that nobody vouches for
+//! - `interpreter`: what looks into a plugin's bytes, in a process of its own; `child`: that process from the outside
+//! - `plugins`, `imports`: what a plugin says of itself, and whether the host offers what it asks for
 //! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
@@ -30,33 +27,29 @@ mod build_info;
 mod cache;
 mod call;
 mod cancel;
+mod child;
 mod command;
-mod componentize;
-mod core_module;
 mod deadline;
-mod dwarf;
 mod engine;
 mod error;
 mod function;
 mod grant;
-mod guard;
 mod host;
+mod imports;
+mod interpreter;
 mod interrupt;
 mod limits;
 mod loader;
-mod lookalike;
 mod meter;
-mod numeric;
 mod once;
 mod outcome;
 mod places;
+mod plugins;
 mod sandbox;
 mod signal;
-mod signature;
 mod sink;
 mod traceback;
 mod transfer;
-mod wat_lines;
 
 pub use build_info::BuildInfo;
 pub use cache::PruneCache;
@@ -71,11 +64,8 @@ pub use grant::Followed;
 pub use grant::Granted;
 pub use grant::GrantedFolder;
 pub use grant::follow;
-pub use loader::Compiler;
-pub use loader::compile_stdin;
+pub use imports::missing_imports;
+pub use interpreter::serve;
+pub use plugins::Plugins;
 pub use sandbox::Sandbox;
-pub use signature::missing_imports;
-pub use signature::read_plugin;
-pub use signature::read_plugin_bytes;
-pub use signature::wit_text;
 pub use sink::Sink;

@@ -43,6 +43,7 @@ impl<V: Clone, E: Clone> OncePerKey<V, E> {
 }
 
 /// Lets so many through at once.
+#[derive(Debug)]
 pub(crate) struct Gate {
     free: Mutex<usize>,
     freed: Condvar,

@@ -81,7 +81,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
         None => trapped(error, limits),
     };
     let said = std::mem::take(&mut failure.frames);
-    failure.frames = traceback::joined(traceback::frames(error), said);
+    failure.frames = traceback::untraced(traceback::frames(error), said);
     Outcome::Failed(failure)
 }
 

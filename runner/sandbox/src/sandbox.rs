@@ -35,7 +35,6 @@ use crate::host::Guest;
 use crate::host::Host;
 use crate::interrupt;
 use crate::limits::Limiter;
-use crate::loader::Compiler;
 use crate::loader::Loaded;
 use crate::meter::metered;
 use crate::once::Gate;
@@ -43,6 +42,7 @@ use crate::once::OncePerKey;
 use crate::outcome;
 use crate::places::Place;
 use crate::places::Places;
+use crate::plugins::Plugins;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
@@ -59,7 +59,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<Host>,
     command_linker: wasmtime::Linker<Host>,
-    compiler: Compiler,
+    plugins: Plugins,
     clock: Arc<dyn Clock>,
     loaded: OncePerKey<Linked, SandboxError>,
     compiling: Gate,
@@ -75,7 +75,7 @@ impl Sandbox {
     /// # Errors
     ///
     /// The engine cannot run on this machine.
-    pub fn new(compiler: Compiler, clock: Arc<dyn Clock>, concurrency: usize) -> Result<Self, SandboxError> {
+    pub fn new(plugins: Plugins, clock: Arc<dyn Clock>, concurrency: usize) -> Result<Self, SandboxError> {
         let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
         engine::raise_open_files();
         let concurrency = concurrency.clamp(1, MOST_CALLS);
@@ -86,25 +86,39 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
-        Ok(Self { engine, linker, command_linker, compiler, clock, loaded, compiling, places })
+        Ok(Self { engine, linker, command_linker, plugins, clock, loaded, compiling, places })
     }
 
-    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles.
+    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles, until `cancel`
+    /// is set.
     ///
     /// # Errors
     ///
-    /// As [`Compiler`] says, or a plugin that asks for what the host does not offer.
-    pub fn function(&self, plugin: &Plugin, signature: &Signature) -> Result<Function, SandboxError> {
+    /// A plugin that cannot be compiled, as the operator's limits and the cache allow, or that asks for what the host does
+    /// not offer.
+    pub fn function(&self, plugin: &Plugin, signature: &Signature, cancel: &Cancel) -> Result<Function, SandboxError> {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
-        let linked = self.loaded.get_or_make(&plugin.digest, || {
-            let linked = match self.compiler.load(&self.engine, plugin, &self.compiling)? {
+        let make = || {
+            let linked = match self.plugins.load(&self.engine, plugin, &self.compiling, &|| cancel.is_set())? {
                 Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
                 Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
             };
             linked.map_err(|e| failed(format!("{e:#}")))
-        })?;
+        };
+        let linked = loop {
+            match self.loaded.get_or_make(&plugin.digest, make) {
+                // Who compiled it was cancelled, and we were not.
+                Err(SandboxError::Interrupted(_)) if !cancel.is_set() => {}
+                linked => break linked?,
+            }
+        };
         Function::find(linked, plugin, signature)
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
+    }
+
+    /// What reads plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to the guest is an

@@ -1,46 +1,132 @@
-//! A trap's call stack as frames: demangled names, and file and line where the plugin's DWARF has them.
+//! A trap's call stack as the engine knows it, and what comes of it once another process has found names and lines.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
 
-use cpp_demangle::DemangleOptions;
+use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::failure::Frame;
-use wasmtime::FrameInfo;
+use jobcontrol_core::failure::Raw;
+use jobcontrol_core::failure::cut_bytes;
 use wasmtime::WasmBacktrace;
 
-use crate::bounded::Bounded;
+use crate::child::Asked;
+use crate::child::ChildError;
+use crate::interpreter::task::RawCall;
+use crate::interpreter::task::Refused;
+use crate::interpreter::task::Task;
+use crate::interpreter::task::Traced;
+use crate::plugins::Plugins;
 
-/// Calls of a stack, with those that the compiler put into others: the innermost tell most.
-const CALLS: usize = 100;
+/// Bytes of a name that is kept; a mangled one that is longer is not worth its time.
+const NAME: usize = 2_000;
 
-/// Bytes of a name or of a path, as long as a person reads. What a name stands for can be twice as long for each three of its bytes,
-/// and it is made after the guest's time.
-const NAME: usize = 1_000;
-
-/// Bytes of a mangled name that is worth the time to read it: what it stands for is longer in all that people write.
-const MANGLED: usize = 2 * NAME;
-
-/// The calls that led to an error, outermost first; none where the engine took no stack.
+/// The calls that led to an error, outermost first, without lines and with the names that the binary has; none where the
+/// engine took no stack.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let mut names = Names::default();
-    let mut frames = Vec::new();
-    for info in backtrace.frames() {
-        calls(info, &mut names, &mut frames);
-    }
-    frames.reverse();
-    frames
+    let frame = |info: &wasmtime::FrameInfo| {
+        let mut function = match info.func_name() {
+            Some(name) => name[..name.floor_char_boundary(NAME + 1)].to_owned(),
+            None => format!("function {}", info.func_index()),
+        };
+        cut_bytes(&mut function, NAME);
+        let raw = info.module_offset().map(|offset| Raw { offset: offset as u64, why: String::new() });
+        Frame { function, raw, ..Frame::default() }
+    };
+    backtrace.frames().iter().rev().map(frame).collect()
 }
 
-/// Names that were demangled, so that a recursion costs no more than a call.
-#[derive(Default)]
-struct Names<'a>(HashMap<&'a str, String>);
+/// The calls of the engine and those that the plugin's language told, as they are kept until names and lines are found.
+pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
+    if said.iter().any(|frame| !frame.function.is_empty()) {
+        return said;
+    }
+    engine.extend(said);
+    engine
+}
 
-impl<'a> Names<'a> {
-    fn demangled(&mut self, name: &'a str) -> String {
-        self.0.entry(name).or_insert_with(|| demangle(name)).clone()
+/// What was found before, so that a plugin that fails everywhere in the same way costs one look.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Known>);
+
+/// By digest of a plugin and its calls, innermost first.
+type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>>>>;
+
+/// Call stacks that are remembered.
+const REMEMBERED: usize = 1_000;
+
+impl Memory {
+    fn traced(
+        &self,
+        digest: &str,
+        calls: &[RawCall],
+        look: impl FnOnce() -> Result<Traced, String>,
+    ) -> Result<Traced, String> {
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            Arc::clone(known.entry((digest.to_owned(), calls.to_vec())).or_default())
+        };
+        cell.get_or_init(look).clone()
+    }
+}
+
+impl Plugins {
+    /// Finds names and lines of the raw calls among a failure's frames, in a process of its own. Where that fails, the
+    /// calls stay as they are and say why. `bytes` are the plugin's, `digest` is theirs, and `shown` is what its file is
+    /// called. Blocks.
+    pub fn trace(&self, digest: &str, bytes: &[u8], shown: &Path, mut frames: Vec<Frame>) -> Vec<Frame> {
+        let call = |frame: &Frame| {
+            let raw = frame.raw.as_ref().filter(|raw| raw.why.is_empty())?;
+            Some(RawCall { offset: raw.offset, name: frame.function.clone() })
+        };
+        // Innermost first: these tell most.
+        let calls: Vec<_> = frames.iter().rev().filter_map(call).collect();
+        if calls.is_empty() {
+            return frames;
+        }
+        match self.traced.traced(digest, &calls, || self.look(bytes, shown, &calls)) {
+            Ok(mut traced) => {
+                traced.reverse();
+                let (raw, said): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame.raw.is_some());
+                let engine = match traced.len() == raw.len() {
+                    true => traced.into_iter().flat_map(|calls| calls.into_iter().rev()).collect(),
+                    false => raw,
+                };
+                joined(engine, said)
+            }
+            Err(why) => {
+                for raw in frames.iter_mut().filter_map(|frame| frame.raw.as_mut()) {
+                    raw.why.clone_from(&why);
+                }
+                frames
+            }
+        }
+    }
+
+    fn look(&self, bytes: &[u8], shown: &Path, calls: &[RawCall]) -> Result<Traced, String> {
+        let _place = self.tracing.enter();
+        let limits = ChildLimits::TRACE;
+        let question = rmp_serde::to_vec(calls).map_err(|e| e.to_string())?;
+        let length = u32::try_from(question.len()).map_err(|e| e.to_string())?.to_le_bytes();
+        let asked = Asked { task: Task::Trace, shown, input: &[&length, &question, bytes], limits, cancel: &|| false };
+        match self.child.ask::<Result<Traced, Refused>>(&asked) {
+            Ok(Ok(traced)) => Ok(traced),
+            Ok(Err(refused)) => Err(format!("the plugin {}", refused.what)),
+            Err(ChildError::TimedOut) => Err(limits.timed_out("finding the names and lines of these calls", None)),
+            Err(ChildError::OutOfMemory) => {
+                Err(limits.out_of_memory("finding the names and lines of these calls", None))
+            }
+            Err(error) => Err(format!("finding the names and lines of these calls failed: {error}")),
+        }
     }
 }
 
@@ -70,52 +156,6 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     engine
 }
 
-/// One frame of the engine is several calls where the compiler put some into others; innermost first.
-fn calls<'a>(info: &'a FrameInfo, names: &mut Names<'a>, frames: &mut Vec<Frame>) {
-    let own = |names: &mut Names<'a>| match info.func_name() {
-        Some(name) => names.demangled(name),
-        None => format!("function {}", info.func_index()),
-    };
-    let room = CALLS.saturating_sub(frames.len());
-    if info.symbols().is_empty() && room > 0 {
-        frames.push(Frame { function: own(names), ..Frame::default() });
-    }
-    for symbol in info.symbols().iter().take(room) {
-        let file = symbol.file().unwrap_or_default();
-        frames.push(Frame {
-            file: cut(file.strip_prefix("./").unwrap_or(file)),
-            line: symbol.line().unwrap_or(0),
-            function: match symbol.name() {
-                Some(name) => names.demangled(name),
-                None => own(names),
-            },
-            ..Frame::default()
-        });
-    }
-}
-
-fn cut(text: &str) -> String {
-    let mut cut = Bounded::new(NAME);
-    // What does not fit is cut.
-    let _ = cut.write_str(text);
-    cut.text()
-}
-
-fn demangle(name: &str) -> String {
-    if name.len() > MANGLED {
-        return cut(name);
-    }
-    let mut written = Bounded::new(NAME);
-    let demangled = if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        write!(written, "{rust:#}").is_ok()
-    } else if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
-        cpp.structured_demangle(&mut written, &DemangleOptions::new()).is_ok()
-    } else {
-        false
-    };
-    if demangled || written.is_cut() { written.text() } else { cut(name) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,33 +167,5 @@ mod tests {
         let engine = vec![call("outer"), call("inner"), call("core::panicking::panic_fmt"), call("function 1")];
         let joined = joined(engine, vec![place.clone()]);
         assert_eq!(joined, vec![call("outer"), Frame { function: "inner".into(), ..place }]);
-    }
-
-    #[test]
-    fn names_are_demangled() {
-        assert_eq!(demangle("_ZN5sales5clean17h0123456789abcdefE"), "sales::clean");
-        assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
-        assert_eq!(demangle("plain"), "plain");
-    }
-
-    /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands for.
-    fn doubled(levels: usize) -> String {
-        const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let mut name = "_Z1f1a1BIS_S_E".to_owned();
-        for digit in DIGITS.iter().take(levels).skip(1).map(|digit| char::from(*digit)) {
-            name.push_str(&format!("S0_IS{digit}_S{digit}_E"));
-        }
-        name
-    }
-
-    #[test]
-    fn a_name_is_as_long_as_a_person_reads_whatever_it_stands_for() {
-        for levels in [2, 20, 35] {
-            assert!(demangle(&doubled(levels)).len() <= NAME + ".. (cut)".len(), "{levels}");
-        }
-        assert!(demangle(&doubled(35)).ends_with(".. (cut)"));
-        let long = format!("_ZN{}E", "1a".repeat(NAME));
-        assert_eq!(demangle(&long).len(), NAME + ".. (cut)".len());
-        assert_eq!(demangle(&"x".repeat(NAME)), "x".repeat(NAME));
     }
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::missing_imports;
-use jobcontrol_sandbox::read_plugin;
 use walkdir::WalkDir;
 
 use crate::catalog::workspace::Workspace;
@@ -34,7 +33,11 @@ pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
         let Some(name) = name_of(workspace, &path).filter(|name| found.iter().all(|known| known.name != *name)) else {
             continue;
         };
-        match read_plugin(&path, &path).and_then(|plugin| missing_imports(&plugin).map_or(Ok(plugin), Err)) {
+        match workspace
+            .reader
+            .read_file(&path, &path)
+            .and_then(|plugin| missing_imports(&plugin).map_or(Ok(plugin), Err))
+        {
             Ok(plugin) => found.push(AtHand { name, plugin }),
             Err(problem) => problems.push(problem),
         }

@@ -16,30 +16,31 @@ use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::missing_imports;
-use jobcontrol_sandbox::read_plugin;
-use jobcontrol_sandbox::read_plugin_bytes;
 
-use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
 
-/// The kept plugin of a digest; `shown` is what its file was called.
+/// A plugin from the bytes that the store keeps for a digest; `shown` is what its file was called, perhaps without its
+/// ending.
 ///
 /// # Errors
 ///
-/// The store cannot be read, or has other bytes than it says.
-pub(crate) fn plugin_by_digest(kept: &StoredPlugins, shown: &Path, digest: &str) -> Result<Option<Plugin>, String> {
-    let Some(bytes) = kept.bytes(digest)? else {
-        return Ok(None);
-    };
+/// The store has other bytes than it says, or this version cannot read them.
+pub(crate) fn kept_plugin(workspace: &Workspace, bytes: Vec<u8>, shown: &Path, digest: &str) -> Result<Plugin, String> {
+    let shown = kept_name(&bytes, shown);
+    let plugin = workspace.reader.read_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
+    if *plugin.digest == *digest {
+        return Ok(plugin);
+    }
+    Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
+}
+
+/// What the file was called that had these bytes.
+pub(crate) fn kept_name(bytes: &[u8], shown: &Path) -> PathBuf {
     let mut shown = shown.to_owned();
     if shown.extension().is_none() {
         shown.set_extension(if bytes.starts_with(b"\0asm") { "wasm" } else { "wat" });
     }
-    let plugin = read_plugin_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
-    if *plugin.digest == *digest {
-        return Ok(Some(plugin));
-    }
-    Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
+    shown
 }
 
 /// Finds plugins, each file read once.
@@ -79,7 +80,11 @@ impl<'a> PluginFinder<'a> {
         let workspace = self.workspace;
         let kept = self.kept.entry(digest.clone()).or_insert_with(|| {
             let shown = Path::new(&job.place.folder).join(&job.function.plugin);
-            match plugin_by_digest(&workspace.stored_plugins, &shown.components().collect::<PathBuf>(), digest) {
+            let shown = shown.components().collect::<PathBuf>();
+            let bytes = workspace.stored_plugins.bytes(digest);
+            let kept =
+                bytes.and_then(|bytes| bytes.map(|bytes| kept_plugin(workspace, bytes, &shown, digest)).transpose());
+            match kept {
                 Ok(Some(plugin)) => missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err),
                 Ok(None) => Err(unkept(&job.function, file.as_deref().ok(), digest)),
                 Err(reason) => Err(PluginProblem::new(Code::PluginPinned, reason)),
@@ -94,7 +99,7 @@ impl<'a> PluginFinder<'a> {
             return known.clone();
         }
         let lookup = self.allowed(&path).and_then(|()| {
-            let plugin = read_plugin(&path, &path)?;
+            let plugin = self.workspace.reader.read_file(&path, &path)?;
             missing_imports(&plugin).map_or(Ok(Arc::new(plugin)), Err)
         });
         self.read.insert(path, lookup.clone());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jobcontrol_core::manifest::Context;
 use jobcontrol_sandbox::FilePolicy;
+use jobcontrol_sandbox::Plugins;
 
 /// The operator's file, which may not lie among the jobs.
 pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
@@ -21,6 +22,8 @@ pub struct Workspace {
     pub context: Context,
     /// What folders may be granted.
     pub files: FilePolicy,
+    /// What looks into plugins.
+    pub reader: Plugins,
     /// Plugins that the store keeps.
     pub stored_plugins: StoredPlugins,
 }

@@ -25,6 +25,7 @@ use crate::request::delete::clean_up_and_delete;
 use crate::request::delete::deletable;
 use crate::request::interrupted::look_at;
 use crate::request::targets::no_job;
+use crate::request::traceback::find_names;
 use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
 use crate::show::json::Details;
@@ -194,10 +195,12 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
     let storage = app.storage(false)?;
     match command {
         BuildCommand::Show { build } => {
-            let record = storage.get_build(*build)?;
+            let mut record = storage.get_build(*build)?;
+            let mut ended = storage.get_ended_attempts(*build)?;
+            find_names(app.plugins(), &*storage, &mut record, &mut ended);
             let progress = storage.get_build_progress_info(*build)?;
             let repr = repr(app, out, &record);
-            let attempts = record.attempts(storage.get_ended_attempts(*build)?);
+            let attempts = record.attempts(ended);
             let run = record.run.map(|run| storage.get_run(run)).transpose()?;
             let moment = look_at(&*storage, [&record])?;
             if out.is_json() {

@@ -46,7 +46,7 @@ pub(super) fn cache(app: &App, out: &Out, command: &CacheCommand) -> Result<u8, 
     let CacheCommand::Prune(args) = command;
     let all = args.all;
     let what = PruneCache { unused: Some(args.unused_for), gone: &|_| all, dry_run: args.dry_run };
-    let pruned = app.compiler().prune(&what).map_err(|e| CliError::failed(e.to_string()))?;
+    let pruned = app.plugins().prune(&what).map_err(|e| CliError::failed(e.to_string()))?;
     if out.is_json() {
         out.json(&PrunedJson { entries: pruned.entries, bytes: pruned.bytes, dry_run: args.dry_run })?;
         return Ok(error::DONE);

@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::error::ExecuteError;
 use crate::request::ready::Ready;
+use crate::request::traceback::find_names;
 use crate::show::json::BuildJson;
 use crate::show::moment::Moment;
 
@@ -132,7 +133,9 @@ fn report(
     let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
     for id in targets {
         if let Some(JobEnd::Built(build, _)) = ends.get(id) {
-            builds.insert(id, storage.get_build(*build)?);
+            let mut build = storage.get_build(*build)?;
+            find_names(app.plugins(), &*storage, &mut build, &mut []);
+            builds.insert(id, build);
         }
     }
     let moment = Moment { now: app.clock.now(), ..Moment::default() };

@@ -12,8 +12,6 @@ use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::schema;
 use jobcontrol_core::schema::Callable;
 use jobcontrol_sandbox::missing_imports;
-use jobcontrol_sandbox::read_plugin;
-use jobcontrol_sandbox::wit_text;
 use serde::Serialize;
 
 use super::error;
@@ -71,11 +69,12 @@ struct RefusedJson<'a> {
 
 pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError> {
     let path = locate(app, named)?;
-    let plugin = read_plugin(&path, &path).map_err(|problem| {
+    let reader = &app.settings.workspace.reader;
+    let plugin = reader.read_file(&path, &path).map_err(|problem| {
         let diagnostic = Diagnostic::of(problem.code, problem.message).file(path.display().to_string());
         CliError::unchecked(vec![problem.help.into_iter().fold(diagnostic, Diagnostic::help)])
     })?;
-    let wit = wit_text(&plugin).map_err(CliError::failed)?;
+    let wit = reader.wit_text(&plugin).map_err(CliError::failed)?;
     let report = Report::new(app, &plugin, &wit);
     if out.is_json() {
         out.json(&report.shape())?;

@@ -34,7 +34,7 @@ use super::store;
 use super::watch;
 
 /// How the program calls itself to compile a plugin.
-const COMPILE: &str = "__compile";
+const INTERPRET: &str = "__interpret";
 
 /// A job runner whose jobs are WebAssembly.
 ///
@@ -151,8 +151,8 @@ enum Command {
 /// The whole program: arguments to an exit code.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|first| first == COMPILE) {
-        return render::compiler_result(jobcontrol_sandbox::compile_stdin(&arguments[2..]));
+    if arguments.get(1).is_some_and(|first| first == INTERPRET) {
+        return render::interpreter_result(jobcontrol_sandbox::serve(&arguments[2..]));
     }
     render::announce_bugs();
     std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or(ExitCode::from(error::BUG))
@@ -201,9 +201,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         opened => opened?,
     };
     match cli.command {
-        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global), out, &paths),
+        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global)?, out, &paths),
         Command::Check { paths, .. } => check::check(&app, out, &paths),
-        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global), out, &args),
+        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
         Command::Run(args) => run::run(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs => jobs::list(&app, out),
@@ -230,20 +230,21 @@ fn supported(format: Format, command: &Command) -> Result<(), CliError> {
     }
 }
 
-fn options(global: &Global) -> Options {
-    Options {
+fn options(global: &Global) -> Result<Options, CliError> {
+    let program = std::env::current_exe()
+        .map_err(|e| CliError::failed(format!("this program cannot find itself to read plugins: {e}")))?;
+    Ok(Options {
         jobs: global.jobs.clone(),
         store: global.store.clone(),
         config: global.config.clone(),
         cache: global.cache.clone(),
-    }
+        interpreter: vec![program.into(), INTERPRET.into()],
+    })
 }
 
 fn open(global: &Global, out: &Out) -> Result<App, CliError> {
-    let settings = settings(&options(global))?;
-    let program = std::env::current_exe()
-        .map_err(|e| CliError::failed(format!("this program cannot find itself to compile plugins: {e}")))?;
+    let settings = settings(&options(global)?)?;
     let warner = out.clone();
     let warn = Arc::new(move |message: &str| warner.warn(message));
-    Ok(App::new(settings, vec![program.into(), COMPILE.into()], warn))
+    Ok(App::new(settings, warn))
 }

@@ -217,7 +217,7 @@ fn uncache(app: &App, plugins: &[String], dry_run: bool) -> Result<PrunedCache, 
         return Ok(PrunedCache::default());
     }
     let gone = |digest: &str| plugins.iter().any(|plugin| plugin == digest);
-    app.compiler().prune(&PruneCache { unused: None, gone: &gone, dry_run }).map_err(|error| error.to_string())
+    app.plugins().prune(&PruneCache { unused: None, gone: &gone, dry_run }).map_err(|error| error.to_string())
 }
 
 /// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and 1 plugin (40 KiB of compiled code)`

@@ -84,13 +84,14 @@ struct Fixed {
 impl Fixed {
     fn new(app: &App, out: Out) -> Self {
         let began = app.settings.clone();
-        let told = RefCell::new((began.store.clone(), began.cache.clone()));
+        let told = RefCell::new((began.store.clone(), began.workspace.reader.cache().to_owned()));
         Self { began, told, out }
     }
 
     /// The workspace of new settings, in which the store and the cache that are in use are nobody's to see either.
     fn hold(&self, settings: Resolved) -> Workspace {
-        let Resolved { mut workspace, store, cache, .. } = settings;
+        let Resolved { mut workspace, store, .. } = settings;
+        let cache = workspace.reader.cache().to_owned();
         let tell = |key: &str| {
             let restart = "restart to use it, until then the one that it named before is used";
             self.out.warn(&format!("`{key}:` in {SETTINGS_FILE} has changed: {restart}"));
@@ -99,7 +100,7 @@ impl Fixed {
         if store != was_store && store != self.began.store {
             tell("store");
         }
-        if cache != was_cache && cache != self.began.cache {
+        if cache != was_cache && cache != self.began.workspace.reader.cache() {
             tell("cache");
         }
         let guarded = &mut workspace.files.no_read;

@@ -48,6 +48,7 @@ use crate::execute::random::random;
 use crate::execute::resolver::Resolver;
 use crate::execute::sink::BuildSink;
 use crate::execute::slots::Slot;
+use crate::execute::tracer::Tracer;
 use crate::record::recorder::Recorder;
 
 /// Who cancels a build whose own run was stopped.
@@ -65,6 +66,7 @@ pub(super) struct Parts {
     pub(super) canceller: Arc<Canceller>,
     pub(super) publisher: Publisher,
     pub(super) resolver: Arc<Resolver>,
+    pub(super) tracer: Tracer,
     /// The sizes of pools.
     pub(super) pools: BTreeMap<String, u32>,
     /// Told when a build of this process gives slots of a pool back.
@@ -377,11 +379,17 @@ impl<'a> Running<'a> {
             usage: self.usage.take(),
         };
         self.parts.recorder.write(Write::RetryBuild(retry)).await?;
+        self.trace(&failure);
         self.free();
         let (attempt, of) = (self.attempt, self.prepared.retry().attempts);
         let took = time.since(self.attempt_started);
         self.publish(EventKind::AttemptFailed { attempt, of, failure, took, delay });
         Ok(())
+    }
+
+    /// Has names and lines of a failure's calls found, which the store has without.
+    fn trace(&self, failure: &Failure) {
+        self.parts.tracer.begin(self.id, self.attempt, &self.prepared.checked.plugin, failure);
     }
 
     /// Tells those that wait for the pool that there may be room.
@@ -448,6 +456,9 @@ impl<'a> Running<'a> {
         }
         let took = packed.time.since(self.started);
         self.parts.recorder.write(Write::FinishBuild(packed)).await?;
+        if let Outcome::Failed(failure) = &outcome {
+            self.trace(failure);
+        }
         self.free();
         let outcome = Arc::new(outcome);
         self.publish(EventKind::Finished { outcome: Arc::clone(&outcome), took });

@@ -212,14 +212,20 @@ impl One {
         if self.cancel.is_set() {
             return JobEnd::Cancelled;
         }
-        let prepared = {
+        let mut cancel = self.cancel.clone();
+        let preparing = {
             let (executor, catalog, id) = (Arc::clone(&self.executor), Arc::clone(&self.catalog), self.id.clone());
+            let cancel = cancel.clone();
             // Compiling takes seconds for a large plugin, and must not hold up guests that run.
             tokio::task::spawn_blocking(move || {
                 let granted = catalog.granted.get(&id).cloned().unwrap_or_default();
-                executor.prepare(&catalog.graph.jobs[&id], granted)
+                executor.prepare(&catalog.graph.jobs[&id], granted, &cancel)
             })
-            .await
+        };
+        let prepared = tokio::select! {
+            biased;
+            () = cancel.wait() => return JobEnd::Cancelled,
+            prepared = preparing => prepared,
         };
         let prepared = match prepared {
             Ok(Ok(prepared)) => prepared,

@@ -36,6 +36,7 @@ use crate::execute::resolver::Resolver;
 use crate::execute::slots::Slot;
 use crate::execute::takeover::Takeover;
 use crate::execute::takeover::Wanted;
+use crate::execute::tracer::Tracer;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
@@ -69,7 +70,8 @@ impl Executor {
         })?;
         let resolver = Arc::new(Resolver::new(Arc::clone(recorder.storage())));
         let freed = Arc::new(Notify::new());
-        let parts = Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, pools, freed };
+        let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
+        let parts = Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, pools, freed };
         let (takeover, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, recorded_plugins })
     }
@@ -87,18 +89,23 @@ impl Executor {
         &self.parts.recorder
     }
 
+    /// What finds the names and lines of failures' calls.
+    pub fn tracer(&self) -> &Tracer {
+        &self.parts.tracer
+    }
+
     /// Gives back the lease of this process; its builds have ended.
     pub fn release(&self) {
         self.parts.recorder.storage().release(&self.parts.owner);
     }
 
-    /// Makes a job ready. Blocks while its plugin is compiled.
+    /// Makes a job ready. Blocks while its plugin is compiled, until `cancel` is set.
     ///
     /// # Errors
     ///
     /// The plugin cannot be compiled or linked.
-    pub fn prepare(&self, checked: &CheckedJob, granted: Granted) -> Result<Prepared, ExecuteError> {
-        let function = self.parts.sandbox.function(&checked.plugin, &checked.signature)?;
+    pub fn prepare(&self, checked: &CheckedJob, granted: Granted, cancel: &Cancel) -> Result<Prepared, ExecuteError> {
+        let function = self.parts.sandbox.function(&checked.plugin, &checked.signature, cancel)?;
         let retval_type = checked.signature.retval().map(|ty| Arc::from(to_text(ty)));
         let plain_config = pack_config(checked, &[])?;
         let job_id = Arc::from(checked.job.id.as_str());

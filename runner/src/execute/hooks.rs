@@ -85,7 +85,7 @@ impl Hook {
                 (job, Granted::default())
             }
         };
-        let plugin = stored_plugin(&**storage, build, function)?;
+        let plugin = stored_plugin(workspace, &**storage, build, function)?;
         let signature = plugin.find(function.export.as_deref()).map_err(|problem| problem.message)?;
         let (Some(text), Some(retval), Some((_, first))) =
             (&build.retval_type, &build.retval, signature.params.first())
@@ -94,7 +94,8 @@ impl Hook {
         };
         let mut args = vec![convert(retval.clone(), &from_text(text)?, first)?];
         args.resize(signature.params.len(), Value::Null);
-        let prepared = sandbox.function(&plugin, signature).map_err(|error| error.to_string())?;
+        let (_switch, cancel) = Cancel::pair();
+        let prepared = sandbox.function(&plugin, signature, &cancel).map_err(|error| error.to_string())?;
         let info = BuildInfo {
             build_id: build.id,
             job_id: Arc::from(build.job_id.as_str()),
@@ -102,7 +103,6 @@ impl Hook {
             store_id: storage.store_id().map_err(|error| error.to_string())?.into(),
         };
         let log = (which == Which::Cleanup).then(|| Recorder::new(Arc::clone(storage)));
-        let (_switch, cancel) = Cancel::pair();
         let sink = Arc::new(HookSink { log, build: build.id });
         let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
         Ok(Self { prepared, call })

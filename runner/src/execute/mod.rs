@@ -5,7 +5,7 @@
 //! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
 //! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that
 //! - `slots`: how many run at once; `large`: work that does not belong on a thread of guests
-//! - `sink`: what a running build says; `publisher`: where events go
+//! - `sink`: what a running build says; `publisher`: where events go; `tracer`: names and lines of the calls of failures
 //! - `canceller`: cancels builds and runs, in this process and in others
 //! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
@@ -31,3 +31,4 @@ mod resolver;
 mod sink;
 pub mod slots;
 mod takeover;
+pub mod tracer;

@@ -18,9 +18,8 @@ use jobcontrol_sandbox::Granted;
 
 use crate::catalog::grants::grant;
 use crate::catalog::load::Catalog;
-use crate::catalog::plugins::plugin_by_digest;
+use crate::catalog::plugins::kept_plugin;
 use crate::catalog::today::Today;
-use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
 
 /// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
@@ -57,18 +56,22 @@ pub fn stored(
         Today::Gone => false,
         Today::Unknown(_) => true,
     };
-    let plugin = stored_plugin(storage, build, &job.function)?;
+    let plugin = stored_plugin(workspace, storage, build, &job.function)?;
     let signature = plugin.find(job.function.export.as_deref()).map_err(|problem| problem.message)?;
     let signature = Arc::clone(signature);
     let granted = granted(workspace, &mut job, today)?;
     Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))
 }
 
-pub(super) fn stored_plugin(storage: &dyn Storage, build: &Build, function: &FunctionRef) -> Result<Plugin, String> {
+pub(super) fn stored_plugin(
+    workspace: &Workspace,
+    storage: &dyn Storage,
+    build: &Build,
+    function: &FunctionRef,
+) -> Result<Plugin, String> {
     let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
     let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
-    let kept = StoredPlugins::new(move |_| Ok(bytes.clone()));
-    let plugin = plugin_by_digest(&kept, Path::new(&function.plugin), digest)?;
+    let plugin = bytes.map(|bytes| kept_plugin(workspace, bytes, Path::new(&function.plugin), digest)).transpose()?;
     plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
 }
 

@@ -11,6 +11,7 @@
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
+//! - `traceback`: names and lines that a build was stored without
 
 pub mod arguments;
 pub mod cancel;
@@ -23,3 +24,4 @@ pub mod rounds;
 pub mod run;
 pub mod standing;
 pub mod targets;
+pub mod traceback;

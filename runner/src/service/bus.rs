@@ -16,7 +16,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::error::TryRecvError;
 use tokio::sync::watch;
 
+use crate::execute::executor::Executor;
 use crate::execute::publisher::Published;
+use crate::execute::tracer::Tracer;
 use crate::service::engine::Engine;
 use crate::service::follower::Follower;
 use crate::service::follower::Whose;
@@ -41,6 +43,7 @@ pub struct Watcher {
     /// Closed when the run has ended.
     end: watch::Receiver<bool>,
     follower: Follower,
+    tracer: Tracer,
     guests: Handle,
     waiting: VecDeque<Seen>,
 }
@@ -49,17 +52,29 @@ impl Watcher {
     pub(super) fn start(
         engine: &Arc<Engine>,
         storage: Arc<dyn Storage>,
-        owner: Arc<str>,
+        executor: &Executor,
         jobs: BTreeSet<String>,
         end: watch::Receiver<bool>,
     ) -> Self {
-        let events = engine.publisher().watch();
-        let follower = Follower::new(storage, owner, jobs);
-        Self { events, end, follower, guests: engine.guests().clone(), waiting: VecDeque::new() }
+        let (events, tracer) = (engine.publisher().watch(), executor.tracer().clone());
+        let follower = Follower::new(storage, Arc::clone(executor.owner()), jobs);
+        Self { events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
     }
 
-    /// Waits for what happens next; none once the run has ended and all was seen. Blocks.
+    /// Waits for what happens next; none once the run has ended and all was seen. Blocks. A failure comes with the names
+    /// and lines of its calls, if they are found in good time.
     pub fn wait_for_next(&mut self) -> Option<Seen> {
+        let seen = self.next()?;
+        let (guests, tracer) = (self.guests.clone(), &self.tracer);
+        let named = |event| guests.block_on(tracer.named(event));
+        Some(match seen {
+            Seen::Event(event) => Seen::Event(named(event)),
+            Seen::Elsewhere(event) => Seen::Elsewhere(event),
+            Seen::Lost(count) => Seen::Lost(count),
+        })
+    }
+
+    fn next(&mut self) -> Option<Seen> {
         loop {
             if let Some(seen) = self.waiting.pop_front() {
                 return Some(seen);

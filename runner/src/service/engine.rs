@@ -9,7 +9,7 @@ use jobcontrol_core::clock::Clock;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
-use jobcontrol_sandbox::Compiler;
+use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
 use tokio::runtime::Handle;
@@ -65,12 +65,12 @@ impl Engine {
     ///
     /// The sandbox cannot start, or the machine gives no threads.
     pub fn start(
-        compiler: Compiler,
+        plugins: Plugins,
         clock: Arc<dyn Clock>,
         pools: BTreeMap<String, u32>,
         concurrency: usize,
     ) -> Result<Self, EngineError> {
-        let sandbox = Arc::new(Sandbox::new(compiler, Arc::clone(&clock), concurrency)?);
+        let sandbox = Arc::new(Sandbox::new(plugins, Arc::clone(&clock), concurrency)?);
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
         Ok(Self { sandbox, guests: Some(guests), clock, pools, slots: Slots::new(SLOTS), publisher, executor })

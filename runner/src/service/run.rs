@@ -46,7 +46,8 @@ pub fn run(
     let batch = batch(ready, requester, executor.owner(), storage.clock())?;
     let (ended, end) = watch::channel(false);
     let jobs = batch.plan.order.iter().cloned().collect();
-    let watcher = Watcher::start(engine, Arc::clone(storage), Arc::clone(executor.owner()), jobs, end);
+    let watcher = Watcher::start(engine, Arc::clone(storage), &executor, jobs, end);
+    let tracer = executor.tracer().clone();
     let slots = engine.slots().clone();
     let task = engine.guests().spawn(async move {
         let ends = dispatch(&executor, &slots, batch, &cancel).await;
@@ -54,7 +55,10 @@ pub fn run(
         ends
     });
     watch(watcher);
-    match engine.guests().block_on(task) {
+    let ended = engine.guests().block_on(task);
+    // A process that ends now would leave the calls of its last failures without names.
+    engine.guests().block_on(tracer.settle());
+    match ended {
         Ok(ends) => Ok(ends?),
         Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
         Err(stopped) => Err(EngineError::Machine(stopped.to_string())),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::child_limits::ChildLimits;
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::grants::files::is_for_writing;
-use crate::limits::CompileLimits;
 use crate::limits::Limits;
 use crate::limits::MAX_COMPILE_MEMORY;
 use crate::limits::MAX_COMPILE_TIME;
@@ -29,11 +29,11 @@ use super::keys::timeout::timeouts;
 use super::pools::read_pools;
 use super::retention::read_retention;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "compile", "ceiling", "pools", "retention"];
+const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "ceiling", "pools", "retention"];
 const KEYS_LATER: &[&str] = &["server", "secrets"];
 
 /// What the operator decided.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The jobs folder; key `jobs`.
     pub jobs: Option<String>,
@@ -45,8 +45,10 @@ pub struct Settings {
     pub environment: Vec<String>,
     /// Folders where plugins are looked for, after the manifest's own; key `plugins`.
     pub plugins: Vec<String>,
+    /// What reading a plugin may use; key `read`.
+    pub read: ChildLimits,
     /// What compiling a plugin may use; key `compile`.
-    pub compile: CompileLimits,
+    pub compile: ChildLimits,
     /// The largest limits; keys `ceiling.limits` and `ceiling.timeout`.
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
@@ -55,6 +57,15 @@ pub struct Settings {
     pub pools: BTreeMap<String, u32>,
     /// How long the store keeps what; key `retention`.
     pub retention: Retention,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (jobs, store, cache, environment, plugins) = Default::default();
+        let (ceiling, files, pools, retention) = Default::default();
+        let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
+        Self { jobs, store, cache, environment, plugins, read, compile, ceiling, files, pools, retention }
+    }
 }
 
 /// A folder that jobs may be granted, with all below it.
@@ -84,10 +95,12 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.cache = text(&mut fields, "cache");
     settings.environment = fields.strings("environment").into_iter().map(|key| key.name).collect();
     settings.plugins = fields.strings("plugins").into_iter().map(|key| key.name).collect();
-    if let Some((_, node)) = fields.take("compile")
-        && let Some(compile) = Fields::new(source, fields.problems, node, "`compile`")
-    {
-        read_compile(compile, &mut settings.compile);
+    for (key, limits) in [("read", &mut settings.read), ("compile", &mut settings.compile)] {
+        if let Some((_, node)) = fields.take(key)
+            && let Some(section) = Fields::new(source, fields.problems, node, &format!("`{key}`"))
+        {
+            read_child_limits(section, limits);
+        }
     }
     if let Some((_, node)) = fields.take("ceiling")
         && let Some(ceiling) = Fields::new(source, fields.problems, node, "`ceiling`")
@@ -104,23 +117,23 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings
 }
 
-fn read_compile(mut fields: Fields<'_>, compile: &mut CompileLimits) {
+fn read_child_limits(mut fields: Fields<'_>, limits: &mut ChildLimits) {
     if let Some((timeout, span)) = duration("timeout", &mut fields) {
         if timeout > MAX_COMPILE_TIME {
             let message = format!("`timeout` can be {} at most", show_duration(MAX_COMPILE_TIME));
             fields.report(Code::LimitOutOfRange, span, message, None);
         }
-        compile.timeout = timeout;
+        limits.timeout = timeout;
     }
     if let Some((_, node)) = fields.take("memory")
         && let Some(memory) = number(&node, "memory", Unit::Bytes, MAX_COMPILE_MEMORY, &mut fields)
     {
         if memory < MIN_COMPILE_MEMORY {
             let message = format!("`memory` has to be {} at least", show_bytes(MIN_COMPILE_MEMORY));
-            let help = Some("the compiler itself takes nearly that".to_owned());
+            let help = Some("the program itself takes nearly that".to_owned());
             fields.report(Code::LimitOutOfRange, node.span, message, help);
         }
-        compile.memory = memory;
+        limits.memory = memory;
     }
     fields.finish(&["timeout", "memory"], &[]);
 }

@@ -8,6 +8,7 @@ use crate::build::Attempt;
 use crate::build::Build;
 use crate::build::Pin;
 use crate::clock::Timestamp;
+use crate::failure::are_raw;
 use crate::failure::Failure;
 use crate::failure::FailureKind;
 use crate::progress::Progress;
@@ -31,6 +32,8 @@ use crate::storage::StartBuild;
 use crate::storage::StorageError;
 use crate::storage::Write;
 use crate::storage::unpack_failure;
+use crate::storage::Traceback;
+use crate::storage::is_raw;
 use crate::storage::unpack_frames;
 use crate::storage::unpack_plan;
 use crate::storage::unpack_refused;
@@ -100,6 +103,7 @@ impl Tables {
             Write::RetryBuild(retry) => self.retry(retry),
             Write::CancelBuild(id, by) => self.cancel(id, by),
             Write::FinishBuild(finish) => self.finish(finish),
+            Write::Traceback(traceback) => self.trace(traceback),
             Write::Progress(id, report) => {
                 self.exists(id)?;
                 let reports = self.progress.entry(id).or_default();
@@ -310,6 +314,23 @@ impl Tables {
             Some(run) => self.end_run(&EndRun { id: run, time, status, refused: None }),
             None => Ok(0),
         }
+    }
+
+    fn trace(&mut self, traceback: Traceback) -> Result<u64> {
+        let Traceback { id, attempt, exception_tb } = traceback;
+        let row = self.builds.get_mut(&id).ok_or(StorageError::NotFound(id))?;
+        if let Some(ended) = row.ended.iter_mut().find(|ended| ended.number == attempt) {
+            let taken = ended.failure.as_mut().filter(|failure| are_raw(&failure.frames));
+            let is_taken = taken.is_some();
+            taken.into_iter().for_each(|failure| failure.frames = unpack_frames(&exception_tb));
+            return Ok(u64::from(is_taken));
+        }
+        let failure = row.end.as_mut().and_then(|end| end.exception.as_mut()).filter(|_| row.attempt == attempt);
+        match failure.filter(|failure| failure.exception_tb.as_deref().is_some_and(is_raw)) {
+            Some(failure) => failure.exception_tb = Some(exception_tb),
+            None => return Ok(0),
+        }
+        Ok(1)
     }
 
     fn start(&mut self, start: StartBuild) -> Result<u64> {

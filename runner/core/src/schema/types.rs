@@ -1,5 +1,7 @@
 //! WIT types as JSON Schema: what an editor accepts where a manifest gives an argument.
 
+use std::collections::HashMap;
+
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -11,10 +13,14 @@ use super::parts::object;
 /// Reference to the definition of what stands for any value: `!retval JOB` or `${NAME}`.
 const STANDS_FOR: &str = "#/definitions/stands-for";
 
+/// Types of one name that are compared with a new one.
+const NAMESAKES: usize = 16;
+
 /// The definitions that types need, made as they are met.
 #[derive(Default)]
 pub(super) struct Definitions {
-    known: Vec<(String, Type)>,
+    /// Types by the name that their authors gave, each with its own name here.
+    known: HashMap<String, Vec<(String, Type)>>,
     made: Map<String, Value>,
 }
 
@@ -153,26 +159,18 @@ impl Definitions {
 
     /// A type with a name is written once. Two types of one name are kept apart by a number.
     fn define(&mut self, name: &str, ty: &Type, make: impl FnOnce(&mut Self) -> Value) -> Value {
-        let known = self.known.iter().find(|(_, known)| known == ty).map(|(key, _)| key.clone());
-        let key = known.unwrap_or_else(|| {
-            let taken = self.known.iter().filter(|(_, known)| type_name(known) == name).count();
-            let key = if taken == 0 { format!("type:{name}") } else { format!("type:{name}:{}", taken + 1) };
-            self.known.push((key.clone(), ty.clone()));
-            let made = make(self);
-            self.made.insert(key.clone(), made);
-            key
-        });
+        let namesakes = self.known.entry(name.to_owned()).or_default();
+        // Two that are alike may come from two plugins. Who gives the same name to more than these has each apart.
+        let known = namesakes.iter().rev().take(NAMESAKES).find(|(_, known)| known == ty).map(|(key, _)| key.clone());
+        if let Some(key) = known {
+            return json!({ "$ref": format!("#/definitions/{key}") });
+        }
+        let taken = namesakes.len();
+        let key = if taken == 0 { format!("type:{name}") } else { format!("type:{name}:{}", taken + 1) };
+        namesakes.push((key.clone(), ty.clone()));
+        let made = make(self);
+        self.made.insert(key.clone(), made);
         json!({ "$ref": format!("#/definitions/{key}") })
-    }
-}
-
-fn type_name(ty: &Type) -> &str {
-    match ty {
-        Type::Record(named) => &named.name,
-        Type::Variant(named) => &named.name,
-        Type::Enum(named) | Type::Flags(named) => &named.name,
-        Type::Option(_) => "option",
-        _ => "",
     }
 }
 
@@ -245,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_schema_of_nested_options_grows_with_their_depth() {
-        let ty = (0..90).fold(Type::Bool, |ty, _| Type::Option(Box::new(ty)));
+        let ty = (0..90).fold(Type::Bool, |ty, _| Type::Option(std::sync::Arc::new(ty)));
         let mut definitions = Definitions::default();
         definitions.argument(&ty);
         assert!(json!(definitions.finish()).to_string().len() < 90 * 1_000);

@@ -16,6 +16,7 @@ use crate::event::NewRecord;
 use crate::failure::Failure;
 use crate::failure::FailureKind;
 use crate::failure::Frame;
+use crate::failure::are_raw;
 use crate::failure::cut;
 use crate::failure::cut_failure;
 use crate::plan::Plan;
@@ -108,6 +109,16 @@ fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
     let frames = std::mem::take(&mut failure.frames);
     let packed = if frames.is_empty() { None } else { rmp_serde::to_vec_named(&frames).ok() };
     (failure, packed)
+}
+
+/// Packs a traceback, cut to its limits; none without calls.
+pub fn pack_frames(frames: &[Frame]) -> Option<Vec<u8>> {
+    packable(Failure { frames: frames.to_vec(), ..Failure::default() }).1
+}
+
+/// Whether names and lines of a stored traceback are still to be found.
+pub fn is_raw(exception_tb: &[u8]) -> bool {
+    are_raw(&unpack_frames(exception_tb))
 }
 
 /// Reads a packed failure; where that fails, one that says so.

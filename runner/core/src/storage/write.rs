@@ -28,6 +28,9 @@ pub enum Write {
     RetryBuild(RetryBuild),
     /// A build ends.
     FinishBuild(FinishBuild),
+    /// Names and lines of the calls of a failure that was stored without. Taken once for each attempt: where they are
+    /// there already, and where the attempt has not failed, nothing changes. The result is 1 if they were taken.
+    Traceback(Traceback),
     /// Somebody, by this name, wants a build that has not ended to end; its owner sees to it.
     CancelBuild(u64, Arc<str>),
     /// The newest report of a group.
@@ -194,6 +197,17 @@ pub struct FinishBuild {
     pub retval_digest: Option<String>,
     /// The failure.
     pub exception: Option<Box<PackedFailure>>,
+}
+
+/// Names and lines of the calls of a failed attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traceback {
+    /// The build.
+    pub id: u64,
+    /// The attempt that failed.
+    pub attempt: u32,
+    /// The packed traceback.
+    pub exception_tb: Vec<u8>,
 }
 
 /// A failure as it is stored.

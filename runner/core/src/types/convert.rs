@@ -33,7 +33,7 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
             all(items)
         }
         (Value::List(items), Type::Tuple(a), Type::Tuple(b)) if items.len() == a.len() && a.len() == b.len() => {
-            let items = items.into_iter().zip(a.iter().zip(b)).map(|(item, (a, b))| convert(item, a, b));
+            let items = items.into_iter().zip(a.iter().zip(b.iter())).map(|(item, (a, b))| convert(item, a, b));
             all(items)
         }
         (Value::Map(entries), Type::Record(a), Type::Record(b)) => convert_record(entries, a, b),

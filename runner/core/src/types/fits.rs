@@ -1,5 +1,8 @@
 //! Which types may stand for which: the one relation behind every `!retval`.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use super::ty::IntType;
 use super::ty::Named;
 use super::ty::Type;
@@ -47,38 +50,99 @@ impl Misfit {
 ///
 /// The first place where the types part.
 pub fn fits(from: &Type, to: &Type) -> Result<(), Misfit> {
-    match (from, to) {
-        (Type::Unsupported(_), _) | (_, Type::Unsupported(_)) => Err(Misfit::of(from, to)),
-        (Type::Option(from), Type::Option(to)) => fits(from, to).map_err(|m| m.within("some")),
-        (from, Type::Option(to)) => fits(from, to),
-        (Type::Int(a), Type::Int(b)) if inside(*a, b.range()) => Ok(()),
-        (Type::Int(a), Type::F64) if inside(*a, (-F64_EXACT, F64_EXACT)) => Ok(()),
-        (Type::Int(a), Type::F32) if inside(*a, (-F32_EXACT, F32_EXACT)) => Ok(()),
-        (Type::F32, Type::F64) => Ok(()),
-        (Type::List(a), Type::List(b)) => fits(a, b).map_err(|m| m.within("[]")),
-        (Type::Tuple(a), Type::Tuple(b)) => fits_tuple(from, to, a, b),
-        (Type::Result(a_ok, a_err), Type::Result(b_ok, b_err)) => {
-            fits_payload(from, to, a_ok.as_deref(), b_ok.as_deref()).map_err(|m| m.within("ok"))?;
-            fits_payload(from, to, a_err.as_deref(), b_err.as_deref()).map_err(|m| m.within("err"))
-        }
-        (Type::Record(a), Type::Record(b)) => fits_record(a, b),
-        (Type::Variant(a), Type::Variant(b)) => {
-            for (case, payload) in &a.members {
-                let Some((_, wanted)) = b.get(case) else {
-                    return Err(no_case(case, to));
-                };
-                fits_payload(from, to, payload.as_ref(), wanted.as_ref()).map_err(|m| m.within(case))?;
+    Walk::default().fits(from, to)
+}
+
+/// A walk over two types. What is shared in them is looked at once.
+#[derive(Default)]
+struct Walk {
+    /// Pairs of types with members that fit, by where they are in memory.
+    fit: HashSet<(*const (), *const ())>,
+}
+
+impl Walk {
+    fn fits(&mut self, from: &Type, to: &Type) -> Result<(), Misfit> {
+        match (from, to) {
+            (Type::Unsupported(_), _) | (_, Type::Unsupported(_)) => Err(Misfit::of(from, to)),
+            (Type::Option(from), Type::Option(to)) => self.fits(from, to).map_err(|m| m.within("some")),
+            (from, Type::Option(to)) => self.fits(from, to),
+            (Type::Int(a), Type::Int(b)) if inside(*a, b.range()) => Ok(()),
+            (Type::Int(a), Type::F64) if inside(*a, (-F64_EXACT, F64_EXACT)) => Ok(()),
+            (Type::Int(a), Type::F32) if inside(*a, (-F32_EXACT, F32_EXACT)) => Ok(()),
+            (Type::F32, Type::F64) => Ok(()),
+            (Type::List(a), Type::List(b)) => self.fits(a, b).map_err(|m| m.within("[]")),
+            (Type::Tuple(a), Type::Tuple(b)) => self.tuple(from, to, a, b),
+            (Type::Result(a_ok, a_err), Type::Result(b_ok, b_err)) => {
+                self.payload(from, to, a_ok.as_deref(), b_ok.as_deref()).map_err(|m| m.within("ok"))?;
+                self.payload(from, to, a_err.as_deref(), b_err.as_deref()).map_err(|m| m.within("err"))
             }
-            Ok(())
+            (Type::Record(a), Type::Record(b)) => self.once(a, b, |walk| walk.record(a, b)),
+            (Type::Variant(a), Type::Variant(b)) => self.once(a, b, |walk| {
+                for (case, payload) in &a.members {
+                    let Some((_, wanted)) = b.get(case) else {
+                        return Err(no_case(case, to));
+                    };
+                    walk.payload(from, to, payload.as_ref(), wanted.as_ref()).map_err(|m| m.within(case))?;
+                }
+                Ok(())
+            }),
+            (Type::Enum(a), Type::Enum(b)) | (Type::Flags(a), Type::Flags(b)) => {
+                self.once(a, b, |_| match a.names().find(|case| b.get(case).is_none()) {
+                    Some(case) => Err(no_case(case, to)),
+                    None => Ok(()),
+                })
+            }
+            (a, b) if a == b => Ok(()),
+            _ => Err(Misfit::of(from, to)),
         }
-        (Type::Enum(a), Type::Enum(b)) | (Type::Flags(a), Type::Flags(b)) => {
-            match a.names().find(|case| b.get(case).is_none()) {
-                Some(case) => Err(no_case(case, to)),
-                None => Ok(()),
+    }
+
+    /// Looks at a pair unless it was found to fit before.
+    fn once<T>(
+        &mut self,
+        a: &Arc<Named<T>>,
+        b: &Arc<Named<T>>,
+        look: impl FnOnce(&mut Self) -> Result<(), Misfit>,
+    ) -> Result<(), Misfit> {
+        let pair = (Arc::as_ptr(a).cast(), Arc::as_ptr(b).cast());
+        if self.fit.contains(&pair) {
+            return Ok(());
+        }
+        look(self)?;
+        self.fit.insert(pair);
+        Ok(())
+    }
+
+    fn tuple(&mut self, from: &Type, to: &Type, a: &[Type], b: &[Type]) -> Result<(), Misfit> {
+        if a.len() != b.len() {
+            return Err(Misfit::of(from, to));
+        }
+        for (i, (a, b)) in a.iter().zip(b).enumerate() {
+            self.fits(a, b).map_err(|m| m.within(&format!("[{i}]")))?;
+        }
+        Ok(())
+    }
+
+    fn payload(&mut self, from: &Type, to: &Type, a: Option<&Type>, b: Option<&Type>) -> Result<(), Misfit> {
+        match (a, b) {
+            (Some(a), Some(b)) => self.fits(a, b),
+            (None, None) => Ok(()),
+            _ => Err(Misfit::of(from, to)),
+        }
+    }
+
+    fn record(&mut self, a: &Named<Type>, b: &Named<Type>) -> Result<(), Misfit> {
+        for (field, wanted) in &b.members {
+            match (a.get(field), wanted) {
+                (Some((_, given)), _) => self.fits(given, wanted).map_err(|m| m.within(field))?,
+                (None, Type::Option(_)) => {}
+                (None, _) => {
+                    let reason = format!("`{}` has no field `{field}`, which `{}` needs", a.name, b.name);
+                    return Err(Misfit::because(reason));
+                }
             }
         }
-        (a, b) if a == b => Ok(()),
-        _ => Err(Misfit::of(from, to)),
+        Ok(())
     }
 }
 
@@ -90,38 +154,6 @@ fn inside(int: IntType, bounds: (i128, i128)) -> bool {
 
 fn no_case(case: &str, to: &Type) -> Misfit {
     Misfit::because(format!("`{to}` has no case `{case}`"))
-}
-
-fn fits_tuple(from: &Type, to: &Type, a: &[Type], b: &[Type]) -> Result<(), Misfit> {
-    if a.len() != b.len() {
-        return Err(Misfit::of(from, to));
-    }
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        fits(a, b).map_err(|m| m.within(&format!("[{i}]")))?;
-    }
-    Ok(())
-}
-
-fn fits_payload(from: &Type, to: &Type, a: Option<&Type>, b: Option<&Type>) -> Result<(), Misfit> {
-    match (a, b) {
-        (Some(a), Some(b)) => fits(a, b),
-        (None, None) => Ok(()),
-        _ => Err(Misfit::of(from, to)),
-    }
-}
-
-fn fits_record(a: &Named<Type>, b: &Named<Type>) -> Result<(), Misfit> {
-    for (field, wanted) in &b.members {
-        match (a.get(field), wanted) {
-            (Some((_, given)), _) => fits(given, wanted).map_err(|m| m.within(field))?,
-            (None, Type::Option(_)) => {}
-            (None, _) => {
-                let reason = format!("`{}` has no field `{field}`, which `{}` needs", a.name, b.name);
-                return Err(Misfit::because(reason));
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! - `resolve`: what a manifest wrote, made into the arguments of a call
 //! - `convert`: a stored value of one type made into another that it fits
 //! - `sample`: a value of a type as a person would write it
+//! - `table`: types and functions as plain rows, each type once, to be kept and sent
 //! - `wit`: types out of decoded WIT, and types as WIT text and back
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod properties;
 mod resolve;
 pub mod sample;
 mod signature;
+mod table;
 mod ty;
 mod wit;
 
@@ -27,12 +29,15 @@ pub use resolve::Problem;
 pub use resolve::Retvals;
 pub use resolve::resolve;
 pub use signature::Signature;
+pub use table::Table;
+pub use table::TableError;
 pub use ty::IntType;
+pub use ty::MAX_TYPE_BYTES;
 pub use ty::MAX_TYPE_NODES;
 pub use ty::Named;
 pub use ty::Type;
 pub use ty::same_name;
+pub use wit::TypeReader;
 pub use wit::from_text;
 pub use wit::from_wit;
-pub use wit::signature_from_wit;
 pub use wit::to_text;

@@ -1,5 +1,7 @@
 //! What must hold for every type and every value of it.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::any_type::any_type;
@@ -47,7 +49,7 @@ fn unbased(value: Value, ty: &Type) -> Value {
         }
         (Value::List(items), Type::List(item)) => Value::List(items.into_iter().map(|v| unbased(v, item)).collect()),
         (Value::List(items), Type::Tuple(types)) => {
-            Value::List(items.into_iter().zip(types).map(|(v, ty)| unbased(v, ty)).collect())
+            Value::List(items.into_iter().zip(types.iter()).map(|(v, ty)| unbased(v, ty)).collect())
         }
         (Value::Null, _) => Value::Null,
         (Value::Map(entries), ty) => {
@@ -82,27 +84,27 @@ fn widened(ty: &Type) -> Type {
         Type::Int(IntType::U8) => Type::Int(IntType::S16),
         Type::Int(IntType::S8 | IntType::S16 | IntType::S32 | IntType::U16) => Type::Int(IntType::S64),
         Type::Int(IntType::U32) | Type::F32 => Type::F64,
-        Type::List(item) => Type::List(Box::new(widened(item))),
-        Type::Option(inner) => Type::Option(Box::new(widened(inner))),
+        Type::List(item) => Type::List(Arc::new(widened(item))),
+        Type::Option(inner) => Type::Option(Arc::new(widened(inner))),
         Type::Tuple(types) => Type::Tuple(types.iter().map(widened).collect()),
         Type::Result(ok, err) => {
-            let side = |t: &Option<Box<Type>>| t.as_ref().map(|t| Box::new(widened(t)));
+            let side = |t: &Option<Arc<Type>>| t.as_ref().map(|t| Arc::new(widened(t)));
             Type::Result(side(ok), side(err))
         }
         Type::Record(record) => {
             // One field goes, one comes, the order turns round.
             let mut members: Vec<_> = record.members.iter().skip(1).map(|(n, t)| (n.clone(), widened(t))).collect();
-            members.push(("added".to_owned(), Type::Option(Box::new(Type::Bool))));
+            members.push((format!("added-{}", members.len()), Type::Option(Arc::new(Type::Bool))));
             members.reverse();
-            Type::Record(Named { name: "wide".to_owned(), members })
+            Type::Record(Arc::new(Named::new("wide".to_owned(), members).unwrap()))
         }
         Type::Variant(variant) => {
             let mut members: Vec<_> =
                 variant.members.iter().map(|(n, t)| (n.clone(), t.as_ref().map(widened))).collect();
-            members.insert(0, ("added".to_owned(), None));
-            Type::Variant(Named { name: "wide".to_owned(), members })
+            members.insert(0, (format!("added-{}", members.len()), None));
+            Type::Variant(Arc::new(Named::new("wide".to_owned(), members).unwrap()))
         }
-        other => Type::Option(Box::new(other.clone())),
+        other => Type::Option(Arc::new(other.clone())),
     }
 }
 
@@ -111,7 +113,7 @@ fn bytes_that_do_not_fit_are_one_mistake() {
     for item in [Type::String, Type::Bool, Type::Int(IntType::S8)] {
         let mut problems = Vec::new();
         let bytes = Arg::literal(Value::Bytes(vec![200; 1_000]));
-        resolve(&bytes, "x", &Type::List(Box::new(item)), &Nothing, &mut problems);
+        resolve(&bytes, "x", &Type::List(Arc::new(item)), &Nothing, &mut problems);
         assert_eq!(problems.len(), 1);
     }
 }
@@ -185,26 +187,26 @@ proptest! {
 fn pool() -> Vec<Type> {
     let int = |int| Type::Int(int);
     let members = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), ())).collect::<Vec<_>>();
-    let set = |names: &[&str]| Named { name: "set".to_owned(), members: members(names) };
+    let set = |names: &[&str]| Arc::new(Named::new("set".to_owned(), members(names)).unwrap());
     let mut types: Vec<_> = IntType::ALL.into_iter().map(int).collect();
     types.extend([Type::Bool, Type::F32, Type::F64, Type::Char, Type::String]);
     for names in [&["a"][..], &["b", "a"], &["a", "b"], &["a", "b", "c"]] {
         types.extend([Type::Enum(set(names)), Type::Flags(set(names))]);
     }
     let small = [int(IntType::U8), int(IntType::S16), Type::F32, Type::String];
-    let some = |ty: &Type| Type::Option(Box::new(ty.clone()));
+    let some = |ty: &Type| Type::Option(Arc::new(ty.clone()));
     for ty in &small {
-        types.extend([some(ty), some(&some(ty)), Type::List(Box::new(ty.clone())), Type::Tuple(vec![ty.clone()])]);
-        types.push(Type::List(Box::new(some(ty))));
-        let side = Some(Box::new(ty.clone()));
+        types.extend([some(ty), some(&some(ty)), Type::List(Arc::new(ty.clone())), Type::Tuple([ty.clone()].into())]);
+        types.push(Type::List(Arc::new(some(ty))));
+        let side = Some(Arc::new(ty.clone()));
         types.extend([Type::Result(side.clone(), None), Type::Result(None, side.clone()), Type::Result(side, None)]);
-        let named = |members: Vec<(&str, Type)>| Named {
-            name: "many".to_owned(),
-            members: members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+        let named = |members: Vec<(&str, Type)>| {
+            let members = members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
+            Arc::new(Named::new("many".to_owned(), members).unwrap())
         };
-        let cases = |members: Vec<(&str, Option<Type>)>| Named {
-            name: "cases".to_owned(),
-            members: members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect(),
+        let cases = |members: Vec<(&str, Option<Type>)>| {
+            let members = members.into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
+            Arc::new(Named::new("cases".to_owned(), members).unwrap())
         };
         types.extend([
             Type::Record(named(vec![("a", ty.clone())])),

@@ -3,6 +3,8 @@
 //! The same walk checks before anything runs, when return values have a type and no value yet, and makes the value
 //! when the call is due: what the check accepts, the call accepts.
 
+use std::sync::Arc;
+
 use crate::argument::Arg;
 use crate::argument::ArgNode;
 use crate::argument::Reference;
@@ -82,7 +84,7 @@ impl Walk<'_> {
                         Some(format!("{ty} takes {} values", types.len())),
                     );
                 }
-                let items = items.iter().zip(types).enumerate();
+                let items = items.iter().zip(types.iter()).enumerate();
                 Value::List(items.map(|(i, (arg, t))| self.inside(&format!("[{i}]"), arg, t)).collect())
             }
             (ArgNode::List(items), Type::Flags(flags)) => self.flags(items, flags),
@@ -320,14 +322,14 @@ impl Walk<'_> {
         self.problem(Code::UnknownCase, span, format!("`{ty}` has no case `{case}`"), Some(help))
     }
 
-    fn flags(&mut self, items: &[Arg], flags: &Named<()>) -> Value {
+    fn flags(&mut self, items: &[Arg], flags: &Arc<Named<()>>) -> Value {
         let mut set: Vec<&str> = Vec::new();
         for arg in items {
             match &arg.node {
                 ArgNode::Scalar(Value::String(name)) => match flags.get(name) {
                     Some((name, ())) => set.push(name),
                     None => {
-                        self.unknown_case(arg.span, name, &Type::Flags(flags.clone()), flags.names());
+                        self.unknown_case(arg.span, name, &Type::Flags(Arc::clone(flags)), flags.names());
                     }
                 },
                 _ => {

@@ -1,5 +1,7 @@
 //! A value of any type as a person would write it in a manifest, to be pasted and changed.
 
+use crate::failure::cut_bytes;
+
 use super::ty::Type;
 
 /// How long a value on one line may be before it is spread over several.
@@ -156,10 +158,19 @@ fn quoted(name: &str) -> String {
     if NOT_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) { format!("\"{name}\"") } else { name.to_owned() }
 }
 
+/// Bytes of what a value can be: a plugin's types can take megabytes to write, and this stands beside each use of one.
+const CHOICES: usize = 1_000;
+
 /// What a value of this type can be, in a few words.
 pub fn choices(ty: &Type) -> String {
+    let mut text = in_words(ty);
+    cut_bytes(&mut text, CHOICES);
+    text
+}
+
+fn in_words(ty: &Type) -> String {
     match ty {
-        Type::Option(inner) => format!("option: null or {}", choices(inner)),
+        Type::Option(inner) => format!("option: null or {}", in_words(inner)),
         Type::Enum(cases) => any_of(cases.names().map(str::to_owned)),
         Type::Flags(flags) => format!("any of {}", flags.names().collect::<Vec<_>>().join(", ")),
         Type::Variant(variant) => any_of(variant.members.iter().map(|(case, payload)| match payload {

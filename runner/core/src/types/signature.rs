@@ -1,6 +1,7 @@
 //! A function that a plugin exports: its parameters and what it returns.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::ty::Type;
 
@@ -24,7 +25,7 @@ pub struct Signature {
 impl Signature {
     /// The one function of a plugin that is a WASI command; `interface` is where a component exports it.
     pub fn command(interface: Option<String>) -> Self {
-        let params = vec![("args".to_owned(), Type::List(Box::new(Type::String)))];
+        let params = vec![("args".to_owned(), Type::List(Arc::new(Type::String)))];
         Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
     }
 

@@ -1,11 +1,18 @@
 //! A WIT type, and how it is written in one line.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// How many nodes a written-out type may have. A plugin can describe a type of 2^60 nodes in a few hundred bytes.
 pub const MAX_TYPE_NODES: usize = 100_000;
 
-/// A WIT type, with the names that its author gave.
+/// How many bytes a written-out type may have, with each name wherever it stands: a plugin can give a name of 100 KB, and
+/// use it 20,000 times.
+pub const MAX_TYPE_BYTES: u64 = 4 << 20;
+
+/// A WIT type, with the names that its author gave. Types are shared: a copy costs nothing, and what a plugin uses many
+/// times is there once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
     /// `bool`
@@ -21,21 +28,21 @@ pub enum Type {
     /// `string`
     String,
     /// `list<T>`
-    List(Box<Self>),
+    List(Arc<Self>),
     /// `tuple<A, B>`
-    Tuple(Vec<Self>),
+    Tuple(Arc<[Self]>),
     /// `option<T>`
-    Option(Box<Self>),
+    Option(Arc<Self>),
     /// `result<T, E>`; an absent side carries nothing.
-    Result(Option<Box<Self>>, Option<Box<Self>>),
+    Result(Option<Arc<Self>>, Option<Arc<Self>>),
     /// `record`, fields in declared order.
-    Record(Named<Self>),
+    Record(Arc<Named<Self>>),
     /// `variant`, cases in declared order.
-    Variant(Named<Option<Self>>),
+    Variant(Arc<Named<Option<Self>>>),
     /// `enum`, cases in declared order.
-    Enum(Named<()>),
+    Enum(Arc<Named<()>>),
     /// `flags`, in declared order.
-    Flags(Named<()>),
+    Flags(Arc<Named<()>>),
     /// A type that no job function may use, by its WIT keyword: `resource`, `stream`, `future`.
     Unsupported(&'static str),
 }
@@ -47,18 +54,52 @@ pub struct Named<T> {
     pub name: String,
     /// Member names in kebab-case, with what each carries.
     pub members: Vec<(String, T)>,
+    /// The members in the order of their names, if there are many.
+    in_order: Vec<usize>,
 }
 
 impl<T> Named<T> {
+    /// A type with its members, which have to have different names: the parser of WIT text accepts one name twice.
+    ///
+    /// # Errors
+    ///
+    /// Two members of one name.
+    pub fn new(name: String, members: Vec<(String, T)>) -> Result<Self, String> {
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = members.iter().find(|(member, _)| !seen.insert(member)) {
+            return Err(format!("`{name}` has two members named `{twice}`"));
+        }
+        let mut in_order = Vec::new();
+        if members.len() > FEW {
+            in_order.extend(0..members.len());
+            in_order.sort_by(|a, b| dashes(&members[*a].0).cmp(dashes(&members[*b].0)));
+        }
+        Ok(Self { name, members, in_order })
+    }
+
     /// What the member called `name` carries; `name` may be in kebab or snake case.
     pub fn get(&self, name: &str) -> Option<(&str, &T)> {
-        self.members.iter().find(|(n, _)| same_name(n, name)).map(|(n, t)| (n.as_str(), t))
+        let member = if self.in_order.is_empty() {
+            self.members.iter().find(|(n, _)| same_name(n, name))?
+        } else {
+            let by_name = |at: &usize| dashes(&self.members[*at].0).cmp(dashes(name));
+            &self.members[self.in_order[self.in_order.binary_search_by(by_name).ok()?]]
+        };
+        Some((&member.0, &member.1))
     }
 
     /// The member names in declared order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|(n, _)| n.as_str())
     }
+}
+
+/// Members that are looked through one by one.
+const FEW: usize = 8;
+
+/// A name in kebab case.
+fn dashes(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|c| if c == b'_' { b'-' } else { c })
 }
 
 /// The eight integer types.
@@ -109,8 +150,7 @@ impl IntType {
 
 /// Whether two names are the same in kebab or snake case.
 pub fn same_name(a: &str, b: &str) -> bool {
-    let dash = |c| if c == b'_' { b'-' } else { c };
-    a.len() == b.len() && a.bytes().map(dash).eq(b.bytes().map(dash))
+    a.len() == b.len() && dashes(a).eq(dashes(b))
 }
 
 impl Type {

@@ -1,15 +1,21 @@
 //! Types out of decoded WIT, and types as WIT text and back.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::sync::Arc;
 
 use wit_parser::Handle;
 use wit_parser::Resolve;
 use wit_parser::Type as WitType;
 use wit_parser::TypeDefKind;
+use wit_parser::TypeId;
+
+use crate::limits::show_bytes;
 
 use super::signature::Signature;
 use super::ty::IntType;
+use super::ty::MAX_TYPE_BYTES;
 use super::ty::MAX_TYPE_NODES;
 use super::ty::Named;
 use super::ty::Type;
@@ -68,52 +74,107 @@ const KEYWORDS: &[&str] = &[
 ///
 /// # Errors
 ///
-/// A type of more than [`MAX_TYPE_NODES`] nodes, or one that nests deeper than 100 levels.
+/// As [`TypeReader::signature`].
 pub fn from_wit(resolve: &Resolve, ty: &WitType) -> Result<Type, String> {
-    Reader { resolve, nodes: 0 }.read(ty, 0)
+    Ok(TypeReader::new(resolve).read(ty)?.ty)
 }
 
-/// The signature that decoded WIT describes; `interface` is where the function stands, if not in the world itself.
-///
-/// # Errors
-///
-/// As [`from_wit`], naming the function.
-pub fn signature_from_wit(
-    resolve: &Resolve,
-    interface: Option<String>,
-    function: &wit_parser::Function,
-) -> Result<Signature, String> {
-    let mut reader = Reader { resolve, nodes: 0 };
-    let mut read = |ty: &WitType| reader.read(ty, 0).map_err(|e| format!("function `{}`: {e}", function.name));
-    let mut params = Vec::with_capacity(function.params.len());
-    for param in &function.params {
-        params.push((param.name.clone(), read(&param.ty)?));
-    }
-    let result = function.result.as_ref().map(read).transpose()?;
-    let docs = function.docs.contents.clone();
-    Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
-}
-
-struct Reader<'a> {
+/// Reads the types of one plugin, each once.
+pub struct TypeReader<'a> {
     resolve: &'a Resolve,
-    nodes: usize,
+    known: HashMap<TypeId, Read>,
 }
 
-impl<'a> Reader<'a> {
-    fn count(&mut self) -> Result<(), String> {
-        self.nodes += 1;
-        if self.nodes > MAX_TYPE_NODES {
+/// A type with what it would be if it were written out.
+#[derive(Clone)]
+struct Read {
+    ty: Type,
+    parts: usize,
+    bytes: u64,
+    depth: usize,
+}
+
+impl Read {
+    fn leaf(ty: Type) -> Self {
+        Self { ty, parts: 1, bytes: PART, depth: 1 }
+    }
+}
+
+/// What a part takes beside its names.
+const PART: u64 = 8;
+
+/// The sum of what a type holds.
+#[derive(Default)]
+struct Sum {
+    parts: usize,
+    bytes: u64,
+    depth: usize,
+}
+
+impl Sum {
+    fn add(&mut self, read: Read) -> Type {
+        self.parts = self.parts.saturating_add(read.parts);
+        self.bytes = self.bytes.saturating_add(read.bytes);
+        self.depth = self.depth.max(read.depth);
+        read.ty
+    }
+
+    fn name(&mut self, name: &str) -> String {
+        self.bytes = self.bytes.saturating_add(name.len() as u64);
+        name.to_owned()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.parts > MAX_TYPE_NODES {
             return Err(format!("a type has more than {MAX_TYPE_NODES} parts"));
+        }
+        if self.bytes > MAX_TYPE_BYTES {
+            return Err(format!("a type takes more than {} to write", show_bytes(MAX_TYPE_BYTES)));
+        }
+        if self.depth > MAX_TYPE_DEPTH {
+            return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
         }
         Ok(())
     }
+}
 
-    fn read(&mut self, ty: &WitType, depth: usize) -> Result<Type, String> {
-        self.count()?;
-        if depth > MAX_TYPE_DEPTH {
-            return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
+impl<'a> TypeReader<'a> {
+    /// A reader that has read nothing.
+    pub fn new(resolve: &'a Resolve) -> Self {
+        Self { resolve, known: HashMap::new() }
+    }
+
+    /// The signature that decoded WIT describes; `interface` is where the function stands, if not in the world itself.
+    ///
+    /// # Errors
+    ///
+    /// A type that, written out, has more than [`MAX_TYPE_NODES`] parts or [`MAX_TYPE_BYTES`] bytes, or nests deeper than
+    /// 100 levels, or types that do so together. Names the function.
+    pub fn signature(
+        &mut self,
+        interface: Option<String>,
+        function: &wit_parser::Function,
+    ) -> Result<Signature, String> {
+        let failed = |e: String| format!("function `{}`: {e}", function.name);
+        let (mut sum, mut params) = (Sum::default(), Vec::with_capacity(function.params.len()));
+        for param in &function.params {
+            let read = self.read(&param.ty).map_err(failed)?;
+            params.push((sum.name(&param.name), sum.add(read)));
         }
-        Ok(match ty {
+        let result = function.result.as_ref().map(|ty| self.read(ty)).transpose().map_err(failed)?;
+        let result = result.map(|read| sum.add(read));
+        sum.check().map_err(failed)?;
+        let docs = function.docs.contents.clone();
+        Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
+    }
+
+    /// Depth is bounded on the way down, since this recurses; parts and bytes on the way up, since each type is read once.
+    fn read(&mut self, ty: &WitType) -> Result<Read, String> {
+        self.at(ty, 0)
+    }
+
+    fn at(&mut self, ty: &WitType, depth: usize) -> Result<Read, String> {
+        let leaf = match ty {
             WitType::Bool => Type::Bool,
             WitType::S8 => Type::Int(IntType::S8),
             WitType::S16 => Type::Int(IntType::S16),
@@ -128,52 +189,73 @@ impl<'a> Reader<'a> {
             WitType::Char => Type::Char,
             WitType::String => Type::String,
             WitType::ErrorContext => Type::Unsupported("error-context"),
-            WitType::Id(id) => {
-                let def = &self.resolve.types[*id];
-                let name = def.name.clone().unwrap_or_default();
-                self.kind(&def.kind, name, depth + 1)?
-            }
-        })
+            WitType::Id(id) => return self.defined(*id, depth),
+        };
+        Ok(Read::leaf(leaf))
     }
 
-    fn kind(&mut self, mut kind: &'a TypeDefKind, mut name: String, depth: usize) -> Result<Type, String> {
-        // An alias keeps the name of what it stands for, so that two uses of one type read alike. Each step is
-        // counted as a part, and none is a call: a plugin may chain as many aliases as it has room for.
-        while let TypeDefKind::Type(WitType::Id(id)) = kind {
-            self.count()?;
-            let target = &self.resolve.types[*id];
-            if let Some(target) = &target.name {
-                name.clone_from(target);
-            }
-            kind = &target.kind;
+    /// An alias keeps the name of what it stands for, so that two uses of one type read alike. None of its steps is a
+    /// call: a plugin may chain as many aliases as it has room for.
+    fn defined(&mut self, mut id: TypeId, depth: usize) -> Result<Read, String> {
+        if depth > MAX_TYPE_DEPTH {
+            return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
         }
-        Ok(match kind {
-            TypeDefKind::Type(ty) => self.read(ty, depth)?,
-            TypeDefKind::List(item) => Type::List(Box::new(self.read(item, depth)?)),
-            TypeDefKind::Option(inner) => Type::Option(Box::new(self.read(inner, depth)?)),
+        let mut chain = Vec::new();
+        let read = loop {
+            if let Some(known) = self.known.get(&id) {
+                break known.clone();
+            }
+            chain.push(id);
+            let def = &self.resolve.types[id];
+            match &def.kind {
+                TypeDefKind::Type(WitType::Id(target)) => id = *target,
+                TypeDefKind::Type(ty) => break self.at(ty, depth + 1)?,
+                kind => break self.kind(kind, def.name.as_deref().unwrap_or_default(), depth + 1)?,
+            }
+        };
+        for id in chain {
+            self.known.insert(id, read.clone());
+        }
+        Ok(read)
+    }
+
+    fn kind(&mut self, kind: &'a TypeDefKind, name: &str, depth: usize) -> Result<Read, String> {
+        let mut sum = Sum { parts: 1, bytes: PART, depth: 0 };
+        let ty = match kind {
+            TypeDefKind::Type(ty) => return self.at(ty, depth),
+            TypeDefKind::List(item) => Type::List(Arc::new(sum.add(self.at(item, depth)?))),
+            TypeDefKind::Option(inner) => Type::Option(Arc::new(sum.add(self.at(inner, depth)?))),
             TypeDefKind::Tuple(tuple) => {
-                let items = tuple.types.iter().map(|t| self.read(t, depth));
-                Type::Tuple(items.collect::<Result<_, _>>()?)
+                let items = tuple.types.iter().map(|t| Ok(sum.add(self.at(t, depth)?)));
+                Type::Tuple(items.collect::<Result<_, String>>()?)
             }
             TypeDefKind::Result(result) => {
-                Type::Result(self.side(result.ok.as_ref(), depth)?, self.side(result.err.as_ref(), depth)?)
+                let mut side = |ty: &Option<WitType>| {
+                    let read = ty.as_ref().map(|ty| self.at(ty, depth)).transpose()?;
+                    Ok::<_, String>(read.map(|read| Arc::new(sum.add(read))))
+                };
+                Type::Result(side(&result.ok)?, side(&result.err)?)
             }
             TypeDefKind::Record(record) => {
-                let fields = record.fields.iter().map(|f| Ok((f.name.clone(), self.read(&f.ty, depth)?)));
-                Type::Record(named(name, fields.collect::<Result<_, String>>()?)?)
+                let fields = record.fields.iter().map(|f| Ok((sum.name(&f.name), sum.add(self.at(&f.ty, depth)?))));
+                let fields = fields.collect::<Result<_, String>>()?;
+                Type::Record(Arc::new(Named::new(sum.name(name), fields)?))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| {
-                    let payload = case.ty.as_ref().map(|t| self.read(t, depth)).transpose()?;
-                    Ok((case.name.clone(), payload))
+                    let payload = case.ty.as_ref().map(|t| self.at(t, depth)).transpose()?;
+                    Ok((sum.name(&case.name), payload.map(|read| sum.add(read))))
                 });
-                Type::Variant(named(name, cases.collect::<Result<_, String>>()?)?)
+                let cases = cases.collect::<Result<_, String>>()?;
+                Type::Variant(Arc::new(Named::new(sum.name(name), cases)?))
             }
             TypeDefKind::Enum(cases) => {
-                Type::Enum(named(name, cases.cases.iter().map(|c| (c.name.clone(), ())).collect())?)
+                let cases = cases.cases.iter().map(|c| (sum.name(&c.name), ())).collect();
+                Type::Enum(Arc::new(Named::new(sum.name(name), cases)?))
             }
             TypeDefKind::Flags(flags) => {
-                Type::Flags(named(name, flags.flags.iter().map(|f| (f.name.clone(), ())).collect())?)
+                let flags = flags.flags.iter().map(|f| (sum.name(&f.name), ())).collect();
+                Type::Flags(Arc::new(Named::new(sum.name(name), flags)?))
             }
             TypeDefKind::Handle(Handle::Own(_) | Handle::Borrow(_)) | TypeDefKind::Resource => {
                 Type::Unsupported("resource")
@@ -183,21 +265,12 @@ impl<'a> Reader<'a> {
             TypeDefKind::Map(..) => Type::Unsupported("map"),
             TypeDefKind::FixedLengthList(..) => Type::Unsupported("fixed-length list"),
             TypeDefKind::Unknown => Type::Unsupported("unknown type"),
-        })
+        };
+        sum.depth += 1;
+        sum.check()?;
+        let Sum { parts, bytes, depth } = sum;
+        Ok(Read { ty, parts, bytes, depth })
     }
-
-    fn side(&mut self, ty: Option<&WitType>, depth: usize) -> Result<Option<Box<Type>>, String> {
-        ty.map(|t| self.read(t, depth).map(Box::new)).transpose()
-    }
-}
-
-/// A type with members, whose names differ: the parser of WIT text accepts one name twice.
-fn named<T>(name: String, members: Vec<(String, T)>) -> Result<Named<T>, String> {
-    let mut seen = BTreeSet::new();
-    if let Some((twice, _)) = members.iter().find(|(member, _)| !seen.insert(member)) {
-        return Err(format!("`{name}` has two members named `{twice}`"));
-    }
-    Ok(Named { name, members })
 }
 
 /// A type as WIT text: the declarations it needs, then `type retval = ..;`.
@@ -209,13 +282,17 @@ pub fn to_text(ty: &Type) -> String {
 }
 
 #[derive(Default)]
-struct Writer<'a> {
-    declared: Vec<(String, &'a Type)>,
+struct Writer {
+    /// Names of the types that are declared, by where they are in memory.
+    declared: HashMap<*const (), String>,
+    taken: HashSet<String>,
+    /// The number that was last tried for a name.
+    numbers: HashMap<String, usize>,
     text: String,
 }
 
-impl<'a> Writer<'a> {
-    fn name(&mut self, ty: &'a Type) -> String {
+impl Writer {
+    fn name(&mut self, ty: &Type) -> String {
         match ty {
             Type::List(t) => format!("list<{}>", self.name(t)),
             Type::Option(t) => format!("option<{}>", self.name(t)),
@@ -230,44 +307,49 @@ impl<'a> Writer<'a> {
                 format!("result<{ok}, {}>", self.name(err))
             }
             Type::Record(named) => {
-                let members = named.members.iter().map(|(n, t)| format!("{}: {}", escaped(n), self.name(t)));
-                let members: Vec<_> = members.collect();
-                self.declare("record", &named.name, ty, &members)
+                self.declare("record", named, |this, n, t| format!("{}: {}", escaped(n), this.name(t)))
             }
-            Type::Variant(named) => {
-                let members = named.members.iter().map(|(n, t)| match t {
-                    Some(t) => format!("{}({})", escaped(n), self.name(t)),
-                    None => escaped(n),
-                });
-                let members: Vec<_> = members.collect();
-                self.declare("variant", &named.name, ty, &members)
-            }
-            Type::Enum(named) => {
-                let members: Vec<_> = named.names().map(escaped).collect();
-                self.declare("enum", &named.name, ty, &members)
-            }
-            Type::Flags(named) => {
-                let members: Vec<_> = named.names().map(escaped).collect();
-                self.declare("flags", &named.name, ty, &members)
-            }
+            Type::Variant(named) => self.declare("variant", named, |this, n, t| match t {
+                Some(t) => format!("{}({})", escaped(n), this.name(t)),
+                None => escaped(n),
+            }),
+            Type::Enum(named) => self.declare("enum", named, |_, n, ()| escaped(n)),
+            Type::Flags(named) => self.declare("flags", named, |_, n, ()| escaped(n)),
             simple => simple.to_string(),
         }
     }
 
-    fn declare(&mut self, keyword: &str, name: &str, ty: &'a Type, members: &[String]) -> String {
-        if let Some((known, _)) = self.declared.iter().find(|(_, t)| *t == ty) {
-            return escaped(known);
+    /// Declares a type once, its members before it.
+    fn declare<T>(
+        &mut self,
+        keyword: &str,
+        named: &Arc<Named<T>>,
+        mut member: impl FnMut(&mut Self, &str, &T) -> String,
+    ) -> String {
+        let at = Arc::as_ptr(named).cast();
+        if let Some(known) = self.declared.get(&at) {
+            return known.clone();
         }
-        // Two types of one name can come from two interfaces; `retval` is ours.
-        let mut unique = name.to_owned();
-        let mut count = 1;
-        while unique == "retval" || self.declared.iter().any(|(n, _)| *n == unique) {
-            count += 1;
-            unique = format!("{name}-n{count}");
+        let members: Vec<_> = named.members.iter().map(|(name, held)| member(self, name, held)).collect();
+        let unique = escaped(&self.unique(&named.name));
+        let _ = writeln!(self.text, "{keyword} {unique} {{ {} }}", members.join(", "));
+        self.declared.insert(at, unique.clone());
+        unique
+    }
+
+    /// Two types of one name can come from two interfaces; `retval` is ours.
+    fn unique(&mut self, name: &str) -> String {
+        if name != "retval" && self.taken.insert(name.to_owned()) {
+            return name.to_owned();
         }
-        let _ = writeln!(self.text, "{keyword} {} {{ {} }}", escaped(&unique), members.join(", "));
-        self.declared.push((unique.clone(), ty));
-        escaped(&unique)
+        let number = self.numbers.entry(name.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let unique = format!("{name}-n{number}");
+            if self.taken.insert(unique.clone()) {
+                return unique;
+            }
+        }
     }
 }
 
@@ -344,7 +426,7 @@ mod tests {
     fn two_types_of_one_name_are_kept_apart() {
         let one = from_text("record x { a: u8 } type t = x;").unwrap();
         let two = from_text("record x { b: u8 } type t = x;").unwrap();
-        let pair = Type::Tuple(vec![one, two]);
+        let pair = Type::Tuple([one, two].into());
         let Type::Tuple(read) = from_text(&to_text(&pair)).unwrap() else { panic!("a tuple was written") };
         assert!(read[0].field("a").is_some() && read[1].field("b").is_some());
     }

@@ -68,6 +68,7 @@ fn frames(frames: Vec<types::Frame>) -> Vec<Frame> {
         context: frame.context,
         context_start: frame.context_start,
         locals: frame.locals,
+        raw: None,
     };
     frames.into_iter().map(frame).collect()
 }

@@ -156,7 +156,7 @@ pub(crate) fn clap_message(error: &clap::Error) {
 }
 
 /// The answer of the process that compiles: its output is binary, its complaint one line.
-pub(crate) fn compiler_result(result: Result<(), String>) -> ExitCode {
+pub(crate) fn interpreter_result(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

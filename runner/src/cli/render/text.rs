@@ -242,6 +242,10 @@ fn calls(frames: &[Frame]) -> String {
             let _ = writeln!(text, "      {} = {}", one_line(name), one_line(value));
         }
     }
+    if let Some(raw) = frames.iter().find_map(|frame| frame.raw.as_ref()) {
+        let why = if raw.why.is_empty() { "they are still looked for".to_owned() } else { one_line(&raw.why) };
+        let _ = writeln!(text, "  {}", styled(DIM, format_args!("lines are missing: {why}")));
+    }
     text
 }
 

@@ -19,7 +19,9 @@ use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Traceback;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::is_raw;
 use jobcontrol_core::storage::unpack_failure;
 use jobcontrol_core::storage::unpack_frames;
 use jobcontrol_core::storage::unpack_record;
@@ -54,6 +56,7 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::StartBuild(start) => start_build(db, leases, start),
         Write::RetryBuild(retry) => retry_build(db, retry),
         Write::FinishBuild(finish) => finish_build(db, finish),
+        Write::Traceback(traceback) => trace(db, traceback),
         Write::CancelBuild(id, by) => {
             let sql = "UPDATE build SET cancel = ?2 WHERE id = ?1 AND finished = 0";
             let rows = db.prepare_cached(sql)?.execute(params![possible(*id)?, by])?;
@@ -274,6 +277,29 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
         runs::end_with(db, id, finish.time, RunStatus::of_build(finish.success, kind.as_ref()))?;
     }
     if guarded { unless_stale(db, rows, finish.id) } else { changed(rows, finish.id) }
+}
+
+/// A build that ended with this attempt has the traceback itself, and an earlier attempt its own; one of them is there.
+fn trace(db: &Connection, traceback: &Traceback) -> Result {
+    const OF_ATTEMPT: &str = "SELECT exception_tb FROM attempt WHERE build_id = ?1 AND number = ?2";
+    const OF_BUILD: &str = "SELECT exception_tb FROM build WHERE id = ?1 AND attempt = ?2 AND finished = 1";
+    const TO_ATTEMPT: &str = "UPDATE attempt SET exception_tb = ?3 WHERE build_id = ?1 AND number = ?2";
+    const TO_BUILD: &str = "UPDATE build SET exception_tb = ?3 WHERE id = ?1 AND attempt = ?2 AND finished = 1";
+    let (id, attempt) = (possible(traceback.id)?, traceback.attempt);
+    changed(db.prepare_cached("SELECT 1 FROM build WHERE id = ?1")?.exists([id])?.into(), traceback.id)?;
+    for (read, write) in [(OF_ATTEMPT, TO_ATTEMPT), (OF_BUILD, TO_BUILD)] {
+        let stored: Option<Option<Vec<u8>>> =
+            db.prepare_cached(read)?.query_row(params![id, attempt], |row| row.get(0)).optional()?;
+        match stored {
+            Some(Some(stored)) if is_raw(&stored) => {
+                let rows = db.prepare_cached(write)?.execute(params![id, attempt, traceback.exception_tb])?;
+                return Ok(rows as u64);
+            }
+            Some(_) => return Ok(0),
+            None => {}
+        }
+    }
+    Ok(0)
 }
 
 fn progress(db: &Connection, id: u64, report: &Progress) -> Result {

@@ -8,33 +8,34 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
-use jobcontrol_core::diagnostic::Code;
-use jobcontrol_core::plugin::PluginKind;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
 use wat::GenerateDwarf;
 use wit_component::ComponentEncoder;
 
-use crate::core_module::CoreModule;
-use crate::core_module::START;
-use crate::guard::decoding;
-use crate::lookalike;
-use crate::numeric;
-use crate::numeric::Refused;
-use crate::wat_lines;
+use super::core_module::CoreModule;
+use super::core_module::START;
+use super::guard::decoding;
+use super::lookalike;
+use super::numeric;
+use super::numeric::Uncallable;
+use super::task::Kind;
+use super::task::Refused;
+use super::task::Why;
+use super::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {
     /// What the file held.
-    pub(crate) kind: PluginKind,
-    /// A component, or a core module where the kind is [`PluginKind::CommandModule`].
+    pub(crate) kind: Kind,
+    /// A component, or a core module where the kind is [`Kind::CommandModule`].
     pub(crate) binary: Cow<'a, [u8]>,
     /// Exports of a core module that no job can call, each with the reason.
-    pub(crate) refused: Refused,
+    pub(crate) refused: Uncallable,
 }
 
 /// Makes what the engine compiles.
@@ -42,32 +43,32 @@ pub(crate) struct Form<'a> {
 /// # Errors
 ///
 /// What is wrong with the bytes, in words that follow the plugin's name.
-pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, (Code, String)> {
+pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refused> {
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
-        return Ok(Form { kind: PluginKind::Component, binary, refused: Vec::new() });
+        return Ok(Form { kind: Kind::Component, binary, refused: Vec::new() });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
-        let made = decoding(&binary, || core(&binary)).map_err(|what| (Code::PluginDamaged, what))??;
+        let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
         let (kind, made, refused) = made;
         return Ok(Form { kind, binary: made.map_or(binary, Cow::Owned), refused });
     }
-    Err((Code::PluginKind, "is WebAssembly of a version that this program does not know".to_owned()))
+    Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
 
 /// Magic number, version and layer of a binary.
 const HEADER: usize = 8;
 
 /// WAT is translated, with its own lines as debug information where they are worth their time.
-fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, String)> {
+fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, Refused> {
     if bytes.is_empty() {
-        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
+        return Err(no_wasm(bytes));
     }
     if bytes.starts_with(b"\0asm") && bytes.len() >= HEADER {
         return Ok(Cow::Borrowed(bytes));
     }
     if !is_wat(shown) || bytes.starts_with(b"\0asm") {
-        return Err((Code::NotWebAssembly, format!("is {}", lookalike::describe(bytes).0)));
+        return Err(no_wasm(bytes));
     }
     let mut parser = wat::Parser::new();
     if std::str::from_utf8(bytes).is_ok_and(wat_lines::in_good_time) {
@@ -77,7 +78,12 @@ fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, (Code, 
     let parse = AssertUnwindSafe(|| parser.parse_bytes(name, bytes).map(Cow::into_owned));
     let binary = std::panic::catch_unwind(parse).map_err(|_| "cannot be decoded".to_owned());
     let binary = binary.and_then(|read| read.map_err(|e| format!("is not valid WAT: {}", placed(&e.to_string()))));
-    Ok(Cow::Owned(binary.map_err(|what| (Code::InvalidWat, what))?))
+    Ok(Cow::Owned(binary.map_err(|what| Refused::new(Why::InvalidWat, what))?))
+}
+
+fn no_wasm(bytes: &[u8]) -> Refused {
+    let (what, help) = lookalike::describe(bytes);
+    Refused { why: Why::NotWebAssembly, what: format!("is {what}"), help: help.map(str::to_owned) }
 }
 
 /// Whether the file's name says that it is text; its name is then part of the debug information.
@@ -94,25 +100,25 @@ fn placed(text: &str) -> String {
 }
 
 /// What a core module is, what is made of it, unless it stays as it is, and its exports that no job can call.
-type Made = (PluginKind, Option<Vec<u8>>, Refused);
+type Made = (Kind, Option<Vec<u8>>, Uncallable);
 
-fn core(binary: &[u8]) -> Result<Made, (Code, String)> {
-    let kind = |what: String| (Code::PluginKind, what);
-    let module = CoreModule::read(binary).map_err(|what| (Code::PluginDamaged, what))?;
+fn core(binary: &[u8]) -> Result<Made, Refused> {
+    let kind = |what: String| Refused::new(Why::Kind, what);
+    let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
     if module.has_wit {
         let component = componentized(binary, module.is_command()).map_err(kind)?;
-        return Ok((PluginKind::WitModule, Some(component), Vec::new()));
+        return Ok((Kind::WitModule, Some(component), Vec::new()));
     }
-    only_preview1(&module).map_err(|what| (Code::MissingImport, what))?;
+    only_preview1(&module).map_err(|what| Refused::new(Why::MissingImport, what))?;
     if module.is_command() {
-        return Ok((PluginKind::CommandModule, None, Vec::new()));
+        return Ok((Kind::CommandModule, None, Vec::new()));
     }
     if let Some(start) = module.exports.iter().find(|export| export.name == START) {
         return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
     }
     let (embedded, refused) = numeric::with_wit(binary, &module).map_err(kind)?;
     let component = componentized(&embedded, false).map_err(kind)?;
-    Ok((PluginKind::NumericModule, Some(component), refused))
+    Ok((Kind::NumericModule, Some(component), refused))
 }
 
 /// A module without WIT has no other way to say what it needs.
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_mistake_in_wat_has_its_place_and_no_picture() {
-        let (_, error) = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err();
+        let error = to_binary(b"(component\n  (fun))", Path::new("jobs/x.wat")).unwrap_err().what;
         assert!(error.starts_with("is not valid WAT: ") && error.ends_with(" (x.wat:2:4)"), "{error}");
     }
 }

@@ -15,8 +15,8 @@ use wit_component::StringEncoding;
 use wit_component::embed_component_metadata;
 use wit_parser::Resolve;
 
-use crate::core_module::CoreModule;
-use crate::core_module::Export;
+use super::core_module::CoreModule;
+use super::core_module::Export;
 
 /// The most parameters that the canonical ABI passes as plain numbers.
 const MAX_PARAMS: usize = 16;
@@ -33,14 +33,14 @@ struct Lifted<'a> {
 }
 
 /// Exports that no job can call, each with the reason.
-pub(crate) type Refused = Vec<(String, String)>;
+pub(crate) type Uncallable = Vec<(String, String)>;
 
 /// The module with WIT, and the exports that no job can call, each with the reason.
 ///
 /// # Errors
 ///
 /// No export can be called.
-pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Refused), String> {
+pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Uncallable), String> {
     let (lifted, refused) = lift(module);
     if lifted.is_empty() {
         let refused: Vec<_> = refused.iter().map(|(name, reason)| format!("`{name}` {reason}")).collect();
@@ -60,7 +60,7 @@ pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, R
     Ok((renamed, refused))
 }
 
-fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Refused) {
+fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {
     let (mut lifted, mut refused) = (Vec::new(), Vec::new());
     let mut taken = HashSet::new();
     for export in &module.exports {

@@ -1,0 +1,150 @@
+//! What a plugin's binary says of itself, decoded and never compiled.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Table;
+use jobcontrol_core::types::TypeReader;
+use wit_component::DecodedWasm;
+use wit_component::WitPrinter;
+use wit_parser::FunctionKind;
+use wit_parser::Interface;
+use wit_parser::Resolve;
+use wit_parser::World;
+use wit_parser::WorldItem;
+use wit_parser::WorldKey;
+
+use super::componentize::Form;
+use super::componentize::form;
+use super::contract;
+use super::guard::decoding;
+use super::task::Described;
+use super::task::Kind;
+use super::task::Refused;
+use super::task::Why;
+use crate::bounded::Bounded;
+
+/// Describes a plugin; `shown` is what its file is called.
+///
+/// # Errors
+///
+/// What is wrong with the bytes.
+pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
+    let Form { kind, binary, mut refused } = form(bytes, shown)?;
+    let mut functions = Vec::new();
+    let (mut imported, mut misfit) = (Vec::new(), None);
+    if kind == Kind::CommandModule {
+        functions.push(Signature::command(None));
+    } else {
+        let decoded = decode(&binary)?;
+        let (resolve, world) = world_of(&decoded)?;
+        let mut types = TypeReader::new(resolve);
+        for (interface, function) in exported(resolve, world) {
+            if interface.as_deref().is_some_and(is_run) {
+                functions.push(Signature::command(interface));
+                continue;
+            }
+            match callable(&mut types, interface, function) {
+                Ok(signature) => functions.push(signature),
+                Err(reason) => refused.push((function.name.clone(), reason)),
+            }
+        }
+        imported = imports(resolve, world);
+        misfit = contract::misfit(resolve, world, &mut types);
+    }
+    Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
+}
+
+/// Whether an interface is the one that a command exports.
+fn is_run(interface: &str) -> bool {
+    interface.split('@').next() == Some("wasi:cli/run")
+}
+
+fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
+    let damaged = |what: String| Refused {
+        help: Some("it may have been cut short: copy or build it again".to_owned()),
+        ..Refused::new(Why::Damaged, what)
+    };
+    let decoded = decoding(binary, || wit_component::decode(binary)).map_err(damaged)?;
+    decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
+}
+
+fn world_of(decoded: &DecodedWasm) -> Result<(&Resolve, &World), Refused> {
+    match decoded {
+        DecodedWasm::Component(resolve, world) => Ok((resolve, &resolve.worlds[*world])),
+        DecodedWasm::WitPackage(..) => Err(Refused::new(Why::Kind, "is a WIT package, it has no code")),
+    }
+}
+
+fn exported<'a>(
+    resolve: &'a Resolve,
+    world: &'a World,
+) -> impl Iterator<Item = (Option<String>, &'a wit_parser::Function)> {
+    world.exports.iter().flat_map(move |(key, item)| match item {
+        WorldItem::Function(function) => vec![(None, function)],
+        WorldItem::Interface { id, .. } => {
+            let name = resolve.name_world_key(key);
+            let functions = resolve.interfaces[*id].functions.values();
+            functions.map(|function| (Some(name.clone()), function)).collect()
+        }
+        WorldItem::Type { .. } => Vec::new(),
+    })
+}
+
+/// Bytes of the reason why a function cannot be called.
+const REASON: usize = 1_000;
+
+fn callable(
+    types: &mut TypeReader<'_>,
+    interface: Option<String>,
+    function: &wit_parser::Function,
+) -> Result<Signature, String> {
+    match function.kind {
+        FunctionKind::Freestanding => {}
+        FunctionKind::AsyncFreestanding => return Err("it is async, which is not supported yet".to_owned()),
+        _ => return Err("it belongs to a resource".to_owned()),
+    }
+    let signature = types.signature(interface, function)?;
+    let used = signature.params.iter().map(|(_, ty)| ty).chain(&signature.result);
+    match used.into_iter().find_map(jobcontrol_core::types::Type::unsupported) {
+        Some(what) => {
+            let mut reason = Bounded::new(REASON);
+            // What does not fit is cut.
+            let _ = write!(reason, "its signature has a {what}: `{signature}`");
+            Err(reason.text())
+        }
+        None => Ok(signature),
+    }
+}
+
+/// Interfaces with functions; those that only declare types ask nothing of the host.
+fn imports(resolve: &Resolve, world: &World) -> Vec<String> {
+    let asks = |interface: &Interface| {
+        let resource = |id: &wit_parser::TypeId| matches!(resolve.types[*id].kind, wit_parser::TypeDefKind::Resource);
+        !interface.functions.is_empty() || interface.types.values().any(resource)
+    };
+    let name = |(key, item): (&WorldKey, &WorldItem)| match item {
+        WorldItem::Interface { id, .. } => asks(&resolve.interfaces[*id]).then(|| resolve.name_world_key(key)),
+        WorldItem::Function(function) => Some(function.name.clone()),
+        WorldItem::Type { .. } => None,
+    };
+    world.imports.iter().filter_map(name).collect()
+}
+
+/// All of a plugin as WIT text; empty for a preview1 command, which has none.
+///
+/// # Errors
+///
+/// A plugin that cannot be decoded, or text that cannot be printed.
+pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
+    let form = form(bytes, shown)?;
+    if form.kind == Kind::CommandModule {
+        return Ok(String::new());
+    }
+    let decoded = decode(&form.binary)?;
+    let mut printer = WitPrinter::default();
+    let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
+    printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
+    Ok(printer.output.to_string())
+}

@@ -1,0 +1,26 @@
+//! What interprets a plugin's bytes: the life of a child process, and of no other. Its limits are what a plugin can cost.
+//!
+//! - `task`: what a child is asked for, and what it answers
+//! - `serve`: the child from its limits to its answer
+//! - `guard`: decoders over bytes that nobody vouches for
+//! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
+//! - `lookalike`: what a file is that is no plugin
+//! - `describe`, `contract`: what a plugin says of itself, without compiling it
+//! - `trace`: names and lines of the calls of a trap
+
+mod componentize;
+mod contract;
+mod core_module;
+mod describe;
+mod guard;
+mod lookalike;
+mod numeric;
+mod serve;
+pub(crate) mod task;
+mod trace;
+mod wat_lines;
+
+pub(crate) use componentize::VERSION;
+pub(crate) use componentize::is_wat;
+pub(crate) use core_module::START;
+pub use serve::serve;

@@ -1,0 +1,107 @@
+//! A child's whole life: a task and its limits from the arguments, a plugin's bytes from standard input, the answer to
+//! standard output.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::Signal;
+use serde::Serialize;
+
+use super::componentize::form;
+use super::describe;
+use super::task::ANSWER;
+use super::task::RawCall;
+use super::task::Refused;
+use super::task::TIMED_OUT;
+use super::task::Task;
+use super::task::Why;
+use super::trace;
+use crate::engine;
+
+/// Does one task with a plugin that nobody vouches for. Bound in memory and time before the first byte is read, and gone
+/// with its parent. `arguments` are the task, milliseconds, bytes of address space, seconds of the processor, and the
+/// name of the plugin's file.
+///
+/// # Errors
+///
+/// What the compiler says of the plugin, or what this process cannot do.
+pub fn serve(arguments: &[OsString]) -> Result<(), String> {
+    let text = |at: usize| arguments.get(at).and_then(|argument| argument.to_str());
+    let number = |at: usize| text(at)?.parse::<u64>().ok();
+    let (Some(task), Some(timeout), Some(memory), Some(processor), Some(name)) =
+        (text(0).and_then(Task::of_name), number(1), number(2), number(3), arguments.get(4))
+    else {
+        return Err(
+            "this works for jobcontrol alone, which says what to do, for how long, and in how much memory".into()
+        );
+    };
+    bind(timeout, memory, processor)?;
+    let mut input = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut input).map_err(|e| e.to_string())?;
+    let name = Path::new(name);
+    let answer = match task {
+        Task::Read => packed(&describe::described(&input, name).and_then(bounded))?,
+        Task::Wit => packed(&describe::wit_text(&input, name))?,
+        Task::Trace => {
+            let (calls, plugin) = traced(&input)?;
+            packed(&form(plugin, name).map(|form| trace::calls(&form.binary, &calls)))?
+        }
+        Task::Compile => compiled(&input, name)?,
+    };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&answer).and_then(|()| stdout.flush()).map_err(|e| e.to_string())
+}
+
+fn bind(timeout: u64, memory: u64, processor: u64) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| e.to_string())?;
+    for (resource, most) in [(Resource::As, memory), (Resource::Cpu, processor), (Resource::Core, 0)] {
+        let bound = Rlimit { current: Some(most), maximum: Some(most) };
+        rustix::process::setrlimit(resource, bound).map_err(|e| e.to_string())?;
+    }
+    watchdog(Duration::from_millis(timeout))
+}
+
+#[expect(clippy::exit, reason = "a decoder or a compiler has no other way to be stopped")]
+fn watchdog(time: Duration) -> Result<(), String> {
+    let waits = move || {
+        std::thread::sleep(time);
+        std::process::exit(TIMED_OUT);
+    };
+    std::thread::Builder::new().spawn(waits).map(drop).map_err(|e| e.to_string())
+}
+
+/// An answer that fits: what is larger describes more than any person uses.
+fn bounded<T: Serialize>(answer: T) -> Result<T, Refused> {
+    let size = packed(&answer).map_or(u64::MAX, |packed| packed.len() as u64);
+    if size < ANSWER {
+        return Ok(answer);
+    }
+    let most = ANSWER >> 20;
+    Err(Refused::new(Why::TooLarge, format!("has functions and types that take more than {most} MiB to describe")))
+}
+
+fn packed<T: Serialize>(answer: &T) -> Result<Vec<u8>, String> {
+    rmp_serde::to_vec(answer).map_err(|e| e.to_string())
+}
+
+/// The calls to look for, with their length before them, and the plugin.
+fn traced(input: &[u8]) -> Result<(Vec<RawCall>, &[u8]), String> {
+    let cut_short = || "the question is cut short".to_owned();
+    let (length, rest) = input.split_first_chunk::<4>().ok_or_else(cut_short)?;
+    let (calls, plugin) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(cut_short)?;
+    Ok((rmp_serde::from_slice(calls).map_err(|e| e.to_string())?, plugin))
+}
+
+fn compiled(plugin: &[u8], name: &Path) -> Result<Vec<u8>, String> {
+    let form = form(plugin, name).map_err(|refused| refused.what)?;
+    let engine = engine::compiling().map_err(|e| e.to_string())?;
+    let is_component = wasmparser::Parser::is_component(&form.binary);
+    let compiled =
+        if is_component { engine.precompile_component(&form.binary) } else { engine.precompile_module(&form.binary) };
+    compiled.map_err(|e| format!("{:#}", e.root_cause()))
+}

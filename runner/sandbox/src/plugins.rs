@@ -1,0 +1,179 @@
+//! Plugins as they are read: out of the cache, or by a child that interprets their bytes.
+
+use std::ffi::OsString;
+use std::hash::Hash;
+use std::hash::Hasher;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::child_limits::ChildLimits;
+use jobcontrol_core::diagnostic::Code;
+use jobcontrol_core::limits;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::value::digest;
+use serde::de::DeserializeOwned;
+
+use crate::cache::Cache;
+use crate::child::Asked;
+use crate::child::Child;
+use crate::child::ChildError;
+use crate::interpreter;
+use crate::interpreter::is_wat;
+use crate::interpreter::task::Described;
+use crate::interpreter::task::Refused;
+use crate::interpreter::task::Task;
+use crate::once::Gate;
+use crate::traceback::Memory;
+
+/// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What was found out is kept
+/// in a folder.
+#[derive(Clone, Debug)]
+pub struct Plugins {
+    pub(crate) cache: PathBuf,
+    pub(crate) child: Child,
+    read: ChildLimits,
+    pub(crate) compile: ChildLimits,
+    pub(crate) traced: Arc<Memory>,
+    /// Processes that find names and lines at the same time.
+    pub(crate) tracing: Arc<Gate>,
+}
+
+/// Processes that look for the calls of traps at once: builds have the processors first.
+const TRACING: usize = 2;
+
+/// The part of `jobcontrol.yaml` that bounds reading.
+const READ: &str = "read";
+
+impl Plugins {
+    /// `cache` is where descriptions and compiled code are kept, made if it is missing; `command` a program that calls
+    /// [`serve`](crate::serve) with the arguments that follow its own; `read` and `compile` what it may use.
+    pub fn new(cache: PathBuf, command: Vec<OsString>, read: ChildLimits, compile: ChildLimits) -> Self {
+        let (traced, tracing) = (Arc::default(), Arc::new(Gate::new(TRACING)));
+        Self { cache, child: Child { command }, read, compile, traced, tracing }
+    }
+
+    /// Where descriptions and compiled code are kept.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Whether the cache folder is another user's, so that it is not used.
+    pub fn cache_is_foreign(&self) -> bool {
+        matches!(Cache::open(&self.cache, 0), Ok(None))
+    }
+
+    /// Reads a plugin from its file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, in words for the author of a manifest.
+    pub fn read_file(&self, path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
+        let problem = |code: Code, what: String| problem(code, shown, &what);
+        let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
+        let metadata = std::fs::metadata(path).map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(problem(
+                Code::PluginUnreadable,
+                if metadata.is_dir() { "is a folder" } else { "is no file" }.to_owned(),
+            ));
+        }
+        if metadata.len() > limits::PLUGIN {
+            let found = format!("is {} bytes, a plugin may have {}", metadata.len(), show_bytes(limits::PLUGIN));
+            return Err(problem(Code::PluginTooLarge, found));
+        }
+        self.read_bytes(std::fs::read(path).map_err(unreadable)?.into(), shown)
+    }
+
+    /// Reads a plugin from its bytes, such as those that a store keeps; `shown` is what its file was called.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes, in words for the author of a manifest.
+    pub fn read_bytes(&self, bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
+        let digest: Arc<str> = Arc::from(digest(&bytes));
+        let damaged = || problem(Code::PluginDamaged, shown, "cannot be described");
+        let described = self.described(&bytes, &digest, shown)?;
+        let functions = described.functions.signatures().map_err(|_| damaged())?;
+        Ok(Plugin {
+            path: shown.to_owned(),
+            kind: described.kind.plugin(),
+            digest,
+            bytes,
+            functions: functions.into_iter().map(Arc::new).collect(),
+            refused: described.refused,
+            imports: described.imports,
+            misfit: described.misfit,
+        })
+    }
+
+    fn described(&self, bytes: &[u8], digest: &str, shown: &Path) -> Result<Described, PluginProblem> {
+        // Without a cache it takes longer, and is as good.
+        let cache = Cache::open(&self.cache, version()).ok().flatten();
+        let key = key(digest, shown);
+        let kept = cache.as_ref().and_then(|cache| cache.description(&key));
+        if let Some(described) = kept.and_then(|kept| rmp_serde::from_slice(&kept).ok()) {
+            return Ok(described);
+        }
+        let described = self.ask::<Described>(Task::Read, bytes, shown)?;
+        if let (Some(cache), Ok(packed)) = (cache, rmp_serde::to_vec(&described)) {
+            // On a full disk it is read again.
+            let _ = cache.put_description(&key, &packed);
+        }
+        Ok(described)
+    }
+
+    /// All of a plugin as WIT text; empty for a preview1 command, which has none.
+    ///
+    /// # Errors
+    ///
+    /// A plugin that cannot be decoded, or written as text.
+    pub fn wit_text(&self, plugin: &Plugin) -> Result<String, String> {
+        self.ask(Task::Wit, &plugin.bytes, &plugin.path).map_err(|problem| problem.message)
+    }
+
+    fn ask<T: DeserializeOwned>(&self, task: Task, bytes: &[u8], shown: &Path) -> Result<T, PluginProblem> {
+        let limits = self.read;
+        let asked = Asked { task, shown, input: &[bytes], limits, cancel: &|| false };
+        let reading = format!("reading `{}`", shown.display());
+        let said = |code, message| PluginProblem::new(code, message);
+        match self.child.ask::<Result<T, Refused>>(&asked) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(refused)) => {
+                let problem = problem(refused.why.code(), shown, &refused.what);
+                Err(refused.help.into_iter().fold(problem, PluginProblem::help))
+            }
+            Err(ChildError::TimedOut) => Err(said(Code::PluginTooLarge, limits.timed_out(&reading, Some(READ)))),
+            Err(ChildError::OutOfMemory) => Err(said(Code::PluginTooLarge, limits.out_of_memory(&reading, Some(READ)))),
+            Err(ChildError::Interrupted) => Err(said(Code::PluginUnreadable, format!("{reading} was interrupted"))),
+            Err(ChildError::TooDeep) => {
+                Err(problem(Code::PluginDamaged, shown, "cannot be decoded: it nests too deep"))
+            }
+            Err(ChildError::Said(why) | ChildError::GivenUp(why) | ChildError::Machine(why)) => {
+                Err(said(Code::PluginUnreadable, format!("{reading} failed: {why}")))
+            }
+        }
+    }
+}
+
+fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
+    PluginProblem::new(code, format!("`{}` {what}", shown.display()))
+}
+
+/// What tells this plugin's entries from others: its bytes, and the name of a text, which is in its debug information.
+pub(crate) fn key(plugin_digest: &str, shown: &Path) -> String {
+    if !is_wat(shown) {
+        return plugin_digest.to_owned();
+    }
+    let name = shown.file_name().unwrap_or_default();
+    format!("{plugin_digest}-{}", &digest(name.as_encoded_bytes())[..16])
+}
+
+/// What else decides a description: how this version reads.
+pub(crate) fn version() -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), interpreter::VERSION).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,154 @@
+//! Names and lines of the calls of failures, found beside the builds: none of them waits for that.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
+
+use jobcontrol_core::child_limits::TRACE_TIME;
+use jobcontrol_core::event::Event;
+use jobcontrol_core::event::EventKind;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::are_raw;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::storage::Traceback;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_frames;
+use jobcontrol_sandbox::Plugins;
+use tokio::sync::Notify;
+
+use crate::lock::lock;
+use crate::record::recorder::Recorder;
+
+/// Failures whose calls are looked for at the same time, waiting ones included. What comes beyond stays as it is until
+/// somebody reads it.
+const MOST: usize = 1_000;
+
+/// How long a failure is waited for after it happened: its own time, and that of a process that starts.
+const PATIENCE: Duration = TRACE_TIME.saturating_add(Duration::from_millis(500));
+
+/// Finds names and lines, and writes them to the store after the failure itself.
+#[derive(Clone)]
+pub struct Tracer(Arc<Inner>);
+
+struct Inner {
+    plugins: Plugins,
+    recorder: Recorder,
+    asked: Mutex<HashMap<u64, BTreeMap<u32, Asked>>>,
+    answered: Notify,
+}
+
+/// A failed attempt of a build.
+struct Asked {
+    since: Instant,
+    /// What was found; none while it is looked for.
+    found: Option<Vec<Frame>>,
+}
+
+impl Tracer {
+    pub(super) fn new(plugins: Plugins, recorder: Recorder) -> Self {
+        Self(Arc::new(Inner { plugins, recorder, asked: Mutex::default(), answered: Notify::new() }))
+    }
+
+    /// Looks for the calls of a failure that the store has.
+    pub(super) fn begin(&self, id: u64, attempt: u32, plugin: &Arc<Plugin>, failure: &Failure) {
+        if !are_raw(&failure.frames) {
+            return;
+        }
+        {
+            let mut asked = lock(&self.0.asked);
+            if asked.len() >= MOST {
+                asked.retain(|_, attempts| attempts.values().any(|asked| asked.found.is_none()));
+            }
+            if asked.len() >= MOST {
+                return;
+            }
+            asked.entry(id).or_default().insert(attempt, Asked { since: Instant::now(), found: None });
+        }
+        let (this, plugin, frames) = (self.clone(), Arc::clone(plugin), failure.frames.clone());
+        tokio::spawn(async move {
+            let plugins = this.0.plugins.clone();
+            let looked = tokio::task::spawn_blocking(move || {
+                plugins.trace(&plugin.digest, &plugin.bytes, Path::new(&plugin.path), frames)
+            });
+            let found = looked.await.unwrap_or_default();
+            if let Some(exception_tb) = pack_frames(&found) {
+                // A build that was deleted in between needs none.
+                let _ = this.0.recorder.write(Write::Traceback(Traceback { id, attempt, exception_tb })).await;
+            }
+            if let Some(asked) = lock(&this.0.asked).get_mut(&id).and_then(|attempts| attempts.get_mut(&attempt)) {
+                asked.found = Some(found);
+            }
+            this.0.answered.notify_waiters();
+        });
+    }
+
+    /// An event with the names and lines of its failure, which is waited for, but not longer than a person does.
+    pub async fn named(&self, event: Arc<Event>) -> Arc<Event> {
+        let (attempt, failure) = match &event.kind {
+            EventKind::AttemptFailed { attempt, failure, .. } => (Some(*attempt), &**failure),
+            EventKind::Finished { outcome, .. } => match &**outcome {
+                Outcome::Failed(failure) => (None, failure),
+                _ => return event,
+            },
+            _ => return event,
+        };
+        if !are_raw(&failure.frames) {
+            return event;
+        }
+        let Some(frames) = self.wait(event.build_id, attempt).await else {
+            return event;
+        };
+        let failure = Failure { frames, ..failure.clone() };
+        let mut named = (*event).clone();
+        match &mut named.kind {
+            EventKind::AttemptFailed { failure: of, .. } => *of = Arc::new(failure),
+            EventKind::Finished { outcome, .. } => *outcome = Arc::new(Outcome::Failed(failure)),
+            _ => {}
+        }
+        Arc::new(named)
+    }
+
+    /// Waits until all that is looked for is written, or was waited for long enough.
+    pub async fn settle(&self) {
+        self.until(|asked| {
+            asked.values().flat_map(BTreeMap::values).filter(|asked| asked.found.is_none()).map(|a| a.since).max()
+        })
+        .await;
+    }
+
+    /// What was found for an attempt, or the newest one of a build.
+    async fn wait(&self, id: u64, attempt: Option<u32>) -> Option<Vec<Frame>> {
+        let of = |asked: &HashMap<u64, BTreeMap<u32, Asked>>| {
+            let attempts = asked.get(&id)?;
+            let asked = match attempt {
+                Some(attempt) => attempts.get(&attempt)?,
+                None => attempts.last_key_value()?.1,
+            };
+            Some((asked.since, asked.found.clone()))
+        };
+        self.until(|asked| of(asked).filter(|(_, found)| found.is_none()).map(|(since, _)| since)).await;
+        of(&lock(&self.0.asked))?.1
+    }
+
+    /// Waits until `open` finds nothing that is open, or only what has been so for too long.
+    async fn until(&self, open: impl Fn(&HashMap<u64, BTreeMap<u32, Asked>>) -> Option<Instant>) {
+        loop {
+            let answered = self.0.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            let Some(since) = open(&lock(&self.0.asked)) else {
+                return;
+            };
+            let end = since + PATIENCE;
+            if tokio::time::timeout_at(end.into(), answered).await.is_err() {
+                return;
+            }
+        }
+    }
+}

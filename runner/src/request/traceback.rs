@@ -1,0 +1,38 @@
+//! Names and lines of calls that a build was stored without: whoever reads it has them looked for again.
+
+use std::path::Path;
+
+use jobcontrol_core::build::Attempt;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::config;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::are_raw;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_sandbox::Plugins;
+
+use crate::catalog::plugins::kept_name;
+
+/// Finds the names and lines of a build's failure, and of those of its earlier attempts, where the store has none. They
+/// stay as they are where the plugin is gone. Writes nothing.
+pub fn find_names(plugins: &Plugins, storage: &dyn Storage, build: &mut Build, attempts: &mut [Attempt]) {
+    let of = |attempt: &Attempt| attempt.failure.as_ref().is_some_and(|failure| are_raw(&failure.frames));
+    if !are_raw(&build.exception_tb) && !attempts.iter().any(of) {
+        return;
+    }
+    let Some(digest) = build.plugin.as_deref() else {
+        return;
+    };
+    let Ok(Some(bytes)) = storage.get_plugin(digest) else {
+        return;
+    };
+    let named = FunctionRef::parse(config::function(&build.config)).map(|function| function.plugin).unwrap_or_default();
+    let shown = kept_name(&bytes, Path::new(&named));
+    let find = |frames: &mut Vec<Frame>| {
+        if are_raw(frames) {
+            *frames = plugins.trace(digest, &bytes, &shown, std::mem::take(frames));
+        }
+    };
+    find(&mut build.exception_tb);
+    attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut()).for_each(|failure| find(&mut failure.frames));
+}
