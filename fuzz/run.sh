@@ -10,20 +10,21 @@ checking_tools
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(manifest value convert plugin)
+[ ${#targets[@]} -gt 0 ] || targets=(manifest value convert plugin trace)
 
 # What coverage needs of the compiler is not stable; the sanitizers, which we do without, would need another one.
 export RUSTC_BOOTSTRAP=1
 
 seed() { mkdir -p "corpus/$1" && cp -f "${@:2}" "corpus/$1/"; }
 seed manifest ../jobs/*.yaml ../tests/manifests/invalid/*.yaml
-seed plugin ../tests/guests/*.wat
+seed plugin ../tests/guests/*.wat ../jobs/*.wasm
+seed trace seeds/trace/*
 seed convert seeds/convert/*
 seed value seeds/value/*
 
 for target in "${targets[@]}"; do
   features=()
-  [ "$target" = plugin ] && features=(--features plugin)
+  [[ $target =~ ^(plugin|trace)$ ]] && features=(--features plugin)
   printf '\n== %s\n' "$target"
   cargo fuzz run --sanitizer none "${features[@]}" "$target" -- -max_total_time="$seconds" -max_len=65536 -timeout=60 -rss_limit_mb=2048
 done

@@ -123,10 +123,9 @@ const TRAP: &str = "trap: wasm `unreachable` instruction executed";
 
 #[test]
 fn inlined_functions_in_each_other() {
-    inlined(100).says(TRAP);
-    for levels in [101, 10_000] {
-        let reason = "cannot be compiled: its debugging information inlines functions deeper than 100 levels";
-        inlined(levels).says(reason);
+    // The stack of the process that reads them may overflow: that changes nothing for the build.
+    for levels in [100, 10_000, 1_000_000] {
+        inlined(levels).says(TRAP);
     }
 }
 
@@ -137,8 +136,12 @@ fn functions_that_all_have_the_same_many_ranges() {
         let own = b"\x02\0\0\0\0".repeat(functions);
         described(b"\x02\x2e\0\x55\x17\0\0", &own, &[(".debug_ranges", ranges)])
     };
-    alike(999).says(TRAP);
-    alike(1_001).says("its debugging information has more than 4000000 functions and ranges of addresses");
+    alike(10).says(TRAP);
+    let answer = alike(20_000).says(TRAP);
+    assert!(
+        answer.stderr.contains("lines are missing: finding the names and lines of these calls took "),
+        "{answer:#?}"
+    );
 }
 
 #[test]
@@ -149,10 +152,10 @@ fn a_name_of_a_function_that_no_person_reads() {
         let texts = [&b"x".repeat(length)[..], &[0]].concat();
         [described(b"", b"", &[("name", name)]), described(b"", b"", &[(".debug_str", texts)])]
     };
-    for answer in named(64 << 10) {
-        answer.says(TRAP);
-    }
-    for answer in named((64 << 10) + 1) {
-        answer.says("a name in its debugging information is longer than 64 KiB");
+    for length in [64 << 10, 20 << 20] {
+        for answer in named(length) {
+            let answer = answer.says(TRAP);
+            assert!(answer.stderr.len() < 5_000, "{length}");
+        }
     }
 }

@@ -77,6 +77,53 @@ fn imports_go_one_way() {
     }
 }
 
+/// Crates that look into a plugin's bytes, and functions of the engine that do.
+const INTERPRETERS: &[&str] = &[
+    "wasmparser::",
+    "wasm_encoder::",
+    "wit_component::",
+    "wit_parser::",
+    "wasi_preview1_component_adapter_provider::",
+    "wast::",
+    "wat::",
+    "gimli::",
+    "addr2line::",
+    "cpp_demangle::",
+    "rustc_demangle::",
+    "precompile_component",
+    "precompile_module",
+    "Component::new(",
+    "Module::new(",
+    "::validate(",
+];
+
+/// Where that is, and who may ask for it: the process whose limits are what a plugin can cost.
+const INTERPRETER: &str = "runner/sandbox/src/interpreter";
+
+#[test]
+fn only_a_process_of_its_own_looks_into_a_plugin() {
+    let mut found = 0;
+    for (path, text) in sources() {
+        let ours = ["runner/src", "runner/core/src", "runner/sandbox/src"].iter().any(|folder| within(&path, folder));
+        // What it reads in the runner is what it wrote there itself: the type that a build stores.
+        let stored_types = within(&path, "runner/core/src/types/wit.rs");
+        if !ours || stored_types {
+            continue;
+        }
+        let tests = text.find("#[cfg(test)]").unwrap_or(text.len());
+        let words: Vec<_> = INTERPRETERS.iter().filter(|word| text[..tests].contains(**word)).collect();
+        if within(&path, INTERPRETER) {
+            found += words.len();
+            continue;
+        }
+        assert!(words.is_empty(), "{} looks into plugins with {words:?}", path.display());
+        let calls = ["interpreter::answer(", "interpreter::serve(", "sandbox::serve("];
+        let may_call = within(&path, "runner/src/cli/program.rs");
+        assert!(may_call || !calls.iter().any(|call| text.contains(call)), "{} interprets plugins", path.display());
+    }
+    assert!(found > 10, "the words are found where they belong");
+}
+
 #[test]
 fn only_the_renderer_prints_and_only_sqlite_speaks_sql() {
     for (path, text) in sources() {
@@ -84,8 +131,8 @@ fn only_the_renderer_prints_and_only_sqlite_speaks_sql() {
         if !within(&path, "runner") || within(&path, "runner/src/cli/render") || benches {
             continue;
         }
-        // The process that compiles has binary output and no person to talk to.
-        let compiler = within(&path, "runner/sandbox/src/loader.rs");
+        // The process that interprets plugins has binary output and no person to talk to.
+        let compiler = within(&path, "runner/sandbox/src/interpreter/serve.rs");
         for word in ["println!", "eprintln!", "io::stdout()", "io::stderr()"] {
             assert!(compiler || !text.contains(word), "{} prints", path.display());
         }

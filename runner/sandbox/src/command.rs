@@ -6,8 +6,8 @@ use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 use wasmtime_wasi::I32Exit;
 
-use crate::interpreter::START;
 use crate::host::Host;
+use crate::interpreter::START;
 use crate::signal::Signal;
 
 /// The argv of a command whose one argument is the list of what comes after its name.

@@ -16,7 +16,7 @@
 //! - `meter`: the time that a call is on a guest thread
 //! - `deadline`, `interrupt`, `signal`: when and how the host ends a call
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
-//! - `outcome`, `traceback`: what became of a call, and a trap's call stack
+//! - `outcome`, `traceback`, `traced`: what became of a call, and a trap's call stack
 //! - `bounded`: texts of the host about a guest, as long as a person reads
 //! - `error`: why a plugin cannot be called
 
@@ -49,6 +49,7 @@ mod sandbox;
 mod signal;
 mod sink;
 mod traceback;
+mod traced;
 mod transfer;
 
 pub use build_info::BuildInfo;
@@ -65,6 +66,8 @@ pub use grant::Granted;
 pub use grant::GrantedFolder;
 pub use grant::follow;
 pub use imports::missing_imports;
+pub use interpreter::Task;
+pub use interpreter::answer;
 pub use interpreter::serve;
 pub use plugins::Plugins;
 pub use sandbox::Sandbox;

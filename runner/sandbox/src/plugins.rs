@@ -26,7 +26,7 @@ use crate::interpreter::task::Described;
 use crate::interpreter::task::Refused;
 use crate::interpreter::task::Task;
 use crate::once::Gate;
-use crate::traceback::Memory;
+use crate::traced::Memory;
 
 /// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What was found out is kept
 /// in a folder.
@@ -143,7 +143,7 @@ impl Plugins {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refused)) => {
                 let problem = problem(refused.why.code(), shown, &refused.what);
-                Err(refused.help.into_iter().fold(problem, PluginProblem::help))
+                Err(refused.help().into_iter().fold(problem, PluginProblem::help))
             }
             Err(ChildError::TimedOut) => Err(said(Code::PluginTooLarge, limits.timed_out(&reading, Some(READ)))),
             Err(ChildError::OutOfMemory) => Err(said(Code::PluginTooLarge, limits.out_of_memory(&reading, Some(READ)))),

@@ -1,11 +1,6 @@
 //! A trap's call stack as the engine knows it, and what comes of it once another process has found names and lines.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::OnceLock;
-use std::sync::PoisonError;
 
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::failure::Frame;
@@ -49,34 +44,6 @@ pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
     }
     engine.extend(said);
     engine
-}
-
-/// What was found before, so that a plugin that fails everywhere in the same way costs one look.
-#[derive(Debug, Default)]
-pub(crate) struct Memory(Mutex<Known>);
-
-/// By digest of a plugin and its calls, innermost first.
-type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>>>>;
-
-/// Call stacks that are remembered.
-const REMEMBERED: usize = 1_000;
-
-impl Memory {
-    fn traced(
-        &self,
-        digest: &str,
-        calls: &[RawCall],
-        look: impl FnOnce() -> Result<Traced, String>,
-    ) -> Result<Traced, String> {
-        let cell = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= REMEMBERED {
-                known.clear();
-            }
-            Arc::clone(known.entry((digest.to_owned(), calls.to_vec())).or_default())
-        };
-        cell.get_or_init(look).clone()
-    }
 }
 
 impl Plugins {

@@ -29,7 +29,8 @@ use super::keys::timeout::timeouts;
 use super::pools::read_pools;
 use super::retention::read_retention;
 
-const KEYS: &[&str] = &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "ceiling", "pools", "retention"];
+const KEYS: &[&str] =
+    &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "ceiling", "pools", "retention"];
 const KEYS_LATER: &[&str] = &["server", "secrets"];
 
 /// What the operator decided.

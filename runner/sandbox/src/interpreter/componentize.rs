@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 
+use jobcontrol_core::types::Signature;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
@@ -19,6 +20,7 @@ use super::core_module::START;
 use super::guard::decoding;
 use super::lookalike;
 use super::numeric;
+use super::numeric::Lifted;
 use super::numeric::Uncallable;
 use super::task::Kind;
 use super::task::Refused;
@@ -34,6 +36,8 @@ pub(crate) struct Form<'a> {
     pub(crate) kind: Kind,
     /// A component, or a core module where the kind is [`Kind::CommandModule`].
     pub(crate) binary: Cow<'a, [u8]>,
+    /// Its functions, where they are known without decoding it.
+    pub(crate) functions: Option<Vec<Signature>>,
     /// Exports of a core module that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
 }
@@ -46,12 +50,12 @@ pub(crate) struct Form<'a> {
 pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refused> {
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
-        return Ok(Form { kind: Kind::Component, binary, refused: Vec::new() });
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused: Vec::new() });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
-        let (kind, made, refused) = made;
-        return Ok(Form { kind, binary: made.map_or(binary, Cow::Owned), refused });
+        let Made { kind, binary: component, functions, refused } = made;
+        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused });
     }
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
@@ -99,26 +103,45 @@ fn placed(text: &str) -> String {
     place.map_or_else(|| reason.to_owned(), |place| format!("{reason} ({place})"))
 }
 
-/// What a core module is, what is made of it, unless it stays as it is, and its exports that no job can call.
-type Made = (Kind, Option<Vec<u8>>, Uncallable);
+/// What is made of a core module.
+struct Made {
+    kind: Kind,
+    /// What the engine compiles, unless the module stays as it is.
+    binary: Option<Vec<u8>>,
+    functions: Option<Vec<Signature>>,
+    refused: Uncallable,
+}
+
+impl Made {
+    fn of(kind: Kind) -> Self {
+        Self { kind, binary: None, functions: None, refused: Vec::new() }
+    }
+}
 
 fn core(binary: &[u8]) -> Result<Made, Refused> {
     let kind = |what: String| Refused::new(Why::Kind, what);
     let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
     if module.has_wit {
         let component = componentized(binary, module.is_command()).map_err(kind)?;
-        return Ok((Kind::WitModule, Some(component), Vec::new()));
+        return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
     only_preview1(&module).map_err(|what| Refused::new(Why::MissingImport, what))?;
     if module.is_command() {
-        return Ok((Kind::CommandModule, None, Vec::new()));
+        return Ok(Made::of(Kind::CommandModule));
     }
     if let Some(start) = module.exports.iter().find(|export| export.name == START) {
         return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
     }
-    let (embedded, refused) = numeric::with_wit(binary, &module).map_err(kind)?;
-    let component = componentized(&embedded, false).map_err(kind)?;
-    Ok((Kind::NumericModule, Some(component), refused))
+    let (lifted, refused) = numeric::functions(&module).map_err(kind)?;
+    let component = match numeric::component(binary, &module, &lifted) {
+        Some(component) => component,
+        None => {
+            let embedded = numeric::with_wit(binary, &module, &lifted).map_err(kind)?;
+            componentized(&embedded, false).map_err(kind)?
+        }
+    };
+    let functions = lifted.iter().map(Lifted::signature).collect();
+    Ok(Made { kind: Kind::NumericModule, binary: Some(component), functions: Some(functions), refused })
 }
 
 /// A module without WIT has no other way to say what it needs.

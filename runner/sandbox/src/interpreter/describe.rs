@@ -6,6 +6,9 @@ use std::path::Path;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
+use wasmparser::Parser;
+use wasmparser::Payload;
+use wasmtime::Module;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -24,6 +27,7 @@ use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
 use crate::bounded::Bounded;
+use crate::engine;
 
 /// Describes a plugin; `shown` is what its file is called.
 ///
@@ -31,11 +35,14 @@ use crate::bounded::Bounded;
 ///
 /// What is wrong with the bytes.
 pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, mut refused } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused } = form(bytes, shown)?;
+    code(&binary)?;
     let mut functions = Vec::new();
     let (mut imported, mut misfit) = (Vec::new(), None);
     if kind == Kind::CommandModule {
         functions.push(Signature::command(None));
+    } else if let Some(known) = known.filter(|_| !imports_anything(&binary)) {
+        functions = known;
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
@@ -56,16 +63,41 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
 }
 
+/// Whether a component asks anything of the host.
+fn imports_anything(binary: &[u8]) -> bool {
+    let mut payloads = Parser::new(0).parse_all(binary);
+    payloads.any(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_))))
+}
+
+/// Validates all code, as the engine will before it compiles.
+fn code(binary: &[u8]) -> Result<(), Refused> {
+    let refused = |what: String| Refused::new(Why::Damaged, format!("cannot be decoded: {what}"));
+    let engine = engine::compiling().map_err(|e| refused(e.to_string()))?;
+    let mut modules = Vec::new();
+    if Parser::is_core_wasm(binary) {
+        modules.push(0..binary.len());
+    }
+    for payload in Parser::new(0).parse_all(binary) {
+        match payload {
+            Ok(Payload::ModuleSection { unchecked_range, .. }) => modules.push(unchecked_range),
+            Ok(_) => {}
+            Err(error) => return Err(refused(error.to_string())),
+        }
+    }
+    for module in modules {
+        let module = binary.get(module).unwrap_or_default();
+        Module::validate(&engine, module).map_err(|e| refused(e.root_cause().to_string()))?;
+    }
+    Ok(())
+}
+
 /// Whether an interface is the one that a command exports.
 fn is_run(interface: &str) -> bool {
     interface.split('@').next() == Some("wasi:cli/run")
 }
 
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
-    let damaged = |what: String| Refused {
-        help: Some("it may have been cut short: copy or build it again".to_owned()),
-        ..Refused::new(Why::Damaged, what)
-    };
+    let damaged = |what: String| Refused::new(Why::Damaged, what);
     let decoded = decoding(binary, || wit_component::decode(binary)).map_err(damaged)?;
     decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
 }

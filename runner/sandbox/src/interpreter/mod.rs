@@ -12,6 +12,8 @@ mod componentize;
 mod contract;
 mod core_module;
 mod describe;
+#[cfg(test)]
+mod growth;
 mod guard;
 mod lookalike;
 mod numeric;
@@ -23,4 +25,6 @@ mod wat_lines;
 pub(crate) use componentize::VERSION;
 pub(crate) use componentize::is_wat;
 pub(crate) use core_module::START;
+pub use serve::answer;
 pub use serve::serve;
+pub use task::Task;

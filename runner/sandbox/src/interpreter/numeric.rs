@@ -2,9 +2,18 @@
 
 use std::collections::HashSet;
 
+use jobcontrol_core::types::IntType;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Type;
+use wasm_encoder::CanonicalOption;
+use wasm_encoder::ComponentBuilder;
+use wasm_encoder::ComponentExportKind;
+use wasm_encoder::ComponentValType;
 use wasm_encoder::ExportKind;
 use wasm_encoder::ExportSection;
 use wasm_encoder::Module;
+use wasm_encoder::ModuleArg;
+use wasm_encoder::PrimitiveValType;
 use wasm_encoder::RawSection;
 use wasmparser::ExternalKind;
 use wasmparser::FuncType;
@@ -25,7 +34,7 @@ const MAX_PARAMS: usize = 16;
 const MACHINERY: &[&str] = &["memory", "_initialize", "cabi_realloc"];
 
 /// A function that can be called: the export, and its name and parameters in WIT.
-struct Lifted<'a> {
+pub(crate) struct Lifted<'a> {
     export: &'a Export,
     ty: &'a FuncType,
     name: String,
@@ -35,29 +44,97 @@ struct Lifted<'a> {
 /// Exports that no job can call, each with the reason.
 pub(crate) type Uncallable = Vec<(String, String)>;
 
-/// The module with WIT, and the exports that no job can call, each with the reason.
+/// Names of exports that a message lists.
+const LISTED: usize = 10;
+
+/// The functions that a module has to call, and the exports that no job can call.
 ///
 /// # Errors
 ///
 /// No export can be called.
-pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Uncallable), String> {
+pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncallable), String> {
     let (lifted, refused) = lift(module);
-    if lifted.is_empty() {
-        let refused: Vec<_> = refused.iter().map(|(name, reason)| format!("`{name}` {reason}")).collect();
-        let refused = if refused.is_empty() { String::new() } else { format!(": {}", refused.join(", ")) };
-        return Err(format!(
-            "is a core module without WIT, of which only functions of plain numbers can be called, and it exports \
-             none{refused}"
-        ));
+    if !lifted.is_empty() {
+        return Ok((lifted, refused));
     }
-    let mut renamed = renamed(binary, module, &lifted).map_err(|e| format!("cannot be decoded: {e}"))?;
+    let listed = refused.iter().take(LISTED).map(|(name, reason)| format!("`{name}` {reason}"));
+    let more = refused.len().saturating_sub(LISTED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let listed = listed.chain(more).collect::<Vec<_>>().join(", ");
+    let listed = if listed.is_empty() { listed } else { format!(": {listed}") };
+    Err(format!(
+        "is a core module without WIT, of which only functions of plain numbers can be called, and it exports none{listed}"
+    ))
+}
+
+impl Lifted<'_> {
+    /// What a job sees of it.
+    pub(crate) fn signature(&self) -> Signature {
+        let ty = |ty: &ValType| match ty {
+            ValType::I32 => Type::Int(IntType::S32),
+            ValType::I64 => Type::Int(IntType::S64),
+            ValType::F32 => Type::F32,
+            _ => Type::F64,
+        };
+        let params = self.params.iter().cloned().zip(self.ty.params().iter().map(ty)).collect();
+        let result = self.ty.results().first().map(ty);
+        let (interface, name, docs) = (None, self.name.clone(), None);
+        Signature { interface, name, params, result, docs, command: false }
+    }
+}
+
+/// The component that a module is which imports nothing and needs no beginning: written by hand, which takes as long as
+/// the module is, however many functions it exports.
+pub(crate) fn component(binary: &[u8], module: &CoreModule, lifted: &[Lifted<'_>]) -> Option<Vec<u8>> {
+    let begins = module.exports.iter().any(|export| export.name == "_initialize");
+    if begins || !module.imports.is_empty() {
+        return None;
+    }
+    let number = |ty: &ValType| {
+        ComponentValType::Primitive(match ty {
+            ValType::I32 => PrimitiveValType::S32,
+            ValType::I64 => PrimitiveValType::S64,
+            ValType::F32 => PrimitiveValType::F32,
+            _ => PrimitiveValType::F64,
+        })
+    };
+    let mut component = ComponentBuilder::default();
+    let core = component.core_module_raw(None, binary);
+    let instance = component.core_instantiate(None, core, std::iter::empty::<(&str, ModuleArg)>());
+    let mut functions = Vec::with_capacity(lifted.len());
+    for function in lifted {
+        functions.push(component.core_alias_export(None, instance, &function.export.name, ExportKind::Func));
+    }
+    let mut types = Vec::with_capacity(lifted.len());
+    for function in lifted {
+        let (ty, mut encoder) = component.type_function(None);
+        let params = function.params.iter().map(String::as_str).zip(function.ty.params().iter().map(number));
+        encoder.params(params).result(function.ty.results().first().map(number));
+        types.push(ty);
+    }
+    for (function, ty) in functions.iter_mut().zip(types) {
+        *function = component.lift_func(None, *function, ty, std::iter::empty::<CanonicalOption>());
+    }
+    for (function, lifted) in functions.into_iter().zip(lifted) {
+        component.export(&lifted.name, ComponentExportKind::Func, function, None);
+    }
+    Some(component.finish())
+}
+
+/// The module with WIT.
+///
+/// # Errors
+///
+/// A module that cannot be decoded, or names that have no place in WIT.
+pub(crate) fn with_wit(binary: &[u8], module: &CoreModule, lifted: &[Lifted<'_>]) -> Result<Vec<u8>, String> {
+    let mut renamed = renamed(binary, module, lifted).map_err(|e| format!("cannot be decoded: {e}"))?;
     let mut resolve = Resolve::default();
     let world = resolve
-        .push_str("numeric.wit", &wit(&lifted))
+        .push_str("numeric.wit", &wit(lifted))
         .and_then(|package| resolve.select_world(&[package], None))
         .and_then(|world| embed_component_metadata(&mut renamed, &resolve, world, StringEncoding::UTF8));
     world.map_err(|e| format!("is a core module whose exports have no place in WIT: {e:#}"))?;
-    Ok((renamed, refused))
+    Ok(renamed)
 }
 
 fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {

@@ -43,18 +43,26 @@ pub fn serve(arguments: &[OsString]) -> Result<(), String> {
     bind(timeout, memory, processor)?;
     let mut input = Vec::new();
     std::io::stdin().lock().read_to_end(&mut input).map_err(|e| e.to_string())?;
-    let name = Path::new(name);
-    let answer = match task {
-        Task::Read => packed(&describe::described(&input, name).and_then(bounded))?,
-        Task::Wit => packed(&describe::wit_text(&input, name))?,
-        Task::Trace => {
-            let (calls, plugin) = traced(&input)?;
-            packed(&form(plugin, name).map(|form| trace::calls(&form.binary, &calls)))?
-        }
-        Task::Compile => compiled(&input, name)?,
-    };
+    let answer = answer(task, &input, Path::new(name))?;
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(&answer).and_then(|()| stdout.flush()).map_err(|e| e.to_string())
+}
+
+/// The answer to a question, in this process: for a child, and for what looks for inputs that break it.
+///
+/// # Errors
+///
+/// What the compiler says, or a question that is none.
+pub fn answer(task: Task, input: &[u8], name: &Path) -> Result<Vec<u8>, String> {
+    match task {
+        Task::Read => packed(&describe::described(input, name).and_then(bounded)),
+        Task::Wit => packed(&describe::wit_text(input, name)),
+        Task::Trace => {
+            let (calls, plugin) = traced(input)?;
+            packed(&form(plugin, name).map(|form| trace::calls(&form.binary, &calls)))
+        }
+        Task::Compile => compiled(input, name),
+    }
 }
 
 fn bind(timeout: u64, memory: u64, processor: u64) -> Result<(), String> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 /// What a child does with a plugin's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
+pub enum Task {
     /// Says what it is: [`Described`] or [`Refused`].
     Read,
     /// Writes it as WIT text: a text, or [`Refused`].
@@ -63,6 +63,12 @@ pub(crate) struct Refused {
 impl Refused {
     pub(crate) fn new(why: Why, what: impl Into<String>) -> Self {
         Self { why, what: what.into(), help: None }
+    }
+
+    /// What would mend it.
+    pub(crate) fn help(self) -> Option<String> {
+        let cut_short = || "it may have been cut short: copy or build it again".to_owned();
+        self.help.or_else(|| (self.why == Why::Damaged).then(cut_short))
     }
 }
 

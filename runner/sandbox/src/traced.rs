@@ -1,0 +1,39 @@
+//! Call stacks whose names and lines were looked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::PoisonError;
+
+use crate::interpreter::task::RawCall;
+use crate::interpreter::task::Traced;
+
+/// What was found before, so that a plugin that fails everywhere in the same way costs one look.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Known>);
+
+/// By digest of a plugin and its calls, innermost first.
+type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>>>>;
+
+/// Call stacks that are remembered.
+const REMEMBERED: usize = 1_000;
+
+impl Memory {
+    /// What is known of a plugin's calls, or what `look` finds out. All who ask at once wait for one look.
+    pub(crate) fn traced(
+        &self,
+        digest: &str,
+        calls: &[RawCall],
+        look: impl FnOnce() -> Result<Traced, String>,
+    ) -> Result<Traced, String> {
+        let cell = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= REMEMBERED {
+                known.clear();
+            }
+            Arc::clone(known.entry((digest.to_owned(), calls.to_vec())).or_default())
+        };
+        cell.get_or_init(look).clone()
+    }
+}
