@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use jobcontrol_core::diagnostic::some_of;
 use wasm_encoder::ExportKind;
 use wasm_encoder::ExportSection;
 use wasm_encoder::Module;
@@ -43,8 +44,8 @@ pub(crate) type Refused = Vec<(String, String)>;
 pub(crate) fn with_wit(binary: &[u8], module: &CoreModule) -> Result<(Vec<u8>, Refused), String> {
     let (lifted, refused) = lift(module);
     if lifted.is_empty() {
-        let refused: Vec<_> = refused.iter().map(|(name, reason)| format!("`{name}` {reason}")).collect();
-        let refused = if refused.is_empty() { String::new() } else { format!(": {}", refused.join(", ")) };
+        let named = some_of(refused.iter().map(|(name, reason)| format!("`{name}` {reason}")));
+        let refused = if refused.is_empty() { String::new() } else { format!(": {named}") };
         return Err(format!(
             "is a core module without WIT, of which only functions of plain numbers can be called, and it exports \
              none{refused}"

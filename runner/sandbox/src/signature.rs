@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plugin::Plugin;
@@ -209,7 +210,7 @@ fn is_linked(import: &str) -> bool {
 pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
     let missing: Vec<_> = plugin.imports.iter().filter(|import| !is_linked(import)).collect();
     let first = missing.first()?;
-    let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let names = some_of(missing.iter().map(|name| format!("`{name}`")));
     let (package, interface, version) = parts(first);
     let help = match LINKED.iter().find(|(known, ..)| *known == package) {
         _ if LATER.contains(&package) => format!("a grant for `{package}` is not supported yet"),

@@ -1,0 +1,3 @@
+//! Attacks that once did harm, one file each, with what the host must still do.
+
+mod forgery;
