@@ -1,3 +1,4 @@
 //! Attacks that once did harm, one file each, with what the host must still do.
 
+mod file_size;
 mod forgery;
