@@ -1,4 +1,5 @@
 //! Attacks that once did harm, one file each, with what the host must still do.
 
+mod exit;
 mod file_size;
 mod forgery;
