@@ -129,9 +129,9 @@ fn what_nobody_sees_is_shown() {
 }
 
 #[test]
-fn a_mistake_of_ninety_thousand_names_is_short() {
+fn a_mistake_of_thousands_of_names_is_short() {
     let mut module = String::from("(module (func $f (result i32 i32) unreachable)");
-    for n in 0..90_000 {
+    for n in 0..9_000 {
         module.push_str(&format!("(export \"{n}\\0avictim9: build 77 SUCCESSFUL {n}\" (func $f))"));
     }
     module.push(')');

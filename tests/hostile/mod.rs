@@ -4,3 +4,4 @@ mod bulk;
 mod exit;
 mod file_size;
 mod forgery;
+mod hooks;
