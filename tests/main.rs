@@ -12,6 +12,7 @@ mod digests;
 mod execution;
 mod explain;
 mod hooks;
+mod hostile;
 mod inspect;
 mod pools;
 mod reruns;

@@ -40,10 +40,11 @@ fn a_trap_has_the_calls_that_led_to_it() {
 fn build_show_prints_the_traceback() {
     let built = built("failure_traps.wat", "function: failure_traps:fall\n");
     let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;
-    let expected = "Traceback (most recent call last):\n  \
-        failure_traps.wat:6, in fall\n  \
-        failure_traps.wat:5, in middle\n  \
-        failure_traps.wat:4, in innermost\n\
+    let expected = "\nfailure\n  \
+        Traceback (most recent call last):\n    \
+        failure_traps.wat:6, in fall\n    \
+        failure_traps.wat:5, in middle\n    \
+        failure_traps.wat:4, in innermost\n  \
         trap: wasm `unreachable` instruction executed\n";
     assert!(shown.ends_with(expected), "{shown}");
 }

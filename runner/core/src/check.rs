@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Span;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
+use crate::diagnostic::some_of;
 use crate::job::Arg;
 use crate::job::ArgNode;
 use crate::job::Hook;
@@ -251,7 +252,7 @@ fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
         let help = match nearest(case, cases.iter().copied()) {
             Some(near) => format!("did you mean `error({near})`?"),
             None if cases.is_empty() => format!("the function is `{signature}`"),
-            None => format!("its cases are {}", cases.join(", ")),
+            None => format!("its cases are {}", some_of(cases.iter().map(ToString::to_string))),
         };
         out.push(Diagnostic::at(Code::RetryCase, &job.place.source, *span, message).help(help));
     }

@@ -80,6 +80,21 @@ pub struct Limits {
     pub progress_groups: u64,
     /// Keys of those that the operator's ceiling does not let a job raise.
     pub at_ceiling: Vec<&'static str>,
+    /// What is called under them, for the words of a failure.
+    pub called: Called,
+}
+
+/// What is called under limits, which decides what raises them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Called {
+    /// The job's function: what its manifest says is raised there.
+    #[default]
+    Attempt,
+    /// A hook of a build, which has the limits that the build was made with.
+    Hook {
+        /// Whether its time is the same for every job.
+        fixed_time: bool,
+    },
 }
 
 /// The limit that a build is over.
@@ -132,6 +147,9 @@ impl Excess<'_> {
     }
 }
 
+/// How the text of a limit ends that no key raises.
+pub const SAME_FOR_ALL: &str = ", which is the same for every job";
+
 /// The timeouts of an attempt, of a build and without progress, as [`Limits::at_ceiling`] has them.
 pub const TIMEOUTS: [&str; 3] = ["timeout", "timeout: { build: .. }", "timeout: { no_progress: .. }"];
 
@@ -150,26 +168,39 @@ impl Default for Limits {
             log_records: LOG_RECORDS,
             progress_groups: PROGRESS_GROUPS,
             at_ceiling: Vec::new(),
+            called: Called::Attempt,
         }
     }
 }
 
 impl Limits {
+    /// The same for a hook of the build that was made with them, which takes no longer than `most`.
+    #[must_use]
+    pub fn of_hook(self, most: Option<Duration>) -> Self {
+        let most = most.filter(|most| self.timeout >= *most);
+        let called = Called::Hook { fixed_time: most.is_some() };
+        Self { timeout: most.unwrap_or(self.timeout), called, ..self }
+    }
+
     /// What is said of a build that is over a limit: which, its value, and what raises it.
     pub fn exceeded(&self, excess: Excess<'_>) -> String {
         let time = |limit: Option<Duration>| limit.map(show_duration).unwrap_or_default();
+        let (build, attempt) = match self.called {
+            Called::Attempt => ("the build", "the attempt"),
+            Called::Hook { .. } => ("the call", "the call"),
+        };
         let what = match excess {
-            Excess::Memory => format!("the memory of the build is above {}", show_bytes(self.memory)),
+            Excess::Memory => format!("the memory of {build} is above {}", show_bytes(self.memory)),
             Excess::TableElements => {
-                format!("the number of table elements of the build is above {}", self.table_elements)
+                format!("the number of table elements of {build} is above {}", self.table_elements)
             }
-            Excess::Instances => format!("the number of core instances of the build is above {}", self.instances),
+            Excess::Instances => format!("the number of core instances of {build} is above {}", self.instances),
             Excess::Handles => {
-                format!("the number of files, folders and streams that the build has open is above {}", self.handles)
+                format!("the number of files, folders and streams that {build} has open is above {}", self.handles)
             }
-            Excess::Log => format!("the log of the build is above {}", show_bytes(self.log_bytes)),
-            Excess::LogRecords => format!("the log of the build is above {} records", self.log_records),
-            Excess::ProgressGroups => format!("the progress of the build is above {} groups", self.progress_groups),
+            Excess::Log => format!("the log of {build} is above {}", show_bytes(self.log_bytes)),
+            Excess::LogRecords => format!("the log of {build} is above {} records", self.log_records),
+            Excess::ProgressGroups => format!("the progress of {build} is above {} groups", self.progress_groups),
             Excess::Encoded(what) => format!("the size of {what}, encoded, is above {}", show_bytes(self.retval)),
             Excess::Held(what, bytes) => {
                 let most = show_bytes(self.retval.saturating_mul(bytes));
@@ -181,29 +212,51 @@ impl Limits {
                     "what the plugin hands to the host in one call ({bytes} bytes for each of `retval`) is above {most}"
                 )
             }
-            Excess::Attempt => format!("the attempt took longer than {}", show_duration(self.timeout)),
+            Excess::Attempt => format!("{attempt} took longer than {}", show_duration(self.timeout)),
             Excess::Build => {
                 format!("the build with all its attempts took longer than {}", time(self.build_timeout))
             }
             Excess::NoProgress => {
-                format!("the attempt reported no progress and logged nothing for {}", time(self.no_progress))
+                format!("{attempt} reported no progress and logged nothing for {}", time(self.no_progress))
             }
         };
         format!("{what}{}", self.remedy(excess.key()))
     }
 
+    /// What is said of an attempt that is not made, since it would begin after the time of the build.
+    pub fn too_late(&self, attempt: u32, of: u32) -> String {
+        let time = self.build_timeout.map(show_duration).unwrap_or_default();
+        let by = self.set_by(Excess::Build.key());
+        format!("attempt {attempt} of {of} is not made: it would begin after the {time} that {by} allows")
+    }
+
     /// What raises the limit of a key, if anything does.
     fn remedy(&self, key: &str) -> String {
-        if self.at_ceiling.contains(&key) {
-            return ", which is the most that `ceiling:` in jobcontrol.yaml allows".to_owned();
+        if self.called == (Called::Hook { fixed_time: true }) && key == TIMEOUTS[0] {
+            return SAME_FOR_ALL.to_owned();
         }
-        if TIMEOUTS.contains(&key) {
-            return format!("; raise it with `{key}`");
-        }
+        // Where nothing goes above it, no ceiling has to be raised either.
         if self.clone().by_key(key).is_some_and(|limit| *limit.value >= limit.max) {
             return ", which is the most there is".to_owned();
         }
-        format!("; raise it with `limits: {{ {key}: .. }}`")
+        let by = self.set_by(key);
+        if self.at_ceiling.contains(&key) {
+            return format!(", which is the most that {by} allows");
+        }
+        match self.called {
+            Called::Attempt => format!("; raise it with {by}"),
+            Called::Hook { .. } => format!(", which its build was made with; {by} raises it for later builds"),
+        }
+    }
+
+    /// The key that sets a limit, as it is written: the job's, or the operator's where the job cannot raise it.
+    fn set_by(&self, key: &str) -> String {
+        let own = if TIMEOUTS.contains(&key) { key.to_owned() } else { format!("limits: {{ {key}: .. }}") };
+        if !self.at_ceiling.contains(&key) {
+            return format!("`{own}`");
+        }
+        let own = if own == TIMEOUTS[0] { format!("{own}: ..") } else { own };
+        format!("`ceiling: {{ {own} }}` in jobcontrol.yaml")
     }
 
     /// Each limit that a key under `limits:` sets, by key.
@@ -307,8 +360,27 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_hook_has_the_limits_of_its_build() {
+        let hook = limits().of_hook(None);
+        for (excess, key) in ALL {
+            let said = hook.exceeded(excess);
+            let end = format!(", which its build was made with; `{key}` raises it for later builds");
+            assert!(said.ends_with(&end), "{said}");
+        }
+        let short = Duration::from_secs(5);
+        let bounded = limits().of_hook(Some(short));
+        assert_eq!(bounded.exceeded(Excess::Attempt), "the call took longer than 5s, which is the same for every job");
+        assert!(bounded.exceeded(Excess::Memory).ends_with("raises it for later builds"));
+        let shorter = Limits { timeout: Duration::from_secs(4), ..limits() }.of_hook(Some(short));
+        assert_eq!(
+            shorter.exceeded(Excess::Attempt),
+            "the call took longer than 4s, which its build was made with; `timeout` raises it for later builds"
+        );
+    }
+
+    #[test]
     fn what_is_the_most_there_is_cannot_be_raised() {
-        let limits = Limits { memory: MAX_MEMORY, ..Limits::default() };
+        let limits = Limits { memory: MAX_MEMORY, at_ceiling: vec!["memory"], ..Limits::default() };
         assert_eq!(
             limits.exceeded(Excess::Memory),
             "the memory of the build is above 4 GiB, which is the most there is"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
+use crate::diagnostic::some_of;
 use crate::types::Signature;
 use crate::types::same_name;
 
@@ -85,7 +86,7 @@ impl Plugin {
                 Err(NoSuchExport {
                     code: Code::AmbiguousFunction,
                     message: format!("`{export}` is exported by {} interfaces", several.len()),
-                    help: Some(format!("write one of {}", names.join(", "))),
+                    help: Some(format!("write one of {}", some_of(names.iter().map(ToString::to_string)))),
                 })
             }
         }

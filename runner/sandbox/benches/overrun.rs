@@ -1,4 +1,5 @@
-//! How long after its timeout a loop ends: alone, and beside builds that take and return large lists all the time.
+//! How long after its timeout a loop ends: alone, and beside builds that take and return large lists all the time; and
+//! how long a bulk operation on fresh memory takes, which is how much later than its timeout a build can end.
 //! `cargo bench -p jobcontrol-sandbox --bench overrun`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
@@ -16,7 +17,10 @@ use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::MAX_MEMORY;
+use jobcontrol_core::limits::MAX_TABLE_ELEMENTS;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::value::Value;
@@ -54,6 +58,17 @@ fn main() {
     });
     println!("beside {BESIDE} builds, {NUMBERS} numbers each    {}", shown(beside));
     println!("lists there and back, a second           {:>6.1}", lists / f64::from(ROUNDS));
+    for (name, function, size, memory) in [
+        ("memory.fill of 256 MiB", &bench.fill, 4_096, 256 * MIB),
+        ("memory.copy of 256 MiB", &bench.copy, 4_096, 256 * MIB),
+        ("table.fill of 1,000,000", &bench.fill_table, 1_000_000, 256 * MIB),
+        ("memory.fill of 1 GiB", &bench.fill, 16_384, 1_024 * MIB),
+        ("memory.fill of 4 GiB", &bench.fill, 65_535, MAX_MEMORY),
+    ] {
+        let overruns =
+            (0..ROUNDS).map(|_| runtime.block_on(runtime.spawn(bench.bulk(function, size, memory))).unwrap());
+        println!("{name:<40}{}", shown(overruns));
+    }
 }
 
 fn shown(overruns: impl Iterator<Item = Duration>) -> String {
@@ -68,6 +83,9 @@ struct Bench {
     sandbox: Sandbox,
     spin: Function,
     echo: Function,
+    fill: Function,
+    copy: Function,
+    fill_table: Function,
 }
 
 impl Bench {
@@ -83,7 +101,8 @@ impl Bench {
             sandbox.function(&plugin, signature, &Cancel::pair().1).unwrap()
         };
         let (spin, echo) = (function("loop_endless.wat", "spin"), function("values_list.wat", "numbers"));
-        Self { _folder: folder, sandbox, spin, echo }
+        let [fill, copy, fill_table] = ["fill", "copy", "fill-table"].map(|name| function("limit_bulk.wat", name));
+        Self { _folder: folder, sandbox, spin, echo, fill, copy, fill_table }
     }
 
     /// How much longer than its timeout an endless loop takes.
@@ -97,7 +116,26 @@ impl Bench {
         }
     }
 
-    /// The same beside builds with large values, and how many of these ended in a second of the whole time.
+    /// How much longer than a timeout that is over at once a bulk operation takes, with giving back what it touched.
+    fn bulk(
+        self: &Arc<Self>,
+        function: &Function,
+        size: u32,
+        memory: u64,
+    ) -> impl Future<Output = Duration> + Send + use<> {
+        let (bench, function) = (Arc::clone(self), function.clone());
+        async move {
+            let timeout = Duration::from_millis(1);
+            let limits = Limits { timeout, memory, table_elements: MAX_TABLE_ELEMENTS, ..Limits::default() };
+            let since = Instant::now();
+            let called = bench.sandbox.call(&function, call(vec![Value::Int(size.into())], limits)).await;
+            let Outcome::Failed(failure) = called.outcome else { panic!("it never returns") };
+            assert_eq!(failure.kind, FailureKind::Timeout, "{}", failure.message);
+            since.elapsed() - timeout
+        }
+    }
+
+    /// As [`Bench::overrun`], beside builds with large values, and how many of these ended in a second of the whole time.
     fn beside(self: &Arc<Self>, runtime: &Runtime) -> (Duration, f64) {
         let since = Instant::now();
         let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));

@@ -17,26 +17,32 @@ pub(crate) fn argv(program: &str, args: &[Value]) -> Vec<String> {
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// Runs `_start` to its end. Exit code 0 is a success, however it came about.
+/// Runs `_start` to its end. Exit code 0 is a success, however it came about: in a start function of the module too,
+/// which runs before.
 pub(crate) async fn run_module(store: &mut Store<Host>, pre: &wasmtime::InstancePre<Host>) -> wasmtime::Result<()> {
-    let instance = pre.instantiate_async(&mut *store).await?;
-    let start = instance.get_typed_func::<(), ()>(&mut *store, START)?;
-    ended(start.call_async(&mut *store, ()).await)
+    let run = async {
+        let instance = pre.instantiate_async(&mut *store).await?;
+        let start = instance.get_typed_func::<(), ()>(&mut *store, START)?;
+        start.call_async(&mut *store, ()).await
+    };
+    ended(run.await)
 }
 
-/// Runs `wasi:cli/run` to its end. It answers with a result whose error is exit code 1.
+/// Runs `wasi:cli/run` to its end, likewise. It returns a result whose error is exit code 1.
 pub(crate) async fn run_component(
     store: &mut Store<Host>,
     pre: &InstancePre<Host>,
     run: ComponentExportIndex,
 ) -> wasmtime::Result<()> {
-    let instance = pre.instantiate_async(&mut *store).await?;
-    let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run)?;
-    match run.call_async(&mut *store, ()).await {
-        Ok((Ok(()),)) => Ok(()),
-        Ok((Err(()),)) => Err(Signal::Exit(1).into()),
-        Err(error) => ended(Err(error)),
-    }
+    let run = async {
+        let instance = pre.instantiate_async(&mut *store).await?;
+        let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut *store, run)?;
+        match run.call_async(&mut *store, ()).await? {
+            (Ok(()),) => Ok(()),
+            (Err(()),) => Err(Signal::Exit(1).into()),
+        }
+    };
+    ended(run.await)
 }
 
 fn ended(result: wasmtime::Result<()>) -> wasmtime::Result<()> {

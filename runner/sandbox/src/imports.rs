@@ -3,6 +3,7 @@
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::plugin::Plugin;
 
 /// Imports that are always linked: package, major version and interfaces; the functions of files, variables and the
@@ -64,7 +65,7 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
     }
     let missing: Vec<_> = plugin.imports.iter().filter(|import| !is_linked(import)).collect();
     let first = missing.first()?;
-    let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let names = some_of(missing.iter().map(|name| format!("`{name}`")));
     let (package, interface, version) = parts(first);
     let help = match LINKED.iter().find(|(known, ..)| *known == package) {
         _ if LATER.contains(&package) => format!("a grant for `{package}` is not supported yet"),

@@ -8,6 +8,7 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::LOG_MESSAGE;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::SAME_FOR_ALL;
 use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::value::Value;
@@ -112,15 +113,12 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
             let stack = show_bytes(STACK);
-            Failure::new(
-                FailureKind::Limit,
-                format!("the guest's stack is above {stack}, which is the same for every job"),
-            )
+            Failure::new(FailureKind::Limit, format!("the guest's stack is above {stack}{SAME_FOR_ALL}"))
         }
         Some(trap) => Failure::new(FailureKind::Trap, trap_text(*trap)),
         None => match cause.strip_prefix(COUNTED) {
             Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
-            Some(what) => Failure::new(FailureKind::Limit, format!("{what}, which is the same for every job")),
+            Some(what) => Failure::new(FailureKind::Limit, format!("{what}{SAME_FOR_ALL}")),
             None => Failure::new(FailureKind::Trap, cause),
         },
     }

@@ -14,6 +14,7 @@ use super::error::CliError;
 use super::flags::SET;
 use super::flags::flag;
 use super::render::Out;
+use super::render::Page;
 use super::render::text;
 use super::repr::repr;
 use super::rerun;
@@ -101,7 +102,7 @@ pub(super) enum BuildCommand {
 const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
 
 /// Builds in a table, with a column of what each did again if any did.
-pub(super) fn table(builds: &[Build], moment: &Moment) -> String {
+pub(super) fn table(builds: &[Build], moment: &Moment) -> Page {
     let reruns = builds.iter().any(|build| build.rerun_of.is_some());
     let mut header = HEADER.to_vec();
     if reruns {
@@ -152,7 +153,7 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     } else if builds.is_empty() {
         out.say("no builds");
     } else {
-        out.answer(&table(&builds, &moment))?;
+        out.answer(table(&builds, &moment))?;
     }
     Ok(error::DONE)
 }
@@ -207,7 +208,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
                 let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
                 out.json(&BuildJson::new(&record, &moment, Some(details)).with_repr(repr))?;
             } else {
-                out.answer(&text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), &moment))?;
+                out.answer(text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), &moment))?;
             }
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
@@ -225,7 +226,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
                 out.json(&DeletedJson { deleted: &builds })?;
             } else {
                 let ids = builds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-                out.answer(&format!("deleted {ids}"))?;
+                out.answer(format!("deleted {ids}"))?;
             }
         }
     }

@@ -59,6 +59,6 @@ pub(super) fn cache(app: &App, out: &Out, command: &CacheCommand) -> Result<u8, 
             format!("{verb} {entries} compiled {plugins} ({})\n", show_bytes(bytes))
         }
     };
-    out.answer(&said)?;
+    out.answer(said)?;
     Ok(error::DONE)
 }

@@ -79,7 +79,7 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
             }
         };
         if !out.is_json() {
-            out.answer(&line)?;
+            out.answer(line)?;
         }
     }
     if out.is_json() {

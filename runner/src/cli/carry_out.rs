@@ -15,10 +15,8 @@ use super::error;
 use super::error::CliError;
 use super::person::requester;
 use super::render;
-use super::render::BOLD;
 use super::render::Out;
 use super::render::live::Live;
-use super::render::styled;
 use super::render::text;
 use super::repr::repr;
 use crate::app::App;
@@ -169,14 +167,11 @@ fn values(app: &App, out: &Out, targets: &[String], ends: &BTreeMap<String, JobE
     for id in targets {
         let Some(JobEnd::Built(build, outcome)) = ends.get(id) else { continue };
         if let Outcome::Returned(Some(value)) = &**outcome {
-            if targets.len() > 1 {
-                out.answer(&styled(BOLD, format_args!("# {id}")))?;
-            }
             let repr = repr(app, out, &app.storage(false)?.get_build(*build)?);
             if let Some(repr) = repr {
-                out.answer(&text::value(&Value::String(repr)))?;
+                out.returned(id, *build, &repr)?;
             } else if *value != Value::Null {
-                out.answer(&text::value(value))?;
+                out.returned(id, *build, &text::value(value))?;
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliEr
     problems.extend(empty_folder(app, &catalog));
     let jobs = if problems.is_empty() { catalog.graph.jobs.len() } else { catalog.graph.dependencies.len() };
     if problems.is_empty() && out.format == Format::Human {
-        out.answer(&all_good(catalog.manifests, jobs))?;
+        out.answer(all_good(catalog.manifests, jobs))?;
         return Ok(error::DONE);
     }
     report(out, &problems, catalog.manifests, jobs)
@@ -52,7 +52,7 @@ pub(super) fn report(out: &Out, problems: &[Diagnostic], manifests: usize, jobs:
     match out.format {
         Format::Json => out.json(&CheckJson::new(manifests, jobs, problems))?,
         Format::Sarif => out.json(&sarif::log(problems))?,
-        _ => out.answer(&diagnostic::report(problems))?,
+        _ => out.answer(diagnostic::report(problems))?,
     }
     Ok(if problems.is_empty() { error::DONE } else { error::UNCHECKED })
 }

@@ -1,7 +1,5 @@
 //! `explain`: what the code of a mistake means.
 
-use std::fmt::Write;
-
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Example;
 use jobcontrol_core::diagnostic::nearest;
@@ -10,19 +8,20 @@ use super::error;
 use super::error::CliError;
 use super::render::BOLD;
 use super::render::Out;
+use super::render::Page;
 use super::render::styled;
 use crate::show::json::CodeJson;
 
 pub(super) fn explain(out: &Out, code: Option<&str>) -> Result<u8, CliError> {
     match code {
         None if out.is_json() => out.json(&Code::ALL.iter().copied().map(CodeJson::new).collect::<Vec<_>>())?,
-        None => out.answer(&list())?,
+        None => out.answer(list())?,
         Some(text) => {
             let code = Code::find(text).ok_or_else(|| unknown(text))?;
             if out.is_json() {
                 out.json(&CodeJson::new(code))?;
             } else {
-                out.answer(&describe(code))?;
+                out.answer(describe(code))?;
             }
         }
     }
@@ -36,30 +35,33 @@ fn unknown(text: &str) -> CliError {
     CliError::not_found(format!("there is no code `{text}`; {help}"))
 }
 
-fn list() -> String {
-    let mut text = String::new();
+fn list() -> Page {
+    let mut page = Page::default();
     for code in Code::ALL {
-        let _ = writeln!(text, "{}  {}", styled(BOLD, code), code.title());
+        page.line(format!("{}  {}", styled(BOLD, code), code.title()));
     }
-    text
+    page
 }
 
-fn describe(code: Code) -> String {
+fn describe(code: Code) -> Page {
     let explanation = code.explanation();
-    let mut text = format!("{}\n\n{}\n", styled(BOLD, format_args!("{code}: {}", code.title())), explanation.meaning);
+    let mut page = Page::from(styled(BOLD, format_args!("{code}: {}", code.title())));
+    page.gap();
+    explanation.meaning.lines().for_each(|line| page.line(line));
     for (heading, examples) in [("Wrong:", &explanation.wrong), ("Right:", &explanation.right)] {
-        let _ = write!(text, "\n{}\n", styled(BOLD, heading));
-        examples.iter().for_each(|example| show(&mut text, example));
+        page.gap();
+        page.line(styled(BOLD, heading));
+        examples.iter().for_each(|example| show(&mut page, example));
     }
-    text
+    page
 }
 
-fn show(text: &mut String, example: &Example) {
-    text.push('\n');
+fn show(page: &mut Page, example: &Example) {
+    page.gap();
     if let Some(file) = example.file {
-        let _ = writeln!(text, "  {file}");
+        page.line(format!("  {file}"));
     }
     for line in example.text.lines() {
-        let _ = writeln!(text, "{}", format!("    {line}").trim_end());
+        page.line(format!("    {line}").trim_end());
     }
 }

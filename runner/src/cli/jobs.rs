@@ -20,6 +20,7 @@ use super::error::CliError;
 use super::flags::Format;
 use super::render::BOLD;
 use super::render::Out;
+use super::render::Page;
 use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::styled;
@@ -85,7 +86,7 @@ pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        out.answer(&text::table(&["JOB", "STATUS", "LAST BUILD", "FUNCTION", "TITLE"], rows))?;
+        out.answer(text::table(&["JOB", "STATUS", "LAST BUILD", "FUNCTION", "TITLE"], rows))?;
     }
     Ok(error::DONE)
 }
@@ -108,19 +109,19 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
         out.json(&JobJson::new(&catalog.graph, checked, status, builds.first(), &moment))?;
         return Ok(error::DONE);
     }
-    out.answer(&describe(&catalog.graph, checked, status, &builds, &moment))?;
+    out.answer(describe(&catalog.graph, checked, status, &builds, &moment))?;
     if let Some(problems) = catalog.graph.broken.get(id) {
         return Err(CliError::unchecked(problems.clone()));
     }
     Ok(error::DONE)
 }
 
-fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[Build], moment: &Moment) -> String {
+fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[Build], moment: &Moment) -> Page {
     let job = &checked.job;
-    let mut text = String::new();
+    let mut page = Page::default();
     let mut row = |name: &str, value: String| {
         if !value.is_empty() {
-            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<12}")));
+            page.line(format!("{} {value}", styled(BOLD, format_args!("{name:<12}"))));
         }
     };
     row("job", job.id.clone());
@@ -152,12 +153,15 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
         row("retry", job.retry.to_string());
     }
     if let Some(notes) = &job.notes {
-        let _ = write!(text, "\n{}\n", clean(notes).trim_end());
+        page.gap();
+        page.line(styled(BOLD, "notes"));
+        page.quote(clean(notes.trim_end()));
     }
     if !builds.is_empty() {
-        let _ = write!(text, "\n{}", super::builds::table(builds, moment));
+        page.gap();
+        page.append(&super::builds::table(builds, moment));
     }
-    text
+    page
 }
 
 /// What to draw.
@@ -191,7 +195,7 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
         Format::Mermaid => mermaid(&ids, &edges),
         _ => tree(&catalog.graph, &ids),
     };
-    out.answer(&drawn)?;
+    out.drawn(&drawn)?;
     Ok(error::DONE)
 }
 

@@ -81,7 +81,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
         if out.is_json() {
             out.json(&PrunedJson { pruned })?;
         } else {
-            out.answer(&format!("{pruned} records deleted"))?;
+            out.answer(format!("{pruned} records deleted"))?;
         }
         return Ok(error::DONE);
     }
@@ -147,7 +147,7 @@ fn print_new(storage: &dyn Storage, out: &Out, filter: &mut LogFilter, several: 
         result = if out.is_json() {
             out.json_line(&RecordJson::new(&record))
         } else {
-            out.answer(&text::stored(&record, several))
+            out.answer(text::stored(&record, several))
         };
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;

@@ -6,6 +6,7 @@
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
 //! - `render`: everything that is printed
+//! - `signals`: those that must not end the program
 //! - `error`: what can go wrong, and the exit codes
 
 mod builds;
@@ -26,6 +27,7 @@ mod repr;
 mod rerun;
 mod run;
 mod runs;
+mod signals;
 mod store;
 mod watch;
 

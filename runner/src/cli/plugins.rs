@@ -1,7 +1,6 @@
 //! `inspect` and `schema`: what plugins say of themselves.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use jobcontrol_core::check::PluginProblem;
@@ -18,7 +17,9 @@ use super::error;
 use super::error::CliError;
 use super::render::BOLD;
 use super::render::Out;
+use super::render::Page;
 use super::render::escape::clean;
+use super::render::escape::one_line;
 use super::render::styled;
 use crate::app::App;
 use crate::catalog::at_hand::at_hand;
@@ -79,7 +80,7 @@ pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError>
     if out.is_json() {
         out.json(&report.shape())?;
     } else {
-        out.answer(&report.describe())?;
+        out.answer(report.describe())?;
     }
     Ok(error::DONE)
 }
@@ -183,71 +184,76 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self) -> Page {
         let plugin = self.plugin;
-        let mut text = String::new();
+        let mut page = Page::default();
         let mut row = |name: &str, value: &str| {
-            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<8}")));
+            page.line(format!("{} {value}", styled(BOLD, format_args!("{name:<8}"))));
         };
-        row("plugin", &clean(&plugin.path.display().to_string()));
+        row("plugin", &one_line(&plugin.path.display().to_string()));
         row("kind", plugin.kind.describe());
         row("size", &show_bytes(plugin.bytes.len() as u64));
         row("digest", &format!("sha256:{}", plugin.digest));
-        self.describe_functions(&mut text);
-        let _ = writeln!(text, "\n{}", styled(BOLD, "imports"));
+        self.describe_functions(&mut page);
+        heading(&mut page, "imports");
         for import in &plugin.imports {
-            let _ = writeln!(text, "  {}", clean(import));
+            page.line(format!("  {}", clean(import)));
         }
         if plugin.imports.is_empty() {
-            let _ = writeln!(text, "  nothing");
+            page.line("  nothing");
         }
         if self.grants().next().is_some() {
-            let _ = writeln!(text, "\n{}", styled(BOLD, "grants, for jobs that want them"));
+            heading(&mut page, "grants, for jobs that want them");
         }
         for (import, grant) in self.grants() {
-            let _ = writeln!(text, "  {grant}  # {}", clean(import));
+            page.line(format!("  {grant}  # {}", one_line(import)));
         }
-        let _ = writeln!(text, "\n{}\n{}", styled(BOLD, "WIT"), clean(self.wit).trim_end());
-        self.describe_entries(&mut text);
-        text
+        heading(&mut page, "WIT");
+        page.quote(clean(self.wit.trim_end()));
+        self.describe_entries(&mut page);
+        page
     }
 
-    fn describe_functions(&self, text: &mut String) {
-        let _ = writeln!(text, "\n{}", styled(BOLD, "functions"));
+    fn describe_functions(&self, page: &mut Page) {
+        heading(page, "functions");
         for signature in &self.plugin.functions {
             for line in signature.docs.as_deref().unwrap_or_default().lines() {
-                let _ = writeln!(text, "  /// {}", clean(line));
+                page.line(format!("  /// {}", clean(line)));
             }
-            let _ = writeln!(text, "  {}", clean(&signature.to_string()));
+            page.line(format!("  {}", clean(&signature.to_string())));
         }
         for (name, reason) in &self.plugin.refused {
-            let _ = writeln!(text, "  {} cannot be called: {}", clean(name), clean(reason));
+            page.line(format!("  {} cannot be called: {}", clean(name), clean(reason)));
         }
         if self.plugin.functions.is_empty() && self.plugin.refused.is_empty() {
-            let _ = writeln!(text, "  none");
+            page.line("  none");
         }
     }
 
-    fn describe_entries(&self, text: &mut String) {
+    fn describe_entries(&self, page: &mut Page) {
         if let Some(problem) = &self.missing {
-            let _ = writeln!(text, "\nno job can use it: {}", clean(&problem.message));
-            problem.help.iter().for_each(|help| {
-                let _ = writeln!(text, "{}", clean(help));
-            });
+            page.gap();
+            page.line(format!("no job can use it: {}", clean(&problem.message)));
+            problem.help.iter().for_each(|help| page.line(clean(help)));
             return;
         }
         if self.entries.is_empty() {
             return;
         }
-        let _ = writeln!(text, "\n{}", styled(BOLD, "a manifest that begins with it"));
+        heading(page, "a manifest that begins with it");
         if self.name.is_none() {
-            let _ = writeln!(text, "# Put the plugin into the jobs folder first, beside this manifest.");
+            page.line("# Put the plugin into the jobs folder first, beside this manifest.");
         }
-        let _ = writeln!(text, "jobs:");
+        page.line("jobs:");
         for (_, entry) in &self.entries {
-            let _ = writeln!(text, "{}", clean(entry.trim_end()));
+            entry.trim_end().lines().for_each(|line| page.line(clean(line)));
         }
     }
+}
+
+fn heading(page: &mut Page, text: &str) {
+    page.gap();
+    page.line(styled(BOLD, text));
 }
 
 /// What a job has to grant before an import gives anything.

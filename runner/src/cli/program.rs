@@ -30,6 +30,7 @@ use super::render;
 use super::render::Out;
 use super::run;
 use super::runs;
+use super::signals;
 use super::store;
 use super::watch;
 
@@ -150,6 +151,7 @@ enum Command {
 
 /// The whole program: arguments to an exit code.
 pub fn main() -> ExitCode {
+    signals::ignore_file_size();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == INTERPRET) {
         return render::interpreter_result(jobcontrol_sandbox::serve(&arguments[2..]));

@@ -28,6 +28,7 @@ use super::person::by;
 use super::render::BOLD;
 use super::render::GREEN;
 use super::render::Out;
+use super::render::Page;
 use super::render::RED;
 use super::render::YELLOW;
 use super::render::escape::one_line;
@@ -132,7 +133,7 @@ fn list(app: &App, out: &Out, limit: u64) -> Result<u8, CliError> {
             ]
         });
         let header = ["RUN", "TARGETS", "STATUS", "BUILDS", "REQUESTED BY", "CREATED", "TOOK"];
-        out.answer(&text::table(&header, rows.collect()))?;
+        out.answer(text::table(&header, rows.collect()))?;
     }
     Ok(error::DONE)
 }
@@ -196,10 +197,10 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
         out.json(&RunJson::new(&run, state, counts).with_jobs(&jobs, &moment))?;
         return Ok(error::DONE);
     }
-    let mut head = String::new();
+    let mut page = Page::default();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(head, "{} {value}", styled(BOLD, format_args!("{name:<12}")));
+            page.line(format!("{} {value}", styled(BOLD, format_args!("{name:<12}"))));
         }
     };
     row("run", &id.to_string());
@@ -215,7 +216,9 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     row("took", &took(&run, state, moment.now));
     let full = pools(&*storage, &jobs)?;
     let rows: Vec<_> = jobs.iter().map(|job| job_row(job, &moment, &full)).collect();
-    out.answer(&format!("{head}\n{}", text::table(&["JOB", "BUILD", "STATUS", "TOOK", ""], rows)))?;
+    page.gap();
+    page.append(&text::table(&["JOB", "BUILD", "STATUS", "TOOK", ""], rows));
+    out.answer(page)?;
     Ok(error::DONE)
 }
 
@@ -286,7 +289,7 @@ fn cancel(app: &App, out: &Out, id: u64, no_wait: bool) -> Result<u8, CliError> 
     if out.is_json() {
         out.json(&CancelledJson { run: id, status: status.map_or("RUNNING", RunStatus::name) })?;
     } else {
-        out.answer(&match status {
+        out.answer(match status {
             Some(RunStatus::Cancelled) => format!("run {id} was cancelled"),
             Some(status) => format!("run {id} ended before it could be cancelled, {status}"),
             None => format!("run {id} is to end; the process that works on it was asked"),

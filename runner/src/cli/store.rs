@@ -118,7 +118,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
     if out.is_json() {
         out.json(&StoreJson { store: url, done, file })?;
     } else {
-        out.answer(&said)?;
+        out.answer(said)?;
     }
     Ok(error::DONE)
 }
@@ -204,7 +204,7 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
             builds: pruned.builds,
         })?;
     } else {
-        out.answer(&told(&pruned, compiled, dry_run))?;
+        out.answer(told(&pruned, compiled, dry_run))?;
         unknown.iter().for_each(|reason| out.say(reason));
     }
     Ok(code)

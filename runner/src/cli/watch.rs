@@ -27,6 +27,7 @@ use super::render;
 use super::render::BOLD;
 use super::render::DIM;
 use super::render::Out;
+use super::render::Page;
 use super::render::diagnostic;
 use super::render::escape::one_line;
 use super::render::styled;
@@ -127,7 +128,10 @@ pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -
     show_check(app, out, watcher.current(), &wanted)?;
     while let Some(reload) = watcher.changed() {
         if out.format == Format::Human {
-            out.answer(&format!("\n{}", headline(app, reload)))?;
+            let mut page = Page::default();
+            page.gap();
+            page.line(headline(app, reload));
+            out.answer(page)?;
         }
         show_check(app, out, reload, &wanted)?;
     }
@@ -143,7 +147,7 @@ fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[PathBuf]) -> Resu
             let check = CheckJson::new(reload.manifests, reload.jobs, &problems);
             out.json(&ChangeJson { time: app.clock.now().to_string(), changed: &reload.changed, check })
         }
-        Format::Human if problems.is_empty() => out.answer(&all_good(reload.manifests, reload.jobs)),
+        Format::Human if problems.is_empty() => out.answer(all_good(reload.manifests, reload.jobs)),
         _ => report(out, &problems, reload.manifests, reload.jobs).map(drop),
     }
 }
@@ -172,7 +176,7 @@ pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Res
     while !watched.stop.is_set() {
         let was_broken = !watcher.current().problems.is_empty();
         let Some(reload) = watcher.changed() else { break };
-        out.say(&headline(app, reload));
+        out.say(headline(app, reload));
         show_mistakes(out, reload, was_broken);
         match watched.build_touched(&reload.catalog) {
             Err(CliError::Closed) => return Err(CliError::Closed),
@@ -185,9 +189,9 @@ pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Res
 
 fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
     if !reload.problems.is_empty() {
-        out.say(diagnostic::report(&reload.problems).trim_end());
+        out.say(diagnostic::report(&reload.problems));
     } else if was_broken {
-        out.say(&all_good(reload.manifests, reload.jobs));
+        out.say(all_good(reload.manifests, reload.jobs));
     }
     for file in reload.last_good.iter().take(NAMED) {
         out.warn(&format!("the last good version of `{file}` stays in use"));
@@ -229,7 +233,7 @@ impl Watched<'_> {
         };
         let due: Vec<&str> = due.iter().map(String::as_str).collect();
         let built = if due.is_empty() {
-            self.out.say(&format!("nothing to build: the change does not touch {}", ask.targets.join(", ")));
+            self.out.say(format!("nothing to build: the change does not touch {}", ask.targets.join(", ")));
             Ok(())
         } else {
             self.build(catalog, &due)

@@ -16,7 +16,6 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Excess;
-use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::RetryBuild;
@@ -344,12 +343,7 @@ impl<'a> Running<'a> {
         }
         let delay = retry.delay(self.attempt, random());
         if self.until.is_some_and(|until| Instant::now() + delay >= until) {
-            let timeout = self.prepared.limits().build_timeout.map(show_duration).unwrap_or_default();
-            let message = format!(
-                "attempt {} of {} is not made: it would begin after the {timeout} that `timeout: {{ build: .. }}` allows",
-                self.attempt + 1,
-                retry.attempts
-            );
+            let message = self.prepared.limits().too_late(self.attempt + 1, retry.attempts);
             self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
             return None;
         }

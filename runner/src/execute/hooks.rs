@@ -77,11 +77,13 @@ impl Hook {
         let (job, granted) = match which {
             Which::Cleanup => {
                 let (checked, granted) = stored(workspace, &**storage, build, today)?;
-                ((*checked.job).clone(), granted)
+                let mut job = (*checked.job).clone();
+                job.limits = job.limits.of_hook(None);
+                (job, granted)
             }
             Which::Repr => {
                 let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
-                job.limits.timeout = job.limits.timeout.min(REPR_TIME);
+                job.limits = job.limits.of_hook(Some(REPR_TIME));
                 (job, Granted::default())
             }
         };

@@ -9,6 +9,16 @@ use super::code::Code;
 use super::names::listed;
 use super::source::Source;
 use super::source::Span;
+use crate::failure::cut_bytes;
+
+/// One mistake in bytes of text, as people and programs get it: nobody reads more, and a plugin has a say in it.
+pub const MAX_DIAGNOSTIC: usize = 4 << 10;
+/// Of which its message has this much,
+const MESSAGE: usize = 1_024;
+/// the words at all its places together this,
+const LABELS: usize = 1_024;
+/// and all that would mend it this.
+const HELP: usize = 1_900;
 
 /// A place in a file, with a few words about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +59,8 @@ impl Diagnostic {
 
     /// A mistake of a whole file or folder.
     pub fn of(code: Code, message: impl Into<String>) -> Self {
-        let message = message.into();
+        let mut message = message.into();
+        cut_to(&mut message, MESSAGE);
         Self { code, message, label: None, file: None, caller: None, related: Vec::new(), help: Vec::new() }
     }
 
@@ -68,8 +79,10 @@ impl Diagnostic {
     /// Says `text` beside the caret.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
+        let mut text = text.into();
+        cut_to(&mut text, LABELS - self.label_bytes());
         if let Some(label) = &mut self.label {
-            label.text = text.into();
+            label.text = text;
         }
         self
     }
@@ -77,27 +90,53 @@ impl Diagnostic {
     /// Adds what would mend it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
+        self.push_help(help.into());
         self
     }
 
     /// Adds what would mend it, if that is known.
     #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
-        self.help.extend(help);
+        help.into_iter().for_each(|help| self.push_help(help));
         self
     }
 
     /// Adds another place that belongs to it.
     #[must_use]
     pub fn related(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Self {
-        self.related.push(Label { source: Arc::clone(source), span, text: text.into() });
+        self.push_related(Label { source: Arc::clone(source), span, text: text.into() });
         self
+    }
+
+    fn push_help(&mut self, mut help: String) {
+        let left = HELP - self.help.iter().map(String::len).sum::<usize>();
+        cut_to(&mut help, left);
+        if !help.is_empty() {
+            self.help.push(help);
+        }
+    }
+
+    fn push_related(&mut self, mut label: Label) {
+        cut_to(&mut label.text, LABELS - self.label_bytes());
+        self.related.push(label);
+    }
+
+    fn label_bytes(&self) -> usize {
+        self.label.iter().chain(&self.related).map(|label| label.text.len()).sum()
     }
 
     /// Where it stands among others: by file, then by place.
     pub fn order(&self) -> (&str, usize) {
         (self.path().unwrap_or(""), self.label.as_ref().map_or(0, |label| label.span.start))
+    }
+}
+
+/// Cuts a text to at most `max` bytes, what says so included.
+fn cut_to(text: &mut String, max: usize) {
+    const SAID: usize = ".. (cut)".len();
+    if text.len() > max {
+        cut_bytes(text, max.saturating_sub(SAID));
+        text.truncate(text.floor_char_boundary(max));
     }
 }
 
@@ -118,14 +157,14 @@ pub fn collected<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<
         };
         match (out.get_mut(first), &problem.caller, &problem.label) {
             (Some(shown), Some(caller), Some(label)) if shown.related.len() < CALLERS_SHOWN => {
-                shown.related.push(Label { text: format!("`{caller}` too"), ..label.clone() });
+                shown.push_related(Label { text: format!("`{caller}` too"), ..label.clone() });
             }
             (Some(_), Some(caller), _) => callers.entry(first).or_default().push(caller),
             _ => out.push(problem.clone()),
         }
     }
     for (at, names) in callers {
-        out[at].help.push(format!("it stops {} too", listed(names.into_iter())));
+        out[at].push_help(format!("it stops {} too", listed(names.into_iter())));
     }
     out
 }
@@ -143,6 +182,20 @@ impl fmt::Display for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_is_bounded_whatever_is_said_in_it() {
+        let source = Arc::new(Source { path: "x.yaml".into(), text: "abcdefgh".into() });
+        let long = "é".repeat(1 << 20);
+        let mut all = Diagnostic::at(Code::NotCallable, &source, Span::new(1, 2), &long).label(&long);
+        for _ in 0..100 {
+            all = all.help(&long).maybe_help(Some(long.clone())).related(&source, Span::new(1, 2), &long);
+        }
+        let labels = all.label.iter().chain(&all.related).map(|label| label.text.len()).sum::<usize>();
+        let help = all.help.iter().map(String::len).sum::<usize>();
+        assert!(all.message.ends_with(".. (cut)") && all.help[0].ends_with(".. (cut)"), "{all:?}");
+        assert!(all.message.len() + labels + help <= MAX_DIAGNOSTIC);
+    }
 
     #[test]
     fn a_mistake_of_a_plugin_is_shown_once_with_all_who_call_it() {

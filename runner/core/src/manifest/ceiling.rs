@@ -110,10 +110,17 @@ mod tests {
     fn every_limit_at_the_ceiling_says_so() {
         let mut limits = limits();
         ceiling(&limits).mark(&mut limits);
-        for (excess, _) in ALL {
-            let said = limits.exceeded(excess);
-            assert!(said.ends_with(", which is the most that `ceiling:` in jobcontrol.yaml allows"), "{said}");
+        let hook = limits.clone().of_hook(None);
+        for (excess, key) in ALL {
+            let key = if key == "timeout" { "timeout: .." } else { key };
+            let end = format!(", which is the most that `ceiling: {{ {key} }}` in jobcontrol.yaml allows");
+            for said in [limits.exceeded(excess), hook.exceeded(excess)] {
+                assert!(said.ends_with(&end), "{said}");
+            }
         }
+        assert!(
+            limits.too_late(2, 3).ends_with("that `ceiling: { timeout: { build: .. } }` in jobcontrol.yaml allows")
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Type;
@@ -44,9 +45,6 @@ pub(crate) struct Lifted<'a> {
 /// Exports that no job can call, each with the reason.
 pub(crate) type Uncallable = Vec<(String, String)>;
 
-/// Names of exports that a message lists.
-const LISTED: usize = 10;
-
 /// The functions that a module has to call, and the exports that no job can call.
 ///
 /// # Errors
@@ -57,13 +55,10 @@ pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncalla
     if !lifted.is_empty() {
         return Ok((lifted, refused));
     }
-    let listed = refused.iter().take(LISTED).map(|(name, reason)| format!("`{name}` {reason}"));
-    let more = refused.len().saturating_sub(LISTED);
-    let more = (more > 0).then(|| format!("and {more} more"));
-    let listed = listed.chain(more).collect::<Vec<_>>().join(", ");
-    let listed = if listed.is_empty() { listed } else { format!(": {listed}") };
+    let named = some_of(refused.iter().map(|(name, reason)| format!("`{name}` {reason}")));
+    let refused = if refused.is_empty() { String::new() } else { format!(": {named}") };
     Err(format!(
-        "is a core module without WIT, of which only functions of plain numbers can be called, and it exports none{listed}"
+        "is a core module without WIT, of which only functions of plain numbers can be called, and it exports none{refused}"
     ))
 }
 

@@ -1,9 +1,10 @@
 //! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would mend it.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use annotate_snippets::Annotation;
 use annotate_snippets::AnnotationKind;
 use annotate_snippets::Level;
 use annotate_snippets::Message;
@@ -11,29 +12,46 @@ use annotate_snippets::Renderer;
 use annotate_snippets::Snippet;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Label;
+use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
 use jobcontrol_core::diagnostic::Source;
 
+use super::escape::clean;
+use super::escape::one_line;
+use super::page::Page;
+
 /// All of them, with an empty line between two, their number, and where to read more.
-pub(crate) fn report(problems: &[Diagnostic]) -> String {
+pub(crate) fn report(problems: &[Diagnostic]) -> Page {
     let renderer = Renderer::styled();
-    let mut text = String::new();
+    let mut page = Page::default();
     for problem in problems {
-        text.push_str(&one(&renderer, problem));
-        text.push_str("\n\n");
+        page.drawn(&bounded(&one(&renderer, problem)));
+        page.gap();
     }
     if let Some(first) = problems.first() {
         let count = match problems.len() {
             1 => "1 error".to_owned(),
             n => format!("{n} errors"),
         };
-        let _ = writeln!(text, "{count}; `jobcontrol explain {}` tells more", first.code);
+        page.line(format!("{count}; `jobcontrol explain {}` tells more", first.code));
     }
-    text
+    page
+}
+
+/// Whole lines of what one mistake is drawn as, at most [`MAX_DIAGNOSTIC`] bytes: paths and lines of a file may be long.
+fn bounded(drawn: &str) -> Cow<'_, str> {
+    const CUT: &str = "\x1b[0m  .. (cut)";
+    if drawn.len() <= MAX_DIAGNOSTIC {
+        return Cow::Borrowed(drawn);
+    }
+    let room = drawn.floor_char_boundary(MAX_DIAGNOSTIC - CUT.len());
+    let whole = drawn[..room].rfind('\n').map_or(0, |end| end + 1);
+    Cow::Owned(format!("{}{CUT}", &drawn[..whole]))
 }
 
 fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
     let no_lines: [Message<'_>; 0] = [];
-    let mut group = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.id()).elements(no_lines);
+    let title = Level::ERROR.primary_title(one_line(&problem.message));
+    let mut group = title.id(problem.code.id()).elements(no_lines);
     if let Some(label) = &problem.label {
         // Places of the same file stand in one picture, the others in pictures of their own.
         let (near, far): (Vec<_>, Vec<_>) =
@@ -44,17 +62,13 @@ fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
         }
     }
     for help in &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(one_line(help)));
     }
     renderer.render(&[group])
 }
 
 /// The lines that the places are on; a long file is not handed over whole.
-fn snippet<'a>(
-    source: &'a Source,
-    primary: Option<&'a Label>,
-    context: &[&'a Label],
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(source: &'a Source, primary: Option<&'a Label>, context: &[&'a Label]) -> Snippet<'a, Annotation<'a>> {
     let all = primary.into_iter().chain(context.iter().copied());
     let (mut start, mut end) = (source.text.len(), 0);
     for label in all {
@@ -67,17 +81,19 @@ fn snippet<'a>(
     let end = source.text[end..].find('\n').map_or(source.text.len(), |at| end + at);
     let text = source.text[start..end].trim_end_matches('\r');
     let end = start + text.len();
+    // Where it is in the escaped text.
+    let place = |at: usize| clean(&text[..at.clamp(start, end) - start]).len();
     let range = |label: &Label| -> Range<usize> {
-        let from = source.text.floor_char_boundary(label.span.start).clamp(start, end) - start;
-        let to = source.text.ceil_char_boundary(label.span.end).clamp(start, end) - start;
+        let from = place(source.text.floor_char_boundary(label.span.start));
+        let to = place(source.text.ceil_char_boundary(label.span.end));
         from..to.max(from)
     };
     let annotation = |kind: AnnotationKind, label: &'a Label| {
         let annotation = kind.span(range(label));
-        if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+        if label.text.is_empty() { annotation } else { annotation.label(one_line(&label.text)) }
     };
-    Snippet::source(text)
-        .path(source.path.as_str())
+    Snippet::source(clean(text))
+        .path(one_line(&source.path))
         .line_start(source.position(start).0)
         .annotations(primary.map(|label| annotation(AnnotationKind::Primary, label)))
         .annotations(context.iter().map(|label| annotation(AnnotationKind::Context, label)))

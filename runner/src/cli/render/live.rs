@@ -24,6 +24,7 @@ use super::escape::one_line;
 use super::out::DIM;
 use super::out::Out;
 use super::out::styled;
+use super::page::Page;
 use super::text;
 use crate::service::bus::Seen;
 
@@ -63,7 +64,7 @@ impl<'a> Live<'a> {
             Seen::Lost(count) => {
                 let lost =
                     format!("{count} events were not shown as they happened; what the store has of them follows");
-                self.say(&styled(DIM, lost));
+                self.say(styled(DIM, lost));
             }
         }
     }
@@ -71,12 +72,12 @@ impl<'a> Live<'a> {
     fn event(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Created if self.out.verbose => {
-                self.say(&format!("{} waits for a slot", self.named(event)));
+                self.say(format!("{} waits for a slot", self.named(event)));
             }
             EventKind::Created => {}
             EventKind::Waits { .. } if self.out.quiet => {}
             EventKind::Waits { reason } => {
-                self.say(&format!("{} waits for {}", self.named(event), one_line(reason)));
+                self.say(format!("{} waits for {}", self.named(event), one_line(reason)));
             }
             EventKind::Started => self.started(event),
             EventKind::AttemptFailed { attempt, of, failure, took, delay } => {
@@ -91,7 +92,7 @@ impl<'a> Live<'a> {
                 if self.bars.is_none() && !self.out.quiet {
                     let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
                     let taken = format!("is taken over; attempt {attempt} of {of} follows in {wait}");
-                    self.say(&format!("{} {taken}", self.named(event)));
+                    self.say(format!("{} {taken}", self.named(event)));
                 }
                 self.waits(event, (*attempt, *of), *delay);
             }
@@ -108,16 +109,16 @@ impl<'a> Live<'a> {
         format!("{}: build {}{whose}", event.job_id, event.build_id)
     }
 
-    fn say(&self, line: &str) {
+    fn say(&self, page: impl Into<Page>) {
         match &self.bars {
-            Some(bars) => bars.suspend(|| self.out.say(line)),
-            None => self.out.say(line),
+            Some(bars) => bars.suspend(|| self.out.say(page)),
+            None => self.out.say(page),
         }
     }
 
     fn started(&mut self, event: &Event) {
         if self.bars.is_none() && !self.out.quiet {
-            self.say(&format!("{} started", self.named(event)));
+            self.say(format!("{} started", self.named(event)));
         }
         self.enter(event);
     }
@@ -142,7 +143,7 @@ impl<'a> Live<'a> {
             }
         }
         if !self.out.quiet {
-            self.say(&format!("{} {line}", self.named(event)));
+            self.say(format!("{} {line}", self.named(event)));
         }
     }
 
@@ -156,14 +157,14 @@ impl<'a> Live<'a> {
         match self.builds.get(&event.build_id).and_then(|build| build.header.as_ref()) {
             Some(bar) => header(event, Some((attempt, of)), None).draw(bar),
             None if self.out.quiet => {}
-            None => self.say(&format!("{} attempt {attempt} of {of} started", self.named(event))),
+            None => self.say(format!("{} attempt {attempt} of {of} started", self.named(event))),
         }
     }
 
     fn logged(&self, event: &Event, record: &NewRecord) {
         let worth = self.out.verbose || record.level >= Level::Info as i64;
         if worth && !self.out.quiet {
-            self.say(&format!("{} {}", styled(DIM, &event.job_id), text::record(record)));
+            self.say(text::record(&format!("{} ", styled(DIM, &event.job_id)), record));
         }
     }
 
@@ -221,17 +222,19 @@ impl<'a> Live<'a> {
         }
         let took = text::seconds(took);
         let status = outcome.status();
-        if !self.out.quiet {
-            let reason = match outcome {
-                Outcome::Skipped(reason) => format!(": {}", clean(reason)),
-                _ => String::new(),
-            };
-            let shown = text::build_status(status);
-            self.say(&format!("{} {shown} in {took}{reason}", self.named(event)));
-        }
+        let reason = match outcome {
+            Outcome::Skipped(reason) => format!(": {}", clean(reason)),
+            _ => String::new(),
+        };
+        let ended = format!("{} {} in {took}{reason}", self.named(event), text::build_status(status));
         let ours = !self.elsewhere.contains(&event.build_id);
         if let (true, BuildStatus::Failed, Outcome::Failed(failure)) = (ours, status, outcome) {
-            self.say(text::failure(failure, &failure.frames).trim_end());
+            // It is told even to who wants it quiet, below the line that says whose it is.
+            let mut page = Page::from(ended);
+            page.below(&text::failure(failure, &failure.frames));
+            self.say(page);
+        } else if !self.out.quiet {
+            self.say(ended);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Everything that is printed. Nothing a plugin or a manifest said reaches a terminal without being escaped here.
 //!
 //! - `out`: where text goes, and in which colours
-//! - `escape`: control and bidirectional characters
+//! - `page`: lines for people, of which no foreign text begins one
+//! - `escape`: control, bidirectional and invisible characters
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
@@ -13,6 +14,7 @@ pub(crate) mod diagnostic;
 pub(crate) mod escape;
 pub(crate) mod live;
 mod out;
+mod page;
 pub(crate) mod sarif;
 pub(crate) mod text;
 
@@ -29,3 +31,4 @@ pub(crate) use out::error_document;
 pub(crate) use out::interpreter_result;
 pub(crate) use out::quit_now;
 pub(crate) use out::styled;
+pub(crate) use page::Page;

@@ -13,6 +13,9 @@ use serde::Serialize;
 
 use super::diagnostic;
 use super::escape::clean;
+use super::escape::clean_json;
+use super::escape::one_line;
+use super::page::Page;
 use crate::cli::error;
 use crate::cli::error::CliError;
 use crate::cli::flags::Color;
@@ -63,14 +66,30 @@ impl Out {
         self.format == Format::Json
     }
 
-    /// Prints lines that are the answer. Whatever somebody else said was escaped before.
-    pub(crate) fn answer(&self, text: &str) -> Result<(), CliError> {
+    /// Prints lines that are the answer.
+    pub(crate) fn answer(&self, page: impl Into<Page>) -> Result<(), CliError> {
         let mut stdout = AutoStream::new(io::stdout(), self.choice).lock();
-        stdout.write_all(text.as_bytes())?;
-        if !text.is_empty() && !text.ends_with('\n') {
-            stdout.write_all(b"\n")?;
-        }
+        stdout.write_all(page.into().as_str().as_bytes())?;
         Ok(stdout.flush()?)
+    }
+
+    /// Prints what a build returned: moved in below a line that says so on a terminal; else as it is, for whoever the
+    /// output goes to, with a line end where it has none.
+    pub(crate) fn returned(&self, job: &str, build: u64, value: &str) -> Result<(), CliError> {
+        if io::stdout().is_terminal() {
+            let mut page = Page::from(format!("{job}: build {build} returned"));
+            page.quote(value);
+            return self.answer(page);
+        }
+        let end = if value.is_empty() || value.ends_with('\n') { "" } else { "\n" };
+        self.raw(format!("{value}{end}").as_bytes())
+    }
+
+    /// Prints a drawing whose lines are all ours, such as a graph of ids.
+    pub(crate) fn drawn(&self, text: &str) -> Result<(), CliError> {
+        let mut page = Page::default();
+        page.drawn(text);
+        self.answer(page)
     }
 
     /// Prints bytes as they are.
@@ -85,27 +104,30 @@ impl Out {
         if self.lines {
             return self.json_line(document);
         }
-        let mut text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
-        text.push('\n');
-        self.raw(text.as_bytes())
+        let text = serde_json::to_string_pretty(document).map_err(io::Error::other)?;
+        self.document(text)
     }
 
     /// Prints one JSON document on one line.
     pub(crate) fn json_line(&self, document: &impl Serialize) -> Result<(), CliError> {
-        let mut text = serde_json::to_string(document).map_err(io::Error::other)?;
+        let text = serde_json::to_string(document).map_err(io::Error::other)?;
+        self.document(text)
+    }
+
+    fn document(&self, mut text: String) -> Result<(), CliError> {
         text.push('\n');
-        self.raw(text.as_bytes())
+        self.raw(clean_json(&text).as_bytes())
     }
 
     /// Says something beside the answer. A terminal that is gone is no reason to stop.
-    pub(crate) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, page: impl Into<Page>) {
         let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
-        let _ = writeln!(stderr, "{text}");
+        let _ = stderr.write_all(page.into().as_str().as_bytes());
     }
 
     /// Warns.
     pub(crate) fn warn(&self, message: &str) {
-        self.say(&format!("{}: {}", styled(YELLOW, "warning"), clean(message)));
+        self.say(format!("{}: {}", styled(YELLOW, "warning"), clean(message)));
     }
 
     /// Whether someone watches what is said beside the answer.
@@ -120,7 +142,7 @@ impl Out {
         }
         {
             let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
-            let _ = write!(stderr, "{question} ").and_then(|()| stderr.flush());
+            let _ = write!(stderr, "{} ", one_line(question)).and_then(|()| stderr.flush());
         }
         let mut line = String::new();
         io::stdin().read_line(&mut line).ok()?;
@@ -133,9 +155,9 @@ pub(crate) fn error(out: &Out, error: &CliError) {
     match error {
         CliError::Closed => {}
         CliError::Refused(refusal) if refusal.kind == RefusalKind::Unchecked => {
-            out.say(diagnostic::report(&refusal.diagnostics).trim_end());
+            out.say(diagnostic::report(&refusal.diagnostics));
         }
-        CliError::Refused(refusal) => out.say(&format!("{}: {}", styled(RED, "error"), clean(&refusal.text()))),
+        CliError::Refused(refusal) => out.say(format!("{}: {}", styled(RED, "error"), clean(&refusal.text()))),
     }
 }
 
@@ -174,8 +196,8 @@ pub(crate) fn announce_bugs() {
             ["wit-component", "wit-parser", "wasmparser", "wast-"].iter().any(|name| location.file().contains(name))
         });
         if !decoder {
-            let message = clean(&info.to_string()).into_owned();
-            let _ = writeln!(io::stderr(), "this is a bug in jobcontrol, please report it: {message}");
+            let message = Page::from(format!("this is a bug in jobcontrol, please report it: {info}"));
+            let _ = io::stderr().write_all(message.as_str().as_bytes());
         }
     }));
 }

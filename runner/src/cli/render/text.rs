@@ -35,6 +35,8 @@ use super::out::GREEN;
 use super::out::RED;
 use super::out::YELLOW;
 use super::out::styled;
+use super::page::Page;
+use super::page::tidy;
 use crate::show::moment::Moment;
 
 /// Characters of a failure's message where there is one line for it.
@@ -44,9 +46,10 @@ const FAILURE_LINE: usize = 60;
 const COLUMN_GAP: usize = 2;
 
 /// Columns without lines, as wide as their widest cell.
-pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Page {
     let header = header.iter().map(|name| styled(BOLD, name)).collect();
-    let rows: Vec<Vec<String>> = iter::once(header).chain(rows).collect();
+    let cells = |row: Vec<String>| row.iter().map(|cell| tidy(cell).replace(['\n', '\t'], " ")).collect();
+    let rows: Vec<Vec<String>> = iter::once(header).chain(rows).map(cells).collect();
     let mut widths = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);
@@ -54,22 +57,21 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
             *width = measure_text_width(cell).max(*width);
         }
     }
-    let mut text = String::new();
+    let mut page = Page::default();
     for row in rows {
         let cells =
             row.iter().zip(&widths).map(|(cell, width)| pad_str(cell, width + COLUMN_GAP, Alignment::Left, None));
         let line: String = cells.collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
+        page.line(line.trim_end());
     }
-    text
+    page
 }
 
 /// A return value: text as it is, all else as YAML.
 pub(crate) fn value(value: &Value) -> String {
     match value {
-        Value::String(text) => clean(text).into_owned(),
-        other => clean(&yaml(other)).into_owned(),
+        Value::String(text) => text.clone(),
+        other => yaml(other),
     }
 }
 
@@ -117,8 +119,8 @@ pub(crate) fn seconds(micros: u64) -> String {
     }
 }
 
-/// One log record on as many lines as its message has.
-pub(crate) fn record(record: &NewRecord) -> String {
+/// One log record on as many lines as its message has, below what stands before it.
+pub(crate) fn record(before: &str, record: &NewRecord) -> Page {
     let level = Level::name_of(record.level);
     let style = match record.level {
         ..20 => DIM,
@@ -128,7 +130,7 @@ pub(crate) fn record(record: &NewRecord) -> String {
     };
     let target = if record.target.is_empty() { String::new() } else { format!(" {}", one_line(&record.target)) };
     let mut text = format!(
-        "{} {}{}  {}",
+        "{before}{} {}{}  {}",
         record.created,
         styled(style, format_args!("{level:<8}")),
         styled(DIM, target),
@@ -137,10 +139,11 @@ pub(crate) fn record(record: &NewRecord) -> String {
     for (name, value) in &record.fields {
         let _ = write!(text, " {}={}", styled(DIM, one_line(name)), one_line(value));
     }
+    let mut page = Page::from(text);
     if let Some(caught) = &record.failure {
-        let _ = write!(text, "\n{}", failure(caught, &caught.frames).trim_end());
+        page.below(&failure(caught, &caught.frames));
     }
-    text
+    page
 }
 
 /// A failure on one line.
@@ -152,9 +155,9 @@ pub(crate) fn failure_line(failure: &Failure) -> String {
 }
 
 /// A stored record, with its attempt where there are several.
-pub(crate) fn stored(stored: &LogRecord, several: bool) -> String {
-    let text = record(&stored.record);
-    if several { format!("{} {text}", styled(DIM, format_args!("attempt {}", stored.attempt))) } else { text }
+pub(crate) fn stored(stored: &LogRecord, several: bool) -> Page {
+    let attempt = format!("{} ", styled(DIM, format_args!("attempt {}", stored.attempt)));
+    record(if several { &attempt } else { "" }, &stored.record)
 }
 
 /// Said of a build whose deletion has begun and not ended: by a process that is at it, or that died over it.
@@ -197,30 +200,32 @@ pub(crate) fn status_of(build: &Build, moment: &Moment) -> String {
 }
 
 /// A failure with its traceback, the innermost call last, and what led to it first.
-pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> String {
-    let mut text = String::new();
+///
+/// It begins with what the plugin says, so it belongs below a line that says whose it is.
+pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> Page {
+    let mut page = Page::default();
     for cause in failure.causes.iter().rev() {
-        text.push_str(&calls(&cause.frames));
-        let _ = writeln!(text, "{}: {}", styled(RED, one_line(&cause.kind)), clean(&cause.message));
-        let _ = writeln!(text, "\n{}\n", styled(DIM, "which led to:"));
+        page.append(&calls(&cause.frames));
+        page.line(format!("{}: {}", styled(RED, one_line(&cause.kind)), clean(&cause.message)));
+        page.gap();
+        page.line(styled(DIM, "which led to:"));
+        page.gap();
     }
-    text.push_str(&calls(frames));
-    let _ = writeln!(text, "{}: {}", styled(RED, one_line(&failure.kind.to_string())), clean(&failure.message));
+    page.append(&calls(frames));
+    page.line(format!("{}: {}", styled(RED, one_line(&failure.kind.to_string())), clean(&failure.message)));
     if let Some(value @ (Value::Map(_) | Value::List(_))) = &failure.value {
-        for line in clean(&yaml(value)).lines() {
-            let _ = writeln!(text, "  {line}");
-        }
+        page.quote(clean(&yaml(value)));
     }
-    text
+    page
 }
 
-fn calls(frames: &[Frame]) -> String {
+fn calls(frames: &[Frame]) -> Page {
+    let mut page = Page::default();
     if frames.is_empty() {
-        return String::new();
+        return page;
     }
-    let mut text = format!("{}\n", styled(BOLD, "Traceback (most recent call last):"));
+    page.line(styled(BOLD, "Traceback (most recent call last):"));
     for frame in frames {
-        text.push_str("  ");
         let place = match (frame.file.as_str(), frame.line) {
             ("", _) => String::new(),
             (file, 0) => one_line(file),
@@ -231,22 +236,20 @@ fn calls(frames: &[Frame]) -> String {
             name => format!("in {}", styled(CYAN, one_line(name))),
         };
         let known = [place, function].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        text.push_str(if known.is_empty() { "?" } else { "" });
-        text.push_str(&known.join(", "));
-        text.push('\n');
+        page.line(format!("  {}{}", if known.is_empty() { "?" } else { "" }, known.join(", ")));
         for (number, line) in (frame.context_start..).zip(&frame.context) {
             let mark = if number == frame.line { ">" } else { " " };
-            let _ = writeln!(text, "  {mark} {number:>5} | {}", one_line(line));
+            page.line(format!("  {mark} {number:>5} | {}", one_line(line)));
         }
         for (name, value) in &frame.locals {
-            let _ = writeln!(text, "      {} = {}", one_line(name), one_line(value));
+            page.line(format!("      {} = {}", one_line(name), one_line(value)));
         }
     }
     if let Some(raw) = frames.iter().find_map(|frame| frame.raw.as_ref()) {
         let why = if raw.why.is_empty() { "they are still looked for".to_owned() } else { one_line(&raw.why) };
-        let _ = writeln!(text, "  {}", styled(DIM, format_args!("lines are missing: {why}")));
+        page.line(format!("  {}", styled(DIM, format_args!("lines are missing: {why}"))));
     }
-    text
+    page
 }
 
 /// A build, whole.
@@ -257,12 +260,12 @@ pub(crate) fn build(
     progress: &[Progress],
     run: Option<&Run>,
     moment: &Moment,
-) -> String {
+) -> Page {
     let is_interrupted = moment.is_interrupted(build);
-    let mut text = String::new();
+    let mut page = Page::default();
     let mut row = |name: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(text, "{} {value}", styled(BOLD, format_args!("{name:<10}")));
+            page.line(format!("{} {value}", styled(BOLD, format_args!("{name:<10}"))));
         }
     };
     row("build", &build.id.to_string());
@@ -291,22 +294,22 @@ pub(crate) fn build(
     let pins = build.pins.iter().map(|pin| format!("{} (build {})", pin.job, pin.build)).collect::<Vec<_>>();
     row("uses", &pins.join(", "));
     for (name, value) in config::shown_arguments(&build.config) {
-        section(&mut text, name, &clean(&yaml(value)));
+        quoted(&mut page, name, &yaml(value));
     }
     if attempts.len() > 1 || build.retry_time.is_some() {
-        section(&mut text, "attempts", &attempts_table(attempts, moment.now));
+        section(&mut page, "attempts", &attempts_table(attempts, moment.now));
     }
     if !progress.is_empty() {
-        section(&mut text, "progress", &tree(&Tree::of(progress)));
+        section(&mut page, "progress", &tree(&Tree::of(progress)));
     }
     if let Some(retval) = &build.retval {
-        let shown = repr.map_or_else(|| value(retval), |text| clean(text).into_owned());
-        section(&mut text, "retval", &shown);
+        let shown = repr.map_or_else(|| value(retval), str::to_owned);
+        quoted(&mut page, "retval", &shown);
     }
     if let Some(exception) = &build.exception {
-        let _ = writeln!(text, "\n{}", failure(exception, &build.exception_tb).trim_end());
+        section(&mut page, "failure", &failure(exception, &build.exception_tb));
     }
-    text
+    page
 }
 
 /// What a build used, beside what it may use.
@@ -327,7 +330,7 @@ pub(crate) fn requester(requester: &Requester) -> String {
     }
 }
 
-fn attempts_table(attempts: &[Attempt], now: Timestamp) -> String {
+fn attempts_table(attempts: &[Attempt], now: Timestamp) -> Page {
     let row = |attempt: &Attempt| {
         let took = attempt.end_time.unwrap_or(now).since(attempt.start_time);
         let failure = attempt.failure.as_ref().map(failure_line).unwrap_or_default();
@@ -336,14 +339,18 @@ fn attempts_table(attempts: &[Attempt], now: Timestamp) -> String {
     table(&["ATTEMPT", "STARTED", "TOOK", "FAILURE"], attempts.iter().map(row).collect())
 }
 
-fn section(text: &mut String, name: &str, body: &str) {
-    let _ = writeln!(text, "\n{}", styled(BOLD, name));
-    for line in body.lines() {
-        let _ = writeln!(text, "  {line}");
-    }
+fn section(page: &mut Page, name: &str, body: &Page) {
+    page.gap();
+    page.line(styled(BOLD, one_line(name)));
+    page.below(body);
 }
 
-fn tree(root: &Tree) -> String {
+fn quoted(page: &mut Page, name: &str, text: &str) {
+    section(page, name, &Page::default());
+    page.quote(clean(text));
+}
+
+fn tree(root: &Tree) -> Page {
     fn label(node: &Tree) -> String {
         let name = if node.name.is_empty() { "all".to_owned() } else { one_line(&node.name) };
         let of = if node.total == 0 { String::new() } else { format!("/{}", node.total) };
@@ -352,5 +359,134 @@ fn tree(root: &Tree) -> String {
     fn branch(node: &Tree) -> termtree::Tree<String> {
         termtree::Tree::new(label(node)).with_leaves(node.children.iter().map(branch))
     }
-    branch(root).to_string()
+    let mut page = Page::default();
+    page.drawn(&branch(root).to_string());
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use jobcontrol_core::failure::Cause;
+    use jobcontrol_core::failure::FailureKind;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Begins each line that a plugin wrote and that is not its first.
+    const FOREIGN: &str = "FOREIGN";
+
+    fn words() -> impl Strategy<Value = String> {
+        proptest::collection::vec("[ -~]{0,8}|[\\t\\r\u{85}\u{2028}\u{1b}\u{200b}é]{0,3}", 0..4)
+            .prop_map(|lines| lines.join(&format!("\n{FOREIGN}")))
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<Frame>> {
+        let frame = (words(), any::<u32>(), words(), words(), (words(), words()));
+        let frame = frame.prop_map(|(file, line, function, context, local)| Frame {
+            file,
+            line,
+            function,
+            context: vec![context],
+            context_start: line,
+            locals: vec![local],
+            raw: None,
+        });
+        proptest::collection::vec(frame, 0..3)
+    }
+
+    fn failures() -> impl Strategy<Value = Failure> {
+        (words(), words(), frames(), words(), words(), frames()).prop_map(|(kind, message, frames, of, why, below)| {
+            let causes = vec![Cause { kind: of, message: why.clone(), frames: below }];
+            let value = Some(Value::List(vec![Value::String(why)]));
+            Failure { kind: FailureKind::Plugin(kind), message, value, causes, frames }
+        })
+    }
+
+    fn progress() -> impl Strategy<Value = Progress> {
+        (words(), words()).prop_map(|(group_name, status_line)| Progress {
+            group_name,
+            status_line,
+            current: 1,
+            total: 2,
+        })
+    }
+
+    fn build_of(job: &str) -> Build {
+        Build {
+            id: 1,
+            job_id: job.to_owned(),
+            created: Timestamp(0),
+            start_time: None,
+            end_time: None,
+            started: true,
+            finished: true,
+            success: false,
+            skipped: false,
+            config: Value::Map(Vec::new()),
+            pins: Vec::new(),
+            run: None,
+            rerun_of: None,
+            pool: None,
+            retval: None,
+            skip_reason: None,
+            usage: None,
+            exception: None,
+            exception_tb: Vec::new(),
+            owner: None,
+            attempt: 1,
+            attempt_time: None,
+            retry_time: None,
+            cancel: None,
+            plugin: None,
+            deleting: false,
+            retval_type: None,
+            retval_digest: None,
+        }
+    }
+
+    /// No line begins with what a plugin wrote after a line end, nor with what it wrote where it is to be moved in.
+    fn is_ours(page: &Page) -> Result<(), TestCaseError> {
+        for line in page.as_str().lines() {
+            let plain = console::strip_ansi_codes(line);
+            prop_assert!(!plain.starts_with(FOREIGN), "{}", page.as_str());
+            prop_assert!(!plain.contains(['\u{1b}', '\r', '\u{85}', '\u{2028}', '\u{200b}']), "{plain:?}");
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_plugin_says_no_line_of_it_looks_like_ours(
+            failure in failures(),
+            message in words(),
+            target in words(),
+            field in (words(), words()),
+            reason in words(),
+            group in progress(),
+        ) {
+            let said = NewRecord {
+                fields: vec![field],
+                failure: Some(failure.clone()),
+                ..NewRecord::new(Timestamp(0), Level::Info, target, &*message)
+            };
+            is_ours(&record("job ", &said))?;
+            let mut below = Page::from("job: build 1 FAILED");
+            below.below(&super::failure(&failure, &failure.frames));
+            is_ours(&below)?;
+            for line in below.as_str().lines().skip(1) {
+                prop_assert!(line.is_empty() || line.starts_with("  "), "{}", below.as_str());
+            }
+            let build = Build {
+                skip_reason: Some(reason.clone()),
+                retval: Some(Value::String(message)),
+                exception_tb: failure.frames.clone(),
+                exception: Some(failure),
+                ..build_of("job")
+            };
+            let moment = Moment::default();
+            is_ours(&super::build(&build, Some(&reason), &[], &[group], None, &moment))?;
+            is_ours(&super::build(&build, None, &[], &[], None, &moment))?;
+            is_ours(&table(&["A"], vec![vec![outcome(&build, &moment)], vec![reason]]))?;
+        }
+    }
 }

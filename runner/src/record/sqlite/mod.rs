@@ -26,6 +26,7 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
+use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -286,9 +287,22 @@ fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
         Some(rusqlite::ErrorCode::DiskFull) => ": free some space; nothing that was acknowledged is lost",
         Some(rusqlite::ErrorCode::ReadOnly) => ": the file or its folder cannot be written",
         Some(rusqlite::ErrorCode::CannotOpen) => ": its folder is missing, or may not be read or written",
+        Some(rusqlite::ErrorCode::SystemIoFailure) => &file_size_limit(),
         _ => "",
     };
     StorageError::Backend(format!("the store `{}`: {error}{help}", path.display()))
+}
+
+/// SQLite does not tell that a file may not grow, only that it cannot be written.
+fn file_size_limit() -> String {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    let told = |bytes| {
+        format!(
+            ": no file may be larger than {} (`ulimit -f`); nothing that was acknowledged is lost",
+            show_bytes(bytes)
+        )
+    };
+    limit.map(told).unwrap_or_default()
 }
 
 impl Storage for SqliteStorage {
