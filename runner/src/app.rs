@@ -79,7 +79,9 @@ impl App {
             return Ok(Arc::clone(engine));
         }
         let pools = self.settings.workspace.context.pools.clone();
-        let engine = Arc::new(Engine::start(self.compiler(), Arc::clone(&self.clock), pools, concurrency)?);
+        let memory = self.settings.memory;
+        let engine = Engine::start(self.compiler(), Arc::clone(&self.clock), pools, concurrency, memory)?;
+        let engine = Arc::new(engine);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
     }

@@ -22,6 +22,7 @@ use jobcontrol_sandbox::follow;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
+use crate::machine;
 use crate::record::url::StoreUrl;
 
 /// Where jobs are when nobody says.
@@ -53,6 +54,8 @@ pub struct Resolved {
     pub cache: PathBuf,
     /// What compiling a plugin may use.
     pub compile: CompileLimits,
+    /// Bytes of the host's memory that all running builds of the process may hold together.
+    pub memory: u64,
     /// How long the store keeps what.
     pub retention: Retention,
 }
@@ -92,7 +95,9 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let context =
         Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
     let workspace = Workspace { jobs, plugins, context, files, stored_plugins: StoredPlugins::default() };
-    Ok(Resolved { workspace, store, cache, compile: settings.compile, retention: settings.retention })
+    let (compile, retention) = (settings.compile, settings.retention);
+    let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
+    Ok(Resolved { workspace, store, cache, compile, memory, retention })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

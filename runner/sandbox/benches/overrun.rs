@@ -26,6 +26,7 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Compiler;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::compile_stdin;
@@ -139,7 +140,8 @@ impl Bench {
 fn call(args: Vec<Value>, limits: Limits) -> Call {
     let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
     let (granted, sink, cancel) = (Granted::default(), Arc::new(Nowhere), Cancel::pair().1);
-    Call { args, granted, limits, build, sink, cancel, until: None }
+    let account = Ledger::unbounded().enter();
+    Call { args, granted, limits, account, build, sink, cancel, until: None }
 }
 
 /// A sink that drops whatever a build says.

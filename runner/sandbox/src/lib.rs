@@ -14,6 +14,7 @@
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
+//! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
 //! - `meter`: the time that a call is on a guest thread
@@ -33,6 +34,7 @@ mod cancel;
 mod command;
 mod componentize;
 mod core_module;
+mod current;
 mod deadline;
 mod dwarf;
 mod engine;
@@ -42,6 +44,7 @@ mod grant;
 mod guard;
 mod host;
 mod interrupt;
+mod ledger;
 mod limits;
 mod loader;
 mod lookalike;
@@ -71,6 +74,9 @@ pub use grant::Followed;
 pub use grant::Granted;
 pub use grant::GrantedFolder;
 pub use grant::follow;
+pub use ledger::Account;
+pub use ledger::Full;
+pub use ledger::Ledger;
 pub use loader::Compiler;
 pub use loader::compile_stdin;
 pub use sandbox::Sandbox;

@@ -9,11 +9,11 @@ use indicatif::MultiProgress;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
@@ -98,7 +98,7 @@ impl<'a> Live<'a> {
             EventKind::AttemptStarted { attempt, of } => self.attempt_started(event, *attempt, *of),
             EventKind::Logged { record, .. } => self.logged(event, record),
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
-            EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
+            EventKind::Finished { ending, took } => self.finished(event, ending, *took),
         }
     }
 
@@ -207,7 +207,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn finished(&mut self, event: &Event, outcome: &Outcome, took: u64) {
+    fn finished(&mut self, event: &Event, ending: &Ending, took: u64) {
         // One that was taken over may end without having started here.
         let build = self.builds.remove(&event.build_id);
         let bars = build
@@ -220,17 +220,17 @@ impl<'a> Live<'a> {
             }
         }
         let took = text::seconds(took);
-        let status = outcome.status();
+        let status = ending.status();
         if !self.out.quiet {
-            let reason = match outcome {
-                Outcome::Skipped(reason) => format!(": {}", clean(reason)),
+            let reason = match ending {
+                Ending::Skipped(reason) => format!(": {}", clean(reason)),
                 _ => String::new(),
             };
             let shown = text::build_status(status);
             self.say(&format!("{} {shown} in {took}{reason}", self.named(event)));
         }
         let ours = !self.elsewhere.contains(&event.build_id);
-        if let (true, BuildStatus::Failed, Outcome::Failed(failure)) = (ours, status, outcome) {
+        if let (true, BuildStatus::Failed, Ending::Failed(failure)) = (ours, status, ending) {
             self.say(text::failure(failure, &failure.frames).trim_end());
         }
     }
