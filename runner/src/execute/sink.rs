@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::Weak;
 use std::time::Duration;
 
 use jobcontrol_core::event::EventKind;
@@ -36,8 +37,9 @@ pub(super) struct BuildSink {
     publisher: Publisher,
     /// In the order of their first reports.
     groups: Mutex<Vec<Group>>,
-    /// What the attempt's records are charged to while they wait.
-    account: OnceLock<Arc<Account>>,
+    /// What the attempt's records are charged to while they wait. A build that waits for its next attempt keeps the sink,
+    /// and must not keep the account.
+    account: OnceLock<Weak<Account>>,
     failed: Arc<OnceLock<String>>,
 }
 
@@ -55,7 +57,7 @@ impl BuildSink {
 
     /// Says what the attempt's records were charged to.
     pub(super) fn charge_to(&self, account: &Arc<Account>) {
-        let _ = self.account.set(Arc::clone(account));
+        let _ = self.account.set(Arc::downgrade(account));
     }
 
     fn groups(&self) -> MutexGuard<'_, Vec<Group>> {
@@ -118,7 +120,7 @@ impl BuildSink {
     /// For a record of the guest, which was charged.
     fn recorded_and_given_back(&self, record: &NewRecord) -> Completion {
         let recorded = self.recorded(record);
-        let Some(account) = self.account.get().cloned() else {
+        let Some(account) = self.account.get().and_then(Weak::upgrade) else {
             return recorded;
         };
         let size = held_size::queued(record);
