@@ -43,6 +43,18 @@ pub(super) struct BuildSink {
     failed: Arc<OnceLock<String>>,
 }
 
+/// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a slow watcher.
+const SHOWN: u64 = 256 << 10;
+
+/// A record for whoever watches; the store has all of it.
+fn shown(record: &NewRecord) -> NewRecord {
+    if held_size::record(record) <= SHOWN {
+        return record.clone();
+    }
+    let (message, target) = (record.message.clone(), record.target.clone());
+    NewRecord { created: record.created, level: record.level, message, target, fields: Vec::new(), failure: None }
+}
+
 /// The newest report of a group, and whether the store is still to have it.
 struct Group {
     report: Progress,
@@ -81,7 +93,7 @@ impl BuildSink {
     /// For a record: nobody needs a copy of it where nobody watches.
     fn recorded(&self, record: &NewRecord) -> Completion {
         if self.publisher.is_watched() {
-            let record = record.clone();
+            let record = shown(record);
             return self.completion(move |id| EventKind::Logged { id, record });
         }
         let failed = Arc::clone(&self.failed);
