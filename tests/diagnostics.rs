@@ -253,6 +253,18 @@ fn the_operators_file_among_the_jobs() {
 }
 
 #[test]
+fn memory_of_all_builds_that_makes_no_sense() {
+    let asked = |memory: &str| {
+        let folder = Folder::new().file("jobcontrol.yaml", format!("memory: {memory}\n"));
+        let said = folder.run(&["check"]).code(3).stderr;
+        said.lines().find(|line| line.starts_with("error")).unwrap_or_default().to_owned()
+    };
+    assert_eq!(asked("4"), "error[JC0602]: `memory` is a size such as `64 MiB`: found an integer");
+    assert_eq!(asked("63 MiB"), "error[JC0603]: `memory` has to be 64 MiB at least");
+    assert_eq!(asked("70000 GiB"), "error[JC0603]: `memory` can be 65536 GiB at most");
+}
+
+#[test]
 fn limits_of_compiling_that_make_no_sense() {
     let asked = |compile: &str| {
         let folder = Folder::new().file("jobcontrol.yaml", format!("compile: {compile}\n"));

@@ -76,12 +76,14 @@ impl App {
             return Ok(Arc::clone(engine));
         }
         let pools = self.settings.workspace.context.pools.clone();
+        let memory = self.settings.memory;
         if self.plugins().cache_is_foreign() {
             (self.warn)(
                 "the cache folder belongs to another user, so it is not used, and every plugin is compiled anew",
             );
         }
-        let engine = Arc::new(Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency)?);
+        let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
+        let engine = Arc::new(engine);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
     }

@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod cli;
 pub mod execute;
 mod lock;
+mod machine;
 pub mod record;
 pub mod request;
 pub mod say;

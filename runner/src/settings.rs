@@ -23,6 +23,7 @@ use jobcontrol_sandbox::follow;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
+use crate::machine;
 use crate::record::url::StoreUrl;
 
 /// Where jobs are when nobody says.
@@ -52,6 +53,8 @@ pub struct Resolved {
     pub workspace: Workspace,
     /// Where builds are kept.
     pub store: StoreUrl,
+    /// Bytes of the host's memory that all running builds of the process may hold together.
+    pub memory: u64,
     /// How long the store keeps what.
     pub retention: Retention,
 }
@@ -93,7 +96,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     let workspace = Workspace { jobs, plugins, context, files, reader, stored_plugins };
-    Ok(Resolved { workspace, store, retention: settings.retention })
+    let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
+    Ok(Resolved { workspace, store, memory, retention: settings.retention })
 }
 
 fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {

@@ -14,6 +14,7 @@ use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::storage::RunOf;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Ledger;
 
 use crate::harness::Folder;
 
@@ -39,7 +40,7 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
         let created =
             runtime.block_on(executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true)).unwrap();
         let id = created.id;
-        let slot = runtime.block_on(Slots::new(1).take());
+        let slot = runtime.block_on(Slots::new(1, Ledger::unbounded()).take());
         runtime.block_on(executor.execute(&prepared, created, slot, cancel.clone())).unwrap();
         id
     };

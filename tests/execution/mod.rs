@@ -8,6 +8,7 @@ mod cancel;
 mod disk;
 mod kept;
 mod many;
+mod memory;
 mod rest;
 mod timeouts;
 
@@ -51,6 +52,11 @@ impl Background {
         let background = Self(Some(child));
         assert!(found, "it never said {words:?}");
         background
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.as_ref().expect("it runs").id()
     }
 
     pub(crate) fn kill(mut self) {

@@ -17,6 +17,7 @@ use jobcontrol_sandbox::Called;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
@@ -61,6 +62,7 @@ pub(super) fn call_with(args: Vec<Value>) -> Call {
         args,
         granted: Granted::default(),
         limits: Limits::default(),
+        account: Ledger::unbounded().enter(),
         build: BuildInfo { build_id: 1, job_id: "j".into(), attempt: 1, store_id: "test".into() },
         sink: Arc::new(Nowhere),
         cancel: Cancel::pair().1,

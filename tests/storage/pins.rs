@@ -8,13 +8,14 @@ use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::error::ExecuteError;
 use jobcontrol::execute::executor::Executor;
+use jobcontrol::execute::prepared::Created;
 use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::event::Outcome;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Storage;
@@ -22,6 +23,7 @@ use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Ledger;
 use tokio::runtime::Runtime;
 
 use crate::harness::Folder;
@@ -111,19 +113,15 @@ impl Parts {
             let created =
                 self.executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true).await.unwrap();
             let id = created.id;
-            (
-                id,
-                returned(&self.executor.execute(&prepared, created, Slots::new(1).take().await, cancel).await.unwrap()),
-            )
+            self.execute(&prepared, created, cancel).await;
+            (id, self.storage.get_build(id).unwrap().retval.unwrap())
         })
     }
-}
 
-#[track_caller]
-fn returned(outcome: &Outcome) -> Value {
-    match outcome {
-        Outcome::Returned(Some(value)) => value.clone(),
-        other => panic!("{other:?}"),
+    /// Runs a build that returns something.
+    async fn execute(&self, job: &Prepared, created: Created, cancel: Cancel) {
+        let slot = Slots::new(1, Ledger::unbounded()).take().await;
+        assert_eq!(self.executor.execute(job, created, slot, cancel).await.unwrap(), Ending::Returned);
     }
 }
 
@@ -148,10 +146,7 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     assert_eq!((second > first, eight), (true, Value::Int(8)));
 
     let (_switch, cancel) = Cancel::pair();
-    let outcome = parts
-        .runtime
-        .block_on(async { parts.executor.execute(&double, queued, Slots::new(1).take().await, cancel).await.unwrap() });
-    assert_eq!(returned(&outcome), Value::Int(14));
+    parts.runtime.block_on(parts.execute(&double, queued, cancel));
     let build = parts.storage.get_build(id).unwrap();
     assert_eq!((build.status(), build.retval.clone()), (BuildStatus::Successful, Some(Value::Int(14))));
     assert_eq!((build.owner.as_deref(), build.attempt), (Some(&**parts.executor.owner()), 1));
@@ -193,10 +188,7 @@ fn a_build_that_an_unfinished_one_uses_is_not_deleted() {
     let says = "build 1 is used by build 2, which has not finished; nothing was deleted";
     folder.run(&["build", "delete", "1"]).code(2).says(says);
     let (_switch, cancel) = Cancel::pair();
-    let outcome = parts
-        .runtime
-        .block_on(async { parts.executor.execute(&double, queued, Slots::new(1).take().await, cancel).await.unwrap() });
-    assert_eq!(returned(&outcome), Value::Int(14));
+    parts.runtime.block_on(parts.execute(&double, queued, cancel));
     parts.storage.delete_build(source).unwrap();
     assert!(matches!(parts.queue(&double), Err(ExecuteError::MissingDependencies(_))));
 }

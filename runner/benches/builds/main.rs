@@ -37,6 +37,7 @@ use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use rusqlite::Connection;
@@ -153,7 +154,8 @@ impl Bench {
     async fn call(sandbox: &Sandbox, function: &Function, args: Vec<Value>, cancel: Cancel) {
         let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
         let (granted, limits, sink) = (Granted::default(), Limits::default(), Arc::new(Nowhere));
-        let call = Call { args, granted, limits, build, sink, cancel, until: None };
+        let account = sandbox.memory().enter();
+        let call = Call { args, granted, limits, account, build, sink, cancel, until: None };
         assert!(matches!(sandbox.call(function, call).await.outcome, Outcome::Returned(_)));
     }
 
@@ -211,7 +213,7 @@ impl Bench {
     fn builds(&self, count: usize, time: Duration) -> f64 {
         let (executor, prepared, run) = (Arc::clone(&self.executor), Arc::clone(&self.prepared), self.run.clone());
         let (_switch, cancel) = Cancel::pair();
-        let slots = Slots::new(count);
+        let slots = Slots::new(count, Ledger::unbounded());
         self.loops(count, time, move || {
             let (executor, prepared, cancel) = (Arc::clone(&executor), Arc::clone(&prepared), cancel.clone());
             let (slots, run) = (slots.clone(), run.clone());

@@ -81,7 +81,7 @@ impl NewRecord {
     }
 }
 
-/// How a build ended.
+/// How a call ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The function returned.
@@ -92,11 +92,22 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-impl Outcome {
+/// How a build ended. What it returned can be large, so only the store has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// The function returned.
+    Returned,
+    /// There was nothing to do, for this reason.
+    Skipped(String),
+    /// Something went wrong.
+    Failed(Failure),
+}
+
+impl Ending {
     /// The status of a build that ended so.
     pub fn status(&self) -> BuildStatus {
         match self {
-            Self::Returned(_) => BuildStatus::Successful,
+            Self::Returned => BuildStatus::Successful,
             Self::Skipped(_) => BuildStatus::Skipped,
             Self::Failed(_) => BuildStatus::Failed,
         }
@@ -167,7 +178,7 @@ pub enum EventKind {
     /// It ended, and the store has it.
     Finished {
         /// How.
-        outcome: Arc<Outcome>,
+        ending: Ending,
         /// Microseconds from its start to its end, as the store has them.
         took: u64,
     },

@@ -7,7 +7,7 @@
 //! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
 //! - [`grants`]: what a job file lets its plugin touch
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
-//!   limited
+//!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
@@ -39,6 +39,7 @@ pub mod diagnostic;
 pub mod event;
 pub mod failure;
 pub mod grants;
+pub mod held_size;
 pub mod job;
 pub mod last_good;
 pub mod limits;

@@ -48,6 +48,10 @@ pub const COMPILE_MEMORY: u64 = 2048 * MIB;
 pub const MIN_COMPILE_MEMORY: u64 = 128 * MIB;
 /// Largest `compile.memory`.
 pub const MAX_COMPILE_MEMORY: u64 = 64 * 1024 * MIB;
+/// Least `memory` of `jobcontrol.yaml`: room for a build at each of the slots of a process.
+pub const MIN_HOST_MEMORY: u64 = 64 * MIB;
+/// Largest `memory` of `jobcontrol.yaml`: more than any machine has.
+pub const MAX_HOST_MEMORY: u64 = 64 * 1024 * 1024 * MIB;
 /// A manifest: thousands of jobs, and far from what a parser would choke on.
 pub const MANIFEST: u64 = 4 * MIB;
 /// The `notes` of a job.

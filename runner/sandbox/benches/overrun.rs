@@ -29,6 +29,7 @@ use jobcontrol_sandbox::Call;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
@@ -176,7 +177,8 @@ impl Bench {
 fn call(args: Vec<Value>, limits: Limits) -> Call {
     let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
     let (granted, sink, cancel) = (Granted::default(), Arc::new(Nowhere), Cancel::pair().1);
-    Call { args, granted, limits, build, sink, cancel, until: None }
+    let account = Ledger::unbounded().enter();
+    Call { args, granted, limits, account, build, sink, cancel, until: None }
 }
 
 /// A sink that drops whatever a build says.

@@ -178,8 +178,8 @@ impl Bench {
         let (_switch, cancel) = Cancel::pair();
         let build = BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "bench".into() };
         let args = vec![value.clone()];
-        let call =
-            Call { args, granted: Granted::default(), limits, build, sink: Arc::new(Nowhere), cancel, until: None };
+        let (granted, account, sink) = (Granted::default(), self.sandbox.memory().enter(), Arc::new(Nowhere));
+        let call = Call { args, granted, limits, account, build, sink, cancel, until: None };
         timed(|| {
             let outcome = self.runtime.block_on(self.sandbox.call(&function, call)).outcome;
             let Outcome::Returned(Some(value)) = outcome else { panic!("it returns a value") };

@@ -11,6 +11,7 @@ use jobcontrol_core::value::Value;
 use crate::build_info::BuildInfo;
 use crate::cancel::Cancel;
 use crate::grant::Granted;
+use crate::ledger::Account;
 use crate::sink::Sink;
 
 /// One attempt.
@@ -21,6 +22,8 @@ pub struct Call {
     pub granted: Granted,
     /// What it may use.
     pub limits: Limits,
+    /// What it holds of the host's memory is charged to this. What the arguments hold is the caller's to charge.
+    pub account: Arc<Account>,
     /// What it can learn of its build.
     pub build: BuildInfo,
     /// Where its log and progress go.

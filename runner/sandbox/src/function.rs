@@ -53,6 +53,11 @@ impl Function {
         Some(Self { code, program: signature.command.then(program) })
     }
 
+    /// Whether it is a command.
+    pub(crate) fn is_command(&self) -> bool {
+        self.program.is_some()
+    }
+
     /// The argv of a command; empty for any other function.
     pub(crate) fn argv(&self, args: &[Value]) -> Vec<String> {
         self.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, args))

@@ -7,10 +7,8 @@ use std::sync::PoisonError;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::failure::Failure;
-use jobcontrol_core::failure::FailureKind;
-use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::cut_bytes;
+use jobcontrol_core::held_size;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
@@ -21,6 +19,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::build_info::BuildInfo;
 use crate::deadline::Deadlines;
+use crate::ledger::Account;
 use crate::limits::Limiter;
 use crate::signal::Signal;
 use crate::sink::Sink;
@@ -38,37 +37,13 @@ impl WasiView for Host {
     }
 }
 
-/// What an entry of a list takes beside its text, so that many empty ones are not free.
-const ENTRY: usize = 4;
-
-fn pairs_size(pairs: &[(String, String)]) -> usize {
-    pairs.iter().map(|(name, value)| ENTRY + name.len() + value.len()).sum()
-}
-
-fn frames_size(frames: &[Frame]) -> usize {
-    let frame = |frame: &Frame| {
-        let context: usize = frame.context.iter().map(|line| ENTRY + line.len()).sum();
-        ENTRY + frame.file.len() + frame.function.len() + context + pairs_size(&frame.locals)
-    };
-    frames.iter().map(frame).sum()
-}
-
-fn failure_size(failure: &Failure) -> usize {
-    let causes = failure.causes.iter();
-    let causes = causes.map(|cause| ENTRY + cause.kind.len() + cause.message.len() + frames_size(&cause.frames));
-    let kind = match &failure.kind {
-        FailureKind::Plugin(name) => name.len(),
-        _ => ENTRY,
-    };
-    kind + failure.message.len() + frames_size(&failure.frames) + causes.sum::<usize>()
-}
-
 /// What a build may still say, and where it goes; shared with its streams.
 pub(crate) struct Guest {
     pub(crate) build: BuildInfo,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) account: Arc<Account>,
     limits: Arc<Limits>,
     said: Mutex<Said>,
 }
@@ -76,6 +51,8 @@ pub(crate) struct Guest {
 #[derive(Default)]
 struct Said {
     bytes: u64,
+    /// Bytes of lists that were read for a record that is not admitted yet.
+    read: u64,
     records: u64,
     groups: std::collections::HashSet<String>,
     refused_progress: bool,
@@ -87,9 +64,10 @@ impl Guest {
         sink: Arc<dyn Sink>,
         clock: Arc<dyn Clock>,
         deadlines: Arc<Deadlines>,
+        account: Arc<Account>,
         limits: Arc<Limits>,
     ) -> Self {
-        Self { build, sink, clock, deadlines, limits, said: Mutex::default() }
+        Self { build, sink, clock, deadlines, account, limits, said: Mutex::default() }
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -101,16 +79,28 @@ impl Guest {
         self.deadlines.sign();
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
-        let failure = record.failure.as_ref().map_or(0, failure_size);
-        let bytes = (record.message.len() + record.target.len() + pairs_size(&record.fields) + failure) as u64;
+        let bytes = held_size::record(record);
         let mut said = self.said();
-        said.bytes += bytes;
+        said.read = 0;
+        said.bytes = said.bytes.saturating_add(bytes);
         said.records += 1;
         if said.bytes > self.limits.log_bytes {
             return Err(Signal::Limit(self.limits.exceeded(Excess::Log)));
         }
         if said.records > self.limits.log_records {
             return Err(Signal::Limit(self.limits.exceeded(Excess::LogRecords)));
+        }
+        drop(said);
+        self.account.charge(held_size::queued(record)).map_err(Signal::full)
+    }
+
+    /// Counts bytes of a list that is about to be read out of the guest for what it says; none is longer than what the
+    /// build may still say.
+    pub(crate) fn read(&self, bytes: u64) -> Result<(), Signal> {
+        let mut said = self.said();
+        said.read = said.read.saturating_add(bytes);
+        if said.bytes.saturating_add(said.read) > self.limits.log_bytes {
+            return Err(Signal::Limit(self.limits.exceeded(Excess::Log)));
         }
         Ok(())
     }

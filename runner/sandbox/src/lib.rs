@@ -11,6 +11,7 @@
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
+//! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
 //! - `meter`: the time that a call is on a guest thread
@@ -29,6 +30,7 @@ mod call;
 mod cancel;
 mod child;
 mod command;
+mod current;
 mod deadline;
 mod engine;
 mod error;
@@ -38,6 +40,7 @@ mod host;
 mod imports;
 mod interpreter;
 mod interrupt;
+mod ledger;
 mod limits;
 mod loader;
 mod meter;
@@ -69,6 +72,9 @@ pub use imports::missing_imports;
 pub use interpreter::Task;
 pub use interpreter::answer;
 pub use interpreter::serve;
+pub use ledger::Account;
+pub use ledger::Full;
+pub use ledger::Ledger;
 pub use plugins::Plugins;
 pub use sandbox::Sandbox;
 pub use sink::Sink;

@@ -6,6 +6,7 @@ use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use wasmtime::ResourceLimiter;
 
+use crate::ledger::Account;
 use crate::signal::Signal;
 
 /// Counts what a build uses and refuses what is above its limits.
@@ -19,17 +20,22 @@ pub(crate) struct Limiter {
     /// Elements that growths of tables took.
     elements: u64,
     limits: Arc<Limits>,
+    /// What all of it is charged to.
+    account: Arc<Account>,
 }
 
 /// Memories and tables of one build: a bound for hostile components, far above any toolchain.
 const MEMORIES_AND_TABLES: usize = 100;
 
+/// Bytes of the host's memory for an element of a table.
+const ELEMENT: u64 = 8;
+
 /// How the engine reports a growth that it refused without asking the limiter.
 const BEYOND_TYPE: &str = "memory growth exceeds memory type's limits";
 
 impl Limiter {
-    pub(crate) fn new(limits: Arc<Limits>) -> Self {
-        Self { memory: 0, held: 0, newest: 0, elements: 0, limits }
+    pub(crate) fn new(limits: Arc<Limits>, account: Arc<Account>) -> Self {
+        Self { memory: 0, held: 0, newest: 0, elements: 0, limits, account }
     }
 
     /// The most bytes of linear memory that the instance had at one time.
@@ -56,8 +62,10 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         if take(&mut self.memory, current, desired, self.limits.memory) {
-            self.newest = (desired as u64).saturating_sub(current as u64);
-            self.held += self.newest;
+            let more = (desired as u64).saturating_sub(current as u64);
+            self.account.charge(more).map_err(Signal::full)?;
+            self.newest = more;
+            self.held += more;
             return Ok(true);
         }
         Err(Signal::Limit(self.limits.exceeded(Excess::Memory)).into())
@@ -75,6 +83,8 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         if take(&mut self.elements, current, desired, self.limits.table_elements) {
+            let more = (desired as u64).saturating_sub(current as u64);
+            self.account.charge(more.saturating_mul(ELEMENT)).map_err(Signal::full)?;
             return Ok(true);
         }
         Err(Signal::Limit(self.limits.exceeded(Excess::TableElements)).into())
@@ -96,10 +106,12 @@ impl ResourceLimiter for Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Ledger;
 
     #[test]
     fn memory_that_the_engine_failed_to_make_is_taken_and_not_held() {
-        let mut limiter = Limiter::new(Arc::new(Limits { memory: 100, ..Limits::default() }));
+        let account = Ledger::unbounded().enter();
+        let mut limiter = Limiter::new(Arc::new(Limits { memory: 100, ..Limits::default() }), account);
         assert!(limiter.memory_growing(0, 40, None).unwrap());
         assert!(limiter.memory_growing(40, 60, None).unwrap());
         limiter.memory_grow_failed(wasmtime::Error::msg(BEYOND_TYPE)).unwrap();

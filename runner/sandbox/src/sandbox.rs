@@ -22,6 +22,7 @@ use crate::apart::apart_if;
 use crate::call::Call;
 use crate::call::Called;
 use crate::cancel::Cancel;
+use crate::current;
 use crate::deadline::Deadlines;
 use crate::engine;
 use crate::engine::MOST_CALLS;
@@ -34,6 +35,7 @@ use crate::grant::Lines;
 use crate::host::Guest;
 use crate::host::Host;
 use crate::interrupt;
+use crate::ledger::Ledger;
 use crate::limits::Limiter;
 use crate::loader::Loaded;
 use crate::meter::metered;
@@ -64,6 +66,7 @@ pub struct Sandbox {
     loaded: OncePerKey<Linked, SandboxError>,
     compiling: Gate,
     places: Places,
+    memory: Arc<Ledger>,
 }
 
 impl Sandbox {
@@ -86,7 +89,19 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
-        Ok(Self { engine, linker, command_linker, plugins, clock, loaded, compiling, places })
+        let memory = Ledger::unbounded();
+        Ok(Self { engine, linker, command_linker, plugins, clock, loaded, compiling, places, memory })
+    }
+
+    /// With the ledger of the builds that it runs; it bounds nothing otherwise.
+    #[must_use]
+    pub fn with_memory(self, memory: Arc<Ledger>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The ledger of the builds that it runs.
+    pub fn memory(&self) -> &Arc<Ledger> {
+        &self.memory
     }
 
     /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles, until `cancel`
@@ -125,13 +140,20 @@ impl Sandbox {
     /// outcome. Where as many calls run as may run at once, it waits for one to end, and this counts as time of the
     /// attempt.
     pub async fn call(&self, function: &Function, call: Call) -> Called {
-        let Call { args, granted, limits, build, sink, cancel, until } = call;
+        let Call { args, granted, limits, account, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
         let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
-        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), kept));
+        let limiter = Limiter::new(Arc::clone(&limits), Arc::clone(&account));
+        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), account, kept));
         let args = Values::new(args);
         if args.size() > limits.retval {
             return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
+        }
+        // A command's arguments are copied into its argv, and that into its context.
+        if function.is_command() && args.are_large() {
+            if let Err(full) = guest.account.charge(2 * args.held()) {
+                return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
+            }
         }
         let context = || grant::context(&granted, &guest, &function.argv(&args), limits.handles);
         let (wasi, streams) = match apart_if(args.are_large(), context) {
@@ -144,13 +166,13 @@ impl Sandbox {
             Ok(place) => place,
             Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
-        let host = Host { limiter: Limiter::new(Arc::clone(&limits)), wasi, guest };
+        let host = Host { limiter, wasi, guest: Arc::clone(&guest) };
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
         let (mut time, lowering) = (Duration::ZERO, AtomicBool::new(false));
-        let run = metered(&mut time, &lowering, function.run(&mut store, &args, &lowering));
+        let run = metered(&mut time, &lowering, current::running(&guest, function.run(&mut store, &args, &lowering)));
         let result = interrupt::in_time(run, &deadlines, cancel).await;
         let peak_memory = store.data().limiter.peak_memory();
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.

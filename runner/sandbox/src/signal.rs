@@ -3,6 +3,7 @@
 use jobcontrol_core::failure::Failure;
 
 use crate::deadline::Timeout;
+use crate::ledger::Full;
 
 /// Why the host ended a call.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -21,4 +22,12 @@ pub(crate) enum Signal {
     Cancelled,
     #[error("{0}")]
     Storage(String),
+}
+
+impl Signal {
+    /// A build that needs more memory than there is for all.
+    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+    pub(crate) fn full(full: Full) -> Self {
+        Self::Limit(full.to_string())
+    }
 }

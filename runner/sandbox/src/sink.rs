@@ -7,6 +7,9 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::progress::Progress;
 
 /// Where the log and the progress of a running build go.
+///
+/// What a record holds while it waits is charged to the account of its call, as `held_size::queued` counts it; a sink gives
+/// it back once the record has gone.
 pub trait Sink: Send + Sync {
     /// Takes a record, or gives it back where that would mean to wait.
     ///

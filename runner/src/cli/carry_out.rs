@@ -5,7 +5,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::build::Build;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
@@ -86,13 +85,9 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
-        JobEnd::Built(_, outcome) => match &**outcome {
-            Outcome::Failed(failure) if failure.kind == FailureKind::Storage => error::STORAGE,
-            Outcome::Failed(_) => error::FAILED,
-            _ => error::DONE,
-        },
-        JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
-        JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => error::FAILED,
+        JobEnd::Built(_, None) => error::DONE,
+        JobEnd::Built(_, Some(FailureKind::Storage)) | JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
+        JobEnd::Built(_, Some(_)) | JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => error::FAILED,
     };
     ends.values().map(code).max().unwrap_or(error::DONE)
 }
@@ -165,13 +160,14 @@ fn why_not(end: &JobEnd) -> Option<String> {
 
 fn values(app: &App, out: &Out, targets: &[String], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
     for id in targets {
-        let Some(JobEnd::Built(build, outcome)) = ends.get(id) else { continue };
-        if let Outcome::Returned(Some(value)) = &**outcome {
-            let repr = repr(app, out, &app.storage(false)?.get_build(*build)?);
-            if let Some(repr) = repr {
-                out.returned(id, *build, &repr)?;
+        let Some(JobEnd::Built(id_of_build, None)) = ends.get(id) else { continue };
+        // One at a time: each can be large.
+        let build = app.storage(false)?.get_build(*id_of_build)?;
+        if let Some(value) = &build.retval {
+            if let Some(repr) = repr(app, out, &build) {
+                out.returned(id, build.id, &repr)?;
             } else if *value != Value::Null {
-                out.returned(id, *build, &text::value(value))?;
+                out.returned(id, build.id, &text::value(value))?;
             }
         }
     }

@@ -7,12 +7,14 @@ use std::time::Instant;
 
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::held_size;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Excess;
@@ -31,6 +33,7 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use crate::execute::canceller::Canceller;
 use crate::execute::canceller::Ticket;
@@ -66,6 +69,8 @@ pub(super) struct Parts {
     pub(super) publisher: Publisher,
     pub(super) resolver: Arc<Resolver>,
     pub(super) tracer: Tracer,
+    /// How many builds make their arguments at once: these are charged when it is known how large they are.
+    pub(super) making: Semaphore,
     /// The sizes of pools.
     pub(super) pools: BTreeMap<String, u32>,
     /// Told when a build of this process gives slots of a pool back.
@@ -113,7 +118,7 @@ impl<'a> Running<'a> {
         created: Created,
         slot: Slot,
         cancel: Cancel,
-    ) -> Result<Arc<Outcome>, ExecuteError> {
+    ) -> Result<Ending, ExecuteError> {
         let Created { id, args, pins, overrides, attempt, started, due, ends_run } = created;
         let ticket = parts.canceller.enter(id);
         let cancel = cancel.or(ticket.cancel.clone());
@@ -144,16 +149,16 @@ impl<'a> Running<'a> {
                 let delay = Duration::from_micros(due.since(now));
                 let (attempt, of) = (attempt + 1, prepared.retry().attempts);
                 running.publish(EventKind::TakenOver { attempt, of, delay });
-                if let Some(outcome) = running.wait(delay).await {
+                if let Some(outcome) = running.next_after(delay).await? {
                     return running.end(outcome).await;
                 }
-                running.start_next().await?;
             }
             (Some(_), None) => running.publish(EventKind::Started),
             (None, None) => {
-                if let Some(outcome) = running.start_first().await? {
+                if let Some(outcome) = running.start().await? {
                     return running.end(outcome).await;
                 }
+                running.publish(EventKind::Started);
             }
         }
         running.run_to_end().await
@@ -165,19 +170,25 @@ impl<'a> Running<'a> {
         Instant::now().checked_add(timeout.saturating_sub(Duration::from_micros(self.parts.now().since(started))))
     }
 
-    async fn run_to_end(mut self) -> Result<Arc<Outcome>, ExecuteError> {
+    async fn run_to_end(mut self) -> Result<Ending, ExecuteError> {
         loop {
             let outcome = self.call().await;
             self.sink.write_progress().await;
-            let (outcome, packed) = self.settle(outcome).await;
-            let Some((failure, delay)) = self.again(&outcome).await else {
-                return self.finish(outcome, packed).await;
+            // A large value of a failure, which decides on this, is gone once it is packed.
+            let due = matches!(&outcome, Outcome::Failed(failure) if self.is_due(failure));
+            let returned = matches!(outcome, Outcome::Returned(_));
+            let (ending, packed) = self.settle(outcome).await;
+            let (failure, delay) = match ending {
+                Ending::Failed(failure) if due || returned && self.is_due(&failure) => match self.delay().await {
+                    Some(delay) => (failure, delay),
+                    None => return self.finish(Ending::Failed(failure), packed).await,
+                },
+                ending => return self.finish(ending, packed).await,
             };
-            self.put_off(failure, packed, delay).await?;
-            if let Some(outcome) = self.wait(delay).await {
+            self.put_off(Arc::new(failure), packed, delay).await?;
+            if let Some(outcome) = self.next_after(delay).await? {
                 return self.end(outcome).await;
             }
-            self.start_next().await?;
         }
     }
 
@@ -189,30 +200,20 @@ impl<'a> Running<'a> {
         Guard { owner: Some(Arc::clone(&self.parts.owner)), attempt: self.attempt }
     }
 
-    /// Starts the first attempt once there is a slot, and room in the pool; returns the end of the build if it ends
-    /// before. Many builds may wait here, so that large arguments are made only now.
-    async fn start_first(&mut self) -> Result<Option<Outcome>, ExecuteError> {
+    /// Starts an attempt once there is a slot, memory, and room in the pool; returns the end of the build if it ends
+    /// before.
+    async fn start(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let mut cancel = self.cancel.clone();
         let mut told = None;
         loop {
-            tokio::select! {
-                biased;
-                () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
-                () = self.slot.take() => {}
-            }
-            if let Err(error) = self.resolve().await {
-                return match error {
-                    ExecuteError::Arguments(reason) => {
-                        Ok(Some(Outcome::Failed(Failure::new(FailureKind::Arguments, reason))))
-                    }
-                    error => Err(error),
-                };
+            if let Some(outcome) = self.make_ready().await? {
+                return Ok(Some(outcome));
             }
             let freed = Arc::clone(&self.parts.freed);
             let freed = freed.notified();
             match self.try_start().await {
                 Err(StorageError::PoolFull(full)) => {
-                    self.slot.give_back();
+                    self.let_go().await;
                     if told.as_ref() != Some(&full) {
                         self.publish(EventKind::Waits { reason: full.to_string() });
                         told = Some(full);
@@ -226,22 +227,72 @@ impl<'a> Running<'a> {
                 }
                 started => {
                     started?;
-                    self.publish(EventKind::Started);
                     return Ok(None);
                 }
             }
         }
     }
 
-    /// Makes the arguments of a build that waited.
-    async fn resolve(&mut self) -> Result<(), ExecuteError> {
-        if self.args.is_none() {
-            let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
-            let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
-            let args = apart_if(true, move || resolver.again(&checked, &pins, &overrides)).await?;
-            self.args = Some(Arc::new(args));
+    /// Takes a slot with memory, and makes the arguments if they are not there: many builds may wait, so that large ones
+    /// are made only now. Returns the end of the build if it ends before.
+    async fn make_ready(&mut self) -> Result<Option<Outcome>, ExecuteError> {
+        let (mut cancel, mut need) = (self.cancel.clone(), 0);
+        loop {
+            let (publisher, id, job_id) = (&self.parts.publisher, self.id, &self.prepared.job_id);
+            let tell = |reason| publisher.publish(id, job_id, EventKind::Waits { reason });
+            tokio::select! {
+                biased;
+                () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
+                () = self.slot.take(need, tell) => {}
+            }
+            if self.args.is_some() {
+                return Ok(None);
+            }
+            let (args, size) = match self.resolve().await {
+                Ok(made) => made,
+                Err(ExecuteError::Arguments(reason)) => {
+                    return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Arguments, reason))));
+                }
+                Err(error) => return Err(error),
+            };
+            match self.slot.account().charge(size) {
+                Ok(()) => {
+                    self.args = Some(Arc::new(args));
+                    return Ok(None);
+                }
+                Err(full) => {
+                    apart_if(true, move || drop(args)).await;
+                    if need > 0 {
+                        return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Limit, full.to_string()))));
+                    }
+                    // It has not started, so it may wait until there is enough for it.
+                    need = size;
+                    self.slot.give_back();
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// Makes the arguments of a build that waited, and tells what they hold.
+    async fn resolve(&self) -> Result<(Vec<Value>, u64), ExecuteError> {
+        let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
+        let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
+        // The semaphore is never closed.
+        let _making = self.parts.making.acquire().await.ok();
+        apart_if(true, move || {
+            let args = resolver.again(&checked, &pins, &overrides)?;
+            let size = args.iter().map(held_size::of).sum();
+            Ok((args, size))
+        })
+        .await
+    }
+
+    /// Gives slot and memory to others: what waits holds neither.
+    async fn let_go(&mut self) {
+        if let Some(args) = self.args.take_if(|args| is_large(args.iter())) {
+            apart_if(true, move || drop(args)).await;
+        }
+        self.slot.give_back();
     }
 
     async fn try_start(&mut self) -> Result<(), StorageError> {
@@ -269,27 +320,18 @@ impl<'a> Running<'a> {
         Some(self.parts.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
     }
 
-    async fn start_next(&mut self) -> Result<(), ExecuteError> {
-        loop {
-            match self.try_start().await {
-                Err(StorageError::PoolFull(full)) => {
-                    self.publish(EventKind::Waits { reason: full.to_string() });
-                    tokio::time::sleep(LOOK_FOR_ROOM).await;
-                    if self.cancel.is_set() {
-                        // The call ends at once, as a cancelled one.
-                        break;
-                    }
-                }
-                started => {
-                    started?;
-                    break;
-                }
-            }
+    /// Starts the next attempt after a time; returns the end of the build if it ends before.
+    async fn next_after(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
+        if let Some(outcome) = self.wait(delay).await? {
+            return Ok(Some(outcome));
+        }
+        if let Some(outcome) = self.start().await? {
+            return Ok(Some(outcome));
         }
         self.lost = self.lost.take().or_else(|| self.sink.lost());
         self.sink = sink(self.parts, self.prepared, self.id, self.attempt);
         self.publish(EventKind::AttemptStarted { attempt: self.attempt, of: self.prepared.retry().attempts });
-        Ok(())
+        Ok(None)
     }
 
     async fn call(&mut self) -> Outcome {
@@ -300,12 +342,16 @@ impl<'a> Running<'a> {
             store_id: Arc::clone(&self.parts.store_id),
         };
         let is_last = self.attempt >= self.prepared.retry().attempts;
-        let args = if is_last { self.args.take() } else { self.args.clone() }.unwrap_or_default();
-        let large = is_large(args.iter());
+        let large = self.args.as_ref().is_some_and(|args| is_large(args.iter()));
+        // Large ones are made again for the next attempt.
+        let args = if is_last || large { self.args.take() } else { self.args.clone() }.unwrap_or_default();
+        let account = self.slot.account();
+        self.sink.charge_to(&account);
         let call = Call {
             args: apart_if(large, move || Arc::unwrap_or_clone(args)).await,
             granted: self.prepared.granted.clone(),
             limits: self.prepared.limits().clone(),
+            account,
             build,
             sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
             cancel: self.cancel.clone(),
@@ -332,22 +378,21 @@ impl<'a> Running<'a> {
         self.ticket.by().unwrap_or_else(|| INTERRUPT.to_owned())
     }
 
-    /// Whether another attempt follows a failure, and after which time.
-    async fn again(&mut self, outcome: &Outcome) -> Option<(Arc<Failure>, Duration)> {
-        let Outcome::Failed(failure) = outcome else {
-            return None;
-        };
+    /// Whether another attempt is to follow a failure.
+    fn is_due(&self, failure: &Failure) -> bool {
+        !self.cancel.is_set() && self.prepared.retry().is_due(self.attempt, failure)
+    }
+
+    /// After which time the next attempt follows, if there is time for one.
+    async fn delay(&mut self) -> Option<Duration> {
         let retry = self.prepared.retry();
-        if self.cancel.is_set() || !retry.is_due(self.attempt, failure) {
-            return None;
-        }
         let delay = retry.delay(self.attempt, random());
         if self.until.is_some_and(|until| Instant::now() + delay >= until) {
             let message = self.prepared.limits().too_late(self.attempt + 1, retry.attempts);
             self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
             return None;
         }
-        Some((Arc::new(failure.clone()), delay))
+        Some(delay)
     }
 
     /// Records the end of an attempt that another follows.
@@ -395,9 +440,9 @@ impl<'a> Running<'a> {
 
     /// Waits for the next attempt without a slot; returns the end of the build if it is cancelled before, or its time is
     /// up.
-    async fn wait(&mut self, delay: Duration) -> Option<Outcome> {
-        self.slot.give_back();
-        let (mut cancel, until, slot) = (self.cancel.clone(), self.until, &mut self.slot);
+    async fn wait(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
+        self.let_go().await;
+        let (mut cancel, until) = (self.cancel.clone(), self.until);
         let time_is_up = async {
             match until {
                 Some(until) => tokio::time::sleep_until(until.into()).await,
@@ -409,38 +454,43 @@ impl<'a> Running<'a> {
             () = cancel.wait() => {}
             () = time_is_up => {
                 let message = self.prepared.limits().exceeded(Excess::Build);
-                return Some(Outcome::Failed(Failure::new(FailureKind::Timeout, message)));
+                return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Timeout, message))));
             }
-            () = async {
+            ready = async {
                 tokio::time::sleep(delay).await;
-                slot.take().await;
-            } => return None,
+                self.make_ready().await
+            } => return ready,
         }
-        Some(Outcome::Failed(cancelled(&self.by())))
+        Ok(Some(Outcome::Failed(cancelled(&self.by()))))
     }
 
-    /// An outcome with what the store will keep of it: what is too large or cannot be packed is a failure.
-    async fn settle(&mut self, outcome: Outcome) -> (Outcome, FinishBuild) {
-        let large = matches!(&outcome, Outcome::Returned(Some(value)) if is_large([value]));
+    /// The end of a call with what the store will keep of it: what is too large or cannot be packed is a failure.
+    async fn settle(&mut self, outcome: Outcome) -> (Ending, FinishBuild) {
+        let value = match &outcome {
+            Outcome::Returned(value) => value.as_ref(),
+            Outcome::Failed(failure) => failure.value.as_ref(),
+            Outcome::Skipped(_) => None,
+        };
+        let large = value.is_some_and(|value| is_large([value]));
         let (storage, limits) = (Arc::clone(self.parts.recorder.storage()), self.prepared.limits().clone());
         let ended = Ended { id: self.id, guard: self.guard(), time: self.parts.now() };
-        let (outcome, mut packed) = apart_if(large, move || ended.settle(&*storage, &limits, outcome)).await;
+        let (ending, mut packed) = apart_if(large, move || ended.settle(&*storage, &limits, outcome)).await;
         packed.usage = self.usage;
         packed.ends_run = self.ends_run;
-        (outcome, packed)
+        (ending, packed)
     }
 
-    async fn end(mut self, outcome: Outcome) -> Result<Arc<Outcome>, ExecuteError> {
-        let (outcome, packed) = self.settle(outcome).await;
-        self.finish(outcome, packed).await
+    async fn end(mut self, outcome: Outcome) -> Result<Ending, ExecuteError> {
+        let (ending, packed) = self.settle(outcome).await;
+        self.finish(ending, packed).await
     }
 
-    async fn finish(self, outcome: Outcome, packed: FinishBuild) -> Result<Arc<Outcome>, ExecuteError> {
-        let said = match &outcome {
-            Outcome::Skipped(reason) => {
+    async fn finish(self, ending: Ending, packed: FinishBuild) -> Result<Ending, ExecuteError> {
+        let said = match &ending {
+            Ending::Skipped(reason) => {
                 Some(NewRecord::new(packed.time, Level::Info, "jobcontrol", format!("skipped: {reason}")))
             }
-            Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
+            Ending::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
                 Some(cancelled_record(&**self.parts.recorder.storage(), &self.by()))
             }
             _ => None,
@@ -450,18 +500,17 @@ impl<'a> Running<'a> {
         }
         let took = packed.time.since(self.started);
         self.parts.recorder.write(Write::FinishBuild(packed)).await?;
-        if let Outcome::Failed(failure) = &outcome {
+        if let Ending::Failed(failure) = &ending {
             self.trace(failure);
         }
         self.free();
-        let outcome = Arc::new(outcome);
-        self.publish(EventKind::Finished { outcome: Arc::clone(&outcome), took });
+        self.publish(EventKind::Finished { ending: ending.clone(), took });
         // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
         match self.lost.clone().or_else(|| self.sink.lost()) {
             Some(reason) => {
                 Err(StorageError::Backend(format!("a part of the log of build {} is lost: {reason}", self.id)))?
             }
-            None => Ok(outcome),
+            None => Ok(ending),
         }
     }
 }

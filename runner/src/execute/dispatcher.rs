@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jobcontrol_core::event::Outcome;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::request::BuildRequest;
@@ -25,8 +25,8 @@ use crate::execute::slots::Slots;
 /// What became of one job of a plan.
 #[derive(Clone, Debug)]
 pub enum JobEnd {
-    /// A build ended.
-    Built(u64, Arc<Outcome>),
+    /// A build ended; if it failed, with a failure of this kind. All else of it is in the store.
+    Built(u64, Option<FailureKind>),
     /// There is no build, for this reason.
     NotBuilt(ExecuteError),
     /// This job, which it needs, did not succeed.
@@ -38,7 +38,7 @@ pub enum JobEnd {
 impl JobEnd {
     /// Whether what needs the job can be built. What needs one that had nothing to do uses its latest success.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Built(_, outcome) if !matches!(**outcome, Outcome::Failed(_)))
+        matches!(self, Self::Built(_, None))
     }
 }
 
@@ -90,10 +90,7 @@ async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, 
         JobEnd::NotBuilt(error) => Some((job.clone(), error.to_string())),
         _ => None,
     });
-    let was_cancelled = |end: &JobEnd| {
-        matches!(end, JobEnd::Built(_, outcome)
-            if matches!(&**outcome, Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled))
-    };
+    let was_cancelled = |end: &JobEnd| matches!(end, JobEnd::Built(_, Some(FailureKind::Cancelled)));
     let status = match ends.values().all(JobEnd::is_success) {
         true => RunStatus::Successful,
         false if cancelled || ends.values().any(was_cancelled) => RunStatus::Cancelled,
@@ -240,7 +237,8 @@ impl One {
         };
         let build_id = created.id;
         match self.executor.execute(&prepared, created, slot, self.cancel.clone()).await {
-            Ok(outcome) => JobEnd::Built(build_id, outcome),
+            Ok(Ending::Failed(failure)) => JobEnd::Built(build_id, Some(failure.kind)),
+            Ok(Ending::Returned | Ending::Skipped(_)) => JobEnd::Built(build_id, None),
             Err(error) => JobEnd::NotBuilt(error),
         }
     }

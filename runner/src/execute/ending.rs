@@ -1,6 +1,7 @@
 //! From the outcome of a call to what the store keeps of it.
 
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
@@ -13,6 +14,8 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::pack_finish_with;
 use jobcontrol_core::value::PackError;
 
+use crate::execute::large::is_large;
+
 /// An attempt that has ended.
 pub(super) struct Ended {
     /// The build.
@@ -24,21 +27,28 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// An outcome with what the store will keep of it: a return value that is too large or cannot be packed is a failure.
-    /// Packing takes long for a large value.
-    pub(super) fn settle(self, storage: &dyn Storage, limits: &Limits, outcome: Outcome) -> (Outcome, FinishBuild) {
-        let (finish, packed) = match &outcome {
+    /// The end of a build with what the store will keep of it: a return value that is too large or cannot be packed is a
+    /// failure. Values are dropped once they are packed. Both takes long for a large value.
+    pub(super) fn settle(self, storage: &dyn Storage, limits: &Limits, outcome: Outcome) -> (Ending, FinishBuild) {
+        match outcome {
             Outcome::Returned(value) => {
-                (Finish::default(), value.as_ref().map(|value| storage.pack(value)).transpose())
+                let packed = value.map(|value| storage.pack(&value)).transpose();
+                match refused(packed.as_ref(), limits) {
+                    Some(failure) => (Ending::Failed(failure.clone()), self.pack(failed(failure), None)),
+                    None => (Ending::Returned, self.pack(Finish::default(), packed.unwrap_or_default())),
+                }
             }
             Outcome::Skipped(reason) => {
-                (Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() }, Ok(None))
+                let finish = Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() };
+                (Ending::Skipped(reason), self.pack(finish, None))
             }
-            Outcome::Failed(failure) => (failed(failure.clone()), Ok(None)),
-        };
-        match refused(packed.as_ref(), limits) {
-            Some(failure) => (Outcome::Failed(failure.clone()), self.pack(failed(failure), None)),
-            None => (outcome, self.pack(finish, packed.unwrap_or_default())),
+            Outcome::Failed(mut failure) => {
+                let small = failure.value.take_if(|value| !is_large([&*value]));
+                let large = failure.value.take();
+                let ending = Ending::Failed(Failure { value: small.clone(), ..failure.clone() });
+                failure.value = small.or(large);
+                (ending, self.pack(failed(failure), None))
+            }
         }
     }
 

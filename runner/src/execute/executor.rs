@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::Mutex;
 
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::EventKind;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::RunOf;
@@ -19,6 +20,7 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use crate::execute::attempts::Parts;
 use crate::execute::attempts::Running;
@@ -70,8 +72,10 @@ impl Executor {
         })?;
         let resolver = Arc::new(Resolver::new(Arc::clone(recorder.storage())));
         let freed = Arc::new(Notify::new());
+        let making = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
-        let parts = Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, pools, freed };
+        let parts =
+            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
         let (takeover, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, recorded_plugins })
     }
@@ -154,6 +158,8 @@ impl Executor {
                 let (checked, request) = (prepared.checked.clone(), request.clone());
                 let resolver = Arc::clone(&self.parts.resolver);
                 let overrides = request.overrides.clone();
+                // The semaphore is never closed.
+                let _making = self.parts.making.acquire().await.ok();
                 let Resolved { args, pins } = apart_if(true, move || resolver.pin(&checked, &request)).await?;
                 (Arc::new(args), pack_config(&prepared.checked, &overrides)?, Arc::from(pins))
             }
@@ -172,7 +178,9 @@ impl Executor {
             let (started, due, attempt) = (Some(started), Some(due), build.attempt);
             return Ok(Created { id: build.id, args: Some(args), pins, overrides, attempt, started, due, ends_run });
         }
-        let start = start && prepared.checked.job.pool.is_none();
+        let large = is_large(args.iter());
+        // Large arguments are made again, and charged, when the build starts: many such builds may wait.
+        let start = start && prepared.checked.job.pool.is_none() && !large;
         let created = self.now();
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
@@ -191,8 +199,7 @@ impl Executor {
         if !start {
             self.parts.publisher.publish(id, &prepared.job_id, EventKind::Created);
         }
-        let kept = start || !is_large(args.iter());
-        let (args, started) = (kept.then_some(args), start.then_some(created));
+        let (args, started) = ((!large).then_some(args), start.then_some(created));
         Ok(Created { id, args, pins, overrides, attempt: u32::from(start), started, due: None, ends_run })
     }
 
@@ -208,7 +215,7 @@ impl Executor {
         created: Created,
         slot: Slot,
         cancel: Cancel,
-    ) -> Result<Arc<Outcome>, ExecuteError> {
+    ) -> Result<Ending, ExecuteError> {
         Running::run(&self.parts, prepared, created, slot, cancel).await
     }
 

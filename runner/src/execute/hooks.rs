@@ -10,6 +10,7 @@ use jobcontrol_core::config;
 use jobcontrol_core::config::job_of_config;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::held_size;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::Storage;
@@ -106,7 +107,9 @@ impl Hook {
         };
         let log = (which == Which::Cleanup).then(|| Recorder::new(Arc::clone(storage)));
         let sink = Arc::new(HookSink { log, build: build.id });
-        let call = Call { args, granted, limits: job.limits, build: info, sink, cancel, until: None };
+        let account = sandbox.memory().enter();
+        account.charge(args.iter().map(held_size::of).sum()).map_err(|full| full.to_string())?;
+        let call = Call { args, granted, limits: job.limits, account, build: info, sink, cancel, until: None };
         Ok(Self { prepared, call })
     }
 

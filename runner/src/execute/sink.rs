@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::OnceLock;
+use std::sync::Weak;
 use std::time::Duration;
 
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::held_size;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
+use jobcontrol_sandbox::Account;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
 
@@ -34,7 +37,22 @@ pub(super) struct BuildSink {
     publisher: Publisher,
     /// In the order of their first reports.
     groups: Mutex<Vec<Group>>,
+    /// What the attempt's records are charged to while they wait. A build that waits for its next attempt keeps the sink,
+    /// and must not keep the account.
+    account: OnceLock<Weak<Account>>,
     failed: Arc<OnceLock<String>>,
+}
+
+/// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a slow watcher.
+const SHOWN: u64 = 256 << 10;
+
+/// A record for whoever watches; the store has all of it.
+fn shown(record: &NewRecord) -> NewRecord {
+    if held_size::record(record) <= SHOWN {
+        return record.clone();
+    }
+    let (message, target) = (record.message.clone(), record.target.clone());
+    NewRecord { created: record.created, level: record.level, message, target, fields: Vec::new(), failure: None }
 }
 
 /// The newest report of a group, and whether the store is still to have it.
@@ -45,8 +63,13 @@ struct Group {
 
 impl BuildSink {
     pub(super) fn new(build_id: u64, attempt: u32, job_id: Arc<str>, recorder: Recorder, publisher: Publisher) -> Self {
-        let (groups, failed) = Default::default();
-        Self { build_id, job_id, attempt, recorder, publisher, groups, failed }
+        let (groups, account, failed) = Default::default();
+        Self { build_id, job_id, attempt, recorder, publisher, groups, account, failed }
+    }
+
+    /// Says what the attempt's records were charged to.
+    pub(super) fn charge_to(&self, account: &Arc<Account>) {
+        let _ = self.account.set(Arc::downgrade(account));
     }
 
     fn groups(&self) -> MutexGuard<'_, Vec<Group>> {
@@ -70,7 +93,7 @@ impl BuildSink {
     /// For a record: nobody needs a copy of it where nobody watches.
     fn recorded(&self, record: &NewRecord) -> Completion {
         if self.publisher.is_watched() {
-            let record = record.clone();
+            let record = shown(record);
             return self.completion(move |id| EventKind::Logged { id, record });
         }
         let failed = Arc::clone(&self.failed);
@@ -106,6 +129,19 @@ impl BuildSink {
         self.recorder.send(self.write_of(&record), self.recorded(&record)).await;
     }
 
+    /// For a record of the guest, which was charged.
+    fn recorded_and_given_back(&self, record: &NewRecord) -> Completion {
+        let recorded = self.recorded(record);
+        let Some(account) = self.account.get().and_then(Weak::upgrade) else {
+            return recorded;
+        };
+        let size = held_size::queued(record);
+        Box::new(move |result| {
+            recorded(result);
+            account.give_back(size);
+        })
+    }
+
     /// Writes progress at each beat until the call is over.
     pub(super) async fn beat(&self, over: &Notify) {
         loop {
@@ -125,7 +161,7 @@ impl Sink for BuildSink {
             return Err(record);
         }
         let write = self.write_of(&record);
-        self.recorder.try_write(write, self.recorded(&record)).map_err(|_| record)
+        self.recorder.try_write(write, self.recorded_and_given_back(&record)).map_err(|_| record)
     }
 
     fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
@@ -133,7 +169,7 @@ impl Sink for BuildSink {
             if let Some(reason) = self.failed.get() {
                 return Err(reason.clone());
             }
-            self.recorder.send(self.write_of(&record), self.recorded(&record)).await;
+            self.recorder.send(self.write_of(&record), self.recorded_and_given_back(&record)).await;
             Ok(())
         })
     }

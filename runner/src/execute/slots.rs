@@ -1,30 +1,38 @@
-//! How many builds run at once. A build that waits for its next attempt gives its slot to another.
+//! How many builds run at once, and with how much memory. A build that waits for its next attempt gives its slot to
+//! another.
 
 use std::sync::Arc;
 
+use jobcontrol_sandbox::Account;
+use jobcontrol_sandbox::Ledger;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 /// Slots for builds.
 #[derive(Clone, Debug)]
-pub struct Slots(Arc<Semaphore>);
+pub struct Slots {
+    free: Arc<Semaphore>,
+    memory: Arc<Ledger>,
+}
 
 impl Slots {
-    /// That many.
-    pub fn new(count: usize) -> Self {
-        Self(Arc::new(Semaphore::new(count)))
+    /// That many, for builds whose memory stands in that ledger.
+    pub fn new(count: usize, memory: Arc<Ledger>) -> Self {
+        Self { free: Arc::new(Semaphore::new(count)), memory }
     }
 
-    /// Waits for a free one.
+    /// Waits for a free one, and for memory.
     pub async fn take(&self) -> Slot {
         let mut slot = self.try_take();
-        slot.take().await;
+        slot.take(0, |_| ()).await;
         slot
     }
 
-    /// Takes one if one is free; the slot is not held otherwise.
+    /// Takes one if one is free and there is memory; the slot is not held otherwise.
     pub(super) fn try_take(&self) -> Slot {
-        Slot { slots: self.clone(), permit: Arc::clone(&self.0).try_acquire_owned().ok() }
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
+        let held = permit.and_then(|permit| Some(Held { account: self.memory.try_enter(0)?, _permit: permit }));
+        Slot { slots: self.clone(), held }
     }
 }
 
@@ -32,23 +40,38 @@ impl Slots {
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
-    permit: Option<OwnedSemaphorePermit>,
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    account: Arc<Account>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Slot {
     pub(super) fn is_held(&self) -> bool {
-        self.permit.is_some()
+        self.held.is_some()
     }
 
     pub(super) fn give_back(&mut self) {
-        self.permit = None;
+        self.held = None;
     }
 
-    /// Waits for a free one, unless this is still held.
-    pub(super) async fn take(&mut self) {
-        if self.permit.is_none() {
+    /// What the build is charged to. One that runs without a slot has an account all the same.
+    pub(super) fn account(&self) -> Arc<Account> {
+        self.held.as_ref().map_or_else(|| self.slots.memory.enter(), |held| Arc::clone(&held.account))
+    }
+
+    /// Waits for a free one and then for memory, so much at least, unless this is still held. `tell` is called once it
+    /// waits for memory, with how much is used. Those that wait for memory keep others from waiting beside them.
+    pub(super) async fn take(&mut self, need: u64, tell: impl FnOnce(String)) {
+        if self.held.is_none()
             // The semaphore is never closed.
-            self.permit = Arc::clone(&self.slots.0).acquire_owned().await.ok();
+            && let Ok(permit) = Arc::clone(&self.slots.free).acquire_owned().await
+        {
+            let account = self.slots.memory.wait_to_enter(need, tell).await;
+            self.held = Some(Held { account, _permit: permit });
         }
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::child_limits::TRACE_TIME;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::are_raw;
@@ -92,10 +92,7 @@ impl Tracer {
     pub async fn named(&self, event: Arc<Event>) -> Arc<Event> {
         let (attempt, failure) = match &event.kind {
             EventKind::AttemptFailed { attempt, failure, .. } => (Some(*attempt), &**failure),
-            EventKind::Finished { outcome, .. } => match &**outcome {
-                Outcome::Failed(failure) => (None, failure),
-                _ => return event,
-            },
+            EventKind::Finished { ending: Ending::Failed(failure), .. } => (None, failure),
             _ => return event,
         };
         if !are_raw(&failure.frames) {
@@ -108,7 +105,7 @@ impl Tracer {
         let mut named = (*event).clone();
         match &mut named.kind {
             EventKind::AttemptFailed { failure: of, .. } => *of = Arc::new(failure),
-            EventKind::Finished { outcome, .. } => *outcome = Arc::new(Outcome::Failed(failure)),
+            EventKind::Finished { ending, .. } => *ending = Ending::Failed(failure),
             _ => {}
         }
         Arc::new(named)

@@ -9,6 +9,7 @@ use jobcontrol_core::clock::Clock;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
@@ -59,7 +60,7 @@ pub struct Engine {
 
 impl Engine {
     /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no more than that. `pools`
-    /// has the size of each pool.
+    /// has the size of each pool, `memory` is what all builds together may hold of the host's.
     ///
     /// # Errors
     ///
@@ -69,11 +70,14 @@ impl Engine {
         clock: Arc<dyn Clock>,
         pools: BTreeMap<String, u32>,
         concurrency: usize,
+        memory: u64,
     ) -> Result<Self, EngineError> {
-        let sandbox = Arc::new(Sandbox::new(plugins, Arc::clone(&clock), concurrency)?);
+        let memory = Ledger::new(memory);
+        let sandbox = Sandbox::new(plugins, Arc::clone(&clock), concurrency)?.with_memory(Arc::clone(&memory));
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
-        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots: Slots::new(SLOTS), publisher, executor })
+        let (sandbox, slots) = (Arc::new(sandbox), Slots::new(SLOTS, memory));
+        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, publisher, executor })
     }
 
     /// The threads that guests run on.

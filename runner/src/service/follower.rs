@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::storage::BuildFilter;
@@ -138,19 +138,19 @@ impl Follower {
             let whole = self.storage.get_build(id)?;
             let started = whole.start_time.unwrap_or(whole.created);
             let took = whole.end_time.map_or(0, |end| end.since(started));
-            tell(EventKind::Finished { outcome: Arc::new(outcome(whole)), took });
+            tell(EventKind::Finished { ending: ending(whole), took });
         }
         Ok(())
     }
 }
 
 /// How a build that has ended did so.
-fn outcome(build: Build) -> Outcome {
+fn ending(build: Build) -> Ending {
     match build.status() {
-        BuildStatus::Skipped => Outcome::Skipped(build.skip_reason.unwrap_or_default()),
+        BuildStatus::Skipped => Ending::Skipped(build.skip_reason.unwrap_or_default()),
         BuildStatus::Failed => {
-            Outcome::Failed(Failure { frames: build.exception_tb, ..build.exception.unwrap_or_default() })
+            Ending::Failed(Failure { frames: build.exception_tb, ..build.exception.unwrap_or_default() })
         }
-        _ => Outcome::Returned(build.retval),
+        _ => Ending::Returned,
     }
 }

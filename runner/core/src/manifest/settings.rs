@@ -11,7 +11,9 @@ use crate::grants::files::is_for_writing;
 use crate::limits::Limits;
 use crate::limits::MAX_COMPILE_MEMORY;
 use crate::limits::MAX_COMPILE_TIME;
+use crate::limits::MAX_HOST_MEMORY;
 use crate::limits::MIN_COMPILE_MEMORY;
+use crate::limits::MIN_HOST_MEMORY;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
@@ -30,7 +32,7 @@ use super::pools::read_pools;
 use super::retention::read_retention;
 
 const KEYS: &[&str] =
-    &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "ceiling", "pools", "retention"];
+    &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "memory", "ceiling", "pools", "retention"];
 const KEYS_LATER: &[&str] = &["server", "secrets"];
 
 /// What the operator decided.
@@ -50,6 +52,8 @@ pub struct Settings {
     pub read: ChildLimits,
     /// What compiling a plugin may use; key `compile`.
     pub compile: ChildLimits,
+    /// Bytes of the host's memory that all running builds of a process may hold together; key `memory`.
+    pub memory: Option<u64>,
     /// The largest limits; keys `ceiling.limits` and `ceiling.timeout`.
     pub ceiling: Ceiling,
     /// The only folders a job may be granted, if the operator listed any; key `ceiling.files`.
@@ -63,9 +67,9 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (jobs, store, cache, environment, plugins) = Default::default();
-        let (ceiling, files, pools, retention) = Default::default();
+        let (memory, ceiling, files, pools, retention) = Default::default();
         let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
-        Self { jobs, store, cache, environment, plugins, read, compile, ceiling, files, pools, retention }
+        Self { jobs, store, cache, environment, plugins, read, compile, memory, ceiling, files, pools, retention }
     }
 }
 
@@ -103,6 +107,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
             read_child_limits(section, limits);
         }
     }
+    settings.memory = read_memory(&mut fields);
     if let Some((_, node)) = fields.take("ceiling")
         && let Some(ceiling) = Fields::new(source, fields.problems, node, "`ceiling`")
     {
@@ -137,6 +142,17 @@ fn read_child_limits(mut fields: Fields<'_>, limits: &mut ChildLimits) {
         limits.memory = memory;
     }
     fields.finish(&["timeout", "memory"], &[]);
+}
+
+fn read_memory(fields: &mut Fields<'_>) -> Option<u64> {
+    let (_, node) = fields.take("memory")?;
+    let memory = number(&node, "memory", Unit::Bytes, MAX_HOST_MEMORY, fields)?;
+    if memory < MIN_HOST_MEMORY {
+        let message = format!("`memory` has to be {} at least", show_bytes(MIN_HOST_MEMORY));
+        let help = Some("each running build takes 1 MiB, whatever it does".to_owned());
+        fields.report(Code::LimitOutOfRange, node.span, message, help);
+    }
+    Some(memory)
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {

@@ -2,12 +2,26 @@
 
 use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::limits;
+use wasmtime::component::HasSelf;
+use wasmtime::component::Linker;
 
+use super::said::SaidFailure;
 use crate::bindings::jobcontrol::plugin;
 use crate::bindings::jobcontrol::plugin::build;
 use crate::bindings::jobcontrol::plugin::types;
 use crate::host::Host;
 use crate::signal::Signal;
+
+/// The interface, as components import it.
+const INTERFACE: &str = "jobcontrol:plugin/build@0.1.0";
+
+/// Adds the interface to a linker that allows shadowing.
+pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    plugin::build::add_to_linker::<_, HasSelf<Host>>(linker, |host| host)?;
+    linker.instance(INTERFACE)?.func_wrap("fail", |_, (failure,): (SaidFailure,)| -> wasmtime::Result<()> {
+        Err(Signal::Fail(Box::new(failure.cut())).into())
+    })
+}
 
 impl plugin::build::Host for Host {
     fn current(&mut self) -> wasmtime::Result<build::Info> {
@@ -25,7 +39,9 @@ impl plugin::build::Host for Host {
         Err(Signal::Skip(reason).into())
     }
 
-    fn fail(&mut self, failure: types::Failure) -> wasmtime::Result<()> {
-        Err(Signal::Fail(Box::new(super::log::failure(failure))).into())
+    fn fail(&mut self, _: types::Failure) -> wasmtime::Result<()> {
+        Err(wasmtime::Error::msg("`fail` is shadowed"))
     }
 }
+
+impl types::Host for Host {}

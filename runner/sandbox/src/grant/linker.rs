@@ -4,6 +4,9 @@ use wasmtime::Engine;
 use wasmtime::component::HasSelf;
 use wasmtime::component::Linker;
 
+use super::build;
+use super::listing;
+use super::log;
 use crate::bindings::jobcontrol::plugin;
 use crate::host::Host;
 use crate::signal::Signal;
@@ -12,9 +15,11 @@ use crate::signal::Signal;
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    plugin::log::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    linker.allow_shadowing(true);
+    listing::add_to_linker(&mut linker)?;
+    log::add_to_linker(&mut linker)?;
     plugin::progress::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
-    plugin::build::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    build::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

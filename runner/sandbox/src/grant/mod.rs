@@ -1,8 +1,9 @@
 //! What a plugin can ask of the host, one capability a file: the functions, then how they are linked.
 //!
-//! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job
+//! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job; `said`: records and failures, read
+//!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
-//! - `files` (with `links`), `env`: given by a job's `grants`
+//! - `files` (with `links` and `listing`), `env`: given by a job's `grants`
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
 //! - `context`: the rights of one build
@@ -14,8 +15,10 @@ mod files;
 mod granted;
 mod linker;
 mod links;
+mod listing;
 mod log;
 mod progress;
+mod said;
 mod stdio;
 
 pub(crate) use context::context;

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use jobcontrol_core::held_size;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::value::Value;
 
@@ -32,6 +33,11 @@ impl Values {
     /// Bytes of all of them, encoded.
     pub(crate) fn size(&self) -> u64 {
         apart_if(self.large, || self.values.iter().map(packed_size::of).sum())
+    }
+
+    /// Bytes of the host's memory that all of them take.
+    pub(crate) fn held(&self) -> u64 {
+        apart_if(self.large, || self.values.iter().map(held_size::of).sum())
     }
 }
 

@@ -4,6 +4,10 @@
 //! the value has when it is encoded and by those that it takes here: whatever holds others pays for the first byte of
 //! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes.
 
+use jobcontrol_core::held_size::ALLOCATION;
+use jobcontrol_core::held_size::ENTRY;
+use jobcontrol_core::held_size::VALUE;
+use jobcontrol_core::held_size::sequence as room;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::value::Value;
 use wasmtime::Error;
@@ -23,22 +27,21 @@ use super::returned::HELD;
 use super::returned::Returned;
 use super::returned::TooLarge;
 use crate::apart::apart;
+use crate::current;
+use crate::signal::Signal;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;
 
-/// Bytes of a value where it stands in a list.
-const VALUE: u64 = size_of::<Value>() as u64;
+/// Bytes that are charged to the build's account at once; as many are free.
+const CHARGED: u64 = 64 << 10;
 
-/// Bytes of a value where it stands in a mapping, with its key but for the key's text.
-const ENTRY: u64 = size_of::<(String, Value)>() as u64;
-
-/// Bytes that an allocation takes beside those asked for, and at least.
-const ALLOCATION: u64 = 16;
-
-/// Bytes that the items of a sequence take.
-fn room(item: u64, items: usize) -> u64 {
-    if items == 0 { 0 } else { item.saturating_mul(items as u64).saturating_add(ALLOCATION) }
+/// What was paid for a value, so that it is not paid for again when it is read again.
+struct Paid {
+    /// Fuel.
+    fuel: u64,
+    /// Bytes of the host's memory.
+    charged: u64,
 }
 
 /// A value that turned out to be large while it was read.
@@ -51,20 +54,20 @@ struct IsLarge;
 /// How large a value is shows itself only while it is read. One that turns out to be large is read again from the start,
 /// apart from other guests. This is sound on the guest's stack, since reading calls nothing of the guest.
 pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw; 1]) -> Result<Returned> {
-    let mut paid = 0;
+    let mut paid = Paid { fuel: 0, charged: CHARGED };
     match read(cx, ty, slots, LARGE, &mut paid) {
         Err(error) if error.is::<IsLarge>() => apart(|| read(cx, ty, slots, u64::MAX, &mut paid)),
         result => result,
     }
 }
 
-/// Reads a value of at most `most` bytes, encoded. `paid` is the fuel that was paid for it before.
+/// Reads a value of at most `most` bytes, encoded. `paid` is what was paid for it before.
 fn read(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
     slots: &[ValRaw; 1],
     most: u64,
-    paid: &mut u64,
+    paid: &mut Paid,
 ) -> Result<Returned> {
     let types: &ComponentTypes = cx.types;
     let InterfaceType::Tuple(index) = ty else {
@@ -147,8 +150,8 @@ struct Reader<'r, 'c> {
     held: u64,
     /// Bytes, encoded, above which reading ends with [`IsLarge`].
     most: u64,
-    /// Fuel paid for the larger of both.
-    paid: &'r mut u64,
+    /// What was paid for the larger of both.
+    paid: &'r mut Paid,
 }
 
 impl<'c> Reader<'_, 'c> {
@@ -177,11 +180,25 @@ impl<'c> Reader<'_, 'c> {
         self.held = self.held.saturating_add(held);
         let of_encoded = self.encoded.saturating_mul(FUEL);
         let due = of_encoded.max((self.held / HELD).saturating_mul(FUEL));
-        let fuel = usize::try_from(due.saturating_sub(*self.paid)).unwrap_or(usize::MAX);
-        *self.paid = due.max(*self.paid);
+        let fuel = usize::try_from(due.saturating_sub(self.paid.fuel)).unwrap_or(usize::MAX);
+        self.paid.fuel = due.max(self.paid.fuel);
         let too_large = if due == of_encoded { TooLarge::Encoded(self.what) } else { TooLarge::Held(self.what) };
         self.cx.consume_fuel(fuel).map_err(|_| too_large)?;
-        if self.encoded > self.most { Err(IsLarge.into()) } else { Ok(()) }
+        if self.encoded > self.most {
+            return Err(IsLarge.into());
+        }
+        self.charge()
+    }
+
+    /// Charges what the value takes here, with room for its encoded bytes, which grow to up to twice their length.
+    fn charge(&mut self) -> Result<()> {
+        let due = self.held.saturating_add(self.encoded.saturating_mul(2));
+        let Some(more) = due.checked_sub(self.paid.charged).filter(|more| *more > 0) else {
+            return Ok(());
+        };
+        let more = more.max(CHARGED);
+        self.paid.charged = self.paid.charged.saturating_add(more);
+        Ok(current::with(|build| build.account.charge(more)).map_err(Signal::full)?)
     }
 
     /// Counts the rest of a text whose first byte is paid for, or of bytes.

@@ -9,11 +9,11 @@ use indicatif::MultiProgress;
 use indicatif::ProgressBar;
 use indicatif::ProgressDrawTarget;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::event::Outcome;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
@@ -99,7 +99,7 @@ impl<'a> Live<'a> {
             EventKind::AttemptStarted { attempt, of } => self.attempt_started(event, *attempt, *of),
             EventKind::Logged { record, .. } => self.logged(event, record),
             EventKind::Progressed(groups) => groups.iter().for_each(|group| self.progressed(event, group)),
-            EventKind::Finished { outcome, took } => self.finished(event, outcome, *took),
+            EventKind::Finished { ending, took } => self.finished(event, ending, *took),
         }
     }
 
@@ -208,7 +208,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    fn finished(&mut self, event: &Event, outcome: &Outcome, took: u64) {
+    fn finished(&mut self, event: &Event, ending: &Ending, took: u64) {
         // One that was taken over may end without having started here.
         let build = self.builds.remove(&event.build_id);
         let bars = build
@@ -221,14 +221,14 @@ impl<'a> Live<'a> {
             }
         }
         let took = text::seconds(took);
-        let status = outcome.status();
-        let reason = match outcome {
-            Outcome::Skipped(reason) => format!(": {}", clean(reason)),
+        let status = ending.status();
+        let reason = match ending {
+            Ending::Skipped(reason) => format!(": {}", clean(reason)),
             _ => String::new(),
         };
         let ended = format!("{} {} in {took}{reason}", self.named(event), text::build_status(status));
         let ours = !self.elsewhere.contains(&event.build_id);
-        if let (true, BuildStatus::Failed, Outcome::Failed(failure)) = (ours, status, outcome) {
+        if let (true, BuildStatus::Failed, Ending::Failed(failure)) = (ours, status, ending) {
             // It is told even to who wants it quiet, below the line that says whose it is.
             let mut page = Page::from(ended);
             page.below(&text::failure(failure, &failure.frames));

@@ -1,0 +1,140 @@
+//! Log records and failures as `sdk/wit/plugin.wit` describes them, read out of the guest. The bindings that are generated
+//! would read a list of any length before anybody asks whether the build may say so much.
+
+use jobcontrol_core::failure::Cause;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::cut_bytes;
+use jobcontrol_core::failure::cut_failure;
+use jobcontrol_core::limits;
+use wasmtime::ValRaw;
+use wasmtime::component::__internal::CanonicalAbiInfo;
+use wasmtime::component::__internal::InstanceType;
+use wasmtime::component::__internal::InterfaceType;
+use wasmtime::component::__internal::LiftContext;
+use wasmtime::component::ComponentType;
+use wasmtime::component::Lift;
+
+use crate::bindings::jobcontrol::plugin::types;
+use crate::current;
+
+/// A list that is counted against what the build may still say before it is read.
+pub(super) struct Counted<T>(pub(super) Vec<T>);
+
+// SAFETY: it is read as the `Vec` that it holds, whose shape it has.
+#[expect(unsafe_code, reason = "the engine trusts that the shape is the one of a list")]
+unsafe impl<T: Lift> ComponentType for Counted<T> {
+    type Lower = <Vec<T> as ComponentType>::Lower;
+
+    const ABI: CanonicalAbiInfo = <Vec<T> as ComponentType>::ABI;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
+        <Vec<T> as ComponentType>::typecheck(ty, types)
+    }
+}
+
+// SAFETY: as for `ComponentType`; the length is only looked at.
+#[expect(unsafe_code, reason = "the engine trusts that what is read is checked")]
+unsafe impl<T: Lift> Lift for Counted<T> {
+    fn linear_lift_from_flat(
+        cx: &mut LiftContext<'_>,
+        ty: InterfaceType,
+        slots: &[ValRaw; 2],
+    ) -> wasmtime::Result<Self> {
+        count::<T>(cx, slots[1].get_u32())?;
+        Vec::linear_lift_from_flat(cx, ty, slots).map(Self)
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> wasmtime::Result<Self> {
+        let length = bytes.last_chunk().ok_or_else(|| wasmtime::Error::msg("a list is a pointer and a length"))?;
+        count::<T>(cx, u32::from_le_bytes(*length))?;
+        Vec::linear_lift_from_memory(cx, ty, bytes).map(Self)
+    }
+}
+
+/// Counts a list of so many items, unless it is not in the memory at all, which is another failure.
+fn count<T: ComponentType>(cx: &LiftContext<'_>, length: u32) -> wasmtime::Result<()> {
+    let length = u64::from(length);
+    if length * T::SIZE32 as u64 > cx.memory().len() as u64 {
+        return Ok(());
+    }
+    Ok(current::with(|build| build.read(length * size_of::<T>() as u64))?)
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct Entry {
+    pub(super) level: types::Level,
+    pub(super) message: String,
+    pub(super) target: String,
+    pub(super) fields: Counted<(String, String)>,
+    pub(super) failure: Option<SaidFailure>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct SaidFailure {
+    kind: String,
+    message: String,
+    frames: Counted<SaidFrame>,
+    causes: Counted<SaidCause>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct SaidCause {
+    kind: String,
+    message: String,
+    frames: Counted<SaidFrame>,
+}
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+pub(super) struct SaidFrame {
+    file: String,
+    line: u32,
+    function: String,
+    context: Counted<String>,
+    #[component(name = "context-start")]
+    context_start: u32,
+    locals: Counted<(String, String)>,
+}
+
+impl SaidFailure {
+    /// The failure, cut to what a person reads.
+    pub(super) fn cut(self) -> Failure {
+        let causes = self.causes.0.into_iter().map(|cause| Cause {
+            kind: text(cause.kind),
+            message: text(cause.message),
+            frames: frames(cause.frames),
+        });
+        let mut failure = Failure {
+            kind: FailureKind::Plugin(text(self.kind)),
+            message: text(self.message),
+            value: None,
+            causes: causes.collect(),
+            frames: frames(self.frames),
+        };
+        cut_failure(&mut failure);
+        failure
+    }
+}
+
+fn text(mut text: String) -> String {
+    cut_bytes(&mut text, limits::LOG_MESSAGE);
+    text
+}
+
+fn frames(frames: Counted<SaidFrame>) -> Vec<Frame> {
+    let frame = |frame: SaidFrame| Frame {
+        file: frame.file,
+        line: frame.line,
+        function: frame.function,
+        context: frame.context.0,
+        context_start: frame.context_start,
+        locals: frame.locals.0,
+        raw: None,
+    };
+    frames.0.into_iter().map(frame).collect()
+}

@@ -1,0 +1,88 @@
+//! What the machine has for this process.
+
+use std::path::Path;
+
+use jobcontrol_core::limits::MIN_HOST_MEMORY;
+
+/// Where the kernel says how much memory there is.
+const MEMORY: &str = "/proc/meminfo";
+
+/// Where it says to which group of processes this one belongs.
+const GROUP: &str = "/proc/self/cgroup";
+
+/// Where the groups are.
+const GROUPS: &str = "/sys/fs/cgroup";
+
+/// Half of the memory that there is for this process: the rest is for the store, the compiler and others. Where nothing
+/// tells how much there is, the least that one can say.
+pub(crate) fn half_of_memory() -> u64 {
+    let read = |path: &Path| std::fs::read_to_string(path).ok();
+    (memory(read).unwrap_or(0) / 2).max(MIN_HOST_MEMORY)
+}
+
+/// The memory of the machine, or what a group of processes that this one belongs to may use, if that is less.
+fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let machine = read(Path::new(MEMORY)).and_then(|text| total(&text));
+    let groups = read(Path::new(GROUP)).unwrap_or_default();
+    let limits = groups.lines().flat_map(|line| limits(line, &read)).collect::<Vec<_>>();
+    machine.into_iter().chain(limits).min()
+}
+
+/// `MemTotal:  16384 kB`.
+fn total(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The limits of a group and of those above it. A line is `0::/system.slice/a.service`, or `4:memory:/a` of the older
+/// kind. In a container its groups may be mounted as the root, so that only that one is there.
+fn limits(line: &str, read: &impl Fn(&Path) -> Option<String>) -> Vec<u64> {
+    let mut parts = line.splitn(3, ':').skip(1);
+    let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else {
+        return Vec::new();
+    };
+    let (folder, file) = match controllers {
+        "" => (Path::new(GROUPS).to_owned(), "memory.max"),
+        list if list.split(',').any(|name| name == "memory") => {
+            (Path::new(GROUPS).join("memory"), "memory.limit_in_bytes")
+        }
+        _ => return Vec::new(),
+    };
+    let groups = Path::new(group.trim_start_matches('/')).ancestors();
+    // `max` is no number, and no limit.
+    groups.filter_map(|group| read(&folder.join(group).join(file))?.trim().parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine with these files.
+    fn of(files: &[(&str, &str)]) -> Option<u64> {
+        memory(|path| {
+            let found = files.iter().find(|(name, _)| Path::new(name) == path);
+            found.map(|(_, text)| (*text).to_owned())
+        })
+    }
+
+    const MACHINE: (&str, &str) = (MEMORY, "MemTotal:       4000000 kB\nMemFree:  1 kB\n");
+
+    #[test]
+    fn the_least_of_machine_and_groups_counts() {
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[MACHINE]), Some(4_096_000_000));
+        let group = (GROUP, "0::/a/b\n");
+        let limit = |limit| ("/sys/fs/cgroup/a/memory.max", limit);
+        assert_eq!(of(&[MACHINE, group, limit("1000000\n")]), Some(1_000_000));
+        assert_eq!(of(&[MACHINE, group, limit("max\n")]), Some(4_096_000_000));
+        assert_eq!(of(&[MACHINE, group, ("/sys/fs/cgroup/memory.max", "2000000\n")]), Some(2_000_000));
+        let older =
+            [MACHINE, (GROUP, "5:cpu:/a\n4:memory:/a\n"), ("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "7")];
+        assert_eq!(of(&older), Some(7));
+    }
+
+    #[test]
+    fn this_machine_has_some() {
+        assert!(half_of_memory() >= MIN_HOST_MEMORY);
+    }
+}
