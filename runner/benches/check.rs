@@ -1,4 +1,5 @@
-//! `check` of 10,000 jobs in 1,000 files, each of which takes what another returned. `cargo bench --bench check`.
+//! `check` of 10,000 jobs in 1,000 files, each of which takes what another returned, and of one job whose plugin nobody
+//! has read yet. `cargo bench --bench check`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::collections::BTreeMap;
@@ -26,6 +27,43 @@ fn main() {
     report("a mistake in each", folder.path(), &jobs, FILES * JOBS);
     write(&jobs, "missing:add");
     report("no plugin", folder.path(), &jobs, 1);
+    unread("a small plugin", &std::fs::read_to_string(root.join("tests/guests/add.wat")).unwrap(), "add");
+    for exports in [25_000, 50_000, 100_000] {
+        unread(&format!("{exports} exports"), &numeric(exports), "f1");
+    }
+}
+
+/// A module that exports so many functions of numbers.
+fn numeric(exports: usize) -> String {
+    let mut text = "(module (func $f (param i32) (result i32) local.get 0)".to_owned();
+    (0..exports).for_each(|at| write!(text, "(export \"f{at}\" (func $f))").unwrap());
+    text + ")"
+}
+
+/// One job, and a plugin that is read anew each time.
+fn unread(what: &str, plugin: &str, function: &str) {
+    let rounds = (0..ROUNDS).map(|_| {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = folder.path().join("jobs");
+        std::fs::create_dir(&jobs).unwrap();
+        std::fs::write(jobs.join("p.wasm"), wat::parse_str(plugin).unwrap()).unwrap();
+        std::fs::write(jobs.join("j.yaml"), format!("function: p:{function}\nargs: [1]\n")).unwrap();
+        let since = Instant::now();
+        load(folder.path(), &jobs);
+        since.elapsed()
+    });
+    println!("{:>18}: {:>8.1} ms", what, rounds.min().unwrap().as_secs_f64() * 1000.0);
+}
+
+fn load(folder: &Path, jobs: &Path) -> Catalog {
+    let options = Options {
+        jobs: Some(jobs.to_owned()),
+        store: Some(format!("sqlite:{}", folder.join("bench.db").display())),
+        cache: Some(folder.join("cache")),
+        config: None,
+        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
+    };
+    Catalog::load(&resolve(&options, &BTreeMap::new()).unwrap().workspace).unwrap()
 }
 
 fn write(jobs: &Path, function: &str) {
@@ -42,17 +80,9 @@ fn write(jobs: &Path, function: &str) {
 }
 
 fn report(what: &str, folder: &Path, jobs: &Path, mistakes: usize) {
-    let options = Options {
-        jobs: Some(jobs.to_owned()),
-        store: Some(format!("sqlite:{}", folder.join("bench.db").display())),
-        cache: Some(folder.join("cache")),
-        config: None,
-        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
-    };
-    let settings = resolve(&options, &BTreeMap::new()).unwrap();
     let rounds = (0..ROUNDS).map(|_| {
         let since = Instant::now();
-        let catalog = Catalog::load(&settings.workspace).unwrap();
+        let catalog = load(folder, jobs);
         let found: usize = catalog.graph.broken.values().map(Vec::len).sum();
         assert!(found >= mistakes, "{found} mistakes");
         since.elapsed()

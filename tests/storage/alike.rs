@@ -8,6 +8,8 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::Raw;
 use jobcontrol_core::memory::MemoryStorage;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::pool::PoolUse;
@@ -29,8 +31,10 @@ use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Traceback;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::storage::pack_frames;
 use jobcontrol_core::storage::pack_plan;
 use jobcontrol_core::storage::pack_refused;
 use jobcontrol_core::usage::Usage;
@@ -62,6 +66,7 @@ enum Step {
     Next(u64, usize, u32),
     Retry(u64, usize, u32, usize),
     Cancel(u64),
+    Trace(u64, u32),
     Finish(u64, bool, bool, Option<i64>),
     Guarded(u64, usize, u32),
     Fail(u64, String),
@@ -98,6 +103,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (build_id(), owner.clone(), 0_u32..3).prop_map(|(id, owner, attempt)| Step::Next(id, owner, attempt)),
         3 => (build_id(), owner.clone(), 0_u32..3, owner).prop_map(|(id, of, attempt, to)| Step::Retry(id, of, attempt, to)),
         1 => build_id().prop_map(Step::Cancel),
+        2 => (build_id(), 0_u32..3).prop_map(|(id, attempt)| Step::Trace(id, attempt)),
         1 => (build_id(), any::<String>()).prop_map(|(id, message)| Step::Fail(id, message)),
         3 => (build_id(), 0..GROUPS.len(), any::<u64>(), 0_u64..9)
             .prop_map(|(id, group, current, total)| Step::Progress(id, group, current, total)),
@@ -251,12 +257,18 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
                 .map(|_| 0)
         }
         Step::Retry(id, of, attempt, to) => {
-            let exception = store.pack_exception(Failure::new(FailureKind::Trap, "unreachable"));
+            let raw = Some(Raw { offset: *id, why: String::new() });
+            let frames = vec![Frame { raw, ..Frame::default() }];
+            let exception = store.pack_exception(Failure { frames, ..Failure::new(FailureKind::Trap, "unreachable") });
             let (guard, due, owner) = (guard(*of, *attempt), super::noon_plus(30), Arc::from(OWNERS[*to]));
             let usage = Some(Usage { peak_memory: 5, guest_time: 7 });
             let run = RunOf::Nothing;
             let retry = RetryBuild { id: *id, guard, time: now, exception, due, owner, run, usage };
             store.write(Write::RetryBuild(retry)).map(|_| 0)
+        }
+        Step::Trace(id, attempt) => {
+            let exception_tb = pack_frames(&[Frame { line: 7, ..Frame::default() }]).unwrap_or_default();
+            store.write(Write::Traceback(Traceback { id: *id, attempt: *attempt, exception_tb }))
         }
         Step::Cancel(id) => store.write(Write::CancelBuild(*id, Arc::from("ada"))).map(|_| 0),
         Step::Guarded(id, owner, attempt) => {

@@ -8,6 +8,7 @@ use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::Raw;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
@@ -19,8 +20,10 @@ use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Traceback;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::storage::pack_frames;
 
 use super::NOON;
 use super::logs::info;
@@ -39,11 +42,49 @@ rules! {
     a_build_that_ended_is_not_tried_again
     a_cancel_reaches_the_owner_until_the_build_ends
     a_build_in_the_queue_is_ended_by_its_state
+    names_and_lines_are_taken_once_for_each_attempt
 }
 
 fn failure(message: &str) -> Failure {
     let frames = vec![Frame { function: "inner".to_owned(), line: 7, ..Frame::default() }];
     Failure { frames, ..Failure::new(FailureKind::Trap, message) }
+}
+
+/// A failure as it is stored before its names and lines are found.
+fn raw(message: &str) -> Failure {
+    let raw = Some(Raw { offset: 77, why: String::new() });
+    let frames = vec![Frame { function: "_ZN1a".to_owned(), raw, ..Frame::default() }];
+    Failure { frames, ..Failure::new(FailureKind::Trap, message) }
+}
+
+fn names_and_lines_are_taken_once_for_each_attempt(store: &dyn Storage, _: &ManualClock) {
+    let named = |name: &str| vec![Frame { function: name.to_owned(), line: 7, ..Frame::default() }];
+    let trace = |id: u64, attempt: u32, name: &str| {
+        let exception_tb = pack_frames(&named(name)).unwrap();
+        store.write(Write::Traceback(Traceback { id, attempt, exception_tb }))
+    };
+    let id = started(store, "me");
+    assert_eq!(trace(id, 1, "too early"), Ok(0));
+    let (time, exception) = (store.clock().now(), store.pack_exception(raw("first")));
+    let (of, due, owner) = (guard("me", 1), noon_plus(60), Arc::from("me"));
+    let retry = RetryBuild { id, guard: of, time, exception, due, owner, run: RunOf::Nothing, usage: None };
+    store.write(Write::RetryBuild(retry)).unwrap();
+    let start = StartBuild { id, guard: Some(guard("me", 1)), owner: Some("me".into()), pool_size: None, time };
+    store.write(Write::StartBuild(start)).unwrap();
+    store.finish_build_with_exception(id, raw("second")).unwrap();
+    assert_eq!(store.get_build(id).unwrap().exception_tb, raw("second").frames);
+    assert_eq!((trace(id, 3, "no such attempt"), trace(id + 1, 1, "no such build").is_err()), (Ok(0), true));
+    for (attempt, name) in [(2, "second"), (1, "first")] {
+        assert_eq!((trace(id, attempt, name), trace(id, attempt, "again")), (Ok(1), Ok(0)));
+    }
+    assert_eq!(store.get_build(id).unwrap().exception_tb, named("second"));
+    let ended = store.get_ended_attempts(id).unwrap();
+    assert_eq!(ended[0].failure.as_ref().unwrap().frames, named("first"));
+    // What the plugin's language told is not raw.
+    let other = started(store, "me");
+    store.finish_build_with_exception(other, failure("told")).unwrap();
+    assert_eq!(trace(other, 1, "unasked"), Ok(0));
+    assert_eq!(store.get_build(other).unwrap().exception_tb, failure("told").frames);
 }
 
 fn started(store: &dyn Storage, owner: &str) -> u64 {

@@ -55,6 +55,9 @@ const GUESTS: &[(&str, &str, &str)] = &[
     ("Rust", "tests/guests/sdk.wasm", "function: ./sdk.wasm:counts\nargs: [0]\n"),
 ];
 
+/// A guest that traps, some calls deep, and its job.
+const TRAPS: (&str, &str) = ("tests/guests/failure_traps.wat", "function: ./failure_traps.wat:fall\n");
+
 fn main() {
     let seconds = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(2.0);
     let time = Duration::from_secs_f64(seconds);
@@ -70,6 +73,10 @@ fn main() {
             bench.compare(guest, count, 0, time);
         }
     }
+    let (file, job) = TRAPS;
+    let traps = Bench::new(file, job);
+    let builds = (0..3).map(|_| traps.builds(64, time / 3)).sum::<f64>() / 3.0;
+    println!("{:>6} {:>9} {:>9} {:>14} {:>14} {:>14} {builds:>14.0}", "traps", 64, 0, "", "", "");
     let (guest, file, job) = GUESTS[0];
     for &history in HISTORY {
         let bench = Bench::new(file, job);

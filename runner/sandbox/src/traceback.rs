@@ -46,36 +46,58 @@ pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
     engine
 }
 
+/// The calls to look for, innermost first: these tell most.
+fn raw(frames: &[Frame]) -> Vec<RawCall> {
+    let call = |frame: &Frame| {
+        let raw = frame.raw.as_ref().filter(|raw| raw.why.is_empty())?;
+        Some(RawCall { offset: raw.offset, name: frame.function.clone() })
+    };
+    frames.iter().rev().filter_map(call).collect()
+}
+
+/// The frames with what was found of their raw calls, or why nothing was.
+fn named(mut frames: Vec<Frame>, traced: Result<Traced, String>) -> Vec<Frame> {
+    match traced {
+        Ok(mut traced) => {
+            traced.reverse();
+            let (raw, said): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame.raw.is_some());
+            let engine = match traced.len() == raw.len() {
+                true => traced.into_iter().flat_map(|calls| calls.into_iter().rev()).collect(),
+                false => raw,
+            };
+            joined(engine, said)
+        }
+        Err(why) => {
+            for raw in frames.iter_mut().filter_map(|frame| frame.raw.as_mut()) {
+                raw.why.clone_from(&why);
+            }
+            frames
+        }
+    }
+}
+
 impl Plugins {
     /// Finds names and lines of the raw calls among a failure's frames, in a process of its own. Where that fails, the
     /// calls stay as they are and say why. `bytes` are the plugin's, `digest` is theirs, and `shown` is what its file is
     /// called. Blocks.
-    pub fn trace(&self, digest: &str, bytes: &[u8], shown: &Path, mut frames: Vec<Frame>) -> Vec<Frame> {
-        let call = |frame: &Frame| {
-            let raw = frame.raw.as_ref().filter(|raw| raw.why.is_empty())?;
-            Some(RawCall { offset: raw.offset, name: frame.function.clone() })
-        };
-        // Innermost first: these tell most.
-        let calls: Vec<_> = frames.iter().rev().filter_map(call).collect();
+    pub fn trace(&self, digest: &str, bytes: &[u8], shown: &Path, frames: Vec<Frame>) -> Vec<Frame> {
+        let calls = raw(&frames);
         if calls.is_empty() {
             return frames;
         }
-        match self.traced.traced(digest, &calls, || self.look(bytes, shown, &calls)) {
-            Ok(mut traced) => {
-                traced.reverse();
-                let (raw, said): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame.raw.is_some());
-                let engine = match traced.len() == raw.len() {
-                    true => traced.into_iter().flat_map(|calls| calls.into_iter().rev()).collect(),
-                    false => raw,
-                };
-                joined(engine, said)
-            }
-            Err(why) => {
-                for raw in frames.iter_mut().filter_map(|frame| frame.raw.as_mut()) {
-                    raw.why.clone_from(&why);
-                }
-                frames
-            }
+        let traced = self.traced.traced(digest, &calls, || self.look(bytes, shown, &calls));
+        named(frames, traced)
+    }
+
+    /// As [`Plugins::trace`], if the same calls of the plugin were looked for before. Never blocks.
+    ///
+    /// # Errors
+    ///
+    /// The frames as they were, if they were not.
+    pub fn trace_again(&self, digest: &str, frames: Vec<Frame>) -> Result<Vec<Frame>, Vec<Frame>> {
+        match self.traced.remembered(digest, &raw(&frames)) {
+            Some(traced) => Ok(named(frames, traced)),
+            None => Err(frames),
         }
     }
 

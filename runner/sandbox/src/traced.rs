@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 
@@ -28,12 +29,22 @@ impl Memory {
         look: impl FnOnce() -> Result<Traced, String>,
     ) -> Result<Traced, String> {
         let cell = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known();
             if known.len() >= REMEMBERED {
                 known.clear();
             }
             Arc::clone(known.entry((digest.to_owned(), calls.to_vec())).or_default())
         };
         cell.get_or_init(look).clone()
+    }
+
+    /// What was found out before.
+    pub(crate) fn remembered(&self, digest: &str, calls: &[RawCall]) -> Option<Result<Traced, String>> {
+        let cell = Arc::clone(self.known().get(&(digest.to_owned(), calls.to_vec()))?);
+        cell.get().cloned()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

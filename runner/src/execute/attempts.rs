@@ -365,7 +365,11 @@ impl<'a> Running<'a> {
         };
         let (called, ()) = tokio::join!(called, self.sink.beat(&over));
         self.usage = Some(called.usage);
-        match called.outcome {
+        let mut outcome = called.outcome;
+        if let Outcome::Failed(failure) = &mut outcome {
+            self.parts.tracer.known(&self.prepared.checked.plugin, failure);
+        }
+        match outcome {
             Outcome::Failed(failure) if failure.kind == FailureKind::Cancelled && self.cancel.is_set() => {
                 Outcome::Failed(Failure { message: cancelled(&self.by()).message, ..failure })
             }

@@ -55,6 +55,14 @@ impl Tracer {
         Self(Arc::new(Inner { plugins, recorder, asked: Mutex::default(), answered: Notify::new() }))
     }
 
+    /// A failure with the names and lines of its calls, if the plugin has failed in this way before.
+    pub(super) fn known(&self, plugin: &Plugin, failure: &mut Failure) {
+        if are_raw(&failure.frames) {
+            let frames = std::mem::take(&mut failure.frames);
+            failure.frames = self.0.plugins.trace_again(&plugin.digest, frames).unwrap_or_else(|frames| frames);
+        }
+    }
+
     /// Looks for the calls of a failure that the store has.
     pub(super) fn begin(&self, id: u64, attempt: u32, plugin: &Arc<Plugin>, failure: &Failure) {
         if !are_raw(&failure.frames) {

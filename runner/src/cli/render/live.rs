@@ -56,7 +56,11 @@ impl<'a> Live<'a> {
     /// Shows what a watcher saw.
     pub(crate) fn show(&mut self, seen: &Seen) {
         match seen {
-            Seen::Event(event) => self.event(event),
+            Seen::Event(event) => {
+                // A build that was taken over is this process's own from then on.
+                self.elsewhere.remove(&event.build_id);
+                self.event(event);
+            }
             Seen::Elsewhere(event) => {
                 self.elsewhere.insert(event.build_id);
                 self.event(event);

@@ -9,6 +9,8 @@ use anstream::AutoStream;
 use anstream::ColorChoice;
 use anstyle::AnsiColor;
 use anstyle::Style;
+use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
+use jobcontrol_core::failure::cut_bytes;
 use serde::Serialize;
 
 use super::diagnostic;
@@ -127,7 +129,7 @@ impl Out {
 
     /// Warns.
     pub(crate) fn warn(&self, message: &str) {
-        self.say(format!("{}: {}", styled(YELLOW, "warning"), clean(message)));
+        self.say(format!("{}: {}", styled(YELLOW, "warning"), bounded(message)));
     }
 
     /// Whether someone watches what is said beside the answer.
@@ -157,8 +159,15 @@ pub(crate) fn error(out: &Out, error: &CliError) {
         CliError::Refused(refusal) if refusal.kind == RefusalKind::Unchecked => {
             out.say(diagnostic::report(&refusal.diagnostics));
         }
-        CliError::Refused(refusal) => out.say(format!("{}: {}", styled(RED, "error"), clean(&refusal.text()))),
+        CliError::Refused(refusal) => out.say(format!("{}: {}", styled(RED, "error"), bounded(&refusal.text()))),
     }
+}
+
+/// A message, no longer than a mistake in a file may be: a plugin may have a say in it.
+fn bounded(message: &str) -> String {
+    let mut text = clean(message).into_owned();
+    cut_bytes(&mut text, MAX_DIAGNOSTIC);
+    text
 }
 
 /// The same for programs, as the one document of the command.
