@@ -32,6 +32,36 @@ const GUEST: &str = r#"
   (func (export "late") (canon lift (core func $i "late"))))
 "#;
 
+/// `fail` fails with so many frames, all of them empty.
+const FRAMES: &str = r#"
+(component
+  (import "jobcontrol:plugin/types@0.1.0" (instance $types
+    (type $frame' (record
+      (field "file" string) (field "line" u32) (field "function" string) (field "context" (list string))
+      (field "context-start" u32) (field "locals" (list (tuple string string)))))
+    (export "frame" (type $frame (eq $frame')))
+    (type $cause' (record (field "kind" string) (field "message" string) (field "frames" (list $frame))))
+    (export "cause" (type $cause (eq $cause')))
+    (type $failure' (record
+      (field "kind" string) (field "message" string) (field "frames" (list $frame)) (field "causes" (list $cause))))
+    (export "failure" (type $failure (eq $failure')))))
+  (alias export $types "failure" (type $failure))
+  (import "jobcontrol:plugin/build@0.1.0" (instance $build
+    (export "failure" (type $failure' (eq $failure)))
+    (export "fail" (func (param "failure" $failure')))))
+  (core module $memory (memory (export "memory") 800))
+  (core instance $memory (instantiate $memory))
+  (alias core export $memory "memory" (core memory $mem))
+  (core func $fail (canon lower (func $build "fail") (memory $mem)))
+  (core module $m
+    (import "build" "fail" (func $fail (param i32 i32 i32 i32 i32 i32 i32 i32)))
+    (func (export "fail") (param i32)
+      (call $fail (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (local.get 0)
+        (i32.const 0) (i32.const 0))))
+  (core instance $i (instantiate $m (with "build" (instance (export "fail" (func $fail))))))
+  (func (export "fail") (param "frames" u32) (canon lift (core func $i "fail"))))
+"#;
+
 /// Jobs of the guest, each a mapping of one line.
 fn jobs(jobs: &[&str], settings: &str) -> Folder {
     let lines: String = jobs.iter().map(|job| format!("  - {{ {job} }}\n")).collect();
@@ -89,6 +119,30 @@ fn lists_in_a_log_record_are_counted_before_they_are_read() {
     let run = Background::until(&folder, &["run", "stays", "says"], says);
     let most = memory(run.id(), "VmHWM:");
     assert!(most < 150 * MIB, "{} MiB", most / MIB);
+    run.kill();
+}
+
+#[test]
+fn frames_of_a_failure_are_counted_before_they_are_read() {
+    let folder = jobs(&[STAYS, "id: fails, function: frames:fail, args: [1000000]"], "");
+    folder.write("jobs/frames.wat", FRAMES);
+    let says = "limit: the log of the build is above 16 MiB; raise it with `limits: { log: .. }`";
+    let run = Background::until(&folder, &["run", "stays", "fails"], says);
+    let most = memory(run.id(), "VmHWM:");
+    assert!(most < 150 * MIB, "{} MiB", most / MIB);
+    run.kill();
+}
+
+#[test]
+fn a_return_value_that_nobody_uses_is_not_read_again() {
+    let returns = "id: returns, function: guest:bools, args: [3000000]";
+    let folder =
+        jobs(&[returns, "id: after, function: guest:hold, args: [0], dependencies: [returns], timeout: 2m"], "");
+    folder.run(&["run", "returns", "--format", "json"]).code(0);
+    let run = Background::until(&folder, &["run", "after"], "after: build 2 started");
+    // The value alone has 92 MiB.
+    let most = memory(run.id(), "VmHWM:");
+    assert!(most < 90 * MIB, "{} MiB", most / MIB);
     run.kill();
 }
 

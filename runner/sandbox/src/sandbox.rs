@@ -150,10 +150,11 @@ impl Sandbox {
             return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
         }
         // A command's arguments are copied into its argv, and that into its context.
-        if function.is_command() && args.are_large() {
-            if let Err(full) = guest.account.charge(2 * args.held()) {
-                return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
-            }
+        if function.is_command()
+            && args.are_large()
+            && let Err(full) = guest.account.charge(2 * args.held())
+        {
+            return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
         }
         let context = || grant::context(&granted, &guest, &function.argv(&args), limits.handles);
         let (wasi, streams) = match apart_if(args.are_large(), context) {

@@ -26,7 +26,6 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// A build that needs more memory than there is for all.
-    #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
     pub(crate) fn full(full: Full) -> Self {
         Self::Limit(full.to_string())
     }

@@ -2,6 +2,7 @@
 //! belongs on a thread that may block.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -15,6 +16,7 @@ use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::types::Retvals;
 use jobcontrol_core::types::Type;
@@ -47,13 +49,17 @@ impl Resolver {
     /// Pins a job to the builds that were asked for, and else to the latest successful ones at this moment.
     pub(super) fn pin(&self, checked: &CheckedJob, request: &BuildRequest) -> Result<Resolved, ExecuteError> {
         let (mut pinned, mut missing) = (Vec::new(), Vec::new());
+        let used = used(checked, &request.overrides);
         for (id, _) in checked.job.dependency_ids() {
             match request.pins.get(id) {
                 Some(chosen) => pinned.push(pins::usable(self.storage.get_build(*chosen)?, id)?),
-                None => match self.storage.get_latest_successful_build(id)? {
-                    Some(build) => pinned.push(build),
-                    None => missing.push(format!("`{id}`")),
-                },
+                None => {
+                    let newest = BuildFilter { brief: !used.contains(id), ..BuildFilter::latest_success(id) };
+                    match self.storage.get_job_builds(&newest)?.pop() {
+                        Some(build) => pinned.push(build),
+                        None => missing.push(format!("`{id}`")),
+                    }
+                }
             }
         }
         if !missing.is_empty() {
@@ -77,7 +83,9 @@ impl Resolver {
         pins: &[Pin],
         overrides: &[(Key, Arg)],
     ) -> Result<Vec<Value>, ExecuteError> {
-        let pinned = pins.iter().map(|pin| self.storage.get_build(pin.build)).collect::<Result<Vec<_>, _>>()?;
+        let used = used(checked, overrides);
+        let pins = pins.iter().filter(|pin| used.contains(pin.job.as_str()));
+        let pinned = pins.map(|pin| self.storage.get_build(pin.build)).collect::<Result<Vec<_>, _>>()?;
         self.arguments(checked, &pinned, overrides)
     }
 
@@ -133,6 +141,13 @@ impl Resolver {
         lock(&self.types).insert(text.to_owned(), Arc::clone(&ty));
         Ok(ty)
     }
+}
+
+/// The jobs whose return values the arguments name; those of all other dependencies, which may be large, are not read.
+fn used<'a>(checked: &'a CheckedJob, overrides: &'a [(Key, Arg)]) -> BTreeSet<&'a str> {
+    let mut references = checked.job.references();
+    overrides.iter().for_each(|(_, arg)| arg.references(&mut references));
+    references.into_iter().map(|(reference, _)| reference.job.as_str()).collect()
 }
 
 /// An override takes the place of the argument of that name, wherever that was written.

@@ -355,17 +355,7 @@ pub trait Storage: Send + Sync {
     ///
     /// The backend's.
     fn get_latest_successful_build(&self, job_id: &str) -> Result<Option<Build>> {
-        let builds = self.get_job_builds(&BuildFilter {
-            started: Some(true),
-            finished: Some(true),
-            success: Some(true),
-            skipped: Some(false),
-            deleting: Some(false),
-            order: Order::Desc,
-            limit: 1,
-            ..BuildFilter::job(job_id)
-        })?;
-        Ok(builds.into_iter().next())
+        Ok(self.get_job_builds(&BuildFilter::latest_success(job_id))?.into_iter().next())
     }
 
     /// Stores a log record.

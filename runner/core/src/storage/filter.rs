@@ -59,6 +59,20 @@ impl BuildFilter {
     pub fn job(job_id: &str) -> Self {
         Self { job_id: Some(job_id.to_owned()), ..Self::default() }
     }
+
+    /// The newest build of a job that started, finished, succeeded, was not skipped and is not being deleted.
+    pub fn latest_success(job_id: &str) -> Self {
+        Self {
+            started: Some(true),
+            finished: Some(true),
+            success: Some(true),
+            skipped: Some(false),
+            deleting: Some(false),
+            order: Order::Desc,
+            limit: 1,
+            ..Self::job(job_id)
+        }
+    }
 }
 
 /// Oldest or newest first.
