@@ -36,6 +36,8 @@ pub const LOG_MESSAGE: usize = 64 << 10;
 pub const PROGRESS_GROUPS: u64 = 1_000;
 /// Characters of a progress group's joined path, as the column has them.
 pub const PROGRESS_GROUP_NAME: usize = 128;
+/// Random bytes of one call: the host holds them until the plugin has made room, which may take as long as it likes.
+pub const RANDOM: u64 = MIB;
 /// A plugin file: a whole Python with its library is 20 MB.
 pub const PLUGIN: u64 = 64 * MIB;
 /// Compiling one plugin: ten times what a whole Python takes.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jobcontrol_core::limits;
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -25,6 +26,7 @@ pub(crate) fn context(
     let mut builder = WasiCtx::builder();
     builder.args(argv);
     builder.stdout(streams[0].clone()).stderr(streams[1].clone());
+    builder.max_random_size(limits::RANDOM);
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     files::open(&mut builder, &granted.folders)?;
     env::set(&mut builder, &granted.variables);
