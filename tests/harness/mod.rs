@@ -1,6 +1,7 @@
 //! A clean folder, the real program in it, and what it answered.
 
 pub(crate) mod any_type;
+pub(crate) mod bounded;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -87,7 +87,7 @@ fn a_retval_is_exact_and_alone_where_no_terminal_is() {
 }
 
 /// What a person at a terminal sees, who runs the program with these arguments.
-fn on_a_terminal(folder: &Folder, arguments: &str) -> String {
+pub(super) fn on_a_terminal(folder: &Folder, arguments: &str) -> String {
     let command = folder.command(&[]);
     let program = format!("{} {arguments}", command.get_program().display());
     let mut script = Command::new("script");
