@@ -2,8 +2,10 @@
 //!
 //! - here: which room may name what, and how long a file is
 //! - `circles`: no files import each other
+//! - `security`: the tests that SECURITY.md names
 
 mod circles;
+mod security;
 
 use std::path::Path;
 use std::path::PathBuf;
