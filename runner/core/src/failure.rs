@@ -220,7 +220,7 @@ fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
 pub fn cut(text: &mut String, max: usize) {
     if let Some((at, _)) = text.char_indices().nth(max) {
         text.truncate(at);
-        text.push_str(".. (cut)");
+        ended(text);
     }
 }
 
@@ -228,8 +228,14 @@ pub fn cut(text: &mut String, max: usize) {
 pub fn cut_bytes(text: &mut String, max: usize) {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max));
-        text.push_str(".. (cut)");
+        ended(text);
     }
+}
+
+/// Says that a text was cut, and gives back what the rest of it took.
+fn ended(text: &mut String) {
+    text.push_str(".. (cut)");
+    text.shrink_to_fit();
 }
 
 #[cfg(test)]
@@ -237,6 +243,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_was_cut_takes_no_more_than_it_has() {
+        for cut in [cut, cut_bytes] {
+            let mut text = "x".repeat(1 << 20);
+            cut(&mut text, 10);
+            assert_eq!(text, "xxxxxxxxxx.. (cut)");
+            assert!(text.capacity() < 100, "{}", text.capacity());
+        }
+    }
 
     #[test]
     fn a_plugin_cannot_claim_a_kind_of_the_runners() {
