@@ -171,7 +171,7 @@ impl Bounded {
         let status = self.child.wait().expect("its end");
         let outcome = Outcome { status, stdout: said.next().expect("stdout"), stderr: said.next().expect("stderr") };
         let (own, tree) = (self.own >> 20, self.tree >> 20);
-        println!("{took:.1?}, {own} MiB, with its children {tree} MiB");
+        told(&format!("{took:.1?}, {own} MiB, with its children {tree} MiB"));
         assert!(self.own < OWN, "the runner took {own} MiB: {outcome:#?}");
         outcome
     }
@@ -185,6 +185,12 @@ impl Drop for Bounded {
             let _ = self.child.wait();
         }
     }
+}
+
+/// What was measured, for who runs the tests with `--show-output`.
+#[expect(clippy::print_stdout, reason = "it is shown where it is asked for, or the test fails")]
+fn told(measured: &str) {
+    println!("{measured}");
 }
 
 /// Whether a process has ended, or does so in this time.

@@ -7,6 +7,7 @@ mod endless;
 mod exit;
 mod file_size;
 mod forgery;
+mod groups;
 mod hooks;
 mod line_tables;
 mod mangled_name;

@@ -1,13 +1,12 @@
 //! Everything that a plugin can import, whatever its job was granted.
 
 use wasmtime::Engine;
-use wasmtime::component::HasSelf;
 use wasmtime::component::Linker;
 
 use super::build;
 use super::listing;
 use super::log;
-use crate::bindings::jobcontrol::plugin;
+use super::progress;
 use crate::host::Host;
 use crate::signal::Signal;
 
@@ -18,7 +17,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     linker.allow_shadowing(true);
     listing::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
-    plugin::progress::add_to_linker::<_, HasSelf<Host>>(&mut linker, |host| host)?;
+    progress::add_to_linker(&mut linker)?;
     build::add_to_linker(&mut linker)?;
     Ok(linker)
 }

@@ -1,24 +1,36 @@
 //! `jobcontrol:plugin/progress`: how far the running build is.
 
 use jobcontrol_core::failure::cut;
+use jobcontrol_core::limits::PROGRESS_GROUP_NAME;
 use jobcontrol_core::progress;
+use jobcontrol_core::progress::Progress;
+use wasmtime::component::Linker;
 
-use crate::bindings::jobcontrol::plugin;
+use super::said::AtMost;
 use crate::host::Host;
+
+/// The interface, as components import it.
+const INTERFACE: &str = "jobcontrol:plugin/progress@0.1.0";
 
 /// A status line is one line of a terminal.
 const STATUS_LINE: usize = 1_000;
 
-impl plugin::progress::Host for Host {
-    async fn report(
-        &mut self,
-        group: Vec<String>,
-        current: u64,
-        total: u64,
-        mut status_line: String,
-    ) -> wasmtime::Result<()> {
-        cut(&mut status_line, STATUS_LINE);
-        let report = progress::checked(&group, current, total, &status_line);
-        Ok(self.guest.progress(report).await?)
-    }
+/// The levels of a group. With more of them its name would be too long, since each is followed by a separator.
+type Levels = AtMost<String, PROGRESS_GROUP_NAME>;
+
+pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    type Report = (Levels, u64, u64, String);
+    linker.instance(INTERFACE)?.func_wrap_async("report", |mut store, report: Report| {
+        // What was read is dropped before anything is waited for.
+        let report = checked(report);
+        Box::new(async move { Ok(store.data_mut().guest.progress(report).await?) })
+    })
+}
+
+fn checked((levels, current, total, mut status_line): (Levels, u64, u64, String)) -> Result<Progress, String> {
+    let levels = levels.0.map_err(|count| {
+        format!("a progress group has {count} levels, and its name may have {PROGRESS_GROUP_NAME} characters")
+    })?;
+    cut(&mut status_line, STATUS_LINE);
+    progress::checked(&levels, current, total, &status_line)
 }

@@ -47,19 +47,67 @@ unsafe impl<T: Lift> Lift for Counted<T> {
     }
 
     fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> wasmtime::Result<Self> {
-        let length = bytes.last_chunk().ok_or_else(|| wasmtime::Error::msg("a list is a pointer and a length"))?;
-        count::<T>(cx, u32::from_le_bytes(*length))?;
+        count::<T>(cx, length(bytes)?)?;
         Vec::linear_lift_from_memory(cx, ty, bytes).map(Self)
     }
 }
 
+/// A list of at most `MOST` items. Of a longer one only the length is read.
+pub(super) struct AtMost<T, const MOST: usize>(pub(super) Result<Vec<T>, u32>);
+
+// SAFETY: as for `Counted`.
+#[expect(unsafe_code, reason = "the engine trusts that the shape is the one of a list")]
+unsafe impl<T: Lift, const MOST: usize> ComponentType for AtMost<T, MOST> {
+    type Lower = <Vec<T> as ComponentType>::Lower;
+
+    const ABI: CanonicalAbiInfo = <Vec<T> as ComponentType>::ABI;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> wasmtime::Result<()> {
+        <Vec<T> as ComponentType>::typecheck(ty, types)
+    }
+}
+
+// SAFETY: as for `Counted`.
+#[expect(unsafe_code, reason = "the engine trusts that what is read is checked")]
+unsafe impl<T: Lift, const MOST: usize> Lift for AtMost<T, MOST> {
+    fn linear_lift_from_flat(
+        cx: &mut LiftContext<'_>,
+        ty: InterfaceType,
+        slots: &[ValRaw; 2],
+    ) -> wasmtime::Result<Self> {
+        let length = slots[1].get_u32();
+        if length as usize > MOST && is_inside::<T>(cx, length) {
+            return Ok(Self(Err(length)));
+        }
+        Vec::linear_lift_from_flat(cx, ty, slots).map(|items| Self(Ok(items)))
+    }
+
+    fn linear_lift_from_memory(cx: &mut LiftContext<'_>, ty: InterfaceType, bytes: &[u8]) -> wasmtime::Result<Self> {
+        let length = length(bytes)?;
+        if length as usize > MOST && is_inside::<T>(cx, length) {
+            return Ok(Self(Err(length)));
+        }
+        Vec::linear_lift_from_memory(cx, ty, bytes).map(|items| Self(Ok(items)))
+    }
+}
+
+/// The length of a list in memory, which is a pointer and a length.
+fn length(bytes: &[u8]) -> wasmtime::Result<u32> {
+    let length = bytes.last_chunk().ok_or_else(|| wasmtime::Error::msg("a list is a pointer and a length"))?;
+    Ok(u32::from_le_bytes(*length))
+}
+
+/// Whether so many items may be in the memory.
+fn is_inside<T: ComponentType>(cx: &LiftContext<'_>, length: u32) -> bool {
+    u64::from(length) * T::SIZE32 as u64 <= cx.memory().len() as u64
+}
+
 /// Counts a list of so many items, unless it is not in the memory at all, which is another failure.
 fn count<T: ComponentType>(cx: &LiftContext<'_>, length: u32) -> wasmtime::Result<()> {
-    let length = u64::from(length);
-    if length * T::SIZE32 as u64 > cx.memory().len() as u64 {
+    if !is_inside::<T>(cx, length) {
         return Ok(());
     }
-    Ok(current::with(|build| build.read(length * size_of::<T>() as u64))?)
+    Ok(current::with(|build| build.read(u64::from(length) * size_of::<T>() as u64))?)
 }
 
 #[derive(ComponentType, Lift)]
