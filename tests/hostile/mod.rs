@@ -2,6 +2,7 @@
 
 mod bulk;
 mod causes;
+mod compiled_size;
 mod contract;
 mod endless;
 mod exit;

@@ -48,6 +48,9 @@ pub const MAX_COMPILE_TIME: Duration = Duration::from_hours(1);
 pub const COMPILE_MEMORY: u64 = 2048 * MIB;
 /// Least `compile.memory`: what the program itself takes, and the compiler for a small plugin.
 pub const MIN_COMPILE_MEMORY: u64 = 128 * MIB;
+/// Compiled code of one plugin, which the cache keeps: five times what a whole Python has. Some bytes of data at the ends of
+/// a memory stand for all that is between them.
+pub const COMPILED: u64 = 512 * MIB;
 /// Largest `compile.memory`.
 pub const MAX_COMPILE_MEMORY: u64 = 64 * 1024 * MIB;
 /// Least `memory` of `jobcontrol.yaml`: room for a build at each of the slots of a process.

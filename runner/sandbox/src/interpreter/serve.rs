@@ -7,6 +7,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use jobcontrol_core::limits;
+use jobcontrol_core::limits::show_bytes;
 use rustix::process::Resource;
 use rustix::process::Rlimit;
 use rustix::process::Signal;
@@ -111,5 +113,9 @@ fn compiled(plugin: &[u8], name: &Path) -> Result<Vec<u8>, String> {
     let is_component = wasmparser::Parser::is_component(&form.binary);
     let compiled =
         if is_component { engine.precompile_component(&form.binary) } else { engine.precompile_module(&form.binary) };
-    compiled.map_err(|e| format!("{:#}", e.root_cause()))
+    let compiled = compiled.map_err(|e| format!("{:#}", e.root_cause()))?;
+    if compiled.len() as u64 > limits::COMPILED {
+        return Err(format!("its compiled code is larger than {}", show_bytes(limits::COMPILED)));
+    }
+    Ok(compiled)
 }
