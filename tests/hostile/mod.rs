@@ -13,6 +13,7 @@ mod hooks;
 mod line_tables;
 mod mangled_name;
 mod many_exports;
+mod many_failures;
 mod orphans;
 mod output;
 mod plain_text;

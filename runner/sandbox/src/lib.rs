@@ -76,5 +76,6 @@ pub use ledger::Account;
 pub use ledger::Full;
 pub use ledger::Ledger;
 pub use plugins::Plugins;
+pub use plugins::TRACING;
 pub use sandbox::Sandbox;
 pub use sink::Sink;

@@ -42,7 +42,7 @@ pub struct Plugins {
 }
 
 /// Processes that look for the calls of traps at once: builds have the processors first.
-const TRACING: usize = 2;
+pub const TRACING: usize = 2;
 
 /// The part of `jobcontrol.yaml` that bounds reading.
 const READ: &str = "read";

@@ -17,8 +17,8 @@ pub(crate) struct Memory(Mutex<Known>);
 /// By digest of a plugin and its calls, innermost first.
 type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>>>>;
 
-/// Call stacks that are remembered.
-const REMEMBERED: usize = 1_000;
+/// Call stacks that are remembered: a hostile one has a quarter of a mebibyte of names.
+const REMEMBERED: usize = 100;
 
 impl Memory {
     /// What is known of a plugin's calls, or what `look` finds out. All who ask at once wait for one look.

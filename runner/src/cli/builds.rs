@@ -1,5 +1,7 @@
 //! `builds`, `build show` and `build delete`: what the store has.
 
+use std::time::Instant;
+
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;
@@ -26,6 +28,7 @@ use crate::request::delete::clean_up_and_delete;
 use crate::request::delete::deletable;
 use crate::request::interrupted::look_at;
 use crate::request::targets::no_job;
+use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
 use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
@@ -198,7 +201,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
         BuildCommand::Show { build } => {
             let mut record = storage.get_build(*build)?;
             let mut ended = storage.get_ended_attempts(*build)?;
-            find_names(app.plugins(), &*storage, &mut record, &mut ended);
+            find_names(app.plugins(), &*storage, &mut record, &mut ended, Instant::now() + PATIENCE);
             let progress = storage.get_build_progress_info(*build)?;
             let repr = repr(app, out, &record);
             let attempts = record.attempts(ended);

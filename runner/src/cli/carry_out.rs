@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::error::ExecuteError;
 use crate::request::ready::Ready;
+use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
 use crate::show::json::BuildJson;
 use crate::show::moment::Moment;
@@ -124,10 +125,11 @@ fn report(
     }
     let storage = app.storage(false)?;
     let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
+    let until = Instant::now() + PATIENCE;
     for id in targets {
         if let Some(JobEnd::Built(build, _)) = ends.get(id) {
             let mut build = storage.get_build(*build)?;
-            find_names(app.plugins(), &*storage, &mut build, &mut []);
+            find_names(app.plugins(), &*storage, &mut build, &mut [], until);
             builds.insert(id, build);
         }
     }

@@ -20,14 +20,15 @@ use jobcontrol_core::storage::Traceback;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_frames;
 use jobcontrol_sandbox::Plugins;
+use jobcontrol_sandbox::TRACING;
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// Failures whose calls are looked for at the same time, waiting ones included. What comes beyond stays as it is until
-/// somebody reads it.
-const MOST: usize = 1_000;
+/// Attempts whose calls are looked for or were found. What comes beyond stays as it is until somebody reads it.
+const MOST: usize = 250;
 
 /// How long a failure is waited for after it happened: its own time, and that of a process that starts.
 const PATIENCE: Duration = TRACE_TIME.saturating_add(Duration::from_millis(500));
@@ -41,6 +42,8 @@ struct Inner {
     recorder: Recorder,
     asked: Mutex<HashMap<u64, BTreeMap<u32, Asked>>>,
     answered: Notify,
+    /// Whoever waits for a place keeps no thread, which other builds need.
+    places: Semaphore,
 }
 
 /// A failed attempt of a build.
@@ -52,7 +55,8 @@ struct Asked {
 
 impl Tracer {
     pub(super) fn new(plugins: Plugins, recorder: Recorder) -> Self {
-        Self(Arc::new(Inner { plugins, recorder, asked: Mutex::default(), answered: Notify::new() }))
+        let (asked, answered, places) = (Mutex::default(), Notify::new(), Semaphore::new(TRACING));
+        Self(Arc::new(Inner { plugins, recorder, asked, answered, places }))
     }
 
     /// A failure with the names and lines of its calls, if the plugin has failed in this way before.
@@ -70,10 +74,12 @@ impl Tracer {
         }
         {
             let mut asked = lock(&self.0.asked);
-            if asked.len() >= MOST {
-                asked.retain(|_, attempts| attempts.values().any(|asked| asked.found.is_none()));
+            let count = |asked: &HashMap<u64, BTreeMap<u32, Asked>>| asked.values().map(BTreeMap::len).sum::<usize>();
+            if count(&asked) >= MOST {
+                asked.values_mut().for_each(|attempts| attempts.retain(|_, asked| asked.found.is_none()));
+                asked.retain(|_, attempts| !attempts.is_empty());
             }
-            if asked.len() >= MOST {
+            if count(&asked) >= MOST {
                 return;
             }
             asked.entry(id).or_default().insert(attempt, Asked { since: Instant::now(), found: None });
@@ -81,10 +87,10 @@ impl Tracer {
         let (this, plugin, frames) = (self.clone(), Arc::clone(plugin), failure.frames.clone());
         tokio::spawn(async move {
             let plugins = this.0.plugins.clone();
-            let looked = tokio::task::spawn_blocking(move || {
-                plugins.trace(&plugin.digest, &plugin.bytes, Path::new(&plugin.path), frames)
-            });
-            let found = looked.await.unwrap_or_default();
+            let look = move || plugins.trace(&plugin.digest, &plugin.bytes, Path::new(&plugin.path), frames);
+            let place = this.0.places.acquire().await;
+            let found = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+            drop(place);
             if let Some(exception_tb) = pack_frames(&found) {
                 // A build that was deleted in between needs none.
                 let _ = this.0.recorder.write(Write::Traceback(Traceback { id, attempt, exception_tb })).await;

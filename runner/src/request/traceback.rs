@@ -1,6 +1,8 @@
 //! Names and lines of calls that a build was stored without: whoever reads it has them looked for again.
 
 use std::path::Path;
+use std::time::Duration;
+use std::time::Instant;
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
@@ -13,9 +15,18 @@ use jobcontrol_sandbox::Plugins;
 
 use crate::catalog::plugins::kept_name;
 
+/// How long a person waits for the names of many failures, each of which may take its own time.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Finds the names and lines of a build's failure, and of those of its earlier attempts, where the store has none. They
-/// stay as they are where the plugin is gone. Writes nothing.
-pub fn find_names(plugins: &Plugins, storage: &dyn Storage, build: &mut Build, attempts: &mut [Attempt]) {
+/// stay as they are where the plugin is gone, and those that are not begun before `until`. Writes nothing.
+pub fn find_names(
+    plugins: &Plugins,
+    storage: &dyn Storage,
+    build: &mut Build,
+    attempts: &mut [Attempt],
+    until: Instant,
+) {
     let of = |attempt: &Attempt| attempt.failure.as_ref().is_some_and(|failure| are_raw(&failure.frames));
     if !are_raw(&build.exception_tb) && !attempts.iter().any(of) {
         return;
@@ -29,7 +40,7 @@ pub fn find_names(plugins: &Plugins, storage: &dyn Storage, build: &mut Build, a
     let named = FunctionRef::parse(config::function(&build.config)).map(|function| function.plugin).unwrap_or_default();
     let shown = kept_name(&bytes, Path::new(&named));
     let find = |frames: &mut Vec<Frame>| {
-        if are_raw(frames) {
+        if are_raw(frames) && Instant::now() < until {
             *frames = plugins.trace(digest, &bytes, &shown, std::mem::take(frames));
         }
     };
