@@ -155,8 +155,8 @@ impl Plugins {
                 let problem = problem(refused.why.code(), shown, &refused.what);
                 Err(refused.help().into_iter().fold(problem, PluginProblem::help))
             }
-            Err(ChildError::TimedOut) => Err(said(Code::PluginTooLarge, limits.timed_out(&reading, Some(READ)))),
-            Err(ChildError::OutOfMemory) => Err(said(Code::PluginTooLarge, limits.out_of_memory(&reading, Some(READ)))),
+            Err(ChildError::TimedOut) => Err(said(Code::PluginExhausts, limits.timed_out(&reading, Some(READ)))),
+            Err(ChildError::OutOfMemory) => Err(said(Code::PluginExhausts, limits.out_of_memory(&reading, Some(READ)))),
             Err(ChildError::Interrupted) => Err(said(Code::PluginUnreadable, format!("{reading} was interrupted"))),
             Err(ChildError::TooDeep) => {
                 Err(problem(Code::PluginDamaged, shown, "cannot be decoded: it nests too deep"))
