@@ -176,9 +176,9 @@ fn builds_whose_arguments_do_not_fit_beside_each_other_take_turns() {
     let takes = |id: &str| format!("id: {id}, function: guest:take, args: [!retval source]");
     let takes = ["one", "two", "three"].map(takes);
     let [one, two, three] = takes.each_ref().map(String::as_str);
-    // The arguments of each are 37 MiB here.
+    // The arguments of each are 37 MiB here, so that two never fit.
     let source = "id: source, function: guest:bools, args: [1200000]";
-    let folder = jobs(&[source, one, two, three], "memory: 80 MiB\n");
+    let folder = jobs(&[source, one, two, three], "memory: 64 MiB\n");
     let answer = folder.run(&["run", "--deps", "one", "two", "three"]).code(0);
     assert_eq!(answer.stdout.matches("1200000").count(), 3, "{answer:?}");
 }

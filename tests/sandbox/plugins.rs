@@ -32,6 +32,34 @@ fn says(answer: &Answer, message: &str) {
 }
 
 #[test]
+fn a_plugin_that_takes_more_to_read_than_it_may() {
+    let folder =
+        Folder::new().file("jobs/j.yaml", "function: p:run\n").file("jobcontrol.yaml", "read: { timeout: 1ms }\n");
+    folder.write("jobs/p.wat", format!("(module {})", "(func (nop))".repeat(100_000)));
+    let answer = folder.run(&["check", "--cache", "cache"]).code(3);
+    let message = "error[JC0315]: reading `jobs/p.wat` took longer than 1ms; raise it with `read: { timeout: .. }` in \
+                   jobcontrol.yaml";
+    says(&answer, message);
+}
+
+#[test]
+fn an_import_of_the_contract_that_is_not_as_the_contract_has_it() {
+    let importing = |function: &str| {
+        format!(
+            "(component (import \"jobcontrol:plugin/progress@0.1.0\" (instance {function}))
+               (core module $m (func (export \"run\")))
+               (core instance $i (instantiate $m))
+               (func (export \"run\") (canon lift (core func $i \"run\"))))"
+        )
+    };
+    let of = "`jobcontrol:plugin/progress@0.1.0`";
+    let missing = format!("`jobs/p.wat` imports `shout` of {of}, which has no such function");
+    refused("p.wat", importing("(export \"shout\" (func))"), &missing);
+    let other = format!("`jobs/p.wat` imports `report` of {of} with another type than it has");
+    refused("p.wat", importing("(export \"report\" (func (param \"group\" string)))"), &other);
+}
+
+#[test]
 fn an_empty_file() {
     refused("p.wasm", "", "`jobs/p.wasm` is empty");
 }

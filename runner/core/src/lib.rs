@@ -8,7 +8,7 @@
 //! - [`grants`]: what a job file lets its plugin touch
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited, and [`held_size`], by which the memory of all builds is
-//! - [`plugin`]: what a plugin's binary says of itself
+//! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
@@ -38,6 +38,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod event;
 pub mod failure;
+pub mod functions;
 pub mod grants;
 pub mod held_size;
 pub mod job;

@@ -7,6 +7,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::diagnostic::some_of;
+use crate::functions::Functions;
 use crate::types::Signature;
 use crate::types::same_name;
 
@@ -47,7 +48,7 @@ pub struct Plugin {
     /// The file's bytes.
     pub bytes: Arc<[u8]>,
     /// What it exports.
-    pub functions: Vec<Arc<Signature>>,
+    pub functions: Functions,
     /// What it exports that cannot be called, with the reason.
     pub refused: Vec<(String, String)>,
     /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`.
@@ -78,7 +79,7 @@ impl Plugin {
         let Some(export) = export else {
             return self.functions.iter().find(|f| f.command).ok_or_else(|| self.no_command());
         };
-        match self.named(export).as_slice() {
+        match self.functions.named(export).as_slice() {
             [one] => Ok(one),
             [] => Err(self.missing(export, export.rsplit('#').next().unwrap_or(export))),
             several => {
@@ -92,30 +93,9 @@ impl Plugin {
         }
     }
 
-    /// All functions of this name. One of the world comes before those of interfaces that are not named.
-    fn named(&self, export: &str) -> Vec<&Arc<Signature>> {
-        let (interface, name) = match export.rsplit_once('#') {
-            Some((interface, name)) => (Some(interface), name),
-            None => (None, export),
-        };
-        let named = self.functions.iter().filter(|f| same_name(&f.name, name));
-        let found: Vec<_> = named.filter(|f| interface.is_none_or(|wanted| is_interface(f, wanted))).collect();
-        let in_world = found.iter().find(|f| f.interface.is_none() && interface.is_none());
-        in_world.map_or(found.clone(), |function| vec![function])
-    }
-
-    /// The shortest name by which [`Plugin::find`] finds this function and no other: `f`, `iface#f`, `ns:pkg/iface#f`,
-    /// or that with its version. Empty for a command.
+    /// The shortest name by which [`Plugin::find`] finds this function and no other. Empty for a command.
     pub fn shortest(&self, function: &Signature) -> String {
-        let Some(full) = function.interface.as_deref().filter(|_| !function.command) else {
-            return if function.command { String::new() } else { function.name.clone() };
-        };
-        let unversioned = full.split('@').next().unwrap_or(full);
-        let bare = unversioned.rsplit('/').next().unwrap_or(unversioned);
-        let name = &function.name;
-        let candidates = [name.clone(), format!("{bare}#{name}"), format!("{unversioned}#{name}")];
-        let is_it = |candidate: &String| matches!(self.named(candidate).as_slice(), [one] if ***one == *function);
-        candidates.into_iter().find(is_it).unwrap_or_else(|| format!("{full}#{name}"))
+        self.functions.shortest(function)
     }
 
     fn no_command(&self) -> NoSuchExport {
@@ -150,15 +130,6 @@ impl Plugin {
         };
         NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
     }
-}
-
-fn is_interface(function: &Signature, wanted: &str) -> bool {
-    let Some(full) = function.interface.as_deref() else {
-        return false;
-    };
-    let unversioned = full.split('@').next().unwrap_or(full);
-    let bare = unversioned.rsplit('/').next().unwrap_or(unversioned);
-    [full, unversioned, bare].contains(&wanted)
 }
 
 #[cfg(test)]
@@ -224,7 +195,7 @@ mod tests {
     #[test]
     fn a_command_is_named_by_its_plugin_alone() {
         let mut command = plugin(&[]);
-        command.functions.push(Arc::new(Signature::command(None)));
+        command.functions = [Arc::new(Signature::command(None))].into_iter().collect();
         assert!(command.find(None).is_ok());
         assert!(command.find(Some("main")).unwrap_err().message.ends_with("is a command, which exports no functions"));
         let no_command = plugin(&[(None, "total")]).find(None).unwrap_err();

@@ -17,6 +17,7 @@ use jobcontrol_core::value::digest;
 use serde::de::DeserializeOwned;
 
 use crate::cache::Cache;
+use crate::cancel::Cancel;
 use crate::child::Asked;
 use crate::child::Child;
 use crate::child::ChildError;
@@ -36,6 +37,8 @@ pub struct Plugins {
     pub(crate) child: Child,
     read: ChildLimits,
     pub(crate) compile: ChildLimits,
+    /// Ends reading when it is set.
+    stop: Option<Cancel>,
     pub(crate) traced: Arc<Memory>,
     /// Processes that find names and lines at the same time.
     pub(crate) tracing: Arc<Gate>,
@@ -52,7 +55,13 @@ impl Plugins {
     /// [`serve`](crate::serve) with the arguments that follow its own; `read` and `compile` what it may use.
     pub fn new(cache: PathBuf, command: Vec<OsString>, read: ChildLimits, compile: ChildLimits) -> Self {
         let (traced, tracing) = (Arc::default(), Arc::new(Gate::new(TRACING)));
-        Self { cache, child: Child { command }, read, compile, traced, tracing }
+        Self { cache, child: Child { command }, read, compile, stop: None, traced, tracing }
+    }
+
+    /// The same, which reads no longer than until `stop` is set.
+    #[must_use]
+    pub fn stopped_by(self, stop: Cancel) -> Self {
+        Self { stop: Some(stop), ..self }
     }
 
     /// Where descriptions and compiled code are kept.
@@ -136,7 +145,8 @@ impl Plugins {
 
     fn ask<T: DeserializeOwned>(&self, task: Task, bytes: &[u8], shown: &Path) -> Result<T, PluginProblem> {
         let limits = self.read;
-        let asked = Asked { task, shown, input: &[bytes], limits, cancel: &|| false };
+        let is_stopped = || self.stop.as_ref().is_some_and(Cancel::is_set);
+        let asked = Asked { task, shown, input: &[bytes], limits, cancel: &is_stopped };
         let reading = format!("reading `{}`", shown.display());
         let said = |code, message| PluginProblem::new(code, message);
         match self.child.ask::<Result<T, Refused>>(&asked) {
@@ -145,8 +155,8 @@ impl Plugins {
                 let problem = problem(refused.why.code(), shown, &refused.what);
                 Err(refused.help().into_iter().fold(problem, PluginProblem::help))
             }
-            Err(ChildError::TimedOut) => Err(said(Code::PluginTooLarge, limits.timed_out(&reading, Some(READ)))),
-            Err(ChildError::OutOfMemory) => Err(said(Code::PluginTooLarge, limits.out_of_memory(&reading, Some(READ)))),
+            Err(ChildError::TimedOut) => Err(said(Code::PluginExhausts, limits.timed_out(&reading, Some(READ)))),
+            Err(ChildError::OutOfMemory) => Err(said(Code::PluginExhausts, limits.out_of_memory(&reading, Some(READ)))),
             Err(ChildError::Interrupted) => Err(said(Code::PluginUnreadable, format!("{reading} was interrupted"))),
             Err(ChildError::TooDeep) => {
                 Err(problem(Code::PluginDamaged, shown, "cannot be decoded: it nests too deep"))

@@ -176,6 +176,7 @@ impl Watcher {
     /// Begins to watch, and reads all files. `workspace` is what the operator's file said last. Whoever sets `stop` wakes
     /// `waker` as well.
     pub fn start(settings: SettingsFile, workspace: Workspace, waker: &Waker, stop: Cancel, say: Say) -> Self {
+        let workspace = Workspace { reader: workspace.reader.clone().stopped_by(stop.clone()), ..workspace };
         let scope = Arc::new(Mutex::new(Scope::default()));
         let SettingsFile { read: settings, path: config } = settings;
         let (seen, wakes) = (Arc::clone(&scope), waker.woken.clone());
@@ -300,7 +301,9 @@ impl Watcher {
     fn read(&self) -> Taken {
         let (workspace, mut problems) = match (self.settings)() {
             Ok(workspace) => {
-                (Workspace { stored_plugins: self.workspace.stored_plugins.clone(), ..workspace }, Vec::new())
+                let stored_plugins = self.workspace.stored_plugins.clone();
+                let reader = workspace.reader.stopped_by(self.stop.clone());
+                (Workspace { stored_plugins, reader, ..workspace }, Vec::new())
             }
             Err(problems) => (self.workspace.clone(), problems),
         };

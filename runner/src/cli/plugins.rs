@@ -1,5 +1,6 @@
 //! `inspect` and `schema`: what plugins say of themselves.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -140,13 +141,15 @@ impl<'a> Report<'a> {
         let name = name_of(&app.settings.workspace, &plugin.path);
         let stem = plugin.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let shown = name.as_deref().unwrap_or(&stem);
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
         let entries = plugin.functions.iter().map(|signature| {
             let export = plugin.shortest(signature);
             let command = export.is_empty();
             let function = if command { shown.to_owned() } else { format!("{shown}:{export}") };
             let id = if command { shown } else { export.as_str() };
-            let id = (1..)
+            // Thousands of interfaces may export the same: the search for a free number goes on where it was.
+            let number: &mut u32 = numbers.entry(id.to_owned()).or_default();
+            let id = std::iter::from_fn(|| number.checked_add(1).inspect(|next| *number = *next))
                 .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
                 .find(|id| ids.insert(id.clone()));
             let text = entry(&id.unwrap_or_default(), &function, signature, command);

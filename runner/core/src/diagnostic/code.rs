@@ -90,6 +90,7 @@ codes! {
     NotCallable "JC0312" "an export cannot be a job's function"
     AmbiguousPlugin "JC0313" "two files of a folder have the plugin's name"
     PluginPinned "JC0314" "the plugin that a job pins by digest is nowhere"
+    PluginExhausts "JC0315" "reading a plugin takes more than it may"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"

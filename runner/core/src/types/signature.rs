@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ty::Type;
 
 /// A function that a plugin exports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
     /// The interface that exports it, such as `ns:pkg/iface@1.0.0`; none for the world itself.
     pub interface: Option<String>,

@@ -83,6 +83,8 @@ pub fn from_wit(resolve: &Resolve, ty: &WitType) -> Result<Type, String> {
 pub struct TypeReader<'a> {
     resolve: &'a Resolve,
     known: HashMap<TypeId, Read>,
+    /// Bytes of all signatures so far, written out.
+    written: u64,
 }
 
 /// A type with what it would be if it were written out.
@@ -99,6 +101,9 @@ impl Read {
         Self { ty, parts: 1, bytes: PART, depth: 1 }
     }
 }
+
+/// How many bytes the signatures of all functions of a plugin may have, written out: who shows them all writes as much.
+const MAX_WRITTEN: u64 = 64 << 20;
 
 /// What a part takes beside its names.
 const PART: u64 = 8;
@@ -141,7 +146,7 @@ impl Sum {
 impl<'a> TypeReader<'a> {
     /// A reader that has read nothing.
     pub fn new(resolve: &'a Resolve) -> Self {
-        Self { resolve, known: HashMap::new() }
+        Self { resolve, known: HashMap::new(), written: 0 }
     }
 
     /// The signature that decoded WIT describes; `interface` is where the function stands, if not in the world itself.
@@ -164,6 +169,11 @@ impl<'a> TypeReader<'a> {
         let result = function.result.as_ref().map(|ty| self.read(ty)).transpose().map_err(failed)?;
         let result = result.map(|read| sum.add(read));
         sum.check().map_err(failed)?;
+        self.written = self.written.saturating_add(sum.bytes);
+        if self.written > MAX_WRITTEN {
+            let most = show_bytes(MAX_WRITTEN);
+            return Err(failed(format!("with those before it, its types take more than {most} to write")));
+        }
         let docs = function.docs.contents.clone();
         Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
     }

@@ -58,7 +58,7 @@ pub fn serve(arguments: &[OsString]) -> Result<(), String> {
 pub fn answer(task: Task, input: &[u8], name: &Path) -> Result<Vec<u8>, String> {
     match task {
         Task::Read => packed(&describe::described(input, name).and_then(bounded)),
-        Task::Wit => packed(&describe::wit_text(input, name)),
+        Task::Wit => packed(&describe::wit_text(input, name).and_then(bounded)),
         Task::Trace => {
             let (calls, plugin) = traced(input)?;
             packed(&form(plugin, name).map(|form| trace::calls(&form.binary, &calls)))

@@ -91,7 +91,7 @@ impl Why {
             Self::Damaged => Code::PluginDamaged,
             Self::Kind => Code::PluginKind,
             Self::MissingImport => Code::MissingImport,
-            Self::TooLarge => Code::PluginTooLarge,
+            Self::TooLarge => Code::PluginExhausts,
         }
     }
 }
