@@ -22,3 +22,4 @@ mod random;
 mod texts;
 mod tracebacks;
 mod type_names;
+mod waiting;

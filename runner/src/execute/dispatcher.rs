@@ -15,11 +15,13 @@ use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_refused;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::SandboxError;
 use tokio::task::JoinSet;
 
 use crate::catalog::load::Catalog;
 use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
+use crate::execute::prepared::Prepared;
 use crate::execute::slots::Slots;
 
 /// What became of one job of a plan.
@@ -209,7 +211,22 @@ impl One {
         if self.cancel.is_set() {
             return JobEnd::Cancelled;
         }
+        match self.prepare().await {
+            Ok(Some(prepared)) => self.run(prepared).await,
+            Ok(None) => JobEnd::Cancelled,
+            Err(error) => JobEnd::NotBuilt(error),
+        }
+    }
+
+    /// Makes the job ready; none if the run is cancelled before.
+    async fn prepare(&self) -> Result<Option<Prepared>, ExecuteError> {
         let mut cancel = self.cancel.clone();
+        let digest = &self.catalog.graph.jobs[&self.id].plugin.digest;
+        let turn = tokio::select! {
+            biased;
+            () = cancel.wait() => return Ok(None),
+            turn = self.executor.turns().take(digest) => turn?,
+        };
         let preparing = {
             let (executor, catalog, id) = (Arc::clone(&self.executor), Arc::clone(&self.catalog), self.id.clone());
             let cancel = cancel.clone();
@@ -221,14 +238,22 @@ impl One {
         };
         let prepared = tokio::select! {
             biased;
-            () = cancel.wait() => return JobEnd::Cancelled,
-            prepared = preparing => prepared,
+            () = cancel.wait() => return Ok(None),
+            prepared = preparing => prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
         };
-        let prepared = match prepared {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(error)) => return JobEnd::NotBuilt(error),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
+        if let Some(turn) = turn {
+            // What is wrong with this job's arguments alone is nothing to others.
+            match &prepared {
+                // It was cancelled, and others that wait may not be.
+                Err(ExecuteError::Sandbox(SandboxError::Interrupted(_))) => drop(turn),
+                Err(error @ ExecuteError::Sandbox(_)) => turn.end(Err(error.clone())),
+                _ => turn.end(Ok(())),
+            }
+        }
+        prepared.map(Some)
+    }
+
+    async fn run(&self, prepared: Prepared) -> JobEnd {
         // Without a free slot the build is created, and waits in the store.
         let slot = self.slots.try_take();
         let created = match self.executor.create(&prepared, &self.request, self.run.clone(), slot.is_held()).await {

@@ -39,6 +39,7 @@ use crate::execute::slots::Slot;
 use crate::execute::takeover::Takeover;
 use crate::execute::takeover::Wanted;
 use crate::execute::tracer::Tracer;
+use crate::execute::turns::Turns;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
@@ -50,6 +51,7 @@ const TRIES: u32 = 10;
 pub struct Executor {
     parts: Parts,
     takeover: Takeover,
+    turns: Turns,
     recorded_plugins: Mutex<HashSet<Arc<str>>>,
 }
 
@@ -76,8 +78,8 @@ impl Executor {
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
         let parts =
             Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
-        let (takeover, recorded_plugins) = Default::default();
-        Ok(Self { parts, takeover, recorded_plugins })
+        let (takeover, turns, recorded_plugins) = Default::default();
+        Ok(Self { parts, takeover, turns, recorded_plugins })
     }
 
     /// The process that its builds belong to.
@@ -91,6 +93,11 @@ impl Executor {
 
     pub(super) fn recorder(&self) -> &Recorder {
         &self.parts.recorder
+    }
+
+    /// Who makes plugins ready.
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// What finds the names and lines of failures' calls.

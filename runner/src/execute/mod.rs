@@ -4,7 +4,7 @@
 //! - `executor`: one build: created with its pins, and handed over to `attempts`
 //! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
 //! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that
-//! - `slots`: how many run at once; `large`: work that does not belong on a thread of guests
+//! - `turns`: who waits until a plugin is compiled; `slots`: how many run at once; `large`: work that does not belong on a thread of guests
 //! - `sink`: what a running build says; `publisher`: where events go; `tracer`: names and lines of the calls of failures
 //! - `canceller`: cancels builds and runs, in this process and in others
 //! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
@@ -32,3 +32,4 @@ mod sink;
 pub mod slots;
 mod takeover;
 pub mod tracer;
+mod turns;
