@@ -174,6 +174,8 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     if form.kind == Kind::CommandModule {
         return Ok(String::new());
     }
+    // The decoder makes room for whatever size a cut section claims to have.
+    code(&form.binary)?;
     let decoded = decode(&form.binary)?;
     let mut printer = WitPrinter::default();
     let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
