@@ -84,6 +84,27 @@ impl Catalog {
     }
 }
 
+/// What a job is called.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// The name of every job of a folder, read without a look at plugins.
+///
+/// # Errors
+///
+/// The folder itself cannot be read.
+pub fn names(workspace: &Workspace) -> Result<Vec<Name>, String> {
+    let name = |job: Job| Name { id: job.id, title: job.title, tags: job.tags };
+    Ok(read_folder(workspace)?.jobs.into_iter().map(name).collect())
+}
+
 fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
     let Folder { jobs, broken, problems, manifests } = folder;
     let mut finder = PluginFinder::new(workspace);

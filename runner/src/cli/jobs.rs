@@ -21,6 +21,7 @@ use super::flags::Format;
 use super::render::BOLD;
 use super::render::Out;
 use super::render::Page;
+use super::render::build::granted;
 use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::styled;
@@ -139,11 +140,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     row("tags", one_line(&job.tags.join(", ")));
     row("pool", job.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
     row("protected", if job.protected { "yes".to_owned() } else { String::new() });
-    let files = job.grants.files.iter().map(|grant| {
-        format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
-    });
-    let env = job.grants.env.iter().map(|grant| format!("variable {}", grant.name));
-    row("granted", one_line(&files.chain(env).collect::<Vec<_>>().join(", ")));
+    row("granted", one_line(&granted(&job.grants).join(", ")));
     let limits = &job.limits;
     row("limits", format!("timeout {}, memory {}", show_duration(limits.timeout), show_bytes(limits.memory)));
     let more = [("with all attempts", limits.build_timeout), ("without progress", limits.no_progress)];

@@ -82,6 +82,9 @@ struct Global {
     /// Show log records of every level
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Show return values whole on a terminal, however long they are
+    #[arg(long, global = true)]
+    full: bool,
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
     #[arg(hide_env = true)]
@@ -169,7 +172,7 @@ fn command_line(arguments: Vec<OsString>) -> u8 {
             return code;
         }
     };
-    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose);
+    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose, cli.global.full);
     match answer(cli, &out) {
         Ok(code) => code,
         Err(error) => {

@@ -6,8 +6,12 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::plan;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
+use crate::catalog::load::names;
+use crate::catalog::workspace::Workspace;
 use crate::request::refusal::Refusal;
 
 /// Refuses targets that are not there, or whose own graph is broken.
@@ -51,6 +55,42 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
         None => "`jobcontrol jobs` lists them".to_owned(),
     };
     Refusal::not_found(format!("there is no job `{id}`")).hint(help)
+}
+
+/// The jobs with a tag, as today's manifests say, those whose manifest has mistakes included.
+///
+/// # Errors
+///
+/// No job has it, or the folder cannot be read.
+pub fn tagged(workspace: &Workspace, tag: &str) -> Result<Vec<String>, Refusal> {
+    let names = names(workspace).map_err(Refusal::usage)?;
+    let with = names.iter().filter(|job| job.tags.iter().any(|other| other == tag));
+    let jobs: Vec<String> = with.map(|job| job.id.clone()).collect();
+    if jobs.is_empty() {
+        let tags = names.iter().flat_map(|job| &job.tags).map(String::as_str);
+        let help = nearest(tag, tags).map(|near| format!("did you mean `{near}`?"));
+        let refusal = Refusal::not_found(format!("no job has the tag `{tag}`"));
+        return Err(help.into_iter().fold(refusal, Refusal::hint));
+    }
+    Ok(jobs)
+}
+
+/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.
+///
+/// # Errors
+///
+/// There is no such job; or the store's.
+pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Result<(), Refusal> {
+    let any = BuildFilter { limit: 1, brief: true, ..BuildFilter::job(job) };
+    if !storage.get_job_builds(&any)?.is_empty() {
+        return Ok(());
+    }
+    // Where the manifests cannot be read, nobody knows.
+    let Ok(catalog) = Catalog::load(workspace) else {
+        return Ok(());
+    };
+    let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
+    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
 }
 
 /// A graph in which all that depends on the targets can be built.

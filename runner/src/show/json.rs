@@ -23,6 +23,7 @@ use jobcontrol_core::value::Json;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use crate::show::aftermath::Aftermath;
 use crate::show::moment::Moment;
 
 /// A build, whole.
@@ -41,6 +42,16 @@ pub(crate) struct BuildJson<'a> {
     exception_tb: &'a [Frame],
     #[serde(flatten)]
     details: Option<DetailsJson<'a>>,
+    #[serde(flatten)]
+    aftermath: Option<AftermathJson<'a>>,
+}
+
+/// What helps to understand a failed build.
+#[derive(Serialize)]
+struct AftermathJson<'a> {
+    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references.
+    resolved_args: BTreeMap<&'a str, Json<'a>>,
+    log_tail: Vec<RecordJson<'a>>,
 }
 
 /// A build whose return value another uses, by its job.
@@ -111,7 +122,17 @@ impl<'a> BuildJson<'a> {
                 attempts: details.attempts.iter().map(AttemptJson::new).collect(),
                 progress: details.progress,
             }),
+            aftermath: None,
         }
+    }
+
+    /// With what helps to understand why it failed.
+    pub(crate) fn with_aftermath(self, aftermath: Option<&'a Aftermath>) -> Self {
+        let shape = |aftermath: &'a Aftermath| AftermathJson {
+            resolved_args: aftermath.args.iter().map(|(name, value)| (*name, Json(value))).collect(),
+            log_tail: aftermath.log.iter().map(RecordJson::new).collect(),
+        };
+        Self { aftermath: aftermath.map(shape), ..self }
     }
 
     /// With the text that its `repr_function` made.

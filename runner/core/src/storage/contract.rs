@@ -162,6 +162,13 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
 
+    /// How many builds a filter lets through, whatever its `limit` and `order` are.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64>;
+
     /// One build, whole.
     ///
     /// # Errors
@@ -192,7 +199,7 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>>;
 
-    /// Calls `each` for every record that the filter lets through, until it breaks.
+    /// Calls `each` for every record that the filter lets through, oldest first, until it breaks.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! The store in one SQLite file: readers with connections of their own, and one writer that commits together what
 //! waits together.
 
+mod builds;
 mod histories;
 pub(crate) mod leases;
 #[cfg(test)]
@@ -168,37 +169,8 @@ impl SqliteStorage {
 
     /// Builds, in one query.
     fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
-        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let (conditions, mut values) = builds::conditions(filter);
         let columns = if filter.brief { BRIEF } else { BUILD };
-        if let Some(run) = filter.run {
-            // The first, since the condition names it so.
-            values.push(sql::number(run));
-            conditions.push(runs::BUILDS_OF_RUN.to_owned());
-        }
-        if let Some(job) = &filter.job_id {
-            values.push(Sql::Text(job.clone()));
-            conditions.push(format!("job_id = ?{}", values.len()));
-        }
-        if let Some(owner) = &filter.owner {
-            values.push(Sql::Text(owner.clone()));
-            conditions.push(format!("owner = ?{}", values.len()));
-        }
-        for (condition, id) in [("id <", filter.before), ("id >", filter.after)] {
-            if let Some(id) = id {
-                values.push(sql::number(id));
-                conditions.push(format!("{condition} ?{}", values.len()));
-            }
-        }
-        let flags = [
-            ("started", filter.started),
-            ("finished", filter.finished),
-            ("success", filter.success),
-            ("skipped", filter.skipped),
-            ("deleting", filter.deleting),
-        ];
-        // Written out instead of bound, so that the partial indexes serve.
-        conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
-        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
         let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };
         values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
         let limit = values.len();
@@ -384,6 +356,12 @@ impl Storage for SqliteStorage {
         Ok(builds)
     }
 
+    fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64> {
+        let (conditions, values) = builds::conditions(filter);
+        let sql = format!("SELECT count(*) FROM build WHERE {conditions}");
+        self.read(|db| db.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0)))
+    }
+
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
         self.read(|db| histories::read(db, jobs))
     }
@@ -477,7 +455,7 @@ impl Storage for SqliteStorage {
     }
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
-        let (conditions, values) = sql::matching([
+        let (conditions, mut values) = sql::matching([
             ("build_id = ?", filter.build_id.map(sql::number)),
             (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
             ("level >= ?", filter.min_level.map(Sql::Integer)),
@@ -486,7 +464,11 @@ impl Storage for SqliteStorage {
             ("id > ?", filter.after.map(sql::number)),
         ]);
         let columns = rows::RECORD;
-        let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
+        let mut sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
+        if let Some(last) = filter.last {
+            values.push(sql::number(last));
+            sql = format!("SELECT * FROM ({sql} DESC LIMIT ?) ORDER BY id");
+        }
         self.read(|db| {
             let mut statement = db.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;
