@@ -45,7 +45,9 @@ fn build_show_prints_the_traceback() {
         failure_traps.wat:6, in fall\n    \
         failure_traps.wat:5, in middle\n    \
         failure_traps.wat:4, in innermost\n  \
-        trap: wasm `unreachable` instruction executed\n";
+        trap: wasm `unreachable` instruction executed\n\n\
+        again:    jobcontrol build rerun 1\n\
+        full log: jobcontrol logs 1\n";
     assert!(shown.ends_with(expected), "{shown}");
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::storage::BuildFilter;
@@ -12,6 +13,7 @@ use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::flags::SET;
@@ -45,6 +47,7 @@ use crate::show::moment::Moment;
 #[derive(Args, Debug)]
 pub(super) struct BuildsArgs {
     /// Only those of this job
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
     job: Option<String>,
     /// Only builds that have started
     #[arg(long, action = SET, overrides_with = "no_started")]
@@ -71,7 +74,7 @@ pub(super) struct BuildsArgs {
     #[arg(long, action = SET)]
     no_skipped: bool,
     /// Only those of jobs with this tag
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", add = ArgValueCandidates::new(completions::tags))]
     tag: Option<String>,
     /// In which order: the newest last, or first
     #[arg(long, value_enum, default_value_t)]
@@ -94,6 +97,7 @@ pub(super) enum BuildCommand {
     /// Show its status, progress, return value, and failure with traceback
     Show {
         /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+        #[arg(add = ArgValueCandidates::new(completions::jobs))]
         build: BuildRef,
     },
     /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run that failed

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
@@ -15,6 +16,7 @@ use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::flags::Format;
@@ -165,6 +167,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
 #[derive(Args, Debug)]
 pub(super) struct GraphArgs {
     /// Only this job and what it needs
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
     job: Option<String>,
 }
 

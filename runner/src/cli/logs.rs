@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::manifest::parse_duration;
@@ -13,6 +14,7 @@ use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::moment::parse_moment;
@@ -33,7 +35,7 @@ pub(super) struct LogsArgs {
     #[command(subcommand)]
     command: Option<LogsCommand>,
     /// The build's number, or a job for its latest build (`JOB~1`: the one before)
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCandidates::new(completions::jobs))]
     build: Option<BuildRef>,
     /// Go on until the build ends
     #[arg(long, short)]
@@ -54,7 +56,7 @@ enum LogsCommand {
     /// Delete log records at or below a level and older than an age
     Prune {
         /// Only those of this job
-        #[arg(long)]
+        #[arg(long, add = ArgValueCandidates::new(completions::jobs))]
         job: Option<String>,
         /// Only those of this build
         #[arg(long)]

@@ -2,7 +2,8 @@
 //!
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `run`, `check`, `jobs`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`: a command each, or a few
+//! - `run`, `check`, `jobs`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`,
+//!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
 //! - `render`: everything that is printed
@@ -14,6 +15,7 @@ mod cache;
 mod cancel;
 mod carry_out;
 mod check;
+mod completions;
 pub mod error;
 mod explain;
 mod flags;

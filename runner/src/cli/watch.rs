@@ -38,7 +38,6 @@ use crate::catalog::watch::Reload;
 use crate::catalog::watch::SettingsFile;
 use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
-use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 use crate::record::url::StoreUrl;
 use crate::request::arguments::overrides;
@@ -59,7 +58,7 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let waker = Waker::default();
     let stopper = waker.clone();
     let stop = interruptible(move || stopper.wake())?;
-    let config = options.config.clone().unwrap_or_else(|| SETTINGS_FILE.into());
+    let config = app.settings.config.path.clone();
     let shown = config.display().to_string();
     let fixed = Fixed::new(app, out.clone());
     let settings = Box::new(move || match settings(&options) {
@@ -95,7 +94,8 @@ impl Fixed {
         let cache = workspace.reader.cache().to_owned();
         let tell = |key: &str| {
             let restart = "restart to use it, until then the one that it named before is used";
-            self.out.warn(&format!("`{key}:` in {SETTINGS_FILE} has changed: {restart}"));
+            let file = self.began.config.path.display();
+            self.out.warn(&format!("`{key}:` in {file} has changed: {restart}"));
         };
         let (was_store, was_cache) = self.told.replace((store.clone(), cache.clone()));
         if store != was_store && store != self.began.store {

@@ -195,9 +195,22 @@ pub(crate) fn error_document(out: &Out, error: &CliError) {
     }
 }
 
+/// That the command ended by a bug, for programs.
+pub(crate) fn bug_document(out: &Out) {
+    let hints = ["standard error says where".to_owned()];
+    let _ = out.json(&ErrorJson::new("bug", "this is a bug in jobcontrol, please report it", &hints, &[]));
+}
+
 /// Prints help, the version, or what is wrong with the command line.
 pub(crate) fn clap_message(error: &clap::Error) {
     let _ = error.print();
+}
+
+/// What is wrong with the command line, without what follows it for people.
+pub(crate) fn clap_text(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim();
+    message.strip_prefix("error: ").unwrap_or(message).to_owned()
 }
 
 /// The answer of the process that compiles: its output is binary, its complaint one line.
