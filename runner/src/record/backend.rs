@@ -69,7 +69,11 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
             let opened = match opened.and_then(|storage| storage.version().map(|version| (storage, version))) {
                 Ok((storage, version)) => {
                     may_open(file, create, version)?;
-                    storage.install().map(|()| storage)
+                    storage.install().map(|()| {
+                        // What cannot be written now stays kept.
+                        let _ = storage.write_kept_ends();
+                        storage
+                    })
                 }
                 Err(error) => Err(error),
             };

@@ -2,6 +2,7 @@
 //! waits together.
 
 mod histories;
+mod kept;
 pub(crate) mod leases;
 #[cfg(test)]
 mod plans;
@@ -11,6 +12,7 @@ mod rows;
 mod runs;
 mod schema;
 mod sql;
+mod trouble;
 mod unwritable;
 mod v3;
 mod writer;
@@ -26,7 +28,6 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
-use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -34,6 +35,7 @@ use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
@@ -57,6 +59,8 @@ pub use restore::restore;
 pub use restore::version;
 use rows::BRIEF;
 use rows::BUILD;
+use trouble::failure;
+use trouble::shortened;
 use writer::Patience;
 use writer::Writer;
 
@@ -279,32 +283,6 @@ fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)
 }
 
-/// What SQLite says, with the file it says it of and what a person can do.
-fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
-    let help = match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => ": it is no jobcontrol store",
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => ": it is damaged; restore a backup",
-        Some(rusqlite::ErrorCode::DiskFull) => ": free some space; nothing that was acknowledged is lost",
-        Some(rusqlite::ErrorCode::ReadOnly) => ": the file or its folder cannot be written",
-        Some(rusqlite::ErrorCode::CannotOpen) => ": its folder is missing, or may not be read or written",
-        Some(rusqlite::ErrorCode::SystemIoFailure) => &file_size_limit(),
-        _ => "",
-    };
-    StorageError::Backend(format!("the store `{}`: {error}{help}", path.display()))
-}
-
-/// SQLite does not tell that a file may not grow, only that it cannot be written.
-fn file_size_limit() -> String {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    let told = |bytes| {
-        format!(
-            ": no file may be larger than {} (`ulimit -f`); nothing that was acknowledged is lost",
-            show_bytes(bytes)
-        )
-    };
-    limit.map(told).unwrap_or_default()
-}
-
 impl Storage for SqliteStorage {
     fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -359,7 +337,7 @@ impl Storage for SqliteStorage {
         let copy = Connection::open(partial.path()).map_err(failed)?;
         let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
         if answer != "ok" {
-            return Err(StorageError::Backend(format!("the copy is damaged: {answer}")));
+            return Err(StorageError::Backend(format!("the copy is damaged: {}", shortened(&answer))));
         }
         drop(copy);
         partial.persist_noclobber(file).map(drop).map_err(|e| match e.error.kind() {
@@ -432,6 +410,30 @@ impl Storage for SqliteStorage {
 
     fn release(&self, owner: &str) {
         self.leases.release(owner);
+    }
+
+    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
+        let (owner, line) = kept::line(finish).ok_or_else(|| StorageError::Refused("it has no owner".to_owned()))?;
+        self.leases
+            .keep(&owner, &line)
+            .map_err(|e| StorageError::Backend(format!("the lock beside the store cannot be written: {e}")))
+    }
+
+    fn write_kept_ends(&self) -> Result<()> {
+        if self.writer.is_refusing() {
+            return Ok(());
+        }
+        for (path, owner) in self.leases.with_lines() {
+            for finish in kept::read(&path, &owner) {
+                match self.write(Write::FinishBuild(finish)) {
+                    // It was written before, or somebody went on with it.
+                    Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.leases.forget(&owner);
+        }
+        Ok(())
     }
 
     fn data_version(&self) -> Result<u64> {

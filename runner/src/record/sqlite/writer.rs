@@ -196,26 +196,44 @@ impl Thread {
         if batch.is_empty() {
             return self.queue.len();
         }
-        let answers = self.settled().and_then(|()| self.transaction(batch));
+        let answers = self.settled().and_then(|()| self.transaction(batch.iter().map(|(write, _)| write)));
         let waiting = self.queue.len();
-        match answers {
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));
-            }
-            Err(error) => {
-                let error = failure(&self.path, &error);
-                batch.drain(..).for_each(|(_, done)| done(Err(error.clone())));
-            }
-        }
+        let answers = answers.unwrap_or_else(|error| self.one_by_one(batch, &error));
+        let mut answers = answers.into_iter();
+        batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));
         waiting
     }
 
+    /// After a batch that could not be written: what is small may find room where all together did not. Of what builds
+    /// say, nothing more is tried after the first that has none.
+    fn one_by_one(&self, batch: &[(Write, Completion)], error: &rusqlite::Error) -> Vec<Result<u64>> {
+        let mut failed = failure(&self.path, error);
+        // What the log has may go into the file now, so that the log begins again, in the room that it has.
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let mut no_room = false;
+        let mut alone = |write: &Write| {
+            let said = matches!(write, Write::Log(..) | Write::Progress(..));
+            if batch.len() == 1 || !self.settled || said && no_room {
+                return Err(failed.clone());
+            }
+            self.transaction([write]).map_or_else(
+                |error| {
+                    no_room |= said;
+                    failed = failure(&self.path, &error);
+                    Err(failed.clone())
+                },
+                |mut answers| answers.pop().unwrap_or_else(|| Err(closed())),
+            )
+        };
+        batch.iter().map(|(write, _)| alone(write)).collect()
+    }
+
     /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
-    fn transaction(&self, batch: &[(Write, Completion)]) -> rusqlite::Result<Vec<Result<u64>>> {
+    fn transaction<'a>(&self, batch: impl IntoIterator<Item = &'a Write>) -> rusqlite::Result<Vec<Result<u64>>> {
         self.begin()?;
-        let mut answers = Vec::with_capacity(batch.len());
-        for (write, _) in batch {
+        let batch = batch.into_iter();
+        let mut answers = Vec::with_capacity(batch.size_hint().0);
+        for write in batch {
             match rows::apply(&self.db, &self.leases, write) {
                 Ok(written) => answers.push(Ok(written)),
                 Err(RowError::Answer(answer)) => answers.push(Err(answer)),
