@@ -44,7 +44,7 @@ fn a_value_that_finds_no_room_leaves_its_reason() {
         assert!(build["exception"]["message"].as_str().unwrap().contains("disk is full"), "{build:#}");
     }
     // What has room beside it is not hurt.
-    answered(&folder, "both", 5, "quick: build 5 SUCCESSFUL");
+    answered(&folder, "both", 5, "SUCCESSFUL");
     let runs = said(&folder, "runs");
     let open = runs.as_array().unwrap().iter().filter(|run| run["status"] == "RUNNING").count();
     assert_eq!(open, 0, "{runs:#}");
@@ -54,7 +54,7 @@ fn a_value_that_finds_no_room_leaves_its_reason() {
 fn the_end_of_a_build_on_a_full_disk_is_recorded_later() {
     let folder = jobs(&[
         "id: quick, function: attempts:flaky, args: [1]",
-        "id: tries, function: attempts:flaky, args: [2], retry: { attempts: 2, delay: 3s }",
+        "id: tries, function: attempts:flaky, args: [2], retry: { attempts: 2, initial: 3s, jitter: false }",
     ]);
     mounted(
         &folder,
@@ -86,7 +86,7 @@ fn the_end_of_a_build_on_a_full_disk_is_recorded_later() {
 fn what_a_process_could_not_write_at_all_the_next_one_does() {
     let folder = jobs(&[
         "id: quick, function: attempts:flaky, args: [1]",
-        "id: tries, function: attempts:flaky, args: [2], retry: { attempts: 2, delay: 3s }",
+        "id: tries, function: attempts:flaky, args: [2], retry: { attempts: 2, initial: 3s, jitter: false }",
     ]);
     folder.run(&["run", "quick"]).code(0);
     let run = Background::until(&folder, &["run", "tries"], "attempt 2");

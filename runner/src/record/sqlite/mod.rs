@@ -12,6 +12,7 @@ mod rows;
 mod runs;
 mod schema;
 mod sql;
+mod stale_log;
 mod trouble;
 mod unwritable;
 mod v3;
@@ -52,6 +53,7 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use crate::record::url::StoreFile;
 use crate::say::Say;
 
 use leases::Leases;
@@ -126,6 +128,16 @@ impl SqliteStorage {
         let (leases, say) = (Arc::new(Leases::of(path)), Arc::clone(warn));
         let (path, readers, looker) = (path.to_owned(), Mutex::new(vec![db]), Mutex::default());
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
+    }
+
+    /// Brings into the file what a process that died has left in the log, so that a copy of the file has it. Others who
+    /// have the store open do so themselves.
+    pub(crate) fn take_log_in(&self) {
+        let is_left = stale_log::named(&self.path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+        if is_left && !self.writer.is_refusing() && self.leases.living().is_empty() {
+            // What cannot be written now is not lost where it is.
+            let _ = self.writer.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
     }
 
     /// The version of the tables in the file; 0 where there are none yet.
@@ -230,6 +242,26 @@ impl SqliteStorage {
     }
 }
 
+/// A file that was replaced under the log of the one before is not opened: SQLite would spoil it.
+///
+/// # Errors
+///
+/// It was.
+pub(crate) fn refuse_stale_log(file: &StoreFile) -> Result<()> {
+    if !leases::living(&file.path).is_empty() || !stale_log::is_stale(&file.path) {
+        return Ok(());
+    }
+    let [log, index] = ["-wal", "-shm"].map(|ending| file.show(&file.beside(ending)));
+    Err(StorageError::Backend(format!(
+        "the store `{}` was replaced while `{}` had changes of the one before, which do not belong into it; to go on with \
+         the file as it is, remove `{}` and `{}`; `jobcontrol store restore FILE` puts a copy in the place of a store",
+        file.shown.display(),
+        log.display(),
+        log.display(),
+        index.display()
+    )))
+}
+
 fn version_of(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -294,7 +326,13 @@ impl Storage for SqliteStorage {
         }
         self.keep_older()?;
         let say = Arc::clone(&self.say);
-        refuse_newer(self.writer.with(move |db| schema::migrate(db, &say))?, &self.path)
+        let migrate = move |db: &mut Connection| {
+            let version = schema::migrate(db, &say)?;
+            // From the start, the file alone is a store.
+            let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            Ok(version)
+        };
+        refuse_newer(self.writer.with(migrate)?, &self.path)
     }
 
     fn uninstall(&self) -> Result<()> {
