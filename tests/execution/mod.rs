@@ -11,6 +11,7 @@ mod many;
 mod memory;
 mod rest;
 mod timeouts;
+mod unwritten;
 
 use std::io::BufRead;
 use std::io::BufReader;

@@ -3,7 +3,7 @@
 //! - `builds`, `deletion`, `histories`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
-//! - `program`, `rescue`, `names`, `pins`: the same through the command line and the executor
+//! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 
@@ -14,6 +14,7 @@ mod broken;
 mod builds;
 mod deletion;
 mod failures;
+mod files;
 mod histories;
 mod leases;
 mod logs;

@@ -91,7 +91,8 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
         Some(RunsCommand::Show { run }) => show(app, out, *run),
         Some(RunsCommand::Cancel { run, no_wait }) => cancel(app, out, *run, *no_wait),
         Some(RunsCommand::Rerun { run, from_failed, yes_protected }) => {
-            let storage = app.storage(true)?;
+            // Nothing can be done again in a store that is not there, so none is made.
+            let storage = app.storage(app.store.is_there())?;
             let (run, workspace) = (storage.get_run(*run)?, &app.settings.workspace);
             let ready = if *from_failed {
                 rerun::from_failed(workspace, &*storage, &run)?

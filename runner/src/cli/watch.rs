@@ -216,7 +216,7 @@ impl Watched<'_> {
     /// What was named on the command line. Mistakes of the command line end the program, those in files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
         let built = self.build(catalog, &self.args.ask().targets);
-        self.rounds.remember(catalog, &*self.app.storage(true)?)?;
+        self.rounds.remember(catalog, &*self.app.storage(self.app.store.is_there())?)?;
         match built {
             Err(error) if error.is_unchecked() => render::error(self.out, &error),
             built => built?,
@@ -225,7 +225,7 @@ impl Watched<'_> {
     }
 
     fn build_touched(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let storage = self.app.storage(true)?;
+        let storage = self.app.storage(self.app.store.is_there())?;
         let ask = self.args.ask();
         let due: Vec<String> = {
             let due = self.rounds.due(catalog, &*storage, &ask)?;

@@ -3,6 +3,7 @@
 
 mod builds;
 mod histories;
+mod kept;
 pub(crate) mod leases;
 #[cfg(test)]
 mod plans;
@@ -12,6 +13,8 @@ mod rows;
 mod runs;
 mod schema;
 mod sql;
+mod stale_log;
+mod trouble;
 mod unwritable;
 mod v3;
 mod writer;
@@ -27,7 +30,6 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
-use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -35,6 +37,7 @@ use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
@@ -51,6 +54,7 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use crate::record::url::StoreFile;
 use crate::say::Say;
 
 use leases::Leases;
@@ -58,6 +62,8 @@ pub use restore::restore;
 pub use restore::version;
 use rows::BRIEF;
 use rows::BUILD;
+use trouble::failure;
+use trouble::shortened;
 use writer::Patience;
 use writer::Writer;
 
@@ -123,6 +129,16 @@ impl SqliteStorage {
         let (leases, say) = (Arc::new(Leases::of(path)), Arc::clone(warn));
         let (path, readers, looker) = (path.to_owned(), Mutex::new(vec![db]), Mutex::default());
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
+    }
+
+    /// Brings into the file what a process that died has left in the log, so that a copy of the file has it. Others who
+    /// have the store open do so themselves.
+    pub(crate) fn take_log_in(&self) {
+        let is_left = stale_log::named(&self.path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+        if is_left && !self.writer.is_refusing() && self.leases.living().is_empty() {
+            // What cannot be written now is not lost where it is.
+            let _ = self.writer.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
     }
 
     /// The version of the tables in the file; 0 where there are none yet.
@@ -198,6 +214,26 @@ impl SqliteStorage {
     }
 }
 
+/// A file that was replaced under the log of the one before is not opened: SQLite would spoil it.
+///
+/// # Errors
+///
+/// It was.
+pub(crate) fn refuse_stale_log(file: &StoreFile) -> Result<()> {
+    if !leases::living(&file.path).is_empty() || !stale_log::is_stale(&file.path) {
+        return Ok(());
+    }
+    let [log, index] = ["-wal", "-shm"].map(|ending| file.show(&file.beside(ending)));
+    Err(StorageError::Backend(format!(
+        "the store `{}` was replaced while `{}` had changes of the one before, which do not belong into it; to go on with \
+         the file as it is, remove `{}` and `{}`; `jobcontrol store restore FILE` puts a copy in the place of a store",
+        file.shown.display(),
+        log.display(),
+        log.display(),
+        index.display()
+    )))
+}
+
 fn version_of(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -251,32 +287,6 @@ fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)
 }
 
-/// What SQLite says, with the file it says it of and what a person can do.
-fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
-    let help = match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => ": it is no jobcontrol store",
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => ": it is damaged; restore a backup",
-        Some(rusqlite::ErrorCode::DiskFull) => ": free some space; nothing that was acknowledged is lost",
-        Some(rusqlite::ErrorCode::ReadOnly) => ": the file or its folder cannot be written",
-        Some(rusqlite::ErrorCode::CannotOpen) => ": its folder is missing, or may not be read or written",
-        Some(rusqlite::ErrorCode::SystemIoFailure) => &file_size_limit(),
-        _ => "",
-    };
-    StorageError::Backend(format!("the store `{}`: {error}{help}", path.display()))
-}
-
-/// SQLite does not tell that a file may not grow, only that it cannot be written.
-fn file_size_limit() -> String {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    let told = |bytes| {
-        format!(
-            ": no file may be larger than {} (`ulimit -f`); nothing that was acknowledged is lost",
-            show_bytes(bytes)
-        )
-    };
-    limit.map(told).unwrap_or_default()
-}
-
 impl Storage for SqliteStorage {
     fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -288,7 +298,13 @@ impl Storage for SqliteStorage {
         }
         self.keep_older()?;
         let say = Arc::clone(&self.say);
-        refuse_newer(self.writer.with(move |db| schema::migrate(db, &say))?, &self.path)
+        let migrate = move |db: &mut Connection| {
+            let version = schema::migrate(db, &say)?;
+            // From the start, the file alone is a store.
+            let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            Ok(version)
+        };
+        refuse_newer(self.writer.with(migrate)?, &self.path)
     }
 
     fn uninstall(&self) -> Result<()> {
@@ -331,7 +347,7 @@ impl Storage for SqliteStorage {
         let copy = Connection::open(partial.path()).map_err(failed)?;
         let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
         if answer != "ok" {
-            return Err(StorageError::Backend(format!("the copy is damaged: {answer}")));
+            return Err(StorageError::Backend(format!("the copy is damaged: {}", shortened(&answer))));
         }
         drop(copy);
         partial.persist_noclobber(file).map(drop).map_err(|e| match e.error.kind() {
@@ -410,6 +426,30 @@ impl Storage for SqliteStorage {
 
     fn release(&self, owner: &str) {
         self.leases.release(owner);
+    }
+
+    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
+        let (owner, line) = kept::line(finish).ok_or_else(|| StorageError::Refused("it has no owner".to_owned()))?;
+        self.leases
+            .keep(&owner, &line)
+            .map_err(|e| StorageError::Backend(format!("the lock beside the store cannot be written: {e}")))
+    }
+
+    fn write_kept_ends(&self) -> Result<()> {
+        if self.writer.is_refusing() {
+            return Ok(());
+        }
+        for (path, owner) in self.leases.with_lines() {
+            for finish in kept::read(&path, &owner) {
+                match self.write(Write::FinishBuild(finish)) {
+                    // It was written before, or somebody went on with it.
+                    Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.leases.forget(&owner);
+        }
+        Ok(())
     }
 
     fn data_version(&self) -> Result<u64> {
