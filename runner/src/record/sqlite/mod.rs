@@ -10,6 +10,7 @@ mod restore;
 mod rows;
 mod runs;
 mod schema;
+mod sharing;
 mod sql;
 mod unwritable;
 mod v3;
