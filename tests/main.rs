@@ -19,6 +19,7 @@ mod reruns;
 mod run;
 mod runs;
 mod sandbox;
+mod stale;
 mod storage;
 mod tidy;
 mod toolchains;

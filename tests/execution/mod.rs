@@ -10,6 +10,7 @@ mod kept;
 mod many;
 mod memory;
 mod rest;
+mod shared;
 mod timeouts;
 mod unwritten;
 

@@ -223,6 +223,7 @@ fn create(
         rerun_of: pin,
         pool: matches!(place, In::New).then(|| Arc::new(PoolUse { name: "db".to_owned(), slots: 2 })),
         created: store.clock().now(),
+        shared_since: matches!(place, In::Run(_)).then(|| store.clock().now().minus_seconds(60)),
         owner: owner.map(|owner| Arc::from(OWNERS[owner])),
         start: owner.is_some(),
         ..NewBuild::default()
@@ -238,7 +239,10 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
         Step::CreateRun(owner) => store.write(Write::CreateRun(new_run(store, *owner))),
         Step::EndRun(id, good) => {
             let status = if *good { RunStatus::Successful } else { RunStatus::Failed };
-            let refused = pack_refused(&BTreeMap::from([("a".to_owned(), "no".to_owned())]));
+            let refused = pack_refused(
+                &BTreeMap::from([("a".to_owned(), "no".to_owned())]),
+                &BTreeMap::from([("b".to_owned(), 1)]),
+            );
             store.write(Write::EndRun(EndRun { id: *id, time: now, status, refused }))
         }
         Step::CancelRun(run) => store.write(Write::CancelRun(*run, Arc::from("ada"))),

@@ -36,7 +36,7 @@ fn a_build_that_is_being_deleted_is_nobodys_latest(store: &dyn Storage, _: &Manu
         let history = store.get_job_histories(&["a"]).unwrap().remove(0);
         let latest = store.get_latest_successful_build("a").unwrap().map(|build| build.id);
         let ids = [history.newest, history.latest, history.last_good].map(|build| build.map(|build| build.id));
-        (ids, latest, history.finished)
+        (ids, latest, history.ended.is_some())
     };
     store.write(Write::PrepareDelete(new)).unwrap();
     assert_eq!(ids(), ([Some(new), Some(old), Some(old)], Some(old), true));

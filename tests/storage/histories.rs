@@ -9,6 +9,7 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
 
 use super::create;
 use super::rules;
@@ -19,18 +20,18 @@ rules! {
     a_success_that_never_started_is_nobodys_latest
 }
 
-/// Ids of the newest, the latest successful and the last good build, and whether one finished unskipped.
-fn short(history: &JobHistory) -> (Option<u64>, Option<u64>, Option<u64>, bool) {
+/// Ids of the newest, the latest successful and the last good build, and of the newest that finished unskipped.
+fn short(history: &JobHistory) -> (Option<u64>, Option<u64>, Option<u64>, Option<u64>) {
     let id = |build: &Option<Arc<Build>>| build.as_ref().map(|build| build.id);
-    (id(&history.newest), id(&history.latest), id(&history.last_good), history.finished)
+    (id(&history.newest), id(&history.latest), id(&history.last_good), id(&history.ended))
 }
 
-fn of(store: &dyn Storage, job: &str) -> (Option<u64>, Option<u64>, Option<u64>, bool) {
+fn of(store: &dyn Storage, job: &str) -> (Option<u64>, Option<u64>, Option<u64>, Option<u64>) {
     short(&store.get_job_histories(&[job]).unwrap()[0])
 }
 
 fn a_history_tells_the_newest_the_latest_success_and_the_last_good_build(store: &dyn Storage, _: &ManualClock) {
-    assert_eq!(of(store, "a"), (None, None, None, false));
+    assert_eq!(of(store, "a"), (None, None, None, None));
     let build = |finish: Option<Finish>| {
         let id = create(store, "a");
         store.start_build(id).unwrap();
@@ -38,19 +39,24 @@ fn a_history_tells_the_newest_the_latest_success_and_the_last_good_build(store: 
         id
     };
     let skipped = build(Some(Finish { skipped: true, ..Finish::default() }));
-    assert_eq!(of(store, "a"), (Some(skipped), None, Some(skipped), false));
+    assert_eq!(of(store, "a"), (Some(skipped), None, Some(skipped), None));
     let failed = create(store, "a");
     store.finish_build_with_exception(failed, Failure::new(FailureKind::Error, "no")).unwrap();
-    assert_eq!(of(store, "a"), (Some(failed), None, Some(skipped), true));
+    assert_eq!(of(store, "a"), (Some(failed), None, Some(skipped), Some(failed)));
     let good = build(Some(Finish::default()));
-    assert_eq!(of(store, "a"), (Some(good), Some(good), Some(good), true));
+    assert_eq!(of(store, "a"), (Some(good), Some(good), Some(good), Some(good)));
+    let failing = create(store, "a");
+    store.finish_build_with_exception(failing, Failure::new(FailureKind::Error, "no")).unwrap();
+    assert_eq!(of(store, "a"), (Some(failing), Some(good), Some(good), Some(failing)));
     let skipped = build(Some(Finish { skipped: true, ..Finish::default() }));
     let running = build(None);
-    assert_eq!(of(store, "a"), (Some(running), Some(good), Some(skipped), true));
+    assert_eq!(of(store, "a"), (Some(running), Some(good), Some(skipped), Some(failing)));
     let (all, one) = (store.get_job_histories(&["a"]).unwrap(), store.get_build(good).unwrap().brief());
     assert_eq!(all[0].latest.as_deref(), Some(&one));
     store.delete_build(good).unwrap();
-    assert_eq!(of(store, "a"), (Some(running), None, Some(skipped), true));
+    assert_eq!(of(store, "a"), (Some(running), None, Some(skipped), Some(failing)));
+    store.write(Write::PrepareDelete(failing)).unwrap();
+    assert_eq!(of(store, "a"), (Some(running), None, Some(skipped), Some(failed)));
 }
 
 fn jobs_come_in_the_order_that_was_asked_for(store: &dyn Storage, _: &ManualClock) {
@@ -67,6 +73,6 @@ fn jobs_come_in_the_order_that_was_asked_for(store: &dyn Storage, _: &ManualCloc
 fn a_success_that_never_started_is_nobodys_latest(store: &dyn Storage, _: &ManualClock) {
     let id = create(store, "a");
     store.finish_build(id, Finish::default()).unwrap();
-    assert_eq!(of(store, "a"), (Some(id), None, Some(id), true));
+    assert_eq!(of(store, "a"), (Some(id), None, Some(id), Some(id)));
     assert_eq!(store.get_latest_successful_build("a").unwrap(), None);
 }

@@ -135,6 +135,8 @@ pub enum EventKind {
         /// For what, in words.
         reason: String,
     },
+    /// It belongs to another run, and this run waits for it, since it would make the same.
+    Shared,
     /// The first attempt started.
     Started,
     /// An attempt failed, and another is to follow.

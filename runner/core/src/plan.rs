@@ -66,9 +66,11 @@ impl Plan {
 pub struct Ask<'a> {
     /// The jobs that are built whatever their status is.
     pub targets: &'a [&'a str],
-    /// Builds what is missing or outdated of what they need first. A dependency is due as well if something that it
-    /// needs is due.
+    /// Builds what is missing, failing or outdated of what they need first. A dependency is due as well if something
+    /// that it needs is due.
     pub deps: bool,
+    /// Builds all that they need first, whatever its status is.
+    pub force: bool,
     /// Builds what depends on the targets afterwards, directly or not.
     pub revdeps: bool,
     /// Jobs whose build was chosen by hand: neither they nor what only they need is built.
@@ -77,7 +79,7 @@ pub struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     /// What is built whatever its status is.
-    fn roots(&self, graph: &'a Graph) -> BTreeSet<&'a str> {
+    pub fn roots(&self, graph: &'a Graph) -> BTreeSet<&'a str> {
         let mut roots: BTreeSet<&str> = self.targets.iter().copied().collect();
         if self.revdeps {
             roots.extend(dependents(graph, self.targets));
@@ -92,11 +94,11 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
     let free = |id: &str| !ask.pinned.contains(id);
     let wanted: Vec<&str> = due.iter().copied().collect();
     let order = order_where(graph, &wanted, free);
-    if ask.deps {
+    if ask.deps || ask.force {
         for id in &order {
             let needs = graph.dependencies.get(*id).into_iter().flatten();
             let needs_due = needs.map(String::as_str).any(|need| free(need) && due.contains(need));
-            if needs_due || status(id) != JobStatus::Success {
+            if ask.force || needs_due || status(id) != JobStatus::Success {
                 due.insert(id);
             }
         }
@@ -108,6 +110,16 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
         ((*id).to_owned(), waits.cloned().collect())
     });
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
+}
+
+/// What the builds of a plan use without building it, directly or not, but for what was pinned by hand and what only
+/// that needs. Dependencies come first.
+pub fn reused<'a>(graph: &'a Graph, plan: &'a Plan, pinned: &BTreeSet<&str>) -> Vec<&'a str> {
+    let planned: Vec<&str> = plan.order.iter().map(String::as_str).collect();
+    let is_planned: BTreeSet<&str> = planned.iter().copied().collect();
+    let mut used = order_where(graph, &planned, |id| !pinned.contains(id));
+    used.retain(|id| !is_planned.contains(id));
+    used
 }
 
 /// A plan of exactly these jobs, each after those of them that it needs.
@@ -195,6 +207,23 @@ mod tests {
         assert_eq!(plan(&graph, &ask(true), status).order, ["a", "b", "c"]);
         assert_eq!(plan(&graph, &ask(false), status).order, ["c"]);
         assert_eq!(plan(&graph, &ask(true), |_| JobStatus::Success).order, ["c"]);
+    }
+
+    #[test]
+    fn what_is_failing_outdated_or_forced_is_built_and_the_rest_is_reused() {
+        let graph =
+            graph(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"]), ("p", &[]), ("e", &["d", "p"])]);
+        let failing = JobStatus::Failing { build: 3, outdated: Vec::new() };
+        let status = |id: &str| if id == "c" { failing.clone() } else { JobStatus::Success };
+        let ask = Ask { targets: &["e"], deps: true, pinned: BTreeSet::from(["p"]), ..Ask::default() };
+        let planned = plan(&graph, &ask, status);
+        assert_eq!(planned.order, ["c", "d", "e"]);
+        assert_eq!(reused(&graph, &planned, &ask.pinned), ["a", "b"]);
+        let forced = plan(&graph, &Ask { deps: false, force: true, ..ask.clone() }, status);
+        assert_eq!(forced.order, ["a", "b", "c", "d", "e"]);
+        assert_eq!(reused(&graph, &forced, &ask.pinned), Vec::<&str>::new());
+        let alone = plan(&graph, &Ask { deps: false, ..ask.clone() }, status);
+        assert_eq!(reused(&graph, &alone, &BTreeSet::from(["d"])), ["p"]);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct RunRequest {
     pub targets: Vec<String>,
     /// Whether what they need was to be built where it is missing or outdated.
     pub deps: bool,
+    /// Whether all that they need was to be built, whatever its status was.
+    pub force: bool,
     /// Whether what depends on them was to be built too.
     pub revdeps: bool,
     /// The builds that were chosen by hand, by job.
@@ -56,6 +58,7 @@ impl RunRequest {
     pub fn to_value(&self) -> Value {
         let mut run = vec![("targets".to_owned(), Value::List(self.targets.iter().map(Value::string).collect()))];
         run.extend(self.deps.then(|| ("deps".to_owned(), Value::Bool(true))));
+        run.extend(self.force.then(|| ("force".to_owned(), Value::Bool(true))));
         run.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
         run.extend((!self.pins.is_empty()).then(|| ("pins".to_owned(), pins(&self.pins))));
         run.extend(self.rest_of.map(|run| ("rest_of".to_owned(), Value::Int(run.into()))));
@@ -72,6 +75,7 @@ impl RunRequest {
         Self {
             targets,
             deps: is_set("deps"),
+            force: is_set("force"),
             revdeps: is_set("revdeps"),
             pins: pins_of(value.get("pins")),
             rest_of: value.get("rest_of").and_then(number),
@@ -105,7 +109,7 @@ mod tests {
     fn what_was_asked_for_is_read_as_it_was_written() {
         let pins = BTreeMap::from([("a".to_owned(), 7)]);
         let targets = vec!["s".to_owned()];
-        let run = RunRequest { targets, deps: true, revdeps: true, pins: pins.clone(), rest_of: Some(4) };
+        let run = RunRequest { targets, deps: true, force: true, revdeps: true, pins: pins.clone(), rest_of: Some(4) };
         assert_eq!(RunRequest::from_value(&run.to_value()), run);
         let key = Key { name: "n".to_owned(), span: crate::diagnostic::Span::default() };
         let overrides = vec![(key, Arg::literal(Value::Float(0.5)))];

@@ -41,6 +41,9 @@ pub struct Run {
     pub requests: BTreeMap<String, BuildRequest>,
     /// Why jobs of the plan have no build, where the plan and the builds do not tell.
     pub refused: BTreeMap<String, String>,
+    /// The builds of other runs that stand for a job's own, since they were the same and made at the same time. Known
+    /// once the run has ended.
+    pub shared: BTreeMap<String, u64>,
 }
 
 /// How a run ended.
@@ -207,8 +210,14 @@ impl Run {
         if let Some(reason) = self.refused.get(id) {
             return JobBecame::NotBuilt(reason.clone());
         }
+        if let Some(build) = self.shared.get(id) {
+            return JobBecame::Shared(*build);
+        }
         let needs = self.plan.as_ref().and_then(|plan| plan.waits_for.get(id)).map(Vec::as_slice).unwrap_or_default();
-        let good = |need: &&String| newest.get(need.as_str()).is_some_and(|build| build.finished && build.success);
+        let good = |need: &&String| match newest.get(need.as_str()) {
+            Some(build) => build.finished && build.success,
+            None => self.shared.contains_key(*need),
+        };
         let bad = |need: &&String| {
             let failed = newest.get(need.as_str()).is_some_and(|build| build.finished && !build.success);
             failed || self.refused.contains_key(*need)
@@ -245,6 +254,8 @@ pub struct RunJob<'a> {
 pub enum JobBecame<'a> {
     /// It has this build in the run: ended, running, or created and waiting for a slot.
     Built(&'a Build),
+    /// Another run made this build at the same time, and it was used.
+    Shared(u64),
     /// It waits for these jobs; for its turn if there are none.
     Waits(Vec<&'a str>),
     /// It has no build and gets none in this run, for this reason.

@@ -24,8 +24,11 @@ use super::repr::repr;
 use crate::app::App;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::error::ExecuteError;
+use crate::execute::sharing::SharedEnd;
 use crate::request::aftermath::look_into;
 use crate::request::ready::Ready;
+use crate::request::ready::Used;
+use crate::request::ready::listed;
 use crate::request::refusal::Refusal;
 use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
@@ -47,7 +50,12 @@ pub(super) fn carry_out_until(
     shown: &[String],
     cancel: &Cancel,
 ) -> Result<u8, CliError> {
+    if !ready.stale.is_empty() {
+        let used = Used::named(&ready.stale);
+        out.warn(&format!("dependencies that are not up to date are used: {used}; `--deps` builds them first"));
+    }
     let order = ready.plan.order.clone();
+    let (left_out, reused) = (ready.left_out.clone(), ready.reused.clone());
     let ends = app.run(ready, &requester(), cancel.clone(), |mut watcher| {
         let mut live = Live::new(out);
         while let Some(seen) = watcher.wait_for_next() {
@@ -55,6 +63,13 @@ pub(super) fn carry_out_until(
         }
     })?;
     report(app, out, shown, &order, &ends)?;
+    for id in &left_out {
+        let message = format!("{id}: not built, because its manifest has mistakes: `jobcontrol check` shows them");
+        render::error(out, &CliError::failed(message));
+    }
+    if let Some(summary) = summary(&ends, &reused, left_out.len()).filter(|_| !out.quiet) {
+        out.say(summary);
+    }
     Ok(if cancel.is_set() { error::INTERRUPTED } else { exit_code(&ends) })
 }
 
@@ -92,11 +107,43 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
-        JobEnd::Built(_, None) => error::DONE,
-        JobEnd::Built(_, Some(FailureKind::Storage)) | JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
-        JobEnd::Built(_, Some(_)) | JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => error::FAILED,
+        _ if end.is_success() => error::DONE,
+        JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
+        end if end.failure() == Some(&FailureKind::Storage) => error::STORAGE,
+        _ => error::FAILED,
     };
     ends.values().map(code).max().unwrap_or(error::DONE)
+}
+
+/// What became of the jobs of a run, counted; none for a run of one job.
+fn summary(ends: &BTreeMap<String, JobEnd>, reused: &[Used], left_out: usize) -> Option<String> {
+    if ends.len() + reused.len() + left_out < 2 {
+        return None;
+    }
+    let mut reused: Vec<_> = reused.iter().map(|used| (used.job.as_str(), used.build)).collect();
+    let (mut built, mut skipped, mut failed, mut not_built) = (0, 0, 0, left_out);
+    for (id, end) in ends {
+        match end {
+            end if end.failure().is_some() => failed += 1,
+            JobEnd::Built(..) => built += 1,
+            JobEnd::Shared(end) => reused.push((id, end.build)),
+            JobEnd::Skipped(_) => skipped += 1,
+            JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => not_built += 1,
+        }
+    }
+    let named = match reused.as_slice() {
+        [] => String::new(),
+        reused => format!(" ({})", listed(reused, |(job, build)| format!("{job}: build {build}"))),
+    };
+    let parts = [
+        (built, "built", ""),
+        (reused.len(), "reused", named.as_str()),
+        (skipped, "skipped", ""),
+        (failed, "failed", ""),
+        (not_built, "not built", ""),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    Some(parts.map(|(count, what, names)| format!("{count} {what}{names}")).collect::<Vec<_>>().join(", "))
 }
 
 /// A job that has no build in this run.
@@ -134,8 +181,8 @@ fn report(
     let mut builds: BTreeMap<&str, (Build, Option<Aftermath>)> = BTreeMap::new();
     let until = Instant::now() + PATIENCE;
     for id in targets {
-        if let Some(JobEnd::Built(build, _)) = ends.get(id) {
-            let mut build = storage.get_build(*build)?;
+        if let Some(build) = ends.get(id).and_then(JobEnd::build) {
+            let mut build = storage.get_build(build)?;
             find_names(app.plugins(), &*storage, &mut build, &mut [], until);
             let failed = build.status() == BuildStatus::Failed;
             let aftermath = failed.then(|| look_into(&build, &*storage)).transpose()?;
@@ -190,8 +237,12 @@ fn endings(app: &App, out: &Out, order: &[String], ends: &BTreeMap<String, JobEn
 
 fn why_not(end: &JobEnd) -> Option<String> {
     match end {
-        JobEnd::Built(..) => None,
-        JobEnd::NotBuilt(error @ ExecuteError::MissingDependencies(_)) => {
+        JobEnd::Built(..) | JobEnd::Skipped(_) => None,
+        JobEnd::Shared(SharedEnd { build, failure, .. }) => {
+            let failure = text::failure_line(failure.as_ref()?);
+            Some(format!("build {build}, which another run made at the same time, failed: {failure}"))
+        }
+        JobEnd::NotBuilt(error @ ExecuteError::MissingDependencies(missing)) if !missing.never_built.is_empty() => {
             Some(format!("{error}; build them first with `--deps`"))
         }
         JobEnd::NotBuilt(error) => Some(error.to_string()),

@@ -68,7 +68,7 @@ impl CliError {
                 RefusalKind::Unchecked => UNCHECKED,
                 RefusalKind::NotFound => NOT_FOUND,
                 RefusalKind::Storage => STORAGE,
-                RefusalKind::Failed => FAILED,
+                RefusalKind::Failed | RefusalKind::Stale => FAILED,
             },
         }
     }

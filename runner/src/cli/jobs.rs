@@ -130,9 +130,13 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     row("job", job.id.clone());
     row("title", one_line(job.title.as_deref().unwrap_or_default()));
     row("status", text::job_status(status));
-    if let JobStatus::Outdated(reasons) = status {
-        reasons.iter().for_each(|reason| row("because", one_line(reason)));
+    if let JobStatus::Failing { build, .. } = status {
+        row(
+            "because",
+            format!("its newest finished build, {build}, failed; dependents use the one that succeeded last"),
+        );
     }
+    status.outdated_because().iter().for_each(|reason| row("because", one_line(reason)));
     let (line, _) = job.place.source.position(job.place.id.start);
     row("file", format!("{}:{line}", job.place.source.path));
     row("function", clean(&job.function.to_string()).into_owned());

@@ -42,7 +42,7 @@ pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliErr
     }
     let workspace = &app.settings.workspace;
     let ready = match args {
-        RerunArgs { latest: true, .. } => rerun::latest(workspace, &build, &args.args)?,
+        RerunArgs { latest: true, .. } => rerun::latest(workspace, &*storage, &build, &args.args)?,
         RerunArgs { from_failed: true, .. } => {
             let run = build.run.ok_or_else(|| CliError::usage(format!("build {} belongs to no run", build.id)))?;
             rerun::from_failed(workspace, &*storage, &storage.get_run(run)?)?

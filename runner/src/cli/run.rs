@@ -8,7 +8,6 @@ use super::carry_out::carry_out;
 use super::completions;
 use super::error;
 use super::error::CliError;
-use super::render;
 use super::render::Out;
 use crate::app::App;
 use crate::request::run;
@@ -20,9 +19,15 @@ pub(super) struct RunArgs {
     /// The jobs' ids
     #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
     pub(super) targets: Vec<String>,
-    /// Build what is missing or outdated among the dependencies first
+    /// Build what is missing, failing or outdated among the dependencies first
     #[arg(long)]
     pub(super) deps: bool,
+    /// Build all dependencies first, whatever their status is
+    #[arg(long)]
+    force: bool,
+    /// Refuse to use builds of dependencies that are outdated or failing
+    #[arg(long)]
+    strict: bool,
     /// Build what depends on the jobs afterwards, directly or not
     #[arg(long)]
     pub(super) revdeps: bool,
@@ -49,7 +54,15 @@ impl RunArgs {
                 targets.push(job);
             }
         }
-        RunAsk { targets, deps: self.deps, revdeps: self.revdeps, pins: &self.pins, args: &self.args }
+        RunAsk {
+            targets,
+            deps: self.deps,
+            force: self.force,
+            strict: self.strict,
+            revdeps: self.revdeps,
+            pins: &self.pins,
+            args: &self.args,
+        }
     }
 }
 
@@ -61,11 +74,7 @@ pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> 
         true => ready.plan.order.clone(),
         false => ask.targets.iter().map(|id| (*id).to_owned()).collect(),
     };
-    let left_out = ready.left_out.clone();
+    let is_whole = ready.left_out.is_empty();
     let code = carry_out(app, out, ready, &shown)?;
-    for id in &left_out {
-        let message = format!("{id}: not built, because its manifest has mistakes: `jobcontrol check` shows them");
-        render::error(out, &CliError::failed(message));
-    }
-    Ok(if left_out.is_empty() { code } else { code.max(error::UNCHECKED) })
+    Ok(if is_whole { code } else { code.max(error::UNCHECKED) })
 }

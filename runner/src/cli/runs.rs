@@ -163,7 +163,7 @@ fn shown_state(state: RunState) -> String {
 
 /// How far the builds of a run are: `3 of 5, 1 failed`.
 fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
-    let done = counts.successful + counts.skipped;
+    let done = counts.successful + counts.skipped + run.shared.len() as u64;
     let mut text = match &run.plan {
         Some(plan) => format!("{done} of {}", plan.order.len()),
         None => done.to_string(),
@@ -208,7 +208,7 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     };
     row("run", &id.to_string());
     row("targets", &run.request.targets.join(", "));
-    let asked = [("--deps", run.request.deps), ("--revdeps", run.request.revdeps)];
+    let asked = [("--deps", run.request.deps), ("--force", run.request.force), ("--revdeps", run.request.revdeps)];
     row("with", &asked.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     row("rest of", &run.request.rest_of.map(|run| format!("run {run}")).unwrap_or_default());
     row("status", &shown_state(state));
@@ -259,6 +259,15 @@ fn job_row(job: &RunJob<'_>, moment: &Moment, full: &BTreeMap<&str, Vec<u64>>) -
                 _ => text::outcome(build, moment),
             };
             vec![id, build.id.to_string(), text::status_of(build, moment), text::took(build, moment), waits]
+        }
+        JobBecame::Shared(build) => {
+            vec![
+                id,
+                build.to_string(),
+                "shared".to_owned(),
+                String::new(),
+                "another run made it at the same time".to_owned(),
+            ]
         }
         JobBecame::Waits(needs) if needs.is_empty() => {
             vec![id, String::new(), "waiting".to_owned(), String::new(), "waits for its turn".to_owned()]

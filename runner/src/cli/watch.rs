@@ -264,12 +264,6 @@ impl Watched<'_> {
             true => ready.plan.order.clone(),
             false => targets.iter().map(|id| (*id).to_owned()).collect(),
         };
-        let left_out = ready.left_out.clone();
-        carry_out_until(app, out, ready, &shown, &self.stop)?;
-        for id in &left_out {
-            let message = format!("{id}: not built, because its manifest has mistakes");
-            render::error(out, &CliError::failed(message));
-        }
-        Ok(())
+        carry_out_until(app, out, ready, &shown, &self.stop).map(drop)
     }
 }

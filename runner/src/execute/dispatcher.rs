@@ -1,8 +1,10 @@
 //! A plan to builds, in parallel where the graph allows.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plan::Plan;
@@ -12,6 +14,7 @@ use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::RunOf;
+use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_refused;
 use jobcontrol_sandbox::Cancel;
@@ -21,7 +24,10 @@ use tokio::task::JoinSet;
 use crate::catalog::load::Catalog;
 use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
+use crate::execute::executor::Waited;
 use crate::execute::prepared::Prepared;
+use crate::execute::sharing::Shared;
+use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slots;
 
 /// What became of one job of a plan.
@@ -29,6 +35,10 @@ use crate::execute::slots::Slots;
 pub enum JobEnd {
     /// A build ended; if it failed, with a failure of this kind. All else of it is in the store.
     Built(u64, Option<FailureKind>),
+    /// A build ended with nothing to do.
+    Skipped(u64),
+    /// Another run made the same build at the same time.
+    Shared(SharedEnd),
     /// There is no build, for this reason.
     NotBuilt(ExecuteError),
     /// This job, which it needs, did not succeed.
@@ -40,7 +50,29 @@ pub enum JobEnd {
 impl JobEnd {
     /// Whether what needs the job can be built. What needs one that had nothing to do uses its latest success.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Built(_, None))
+        matches!(self, Self::Built(_, None) | Self::Skipped(_) | Self::Shared(SharedEnd { failure: None, .. }))
+    }
+
+    /// Whether there was nothing to do.
+    fn is_skipped(&self) -> bool {
+        matches!(self, Self::Skipped(_) | Self::Shared(SharedEnd { skipped: true, .. }))
+    }
+
+    /// The build of this run.
+    pub fn build(&self) -> Option<u64> {
+        match self {
+            Self::Built(build, _) | Self::Skipped(build) => Some(*build),
+            Self::Shared(_) | Self::NotBuilt(_) | Self::NeedFailed(_) | Self::Cancelled => None,
+        }
+    }
+
+    /// The kind of the failure of its build, whichever run it belongs to.
+    pub fn failure(&self) -> Option<&FailureKind> {
+        match self {
+            Self::Built(_, failure) => failure.as_ref(),
+            Self::Shared(end) => end.failure.as_ref().map(|failure| &failure.kind),
+            Self::Skipped(_) | Self::NotBuilt(_) | Self::NeedFailed(_) | Self::Cancelled => None,
+        }
     }
 }
 
@@ -52,6 +84,10 @@ pub struct Batch {
     pub plan: Plan,
     /// What was asked of single builds, by job.
     pub requests: BTreeMap<String, BuildRequest>,
+    /// The jobs that are called even if all that they need was skipped.
+    pub targets: BTreeSet<String>,
+    /// What may be left to another run.
+    pub shared: Shared,
     /// The run as it is to be recorded.
     pub run: NewRun,
 }
@@ -67,12 +103,12 @@ pub async fn dispatch(
     batch: Batch,
     cancel: &Cancel,
 ) -> StorageResult<BTreeMap<String, JobEnd>> {
-    let Batch { catalog, plan, requests, run } = batch;
-    let (new, work) = (Arc::new(run), Work { catalog, plan, requests });
+    let Batch { catalog, plan, requests, targets, shared, run } = batch;
+    let (new, work) = (Arc::new(run), Work { catalog, plan, requests, targets, shared });
     if work.plan.order.len() == 1 {
         // A run of one build is recorded with it, and ends with it: that costs no commit.
         let ends = build_all(executor, slots, &work, &RunOf::New(Arc::clone(&new)), cancel).await;
-        if !ends.values().any(|end| matches!(end, JobEnd::Built(..))) {
+        if !ends.values().any(|end| end.build().is_some()) {
             let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
             end_run(executor, run, &ends, cancel.is_set()).await?;
         }
@@ -90,16 +126,23 @@ pub async fn dispatch(
 async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, cancelled: bool) -> StorageResult<()> {
     let refused = ends.iter().filter_map(|(job, end)| match end {
         JobEnd::NotBuilt(error) => Some((job.clone(), error.to_string())),
+        JobEnd::Shared(SharedEnd { build, failure: Some(_), .. }) => {
+            Some((job.clone(), format!("build {build}, which another run made at the same time, failed")))
+        }
         _ => None,
     });
-    let was_cancelled = |end: &JobEnd| matches!(end, JobEnd::Built(_, Some(FailureKind::Cancelled)));
+    let shared = ends.iter().filter_map(|(job, end)| match end {
+        JobEnd::Shared(SharedEnd { build, failure: None, .. }) => Some((job.clone(), *build)),
+        _ => None,
+    });
+    let was_cancelled = |end: &JobEnd| end.failure() == Some(&FailureKind::Cancelled);
     let status = match ends.values().all(JobEnd::is_success) {
         true => RunStatus::Successful,
         false if cancelled || ends.values().any(was_cancelled) => RunStatus::Cancelled,
         false => RunStatus::Failed,
     };
     let time = executor.recorder().storage().clock().now();
-    let end = EndRun { id, time, status, refused: pack_refused(&refused.collect()) };
+    let end = EndRun { id, time, status, refused: pack_refused(&refused.collect(), &shared.collect()) };
     executor.recorder().write(Write::EndRun(end)).await.map(drop)
 }
 
@@ -108,6 +151,18 @@ struct Work {
     catalog: Arc<Catalog>,
     plan: Plan,
     requests: BTreeMap<String, BuildRequest>,
+    targets: BTreeSet<String>,
+    shared: Shared,
+}
+
+impl Work {
+    /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of the job itself.
+    fn skipped_needs(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> Vec<String> {
+        let needs = self.plan.waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
+        let all_skipped = needs.iter().all(|need| ends.get(need).is_some_and(JobEnd::is_skipped));
+        let is_asked = self.targets.contains(id) || self.requests.contains_key(id);
+        if all_skipped && !is_asked { needs.to_vec() } else { Vec::new() }
+    }
 }
 
 async fn build_all(
@@ -126,6 +181,8 @@ async fn build_all(
                 executor: Arc::clone(executor),
                 catalog: Arc::clone(&work.catalog),
                 request: work.requests.get(&id).cloned().unwrap_or_default(),
+                skipped_needs: work.skipped_needs(&id, &ends),
+                shared_since: work.shared.jobs.contains(&id).then_some(work.shared.since),
                 run: run.clone(),
                 slots: slots.clone(),
                 cancel: cancel.clone(),
@@ -201,6 +258,10 @@ struct One {
     catalog: Arc<Catalog>,
     id: String,
     request: BuildRequest,
+    /// What it needs, if all of that was skipped.
+    skipped_needs: Vec<String>,
+    /// Since when a build of another run will do; none where it will not.
+    shared_since: Option<Timestamp>,
     run: RunOf,
     slots: Slots,
     cancel: Cancel,
@@ -210,6 +271,14 @@ impl One {
     async fn build(&self) -> JobEnd {
         if self.cancel.is_set() {
             return JobEnd::Cancelled;
+        }
+        if !self.skipped_needs.is_empty() {
+            let checked = &self.catalog.graph.jobs[&self.id];
+            match self.executor.skip_unchanged(checked, &self.run, &self.skipped_needs).await {
+                Ok(Some(build)) => return JobEnd::Skipped(build),
+                Ok(None) => {}
+                Err(error) => return JobEnd::NotBuilt(error),
+            }
         }
         match self.prepare().await {
             Ok(Some(prepared)) => self.run(prepared).await,
@@ -254,16 +323,32 @@ impl One {
     }
 
     async fn run(&self, prepared: Prepared) -> JobEnd {
-        // Without a free slot the build is created, and waits in the store.
-        let slot = self.slots.try_take();
-        let created = match self.executor.create(&prepared, &self.request, self.run.clone(), slot.is_held()).await {
-            Ok(created) => created,
-            Err(error) => return JobEnd::NotBuilt(error),
+        let (created, slot) = loop {
+            // Without a free slot the build is created, and waits in the store.
+            let slot = self.slots.try_take();
+            let (run, start) = (self.run.clone(), slot.is_held());
+            let created =
+                self.executor.create_unless_shared(&prepared, &self.request, run, start, self.shared_since).await;
+            match created {
+                Ok(created) => break (created, slot),
+                Err(ExecuteError::Storage(StorageError::Same(build))) => {
+                    // Who waits for another run holds no slot.
+                    drop(slot);
+                    match self.executor.wait_for(build, &prepared.job_id, &self.cancel).await {
+                        Ok(Waited::Ended(end)) => return JobEnd::Shared(end),
+                        Ok(Waited::Cancelled) => return JobEnd::Cancelled,
+                        Ok(Waited::Again) => {}
+                        Err(error) => return JobEnd::NotBuilt(error.into()),
+                    }
+                }
+                Err(error) => return JobEnd::NotBuilt(error),
+            }
         };
         let build_id = created.id;
         match self.executor.execute(&prepared, created, slot, self.cancel.clone()).await {
             Ok(Ending::Failed(failure)) => JobEnd::Built(build_id, Some(failure.kind)),
-            Ok(Ending::Returned | Ending::Skipped(_)) => JobEnd::Built(build_id, None),
+            Ok(Ending::Returned) => JobEnd::Built(build_id, None),
+            Ok(Ending::Skipped(_)) => JobEnd::Skipped(build_id),
             Err(error) => JobEnd::NotBuilt(error),
         }
     }

@@ -1,5 +1,7 @@
 //! Why there is no build, or none that ended.
 
+use std::fmt;
+
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_sandbox::SandboxError;
 
@@ -7,8 +9,8 @@ use jobcontrol_sandbox::SandboxError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// Dependencies without a successful build.
-    #[error("missing dependencies: {} never built successfully", .0.join(", "))]
-    MissingDependencies(Vec<String>),
+    #[error("missing dependencies: {0}")]
+    MissingDependencies(Missing),
     /// A pinned value, or an override, that does not fit the function.
     #[error("{0}")]
     Arguments(String),
@@ -18,4 +20,35 @@ pub enum ExecuteError {
     /// The store.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Dependencies without a successful build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Those that were never built, or only failed.
+    pub never_built: Vec<String>,
+    /// Those whose every build was skipped: to build them once more may not help.
+    pub only_skipped: Vec<String>,
+}
+
+impl Missing {
+    pub(super) fn is_empty(&self) -> bool {
+        self.never_built.is_empty() && self.only_skipped.is_empty()
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |jobs: &[String]| jobs.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(", ");
+        if !self.never_built.is_empty() {
+            write!(f, "{} never built successfully", names(&self.never_built))?;
+        }
+        if !self.only_skipped.is_empty() {
+            let between = if self.never_built.is_empty() { "" } else { "; " };
+            let have = if self.only_skipped.len() == 1 { "has" } else { "have" };
+            let skipped = names(&self.only_skipped);
+            write!(f, "{between}{skipped} {have} only ever been skipped, so there is no value to use")?;
+        }
+        Ok(())
+    }
 }

@@ -10,11 +10,18 @@ use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::EventKind;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::storage::pack_record;
 use jobcontrol_core::types::to_text;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
@@ -35,17 +42,32 @@ use crate::execute::prepared::pack_config;
 use crate::execute::publisher::Publisher;
 use crate::execute::resolver::Resolved;
 use crate::execute::resolver::Resolver;
+use crate::execute::sharing;
+use crate::execute::sharing::Awaited;
+use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slot;
 use crate::execute::takeover::Takeover;
 use crate::execute::takeover::Wanted;
 use crate::execute::tracer::Tracer;
 use crate::execute::turns::Turns;
+use crate::execute::unchanged;
+use crate::execute::unchanged::pins_if_unchanged;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
 /// How often a build is created anew whose plugin or dependency another process deletes in the moment before; one that
 /// does so each time is no accident any more.
 const TRIES: u32 = 10;
+
+/// What became of waiting for a build of another run.
+pub(super) enum Waited {
+    /// It ended, and stands for a build of this run.
+    Ended(SharedEnd),
+    /// This run has to make the build itself.
+    Again,
+    /// The run was cancelled.
+    Cancelled,
+}
 
 /// Makes and runs builds.
 pub struct Executor {
@@ -140,14 +162,31 @@ impl Executor {
         run: RunOf,
         start: bool,
     ) -> Result<Created, ExecuteError> {
+        self.create_unless_shared(prepared, request, run, start, None).await
+    }
+
+    /// As [`Executor::create`], unless another run makes the same build, or has made it since that moment: then the
+    /// error is [`StorageError::Same`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Executor::create`], and `StorageError::Same`.
+    pub(super) async fn create_unless_shared(
+        &self,
+        prepared: &Prepared,
+        request: &BuildRequest,
+        run: RunOf,
+        start: bool,
+        shared_since: Option<Timestamp>,
+    ) -> Result<Created, ExecuteError> {
         for _ in 1..TRIES {
-            match self.create_once(prepared, request, &run, start).await {
+            match self.create_once(prepared, request, &run, start, shared_since).await {
                 // It went in this moment: the job's next one is taken, or what was asked for is told to be gone.
                 Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
                 created => return created,
             }
         }
-        self.create_once(prepared, request, &run, start).await
+        self.create_once(prepared, request, &run, start, shared_since).await
     }
 
     async fn create_once(
@@ -156,6 +195,7 @@ impl Executor {
         request: &BuildRequest,
         run: &RunOf,
         start: bool,
+        shared_since: Option<Timestamp>,
     ) -> Result<Created, ExecuteError> {
         let (args, config, pins) = match &prepared.plain_args {
             Some(args) if *request == BuildRequest::default() => {
@@ -200,14 +240,77 @@ impl Executor {
             retval_type: prepared.retval_type.clone(),
             created,
             owner: Some(Arc::clone(&self.parts.owner)),
+            shared_since,
             start,
         };
-        let id = self.record(prepared, new).await?;
+        let id = self.record(&prepared.checked.plugin, new).await?;
         if !start {
             self.parts.publisher.publish(id, &prepared.job_id, EventKind::Created);
         }
         let (args, started) = ((!large).then_some(args), start.then_some(created));
         Ok(Created { id, args, pins, overrides, attempt: u32::from(start), started, due: None, ends_run })
+    }
+
+    /// Waits for a build of another run that is the same as one of this run would be. Returns none if this run has to
+    /// make the build itself, by taking that one over where it can.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) async fn wait_for(&self, build: u64, job: &Arc<str>, cancel: &Cancel) -> Result<Waited, StorageError> {
+        let tell = || self.parts.publisher.publish(build, job, EventKind::Shared);
+        Ok(match sharing::wait_for(self.parts.recorder.storage(), build, cancel, tell).await? {
+            Awaited::Ended(end) => Waited::Ended(end),
+            Awaited::Cancelled => Waited::Cancelled,
+            Awaited::Gone => Waited::Again,
+            Awaited::Left(interrupted) => {
+                self.takeover.add(*interrupted);
+                Waited::Again
+            }
+        })
+    }
+
+    /// Records a skipped build of a job that would use exactly what its last good build used; returns none where it
+    /// would not. `skipped` are the jobs that have nothing new for it.
+    ///
+    /// # Errors
+    ///
+    /// The store's, or a config that cannot be packed.
+    pub(super) async fn skip_unchanged(
+        &self,
+        checked: &CheckedJob,
+        run: &RunOf,
+        skipped: &[String],
+    ) -> Result<Option<u64>, ExecuteError> {
+        let (storage, of) = (Arc::clone(self.parts.recorder.storage()), checked.clone());
+        let Some(pins) = apart_if(true, move || pins_if_unchanged(&*storage, &of)).await? else {
+            return Ok(None);
+        };
+        let (job_id, created): (Arc<str>, _) = (checked.job.id.as_str().into(), self.now());
+        let new = NewBuild {
+            job_id: Arc::clone(&job_id),
+            config: pack_config(checked, &[])?,
+            run: run.clone(),
+            pins: pins.into(),
+            plugin: Some(Arc::clone(&checked.plugin.digest)),
+            retval_type: checked.signature.retval().map(|ty| to_text(ty).into()),
+            created,
+            owner: Some(Arc::clone(&self.parts.owner)),
+            ..NewBuild::default()
+        };
+        let id = match self.record(&checked.plugin, new).await {
+            Err(ExecuteError::Storage(StorageError::NoPin(_))) => return Ok(None),
+            id => id?,
+        };
+        let (reason, recorder) = (unchanged::reason(skipped), &self.parts.recorder);
+        let record = NewRecord::new(created, Level::Info, "jobcontrol", format!("skipped: {reason}"));
+        recorder.write(Write::Log(id, pack_record(record))).await?;
+        let guard = Guard { owner: Some(Arc::clone(&self.parts.owner)), attempt: 0 };
+        let finish = Finish { skipped: true, skip_reason: Some(reason.clone()), ..Finish::default() };
+        recorder.write(Write::FinishBuild(pack_finish(id, Some(guard), created, finish))).await?;
+        let ending = Ending::Skipped(reason);
+        self.parts.publisher.publish(id, &job_id, EventKind::Finished { ending, took: 0 });
+        Ok(Some(id))
     }
 
     /// Runs a created build to its end, in a slot that others have while it waits for its next attempt, and returns what
@@ -250,21 +353,20 @@ impl Executor {
 
     /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by another process in
     /// the moment before, and are written again.
-    async fn record(&self, prepared: &Prepared, new: NewBuild) -> Result<u64, ExecuteError> {
+    async fn record(&self, plugin: &Plugin, new: NewBuild) -> Result<u64, ExecuteError> {
         for _ in 1..TRIES {
-            self.keep_plugin(prepared).await?;
+            self.keep_plugin(plugin).await?;
             match self.parts.recorder.write(Write::CreateBuild(new.clone())).await {
                 Err(StorageError::NoPlugin(digest)) => drop(lock(&self.recorded_plugins).remove(&digest)),
                 created => return Ok(created?),
             }
         }
-        self.keep_plugin(prepared).await?;
+        self.keep_plugin(plugin).await?;
         Ok(self.parts.recorder.write(Write::CreateBuild(new)).await?)
     }
 
     /// The store alone can repeat a build, so it keeps the plugin's bytes, once.
-    async fn keep_plugin(&self, prepared: &Prepared) -> Result<(), ExecuteError> {
-        let plugin = &prepared.checked.plugin;
+    async fn keep_plugin(&self, plugin: &Plugin) -> Result<(), ExecuteError> {
         if lock(&self.recorded_plugins).contains(&plugin.digest) {
             return Ok(());
         }

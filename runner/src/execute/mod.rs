@@ -9,6 +9,7 @@
 //! - `canceller`: cancels builds and runs, in this process and in others
 //! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
+//! - `sharing`: builds that another run makes at the same time; `unchanged`: builds that would find nothing new
 //! - `pins`: which builds of its dependencies a build may use
 //! - `repeat`: a build's job as the store has it, plugin and all
 
@@ -29,8 +30,10 @@ mod random;
 pub mod repeat;
 pub mod rescuer;
 mod resolver;
+pub mod sharing;
 mod sink;
 pub mod slots;
 mod takeover;
 pub mod tracer;
 mod turns;
+mod unchanged;

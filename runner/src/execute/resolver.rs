@@ -26,6 +26,7 @@ use jobcontrol_core::types::same_name;
 use jobcontrol_core::value::Value;
 
 use crate::execute::error::ExecuteError;
+use crate::execute::error::Missing;
 use crate::execute::pins;
 use crate::lock::lock;
 
@@ -48,7 +49,7 @@ impl Resolver {
 
     /// Pins a job to the builds that were asked for, and else to the latest successful ones at this moment.
     pub(super) fn pin(&self, checked: &CheckedJob, request: &BuildRequest) -> Result<Resolved, ExecuteError> {
-        let (mut pinned, mut missing) = (Vec::new(), Vec::new());
+        let (mut pinned, mut missing) = (Vec::new(), Missing::default());
         let used = used(checked, &request.overrides);
         for (id, _) in checked.job.dependency_ids() {
             match request.pins.get(id) {
@@ -57,7 +58,8 @@ impl Resolver {
                     let newest = BuildFilter { brief: !used.contains(id), ..BuildFilter::latest_success(id) };
                     match self.storage.get_job_builds(&newest)?.pop() {
                         Some(build) => pinned.push(build),
-                        None => missing.push(format!("`{id}`")),
+                        None if self.is_only_skipped(id)? => missing.only_skipped.push(id.to_owned()),
+                        None => missing.never_built.push(id.to_owned()),
                     }
                 }
             }
@@ -74,6 +76,12 @@ impl Resolver {
         let mut pins: Vec<_> = pinned.iter().map(pin).collect();
         pins.sort_unstable_by(|one, other| one.job.cmp(&other.job));
         Ok(Resolved { args, pins })
+    }
+
+    /// Whether every finished build of a job was skipped, and there are some.
+    fn is_only_skipped(&self, job: &str) -> Result<bool, ExecuteError> {
+        let histories = self.storage.get_job_histories(&[job])?;
+        Ok(histories.iter().all(|history| history.ended.is_none() && history.last_good.is_some()))
     }
 
     /// The arguments of a build that was pinned before.

@@ -52,6 +52,11 @@ impl Takeover {
         *lock(&self.left) = interrupted;
     }
 
+    /// One more that was found while a run waited for it.
+    pub(super) fn add(&self, interrupted: Interrupted) {
+        lock(&self.left).push(interrupted);
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         lock(&self.left).is_empty()
     }

@@ -12,6 +12,8 @@ pub enum RefusalKind {
     NotFound,
     /// The manifests that it needs do not check.
     Unchecked,
+    /// It would use builds of jobs that are outdated or failing.
+    Stale,
     /// It cannot be done, though it makes sense.
     Failed,
     /// The store.
@@ -25,6 +27,7 @@ impl RefusalKind {
             Self::Usage => "usage",
             Self::NotFound => "not-found",
             Self::Unchecked => "unchecked",
+            Self::Stale => "stale",
             Self::Failed => "failed",
             Self::Storage => "storage",
         }
@@ -57,6 +60,11 @@ impl Refusal {
     /// What was asked for is not there.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::of(RefusalKind::NotFound, message)
+    }
+
+    /// It would use builds of jobs that are outdated or failing.
+    pub fn stale(message: impl Into<String>) -> Self {
+        Self::of(RefusalKind::Stale, message)
     }
 
     /// It cannot be done.

@@ -32,20 +32,18 @@ use crate::request::ready::Ready;
 use crate::request::refusal::Refusal;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
+use crate::request::run::used;
 use crate::request::standing::standings;
+use crate::request::standing::standings_of;
 use crate::request::targets::Sound;
 use crate::request::targets::sound;
 use crate::request::targets::without_broken;
 
 /// A run of this one build.
 fn of_one(catalog: Catalog, job: &str, request: BuildRequest) -> Ready {
-    Ready {
-        catalog: Arc::new(catalog),
-        plan: Plan::of_one(job),
-        requests: BTreeMap::from([(job.to_owned(), request)]),
-        request: RunRequest { targets: vec![job.to_owned()], ..RunRequest::default() },
-        left_out: Vec::new(),
-    }
+    let requests = BTreeMap::from([(job.to_owned(), request)]);
+    let request = RunRequest { targets: vec![job.to_owned()], ..RunRequest::default() };
+    Ready::of_plan(Arc::new(catalog), Plan::of_one(job), requests, request)
 }
 
 /// A build again as it was, with the arguments that are given by hand in their place. Calls `warn` where nobody knows
@@ -95,12 +93,16 @@ pub fn same(
 /// # Errors
 ///
 /// A job that is gone or does not check, or an argument that does not fit.
-pub fn latest(workspace: &Workspace, build: &Build, args: &[String]) -> Result<Ready, Refusal> {
+pub fn latest(workspace: &Workspace, storage: &dyn Storage, build: &Build, args: &[String]) -> Result<Ready, Refusal> {
     let job = build.job_id.as_str();
     let catalog = Catalog::load_for(workspace, &[job]).map_err(Refusal::usage)?;
     sound(&catalog, &[job])?;
     let overrides = overrides_of(&catalog.graph.jobs[job], args)?;
-    Ok(of_one(catalog, job, BuildRequest { overrides, rerun_of: Some(build.id), ..BuildRequest::default() }))
+    let standings = standings_of(&catalog, storage, &plan::order(&catalog.graph, &[job]))?;
+    let mut stale = used(&catalog.graph, &Plan::of_one(job), &BTreeSet::new(), &standings);
+    stale.retain(|used| standings[&used.job].status.is_stale());
+    let request = BuildRequest { overrides, rerun_of: Some(build.id), ..BuildRequest::default() };
+    Ok(Ready { stale, ..of_one(catalog, job, request) })
 }
 
 /// A run again: what was asked for then, of the jobs as they are now.
@@ -118,7 +120,8 @@ pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, R
         (!overrides.is_empty()).then(|| (job.clone(), BuildRequest { overrides, ..BuildRequest::default() }))
     };
     let requests = run.requests.iter().filter_map(given).collect();
-    let ask = RunAsk { targets, deps: run.request.deps, revdeps: run.request.revdeps, pins: &pins, args: &[] };
+    let RunRequest { deps, force, revdeps, .. } = run.request;
+    let ask = RunAsk { targets, deps, force, revdeps, pins: &pins, ..RunAsk::default() };
     run_of(&catalog, store, &ask, requests)
 }
 
@@ -151,10 +154,10 @@ pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> R
     let after = after.into_iter().filter(|id| !left_out.iter().any(|out| out == id));
     let left: BTreeSet<&str> = needed.into_iter().chain(after).collect();
     let plan = plan::of_jobs(&graph, &left);
-    let request = |id: &String| (id.clone(), so_far.request(run, id, graph.dependencies.get(id), &left));
+    let request = |id: &String| (id.clone(), so_far.request(id, graph.dependencies.get(id), &left));
     let requests = plan.order.iter().map(request).collect();
     let request = RunRequest { rest_of: Some(run.id), ..run.request.clone() };
-    Ok(Ready { catalog: Arc::new(catalog), plan, requests, request, left_out })
+    Ok(Ready { left_out, ..Ready::of_plan(Arc::new(catalog), plan, requests, request) })
 }
 
 /// What a run of a store that did not keep plans would build today.
@@ -168,36 +171,38 @@ fn today_s_plan(
     let standings = if request.deps { standings(catalog, storage)? } else { BTreeMap::new() };
     let status = |id: &str| standings.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
     let pinned = request.pins.keys().map(String::as_str).collect();
-    let ask = Ask { targets, deps: request.deps, revdeps: request.revdeps, pinned };
+    let ask = Ask { targets, deps: request.deps, force: request.force, revdeps: request.revdeps, pinned };
     Ok(plan::plan(&without_broken(catalog, targets, request.revdeps).graph, &ask, status))
 }
 
 /// A run that has ended: the newest build of each of its jobs, and which builds they used.
-struct SoFar {
+struct SoFar<'a> {
+    run: &'a Run,
     builds: BTreeMap<String, Build>,
     used: BTreeMap<String, u64>,
 }
 
-impl SoFar {
-    fn new(storage: &dyn Storage, run: &Run) -> Result<Self, Refusal> {
+impl<'a> SoFar<'a> {
+    fn new(storage: &dyn Storage, run: &'a Run) -> Result<Self, Refusal> {
         let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
         let builds = storage.get_job_builds(&of_run)?;
         // Of several builds of a job the newest counts, which comes last.
         let builds: BTreeMap<_, _> = builds.into_iter().map(|build| (build.job_id.clone(), build)).collect();
         let used = builds.values().flat_map(|build| &build.pins).map(|pin| (pin.job.clone(), pin.build)).collect();
-        Ok(Self { builds, used })
+        Ok(Self { run, builds, used })
     }
 
     /// A build that others of the run have used was good, even if it has been deleted since.
     fn is_done(&self, id: &str) -> bool {
         match self.builds.get(id) {
             Some(build) => build.finished && build.success,
-            None => self.used.contains_key(id),
+            None => self.used.contains_key(id) || self.run.shared.contains_key(id),
         }
     }
 
     /// What is asked of the build of a job that is left.
-    fn request(&self, run: &Run, id: &str, needs: Option<&Vec<String>>, left: &BTreeSet<&str>) -> BuildRequest {
+    fn request(&self, id: &str, needs: Option<&Vec<String>>, left: &BTreeSet<&str>) -> BuildRequest {
+        let run = self.run;
         let asked = run.requests.get(id).cloned().unwrap_or_default();
         let before = self.builds.get(id);
         let settled = needs.into_iter().flatten().filter(|need| !left.contains(need.as_str()));
@@ -215,6 +220,7 @@ impl SoFar {
         let own = self.builds.get(id).and_then(|build| build.pins.iter().find(|pin| pin.job == need));
         let built = || self.builds.get(need).filter(|build| build.status() == BuildStatus::Successful);
         let built = || built().map(|build| build.id);
-        own.map(|pin| pin.build).or_else(built).or_else(|| self.used.get(need).copied())
+        let elsewhere = || self.used.get(need).or_else(|| self.run.shared.get(need)).copied();
+        own.map(|pin| pin.build).or_else(built).or_else(elsewhere)
     }
 }

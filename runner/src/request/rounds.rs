@@ -45,15 +45,16 @@ impl Rounds {
         let standings = standings(catalog, storage)?;
         // A job that was outdated before, and is for the same reasons, was not made so by the change.
         let newly = |id: &str| {
-            let now = standings.get(id).map(|standing| &standing.status);
-            matches!(now, Some(JobStatus::Outdated(_))) && now != self.seen.get(id)
+            let now = standings.get(id).map(|standing| standing.status.outdated_because()).unwrap_or_default();
+            !now.is_empty() && self.seen.get(id).is_none_or(|seen| seen.outdated_because() != now)
         };
         let due = |id: &str| touched.contains(id) || newly(id);
         let mut roots: BTreeSet<&str> = ask.targets.iter().copied().collect();
         if ask.revdeps {
             roots.extend(plan::dependents(&catalog.graph, &ask.targets));
         }
-        let needs_due = |id: &str| if ask.deps { catalog.graph.closure([id]).into_iter().any(due) } else { due(id) };
+        let needs_due =
+            |id: &str| if ask.deps || ask.force { catalog.graph.closure([id]).into_iter().any(due) } else { due(id) };
         Ok(roots.into_iter().filter(|id| needs_due(id)).collect())
     }
 }

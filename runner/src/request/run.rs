@@ -1,9 +1,12 @@
 //! Jobs to build: to a run that can start.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::plan;
 use jobcontrol_core::plan::Ask;
 use jobcontrol_core::plan::Plan;
@@ -16,11 +19,14 @@ use crate::catalog::load::Catalog;
 use crate::catalog::workspace::Workspace;
 use crate::execute::pins::fit;
 use crate::execute::pins::usable;
+use crate::execute::sharing::Shared;
 use crate::record::backend::Store;
 use crate::request::arguments::overrides;
 use crate::request::ready::Ready;
+use crate::request::ready::Used;
 use crate::request::refusal::Refusal;
-use crate::request::standing::standings;
+use crate::request::standing::Standing;
+use crate::request::standing::standings_of;
 use crate::request::targets::Sound;
 use crate::request::targets::no_job;
 use crate::request::targets::sound;
@@ -31,8 +37,12 @@ use crate::request::targets::without_broken;
 pub struct RunAsk<'a> {
     /// The jobs, each once.
     pub targets: Vec<&'a str>,
-    /// Build what is missing or outdated among the dependencies first.
+    /// Build what is missing, failing or outdated among the dependencies first.
     pub deps: bool,
+    /// Build all dependencies first, whatever their status is.
+    pub force: bool,
+    /// Refuse to use builds of jobs that are outdated or failing.
+    pub strict: bool,
     /// Build what depends on the jobs afterwards.
     pub revdeps: bool,
     /// `DEP=BUILD`: use this build of a dependency.
@@ -69,19 +79,69 @@ pub fn run_of(
     let pins = pins(store, catalog, ask)?;
     let Sound { graph, left_out } = without_broken(catalog, &ask.targets, ask.revdeps);
     let pinned = pins.keys().map(String::as_str).collect();
-    let due = Ask { targets: &ask.targets, deps: ask.deps, revdeps: ask.revdeps, pinned };
-    let statuses = if ask.deps { standings(catalog, &*store.storage(true)?)? } else { BTreeMap::new() };
-    let status = |id: &str| statuses.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
+    let due = Ask { targets: &ask.targets, deps: ask.deps, force: ask.force, revdeps: ask.revdeps, pinned };
+    let roots = due.roots(&graph);
+    let standings = standings_below(catalog, &graph, store, &roots)?;
+    let status = |id: &str| standings.of.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
     let plan = plan::plan(&graph, &due, status);
     pin_each(catalog, &plan, &pins, &mut requests)?;
+    let used = used(&graph, &plan, &due.pinned, &standings.of);
+    let stale: Vec<_> = used.iter().filter(|used| standings.of[&used.job].status.is_stale()).cloned().collect();
+    if ask.strict && !stale.is_empty() {
+        let message = format!("dependencies are not up to date: {}", Used::named(&stale));
+        return Err(Refusal::stale(message).hint("`--deps` builds them first"));
+    }
     let request = RunRequest {
         targets: ask.targets.iter().map(|id| (*id).to_owned()).collect(),
         deps: ask.deps,
+        force: ask.force,
         revdeps: ask.revdeps,
         pins: pins.iter().map(|(job, build)| (job.clone(), build.id)).collect(),
         rest_of: None,
     };
-    Ok(Ready { catalog: Arc::clone(catalog), plan, requests, request, left_out })
+    // What is forced is built by this run itself, and so is what somebody named or pinned something for.
+    let may_share = |id: &&String| !ask.force && !roots.contains(id.as_str()) && !requests.contains_key(*id);
+    let jobs = plan.order.iter().filter(may_share).cloned().collect();
+    let shared = Shared { jobs, since: standings.at };
+    let reused = if ask.deps || ask.force { used } else { Vec::new() };
+    Ok(Ready { left_out, stale, reused, shared, ..Ready::of_plan(Arc::clone(catalog), plan, requests, request) })
+}
+
+/// How jobs stood at a moment.
+struct Standings {
+    of: BTreeMap<String, Standing>,
+    at: Timestamp,
+}
+
+/// How jobs and all that they need stand. The store is not read for jobs that need nothing.
+fn standings_below(
+    catalog: &Catalog,
+    graph: &Graph,
+    store: &Store,
+    roots: &BTreeSet<&str>,
+) -> Result<Standings, Refusal> {
+    let roots: Vec<&str> = roots.iter().copied().collect();
+    let all = plan::order(graph, &roots);
+    if all.len() == roots.len() {
+        return Ok(Standings { of: BTreeMap::new(), at: Timestamp::default() });
+    }
+    let storage = store.storage(true)?;
+    let at = storage.clock().now();
+    Ok(Standings { of: standings_of(catalog, &*storage, &all)?, at })
+}
+
+/// The builds that a plan uses of jobs that it does not build.
+pub(super) fn used(
+    graph: &Graph,
+    plan: &Plan,
+    pinned: &BTreeSet<&str>,
+    standings: &BTreeMap<String, Standing>,
+) -> Vec<Used> {
+    let used = |id: &str| {
+        let standing = standings.get(id)?;
+        Some(Used { job: id.to_owned(), build: standing.latest?, status: standing.status.name() })
+    };
+    plan::reused(graph, plan, pinned).into_iter().filter_map(used).collect()
 }
 
 /// Reads each pin: its job must be one that something of this run can depend on, its build one that returned.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
-use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::status::job_status;
 use jobcontrol_core::storage::Result;
@@ -16,6 +16,8 @@ use crate::catalog::load::Catalog;
 pub struct Standing {
     /// Its status.
     pub status: JobStatus,
+    /// The build that its dependents would use.
+    pub latest: Option<u64>,
     /// Its newest build, without return value and traceback.
     pub newest: Option<Arc<Build>>,
 }
@@ -27,13 +29,23 @@ pub struct Standing {
 /// The store's.
 pub fn standings(catalog: &Catalog, storage: &dyn Storage) -> Result<BTreeMap<String, Standing>> {
     let ids: Vec<&str> = catalog.graph.dependencies.keys().map(String::as_str).collect();
-    let histories = storage.get_job_histories(&ids)?;
-    let histories: BTreeMap<&str, _> = ids.into_iter().zip(histories).collect();
+    standings_of(catalog, storage, &ids)
+}
+
+/// As [`standings`], of those jobs among `ids`, which has their dependencies too.
+///
+/// # Errors
+///
+/// The store's.
+pub fn standings_of(catalog: &Catalog, storage: &dyn Storage, ids: &[&str]) -> Result<BTreeMap<String, Standing>> {
+    let histories = storage.get_job_histories(ids)?;
+    let histories: BTreeMap<&str, _> = ids.iter().copied().zip(histories).collect();
     let latest = |id: &str| histories.get(id)?.latest.as_deref();
-    let status = |(id, checked): (&String, &CheckedJob)| {
-        let history = &histories[id.as_str()];
+    let standing = |(id, history): (&&str, &JobHistory)| {
+        let checked = catalog.graph.jobs.get(*id)?;
         let status = job_status(&checked.job, &checked.plugin.digest, history, latest);
-        (id.clone(), Standing { status, newest: history.newest.clone() })
+        let latest = history.latest.as_ref().map(|build| build.id);
+        Some(((*id).to_owned(), Standing { status, latest, newest: history.newest.clone() }))
     };
-    Ok(catalog.graph.jobs.iter().map(status).collect())
+    Ok(histories.iter().filter_map(standing).collect())
 }

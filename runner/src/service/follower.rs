@@ -66,6 +66,10 @@ impl Follower {
 
     /// Takes note of what was seen without a look at the store.
     pub(super) fn note(&mut self, event: &Event) {
+        if matches!(event.kind, EventKind::Shared) {
+            // It is another process's, and followed as such.
+            return;
+        }
         let known = self.known.entry(event.build_id).or_default();
         match &event.kind {
             EventKind::Started | EventKind::TakenOver { .. } => {
@@ -79,7 +83,7 @@ impl Follower {
                 known.progress.push(report.clone());
             }),
             EventKind::Finished { .. } => known.finished = true,
-            EventKind::Created | EventKind::Waits { .. } | EventKind::AttemptFailed { .. } => {}
+            EventKind::Created | EventKind::Shared | EventKind::Waits { .. } | EventKind::AttemptFailed { .. } => {}
         }
     }
 

@@ -68,7 +68,10 @@ pub fn run(
 /// The run as it is recorded.
 fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Clock) -> Result<Batch, StorageError> {
     let refused = |e| StorageError::Refused(format!("the plan of the run: {e}"));
-    let Ready { catalog, plan, requests, request, .. } = ready;
+    let Ready { catalog, plan, requests, request, shared, .. } = ready;
+    // What is forced is called, whatever comes of what it needs.
+    let targets = if request.force { &plan.order } else { &request.targets };
+    let targets = targets.iter().cloned().collect();
     let run = NewRun {
         created: clock.now(),
         requested_by: requester.to_string(),
@@ -78,7 +81,7 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
         request: pack(&request.to_value()).map_err(refused)?,
         plan: pack_plan(&plan, &requests).map_err(refused)?,
     };
-    Ok(Batch { catalog, plan, requests, run })
+    Ok(Batch { catalog, plan, requests, targets, shared, run })
 }
 
 /// Says what dead processes have left, as far as it matters to who runs something now.

@@ -24,6 +24,10 @@ pub(crate) struct JobJson<'a> {
     dependencies: &'a [String],
     dependents: Vec<&'a str>,
     status: &'a JobStatus,
+    /// Whether it has finished builds, all of which were skipped.
+    only_skipped: bool,
+    /// The newest finished build, where that failed after a success.
+    failing_build: Option<u64>,
     outdated_because: &'a [String],
     latest_build: Option<BriefJson<'a>>,
 }
@@ -50,7 +54,9 @@ impl<'a> JobJson<'a> {
             dependencies: &graph.dependencies[&job.id],
             dependents: dependents(graph, &job.id),
             status,
-            outdated_because: if let JobStatus::Outdated(reasons) = status { reasons } else { &[] },
+            only_skipped: *status == JobStatus::OnlySkipped,
+            failing_build: if let JobStatus::Failing { build, .. } = status { Some(*build) } else { None },
+            outdated_because: status.outdated_because(),
             latest_build: latest.map(|build| BriefJson::new(build, moment)),
         }
     }

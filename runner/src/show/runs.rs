@@ -19,6 +19,7 @@ pub(crate) struct RunJson<'a> {
     status: &'static str,
     targets: &'a [String],
     deps: bool,
+    force: bool,
     revdeps: bool,
     rest_of: Option<u64>,
     requested_by: &'a Requester,
@@ -37,6 +38,8 @@ pub(crate) struct RunJson<'a> {
 struct RunJobJson<'a> {
     job_id: &'a str,
     build: Option<u64>,
+    /// The build of another run that was used.
+    shared_build: Option<u64>,
     status: Option<BuildStatus>,
     interrupted: bool,
     waits_for: Vec<&'a str>,
@@ -58,6 +61,7 @@ impl<'a> RunJson<'a> {
             status: state_name(state),
             targets: &run.request.targets,
             deps: run.request.deps,
+            force: run.request.force,
             revdeps: run.request.revdeps,
             rest_of: run.request.rest_of,
             requested_by: &run.requester,
@@ -82,6 +86,7 @@ impl<'a> RunJobJson<'a> {
         let nothing = Self {
             job_id: job.id,
             build: None,
+            shared_build: None,
             status: None,
             interrupted: false,
             waits_for: Vec::new(),
@@ -94,6 +99,7 @@ impl<'a> RunJobJson<'a> {
                 interrupted: moment.is_interrupted(build),
                 ..nothing
             },
+            JobBecame::Shared(build) => Self { shared_build: Some(*build), ..nothing },
             JobBecame::Waits(needs) => Self { waits_for: needs.clone(), ..nothing },
             JobBecame::NotBuilt(reason) => Self { not_built_because: Some(reason), ..nothing },
         }

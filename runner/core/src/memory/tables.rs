@@ -162,6 +162,9 @@ impl Tables {
         if let Some(gone) = new.pins.iter().find(|pin| !usable(pin)) {
             return Err(StorageError::NoPin(gone.build));
         }
+        if let Some(same) = self.same(&new) {
+            return Err(StorageError::Same(same));
+        }
         let run = self.run_of(&new.run);
         self.next_build += 1;
         let id = self.next_build;
@@ -185,6 +188,27 @@ impl Tables {
             self.start(StartBuild { id, guard: None, owner, pool_size: None, time })?;
         }
         Ok(id)
+    }
+
+    /// The build that a new one would be the same as, if it may be left to another run.
+    fn same(&self, new: &NewBuild) -> Option<u64> {
+        let since = new.shared_since?;
+        let of_job = || self.builds.iter().rev().filter(|(_, row)| row.new.job_id == new.job_id && !row.deleting);
+        let is_same =
+            |row: &Row| row.new.plugin == new.plugin && row.new.config == new.config && row.new.pins == new.pins;
+        let is_made = |row: &Row| {
+            let own = matches!(new.run, RunOf::Run(run) if row.run == Some(run));
+            let is_alive = row.owner.as_deref().is_some_and(|owner| self.leases.contains(owner));
+            row.end.is_none() && row.run.is_some() && !own && is_alive && row.cancel.is_none()
+        };
+        let made = of_job().find(|(_, row)| is_made(row) && is_same(row));
+        let latest = || {
+            let success =
+                |row: &Row| row.start.is_some() && row.end.as_ref().is_some_and(|end| end.success && !end.skipped);
+            let (id, row) = of_job().find(|(_, row)| success(row))?;
+            (is_same(row) && row.end.as_ref()?.time >= since).then_some(*id)
+        };
+        made.map(|(id, _)| *id).or_else(latest)
     }
 
     fn exists(&self, id: u64) -> Result<()> {
@@ -236,6 +260,7 @@ impl Tables {
             plan,
             requests,
             refused: BTreeMap::new(),
+            shared: BTreeMap::new(),
         };
         self.runs.insert(id, run);
         id
@@ -246,7 +271,7 @@ impl Tables {
         if run.status.is_none() {
             run.end_time = Some(end.time);
             run.status = Some(end.status);
-            run.refused = end.refused.as_deref().map(unpack_refused).unwrap_or_default();
+            (run.refused, run.shared) = end.refused.as_deref().map(unpack_refused).unwrap_or_default();
         }
         Ok(0)
     }

@@ -286,7 +286,7 @@ pub trait Storage: Send + Sync {
             let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
             let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
             Ok(JobHistory {
-                finished: newest(unskipped)?.is_some(),
+                ended: newest(unskipped)?,
                 newest: newest(all)?,
                 latest: newest(latest)?,
                 last_good: newest(BuildFilter { success: Some(true), ..finished })?,

@@ -17,6 +17,9 @@ pub enum StorageError {
     /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no longer.
     #[error("the store does not keep the plugin sha256:{0}")]
     NoPlugin(Arc<str>),
+    /// A build was to be created that another run makes at the same time: this one.
+    #[error("build {0} is the same, and another run makes it")]
+    Same(u64),
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(u64),

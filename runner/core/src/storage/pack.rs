@@ -235,20 +235,28 @@ pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest
     (packed.get("plan").map(Plan::from_value), requests)
 }
 
-/// Packs why jobs of a run have no build; none where there is nothing to say.
-pub fn pack_refused(refused: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let entries = refused.iter().map(|(job, reason)| (job.clone(), Value::string(reason)));
-    if refused.is_empty() { None } else { value::pack(&Value::Map(entries.collect())).ok() }
+/// Packs why jobs of a run have no build, by job: the reason, or the build of another run that was used. Returns none
+/// where there is nothing to say.
+pub fn pack_refused(refused: &BTreeMap<String, String>, shared: &BTreeMap<String, u64>) -> Option<Vec<u8>> {
+    let reasons = refused.iter().map(|(job, reason)| (job.clone(), Value::string(reason)));
+    let entries = reasons.chain(shared.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into()))));
+    let entries: Vec<_> = entries.collect();
+    if entries.is_empty() { None } else { value::pack(&Value::Map(entries)).ok() }
 }
 
-/// Reads what [`pack_refused`] wrote.
-pub fn unpack_refused(bytes: &[u8]) -> BTreeMap<String, String> {
-    match value::unpack(bytes) {
-        Ok(Value::Map(entries)) => {
-            entries.into_iter().filter_map(|(job, reason)| Some((job, reason.as_str()?.to_owned()))).collect()
+/// Reads what [`pack_refused`] wrote: the reasons, and the builds of other runs.
+pub fn unpack_refused(bytes: &[u8]) -> (BTreeMap<String, String>, BTreeMap<String, u64>) {
+    let (mut refused, mut shared) = (BTreeMap::new(), BTreeMap::new());
+    if let Ok(Value::Map(entries)) = value::unpack(bytes) {
+        for (job, value) in entries {
+            match value {
+                Value::String(reason) => drop(refused.insert(job, reason)),
+                Value::Int(build) => drop(u64::try_from(build).ok().map(|build| shared.insert(job, build))),
+                _ => {}
+            }
         }
-        _ => BTreeMap::new(),
     }
+    (refused, shared)
 }
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ pub struct NewBuild {
     pub created: Timestamp,
     /// The process that is to run it.
     pub owner: Option<Arc<str>>,
+    /// Refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) where it would be the same as
+    /// another one (job, plugin, config and pins): an unfinished one of a living owner that belongs to another run and
+    /// that nobody has asked to end, or the job's latest success, if it ended at this moment or later.
+    pub shared_since: Option<Timestamp>,
     /// Starts its first attempt in the same moment. Not for a build that takes slots of a pool.
     pub start: bool,
 }
@@ -120,7 +124,7 @@ pub struct EndRun {
     pub time: Timestamp,
     /// How.
     pub status: RunStatus,
-    /// Why jobs have no build, packed, where builds and plan do not tell.
+    /// Why jobs have no build, or which of another run, packed, where builds and plan do not tell.
     pub refused: Option<Vec<u8>>,
 }
 

@@ -59,7 +59,9 @@ impl<'a> Live<'a> {
         match seen {
             Seen::Event(event) => {
                 // A build that was taken over is this process's own from then on.
-                self.elsewhere.remove(&event.build_id);
+                if !matches!(event.kind, EventKind::Shared) {
+                    self.elsewhere.remove(&event.build_id);
+                }
                 self.event(event);
             }
             Seen::Elsewhere(event) => {
@@ -80,7 +82,13 @@ impl<'a> Live<'a> {
                 self.say(format!("{} waits for a slot", self.named(event)));
             }
             EventKind::Created => {}
-            EventKind::Waits { .. } if self.out.quiet => {}
+            EventKind::Waits { .. } | EventKind::Shared if self.out.quiet => {}
+            EventKind::Shared => {
+                self.say(format!(
+                    "{} waits for build {} of another run, which is the same",
+                    event.job_id, event.build_id
+                ));
+            }
             EventKind::Waits { reason } => {
                 self.say(format!("{} waits for {}", self.named(event), one_line(reason)));
             }

@@ -89,8 +89,8 @@ pub(crate) fn build_status(status: BuildStatus) -> String {
 /// A status in its colour.
 pub(crate) fn job_status(status: &JobStatus) -> String {
     let style = match status {
-        JobStatus::NotBuilt => DIM,
-        JobStatus::Failed => RED,
+        JobStatus::NotBuilt | JobStatus::OnlySkipped => DIM,
+        JobStatus::Failed | JobStatus::Failing { .. } => RED,
         JobStatus::Outdated(_) => YELLOW,
         JobStatus::Success => GREEN,
     };

@@ -18,7 +18,7 @@ struct Reader<'a> {
     latest: CachedStatement<'a>,
     succeeded: CachedStatement<'a>,
     skipped: CachedStatement<'a>,
-    finished: CachedStatement<'a>,
+    failed: CachedStatement<'a>,
 }
 
 type Found = Option<Arc<Build>>;
@@ -38,14 +38,12 @@ impl<'a> Reader<'a> {
         let newest = |also: &str| {
             db.prepare_cached(&format!("SELECT {BRIEF} FROM build WHERE job_id = ?1 {also} ORDER BY id DESC LIMIT 1"))
         };
-        let finished = "SELECT EXISTS (SELECT 1 FROM build WHERE job_id = ?1 AND finished = 1 AND skipped = 0
-            AND deleting = 0)";
         Ok(Self {
             newest: newest("")?,
             latest: newest("AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1 AND deleting = 0")?,
             succeeded: newest("AND success = 1 AND skipped = 0 AND finished = 1 AND deleting = 0")?,
             skipped: newest("AND skipped = 1 AND success = 1 AND finished = 1 AND deleting = 0")?,
-            finished: db.prepare_cached(finished)?,
+            failed: newest("AND finished = 1 AND success = 0 AND skipped = 0 AND deleting = 0")?,
         })
     }
 
@@ -56,15 +54,16 @@ impl<'a> Reader<'a> {
         let is_good = newest.started && !newest.deleting && newest.status() == BuildStatus::Successful;
         let newest = Some(newest);
         if is_good {
-            let (latest, last_good) = (newest.clone(), newest.clone());
-            return Ok(JobHistory { finished: true, newest, latest, last_good });
+            let (ended, latest, last_good) = (newest.clone(), newest.clone(), newest.clone());
+            return Ok(JobHistory { ended, newest, latest, last_good });
         }
         let latest = one(&mut self.latest, job)?;
         let (succeeded, skipped) = (one(&mut self.succeeded, job)?, one(&mut self.skipped, job)?);
-        let finished = succeeded.is_some() || self.finished.query_row([job], |row| row.get(0))?;
-        // The one with the larger id.
+        let failed = one(&mut self.failed, job)?;
+        // The one with the larger id, each from an index of its own.
+        let ended = failed.into_iter().chain(succeeded.clone()).max_by_key(|build| build.id);
         let last_good = succeeded.into_iter().chain(skipped).max_by_key(|build| build.id);
-        Ok(JobHistory { finished, newest, latest, last_good })
+        Ok(JobHistory { ended, newest, latest, last_good })
     }
 }
 

@@ -12,6 +12,7 @@ mod restore;
 mod rows;
 mod runs;
 mod schema;
+mod sharing;
 mod sql;
 mod stale_log;
 mod trouble;

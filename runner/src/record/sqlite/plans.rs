@@ -79,6 +79,7 @@ fn write_everything(store: &SqliteStorage) -> u64 {
         pins: Arc::from([Pin { job: "j".to_owned(), build: id, retval_digest: None }]),
         ..NewBuild::default()
     };
+    let same = new.clone();
     let second = store.write(Write::CreateBuild(new)).unwrap();
     let guard = |attempt| Guard { owner: if attempt == 0 { None } else { owner.clone() }, attempt };
     let start = |attempt| StartBuild {
@@ -107,6 +108,9 @@ fn write_everything(store: &SqliteStorage) -> u64 {
     store.log_message(second, NewRecord::new(now, Level::Info, "x", "x".to_owned())).unwrap();
     let finish = pack_finish(second, Some(guard(2)), now, Finish::default());
     store.write(Write::FinishBuild(FinishBuild { ends_run: true, ..finish })).unwrap();
+    let run = store.write(Write::CreateRun(NewRun::default())).unwrap();
+    let new = NewBuild { shared_since: Some(now), run: RunOf::Run(run), ..same };
+    store.write(Write::CreateBuild(new)).unwrap_err();
     let third = store.create_build("k", &Value::Null).unwrap();
     store.write(Write::PrepareDelete(third)).unwrap();
     store.write(Write::AbandonDelete(third)).unwrap();

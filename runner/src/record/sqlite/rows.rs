@@ -39,6 +39,7 @@ use rusqlite::types::Value as Sql;
 use super::leases::Leases;
 use super::pools;
 use super::runs;
+use super::sharing;
 use super::sql::Result;
 use super::sql::RowError;
 use super::sql::matching;
@@ -52,7 +53,7 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::EndRun(end) => runs::end(db, end),
         Write::CancelRun(id, by) => runs::cancel(db, *id, by),
         Write::PruneRuns(before) => runs::prune(db, *before),
-        Write::CreateBuild(new) => create(db, new),
+        Write::CreateBuild(new) => create(db, leases, new),
         Write::StartBuild(start) => start_build(db, leases, start),
         Write::RetryBuild(retry) => retry_build(db, retry),
         Write::FinishBuild(finish) => finish_build(db, finish),
@@ -141,8 +142,11 @@ const INSERT_BUILD: &str =
          pool, pool_slots)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
-fn create(db: &Connection, new: &NewBuild) -> Result {
+fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
     usable(db, &new.pins)?;
+    if let Some(since) = new.shared_since {
+        sharing::refuse_same(db, leases, new, since)?;
+    }
     if let Some(digest) = &new.plugin
         && !db.prepare_cached(KEEPS_PLUGIN)?.query_row([digest], |row| row.get(0))?
     {

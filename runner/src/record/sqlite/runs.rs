@@ -129,6 +129,7 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
     let request = row.get_ref(8)?.as_blob()?;
+    let (refused, shared) = row.get_ref(10)?.as_blob_or_null()?.map(unpack_refused).unwrap_or_default();
     let (plan, requests) = row.get_ref(9)?.as_blob_or_null()?.map(unpack_plan).unwrap_or_default();
     Ok(Run {
         id: row.get(0)?,
@@ -142,7 +143,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
         request: RunRequest::from_value(&value::unpack(request).unwrap_or(Value::Null)),
         plan,
         requests,
-        refused: row.get_ref(10)?.as_blob_or_null()?.map(unpack_refused).unwrap_or_default(),
+        refused,
+        shared,
     })
 }
 
