@@ -27,6 +27,7 @@ use wit_parser::Resolve;
 
 use super::core_module::CoreModule;
 use super::core_module::Export;
+use super::core_module::START;
 
 /// The most parameters that the canonical ABI passes as plain numbers.
 const MAX_PARAMS: usize = 16;
@@ -60,6 +61,15 @@ pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncalla
     Err(format!(
         "is a core module without WIT, of which only functions of plain numbers can be called, and it exports none{refused}"
     ))
+}
+
+/// Functions that a command exports beside its start. None of them can be called, since the module runs as a whole.
+pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
+    let reason = "it belongs to a command, which runs as a whole from `_start`; to call its functions, build it as a library: \
+                  `-mexec-model=reactor` in C, C++ and Zig, `cdylib` in Rust, `-buildmode=c-shared` in Go";
+    let (functions, _) = lift(module);
+    let functions = functions.into_iter().filter(|function| function.export.name != START);
+    functions.map(|function| (function.export.name.clone(), reason.to_owned())).collect()
 }
 
 impl Lifted<'_> {
