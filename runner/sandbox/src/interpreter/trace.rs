@@ -154,7 +154,9 @@ fn demangle(name: &str) -> String {
     let mut written = Bounded::new(NAME);
     let demangled = if let Ok(rust) = rustc_demangle::try_demangle(name) {
         write!(written, "{rust:#}").is_ok()
-    } else if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
+    } else if is_cpp(name)
+        && let Ok(cpp) = cpp_demangle::Symbol::new(name)
+    {
         cpp.structured_demangle(&mut written, &DemangleOptions::new()).is_ok()
     } else {
         false
@@ -162,9 +164,23 @@ fn demangle(name: &str) -> String {
     if demangled || written.is_cut() { written.text() } else { cut(name) }
 }
 
+/// Whether a name is one that a C++ compiler made. A demangler takes any text that is a mangled type too: `f` would be
+/// `float`.
+fn is_cpp(name: &str) -> bool {
+    name.starts_with("_Z") || name.starts_with("__Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_a_mangled_type_too_stays_as_it_is() {
+        for name in ["f", "i", "d", "v", "x", "St", "Pc", "PKc", "Ss", "Dn", "i32", "FvvE", "run", "_", "Z1fv"] {
+            assert_eq!(demangle(name), name);
+        }
+        assert_eq!(demangle("__ZN3foo3barEi"), "foo::bar(int)");
+    }
 
     #[test]
     fn names_are_demangled() {
