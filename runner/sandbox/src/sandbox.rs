@@ -179,7 +179,8 @@ impl Sandbox {
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
-        let outcome = flush(&streams, outcome::of(result, &limits)).await;
+        let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
+        let outcome = flush(&streams, outcome).await;
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time } }
     }

@@ -115,9 +115,11 @@ fn found<'a>(
     while frames.len() < room
         && let Ok(Some(frame)) = found.next()
     {
-        let (file, line) = match &frame.location {
-            Some(location) => (location.file.unwrap_or_default(), location.line.unwrap_or(0)),
-            None => ("", 0),
+        let (file, line, column) = match &frame.location {
+            Some(location) => {
+                (location.file.unwrap_or_default(), location.line.unwrap_or(0), location.column.unwrap_or(0))
+            }
+            None => ("", 0, 0),
         };
         let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
         let function = match name {
@@ -125,7 +127,7 @@ fn found<'a>(
             None => names_of(call, names),
         };
         let file = cut(file.strip_prefix("./").unwrap_or(file));
-        frames.push(Frame { file, line, function, ..Frame::default() });
+        frames.push(Frame { file, line, column, function, ..Frame::default() });
     }
     Some(frames)
 }
