@@ -141,7 +141,7 @@ pub struct Frame {
     /// 1-based; 0 when unknown.
     pub line: u32,
     /// 1-based; 0 when unknown.
-    #[serde(default, skip_serializing_if = "is_unknown")]
+    #[serde(default)]
     pub column: u32,
     /// The function; empty when unknown.
     pub function: String,
@@ -157,10 +157,6 @@ pub struct Frame {
     /// How often calls up to this one were repeated before the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated: Option<Repeated>,
-}
-
-fn is_unknown(number: &u32) -> bool {
-    *number == 0
 }
 
 /// Calls of a recursion, which are kept once.

@@ -35,7 +35,7 @@ use crate::engine;
 ///
 /// What is wrong with the bytes.
 pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, functions: known, mut refused } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
     code(&binary)?;
     let mut functions = Vec::new();
     let (mut imported, mut misfit) = (Vec::new(), None);
@@ -176,9 +176,21 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     }
     // The decoder makes room for whatever size a cut section claims to have.
     code(&form.binary)?;
+    if let Some(wit) = &form.wit {
+        return numeric_text(wit);
+    }
     let decoded = decode(&form.binary)?;
     let mut printer = WitPrinter::default();
     let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
+    printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
+    Ok(printer.output.to_string())
+}
+
+/// The text of WIT that was made for a core module, written as that of any other plugin.
+fn numeric_text(wit: &str) -> Result<String, Refused> {
+    let mut resolve = Resolve::default();
+    let mut printer = WitPrinter::default();
+    let printed = resolve.push_str("numeric.wit", wit).and_then(|package| printer.print(&resolve, package, &[]));
     printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
     Ok(printer.output.to_string())
 }

@@ -3,7 +3,7 @@
 //! - `task`: what a child is asked for, and what it answers
 //! - `serve`: the child from its limits to its answer
 //! - `guard`: decoders over bytes that nobody vouches for
-//! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
+//! - `componentize`, `wat_lines`, `core_module`, `numeric`, `preview1`: a plugin's bytes to what the engine compiles
 //! - `lookalike`: what a file is that is no plugin
 //! - `describe`, `contract`: what a plugin says of itself, without compiling it
 //! - `trace`: names and lines of the calls of a trap
@@ -17,6 +17,7 @@ mod growth;
 mod guard;
 mod lookalike;
 mod numeric;
+mod preview1;
 mod serve;
 pub(crate) mod task;
 mod trace;
@@ -25,6 +26,7 @@ mod wat_lines;
 pub(crate) use componentize::VERSION;
 pub(crate) use componentize::is_wat;
 pub(crate) use core_module::START;
+pub(crate) use numeric::kebab;
 pub use serve::answer;
 pub use serve::serve;
 pub use task::Task;
