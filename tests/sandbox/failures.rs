@@ -57,3 +57,12 @@ fn a_division_by_zero_says_so() {
     assert_eq!(built.failed("trap"), "integer divide by zero");
     assert_eq!(built.calls(), ["divide failure_traps.wat:10", "quotient failure_traps.wat:8"]);
 }
+
+#[test]
+fn functions_are_called_what_their_plugin_calls_them() {
+    let built = built("failure_names.wat", "function: failure_names:share\nargs: [0]\n");
+    assert_eq!(built.failed("trap"), "integer divide by zero");
+    let names = built.calls();
+    let names: Vec<_> = names.iter().filter_map(|call| call.split(' ').next()).collect();
+    assert_eq!(names, ["share", "v", "i", "f"]);
+}

@@ -11,6 +11,8 @@ use jobcontrol_core::plugin::PluginKind;
 /// network are among them and refuse everything that was not granted.
 const LINKED: &[(&str, &str, &[&str])] = &[
     ("jobcontrol:plugin", "0.1", &["types", "log", "progress", "build"]),
+    // Of our own adapter, for modules that use preview1.
+    ("jobcontrol:preview1", "0.1", &["process"]),
     ("wasi:io", "0.2", &["error", "poll", "streams"]),
     ("wasi:clocks", "0.2", &["wall-clock", "monotonic-clock"]),
     ("wasi:random", "0.2", &["random", "insecure", "insecure-seed"]),

@@ -222,7 +222,7 @@ impl<'a> StateJson<'a> {
     }
 }
 
-/// `{kind, message, value}`, and `causes` where there are any.
+/// `{kind, message, value}`, `causes` where there are any, and `read_from` where it was not the plugin that said so.
 pub(crate) struct FailureJson<'a>(pub(crate) &'a Failure);
 
 impl Serialize for FailureJson<'_> {
@@ -233,6 +233,9 @@ impl Serialize for FailureJson<'_> {
         map.serialize_entry("value", &self.0.value.as_ref().map(Json))?;
         if !self.0.causes.is_empty() {
             map.serialize_entry("causes", &self.0.causes)?;
+        }
+        if self.0.from_stderr {
+            map.serialize_entry("read_from", "stderr")?;
         }
         map.end()
     }

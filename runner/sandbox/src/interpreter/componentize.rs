@@ -1,7 +1,7 @@
 //! A plugin's bytes to what the engine compiles: a component, or a WASI preview1 command as it is.
 //!
-//! A core module that carries its WIT is componentized as its toolchain's own tools would. One that exports plain
-//! numbers gets WIT that says so. A preview1 command stays a core module, since the adapter loses its exit code.
+//! A core module that carries its WIT is componentized as its toolchain's own tools would. One without WIT stays as it is,
+//! a preview1 command or functions of plain numbers, since no adapter can do all that preview1 can.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -20,11 +20,12 @@ use super::core_module::CoreModule;
 use super::core_module::START;
 use super::exports;
 use super::guard::decoding;
-use super::link;
 use super::lookalike;
 use super::numeric;
 use super::numeric::Lifted;
 use super::numeric::Uncallable;
+use super::preview1;
+use super::preview1::NOTIFY;
 use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
@@ -38,12 +39,14 @@ pub(crate) const VERSION: u32 = 5;
 pub(crate) struct Form<'a> {
     /// What the file held.
     pub(crate) kind: Kind,
-    /// A component, or a core module where the kind is [`Kind::CommandModule`].
+    /// A component, or a core module where the kind is [`Kind::CommandModule`] or [`Kind::NumericModule`].
     pub(crate) binary: Cow<'a, [u8]>,
     /// Its functions, where they are known without decoding it.
     pub(crate) functions: Option<Vec<Signature>>,
     /// Exports of a core module that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
+    /// Its functions as WIT text, where it stays a core module without any.
+    pub(crate) wit: Option<String>,
 }
 
 /// Makes what the engine compiles.
@@ -55,12 +58,12 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refuse
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
         let (binary, refused) = exports::callable_alone(binary);
-        return Ok(Form { kind: Kind::Component, binary, functions: None, refused });
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, wit: None });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
-        let Made { kind, binary: component, functions, refused } = made;
-        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused });
+        let Made { kind, binary: component, functions, refused, wit } = made;
+        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused, wit });
     }
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
@@ -115,11 +118,12 @@ struct Made {
     binary: Option<Vec<u8>>,
     functions: Option<Vec<Signature>>,
     refused: Uncallable,
+    wit: Option<String>,
 }
 
 impl Made {
     fn of(kind: Kind) -> Self {
-        Self { kind, binary: None, functions: None, refused: Vec::new() }
+        Self { kind, binary: None, functions: None, refused: Vec::new(), wit: None }
     }
 }
 
@@ -127,7 +131,7 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
     let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
     let kind = |what: String| with_way_out(Refused::new(Why::Kind, what), &module);
     if module.has_wit {
-        let component = componentized(binary, module.is_command()).map_err(kind)?;
+        let component = componentized(binary, &module).map_err(kind)?;
         return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
     if let Some(stripped) = toolchains::stripped(&module) {
@@ -142,23 +146,15 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
         return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
     }
     let (lifted, refused) = numeric::functions(&module).map_err(kind)?;
-    let component = match numeric::component(binary, &module, &lifted) {
-        Some(component) => component,
-        None => {
-            if let Some(misfit) = link::misfit(binary) {
-                return Err(Refused::new(Why::MissingImport, misfit).or_help(link::PREVIEW1_HELP));
-            }
-            let embedded = numeric::with_wit(binary, &module, &lifted).map_err(kind)?;
-            componentized(&embedded, false).map_err(kind)?
-        }
-    };
-    let functions = lifted.iter().map(Lifted::signature).collect();
-    Ok(Made { kind: Kind::NumericModule, binary: Some(component), functions: Some(functions), refused })
+    let functions = Some(lifted.iter().map(Lifted::signature).collect());
+    let wit = Some(numeric::wit(&lifted));
+    Ok(Made { functions, refused, wit, ..Made::of(Kind::NumericModule) })
 }
 
 /// A module without WIT has no other way to say what it needs.
 fn only_preview1(module: &CoreModule) -> Result<(), String> {
-    let others = module.imports.iter().filter(|(from, _)| from != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let is_linked = |from: &str, name: &str| from == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME || (from, name) == NOTIFY;
+    let others = module.imports.iter().filter(|(from, name)| !is_linked(from, name));
     let others: BTreeSet<_> = others.map(|(from, name)| format!("`{from}.{name}`")).collect();
     let Some(first) = others.first() else {
         return Ok(());
@@ -193,12 +189,23 @@ fn has_memory(module: &CoreModule) -> Result<(), Refused> {
     Err(Refused::new(Why::Kind, what).or_help(help))
 }
 
-fn componentized(module: &[u8], command: bool) -> Result<Vec<u8>, String> {
-    let adapter = if command { WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+fn componentized(binary: &[u8], module: &CoreModule) -> Result<Vec<u8>, String> {
+    let is_command = module.is_command();
+    let stock =
+        if is_command { WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+    let prepared = match module.imports.is_empty() {
+        true => Cow::Borrowed(binary),
+        false => Cow::Owned(preview1::prepared(binary).map_err(|e| format!("cannot be decoded: {e}"))?),
+    };
+    let ours = if preview1::needs_adapter(module) { Some(preview1::adapter()?) } else { None };
     let encoded = ComponentEncoder::default()
         .validate(true)
-        .module(module)
-        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
+        .module(&prepared)
+        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, stock))
+        .and_then(|encoder| match &ours {
+            Some(ours) => encoder.adapter(preview1::ADAPTER, ours),
+            None => Ok(encoder),
+        })
         .and_then(|mut encoder| encoder.encode());
     encoded.map_err(|e| {
         let causes = format!("{e:#}");

@@ -48,15 +48,15 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
 }
 
 fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, functions: known, mut refused } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
     }
     sound(&binary)?;
     let mut functions = Vec::new();
     let (mut imported, mut misfit) = (Vec::new(), None);
-    if kind == Kind::CommandModule {
-        functions.push(Signature::command(None));
+    if let Kind::CommandModule | Kind::NumericModule = kind {
+        functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
         imported = preview1_imports(&binary)?;
         misfit = link::misfit(&binary);
     } else if let Some(known) = known.filter(|_| !imports_anything(&binary)) {
@@ -189,9 +189,21 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     }
     // The decoder makes room for whatever size a cut section claims to have.
     sound(&form.binary)?;
+    if let Some(wit) = &form.wit {
+        return numeric_text(wit);
+    }
     let decoded = decode(&form.binary)?;
     let mut printer = WitPrinter::default();
     let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
+    printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
+    Ok(printer.output.to_string())
+}
+
+/// The text of WIT that was made for a core module, written as that of any other plugin.
+fn numeric_text(wit: &str) -> Result<String, Refused> {
+    let mut resolve = Resolve::default();
+    let mut printer = WitPrinter::default();
+    let printed = resolve.push_str("numeric.wit", wit).and_then(|package| printer.print(&resolve, package, &[]));
     printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
     Ok(printer.output.to_string())
 }

@@ -30,7 +30,7 @@ pub(super) fn misfit(binary: &[u8]) -> Option<String> {
         let imports = imports_alone(binary);
         if Parser::is_core_wasm(&imports) {
             let module = Module::new(&engine, &imports)?;
-            return grant::command_linker(&engine)?.instantiate_pre(&module).map(drop);
+            return grant::core_linker(&engine)?.instantiate_pre(&module).map(drop);
         }
         let component = Component::new(&engine, &imports)?;
         grant::linker(&engine)?.instantiate_pre(&component).map(drop)

@@ -3,7 +3,7 @@
 //! - `task`: what a child is asked for, and what it answers
 //! - `serve`: the child from its limits to its answer
 //! - `guard`: decoders over bytes that nobody vouches for
-//! - `componentize`, `wat_lines`, `core_module`, `numeric`: a plugin's bytes to what the engine compiles
+//! - `componentize`, `wat_lines`, `core_module`, `numeric`, `preview1`: a plugin's bytes to what the engine compiles
 //! - `exports`: a component without the exports that are no functions
 //! - `lookalike`, `toolchains`: what a file is that is no plugin, or one for another host
 //! - `describe`: what a plugin says of itself, without compiling it
@@ -21,6 +21,7 @@ mod guard;
 mod link;
 mod lookalike;
 mod numeric;
+mod preview1;
 mod serve;
 mod sound;
 pub(crate) mod task;
@@ -31,6 +32,7 @@ mod wat_lines;
 pub(crate) use componentize::VERSION;
 pub(crate) use componentize::is_wat;
 pub(crate) use core_module::START;
+pub(crate) use numeric::kebab;
 pub use serve::answer;
 pub use serve::serve;
 pub use task::Task;

@@ -238,7 +238,7 @@ mod tests {
             context: vec![context],
             context_start: line,
             locals: vec![local],
-            raw: None,
+            ..Frame::default()
         });
         proptest::collection::vec(frame, 0..3)
     }
@@ -247,7 +247,7 @@ mod tests {
         (words(), words(), frames(), words(), words(), frames()).prop_map(|(kind, message, frames, of, why, below)| {
             let causes = vec![Cause { kind: of, message: why.clone(), frames: below }];
             let value = Some(Value::List(vec![Value::String(why)]));
-            Failure { kind: FailureKind::Plugin(kind), message, value, causes, frames }
+            Failure { kind: FailureKind::Plugin(kind), message, value, causes, frames, from_stderr: true }
         })
     }
 

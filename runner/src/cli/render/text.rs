@@ -10,9 +10,12 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::Repeated;
 use jobcontrol_core::limits::show_took;
+use jobcontrol_core::reason::is_runtime;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::LogRecord;
@@ -190,7 +193,9 @@ pub(crate) fn status_of(build: &Build, moment: &Moment) -> String {
 /// It begins with what the plugin says, so it belongs below a line that says whose it is.
 pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> Page {
     let mut page = Page::default();
-    for cause in failure.causes.iter().rev() {
+    let ended = failure.causes.last().filter(|_| failure.from_stderr);
+    let causes = &failure.causes[..failure.causes.len() - usize::from(ended.is_some())];
+    for cause in causes.iter().rev() {
         page.append(&calls(&cause.frames));
         page.line(format!("{}: {}", styled(RED, one_line(&cause.kind)), clean(&cause.message)));
         page.gap();
@@ -202,8 +207,15 @@ pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> Page {
     if let Some(value @ (Value::Map(_) | Value::List(_))) = &failure.value {
         page.quote(clean(&yaml(value)));
     }
+    if let Some(Cause { kind, message, .. }) = ended {
+        let ended = one_line(&format!("read from standard error, before {kind}: {message}"));
+        page.line(styled(DIM, ended));
+    }
     page
 }
+
+/// Calls of a runtime in a row that are shown as one line.
+const FOLDED: usize = 2;
 
 fn calls(frames: &[Frame]) -> Page {
     let mut page = Page::default();
@@ -211,29 +223,49 @@ fn calls(frames: &[Frame]) -> Page {
         return page;
     }
     page.line(styled(BOLD, "Traceback (most recent call last):"));
-    for frame in frames {
-        let place = match (frame.file.as_str(), frame.line) {
-            ("", _) => String::new(),
-            (file, 0) => one_line(file),
-            (file, line) => format!("{}:{line}", one_line(file)),
-        };
-        let function = match frame.function.as_str() {
-            "" => String::new(),
-            name => format!("in {}", styled(CYAN, one_line(name))),
-        };
-        let known = [place, function].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        page.line(format!("  {}{}", if known.is_empty() { "?" } else { "" }, known.join(", ")));
-        for (number, line) in (frame.context_start..).zip(&frame.context) {
-            let mark = if number == frame.line { ">" } else { " " };
-            page.line(format!("  {mark} {number:>5} | {}", one_line(line)));
-        }
-        for (name, value) in &frame.locals {
-            page.line(format!("      {} = {}", one_line(name), one_line(value)));
+    let is_of_runtime = |frame: &&Frame| is_runtime(&frame.function);
+    let mut rest = frames;
+    while let Some(frame) = rest.first() {
+        let folded = rest.iter().take_while(is_of_runtime).count();
+        if folded >= FOLDED {
+            page.line(format!("  {}", styled(DIM, format_args!(".. {folded} calls of the runtime .."))));
+            rest = &rest[folded..];
+        } else {
+            page.append(&call(frame));
+            rest = &rest[1..];
         }
     }
     if let Some(raw) = frames.iter().find_map(|frame| frame.raw.as_ref()) {
         let why = if raw.why.is_empty() { "they are still looked for".to_owned() } else { one_line(&raw.why) };
         page.line(format!("  {}", styled(DIM, format_args!("lines are missing: {why}"))));
+    }
+    page
+}
+
+fn call(frame: &Frame) -> Page {
+    let mut page = Page::default();
+    let place = match (frame.file.as_str(), frame.line) {
+        ("", _) => String::new(),
+        (file, 0) => one_line(file),
+        (file, line) if frame.column == 0 => format!("{}:{line}", one_line(file)),
+        (file, line) => format!("{}:{line}:{}", one_line(file), frame.column),
+    };
+    let function = match frame.function.as_str() {
+        "" => String::new(),
+        name => format!("in {}", styled(CYAN, one_line(name))),
+    };
+    let known = [place, function].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    page.line(format!("  {}{}", if known.is_empty() { "?" } else { "" }, known.join(", ")));
+    for (number, line) in (frame.context_start..).zip(&frame.context) {
+        let mark = if number == frame.line { ">" } else { " " };
+        page.line(format!("  {mark} {number:>5} | {}", one_line(line)));
+    }
+    for (name, value) in &frame.locals {
+        page.line(format!("      {} = {}", one_line(name), one_line(value)));
+    }
+    if let Some(Repeated { calls, times }) = frame.repeated {
+        let calls = if calls == 1 { "call was".to_owned() } else { format!("{calls} calls were") };
+        page.line(format!("  {}", styled(DIM, format_args!("the previous {calls} repeated {times} more times"))));
     }
     page
 }
