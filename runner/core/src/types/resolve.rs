@@ -54,6 +54,9 @@ pub fn resolve(arg: &Arg, name: &str, ty: &Type, retvals: &dyn Retvals, problems
     walk.arg(arg, ty)
 }
 
+/// Largest float that is surely the integer that was written.
+const F64_EXACT: f64 = JSON_EXACT as f64;
+
 struct Walk<'a> {
     retvals: &'a dyn Retvals,
     problems: &'a mut Vec<Problem>,
@@ -223,6 +226,10 @@ impl Walk<'_> {
                 }
                 let help = format!("{ty} holds {min} to {max}");
                 self.problem(Code::OutOfRange, arg.span, format!("{i} is out of range for {ty}"), Some(help))
+            }
+            // `4.0` is the integer 4.
+            (Value::Float(x), Type::Int(_)) if x.fract() == 0.0 && x.abs() <= F64_EXACT => {
+                self.scalar(arg, &Value::Int(*x as i128), ty)
             }
             (Value::String(text), Type::Int(_)) if json_integer(text).is_some() => {
                 self.scalar(arg, &Value::Int(json_integer(text).unwrap_or_default()), ty)

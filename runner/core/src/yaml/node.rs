@@ -18,6 +18,7 @@ use crate::value::Value;
 
 use super::environment::Environment;
 use super::environment::Refusal;
+use super::lint::lint;
 use super::syntax::offset_of;
 use super::syntax::syntax_error;
 
@@ -144,12 +145,17 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// Reads a whole document. None for one that holds nothing.
-pub(crate) fn read(source: &Arc<Source>, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Option<Node> {
+/// Reads a whole document. None for one that holds nothing. `keys` are the known keys of such a file.
+pub(crate) fn read(
+    source: &Arc<Source>,
+    environment: &Environment,
+    keys: &[&str],
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Node> {
     let raw: RawNode = match serde_saphyr::from_str_with_options(&source.text, options()) {
         Ok(raw) => raw,
         Err(error) => {
-            problems.push(syntax_error(source, &error));
+            problems.push(syntax_error(source, &error, keys));
             return None;
         }
     };
@@ -161,7 +167,9 @@ pub(crate) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
         );
         return None;
     }
-    Some(Reader { source, environment: Some(environment), problems }.node(raw, false))
+    let node = Reader { source, environment: Some(environment), problems }.node(raw, false);
+    lint(source, problems);
+    Some(node)
 }
 
 /// The end of a list or mapping that begins at `start`, as far as it stands on that line: its bracket, or the line's end.
@@ -247,10 +255,16 @@ impl Reader<'_> {
                 *value = Value::Int(int);
             }
             let overflows = matches!(value, Value::Float(x) if x.is_infinite());
-            if plain && overflows && node.text.contains(|c: char| c.is_ascii_digit()) {
-                let message = format!("{} is out of range for every float", node.text);
+            // The mantissa tells a number that is zero from one that is too small for any float.
+            let mantissa = node.text.split(['e', 'E']).next().unwrap_or_default();
+            let vanishes = matches!(value, Value::Float(0.0)) && mantissa.contains(|c| matches!(c, '1'..='9'));
+            if plain && (overflows || vanishes) && node.text.contains(|c: char| c.is_ascii_digit()) {
+                let (message, help) = match overflows {
+                    true => (format!("{} is out of range for every float", node.text), "write `.inf` for infinity"),
+                    false => (format!("{} is too small for every float", node.text), "write `0.0` for zero"),
+                };
                 let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
-                self.problems.push(problem.help("write `.inf` for infinity"));
+                self.problems.push(problem.help(help));
             }
             if !key
                 && !block
@@ -318,7 +332,7 @@ fn plain_scalar(text: String) -> Value {
 pub fn parse_value(text: &str) -> Result<Value, String> {
     let source = Arc::new(Source { path: String::new(), text: text.to_owned() });
     let raw: RawNode =
-        serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e).message)?;
+        serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e, &[]).message)?;
     let mut problems = Vec::new();
     let node = Reader { source: &source, environment: None, problems: &mut problems }.node(raw, true);
     match problems.first() {

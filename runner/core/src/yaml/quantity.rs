@@ -31,7 +31,12 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
             let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
             fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
         }
-        Ok(number) => return Some(number),
+        Ok(number) => {
+            if matches!(node.kind, NodeKind::Scalar(Value::Int(_))) {
+                fields.report_leading_zero(&node.text, node.span);
+            }
+            return Some(number);
+        }
         Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
     }
     None
