@@ -55,8 +55,11 @@ impl<'a> FilesRead<'a> {
             }
             Ok(_) if is_manifest(path) => ("cannot be read as a manifest".to_owned(), None),
             Ok(_) => {
-                let help = "the name of a manifest ends in `.yaml` or `.yml`";
-                ("is not a manifest by its name".to_owned(), Some(help.to_owned()))
+                let help = match path.file_stem() {
+                    Some(stem) if is_manifest(Path::new(stem)) => format!("rename it to `{}`", stem.display()),
+                    _ => "the name of a manifest ends in `.yaml` or `.yml`".to_owned(),
+                };
+                ("is not a manifest by its name".to_owned(), Some(help))
             }
         };
         let problem = Diagnostic::of(Code::NotAManifest, format!("`{shown}` is not read: it {reason}"));

@@ -44,7 +44,7 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     parsed.warnings.extend(parsed.problems.extract_if(.., |problem| problem.is_warning()));
     let mut root = root;
     let NodeKind::Map(entries) = &mut root.kind else {
-        let message = format!("a manifest is a mapping, found {}", root.kind_name());
+        let message = format!("a manifest is a mapping, found {}", root.shown());
         let help = "write `jobs:` with a list of jobs, or one job with `function:`";
         parsed.problems.push(Diagnostic::at(Code::WrongKind, source, root.span, message).help(help));
         return parsed;

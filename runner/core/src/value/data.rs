@@ -84,6 +84,23 @@ impl Value {
         }
     }
 
+    /// The value itself for a sentence, the beginning of a long one.
+    pub fn shortened(&self) -> String {
+        const SHOWN: usize = 40;
+        match self {
+            Self::Bool(b) => format!("the boolean {b}"),
+            Self::Int(i) => format!("the integer {i}"),
+            Self::Float(x) => format!("the number {x:?}"),
+            Self::String(text) if text.is_empty() => "an empty string".to_owned(),
+            Self::String(text) => match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("the string `{}..`", &text[..end]),
+                None => format!("the string `{text}`"),
+            },
+            Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            other => other.kind().to_owned(),
+        }
+    }
+
     /// What a person would call the kind of this value.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
         what: &str,
     ) -> Option<Self> {
         let span = node.span;
-        let found = node.kind_name();
+        let found = node.shown();
         let NodeKind::Map(map) = node.kind else {
             let message = format!("{what} is a mapping, found {found}");
             problems.push(Diagnostic::at(Code::WrongKind, source, span, message));
@@ -118,7 +118,7 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&mut self, node: Node, what: &str) -> Option<(String, Span)> {
-        let found = node.kind_name();
+        let found = node.shown();
         match node {
             Node { kind: NodeKind::Scalar(Value::String(text)), span, tag: None, .. } => Some((text, span)),
             node => {
@@ -177,7 +177,7 @@ impl<'a> Fields<'a> {
     /// Takes a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
         let (_, node) = self.take(key)?;
-        let found = node.kind_name();
+        let found = node.shown();
         match node.kind {
             NodeKind::Seq(items) => Some(items),
             NodeKind::Scalar(Value::Null) => Some(Vec::new()),
@@ -201,7 +201,7 @@ impl<'a> Fields<'a> {
         match node.kind {
             NodeKind::Scalar(Value::Bool(b)) => Some(b),
             _ => {
-                let message = format!("`{key}` is true or false, found {}", node.kind_name());
+                let message = format!("`{key}` is true or false, found {}", node.shown());
                 self.report(Code::WrongKind, node.span, message, None);
                 None
             }

@@ -121,11 +121,17 @@ impl Search<'_> {
     fn space_after_dash(&self, line: Line<'_>) -> Option<Mend> {
         let (start, content) = line.content();
         let rest = content.strip_prefix('-').filter(|rest| !rest.is_empty() && !rest.starts_with(['-', ' ']))?;
-        self.passes(start + 1..start + 1, " ").then(|| Mend {
-            message: "the dash has no space behind it".to_owned(),
-            span: Span::new(start, start + token(content)),
-            help: format!("write `- {}`", line.clip(rest)),
-        })
+        let written = format!("`- {}`", line.clip(rest));
+        // The lines below may begin beside what follows the dash as it is now.
+        let help = if self.passes(start + 1..start + 1, " ") {
+            format!("write {written}")
+        } else if line.indent() > 0 && self.passes(start - 1..start + 1, "- ") {
+            format!("write {written}, and begin the lines below it beside what follows the dash")
+        } else {
+            return None;
+        };
+        let span = Span::new(start, start + token(content));
+        Some(Mend { message: "the dash has no space behind it".to_owned(), span, help })
     }
 
     fn space_in_function(&self, line: Line<'_>) -> Option<Mend> {

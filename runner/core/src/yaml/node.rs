@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) tag: Option<String>,
     /// The scalar as written, for tags that want text whatever it looks like.
     pub(crate) text: String,
+    /// Whether a variable of the environment was filled in.
+    pub(crate) filled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -56,12 +58,14 @@ impl Node {
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
     }
 
-    /// What a person would call this kind of value.
-    pub(crate) fn kind_name(&self) -> &'static str {
+    /// What a person would call this value: its kind, and a scalar itself. One that a variable was filled in for may be
+    /// a secret.
+    pub(crate) fn shown(&self) -> String {
         match &self.kind {
-            NodeKind::Scalar(value) => value.kind(),
-            NodeKind::Seq(_) => "a list",
-            NodeKind::Map(_) => "a mapping",
+            NodeKind::Scalar(value) if self.filled => value.kind().to_owned(),
+            NodeKind::Scalar(value) => value.shortened(),
+            NodeKind::Seq(_) => "a list".to_owned(),
+            NodeKind::Map(_) => "a mapping".to_owned(),
         }
     }
 }
@@ -235,7 +239,7 @@ impl Reader<'_> {
             }
         };
         span.end = collection_end(&self.source.text, start);
-        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new() }
+        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new(), filled: false }
     }
 
     fn scalar(&mut self, value: Value, tag: Option<String>, mut span: Span, key: bool) -> Node {
@@ -244,7 +248,7 @@ impl Reader<'_> {
         let first = text.chars().next();
         let (plain, double) = (!matches!(first, Some('"' | '\'')), first == Some('"'));
         let block = self.source.text[..span.start].trim_end().ends_with(['|', '>', '-', '+']) && text.contains('\n');
-        let mut node = Node { kind: NodeKind::Scalar(value), span, tag: None, text };
+        let mut node = Node { kind: NodeKind::Scalar(value), span, tag: None, text, filled: false };
         if tag.as_deref() == Some(BINARY_TAG) {
             node.kind = NodeKind::Scalar(self.binary(&node));
             return node;
@@ -276,6 +280,7 @@ impl Reader<'_> {
                     Ok(None) => {}
                     Ok(Some(filled)) => {
                         node.text.clone_from(&filled);
+                        node.filled = true;
                         *value = if double { Value::String(filled) } else { plain_scalar(filled) };
                     }
                     Err(Refusal { code, message, help }) => {

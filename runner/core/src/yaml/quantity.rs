@@ -22,8 +22,8 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
             (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
         }
         (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
-        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
-        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
+        (_, Unit::Count) => (Err(format!("found {}", node.shown())), "a number"),
+        (_, Unit::Bytes) => (Err(format!("found {}", node.shown())), "a size such as `64 MiB`"),
     };
     match read {
         Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),

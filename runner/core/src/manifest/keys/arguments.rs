@@ -66,7 +66,7 @@ pub(crate) fn unpack_named(packed: &Value) -> Vec<(Key, Arg)> {
 }
 
 fn read_args(node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
-    let found = node.kind_name();
+    let found = node.shown();
     match node.kind {
         NodeKind::Seq(items) => items.into_iter().map(|item| read_arg(item, fields)).collect(),
         NodeKind::Scalar(Value::Null) => Vec::new(),
@@ -82,7 +82,7 @@ fn read_args(node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
 }
 
 fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
-    let found = node.kind_name();
+    let found = node.shown();
     match node.kind {
         NodeKind::Map(entries) => {
             let entries = entries.into_iter();
