@@ -264,10 +264,14 @@ fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
     out
 }
 
-fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {
+fn diagnose(graph: &Graph, job: &Job, mut problem: Problem) -> Diagnostic {
     let source = &job.place.source;
     // What a variable was filled in for may be a secret.
     let written = source.text.get(problem.span.start..problem.span.end).unwrap_or("");
+    if let Some((_, value)) = problem.found.as_mut().filter(|_| is_number(written)) {
+        // As it was written: in `0123` and `4.50` the zeros may count.
+        *value = format!("the number {written}");
+    }
     let reason = if written.contains("${") { problem.reason.clone() } else { problem.reason_with_value() };
     let message = format!("{}: {reason}", problem.path);
     let diagnostic = Diagnostic::at(problem.code, source, problem.span, message);
@@ -281,6 +285,10 @@ fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {
     let place = &other.job.place;
     let returns = other.signature.retval().map(|ty| format!("`{origin}` returns {ty}")).unwrap_or_default();
     diagnostic.label(label).related(&place.source, place.function, returns)
+}
+
+fn is_number(written: &str) -> bool {
+    written.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) && written.parse::<f64>().is_ok()
 }
 
 /// Return types as the signatures have them, before anything is built.

@@ -10,6 +10,7 @@ use jobcontrol_core::diagnostic::nearest;
 
 use crate::catalog::manifest_files::is_hidden;
 use crate::catalog::manifest_files::is_manifest;
+use crate::catalog::near::near_path;
 use crate::catalog::survey::is_plugin;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
@@ -43,7 +44,8 @@ impl<'a> FilesRead<'a> {
             Err(_) => {
                 let own = if real.is_dir() { Some(path) } else { path.parent() };
                 let own = own.filter(|own| !own.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let help = format!("to check it as a jobs folder of its own: `jobcontrol --jobs {} check`", own.display());
+                let help =
+                    format!("to check it as a jobs folder of its own: `jobcontrol --jobs {} check`", own.display());
                 (format!("lies outside of the jobs folder `{jobs}`"), Some(help).filter(|_| is_manifest(path)))
             }
             Ok(_) if real.is_dir() => ("has no manifests below it".to_owned(), None),
@@ -67,10 +69,11 @@ impl<'a> FilesRead<'a> {
     }
 
     /// The manifest that may have been meant by a file that is not there.
-    pub(crate) fn near(&self, path: &Path) -> Option<&str> {
+    pub(crate) fn near(&self, path: &Path) -> Option<String> {
         let name = |path: &'a str| Path::new(path).file_name().and_then(|name| name.to_str());
-        let near = nearest(path.file_name()?.to_str()?, self.manifests.iter().filter_map(|path| name(path)))?;
-        self.manifests.iter().map(String::as_str).find(|path| name(path) == Some(near))
+        let near = nearest(path.file_name()?.to_str()?, self.manifests.iter().filter_map(|path| name(path)));
+        let near = near.and_then(|near| self.manifests.iter().find(|path| name(path) == Some(near)));
+        near.cloned().or_else(|| near_path(path, |path| path.is_dir() || is_manifest(path)))
     }
 
     /// Whether a manifest is one of the `wanted` files or lies below one; all are where nothing is wanted.

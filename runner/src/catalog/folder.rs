@@ -20,6 +20,7 @@ use crate::catalog::manifest_files::hidden_manifests;
 use crate::catalog::manifest_files::is_hidden;
 use crate::catalog::manifest_files::is_manifest;
 use crate::catalog::manifest_files::not_read;
+use crate::catalog::near::near_path;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 
@@ -92,7 +93,9 @@ pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Di
     let shown = folder.display();
     if !folder.is_dir() {
         let what = if folder.exists() { "is no folder" } else { "is missing" };
-        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
+        let near = near_path(folder, Path::is_dir).map(|near| format!("; did you mean `{near}`?"));
+        let near = near.unwrap_or_default();
+        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`{near}"));
     }
     folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
     let (mut files, mut problems, mut outside) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,6 +9,7 @@
 //! - `today`: one job as the folder has it now
 //! - `at_hand`: the plugins at hand, and how manifests name them
 //! - `asked`: whether a file that somebody asks for is among those that are read
+//! - `near`: what may have been meant by a path that leads nowhere
 //! - `survey`: which files a catalog is made of, and their state
 //! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
 
@@ -18,6 +19,7 @@ mod folder;
 pub(crate) mod grants;
 pub mod load;
 mod manifest_files;
+pub(crate) mod near;
 pub(crate) mod plugins;
 mod survey;
 pub mod today;

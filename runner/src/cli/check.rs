@@ -41,11 +41,7 @@ pub(super) struct Wanted {
 }
 
 /// The files that the person asks for; `manifests` are those that one of them may have been meant as.
-pub(super) fn wanted(
-    workspace: &Workspace,
-    manifests: &[String],
-    paths: &[PathBuf],
-) -> Result<Vec<Wanted>, CliError> {
+pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathBuf]) -> Result<Vec<Wanted>, CliError> {
     let resolve = |path: &PathBuf| match path.canonicalize() {
         Ok(real) => Ok(Wanted { typed: path.clone(), real }),
         Err(error) => Err(missing(path, &error, FilesRead::new(workspace, manifests).near(path))),
@@ -133,7 +129,7 @@ pub(super) fn report(out: &Out, problems: &[Diagnostic], counts: Counts) -> Resu
     Ok(if is_sound { error::DONE } else { error::UNCHECKED })
 }
 
-fn missing(path: &Path, error: &std::io::Error, near: Option<&str>) -> CliError {
+fn missing(path: &Path, error: &std::io::Error, near: Option<String>) -> CliError {
     let refusal = Refusal::usage(format!("`{}`: {error}", path.display()));
     match near {
         Some(near) => refusal.hint(format!("did you mean `{near}`?")).into(),

@@ -130,9 +130,9 @@ impl Walk {
     fn fits(&mut self, from: &Type, to: &Type) -> Result<(), Misfit> {
         match (from, to) {
             (Type::Unsupported(_), _) | (_, Type::Unsupported(_)) => Err(Misfit::of(from, to)),
-            (Type::Option(from), Type::Option(to)) => self
-                .fits(from, to)
-                .map_err(|m| m.within("some", around("option<", ">"), around("option<", ">"))),
+            (Type::Option(from), Type::Option(to)) => {
+                self.fits(from, to).map_err(|m| m.within("some", around("option<", ">"), around("option<", ">")))
+            }
             (from, Type::Option(to)) => {
                 self.fits(from, to).map_err(|m| m.opened(str::to_owned, around("option<", ">")))
             }
@@ -204,12 +204,7 @@ impl Walk {
         }
     }
 
-    fn variant(
-        &mut self,
-        a: &Named<Option<Type>>,
-        b: &Named<Option<Type>>,
-        to: &Type,
-    ) -> Result<(), Misfit> {
+    fn variant(&mut self, a: &Named<Option<Type>>, b: &Named<Option<Type>>, to: &Type) -> Result<(), Misfit> {
         no_cases_missing(a, b, to)?;
         for (case, payload) in &a.members {
             let wanted = b.get(case).and_then(|(_, wanted)| wanted.as_ref());

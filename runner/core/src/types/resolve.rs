@@ -14,6 +14,7 @@ use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::value::JSON_EXACT;
 use crate::value::Value;
+use crate::value::shortest;
 use crate::yaml::key::Key;
 
 use super::convert::convert;
@@ -357,7 +358,10 @@ impl Walk<'_> {
         if short.is_infinite() && x.is_finite() {
             return self.problem(Code::OutOfRange, arg.span, format!("{x:e} is out of range for f32"), None);
         }
-        Value::Float(short.into())
+        if short == 0.0 && x != 0.0 {
+            return self.problem(Code::OutOfRange, arg.span, format!("{x:e} is too small for f32"), None);
+        }
+        Value::Float(shortest(short))
     }
 
     fn unknown_case<'n>(&mut self, span: Span, case: &str, ty: &Type, names: impl Iterator<Item = &'n str>) -> Value {

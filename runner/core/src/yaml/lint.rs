@@ -33,9 +33,7 @@ pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
             Some(value) if is_text(&text[value.clone()]) => {
                 ("the text ends before ` #`, where a comment begins".to_owned(), value.start)
             }
-            None if is_empty(&line, text) => {
-                ("the value is empty: a comment begins at ` #`".to_owned(), comment.start)
-            }
+            None if is_empty(&line, text) => ("the value is empty: a comment begins at ` #`".to_owned(), comment.start),
             _ => continue,
         };
         let meant = text[start..line.end()].trim_end();

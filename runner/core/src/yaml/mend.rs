@@ -244,9 +244,9 @@ impl Search<'_> {
         lines.filter_map(|line| Some((line, open_quote(line.text)?))).find_map(|(line, (start, quote))| {
             let whole = line.text.trim_end();
             let ends = [whole.len(), whole.trim_end_matches([' ', ']', '}', ',']).len()];
-            let closed = ends.into_iter().find(|end| {
-                *end > start && self.passes(line.start + end..line.start + end, &quote.to_string())
-            })?;
+            let closed = ends
+                .into_iter()
+                .find(|end| *end > start && self.passes(line.start + end..line.start + end, &quote.to_string()))?;
             let value = &line.text[start..closed];
             Some(Mend {
                 message: format!("this `{quote}` is not closed"),
@@ -288,7 +288,8 @@ impl Search<'_> {
         let now = line.indent();
         let item = line.text[now..].starts_with("- ");
         let mut columns: Vec<(usize, usize)> = Vec::new();
-        for above in std::iter::successors(line.previous(self.text), |line| line.previous(self.text)).take(LINES_ABOVE) {
+        for above in std::iter::successors(line.previous(self.text), |line| line.previous(self.text)).take(LINES_ABOVE)
+        {
             let column = match (item, above.text[above.indent()..].starts_with("- ")) {
                 (true, true) => above.indent(),
                 (true, false) => continue,

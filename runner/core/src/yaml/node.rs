@@ -258,15 +258,7 @@ impl Reader<'_> {
             if plain && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_))) {
                 *value = Value::Int(int);
             }
-            let overflows = matches!(value, Value::Float(x) if x.is_infinite());
-            // The mantissa tells a number that is zero from one that is too small for any float.
-            let mantissa = node.text.split(['e', 'E']).next().unwrap_or_default();
-            let vanishes = matches!(value, Value::Float(0.0)) && mantissa.contains(|c| matches!(c, '1'..='9'));
-            if plain && (overflows || vanishes) && node.text.contains(|c: char| c.is_ascii_digit()) {
-                let (message, help) = match overflows {
-                    true => (format!("{} is out of range for every float", node.text), "write `.inf` for infinity"),
-                    false => (format!("{} is too small for every float", node.text), "write `0.0` for zero"),
-                };
+            if plain && let Some((message, help)) = out_of_range(value, &node.text) {
                 let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
                 self.problems.push(problem.help(help));
             }
@@ -282,6 +274,11 @@ impl Reader<'_> {
                         node.text.clone_from(&filled);
                         node.filled = true;
                         *value = if double { Value::String(filled) } else { plain_scalar(filled) };
+                        if let Some((_, help)) = out_of_range(value, &node.text) {
+                            let message = "the variable holds a number that no float can hold";
+                            let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
+                            self.problems.push(problem.help(help));
+                        }
                     }
                     Err(Refusal { code, message, help }) => {
                         self.problems.push(Diagnostic::at(code, self.source, span, message).help(help));
@@ -305,6 +302,17 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Why a number that was written is none of the floats, and what to write: it would become infinite, or zero.
+fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
+    let Value::Float(x) = value else { return None };
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    if x.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
+        return Some((format!("{text} is out of range for every float"), "write `.inf` for infinity"));
+    }
+    let vanishes = *x == 0.0 && mantissa.contains(|c| matches!(c, '1'..='9'));
+    vanishes.then(|| (format!("{text} is too small for every float"), "write `0.0` for zero"))
 }
 
 /// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against the type.

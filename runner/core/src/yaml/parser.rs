@@ -80,7 +80,8 @@ pub(super) fn remarks(text: &str) -> Remarks {
         let found = plain.partition_point(|range| range.start < comment.start);
         let scalar = found.checked_sub(1).map(|at| plain[at].clone());
         // The place of a scalar may have the spaces behind it.
-        let touches = |range: &Range<usize>| range.start < end && text[range.clone()].trim_end().len() + range.start == end;
+        let touches =
+            |range: &Range<usize>| range.start < end && text[range.clone()].trim_end().len() + range.start == end;
         if let Some(scalar) = scalar.filter(touches) {
             remarks.cut.push((Some(scalar.start..end), comment));
         } else if before.ends_with(':') {

@@ -94,7 +94,12 @@ fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
                 NodeKind::Seq(_) => "arguments by position go below `args:`",
                 _ => "write `NAME: VALUE` on a line of its own for each argument",
             };
-            fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), Some(help.to_owned()));
+            fields.report(
+                Code::WrongKind,
+                node.span,
+                format!("`kwargs` is a mapping, found {found}"),
+                Some(help.to_owned()),
+            );
             Vec::new()
         }
     }
@@ -156,7 +161,8 @@ fn report_doubts(value: &Value, written: &str, span: Span, fields: &mut Fields<'
             let job = reference.split_whitespace().next().unwrap_or_default();
             let job = job.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
             if valid_id(&Reference::parse(job).job) {
-                let help = format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
+                let help =
+                    format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
                 fields.report(Code::RetvalInText, span, "`!retval` inside a text is only text", Some(help));
             }
         }
