@@ -22,6 +22,7 @@ use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::follow;
 
+use crate::catalog::near::near_path;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
@@ -155,8 +156,11 @@ fn read_settings(config: &ConfigFile, is_named: bool) -> Result<(Settings, PathB
         return Ok((Settings::default(), base));
     }
     let shown = path.display();
-    let unreadable =
-        |e: std::io::Error| SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}"));
+    let unreadable = |e: std::io::Error| {
+        let near = near_path(path, |path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml"));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}{near}"))
+    };
     let metadata = match std::fs::metadata(path) {
         // It was removed since it was found.
         Err(error) if error.kind() == ErrorKind::NotFound && !is_named => return Ok((Settings::default(), base)),

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::catalog::folder::walk;
+use crate::catalog::manifest_files::is_manifest;
 use crate::catalog::workspace::Workspace;
 
 /// What changes when a file is written, replaced, or given other rights.
@@ -47,7 +48,7 @@ pub(super) struct Survey {
 
 /// Whether a catalog reads files of this name.
 pub(super) fn matters(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ["yaml", "yml", "wasm", "wat"].iter().any(|known| ext == *known))
+    is_manifest(path) || is_plugin(path)
 }
 
 /// Whether it is a plugin by its name.

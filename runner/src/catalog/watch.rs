@@ -59,8 +59,10 @@ pub struct Reload {
     pub last_good: Vec<String>,
     /// Everything that is wrong with the files as they are now.
     pub problems: Vec<Diagnostic>,
-    /// How many manifests there are now.
-    pub manifests: usize,
+    /// The same with what works and is probably not meant.
+    pub remarks: Vec<Diagnostic>,
+    /// The manifests that there are now.
+    pub manifests: Vec<String>,
     /// How many jobs they have, as far as they can be read.
     pub jobs: usize,
     /// The files that have changed since the time before; none the first time.
@@ -205,7 +207,8 @@ impl Watcher {
                 catalog: Arc::default(),
                 last_good: Vec::new(),
                 problems: Vec::new(),
-                manifests: 0,
+                remarks: Vec::new(),
+                manifests: Vec::new(),
                 jobs: 0,
                 changed: Vec::new(),
             },
@@ -340,12 +343,14 @@ impl Watcher {
         }
         self.workspace = workspace;
         let (mut catalog, mut last_good) = (Arc::clone(&self.current.catalog), Vec::new());
-        let (mut manifests, mut jobs) = (0, 0);
+        let (mut manifests, mut jobs) = (Vec::new(), 0);
+        let mut remarks = problems.clone();
         match reading {
             Some(Reading { files, catalog: today }) => {
                 changed.extend(differences(&self.files, &self.read_at, &files, &self.survey));
                 problems.extend(today.diagnostics());
-                (manifests, jobs) = (today.manifests, today.graph.dependencies.len());
+                remarks.extend(today.diagnostics_and_warnings());
+                (manifests, jobs) = (today.manifests.clone(), today.graph.dependencies.len());
                 if today.is_sound() {
                     self.last_good = LastGood::of(&files);
                     catalog = Arc::new(today);
@@ -362,8 +367,9 @@ impl Watcher {
             // Without the folder, all of them stay.
             None => last_good = self.files.keys().cloned().collect(),
         }
-        let same = changed.is_empty() && problems == self.current.problems && manifests == self.current.manifests;
-        self.current = Reload { catalog, last_good, problems, manifests, jobs, changed };
+        let current = &self.current;
+        let same = changed.is_empty() && remarks == current.remarks && manifests == current.manifests;
+        self.current = Reload { catalog, last_good, problems, remarks, manifests, jobs, changed };
         !same
     }
 }

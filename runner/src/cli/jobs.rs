@@ -40,7 +40,7 @@ use crate::show::jobs::dependents;
 use crate::show::moment::Moment;
 
 pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
-    (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
+    (catalog.manifests.is_empty() && catalog.problems.is_empty()).then(|| {
         let folder = app.settings.workspace.jobs.display();
         Diagnostic::of(Code::NoManifests, format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
             .file(folder.to_string())

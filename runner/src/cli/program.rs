@@ -104,6 +104,9 @@ enum Command {
         /// Stay, and check again after each change
         #[arg(long)]
         watch: bool,
+        /// Fail if there are warnings, too
+        #[arg(long, conflicts_with = "watch")]
+        deny_warnings: bool,
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
@@ -239,7 +242,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
                 && matches!(cli.command, Command::Check { .. })
                 && out.format != Format::Human =>
         {
-            return check::report(out, &refusal.diagnostics, 0, 0);
+            return check::report(out, &refusal.diagnostics, check::Counts::default());
         }
         opened => opened?,
     };
@@ -247,8 +250,8 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         out.say(&in_force(&app.settings.config));
     }
     match cli.command {
-        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global)?, out, &paths),
-        Command::Check { paths, .. } => check::check(&app, out, &paths),
+        Command::Check { paths, watch: true, .. } => watch::check(&app, options(&cli.global)?, out, &paths),
+        Command::Check { paths, deny_warnings, .. } => check::check(&app, out, &paths, deny_warnings),
         Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
         Command::Run(args) => run::run(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),

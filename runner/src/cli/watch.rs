@@ -14,8 +14,10 @@ use serde::Serialize;
 use super::carry_out::arm;
 use super::carry_out::carry_out_until;
 use super::carry_out::interruptible;
+use super::check::Counts;
+use super::check::Wanted;
 use super::check::about;
-use super::check::all_good;
+use super::check::add_unread;
 use super::check::report;
 use super::check::wanted;
 use super::error;
@@ -123,7 +125,7 @@ struct ChangeJson<'a> {
 
 pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
     let out = &out.in_lines();
-    let wanted = wanted(paths)?;
+    let wanted = wanted(&app.settings.workspace, &[], paths)?;
     let (mut watcher, _) = start(app, options, out)?;
     show_check(app, out, watcher.current(), &wanted)?;
     while let Some(reload) = watcher.changed() {
@@ -138,17 +140,22 @@ pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -
     Ok(error::INTERRUPTED)
 }
 
-fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[PathBuf]) -> Result<(), CliError> {
-    let mut problems = about(reload.problems.clone(), wanted);
-    let folder = Catalog { manifests: reload.manifests, problems: reload.problems.clone(), ..Catalog::default() };
+fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[Wanted]) -> Result<(), CliError> {
+    let mut problems = about(reload.remarks.clone(), wanted);
+    add_unread(&mut problems, &app.settings.workspace, &reload.manifests, wanted);
+    let folder =
+        Catalog { manifests: reload.manifests.clone(), problems: reload.problems.clone(), ..Catalog::default() };
     problems.extend(empty_folder(app, &folder));
+    let counts = match Counts::of(&reload.manifests, &reload.catalog.graph, wanted) {
+        counts if wanted.is_empty() => Counts { jobs: reload.jobs, ..counts },
+        counts => counts,
+    };
     match out.format {
         Format::Json => {
-            let check = CheckJson::new(reload.manifests, reload.jobs, &problems);
+            let check = CheckJson::new(counts.manifests, counts.jobs, &problems);
             out.json(&ChangeJson { time: app.clock.now().to_string(), changed: &reload.changed, check })
         }
-        Format::Human if problems.is_empty() => out.answer(all_good(reload.manifests, reload.jobs)),
-        _ => report(out, &problems, reload.manifests, reload.jobs).map(drop),
+        _ => report(out, &problems, counts).map(drop),
     }
 }
 
@@ -191,7 +198,7 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
     if !reload.problems.is_empty() {
         out.say(diagnostic::report(&reload.problems));
     } else if was_broken {
-        out.say(all_good(reload.manifests, reload.jobs));
+        out.say(Counts { manifests: reload.manifests.len(), jobs: reload.jobs }.all_good());
     }
     for file in reload.last_good.iter().take(NAMED) {
         out.warn(&format!("the last good version of `{file}` stays in use"));

@@ -337,12 +337,14 @@ struct SummaryJson {
     manifests: usize,
     jobs: usize,
     errors: usize,
+    warnings: usize,
 }
 
 impl<'a> CheckJson<'a> {
     pub(crate) fn new(manifests: usize, jobs: usize, problems: &'a [Diagnostic]) -> Self {
+        let warnings = problems.iter().filter(|problem| problem.is_warning()).count();
         Self {
-            summary: SummaryJson { manifests, jobs, errors: problems.len() },
+            summary: SummaryJson { manifests, jobs, errors: problems.len() - warnings, warnings },
             diagnostics: problems.iter().map(DiagnosticJson::new).collect(),
         }
     }
@@ -382,7 +384,7 @@ impl<'a> DiagnosticJson<'a> {
         let place = place.as_ref();
         Self {
             code: problem.code.id(),
-            severity: "error",
+            severity: problem.severity().name(),
             message: &problem.message,
             file: problem.path(),
             line: place.map(|p| p.line),

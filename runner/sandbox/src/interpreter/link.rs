@@ -19,9 +19,6 @@ use super::task::Why;
 use crate::engine;
 use crate::grant;
 
-/// What is said to who misses a function of WASI preview 1.
-pub(super) const PREVIEW1_HELP: &str = crate::imports::PREVIEW1_HELP;
-
 /// What the engine's linker misses first, in words that follow the plugin's name.
 pub(super) fn misfit(binary: &[u8]) -> Option<String> {
     let linked = || -> wasmtime::Result<()> {
