@@ -8,6 +8,7 @@
 //! - `today`: one job as the folder has it now
 //! - `at_hand`: the plugins at hand, and how manifests name them
 //! - `survey`: which files a catalog is made of, and their state
+//! - `trail`: the names that a path leads through
 //! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
 
 pub mod at_hand;
@@ -17,5 +18,6 @@ pub mod load;
 pub(crate) mod plugins;
 mod survey;
 pub mod today;
+mod trail;
 pub mod watch;
 pub mod workspace;
