@@ -107,7 +107,7 @@ pub struct Name {
 /// # Errors
 ///
 /// The folder itself cannot be read.
-pub fn names(workspace: &Workspace) -> Result<Vec<Name>, String> {
+pub fn job_names(workspace: &Workspace) -> Result<Vec<Name>, String> {
     let name = |job: Job| Name { id: job.id, title: job.title, tags: job.tags };
     Ok(read_folder(workspace)?.jobs.into_iter().map(name).collect())
 }

@@ -11,6 +11,7 @@
 //! - `asked`: whether a file that somebody asks for is among those that are read
 //! - `near`: what may have been meant by a path that leads nowhere
 //! - `survey`: which files a catalog is made of, and their state
+//! - `trail`: the names that a path leads through
 //! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
 
 pub(crate) mod asked;
@@ -23,5 +24,6 @@ pub(crate) mod near;
 pub(crate) mod plugins;
 mod survey;
 pub mod today;
+mod trail;
 pub mod watch;
 pub mod workspace;

@@ -17,7 +17,7 @@ use super::error::CliError;
 use super::flags::settings;
 use super::render::Out;
 use crate::catalog::load::Name;
-use crate::catalog::load::names;
+use crate::catalog::load::job_names;
 use crate::settings::Options;
 
 /// Set by the script, with the name of the shell.
@@ -81,5 +81,5 @@ fn all() -> Vec<Name> {
     };
     let jobs = option("--jobs", "JOBCONTROL_JOBS");
     let options = Options { jobs, config: option("--config", "JOBCONTROL_CONFIG"), ..Options::default() };
-    settings(&options).ok().and_then(|settings| names(&settings.workspace).ok()).unwrap_or_default()
+    settings(&options).ok().and_then(|settings| job_names(&settings.workspace).ok()).unwrap_or_default()
 }

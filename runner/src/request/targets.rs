@@ -10,7 +10,7 @@ use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
-use crate::catalog::load::names;
+use crate::catalog::load::job_names;
 use crate::catalog::workspace::Workspace;
 use crate::request::refusal::Refusal;
 
@@ -79,7 +79,7 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
 ///
 /// No job has it, or the folder cannot be read.
 pub fn tagged(workspace: &Workspace, tag: &str) -> Result<Vec<String>, Refusal> {
-    let names = names(workspace).map_err(Refusal::usage)?;
+    let names = job_names(workspace).map_err(Refusal::usage)?;
     let with = names.iter().filter(|job| job.tags.iter().any(|other| other == tag));
     let jobs: Vec<String> = with.map(|job| job.id.clone()).collect();
     if jobs.is_empty() {
