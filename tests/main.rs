@@ -22,4 +22,5 @@ mod sandbox;
 mod storage;
 mod tidy;
 mod toolchains;
+mod warnings;
 mod watch;

@@ -288,7 +288,8 @@ fn diagnose(graph: &Graph, job: &Job, mut problem: Problem) -> Diagnostic {
 }
 
 fn is_number(written: &str) -> bool {
-    written.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) && written.parse::<f64>().is_ok()
+    written.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && written.parse::<f64>().is_ok()
 }
 
 /// Return types as the signatures have them, before anything is built.
