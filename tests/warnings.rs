@@ -194,8 +194,8 @@ fn an_empty_title_is_none_and_a_number_is_an_id() {
 
 #[test]
 fn a_secret_of_the_environment_is_not_shown() {
-    let folder = echo("function: values_echo:a-s64\nargs: [\"${SECRET}\"]\npool: { x: \"${SECRET}\" }\n");
-    folder.write("jobs/y.yaml", "function: shop:tidy\nprotected: ${SECRET}\ntitle: { a: ${SECRET} }\n");
+    let folder = echo("function: values_echo:a-s64\nargs: [\"${SECRET}\"]\n");
+    folder.write("jobs/y.yaml", "function: shop:tidy\nprotected: ${SECRET}\n");
     folder.write("jobcontrol.yaml", "environment: [SECRET]\n");
     let told = folder.command(&["check"]).env("SECRET", "hunter2").output().expect("the program starts");
     let told = String::from_utf8(told.stdout).expect("a text");
