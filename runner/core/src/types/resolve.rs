@@ -217,7 +217,7 @@ impl Walk<'_> {
         if let Err(misfit) = fits(from, ty) {
             let at = if misfit.path.starts_with('[') || misfit.path.is_empty() { "" } else { "." };
             let outer = self.path.len();
-            let label = format!("`{}` takes {ty}", self.path);
+            let label = format!("`{reference}` is {from}, and `{}` takes {ty}", self.path);
             self.path.push_str(&format!("{at}{}", misfit.path));
             let fitting = match from {
                 Type::Record(record) => record.members.iter().find(|(_, field)| fits(field, ty).is_ok()),

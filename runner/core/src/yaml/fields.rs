@@ -40,7 +40,10 @@ pub(crate) fn as_list(text: &str) -> String {
     match text.strip_prefix('-').and_then(|rest| rest.split_whitespace().next()) {
         Some(first) => format!("an entry begins with a dash and a space: `- {first}`"),
         None if text.contains('\n') => "begin each entry with a dash and a space: `- ..`".to_owned(),
-        None => format!("write `[{text}]`"),
+        None => {
+            let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
+            format!("write `[{inner}]`")
+        }
     }
 }
 
@@ -124,7 +127,10 @@ impl<'a> Fields<'a> {
             Node { kind: NodeKind::Scalar(Value::String(text)), span, tag: None, .. } => Some((text, span)),
             node => {
                 let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
-                let help = scalar.then(|| "write it in quotes".to_owned());
+                let help = match node.tag {
+                    Some(_) => Some("a text that begins with `!` has to be in quotes".to_owned()),
+                    None => scalar.then(|| "write it in quotes".to_owned()),
+                };
                 self.report(Code::WrongKind, node.span, format!("{what} is a string, found {found}"), help);
                 None
             }

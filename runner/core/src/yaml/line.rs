@@ -185,8 +185,16 @@ pub(super) fn invalid_escape(line: &str) -> Option<(Range<usize>, usize)> {
         let end = end?;
         let mut at = start + 1;
         while let Some(backslash) = line.get(at..end - 1)?.find('\\').map(|found| at + found) {
-            let next = line[backslash + 1..].chars().next()?;
-            if !"0abtnvfre \"/\\N_LPxuU\t".contains(next) {
+            let rest = &line[backslash + 1..end - 1];
+            let next = rest.chars().next()?;
+            let digits = match next {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            let hexadecimal = rest[next.len_utf8()..].chars().take_while(char::is_ascii_hexdigit).count();
+            if !"0abtnvfre \"/\\N_LPxuU\t".contains(next) || hexadecimal < digits {
                 return Some((start..end, backslash));
             }
             at = backslash + 1 + next.len_utf8();
@@ -227,6 +235,8 @@ mod tests {
         assert_eq!(invalid_escape(r#"a: "x\ny""#), None);
         assert_eq!(invalid_escape(r#"a: "C:\\x\d""#), Some((3..12, 9)));
         assert_eq!(invalid_escape(r#"a: 'C:\d'"#), None);
+        assert_eq!(invalid_escape(r#"a: "C:\Users""#), Some((3..13, 6)));
+        assert_eq!(invalid_escape(r#"a: "\u00e9""#), None);
     }
 
     #[test]

@@ -44,10 +44,11 @@ pub(super) fn mend<'a>(text: &'a str, at: usize, keys: &'a [&'a str]) -> Option<
         .or_else(|| each(Search::space_after_dash))
         .or_else(|| each(Search::space_in_function))
         .or_else(|| each(Search::escape))
+        .or_else(|| search.open_quote(here))
         .or_else(|| search.comma(here))
+        .or_else(|| search.bracket(here))
         .or_else(|| search.quote_in_flow(here))
         .or_else(|| search.open_bracket(here))
-        .or_else(|| search.open_quote(here))
         .or_else(|| each(Search::quote))
         .or_else(|| each(Search::colon))
         .or_else(|| search.indent(here))
@@ -165,9 +166,18 @@ impl Search<'_> {
         })
     }
 
-    /// `{ left: 1 right: 2 }`
+    /// `{ left: 1 right: 2 }` or `["a" "b"]`
     fn comma(&self, line: Line<'_>) -> Option<Mend> {
         let before = line.before(self.at)?.trim_end_matches(':');
+        if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
+            let end = line.start + before.trim_end().len();
+            let span = Span::new(self.at, self.at + token(&self.text[self.at..]));
+            let help = "put a comma between two entries".to_owned();
+            let message = "a comma is missing before this entry".to_owned();
+            if self.passes(end..end, ",") {
+                return Some(Mend { message, span, help });
+            }
+        }
         let word = before.rfind(' ').map_or(0, |space| space + 1);
         let key = &before[word..];
         let value = before[..word].trim_end();
@@ -179,6 +189,26 @@ impl Search<'_> {
             message: format!("a comma is missing before `{key}`"),
             span: Span::new(line.start + word, line.start + word + key.len()),
             help: "put a comma between two entries".to_owned(),
+        })
+    }
+
+    /// A bracket that closes nothing, or what another bracket opened.
+    fn bracket(&self, line: Line<'_>) -> Option<Mend> {
+        let open = parser::open_brackets(self.text).last().copied();
+        let start = self.at.max(line.start);
+        let (at, bracket) = self.text.get(start..line.end())?.char_indices().find(|(_, c)| matches!(c, ']' | '}'))?;
+        let place = start + at;
+        let span = Span::new(place, place + 1);
+        if place == self.at && self.passes(place..place + 1, "") {
+            let message = format!("this `{bracket}` closes nothing");
+            return Some(Mend { message, span, help: "take it away".to_owned() });
+        }
+        let (_, opening) = open?;
+        let right = if opening == '[' { "]" } else { "}" };
+        (!right.contains(bracket) && self.passes(place..place + 1, right)).then(|| Mend {
+            message: format!("`{opening}` is closed with `{bracket}`"),
+            span,
+            help: format!("write `{right}`"),
         })
     }
 
@@ -243,7 +273,7 @@ impl Search<'_> {
         let lines = std::iter::successors(Some(here), |line| line.previous(self.text)).take(LINES_ABOVE);
         lines.filter_map(|line| Some((line, open_quote(line.text)?))).find_map(|(line, (start, quote))| {
             let whole = line.text.trim_end();
-            let ends = [whole.len(), whole.trim_end_matches([' ', ']', '}', ',']).len()];
+            let ends = [whole.trim_end_matches([' ', ']', '}', ',']).len(), whole.len()];
             let closed = ends
                 .into_iter()
                 .find(|end| *end > start && self.passes(line.start + end..line.start + end, &quote.to_string()))?;
@@ -274,12 +304,13 @@ impl Search<'_> {
     /// `function sales:fetch`
     fn colon(&self, line: Line<'_>) -> Option<Mend> {
         let (start, content) = line.content();
-        let (key, value) = content.split_once(' ')?;
+        let content = content.trim_end();
+        let (key, value) = content.split_once(' ').unwrap_or((content, ""));
         let end = start + key.len();
         (self.keys.contains(&key) && self.passes(end..end, ":")).then(|| Mend {
             message: format!("`{key}` has no colon after it"),
             span: Span::new(start, end),
-            help: format!("write `{key}: {}`", line.clip(value.trim())),
+            help: format!("write `{}`", format!("{key}: {}", line.clip(value.trim())).trim_end()),
         })
     }
 
@@ -340,7 +371,8 @@ fn unquoted(value: &str) -> String {
         '*' => format!("`{}` would be an alias, and no anchor has that name", &value[..token(value)]),
         '"' | '\'' => "more text follows after the closing quote".to_owned(),
         '[' | '{' => format!("a value that begins with `{first}` is a list or a mapping, and more text follows it"),
-        '@' | '`' | '%' | '&' | '!' | '|' | '>' | '?' | '-' | ',' | ']' | '}' => {
+        '`' => "a value cannot begin with a backquote unless it is quoted".to_owned(),
+        '@' | '%' | '&' | '!' | '|' | '>' | '?' | '-' | ',' | ']' | '}' => {
             format!("a value cannot begin with `{first}` unless it is quoted")
         }
         _ if value.contains(": ") || value.ends_with(':') => "a value cannot hold `: ` unless it is quoted".to_owned(),

@@ -61,6 +61,9 @@ impl Node {
     /// What a person would call this value: its kind, and a scalar itself. One that a variable was filled in for may be
     /// a secret.
     pub(crate) fn shown(&self) -> String {
+        if let Some(tag) = &self.tag {
+            return format!("the tag `{tag}`");
+        }
         match &self.kind {
             NodeKind::Scalar(value) if self.filled => value.kind().to_owned(),
             NodeKind::Scalar(value) => value.shortened(),

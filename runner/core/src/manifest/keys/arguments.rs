@@ -91,14 +91,17 @@ fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
         NodeKind::Scalar(Value::Null) => Vec::new(),
         _ => {
             let help = match &node.kind {
-                NodeKind::Seq(_) => "arguments by position go below `args:`",
-                _ => "write `NAME: VALUE` on a line of its own for each argument",
+                NodeKind::Seq(_) => "arguments by position go below `args:`".to_owned(),
+                _ => match node.text.lines().next().and_then(|line| line.split_once('=')) {
+                    Some((name, value)) => format!("write `{}: {}`", name.trim(), value.trim()),
+                    None => "write `NAME: VALUE` on a line of its own for each argument".to_owned(),
+                },
             };
             fields.report(
                 Code::WrongKind,
                 node.span,
                 format!("`kwargs` is a mapping, found {found}"),
-                Some(help.to_owned()),
+                Some(help),
             );
             Vec::new()
         }
