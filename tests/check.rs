@@ -26,7 +26,7 @@ fn json_has_a_summary_and_every_place() {
     let folder = mistaken();
     folder.run(&["check", "--format", "json"]).code(3);
     let json = folder.json(&["check"]);
-    assert_eq!(json["summary"], json!({ "manifests": 4, "jobs": 3, "errors": 4 }));
+    assert_eq!(json["summary"], json!({ "manifests": 4, "jobs": 3, "errors": 4, "warnings": 0 }));
     let misfit = &json["diagnostics"][2];
     assert_eq!(
         *misfit,
@@ -34,12 +34,16 @@ fn json_has_a_summary_and_every_place() {
             "code": "JC0413", "severity": "error",
             "message": "lines[].total: u64 does not fit u32",
             "file": "jobs/print.yaml", "line": 2, "column": 16, "end_line": 2, "end_column": 21,
-            "label": "`fetch` is list<order>, and list<line> is asked for",
+            "label": "`fetch` is list<order>, and `lines` takes list<line>",
             "related": [{
                 "file": "jobs/a b.yaml", "line": 2, "column": 11, "end_line": 2, "end_column": 29,
                 "label": "`fetch` returns list<order>",
             }],
-            "help": ["let the two functions agree, or put a job between them that converts"],
+            "help": [
+                "`fetch` is list<order { total: u64, .. }>",
+                "asked for is list<line { total: u32, .. }>",
+                "let the two functions agree, or put a job between them that converts",
+            ],
         })
     );
     let whole = &json["diagnostics"][3];
@@ -60,7 +64,7 @@ fn columns_count_characters() {
 fn json_of_a_sound_folder_has_no_mistakes() {
     let folder = Folder::new().guest("add.wat").file("jobs/x.yaml", "function: add:add\nargs: [1, 2]\n");
     let json = folder.json(&["check"]);
-    assert_eq!(json, json!({ "summary": { "manifests": 1, "jobs": 1, "errors": 0 }, "diagnostics": [] }));
+    assert_eq!(json, json!({ "summary": { "manifests": 1, "jobs": 1, "errors": 0, "warnings": 0 }, "diagnostics": [] }));
 }
 
 /// What the schema of SARIF 2.1.0 asks for, of the parts that are written.

@@ -74,6 +74,7 @@ cases! {
     function_written_otherwise
     hooks_misfit
     function_unknown
+    indented_too_little
     job_unknown
     literals_of_wrong_types
     missing_and_surplus_arguments
@@ -99,6 +100,7 @@ cases! {
     unknown_keys
     words_of_other_tools
     wrong_kinds
+    yaml_help
 }
 
 /// What stands in the way of reading a file at all.
@@ -259,7 +261,7 @@ fn memory_of_all_builds_that_makes_no_sense() {
         let said = folder.run(&["check"]).code(3).stderr;
         said.lines().find(|line| line.starts_with("error")).unwrap_or_default().to_owned()
     };
-    assert_eq!(asked("4"), "error[JC0602]: `memory` is a size such as `64 MiB`: found an integer");
+    assert_eq!(asked("4"), "error[JC0602]: `memory` is a size such as `64 MiB`: found the integer 4");
     assert_eq!(asked("63 MiB"), "error[JC0603]: `memory` has to be 64 MiB at least");
     assert_eq!(asked("70000 GiB"), "error[JC0603]: `memory` can be 65536 GiB at most");
 }
@@ -271,12 +273,12 @@ fn limits_of_compiling_that_make_no_sense() {
         let said = folder.run(&["check"]).code(3).stderr;
         said.lines().filter(|line| line.starts_with("error")).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(asked("1s"), ["error[JC0203]: `compile` is a mapping, found a string"]);
+    assert_eq!(asked("1s"), ["error[JC0203]: `compile` is a mapping, found the string `1s`"]);
     assert_eq!(
         asked("{ timeout: 60, memory: 64 }"),
         [
             "error[JC0601]: `timeout` is a duration with its unit, found a number",
-            "error[JC0602]: `memory` is a size such as `64 MiB`: found an integer"
+            "error[JC0602]: `memory` is a size such as `64 MiB`: found the integer 64"
         ]
     );
     assert_eq!(
@@ -317,7 +319,7 @@ fn pools_of_the_operator_that_make_no_sense() {
             "  = help: a pool's name is like a job's id: letters, digits, `_` and `-`",
             "error[JC0603]: `db` of nothing lets no job run",
             "error[JC0603]: `net` can be 10000 at most",
-            "error[JC0602]: `up` is a number: found a string",
+            "error[JC0602]: `up` is a number: found the string `many`",
         ]
     );
     folder.write("jobcontrol.yaml", "pools: [db]\n");

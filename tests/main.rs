@@ -23,4 +23,5 @@ mod stale;
 mod storage;
 mod tidy;
 mod toolchains;
+mod warnings;
 mod watch;

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::os::unix::fs::symlink;
 use std::process::Child;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::channel;
@@ -306,4 +307,139 @@ fn no_right_outlives_its_withdrawal_while_the_jobs_cannot_be_read() {
     watching.until("nothing to build");
     assert_eq!(watching.interrupt(), Some(130));
     assert_eq!(folder.json(&["builds", "env"]).as_array().map(Vec::len), Some(1));
+}
+
+/// A release of jobs: one sum, in a folder of its own.
+fn release(folder: &Folder, name: &str, args: &str) {
+    folder.write(&format!("{name}/jobs/sum.yaml"), format!("function: add:add\nargs: {args}\n"));
+    std::fs::copy(root().join("tests/guests/add.wat"), folder.path(&format!("{name}/jobs/add.wat"))).expect("a copy");
+}
+
+/// Has a link lead elsewhere in one step, as deployments do it.
+fn turn(folder: &Folder, link: &str, target: &str) {
+    symlink(target, folder.path("turning")).expect("a link");
+    std::fs::rename(folder.path("turning"), folder.path(link)).expect("a rename");
+}
+
+#[test]
+fn a_link_above_the_jobs_can_be_turned() {
+    let folder = Folder::new();
+    release(&folder, "r1", "[1, 2]");
+    release(&folder, "r2", "[7, 2]");
+    turn(&folder, "current", "r1");
+    let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", "current/jobs"]);
+    watching.until("3");
+    turn(&folder, "current", "r2");
+    let told = watching.until("9");
+    assert!(told.iter().any(|line| line.ends_with("changed: current/jobs/sum.yaml")), "{told:#?}");
+    // What is there now is watched, and what was there before is not.
+    folder.write("r1/jobs/sum.yaml", "function: add:add\nargs: [100, 2]\n");
+    folder.write("r2/jobs/sum.yaml", "function: add:add\nargs: [8, 2]\n");
+    let told = watching.until("10");
+    assert!(!told.iter().any(|line| line == "102"), "{told:#?}");
+    turn(&folder, "current", "r1");
+    watching.until("102");
+    // The operator has withdrawn nothing.
+    release(&folder, "r3", "[1]");
+    turn(&folder, "current", "r3");
+    watching.until("the last good version of `current/jobs/sum.yaml` stays in use");
+}
+
+#[test]
+fn a_chain_of_links_is_watched_at_each_of_its_links() {
+    let folder = Folder::new();
+    for (name, args) in [("store/a", "[1, 1]"), ("store/b", "[2, 2]"), ("store/c", "[3, 3]")] {
+        release(&folder, name, args);
+    }
+    std::fs::create_dir(folder.path("links")).expect("a folder");
+    turn(&folder, "links/latest", "../store/a");
+    turn(&folder, "current", "links/latest");
+    let path = folder.path("current/jobs").display().to_string();
+    let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", &path]);
+    watching.until("2");
+    turn(&folder, "links/latest", "../store/b");
+    watching.until("4");
+    turn(&folder, "current", "store/c");
+    watching.until("6");
+    // Nor is what no longer leads there looked at, whatever it does.
+    turn(&folder, "links/latest", "../nowhere");
+    folder.write("store/c/jobs/sum.yaml", "function: add:add\nargs: [4, 4]\n");
+    let told = watching.until("8");
+    assert!(!told.iter().any(|line| line.contains("error")), "{told:#?}");
+}
+
+#[test]
+fn a_folder_above_the_jobs_can_be_replaced() {
+    let folder = Folder::new();
+    release(&folder, "far/up/s1", "[1, 2]");
+    release(&folder, "next/s1", "[7, 2]");
+    let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", "far/up/s1/jobs"]);
+    watching.until("3");
+    std::fs::rename(folder.path("far/up"), folder.path("old")).expect("a rename");
+    std::fs::rename(folder.path("next"), folder.path("far/up")).expect("a rename");
+    watching.until("9");
+    std::fs::remove_dir_all(folder.path("far")).expect("it is there");
+    watching.until("the jobs folder `far/up/s1/jobs` is missing");
+    release(&folder, "far/up/s1", "[5, 6]");
+    watching.until("11");
+}
+
+#[test]
+fn plugins_behind_links_are_watched() {
+    let folder = Folder::new()
+        .file("jobs/sum.yaml", SUM)
+        .file("jobcontrol.yaml", "plugins: [deployed/plugins]\n")
+        .file("v1/plugins/readme", "")
+        .file("v2/plugins/readme", "");
+    std::fs::copy(root().join("tests/guests/add.wat"), folder.path("v2/plugins/add.wat")).expect("a copy");
+    turn(&folder, "deployed", "v1");
+    let watching = Watching::start(&folder, &["check", "--watch"]);
+    watching.until("there is no plugin `add`");
+    turn(&folder, "deployed", "v2");
+    watching.until("1 job in 1 manifest: all good");
+    turn(&folder, "deployed", "v1");
+    watching.until("there is no plugin `add`");
+    // One file that is a link, through a link.
+    symlink("../deployed/plugins/add.wat", folder.path("jobs/add.wat")).expect("a link");
+    turn(&folder, "deployed", "v2");
+    watching.until("1 job in 1 manifest: all good");
+}
+
+#[test]
+fn a_manifest_that_is_a_link_is_watched_along_its_way() {
+    let folder =
+        Folder::new().guest("add.wat").file("a/sum.yaml", SUM).file("b/sum.yaml", "function: add:add\nargs: [5, 5]\n");
+    turn(&folder, "set", "a");
+    symlink("../set/sum.yaml", folder.path("jobs/sum.yaml")).expect("a link");
+    let watching = Watching::start(&folder, &["run", "sum", "--watch"]);
+    watching.until("3");
+    turn(&folder, "set", "b");
+    watching.until("10");
+    replace(&folder, "b/sum.yaml", "function: add:add\nargs: [6, 6]\n");
+    watching.until("12");
+    std::fs::remove_file(folder.path("set")).expect("it is there");
+    watching.until("the jobs folder cannot be read");
+    turn(&folder, "set", "a");
+    watching.until("3");
+}
+
+#[test]
+fn a_tightened_ceiling_behind_a_link_is_applied() {
+    let folder = Folder::new()
+        .guest("add.wat")
+        .file("jobs/sum.yaml", "function: add:add\nargs: [1, 2]\nlimits: { memory: 64 MiB }\n")
+        .file("r1/jobcontrol.yaml", "ceiling: { limits: { memory: 128 MiB } }\n")
+        .file("r2/jobcontrol.yaml", "ceiling: { limits: { memory: 16 MiB } }\n");
+    turn(&folder, "current", "r1");
+    symlink("current/jobcontrol.yaml", folder.path("jobcontrol.yaml")).expect("a link");
+    for arguments in [&["check", "--watch"][..], &["check", "--watch", "--config", "current/jobcontrol.yaml"]] {
+        turn(&folder, "current", "r1");
+        let jobs = folder.path("jobs").display().to_string();
+        let arguments: Vec<_> = arguments.iter().copied().chain(["--jobs", &jobs]).collect();
+        let watching = Watching::start(&folder, &arguments);
+        watching.until("1 job in 1 manifest: all good");
+        turn(&folder, "current", "r2");
+        let told = watching.until("1 error");
+        assert!(told.iter().any(|line| line.contains("16 MiB")), "{told:#?}");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::follow;
 
+use crate::catalog::near::near_path;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::StoredPlugins;
 use crate::catalog::workspace::Workspace;
@@ -57,6 +60,8 @@ pub struct Resolved {
     pub memory: u64,
     /// How long the store keeps what.
     pub retention: Retention,
+    /// The operator's file.
+    pub config: ConfigFile,
 }
 
 /// Why it is not known where everything is.
@@ -74,7 +79,8 @@ pub enum SettingsError {
 ///
 /// What the person said, or what the operator's file says, does not make sense.
 pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Result<Resolved, SettingsError> {
-    let (settings, base) = read_settings(options.config.as_deref())?;
+    let config = config_file(options);
+    let (settings, base) = read_settings(&config, options.config.is_some())?;
     let of_file = |path: &String| base.join(path);
     let jobs = options.jobs.clone().or_else(|| settings.jobs.as_ref().map(of_file));
     let jobs = jobs.unwrap_or_else(|| PathBuf::from(DEFAULT_JOBS));
@@ -85,7 +91,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         (None, None) => default_cache()?,
     };
     let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
-    let files = policy(&jobs, &plugins, &store, &cache, options.config.as_deref());
+    let files = policy(&jobs, &plugins, &store, &cache, &config.path);
     let files = match &settings.files {
         Some(folders) => files.with_ceiling(folders.iter().map(|folder| (base.join(&folder.host), folder.write))),
         None => files,
@@ -95,21 +101,71 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
+    if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
+        return Err(SettingsError::Usage(format!(
+            "the configuration `{}` lies below the jobs folder, where anybody who writes jobs can change it; move it",
+            config.path.display()
+        )));
+    }
     let workspace = Workspace { jobs, plugins, context, files, reader, stored_plugins };
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
-    Ok(Resolved { workspace, store, memory, retention: settings.retention })
+    Ok(Resolved { workspace, store, memory, retention: settings.retention, config })
 }
 
-fn read_settings(config: Option<&Path>) -> Result<(Settings, PathBuf), SettingsError> {
-    let path = config.unwrap_or(Path::new(SETTINGS_FILE));
+/// The operator's file, or where it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// Whether it is there.
+    pub is_there: bool,
+}
+
+/// The operator's file: the one that was named, else the nearest in the working directory and its parents. The search
+/// ends at the first parent that neither this user nor root owns, and passes a file of anybody else by: it could lift
+/// every limit.
+pub fn config_file(options: &Options) -> ConfigFile {
+    if let Some(path) = &options.config {
+        return ConfigFile { path: path.clone(), is_there: true };
+    }
+    let own = PathBuf::from(SETTINGS_FILE);
+    if own.exists() {
+        return ConfigFile { path: own, is_there: true };
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut up = PathBuf::new();
+    for folder in here.ancestors().skip(1).take_while(|folder| is_trusted(folder)) {
+        up.push("..");
+        if is_trusted(&folder.join(SETTINGS_FILE)) {
+            return ConfigFile { path: up.join(SETTINGS_FILE), is_there: true };
+        }
+    }
+    ConfigFile { path: own, is_there: false }
+}
+
+/// Whether a path is there and belongs to this user or to root.
+fn is_trusted(path: &Path) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() == own || metadata.uid() == 0)
+}
+
+fn read_settings(config: &ConfigFile, is_named: bool) -> Result<(Settings, PathBuf), SettingsError> {
+    let path = &config.path;
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
-    if config.is_none() && !path.exists() {
+    if !config.is_there {
         return Ok((Settings::default(), base));
     }
     let shown = path.display();
-    let unreadable =
-        |e: std::io::Error| SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}"));
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    let unreadable = |e: std::io::Error| {
+        let near = near_path(path, |path| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml"));
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}{near}"))
+    };
+    let metadata = match std::fs::metadata(path) {
+        // It was removed since it was found.
+        Err(error) if error.kind() == ErrorKind::NotFound && !is_named => return Ok((Settings::default(), base)),
+        metadata => metadata.map_err(unreadable)?,
+    };
     if !metadata.is_file() || metadata.len() > limits::MANIFEST {
         return Err(SettingsError::Usage(format!("the configuration `{shown}` is no file, or is too large")));
     }
@@ -138,9 +194,9 @@ fn default_cache() -> Result<PathBuf, SettingsError> {
 }
 
 /// What no job may be granted. Who could write where a link stands could say where it leads, so links are kept too.
-fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, config: Option<&Path>) -> FilePolicy {
+fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, config: &Path) -> FilePolicy {
     let code = || std::iter::once(jobs).chain(plugins.iter().map(PathBuf::as_path));
-    let mut named: Vec<&Path> = code().chain([cache, config.unwrap_or(Path::new(SETTINGS_FILE))]).collect();
+    let mut named: Vec<&Path> = code().chain([cache, config]).collect();
     if let StoreUrl::Sqlite(file) = store {
         named.push(&file.shown);
     }
@@ -155,8 +211,7 @@ fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, conf
 }
 
 /// What no plugin may see: the store with what lies beside it, the cache and the configuration.
-fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(PathBuf, String)> {
-    let config = config.unwrap_or(Path::new(SETTINGS_FILE));
+fn own_paths(store: &StoreUrl, cache: &Path, config: &Path) -> Vec<(PathBuf, String)> {
     let mut paths = vec![
         (settled(cache), "the cache of compiled plugins".to_owned()),
         (settled(config), format!("the configuration `{}`", config.display())),
@@ -170,6 +225,6 @@ fn own_paths(store: &StoreUrl, cache: &Path, config: Option<&Path>) -> Vec<(Path
 }
 
 /// A path with all links resolved, as far as it is there already.
-fn settled(path: &Path) -> PathBuf {
+pub(crate) fn settled(path: &Path) -> PathBuf {
     follow(path).path
 }

@@ -52,7 +52,7 @@ fn a_build_is_tried_again_until_it_succeeds() {
 #[test]
 fn the_last_failure_is_that_of_the_build() {
     let folder = jobs(&[&flaky(9, &format!("{{ attempts: 2, jitter: false, {QUICK} }}"))]);
-    folder.run(&["run", "flaky"]).code(1).says("attempt 2 follows in 1 ms").says("FAILED");
+    folder.run(&["run", "flaky"]).code(1).says("attempt 2 follows in 1ms").says("FAILED");
     let build = shown(&folder, "1");
     assert_eq!((&build["status"], &build["attempt"]), (&json!("FAILED"), &json!(2)));
     assert_eq!(kinds(&build), ["trap", "trap"]);
@@ -201,7 +201,7 @@ fn a_build_that_waits_survives_its_process() {
     let folder = jobs(&[
         "id: flaky, function: attempts:flaky, args: [2], retry: { attempts: 2, initial: 2s, max: 2s, jitter: false }",
     ]);
-    Background::until(&folder, &["run", "flaky"], "attempt 2 follows in 2.00 s").kill();
+    Background::until(&folder, &["run", "flaky"], "attempt 2 follows in 2s").kill();
     folder
         .run(&["run", "flaky"])
         .code(0)

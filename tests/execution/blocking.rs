@@ -78,6 +78,7 @@ impl Storage for Slow {
         fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>>;
         fn get_unfinished_users(&self, id: u64) -> Result<Vec<u64>>;
         fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
+        fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64>;
         fn get_build(&self, id: u64) -> Result<Build>;
         fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>>;
         fn get_cancel_requests(&self, owner: &str) -> Result<CancelRequests>;

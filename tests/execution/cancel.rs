@@ -90,7 +90,7 @@ fn a_build_between_two_attempts_is_cancelled() {
     let folder = jobs(&[
         "id: j, function: attempts:flaky, args: [9], retry: { attempts: 2, initial: 1h, max: 1h, jitter: false }",
     ]);
-    let run = Background::until(&folder, &["run", "j"], "attempt 2 follows in 60 min 0 s");
+    let run = Background::until(&folder, &["run", "j"], "attempt 2 follows in 1h");
     cancel(&folder, &["1"]).code(0).stdout("build 1 was cancelled\n");
     cancelled(&folder, "1");
     let build = shown(&folder, "1");

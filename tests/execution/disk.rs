@@ -17,7 +17,7 @@ fn folder() -> Folder {
 
 /// Runs a script in the folder, in which `jc NAME ARGS..` runs the program and keeps its answer under that name. It may
 /// mount what it likes.
-fn mounted(folder: &Folder, script: &str) {
+pub(super) fn mounted(folder: &Folder, script: &str) {
     let program = folder.command(&[]);
     let helper = "jc() { name=$1; shift; code=0; \"$PROGRAM\" --store sqlite:small/jobcontrol.db \"$@\" \
                   >$name.out 2>$name.err || code=$?; echo $code >$name.code; }";
@@ -33,7 +33,7 @@ fn mounted(folder: &Folder, script: &str) {
 }
 
 #[track_caller]
-fn answered(folder: &Folder, name: &str, code: i32, says: &str) {
+pub(super) fn answered(folder: &Folder, name: &str, code: i32, says: &str) {
     let read = |part: &str| std::fs::read_to_string(folder.path(&format!("{name}.{part}"))).unwrap();
     let (found, said) = (read("code"), read("err"));
     assert_eq!(found.trim(), code.to_string(), "{name}: {said}");
@@ -103,6 +103,7 @@ fn a_store_that_cannot_be_written_says_so() {
     for name in ["run", "prune", "delete"] {
         answered(&folder, name, 5, "the store");
     }
+    answered(&folder, "run", 5, "the file system that it is on can only be read");
     for name in ["list", "show", "log", "jobs", "copy", "after"] {
         answered(&folder, name, 0, "");
     }

@@ -12,6 +12,7 @@ mod memory;
 mod rest;
 mod shared;
 mod timeouts;
+mod unwritten;
 
 use std::io::BufRead;
 use std::io::BufReader;

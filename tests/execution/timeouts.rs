@@ -55,8 +55,8 @@ fn who_reports_progress_is_not_silent() {
     let timeout = "timeout: { attempt: 1500ms, no_progress: 500ms }";
     let job = format!("id: j\nfunction: progress_raw:report\nargs: [1, 1, 1, 4000000000]\n{timeout}\n");
     let build = Folder::new().guest("progress_raw.wat").file("jobs/j.yaml", job).json(&["run", "j"]);
-    assert_eq!(failure(&build), ("timeout", "the attempt took longer than 1500ms; raise it with `timeout`"));
-    assert_eq!(build["config"]["timeout"], json!({"attempt": "1500ms", "no_progress": "500ms"}));
+    assert_eq!(failure(&build), ("timeout", "the attempt took longer than 1.5s; raise it with `timeout`"));
+    assert_eq!(build["config"]["timeout"], json!({"attempt": "1.5s", "no_progress": "500ms"}));
 }
 
 #[test]

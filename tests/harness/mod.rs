@@ -126,6 +126,13 @@ impl Answer {
         self
     }
 
+    /// Asserts a part of stdout.
+    #[track_caller]
+    pub fn tells(self, part: &str) -> Self {
+        assert!(self.stdout.contains(part), "`{part}` is not in {self:#?}");
+        self
+    }
+
     /// Asserts a part of stderr.
     #[track_caller]
     pub fn says(self, part: &str) -> Self {

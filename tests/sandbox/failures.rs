@@ -45,7 +45,9 @@ fn build_show_prints_the_traceback() {
         failure_traps.wat:6, in fall\n    \
         failure_traps.wat:5, in middle\n    \
         failure_traps.wat:4, in innermost\n  \
-        trap: wasm `unreachable` instruction executed\n";
+        trap: wasm `unreachable` instruction executed\n\n\
+        again:    jobcontrol build rerun 1\n\
+        full log: jobcontrol logs 1\n";
     assert!(shown.ends_with(expected), "{shown}");
 }
 
@@ -54,4 +56,13 @@ fn a_division_by_zero_says_so() {
     let built = built("failure_traps.wat", "function: failure_traps:divide\nargs: [1, 0]\n");
     assert_eq!(built.failed("trap"), "integer divide by zero");
     assert_eq!(built.calls(), ["divide failure_traps.wat:10", "quotient failure_traps.wat:8"]);
+}
+
+#[test]
+fn functions_are_called_what_their_plugin_calls_them() {
+    let built = built("failure_names.wat", "function: failure_names:share\nargs: [0]\n");
+    assert_eq!(built.failed("trap"), "integer divide by zero");
+    let names = built.calls();
+    let names: Vec<_> = names.iter().filter_map(|call| call.split(' ').next()).collect();
+    assert_eq!(names, ["share", "v", "i", "f"]);
 }

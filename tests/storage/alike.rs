@@ -121,10 +121,20 @@ fn build_filter() -> impl Strategy<Value = BuildFilter> {
     let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
     let within = (option::of(0..OWNERS.len()), option::of(0_u64..4), option::of(build_id()), option::of(build_id()));
     let flags = (flag(), flag(), flag(), flag(), flag());
-    (option::of(0..JOBS.len()), flags, within, any::<bool>(), limit, any::<bool>()).prop_map(
-        |(job, (started, finished, success, skipped, deleting), (owner, run, before, after), newest, limit, brief)| {
+    let ids = option::of(proptest::collection::vec(0..JOBS.len(), 0..3));
+    (option::of(0..JOBS.len()), ids, flags, within, any::<bool>(), limit, any::<bool>()).prop_map(
+        |(
+            job,
+            ids,
+            (started, finished, success, skipped, deleting),
+            (owner, run, before, after),
+            newest,
+            limit,
+            brief,
+        )| {
             BuildFilter {
                 job_id: job.map(|job| JOBS[job].to_owned()),
+                job_ids: ids.map(|ids| ids.into_iter().map(|job| JOBS[job].to_owned()).collect()),
                 started,
                 finished,
                 success,
@@ -145,14 +155,16 @@ fn build_filter() -> impl Strategy<Value = BuildFilter> {
 fn log_filter() -> impl Strategy<Value = LogFilter> {
     let date = || option::of((-9_i64..30).prop_map(super::noon_plus));
     let after = option::of(prop_oneof![0_u64..30, any::<u64>()]);
-    (option::of(0..JOBS.len()), option::of(build_id()), option::of(level()), date(), date(), after).prop_map(
-        |(job, build_id, min_level, min_date, max_date, after)| LogFilter {
+    let last = option::of(0_u64..9);
+    (option::of(0..JOBS.len()), option::of(build_id()), option::of(level()), date(), date(), after, last).prop_map(
+        |(job, build_id, min_level, min_date, max_date, after, last)| LogFilter {
             job_id: job.map(|job| JOBS[job].to_owned()),
             build_id,
             min_level,
             min_date,
             max_date,
             after,
+            last,
         },
     )
 }
@@ -319,6 +331,7 @@ proptest! {
         }
         for filter in &build_filters {
             prop_assert_eq!(sqlite.get_job_builds(filter), memory.get_job_builds(filter), "{:?}", filter);
+            prop_assert_eq!(sqlite.count_job_builds(filter), memory.count_job_builds(filter), "{:?}", filter);
         }
         for filter in log_filters.iter().chain([&LogFilter::default()]) {
             prop_assert_eq!(records(&sqlite, filter), records(&memory, filter), "{:?}", filter);

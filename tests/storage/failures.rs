@@ -8,6 +8,7 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::MAX_LOCAL;
 use jobcontrol_core::failure::MAX_TRACEBACK;
+use jobcontrol_core::failure::Repeated;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::Storage;
@@ -53,11 +54,13 @@ fn frame(function: &str) -> Frame {
     Frame {
         file: "src/ünï.rs".to_owned(),
         line: 12,
+        column: 5,
         function: function.to_owned(),
         context: vec!["fn main() {".to_owned(), "    panic!(\"\t\0\");".to_owned()],
         context_start: 11,
         locals: vec![("orders".to_owned(), "[1, 2]".to_owned()), (String::new(), String::new())],
         raw: None,
+        repeated: Some(Repeated { calls: 2, times: 9_990 }),
     }
 }
 
@@ -71,6 +74,7 @@ fn whole() -> Failure {
             Cause::default(),
         ],
         frames: vec![frame("outer"), frame("inner")],
+        from_stderr: true,
     }
 }
 

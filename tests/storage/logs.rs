@@ -24,6 +24,7 @@ rules! {
     the_lower_bound_is_inclusive_and_the_upper_exclusive
     reading_stops_where_it_is_told
     reading_goes_on_after_a_record
+    the_newest_records_come_in_their_order
     the_store_can_be_asked_while_the_log_is_read
     pruning_by_level_takes_the_level_and_all_below
     pruning_by_age_takes_what_is_older
@@ -141,6 +142,17 @@ fn reading_goes_on_after_a_record(store: &dyn Storage, _: &ManualClock) {
     assert_eq!(messages(store, &of(second, Some(third))).len(), 5);
     assert_eq!(messages(store, &of(first, Some(u64::MAX))).len(), 0);
     assert_eq!(messages(store, &of(first, Some(0))).len(), 5);
+}
+
+fn the_newest_records_come_in_their_order(store: &dyn Storage, _: &ManualClock) {
+    let [first, ..] = three_logs(store);
+    let newest = |last| LogFilter { build_id: Some(first), last: Some(last), ..LogFilter::default() };
+    assert_eq!(messages(store, &newest(2)), ["0 ERROR", "0 CRITICAL"]);
+    assert_eq!(messages(store, &newest(100)).len(), 5);
+    assert_eq!(messages(store, &newest(0)).len(), 0);
+    assert_eq!(messages(store, &LogFilter { min_level: Some(40), ..newest(1) }), ["0 CRITICAL"]);
+    assert_eq!(messages(store, &LogFilter { max_date: Some(NOON), ..newest(5) }).len(), 0);
+    assert_eq!(messages(store, &newest(u64::MAX)).len(), 5);
 }
 
 fn the_store_can_be_asked_while_the_log_is_read(store: &dyn Storage, _: &ManualClock) {

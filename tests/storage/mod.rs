@@ -3,7 +3,7 @@
 //! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
-//! - `program`, `rescue`, `names`, `pins`: the same through the command line and the executor
+//! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 
@@ -14,6 +14,7 @@ mod broken;
 mod builds;
 mod deletion;
 mod failures;
+mod files;
 mod histories;
 mod leases;
 mod logs;
@@ -128,7 +129,11 @@ fn ids(builds: &[Build]) -> Vec<u64> {
     builds.iter().map(|build| build.id).collect()
 }
 
+/// The ids of what a filter lets through, of which there are as many as the store counts.
 fn list(store: &dyn Storage, filter: &BuildFilter) -> Vec<u64> {
+    let all = BuildFilter { limit: u64::MAX, ..filter.clone() };
+    let counted = store.count_job_builds(filter).unwrap();
+    assert_eq!(counted, store.get_job_builds(&all).unwrap().len() as u64, "{filter:?}");
     ids(&store.get_job_builds(filter).unwrap())
 }
 

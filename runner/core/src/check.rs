@@ -216,7 +216,12 @@ fn check_hook(checked: &CheckedJob, hook: &Hook, shows: bool) -> Result<(), Diag
         return misfit(format!("`{}` has no parameter for what the job returns", hook.export));
     };
     if let Err(problem) = fits(retval, ty) {
-        return misfit(format!("{name}: {problem}"));
+        let mut diagnostic = at(Code::HookMisfit, format!("{name}: {problem}"));
+        if problem.from != retval.to_string() || problem.to != ty.to_string() {
+            let both = [format!("the job returns {}", problem.from), format!("asked for is {}", problem.to)];
+            diagnostic = both.into_iter().fold(diagnostic, Diagnostic::help);
+        }
+        return Err(diagnostic.maybe_help(problem.help).help(shown));
     }
     if let Some((name, _)) = signature.params[1..].iter().find(|(_, ty)| !matches!(ty, Type::Option(_))) {
         return misfit(format!("`{}` is called with one argument, and needs `{name}` too", hook.export));
@@ -259,9 +264,18 @@ fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
     out
 }
 
-fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {
-    let message = format!("{}: {}", problem.path, problem.reason);
-    let diagnostic = Diagnostic::at(problem.code, &job.place.source, problem.span, message).maybe_help(problem.help);
+fn diagnose(graph: &Graph, job: &Job, mut problem: Problem) -> Diagnostic {
+    let source = &job.place.source;
+    // What a variable was filled in for may be a secret.
+    let written = source.text.get(problem.span.start..problem.span.end).unwrap_or("");
+    if let Some((_, value)) = problem.found.as_mut().filter(|_| is_number(written)) {
+        // As it was written: in `0123` and `4.50` the zeros may count.
+        *value = format!("the number {written}");
+    }
+    let reason = if written.contains("${") { problem.reason.clone() } else { problem.reason_with_value() };
+    let message = format!("{}: {reason}", problem.path);
+    let diagnostic = Diagnostic::at(problem.code, source, problem.span, message);
+    let diagnostic = problem.help.into_iter().fold(diagnostic, Diagnostic::help);
     let Some((origin, label)) = problem.origin else {
         return diagnostic;
     };
@@ -271,6 +285,11 @@ fn diagnose(graph: &Graph, job: &Job, problem: Problem) -> Diagnostic {
     let place = &other.job.place;
     let returns = other.signature.retval().map(|ty| format!("`{origin}` returns {ty}")).unwrap_or_default();
     diagnostic.label(label).related(&place.source, place.function, returns)
+}
+
+fn is_number(written: &str) -> bool {
+    written.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && written.parse::<f64>().is_ok()
 }
 
 /// Return types as the signatures have them, before anything is built.
@@ -412,6 +431,24 @@ fn shortest_cycle(
     None
 }
 
+/// Jobs of a cycle that are shown at each of its ends.
+const CYCLE_END: usize = 10;
+
+/// A cycle whole, or its two ends if it is long.
+fn ends(cycle: &[String]) -> Vec<&[String]> {
+    if cycle.len() <= 2 * CYCLE_END {
+        return vec![cycle];
+    }
+    vec![&cycle[..CYCLE_END], &cycle[cycle.len() - CYCLE_END..]]
+}
+
+/// The jobs of a cycle in a line; of a long one those at its ends, and how many there are between.
+fn in_short(cycle: &[String]) -> String {
+    let parts: Vec<_> = ends(cycle).into_iter().map(|part| part.join(" -> ")).collect();
+    let between = cycle.len().saturating_sub(2 * CYCLE_END);
+    parts.join(&format!(" -> .. {between} more .. -> "))
+}
+
 fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Diagnostic {
     let mention = |from: &str, to: &str| {
         let job = &places[from];
@@ -421,11 +458,11 @@ fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Di
     let (source, span) = mention(&cycle[0], &cycle[1]);
     let (code, message) = match cycle {
         [id, _] => (Code::SelfDependency, format!("job `{id}` depends on itself")),
-        _ => (Code::Cycle, format!("these jobs wait for each other: {}", cycle.join(" -> "))),
+        _ => (Code::Cycle, format!("these jobs wait for each other: {}", in_short(cycle))),
     };
     let mut diagnostic =
         Diagnostic::at(code, &source, span, message).label(format!("`{}` needs `{}`", cycle[0], cycle[1]));
-    for pair in cycle.windows(2).skip(1) {
+    for pair in ends(cycle).into_iter().flat_map(|part| part.windows(2)).skip(1) {
         let (source, span) = mention(&pair[0], &pair[1]);
         diagnostic = diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));
     }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use crate::argument::Arg;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::grants::Grants;
 use crate::job::FunctionRef;
 use crate::job::Job;
 use crate::job::Place;
@@ -86,6 +87,11 @@ impl BuildConfig {
         let mut job = Job { id: id.to_owned(), ..self.job };
         ceiling.bound(&mut job.limits);
         Ok(job)
+    }
+
+    /// What it was granted.
+    pub fn grants(&self) -> &Grants {
+        &self.job.grants
     }
 
     /// The arguments that were given by hand.

@@ -108,6 +108,10 @@ pub struct Failure {
     /// The calls that led to it, outermost first. Stored apart.
     #[serde(skip)]
     pub frames: Vec<Frame>,
+    /// Whether kind, message and calls were read from the guest's standard error; how the call ended is then the last of
+    /// the causes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_stderr: bool,
 }
 
 impl Failure {
@@ -136,6 +140,9 @@ pub struct Frame {
     pub file: String,
     /// 1-based; 0 when unknown.
     pub line: u32,
+    /// 1-based; 0 when unknown.
+    #[serde(default)]
+    pub column: u32,
     /// The function; empty when unknown.
     pub function: String,
     /// Lines of code around `line`.
@@ -147,6 +154,18 @@ pub struct Frame {
     /// Where the call is in the plugin's binary, while its name and line are still to be found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Raw>,
+    /// How often calls up to this one were repeated before the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated: Option<Repeated>,
+}
+
+/// Calls of a recursion, which are kept once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeated {
+    /// How many calls, the last of which has this.
+    pub calls: u32,
+    /// How often more they were made.
+    pub times: u32,
 }
 
 /// A call without a line, and with the name that the binary has.
@@ -156,6 +175,32 @@ pub struct Raw {
     pub offset: u64,
     /// Why name and line were not found; empty while nobody has looked.
     pub why: String,
+}
+
+/// The longest recursion, in functions that call each other in turn, that is kept once.
+const LONGEST_TURN: usize = 8;
+
+/// How often the same has to stand in a row to be kept once: what stands twice is as quickly read.
+const LEAST_TIMES: usize = 3;
+
+/// The items of a row with each repetition once: what is kept by its place, and how often it was repeated.
+pub fn folded<T: PartialEq>(row: &[T]) -> Vec<(usize, Option<Repeated>)> {
+    let (mut kept, mut at) = (Vec::new(), 0);
+    while at < row.len() {
+        let times = |turn: &usize| {
+            let again = row[at..].iter().zip(&row[at + *turn..]).take_while(|(item, later)| item == later).count();
+            1 + again / *turn
+        };
+        let turns = 1..=LONGEST_TURN.min(row.len() - at);
+        let (turn, times) = turns.map(|turn| (turn, times(&turn))).find(|(_, n)| *n >= LEAST_TIMES).unwrap_or((1, 1));
+        kept.extend((at..at + turn).map(|place| (place, None)));
+        if let (true, Some((_, repeated))) = (times > 1, kept.last_mut()) {
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            *repeated = Some(Repeated { calls: number(turn), times: number(times - 1) });
+        }
+        at += turn * times;
+    }
+    kept
 }
 
 /// Whether names and lines of some calls are still to be found.
@@ -271,6 +316,38 @@ mod tests {
         ) {
             let kind = FailureKind::Plugin(name);
             prop_assert_eq!(FailureKind::from_text(&kind.to_string()), kind);
+        }
+    }
+
+    #[test]
+    fn a_recursion_is_kept_once() {
+        let folded = |row: &str| {
+            let row: Vec<_> = row.chars().collect();
+            let item = |(at, repeated): (usize, Option<Repeated>)| match repeated {
+                Some(Repeated { calls, times }) => format!("{}({calls}x{times})", row[at]),
+                None => row[at].to_string(),
+            };
+            super::folded(&row).into_iter().map(item).collect::<String>()
+        };
+        assert_eq!(folded(""), "");
+        assert_eq!(folded("aabb"), "aabb");
+        assert_eq!(folded("maaaab"), "ma(1x3)b");
+        assert_eq!(folded("mabababa"), "mab(2x2)a");
+        assert_eq!(folded(&format!("m{}z", "f".repeat(9_991))), "mf(1x9990)z");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_folded_is_all_there(row in proptest::collection::vec(0..3, 0..200)) {
+            let mut unfolded: Vec<i32> = Vec::new();
+            for (at, repeated) in folded(&row) {
+                unfolded.push(row[at]);
+                if let Some(Repeated { calls, times }) = repeated {
+                    let turn = unfolded[unfolded.len() - calls as usize..].to_vec();
+                    (0..times).for_each(|_| unfolded.extend(&turn));
+                }
+            }
+            prop_assert_eq!(unfolded, row);
         }
     }
 

@@ -19,6 +19,7 @@
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`failure`], [`usage`], [`progress`]: the record of a build
+//! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without colours
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`config`]: a job back from the configuration that a build keeps
@@ -47,10 +48,12 @@ pub mod limits;
 pub mod manifest;
 pub mod memory;
 pub mod packed_size;
+pub mod plain;
 pub mod plan;
 pub mod plugin;
 pub mod pool;
 pub mod progress;
+pub mod reason;
 pub mod request;
 pub mod retention;
 pub mod retry;

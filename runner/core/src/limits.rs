@@ -323,19 +323,64 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration as a person writes it: `30s`, `1500ms`.
+/// A duration as a person writes it, exact to the millisecond: `30s`, `1h 30m`, `1.5s`, `200ms`.
 pub fn show_duration(duration: Duration) -> String {
-    match duration.as_millis() {
-        ms if ms >= 3_600_000 && ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
-        ms if ms >= 60_000 && ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
-        ms if ms >= 1_000 && ms.is_multiple_of(1_000) => format!("{}s", ms / 1_000),
-        ms => format!("{ms}ms"),
+    let ms = duration.as_millis();
+    if ms < 1_000 {
+        return format!("{ms}ms");
     }
+    let mut parts = Vec::new();
+    let mut left = ms / 1_000;
+    for (unit, seconds) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
+        if left >= seconds {
+            parts.push(format!("{}{unit}", left / seconds));
+            left %= seconds;
+        }
+    }
+    match (left, ms % 1_000) {
+        (0, 0) => {}
+        (_, 0) => parts.push(format!("{left}s")),
+        (_, ms) => parts.push(format!("{left}.{ms:03}").trim_end_matches('0').to_owned() + "s"),
+    }
+    parts.join(" ")
+}
+
+/// How long something took, in the form of [`show_duration`], rounded down to what a person cares for: `12ms`, `1.25s`,
+/// `3m 20s`, `2h 5m`, `3d 4h`.
+pub fn show_took(micros: u64) -> String {
+    let step = match micros {
+        0..1_000_000 => 1_000,
+        1_000_000..60_000_000 => 10_000,
+        60_000_000..3_600_000_000 => 1_000_000,
+        3_600_000_000..86_400_000_000 => 60_000_000,
+        _ => 3_600_000_000,
+    };
+    show_duration(Duration::from_micros(micros / step * step))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::yaml::units;
+
+    #[test]
+    fn durations_are_shown_in_one_form() {
+        let shown = |ms| show_duration(Duration::from_millis(ms));
+        let all = [0, 200, 1_000, 1_500, 90_000, 3_600_000, 5_400_000, 86_400_000 * 30, 90_061_001].map(shown);
+        assert_eq!(all, ["0ms", "200ms", "1s", "1.5s", "1m 30s", "1h", "1h 30m", "30d", "1d 1h 1m 1.001s"]);
+        let took = [999, 12_345, 1_256_000, 2_000_000, 200_900_000, 7_559_000_000, 270_000_000_000].map(show_took);
+        assert_eq!(took, ["0ms", "12ms", "1.25s", "2s", "3m 20s", "2h 5m", "3d 3h"]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_shown_duration_is_read_as_the_same(ms in 1..u64::from(u32::MAX)) {
+            let duration = Duration::from_millis(ms);
+            prop_assert_eq!(units::duration(&show_duration(duration)), Ok(duration));
+        }
+    }
 
     /// Every way to be over a limit, with the key that raises it.
     pub(crate) const ALL: [(Excess<'_>, &str); 13] = [

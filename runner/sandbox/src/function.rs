@@ -14,6 +14,7 @@ use wasmtime::component::InstancePre;
 
 use crate::command;
 use crate::host::Host;
+use crate::numbers;
 use crate::transfer::Args;
 use crate::transfer::Returned;
 use crate::transfer::Values;
@@ -22,7 +23,7 @@ use crate::transfer::Values;
 #[derive(Clone)]
 pub(crate) enum Linked {
     Component(InstancePre<Host>),
-    Command(wasmtime::InstancePre<Host>),
+    Module(wasmtime::InstancePre<Host>),
 }
 
 /// A function ready to be called.
@@ -36,6 +37,8 @@ pub struct Function {
 #[derive(Clone)]
 enum Code {
     Export(InstancePre<Host>, ComponentExportIndex),
+    /// An export of a core module, by its own name.
+    Numbers(wasmtime::InstancePre<Host>, Arc<str>),
     Command(wasmtime::InstancePre<Host>),
 }
 
@@ -47,7 +50,11 @@ impl Function {
                 let export = find_export(pre.component(), signature)?;
                 Code::Export(pre, export)
             }
-            Linked::Command(pre) => Code::Command(pre),
+            Linked::Module(pre) if signature.command => Code::Command(pre),
+            Linked::Module(pre) => {
+                let export = numbers::export(pre.module(), signature)?;
+                Code::Numbers(pre, export.into())
+            }
         };
         let program = || plugin.path.file_stem().unwrap_or_default().to_string_lossy().into();
         Some(Self { code, program: signature.command.then(program) })
@@ -82,6 +89,7 @@ impl Function {
                 return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
             }
             Code::Export(pre, export) => (pre, export),
+            Code::Numbers(pre, export) => return numbers::call(store, pre, export, args).await,
             Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
         };
         let instance = pre.instantiate_async(&mut *store).await?;

@@ -19,6 +19,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use crate::build_info::BuildInfo;
 use crate::deadline::Deadlines;
+use crate::grant::Folders;
 use crate::ledger::Account;
 use crate::limits::Limiter;
 use crate::signal::Signal;
@@ -29,6 +30,16 @@ pub(crate) struct Host {
     pub(crate) limiter: Limiter,
     pub(crate) wasi: WasiP1Ctx,
     pub(crate) guest: Arc<Guest>,
+    /// The environment as preview1 has it, once somebody has asked for it.
+    pub(crate) environment: Option<Vec<u8>>,
+    /// Folders that a module of preview1 reads.
+    pub(crate) folders: Folders,
+}
+
+impl Host {
+    pub(crate) fn new(limiter: Limiter, wasi: WasiP1Ctx, guest: Arc<Guest>) -> Self {
+        Self { limiter, wasi, guest, environment: None, folders: Folders::default() }
+    }
 }
 
 impl WasiView for Host {

@@ -7,7 +7,7 @@
 //! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
-//! - `command`: WASI commands
+//! - `command`, `numbers`: WASI commands, and functions of core modules
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `limits`: the state of a running build and what it may use
@@ -44,6 +44,7 @@ mod ledger;
 mod limits;
 mod loader;
 mod meter;
+mod numbers;
 mod once;
 mod outcome;
 mod places;

@@ -32,7 +32,7 @@ const COMPILE: &str = "compile";
 /// Compiled code, of either kind.
 pub(crate) enum Loaded {
     Component(Component),
-    Command(Module),
+    Module(Module),
 }
 
 impl Plugins {
@@ -124,7 +124,9 @@ fn deserialize(engine: &Engine, entry: &Path, kind: PluginKind) -> wasmtime::Res
     #[expect(unsafe_code, reason = "loading compiled code is trusting it")]
     unsafe {
         match kind {
-            PluginKind::CommandModule => Module::deserialize_file(engine, entry).map(Loaded::Command),
+            PluginKind::CommandModule | PluginKind::NumericModule => {
+                Module::deserialize_file(engine, entry).map(Loaded::Module)
+            }
             _ => Component::deserialize_file(engine, entry).map(Loaded::Component),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Excess;
@@ -11,6 +12,8 @@ use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::SAME_FOR_ALL;
 use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::reason;
+use jobcontrol_core::reason::Reason;
 use jobcontrol_core::value::Value;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -41,6 +44,39 @@ pub(crate) fn of(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome
             Outcome::Failed(Failure { value, ..Failure::new(FailureKind::Error, message) })
         }
     }
+}
+
+/// An outcome with the reason that the guest wrote on standard error, where it aborted and the outcome tells only how.
+pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Outcome {
+    match outcome {
+        Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Trap | FailureKind::Exit) => {
+            Outcome::Failed(explain(failure, reason::read(&stderr())))
+        }
+        outcome => outcome,
+    }
+}
+
+/// Causes that a reason may have beside the trap.
+const CAUSES: usize = 90;
+
+fn explain(failure: Failure, reason: Option<Reason>) -> Failure {
+    let code = match failure.value {
+        Some(Value::Int(code)) => i32::try_from(code).ok(),
+        _ => None,
+    };
+    let is_abort = |reason: &Reason| failure.kind == FailureKind::Trap || code.is_some_and(|c| reason.exits_with(c));
+    let Some(reason) = reason.filter(is_abort) else {
+        return failure;
+    };
+    // Calls that the language named are better than the engine's, which then belong to the trap.
+    let (frames, trapped) = match reason.names_calls() {
+        true => (reason.frames, traceback::unsought(failure.frames)),
+        false => (traceback::untraced(failure.frames, reason.frames), Vec::new()),
+    };
+    let ended = Cause { kind: failure.kind.to_string(), message: failure.message, frames: trapped };
+    let causes = reason.causes.into_iter().take(CAUSES).chain([ended]).collect();
+    let (kind, message, value) = (FailureKind::Plugin(reason.kind), reason.message, failure.value);
+    Failure { kind, message, value, causes, frames, from_stderr: true }
 }
 
 /// A function's own error in words: `case: payload`, or `field: value, ..`.
@@ -115,7 +151,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
             let stack = show_bytes(STACK);
             Failure::new(FailureKind::Limit, format!("the guest's stack is above {stack}{SAME_FOR_ALL}"))
         }
-        Some(trap) => Failure::new(FailureKind::Trap, trap_text(*trap)),
+        Some(trap) => Failure::new(FailureKind::Trap, with_place(trap_text(*trap), error)),
         None => match cause.strip_prefix(COUNTED) {
             Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
             Some(what) => Failure::new(FailureKind::Limit, format!("{what}{SAME_FOR_ALL}")),
@@ -132,4 +168,13 @@ fn exited(code: i32) -> Failure {
 fn trap_text(trap: Trap) -> String {
     let text = trap.to_string();
     text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
+}
+
+/// How the engine says where a memory was missed: `memory fault at wasm address 0xfffffff0 in linear memory of size 0x20000`.
+const FAULT: &str = "memory fault at ";
+
+/// A trap with the address that it is about, where the engine knows it.
+fn with_place(text: String, error: &wasmtime::Error) -> String {
+    let fault = error.chain().map(ToString::to_string).find(|cause| cause.starts_with(FAULT));
+    fault.map_or(text.clone(), |fault| format!("{text}: {fault}"))
 }

@@ -60,7 +60,7 @@ const LONG_TO_FREE: u64 = 16 * MIB;
 pub struct Sandbox {
     engine: Engine,
     linker: Linker<Host>,
-    command_linker: wasmtime::Linker<Host>,
+    core_linker: wasmtime::Linker<Host>,
     plugins: Plugins,
     clock: Arc<dyn Clock>,
     loaded: OncePerKey<Linked, SandboxError>,
@@ -84,13 +84,13 @@ impl Sandbox {
         let concurrency = concurrency.clamp(1, MOST_CALLS);
         let engine = engine::running(concurrency).map_err(|e| failed(&e))?;
         let linker = grant::linker(&engine).map_err(|e| failed(&e))?;
-        let command_linker = grant::command_linker(&engine).map_err(|e| failed(&e))?;
+        let core_linker = grant::core_linker(&engine).map_err(|e| failed(&e))?;
         let ticker = Ticker::start(&engine).map_err(|e| failed(&e))?;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
         let memory = Ledger::unbounded();
-        Ok(Self { engine, linker, command_linker, plugins, clock, loaded, compiling, places, memory })
+        Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory })
     }
 
     /// With the ledger of the builds that it runs; it bounds nothing otherwise.
@@ -116,7 +116,7 @@ impl Sandbox {
         let make = || {
             let linked = match self.plugins.load(&self.engine, plugin, &self.compiling, &|| cancel.is_set())? {
                 Loaded::Component(component) => self.linker.instantiate_pre(&component).map(Linked::Component),
-                Loaded::Command(module) => self.command_linker.instantiate_pre(&module).map(Linked::Command),
+                Loaded::Module(module) => self.core_linker.instantiate_pre(&module).map(Linked::Module),
             };
             linked.map_err(|e| failed(format!("{e:#}")))
         };
@@ -167,7 +167,7 @@ impl Sandbox {
             Ok(place) => place,
             Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
-        let host = Host { limiter, wasi, guest: Arc::clone(&guest) };
+        let host = Host::new(limiter, wasi, Arc::clone(&guest));
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
@@ -179,7 +179,8 @@ impl Sandbox {
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
-        let outcome = flush(&streams, outcome::of(result, &limits)).await;
+        let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
+        let outcome = flush(&streams, outcome).await;
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time } }
     }

@@ -5,7 +5,10 @@ use std::path::Path;
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::Raw;
+use jobcontrol_core::failure::Repeated;
 use jobcontrol_core::failure::cut_bytes;
+use jobcontrol_core::failure::folded;
+use jobcontrol_core::reason::is_runtime;
 use wasmtime::WasmBacktrace;
 
 use crate::child::Asked;
@@ -25,17 +28,30 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let frame = |info: &wasmtime::FrameInfo| {
+    let frame = |(info, repeated): (&wasmtime::FrameInfo, Option<Repeated>)| {
         let mut function = match info.func_name() {
             Some(name) => name[..name.floor_char_boundary(NAME + 1)].to_owned(),
             None => format!("function {}", info.func_index()),
         };
         cut_bytes(&mut function, NAME);
         let raw = info.module_offset().map(|offset| Raw { offset: offset as u64, why: String::new() });
-        Frame { function, raw, ..Frame::default() }
+        Frame { function, raw, repeated, ..Frame::default() }
     };
-    backtrace.frames().iter().rev().map(frame).collect()
+    let calls: Vec<_> = backtrace.frames().iter().rev().collect();
+    let places: Vec<_> = calls.iter().map(|info| (info.module_offset(), info.func_index())).collect();
+    folded(&places).into_iter().map(|(at, repeated)| frame((calls[at], repeated))).collect()
 }
+
+/// The same calls, which nobody looks for: the plugin's language told better ones.
+pub(crate) fn unsought(mut frames: Vec<Frame>) -> Vec<Frame> {
+    for raw in frames.iter_mut().filter_map(|frame| frame.raw.as_mut()) {
+        UNSOUGHT.clone_into(&mut raw.why);
+    }
+    frames
+}
+
+/// Why nobody looks for calls.
+const UNSOUGHT: &str = "the language of the plugin told its calls";
 
 /// The calls of the engine and those that the plugin's language told, as they are kept until names and lines are found.
 pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
@@ -62,7 +78,7 @@ fn named(mut frames: Vec<Frame>, traced: Result<Traced, String>) -> Vec<Frame> {
             traced.reverse();
             let (raw, said): (Vec<_>, Vec<_>) = frames.into_iter().partition(|frame| frame.raw.is_some());
             let engine = match traced.len() == raw.len() {
-                true => traced.into_iter().flat_map(|calls| calls.into_iter().rev()).collect(),
+                true => outermost_first(traced, &raw),
                 false => raw,
             };
             joined(engine, said)
@@ -74,6 +90,22 @@ fn named(mut frames: Vec<Frame>, traced: Result<Traced, String>) -> Vec<Frame> {
             frames
         }
     }
+}
+
+/// The calls that each raw one stands for. What was repeated is so with all that stands for it.
+fn outermost_first(traced: Traced, raw: &[Frame]) -> Vec<Frame> {
+    let mut ends: Vec<usize> = Vec::new();
+    let mut frames = Vec::new();
+    for (calls, raw) in traced.into_iter().zip(raw) {
+        frames.extend(calls.into_iter().rev());
+        ends.push(frames.len());
+        if let (Some(repeated), Some(last)) = (raw.repeated, frames.last_mut()) {
+            let first = ends.len().checked_sub(1 + repeated.calls as usize).and_then(|at| ends.get(at)).copied();
+            let calls = ends.last().copied().unwrap_or_default() - first.unwrap_or_default();
+            last.repeated = Some(Repeated { calls: u32::try_from(calls).unwrap_or(u32::MAX), ..repeated });
+        }
+    }
+    frames
 }
 
 impl Plugins {
@@ -119,9 +151,6 @@ impl Plugins {
     }
 }
 
-/// How the names of calls begin that only carry a failure from the plugin's code to the host.
-const CARRIERS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
-
 /// The engine's calls and those that the plugin's language told. A language that names its functions knows better; one
 /// that says only where it happened is right about the innermost call of the plugin's own.
 pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame> {
@@ -131,10 +160,20 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     if said.is_empty() {
         return engine;
     }
-    let carried = |frame: &Frame| CARRIERS.iter().any(|prefix| frame.function.starts_with(prefix));
-    if let Some(at) = engine.iter().position(carried) {
-        engine.truncate(at);
+    // The engine's call at that very place has its name too.
+    let same = |frame: &Frame, place: &Frame| {
+        frame.line == place.line && !frame.file.is_empty() && ends_with(&frame.file, &place.file)
+    };
+    if let [place] = said.as_slice()
+        && let Some(at) = engine.iter().rposition(|frame| same(frame, place))
+    {
+        engine.truncate(at + 1);
+        return engine;
     }
+    // Behind the plugin's own calls come those that only carry its failure to the host.
+    let carried = engine.iter().rev().take_while(|frame| is_runtime(&frame.function)).count();
+    let first = engine.iter().position(|frame| PANICS.iter().any(|begin| frame.function.starts_with(begin)));
+    engine.truncate(first.unwrap_or(engine.len() - carried));
     if let (Some(innermost), Some(place)) = (engine.last_mut(), said.last_mut())
         && innermost.file.is_empty()
     {
@@ -145,9 +184,40 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     engine
 }
 
+/// How the name of the first call begins that carries a panic of Rust; those behind it may have lost their names.
+const PANICS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
+
+/// Whether a path ends with another, part by part.
+fn ends_with(path: &str, end: &str) -> bool {
+    Path::new(path).ends_with(end.strip_prefix("./").unwrap_or(end))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_the_engine_knows_keeps_its_name() {
+        let call = |function: &str, file: &str, line| Frame {
+            function: function.into(),
+            file: file.into(),
+            line,
+            ..Frame::default()
+        };
+        let engine =
+            vec![call("share", "/s/shop.c", 9), call("check", "/s/shop.c", 5), call("__assert_fail", "/m/a.c", 7)];
+        assert_eq!(joined(engine.clone(), vec![call("", "shop.c", 5)]), engine[..2]);
+    }
+
+    #[test]
+    fn what_a_repeated_call_stands_for_is_repeated_with_it() {
+        let call = |function: &str, repeated| Frame { function: function.into(), repeated, ..Frame::default() };
+        let raw = [call("main", None), call("fib", Some(Repeated { calls: 1, times: 97 })), call("trap", None)];
+        let traced =
+            vec![vec![call("main", None)], vec![call("add", None), call("fib", None)], vec![call("trap", None)]];
+        let add = call("add", Some(Repeated { calls: 2, times: 97 }));
+        assert_eq!(outermost_first(traced, &raw), [call("main", None), call("fib", None), add, call("trap", None)]);
+    }
 
     #[test]
     fn a_language_that_says_only_where_gives_its_place_to_the_innermost_call() {

@@ -16,6 +16,11 @@ use jobcontrol_core::manifest;
 use jobcontrol_core::manifest::Parsed;
 use walkdir::WalkDir;
 
+use crate::catalog::manifest_files::hidden_manifests;
+use crate::catalog::manifest_files::is_hidden;
+use crate::catalog::manifest_files::is_manifest;
+use crate::catalog::manifest_files::not_read;
+use crate::catalog::near::near_path;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 
@@ -25,7 +30,9 @@ pub(super) struct Folder {
     pub(super) jobs: Vec<Job>,
     pub(super) broken: BTreeMap<String, Vec<Diagnostic>>,
     pub(super) problems: Vec<Diagnostic>,
-    pub(super) manifests: usize,
+    pub(super) warnings: Vec<Diagnostic>,
+    /// The manifests, as the person would type them.
+    pub(super) manifests: Vec<String>,
 }
 
 /// A manifest as it was read, before plugins are looked for.
@@ -36,10 +43,13 @@ pub(super) struct ReadFile {
 }
 
 pub(super) fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
-    let (files, problems) = read_files(workspace)?;
-    let mut read = Folder { problems, manifests: files.len(), ..Folder::default() };
+    let (files, found) = read_files(workspace)?;
+    let (warnings, problems) = found.into_iter().partition(Diagnostic::is_warning);
+    let mut read = Folder { problems, warnings, ..Folder::default() };
     for file in files {
+        read.manifests.push(file.path);
         let parsed = file.parsed;
+        read.warnings.extend(parsed.warnings);
         read.jobs.extend(parsed.jobs);
         read.problems.extend(parsed.problems);
         parsed.broken.into_iter().for_each(|(id, found)| read.broken.entry(id).or_default().extend(found));
@@ -50,7 +60,6 @@ pub(super) fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
 /// Below the jobs folder: what is hidden, or leads out of it, is passed over; the latter is noted.
 pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walkdir::DirEntry, walkdir::Error>> {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let hidden = |name: &OsStr| name.as_encoded_bytes().starts_with(b".");
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
     // A link to a folder elsewhere could lead through the whole machine.
     let leaves = |entry: &walkdir::DirEntry| {
@@ -62,7 +71,7 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
         if leaves {
             outside.push(entry.path().to_owned());
         }
-        entry.depth() == 0 || (!hidden(entry.file_name()) && !leaves)
+        entry.depth() == 0 || (!is_hidden(entry.file_name()) && !leaves)
     };
     let mut entries: Vec<_> = walk.filter_entry(inside).collect();
     // A link to a folder above the jobs never reaches the filter: the walk reports it as a loop.
@@ -70,7 +79,7 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
         let looped = entry.as_ref().err().and_then(|error| error.path().zip(error.loop_ancestor()));
         let Some((link, target)) = looped else { return true };
         let leaves = !target.canonicalize().is_ok_and(|target| target.starts_with(&real));
-        if leaves && !link.file_name().is_some_and(hidden) {
+        if leaves && !link.file_name().is_some_and(is_hidden) {
             outside.push(link.to_owned());
         }
         !leaves
@@ -78,12 +87,15 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
     entries
 }
 
+/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it.
 pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
     let folder = &workspace.jobs;
     let shown = folder.display();
     if !folder.is_dir() {
         let what = if folder.exists() { "is no folder" } else { "is missing" };
-        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`"));
+        let near = near_path(folder, Path::is_dir).map(|near| format!("; did you mean `{near}`?"));
+        let near = near.unwrap_or_default();
+        return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`{near}"));
     }
     folder.canonicalize().map_err(|e| format!("the jobs folder `{shown}` cannot be read: {e}"))?;
     let (mut files, mut problems, mut outside) = (Vec::new(), Vec::new(), Vec::new());
@@ -98,7 +110,12 @@ pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Di
             }
         };
         let path = entry.path();
-        if entry.depth() == 0 || !path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+        if entry.depth() == 0 || !is_manifest(path) {
+            if entry.file_type().is_dir() {
+                problems.extend(hidden_manifests(path).iter().filter_map(|path| not_read(path)));
+            } else {
+                problems.extend(not_read(path));
+            }
             continue;
         }
         if entry.file_type().is_dir() {

@@ -34,8 +34,10 @@ pub struct Catalog {
     pub problems: Vec<Diagnostic>,
     /// What each job was granted.
     pub granted: BTreeMap<String, Granted>,
-    /// How many manifests were found.
-    pub manifests: usize,
+    /// What works and is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// The manifests that were found, as the person would type them.
+    pub manifests: Vec<String>,
 }
 
 impl Catalog {
@@ -44,7 +46,12 @@ impl Catalog {
         collected(self.problems.iter().chain(self.graph.broken.values().flatten()))
     }
 
-    /// Whether nothing is wrong.
+    /// As [`Catalog::diagnostics`], with the warnings.
+    pub fn diagnostics_and_warnings(&self) -> Vec<Diagnostic> {
+        collected(self.problems.iter().chain(self.graph.broken.values().flatten()).chain(&self.warnings))
+    }
+
+    /// Whether nothing is wrong; warnings do not count.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty() && self.graph.broken.is_empty()
     }
@@ -74,7 +81,7 @@ impl Catalog {
         let all_can_be_read = needed.iter().all(|id| by_id.contains_key(id) && !folder.broken.contains_key(*id));
         if all_can_be_read {
             let jobs = folder.jobs.iter().filter(|job| needed.contains(job.id.as_str())).cloned().collect();
-            let some = Folder { jobs, manifests: folder.manifests, ..Folder::default() };
+            let some = Folder { jobs, manifests: folder.manifests.clone(), ..Folder::default() };
             let partial = checked(workspace, some);
             if partial.is_sound() {
                 return Ok(Self { problems: folder.problems, ..partial });
@@ -84,15 +91,36 @@ impl Catalog {
     }
 }
 
+/// What a job is called.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// The name of every job of a folder, read without a look at plugins.
+///
+/// # Errors
+///
+/// The folder itself cannot be read.
+pub fn job_names(workspace: &Workspace) -> Result<Vec<Name>, String> {
+    let name = |job: Job| Name { id: job.id, title: job.title, tags: job.tags };
+    Ok(read_folder(workspace)?.jobs.into_iter().map(name).collect())
+}
+
 fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
-    let Folder { jobs, broken, problems, manifests } = folder;
+    let Folder { jobs, broken, problems, warnings, manifests } = folder;
     let mut finder = PluginFinder::new(workspace);
     let found = jobs.into_iter().map(|job| {
         let lookup = finder.find(&job);
         (job, lookup)
     });
     let found = found.collect();
-    let mut catalog = Catalog { problems, manifests, ..together(workspace, found, broken) };
+    let mut catalog = Catalog { problems, warnings, manifests, ..together(workspace, found, broken) };
     finder.mention_hidden(&mut catalog.graph);
     catalog
 }
@@ -131,10 +159,12 @@ impl Reading {
     ///
     /// The folder itself cannot be read.
     pub(super) fn take(workspace: &Workspace, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
-        let (read, problems) = read_files(workspace)?;
+        let (read, found) = read_files(workspace)?;
+        let (mut warnings, problems): (Vec<_>, Vec<_>) = found.into_iter().partition(Diagnostic::is_warning);
         let mut finder = PluginFinder::with(workspace, known);
         let files = read.into_iter().map(|ReadFile { path, source, parsed }| {
-            let Parsed { jobs, broken, problems } = parsed;
+            let Parsed { jobs, broken, problems, warnings: of_file } = parsed;
+            warnings.extend(of_file);
             let found = jobs.into_iter().map(|job| {
                 let lookup = finder.find(&job);
                 (job, lookup)
@@ -144,8 +174,10 @@ impl Reading {
         });
         let files: Files = files.collect();
         let mut catalog = Catalog::of(workspace, files.values());
+        catalog.manifests = files.keys().cloned().collect();
         finder.mention_hidden(&mut catalog.graph);
         catalog.problems.extend(problems);
+        catalog.warnings = warnings;
         Ok(Self { files, catalog })
     }
 }
@@ -153,16 +185,15 @@ impl Reading {
 impl Catalog {
     /// Versions of files, checked together.
     pub(super) fn of<'a>(workspace: &Workspace, files: impl IntoIterator<Item = &'a Arc<FileVersion>>) -> Self {
-        let (mut found, mut problems, mut manifests) = (Vec::new(), Vec::new(), 0);
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
         let mut broken: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
         for file in files {
-            manifests += 1;
             found.extend(file.jobs.iter().cloned());
             problems.extend(file.problems.iter().cloned());
             for (id, wrong) in &file.broken {
                 broken.entry(id.clone()).or_default().extend(wrong.iter().cloned());
             }
         }
-        Self { problems, manifests, ..together(workspace, found, broken) }
+        Self { problems, ..together(workspace, found, broken) }
     }
 }

@@ -17,6 +17,8 @@ use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::missing_imports;
 
+use crate::catalog::near::near_path;
+use crate::catalog::survey::is_plugin;
 use crate::catalog::workspace::Workspace;
 
 /// A plugin from the bytes that the store keeps for a digest; `shown` is what its file was called, perhaps without its
@@ -116,7 +118,13 @@ impl<'a> PluginFinder<'a> {
                 return Ok(path);
             }
             let mut problem = self.missing(&function.plugin, &[path], &[]);
-            if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
+            let beside = folder.join(written);
+            if let Some(near) = near_path(&beside, |path| path.is_file() && is_plugin(path)) {
+                let near = Path::new(&near);
+                let near = near.strip_prefix(folder).unwrap_or(near);
+                let dot = if function.plugin.starts_with("./") { "./" } else { "" };
+                problem.help.insert(0, format!("did you mean `{dot}{}`?", near.display()));
+            } else if let Some(name) = written.file_name().filter(|name| folder.join(name).exists()) {
                 let near = format!("did you mean `./{}`? a path is relative to the manifest", name.display());
                 problem.help.insert(0, near);
             }
@@ -201,7 +209,7 @@ fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> 
 /// The names of a folder's plugins, without their endings.
 fn plugin_names(folder: &Path) -> BTreeSet<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let plugins = files.filter(|path| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat"));
+    let plugins = files.filter(|path| is_plugin(path));
     plugins.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
 }
 

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use crate::catalog::folder::walk;
+use crate::catalog::manifest_files::is_manifest;
+use crate::catalog::trail::trail;
 use crate::catalog::workspace::Workspace;
 
 /// What changes when a file is written, replaced, or given other rights.
@@ -39,7 +41,7 @@ pub(super) struct Survey {
     pub(super) files: BTreeMap<PathBuf, Option<State>>,
     /// Where they are, links resolved, by device and inode.
     pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
-    /// Folders that are watched only for these: roots that may come, go or be replaced, and targets of links.
+    /// Folders that are watched only for these: what roots and links lead through, which may come, go or be replaced.
     pub(super) names: BTreeSet<PathBuf>,
     /// Where these are.
     pub(super) around: BTreeMap<PathBuf, (u64, u64)>,
@@ -47,7 +49,7 @@ pub(super) struct Survey {
 
 /// Whether a catalog reads files of this name.
 pub(super) fn matters(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ["yaml", "yml", "wasm", "wat"].iter().any(|known| ext == *known))
+    is_manifest(path) || is_plugin(path)
 }
 
 /// Whether it is a plugin by its name.
@@ -60,9 +62,20 @@ impl Survey {
     pub(super) fn take(workspace: &Workspace, config: &Path) -> Self {
         let mut survey = Self::default();
         let mut outside = Vec::new();
-        for entry in walk(&workspace.jobs, &mut outside).into_iter().flatten() {
+        for entry in walk(&workspace.jobs, &mut outside) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    // A link to what is not there, perhaps yet.
+                    error.path().filter(|path| matters(path)).iter().for_each(|path| survey.file(path));
+                    continue;
+                }
+            };
             if entry.file_type().is_dir() {
                 survey.folder(entry.path());
+                if entry.path_is_symlink() {
+                    survey.way(entry.path());
+                }
             }
             if matters(entry.path()) {
                 survey.file(entry.path());
@@ -76,9 +89,9 @@ impl Survey {
         }
         survey.file(config);
         for root in workspace.plugins.iter().chain([&workspace.jobs]) {
-            survey.name(root);
+            survey.way(root);
         }
-        survey.name(config);
+        survey.way(config);
         survey
     }
 
@@ -92,24 +105,19 @@ impl Survey {
         let Ok(link) = path.symlink_metadata() else { return };
         let target = path.metadata().ok();
         self.files.insert(path.to_owned(), target.as_ref().map(State::of));
-        if link.is_symlink()
-            && let Ok(real) = path.canonicalize()
-        {
-            self.name(&real);
+        if link.is_symlink() {
+            self.way(path);
         }
     }
 
-    /// Watches for a name in its folder, or for the folder in the one above as long as it is not there.
-    fn name(&mut self, path: &Path) {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = absolute.as_path();
-        while let (Some(parent), Some(last)) = (name.parent(), name.file_name()) {
-            if let (Ok(real), Ok(metadata)) = (parent.canonicalize(), parent.metadata()) {
-                self.names.insert(real.join(last));
-                self.around.insert(real, (metadata.dev(), metadata.ino()));
-                return;
+    /// Watches for each name that a path leads through, in its folder: links on the way may be turned, folders replaced,
+    /// and what is not there may come.
+    fn way(&mut self, path: &Path) {
+        for (folder, name) in trail(path) {
+            if let Ok(metadata) = folder.metadata() {
+                self.names.insert(folder.join(name));
+                self.around.insert(folder, (metadata.dev(), metadata.ino()));
             }
-            name = parent;
         }
     }
 }

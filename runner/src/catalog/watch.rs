@@ -59,8 +59,10 @@ pub struct Reload {
     pub last_good: Vec<String>,
     /// Everything that is wrong with the files as they are now.
     pub problems: Vec<Diagnostic>,
-    /// How many manifests there are now.
-    pub manifests: usize,
+    /// The same with what works and is probably not meant.
+    pub remarks: Vec<Diagnostic>,
+    /// The manifests that there are now.
+    pub manifests: Vec<String>,
     /// How many jobs they have, as far as they can be read.
     pub jobs: usize,
     /// The files that have changed since the time before; none the first time.
@@ -93,6 +95,8 @@ impl Scope {
 struct Kernel {
     watcher: RecommendedWatcher,
     watched: BTreeMap<PathBuf, (u64, u64)>,
+    /// Whether it may not tell of some of them.
+    is_blind: bool,
 }
 
 impl Kernel {
@@ -105,11 +109,14 @@ impl Kernel {
             let _ = self.watcher.unwatch(&path);
         }
         let mut new = false;
+        self.is_blind = false;
         for (path, inode) in wanted {
             if !self.watched.contains_key(path) {
                 match self.watcher.watch(path, RecursiveMode::NonRecursive) {
                     // Gone already: its parent tells.
                     Err(e) if matches!(e.kind, ErrorKind::PathNotFound) => {}
+                    // A folder that leads to ours need not be one that we may read.
+                    Err(e) if is_denied(&e) => self.is_blind = true,
                     Err(e) => return Err(e),
                     Ok(()) => {
                         self.watched.insert(path.clone(), *inode);
@@ -137,8 +144,10 @@ pub struct Watcher {
     read_at: Survey,
     files: Files,
     last_good: LastGood,
-    /// Whether the operator's file says something else than when `files` were read.
+    /// Whether something else is found or allowed than when `files` were read.
     new_rules: bool,
+    /// Whether that is because the operator says so, and not only because a link leads elsewhere.
+    withdrawn: bool,
     current: Reload,
 }
 
@@ -201,17 +210,19 @@ impl Watcher {
             files: Files::new(),
             last_good: LastGood::default(),
             new_rules: false,
+            withdrawn: false,
             current: Reload {
                 catalog: Arc::default(),
                 last_good: Vec::new(),
                 problems: Vec::new(),
-                manifests: 0,
+                remarks: Vec::new(),
+                manifests: Vec::new(),
                 jobs: 0,
                 changed: Vec::new(),
             },
         };
         match notify::recommended_watcher(handler) {
-            Ok(kernel) => watcher.kernel = Some(Kernel { watcher: kernel, watched: BTreeMap::new() }),
+            Ok(kernel) => watcher.kernel = Some(Kernel { watcher: kernel, watched: BTreeMap::new(), is_blind: false }),
             Err(error) => (watcher.say)(&no_room(&error)),
         }
         watcher.survey = watcher.look();
@@ -229,7 +240,8 @@ impl Watcher {
     /// Waits for the next change that alters anything; none when it is time to stop.
     pub fn changed(&mut self) -> Option<&Reload> {
         loop {
-            let patience = if self.kernel.is_some() { None } else { Some(POLL) };
+            let sees = self.kernel.as_ref().is_some_and(|kernel| !kernel.is_blind);
+            let patience = if sees { None } else { Some(POLL) };
             self.wait(patience);
             if self.settle()? {
                 return Some(&self.current);
@@ -265,6 +277,7 @@ impl Watcher {
             let late = began.elapsed() >= LONGEST;
             if !self.workspace.is_same(&taken.workspace) {
                 // Other folders may count now.
+                self.withdrawn |= !self.workspace.has_rules_of(&taken.workspace);
                 self.workspace = taken.workspace;
                 (self.new_rules, quiet) = (true, QUIET);
             } else if !late && self.look() != self.survey {
@@ -333,19 +346,23 @@ impl Watcher {
         let Taken { workspace, mut problems, reading } = taken;
         let mut changed = Vec::new();
         let new_rules = std::mem::take(&mut self.new_rules);
-        if new_rules {
+        if std::mem::take(&mut self.withdrawn) {
             // Rights may have been withdrawn: nothing that was read under the old rules is used under the new ones.
             self.last_good = LastGood::default();
+        }
+        if new_rules && self.read_at.files.get(&self.config) != self.survey.files.get(&self.config) {
             changed.push(self.config.display().to_string());
         }
         self.workspace = workspace;
         let (mut catalog, mut last_good) = (Arc::clone(&self.current.catalog), Vec::new());
-        let (mut manifests, mut jobs) = (0, 0);
+        let (mut manifests, mut jobs) = (Vec::new(), 0);
+        let mut remarks = problems.clone();
         match reading {
             Some(Reading { files, catalog: today }) => {
                 changed.extend(differences(&self.files, &self.read_at, &files, &self.survey));
                 problems.extend(today.diagnostics());
-                (manifests, jobs) = (today.manifests, today.graph.dependencies.len());
+                remarks.extend(today.diagnostics_and_warnings());
+                (manifests, jobs) = (today.manifests.clone(), today.graph.dependencies.len());
                 if today.is_sound() {
                     self.last_good = LastGood::of(&files);
                     catalog = Arc::new(today);
@@ -362,8 +379,9 @@ impl Watcher {
             // Without the folder, all of them stay.
             None => last_good = self.files.keys().cloned().collect(),
         }
-        let same = changed.is_empty() && problems == self.current.problems && manifests == self.current.manifests;
-        self.current = Reload { catalog, last_good, problems, manifests, jobs, changed };
+        let current = &self.current;
+        let same = !new_rules && changed.is_empty() && remarks == current.remarks && manifests == current.manifests;
+        self.current = Reload { catalog, last_good, problems, remarks, manifests, jobs, changed };
         !same
     }
 }
@@ -410,6 +428,10 @@ fn differences(before: &Files, was: &Survey, after: &Files, is: &Survey) -> Vec<
     let touched: Vec<_> = old.keys().chain(new.keys()).filter(differs).map(|path| path.display().to_string()).collect();
     changed.extend(touched);
     changed.into_iter().collect()
+}
+
+fn is_denied(error: &notify::Error) -> bool {
+    matches!(&error.kind, ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// What the kernel has no room for, and what would mend it.

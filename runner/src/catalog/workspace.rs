@@ -31,8 +31,14 @@ pub struct Workspace {
 impl Workspace {
     /// Whether the same is found and allowed.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        let said = |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone());
-        said(self) == said(other) && self.context == other.context && self.files == other.files
+        self.has_rules_of(other) && self.files == other.files
+    }
+
+    /// Whether the operator says the same, wherever his paths lead now.
+    pub(super) fn has_rules_of(&self, other: &Self) -> bool {
+        let said =
+            |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone(), workspace.files.ceiling.clone());
+        said(self) == said(other) && self.context == other.context
     }
 }
 

@@ -5,29 +5,37 @@ use std::time::Instant;
 use clap::Args;
 use clap::Subcommand;
 use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::flags::SET;
 use super::flags::flag;
 use super::render::Out;
 use super::render::Page;
+use super::render::build::Whole;
+use super::render::build::build as page;
 use super::render::text;
+use super::render::time::local;
 use super::repr::repr;
 use super::rerun;
 use crate::app::App;
-use crate::catalog::load::Catalog;
 use crate::execute::hooks::Which;
+use crate::request::aftermath::look_into;
+use crate::request::build_ref::BuildRef;
 use crate::request::delete::Deleted;
 use crate::request::delete::clean_up_and_delete;
 use crate::request::delete::deletable;
 use crate::request::interrupted::look_at;
-use crate::request::targets::no_job;
+use crate::request::targets::known_job;
+use crate::request::targets::tagged;
 use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
 use crate::show::json::BriefJson;
@@ -39,6 +47,7 @@ use crate::show::moment::Moment;
 #[derive(Args, Debug)]
 pub(super) struct BuildsArgs {
     /// Only those of this job
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
     job: Option<String>,
     /// Only builds that have started
     #[arg(long, action = SET, overrides_with = "no_started")]
@@ -64,10 +73,13 @@ pub(super) struct BuildsArgs {
     /// Only builds that were not skipped
     #[arg(long, action = SET)]
     no_skipped: bool,
-    /// Oldest first, or newest first
+    /// Only those of jobs with this tag
+    #[arg(long, value_name = "TAG", add = ArgValueCandidates::new(completions::tags))]
+    tag: Option<String>,
+    /// In which order: the newest last, or first
     #[arg(long, value_enum, default_value_t)]
     order: Sorting,
-    /// How many at most
+    /// How many at most: the newest ones
     #[arg(long, default_value_t = 100)]
     limit: u64,
 }
@@ -84,8 +96,9 @@ enum Sorting {
 pub(super) enum BuildCommand {
     /// Show its status, progress, return value, and failure with traceback
     Show {
-        /// The build's number
-        build: u64,
+        /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+        #[arg(add = ArgValueCandidates::new(completions::jobs))]
+        build: BuildRef,
     },
     /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run that failed
     Rerun(rerun::RerunArgs),
@@ -127,52 +140,52 @@ fn row(build: &Build, moment: &Moment) -> Vec<String> {
         build.id.to_string(),
         build.job_id.clone(),
         text::status_of(build, moment),
-        build.start_time.map(|t| t.to_string()).unwrap_or_default(),
+        build.start_time.map(local).unwrap_or_default(),
         text::took(build, moment),
         text::outcome(build, moment),
     ]
 }
 
 pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliError> {
+    let workspace = &app.settings.workspace;
     let filter = BuildFilter {
-        job_id: args.job.clone(),
+        job_id: args.job.as_deref().map(|job| job.strip_prefix("job:").unwrap_or(job).to_owned()),
+        job_ids: args.tag.as_deref().map(|tag| tagged(workspace, tag)).transpose()?,
         started: flag(args.started, args.no_started),
         finished: flag(args.finished, args.no_finished),
         success: flag(args.success, args.no_success),
         skipped: flag(args.skipped, args.no_skipped),
-        order: if matches!(args.order, Sorting::Asc) { Order::Asc } else { Order::Desc },
+        order: Order::Desc,
         limit: args.limit,
         brief: true,
         ..BuildFilter::default()
     };
     let storage = app.storage(false)?;
-    let builds = storage.get_job_builds(&filter)?;
+    let mut builds = storage.get_job_builds(&filter)?;
+    if matches!(args.order, Sorting::Asc) {
+        builds.reverse();
+    }
     let moment = look_at(&*storage, &builds)?;
-    if let Some(job) = args.job.as_deref().filter(|_| builds.is_empty()) {
-        known_job(app, job)?;
+    if let Some(job) = filter.job_id.as_deref().filter(|_| builds.is_empty()) {
+        known_job(workspace, &*storage, job)?;
     }
     if out.is_json() {
         out.json(&builds.iter().map(|build| BriefJson::new(build, &moment)).collect::<Vec<_>>())?;
-    } else if builds.is_empty() {
+        return Ok(error::DONE);
+    }
+    if builds.is_empty() {
         out.say("no builds");
     } else {
         out.answer(table(&builds, &moment))?;
     }
-    Ok(error::DONE)
-}
-
-/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.
-fn known_job(app: &App, job: &str) -> Result<(), CliError> {
-    let any = BuildFilter { job_id: Some(job.to_owned()), limit: 1, brief: true, ..BuildFilter::default() };
-    if !app.storage(false)?.get_job_builds(&any)?.is_empty() {
-        return Ok(());
+    // Counted only where there can be more: it takes longer than the list.
+    if builds.len() as u64 == args.limit && !out.quiet {
+        let all = storage.count_job_builds(&filter)?;
+        if all > args.limit {
+            out.say(format!("the newest {} of {all} builds; `--limit {all}` shows all", args.limit));
+        }
     }
-    // Where the manifests cannot be read, nobody knows.
-    let Ok(catalog) = Catalog::load(&app.settings.workspace) else {
-        return Ok(());
-    };
-    let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
-    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job).into()) }
+    Ok(error::DONE)
 }
 
 /// Ends what a dead process left, cleans up and deletes.
@@ -190,6 +203,34 @@ fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> 
     }
 }
 
+fn show(app: &App, out: &Out, storage: &dyn Storage, id: u64) -> Result<(), CliError> {
+    let mut record = storage.get_build(id)?;
+    let mut ended = storage.get_ended_attempts(id)?;
+    find_names(app.plugins(), storage, &mut record, &mut ended, Instant::now() + PATIENCE);
+    let progress = storage.get_build_progress_info(id)?;
+    let repr = repr(app, out, &record);
+    let attempts = record.attempts(ended);
+    let run = record.run.map(|run| storage.get_run(run)).transpose()?;
+    let moment = look_at(storage, [&record])?;
+    let failed = record.status() == BuildStatus::Failed;
+    let aftermath = failed.then(|| look_into(&record, storage)).transpose()?;
+    if out.is_json() {
+        let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
+        let shape = BuildJson::new(&record, &moment, Some(details)).with_aftermath(aftermath.as_ref());
+        return out.json(&shape.with_repr(repr));
+    }
+    let whole = Whole {
+        build: &record,
+        repr: repr.as_deref(),
+        attempts: &attempts,
+        progress: &progress,
+        run: run.as_ref(),
+        aftermath: aftermath.as_ref(),
+        full: out.full || !out.is_for_people(),
+    };
+    out.answer(page(&whole, &moment))
+}
+
 #[derive(Serialize)]
 struct DeletedJson<'a> {
     deleted: &'a [u64],
@@ -199,20 +240,8 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
     let storage = app.storage(false)?;
     match command {
         BuildCommand::Show { build } => {
-            let mut record = storage.get_build(*build)?;
-            let mut ended = storage.get_ended_attempts(*build)?;
-            find_names(app.plugins(), &*storage, &mut record, &mut ended, Instant::now() + PATIENCE);
-            let progress = storage.get_build_progress_info(*build)?;
-            let repr = repr(app, out, &record);
-            let attempts = record.attempts(ended);
-            let run = record.run.map(|run| storage.get_run(run)).transpose()?;
-            let moment = look_at(&*storage, [&record])?;
-            if out.is_json() {
-                let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
-                out.json(&BuildJson::new(&record, &moment, Some(details)).with_repr(repr))?;
-            } else {
-                out.answer(text::build(&record, repr.as_deref(), &attempts, &progress, run.as_ref(), &moment))?;
-            }
+            let id = build.find(&app.settings.workspace, &*storage)?;
+            show(app, out, &*storage, id)?;
         }
         BuildCommand::Rerun(args) => return rerun::rerun(app, out, args),
         BuildCommand::Cancel(args) => return super::cancel::cancel(app, out, args),

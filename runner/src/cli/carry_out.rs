@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
@@ -15,6 +16,8 @@ use super::error::CliError;
 use super::person::requester;
 use super::render;
 use super::render::Out;
+use super::render::Page;
+use super::render::build::ending;
 use super::render::live::Live;
 use super::render::text;
 use super::repr::repr;
@@ -22,11 +25,14 @@ use crate::app::App;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::error::ExecuteError;
 use crate::execute::sharing::SharedEnd;
+use crate::request::aftermath::look_into;
 use crate::request::ready::Ready;
 use crate::request::ready::Used;
 use crate::request::ready::listed;
+use crate::request::refusal::Refusal;
 use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
+use crate::show::aftermath::Aftermath;
 use crate::show::json::BuildJson;
 use crate::show::moment::Moment;
 
@@ -168,21 +174,26 @@ fn report(
         }
     }
     if !out.is_json() {
+        endings(app, out, order, ends)?;
         return values(app, out, targets, ends);
     }
     let storage = app.storage(false)?;
-    let mut builds: BTreeMap<&str, Build> = BTreeMap::new();
+    let mut builds: BTreeMap<&str, (Build, Option<Aftermath>)> = BTreeMap::new();
     let until = Instant::now() + PATIENCE;
     for id in targets {
         if let Some(build) = ends.get(id).and_then(JobEnd::build) {
             let mut build = storage.get_build(build)?;
             find_names(app.plugins(), &*storage, &mut build, &mut [], until);
-            builds.insert(id, build);
+            let failed = build.status() == BuildStatus::Failed;
+            let aftermath = failed.then(|| look_into(&build, &*storage)).transpose()?;
+            builds.insert(id, (build, aftermath));
         }
     }
     let moment = Moment { now: app.clock.now(), ..Moment::default() };
     let shapes = targets.iter().map(|id| match builds.get(id.as_str()) {
-        Some(build) => EndJson::Built(Box::new(BuildJson::new(build, &moment, None))),
+        Some((build, aftermath)) => {
+            EndJson::Built(Box::new(BuildJson::new(build, &moment, None).with_aftermath(aftermath.as_ref())))
+        }
         None => {
             let error = ends.get(id).and_then(why_not).unwrap_or_default();
             EndJson::NotBuilt(NotBuiltJson { job_id: id, error })
@@ -193,6 +204,35 @@ fn report(
         [one] => out.json(one),
         several => out.json(&several),
     }
+}
+
+/// Shows what helps to understand each build that failed by itself; its failure was shown when it ended.
+fn endings(app: &App, out: &Out, order: &[String], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
+    /// More than this nobody reads at once.
+    const MOST: usize = 3;
+    let failed = order.iter().filter_map(|id| match ends.get(id)? {
+        JobEnd::Built(build, Some(kind)) if *kind != FailureKind::Cancelled => Some((id, *build)),
+        _ => None,
+    });
+    let failed: Vec<_> = failed.collect();
+    if out.quiet || failed.is_empty() {
+        return Ok(());
+    }
+    let storage = app.storage(false)?;
+    for (id, number) in failed.iter().take(MOST) {
+        let build = storage.get_build(*number)?;
+        let mut page = Page::default();
+        page.gap();
+        page.line(format!("{id}: build {number} failed"));
+        page.below(&ending(&build, &look_into(&build, &*storage)?));
+        out.say(page);
+    }
+    if let (Some(more @ 1..), Some((_, first))) = (failed.len().checked_sub(MOST), failed.first())
+        && let Some(run) = storage.get_build(*first)?.run
+    {
+        out.say(format!("{more} more failed; `jobcontrol runs show {run}` lists them"));
+    }
+    Ok(())
 }
 
 fn why_not(end: &JobEnd) -> Option<String> {
@@ -217,12 +257,25 @@ fn values(app: &App, out: &Out, targets: &[String], ends: &BTreeMap<String, JobE
         // One at a time: each can be large.
         let build = app.storage(false)?.get_build(*id_of_build)?;
         if let Some(value) = &build.retval {
-            if let Some(repr) = repr(app, out, &build) {
-                out.returned(id, build.id, &repr)?;
-            } else if *value != Value::Null {
-                out.returned(id, build.id, &text::value(value))?;
-            }
+            let shown = match repr(app, out, &build) {
+                Some(repr) => repr,
+                None if *value == Value::Null => continue,
+                None => text::value(value),
+            };
+            out.returned(id, build.id, &shown).map_err(|error| unwritten(build.id, error))?;
         }
     }
     Ok(())
+}
+
+/// The build is what it is, whether what it returned could be printed or not.
+fn unwritten(build: u64, error: CliError) -> CliError {
+    match error {
+        CliError::Closed => CliError::Closed,
+        CliError::Refused(refusal) => {
+            let message = format!("the return value of build {build} could not be written: {}", refusal.message);
+            let hint = format!("the build is SUCCESSFUL: `jobcontrol build show {build}` shows what it returned");
+            Refusal::failed(message).hint(hint).into()
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! `check`: all that is wrong with the manifests, for people, for programs, or as SARIF.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
+use jobcontrol_core::check::Graph;
+use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 
 use super::error;
@@ -13,50 +16,123 @@ use super::render::Out;
 use super::render::diagnostic;
 use super::render::sarif;
 use crate::app::App;
+use crate::catalog::asked::FilesRead;
 use crate::catalog::load::Catalog;
+use crate::catalog::workspace::Workspace;
+use crate::request::refusal::Refusal;
 use crate::show::json::CheckJson;
 
-pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
-    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
-    let mut problems = about(catalog.diagnostics(), &wanted(paths)?);
+pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf], deny_warnings: bool) -> Result<u8, CliError> {
+    let workspace = &app.settings.workspace;
+    let catalog = Catalog::load(workspace).map_err(CliError::usage)?;
+    let wanted = wanted(workspace, &catalog.manifests, paths)?;
+    let counts = Counts::of(&catalog.manifests, &catalog.graph, &wanted);
+    let mut problems = about(catalog.diagnostics_and_warnings(), &wanted);
+    add_unread(&mut problems, workspace, &catalog.manifests, &wanted);
     problems.extend(empty_folder(app, &catalog));
-    let jobs = if problems.is_empty() { catalog.graph.jobs.len() } else { catalog.graph.dependencies.len() };
-    if problems.is_empty() && out.format == Format::Human {
-        out.answer(all_good(catalog.manifests, jobs))?;
-        return Ok(error::DONE);
-    }
-    report(out, &problems, catalog.manifests, jobs)
+    let code = report(out, &problems, counts)?;
+    Ok(if deny_warnings && !problems.is_empty() { error::UNCHECKED } else { code })
 }
 
-/// The files that the person asks for, links resolved.
-pub(super) fn wanted(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
-    paths.iter().map(|path| path.canonicalize().map_err(|e| missing(path, &e))).collect()
+/// A file that the person asks for, as it was typed and with its links resolved.
+pub(super) struct Wanted {
+    typed: PathBuf,
+    real: PathBuf,
+}
+
+/// The files that the person asks for; `manifests` are those that one of them may have been meant as.
+pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathBuf]) -> Result<Vec<Wanted>, CliError> {
+    let resolve = |path: &PathBuf| match path.canonicalize() {
+        Ok(real) => Ok(Wanted { typed: path.clone(), real }),
+        Err(error) => Err(missing(path, &error, FilesRead::new(workspace, manifests).near(path))),
+    };
+    paths.iter().map(resolve).collect()
 }
 
 /// What stands in these files, or in no file.
-pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[PathBuf]) -> Vec<Diagnostic> {
+pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[Wanted]) -> Vec<Diagnostic> {
     problems.retain(|problem| {
         let file = problem.path().and_then(|path| PathBuf::from(path).canonicalize().ok());
-        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(path)))
+        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(&path.real)))
     });
     problems
 }
 
-pub(super) fn all_good(manifests: usize, jobs: usize) -> String {
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-    format!("{} in {}: all good", count(jobs, "job"), count(manifests, "manifest"))
+/// Says of each file that was asked for and is not read why it is not.
+pub(super) fn add_unread(
+    problems: &mut Vec<Diagnostic>,
+    workspace: &Workspace,
+    manifests: &[String],
+    wanted: &[Wanted],
+) {
+    if wanted.is_empty() {
+        return;
+    }
+    let read = FilesRead::new(workspace, manifests);
+    for path in wanted {
+        if let Err(problem) = read.look_for(&path.typed, &path.real) {
+            // The warning of the folder says the same.
+            problems.retain(|other| other.code != Code::NotRead || Path::new(other.path().unwrap_or("")) != path.typed);
+            problems.push(problem);
+        }
+    }
+}
+
+/// How much was checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) manifests: usize,
+    pub(super) jobs: usize,
+}
+
+impl Counts {
+    /// The manifests that were asked for, and their jobs as far as they can be read.
+    pub(super) fn of(manifests: &[String], graph: &Graph, wanted: &[Wanted]) -> Self {
+        if wanted.is_empty() {
+            return Self { manifests: manifests.len(), jobs: graph.dependencies.len() };
+        }
+        let real: Vec<_> = wanted.iter().map(|path| path.real.clone()).collect();
+        let own: BTreeSet<&str> =
+            manifests.iter().map(String::as_str).filter(|path| FilesRead::is_wanted(path, &real)).collect();
+        let jobs = graph.jobs.values().filter(|checked| own.contains(checked.job.place.source.path.as_str()));
+        Self { manifests: own.len(), jobs: jobs.count() }
+    }
+
+    /// What is said if nothing is wrong.
+    pub(super) fn all_good(self) -> String {
+        format!("{self}: all good")
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        write!(f, "{} in {}", count(self.jobs, "job"), count(self.manifests, "manifest"))
+    }
 }
 
 /// Shows mistakes in the format that was asked for.
-pub(super) fn report(out: &Out, problems: &[Diagnostic], manifests: usize, jobs: usize) -> Result<u8, CliError> {
+pub(super) fn report(out: &Out, problems: &[Diagnostic], counts: Counts) -> Result<u8, CliError> {
+    let is_sound = problems.iter().all(Diagnostic::is_warning);
     match out.format {
-        Format::Json => out.json(&CheckJson::new(manifests, jobs, problems))?,
+        Format::Json => out.json(&CheckJson::new(counts.manifests, counts.jobs, problems))?,
         Format::Sarif => out.json(&sarif::log(problems))?,
-        _ => out.answer(diagnostic::report(problems))?,
+        _ if problems.is_empty() => out.answer(counts.all_good())?,
+        _ => {
+            let mut page = diagnostic::report(problems);
+            if is_sound {
+                page.line(format!("{counts}: no errors"));
+            }
+            out.answer(page)?;
+        }
     }
-    Ok(if problems.is_empty() { error::DONE } else { error::UNCHECKED })
+    Ok(if is_sound { error::DONE } else { error::UNCHECKED })
 }
 
-fn missing(path: &Path, error: &std::io::Error) -> CliError {
-    CliError::usage(format!("`{}`: {error}", path.display()))
+fn missing(path: &Path, error: &std::io::Error, near: Option<String>) -> CliError {
+    let refusal = Refusal::usage(format!("`{}`: {error}", path.display()));
+    match near {
+        Some(near) => refusal.hint(format!("did you mean `{near}`?")).into(),
+        None => refusal.into(),
+    }
 }

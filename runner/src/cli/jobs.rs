@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
@@ -15,12 +16,14 @@ use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::flags::Format;
 use super::render::BOLD;
 use super::render::Out;
 use super::render::Page;
+use super::render::build::granted;
 use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::styled;
@@ -37,7 +40,7 @@ use crate::show::jobs::dependents;
 use crate::show::moment::Moment;
 
 pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
-    (catalog.manifests == 0 && catalog.problems.is_empty()).then(|| {
+    (catalog.manifests.is_empty() && catalog.problems.is_empty()).then(|| {
         let folder = app.settings.workspace.jobs.display();
         Diagnostic::of(Code::NoManifests, format!("there are no manifests (*.yaml, *.yml) below `{folder}`"))
             .file(folder.to_string())
@@ -143,11 +146,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     row("tags", one_line(&job.tags.join(", ")));
     row("pool", job.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
     row("protected", if job.protected { "yes".to_owned() } else { String::new() });
-    let files = job.grants.files.iter().map(|grant| {
-        format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
-    });
-    let env = job.grants.env.iter().map(|grant| format!("variable {}", grant.name));
-    row("granted", one_line(&files.chain(env).collect::<Vec<_>>().join(", ")));
+    row("granted", one_line(&granted(&job.grants).join(", ")));
     let limits = &job.limits;
     row("limits", format!("timeout {}, memory {}", show_duration(limits.timeout), show_bytes(limits.memory)));
     let more = [("with all attempts", limits.build_timeout), ("without progress", limits.no_progress)];
@@ -172,6 +171,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
 #[derive(Args, Debug)]
 pub(super) struct GraphArgs {
     /// Only this job and what it needs
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
     job: Option<String>,
 }
 

@@ -5,18 +5,23 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
+use jobcontrol_core::manifest::parse_duration;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Storage;
 use serde::Serialize;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
+use super::moment::parse_moment;
 use super::render::Out;
 use super::render::text;
 use crate::app::App;
+use crate::request::build_ref::BuildRef;
 use crate::request::interrupted::look_at;
 use crate::show::json::RecordJson;
 
@@ -29,20 +34,20 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct LogsArgs {
     #[command(subcommand)]
     command: Option<LogsCommand>,
-    /// The build's number
-    #[arg(required = true)]
-    build: Option<u64>,
+    /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+    #[arg(required = true, add = ArgValueCandidates::new(completions::jobs))]
+    build: Option<BuildRef>,
     /// Go on until the build ends
     #[arg(long, short)]
     follow: bool,
     /// Only records at or above this level: debug, info, warning, error, critical or a number
     #[arg(long, value_name = "LEVEL", value_parser = Level::parse)]
     min_level: Option<i64>,
-    /// Only records of this time or later (RFC 3339, or a date)
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    /// Only records of this time or later: how long ago (`2h`), a date or time of this time zone, or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     since: Option<Timestamp>,
     /// Only records before this time
-    #[arg(long, value_name = "TIME", value_parser = Timestamp::parse)]
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     until: Option<Timestamp>,
 }
 
@@ -51,18 +56,26 @@ enum LogsCommand {
     /// Delete log records at or below a level and older than an age
     Prune {
         /// Only those of this job
-        #[arg(long)]
+        #[arg(long, add = ArgValueCandidates::new(completions::jobs))]
         job: Option<String>,
         /// Only those of this build
         #[arg(long)]
         build: Option<u64>,
-        /// Only those older than this many seconds
-        #[arg(long, value_name = "SECONDS")]
+        /// Only those older than this: `30d`, `12h`, or a number of seconds
+        #[arg(long, value_name = "DURATION", value_parser = parse_age)]
         max_age: Option<u64>,
         /// Only those at or below this level
         #[arg(long, value_parser = Level::parse)]
         level: Option<i64>,
     },
+}
+
+/// Seconds, of a duration or of a bare number of them.
+fn parse_age(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(seconds) => Ok(seconds),
+        Err(_) => parse_duration(text).map(|age| age.as_secs()),
+    }
 }
 
 #[derive(Serialize)]
@@ -85,9 +98,13 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
         }
         return Ok(error::DONE);
     }
-    let Some(build) = args.build else {
+    let Some(wanted) = &args.build else {
         return Err(CliError::usage("which build?".to_owned()));
     };
+    let build = wanted.find(&app.settings.workspace, &*storage)?;
+    if matches!(wanted, BuildRef::Latest { .. }) && !out.is_json() && !out.quiet {
+        out.say(format!("the log of build {build}:"));
+    }
     let several = storage.get_build(build)?.attempt > 1;
     let mut filter = LogFilter {
         build_id: Some(build),

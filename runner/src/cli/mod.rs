@@ -1,12 +1,13 @@
 //! The command line: what can be said, and which command answers it.
 //!
-//! - `program`: all flags and commands, and which answers what; `flags`: what several of them take
+//! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `run`, `check`, `jobs`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`: a command each, or a few
+//! - `run`, `check`, `jobs`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`,
+//!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
 //! - `render`: everything that is printed
-//! - `signals`: those that must not end the program
+//! - `signals`: those that must not end the program; `stdout`: whether there is one
 //! - `error`: what can go wrong, and the exit codes
 
 mod builds;
@@ -14,11 +15,13 @@ mod cache;
 mod cancel;
 mod carry_out;
 mod check;
+mod completions;
 pub mod error;
 mod explain;
 mod flags;
 mod jobs;
 mod logs;
+mod moment;
 mod person;
 mod plugins;
 mod program;
@@ -28,6 +31,7 @@ mod rerun;
 mod run;
 mod runs;
 mod signals;
+mod stdout;
 mod store;
 mod watch;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::path::PathBuf;
 
 use jobcontrol_core::check::PluginProblem;
@@ -25,6 +26,8 @@ use super::render::styled;
 use crate::app::App;
 use crate::catalog::at_hand::at_hand;
 use crate::catalog::at_hand::name_of;
+use crate::catalog::near::near_path;
+use crate::request::refusal::Refusal;
 
 #[derive(Serialize)]
 struct PluginJson<'a> {
@@ -119,8 +122,14 @@ fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
     let mut tried = vec![PathBuf::from(named)];
     tried.extend(by_name);
     tried.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+        let is_plugin = |path: &Path| path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat");
+        let near = tried.iter().find_map(|path| near_path(path, |path| path.is_file() && is_plugin(path)));
         let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
-        CliError::not_found(format!("there is no plugin `{named}`: looked for {tried}"))
+        let refusal = Refusal::not_found(format!("there is no plugin `{named}`: looked for {tried}"));
+        match near {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")).into(),
+            None => refusal.into(),
+        }
     })
 }
 

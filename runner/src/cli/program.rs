@@ -6,17 +6,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use clap::CommandFactory;
 use clap::Parser;
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 
 use crate::app::App;
+use crate::catalog::workspace::SETTINGS_FILE;
 use crate::request::refusal::RefusalKind;
+use crate::settings::ConfigFile;
 use crate::settings::Options;
+use crate::settings::settled;
 
 use super::builds;
 use super::cache;
 use super::check;
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::explain;
@@ -66,7 +70,7 @@ struct Global {
     /// Where builds are kept, sqlite:PATH or memory: [default: sqlite:jobcontrol.db]
     #[arg(long, global = true, value_name = "URL", env = "JOBCONTROL_STORE", hide_env = true)]
     store: Option<String>,
-    /// The operator's file [default: jobcontrol.yaml, if it is there]
+    /// The operator's file [default: the nearest jobcontrol.yaml here or in a parent folder]
     #[arg(long, global = true, value_name = "FILE", env = "JOBCONTROL_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
     /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
@@ -82,6 +86,9 @@ struct Global {
     /// Show log records of every level
     #[arg(long, short, global = true)]
     verbose: bool,
+    /// Show return values whole on a terminal, however long they are
+    #[arg(long, global = true)]
+    full: bool,
     /// When to colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
     #[arg(hide_env = true)]
@@ -97,6 +104,9 @@ enum Command {
         /// Stay, and check again after each change
         #[arg(long)]
         watch: bool,
+        /// Fail if there are warnings, too
+        #[arg(long, conflicts_with = "watch")]
+        deny_warnings: bool,
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
@@ -107,6 +117,7 @@ enum Command {
     /// Show one job
     Job {
         /// The job's id
+        #[arg(add = ArgValueCandidates::new(completions::jobs))]
         job: String,
     },
     /// Show what depends on what
@@ -145,7 +156,8 @@ enum Command {
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
-        shell: clap_complete::Shell,
+        #[arg(value_parser = completions::shell())]
+        shell: String,
     },
 }
 
@@ -156,20 +168,37 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == INTERPRET) {
         return render::interpreter_result(jobcontrol_sandbox::serve(&arguments[2..]));
     }
+    if completions::complete::<Cli>(&arguments) {
+        return ExitCode::SUCCESS;
+    }
     render::announce_bugs();
-    std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or(ExitCode::from(error::BUG))
+    let json = wants_json(&arguments);
+    std::panic::catch_unwind(|| ExitCode::from(command_line(arguments))).unwrap_or_else(|_| {
+        if json {
+            let out = Out::new(Format::Json, Color::Never, false, false, false);
+            render::bug_document(&out);
+        }
+        ExitCode::from(error::BUG)
+    })
 }
 
 fn command_line(arguments: Vec<OsString>) -> u8 {
+    let json = wants_json(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { error::USAGE } else { error::DONE };
             render::clap_message(&error);
-            return code;
+            if !error.use_stderr() {
+                return error::DONE;
+            }
+            if json {
+                let out = Out::new(Format::Json, Color::Never, false, false, false);
+                render::error_document(&out, &CliError::usage(render::clap_text(&error)));
+            }
+            return error::USAGE;
         }
     };
-    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose);
+    let out = Out::new(cli.global.format, cli.global.color, cli.global.quiet, cli.global.verbose, cli.global.full);
     match answer(cli, &out) {
         Ok(code) => code,
         Err(error) => {
@@ -180,12 +209,27 @@ fn command_line(arguments: Vec<OsString>) -> u8 {
     }
 }
 
+/// Whether JSON was asked for, as far as that can be told of a command line that makes no sense.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let mut given = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let mut format = None;
+    while let Some(argument) = given.next() {
+        match argument.strip_prefix("--format") {
+            Some("") => format = given.next(),
+            Some(value) => format = value.strip_prefix('=').or(format),
+            None if argument == "--" => break,
+            None => {}
+        }
+    }
+    match format {
+        Some(format) => format == "json",
+        None => std::env::var("JOBCONTROL_FORMAT").is_ok_and(|format| format == "json"),
+    }
+}
+
 fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
-    if let Command::Completions { shell } = cli.command {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "jobcontrol", &mut script);
-        out.raw(&script)?;
-        return Ok(error::DONE);
+    if let Command::Completions { shell } = &cli.command {
+        return completions::script(out, shell);
     }
     supported(cli.global.format, &cli.command)?;
     if let Command::Explain { code } = &cli.command {
@@ -198,13 +242,16 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
                 && matches!(cli.command, Command::Check { .. })
                 && out.format != Format::Human =>
         {
-            return check::report(out, &refusal.diagnostics, 0, 0);
+            return check::report(out, &refusal.diagnostics, check::Counts::default());
         }
         opened => opened?,
     };
+    if out.verbose {
+        out.say(&in_force(&app.settings.config));
+    }
     match cli.command {
-        Command::Check { paths, watch: true } => watch::check(&app, options(&cli.global)?, out, &paths),
-        Command::Check { paths, .. } => check::check(&app, out, &paths),
+        Command::Check { paths, watch: true, .. } => watch::check(&app, options(&cli.global)?, out, &paths),
+        Command::Check { paths, deny_warnings, .. } => check::check(&app, out, &paths, deny_warnings),
         Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
         Command::Run(args) => run::run(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
@@ -219,6 +266,13 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
+    }
+}
+
+fn in_force(config: &ConfigFile) -> String {
+    match config.is_there {
+        true => format!("the configuration is {}", settled(&config.path).display()),
+        false => format!("no {SETTINGS_FILE} was found"),
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) struct RerunArgs {
 }
 
 pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliError> {
-    let storage = app.storage(true)?;
+    // Nothing can be done again in a store that is not there, so none is made.
+    let storage = app.storage(app.store.is_there())?;
     let build = storage.get_build(args.build)?;
     if !args.from_failed && !build.finished && is_owned(&*storage, &build)? {
         return Err(CliError::usage(format!("build {} has not finished", build.id)));

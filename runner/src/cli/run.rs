@@ -1,9 +1,11 @@
 //! `run`: builds jobs and shows it.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::carry_out::arm;
 use super::carry_out::carry_out;
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::render::Out;
@@ -15,7 +17,7 @@ use crate::request::run::RunAsk;
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
     /// The jobs' ids
-    #[arg(required = true, value_name = "JOB")]
+    #[arg(required = true, value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
     pub(super) targets: Vec<String>,
     /// Build what is missing, failing or outdated among the dependencies first
     #[arg(long)]

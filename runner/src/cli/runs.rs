@@ -9,6 +9,7 @@ use clap::Subcommand;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::limits::show_took;
 use jobcontrol_core::run::JobBecame;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -34,6 +35,7 @@ use super::render::YELLOW;
 use super::render::escape::one_line;
 use super::render::styled;
 use super::render::text;
+use super::render::time::local;
 use crate::app::App;
 use crate::request::cancel::cancel_run;
 use crate::request::cancel::is_worked_on;
@@ -89,7 +91,8 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
         Some(RunsCommand::Show { run }) => show(app, out, *run),
         Some(RunsCommand::Cancel { run, no_wait }) => cancel(app, out, *run, *no_wait),
         Some(RunsCommand::Rerun { run, from_failed, yes_protected }) => {
-            let storage = app.storage(true)?;
+            // Nothing can be done again in a store that is not there, so none is made.
+            let storage = app.storage(app.store.is_there())?;
             let (run, workspace) = (storage.get_run(*run)?, &app.settings.workspace);
             let ready = if *from_failed {
                 rerun::from_failed(workspace, &*storage, &run)?
@@ -178,8 +181,8 @@ fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
 
 fn took(run: &Run, state: RunState, now: Timestamp) -> String {
     match (run.end_time, state) {
-        (Some(end), _) => text::seconds(end.since(run.created)),
-        (None, RunState::Running) => text::seconds(now.since(run.created)),
+        (Some(end), _) => show_took(end.since(run.created)),
+        (None, RunState::Running) => show_took(now.since(run.created)),
         (None, RunState::Ended(_)) => String::new(),
     }
 }
@@ -211,8 +214,8 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     row("status", &shown_state(state));
     row("requested by", &one_line(&text::requester(&run.requester)));
     row("cancel", &run.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
-    row("created", &run.created.to_string());
-    row("ended", &run.end_time.map(|t| t.to_string()).unwrap_or_default());
+    row("created", &local(run.created));
+    row("ended", &run.end_time.map(local).unwrap_or_default());
     row("took", &took(&run, state, moment.now));
     let full = pools(&*storage, &jobs)?;
     let rows: Vec<_> = jobs.iter().map(|job| job_row(job, &moment, &full)).collect();

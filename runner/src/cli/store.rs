@@ -37,7 +37,8 @@ pub(super) enum StoreCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Copy the store to a new file while it is in use, and verify the copy
+    /// Copy the store to a new file while it is in use, and verify the copy; a plain copy of the file may lack what was
+    /// written last
     Backup {
         /// The new file
         file: PathBuf,

@@ -14,8 +14,10 @@ use serde::Serialize;
 use super::carry_out::arm;
 use super::carry_out::carry_out_until;
 use super::carry_out::interruptible;
+use super::check::Counts;
+use super::check::Wanted;
 use super::check::about;
-use super::check::all_good;
+use super::check::add_unread;
 use super::check::report;
 use super::check::wanted;
 use super::error;
@@ -38,7 +40,6 @@ use crate::catalog::watch::Reload;
 use crate::catalog::watch::SettingsFile;
 use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
-use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 use crate::record::url::StoreUrl;
 use crate::request::arguments::overrides;
@@ -59,7 +60,7 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let waker = Waker::default();
     let stopper = waker.clone();
     let stop = interruptible(move || stopper.wake())?;
-    let config = options.config.clone().unwrap_or_else(|| SETTINGS_FILE.into());
+    let config = app.settings.config.path.clone();
     let shown = config.display().to_string();
     let fixed = Fixed::new(app, out.clone());
     let settings = Box::new(move || match settings(&options) {
@@ -95,7 +96,8 @@ impl Fixed {
         let cache = workspace.reader.cache().to_owned();
         let tell = |key: &str| {
             let restart = "restart to use it, until then the one that it named before is used";
-            self.out.warn(&format!("`{key}:` in {SETTINGS_FILE} has changed: {restart}"));
+            let file = self.began.config.path.display();
+            self.out.warn(&format!("`{key}:` in {file} has changed: {restart}"));
         };
         let (was_store, was_cache) = self.told.replace((store.clone(), cache.clone()));
         if store != was_store && store != self.began.store {
@@ -123,7 +125,7 @@ struct ChangeJson<'a> {
 
 pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -> Result<u8, CliError> {
     let out = &out.in_lines();
-    let wanted = wanted(paths)?;
+    let wanted = wanted(&app.settings.workspace, &[], paths)?;
     let (mut watcher, _) = start(app, options, out)?;
     show_check(app, out, watcher.current(), &wanted)?;
     while let Some(reload) = watcher.changed() {
@@ -138,17 +140,22 @@ pub(super) fn check(app: &App, options: Options, out: &Out, paths: &[PathBuf]) -
     Ok(error::INTERRUPTED)
 }
 
-fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[PathBuf]) -> Result<(), CliError> {
-    let mut problems = about(reload.problems.clone(), wanted);
-    let folder = Catalog { manifests: reload.manifests, problems: reload.problems.clone(), ..Catalog::default() };
+fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[Wanted]) -> Result<(), CliError> {
+    let mut problems = about(reload.remarks.clone(), wanted);
+    add_unread(&mut problems, &app.settings.workspace, &reload.manifests, wanted);
+    let folder =
+        Catalog { manifests: reload.manifests.clone(), problems: reload.problems.clone(), ..Catalog::default() };
     problems.extend(empty_folder(app, &folder));
+    let counts = match Counts::of(&reload.manifests, &reload.catalog.graph, wanted) {
+        counts if wanted.is_empty() => Counts { jobs: reload.jobs, ..counts },
+        counts => counts,
+    };
     match out.format {
         Format::Json => {
-            let check = CheckJson::new(reload.manifests, reload.jobs, &problems);
+            let check = CheckJson::new(counts.manifests, counts.jobs, &problems);
             out.json(&ChangeJson { time: app.clock.now().to_string(), changed: &reload.changed, check })
         }
-        Format::Human if problems.is_empty() => out.answer(all_good(reload.manifests, reload.jobs)),
-        _ => report(out, &problems, reload.manifests, reload.jobs).map(drop),
+        _ => report(out, &problems, counts).map(drop),
     }
 }
 
@@ -191,7 +198,7 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
     if !reload.problems.is_empty() {
         out.say(diagnostic::report(&reload.problems));
     } else if was_broken {
-        out.say(all_good(reload.manifests, reload.jobs));
+        out.say(Counts { manifests: reload.manifests.len(), jobs: reload.jobs }.all_good());
     }
     for file in reload.last_good.iter().take(NAMED) {
         out.warn(&format!("the last good version of `{file}` stays in use"));
@@ -216,7 +223,7 @@ impl Watched<'_> {
     /// What was named on the command line. Mistakes of the command line end the program, those in files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
         let built = self.build(catalog, &self.args.ask().targets);
-        self.rounds.remember(catalog, &*self.app.storage(true)?)?;
+        self.rounds.remember(catalog, &*self.app.storage(self.app.store.is_there())?)?;
         match built {
             Err(error) if error.is_unchecked() => render::error(self.out, &error),
             built => built?,
@@ -225,7 +232,7 @@ impl Watched<'_> {
     }
 
     fn build_touched(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let storage = self.app.storage(true)?;
+        let storage = self.app.storage(self.app.store.is_there())?;
         let ask = self.args.ask();
         let due: Vec<String> = {
             let due = self.rounds.due(catalog, &*storage, &ask)?;

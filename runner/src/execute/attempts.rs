@@ -43,6 +43,7 @@ use crate::execute::ending::Ended;
 use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
+use crate::execute::last_word::write_end;
 use crate::execute::prepared::Created;
 use crate::execute::prepared::Prepared;
 use crate::execute::publisher::Publisher;
@@ -144,24 +145,41 @@ impl<'a> Running<'a> {
             ends_run,
         };
         running.until = running.end_of(first);
+        let (ending, packed) = match running.work(started, due).await {
+            // It could not start, or its next attempt could not be recorded: that is what ends it.
+            Err(ExecuteError::Storage(error @ StorageError::Backend(_))) => {
+                let message = format!("the build could not go on: {error}");
+                running.settle(Outcome::Failed(Failure::new(FailureKind::Storage, message))).await
+            }
+            end => end?,
+        };
+        running.finish(ending, packed).await
+    }
+
+    /// All attempts, up to an end that the store does not have yet.
+    async fn work(
+        &mut self,
+        started: Option<Timestamp>,
+        due: Option<Timestamp>,
+    ) -> Result<(Ending, FinishBuild), ExecuteError> {
         match (started, due) {
             (_, Some(due)) => {
-                let delay = Duration::from_micros(due.since(now));
-                let (attempt, of) = (attempt + 1, prepared.retry().attempts);
-                running.publish(EventKind::TakenOver { attempt, of, delay });
-                if let Some(outcome) = running.next_after(delay).await? {
-                    return running.end(outcome).await;
+                let delay = Duration::from_micros(due.since(self.parts.now()));
+                let (attempt, of) = (self.attempt + 1, self.prepared.retry().attempts);
+                self.publish(EventKind::TakenOver { attempt, of, delay });
+                if let Some(outcome) = self.next_after(delay).await? {
+                    return Ok(self.settle(outcome).await);
                 }
             }
-            (Some(_), None) => running.publish(EventKind::Started),
+            (Some(_), None) => self.publish(EventKind::Started),
             (None, None) => {
-                if let Some(outcome) = running.start().await? {
-                    return running.end(outcome).await;
+                if let Some(outcome) = self.start().await? {
+                    return Ok(self.settle(outcome).await);
                 }
-                running.publish(EventKind::Started);
+                self.publish(EventKind::Started);
             }
         }
-        running.run_to_end().await
+        self.run_to_end().await
     }
 
     /// When a build that started then has to end.
@@ -170,7 +188,7 @@ impl<'a> Running<'a> {
         Instant::now().checked_add(timeout.saturating_sub(Duration::from_micros(self.parts.now().since(started))))
     }
 
-    async fn run_to_end(mut self) -> Result<Ending, ExecuteError> {
+    async fn run_to_end(&mut self) -> Result<(Ending, FinishBuild), ExecuteError> {
         loop {
             let outcome = self.call().await;
             self.sink.write_progress().await;
@@ -181,13 +199,13 @@ impl<'a> Running<'a> {
             let (failure, delay) = match ending {
                 Ending::Failed(failure) if due || returned && self.is_due(&failure) => match self.delay().await {
                     Some(delay) => (failure, delay),
-                    None => return self.finish(Ending::Failed(failure), packed).await,
+                    None => return Ok((Ending::Failed(failure), packed)),
                 },
-                ending => return self.finish(ending, packed).await,
+                ending => return Ok((ending, packed)),
             };
             self.put_off(Arc::new(failure), packed, delay).await?;
             if let Some(outcome) = self.next_after(delay).await? {
-                return self.end(outcome).await;
+                return Ok(self.settle(outcome).await);
             }
         }
     }
@@ -484,12 +502,18 @@ impl<'a> Running<'a> {
         (ending, packed)
     }
 
-    async fn end(mut self, outcome: Outcome) -> Result<Ending, ExecuteError> {
-        let (ending, packed) = self.settle(outcome).await;
-        self.finish(ending, packed).await
+    /// The first error that lost a part of the log or of the progress.
+    fn lost(&self) -> Option<String> {
+        self.lost.clone().or_else(|| self.sink.lost())
     }
 
-    async fn finish(self, ending: Ending, packed: FinishBuild) -> Result<Ending, ExecuteError> {
+    async fn finish(mut self, mut ending: Ending, mut packed: FinishBuild) -> Result<Ending, ExecuteError> {
+        if let (Some(reason), false) = (self.lost(), matches!(ending, Ending::Failed(_))) {
+            // As where the guest was told of it by its next record.
+            let message = format!("a part of the log is lost: {reason}");
+            let failure = Failure::new(FailureKind::Storage, message);
+            (ending, packed) = self.settle(Outcome::Failed(failure)).await;
+        }
         let said = match &ending {
             Ending::Skipped(reason) => {
                 Some(NewRecord::new(packed.time, Level::Info, "jobcontrol", format!("skipped: {reason}")))
@@ -503,20 +527,27 @@ impl<'a> Running<'a> {
             self.sink.say(record).await;
         }
         let took = packed.time.since(self.started);
-        self.parts.recorder.write(Write::FinishBuild(packed)).await?;
+        let ending = write_end(&self.parts.recorder, ending, packed).await?;
         if let Ending::Failed(failure) = &ending {
             self.trace(failure);
         }
         self.free();
         self.publish(EventKind::Finished { ending: ending.clone(), took });
-        // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
-        match self.lost.clone().or_else(|| self.sink.lost()) {
-            Some(reason) => {
-                Err(StorageError::Backend(format!("a part of the log of build {} is lost: {reason}", self.id)))?
+        match self.lost() {
+            Some(reason) if !is_storage(&ending) => {
+                // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
+                let message = format!("a part of the log of build {} is lost: {reason}", self.id);
+                let time = self.parts.now();
+                self.sink.say(NewRecord::new(time, Level::Warning, "jobcontrol", message.clone())).await;
+                Err(StorageError::Backend(message))?
             }
-            None => Ok(ending),
+            _ => Ok(ending),
         }
     }
+}
+
+fn is_storage(ending: &Ending) -> bool {
+    matches!(ending, Ending::Failed(failure) if failure.kind == FailureKind::Storage)
 }
 
 fn sink(parts: &Parts, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {

@@ -3,7 +3,7 @@
 //! - `dispatcher`: a plan to builds, in parallel where the graph allows
 //! - `executor`: one build: created with its pins, and handed over to `attempts`
 //! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
-//! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that
+//! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that; `last_word`: how it gets there
 //! - `turns`: who waits until a plugin is compiled; `slots`: how many run at once; `large`: work that does not belong on a thread of guests
 //! - `sink`: what a running build says; `publisher`: where events go; `tracer`: names and lines of the calls of failures
 //! - `canceller`: cancels builds and runs, in this process and in others
@@ -22,6 +22,7 @@ pub mod executor;
 pub mod hooks;
 pub mod interrupted;
 mod large;
+mod last_word;
 pub mod pins;
 pub mod prepared;
 pub mod publisher;

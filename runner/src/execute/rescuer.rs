@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::EndRun;
@@ -73,6 +74,7 @@ pub struct Rescued {
 ///
 /// The store's.
 pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
+    storage.write_kept_ends()?;
     let mut owners = Owners { storage, alive: HashMap::new() };
     let mut rescued = Rescued::default();
     for build in unfinished(storage)? {
@@ -105,10 +107,28 @@ fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]
             None => true,
         };
         if !is_alive && !waits {
-            let status = if run.cancel.is_some() { RunStatus::Cancelled } else { RunStatus::Interrupted };
+            let status = match run.cancel {
+                Some(_) => RunStatus::Cancelled,
+                None if ended_by_store(storage, run.id)? => RunStatus::Failed,
+                None => RunStatus::Interrupted,
+            };
             let time = storage.clock().now();
             storage.write(Write::EndRun(EndRun { id: run.id, time, status, refused: None }))?;
         }
     }
     Ok(())
+}
+
+/// Whether a build of a run failed because the store could not be written, so that the run's end could not be either.
+fn ended_by_store(storage: &dyn Storage, run: u64) -> Result<bool> {
+    let failed = BuildFilter {
+        run: Some(run),
+        finished: Some(true),
+        success: Some(false),
+        limit: u64::MAX >> 1,
+        brief: true,
+        ..BuildFilter::default()
+    };
+    let of_store = |build: &Build| build.exception.as_ref().is_some_and(|failure| failure.kind == FailureKind::Storage);
+    Ok(storage.get_job_builds(&failed)?.iter().any(of_store))
 }

@@ -34,6 +34,14 @@ impl Store {
         Self { url, clock, warn, opened: Mutex::default() }
     }
 
+    /// Whether there is one. A store in memory is there as soon as somebody wants it.
+    pub fn is_there(&self) -> bool {
+        match &self.url {
+            StoreUrl::Sqlite(file) => file.path.exists(),
+            StoreUrl::Memory => true,
+        }
+    }
+
     /// The store; made if it is missing and `create` is set, and empty in memory if not.
     ///
     /// # Errors
@@ -64,12 +72,18 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
         StoreUrl::Sqlite(file) if create || file.path.exists() => {
             sound_name(file)?;
+            sqlite::refuse_stale_log(file)?;
             let (path, teller) = (&file.path, Arc::clone(&warn));
             let opened = SqliteStorage::open(path, Arc::clone(&clock), warn);
             let opened = match opened.and_then(|storage| storage.version().map(|version| (storage, version))) {
                 Ok((storage, version)) => {
                     may_open(file, create, version)?;
-                    storage.install().map(|()| storage)
+                    storage.install().map(|()| {
+                        // What cannot be written now stays kept.
+                        let _ = storage.write_kept_ends();
+                        storage.take_log_in();
+                        storage
+                    })
                 }
                 Err(error) => Err(error),
             };

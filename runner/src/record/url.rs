@@ -21,8 +21,11 @@ impl StoreUrl {
     ///
     /// # Errors
     ///
-    /// Any scheme but these two.
+    /// Any scheme but these two, and what SQLite reads in a name of a file and we do not.
     pub fn parse(url: &str, base: &Path) -> Result<Self, String> {
+        if let Some(right) = meant(url) {
+            return Err(format!("`{url}` is no store: write `{right}`"));
+        }
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => {
                 Ok(Self::sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
@@ -36,6 +39,27 @@ impl StoreUrl {
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::Sqlite(StoreFile::new(path.into()))
     }
+}
+
+/// What somebody meant who wrote a URL as SQLite or other programs take it; none where it is one of ours, or nothing
+/// that we know.
+fn meant(url: &str) -> Option<String> {
+    const OF_SQLITE: [&str; 6] = ["mode=", "cache=", "immutable=", "vfs=", "nolock=", "psow="];
+    let (scheme, rest) = match url.split_once(':') {
+        Some((scheme @ ("sqlite" | "sqlite3" | "file"), rest)) => (scheme, rest),
+        _ => ("", url),
+    };
+    let inner = rest.strip_prefix("file:").unwrap_or(rest);
+    let (path, parameters) = inner.split_once('?').unwrap_or((inner, ""));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let in_memory = [":memory:", "memory:", ":memory", "memory"].contains(&path) && url != "memory:";
+    if in_memory && url != "sqlite:memory" || parameters.contains("mode=memory") {
+        return Some("memory:".to_owned());
+    }
+    let has_parameters = parameters.split('&').any(|one| OF_SQLITE.iter().any(|known| one.starts_with(known)));
+    let is_name = scheme.is_empty() && !url.contains(':');
+    let wrong = has_parameters || inner != rest || is_name || matches!(scheme, "sqlite3" | "file");
+    (wrong && !path.is_empty()).then(|| format!("sqlite:{path}"))
 }
 
 /// The file of a store. Links are followed once, here: SQLite keeps its log beside the file that they lead to, and so
@@ -86,4 +110,51 @@ fn real(path: &Path) -> io::Result<PathBuf> {
         };
     }
     Err(io::Error::other("too many links"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_would_take_is_refused_with_what_is_meant() {
+        for (url, right) in [
+            ("sqlite::memory:", "memory:"),
+            ("sqlite://:memory:", "memory:"),
+            ("sqlite:memory:", "memory:"),
+            (":memory:", "memory:"),
+            ("memory", "memory:"),
+            ("sqlite:file::memory:?cache=shared", "memory:"),
+            ("sqlite:file:x.db?mode=memory", "memory:"),
+            ("sqlite:file:x.db?mode=ro", "sqlite:x.db"),
+            ("sqlite:file:/tmp/x.db", "sqlite:/tmp/x.db"),
+            ("sqlite:file:///tmp/x.db?mode=rwc&cache=private", "sqlite:/tmp/x.db"),
+            ("sqlite:x.db?mode=ro", "sqlite:x.db"),
+            ("sqlite:///tmp/x.db?immutable=1", "sqlite:/tmp/x.db"),
+            ("file:x.db", "sqlite:x.db"),
+            ("sqlite3:x.db", "sqlite:x.db"),
+            ("jobcontrol.db", "sqlite:jobcontrol.db"),
+        ] {
+            let answer = StoreUrl::parse(url, Path::new("")).unwrap_err();
+            assert_eq!(answer, format!("`{url}` is no store: write `{right}`"));
+        }
+        let answer = StoreUrl::parse("postgres://x", Path::new("")).unwrap_err();
+        assert_eq!(answer, "`postgres://x` is no store: write `sqlite:PATH` or `memory:`");
+    }
+
+    #[test]
+    fn a_path_is_a_path() {
+        for (url, path) in [
+            ("sqlite:x.db", "/base/x.db"),
+            ("sqlite:/tmp/x.db", "/tmp/x.db"),
+            ("sqlite:///tmp/x.db", "/tmp/x.db"),
+            ("sqlite:what?.db", "/base/what?.db"),
+            ("sqlite:a:b.db", "/base/a:b.db"),
+        ] {
+            let read = StoreUrl::parse(url, Path::new("/base"));
+            let StoreUrl::Sqlite(file) = read.unwrap() else { panic!("{url}") };
+            assert_eq!(file.shown, Path::new(path), "{url}");
+        }
+        assert_eq!(StoreUrl::parse("memory:", Path::new("")), Ok(StoreUrl::Memory));
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::diagnostic::Span;
+use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::manifest::parse_value;
@@ -47,8 +48,7 @@ pub fn overrides(
 pub fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>, Refusal> {
     let mut given: Vec<(Key, Arg)> = Vec::new();
     for text in args {
-        let (key, arg) =
-            override_of(checked, text).map_err(|reason| Refusal::usage(format!("--arg {text}: {reason}")))?;
+        let (key, arg) = override_of(checked, text)?;
         if given.iter().any(|(other, _)| other.name == key.name) {
             return Err(Refusal::usage(format!("--arg {}: given twice", key.name)));
         }
@@ -58,24 +58,31 @@ pub fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, A
 }
 
 /// Reads `NAME=VALUE` for a parameter of `checked`: verbatim where it takes a string, else as YAML.
-fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), String> {
-    let (name, value) = text.split_once('=').ok_or_else(|| format!("`{text}` is no `NAME=VALUE`"))?;
-    let params = &checked.signature.params;
-    let (name, ty) = params
-        .iter()
-        .find(|(known, _)| same_name(known, name))
-        .ok_or_else(|| format!("there is no parameter `{name}`; the function is `{}`", checked.signature))?;
+fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> {
+    let usage = |reason: String| Refusal::usage(format!("--arg {text}: {reason}"));
+    let signature = &checked.signature;
+    let (name, value) = text.split_once('=').ok_or_else(|| usage(format!("`{text}` is no `NAME=VALUE`")))?;
+    let Some((name, ty)) = signature.params.iter().find(|(known, _)| same_name(known, name)) else {
+        let refusal = usage(format!("there is no parameter `{name}`; the function is `{signature}`"));
+        return Err(match nearest(name, signature.params.iter().map(|(known, _)| known.as_str())) {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+            None => refusal,
+        });
+    };
     let verbatim = match ty {
         Type::String => true,
         Type::Option(inner) => **inner == Type::String && value != "null",
         _ => false,
     };
-    let value = if verbatim { Value::string(value) } else { parse_value(value)? };
+    let value = if verbatim { Value::string(value) } else { parse_value(value).map_err(usage)? };
     let arg = Arg::literal(value);
     let mut problems = Vec::new();
     resolve(&arg, name, ty, &NoRetvals, &mut problems);
     match problems.into_iter().next() {
-        Some(problem) => Err(format!("{}: {}", problem.path, problem.reason)),
+        Some(problem) => {
+            let refusal = usage(format!("{}: {}", problem.path, problem.reason_with_value()));
+            Err(problem.help.into_iter().fold(refusal, Refusal::hint))
+        }
         None => Ok((Key { name: name.clone(), span: Span::default() }, arg)),
     }
 }

@@ -1,6 +1,8 @@
 //! What somebody asks for: to a run that can start, or a typed refusal.
 //!
 //! - `refusal`: why something that was asked for is not done
+//! - `aftermath`: what a person looks at to understand a failed build
+//! - `build_ref`: which build is meant
 //! - `ready`: a run that can start
 //! - `targets`: which jobs are meant, and whether their graph is sound
 //! - `arguments`: arguments given by hand
@@ -13,7 +15,9 @@
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `traceback`: names and lines that a build was stored without
 
+pub mod aftermath;
 pub mod arguments;
+pub mod build_ref;
 pub mod cancel;
 pub mod delete;
 pub mod interrupted;

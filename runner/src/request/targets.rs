@@ -6,8 +6,12 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::plan;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
+use crate::catalog::load::job_names;
+use crate::catalog::workspace::Workspace;
 use crate::request::refusal::Refusal;
 
 /// Refuses targets that are not there, or whose own graph is broken.
@@ -16,28 +20,44 @@ use crate::request::refusal::Refusal;
 ///
 /// No such job, or what is wrong with the manifests of its graph.
 pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
-    let problems = catalog.graph.problems_of(targets.iter().copied());
     let known = |id: &&str| catalog.graph.jobs.contains_key(*id) || catalog.graph.broken.contains_key(*id);
     if let Some(id) = targets.iter().find(|id| !known(id)) {
         // It may stand in one of the files that cannot be read.
-        if !catalog.problems.is_empty() {
-            let mut all: Vec<Diagnostic> = catalog.problems.clone();
-            let message = format!("there is no job `{id}` in the files that can be read");
-            all.push(Diagnostic::of(Code::NoSuchJob, message));
-            return Err(Refusal::unchecked(all));
+        if catalog.problems.is_empty() {
+            return Err(no_job(catalog, id));
         }
-        return Err(no_job(catalog, id));
+        let message = format!("there is no job `{id}` in the files that can be read");
+        let near = nearest(id, catalog.graph.dependencies.keys().map(String::as_str));
+        let missing = Diagnostic::of(Code::NoSuchJob, message);
+        let missing = missing.maybe_help(near.map(|near| format!("did you mean `{near}`?")));
+        // First the files that name it.
+        let mut others: Vec<Diagnostic> = catalog.problems.clone();
+        others.sort_by_key(|problem| !problem.label.as_ref().is_some_and(|label| names(&label.source.text, id)));
+        return Err(Refusal::unchecked(std::iter::once(missing).chain(others).collect()));
     }
+    // What was asked for comes first, then what it depends on.
+    let of_targets = |id: &&str| targets.contains(id);
+    let closure = catalog.graph.closure(targets.iter().copied());
+    let (own, needed): (Vec<&str>, Vec<&str>) = closure.iter().copied().partition(of_targets);
+    let wrong = |ids: &[&str]| collected(ids.iter().filter_map(|id| catalog.graph.broken.get(*id)).flatten());
+    let mut problems = wrong(&own);
+    problems.extend(wrong(&needed));
     if !problems.is_empty() {
-        let mut problems = problems;
         // A job that is not there may stand in a file that cannot be read.
-        let closure = catalog.graph.closure(targets.iter().copied());
         if !closure.iter().all(known) {
-            problems.extend(&catalog.problems);
+            problems.extend(collected(&catalog.problems));
         }
-        return Err(Refusal::unchecked(collected(problems)));
+        return Err(Refusal::unchecked(problems));
     }
     Ok(())
+}
+
+/// Whether a text has the id as a word.
+fn names(text: &str, id: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.match_indices(id).any(|(at, _)| {
+        !text[..at].chars().next_back().is_some_and(part) && !text[at + id.len()..].chars().next().is_some_and(part)
+    })
 }
 
 /// There is no such job; says which it may have been.
@@ -51,6 +71,42 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
         None => "`jobcontrol jobs` lists them".to_owned(),
     };
     Refusal::not_found(format!("there is no job `{id}`")).hint(help)
+}
+
+/// The jobs with a tag, as today's manifests say, those whose manifest has mistakes included.
+///
+/// # Errors
+///
+/// No job has it, or the folder cannot be read.
+pub fn tagged(workspace: &Workspace, tag: &str) -> Result<Vec<String>, Refusal> {
+    let names = job_names(workspace).map_err(Refusal::usage)?;
+    let with = names.iter().filter(|job| job.tags.iter().any(|other| other == tag));
+    let jobs: Vec<String> = with.map(|job| job.id.clone()).collect();
+    if jobs.is_empty() {
+        let tags = names.iter().flat_map(|job| &job.tags).map(String::as_str);
+        let help = nearest(tag, tags).map(|near| format!("did you mean `{near}`?"));
+        let refusal = Refusal::not_found(format!("no job has the tag `{tag}`"));
+        return Err(help.into_iter().fold(refusal, Refusal::hint));
+    }
+    Ok(jobs)
+}
+
+/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.
+///
+/// # Errors
+///
+/// There is no such job; or the store's.
+pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Result<(), Refusal> {
+    let any = BuildFilter { limit: 1, brief: true, ..BuildFilter::job(job) };
+    if !storage.get_job_builds(&any)?.is_empty() {
+        return Ok(());
+    }
+    // Where the manifests cannot be read, nobody knows.
+    let Ok(catalog) = Catalog::load(workspace) else {
+        return Ok(());
+    };
+    let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
+    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
 }
 
 /// A graph in which all that depends on the targets can be built.

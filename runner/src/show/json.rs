@@ -23,6 +23,7 @@ use jobcontrol_core::value::Json;
 use serde::Serialize;
 use serde::ser::SerializeMap;
 
+use crate::show::aftermath::Aftermath;
 use crate::show::moment::Moment;
 
 /// A build, whole.
@@ -41,6 +42,16 @@ pub(crate) struct BuildJson<'a> {
     exception_tb: &'a [Frame],
     #[serde(flatten)]
     details: Option<DetailsJson<'a>>,
+    #[serde(flatten)]
+    aftermath: Option<AftermathJson<'a>>,
+}
+
+/// What helps to understand a failed build.
+#[derive(Serialize)]
+struct AftermathJson<'a> {
+    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references.
+    resolved_args: BTreeMap<&'a str, Json<'a>>,
+    log_tail: Vec<RecordJson<'a>>,
 }
 
 /// A build whose return value another uses, by its job.
@@ -111,7 +122,17 @@ impl<'a> BuildJson<'a> {
                 attempts: details.attempts.iter().map(AttemptJson::new).collect(),
                 progress: details.progress,
             }),
+            aftermath: None,
         }
+    }
+
+    /// With what helps to understand why it failed.
+    pub(crate) fn with_aftermath(self, aftermath: Option<&'a Aftermath>) -> Self {
+        let shape = |aftermath: &'a Aftermath| AftermathJson {
+            resolved_args: aftermath.args.iter().map(|(name, value)| (*name, Json(value))).collect(),
+            log_tail: aftermath.log.iter().map(RecordJson::new).collect(),
+        };
+        Self { aftermath: aftermath.map(shape), ..self }
     }
 
     /// With the text that its `repr_function` made.
@@ -201,7 +222,7 @@ impl<'a> StateJson<'a> {
     }
 }
 
-/// `{kind, message, value}`, and `causes` where there are any.
+/// `{kind, message, value}`, `causes` where there are any, and `read_from` where it was not the plugin that said so.
 pub(crate) struct FailureJson<'a>(pub(crate) &'a Failure);
 
 impl Serialize for FailureJson<'_> {
@@ -212,6 +233,9 @@ impl Serialize for FailureJson<'_> {
         map.serialize_entry("value", &self.0.value.as_ref().map(Json))?;
         if !self.0.causes.is_empty() {
             map.serialize_entry("causes", &self.0.causes)?;
+        }
+        if self.0.from_stderr {
+            map.serialize_entry("read_from", "stderr")?;
         }
         map.end()
     }
@@ -313,12 +337,14 @@ struct SummaryJson {
     manifests: usize,
     jobs: usize,
     errors: usize,
+    warnings: usize,
 }
 
 impl<'a> CheckJson<'a> {
     pub(crate) fn new(manifests: usize, jobs: usize, problems: &'a [Diagnostic]) -> Self {
+        let warnings = problems.iter().filter(|problem| problem.is_warning()).count();
         Self {
-            summary: SummaryJson { manifests, jobs, errors: problems.len() },
+            summary: SummaryJson { manifests, jobs, errors: problems.len() - warnings, warnings },
             diagnostics: problems.iter().map(DiagnosticJson::new).collect(),
         }
     }
@@ -358,7 +384,7 @@ impl<'a> DiagnosticJson<'a> {
         let place = place.as_ref();
         Self {
             code: problem.code.id(),
-            severity: "error",
+            severity: problem.severity().name(),
             message: &problem.message,
             file: problem.path(),
             line: place.map(|p| p.line),

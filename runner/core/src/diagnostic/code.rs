@@ -57,6 +57,10 @@ codes! {
     NotBase64 "JC0113" "a binary value is not valid base64"
     TabIndentation "JC0114" "a line is indented with a tab"
     TooDeep "JC0115" "values are nested too deep"
+    TextCutOff "JC0116" "a text is cut off by a comment"
+    UnusedAnchor "JC0117" "an anchor is used nowhere"
+    NotRead "JC0118" "a file looks like a manifest and is not read"
+    NotAManifest "JC0119" "`check` was asked for a file that is not read"
 
     UnknownKey "JC0201" "a key is not known"
     NotSupportedYet "JC0202" "a part of the manifest is not supported yet"
@@ -75,6 +79,8 @@ codes! {
     VariableNotSet "JC0215" "a variable of the environment is not set"
     NumberTooLarge "JC0216" "a number is out of range for every float"
     HookOfOtherPlugin "JC0217" "a cleanup or repr function is of another plugin"
+    RetvalInText "JC0218" "`!retval` stands inside a text"
+    LeadingZero "JC0219" "a number begins with a zero"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
     PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
@@ -91,6 +97,8 @@ codes! {
     AmbiguousPlugin "JC0313" "two files of a folder have the plugin's name"
     PluginPinned "JC0314" "the plugin that a job pins by digest is nowhere"
     PluginExhausts "JC0315" "reading a plugin takes more than it may"
+    UnsupportedFeature "JC0316" "a plugin uses a WebAssembly proposal that is not supported"
+    PluginCapacity "JC0317" "a plugin defines more than the engine has room for"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"
@@ -131,7 +139,36 @@ codes! {
     InvalidPool "JC0616" "a pool has no name, or one that cannot be"
 }
 
+/// How bad a kind of mistake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The job cannot run, or the file is not what it must be.
+    Error,
+    /// It works, and is probably not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// As people and programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 impl Code {
+    /// How bad a mistake of this kind is.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::TextCutOff | Self::UnusedAnchor | Self::NotRead | Self::RetvalInText | Self::LeadingZero => {
+                Severity::Warning
+            }
+            _ => Severity::Error,
+        }
+    }
+
     /// The code that a person wrote: `JC0101`, `jc0101` or `101`.
     pub fn find(text: &str) -> Option<Self> {
         let upper = text.trim().to_ascii_uppercase();

@@ -1,11 +1,13 @@
 //! One mistake in a person's files, with its places.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::code::Code;
+use super::code::Severity;
 use super::names::listed;
 use super::source::Source;
 use super::source::Span;
@@ -69,6 +71,16 @@ impl Diagnostic {
     pub fn file(mut self, path: impl Into<String>) -> Self {
         self.file = Some(path.into());
         self
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    /// Whether nothing is stopped by it.
+    pub fn is_warning(&self) -> bool {
+        self.severity() == Severity::Warning
     }
 
     /// The file it is about, as the person would type it.
@@ -147,6 +159,9 @@ const CALLERS_SHOWN: usize = 2;
 pub fn collected<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
     let mut sorted: Vec<_> = problems.into_iter().collect();
     sorted.sort_by(|a, b| a.order().cmp(&b.order()));
+    // An error says enough of its place.
+    let errors: BTreeSet<_> = sorted.iter().filter(|problem| !problem.is_warning()).map(|p| p.order()).collect();
+    sorted.retain(|problem| !problem.is_warning() || problem.label.is_none() || !errors.contains(&problem.order()));
     let mut out: Vec<Diagnostic> = Vec::new();
     let mut seen: HashMap<(Code, &str, &[String]), usize> = HashMap::new();
     let mut callers: BTreeMap<usize, Vec<&str>> = BTreeMap::new();

@@ -13,6 +13,7 @@ mod names;
 mod source;
 
 pub use code::Code;
+pub use code::Severity;
 pub use explain::Example;
 pub use explain::Explanation;
 pub use mistake::Diagnostic;

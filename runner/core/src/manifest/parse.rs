@@ -8,6 +8,7 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::job::Job;
 use crate::job::Place;
+use crate::yaml::fields::FREE;
 use crate::yaml::fields::Fields;
 use crate::yaml::node;
 use crate::yaml::node::Node;
@@ -28,21 +29,27 @@ pub struct Parsed {
     pub broken: Vec<(String, Vec<Diagnostic>)>,
     /// What is wrong with the file itself, or with a job whose id is not known.
     pub problems: Vec<Diagnostic>,
+    /// What works and is probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it stands, `stem` its
 /// name without the ending, which is the id of a job that has none.
 pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) -> Parsed {
     let mut parsed = Parsed::default();
-    let Some(root) = node::read(source, &context.environment, &mut parsed.problems) else {
+    let keys: Vec<_> = KEYS.iter().map(|key| key.name).chain(["jobs"]).collect();
+    let Some(root) = node::read(source, &context.environment, &keys, &mut parsed.problems) else {
         return parsed;
     };
-    let NodeKind::Map(entries) = &root.kind else {
-        let message = format!("a manifest is a mapping, found {}", root.kind_name());
+    parsed.warnings.extend(parsed.problems.extract_if(.., |problem| problem.is_warning()));
+    let mut root = root;
+    let NodeKind::Map(entries) = &mut root.kind else {
+        let message = format!("a manifest is a mapping, found {}", root.shown());
         let help = "write `jobs:` with a list of jobs, or one job with `function:`";
         parsed.problems.push(Diagnostic::at(Code::WrongKind, source, root.span, message).help(help));
         return parsed;
     };
+    entries.retain(|(key, _)| !key_text(key).starts_with(FREE));
     let names = KEYS.iter().map(|key| key.name).collect();
     let parser = Parser { source, folder, context, names };
     if !entries.iter().any(|(key, _)| key_text(key) == "jobs") {
@@ -75,6 +82,7 @@ impl Parser<'_> {
         };
         let mut own: Vec<Diagnostic> = parsed.problems.extract_if(.., inside).collect();
         let (id, job) = self.read_job(node, stem, &mut own);
+        parsed.warnings.extend(own.extract_if(.., |problem| problem.is_warning()));
         match (job, id) {
             (Some(job), _) if own.is_empty() => parsed.jobs.push(job),
             (_, Some(id)) => parsed.broken.push((id, own)),

@@ -16,7 +16,7 @@ pub(super) fn read_pools(fields: &mut Fields<'_>) -> BTreeMap<String, u32> {
     let Some((_, node)) = fields.take("pools") else {
         return sizes;
     };
-    let found = node.kind_name();
+    let found = node.shown();
     let NodeKind::Map(entries) = node.kind else {
         let help = Some("write `pools: { db: 3 }`".to_owned());
         fields.report(Code::WrongKind, node.span, format!("`pools` is a mapping, found {found}"), help);

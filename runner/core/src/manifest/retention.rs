@@ -30,7 +30,7 @@ pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) 
             match node.kind {
                 NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
                 _ => {
-                    let message = format!("`keep` is a number of builds above 0, found {}", node.kind_name());
+                    let message = format!("`keep` is a number of builds above 0, found {}", node.shown());
                     builds.report(Code::InvalidRetention, node.span, message, None);
                 }
             }

@@ -88,9 +88,11 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     if source.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return settings;
     }
-    let Some(root) = node::read(source, &Environment::default(), problems) else {
+    let Some(root) = node::read(source, &Environment::default(), KEYS, problems) else {
         return settings;
     };
+    // They are for the manifests; what the operator wrote works.
+    problems.retain(|problem| !problem.is_warning());
     let Some(mut fields) = Fields::new(source, problems, root, "the configuration") else {
         return settings;
     };

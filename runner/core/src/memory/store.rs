@@ -84,26 +84,19 @@ impl Storage for MemoryStorage {
 
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
         let tables = self.tables();
-        let flag = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
         let read = |row: &Row, id| if filter.brief { row.read(id).brief() } else { row.read(id) };
-        let builds = tables.builds.iter().map(|(id, row)| read(row, *id));
-        let builds = builds.filter(|build| {
-            filter.job_id.as_ref().is_none_or(|job| *job == build.job_id)
-                && flag(filter.started, build.started)
-                && flag(filter.finished, build.finished)
-                && flag(filter.success, build.success)
-                && flag(filter.skipped, build.skipped)
-                && flag(filter.deleting, build.deleting)
-                && filter.owner.as_ref().is_none_or(|owner| build.owner.as_ref() == Some(owner))
-                && filter.run.is_none_or(|run| build.run == Some(run))
-                && filter.before.is_none_or(|before| build.id < before)
-                && filter.after.is_none_or(|after| build.id > after)
-        });
+        let builds = tables.builds.iter().map(|(id, row)| read(row, *id)).filter(|build| fits(filter, build));
         let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         Ok(match filter.order {
             Order::Asc => builds.take(limit).collect(),
             Order::Desc => builds.rev().take(limit).collect(),
         })
+    }
+
+    fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64> {
+        let tables = self.tables();
+        let builds = tables.builds.iter().filter(|(id, row)| fits(filter, &row.read(**id).brief()));
+        Ok(builds.count() as u64)
     }
 
     fn get_build(&self, id: u64) -> Result<Build> {
@@ -194,7 +187,10 @@ impl Storage for MemoryStorage {
                 && filter.after.is_none_or(|after| id > after)
         };
         let fitting = tables.log.iter().filter(|(id, (build, row))| fits(**id, *build, row));
-        let fitting: Vec<_> = fitting.map(|(id, (build, row))| (*id, *build, row.clone())).collect();
+        let mut fitting: Vec<_> = fitting.map(|(id, (build, row))| (*id, *build, row.clone())).collect();
+        if let Some(last) = filter.last {
+            fitting.drain(..fitting.len().saturating_sub(usize::try_from(last).unwrap_or(usize::MAX)));
+        }
         // Whoever reads may ask the store for more.
         drop(tables);
         for (id, build_id, row) in fitting {
@@ -224,4 +220,20 @@ impl Storage for MemoryStorage {
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>> {
         Ok(self.tables().plugins.get(digest).map(|bytes| bytes.to_vec()))
     }
+}
+
+/// Whether a filter lets a build through.
+fn fits(filter: &BuildFilter, build: &Build) -> bool {
+    let flag = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
+    filter.job_id.as_ref().is_none_or(|job| *job == build.job_id)
+        && filter.job_ids.as_ref().is_none_or(|jobs| jobs.contains(&build.job_id))
+        && flag(filter.started, build.started)
+        && flag(filter.finished, build.finished)
+        && flag(filter.success, build.success)
+        && flag(filter.skipped, build.skipped)
+        && flag(filter.deleting, build.deleting)
+        && filter.owner.as_ref().is_none_or(|owner| build.owner.as_ref() == Some(owner))
+        && filter.run.is_none_or(|run| build.run == Some(run))
+        && filter.before.is_none_or(|before| build.id < before)
+        && filter.after.is_none_or(|after| build.id > after)
 }

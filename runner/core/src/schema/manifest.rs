@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::manifest::keys::KEYS;
+use crate::yaml::fields::FREE;
 
 use super::functions::Callable;
 use super::functions::conditions;
@@ -16,22 +17,26 @@ pub fn manifest(functions: &[Callable<'_>]) -> Value {
     let mut definitions = Definitions::default();
     let conditions = conditions(functions, &mut definitions);
     let properties: Map<_, _> = KEYS.iter().map(|key| (key.name.to_owned(), (key.schema)(functions))).collect();
+    let free = json!({ format!("^{FREE}"): { "description": "Free for anchors, at the top of a file." } });
     let mut job = object(properties, &["function"]);
     job["description"] = json!("One job: a function of a plugin, with its arguments.");
     if !conditions.is_empty() {
         job["allOf"] = Value::Array(conditions);
     }
+    job["patternProperties"] = free.clone();
     let mut definitions = definitions.finish();
     definitions.insert("job".to_owned(), job);
     let listed = json!({ "allOf": [{ "$ref": "#/definitions/job" }, { "required": ["id"] }] });
     let list = json!({ "description": "The jobs of this file.", "type": ["array", "null"], "items": listed });
+    let mut file = object(json!({ "jobs": list }), &["jobs"]);
+    file["patternProperties"] = free;
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "jobcontrol manifest",
         "description": "A list of jobs below `jobs:`, or one job whose id is the file's name.",
         "type": "object",
         "if": { "required": ["jobs"] },
-        "then": object(json!({ "jobs": list }), &["jobs"]),
+        "then": file,
         "else": { "$ref": "#/definitions/job" },
         "definitions": definitions,
     })

@@ -27,6 +27,7 @@ use crate::storage::pack::Finish;
 use crate::storage::pack::pack_failure;
 use crate::storage::pack::pack_finish;
 use crate::storage::pack::pack_record;
+use crate::storage::write::FinishBuild;
 use crate::storage::write::NewBuild;
 use crate::storage::write::PackedFailure;
 use crate::storage::write::PruneLog;
@@ -120,6 +121,24 @@ pub trait Storage: Send + Sync {
     /// Gives a lease back; does nothing if it is gone. What a dead owner left of its lease is removed by it too.
     fn release(&self, owner: &str);
 
+    /// Keeps the end of a build that could not be written, its failure in short, where there is room for it all the same.
+    ///
+    /// # Errors
+    ///
+    /// There is no such place, or nothing can be written there either.
+    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
+        Err(StorageError::Refused(format!("there is no place for the end of build {}", finish.id)))
+    }
+
+    /// Writes what [`Storage::keep_end`] has kept, in whichever process; does nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// The backend's; what was not written stays kept.
+    fn write_kept_ends(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// A number that changes whenever anybody has changed the store: a cheap look, for who watches the builds of others.
     ///
     /// # Errors
@@ -162,6 +181,13 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
 
+    /// How many builds a filter lets through, whatever its `limit` and `order` are.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64>;
+
     /// One build, whole.
     ///
     /// # Errors
@@ -192,7 +218,7 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>>;
 
-    /// Calls `each` for every record that the filter lets through, until it breaks.
+    /// Calls `each` for every record that the filter lets through, oldest first, until it breaks.
     ///
     /// # Errors
     ///

@@ -8,6 +8,8 @@ use crate::event::NewRecord;
 pub struct BuildFilter {
     /// Only those of this job.
     pub job_id: Option<String>,
+    /// Only those of one of these jobs.
+    pub job_ids: Option<Vec<String>>,
     /// Only those whose flag is so.
     pub started: Option<bool>,
     /// Only those whose flag is so.
@@ -38,6 +40,7 @@ impl Default for BuildFilter {
     fn default() -> Self {
         Self {
             job_id: None,
+            job_ids: None,
             started: None,
             finished: None,
             success: None,
@@ -99,6 +102,8 @@ pub struct LogFilter {
     pub max_date: Option<Timestamp>,
     /// Only those with a greater id, to read on from where one was.
     pub after: Option<u64>,
+    /// Of those that all other filters let through, only so many of the newest.
+    pub last: Option<u64>,
 }
 
 /// A log record as it was stored.

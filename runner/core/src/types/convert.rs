@@ -50,6 +50,8 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
             let in_order = b.names().filter(|name| set.iter().any(|flag| flag.as_str() == Some(*name)));
             Ok(Value::List(in_order.map(Value::string).collect()))
         }
+        #[expect(clippy::cast_possible_truncation, reason = "it is the f32 that was returned")]
+        (Value::Float(x), Type::F32, Type::F64) => Ok(Value::Float((x as f32).into())),
         (value, Type::Enum(_), Type::Enum(_)) | (value, Type::F32, Type::F64) => Ok(value),
         (value, from, to) if from == to => Ok(value),
         (value, from, to) => Err(format!("{} is no {from} that fits {to}", value.kind())),

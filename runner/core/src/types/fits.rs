@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::diagnostic::listed;
+use crate::failure::cut_bytes;
+
 use super::ty::IntType;
 use super::ty::Named;
 use super::ty::Type;
@@ -10,6 +13,9 @@ use super::ty::Type;
 /// Largest power of two up to which `f64` and `f32` keep every integer.
 const F64_EXACT: i128 = 1 << 53;
 const F32_EXACT: i128 = 1 << 24;
+
+/// Bytes of an outline: who reads a longer one sees no more.
+const OUTLINE: usize = 700;
 
 /// The first place where two types part.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,22 +25,82 @@ pub struct Misfit {
     pub path: String,
     /// Why, with both types: `u64 does not fit u32`.
     pub reason: String,
+    /// What would mend it, where that is known.
+    pub help: Option<String>,
+    /// The type that there is, opened down to the place: `list<order { total: u64, .. }>`.
+    pub from: String,
+    /// The type that is asked for, likewise.
+    pub to: String,
 }
 
 impl Misfit {
     fn of(from: &Type, to: &Type) -> Self {
-        Self { path: String::new(), reason: format!("{from} does not fit {to}") }
+        let (mut shown, mut wanted) = (from.to_string(), to.to_string());
+        if shown == wanted {
+            (shown, wanted) = (with_keyword(from), with_keyword(to));
+        }
+        let reason = format!("{shown} does not fit {wanted}");
+        match from {
+            Type::Option(inner) if Walk::default().fits(inner, to).is_ok() => {
+                let help = format!("a function that takes option<{to}> can do without it");
+                Self { help: Some(help), ..Self::because(format!("{reason}: the value may be absent"), shown, wanted) }
+            }
+            Type::Option(_) => Self::because(format!("{reason}, and the value may be absent"), shown, wanted),
+            _ => Self::because(reason, shown, wanted),
+        }
     }
 
-    fn because(reason: String) -> Self {
-        Self { path: String::new(), reason }
+    fn because(reason: String, from: String, to: String) -> Self {
+        Self { path: String::new(), reason, help: None, from, to }
     }
 
-    fn within(mut self, outer: &str) -> Self {
+    /// One level further out, which is called `outer` in the path.
+    fn within(mut self, outer: &str, from: impl Fn(&str) -> String, to: impl Fn(&str) -> String) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{outer}{dot}{}", self.path);
+        self.opened(from, to)
+    }
+
+    /// One level further out, which the path does not have.
+    fn opened(mut self, from: impl Fn(&str) -> String, to: impl Fn(&str) -> String) -> Self {
+        (self.from, self.to) = (from(&self.from), to(&self.to));
+        cut_bytes(&mut self.from, OUTLINE);
+        cut_bytes(&mut self.to, OUTLINE);
         self
     }
+}
+
+/// A type that was declared by name, with what it is.
+fn with_keyword(ty: &Type) -> String {
+    let keyword = match ty {
+        Type::Record(_) => "record ",
+        Type::Variant(_) => "variant ",
+        Type::Enum(_) => "enum ",
+        Type::Flags(_) => "flags ",
+        _ => "",
+    };
+    format!("{keyword}{ty}")
+}
+
+/// One member of a type, and a sign of the others.
+fn one_of<T>(named: &Named<T>, member: &str) -> String {
+    format!("{} {{ {member}{} }}", named.name, if named.members.len() > 1 { ", .." } else { "" })
+}
+
+/// The members of a type by name, the first of many.
+fn outline<T>(named: &Named<T>) -> String {
+    const SHOWN: usize = 12;
+    let more = if named.members.len() > SHOWN { ", .." } else { "" };
+    format!("{} {{ {}{more} }}", named.name, named.names().take(SHOWN).collect::<Vec<_>>().join(", "))
+}
+
+/// A case with what it carries.
+fn case_of(name: &str, payload: Option<&Type>) -> String {
+    payload.map_or_else(|| name.to_owned(), |payload| format!("{name}({payload})"))
+}
+
+fn around(before: &'static str, after: &'static str) -> impl Fn(&str) -> String {
+    move |inner| format!("{before}{inner}{after}")
 }
 
 /// Whether every value of type `from` can be taken where `to` is asked for.
@@ -64,33 +130,30 @@ impl Walk {
     fn fits(&mut self, from: &Type, to: &Type) -> Result<(), Misfit> {
         match (from, to) {
             (Type::Unsupported(_), _) | (_, Type::Unsupported(_)) => Err(Misfit::of(from, to)),
-            (Type::Option(from), Type::Option(to)) => self.fits(from, to).map_err(|m| m.within("some")),
-            (from, Type::Option(to)) => self.fits(from, to),
+            (Type::Option(from), Type::Option(to)) => {
+                self.fits(from, to).map_err(|m| m.within("some", around("option<", ">"), around("option<", ">")))
+            }
+            (from, Type::Option(to)) => {
+                self.fits(from, to).map_err(|m| m.opened(str::to_owned, around("option<", ">")))
+            }
             (Type::Int(a), Type::Int(b)) if inside(*a, b.range()) => Ok(()),
             (Type::Int(a), Type::F64) if inside(*a, (-F64_EXACT, F64_EXACT)) => Ok(()),
             (Type::Int(a), Type::F32) if inside(*a, (-F32_EXACT, F32_EXACT)) => Ok(()),
             (Type::F32, Type::F64) => Ok(()),
-            (Type::List(a), Type::List(b)) => self.fits(a, b).map_err(|m| m.within("[]")),
+            (Type::List(a), Type::List(b)) => {
+                self.fits(a, b).map_err(|m| m.within("[]", around("list<", ">"), around("list<", ">")))
+            }
             (Type::Tuple(a), Type::Tuple(b)) => self.tuple(from, to, a, b),
             (Type::Result(a_ok, a_err), Type::Result(b_ok, b_err)) => {
-                self.payload(from, to, a_ok.as_deref(), b_ok.as_deref()).map_err(|m| m.within("ok"))?;
-                self.payload(from, to, a_err.as_deref(), b_err.as_deref()).map_err(|m| m.within("err"))
+                let ok = || around("result<", ", ..>");
+                let err = || around("result<.., ", ">");
+                self.payload("ok", (a_ok.as_deref(), b_ok.as_deref()), to).map_err(|m| m.within("ok", ok(), ok()))?;
+                self.payload("err", (a_err.as_deref(), b_err.as_deref()), to).map_err(|m| m.within("err", err(), err()))
             }
             (Type::Record(a), Type::Record(b)) => self.once(a, b, |walk| walk.record(a, b)),
-            (Type::Variant(a), Type::Variant(b)) => self.once(a, b, |walk| {
-                for (case, payload) in &a.members {
-                    let Some((_, wanted)) = b.get(case) else {
-                        return Err(no_case(case, to));
-                    };
-                    walk.payload(from, to, payload.as_ref(), wanted.as_ref()).map_err(|m| m.within(case))?;
-                }
-                Ok(())
-            }),
+            (Type::Variant(a), Type::Variant(b)) => self.once(a, b, |walk| walk.variant(a, b, to)),
             (Type::Enum(a), Type::Enum(b)) | (Type::Flags(a), Type::Flags(b)) => {
-                self.once(a, b, |_| match a.names().find(|case| b.get(case).is_none()) {
-                    Some(case) => Err(no_case(case, to)),
-                    None => Ok(()),
-                })
+                self.once(a, b, |_| no_cases_missing(a, b, to))
             }
             (a, b) if a == b => Ok(()),
             _ => Err(Misfit::of(from, to)),
@@ -117,28 +180,56 @@ impl Walk {
         if a.len() != b.len() {
             return Err(Misfit::of(from, to));
         }
+        let count = a.len();
         for (i, (a, b)) in a.iter().zip(b).enumerate() {
-            self.fits(a, b).map_err(|m| m.within(&format!("[{i}]")))?;
+            let before = if i > 0 { ".., " } else { "" };
+            let after = if i + 1 < count { ", .." } else { "" };
+            let open = |inner: &str| format!("tuple<{before}{inner}{after}>");
+            self.fits(a, b).map_err(|m| m.within(&format!("[{i}]"), open, open))?;
         }
         Ok(())
     }
 
-    fn payload(&mut self, from: &Type, to: &Type, a: Option<&Type>, b: Option<&Type>) -> Result<(), Misfit> {
-        match (a, b) {
+    /// What a case carries here and there.
+    fn payload(&mut self, case: &str, sides: (Option<&Type>, Option<&Type>), to: &Type) -> Result<(), Misfit> {
+        let carries = |ty: Option<&Type>| ty.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        match sides {
             (Some(a), Some(b)) => self.fits(a, b),
             (None, None) => Ok(()),
-            _ => Err(Misfit::of(from, to)),
+            (a, b) => {
+                let reason = format!("`{case}` carries {}, and {} in {to}", carries(a), carries(b));
+                let shown = |ty: Option<&Type>| ty.map_or_else(|| "_".to_owned(), ToString::to_string);
+                Err(Misfit::because(reason, shown(a), shown(b)))
+            }
         }
+    }
+
+    fn variant(&mut self, a: &Named<Option<Type>>, b: &Named<Option<Type>>, to: &Type) -> Result<(), Misfit> {
+        no_cases_missing(a, b, to)?;
+        for (case, payload) in &a.members {
+            let wanted = b.get(case).and_then(|(_, wanted)| wanted.as_ref());
+            self.payload(case, (payload.as_ref(), wanted), to).map_err(|m| {
+                let open = |named: &Named<Option<Type>>, inner: &str, carries: bool| {
+                    one_of(named, &if carries { format!("{case}({inner})") } else { case_of(case, None) })
+                };
+                let (from, to) = (payload.is_some(), wanted.is_some());
+                m.within(case, |inner| open(a, inner, from), |inner| open(b, inner, to))
+            })?;
+        }
+        Ok(())
     }
 
     fn record(&mut self, a: &Named<Type>, b: &Named<Type>) -> Result<(), Misfit> {
         for (field, wanted) in &b.members {
             match (a.get(field), wanted) {
-                (Some((_, given)), _) => self.fits(given, wanted).map_err(|m| m.within(field))?,
+                (Some((_, given)), _) => self.fits(given, wanted).map_err(|m| {
+                    let open = |named: &Named<Type>, inner: &str| one_of(named, &format!("{field}: {inner}"));
+                    m.within(field, |inner| open(a, inner), |inner| open(b, inner))
+                })?,
                 (None, Type::Option(_)) => {}
                 (None, _) => {
                     let reason = format!("`{}` has no field `{field}`, which `{}` needs", a.name, b.name);
-                    return Err(Misfit::because(reason));
+                    return Err(Misfit::because(reason, outline(a), one_of(b, &format!("{field}: {wanted}"))));
                 }
             }
         }
@@ -152,8 +243,20 @@ fn inside(int: IntType, bounds: (i128, i128)) -> bool {
     low <= min && max <= high
 }
 
-fn no_case(case: &str, to: &Type) -> Misfit {
-    Misfit::because(format!("`{to}` has no case `{case}`"))
+/// Every case of `a` has to be one of `b`.
+fn no_cases_missing<T>(a: &Named<T>, b: &Named<T>, to: &Type) -> Result<(), Misfit> {
+    let missing: Vec<_> = a.names().filter(|case| b.get(case).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = match to {
+        Type::Flags(_) => "flag",
+        _ => "case",
+    };
+    let plural = if missing.len() == 1 { "" } else { "s" };
+    let reason = format!("`{to}` has no {what}{plural} {}", listed(missing.into_iter()));
+    let help = format!("`{to}` has the {what}s {}", listed(b.names()));
+    Err(Misfit { help: Some(help), ..Misfit::because(reason, outline(a), outline(b)) })
 }
 
 #[cfg(test)]
@@ -201,5 +304,37 @@ mod tests {
         let large = "enum b { x, y } type t = b;";
         assert_eq!(fits(&ty(small), &ty(large)), Ok(()));
         assert_eq!(parts(large, small), "`a` has no case `y`");
+    }
+
+    #[test]
+    fn both_types_are_opened_down_to_where_they_part() {
+        let misfit = |from: &str, to: &str| {
+            let Misfit { from, to, help, .. } = fits(&ty(from), &ty(to)).unwrap_err();
+            (from, to, help.unwrap_or_default())
+        };
+        let from = "record order { id: string, total: u64 } record page { orders: list<order> } type t = page;";
+        let to = "record line { total: u32 } record sheet { orders: list<line>, n: u8 } type t = sheet;";
+        let (opened, wanted, _) = misfit(from, to);
+        assert_eq!(opened, "page { orders: list<order { total: u64, .. }> }");
+        assert_eq!(wanted, "sheet { orders: list<line { total: u32 }>, .. }");
+        let (opened, wanted, help) = misfit("enum a { x, y, z } type t = a;", "enum b { x } type t = option<b>;");
+        assert_eq!((opened.as_str(), wanted.as_str()), ("a { x, y, z }", "option<b { x }>"));
+        assert_eq!(help, "`b` has the cases `x`");
+        let (opened, wanted, _) = misfit("variant a { x, y(u8) } type t = a;", "variant b { x, y } type t = b;");
+        assert_eq!((opened.as_str(), wanted.as_str()), ("a { y(u8), .. }", "b { y, .. }"));
+        let (opened, wanted, _) = misfit("type t = tuple<u8, u64, u8>;", "type t = tuple<u8, u32, u8>;");
+        assert_eq!((opened.as_str(), wanted.as_str()), ("tuple<.., u64, ..>", "tuple<.., u32, ..>"));
+    }
+
+    #[test]
+    fn an_option_says_that_the_value_may_be_absent() {
+        let misfit = fits(&ty("type t = option<u32>;"), &ty("type t = u32;")).unwrap_err();
+        assert_eq!(misfit.reason, "option<u32> does not fit u32: the value may be absent");
+        assert_eq!(misfit.help.as_deref(), Some("a function that takes option<u32> can do without it"));
+    }
+
+    #[test]
+    fn two_types_of_one_name_are_told_apart() {
+        assert_eq!(parts("enum a { x } type t = a;", "record a { x: u8 } type t = a;"), "enum a does not fit record a");
     }
 }

@@ -14,6 +14,7 @@ use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::value::JSON_EXACT;
 use crate::value::Value;
+use crate::value::shortest;
 use crate::yaml::key::Key;
 
 use super::convert::convert;
@@ -42,9 +43,22 @@ pub struct Problem {
     /// What is wrong, in a few words: `expected u32, found a string`.
     pub reason: String,
     /// What would mend it.
-    pub help: Option<String>,
+    pub help: Vec<String>,
     /// The job whose return value it is, with a few words to stand beside the place that uses it.
     pub origin: Option<(String, String)>,
+    /// The value that was found: its kind, as the reason has it, and the value itself. It may be a secret, where it
+    /// was filled in from a variable.
+    pub found: Option<(&'static str, String)>,
+}
+
+impl Problem {
+    /// The reason with the value that was found.
+    pub fn reason_with_value(&self) -> String {
+        match &self.found {
+            Some((kind, value)) => self.reason.replacen(&format!("found {kind}"), &format!("found {value}"), 1),
+            None => self.reason.clone(),
+        }
+    }
 }
 
 /// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is meaningless if anything
@@ -53,6 +67,9 @@ pub fn resolve(arg: &Arg, name: &str, ty: &Type, retvals: &dyn Retvals, problems
     let mut walk = Walk { retvals, problems, path: name.to_owned() };
     walk.arg(arg, ty)
 }
+
+/// Largest float that is surely the integer that was written.
+const F64_EXACT: f64 = JSON_EXACT as f64;
 
 struct Walk<'a> {
     retvals: &'a dyn Retvals,
@@ -114,8 +131,17 @@ impl Walk<'_> {
     }
 
     fn problem(&mut self, code: Code, span: Span, reason: String, help: Option<String>) -> Value {
-        self.problems.push(Problem { code, span, path: self.path.clone(), reason, help, origin: None });
+        let (path, help) = (self.path.clone(), help.into_iter().collect());
+        self.problems.push(Problem { code, span, path, reason, help, origin: None, found: None });
         Value::Null
+    }
+
+    /// Says of the last problem which value was found.
+    fn found(&mut self, nothing: Value, value: &Value) -> Value {
+        if let Some(problem) = self.problems.last_mut() {
+            problem.found = Some((value.kind(), value.shortened()));
+        }
+        nothing
     }
 
     /// Says of the last problem whose return value it is.
@@ -191,18 +217,28 @@ impl Walk<'_> {
         if let Err(misfit) = fits(from, ty) {
             let at = if misfit.path.starts_with('[') || misfit.path.is_empty() { "" } else { "." };
             let outer = self.path.len();
+            let label = format!("`{reference}` is {from}, and `{}` takes {ty}", self.path);
             self.path.push_str(&format!("{at}{}", misfit.path));
             let fitting = match from {
                 Type::Record(record) => record.members.iter().find(|(_, field)| fits(field, ty).is_ok()),
                 _ => None,
             };
-            let help = match fitting {
+            let mut help = Vec::new();
+            if misfit.from != from.to_string() || misfit.to != ty.to_string() {
+                help.push(format!("`{reference}` is {}", misfit.from));
+                help.push(format!("asked for is {}", misfit.to));
+            }
+            help.extend(misfit.help);
+            help.push(match fitting {
                 Some((field, _)) => format!("did you mean `!retval {reference}.{field}`?"),
                 None => "let the two functions agree, or put a job between them that converts".to_owned(),
-            };
-            let value = self.problem(Code::RetvalMisfit, arg.span, misfit.reason, Some(help));
+            });
+            let value = self.problem(Code::RetvalMisfit, arg.span, misfit.reason, None);
+            if let Some(problem) = self.problems.last_mut() {
+                problem.help = help;
+            }
             self.path.truncate(outer);
-            return self.of_job(value, reference, format!("`{reference}` is {from}, and {ty} is asked for"));
+            return self.of_job(value, reference, label);
         }
         match value {
             None => Value::Null,
@@ -223,6 +259,10 @@ impl Walk<'_> {
                 }
                 let help = format!("{ty} holds {min} to {max}");
                 self.problem(Code::OutOfRange, arg.span, format!("{i} is out of range for {ty}"), Some(help))
+            }
+            // `4.0` is the integer 4.
+            (Value::Float(x), Type::Int(_)) if x.fract() == 0.0 && x.abs() <= F64_EXACT => {
+                self.scalar(arg, &Value::Int(*x as i128), ty)
             }
             (Value::String(text), Type::Int(_)) if json_integer(text).is_some() => {
                 self.scalar(arg, &Value::Int(json_integer(text).unwrap_or_default()), ty)
@@ -277,17 +317,24 @@ impl Walk<'_> {
             (Value::String(case), Type::Result(_, None)) if case == "err" => Value::entry("err", Value::Null),
             (Value::Int(_) | Value::Float(_) | Value::Bool(_), Type::String) => {
                 let help = Some("write it in quotes".to_owned());
-                self.problem(Code::WrongType, arg.span, format!("expected string, found {}", value.kind()), help)
+                let nothing =
+                    self.problem(Code::WrongType, arg.span, format!("expected string, found {}", value.kind()), help);
+                self.found(nothing, value)
             }
             (Value::String(text), _) if text.starts_with("!retval ") => {
                 let help = Some(format!("without the quotes, `{text}` stands for what the job returned"));
-                self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help)
+                let nothing = self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help);
+                self.found(nothing, value)
             }
             (Value::String(text), Type::Int(_) | Type::F32 | Type::F64) if text.parse::<f64>().is_ok() => {
                 let help = Some(format!("write it without quotes: {text}"));
-                self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help)
+                let nothing = self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a string"), help);
+                self.found(nothing, value)
             }
-            (value, ty) => self.mismatch(arg, ty, value.kind()),
+            (value, ty) => {
+                let nothing = self.mismatch(arg, ty, value.kind());
+                self.found(nothing, value)
+            }
         }
     }
 
@@ -311,7 +358,10 @@ impl Walk<'_> {
         if short.is_infinite() && x.is_finite() {
             return self.problem(Code::OutOfRange, arg.span, format!("{x:e} is out of range for f32"), None);
         }
-        Value::Float(short.into())
+        if short == 0.0 && x != 0.0 {
+            return self.problem(Code::OutOfRange, arg.span, format!("{x:e} is too small for f32"), None);
+        }
+        Value::Float(shortest(short))
     }
 
     fn unknown_case<'n>(&mut self, span: Span, case: &str, ty: &Type, names: impl Iterator<Item = &'n str>) -> Value {

@@ -80,7 +80,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// A row that refers to one that is not before it, or a type with two members of one name.
+    /// A row that refers to one that is not before it, or a type that WIT forbids.
     pub fn signatures(self) -> Result<Vec<Signature>, TableError> {
         let mut types: Vec<Type> = Vec::with_capacity(self.types.len());
         for row in self.types {

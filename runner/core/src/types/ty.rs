@@ -59,15 +59,23 @@ pub struct Named<T> {
 }
 
 impl<T> Named<T> {
-    /// A type with its members, which have to have different names: the parser of WIT text accepts one name twice.
+    /// A type with its members. The parser of WIT text accepts what WIT forbids, and so do stored rows.
     ///
     /// # Errors
     ///
-    /// Two members of one name.
+    /// No members, two of one name (in capitals or not), or a member whose name is not one of WIT.
     pub fn new(name: String, members: Vec<(String, T)>) -> Result<Self, String> {
+        if members.is_empty() {
+            return Err(format!("`{name}` has no members"));
+        }
         let mut seen = BTreeSet::new();
-        if let Some((twice, _)) = members.iter().find(|(member, _)| !seen.insert(member)) {
-            return Err(format!("`{name}` has two members named `{twice}`"));
+        for (member, _) in &members {
+            if !is_identifier(member) {
+                return Err(format!("`{member}`, a member of `{name}`, is not a name of WIT"));
+            }
+            if !seen.insert(member.to_ascii_lowercase()) {
+                return Err(format!("`{name}` has two members named `{member}`"));
+            }
         }
         let mut in_order = Vec::new();
         if members.len() > FEW {
@@ -92,6 +100,13 @@ impl<T> Named<T> {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|(n, _)| n.as_str())
     }
+}
+
+/// Whether a text can be a name in WIT: words of letters and digits with single dashes between, the first of which begins
+/// with a letter.
+pub(super) fn is_identifier(text: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.split('-').all(word)
 }
 
 /// Members that are looked through one by one.

@@ -235,6 +235,7 @@ impl<'a> TypeReader<'a> {
             TypeDefKind::Type(ty) => return self.at(ty, depth),
             TypeDefKind::List(item) => Type::List(Arc::new(sum.add(self.at(item, depth)?))),
             TypeDefKind::Option(inner) => Type::Option(Arc::new(sum.add(self.at(inner, depth)?))),
+            TypeDefKind::Tuple(tuple) if tuple.types.is_empty() => return Err("a tuple has no types".to_owned()),
             TypeDefKind::Tuple(tuple) => {
                 let items = tuple.types.iter().map(|t| Ok(sum.add(self.at(t, depth)?)));
                 Type::Tuple(items.collect::<Result<_, String>>()?)
@@ -377,7 +378,12 @@ pub fn from_text(text: &str) -> Result<Type, String> {
     let wit = format!("package jobcontrol:stored;\ninterface types {{\n{text}\n}}\n");
     let package = resolve.push_str("retval.wit", &wit).map_err(|e| format!("{e:#}"))?;
     let interface = resolve.packages[package].interfaces.get("types").ok_or("no interface in the text")?;
-    let (_, id) = resolve.interfaces[*interface].types.last().ok_or("no type in the text")?;
+    let types = &resolve.interfaces[*interface].types;
+    let mut seen = HashSet::new();
+    if let Some(twice) = types.keys().find(|name| !seen.insert(name.to_ascii_lowercase())) {
+        return Err(format!("two types are named `{twice}`"));
+    }
+    let (_, id) = types.last().ok_or("no type in the text")?;
     from_wit(&resolve, &WitType::Id(*id))
 }
 
@@ -402,6 +408,37 @@ mod tests {
         {
             let error = from_text(&format!("{members} type retval = list<x>;")).unwrap_err();
             assert!(error.contains("`x` has two members named `a`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_wit_forbids_is_refused() {
+        let refused = [
+            "record order { id: string, kind: u32, kind: option<u8> } type t = order;",
+            "record x { a: u8, A: u8 } type t = x;",
+            "variant x { a-b, A-B(u8) } type t = x;",
+            "enum x { a, A } type t = x;",
+            "flags x { a, A } type t = x;",
+            "record x { } type t = x;",
+            "variant x { } type t = x;",
+            "enum x { } type t = x;",
+            "flags x { } type t = x;",
+            "record x { a: u8 } enum x { b } type t = x;",
+            "record x { a: u8 } enum X { b } type t = x;",
+            "record x { a--b: u8 } type t = x;",
+            "record x { -a: u8 } type t = x;",
+            "record x { a_b: u8 } type t = x;",
+            "record x { 1a: u8 } type t = x;",
+            "type t = tuple<>;",
+            "f: func(); f: func(); type t = u8;",
+            "record x { a: list<x> } type t = x;",
+        ];
+        for text in refused {
+            assert!(from_text(text).is_err(), "{text}: {:?}", from_text(text));
+        }
+        for text in ["record x { a: u8, ab: u8, a-b: u8, A1: u8 } type t = x;", "flags x { %record } type t = x;"] {
+            let ty = from_text(text).unwrap();
+            assert_eq!(from_text(&to_text(&ty)), Ok(ty), "{text}");
         }
     }
 

@@ -24,7 +24,7 @@ pub enum Value {
     Bool(bool),
     /// Any integer from -2^63 to 2^64 - 1.
     Int(i128),
-    /// `f32` and `f64`.
+    /// `f64`, and `f32` as [`shortest`] has it.
     Float(f64),
     /// `string`, `char`, an enum's case, a variant's case without payload.
     String(String),
@@ -84,6 +84,23 @@ impl Value {
         }
     }
 
+    /// The value itself for a sentence, the beginning of a long one.
+    pub fn shortened(&self) -> String {
+        const SHOWN: usize = 40;
+        match self {
+            Self::Bool(b) => format!("the boolean {b}"),
+            Self::Int(i) => format!("the integer {i}"),
+            Self::Float(x) => format!("the number {x:?}"),
+            Self::String(text) if text.is_empty() => "an empty string".to_owned(),
+            Self::String(text) => match text.char_indices().nth(SHOWN) {
+                Some((end, _)) => format!("the string `{}..`", &text[..end]),
+                None => format!("the string `{text}`"),
+            },
+            Self::Bytes(bytes) => format!("{} bytes", bytes.len()),
+            other => other.kind().to_owned(),
+        }
+    }
+
     /// What a person would call the kind of this value.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -97,6 +114,17 @@ impl Value {
             Self::Map(_) => "a mapping",
         }
     }
+}
+
+/// An `f32` as the `f64` that is written as briefly: 0.1 is 0.1 then, and not 0.10000000149011612. Rounded, it gives the
+/// same `f32` back.
+pub fn shortest(x: f32) -> f64 {
+    let exact = f64::from(x);
+    // Whole numbers are written in full anyway.
+    if exact.fract() == 0.0 || !x.is_finite() {
+        return exact;
+    }
+    format!("{x:e}").parse().unwrap_or(exact)
 }
 
 impl Serialize for Value {
@@ -197,5 +225,33 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
             entries.push(entry);
         }
         Ok(Value::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_f32_comes_back_from_its_shortest_form(bits in any::<u32>()) {
+            let x = f32::from_bits(bits);
+            #[expect(clippy::cast_possible_truncation, reason = "it has to be the same number")]
+            let again = shortest(x) as f32;
+            prop_assert!(again.to_bits() == bits || (x.is_nan() && again.is_nan()), "{x:e} {again:e}");
+            if x.is_finite() && x.fract() != 0.0 {
+                prop_assert_eq!(format!("{:e}", shortest(x)), format!("{x:e}"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_in_a_sentence_is_short() {
+        assert_eq!(Value::string("x".repeat(50)).shortened(), format!("the string `{}..`", "x".repeat(40)));
+        assert_eq!(Value::string("").shortened(), "an empty string");
+        assert_eq!(Value::Float(1e300).shortened(), "the number 1e300");
+        assert_eq!(Value::List(vec![Value::Null]).shortened(), "a list");
     }
 }

@@ -10,6 +10,7 @@ mod show;
 
 pub use data::RETVAL_KEY;
 pub use data::Value;
+pub use data::shortest;
 pub use pack::MAX_DEPTH;
 pub use pack::PackError;
 pub use pack::digest;

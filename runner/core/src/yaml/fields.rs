@@ -14,6 +14,9 @@ use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
 
+/// Keys of the whole file that begin like this are the author's own.
+pub(crate) const FREE: &str = "x-";
+
 /// What other tools call a key, and what it is called here.
 const SYNONYMS: &[(&str, &str)] = &[
     ("name", "id"),
@@ -32,6 +35,18 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("permissions", "grants"),
 ];
 
+/// How a text would have to be written to be the list that was asked for.
+pub(crate) fn as_list(text: &str) -> String {
+    match text.strip_prefix('-').and_then(|rest| rest.split_whitespace().next()) {
+        Some(first) => format!("an entry begins with a dash and a space: `- {first}`"),
+        None if text.contains('\n') => "begin each entry with a dash and a space: `- ..`".to_owned(),
+        None => {
+            let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(text);
+            format!("write `[{inner}]`")
+        }
+    }
+}
+
 /// The key that a word of another tool stands for here.
 fn meant(word: &str, known: &[&str]) -> Option<&'static str> {
     SYNONYMS.iter().find(|(other, key)| *other == word && known.contains(key)).map(|(_, key)| *key)
@@ -44,7 +59,13 @@ pub(crate) struct Fields<'a> {
     /// The whole mapping.
     pub(crate) span: Span,
     entries: Vec<(Key, Node)>,
+    /// Each key as it was written, in order: its name, where it begins, and whether more lines belong below it.
+    written: Vec<(String, usize, bool)>,
 }
+
+/// Keys whose value stands in the lines below them, so that nothing behind them is a mistake of the indentation.
+const SECTIONS: &[&str] =
+    &["args", "kwargs", "limits", "grants", "retry", "timeout", "dependencies", "ceiling", "retention"];
 
 impl<'a> Fields<'a> {
     /// Takes a mapping apart; `what` names it in the report if it is none: `a job`.
@@ -55,15 +76,21 @@ impl<'a> Fields<'a> {
         what: &str,
     ) -> Option<Self> {
         let span = node.span;
-        let found = node.kind_name();
+        let found = node.shown();
         let NodeKind::Map(map) = node.kind else {
             let message = format!("{what} is a mapping, found {found}");
             problems.push(Diagnostic::at(Code::WrongKind, source, span, message));
             return None;
         };
         let entries = map.into_iter().map(|(key, value)| (Key { name: key_text(&key), span: key.span }, value));
-        let entries = entries.collect();
-        Some(Self { source, problems, span, entries })
+        let entries: Vec<(Key, Node)> = entries.collect();
+        let below = |(key, node): &(Key, Node)| match node.kind {
+            NodeKind::Map(_) => !source.text.get(node.span.start..).is_some_and(|text| text.starts_with('{')),
+            NodeKind::Scalar(Value::Null) => SECTIONS.contains(&key.name.as_str()),
+            _ => false,
+        };
+        let written = entries.iter().map(|entry| (entry.0.name.clone(), entry.0.span.start, below(entry))).collect();
+        Some(Self { source, problems, span, entries, written })
     }
 
     /// Reports a mistake at a place of this file.
@@ -95,16 +122,56 @@ impl<'a> Fields<'a> {
     }
 
     fn text(&mut self, node: Node, what: &str) -> Option<(String, Span)> {
-        let found = node.kind_name();
+        let found = node.shown();
         match node {
             Node { kind: NodeKind::Scalar(Value::String(text)), span, tag: None, .. } => Some((text, span)),
             node => {
                 let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
-                let help = scalar.then(|| "write it in quotes".to_owned());
+                let help = match node.tag {
+                    Some(_) => Some("a text that begins with `!` has to be in quotes".to_owned()),
+                    None => scalar.then(|| "write it in quotes".to_owned()),
+                };
                 self.report(Code::WrongKind, node.span, format!("{what} is a string, found {found}"), help);
                 None
             }
         }
+    }
+
+    /// Takes a string; an empty value is none.
+    pub(crate) fn text_or_nothing(&mut self, key: &str) -> Option<(String, Span)> {
+        match self.peek(key) {
+            Some(Node { kind: NodeKind::Scalar(Value::Null), tag: None, .. }) => {
+                self.take(key);
+                None
+            }
+            _ => self.string(key),
+        }
+    }
+
+    /// Takes a list of jobs' ids, which may look like numbers.
+    pub(crate) fn ids(&mut self, key: &str) -> Vec<Key> {
+        let items = self.list(key).unwrap_or_default();
+        let ids = items.into_iter().filter_map(|item| match item {
+            Node { kind: NodeKind::Scalar(Value::Int(_)), tag: None, span, .. } => Some((key_text(&item), span)),
+            item => self.text(item, &format!("an entry of `{key}`")),
+        });
+        ids.map(|(name, span)| Key { name, span }).collect()
+    }
+
+    /// Warns of a number that other programs would read as octal, or that is none.
+    pub(crate) fn report_leading_zero(&mut self, written: &str, span: Span) {
+        let digits = written.trim_start_matches(['-', '+']);
+        let decimal = digits.len() > 1 && digits.bytes().all(|b| b.is_ascii_digit());
+        let Some(rest) = digits.strip_prefix('0').filter(|_| decimal) else { return };
+        let significant = rest.trim_start_matches('0');
+        let number = if significant.is_empty() { "0" } else { significant };
+        let sign = if written.starts_with('-') { "-" } else { "" };
+        let octal = match digits.bytes().all(|b| b < b'8') {
+            true => format!("write `{sign}0o{number}` for octal, "),
+            false => "write ".to_owned(),
+        };
+        let help = format!("{octal}`{sign}{number}` for the number, or `'{written}'` for a text");
+        self.report(Code::LeadingZero, span, format!("`{written}` is the number {sign}{number}"), Some(help));
     }
 
     /// Takes a list of strings.
@@ -117,16 +184,19 @@ impl<'a> Fields<'a> {
     /// Takes a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
         let (_, node) = self.take(key)?;
-        let found = node.kind_name();
+        let found = node.shown();
         match node.kind {
             NodeKind::Seq(items) => Some(items),
             NodeKind::Scalar(Value::Null) => Some(Vec::new()),
             _ => {
-                let help = match node.kind {
-                    NodeKind::Map(_) => Some("begin each entry with a dash: `- ..`".to_owned()),
-                    _ => Some(format!("write `[{}]`", node.text)).filter(|_| !node.text.contains('\n')),
+                let help = match &node.kind {
+                    NodeKind::Map(entries) => match entries.first() {
+                        Some((first, _)) => format!("begin each entry with a dash: `- {}: ..`", key_text(first)),
+                        None => "write `[]` for a list that is empty".to_owned(),
+                    },
+                    _ => as_list(&node.text),
                 };
-                self.report(Code::WrongKind, node.span, format!("`{key}` is a list, found {found}"), help);
+                self.report(Code::WrongKind, node.span, format!("`{key}` is a list, found {found}"), Some(help));
                 None
             }
         }
@@ -138,16 +208,23 @@ impl<'a> Fields<'a> {
         match node.kind {
             NodeKind::Scalar(Value::Bool(b)) => Some(b),
             _ => {
-                let message = format!("`{key}` is true or false, found {}", node.kind_name());
+                let message = format!("`{key}` is true or false, found {}", node.shown());
                 self.report(Code::WrongKind, node.span, message, None);
                 None
             }
         }
     }
 
+    /// The section that an unknown key may belong to: it stands right behind it, with other unknown keys at most between.
+    fn section_before(&self, key: &Key, known: &[&str]) -> Option<&str> {
+        let before = self.written.iter().rev().filter(|(_, start, _)| *start < key.span.start);
+        let (name, _, section) = before.into_iter().find(|(name, ..)| known.contains(&name.as_str()))?;
+        section.then_some(name.as_str())
+    }
+
     /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as unknown.
-    pub(crate) fn finish(self, known: &[&str], later: &[&str]) {
-        for (key, _) in self.entries {
+    pub(crate) fn finish(mut self, known: &[&str], later: &[&str]) {
+        for (key, _) in std::mem::take(&mut self.entries) {
             let diagnostic = if later.contains(&key.name.as_str()) {
                 Diagnostic::at(
                     Code::NotSupportedYet,
@@ -159,7 +236,10 @@ impl<'a> Fields<'a> {
                 let near = || nearest(&key.name, known.iter().chain(later).copied());
                 let help = match meant(&key.name, known).or_else(near) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("the keys here are {}", known.join(", ")),
+                    None => match self.section_before(&key, known) {
+                        Some(section) => format!("indent it further if it belongs below `{section}:`"),
+                        None => format!("the keys here are {}", known.join(", ")),
+                    },
                 };
                 Diagnostic::at(Code::UnknownKey, self.source, key.span, format!("unknown key `{}`", key.name))
                     .help(help)

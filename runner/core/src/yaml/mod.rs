@@ -4,6 +4,9 @@
 //! - `decode`: the bytes of a file to its text
 //! - `node`: YAML as a tree in which every value keeps its place and its tag
 //! - `syntax`: what is wrong with a text that is not YAML
+//! - `mend`: what its author may have meant, each guess tried
+//! - `lint`: what is YAML and yet cannot have been meant
+//! - `parser`, `line`: what the parser says of a text beside its values, and one line of it
 //! - `environment`: `${NAME}` in scalars
 //! - `key`: a name with its place
 //! - `fields`: the keys of one mapping, each read once; unknown keys and values of the wrong kind are reported
@@ -14,7 +17,11 @@ pub(crate) mod decode;
 pub(crate) mod environment;
 pub(crate) mod fields;
 pub(crate) mod key;
+mod line;
+mod lint;
+mod mend;
 pub(crate) mod node;
+mod parser;
 pub(crate) mod quantity;
 mod syntax;
 pub(crate) mod units;

@@ -18,6 +18,7 @@ use crate::value::Value;
 
 use super::environment::Environment;
 use super::environment::Refusal;
+use super::lint::lint;
 use super::syntax::offset_of;
 use super::syntax::syntax_error;
 
@@ -32,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) tag: Option<String>,
     /// The scalar as written, for tags that want text whatever it looks like.
     pub(crate) text: String,
+    /// Whether a variable of the environment was filled in.
+    pub(crate) filled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,12 +58,17 @@ impl Node {
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
     }
 
-    /// What a person would call this kind of value.
-    pub(crate) fn kind_name(&self) -> &'static str {
+    /// What a person would call this value: its kind, and a scalar itself. One that a variable was filled in for may be
+    /// a secret.
+    pub(crate) fn shown(&self) -> String {
+        if let Some(tag) = &self.tag {
+            return format!("the tag `{tag}`");
+        }
         match &self.kind {
-            NodeKind::Scalar(value) => value.kind(),
-            NodeKind::Seq(_) => "a list",
-            NodeKind::Map(_) => "a mapping",
+            NodeKind::Scalar(value) if self.filled => value.kind().to_owned(),
+            NodeKind::Scalar(value) => value.shortened(),
+            NodeKind::Seq(_) => "a list".to_owned(),
+            NodeKind::Map(_) => "a mapping".to_owned(),
         }
     }
 }
@@ -144,12 +152,17 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// Reads a whole document. None for one that holds nothing.
-pub(crate) fn read(source: &Arc<Source>, environment: &Environment, problems: &mut Vec<Diagnostic>) -> Option<Node> {
+/// Reads a whole document. None for one that holds nothing. `keys` are the known keys of such a file.
+pub(crate) fn read(
+    source: &Arc<Source>,
+    environment: &Environment,
+    keys: &[&str],
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Node> {
     let raw: RawNode = match serde_saphyr::from_str_with_options(&source.text, options()) {
         Ok(raw) => raw,
         Err(error) => {
-            problems.push(syntax_error(source, &error));
+            problems.push(syntax_error(source, &error, keys));
             return None;
         }
     };
@@ -161,7 +174,9 @@ pub(crate) fn read(source: &Arc<Source>, environment: &Environment, problems: &m
         );
         return None;
     }
-    Some(Reader { source, environment: Some(environment), problems }.node(raw, false))
+    let node = Reader { source, environment: Some(environment), problems }.node(raw, false);
+    lint(source, problems);
+    Some(node)
 }
 
 /// The end of a list or mapping that begins at `start`, as far as it stands on that line: its bracket, or the line's end.
@@ -227,7 +242,7 @@ impl Reader<'_> {
             }
         };
         span.end = collection_end(&self.source.text, start);
-        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new() }
+        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new(), filled: false }
     }
 
     fn scalar(&mut self, value: Value, tag: Option<String>, mut span: Span, key: bool) -> Node {
@@ -236,7 +251,7 @@ impl Reader<'_> {
         let first = text.chars().next();
         let (plain, double) = (!matches!(first, Some('"' | '\'')), first == Some('"'));
         let block = self.source.text[..span.start].trim_end().ends_with(['|', '>', '-', '+']) && text.contains('\n');
-        let mut node = Node { kind: NodeKind::Scalar(value), span, tag: None, text };
+        let mut node = Node { kind: NodeKind::Scalar(value), span, tag: None, text, filled: false };
         if tag.as_deref() == Some(BINARY_TAG) {
             node.kind = NodeKind::Scalar(self.binary(&node));
             return node;
@@ -246,11 +261,9 @@ impl Reader<'_> {
             if plain && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_))) {
                 *value = Value::Int(int);
             }
-            let overflows = matches!(value, Value::Float(x) if x.is_infinite());
-            if plain && overflows && node.text.contains(|c: char| c.is_ascii_digit()) {
-                let message = format!("{} is out of range for every float", node.text);
+            if plain && let Some((message, help)) = out_of_range(value, &node.text) {
                 let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
-                self.problems.push(problem.help("write `.inf` for infinity"));
+                self.problems.push(problem.help(help));
             }
             if !key
                 && !block
@@ -262,7 +275,13 @@ impl Reader<'_> {
                     Ok(None) => {}
                     Ok(Some(filled)) => {
                         node.text.clone_from(&filled);
+                        node.filled = true;
                         *value = if double { Value::String(filled) } else { plain_scalar(filled) };
+                        if let Some((_, help)) = out_of_range(value, &node.text) {
+                            let message = "the variable holds a number that no float can hold";
+                            let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
+                            self.problems.push(problem.help(help));
+                        }
                     }
                     Err(Refusal { code, message, help }) => {
                         self.problems.push(Diagnostic::at(code, self.source, span, message).help(help));
@@ -286,6 +305,17 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Why a number that was written is none of the floats, and what to write: it would become infinite, or zero.
+fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
+    let Value::Float(x) = value else { return None };
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    if x.is_infinite() && text.contains(|c: char| c.is_ascii_digit()) {
+        return Some((format!("{text} is out of range for every float"), "write `.inf` for infinity"));
+    }
+    let vanishes = *x == 0.0 && mantissa.contains(|c| matches!(c, '1'..='9'));
+    vanishes.then(|| (format!("{text} is too small for every float"), "write `0.0` for zero"))
 }
 
 /// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against the type.
@@ -318,7 +348,7 @@ fn plain_scalar(text: String) -> Value {
 pub fn parse_value(text: &str) -> Result<Value, String> {
     let source = Arc::new(Source { path: String::new(), text: text.to_owned() });
     let raw: RawNode =
-        serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e).message)?;
+        serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e, &[]).message)?;
     let mut problems = Vec::new();
     let node = Reader { source: &source, environment: None, problems: &mut problems }.node(raw, true);
     match problems.first() {

@@ -22,8 +22,8 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
             (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
         }
         (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
-        (_, Unit::Count) => (Err(format!("found {}", node.kind_name())), "a number"),
-        (_, Unit::Bytes) => (Err(format!("found {}", node.kind_name())), "a size such as `64 MiB`"),
+        (_, Unit::Count) => (Err(format!("found {}", node.shown())), "a number"),
+        (_, Unit::Bytes) => (Err(format!("found {}", node.shown())), "a size such as `64 MiB`"),
     };
     match read {
         Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
@@ -31,7 +31,12 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
             let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
             fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
         }
-        Ok(number) => return Some(number),
+        Ok(number) => {
+            if matches!(node.kind, NodeKind::Scalar(Value::Int(_))) {
+                fields.report_leading_zero(&node.text, node.span);
+            }
+            return Some(number);
+        }
         Err(reason) => fields.report(Code::InvalidLimit, node.span, format!("`{key}` is {help}: {reason}"), None),
     }
     None

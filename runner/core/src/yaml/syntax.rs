@@ -1,4 +1,4 @@
-//! What is wrong with a text that is no YAML, and what its author may have meant.
+//! What is wrong with a text that is not YAML.
 
 use std::sync::Arc;
 
@@ -7,7 +7,12 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 
-pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) -> Diagnostic {
+use super::line::Line;
+use super::mend::Mend;
+use super::mend::mend;
+
+/// The parser's error as a mistake on the line that has to be mended. `keys` are the known keys of the file.
+pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, keys: &[&str]) -> Diagnostic {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
     let offset = error.location().map(|l| offset_of(&source.text, l.line(), l.column()));
@@ -15,7 +20,11 @@ pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) ->
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         let key = key.split(", set").next().unwrap_or(key);
         let message = format!("the key `{key}` is given twice");
-        return Diagnostic::at(Code::DuplicateKey, source, span, message).help("keep one of the two");
+        let twice = Diagnostic::at(Code::DuplicateKey, source, span, message).help("keep one of the two");
+        return match first_of(&source.text, span) {
+            Some(first) => twice.label("the second").related(source, first, "the first"),
+            None => twice,
+        };
     }
     if message.starts_with("multiple YAML documents") {
         return Diagnostic::at(Code::SeveralDocuments, source, span, "a manifest is one YAML document")
@@ -36,8 +45,23 @@ pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error) ->
         let help = "put spaces in its place, two a level; most editors can do so for the whole file";
         return Diagnostic::at(Code::TabIndentation, source, tab, message).help(help);
     }
-    let help = offset.and_then(|at| mended(&source.text, at, &message));
-    Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}")).maybe_help(help)
+    if let Some(Mend { message, span, help }) = offset.and_then(|at| mend(&source.text, at, keys)) {
+        return Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}")).help(help);
+    }
+    Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}"))
+}
+
+/// The key of the same name above `second`, in the same mapping of several lines.
+fn first_of(text: &str, second: Span) -> Option<Span> {
+    let key = text.get(second.start..second.end)?;
+    let here = Line::around(text, second.start);
+    let column = second.start - here.start;
+    let above = std::iter::successors(here.previous(text), |line| line.previous(text));
+    let same = |line: &Line<'_>| line.content().0 - line.start == column;
+    let first = above.take_while(|line| line.content().0 - line.start >= column).filter(same);
+    let is_it = |line: &Line<'_>| line.content().1.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let start = first.into_iter().find(is_it)?.content().0;
+    Some(Span::new(start, start + key.len()))
 }
 
 /// The tabs that indent the line on which `at` is, or the one after it, where the parser was when it gave up.
@@ -67,46 +91,6 @@ pub(crate) fn offset_of(text: &str, line: u64, column: u64) -> usize {
     let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
     let in_line = text[start..].char_indices().nth(column).map_or(text.len() - start, |(at, _)| at);
     start + in_line
-}
-
-/// What would mend the line on which the parser gave up.
-fn mended(text: &str, at: usize, message: &str) -> Option<String> {
-    let start = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
-    let line = text[start..].lines().next().unwrap_or("");
-    let (key, value) = line.trim_start_matches([' ', '-']).split_once(": ").unwrap_or(("", ""));
-    let value = value.trim();
-    Some(match message {
-        m if m.starts_with("mapping values are not allowed") => match value.split_once(": ") {
-            Some((plugin, export)) if key == "function" => {
-                format!("write `function: {}:{}`, with no space after the second colon", plugin.trim(), export.trim())
-            }
-            _ if !value.is_empty() => format!("put the value in quotes: `{key}: {}`", quoted(value)),
-            _ => "put a text that holds `: ` in quotes".to_owned(),
-        },
-        m if m.contains("escape character") => {
-            "in double quotes a backslash begins an escape: write `\\\\`, or put the text in single quotes".to_owned()
-        }
-        m if m.starts_with("unclosed quote") => "close it with the quote that it begins with".to_owned(),
-        m if m.starts_with("unclosed bracket") => {
-            format!("close it with `{}`", if m.contains('[') { ']' } else { '}' })
-        }
-        m if m.starts_with("unexpected character") && !value.is_empty() => {
-            format!("YAML keeps this character for itself; put the value in quotes: `{key}: {}`", quoted(value))
-        }
-        m if m.contains("while parsing a block") || m.contains("indent") => {
-            "this line does not begin in the same column as those that belong beside it; compare their spaces"
-                .to_owned()
-        }
-        m if m.contains("could not find expected ':'") || m.contains("simple key") => {
-            "a line of a mapping is `key: value`, with a space after the colon".to_owned()
-        }
-        _ => return None,
-    })
-}
-
-/// A text as a YAML scalar that needs no escapes, where there is one.
-fn quoted(text: &str) -> String {
-    if text.contains('\'') { format!("\"{}\"", text.replace('"', "\\\"")) } else { format!("'{text}'") }
 }
 
 fn token_end(text: &str, start: usize) -> usize {

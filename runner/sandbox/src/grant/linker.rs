@@ -6,9 +6,9 @@ use wasmtime::component::Linker;
 use super::build;
 use super::listing;
 use super::log;
+use super::preview1;
 use super::progress;
 use crate::host::Host;
-use crate::signal::Signal;
 
 /// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's context has it.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
@@ -19,16 +19,13 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     log::add_to_linker(&mut linker)?;
     progress::add_to_linker(&mut linker)?;
     build::add_to_linker(&mut linker)?;
+    preview1::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
-/// What a WASI preview1 command can import.
-pub(crate) fn command_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<Host>> {
+/// What a core module can import.
+pub(crate) fn core_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<Host>> {
     let mut linker = wasmtime::Linker::new(engine);
-    wasmtime_wasi::p1::add_to_linker_async(&mut linker, |host: &mut Host| &mut host.wasi)?;
-    // The stock function refuses codes from 126 on.
-    linker.allow_shadowing(true);
-    let exit = |code: i32| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) };
-    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    preview1::add_to_core_linker(&mut linker)?;
     Ok(linker)
 }

@@ -34,12 +34,12 @@ const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 const AT_ONCE: usize = 4 << 10;
 
 /// Bytes that an open listing is charged: what was read at once, and the entries that it was made into.
-const HELD: u64 = 16 << 10;
+pub(super) const HELD: u64 = 16 << 10;
 
-type Entry = Result<DirectoryEntry, ErrorCode>;
+pub(super) type Entry = Result<DirectoryEntry, ErrorCode>;
 
 /// A folder that is being listed.
-struct Listing {
+pub(super) struct Listing {
     /// Opened for this listing alone: the kernel keeps the place in it.
     folder: Arc<std::fs::File>,
     read: VecDeque<Entry>,
@@ -77,21 +77,33 @@ async fn open(mut store: StoreContextMut<'_, Host>, folder: Resource<Descriptor>
         Descriptor::Dir(folder) => Arc::clone(&folder.dir),
         Descriptor::File(_) => return Err(ErrorCode::NotDirectory.into()),
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let opened = blocking(move || openat(&*folder, ".", flags, Mode::empty())).await.map_err(std::io::Error::from)?;
+    let listing = begin(&folder).await?;
     host.guest.account.charge(HELD).map_err(|full| FsError::trap(Signal::full(full)))?;
-    let listing = Listing { folder: Arc::new(opened.into()), read: VecDeque::new() };
     Ok(host.ctx().table.push(listing)?)
 }
 
 async fn next(mut store: StoreContextMut<'_, Host>, listing: Resource<Listing>) -> FsResult<Option<DirectoryEntry>> {
     let open = store.data_mut().ctx().table.get_mut(&listing)?;
-    if open.read.is_empty() {
-        let folder = Arc::clone(&open.folder);
-        let read = blocking(move || read(&folder)).await.map_err(std::io::Error::from)?;
-        open.read = read;
+    open.next().await?.transpose().map_err(FsError::from)
+}
+
+/// Opens a folder to list it. What it holds is charged by the caller.
+pub(super) async fn begin(folder: &Arc<std::fs::File>) -> std::io::Result<Listing> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let folder = Arc::clone(folder);
+    let opened = blocking(move || openat(&*folder, ".", flags, Mode::empty())).await?;
+    Ok(Listing { folder: Arc::new(opened.into()), read: VecDeque::new() })
+}
+
+impl Listing {
+    /// The next entry; none at the end.
+    pub(super) async fn next(&mut self) -> std::io::Result<Option<Entry>> {
+        if self.read.is_empty() {
+            let folder = Arc::clone(&self.folder);
+            self.read = blocking(move || read(&folder)).await?;
+        }
+        Ok(self.read.pop_front())
     }
-    open.read.pop_front().transpose().map_err(FsError::from)
 }
 
 /// The next entries of a folder; none at its end.

@@ -4,6 +4,7 @@
 //!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
 //! - `files` (with `links` and `listing`), `env`: given by a job's `grants`
+//! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
 //! - `context`: the rights of one build
@@ -12,11 +13,13 @@ mod build;
 mod context;
 mod env;
 mod files;
+mod folders;
 mod granted;
 mod linker;
 mod links;
 mod listing;
 mod log;
+mod preview1;
 mod progress;
 mod said;
 mod stdio;
@@ -24,8 +27,9 @@ mod stdio;
 pub(crate) use context::context;
 pub use files::FilePolicy;
 pub use files::GrantedFolder;
+pub(crate) use folders::Folders;
 pub use granted::Granted;
-pub(crate) use linker::command_linker;
+pub(crate) use linker::core_linker;
 pub(crate) use linker::linker;
 pub use links::Followed;
 pub use links::follow;

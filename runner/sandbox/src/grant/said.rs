@@ -153,16 +153,16 @@ impl SaidFailure {
     /// The failure, cut to what a person reads.
     pub(super) fn cut(self) -> Failure {
         let causes = self.causes.0.into_iter().map(|cause| Cause {
-            kind: text(cause.kind),
+            kind: FailureKind::Plugin(text(cause.kind)).to_string(),
             message: text(cause.message),
             frames: frames(cause.frames),
         });
         let mut failure = Failure {
             kind: FailureKind::Plugin(text(self.kind)),
             message: text(self.message),
-            value: None,
             causes: causes.collect(),
             frames: frames(self.frames),
+            ..Failure::default()
         };
         cut_failure(&mut failure);
         failure
@@ -182,7 +182,7 @@ fn frames(frames: Counted<SaidFrame>) -> Vec<Frame> {
         context: frame.context.0,
         context_start: frame.context_start,
         locals: frame.locals.0,
-        raw: None,
+        ..Frame::default()
     };
     frames.0.into_iter().map(frame).collect()
 }

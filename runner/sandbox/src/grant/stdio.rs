@@ -9,6 +9,8 @@ use bytes::Bytes;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits;
+use jobcontrol_core::plain;
+use jobcontrol_core::reason;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::IsTerminal;
 use wasmtime_wasi::cli::StdoutStream;
@@ -40,6 +42,8 @@ struct State {
     cut: bool,
     /// Admitted records that the sink had no room for.
     waiting: VecDeque<NewRecord>,
+    /// The last lines of standard error, where a runtime says why it aborts.
+    last: String,
 }
 
 pub(super) fn streams(guest: &Arc<Guest>) -> [Lines; 2] {
@@ -82,6 +86,17 @@ impl Lines {
         if std::mem::take(&mut state.cut) {
             message.push_str(".. (cut)");
         }
+        if self.is_stderr() {
+            state.last.push_str(&message);
+            state.last.push('\n');
+            // Taken off rarely, so that each byte is moved once or twice.
+            if state.last.len() > 2 * reason::MOST {
+                let from = state.last.ceil_char_boundary(state.last.len() - reason::MOST);
+                state.last.drain(..from);
+            }
+        }
+        // A person reads it, not a terminal; what else is no text is shown as it is.
+        let message = plain::text(&message).into_owned();
         let mut record = self.guest.record(self.level, self.target, message);
         self.guest.admit(&mut record)?;
         if state.waiting.is_empty() {
@@ -92,6 +107,16 @@ impl Lines {
             state.waiting.push_back(record);
         }
         Ok(())
+    }
+
+    fn is_stderr(&self) -> bool {
+        self.level == Level::Warning
+    }
+
+    /// The end of what was written, the last line without its end included.
+    pub(crate) fn last(&self) -> String {
+        let state = self.state();
+        format!("{}{}", state.last, String::from_utf8_lossy(&state.partial))
     }
 
     async fn drain(&self) -> Result<(), Signal> {
@@ -117,8 +142,9 @@ impl Lines {
 
 impl IsTerminal for Lines {
     fn is_terminal(&self) -> bool {
-        // A libc that thinks so ends its buffers at each line, and none is lost when the guest traps.
-        true
+        // A libc that thinks so ends its buffers at each line, and none is lost when the guest traps. Standard error has no
+        // buffer, and programs colour what they write to a terminal.
+        !self.is_stderr()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plugin's bytes to what the engine compiles: a component, or a WASI preview1 command as it is.
 //!
-//! A core module that carries its WIT is componentized as its toolchain's own tools would. One that exports plain
-//! numbers gets WIT that says so. A preview1 command stays a core module, since the adapter loses its exit code.
+//! A core module that carries its WIT is componentized as its toolchain's own tools would. One without WIT stays as it is,
+//! a preview1 command or functions of plain numbers, since no adapter can do all that preview1 can.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,34 +12,41 @@ use jobcontrol_core::types::Signature;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+use wasmparser::ExternalKind;
 use wat::GenerateDwarf;
 use wit_component::ComponentEncoder;
 
 use super::core_module::CoreModule;
 use super::core_module::START;
+use super::exports;
 use super::guard::decoding;
 use super::lookalike;
 use super::numeric;
 use super::numeric::Lifted;
 use super::numeric::Uncallable;
+use super::preview1;
+use super::preview1::NOTIFY;
 use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
+use super::toolchains;
 use super::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {
     /// What the file held.
     pub(crate) kind: Kind,
-    /// A component, or a core module where the kind is [`Kind::CommandModule`].
+    /// A component, or a core module where the kind is [`Kind::CommandModule`] or [`Kind::NumericModule`].
     pub(crate) binary: Cow<'a, [u8]>,
     /// Its functions, where they are known without decoding it.
     pub(crate) functions: Option<Vec<Signature>>,
     /// Exports of a core module that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
+    /// Its functions as WIT text, where it stays a core module without any.
+    pub(crate) wit: Option<String>,
 }
 
 /// Makes what the engine compiles.
@@ -50,12 +57,13 @@ pub(crate) struct Form<'a> {
 pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refused> {
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
-        return Ok(Form { kind: Kind::Component, binary, functions: None, refused: Vec::new() });
+        let (binary, refused) = exports::callable_alone(binary);
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, wit: None });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
-        let Made { kind, binary: component, functions, refused } = made;
-        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused });
+        let Made { kind, binary: component, functions, refused, wit } = made;
+        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused, wit });
     }
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
@@ -110,65 +118,94 @@ struct Made {
     binary: Option<Vec<u8>>,
     functions: Option<Vec<Signature>>,
     refused: Uncallable,
+    wit: Option<String>,
 }
 
 impl Made {
     fn of(kind: Kind) -> Self {
-        Self { kind, binary: None, functions: None, refused: Vec::new() }
+        Self { kind, binary: None, functions: None, refused: Vec::new(), wit: None }
     }
 }
 
 fn core(binary: &[u8]) -> Result<Made, Refused> {
-    let kind = |what: String| Refused::new(Why::Kind, what);
     let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
+    let kind = |what: String| with_way_out(Refused::new(Why::Kind, what), &module);
     if module.has_wit {
-        let component = componentized(binary, module.is_command()).map_err(kind)?;
+        let component = componentized(binary, &module).map_err(kind)?;
         return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
-    only_preview1(&module).map_err(|what| Refused::new(Why::MissingImport, what))?;
+    if let Some(stripped) = toolchains::stripped(&module) {
+        return Err(stripped);
+    }
+    only_preview1(&module).map_err(|what| with_way_out(Refused::new(Why::MissingImport, what), &module))?;
+    has_memory(&module)?;
     if module.is_command() {
-        return Ok(Made::of(Kind::CommandModule));
+        return Ok(Made { refused: numeric::beside_start(&module), ..Made::of(Kind::CommandModule) });
     }
     if let Some(start) = module.exports.iter().find(|export| export.name == START) {
         return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
     }
     let (lifted, refused) = numeric::functions(&module).map_err(kind)?;
-    let component = match numeric::component(binary, &module, &lifted) {
-        Some(component) => component,
-        None => {
-            let embedded = numeric::with_wit(binary, &module, &lifted).map_err(kind)?;
-            componentized(&embedded, false).map_err(kind)?
-        }
-    };
-    let functions = lifted.iter().map(Lifted::signature).collect();
-    Ok(Made { kind: Kind::NumericModule, binary: Some(component), functions: Some(functions), refused })
+    let functions = Some(lifted.iter().map(Lifted::signature).collect());
+    let wit = Some(numeric::wit(&lifted));
+    Ok(Made { functions, refused, wit, ..Made::of(Kind::NumericModule) })
 }
 
 /// A module without WIT has no other way to say what it needs.
 fn only_preview1(module: &CoreModule) -> Result<(), String> {
-    let others = module.imports.iter().filter(|(from, _)| from != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let is_linked = |from: &str, name: &str| from == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME || (from, name) == NOTIFY;
+    let others = module.imports.iter().filter(|(from, name)| !is_linked(from, name));
     let others: BTreeSet<_> = others.map(|(from, name)| format!("`{from}.{name}`")).collect();
     let Some(first) = others.first() else {
         return Ok(());
     };
     let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-    let hint = match module.imports.iter().map(|(from, _)| from.as_str()).find(|from| *from != "env") {
-        Some("wasi_unstable") => "; build it for `wasi_snapshot_preview1`, which came after",
-        Some("wbg" | "__wbindgen_placeholder__") => "; wasm-bindgen is for JavaScript, use wit-bindgen",
-        _ => "",
-    };
     Err(format!(
         "is a core module that imports {first}{more}; without WIT it may import `{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}` \
-         alone{hint}"
+         alone"
     ))
 }
 
-fn componentized(module: &[u8], command: bool) -> Result<Vec<u8>, String> {
-    let adapter = if command { WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+/// What another host's toolchain has to be told, if it is that which made the module.
+fn with_way_out(refused: Refused, module: &CoreModule) -> Refused {
+    let Some((what, help)) = toolchains::recognised(module) else {
+        return refused;
+    };
+    let explained = format!("is {what}: it {}", refused.what);
+    Refused { what: explained, ..refused }.or_help(help)
+}
+
+/// Functions of WASI read and write the memory that is exported under this name.
+const MEMORY: &str = "memory";
+
+fn has_memory(module: &CoreModule) -> Result<(), Refused> {
+    let mut asks = module.imports.iter().filter(|(_, name)| name != "proc_exit");
+    let exports = module.exports.iter().any(|export| export.kind == ExternalKind::Memory && export.name == MEMORY);
+    let Some((from, name)) = asks.next().filter(|_| !exports) else {
+        return Ok(());
+    };
+    let what = format!("imports `{from}.{name}`, which works on the module's memory, but exports no memory `{MEMORY}`");
+    let help = "export it, in WAT with `(memory (export \"memory\") 1)`; linkers do unless they are told otherwise";
+    Err(Refused::new(Why::Kind, what).or_help(help))
+}
+
+fn componentized(binary: &[u8], module: &CoreModule) -> Result<Vec<u8>, String> {
+    let is_command = module.is_command();
+    let stock =
+        if is_command { WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER } else { WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER };
+    let prepared = match module.imports.is_empty() {
+        true => Cow::Borrowed(binary),
+        false => Cow::Owned(preview1::prepared(binary).map_err(|e| format!("cannot be decoded: {e}"))?),
+    };
+    let ours = if preview1::needs_adapter(module) { Some(preview1::adapter()?) } else { None };
     let encoded = ComponentEncoder::default()
         .validate(true)
-        .module(module)
-        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter))
+        .module(&prepared)
+        .and_then(|encoder| encoder.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, stock))
+        .and_then(|encoder| match &ours {
+            Some(ours) => encoder.adapter(preview1::ADAPTER, ours),
+            None => Ok(encoder),
+        })
         .and_then(|mut encoder| encoder.encode());
     encoded.map_err(|e| {
         let causes = format!("{e:#}");

@@ -1,4 +1,4 @@
-//! A core module whose exports take and return plain numbers: it gets WIT that says so.
+//! A core module whose exports take and return plain numbers, as if it had WIT that says so.
 
 use std::collections::HashSet;
 
@@ -6,27 +6,12 @@ use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Type;
-use wasm_encoder::CanonicalOption;
-use wasm_encoder::ComponentBuilder;
-use wasm_encoder::ComponentExportKind;
-use wasm_encoder::ComponentValType;
-use wasm_encoder::ExportKind;
-use wasm_encoder::ExportSection;
-use wasm_encoder::Module;
-use wasm_encoder::ModuleArg;
-use wasm_encoder::PrimitiveValType;
-use wasm_encoder::RawSection;
-use wasmparser::ExternalKind;
 use wasmparser::FuncType;
-use wasmparser::Parser;
-use wasmparser::Payload;
 use wasmparser::ValType;
-use wit_component::StringEncoding;
-use wit_component::embed_component_metadata;
-use wit_parser::Resolve;
 
 use super::core_module::CoreModule;
 use super::core_module::Export;
+use super::core_module::START;
 
 /// The most parameters that the canonical ABI passes as plain numbers.
 const MAX_PARAMS: usize = 16;
@@ -62,6 +47,15 @@ pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncalla
     ))
 }
 
+/// Functions that a command exports beside its start. None of them can be called, since the module runs as a whole.
+pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
+    let reason = "it belongs to a command, which runs as a whole from `_start`; to call its functions, build it as a library: \
+                  `-mexec-model=reactor` in C, C++ and Zig, `cdylib` in Rust, `-buildmode=c-shared` in Go";
+    let (functions, _) = lift(module);
+    let functions = functions.into_iter().filter(|function| function.export.name != START);
+    functions.map(|function| (function.export.name.clone(), reason.to_owned())).collect()
+}
+
 impl Lifted<'_> {
     /// What a job sees of it.
     pub(crate) fn signature(&self) -> Signature {
@@ -76,60 +70,6 @@ impl Lifted<'_> {
         let (interface, name, docs) = (None, self.name.clone(), None);
         Signature { interface, name, params, result, docs, command: false }
     }
-}
-
-/// The component that a module is which imports nothing and needs no beginning: written by hand, which takes as long as
-/// the module is, however many functions it exports.
-pub(crate) fn component(binary: &[u8], module: &CoreModule, lifted: &[Lifted<'_>]) -> Option<Vec<u8>> {
-    let begins = module.exports.iter().any(|export| export.name == "_initialize");
-    if begins || !module.imports.is_empty() {
-        return None;
-    }
-    let number = |ty: &ValType| {
-        ComponentValType::Primitive(match ty {
-            ValType::I32 => PrimitiveValType::S32,
-            ValType::I64 => PrimitiveValType::S64,
-            ValType::F32 => PrimitiveValType::F32,
-            _ => PrimitiveValType::F64,
-        })
-    };
-    let mut component = ComponentBuilder::default();
-    let core = component.core_module_raw(None, binary);
-    let instance = component.core_instantiate(None, core, std::iter::empty::<(&str, ModuleArg)>());
-    let mut functions = Vec::with_capacity(lifted.len());
-    for function in lifted {
-        functions.push(component.core_alias_export(None, instance, &function.export.name, ExportKind::Func));
-    }
-    let mut types = Vec::with_capacity(lifted.len());
-    for function in lifted {
-        let (ty, mut encoder) = component.type_function(None);
-        let params = function.params.iter().map(String::as_str).zip(function.ty.params().iter().map(number));
-        encoder.params(params).result(function.ty.results().first().map(number));
-        types.push(ty);
-    }
-    for (function, ty) in functions.iter_mut().zip(types) {
-        *function = component.lift_func(None, *function, ty, std::iter::empty::<CanonicalOption>());
-    }
-    for (function, lifted) in functions.into_iter().zip(lifted) {
-        component.export(&lifted.name, ComponentExportKind::Func, function, None);
-    }
-    Some(component.finish())
-}
-
-/// The module with WIT.
-///
-/// # Errors
-///
-/// A module that cannot be decoded, or names that have no place in WIT.
-pub(crate) fn with_wit(binary: &[u8], module: &CoreModule, lifted: &[Lifted<'_>]) -> Result<Vec<u8>, String> {
-    let mut renamed = renamed(binary, module, lifted).map_err(|e| format!("cannot be decoded: {e}"))?;
-    let mut resolve = Resolve::default();
-    let world = resolve
-        .push_str("numeric.wit", &wit(lifted))
-        .and_then(|package| resolve.select_world(&[package], None))
-        .and_then(|world| embed_component_metadata(&mut renamed, &resolve, world, StringEncoding::UTF8));
-    world.map_err(|e| format!("is a core module whose exports have no place in WIT: {e:#}"))?;
-    Ok(renamed)
 }
 
 fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {
@@ -178,7 +118,7 @@ fn params(module: &CoreModule, export: &Export, ty: &FuncType) -> Vec<String> {
 }
 
 /// `addTwo` and `add_two` as `add-two`, `v_2` as `v2`; none for a name with other than letters, digits and `_`.
-fn kebab(name: &str) -> Option<String> {
+pub(crate) fn kebab(name: &str) -> Option<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = '_';
     for c in name.chars() {
@@ -200,7 +140,8 @@ fn kebab(name: &str) -> Option<String> {
     words.first()?.starts_with(|c: char| c.is_ascii_lowercase()).then(|| words.join("-"))
 }
 
-fn wit(lifted: &[Lifted<'_>]) -> String {
+/// The functions as WIT text.
+pub(crate) fn wit(lifted: &[Lifted<'_>]) -> String {
     let name = |ty: &ValType| match ty {
         ValType::I32 => "s32",
         ValType::I64 => "s64",
@@ -213,44 +154,7 @@ fn wit(lifted: &[Lifted<'_>]) -> String {
         let result = function.ty.results().first().map(|ty| format!(" -> {}", name(ty))).unwrap_or_default();
         format!("  export %{}: func({params}){result};\n", function.name)
     });
-    format!("package core:module;\n\nworld numeric {{\n{}}}\n", functions.collect::<String>())
-}
-
-/// The same module, its functions exported under their names in WIT and the others not at all.
-fn renamed(
-    binary: &[u8],
-    module: &CoreModule,
-    lifted: &[Lifted<'_>],
-) -> Result<Vec<u8>, wasmparser::BinaryReaderError> {
-    let mut exports = ExportSection::new();
-    for export in &module.exports {
-        let kind = match export.kind {
-            ExternalKind::Memory => ExportKind::Memory,
-            ExternalKind::Func => ExportKind::Func,
-            _ => continue,
-        };
-        if MACHINERY.contains(&export.name.as_str()) {
-            exports.export(&export.name, kind, export.index);
-        }
-    }
-    for function in lifted {
-        exports.export(&function.name, ExportKind::Func, function.export.index);
-    }
-    let mut out = Module::new();
-    for payload in Parser::new(0).parse_all(binary) {
-        let payload = payload?;
-        match payload {
-            Payload::ExportSection(_) => {
-                out.section(&exports);
-            }
-            _ => {
-                if let Some((id, range)) = payload.as_section() {
-                    out.section(&RawSection { id, data: &binary[range] });
-                }
-            }
-        }
-    }
-    Ok(out.finish())
+    format!("package root:component;\n\nworld root {{\n{}}}\n", functions.collect::<String>())
 }
 
 #[cfg(test)]

@@ -115,9 +115,11 @@ fn found<'a>(
     while frames.len() < room
         && let Ok(Some(frame)) = found.next()
     {
-        let (file, line) = match &frame.location {
-            Some(location) => (location.file.unwrap_or_default(), location.line.unwrap_or(0)),
-            None => ("", 0),
+        let (file, line, column) = match &frame.location {
+            Some(location) => {
+                (location.file.unwrap_or_default(), location.line.unwrap_or(0), location.column.unwrap_or(0))
+            }
+            None => ("", 0, 0),
         };
         let name = frame.function.as_ref().and_then(|function| function.raw_name().ok());
         let function = match name {
@@ -125,7 +127,7 @@ fn found<'a>(
             None => names_of(call, names),
         };
         let file = cut(file.strip_prefix("./").unwrap_or(file));
-        frames.push(Frame { file, line, function, ..Frame::default() });
+        frames.push(Frame { file, line, column, function, ..Frame::default() });
     }
     Some(frames)
 }
@@ -154,7 +156,9 @@ fn demangle(name: &str) -> String {
     let mut written = Bounded::new(NAME);
     let demangled = if let Ok(rust) = rustc_demangle::try_demangle(name) {
         write!(written, "{rust:#}").is_ok()
-    } else if let Ok(cpp) = cpp_demangle::Symbol::new(name) {
+    } else if is_cpp(name)
+        && let Ok(cpp) = cpp_demangle::Symbol::new(name)
+    {
         cpp.structured_demangle(&mut written, &DemangleOptions::new()).is_ok()
     } else {
         false
@@ -162,9 +166,23 @@ fn demangle(name: &str) -> String {
     if demangled || written.is_cut() { written.text() } else { cut(name) }
 }
 
+/// Whether a name is one that a C++ compiler made. A demangler takes any text that is a mangled type too: `f` would be
+/// `float`.
+fn is_cpp(name: &str) -> bool {
+    name.starts_with("_Z") || name.starts_with("__Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_is_a_mangled_type_too_stays_as_it_is() {
+        for name in ["f", "i", "d", "v", "x", "St", "Pc", "PKc", "Ss", "Dn", "i32", "FvvE", "run", "_", "Z1fv"] {
+            assert_eq!(demangle(name), name);
+        }
+        assert_eq!(demangle("__ZN3foo3barEi"), "foo::bar(int)");
+    }
 
     #[test]
     fn names_are_demangled() {

@@ -10,6 +10,7 @@ use jobcontrol_core::held_size::VALUE;
 use jobcontrol_core::held_size::sequence as room;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::value::Value;
+use jobcontrol_core::value::shortest;
 use wasmtime::Error;
 use wasmtime::Result;
 use wasmtime::ValRaw;
@@ -211,7 +212,7 @@ impl<'c> Reader<'_, 'c> {
         let types = self.types;
         Ok(match ty {
             InterfaceType::Bool => Value::Bool(place.number(1) != 0),
-            InterfaceType::Float32 => self.float(f32::from_bits(place.u32()).into())?,
+            InterfaceType::Float32 => self.float(shortest(f32::from_bits(place.u32())))?,
             InterfaceType::Float64 => self.float(f64::from_bits(place.bits(8)))?,
             InterfaceType::Char => {
                 let char = char::try_from(place.u32())?;

@@ -12,11 +12,11 @@ use indicatif::HumanDuration;
 use indicatif::ProgressBar;
 use indicatif::ProgressState;
 use indicatif::ProgressStyle;
+use jobcontrol_core::limits::show_took;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
 use super::escape::one_line;
-use super::text;
 
 /// The width of a terminal that does not tell its own.
 const COLUMNS: usize = 80;
@@ -71,7 +71,7 @@ fn wait(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds} s");
     }
-    text::seconds(u64::try_from(Duration::from_secs_f64(seconds).as_micros()).unwrap_or(u64::MAX))
+    show_took(u64::try_from(Duration::from_secs_f64(seconds).as_micros()).unwrap_or(u64::MAX))
 }
 
 /// Draws the newest report of a group.

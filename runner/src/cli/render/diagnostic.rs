@@ -13,6 +13,7 @@ use annotate_snippets::Snippet;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Label;
 use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
+use jobcontrol_core::diagnostic::Severity;
 use jobcontrol_core::diagnostic::Source;
 
 use super::escape::clean;
@@ -27,14 +28,19 @@ pub(crate) fn report(problems: &[Diagnostic]) -> Page {
         page.drawn(&bounded(&one(&renderer, problem)));
         page.gap();
     }
-    if let Some(first) = problems.first() {
-        let count = match problems.len() {
-            1 => "1 error".to_owned(),
-            n => format!("{n} errors"),
-        };
-        page.line(format!("{count}; `jobcontrol explain {}` tells more", first.code));
+    if let Some(first) = problems.iter().min_by_key(|problem| problem.severity()) {
+        page.line(format!("{}; `jobcontrol explain {}` tells more", counted(problems), first.code));
     }
     page
+}
+
+/// How many there are of each severity.
+fn counted(problems: &[Diagnostic]) -> String {
+    let count = |severity: Severity| {
+        let count = problems.iter().filter(|problem| problem.severity() == severity).count();
+        (count > 0).then(|| format!("{count} {}{}", severity.name(), if count == 1 { "" } else { "s" }))
+    };
+    [Severity::Error, Severity::Warning].into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
 }
 
 /// Whole lines of what one mistake is drawn as, at most [`MAX_DIAGNOSTIC`] bytes: paths and lines of a file may be long.
@@ -50,7 +56,8 @@ fn bounded(drawn: &str) -> Cow<'_, str> {
 
 fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
     let no_lines: [Message<'_>; 0] = [];
-    let title = Level::ERROR.primary_title(one_line(&problem.message));
+    let level = if problem.is_warning() { Level::WARNING } else { Level::ERROR };
+    let title = level.primary_title(one_line(&problem.message));
     let mut group = title.id(problem.code.id()).elements(no_lines);
     if let Some(label) = &problem.label {
         // Places of the same file stand in one picture, the others in pictures of their own.

@@ -14,6 +14,7 @@ use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::limits::show_took;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
@@ -93,8 +94,8 @@ impl<'a> Live<'a> {
             }
             EventKind::Started => self.started(event),
             EventKind::AttemptFailed { attempt, of, failure, took, delay } => {
-                let took = text::seconds(*took);
-                let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+                let took = show_took(*took);
+                let wait = show_took(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
                 let failed = format!("attempt {attempt} of {of} failed in {took}: {}", text::failure_line(failure));
                 self.attempt_failed(event, &format!("{failed}; attempt {} follows in {wait}", attempt + 1));
                 self.waits(event, (attempt + 1, *of), *delay);
@@ -102,7 +103,7 @@ impl<'a> Live<'a> {
             EventKind::TakenOver { attempt, of, delay } => {
                 self.enter(event);
                 if self.bars.is_none() && !self.out.quiet {
-                    let wait = text::seconds(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
+                    let wait = show_took(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
                     let taken = format!("is taken over; attempt {attempt} of {of} follows in {wait}");
                     self.say(format!("{} {taken}", self.named(event)));
                 }
@@ -232,7 +233,7 @@ impl<'a> Live<'a> {
                 bars.remove(bar);
             }
         }
-        let took = text::seconds(took);
+        let took = show_took(took);
         let status = ending.status();
         let reason = match ending {
             Ending::Skipped(reason) => format!(": {}", clean(reason)),

@@ -6,10 +6,13 @@
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
+//! - `build`: a build, whole, and what helps to understand one that failed
 //! - `live`: a run while it goes on
+//! - `time`: moments in the time zone of the person
 //! - `bars`: its lines on a terminal
 
 mod bars;
+pub(crate) mod build;
 pub(crate) mod diagnostic;
 pub(crate) mod escape;
 pub(crate) mod live;
@@ -17,6 +20,7 @@ mod out;
 mod page;
 pub(crate) mod sarif;
 pub(crate) mod text;
+pub(crate) mod time;
 
 pub(crate) use out::BOLD;
 pub(crate) use out::DIM;
@@ -25,7 +29,9 @@ pub(crate) use out::Out;
 pub(crate) use out::RED;
 pub(crate) use out::YELLOW;
 pub(crate) use out::announce_bugs;
+pub(crate) use out::bug_document;
 pub(crate) use out::clap_message;
+pub(crate) use out::clap_text;
 pub(crate) use out::error;
 pub(crate) use out::error_document;
 pub(crate) use out::interpreter_result;

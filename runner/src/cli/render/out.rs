@@ -13,6 +13,9 @@ use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
 use jobcontrol_core::failure::cut_bytes;
 use serde::Serialize;
 
+use super::build::FULL;
+use super::build::RETVAL_LINES;
+use super::build::shortened;
 use super::diagnostic;
 use super::escape::clean;
 use super::escape::clean_json;
@@ -22,6 +25,7 @@ use crate::cli::error;
 use crate::cli::error::CliError;
 use crate::cli::flags::Color;
 use crate::cli::flags::Format;
+use crate::cli::stdout::stdout_is_open;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
 use crate::show::json::ErrorJson;
@@ -35,6 +39,8 @@ pub(crate) struct Out {
     lines: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
+    /// Whether return values are shown whole.
+    pub(crate) full: bool,
 }
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -50,13 +56,13 @@ pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
 }
 
 impl Out {
-    pub(crate) fn new(format: Format, color: Color, quiet: bool, verbose: bool) -> Self {
+    pub(crate) fn new(format: Format, color: Color, quiet: bool, verbose: bool, full: bool) -> Self {
         let choice = match color {
             Color::Auto => ColorChoice::Auto,
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { format, choice, lines: false, quiet, verbose }
+        Self { format, choice, lines: false, quiet, verbose, full }
     }
 
     /// For who prints several JSON documents: each on one line.
@@ -70,21 +76,28 @@ impl Out {
 
     /// Prints lines that are the answer.
     pub(crate) fn answer(&self, page: impl Into<Page>) -> Result<(), CliError> {
+        stdout_is_open()?;
         let mut stdout = AutoStream::new(io::stdout(), self.choice).lock();
         stdout.write_all(page.into().as_str().as_bytes())?;
         Ok(stdout.flush()?)
     }
 
-    /// Prints what a build returned: moved in below a line that says so on a terminal; else as it is, for whoever the
+    /// Prints what a build returned: moved in below a line that says so, and shortened unless all is asked for, on a
+    /// terminal; else as it is, for whoever the
     /// output goes to, with a line end where it has none.
     pub(crate) fn returned(&self, job: &str, build: u64, value: &str) -> Result<(), CliError> {
-        if io::stdout().is_terminal() {
+        if self.is_for_people() {
             let mut page = Page::from(format!("{job}: build {build} returned"));
-            page.quote(value);
+            page.quote(if self.full { value.to_owned() } else { shortened(value, RETVAL_LINES, FULL) });
             return self.answer(page);
         }
         let end = if value.is_empty() || value.ends_with('\n') { "" } else { "\n" };
         self.raw(format!("{value}{end}").as_bytes())
+    }
+
+    /// Whether a person reads the answer.
+    pub(crate) fn is_for_people(&self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Prints a drawing whose lines are all ours, such as a graph of ids.
@@ -96,6 +109,7 @@ impl Out {
 
     /// Prints bytes as they are.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Result<(), CliError> {
+        stdout_is_open()?;
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes)?;
         Ok(stdout.flush()?)
@@ -181,9 +195,22 @@ pub(crate) fn error_document(out: &Out, error: &CliError) {
     }
 }
 
+/// That the command ended by a bug, for programs.
+pub(crate) fn bug_document(out: &Out) {
+    let hints = ["standard error says where".to_owned()];
+    let _ = out.json(&ErrorJson::new("bug", "this is a bug in jobcontrol, please report it", &hints, &[]));
+}
+
 /// Prints help, the version, or what is wrong with the command line.
 pub(crate) fn clap_message(error: &clap::Error) {
     let _ = error.print();
+}
+
+/// What is wrong with the command line, without what follows it for people.
+pub(crate) fn clap_text(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let message = text.split("\n\n").next().unwrap_or_default().trim();
+    message.strip_prefix("error: ").unwrap_or(message).to_owned()
 }
 
 /// The answer of the process that compiles: its output is binary, its complaint one line.

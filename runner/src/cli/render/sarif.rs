@@ -42,7 +42,7 @@ fn rule(code: Code) -> Value {
         "shortDescription": { "text": format!("{}.", code.title()) },
         "fullDescription": { "text": meaning },
         "help": { "text": format!("{meaning} `jobcontrol explain {code}` has an example."), "markdown": explanation.markdown },
-        "defaultConfiguration": { "level": "error" },
+        "defaultConfiguration": { "level": code.severity().name() },
     })
 }
 
@@ -54,7 +54,7 @@ fn result(problem: &Diagnostic, codes: &[Code]) -> Value {
     let mut result = json!({
         "ruleId": problem.code.id(),
         "ruleIndex": codes.iter().position(|code| *code == problem.code),
-        "level": "error",
+        "level": problem.severity().name(),
         "message": { "text": text },
         "locations": location(problem).into_iter().collect::<Vec<_>>(),
     });

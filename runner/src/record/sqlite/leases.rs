@@ -7,11 +7,16 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
+use rustix::fs::FallocateFlags;
+use rustix::fs::fallocate;
+
+use super::kept;
 use crate::record::process;
 
 /// How often the folder may vanish before a new owner takes that for more than bad luck.
@@ -43,13 +48,15 @@ impl Leases {
         let mut tries = 0;
         let file = loop {
             let made = std::fs::create_dir_all(&self.folder);
-            match made.and_then(|()| OpenOptions::new().write(true).create_new(true).open(&path)) {
+            match made.and_then(|()| OpenOptions::new().append(true).create_new(true).open(&path)) {
                 // Another owner, the last one out, removes the folder just now.
                 Err(e) if vanishing(e.kind()) && !path.exists() && tries < TRIES => tries += 1,
                 file => break file?,
             }
         };
         file.lock()?;
+        // Where the file system cannot reserve room, there may be some when it is needed.
+        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM);
         self.held().insert(owner.to_owned(), file);
         Ok(())
     }
@@ -81,11 +88,36 @@ impl Leases {
         names.filter(|name| self.is_alive(name)).collect()
     }
 
-    /// Gives a lease back, and removes what a dead owner left.
+    /// Keeps a line in the file of a held lease, which has room for it where nothing else may have.
+    pub(super) fn keep(&self, owner: &str, line: &str) -> io::Result<()> {
+        self.renew(owner)?;
+        let held = self.held();
+        let mut file = held.get(owner).ok_or_else(|| io::Error::other("the lease is gone"))?;
+        file.write_all(line.as_bytes())?;
+        file.sync_data()
+    }
+
+    /// The files in which owners have kept something, with the owners' names.
+    pub(super) fn with_lines(&self) -> Vec<(PathBuf, String)> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let kept = entries.filter(|entry| entry.metadata().is_ok_and(|file| file.is_file() && file.len() > 0));
+        kept.filter_map(|entry| Some((entry.path(), entry.file_name().into_string().ok()?))).collect()
+    }
+
+    /// Removes what a dead owner has kept.
+    pub(super) fn forget(&self, owner: &str) {
+        if !self.is_alive(owner) {
+            let _ = std::fs::remove_file(self.folder.join(owner));
+            let _ = std::fs::remove_dir(&self.folder);
+        }
+    }
+
+    /// Gives a lease back, and removes what a dead owner left; what it has kept stays.
     pub(super) fn release(&self, owner: &str) {
         let held = self.held().remove(owner);
         let path = self.folder.join(owner);
-        if held.is_some() || !self.is_alive(owner) {
+        let keeps = path.metadata().is_ok_and(|file| file.len() > 0);
+        if !keeps && (held.is_some() || !self.is_alive(owner)) {
             // Removed while the lock is held: nobody can take a name that is on its way out for a dead owner's.
             let _ = std::fs::remove_file(&path);
             drop(held);

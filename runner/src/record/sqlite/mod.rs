@@ -1,7 +1,9 @@
 //! The store in one SQLite file: readers with connections of their own, and one writer that commits together what
 //! waits together.
 
+mod builds;
 mod histories;
+mod kept;
 pub(crate) mod leases;
 #[cfg(test)]
 mod plans;
@@ -12,6 +14,8 @@ mod runs;
 mod schema;
 mod sharing;
 mod sql;
+mod stale_log;
+mod trouble;
 mod unwritable;
 mod v3;
 mod writer;
@@ -27,7 +31,6 @@ use std::sync::PoisonError;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
-use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -35,6 +38,7 @@ use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Completion;
+use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
@@ -51,6 +55,7 @@ use rusqlite::TransactionBehavior;
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as Sql;
 
+use crate::record::url::StoreFile;
 use crate::say::Say;
 
 use leases::Leases;
@@ -58,6 +63,8 @@ pub use restore::restore;
 pub use restore::version;
 use rows::BRIEF;
 use rows::BUILD;
+use trouble::failure;
+use trouble::shortened;
 use writer::Patience;
 use writer::Writer;
 
@@ -125,6 +132,16 @@ impl SqliteStorage {
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
     }
 
+    /// Brings into the file what a process that died has left in the log, so that a copy of the file has it. Others who
+    /// have the store open do so themselves.
+    pub(crate) fn take_log_in(&self) {
+        let is_left = stale_log::named(&self.path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
+        if is_left && !self.writer.is_refusing() && self.leases.living().is_empty() {
+            // What cannot be written now is not lost where it is.
+            let _ = self.writer.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+        }
+    }
+
     /// The version of the tables in the file; 0 where there are none yet.
     pub(crate) fn version(&self) -> Result<i64> {
         self.read(version_of)
@@ -169,37 +186,8 @@ impl SqliteStorage {
 
     /// Builds, in one query.
     fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
-        let (mut conditions, mut values) = (Vec::new(), Vec::new());
+        let (conditions, mut values) = builds::conditions(filter);
         let columns = if filter.brief { BRIEF } else { BUILD };
-        if let Some(run) = filter.run {
-            // The first, since the condition names it so.
-            values.push(sql::number(run));
-            conditions.push(runs::BUILDS_OF_RUN.to_owned());
-        }
-        if let Some(job) = &filter.job_id {
-            values.push(Sql::Text(job.clone()));
-            conditions.push(format!("job_id = ?{}", values.len()));
-        }
-        if let Some(owner) = &filter.owner {
-            values.push(Sql::Text(owner.clone()));
-            conditions.push(format!("owner = ?{}", values.len()));
-        }
-        for (condition, id) in [("id <", filter.before), ("id >", filter.after)] {
-            if let Some(id) = id {
-                values.push(sql::number(id));
-                conditions.push(format!("{condition} ?{}", values.len()));
-            }
-        }
-        let flags = [
-            ("started", filter.started),
-            ("finished", filter.finished),
-            ("success", filter.success),
-            ("skipped", filter.skipped),
-            ("deleting", filter.deleting),
-        ];
-        // Written out instead of bound, so that the partial indexes serve.
-        conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
-        let conditions = if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") };
         let order = if filter.order == Order::Asc { "ASC" } else { "DESC" };
         values.push(Sql::Integer(i64::try_from(filter.limit).unwrap_or(i64::MAX)));
         let limit = values.len();
@@ -225,6 +213,26 @@ impl SqliteStorage {
         }
         result
     }
+}
+
+/// A file that was replaced under the log of the one before is not opened: SQLite would spoil it.
+///
+/// # Errors
+///
+/// It was.
+pub(crate) fn refuse_stale_log(file: &StoreFile) -> Result<()> {
+    if !leases::living(&file.path).is_empty() || !stale_log::is_stale(&file.path) {
+        return Ok(());
+    }
+    let [log, index] = ["-wal", "-shm"].map(|ending| file.show(&file.beside(ending)));
+    Err(StorageError::Backend(format!(
+        "the store `{}` was replaced while `{}` had changes of the one before, which do not belong into it; to go on with \
+         the file as it is, remove `{}` and `{}`; `jobcontrol store restore FILE` puts a copy in the place of a store",
+        file.shown.display(),
+        log.display(),
+        log.display(),
+        index.display()
+    )))
 }
 
 fn version_of(db: &Connection) -> rusqlite::Result<i64> {
@@ -280,32 +288,6 @@ fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)
 }
 
-/// What SQLite says, with the file it says it of and what a person can do.
-fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
-    let help = match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => ": it is no jobcontrol store",
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => ": it is damaged; restore a backup",
-        Some(rusqlite::ErrorCode::DiskFull) => ": free some space; nothing that was acknowledged is lost",
-        Some(rusqlite::ErrorCode::ReadOnly) => ": the file or its folder cannot be written",
-        Some(rusqlite::ErrorCode::CannotOpen) => ": its folder is missing, or may not be read or written",
-        Some(rusqlite::ErrorCode::SystemIoFailure) => &file_size_limit(),
-        _ => "",
-    };
-    StorageError::Backend(format!("the store `{}`: {error}{help}", path.display()))
-}
-
-/// SQLite does not tell that a file may not grow, only that it cannot be written.
-fn file_size_limit() -> String {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-    let told = |bytes| {
-        format!(
-            ": no file may be larger than {} (`ulimit -f`); nothing that was acknowledged is lost",
-            show_bytes(bytes)
-        )
-    };
-    limit.map(told).unwrap_or_default()
-}
-
 impl Storage for SqliteStorage {
     fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -317,7 +299,13 @@ impl Storage for SqliteStorage {
         }
         self.keep_older()?;
         let say = Arc::clone(&self.say);
-        refuse_newer(self.writer.with(move |db| schema::migrate(db, &say))?, &self.path)
+        let migrate = move |db: &mut Connection| {
+            let version = schema::migrate(db, &say)?;
+            // From the start, the file alone is a store.
+            let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+            Ok(version)
+        };
+        refuse_newer(self.writer.with(migrate)?, &self.path)
     }
 
     fn uninstall(&self) -> Result<()> {
@@ -360,7 +348,7 @@ impl Storage for SqliteStorage {
         let copy = Connection::open(partial.path()).map_err(failed)?;
         let answer: String = copy.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(failed)?;
         if answer != "ok" {
-            return Err(StorageError::Backend(format!("the copy is damaged: {answer}")));
+            return Err(StorageError::Backend(format!("the copy is damaged: {}", shortened(&answer))));
         }
         drop(copy);
         partial.persist_noclobber(file).map(drop).map_err(|e| match e.error.kind() {
@@ -383,6 +371,12 @@ impl Storage for SqliteStorage {
         }
         builds.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
         Ok(builds)
+    }
+
+    fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64> {
+        let (conditions, values) = builds::conditions(filter);
+        let sql = format!("SELECT count(*) FROM build WHERE {conditions}");
+        self.read(|db| db.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0)))
     }
 
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
@@ -435,6 +429,30 @@ impl Storage for SqliteStorage {
         self.leases.release(owner);
     }
 
+    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
+        let (owner, line) = kept::line(finish).ok_or_else(|| StorageError::Refused("it has no owner".to_owned()))?;
+        self.leases
+            .keep(&owner, &line)
+            .map_err(|e| StorageError::Backend(format!("the lock beside the store cannot be written: {e}")))
+    }
+
+    fn write_kept_ends(&self) -> Result<()> {
+        if self.writer.is_refusing() {
+            return Ok(());
+        }
+        for (path, owner) in self.leases.with_lines() {
+            for finish in kept::read(&path, &owner) {
+                match self.write(Write::FinishBuild(finish)) {
+                    // It was written before, or somebody went on with it.
+                    Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.leases.forget(&owner);
+        }
+        Ok(())
+    }
+
     fn data_version(&self) -> Result<u64> {
         let mut looker = self.looker.lock().unwrap_or_else(PoisonError::into_inner);
         let db = match looker.take() {
@@ -478,7 +496,7 @@ impl Storage for SqliteStorage {
     }
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
-        let (conditions, values) = sql::matching([
+        let (conditions, mut values) = sql::matching([
             ("build_id = ?", filter.build_id.map(sql::number)),
             (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
             ("level >= ?", filter.min_level.map(Sql::Integer)),
@@ -487,7 +505,11 @@ impl Storage for SqliteStorage {
             ("id > ?", filter.after.map(sql::number)),
         ]);
         let columns = rows::RECORD;
-        let sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
+        let mut sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
+        if let Some(last) = filter.last {
+            values.push(sql::number(last));
+            sql = format!("SELECT * FROM ({sql} DESC LIMIT ?) ORDER BY id");
+        }
         self.read(|db| {
             let mut statement = db.prepare_cached(&sql)?;
             let mut rows = statement.query(params_from_iter(values))?;

@@ -19,6 +19,9 @@ use super::READ_PATIENCE;
 use super::failure;
 use super::not_newer;
 use super::refuse_foreign;
+use super::stale_log::is_stale;
+use super::stale_log::named;
+use super::trouble::shortened;
 use super::unwritable;
 use crate::say::Say;
 
@@ -94,7 +97,7 @@ fn sound(db: &Connection, path: &Path) -> Result<()> {
         Ok(answer) if answer == "ok" => Ok(()),
         Ok(answer) => {
             let first = answer.lines().next().unwrap_or_default();
-            Err(StorageError::Backend(format!("`{}` is damaged: {first}", path.display())))
+            Err(StorageError::Backend(format!("`{}` is damaged: {}", path.display(), shortened(first))))
         }
         Err(error) => Err(failure(path, &error)),
     }
@@ -109,7 +112,9 @@ fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     // SQLite may drop a log that it cannot read, together with its name.
     let logs: Vec<_> =
         ["-wal", "-journal"].iter().filter_map(|end| Some((*end, File::open(named(path, end)).ok()?))).collect();
-    let (mut db, damaged) = match alone(path, false) {
+    // SQLite would put a log of another store into the file.
+    let opened = if is_stale(path) { None } else { Some(alone(path, false)) };
+    let (mut db, damaged) = match opened.unwrap_or(Err(rusqlite::Error::InvalidQuery)) {
         Ok(db) => (db, false),
         Err(rusqlite::Error::SqliteFailure(error, _)) if super::writer::is_busy(&error) => return Err(in_use(path)),
         // A damaged store has to be replaceable, so what SQLite cannot make of it does not matter.
@@ -171,12 +176,6 @@ fn keep(path: &Path, original: &File, logs: &[(&str, File)]) -> io::Result<Optio
         io::copy(&mut &*log, &mut File::create(named(&kept, ending))?)?;
     }
     Ok(Some(kept))
-}
-
-fn named(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 fn beside(path: &Path) -> io::Result<NamedTempFile> {

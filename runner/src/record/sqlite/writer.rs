@@ -1,5 +1,9 @@
 //! The one thread that writes: it takes what waits, applies it in one transaction, and answers after the commit.
 
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +27,7 @@ use super::leases::Leases;
 use super::rows;
 use super::settle;
 use super::sql::RowError;
+use super::stale_log::named;
 use crate::say::Say;
 
 /// Changes that may wait; who adds more waits with them.
@@ -63,7 +68,8 @@ impl Writer {
     pub(super) fn start(db: Connection, path: &Path, warn: Say, leases: &Arc<Leases>) -> Result<Self> {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
         let (path_of_store, leases) = (path.to_owned(), Arc::clone(leases));
-        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false };
+        let (log, marked) = Default::default();
+        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false, log, marked };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -151,6 +157,9 @@ struct Thread {
     queue: Receiver<Order>,
     /// Whether the file has its log, which the first change needs.
     settled: bool,
+    log: OnceCell<File>,
+    /// The log, by the salt that it began with, in which the file's head stands.
+    marked: Cell<Option<[u8; 8]>>,
 }
 
 impl Thread {
@@ -178,6 +187,10 @@ impl Thread {
             expected = (waiting + answered).min(BATCH);
             took = since.elapsed();
         }
+        if self.settled {
+            // The last to close the file does it anyway; others who have it open may be killed.
+            let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
     }
 
     fn take(&mut self, batch: &mut Vec<(Write, Completion)>, order: Order) {
@@ -196,26 +209,49 @@ impl Thread {
         if batch.is_empty() {
             return self.queue.len();
         }
-        let answers = self.settled().and_then(|()| self.transaction(batch));
+        let answers = self.settled().and_then(|()| self.transaction(batch.iter().map(|(write, _)| write)));
         let waiting = self.queue.len();
-        match answers {
-            Ok(answers) => {
-                let mut answers = answers.into_iter();
-                batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));
-            }
-            Err(error) => {
-                let error = failure(&self.path, &error);
-                batch.drain(..).for_each(|(_, done)| done(Err(error.clone())));
-            }
-        }
+        let answers = answers.unwrap_or_else(|error| self.one_by_one(batch, &error));
+        let mut answers = answers.into_iter();
+        batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));
         waiting
     }
 
+    /// After a batch that could not be written: what is small may find room where all together did not. Of what builds
+    /// say, nothing more is tried after the first that has none.
+    fn one_by_one(&self, batch: &[(Write, Completion)], error: &rusqlite::Error) -> Vec<Result<u64>> {
+        let mut failed = failure(&self.path, error);
+        // What the log has may go into the file now, so that the log begins again, in the room that it has.
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let mut no_room = false;
+        let mut alone = |write: &Write| {
+            let said = matches!(write, Write::Log(..) | Write::Progress(..));
+            if batch.len() == 1 || !self.settled || said && no_room {
+                return Err(failed.clone());
+            }
+            self.transaction([write]).map_or_else(
+                |error| {
+                    no_room |= said;
+                    failed = failure(&self.path, &error);
+                    Err(failed.clone())
+                },
+                |mut answers| answers.pop().unwrap_or_else(|| Err(closed())),
+            )
+        };
+        batch.iter().map(|(write, _)| alone(write)).collect()
+    }
+
     /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
-    fn transaction(&self, batch: &[(Write, Completion)]) -> rusqlite::Result<Vec<Result<u64>>> {
+    fn transaction<'a>(&self, batch: impl IntoIterator<Item = &'a Write>) -> rusqlite::Result<Vec<Result<u64>>> {
         self.begin()?;
-        let mut answers = Vec::with_capacity(batch.len());
-        for (write, _) in batch {
+        let is_marked = self.marked.get().is_some() && self.marked.get() == self.salt();
+        if !is_marked && let Err(error) = self.mark() {
+            let _ = self.db.execute_batch("ROLLBACK");
+            return Err(error);
+        }
+        let batch = batch.into_iter();
+        let mut answers = Vec::with_capacity(batch.size_hint().0);
+        for write in batch {
             match rows::apply(&self.db, &self.leases, write) {
                 Ok(written) => answers.push(Ok(written)),
                 Err(RowError::Answer(answer)) => answers.push(Err(answer)),
@@ -225,12 +261,36 @@ impl Thread {
             }
         }
         match self.db.prepare_cached("COMMIT")?.execute([]) {
-            Ok(_) => Ok(answers),
+            Ok(_) => {
+                if !is_marked {
+                    self.marked.set(self.salt());
+                }
+                Ok(answers)
+            }
             Err(error) => {
                 let _ = self.db.execute_batch("ROLLBACK");
                 Err(error)
             }
         }
+    }
+
+    /// Writes the head of the file into the log, as it is: SQLite counts that, and by the count a log can be told from
+    /// that of another file (`stale_log`). Once for each log is enough.
+    fn mark(&self) -> rusqlite::Result<()> {
+        let version: i64 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        self.db.pragma_update(None, "user_version", version)
+    }
+
+    /// What the log began with; none as long as there is none.
+    fn salt(&self) -> Option<[u8; 8]> {
+        /// Where it stands.
+        const AT: u64 = 16;
+        let mut salt = [0; 8];
+        if self.log.get().is_none() {
+            let _ = self.log.set(File::open(named(&self.path, "-wal")).ok()?);
+        }
+        self.log.get()?.read_exact_at(&mut salt, AT).ok()?;
+        Some(salt)
     }
 
     fn settled(&mut self) -> rusqlite::Result<()> {

@@ -6,10 +6,12 @@ use crate::argument::Arg;
 use crate::argument::ArgNode;
 use crate::argument::Reference;
 use crate::diagnostic::Code;
+use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
 use crate::schema::parts::described;
 use crate::value::Value;
 use crate::yaml::fields::Fields;
+use crate::yaml::fields::as_list;
 use crate::yaml::key::Key;
 use crate::yaml::node::Node;
 use crate::yaml::node::NodeKind;
@@ -64,20 +66,23 @@ pub(crate) fn unpack_named(packed: &Value) -> Vec<(Key, Arg)> {
 }
 
 fn read_args(node: Node, fields: &mut Fields<'_>) -> Vec<Arg> {
-    let found = node.kind_name();
+    let found = node.shown();
     match node.kind {
         NodeKind::Seq(items) => items.into_iter().map(|item| read_arg(item, fields)).collect(),
         NodeKind::Scalar(Value::Null) => Vec::new(),
         _ => {
-            let help = Some("arguments by name go below `kwargs:`".to_owned());
-            fields.report(Code::WrongKind, node.span, format!("`args` is a list, found {found}"), help);
+            let help = match &node.kind {
+                NodeKind::Map(_) => "arguments by name go below `kwargs:`".to_owned(),
+                _ => as_list(&node.text),
+            };
+            fields.report(Code::WrongKind, node.span, format!("`args` is a list, found {found}"), Some(help));
             Vec::new()
         }
     }
 }
 
 fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
-    let found = node.kind_name();
+    let found = node.shown();
     match node.kind {
         NodeKind::Map(entries) => {
             let entries = entries.into_iter();
@@ -85,8 +90,19 @@ fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
         }
         NodeKind::Scalar(Value::Null) => Vec::new(),
         _ => {
-            let help = Some("arguments by position go below `args:`".to_owned());
-            fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), help);
+            let help = match &node.kind {
+                NodeKind::Seq(_) => "arguments by position go below `args:`".to_owned(),
+                _ => match node.text.lines().next().and_then(|line| line.split_once('=')) {
+                    Some((name, value)) => format!("write `{}: {}`", name.trim(), value.trim()),
+                    None => "write `NAME: VALUE` on a line of its own for each argument".to_owned(),
+                },
+            };
+            fields.report(
+                Code::WrongKind,
+                node.span,
+                format!("`kwargs` is a mapping, found {found}"),
+                Some(help),
+            );
             Vec::new()
         }
     }
@@ -122,7 +138,10 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
         }
     }
     let node = match node.kind {
-        NodeKind::Scalar(value) => ArgNode::Scalar(value),
+        NodeKind::Scalar(value) => {
+            report_doubts(&value, &node.text, span, fields);
+            ArgNode::Scalar(value)
+        }
         NodeKind::Seq(items) => ArgNode::List(items.into_iter().map(|item| read_arg(item, fields)).collect()),
         NodeKind::Map(entries) => {
             if entries.iter().any(|(key, _)| !matches!(key.kind, NodeKind::Scalar(_))) {
@@ -135,6 +154,24 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
         }
     };
     Arg { node, span }
+}
+
+/// What can be read and was probably not meant.
+fn report_doubts(value: &Value, written: &str, span: Span, fields: &mut Fields<'_>) {
+    match value {
+        Value::String(text) => {
+            let Some((_, reference)) = text.split_once("!retval ") else { return };
+            let job = reference.split_whitespace().next().unwrap_or_default();
+            let job = job.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            if valid_id(&Reference::parse(job).job) {
+                let help =
+                    format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
+                fields.report(Code::RetvalInText, span, "`!retval` inside a text is only text", Some(help));
+            }
+        }
+        Value::Int(_) => fields.report_leading_zero(written, span),
+        _ => {}
+    }
 }
 
 fn read_retval(node: &Node, fields: &mut Fields<'_>) -> Arg {

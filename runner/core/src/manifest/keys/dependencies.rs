@@ -18,7 +18,7 @@ pub(super) const DEPENDENCIES: JobKey = JobKey {
     decisive: true,
     packed_at: 5,
     read: |draft, fields| {
-        let written = fields.strings("dependencies");
+        let written = fields.ids("dependencies");
         let mut listed = HashSet::new();
         for key in &written {
             if !listed.insert(key.name.as_str()) {
@@ -31,7 +31,7 @@ pub(super) const DEPENDENCIES: JobKey = JobKey {
     pack: |job| Some(Value::List(job.dependency_ids().iter().map(|(id, _)| Value::string(*id)).collect())),
     unpack: |packed, job| job.dependencies = packed.strings().map(Key::nowhere).collect(),
     schema: |_| {
-        let id = or_variable(&json!({ "type": "string", "pattern": PATTERN }));
+        let id = or_variable(&json!({ "type": ["string", "integer"], "pattern": PATTERN }));
         described(
             "Jobs that must be built first, for order alone; those of `!retval` are implied.",
             json!({ "type": ["array", "null"], "items": id, "uniqueItems": true }),

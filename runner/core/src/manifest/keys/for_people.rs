@@ -14,10 +14,10 @@ pub(super) const TITLE: JobKey = JobKey {
     name: "title",
     decisive: false,
     packed_at: 6,
-    read: |draft, fields| draft.job.title = fields.string("title").map(|(text, _)| text),
+    read: |draft, fields| draft.job.title = fields.text_or_nothing("title").map(|(text, _)| text),
     pack: |job| Some(pack_text(job.title.as_ref())),
     unpack: |packed, job| job.title = packed.as_str().map(str::to_owned),
-    schema: |_| described("A short text for people.", json!({ "type": "string" })),
+    schema: |_| described("A short text for people.", json!({ "type": ["string", "null"] })),
 };
 
 pub(super) const NOTES: JobKey = JobKey {
@@ -25,7 +25,7 @@ pub(super) const NOTES: JobKey = JobKey {
     decisive: false,
     packed_at: 7,
     read: |draft, fields| {
-        let Some((text, span)) = fields.string("notes") else {
+        let Some((text, span)) = fields.text_or_nothing("notes") else {
             return;
         };
         if text.len() > MAX_NOTES {
@@ -37,7 +37,7 @@ pub(super) const NOTES: JobKey = JobKey {
     pack: |job| Some(pack_text(job.notes.as_ref())),
     unpack: |packed, job| job.notes = packed.as_str().map(str::to_owned),
     schema: |_| {
-        let text = json!({ "type": "string", "maxLength": MAX_NOTES });
+        let text = json!({ "type": ["string", "null"], "maxLength": MAX_NOTES });
         described("A longer text for people, at most 64 KiB.", text)
     },
 };

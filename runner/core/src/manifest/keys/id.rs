@@ -51,7 +51,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
                     return;
                 }
                 NodeKind::Scalar(Value::String(text)) => format!("`{text}` cannot be a job's id"),
-                _ => format!("`id` is a string, found {}", node.kind_name()),
+                _ => format!("`id` is a string, found {}", node.shown()),
             };
             fields.report(Code::InvalidId, node.span, message, help());
         }

@@ -125,7 +125,7 @@ fn read(fields: &mut Fields<'_>) -> Retry {
         return retry;
     }
     let NodeKind::Map(_) = node.kind else {
-        let message = format!("`retry` is a number of attempts or a mapping, found {}", node.kind_name());
+        let message = format!("`retry` is a number of attempts or a mapping, found {}", node.shown());
         let help = "write `retry: 3`, or `retry: { attempts: 3, initial: 1s, max: 1m }`";
         fields.report(Code::WrongKind, node.span, message, Some(help.to_owned()));
         return retry;
@@ -156,7 +156,7 @@ fn read(fields: &mut Fields<'_>) -> Retry {
 
 fn attempts(node: &Node, retry: &mut Retry, fields: &mut Fields<'_>) {
     let NodeKind::Scalar(Value::Int(number)) = node.kind else {
-        let message = format!("`attempts` is a number, found {}", node.kind_name());
+        let message = format!("`attempts` is a number, found {}", node.shown());
         fields.report(Code::WrongKind, node.span, message, None);
         return;
     };

@@ -1,0 +1,96 @@
+//! Tracebacks of CPython.
+
+use super::lines::Block;
+use super::lines::Lines;
+use super::lines::frame;
+use super::lines::is_class;
+use crate::failure::Frame;
+use crate::failure::Repeated;
+
+pub(super) const HEADER: &str = "Traceback (most recent call last):";
+
+/// How the parts of a chain of exceptions are joined; what stands before led to what stands behind.
+const JOINTS: &[&str] = &[
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+];
+
+/// Codes with which the interpreter ends after an exception that nobody caught.
+const EXITS: &[i32] = &[1];
+
+/// Lines of a message; what follows is somebody else's.
+const MESSAGE: usize = 50;
+
+pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
+    let (mut block, mut at) = exception(lines)?;
+    // Each joint is followed by one more exception, for which the one before is the cause.
+    loop {
+        let blank = lines.while_from(at, str::is_empty);
+        if !JOINTS.contains(&lines.get(at + blank).trim()) {
+            break;
+        }
+        let next = at + blank + 1;
+        let next = next + lines.while_from(next, str::is_empty);
+        let Some((newer, length)) = exception(Lines(lines.0.get(next..).unwrap_or_default())) else {
+            break;
+        };
+        let older = std::mem::replace(&mut block, newer);
+        block.causes.push((older.kind, older.message, older.frames));
+        block.causes.extend(older.causes);
+        at = next + length;
+    }
+    block.lines = at;
+    block.exits = EXITS;
+    Some(block)
+}
+
+/// One traceback with its exception, and how many lines it takes.
+fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
+    // A group of exceptions draws a line down its side.
+    if !lines.first().trim_start_matches(['+', '|', ' ']).ends_with(HEADER) {
+        return None;
+    }
+    let mut at = 1;
+    let mut frames: Vec<Frame> = Vec::new();
+    loop {
+        let line = lines.get(at).trim_start_matches("  | ");
+        if let Some(call) = call(line) {
+            frames.push(call);
+        } else if let Some(times) = repeated(line) {
+            if let Some(frame) = frames.last_mut() {
+                frame.repeated = Some(Repeated { calls: 1, times });
+            }
+        } else if !line.starts_with("    ") {
+            break;
+        }
+        at += 1;
+    }
+    let line = lines.get(at).trim_start_matches("  | ");
+    let (kind, message) = line.split_once(": ").unwrap_or((line.trim_end_matches(':'), ""));
+    if !is_class(kind) {
+        return None;
+    }
+    let more = lines.while_from(at + 1, |line| !line.is_empty() && !line.starts_with(HEADER)).min(MESSAGE);
+    let mut message = message.to_owned();
+    if more > 0 {
+        message = format!("{message}\n{}", lines.text(at + 1, more)).trim_start().to_owned();
+    }
+    Some((Block { frames, ..Block::new(kind, message, 0) }, at + 1 + more))
+}
+
+/// Whether a line may be one of the calls of a traceback.
+pub(super) fn is_call(line: &str) -> bool {
+    line.starts_with("    ") || call(line).is_some()
+}
+
+/// `  File "shop.py", line 12, in rate_of`
+fn call(line: &str) -> Option<Frame> {
+    let (file, rest) = line.strip_prefix("  File \"")?.split_once("\", line ")?;
+    let (number, function) = rest.split_once(", in ").unwrap_or((rest, ""));
+    Some(frame(function, file, number.parse().ok()?, 0))
+}
+
+/// `  [Previous line repeated 992 more times]`
+fn repeated(line: &str) -> Option<u32> {
+    line.trim().strip_prefix("[Previous line repeated ")?.split(' ').next()?.parse().ok()
+}

@@ -1,0 +1,64 @@
+//! What is YAML and yet not what its author can have meant: warnings, never errors.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+
+use super::line::Line;
+use super::line::quoted;
+use super::parser::remarks;
+
+/// Looks through a text that is YAML.
+pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
+    let text = source.text.as_str();
+    if !text.contains(['&', '#']) {
+        return;
+    }
+    let remarks = remarks(text);
+    for (name, place) in remarks.unused {
+        let message = format!("the anchor `&{name}` is used nowhere");
+        let unused = Diagnostic::at(Code::UnusedAnchor, source, Span::new(place.start, place.end), message);
+        let help = format!("take it away, or write `*{name}` where its value is to be repeated");
+        problems.push(unused.help(help).help("a text that begins with `&` has to be in quotes"));
+    }
+    for (value, comment) in remarks.cut {
+        let line = Line::around(text, comment.start);
+        if !is_no_comment(&text[comment.start..comment.end]) {
+            continue;
+        }
+        let (message, start) = match &value {
+            Some(value) if is_text(&text[value.clone()]) => {
+                ("the text ends before ` #`, where a comment begins".to_owned(), value.start)
+            }
+            None if is_empty(&line, text) => ("the value is empty: a comment begins at ` #`".to_owned(), comment.start),
+            _ => continue,
+        };
+        let meant = text[start..line.end()].trim_end();
+        let cut = Diagnostic::at(Code::TextCutOff, source, Span::new(comment.start, comment.end), message);
+        let quotes = format!("put the text in quotes: `{}`", line.clip(&quoted(meant)));
+        problems.push(cut.help(quotes).help("or write a space behind the `#` of a comment"));
+    }
+}
+
+/// Whether a comment has no space after its `#`, as in `issue #42` or `#general`.
+fn is_no_comment(comment: &str) -> bool {
+    let next = comment.chars().nth(1);
+    next.is_some_and(|c| !c.is_whitespace() && !matches!(c, '#' | '!' | '-' | '=' | '*' | '~'))
+}
+
+/// Whether a plain scalar is a text, and not a number or a word of YAML.
+fn is_text(scalar: &str) -> bool {
+    let word = ["true", "false", "null", "~"].iter().any(|word| scalar.eq_ignore_ascii_case(word));
+    !word && scalar.parse::<f64>().is_err()
+}
+
+/// Whether a key at the end of a line has no value in the lines below.
+fn is_empty(line: &Line<'_>, text: &str) -> bool {
+    let column = line.content().0 - line.start;
+    line.next(text).is_none_or(|next| {
+        next.indent() < column || (next.indent() == column && !next.text.trim_start().starts_with("- "))
+    })
+}

@@ -1,0 +1,233 @@
+//! `fd_readdir` of preview1 that goes on where it was: the engine's own reads the whole folder for each of its calls.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustix::fs::fstat;
+use wasmtime::Caller;
+use wasmtime::Extern;
+use wasmtime::component::Resource;
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::p1::types::Errno;
+use wasmtime_wasi::p1::types::Fd;
+use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
+use wasmtime_wasi::p2::bindings::filesystem::types::DescriptorType;
+use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+use wasmtime_wasi::p2::bindings::filesystem::types::PathFlags;
+use wiggle::GuestMemory;
+
+use super::listing;
+use super::listing::HELD;
+use super::listing::Listing;
+use crate::host::Host;
+use crate::signal::Signal;
+
+/// Listings of one build whose places are kept. Who has more folders open at once reads the oldest again.
+const KEPT: usize = 16;
+
+/// Bytes of an entry before its name.
+const HEAD: usize = 24;
+
+/// A folder that is being read, entry by entry.
+struct Reading {
+    fd: u32,
+    /// The descriptor through which it was opened.
+    folder: Arc<std::fs::File>,
+    listing: Listing,
+    /// The entry of the folder with this number is the next; the first two are the folder itself and the one above.
+    next: u64,
+    /// That entry, if it was read and did not fit.
+    peeked: Option<DirectoryEntry>,
+}
+
+/// The folders that a build reads.
+#[derive(Default)]
+pub(crate) struct Folders(VecDeque<Reading>);
+
+/// Why a call ends: with an error of the guest's to handle, or for good.
+enum Stopped {
+    Errno(Errno),
+    Error(wasmtime::Error),
+}
+
+impl From<Errno> for Stopped {
+    fn from(errno: Errno) -> Self {
+        Self::Errno(errno)
+    }
+}
+
+/// Puts it in the place of the engine's, in a linker that allows shadowing.
+pub(super) fn add_to_linker(linker: &mut wasmtime::Linker<Host>, module: &str) -> wasmtime::Result<()> {
+    linker.func_wrap_async(
+        module,
+        "fd_readdir",
+        |mut caller: Caller<'_, Host>, (fd, to, length, cookie, used): (i32, i32, i32, i64, i32)| {
+            Box::new(async move {
+                let [fd, to, length, used] = [fd, to, length, used].map(i32::cast_unsigned);
+                match read(&mut caller, fd, (to, length), cookie.cast_unsigned(), used).await {
+                    Ok(()) => Ok(i32::from(Errno::Success as u16)),
+                    Err(Stopped::Errno(errno)) => Ok(i32::from(errno as u16)),
+                    Err(Stopped::Error(error)) => Err(error),
+                }
+            })
+        },
+    )?;
+    Ok(())
+}
+
+async fn read(
+    caller: &mut Caller<'_, Host>,
+    fd: u32,
+    (to, length): (u32, u32),
+    cookie: u64,
+    used: u32,
+) -> Result<(), Stopped> {
+    let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+        return Err(Stopped::Error(wasmtime::Error::msg("the module exports no memory")));
+    };
+    let room = memory.data_size(&*caller);
+    let (to, length, used) = (to as usize, length as usize, used as usize);
+    let is_inside = |at: usize, length: usize| at.checked_add(length).is_some_and(|end| end <= room);
+    if !is_inside(to, length) || !is_inside(used, 4) {
+        return Err(Errno::Fault.into());
+    }
+    let (handle, folder) = folder(caller.data_mut(), fd).await?;
+    let mut reading = resumed(caller.data_mut(), fd, folder, cookie).await?;
+    let mut written = 0;
+    while written < length {
+        let Some(entry) = reading.take().await? else {
+            break;
+        };
+        let bytes = packed(caller.data_mut(), handle, reading.next + 1, &entry).await;
+        let fitting = bytes.len().min(length - written);
+        // What was checked to be inside stays so: a memory never shrinks.
+        memory.data_mut(&mut *caller)[to + written..to + written + fitting].copy_from_slice(&bytes[..fitting]);
+        written += fitting;
+        if fitting < bytes.len() {
+            reading.peeked = Some(entry);
+            break;
+        }
+        reading.next += 1;
+    }
+    let count = u32::try_from(written).unwrap_or(u32::MAX).to_le_bytes();
+    memory.data_mut(&mut *caller)[used..used + 4].copy_from_slice(&count);
+    keep(caller.data_mut(), reading);
+    Ok(())
+}
+
+/// The reading of a descriptor that stands at `cookie`: the one that is kept, or a new one from the start.
+async fn resumed(host: &mut Host, fd: u32, folder: Arc<std::fs::File>, cookie: u64) -> Result<Reading, Stopped> {
+    let kept = host.folders.0.iter().position(|reading| reading.fd == fd);
+    if let Some(kept) = kept.and_then(|at| host.folders.0.remove(at)) {
+        if kept.next == cookie && is_same(&kept.folder, &folder) {
+            return Ok(kept);
+        }
+        host.guest.account.give_back(HELD);
+    }
+    let listing = listing::begin(&folder).await.map_err(|e| errno(&e))?;
+    host.guest.account.charge(HELD).map_err(|full| Stopped::Error(Signal::full(full).into()))?;
+    let mut reading = Reading { fd, folder, listing, next: 0, peeked: None };
+    while reading.next < cookie && reading.take().await?.is_some() {
+        reading.next += 1;
+    }
+    Ok(reading)
+}
+
+fn keep(host: &mut Host, reading: Reading) {
+    host.folders.0.push_back(reading);
+    if host.folders.0.len() > KEPT {
+        host.folders.0.pop_front();
+        host.guest.account.give_back(HELD);
+    }
+}
+
+/// The folder behind a descriptor of preview1, whose number only the engine knows: it tells the identity of what is open,
+/// and whatever else is open with that identity is the same folder.
+async fn folder(host: &mut Host, fd: u32) -> Result<(u32, Arc<std::fs::File>), Stopped> {
+    let mut nothing = GuestMemory::Unshared(&mut []);
+    let stat = host.wasi.fd_filestat_get(&mut nothing, Fd::from(fd)).await;
+    let stat = stat.map_err(|error| error.downcast().map_or_else(Stopped::Error, Stopped::Errno))?;
+    let handles = u32::try_from(host.ctx().table.max_capacity()).unwrap_or(u32::MAX);
+    for handle in 0..handles {
+        let descriptor = || Resource::<Descriptor>::new_borrow(handle);
+        let Ok(Descriptor::Dir(dir)) = host.ctx().table.get(&descriptor()) else {
+            continue;
+        };
+        let dir = Arc::clone(&dir.dir);
+        let hash = host.wasi.filesystem().metadata_hash(descriptor()).await;
+        if hash.is_ok_and(|hash| hash.lower == stat.ino) {
+            return Ok((handle, dir));
+        }
+    }
+    // It is no folder, or none that is open.
+    Err(Errno::Badf.into())
+}
+
+fn is_same(one: &std::fs::File, other: &std::fs::File) -> bool {
+    let identity = |file: &std::fs::File| fstat(file).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+    identity(one).is_some_and(|found| identity(other) == Some(found))
+}
+
+impl Reading {
+    /// The next entry; whoever has it moves on, or puts it back.
+    async fn take(&mut self) -> Result<Option<DirectoryEntry>, Stopped> {
+        if let Some(peeked) = self.peeked.take() {
+            return Ok(Some(peeked));
+        }
+        let own = |name: &str| Some(DirectoryEntry { type_: DescriptorType::Directory, name: name.to_owned() });
+        match self.next {
+            0 => Ok(own(".")),
+            1 => Ok(own("..")),
+            _ => {
+                let entry = self.listing.next().await.map_err(|e| errno(&e))?;
+                entry.transpose().map_err(|_| Errno::Ilseq.into())
+            }
+        }
+    }
+}
+
+/// An entry as preview1 has it: where the next one is, the file's identity, the length of the name, the type, the name.
+async fn packed(host: &mut Host, handle: u32, next: u64, entry: &DirectoryEntry) -> Vec<u8> {
+    let folder = Resource::<Descriptor>::new_borrow(handle);
+    let mut filesystem = host.wasi.filesystem();
+    let hash = match entry.name.as_str() {
+        // The one above may not be looked at; as in the engine, both are the folder itself.
+        "." | ".." => filesystem.metadata_hash(folder).await,
+        name => filesystem.metadata_hash_at(folder, PathFlags::empty(), name.to_owned()).await,
+    };
+    // A file that is gone by now has none.
+    let identity = hash.map_or(0, |hash| hash.lower);
+    let length = u32::try_from(entry.name.len()).unwrap_or(u32::MAX);
+    let mut bytes = Vec::with_capacity(HEAD + entry.name.len());
+    bytes.extend_from_slice(&next.to_le_bytes());
+    bytes.extend_from_slice(&identity.to_le_bytes());
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.push(file_type(entry.type_));
+    bytes.resize(HEAD, 0);
+    bytes.extend_from_slice(entry.name.as_bytes());
+    bytes
+}
+
+/// The number that preview1 has for a type of file.
+fn file_type(ty: DescriptorType) -> u8 {
+    match ty {
+        DescriptorType::BlockDevice => 1,
+        DescriptorType::CharacterDevice => 2,
+        DescriptorType::Directory => 3,
+        DescriptorType::RegularFile => 4,
+        DescriptorType::Socket => 6,
+        DescriptorType::SymbolicLink => 7,
+        DescriptorType::Fifo | DescriptorType::Unknown => 0,
+    }
+}
+
+fn errno(error: &std::io::Error) -> Errno {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Errno::Noent,
+        std::io::ErrorKind::PermissionDenied => Errno::Acces,
+        _ => Errno::Io,
+    }
+}

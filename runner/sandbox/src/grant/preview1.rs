@@ -1,0 +1,62 @@
+//! What preview1 asks of the host beside WASI: the exit code, and the environment in plain numbers, for modules whose
+//! adapter is our own (`interpreter/preview1`); and for core modules, what only some toolchains import.
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+use wasmtime_wasi::cli::WasiCliView;
+use wasmtime_wasi::p2::bindings::cli::environment::Host as _;
+
+use super::folders;
+use crate::host::Host;
+use crate::signal::Signal;
+
+const INTERFACE: &str = "jobcontrol:preview1/process@0.1.0";
+
+/// The module of preview1.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+
+/// Bytes of the environment that are told at once.
+const AT_ONCE: usize = size_of::<u64>();
+
+/// Gives our adapter its functions.
+pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let mut process = linker.instance(INTERFACE)?;
+    process.func_wrap("exit", |_, (code,): (i32,)| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) })?;
+    process.func_wrap("environment-size", |mut store: StoreContextMut<'_, Host>, ()| {
+        let environment = environment(store.data_mut())?;
+        let count = environment.iter().filter(|byte| **byte == 0).count() as u64;
+        Ok((count << u32::BITS | environment.len() as u64,))
+    })?;
+    process.func_wrap("environment-at", |mut store: StoreContextMut<'_, Host>, (offset,): (u32,)| {
+        let rest = environment(store.data_mut())?.get(offset as usize..).unwrap_or_default();
+        let mut eight = [0; AT_ONCE];
+        let length = rest.len().min(AT_ONCE);
+        eight[..length].copy_from_slice(&rest[..length]);
+        Ok((u64::from_le_bytes(eight),))
+    })
+}
+
+/// Gives core modules what they import.
+pub(super) fn add_to_core_linker(linker: &mut wasmtime::Linker<Host>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p1::add_to_linker_async(linker, |host: &mut Host| &mut host.wasi)?;
+    linker.allow_shadowing(true);
+    // The stock function refuses codes from 126 on.
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) };
+    linker.func_wrap(PREVIEW1, "proc_exit", exit)?;
+    folders::add_to_linker(linker, PREVIEW1)?;
+    // Emscripten's modules tell JavaScript that their memory has grown. Here nobody has to know.
+    linker.func_wrap("env", "emscripten_notify_memory_growth", |_: i32| {})?;
+    Ok(())
+}
+
+/// Each variable with a zero byte behind it, as preview1 has them. Put together at the first question.
+fn environment(host: &mut Host) -> wasmtime::Result<&[u8]> {
+    if host.environment.is_none() {
+        let variables = host.wasi.cli().get_environment()?;
+        // A zero byte ends a variable wherever it stands.
+        let text = |text: String| text.split('\0').next().unwrap_or_default().to_owned();
+        let variables = variables.into_iter().map(|(name, value)| format!("{}={}\0", text(name), text(value)));
+        host.environment = Some(variables.collect::<String>().into_bytes());
+    }
+    Ok(host.environment.as_deref().unwrap_or_default())
+}

@@ -1,0 +1,110 @@
+//! The end of a build, written whatever it takes: the disk may be full, or not to be written any more.
+//!
+//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not;
+//! both again for a while; and a note that the store keeps elsewhere until somebody can write to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use jobcontrol_core::event::Ending;
+use jobcontrol_core::failure::Cause;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::cut;
+use jobcontrol_core::storage::FinishBuild;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_failure;
+
+use crate::execute::large::apart_if;
+use crate::record::recorder::Recorder;
+
+/// How long the end of a build is tried to be written: somebody may be making room, and who waits should not wait long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often.
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// The most bytes of an end that is kept for a second try.
+const SMALL: usize = 64 << 10;
+
+/// Of what a build said when it failed, in characters.
+const MESSAGE: usize = 1_000;
+
+/// Writes the end of a build; returns how it ended to the store, which is otherwise where that end had no room.
+///
+/// # Errors
+///
+/// The store's, where it has no end: another process took the build over, or nothing could be written.
+pub(super) async fn write_end(
+    recorder: &Recorder,
+    ending: Ending,
+    packed: FinishBuild,
+) -> Result<Ending, StorageError> {
+    let again = is_small(&packed).then(|| packed.clone());
+    let bare = FinishBuild {
+        guard: packed.guard.clone(),
+        usage: packed.usage,
+        skip_reason: None,
+        retval: None,
+        retval_digest: None,
+        exception: None,
+        success: false,
+        skipped: false,
+        ..packed
+    };
+    let error = match recorder.write(Write::FinishBuild(packed)).await {
+        Ok(_) => return Ok(ending),
+        Err(error @ StorageError::Backend(_)) => error,
+        Err(error) => return Err(error),
+    };
+    let failure = in_short(&ending, &error);
+    let short = FinishBuild { exception: Some(Box::new(pack_failure(failure.clone()))), ..bare };
+    let ends = again.map(|again| (ending, again)).into_iter().chain([(Ending::Failed(failure.clone()), short.clone())]);
+    let ends: Vec<_> = ends.collect();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        for (ending, finish) in &ends {
+            match recorder.write(Write::FinishBuild(finish.clone())).await {
+                Ok(_) => return Ok(ending.clone()),
+                Err(StorageError::Backend(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if Instant::now() >= until {
+            break;
+        }
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+    let (storage, id) = (Arc::clone(recorder.storage()), short.id);
+    let kept = apart_if(true, move || storage.keep_end(&short)).await;
+    let then = match kept {
+        Ok(()) => "the next command that can write to the store records this".to_owned(),
+        Err(error) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
+    };
+    Err(StorageError::Backend(format!("the end of build {id} could not be written: {}; {then}", failure.message)))
+}
+
+fn is_small(finish: &FinishBuild) -> bool {
+    let failure = finish.exception.as_ref();
+    let failure = failure.map(|f| f.exception.len() + f.exception_tb.as_ref().map_or(0, Vec::len));
+    finish.retval.as_ref().map_or(0, Vec::len) + failure.unwrap_or(0) <= SMALL
+}
+
+/// What is left of an end that could not be written for this reason: a failure of the build's own stays one.
+fn in_short(ending: &Ending, error: &StorageError) -> Failure {
+    let returned = match ending {
+        Ending::Failed(failure) => {
+            let (mut message, reason) = (failure.message.clone(), error.to_string());
+            cut(&mut message, MESSAGE);
+            let rest = format!("the rest of this failure could not be written: {reason}");
+            let cause = Cause { kind: FailureKind::Storage.to_string(), message: rest, frames: Vec::new() };
+            let causes = if failure.kind == FailureKind::Storage { Vec::new() } else { vec![cause] };
+            return Failure { causes, ..Failure::new(failure.kind.clone(), message) };
+        }
+        Ending::Returned => "the function returned, and its return value could not be written",
+        Ending::Skipped(_) => "there was nothing to do, which could not be written",
+    };
+    Failure::new(FailureKind::Storage, format!("{returned}: {error}"))
+}
