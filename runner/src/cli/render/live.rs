@@ -85,7 +85,7 @@ impl<'a> Live<'a> {
             EventKind::Waits { .. } | EventKind::Shared if self.out.quiet => {}
             EventKind::Shared => {
                 self.say(format!(
-                    "{} waits for build {} of another run, which is the same",
+                    "{}: waits for build {} of another run, which is the same",
                     event.job_id, event.build_id
                 ));
             }
