@@ -25,6 +25,11 @@ pub enum PluginKind {
 }
 
 impl PluginKind {
+    /// Whether it is called as a core module, not made into a component.
+    pub fn stays_core(self) -> bool {
+        matches!(self, Self::NumericModule | Self::CommandModule)
+    }
+
     /// In words.
     pub fn describe(self) -> &'static str {
         match self {
@@ -51,9 +56,10 @@ pub struct Plugin {
     pub functions: Functions,
     /// What it exports that cannot be called, with the reason.
     pub refused: Vec<(String, String)>,
-    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`.
+    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of what stays a core module the functions, such as
+    /// `wasi_snapshot_preview1.fd_write`.
     pub imports: Vec<String>,
-    /// Why an import of the contract cannot be linked, in words that follow the plugin's name.
+    /// Why an import cannot be linked although its name is known, in words that follow the plugin's name.
     pub misfit: Option<String>,
 }
 
@@ -111,16 +117,16 @@ impl Plugin {
 
     fn missing(&self, export: &str, name: &str) -> NoSuchExport {
         let shown = self.path.display();
+        if let Some((name, reason)) = self.refused.iter().find(|(refused, _)| same_name(refused, name)) {
+            let message = format!("`{name}` cannot be a job's function: {reason}");
+            return NoSuchExport { code: Code::NotCallable, message, help: None };
+        }
         if self.functions.iter().all(|f| f.command) && !self.functions.is_empty() {
             let message = format!("`{shown}` is a command, which exports no functions");
             let help = "name the plugin alone, without a colon; its `args` are strings".to_owned();
             return NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) };
         }
         let message = format!("`{shown}` exports no function `{export}`");
-        if let Some((name, reason)) = self.refused.iter().find(|(refused, _)| same_name(refused, name)) {
-            let message = format!("`{name}` cannot be a job's function: {reason}");
-            return NoSuchExport { code: Code::NotCallable, message, help: None };
-        }
         let names: Vec<_> = self.functions.iter().map(|f| self.shortest(f)).collect();
         let bare = self.functions.iter().map(|f| f.name.as_str());
         let help = match nearest(name, bare) {

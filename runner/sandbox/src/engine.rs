@@ -17,6 +17,15 @@ use wasmtime::Engine;
 use wasmtime::InstanceAllocationStrategy;
 use wasmtime::PoolingAllocationConfig;
 use wasmtime::WasmBacktraceDetails;
+use wasmtime::WasmFeatures;
+
+/// What WebAssembly may use here. `check` validates with these, the engine compiles with these, and the advice for a
+/// plugin that needs more names the others.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .difference(WasmFeatures::GC_TYPES)
+    .difference(WasmFeatures::EXCEPTIONS)
+    .difference(WasmFeatures::THREADS);
 
 /// How often a running guest is looked at: it is stopped within two of these.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
@@ -26,7 +35,7 @@ pub(crate) const MOST_CALLS: usize = 1_000;
 /// Core instances of all calls: they are only counted, so that this costs nothing.
 const CORE_INSTANCES: u32 = 10_000;
 /// Memories and tables that a component has beside its first, for adapters and language runtimes.
-const PER_COMPONENT: u32 = 20;
+pub(crate) const PER_COMPONENT: u32 = 20;
 /// Memories and tables of all calls. Few components have more than two of either, so this is enough for the most calls.
 const MEMORIES_AND_TABLES: u32 = 2_000;
 /// What a slot keeps of a memory between two builds: decides the speed of languages with a large heap.
@@ -34,7 +43,9 @@ const MEMORY_KEPT: usize = 1 << 20;
 /// What a slot keeps of a table between two builds.
 const TABLE_KEPT: usize = 64 << 10;
 /// Metadata of an instance: Python and JavaScript need a few hundred KiB.
-const INSTANCE_METADATA: usize = 4 << 20;
+pub(crate) const INSTANCE_METADATA: usize = 4 << 20;
+/// What the engine adds to that for itself, a few hundred bytes for each core instance.
+const INSTANCE_STATE: usize = 1 << 20;
 /// Frames of a trap's call stack; a deep recursion repeats itself.
 const BACKTRACE_FRAMES: usize = 100;
 
@@ -42,8 +53,10 @@ const BACKTRACE_FRAMES: usize = 100;
 fn config() -> Config {
     let mut config = Config::new();
     config
+        .wasm_features(WasmFeatures::all().difference(FEATURES), false)
+        .wasm_features(FEATURES, true)
+        .concurrency_support(FEATURES.contains(WasmFeatures::CM_ASYNC))
         .epoch_interruption(true)
-        .concurrency_support(false)
         // Debug information is a plugin's word, which is read in a process of its own.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES))
@@ -65,6 +78,11 @@ pub(crate) fn raise_open_files() {
 /// An engine that compiles and never runs, so that it reserves no memory.
 pub(crate) fn compiling() -> wasmtime::Result<Engine> {
     Engine::new(&config())
+}
+
+/// An engine that finds out whether something can be linked, on the thread that asks.
+pub(crate) fn linking() -> wasmtime::Result<Engine> {
+    Engine::new(config().parallel_compilation(false))
 }
 
 /// An engine that runs so many calls at once.
@@ -92,8 +110,8 @@ pub(crate) fn running(calls: usize) -> wasmtime::Result<Engine> {
         .max_tables_per_component(PER_COMPONENT)
         .max_tables_per_module(PER_COMPONENT)
         .max_memories_per_module(PER_COMPONENT)
-        .max_component_instance_size(INSTANCE_METADATA)
-        .max_core_instance_size(INSTANCE_METADATA)
+        .max_component_instance_size(INSTANCE_METADATA + INSTANCE_STATE)
+        .max_core_instance_size(INSTANCE_METADATA + INSTANCE_STATE)
         .linear_memory_keep_resident(MEMORY_KEPT)
         .table_keep_resident(TABLE_KEPT)
         .pagemap_scan(Enabled::Auto);

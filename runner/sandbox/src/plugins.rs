@@ -153,7 +153,7 @@ impl Plugins {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refused)) => {
                 let problem = problem(refused.why.code(), shown, &refused.what);
-                Err(refused.help().into_iter().fold(problem, PluginProblem::help))
+                Err(refused.help.into_iter().fold(problem, PluginProblem::help))
             }
             Err(ChildError::TimedOut) => Err(said(Code::PluginExhausts, limits.timed_out(&reading, Some(READ)))),
             Err(ChildError::OutOfMemory) => Err(said(Code::PluginExhausts, limits.out_of_memory(&reading, Some(READ)))),

@@ -12,11 +12,13 @@ use jobcontrol_core::types::Signature;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER;
 use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER;
+use wasmparser::ExternalKind;
 use wat::GenerateDwarf;
 use wit_component::ComponentEncoder;
 
 use super::core_module::CoreModule;
 use super::core_module::START;
+use super::exports;
 use super::guard::decoding;
 use super::lookalike;
 use super::numeric;
@@ -27,6 +29,7 @@ use super::preview1::NOTIFY;
 use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
+use super::toolchains;
 use super::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
@@ -54,7 +57,8 @@ pub(crate) struct Form<'a> {
 pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refused> {
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
-        return Ok(Form { kind: Kind::Component, binary, functions: None, refused: Vec::new(), wit: None });
+        let (binary, refused) = exports::callable_alone(binary);
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, wit: None });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
@@ -124,15 +128,19 @@ impl Made {
 }
 
 fn core(binary: &[u8]) -> Result<Made, Refused> {
-    let kind = |what: String| Refused::new(Why::Kind, what);
     let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
+    let kind = |what: String| with_way_out(Refused::new(Why::Kind, what), &module);
     if module.has_wit {
         let component = componentized(binary, &module).map_err(kind)?;
         return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
-    only_preview1(&module).map_err(|what| Refused::new(Why::MissingImport, what))?;
+    if let Some(stripped) = toolchains::stripped(&module) {
+        return Err(stripped);
+    }
+    only_preview1(&module).map_err(|what| with_way_out(Refused::new(Why::MissingImport, what), &module))?;
+    has_memory(&module)?;
     if module.is_command() {
-        return Ok(Made::of(Kind::CommandModule));
+        return Ok(Made { refused: numeric::beside_start(&module), ..Made::of(Kind::CommandModule) });
     }
     if let Some(start) = module.exports.iter().find(|export| export.name == START) {
         return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
@@ -152,15 +160,33 @@ fn only_preview1(module: &CoreModule) -> Result<(), String> {
         return Ok(());
     };
     let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-    let hint = match module.imports.iter().map(|(from, _)| from.as_str()).find(|from| *from != "env") {
-        Some("wasi_unstable") => "; build it for `wasi_snapshot_preview1`, which came after",
-        Some("wbg" | "__wbindgen_placeholder__") => "; wasm-bindgen is for JavaScript, use wit-bindgen",
-        _ => "",
-    };
     Err(format!(
         "is a core module that imports {first}{more}; without WIT it may import `{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}` \
-         alone{hint}"
+         alone"
     ))
+}
+
+/// What another host's toolchain has to be told, if it is that which made the module.
+fn with_way_out(refused: Refused, module: &CoreModule) -> Refused {
+    let Some((what, help)) = toolchains::recognised(module) else {
+        return refused;
+    };
+    let explained = format!("is {what}: it {}", refused.what);
+    Refused { what: explained, ..refused }.or_help(help)
+}
+
+/// Functions of WASI read and write the memory that is exported under this name.
+const MEMORY: &str = "memory";
+
+fn has_memory(module: &CoreModule) -> Result<(), Refused> {
+    let mut asks = module.imports.iter().filter(|(_, name)| name != "proc_exit");
+    let exports = module.exports.iter().any(|export| export.kind == ExternalKind::Memory && export.name == MEMORY);
+    let Some((from, name)) = asks.next().filter(|_| !exports) else {
+        return Ok(());
+    };
+    let what = format!("imports `{from}.{name}`, which works on the module's memory, but exports no memory `{MEMORY}`");
+    let help = "export it, in WAT with `(memory (export \"memory\") 1)`; linkers do unless they are told otherwise";
+    Err(Refused::new(Why::Kind, what).or_help(help))
 }
 
 fn componentized(binary: &[u8], module: &CoreModule) -> Result<Vec<u8>, String> {

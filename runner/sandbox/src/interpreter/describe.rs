@@ -7,8 +7,6 @@ use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
 use wasmparser::Parser;
-use wasmparser::Payload;
-use wasmtime::Module;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -20,14 +18,18 @@ use wit_parser::WorldKey;
 
 use super::componentize::Form;
 use super::componentize::form;
-use super::contract;
+use super::core_module::CoreModule;
 use super::guard::decoding;
+use super::link;
+use super::lookalike;
+use super::sound::sound;
 use super::task::Described;
 use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
 use crate::bounded::Bounded;
-use crate::engine;
+use crate::imports::is_compatible;
+use crate::imports::is_linked;
 
 /// Describes a plugin; `shown` is what its file is called.
 ///
@@ -35,20 +37,33 @@ use crate::engine;
 ///
 /// What is wrong with the bytes.
 pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
+    describe(bytes, shown).map_err(|refused| match refused.why {
+        Why::Damaged if lookalike::is_cut_short(bytes) => refused.or_help("it was cut short: copy or download it again"),
+        Why::Damaged => refused.or_help(
+            "the file is whole, but not valid: build it again, with another version of its toolchain if that does not help",
+        ),
+        _ => refused,
+    })
+}
+
+fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
-    code(&binary)?;
+    if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
+        return Err(refused);
+    }
+    sound(&binary)?;
     let mut functions = Vec::new();
-    let (mut imported, mut misfit) = (Vec::new(), None);
-    if kind == Kind::CommandModule {
-        functions.push(Signature::command(None));
-    } else if let Some(known) = known.filter(|_| !imports_anything(&binary)) {
-        functions = known;
+    let (imported, misfit);
+    if kind.plugin().stays_core() {
+        functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
+        imported = preview1_imports(&binary)?;
+        misfit = link::misfit(&binary);
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
         let mut types = TypeReader::new(resolve);
         for (interface, function) in exported(resolve, world) {
-            if interface.as_deref().is_some_and(is_run) {
+            if interface.as_deref().is_some_and(is_run) && is_program(function, resolve) {
                 functions.push(Signature::command(interface));
                 continue;
             }
@@ -58,42 +73,31 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
             }
         }
         imported = imports(resolve, world);
-        misfit = contract::misfit(resolve, world, &mut types);
+        // What is missed by its name is told for all imports together.
+        misfit = imported.iter().all(|import| is_linked(import)).then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
 }
 
-/// Whether a component asks anything of the host.
-fn imports_anything(binary: &[u8]) -> bool {
-    let mut payloads = Parser::new(0).parse_all(binary);
-    payloads.any(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_))))
-}
-
-/// Validates all code, as the engine will before it compiles.
-fn code(binary: &[u8]) -> Result<(), Refused> {
-    let refused = |what: String| Refused::new(Why::Damaged, format!("cannot be decoded: {what}"));
-    let engine = engine::compiling().map_err(|e| refused(e.to_string()))?;
-    let mut modules = Vec::new();
-    if Parser::is_core_wasm(binary) {
-        modules.push(0..binary.len());
-    }
-    for payload in Parser::new(0).parse_all(binary) {
-        match payload {
-            Ok(Payload::ModuleSection { unchecked_range, .. }) => modules.push(unchecked_range),
-            Ok(_) => {}
-            Err(error) => return Err(refused(error.to_string())),
-        }
-    }
-    for module in modules {
-        let module = binary.get(module).unwrap_or_default();
-        Module::validate(&engine, module).map_err(|e| refused(e.root_cause().to_string()))?;
-    }
-    Ok(())
-}
-
 /// Whether an interface is the one that a command exports.
 fn is_run(interface: &str) -> bool {
-    interface.split('@').next() == Some("wasi:cli/run")
+    interface.strip_prefix("wasi:cli/run@").is_some_and(|version| is_compatible(version, "0.2"))
+}
+
+/// Whether a function is of the type that a command has.
+fn is_program(function: &wit_parser::Function, resolve: &Resolve) -> bool {
+    let result = match function.result {
+        Some(wit_parser::Type::Id(id)) => &resolve.types[id].kind,
+        _ => return false,
+    };
+    let empty = matches!(result, wit_parser::TypeDefKind::Result(wit_parser::Result_ { ok: None, err: None }));
+    function.name == "run" && function.params.is_empty() && empty
+}
+
+/// What a preview1 command imports.
+fn preview1_imports(binary: &[u8]) -> Result<Vec<String>, Refused> {
+    let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
+    Ok(module.imports.iter().map(|(from, name)| format!("{from}.{name}")).collect())
 }
 
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
@@ -175,7 +179,7 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
         return Ok(String::new());
     }
     // The decoder makes room for whatever size a cut section claims to have.
-    code(&form.binary)?;
+    sound(&form.binary)?;
     if let Some(wit) = &form.wit {
         return numeric_text(wit);
     }

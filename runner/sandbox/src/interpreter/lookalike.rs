@@ -1,5 +1,11 @@
 //! What a file that should be a plugin is instead, by how it begins.
 
+use wasm_encoder::SectionId;
+use wasmparser::Parser;
+
+use super::link::HEADER;
+use super::link::sections;
+
 /// What `bytes` look like, to be said after `is`, and what would mend it.
 pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     const BUILD: &str = "build it for WebAssembly, in Rust with `--target wasm32-wasip2`, and copy the .wasm file";
@@ -48,6 +54,18 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
         return ("not WebAssembly: it does not begin with `\\0asm`".to_owned(), Some(BUILD));
     }
     ("a text, not WebAssembly".to_owned(), Some(BUILD))
+}
+
+/// Whether a binary ends before the section does that it is in, or before the code of its functions.
+pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    if bytes.len() < HEADER || !bytes.starts_with(b"\0asm") {
+        return false;
+    }
+    let whole = sections(bytes);
+    let length = whole.last().map_or(HEADER, |(_, content)| content.as_ptr_range().end.addr() - bytes.as_ptr().addr());
+    let has = |wanted: SectionId| whole.iter().any(|(id, _)| *id == u8::from(wanted));
+    let is_module = Parser::is_core_wasm(bytes);
+    length < bytes.len() || (is_module && has(SectionId::Function) && !has(SectionId::Code))
 }
 
 /// The first kilobyte, if it is text.

@@ -4,22 +4,28 @@
 //! - `serve`: the child from its limits to its answer
 //! - `guard`: decoders over bytes that nobody vouches for
 //! - `componentize`, `wat_lines`, `core_module`, `numeric`, `preview1`: a plugin's bytes to what the engine compiles
-//! - `lookalike`: what a file is that is no plugin
-//! - `describe`, `contract`: what a plugin says of itself, without compiling it
+//! - `exports`: a component without the exports that are no functions
+//! - `lookalike`, `toolchains`: what a file is that is no plugin, or one for another host
+//! - `describe`: what a plugin says of itself, without compiling it
+//! - `sound`, `features`, `link`: whether the engine compiles and links it
 //! - `trace`: names and lines of the calls of a trap
 
 mod componentize;
-mod contract;
 mod core_module;
 mod describe;
+mod exports;
+mod features;
 #[cfg(test)]
 mod growth;
 mod guard;
+mod link;
 mod lookalike;
 mod numeric;
 mod preview1;
 mod serve;
+mod sound;
 pub(crate) mod task;
+mod toolchains;
 mod trace;
 mod wat_lines;
 

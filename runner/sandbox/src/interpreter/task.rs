@@ -48,7 +48,7 @@ pub(crate) struct Described {
     /// Exports that no job can call, each with the reason.
     pub(crate) refused: Vec<(String, String)>,
     pub(crate) imports: Vec<String>,
-    /// Why an import of the contract cannot be linked.
+    /// Why an import cannot be linked although its name is known.
     pub(crate) misfit: Option<String>,
 }
 
@@ -65,10 +65,10 @@ impl Refused {
         Self { why, what: what.into(), help: None }
     }
 
-    /// What would mend it.
-    pub(crate) fn help(self) -> Option<String> {
-        let cut_short = || "it may have been cut short: copy or build it again".to_owned();
-        self.help.or_else(|| (self.why == Why::Damaged).then(cut_short))
+    /// The same, with what would mend it.
+    #[must_use]
+    pub(crate) fn or_help(self, help: &str) -> Self {
+        Self { help: self.help.or_else(|| Some(help.to_owned())), ..self }
     }
 }
 
@@ -81,6 +81,10 @@ pub(crate) enum Why {
     Kind,
     MissingImport,
     TooLarge,
+    /// Needs a proposal that the engine does not run.
+    Feature,
+    /// Defines more than the engine has room for.
+    Capacity,
 }
 
 impl Why {
@@ -92,6 +96,8 @@ impl Why {
             Self::Kind => Code::PluginKind,
             Self::MissingImport => Code::MissingImport,
             Self::TooLarge => Code::PluginExhausts,
+            Self::Feature => Code::UnsupportedFeature,
+            Self::Capacity => Code::PluginCapacity,
         }
     }
 }
