@@ -179,8 +179,8 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
         row("", limit.map(|limit| format!("{} {what}", show_duration(limit))).unwrap_or_default());
     });
     row("limits", limits(&job.limits));
-    row("cleanup", job.hooks.cleanup.as_ref().map(|hook| hook.function.to_string()).unwrap_or_default());
-    row("shown by", job.hooks.repr.as_ref().map(|hook| hook.function.to_string()).unwrap_or_default());
+    row("cleanup", job.hooks.cleanup.as_ref().map(|hook| clean(&hook.export).into_owned()).unwrap_or_default());
+    row("shown by", job.hooks.repr.as_ref().map(|hook| clean(&hook.export).into_owned()).unwrap_or_default());
     if job.retry.attempts > 1 {
         row("retry", job.retry.to_string());
     }
