@@ -7,6 +7,7 @@ mod harness;
 
 mod check;
 mod choosing;
+mod cli;
 mod diagnostics;
 mod digests;
 mod execution;

@@ -80,6 +80,11 @@ impl Folder {
         self.command(arguments).output().expect("the program starts").into()
     }
 
+    /// The program that is tested.
+    pub fn program(&self) -> PathBuf {
+        program()
+    }
+
     /// Starts the program and goes on.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().expect("the program starts")
@@ -91,6 +96,17 @@ impl Folder {
         let answer = self.run(&arguments);
         serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("no JSON ({e}) in {answer:?}"))
     }
+}
+
+/// Runs a line of Bash in a folder, in which `$0` is the program.
+pub fn shell(folder: &Folder, line: &str) -> Answer {
+    let mut command = folder.command(&[]);
+    let mut bash = Command::new("bash");
+    let environment = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    bash.args(["-c", line]).arg(program()).current_dir(folder.path("")).env_clear().env("PATH", "/usr/bin:/bin");
+    bash.envs(environment);
+    command = bash;
+    command.output().expect("bash runs").into()
 }
 
 /// What the program answered.

@@ -125,9 +125,19 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+/// The number in events that come before a build is created; no build has it.
+pub const NO_BUILD: u64 = 0;
+
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
+    /// Its plugin is being compiled, which takes long. There is no build yet, so the event has [`NO_BUILD`].
+    Compiling {
+        /// The plugin's file.
+        plugin: String,
+        /// How large it is.
+        bytes: u64,
+    },
     /// It was created, with its pins, and waits for a slot.
     Created,
     /// It waits for something, such as slots of a pool.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
@@ -29,6 +30,9 @@ use crate::execute::prepared::Prepared;
 use crate::execute::sharing::Shared;
 use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slots;
+
+/// A plugin that takes longer to compile is told of, so that nobody looks at an empty screen.
+const LONG: Duration = Duration::from_secs(1);
 
 /// What became of one job of a plan.
 #[derive(Clone, Debug)]
@@ -305,10 +309,21 @@ impl One {
                 executor.prepare(&catalog.graph.jobs[&id], granted, &cancel)
             })
         };
-        let prepared = tokio::select! {
-            biased;
-            () = cancel.wait() => return Ok(None),
-            prepared = preparing => prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+        let mut told = turn.is_none();
+        let mut preparing = std::pin::pin!(preparing);
+        let prepared = loop {
+            tokio::select! {
+                biased;
+                () = cancel.wait() => return Ok(None),
+                prepared = &mut preparing => {
+                    break prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                }
+                () = tokio::time::sleep(LONG), if !told => {
+                    told = true;
+                    let plugin = &self.catalog.graph.jobs[&self.id].plugin;
+                    self.executor.tell_compiling(&self.id, plugin);
+                }
+            }
         };
         if let Some(turn) = turn {
             // What is wrong with this job's arguments alone is nothing to others.

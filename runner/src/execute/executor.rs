@@ -11,6 +11,7 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NO_BUILD;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::request::BuildRequest;
@@ -311,6 +312,12 @@ impl Executor {
         let ending = Ending::Skipped(reason);
         self.parts.publisher.publish(id, &job_id, EventKind::Finished { ending, took: 0 });
         Ok(Some(id))
+    }
+
+    /// Tells those that watch that no build of a job can start yet, since its plugin is being compiled.
+    pub(super) fn tell_compiling(&self, job: &str, plugin: &Plugin) {
+        let (shown, bytes) = (plugin.path.display().to_string(), plugin.bytes.len() as u64);
+        self.parts.publisher.publish(NO_BUILD, &Arc::from(job), EventKind::Compiling { plugin: shown, bytes });
     }
 
     /// Runs a created build to its end, in a slot that others have while it waits for its next attempt, and returns what

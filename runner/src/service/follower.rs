@@ -66,7 +66,7 @@ impl Follower {
 
     /// Takes note of what was seen without a look at the store.
     pub(super) fn note(&mut self, event: &Event) {
-        if matches!(event.kind, EventKind::Shared) {
+        if matches!(event.kind, EventKind::Shared | EventKind::Compiling { .. }) {
             // It is another process's, and followed as such.
             return;
         }
@@ -83,7 +83,11 @@ impl Follower {
                 known.progress.push(report.clone());
             }),
             EventKind::Finished { .. } => known.finished = true,
-            EventKind::Created | EventKind::Shared | EventKind::Waits { .. } | EventKind::AttemptFailed { .. } => {}
+            EventKind::Created
+            | EventKind::Compiling { .. }
+            | EventKind::Shared
+            | EventKind::Waits { .. }
+            | EventKind::AttemptFailed { .. } => {}
         }
     }
 

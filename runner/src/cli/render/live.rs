@@ -82,7 +82,15 @@ impl<'a> Live<'a> {
                 self.say(format!("{} waits for a slot", self.named(event)));
             }
             EventKind::Created => {}
-            EventKind::Waits { .. } | EventKind::Shared if self.out.quiet => {}
+            EventKind::Waits { .. } | EventKind::Shared | EventKind::Compiling { .. } if self.out.quiet => {}
+            EventKind::Compiling { plugin, bytes } => {
+                let mib = *bytes as f64 / f64::from(1 << 20);
+                let job = &event.job_id;
+                self.say(format!(
+                    "{job}: compiling `{}` ({mib:.1} MiB), once for each version of it",
+                    one_line(plugin)
+                ));
+            }
             EventKind::Shared => {
                 self.say(format!(
                     "{}: waits for build {} of another run, which is the same",
