@@ -87,7 +87,8 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
         JobEnd::Built(_, None) => error::DONE,
-        JobEnd::Built(_, Some(FailureKind::Storage)) | JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
+        JobEnd::Built(_, Some(FailureKind::Storage))
+        | JobEnd::NotBuilt(ExecuteError::Storage(_) | ExecuteError::Unrecorded { .. }) => error::STORAGE,
         JobEnd::Built(_, Some(_)) | JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => error::FAILED,
     };
     ends.values().map(code).max().unwrap_or(error::DONE)

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::catalog::load::Catalog;
 use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
+use crate::execute::last_word::write_end_of_run;
 use crate::execute::prepared::Prepared;
 use crate::execute::slots::Slots;
 
@@ -72,7 +73,10 @@ pub async fn dispatch(
     if work.plan.order.len() == 1 {
         // A run of one build is recorded with it, and ends with it: that costs no commit.
         let ends = build_all(executor, slots, &work, &RunOf::New(Arc::clone(&new)), cancel).await;
-        if !ends.values().any(|end| matches!(end, JobEnd::Built(..))) {
+        if !ends
+            .values()
+            .any(|end| matches!(end, JobEnd::Built(..) | JobEnd::NotBuilt(ExecuteError::Unrecorded { .. })))
+        {
             let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
             end_run(executor, run, &ends, cancel.is_set()).await?;
         }
@@ -100,7 +104,7 @@ async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, 
     };
     let time = executor.recorder().storage().clock().now();
     let end = EndRun { id, time, status, refused: pack_refused(&refused.collect()) };
-    executor.recorder().write(Write::EndRun(end)).await.map(drop)
+    write_end_of_run(executor.recorder(), executor.owner(), end).await
 }
 
 /// What is built, whatever run it is recorded as.

@@ -12,11 +12,14 @@ use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::cut;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_failure;
 
+use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::record::recorder::Recorder;
 
@@ -41,7 +44,7 @@ pub(super) async fn write_end(
     recorder: &Recorder,
     ending: Ending,
     packed: FinishBuild,
-) -> Result<Ending, StorageError> {
+) -> Result<Ending, ExecuteError> {
     let again = is_small(&packed).then(|| packed.clone());
     let bare = FinishBuild {
         guard: packed.guard.clone(),
@@ -57,7 +60,7 @@ pub(super) async fn write_end(
     let error = match recorder.write(Write::FinishBuild(packed)).await {
         Ok(_) => return Ok(ending),
         Err(error @ StorageError::Backend(_)) => error,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let failure = in_short(&ending, &error);
     let short = FinishBuild { exception: Some(Box::new(pack_failure(failure.clone()))), ..bare };
@@ -69,7 +72,7 @@ pub(super) async fn write_end(
             match recorder.write(Write::FinishBuild(finish.clone())).await {
                 Ok(_) => return Ok(ending.clone()),
                 Err(StorageError::Backend(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         if Instant::now() >= until {
@@ -77,13 +80,37 @@ pub(super) async fn write_end(
         }
         tokio::time::sleep(TRY_EVERY).await;
     }
-    let (storage, id) = (Arc::clone(recorder.storage()), short.id);
-    let kept = apart_if(true, move || storage.keep_end(&short)).await;
+    let (storage, build) = (Arc::clone(recorder.storage()), short.id);
+    let owner = short.guard.as_ref().and_then(|guard| guard.owner.clone()).unwrap_or_default();
+    let kept = apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(short))).await;
     let then = match kept {
         Ok(()) => "the next command that can write to the store records this".to_owned(),
         Err(error) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
     };
-    Err(StorageError::Backend(format!("the end of build {id} could not be written: {}; {then}", failure.message)))
+    Err(ExecuteError::Unrecorded { build, reason: failure.message, then })
+}
+
+/// Writes the end of a run, as that of a build is written. Where it is kept it counts as written, if it is a bad one that
+/// its builds tell of.
+///
+/// # Errors
+///
+/// The store's.
+pub(super) async fn write_end_of_run(recorder: &Recorder, owner: &Arc<str>, end: EndRun) -> Result<(), StorageError> {
+    let until = Instant::now() + PATIENCE;
+    let error = loop {
+        match recorder.write(Write::EndRun(end.clone())).await {
+            Err(StorageError::Backend(_)) if Instant::now() < until => tokio::time::sleep(TRY_EVERY).await,
+            Err(error @ StorageError::Backend(_)) => break error,
+            written => return written.map(drop),
+        }
+    };
+    let told = end.status != RunStatus::Successful;
+    let (storage, owner) = (Arc::clone(recorder.storage()), Arc::clone(owner));
+    match apart_if(true, move || storage.keep_end(&owner, &Write::EndRun(end))).await {
+        Ok(()) if told => Ok(()),
+        _ => Err(error),
+    }
 }
 
 fn is_small(finish: &FinishBuild) -> bool {
@@ -103,8 +130,8 @@ fn in_short(ending: &Ending, error: &StorageError) -> Failure {
             let causes = if failure.kind == FailureKind::Storage { Vec::new() } else { vec![cause] };
             return Failure { causes, ..Failure::new(failure.kind.clone(), message) };
         }
-        Ending::Returned => "the function returned, and its return value could not be written",
-        Ending::Skipped(_) => "there was nothing to do, which could not be written",
+        Ending::Returned => "the function returned, and that could not be written",
+        Ending::Skipped(_) => "there was nothing to do, and that could not be written",
     };
     Failure::new(FailureKind::Storage, format!("{returned}: {error}"))
 }
