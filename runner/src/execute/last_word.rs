@@ -1,7 +1,8 @@
 //! The end of a build, written whatever it takes: the disk may be full, or not to be written any more.
 //!
-//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not;
-//! both again for a while; and a note that the store keeps elsewhere until somebody can write to it.
+//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not; a
+//! note that the store keeps elsewhere until somebody can write to it, and with which it gets what room was held back;
+//! and the end and the failure again for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +68,7 @@ pub(super) async fn write_end(
     let ends = again.map(|again| (ending, again)).into_iter().chain([(Ending::Failed(failure.clone()), short.clone())]);
     let ends: Vec<_> = ends.collect();
     let until = Instant::now() + PATIENCE;
+    let mut kept = None;
     loop {
         for (ending, finish) in &ends {
             match recorder.write(Write::FinishBuild(finish.clone())).await {
@@ -75,19 +77,25 @@ pub(super) async fn write_end(
                 Err(error) => return Err(error.into()),
             }
         }
-        if Instant::now() >= until {
+        if kept.is_none() {
+            kept = Some(keep(recorder, short.clone()).await);
+        } else if Instant::now() >= until {
             break;
+        } else {
+            tokio::time::sleep(TRY_EVERY).await;
         }
-        tokio::time::sleep(TRY_EVERY).await;
     }
-    let (storage, build) = (Arc::clone(recorder.storage()), short.id);
-    let owner = short.guard.as_ref().and_then(|guard| guard.owner.clone()).unwrap_or_default();
-    let kept = apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(short))).await;
     let then = match kept {
-        Ok(()) => "the next command that can write to the store records this".to_owned(),
-        Err(error) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
+        Some(Err(error)) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
+        _ => "the next command that can write to the store records this".to_owned(),
     };
-    Err(ExecuteError::Unrecorded { build, reason: failure.message, then })
+    Err(ExecuteError::Unrecorded { build: short.id, reason: failure.message, then })
+}
+
+async fn keep(recorder: &Recorder, end: FinishBuild) -> Result<(), StorageError> {
+    let storage = Arc::clone(recorder.storage());
+    let owner = end.guard.as_ref().and_then(|guard| guard.owner.clone()).unwrap_or_default();
+    apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(end))).await
 }
 
 /// Writes the end of a run, as that of a build is written. Where it is kept it counts as written, if it is a bad one that
