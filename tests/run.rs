@@ -185,10 +185,14 @@ fn a_long_chain_is_drawn_as_far_as_it_helps() {
 #[test]
 fn a_store_is_a_path_and_nothing_else() {
     let folder = sums();
-    folder.run(&["run", "one", "--store", "sqlite::memory:"]).code(0).stdout("3\n");
-    assert!(folder.path(":memory:").is_file());
-    folder.run(&["run", "one", "--store", "sqlite:file:x.db"]).code(0);
-    assert!(folder.path("file:x.db").is_file());
+    folder.run(&["run", "one", "--store", "sqlite::memory:"]).code(2).says("write `memory:`");
+    folder.run(&["run", "one", "--store", "sqlite:file:x.db"]).code(2).says("write `sqlite:x.db`");
+    assert!(!folder.path(":memory:").exists() && !folder.path("file:x.db").exists());
+    // Who means a file of that name can say so.
+    for name in [":memory:", "file:x.db"] {
+        folder.run(&["run", "one", "--store", &format!("sqlite:./{name}")]).code(0).stdout("3\n");
+        assert!(folder.path(name).is_file());
+    }
 }
 
 #[test]

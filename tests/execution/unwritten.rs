@@ -35,7 +35,7 @@ fn a_value_that_finds_no_room_leaves_its_reason() {
          jc runs runs --format json",
     );
     answered(&folder, "first", 0, "SUCCESSFUL");
-    answered(&folder, "large", 5, "its return value could not be written: the store");
+    answered(&folder, "large", 5, "the function returned, and that could not be written: the store");
     answered(&folder, "large", 5, "database or disk is full");
     answered(&folder, "json", 5, "");
     for name in ["json", "shown"] {
@@ -87,23 +87,49 @@ fn what_a_process_could_not_write_at_all_the_next_one_does() {
     let folder = jobs(&[
         "id: quick, function: attempts:flaky, args: [1]",
         "id: tries, function: attempts:flaky, args: [2], retry: { attempts: 2, initial: 3s, jitter: false }",
+        "id: after, function: attempts:flaky, args: [1], dependencies: [tries]",
     ]);
     folder.run(&["run", "quick"]).code(0);
-    let run = Background::until(&folder, &["run", "tries"], "attempt 2");
-    // From now on neither the store nor its log can grow, nor begin again.
-    let limit = ["--fsize=4096", "--pid", &run.id().to_string()];
-    assert!(Command::new("prlimit").args(limit).status().expect("`prlimit` is there").success());
-    assert_eq!(run.end().status.code(), Some(5));
-    let kept = std::fs::read_dir(folder.path("jobcontrol.db.owners")).unwrap().count();
-    assert_eq!(kept, 1);
-    // Whichever command comes next: one that reads as well.
-    let build = folder.json(&["build", "show", "2"]);
-    assert_eq!((&build["status"], &build["exception"]["kind"]), (&"FAILED".into(), &"storage".into()), "{build:#}");
-    let message = build["exception"]["message"].as_str().unwrap();
-    assert!(message.contains("no file may be larger than 4 KiB (`ulimit -f`)"), "{message}");
-    assert!(!folder.path("jobcontrol.db.owners").exists());
+    // A run of one build ends with it, another by itself.
+    for (targets, id, reader) in [(&["tries"][..], "2", "builds"), (&["tries", "after"], "3", "runs")] {
+        let arguments: Vec<_> = std::iter::once("run").chain(targets.iter().copied()).collect();
+        let run = Background::until(&folder, &arguments, "attempt 2");
+        // From now on neither the store nor its log can grow, nor begin again.
+        let limit = ["--fsize=4096", "--pid", &run.id().to_string()];
+        assert!(Command::new("prlimit").args(limit).status().expect("`prlimit` is there").success());
+        assert_eq!(run.end().status.code(), Some(5));
+        let kept = std::fs::read_dir(folder.path("jobcontrol.db.owners")).unwrap().count();
+        assert_eq!(kept, 1);
+        // Whichever command comes next: one that reads as well.
+        folder.run(&[reader]).code(0);
+        assert!(!folder.path("jobcontrol.db.owners").exists());
+        let build = folder.json(&["build", "show", id]);
+        assert_eq!((&build["status"], &build["exception"]["kind"]), (&"FAILED".into(), &"storage".into()), "{build:#}");
+        let message = build["exception"]["message"].as_str().unwrap();
+        assert!(message.contains("no file may be larger than 4 KiB (`ulimit -f`)"), "{message}");
+        let runs = folder.json(&["runs"]);
+        assert_eq!(runs.as_array().unwrap().last().unwrap()["status"], "FAILED", "{runs:#}");
+    }
     folder.run(&["run", "quick"]).code(0);
-    let runs = folder.json(&["runs"]);
-    assert!(runs.as_array().unwrap().iter().any(|run| run["status"] == "FAILED"), "{runs:#}");
     assert_eq!(folder.json(&["builds", "tries"])[0]["status"], "FAILED");
+}
+
+#[test]
+fn a_build_that_lost_a_part_of_its_log_does_not_succeed() {
+    let folder = folder()
+        .guest("log_raw.wat")
+        .file("jobs/talks.yaml", "id: talks\nfunction: log_raw:write\nargs: [1, 0, 60000, 0, 0, 40]\n");
+    mounted(
+        &folder,
+        "mount -t tmpfs -o size=2560k none small
+         jc first run quick
+         jc talks run talks
+         jc shown build show 2 --format json
+         jc runs runs --format json",
+    );
+    answered(&folder, "talks", 5, "database or disk is full");
+    let build = said(&folder, "shown");
+    assert_eq!((&build["status"], &build["exception"]["kind"]), (&"FAILED".into(), &"storage".into()), "{build:#}");
+    let runs = said(&folder, "runs");
+    assert_eq!((runs.as_array().unwrap().len(), &runs[1]["status"]), (2, &"FAILED".into()), "{runs:#}");
 }

@@ -108,7 +108,7 @@ pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, 
 fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     let code = |end: &JobEnd| match end {
         _ if end.is_success() => error::DONE,
-        JobEnd::NotBuilt(ExecuteError::Storage(_)) => error::STORAGE,
+        JobEnd::NotBuilt(ExecuteError::Storage(_) | ExecuteError::Unrecorded { .. }) => error::STORAGE,
         end if end.failure() == Some(&FailureKind::Storage) => error::STORAGE,
         _ => error::FAILED,
     };

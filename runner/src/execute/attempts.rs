@@ -508,11 +508,15 @@ impl<'a> Running<'a> {
     }
 
     async fn finish(mut self, mut ending: Ending, mut packed: FinishBuild) -> Result<Ending, ExecuteError> {
-        if let (Some(reason), false) = (self.lost(), matches!(ending, Ending::Failed(_))) {
-            // As where the guest was told of it by its next record.
+        if let Some(reason) = self.lost() {
             let message = format!("a part of the log is lost: {reason}");
-            let failure = Failure::new(FailureKind::Storage, message);
-            (ending, packed) = self.settle(Outcome::Failed(failure)).await;
+            if matches!(ending, Ending::Failed(_)) {
+                // That has its reason already, and this may find room where the rest of the log did not.
+                self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
+            } else {
+                // As where the guest was told of it by its next record.
+                (ending, packed) = self.settle(Outcome::Failed(Failure::new(FailureKind::Storage, message))).await;
+            }
         }
         let said = match &ending {
             Ending::Skipped(reason) => {
@@ -533,21 +537,8 @@ impl<'a> Running<'a> {
         }
         self.free();
         self.publish(EventKind::Finished { ending: ending.clone(), took });
-        match self.lost() {
-            Some(reason) if !is_storage(&ending) => {
-                // The end of a build is smaller than its log: on a full disk it may find room where the log did not.
-                let message = format!("a part of the log of build {} is lost: {reason}", self.id);
-                let time = self.parts.now();
-                self.sink.say(NewRecord::new(time, Level::Warning, "jobcontrol", message.clone())).await;
-                Err(StorageError::Backend(message))?
-            }
-            _ => Ok(ending),
-        }
+        Ok(ending)
     }
-}
-
-fn is_storage(ending: &Ending) -> bool {
-    matches!(ending, Ending::Failed(failure) if failure.kind == FailureKind::Storage)
 }
 
 fn sink(parts: &Parts, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {

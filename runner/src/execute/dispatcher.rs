@@ -26,6 +26,7 @@ use crate::catalog::load::Catalog;
 use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
 use crate::execute::executor::Waited;
+use crate::execute::last_word::write_end_of_run;
 use crate::execute::prepared::Prepared;
 use crate::execute::sharing::Shared;
 use crate::execute::sharing::SharedEnd;
@@ -112,7 +113,9 @@ pub async fn dispatch(
     if work.plan.order.len() == 1 {
         // A run of one build is recorded with it, and ends with it: that costs no commit.
         let ends = build_all(executor, slots, &work, &RunOf::New(Arc::clone(&new)), cancel).await;
-        if !ends.values().any(|end| end.build().is_some()) {
+        let is_recorded =
+            |end: &JobEnd| end.build().is_some() || matches!(end, JobEnd::NotBuilt(ExecuteError::Unrecorded { .. }));
+        if !ends.values().any(is_recorded) {
             let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
             end_run(executor, run, &ends, cancel.is_set()).await?;
         }
@@ -147,7 +150,7 @@ async fn end_run(executor: &Executor, id: u64, ends: &BTreeMap<String, JobEnd>, 
     };
     let time = executor.recorder().storage().clock().now();
     let end = EndRun { id, time, status, refused: pack_refused(&refused.collect(), &shared.collect()) };
-    executor.recorder().write(Write::EndRun(end)).await.map(drop)
+    write_end_of_run(executor.recorder(), executor.owner(), end).await
 }
 
 /// What is built, whatever run it is recorded as.

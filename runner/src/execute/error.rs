@@ -20,6 +20,16 @@ pub enum ExecuteError {
     /// The store.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// A build ended, and the store does not have its end.
+    #[error("the end of build {build} could not be written: {reason}; {then}")]
+    Unrecorded {
+        /// The build.
+        build: u64,
+        /// How it ended, and why that is not in the store.
+        reason: String,
+        /// What becomes of it.
+        then: String,
+    },
 }
 
 /// Dependencies without a successful build.

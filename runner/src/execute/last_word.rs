@@ -1,7 +1,8 @@
 //! The end of a build, written whatever it takes: the disk may be full, or not to be written any more.
 //!
-//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not;
-//! both again for a while; and a note that the store keeps elsewhere until somebody can write to it.
+//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not; a
+//! note that the store keeps elsewhere until somebody can write to it, and with which it gets what room was held back;
+//! and the end and the failure again for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +13,14 @@ use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::failure::cut;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::EndRun;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_failure;
 
+use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::record::recorder::Recorder;
 
@@ -41,7 +45,7 @@ pub(super) async fn write_end(
     recorder: &Recorder,
     ending: Ending,
     packed: FinishBuild,
-) -> Result<Ending, StorageError> {
+) -> Result<Ending, ExecuteError> {
     let again = is_small(&packed).then(|| packed.clone());
     let bare = FinishBuild {
         guard: packed.guard.clone(),
@@ -57,33 +61,64 @@ pub(super) async fn write_end(
     let error = match recorder.write(Write::FinishBuild(packed)).await {
         Ok(_) => return Ok(ending),
         Err(error @ StorageError::Backend(_)) => error,
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let failure = in_short(&ending, &error);
     let short = FinishBuild { exception: Some(Box::new(pack_failure(failure.clone()))), ..bare };
     let ends = again.map(|again| (ending, again)).into_iter().chain([(Ending::Failed(failure.clone()), short.clone())]);
     let ends: Vec<_> = ends.collect();
     let until = Instant::now() + PATIENCE;
+    let mut kept = None;
     loop {
         for (ending, finish) in &ends {
             match recorder.write(Write::FinishBuild(finish.clone())).await {
                 Ok(_) => return Ok(ending.clone()),
                 Err(StorageError::Backend(_)) => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
-        if Instant::now() >= until {
+        if kept.is_none() {
+            kept = Some(keep(recorder, short.clone()).await);
+        } else if Instant::now() >= until {
             break;
+        } else {
+            tokio::time::sleep(TRY_EVERY).await;
         }
-        tokio::time::sleep(TRY_EVERY).await;
     }
-    let (storage, id) = (Arc::clone(recorder.storage()), short.id);
-    let kept = apart_if(true, move || storage.keep_end(&short)).await;
     let then = match kept {
-        Ok(()) => "the next command that can write to the store records this".to_owned(),
-        Err(error) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
+        Some(Err(error)) => format!("nor could a note of it ({error}), so the build will be shown as interrupted"),
+        _ => "the next command that can write to the store records this".to_owned(),
     };
-    Err(StorageError::Backend(format!("the end of build {id} could not be written: {}; {then}", failure.message)))
+    Err(ExecuteError::Unrecorded { build: short.id, reason: failure.message, then })
+}
+
+async fn keep(recorder: &Recorder, end: FinishBuild) -> Result<(), StorageError> {
+    let storage = Arc::clone(recorder.storage());
+    let owner = end.guard.as_ref().and_then(|guard| guard.owner.clone()).unwrap_or_default();
+    apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(end))).await
+}
+
+/// Writes the end of a run, as that of a build is written. Where it is kept it counts as written, if it is a bad one that
+/// its builds tell of.
+///
+/// # Errors
+///
+/// The store's.
+pub(super) async fn write_end_of_run(recorder: &Recorder, owner: &Arc<str>, end: EndRun) -> Result<(), StorageError> {
+    let until = Instant::now() + PATIENCE;
+    let error = loop {
+        match recorder.write(Write::EndRun(end.clone())).await {
+            Err(StorageError::Backend(_)) if Instant::now() < until => tokio::time::sleep(TRY_EVERY).await,
+            Err(error @ StorageError::Backend(_)) => break error,
+            written => return written.map(drop),
+        }
+    };
+    let told = end.status != RunStatus::Successful;
+    let (storage, owner) = (Arc::clone(recorder.storage()), Arc::clone(owner));
+    match apart_if(true, move || storage.keep_end(&owner, &Write::EndRun(end))).await {
+        Ok(()) if told => Ok(()),
+        _ => Err(error),
+    }
 }
 
 fn is_small(finish: &FinishBuild) -> bool {
@@ -103,8 +138,8 @@ fn in_short(ending: &Ending, error: &StorageError) -> Failure {
             let causes = if failure.kind == FailureKind::Storage { Vec::new() } else { vec![cause] };
             return Failure { causes, ..Failure::new(failure.kind.clone(), message) };
         }
-        Ending::Returned => "the function returned, and its return value could not be written",
-        Ending::Skipped(_) => "there was nothing to do, which could not be written",
+        Ending::Returned => "the function returned, and that could not be written",
+        Ending::Skipped(_) => "there was nothing to do, and that could not be written",
     };
     Failure::new(FailureKind::Storage, format!("{returned}: {error}"))
 }

@@ -27,7 +27,6 @@ use crate::storage::pack::Finish;
 use crate::storage::pack::pack_failure;
 use crate::storage::pack::pack_finish;
 use crate::storage::pack::pack_record;
-use crate::storage::write::FinishBuild;
 use crate::storage::write::NewBuild;
 use crate::storage::write::PackedFailure;
 use crate::storage::write::PruneLog;
@@ -121,13 +120,15 @@ pub trait Storage: Send + Sync {
     /// Gives a lease back; does nothing if it is gone. What a dead owner left of its lease is removed by it too.
     fn release(&self, owner: &str);
 
-    /// Keeps the end of a build that could not be written, its failure in short, where there is room for it all the same.
+    /// Keeps the end of a run, or of a build that failed, which an owner could not write, in short, where there is room
+    /// for it all the same.
     ///
     /// # Errors
     ///
     /// There is no such place, or nothing can be written there either.
-    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
-        Err(StorageError::Refused(format!("there is no place for the end of build {}", finish.id)))
+    fn keep_end(&self, owner: &str, end: &Write) -> Result<()> {
+        let _ = (owner, end);
+        Err(StorageError::Refused("there is no place for it".to_owned()))
     }
 
     /// Writes what [`Storage::keep_end`] has kept, in whichever process; does nothing where there is none.

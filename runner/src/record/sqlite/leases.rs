@@ -22,6 +22,9 @@ use crate::record::process;
 /// How often the folder may vanish before a new owner takes that for more than bad luck.
 const TRIES: u32 = 1_000;
 
+/// Held back from a disk that gets full, for the few words of how builds ended: a handful of commits.
+const RESERVE: u64 = 256 << 10;
+
 /// The folder of the locks that stands beside a store.
 #[derive(Debug)]
 pub(super) struct Leases {
@@ -56,7 +59,7 @@ impl Leases {
         };
         file.lock()?;
         // Where the file system cannot reserve room, there may be some when it is needed.
-        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM);
+        let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM + RESERVE);
         self.held().insert(owner.to_owned(), file);
         Ok(())
     }
@@ -94,6 +97,8 @@ impl Leases {
         let held = self.held();
         let mut file = held.get(owner).ok_or_else(|| io::Error::other("the lease is gone"))?;
         file.write_all(line.as_bytes())?;
+        // Where the disk is full, the store gets what was held back for it.
+        let _ = fallocate(file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, kept::ROOM, RESERVE);
         file.sync_data()
     }
 

@@ -38,7 +38,6 @@ use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Completion;
-use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
@@ -429,10 +428,10 @@ impl Storage for SqliteStorage {
         self.leases.release(owner);
     }
 
-    fn keep_end(&self, finish: &FinishBuild) -> Result<()> {
-        let (owner, line) = kept::line(finish).ok_or_else(|| StorageError::Refused("it has no owner".to_owned()))?;
+    fn keep_end(&self, owner: &str, end: &Write) -> Result<()> {
+        let line = kept::line(end).ok_or_else(|| StorageError::Refused("it is no such end".to_owned()))?;
         self.leases
-            .keep(&owner, &line)
+            .keep(owner, &line)
             .map_err(|e| StorageError::Backend(format!("the lock beside the store cannot be written: {e}")))
     }
 
@@ -441,10 +440,10 @@ impl Storage for SqliteStorage {
             return Ok(());
         }
         for (path, owner) in self.leases.with_lines() {
-            for finish in kept::read(&path, &owner) {
-                match self.write(Write::FinishBuild(finish)) {
+            for end in kept::read(&path, &owner) {
+                match self.write(end) {
                     // It was written before, or somebody went on with it.
-                    Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_)) => {}
+                    Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_) | StorageError::NoRun(_)) => {}
                     Err(error) => return Err(error),
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -68,8 +70,8 @@ impl Writer {
     pub(super) fn start(db: Connection, path: &Path, warn: Say, leases: &Arc<Leases>) -> Result<Self> {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
         let (path_of_store, leases) = (path.to_owned(), Arc::clone(leases));
-        let (log, marked) = Default::default();
-        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false, log, marked };
+        let (log, hurt, marked) = Default::default();
+        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false, log, hurt, marked };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
@@ -158,6 +160,8 @@ struct Thread {
     /// Whether the file has its log, which the first change needs.
     settled: bool,
     log: OnceCell<File>,
+    /// The builds of whose log or progress something could not be written, with the reason.
+    hurt: RefCell<HashMap<u64, String>>,
     /// The log, by the salt that it began with, in which the file's head stands.
     marked: Cell<Option<[u8; 8]>>,
 }
@@ -227,12 +231,14 @@ impl Thread {
         let mut alone = |write: &Write| {
             let said = matches!(write, Write::Log(..) | Write::Progress(..));
             if batch.len() == 1 || !self.settled || said && no_room {
+                self.note_loss(write, &failed);
                 return Err(failed.clone());
             }
             self.transaction([write]).map_or_else(
                 |error| {
                     no_room |= said;
                     failed = failure(&self.path, &error);
+                    self.note_loss(write, &failed);
                     Err(failed.clone())
                 },
                 |mut answers| answers.pop().unwrap_or_else(|| Err(closed())),
@@ -242,7 +248,10 @@ impl Thread {
     }
 
     /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
-    fn transaction<'a>(&self, batch: impl IntoIterator<Item = &'a Write>) -> rusqlite::Result<Vec<Result<u64>>> {
+    fn transaction<'a>(
+        &self,
+        batch: impl IntoIterator<Item = &'a Write, IntoIter: Clone>,
+    ) -> rusqlite::Result<Vec<Result<u64>>> {
         self.begin()?;
         let is_marked = self.marked.get().is_some() && self.marked.get() == self.salt();
         if !is_marked && let Err(error) = self.mark() {
@@ -251,13 +260,21 @@ impl Thread {
         }
         let batch = batch.into_iter();
         let mut answers = Vec::with_capacity(batch.size_hint().0);
-        for write in batch {
+        for write in batch.clone() {
+            if let Some(answer) = self.hurt_by_loss(write) {
+                answers.push(Err(answer));
+                continue;
+            }
             match rows::apply(&self.db, &self.leases, write) {
                 Ok(written) => answers.push(Ok(written)),
                 Err(RowError::Answer(answer)) => answers.push(Err(answer)),
                 // SQLite gives up the whole transaction for some errors, a full disk among them.
                 Err(RowError::Sqlite(error)) if self.db.is_autocommit() => return Err(error),
-                Err(RowError::Sqlite(error)) => answers.push(Err(failure(&self.path, &error))),
+                Err(RowError::Sqlite(error)) => {
+                    let error = failure(&self.path, &error);
+                    self.note_loss(write, &error);
+                    answers.push(Err(error));
+                }
             }
         }
         match self.db.prepare_cached("COMMIT")?.execute([]) {
@@ -265,6 +282,7 @@ impl Thread {
                 if !is_marked {
                     self.marked.set(self.salt());
                 }
+                self.forget_losses(batch);
                 Ok(answers)
             }
             Err(error) => {
@@ -272,6 +290,37 @@ impl Thread {
                 Err(error)
             }
         }
+    }
+
+    /// Remembers of which build something is lost: what the store does not have is known to who finishes the build only
+    /// if that had been answered by then.
+    fn note_loss(&self, write: &Write, error: &StorageError) {
+        if let Write::Log(build, _) | Write::Progress(build, _) = write {
+            self.hurt.borrow_mut().entry(*build).or_insert_with(|| error.to_string());
+        }
+    }
+
+    /// Of a build that has ended nothing needs to be remembered.
+    fn forget_losses<'a>(&self, written: impl Iterator<Item = &'a Write>) {
+        let mut hurt = self.hurt.borrow_mut();
+        if hurt.is_empty() {
+            return;
+        }
+        for write in written {
+            if let Write::FinishBuild(finish) = write
+                && !finish.success
+            {
+                hurt.remove(&finish.id);
+            }
+        }
+    }
+
+    /// A build of which something is lost cannot end well.
+    fn hurt_by_loss(&self, write: &Write) -> Option<StorageError> {
+        let Write::FinishBuild(finish) = write else { return None };
+        let hurt = self.hurt.borrow();
+        let reason = hurt.get(&finish.id).filter(|_| finish.success)?;
+        Some(StorageError::Backend(format!("a part of the log is lost: {reason}")))
     }
 
     /// Writes the head of the file into the log, as it is: SQLite counts that, and by the count a log can be told from
