@@ -66,3 +66,61 @@ fn functions_are_called_what_their_plugin_calls_them() {
     let names: Vec<_> = names.iter().filter_map(|call| call.split(' ').next()).collect();
     assert_eq!(names, ["share", "v", "i", "f"]);
 }
+
+#[test]
+fn the_reason_of_an_abort_is_read_from_standard_error() {
+    let built = built(
+        "stderr_reason.wat",
+        "function: stderr_reason:fail\nargs: [1000]\nretry: { on: [panic], attempts: 2, delay: 0s }\n",
+    );
+    assert_eq!(built.failed("KeyError"), "'urgent'");
+    assert_eq!(built.build["attempt"], 2, "`retry` takes it for a panic");
+    assert_eq!(built.build["exception"]["read_from"], "stderr");
+    assert_eq!(built.calls(), ["dearest /shop.py:24", "rate_of /shop.py:12"]);
+    let cause = &built.build["exception"]["causes"][0];
+    assert_eq!(cause["kind"], "trap");
+    assert_eq!(cause["message"], "wasm `unreachable` instruction executed");
+    let functions = cause["frames"].as_array().expect("frames").iter().map(|frame| &frame["function"]);
+    assert_eq!(functions.collect::<Vec<_>>(), ["fail", "abort"]);
+    let line = (30, "stderr".to_owned(), "Traceback (most recent call last):".to_owned());
+    assert_eq!(built.lines()[0], line, "without colours");
+    let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;
+    let expected = "  Traceback (most recent call last):\n    /shop.py:24, in dearest\n    /shop.py:12, in rate_of\n  \
+        KeyError: 'urgent'\n  read from standard error, before trap: wasm `unreachable` instruction executed\n";
+    assert!(shown.ends_with(expected), "{shown}");
+}
+
+#[test]
+fn a_reason_without_calls_has_those_of_the_engine() {
+    let built = built("stderr_reason.wat", "function: stderr_reason:fail\nargs: [2000]\n");
+    assert_eq!(built.failed("out_of_range"), "vector");
+    let functions: Vec<_> = built.calls().iter().filter_map(|call| call.split(' ').next().map(str::to_owned)).collect();
+    assert_eq!(functions, ["fail", "abort"]);
+}
+
+#[test]
+fn what_was_said_before_something_else_is_no_reason() {
+    let built = built("stderr_reason.wat", "function: stderr_reason:fail\nargs: [4000]\n");
+    assert_eq!(built.failed("trap"), "wasm `unreachable` instruction executed");
+}
+
+#[test]
+fn a_file_that_is_not_granted_is_named_with_its_grant() {
+    let job = "function: stderr_reason:fail\nargs: [3000]\n";
+    let missing = "[Errno 44] No such file or directory: '/data/orders.csv'";
+    let grant = "grants: { files: [{ host: FOLDER, guest: /data, mode: read }] }";
+    let told = format!("{missing}\n`/data/orders.csv` is in no folder that the job grants; write `{grant}`");
+    assert_eq!(built("stderr_reason.wat", job).failed("FileNotFoundError"), told);
+    let granted = format!("{job}grants: {{ files: [{{ host: ., guest: /data }}] }}\n");
+    assert_eq!(built("stderr_reason.wat", &granted).failed("FileNotFoundError"), missing);
+}
+
+#[test]
+fn an_address_that_is_not_in_memory_is_told() {
+    let fault = r#"(module (memory 1) (func (export "f") (param i32) (result i32) (i32.load (local.get 0))))"#;
+    let folder = crate::harness::Folder::new().file("jobs/p.wat", fault);
+    let built = super::built_in(folder.file("jobs/j.yaml", "function: p:f\nargs: [-16]\n"));
+    let message =
+        "out of bounds memory access: memory fault at wasm address 0xfffffff0 in linear memory of size 0x10000";
+    assert_eq!(built.failed("trap"), message);
+}

@@ -14,6 +14,7 @@ mod large;
 mod limits;
 mod loading;
 mod plugins;
+mod preview1;
 mod stopping;
 mod types;
 mod usage;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::diagnostic::Source;
+use crate::diagnostic::Span;
+
 /// One kibibyte.
 pub const KIB: u64 = 1 << 10;
 /// One mebibyte.
@@ -91,6 +94,33 @@ pub struct Limits {
     pub at_ceiling: Vec<&'static str>,
     /// What is called under them, for the words of a failure.
     pub called: Called,
+    /// Where the job's manifest sets them.
+    pub set_at: SetAt,
+}
+
+/// Where a manifest sets limits: each key with its place, such as `jobs/shop.yaml:5`. A build's config keeps limits without
+/// it, and limits are the same wherever they were set.
+#[derive(Clone, Debug, Default)]
+pub struct SetAt(Vec<(&'static str, String)>);
+
+impl PartialEq for SetAt {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for SetAt {}
+
+impl SetAt {
+    /// Notes where a key is set.
+    pub fn note(&mut self, key: &'static str, source: &Source, span: Span) {
+        let (line, _) = source.position(span.start);
+        self.0.push((key, format!("{}:{line}", source.path)));
+    }
+
+    fn place(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|(set, _)| *set == key).map(|(_, place)| place.as_str())
+    }
 }
 
 /// What is called under limits, which decides what raises them.
@@ -178,6 +208,7 @@ impl Default for Limits {
             progress_groups: PROGRESS_GROUPS,
             at_ceiling: Vec::new(),
             called: Called::Attempt,
+            set_at: SetAt::default(),
         }
     }
 }
@@ -191,8 +222,19 @@ impl Limits {
         Self { timeout: most.unwrap_or(self.timeout), called, ..self }
     }
 
-    /// What is said of a build that is over a limit: which, its value, and what raises it.
+    /// What is said of a build that is over a limit: which, its value, where that is set, and what raises it.
     pub fn exceeded(&self, excess: Excess<'_>) -> String {
+        self.said(excess, String::new())
+    }
+
+    /// The same where it is known how much was asked for, in bytes or by number.
+    pub fn exceeded_by(&self, excess: Excess<'_>, requested: u64) -> String {
+        let unit = self.clone().by_key(excess.key()).map(|limit| limit.unit);
+        let requested = if unit == Some(Unit::Bytes) { show_bytes(requested) } else { requested.to_string() };
+        self.said(excess, format!(" ({requested} requested)"))
+    }
+
+    fn said(&self, excess: Excess<'_>, requested: String) -> String {
         let time = |limit: Option<Duration>| limit.map(show_duration).unwrap_or_default();
         let (build, attempt) = match self.called {
             Called::Attempt => ("the build", "the attempt"),
@@ -229,7 +271,11 @@ impl Limits {
                 format!("{attempt} reported no progress and logged nothing for {}", time(self.no_progress))
             }
         };
-        format!("{what}{}", self.remedy(excess.key()))
+        let key = excess.key();
+        let place =
+            self.set_at.place(key).filter(|_| self.called == Called::Attempt && !self.at_ceiling.contains(&key));
+        let place = place.map(|place| format!(", set in {place}")).unwrap_or_default();
+        format!("{what}{requested}{place}{}", self.remedy(key))
     }
 
     /// What is said of an attempt that is not made, since it would begin after the time of the build.
@@ -429,6 +475,23 @@ pub(crate) mod tests {
         assert_eq!(
             shorter.exceeded(Excess::Attempt),
             "the call took longer than 4s, which its build was made with; `timeout` raises it for later builds"
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_and_where_the_limit_is_set_are_told() {
+        let source = Source { path: "jobs/x.yaml".into(), text: "id: x\nlimits:\n  memory: 1 MiB\n".into() };
+        let mut limits = Limits { memory: MIB, ..Limits::default() };
+        limits.set_at.note("memory", &source, Span::new(17, 23));
+        assert_eq!(
+            limits.exceeded_by(Excess::Memory, 3 * MIB),
+            "the memory of the build is above 1 MiB (3 MiB requested), set in jobs/x.yaml:3; raise it with \
+             `limits: { memory: .. }`"
+        );
+        assert_eq!(
+            limits.exceeded_by(Excess::TableElements, 100_001),
+            "the number of table elements of the build is above 100000 (100001 requested); raise it with \
+             `limits: { table_elements: .. }`"
         );
     }
 

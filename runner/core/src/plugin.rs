@@ -25,6 +25,11 @@ pub enum PluginKind {
 }
 
 impl PluginKind {
+    /// Whether it is called as a core module, not made into a component.
+    pub fn stays_core(self) -> bool {
+        matches!(self, Self::NumericModule | Self::CommandModule)
+    }
+
     /// In words.
     pub fn describe(self) -> &'static str {
         match self {
@@ -51,7 +56,7 @@ pub struct Plugin {
     pub functions: Functions,
     /// What it exports that cannot be called, with the reason.
     pub refused: Vec<(String, String)>,
-    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of a preview1 command the functions, such as
+    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of what stays a core module the functions, such as
     /// `wasi_snapshot_preview1.fd_write`.
     pub imports: Vec<String>,
     /// Why an import cannot be linked although its name is known, in words that follow the plugin's name.

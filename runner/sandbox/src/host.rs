@@ -96,7 +96,7 @@ impl Guest {
         said.bytes = said.bytes.saturating_add(bytes);
         said.records += 1;
         if said.bytes > self.limits.log_bytes {
-            return Err(Signal::Limit(self.limits.exceeded(Excess::Log)));
+            return Err(Signal::Limit(self.limits.exceeded_by(Excess::Log, said.bytes)));
         }
         if said.records > self.limits.log_records {
             return Err(Signal::Limit(self.limits.exceeded(Excess::LogRecords)));
@@ -110,8 +110,9 @@ impl Guest {
     pub(crate) fn read(&self, bytes: u64) -> Result<(), Signal> {
         let mut said = self.said();
         said.read = said.read.saturating_add(bytes);
-        if said.bytes.saturating_add(said.read) > self.limits.log_bytes {
-            return Err(Signal::Limit(self.limits.exceeded(Excess::Log)));
+        let bytes = said.bytes.saturating_add(said.read);
+        if bytes > self.limits.log_bytes {
+            return Err(Signal::Limit(self.limits.exceeded_by(Excess::Log, bytes)));
         }
         Ok(())
     }

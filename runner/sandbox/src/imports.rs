@@ -5,7 +5,6 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::plugin::Plugin;
-use jobcontrol_core::plugin::PluginKind;
 
 /// What is linked: package, the versions it is compatible with, and interfaces; the functions of files, variables and the
 /// network are among them and refuse everything that was not granted.
@@ -44,7 +43,7 @@ const LINKED: &[(&str, &str, &[&str])] = &[
 const LATER: &[&str] = &["wasi:http", "wasi:keyvalue", "wasi:config", "wasi:messaging", "wasi:blobstore"];
 
 /// What mends an import of WASI preview 1 that is not there.
-pub(crate) const PREVIEW1_HELP: &str = "of `wasi_snapshot_preview1` the host offers what WASI defines, and no extension of another engine, such as sockets";
+const PREVIEW1_HELP: &str = "of `wasi_snapshot_preview1` the host offers what WASI defines, and no extension of another engine, such as sockets";
 
 /// `package/interface@version` in its parts.
 fn parts(import: &str) -> (&str, &str, Option<&str>) {
@@ -75,14 +74,14 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
         let message = format!("`{}` {misfit}", plugin.path.display());
         let help = if misfit.contains("jobcontrol:plugin/") {
             "build it against the `plugin.wit` of this version of jobcontrol"
-        } else if plugin.kind == PluginKind::CommandModule {
+        } else if plugin.kind.stays_core() {
             PREVIEW1_HELP
         } else {
             "the host offers WASI 0.2 as it is defined: build it against the definitions of that version"
         };
         return Some(PluginProblem::new(Code::MissingImport, message).help(help));
     }
-    if plugin.kind == PluginKind::CommandModule {
+    if plugin.kind.stays_core() {
         return None;
     }
     let missing: Vec<_> = plugin.imports.iter().filter(|import| !is_linked(import)).collect();

@@ -55,6 +55,11 @@ fn take(used: &mut u64, current: usize, desired: usize, most: u64) -> bool {
     sum.is_some()
 }
 
+/// What a build would have with a growth that it is refused.
+fn requested(used: u64, current: usize, desired: usize) -> u64 {
+    used.saturating_add((desired as u64).saturating_sub(current as u64))
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         // Refused by the plugin's own bound, it takes nothing.
@@ -68,7 +73,8 @@ impl ResourceLimiter for Limiter {
             self.held += more;
             return Ok(true);
         }
-        Err(Signal::Limit(self.limits.exceeded(Excess::Memory)).into())
+        let requested = requested(self.memory, current, desired);
+        Err(Signal::Limit(self.limits.exceeded_by(Excess::Memory, requested)).into())
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -87,7 +93,8 @@ impl ResourceLimiter for Limiter {
             self.account.charge(more.saturating_mul(ELEMENT)).map_err(Signal::full)?;
             return Ok(true);
         }
-        Err(Signal::Limit(self.limits.exceeded(Excess::TableElements)).into())
+        let requested = requested(self.elements, current, desired);
+        Err(Signal::Limit(self.limits.exceeded_by(Excess::TableElements, requested)).into())
     }
 
     fn instances(&self) -> usize {

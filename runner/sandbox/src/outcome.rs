@@ -14,12 +14,14 @@ use jobcontrol_core::limits::STACK;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::reason;
 use jobcontrol_core::reason::Reason;
+use jobcontrol_core::reason::Seen;
 use jobcontrol_core::value::Value;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::ResourceTableError;
 
 use crate::bounded::Bounded;
+use crate::grant::GrantedFolder;
 use crate::signal::Signal;
 use crate::traceback;
 use crate::transfer::FUEL;
@@ -54,6 +56,30 @@ pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Ou
         }
         outcome => outcome,
     }
+}
+
+/// An outcome that names the path and the grant that opens it, where the plugin failed for want of a file that its job does
+/// not grant.
+pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: impl FnOnce() -> String) -> Outcome {
+    let Outcome::Failed(mut failure) = outcome else {
+        return outcome;
+    };
+    // A program that ends itself has said why on standard error, if at all.
+    let stderr = match failure.kind {
+        FailureKind::Error | FailureKind::Plugin(_) => Some(String::new()),
+        FailureKind::Exit | FailureKind::Trap => Some(stderr()),
+        _ => None,
+    };
+    if let Some(stderr) = stderr {
+        let seen: Vec<_> = folders.iter().map(|folder| Seen { guest: &folder.guest, write: folder.write }).collect();
+        let told = failure.causes.iter().map(|cause| cause.message.as_str());
+        let texts = [failure.message.as_str(), stderr.as_str()];
+        let missed = texts.into_iter().chain(told).find_map(|text| reason::refused(text, &seen));
+        if let Some(missed) = missed {
+            failure.message = format!("{}\n{missed}", failure.message);
+        }
+    }
+    Outcome::Failed(failure)
 }
 
 /// Causes that a reason may have beside the trap.

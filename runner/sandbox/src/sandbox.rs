@@ -147,7 +147,8 @@ impl Sandbox {
         let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), account, kept));
         let args = Values::new(args);
         if args.size() > limits.retval {
-            return Called::unstarted(Outcome::Failed(outcome::over(&limits, Excess::Encoded("the arguments"))));
+            let message = limits.exceeded_by(Excess::Encoded("the arguments"), args.size());
+            return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Limit, message)));
         }
         // A command's arguments are copied into its argv, and that into its context.
         if function.is_command()
@@ -181,6 +182,7 @@ impl Sandbox {
         drop(place);
         let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
         let outcome = flush(&streams, outcome).await;
+        let outcome = outcome::with_grant(outcome, &granted.folders, || streams[1].last());
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time } }
     }

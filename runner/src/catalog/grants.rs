@@ -2,6 +2,7 @@
 
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::grants::EnvGrant;
 use jobcontrol_core::job::Job;
 use jobcontrol_sandbox::Granted;
 
@@ -23,5 +24,6 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnosti
             Err(problem) => problems.push(problem),
         }
     }
+    problems.extend(EnvGrant::too_large(&job.grants.env, &granted.variables, source));
     (granted, problems)
 }

@@ -1,6 +1,7 @@
 //! A folder to checked jobs, with what each was granted.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use jobcontrol_core::job::Job;
 use jobcontrol_core::last_good::FileVersion;
 use jobcontrol_core::last_good::Files;
 use jobcontrol_core::manifest::Parsed;
+use jobcontrol_core::manifest::ids_of_text;
 use jobcontrol_sandbox::Granted;
 
 use crate::catalog::folder::Folder;
@@ -49,6 +51,12 @@ impl Catalog {
     /// As [`Catalog::diagnostics`], with the warnings.
     pub fn diagnostics_and_warnings(&self) -> Vec<Diagnostic> {
         collected(self.problems.iter().chain(self.graph.broken.values().flatten()).chain(&self.warnings))
+    }
+
+    /// Ids that seem to stand in files that cannot be read.
+    pub fn unread_ids(&self) -> Vec<String> {
+        let sources = self.problems.iter().filter_map(|problem| Some(&*problem.label.as_ref()?.source.text));
+        sources.collect::<BTreeSet<_>>().into_iter().flat_map(ids_of_text).collect()
     }
 
     /// Whether nothing is wrong; warnings do not count.

@@ -2,7 +2,7 @@
 //!
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `run`, `check`, `jobs`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`,
+//! - `run`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`,
 //!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
@@ -19,6 +19,7 @@ mod completions;
 pub mod error;
 mod explain;
 mod flags;
+mod graph;
 mod jobs;
 mod logs;
 mod moment;

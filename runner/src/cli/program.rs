@@ -27,6 +27,7 @@ use super::explain;
 use super::flags::Color;
 use super::flags::Format;
 use super::flags::settings;
+use super::graph;
 use super::jobs;
 use super::logs;
 use super::plugins;
@@ -113,7 +114,7 @@ enum Command {
     /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
     Runs(runs::RunsArgs),
     /// List the jobs and how each stands
-    Jobs,
+    Jobs(jobs::JobsArgs),
     /// Show one job
     Job {
         /// The job's id
@@ -121,7 +122,7 @@ enum Command {
         job: String,
     },
     /// Show what depends on what
-    Graph(jobs::GraphArgs),
+    Graph(graph::GraphArgs),
     /// List builds
     Builds(builds::BuildsArgs),
     /// Show, cancel, delete or repeat one build
@@ -255,9 +256,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
         Command::Run(args) => run::run(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
-        Command::Jobs => jobs::list(&app, out),
+        Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),
-        Command::Graph(args) => jobs::graph(&app, out, &args),
+        Command::Graph(args) => graph::graph(&app, out, &args),
         Command::Builds(args) => builds::list(&app, out, &args),
         Command::Build { command } => builds::build(&app, out, &command),
         Command::Logs(args) => logs::logs(&app, out, &args),

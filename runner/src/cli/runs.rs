@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use clap::Subcommand;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
@@ -23,6 +24,7 @@ use serde::Serialize;
 
 use super::carry_out::arm;
 use super::carry_out::carry_out;
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::person::by;
@@ -42,9 +44,13 @@ use crate::request::cancel::is_worked_on;
 use crate::request::cancel::wait_for_run;
 use crate::request::interrupted::look_at;
 use crate::request::rerun;
+use crate::request::targets::tagged;
 use crate::show::moment::Moment;
 use crate::show::runs::RunJson;
 use crate::show::runs::state_name;
+
+/// Runs are read this many at once.
+const PAGE: u64 = 1_000;
 
 /// Which runs to list, or what to do with one.
 #[derive(Args, Debug)]
@@ -55,6 +61,9 @@ pub(super) struct RunsArgs {
     /// How many at most: the newest ones
     #[arg(long, default_value_t = 100)]
     limit: u64,
+    /// Only runs of a job with this tag
+    #[arg(long, value_name = "TAG", add = ArgValueCandidates::new(completions::tags))]
+    tag: Option<String>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -87,7 +96,7 @@ enum RunsCommand {
 
 pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
     match &args.command {
-        None => list(app, out, args.limit),
+        None => list(app, out, args),
         Some(RunsCommand::Show { run }) => show(app, out, *run),
         Some(RunsCommand::Cancel { run, no_wait }) => cancel(app, out, *run, *no_wait),
         Some(RunsCommand::Rerun { run, from_failed, yes_protected }) => {
@@ -106,9 +115,26 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
     }
 }
 
-fn list(app: &App, out: &Out, limit: u64) -> Result<u8, CliError> {
+/// The newest runs, newest first, that have one of the jobs among their targets.
+fn newest(storage: &dyn Storage, limit: u64, tagged: Option<&[String]>) -> Result<Vec<Run>, CliError> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut runs, mut before) = (Vec::new(), None);
+    while runs.len() < limit {
+        let page =
+            storage.get_runs(&RunFilter { before, limit: Some(PAGE.min(limit as u64)), ..RunFilter::default() })?;
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        let wanted = |run: &Run| tagged.is_none_or(|jobs| run.request.targets.iter().any(|job| jobs.contains(job)));
+        runs.extend(page.into_iter().filter(wanted));
+    }
+    runs.truncate(limit);
+    Ok(runs)
+}
+
+fn list(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
+    let tagged = args.tag.as_deref().map(|tag| tagged(&app.settings.workspace, tag)).transpose()?;
     let storage = app.storage(false)?;
-    let mut runs = storage.get_runs(&RunFilter { limit: Some(limit), ..RunFilter::default() })?;
+    let mut runs = newest(&*storage, args.limit, tagged.as_deref())?;
     // As builds are listed: the newest comes last, where a person looks first.
     runs.reverse();
     let ids: Vec<u64> = runs.iter().map(|run| run.id).collect();

@@ -1,6 +1,7 @@
 //! How every job stands.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
@@ -48,4 +49,18 @@ pub fn standings_of(catalog: &Catalog, storage: &dyn Storage, ids: &[&str]) -> R
         Some(((*id).to_owned(), Standing { status, latest, newest: history.newest.clone() }))
     };
     Ok(histories.iter().filter_map(standing).collect())
+}
+
+/// The jobs whose manifests have mistakes, each with its newest build, if it has any: those that cannot be built, and
+/// those that the text of a file that cannot be read seems to hold.
+///
+/// # Errors
+///
+/// The store's.
+pub fn broken(catalog: &Catalog, storage: &dyn Storage) -> Result<BTreeMap<String, Option<Arc<Build>>>> {
+    let unread = catalog.unread_ids().into_iter().filter(|id| !catalog.graph.jobs.contains_key(id));
+    let ids: BTreeSet<String> = catalog.graph.broken.keys().cloned().chain(unread).collect();
+    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let histories = storage.get_job_histories(&names)?;
+    Ok(ids.into_iter().zip(histories.into_iter().map(|history| history.newest)).collect())
 }

@@ -4,9 +4,12 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
 use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::value::Json;
+use jobcontrol_core::value::Value;
 use serde::Serialize;
 
 use crate::show::json::BriefJson;
+use crate::show::json::DiagnosticJson;
 use crate::show::moment::Moment;
 
 /// A job.
@@ -30,6 +33,41 @@ pub(crate) struct JobJson<'a> {
     failing_build: Option<u64>,
     outdated_because: &'a [String],
     latest_build: Option<BriefJson<'a>>,
+    /// All that the manifest says, with the defaults of what it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<Json<'a>>,
+}
+
+/// How a job is marked whose manifest has mistakes.
+pub(crate) const BROKEN: &str = "broken";
+
+/// A job whose manifest has mistakes.
+#[derive(Serialize)]
+pub(crate) struct BrokenJobJson<'a> {
+    id: &'a str,
+    status: &'static str,
+    /// What is wrong with it; empty where its whole file cannot be read.
+    diagnostics: Vec<DiagnosticJson<'a>>,
+    latest_build: Option<BriefJson<'a>>,
+}
+
+impl<'a> BrokenJobJson<'a> {
+    pub(crate) fn new(graph: &'a Graph, id: &'a str, latest: Option<&'a Build>, moment: &Moment) -> Self {
+        Self {
+            id,
+            status: BROKEN,
+            diagnostics: graph.broken.get(id).into_iter().flatten().map(DiagnosticJson::new).collect(),
+            latest_build: latest.map(|build| BriefJson::new(build, moment)),
+        }
+    }
+}
+
+/// A job in the list of all.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum ListedJson<'a> {
+    Sound(Box<JobJson<'a>>),
+    Broken(BrokenJobJson<'a>),
 }
 
 impl<'a> JobJson<'a> {
@@ -58,7 +96,13 @@ impl<'a> JobJson<'a> {
             failing_build: if let JobStatus::Failing { build, .. } = status { Some(*build) } else { None },
             outdated_because: status.outdated_because(),
             latest_build: latest.map(|build| BriefJson::new(build, moment)),
+            config: None,
         }
+    }
+
+    /// With all that the manifest says.
+    pub(crate) fn with_config(self, config: &'a Value) -> Self {
+        Self { config: Some(Json(config)), ..self }
     }
 }
 

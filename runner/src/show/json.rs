@@ -353,7 +353,7 @@ impl<'a> CheckJson<'a> {
 /// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past the last character. A
 /// mistake of a whole file has null for them.
 #[derive(Serialize)]
-struct DiagnosticJson<'a> {
+pub(crate) struct DiagnosticJson<'a> {
     code: &'static str,
     severity: &'static str,
     message: &'a str,
@@ -379,7 +379,7 @@ struct PlaceJson<'a> {
 }
 
 impl<'a> DiagnosticJson<'a> {
-    fn new(problem: &'a Diagnostic) -> Self {
+    pub(crate) fn new(problem: &'a Diagnostic) -> Self {
         let place = problem.label.as_ref().map(place);
         let place = place.as_ref();
         Self {

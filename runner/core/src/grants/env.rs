@@ -8,6 +8,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::limits::show_bytes;
 use crate::value::Value;
 use crate::yaml::environment::Environment;
 use crate::yaml::fields::Fields;
@@ -18,6 +19,16 @@ use super::grant::Grant;
 use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
+
+/// Bytes that all variables of a plugin take together, its own two included: what the libraries of its language hold, which
+/// read all of them at once.
+const MOST: usize = 128 << 10;
+
+/// What a variable takes beside name and value, as libraries keep it.
+const ENTRY: usize = "=\0".len();
+
+/// Bytes that the variables take which every plugin has.
+const OWN: usize = "NO_COLOR=1\0TERM=dumb\0".len();
 
 /// An environment variable that the plugin sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +42,19 @@ pub struct EnvGrant {
 }
 
 impl EnvGrant {
+    /// What is said of variables that are too large together, where the largest stands. `values` are what was resolved,
+    /// one for each grant.
+    pub fn too_large(grants: &[Self], values: &[(String, String)], source: &Arc<Source>) -> Option<Diagnostic> {
+        let size = |(name, value): &(String, String)| name.len() + value.len() + ENTRY;
+        let all = OWN + values.iter().map(size).sum::<usize>();
+        let largest = values.iter().max_by_key(|variable| size(variable)).filter(|_| all > MOST)?;
+        let grant = grants.iter().find(|grant| grant.name == largest.0)?;
+        let message =
+            format!("the granted variables take {all} bytes together, a plugin may have {}", show_bytes(MOST as u64));
+        let help = format!("`{}` alone takes {}; give large data to the plugin in a file", grant.name, size(largest));
+        Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
+    }
+
     /// The value that the plugin sees. `source` is the manifest in which this stands.
     ///
     /// # Errors
@@ -154,6 +178,19 @@ mod tests {
 
     fn variable(value: Option<&str>) -> EnvGrant {
         EnvGrant { name: "TOKEN".to_owned(), value: value.map(str::to_owned), span: Span::default() }
+    }
+
+    #[test]
+    fn variables_are_counted_together() {
+        let source = Arc::new(Source { path: "x.yaml".into(), text: "env: { A: .., TOKEN: .. }".into() });
+        let told = |bytes: usize| {
+            let values = [("A".to_owned(), "x".repeat(10)), ("TOKEN".to_owned(), "x".repeat(bytes))];
+            EnvGrant::too_large(&[variable(None)], &values, &source).map(|problem| problem.message)
+        };
+        let room = MOST - OWN - "A=\0TOKEN=\0".len() - 10;
+        assert_eq!(told(room), None);
+        let message = "the granted variables take 131073 bytes together, a plugin may have 128 KiB";
+        assert_eq!(told(room + 1).as_deref(), Some(message));
     }
 
     #[test]

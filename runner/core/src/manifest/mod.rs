@@ -3,6 +3,7 @@
 //! - `context`, `ceiling`: what a manifest is read with
 //! - `parse`: a tree to jobs
 //! - `keys`: the keys of a job, a file for each or for those that belong together
+//! - `unread`: what the text of a file seems to hold that cannot be read
 //! - `entry`: a job as a person would begin it
 //! - `settings`, with `pools` and `retention`: `jobcontrol.yaml`, the operator's file
 
@@ -14,6 +15,7 @@ mod parse;
 mod pools;
 mod retention;
 mod settings;
+mod unread;
 
 pub use ceiling::Ceiling;
 pub use ceiling::Timeouts;
@@ -25,6 +27,7 @@ pub use parse::parse;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;
+pub use unread::ids_of_text;
 
 pub use crate::yaml::decode::decode;
 pub use crate::yaml::environment::Environment;

@@ -10,7 +10,7 @@
 //! - `zig`: panics of Zig, and of the sanitizer that comes with it
 //! - `native`: C and C++ libraries, sanitizers, AssemblyScript
 //!
-//! `runtime` knows the functions that only carry a failure to the host. `lines` walks over the text, and `read` decides which of the blocks is the reason. The text is a plugin's: whatever it
+//! `refused` tells which grant a plugin misses that finds no file. `runtime` knows the functions that only carry a failure to the host. `lines` walks over the text, and `read` decides which of the blocks is the reason. The text is a plugin's: whatever it
 //! claims is a plugin's own kind, and reading takes time linear in its length.
 
 mod go;
@@ -19,6 +19,7 @@ mod lines;
 mod native;
 mod python;
 mod read;
+mod refused;
 mod runtime;
 mod rust;
 mod zig;
@@ -26,4 +27,6 @@ mod zig;
 pub use read::MOST;
 pub use read::Reason;
 pub use read::read;
+pub use refused::Seen;
+pub use refused::refused;
 pub use runtime::is_runtime;

@@ -7,7 +7,6 @@ use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
 use wasmparser::Parser;
-use wasmparser::Payload;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -54,13 +53,11 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     }
     sound(&binary)?;
     let mut functions = Vec::new();
-    let (mut imported, mut misfit) = (Vec::new(), None);
-    if let Kind::CommandModule | Kind::NumericModule = kind {
+    let (imported, misfit);
+    if kind.plugin().stays_core() {
         functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
         imported = preview1_imports(&binary)?;
         misfit = link::misfit(&binary);
-    } else if let Some(known) = known.filter(|_| !imports_anything(&binary)) {
-        functions = known;
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
@@ -80,12 +77,6 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         misfit = imported.iter().all(|import| is_linked(import)).then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
-}
-
-/// Whether a component asks anything of the host.
-fn imports_anything(binary: &[u8]) -> bool {
-    let mut payloads = Parser::new(0).parse_all(binary);
-    payloads.any(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_))))
 }
 
 /// Whether an interface is the one that a command exports.

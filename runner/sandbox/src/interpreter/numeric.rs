@@ -21,7 +21,7 @@ const MACHINERY: &[&str] = &["memory", "_initialize", "cabi_realloc"];
 
 /// A function that can be called: the export, and its name and parameters in WIT.
 pub(crate) struct Lifted<'a> {
-    export: &'a Export,
+    exported: &'a str,
     ty: &'a FuncType,
     name: String,
     params: Vec<String>,
@@ -52,8 +52,8 @@ pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
     let reason = "it belongs to a command, which runs as a whole from `_start`; to call its functions, build it as a library: \
                   `-mexec-model=reactor` in C, C++ and Zig, `cdylib` in Rust, `-buildmode=c-shared` in Go";
     let (functions, _) = lift(module);
-    let functions = functions.into_iter().filter(|function| function.export.name != START);
-    functions.map(|function| (function.export.name.clone(), reason.to_owned())).collect()
+    let functions = functions.into_iter().filter(|function| function.exported != START);
+    functions.map(|function| (function.exported.to_owned(), reason.to_owned())).collect()
 }
 
 impl Lifted<'_> {
@@ -85,7 +85,7 @@ fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {
         match callable(export, ty) {
             Ok(name) if taken.insert(name.clone()) => {
                 let params = params(module, export, ty);
-                lifted.push(Lifted { export, ty, name, params });
+                lifted.push(Lifted { exported: &export.name, ty, name, params });
             }
             Ok(name) => refused.push((export.name.clone(), format!("is `{name}` in WIT, as another export"))),
             Err(reason) => refused.push((export.name.clone(), reason)),

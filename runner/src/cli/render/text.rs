@@ -73,7 +73,7 @@ pub(crate) fn value(value: &Value) -> String {
     }
 }
 
-pub(super) fn yaml(value: &Value) -> String {
+pub(crate) fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
 }
 

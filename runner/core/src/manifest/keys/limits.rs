@@ -41,6 +41,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
         let Some((_, node)) = inner.take(key) else {
             continue;
         };
+        limits.set_at.note(key, inner.source, node.span);
         if let Some(number) = limit(&node, key, limits, &mut inner)
             && let Some(max) = ceiling.limit(key).filter(|max| number > *max)
         {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::job::Job;
+use crate::limits::TIMEOUTS;
 use crate::limits::show_duration;
 use crate::manifest::ceiling::Timeouts;
 use crate::schema::parts::described;
@@ -23,8 +24,13 @@ pub(super) const TIMEOUT: JobKey = JobKey {
     decisive: false,
     packed_at: 10,
     read: |draft, fields| {
+        let span = fields.peek("timeout").map(|node| node.span);
         let written = timeouts(&draft.context.ceiling.timeouts, fields);
         let limits = &mut draft.job.limits;
+        let parts = [written.attempt, written.build, written.no_progress];
+        for (key, _) in TIMEOUTS.into_iter().zip(parts).filter(|(_, part)| part.is_some()) {
+            span.into_iter().for_each(|span| limits.set_at.note(key, fields.source, span));
+        }
         limits.timeout = written.attempt.unwrap_or(limits.timeout);
         limits.build_timeout = written.build.or(limits.build_timeout);
         limits.no_progress = written.no_progress.or(limits.no_progress);

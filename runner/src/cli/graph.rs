@@ -1,0 +1,123 @@
+//! `graph`: what depends on what.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+use jobcontrol_core::check::Graph;
+
+use super::completions;
+use super::error;
+use super::error::CliError;
+use super::flags::Format;
+use super::jobs::mention_problems;
+use super::render::Out;
+use crate::app::App;
+use crate::catalog::load::Catalog;
+use crate::request::targets::no_job;
+use crate::request::targets::tagged;
+use crate::show::jobs::EdgeJson;
+use crate::show::jobs::GraphJson;
+
+/// What to draw.
+#[derive(Args, Debug)]
+pub(super) struct GraphArgs {
+    /// Only this job and what it needs
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
+    job: Option<String>,
+    /// Only jobs with this tag
+    #[arg(long, value_name = "TAG", add = ArgValueCandidates::new(completions::tags))]
+    tag: Option<String>,
+}
+
+pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliError> {
+    let catalog = Catalog::load(&app.settings.workspace).map_err(CliError::usage)?;
+    let dependencies = &catalog.graph.dependencies;
+    let tagged = args.tag.as_deref().map(|tag| tagged(&app.settings.workspace, tag)).transpose()?;
+    let mut ids: BTreeSet<&str> = match &args.job {
+        Some(id) if !dependencies.contains_key(id) => return Err(no_job(&catalog, id).into()),
+        Some(id) => catalog.graph.closure([id.as_str()]),
+        None => dependencies.keys().map(String::as_str).collect(),
+    };
+    ids.retain(|id| tagged.as_ref().is_none_or(|tagged| tagged.iter().any(|other| other == id)));
+    mention_problems(app, out, &catalog);
+    let edges: Vec<(&str, &str)> = ids
+        .iter()
+        .flat_map(|id| dependencies.get(*id).into_iter().flatten().map(|need| (need.as_str(), *id)))
+        .filter(|(need, _)| ids.contains(need))
+        .collect();
+    if out.is_json() {
+        let edges = edges.iter().map(|(from, to)| EdgeJson { from, to }).collect();
+        out.json(&GraphJson { jobs: ids.into_iter().collect(), edges })?;
+        return Ok(error::DONE);
+    }
+    let drawn = match out.format {
+        Format::Dot => dot(&ids, &edges),
+        Format::Mermaid => mermaid(&ids, &edges),
+        _ => tree(&catalog.graph, &ids),
+    };
+    out.drawn(&drawn)?;
+    Ok(error::DONE)
+}
+
+/// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded again.
+fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
+    /// Deeper than this a picture helps nobody, and drawing it would recurse as deep.
+    const DEEPEST: usize = 64;
+    fn branch<'a>(
+        graph: &'a Graph,
+        id: &'a str,
+        depth: usize,
+        shown: &mut BTreeSet<&'a str>,
+    ) -> termtree::Tree<String> {
+        let needs = graph.dependencies.get(id).map(Vec::as_slice).unwrap_or_default();
+        if !shown.insert(id) && !needs.is_empty() {
+            return termtree::Tree::new(format!("{id} (see above)"));
+        }
+        if depth == DEEPEST && !needs.is_empty() {
+            return termtree::Tree::new(format!("{id} (more below: `jobcontrol graph {id}`)"));
+        }
+        let leaves = needs.iter().map(|need| branch(graph, need, depth + 1, shown));
+        termtree::Tree::new(id.to_owned()).with_leaves(leaves)
+    }
+    let mut shown = BTreeSet::new();
+    let needed: BTreeSet<&str> =
+        ids.iter().filter_map(|id| graph.dependencies.get(*id)).flatten().map(String::as_str).collect();
+    let mut text = String::new();
+    for id in ids.iter().filter(|id| !needed.contains(*id)) {
+        text.push_str(&branch(graph, id, 0, &mut shown).to_string());
+    }
+    // Jobs that wait for each other hang below nothing; what lies deeper than the deepest is named where it was cut.
+    let below = graph.closure(shown.iter().copied());
+    for id in ids {
+        if !shown.contains(id) && !below.contains(id) {
+            text.push_str(&branch(graph, id, 0, &mut shown).to_string());
+        }
+    }
+    text
+}
+
+fn dot(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
+    let mut text = String::from("digraph jobs {\n  rankdir = LR;\n  node [shape = box];\n");
+    for id in ids {
+        let _ = writeln!(text, "  \"{id}\";");
+    }
+    for (from, to) in edges {
+        let _ = writeln!(text, "  \"{from}\" -> \"{to}\";");
+    }
+    text + "}\n"
+}
+
+/// Ids may hold what Mermaid reads as an arrow, so nodes are numbered and labelled.
+fn mermaid(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
+    let number = |id: &str| ids.iter().position(|other| *other == id).unwrap_or(0);
+    let mut text = String::from("flowchart LR\n");
+    for (i, id) in ids.iter().enumerate() {
+        let _ = writeln!(text, "  n{i}[\"{id}\"]");
+    }
+    for (from, to) in edges {
+        let _ = writeln!(text, "  n{} --> n{}", number(from), number(to));
+    }
+    text
+}

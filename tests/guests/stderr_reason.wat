@@ -1,0 +1,22 @@
+;; Writes on standard error as runtimes do before they abort, and aborts.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1000) "\1b[1;35mTraceback (most recent call last):\1b[0m\n  File \"/shop.py\", line 24, in dearest\n  File \"/shop.py\", line 12, in rate_of\nKeyError: 'urgent'\n")
+  (data (i32.const 2000) "out_of_range was thrown in -fno-exceptions mode with message \"vector\"")
+  (data (i32.const 3000) "Traceback (most recent call last):\n  File \"/shop.py\", line 3, in main\nFileNotFoundError: [Errno 44] No such file or directory: '/data/orders.csv'\n")
+  (data (i32.const 4000) "thread 'main' panicked at src/shop.rs:7:5:\nno orders\n\nit is handled\n")
+  (func $write (param $text i32)
+    (local $end i32)
+    (local.set $end (local.get $text))
+    (block $ended (loop $next
+      (br_if $ended (i32.eqz (i32.load8_u (local.get $end))))
+      (local.set $end (i32.add (local.get $end) (i32.const 1)))
+      (br $next)))
+    (i32.store (i32.const 0) (local.get $text))
+    (i32.store (i32.const 4) (i32.sub (local.get $end) (local.get $text)))
+    (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8))))
+  (func $abort unreachable)
+  (func (export "fail") (param $text i32)
+    (call $write (local.get $text))
+    (call $abort)))
