@@ -196,6 +196,25 @@ fn what_is_forced_or_named_or_differs_is_not_shared() {
 }
 
 #[test]
+fn of_many_runs_at_once_one_makes_what_all_need() {
+    const RUNS: usize = 6;
+    let needs = |job: &str| format!("function: attempts:flaky, args: [1], dependencies: [{job}]");
+    let tops: Vec<_> = (0..RUNS).map(|i| format!("id: top{i}, {}", needs("chain"))).collect();
+    let chain = format!("id: chain, {}", needs("base"));
+    let mut all = vec!["id: base, function: attempts:flaky, args: [1]", chain.as_str()];
+    all.extend(tops.iter().map(String::as_str));
+    let folder = jobs(&all);
+    let runs: Vec<_> = (0..RUNS).map(|i| folder.start(&["run", "--deps", &format!("top{i}")])).collect();
+    for run in runs {
+        let output = run.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let made = builds(&folder);
+    let count = |build: &str| made.iter().filter(|made| *made == build).count();
+    assert_eq!((count("base SUCCESSFUL 1"), count("chain SUCCESSFUL 1"), made.len()), (1, 1, RUNS + 2), "{made:?}");
+}
+
+#[test]
 fn who_waits_holds_no_slot() {
     let waits: Vec<_> = (0..SLOTS).map(|i| format!("id: w{i}, function: attempts:waits")).collect();
     let needs: Vec<_> = (0..SLOTS).map(|i| format!("w{i}")).collect();

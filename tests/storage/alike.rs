@@ -223,7 +223,7 @@ fn create(
         rerun_of: pin,
         pool: matches!(place, In::New).then(|| Arc::new(PoolUse { name: "db".to_owned(), slots: 2 })),
         created: store.clock().now(),
-        shared_since: matches!(place, In::Run(_)).then(|| store.clock().now().minus_seconds(60)),
+        shared_after: matches!(place, In::Run(_)).then_some(2),
         owner: owner.map(|owner| Arc::from(OWNERS[owner])),
         start: owner.is_some(),
         ..NewBuild::default()

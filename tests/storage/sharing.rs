@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::ManualClock;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::run::RunStatus;
@@ -22,7 +21,6 @@ use jobcontrol_core::storage::pack_refused;
 
 use super::NOON;
 use super::create;
-use super::noon_plus;
 use super::pin_to;
 use super::rules;
 
@@ -30,7 +28,7 @@ rules! {
     a_build_that_another_run_makes_is_the_same
     what_differs_is_not_the_same
     what_nobody_works_on_is_not_waited_for
-    a_success_since_then_will_do
+    a_newer_success_will_do
     a_run_knows_what_it_used_of_others
 }
 
@@ -48,7 +46,7 @@ fn new(run: &RunOf, pin: u64) -> NewBuild {
         pins: Arc::from([pin_to(pin)]),
         created: NOON,
         owner: Some("me".into()),
-        shared_since: Some(NOON),
+        shared_after: Some(0),
         ..NewBuild::default()
     }
 }
@@ -73,7 +71,7 @@ fn a_build_that_another_run_makes_is_the_same(store: &dyn Storage, _: &ManualClo
     // As a build that was started by hand it has no owner any more.
     let again = add(store, new(&second, base)).unwrap();
     assert_eq!(add(store, new(&run(store), base)), Err(StorageError::Same(again)));
-    let unshared = NewBuild { shared_since: None, ..new(&second, base) };
+    let unshared = NewBuild { shared_after: None, ..new(&second, base) };
     assert!(add(store, unshared).is_ok(), "only who asks for it shares");
 }
 
@@ -106,23 +104,22 @@ fn what_nobody_works_on_is_not_waited_for(store: &dyn Storage, _: &ManualClock) 
     assert!(add(store, lonely).is_ok(), "its owner is dead");
 }
 
-fn a_success_since_then_will_do(store: &dyn Storage, clock: &ManualClock) {
+fn a_newer_success_will_do(store: &dyn Storage, _: &ManualClock) {
     let (base, first, build) = made(store);
     store.start_build(build).unwrap();
-    clock.set(noon_plus(10));
     store.finish_build(build, Finish::default()).unwrap();
     let RunOf::Run(id) = first else { panic!("a run") };
-    let end = EndRun { id, time: noon_plus(11), status: RunStatus::Successful, refused: None };
+    let end = EndRun { id, time: NOON, status: RunStatus::Successful, refused: None };
     store.write(Write::EndRun(end)).unwrap();
     let second = run(store);
-    let since = |since: Timestamp| NewBuild { shared_since: Some(since), ..new(&second, base) };
-    assert_eq!(add(store, since(noon_plus(10))), Err(StorageError::Same(build)));
-    assert_eq!(add(store, since(NOON)), Err(StorageError::Same(build)));
-    let newer = add(store, since(noon_plus(11))).unwrap();
+    let after = |known: u64| NewBuild { shared_after: Some(known), ..new(&second, base) };
+    assert_eq!(add(store, after(0)), Err(StorageError::Same(build)));
+    assert_eq!(add(store, after(build - 1)), Err(StorageError::Same(build)));
+    let newer = add(store, after(build)).unwrap();
     store.finish_build_with_exception(newer, Failure::new(FailureKind::Error, "no")).unwrap();
-    assert_eq!(add(store, since(NOON)), Err(StorageError::Same(build)), "the latest success");
+    assert_eq!(add(store, after(0)), Err(StorageError::Same(build)), "the latest success");
     store.write(Write::PrepareDelete(build)).unwrap();
-    assert!(add(store, since(NOON)).is_ok(), "it is being deleted");
+    assert!(add(store, after(0)).is_ok(), "it is being deleted");
 }
 
 fn a_run_knows_what_it_used_of_others(store: &dyn Storage, _: &ManualClock) {

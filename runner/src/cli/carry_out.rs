@@ -126,8 +126,8 @@ fn summary(ends: &BTreeMap<String, JobEnd>, reused: &[Used], left_out: usize) ->
         match end {
             end if end.failure().is_some() => failed += 1,
             JobEnd::Built(..) => built += 1,
+            JobEnd::Skipped(_) | JobEnd::Shared(SharedEnd { skipped: true, .. }) => skipped += 1,
             JobEnd::Shared(end) => reused.push((id, end.build)),
-            JobEnd::Skipped(_) => skipped += 1,
             JobEnd::NotBuilt(_) | JobEnd::NeedFailed(_) | JobEnd::Cancelled => not_built += 1,
         }
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plan::Plan;
@@ -28,7 +27,6 @@ use crate::execute::executor::Executor;
 use crate::execute::executor::Waited;
 use crate::execute::last_word::write_end_of_run;
 use crate::execute::prepared::Prepared;
-use crate::execute::sharing::Shared;
 use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slots;
 
@@ -91,8 +89,9 @@ pub struct Batch {
     pub requests: BTreeMap<String, BuildRequest>,
     /// The jobs that are called even if all that they need was skipped.
     pub targets: BTreeSet<String>,
-    /// What may be left to another run.
-    pub shared: Shared,
+    /// The jobs whose builds may be left to another run, with the latest success of each when it was found to be due, or
+    /// 0. They are built because others need them, not because somebody named them.
+    pub shared: BTreeMap<String, u64>,
     /// The run as it is to be recorded.
     pub run: NewRun,
 }
@@ -159,7 +158,7 @@ struct Work {
     plan: Plan,
     requests: BTreeMap<String, BuildRequest>,
     targets: BTreeSet<String>,
-    shared: Shared,
+    shared: BTreeMap<String, u64>,
 }
 
 impl Work {
@@ -189,7 +188,7 @@ async fn build_all(
                 catalog: Arc::clone(&work.catalog),
                 request: work.requests.get(&id).cloned().unwrap_or_default(),
                 skipped_needs: work.skipped_needs(&id, &ends),
-                shared_since: work.shared.jobs.contains(&id).then_some(work.shared.since),
+                shared_after: work.shared.get(&id).copied(),
                 run: run.clone(),
                 slots: slots.clone(),
                 cancel: cancel.clone(),
@@ -267,8 +266,8 @@ struct One {
     request: BuildRequest,
     /// What it needs, if all of that was skipped.
     skipped_needs: Vec<String>,
-    /// Since when a build of another run will do; none where it will not.
-    shared_since: Option<Timestamp>,
+    /// The latest success that was known, after which a build of another run will do; none where none will.
+    shared_after: Option<u64>,
     run: RunOf,
     slots: Slots,
     cancel: Cancel,
@@ -346,7 +345,7 @@ impl One {
             let slot = self.slots.try_take();
             let (run, start) = (self.run.clone(), slot.is_held());
             let created =
-                self.executor.create_unless_shared(&prepared, &self.request, run, start, self.shared_since).await;
+                self.executor.create_unless_shared(&prepared, &self.request, run, start, self.shared_after).await;
             match created {
                 Ok(created) => break (created, slot),
                 Err(ExecuteError::Storage(StorageError::Same(build))) => {

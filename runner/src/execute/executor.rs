@@ -166,7 +166,7 @@ impl Executor {
         self.create_unless_shared(prepared, request, run, start, None).await
     }
 
-    /// As [`Executor::create`], unless another run makes the same build, or has made it since that moment: then the
+    /// As [`Executor::create`], unless another run makes the same build, or has made it since that build was the job's latest success: then the
     /// error is [`StorageError::Same`].
     ///
     /// # Errors
@@ -178,16 +178,16 @@ impl Executor {
         request: &BuildRequest,
         run: RunOf,
         start: bool,
-        shared_since: Option<Timestamp>,
+        shared_after: Option<u64>,
     ) -> Result<Created, ExecuteError> {
         for _ in 1..TRIES {
-            match self.create_once(prepared, request, &run, start, shared_since).await {
+            match self.create_once(prepared, request, &run, start, shared_after).await {
                 // It went in this moment: the job's next one is taken, or what was asked for is told to be gone.
                 Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
                 created => return created,
             }
         }
-        self.create_once(prepared, request, &run, start, shared_since).await
+        self.create_once(prepared, request, &run, start, shared_after).await
     }
 
     async fn create_once(
@@ -196,7 +196,7 @@ impl Executor {
         request: &BuildRequest,
         run: &RunOf,
         start: bool,
-        shared_since: Option<Timestamp>,
+        shared_after: Option<u64>,
     ) -> Result<Created, ExecuteError> {
         let (args, config, pins) = match &prepared.plain_args {
             Some(args) if *request == BuildRequest::default() => {
@@ -241,7 +241,7 @@ impl Executor {
             retval_type: prepared.retval_type.clone(),
             created,
             owner: Some(Arc::clone(&self.parts.owner)),
-            shared_since,
+            shared_after,
             start,
         };
         let id = self.record(&prepared.checked.plugin, new).await?;

@@ -1,12 +1,10 @@
 //! Builds that another run makes at the same time: a run that needs the same build waits for it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::BuildFilter;
@@ -21,15 +19,6 @@ use crate::execute::large::apart_if;
 
 /// How often the store is asked whether the other run's build has ended: one look at one row.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Jobs of a run whose builds may be left to another run that makes the same at the same time.
-#[derive(Clone, Debug, Default)]
-pub struct Shared {
-    /// The jobs: those that are built because others need them, not because somebody named them.
-    pub jobs: BTreeSet<String>,
-    /// When these were found to be due. A build that ended later is as good as one still to be made.
-    pub since: Timestamp,
-}
 
 /// How a build of another run ended.
 #[derive(Clone, Debug)]

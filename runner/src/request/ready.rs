@@ -8,7 +8,6 @@ use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::request::RunRequest;
 
 use crate::catalog::load::Catalog;
-use crate::execute::sharing::Shared;
 
 /// A run that can start.
 pub struct Ready {
@@ -26,8 +25,9 @@ pub struct Ready {
     pub stale: Vec<Used>,
     /// What the builds use of jobs that were looked at, and need not be built.
     pub reused: Vec<Used>,
-    /// The jobs of the plan that may be left to another run.
-    pub shared: Shared,
+    /// The jobs of the plan whose builds may be left to another run, with the latest success of each when it was found to
+    /// be due, or 0.
+    pub shared: BTreeMap<String, u64>,
 }
 
 /// A build that is used as it is.

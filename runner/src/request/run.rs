@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::check::Graph;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::plan;
 use jobcontrol_core::plan::Ask;
 use jobcontrol_core::plan::Plan;
@@ -19,7 +18,6 @@ use crate::catalog::load::Catalog;
 use crate::catalog::workspace::Workspace;
 use crate::execute::pins::fit;
 use crate::execute::pins::usable;
-use crate::execute::sharing::Shared;
 use crate::record::backend::Store;
 use crate::request::arguments::overrides;
 use crate::request::ready::Ready;
@@ -82,11 +80,11 @@ pub fn run_of(
     let due = Ask { targets: &ask.targets, deps: ask.deps, force: ask.force, revdeps: ask.revdeps, pinned };
     let roots = due.roots(&graph);
     let standings = standings_below(catalog, &graph, store, &roots)?;
-    let status = |id: &str| standings.of.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
+    let status = |id: &str| standings.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
     let plan = plan::plan(&graph, &due, status);
     pin_each(catalog, &plan, &pins, &mut requests)?;
-    let used = used(&graph, &plan, &due.pinned, &standings.of);
-    let stale: Vec<_> = used.iter().filter(|used| standings.of[&used.job].status.is_stale()).cloned().collect();
+    let used = used(&graph, &plan, &due.pinned, &standings);
+    let stale: Vec<_> = used.iter().filter(|used| standings[&used.job].status.is_stale()).cloned().collect();
     if ask.strict && !stale.is_empty() {
         let message = format!("dependencies are not up to date: {}", Used::named(&stale));
         return Err(Refusal::stale(message).hint("`--deps` builds them first"));
@@ -101,16 +99,10 @@ pub fn run_of(
     };
     // What is forced is built by this run itself, and so is what somebody named or pinned something for.
     let may_share = |id: &&String| !ask.force && !roots.contains(id.as_str()) && !requests.contains_key(*id);
-    let jobs = plan.order.iter().filter(may_share).cloned().collect();
-    let shared = Shared { jobs, since: standings.at };
+    let known = |id: &String| (id.clone(), standings.get(id).and_then(|standing| standing.latest).unwrap_or(0));
+    let shared = plan.order.iter().filter(may_share).map(known).collect();
     let reused = if ask.deps || ask.force { used } else { Vec::new() };
     Ok(Ready { left_out, stale, reused, shared, ..Ready::of_plan(Arc::clone(catalog), plan, requests, request) })
-}
-
-/// How jobs stood at a moment.
-struct Standings {
-    of: BTreeMap<String, Standing>,
-    at: Timestamp,
 }
 
 /// How jobs and all that they need stand. The store is not read for jobs that need nothing.
@@ -119,15 +111,13 @@ fn standings_below(
     graph: &Graph,
     store: &Store,
     roots: &BTreeSet<&str>,
-) -> Result<Standings, Refusal> {
+) -> Result<BTreeMap<String, Standing>, Refusal> {
     let roots: Vec<&str> = roots.iter().copied().collect();
     let all = plan::order(graph, &roots);
     if all.len() == roots.len() {
-        return Ok(Standings { of: BTreeMap::new(), at: Timestamp::default() });
+        return Ok(BTreeMap::new());
     }
-    let storage = store.storage(true)?;
-    let at = storage.clock().now();
-    Ok(Standings { of: standings_of(catalog, &*storage, &all)?, at })
+    Ok(standings_of(catalog, &*store.storage(true)?, &all)?)
 }
 
 /// The builds that a plan uses of jobs that it does not build.

@@ -192,7 +192,7 @@ impl Tables {
 
     /// The build that a new one would be the same as, if it may be left to another run.
     fn same(&self, new: &NewBuild) -> Option<u64> {
-        let since = new.shared_since?;
+        let known = new.shared_after?;
         let of_job = || self.builds.iter().rev().filter(|(_, row)| row.new.job_id == new.job_id && !row.deleting);
         let is_same =
             |row: &Row| row.new.plugin == new.plugin && row.new.config == new.config && row.new.pins == new.pins;
@@ -206,7 +206,7 @@ impl Tables {
             let success =
                 |row: &Row| row.start.is_some() && row.end.as_ref().is_some_and(|end| end.success && !end.skipped);
             let (id, row) = of_job().find(|(_, row)| success(row))?;
-            (is_same(row) && row.end.as_ref()?.time >= since).then_some(*id)
+            (is_same(row) && *id > known).then_some(*id)
         };
         made.map(|(id, _)| *id).or_else(latest)
     }

@@ -78,8 +78,9 @@ pub struct NewBuild {
     pub owner: Option<Arc<str>>,
     /// Refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) where it would be the same as
     /// another one (job, plugin, config and pins): an unfinished one of a living owner that belongs to another run and
-    /// that nobody has asked to end, or the job's latest success, if it ended at this moment or later.
-    pub shared_since: Option<Timestamp>,
+    /// that nobody has asked to end, or the job's latest success, if its id is larger than this one: the latest that was
+    /// known when the build was found to be due, or 0.
+    pub shared_after: Option<u64>,
     /// Starts its first attempt in the same moment. Not for a build that takes slots of a pool.
     pub start: bool,
 }

@@ -109,7 +109,7 @@ fn write_everything(store: &SqliteStorage) -> u64 {
     let finish = pack_finish(second, Some(guard(2)), now, Finish::default());
     store.write(Write::FinishBuild(FinishBuild { ends_run: true, ..finish })).unwrap();
     let run = store.write(Write::CreateRun(NewRun::default())).unwrap();
-    let new = NewBuild { shared_since: Some(now), run: RunOf::Run(run), ..same };
+    let new = NewBuild { shared_after: Some(0), run: RunOf::Run(run), ..same };
     store.write(Write::CreateBuild(new)).unwrap_err();
     let third = store.create_build("k", &Value::Null).unwrap();
     store.write(Write::PrepareDelete(third)).unwrap();

@@ -144,8 +144,8 @@ const INSERT_BUILD: &str =
 
 fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
     usable(db, &new.pins)?;
-    if let Some(since) = new.shared_since {
-        sharing::refuse_same(db, leases, new, since)?;
+    if let Some(known) = new.shared_after {
+        sharing::refuse_same(db, leases, new, known)?;
     }
     if let Some(digest) = &new.plugin
         && !db.prepare_cached(KEEPS_PLUGIN)?.query_row([digest], |row| row.get(0))?

@@ -1,7 +1,6 @@
 //! Builds that two runs would make at the same time, found in the transaction that would create the second one.
 
 use jobcontrol_core::build::Pin;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::StorageError;
@@ -22,17 +21,17 @@ const UNFINISHED: &str = "SELECT id, owner FROM build
      WHERE job_id = ?1 AND id >= ?2 AND finished = 0 AND deleting = 0 AND cancel IS NULL
      AND run IS NOT NULL AND run IS NOT ?3 AND plugin IS ?4 AND config = ?5 ORDER BY id DESC";
 
-/// The latest success of a job, if it is the same but for its pins and ended at this moment or later.
+/// The latest success of a job, if it is newer than that one, and the same but for its pins.
 const LATEST: &str = "SELECT id FROM build WHERE id =
          (SELECT id FROM build WHERE job_id = ?1 AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1
           AND deleting = 0 ORDER BY id DESC LIMIT 1)
-     AND end_time >= ?2 AND plugin IS ?3 AND config = ?4";
+     AND id > ?2 AND plugin IS ?3 AND config = ?4";
 
 const PINS: &str = "SELECT job, used, retval_digest FROM pin WHERE build = ?1 ORDER BY job";
 
-/// Refuses a build that would be the same as one that another run makes, or has made since that moment.
-pub(super) fn refuse_same(db: &Connection, leases: &Leases, new: &NewBuild, since: Timestamp) -> Result<(), RowError> {
-    match unfinished(db, leases, new)?.map_or_else(|| latest(db, new, since), |id| Ok(Some(id)))? {
+/// Refuses a build that would be the same as one that another run makes, or has made since the latest success was `known`.
+pub(super) fn refuse_same(db: &Connection, leases: &Leases, new: &NewBuild, known: u64) -> Result<(), RowError> {
+    match unfinished(db, leases, new)?.map_or_else(|| latest(db, new, known), |id| Ok(Some(id)))? {
         Some(id) => Err(RowError::Answer(StorageError::Same(u64::try_from(id).unwrap_or(0)))),
         None => Ok(()),
     }
@@ -57,8 +56,8 @@ fn unfinished(db: &Connection, leases: &Leases, new: &NewBuild) -> rusqlite::Res
     Ok(None)
 }
 
-fn latest(db: &Connection, new: &NewBuild, since: Timestamp) -> rusqlite::Result<Option<i64>> {
-    let made = params![new.job_id, since.0, new.plugin, new.config];
+fn latest(db: &Connection, new: &NewBuild, known: u64) -> rusqlite::Result<Option<i64>> {
+    let made = params![new.job_id, number(known), new.plugin, new.config];
     match db.prepare_cached(LATEST)?.query_row(made, |row| row.get(0)).optional()? {
         Some(id) if has_pins(db, id, &new.pins)? => Ok(Some(id)),
         _ => Ok(None),
