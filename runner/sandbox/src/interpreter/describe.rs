@@ -1,5 +1,6 @@
 //! What a plugin's binary says of itself, decoded and never compiled.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
 use wit_parser::Interface;
+use wit_parser::PackageId;
 use wit_parser::Resolve;
 use wit_parser::World;
 use wit_parser::WorldItem;
@@ -47,7 +49,7 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
 }
 
 fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused, world: carried, .. } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
     }
@@ -62,13 +64,18 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
         let mut types = TypeReader::new(resolve);
+        let docs = carried.as_ref().map(|(resolve, world)| docs(resolve, &resolve.worlds[*world])).unwrap_or_default();
         for (interface, function) in exported(resolve, world) {
             if interface.as_deref().is_some_and(is_run) && is_program(function, resolve) {
                 functions.push(Signature::command(interface));
                 continue;
             }
             match callable(&mut types, interface, function) {
-                Ok(signature) => functions.push(signature),
+                Ok(mut signature) => {
+                    let kept = || docs.get(&(signature.interface.clone(), signature.name.clone())).cloned();
+                    signature.docs = signature.docs.take().or_else(kept);
+                    functions.push(signature);
+                }
                 Err(reason) => refused.push((function.name.clone(), reason)),
             }
         }
@@ -128,6 +135,15 @@ fn exported<'a>(
     })
 }
 
+/// What a world says of each function that it exports.
+fn docs(resolve: &Resolve, world: &World) -> HashMap<(Option<String>, String), String> {
+    let documented = exported(resolve, world).filter_map(|(interface, function)| {
+        let docs = function.docs.contents.clone()?;
+        Some(((interface, function.name.clone()), docs))
+    });
+    documented.collect()
+}
+
 /// Bytes of the reason why a function cannot be called.
 const REASON: usize = 1_000;
 
@@ -183,9 +199,20 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     if let Some(wit) = &form.wit {
         return numeric_text(wit);
     }
+    if let Some((resolve, world)) = &form.world {
+        let package = resolve.worlds[*world].package;
+        return printed(resolve, package.ok_or_else(|| Refused::new(Why::Damaged, "has a world without a package"))?);
+    }
     let decoded = decode(&form.binary)?;
+    printed(decoded.resolve(), decoded.package())
+}
+
+/// A package, and the others that are not WASI's, whose types and functions it uses.
+fn printed(resolve: &Resolve, package: PackageId) -> Result<String, Refused> {
+    let others = resolve.packages.iter().filter(|(id, other)| *id != package && other.name.namespace != "wasi");
+    let others: Vec<_> = others.map(|(id, _)| id).collect();
     let mut printer = WitPrinter::default();
-    let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
+    let printed = printer.print(resolve, package, &others);
     printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
     Ok(printer.output.to_string())
 }

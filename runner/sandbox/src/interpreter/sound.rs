@@ -127,6 +127,12 @@ fn fits(binary: &[u8]) -> Result<(), Refused> {
     let mut types = ComponentTypesBuilder::new(&validator);
     let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
     let (translated, modules) = translator.translate(binary).map_err(refused)?;
+    // The engine looks at each module by itself, whether it is instantiated or not.
+    for (_, module) in &modules {
+        let mut alone = Defined::default();
+        alone.add(&module.module)?;
+        alone.fits()?;
+    }
     for initializer in &translated.component.initializers {
         match initializer {
             GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) => {

@@ -36,7 +36,7 @@ const REASONS: usize = 8;
 #[serde(rename_all = "kebab-case")]
 enum Line {
     Build { id: u64, attempt: u32, time: i64, ends_run: bool, kind: String, message: String },
-    Run { id: u64, time: i64, status: String, refused: BTreeMap<String, String> },
+    Run { id: u64, time: i64, status: String, refused: BTreeMap<String, String>, shared: BTreeMap<String, u64> },
 }
 
 /// The line of the end of a run, or of a build that failed; none for any other change.
@@ -59,9 +59,10 @@ pub(super) fn line(write: &Write) -> Option<String> {
             }
         }
         Write::EndRun(end) => {
-            let refused = end.refused.as_deref().map(unpack_refused).unwrap_or_default();
+            let (refused, shared) = end.refused.as_deref().map(unpack_refused).unwrap_or_default();
             let refused = refused.iter().take(REASONS).map(|(job, reason)| (job.clone(), shortened(reason)));
-            Line::Run { id: end.id, time: end.time.0, status: end.status.name().to_owned(), refused: refused.collect() }
+            let (refused, shared) = (refused.collect(), shared.into_iter().take(REASONS).collect());
+            Line::Run { id: end.id, time: end.time.0, status: end.status.name().to_owned(), refused, shared }
         }
         _ => return None,
     };
@@ -99,8 +100,8 @@ fn end(line: Line, owner: &str) -> Option<Write> {
                 exception: Some(Box::new(pack_failure(failure))),
             }))
         }
-        Line::Run { id, time, status, refused } => {
-            let (status, refused) = (RunStatus::from_name(&status)?, pack_refused(&refused));
+        Line::Run { id, time, status, refused, shared } => {
+            let (status, refused) = (RunStatus::from_name(&status)?, pack_refused(&refused, &shared));
             Some(Write::EndRun(EndRun { id, time: Timestamp(time), status, refused }))
         }
     }
