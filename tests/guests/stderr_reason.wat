@@ -17,6 +17,6 @@
     (i32.store (i32.const 4) (i32.sub (local.get $end) (local.get $text)))
     (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8))))
   (func $abort unreachable)
-  (func $fail (export "fail") (param $text i32)
+  (func (export "fail") (param $text i32)
     (call $write (local.get $text))
     (call $abort)))
