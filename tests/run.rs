@@ -276,7 +276,7 @@ fn the_first_job_of_the_readme_runs_as_it_says() {
     folder
         .run(&["run", "share", "--arg", "people=0"])
         .code(1)
-        .says("  Traceback (most recent call last):\n    maths.wat:4, in div\n  trap: integer divide by zero\n");
+        .says("  Traceback (most recent call last):\n    maths.wat:4:61, in div\n  trap: integer divide by zero\n");
     let limits = block("### Limits\n");
     for key in jobcontrol_core::limits::Limits::KEYS {
         assert!(limits.contains(&format!("{key}:")), "the limit `{key}` is in the README");

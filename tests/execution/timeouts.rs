@@ -25,7 +25,7 @@ fn an_attempt_that_takes_too_long_is_tried_again() {
 fn a_build_ends_in_its_time_whatever_its_attempts_are() {
     let folder = jobs(&["id: j, function: attempts:spins, timeout: { build: 200ms }, retry: 5"]);
     let build = folder.json(&["run", "j"]);
-    let said = "the build with all its attempts took longer than 200ms; raise it with `timeout: { build: .. }`";
+    let said = "the build with all its attempts took longer than 200ms, set in jobs/jobs.yaml:2; raise it with `timeout: { build: .. }`";
     assert_eq!((failure(&build), &build["attempt"]), (("timeout", said), &json!(1)));
 }
 
@@ -45,7 +45,7 @@ fn silence_ends_an_attempt() {
     for function in ["spins", "waits"] {
         let folder = jobs(&[&format!("id: j, function: 'attempts:{function}', timeout: {{ no_progress: 100ms }}")]);
         let build = folder.json(&["run", "j"]);
-        let said = "the attempt reported no progress and logged nothing for 100ms; raise it with `timeout: { no_progress: .. }`";
+        let said = "the attempt reported no progress and logged nothing for 100ms, set in jobs/jobs.yaml:2; raise it with `timeout: { no_progress: .. }`";
         assert_eq!(failure(&build), ("timeout", said));
     }
 }
@@ -55,7 +55,10 @@ fn who_reports_progress_is_not_silent() {
     let timeout = "timeout: { attempt: 1500ms, no_progress: 500ms }";
     let job = format!("id: j\nfunction: progress_raw:report\nargs: [1, 1, 1, 4000000000]\n{timeout}\n");
     let build = Folder::new().guest("progress_raw.wat").file("jobs/j.yaml", job).json(&["run", "j"]);
-    assert_eq!(failure(&build), ("timeout", "the attempt took longer than 1.5s; raise it with `timeout`"));
+    assert_eq!(
+        failure(&build),
+        ("timeout", "the attempt took longer than 1.5s, set in jobs/j.yaml:4; raise it with `timeout`")
+    );
     assert_eq!(build["config"]["timeout"], json!({"attempt": "1.5s", "no_progress": "500ms"}));
 }
 

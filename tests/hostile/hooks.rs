@@ -42,7 +42,7 @@ fn a_hook_at_the_ceiling_names_the_operators_key() {
 #[test]
 fn a_hook_has_the_memory_of_its_build() {
     let folder = built("limits: { memory: 1 MiB }\ncleanup_function: hooks_endless:grow");
-    let said = "the memory of the call is above 1 MiB, which its build was made with; `limits: { memory: .. }` raises it \
+    let said = "the memory of the call is above 1 MiB (6464 KiB requested), which its build was made with; `limits: { memory: .. }` raises it \
                 for later builds";
     folder.run(&["build", "delete", "1"]).code(1).says(said);
 }

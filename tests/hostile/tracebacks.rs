@@ -64,5 +64,5 @@ fn lines_that_a_killed_runner_did_not_find_are_found_by_who_reads() {
         (&json!("trap"), CALLS.map(str::to_owned).to_vec())
     );
     let shown = folder.run(&["build", "show", &id]).code(0);
-    assert!(shown.stdout.contains("failure_traps.wat:4, in innermost"), "{shown:#?}");
+    assert!(shown.stdout.contains("failure_traps.wat:4:22, in innermost"), "{shown:#?}");
 }

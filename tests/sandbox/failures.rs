@@ -42,9 +42,9 @@ fn build_show_prints_the_traceback() {
     let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;
     let expected = "\nfailure\n  \
         Traceback (most recent call last):\n    \
-        failure_traps.wat:6, in fall\n    \
-        failure_traps.wat:5, in middle\n    \
-        failure_traps.wat:4, in innermost\n  \
+        failure_traps.wat:6:34, in fall\n    \
+        failure_traps.wat:5:20, in middle\n    \
+        failure_traps.wat:4:22, in innermost\n  \
         trap: wasm `unreachable` instruction executed\n\n\
         again:    jobcontrol build rerun 1\n\
         full log: jobcontrol logs 1\n";
@@ -71,7 +71,7 @@ fn functions_are_called_what_their_plugin_calls_them() {
 fn the_reason_of_an_abort_is_read_from_standard_error() {
     let built = built(
         "stderr_reason.wat",
-        "function: stderr_reason:fail\nargs: [1000]\nretry: { on: [panic], attempts: 2, delay: 0s }\n",
+        "function: stderr_reason:fail\nargs: [1000]\nretry: { on: [panic], attempts: 2, initial: 1ms }\n",
     );
     assert_eq!(built.failed("KeyError"), "'urgent'");
     assert_eq!(built.build["attempt"], 2, "`retry` takes it for a panic");
@@ -81,7 +81,7 @@ fn the_reason_of_an_abort_is_read_from_standard_error() {
     assert_eq!(cause["kind"], "trap");
     assert_eq!(cause["message"], "wasm `unreachable` instruction executed");
     let functions = cause["frames"].as_array().expect("frames").iter().map(|frame| &frame["function"]);
-    assert_eq!(functions.collect::<Vec<_>>(), ["fail", "abort"]);
+    assert_eq!(functions.collect::<Vec<_>>(), ["function 3", "abort"], "as the engine calls them");
     let line = (30, "stderr".to_owned(), "Traceback (most recent call last):".to_owned());
     assert_eq!(built.lines()[0], line, "without colours");
     let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;

@@ -129,7 +129,7 @@ fn a_command_gets_its_argv_and_what_was_granted_of_the_environment() {
     let manifest = "function: command\nargs: [a b, '', é😀]\ngrants: { env: { HELLO: world } }\n";
     let built = built("command.wat", &format!("id: j\n{manifest}"));
     assert_eq!(built.retval(), &Value::Null);
-    assert_eq!(built.messages(), ["HELLO=world", "command", "a b", "", "é😀"]);
+    assert_eq!(built.messages(), ["NO_COLOR=1", "TERM=dumb", "HELLO=world", "command", "a b", "", "é😀"]);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_command_takes_what_another_job_returned() {
     folder.run(&["run", "word"]).code(0);
     let built = built_in(folder);
     built.retval();
-    assert_eq!(built.messages(), ["command", "--word", "seven"]);
+    assert_eq!(built.messages(), ["NO_COLOR=1", "TERM=dumb", "command", "--word", "seven"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn an_exit_code_is_kept() {
 fn a_command_that_traps_keeps_what_it_said_before() {
     let built = command("command.wat", &["t"]);
     assert!(built.failed("trap").contains("unreachable"));
-    assert_eq!(built.messages(), ["command", "t"]);
+    assert_eq!(built.messages(), ["NO_COLOR=1", "TERM=dumb", "command", "t"]);
     assert!(built.calls().iter().any(|call| call.starts_with("main command.wat:")), "{:?}", built.calls());
 }
 
@@ -199,7 +199,7 @@ fn the_argv_of_a_command_can_be_overridden() {
     folder.run(&["run", "j", "--arg", "args=[x, y]"]).code(0);
     let log = folder.json(&["logs", "1"]);
     let messages: Vec<_> = log.as_array().expect("records").iter().map(|record| &record["message"]).collect();
-    assert_eq!(messages, ["command", "x", "y"]);
+    assert_eq!(messages, ["NO_COLOR=1", "TERM=dumb", "command", "x", "y"]);
 }
 
 #[test]

@@ -224,17 +224,17 @@ impl Limits {
 
     /// What is said of a build that is over a limit: which, its value, where that is set, and what raises it.
     pub fn exceeded(&self, excess: Excess<'_>) -> String {
-        self.said(excess, String::new())
+        self.said(excess, "")
     }
 
     /// The same where it is known how much was asked for, in bytes or by number.
     pub fn exceeded_by(&self, excess: Excess<'_>, requested: u64) -> String {
         let unit = self.clone().by_key(excess.key()).map(|limit| limit.unit);
         let requested = if unit == Some(Unit::Bytes) { show_bytes(requested) } else { requested.to_string() };
-        self.said(excess, format!(" ({requested} requested)"))
+        self.said(excess, &format!(" ({requested} requested)"))
     }
 
-    fn said(&self, excess: Excess<'_>, requested: String) -> String {
+    fn said(&self, excess: Excess<'_>, requested: &str) -> String {
         let time = |limit: Option<Duration>| limit.map(show_duration).unwrap_or_default();
         let (build, attempt) = match self.called {
             Called::Attempt => ("the build", "the attempt"),

@@ -56,18 +56,16 @@ fn terminating(line: &str, next: &str) -> Option<Block> {
 /// Emscripten, `shop.c:5: int check(int): Assertion 'n < 3' failed` and `vector:12: assertion n < size() failed: reason`.
 fn assertion(line: &str) -> Option<Block> {
     if let Some((_, said)) = line.split_once("Assertion failed: ") {
-        let (message, file, number, function) = if let Some((message, at)) = said.rsplit_once(", at: ") {
+        // The function is left out: the engine knows it, and the calls before.
+        let (message, file, number) = if let Some((message, at)) = said.rsplit_once(", at: ") {
             let mut parts = at.trim_end_matches(')').split(',');
-            (message, parts.next()?, parts.next()?, parts.next().unwrap_or_default())
+            (message, parts.next()?, parts.next()?)
         } else if let Some((message, at)) = said.strip_suffix(')').and_then(|said| said.rsplit_once(" (")) {
             let (at, number) = at.rsplit_once(": ")?;
-            let (file, function) = at.split_once(": ")?;
-            (message, file, number, function)
+            (message, at.split_once(": ")?.0, number)
         } else {
             return Some(Block::new("assertion", said, 1));
         };
-        // The engine knows the calls before this one, so that only the place is told.
-        let _ = function;
         let place = frame("", file, number.trim().parse().ok()?, 0);
         return Some(Block { frames: vec![place], ..Block::new("assertion", message, 1) });
     }

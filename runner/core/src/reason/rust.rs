@@ -88,10 +88,8 @@ fn of_quickjs(message: &str) -> Option<(String, String, Vec<Frame>)> {
     let (said, rest) = quoted(said)?;
     let stack = rest.split_once(STACK).and_then(|(_, stack)| quoted(stack));
     let frames = stack.map(|(stack, _)| javascript::stack(stack.lines())).unwrap_or_default();
-    Some(javascript::exception(&said).map_or_else(
-        || ("Error".to_owned(), said.clone(), frames.clone()),
-        |(kind, message)| (kind, message, frames.clone()),
-    ))
+    let (kind, message) = javascript::exception(&said).unwrap_or_else(|| ("Error".to_owned(), said));
+    Some((kind, message, frames))
 }
 
 /// The text up to the quote that ends it, as Rust's debug format writes it, and what follows.

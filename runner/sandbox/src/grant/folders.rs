@@ -1,6 +1,5 @@
 //! `fd_readdir` of preview1 that goes on where it was: the engine's own reads the whole folder for each of its calls.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustix::fs::fstat;
@@ -19,9 +18,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 use wasmtime_wasi::p2::bindings::filesystem::types::PathFlags;
 use wiggle::GuestMemory;
 
-use super::listing;
-use super::listing::HELD;
-use super::listing::Listing;
+use super::entries::HELD;
+use super::entries::Listing;
+use super::entries::Reading;
 use crate::host::Host;
 use crate::signal::Signal;
 
@@ -30,22 +29,6 @@ const KEPT: usize = 16;
 
 /// Bytes of an entry before its name.
 const HEAD: usize = 24;
-
-/// A folder that is being read, entry by entry.
-struct Reading {
-    fd: u32,
-    /// The descriptor through which it was opened.
-    folder: Arc<std::fs::File>,
-    listing: Listing,
-    /// The entry of the folder with this number is the next; the first two are the folder itself and the one above.
-    next: u64,
-    /// That entry, if it was read and did not fit.
-    peeked: Option<DirectoryEntry>,
-}
-
-/// The folders that a build reads.
-#[derive(Default)]
-pub(crate) struct Folders(VecDeque<Reading>);
 
 /// Why a call ends: with an error of the guest's to handle, or for good.
 enum Stopped {
@@ -98,7 +81,7 @@ async fn read(
     let mut reading = resumed(caller.data_mut(), fd, folder, cookie).await?;
     let mut written = 0;
     while written < length {
-        let Some(entry) = reading.take().await? else {
+        let Some(entry) = taken(&mut reading).await? else {
             break;
         };
         let bytes = packed(caller.data_mut(), handle, reading.next + 1, &entry).await;
@@ -127,10 +110,10 @@ async fn resumed(host: &mut Host, fd: u32, folder: Arc<std::fs::File>, cookie: u
         }
         host.guest.account.give_back(HELD);
     }
-    let listing = listing::begin(&folder).await.map_err(|e| errno(&e))?;
+    let listing = Listing::begin(&folder).await.map_err(|e| errno(&e))?;
     host.guest.account.charge(HELD).map_err(|full| Stopped::Error(Signal::full(full).into()))?;
     let mut reading = Reading { fd, folder, listing, next: 0, peeked: None };
-    while reading.next < cookie && reading.take().await?.is_some() {
+    while reading.next < cookie && taken(&mut reading).await?.is_some() {
         reading.next += 1;
     }
     Ok(reading)
@@ -171,22 +154,9 @@ fn is_same(one: &std::fs::File, other: &std::fs::File) -> bool {
     identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
-impl Reading {
-    /// The next entry; whoever has it moves on, or puts it back.
-    async fn take(&mut self) -> Result<Option<DirectoryEntry>, Stopped> {
-        if let Some(peeked) = self.peeked.take() {
-            return Ok(Some(peeked));
-        }
-        let own = |name: &str| Some(DirectoryEntry { type_: DescriptorType::Directory, name: name.to_owned() });
-        match self.next {
-            0 => Ok(own(".")),
-            1 => Ok(own("..")),
-            _ => {
-                let entry = self.listing.next().await.map_err(|e| errno(&e))?;
-                entry.transpose().map_err(|_| Errno::Ilseq.into())
-            }
-        }
-    }
+async fn taken(reading: &mut Reading) -> Result<Option<DirectoryEntry>, Stopped> {
+    let entry = reading.take().await.map_err(|e| errno(&e))?;
+    entry.transpose().map_err(|_| Errno::Ilseq.into())
 }
 
 /// An entry as preview1 has it: where the next one is, the file's identity, the length of the name, the type, the name.

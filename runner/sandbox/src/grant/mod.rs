@@ -3,7 +3,7 @@
 //! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job; `said`: records and failures, read
 //!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
-//! - `files` (with `links` and `listing`), `env`: given by a job's `grants`
+//! - `files` (with `links`, `listing` and `entries`), `env`: given by a job's `grants`
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
@@ -11,6 +11,7 @@
 
 mod build;
 mod context;
+mod entries;
 mod env;
 mod files;
 mod folders;
@@ -25,9 +26,9 @@ mod said;
 mod stdio;
 
 pub(crate) use context::context;
+pub(crate) use entries::Folders;
 pub use files::FilePolicy;
 pub use files::GrantedFolder;
-pub(crate) use folders::Folders;
 pub use granted::Granted;
 pub(crate) use linker::core_linker;
 pub(crate) use linker::linker;

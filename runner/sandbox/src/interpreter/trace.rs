@@ -37,6 +37,16 @@ struct Module<'a> {
     /// Where its code begins, from which addresses count.
     code: usize,
     debug: Vec<(&'a str, &'a [u8])>,
+    /// What functions are exported as, which names those that have no other name.
+    exports: HashMap<u32, &'a str>,
+}
+
+impl Module<'_> {
+    /// A call under the name that its function is exported as, where it has no other.
+    fn exported(&self, call: &RawCall) -> Option<String> {
+        let index = call.name.strip_prefix("function ")?.parse().ok()?;
+        self.exports.get(&index).map(|name| cut(name))
+    }
 }
 
 /// The calls that each of `raw` stands for. What the debugging information does not tell has its own name alone.
@@ -53,11 +63,22 @@ pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
                 found(context, offset.checked_sub(module.code)? as u64, call, &mut names, room)
             });
             let own = || vec![Frame { function: names_of(call, &mut names), ..Frame::default() }];
-            let frames = frames.filter(|frames| !frames.is_empty()).unwrap_or_else(own);
+            let mut frames = frames.filter(|frames| !frames.is_empty()).unwrap_or_else(own);
+            // The outermost is the function of the binary itself; a compiler of text gives it a number for a name.
+            if let Some(outermost) = frames.last_mut().filter(|frame| is_number(&frame.function))
+                && let Some(name) = holder.and_then(|(_, module)| module.exported(call))
+            {
+                outermost.function = name;
+            }
             room = room.saturating_sub(frames.len());
             frames
         })
         .collect()
+}
+
+/// Whether a function's name says only which one it is.
+fn is_number(name: &str) -> bool {
+    name.starts_with("function ") || name.starts_with("wasm-function[")
 }
 
 fn names_of<'a>(call: &'a RawCall, names: &mut Names<'a>) -> String {
@@ -76,6 +97,13 @@ fn modules(binary: &[u8]) -> Vec<Module<'_>> {
             Ok(Payload::CodeSectionStart { range, .. }) => {
                 if let Some(module) = open.last_mut() {
                     module.code = range.start;
+                }
+            }
+            Ok(Payload::ExportSection(section)) => {
+                if let Some(module) = open.last_mut() {
+                    let exports = section.into_iter().map_while(Result::ok);
+                    let functions = exports.filter(|export| export.kind == wasmparser::ExternalKind::Func);
+                    module.exports.extend(functions.map(|export| (export.index, export.name)));
                 }
             }
             Ok(Payload::CustomSection(section)) if section.name().starts_with(".debug_") => {
