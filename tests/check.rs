@@ -64,7 +64,10 @@ fn columns_count_characters() {
 fn json_of_a_sound_folder_has_no_mistakes() {
     let folder = Folder::new().guest("add.wat").file("jobs/x.yaml", "function: add:add\nargs: [1, 2]\n");
     let json = folder.json(&["check"]);
-    assert_eq!(json, json!({ "summary": { "manifests": 1, "jobs": 1, "errors": 0, "warnings": 0 }, "diagnostics": [] }));
+    assert_eq!(
+        json,
+        json!({ "summary": { "manifests": 1, "jobs": 1, "errors": 0, "warnings": 0 }, "diagnostics": [] })
+    );
 }
 
 /// What the schema of SARIF 2.1.0 asks for, of the parts that are written.

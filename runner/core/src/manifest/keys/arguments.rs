@@ -97,12 +97,7 @@ fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
                     None => "write `NAME: VALUE` on a line of its own for each argument".to_owned(),
                 },
             };
-            fields.report(
-                Code::WrongKind,
-                node.span,
-                format!("`kwargs` is a mapping, found {found}"),
-                Some(help),
-            );
+            fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), Some(help));
             Vec::new()
         }
     }
