@@ -80,7 +80,7 @@ fn an_argument_can_be_given_by_hand_and_is_checked() {
     let folder = sums();
     folder.run(&["run", "one", "--arg", "a=40"]).code(0).stdout("42\n");
     assert_eq!(folder.json(&["build", "show", "1"])["config"]["overrides"], json!({"a": 40}));
-    folder.run(&["run", "one", "--arg", "a=x"]).code(2).says("error: --arg a=x: a: expected u32, found a string");
+    folder.run(&["run", "one", "--arg", "a=x"]).code(2).says("error: --arg a=x: a: expected u32, found the string `x`");
     folder.run(&["run", "one", "--arg", "c=1"]).code(2).says("there is no parameter `c`");
     folder.run(&["run", "one", "--arg", "a"]).code(2).says("`a` is no `NAME=VALUE`");
     folder.run(&["run", "one", "--arg", "a=1", "--arg", "a=2"]).code(2).says("--arg a: given twice");

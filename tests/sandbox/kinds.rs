@@ -185,7 +185,7 @@ fn mistakes_with_commands_are_explained() {
         ("function: command:main\n", "`jobs/command.wat` is a command, which exports no functions"),
         ("function: numeric\n", "`jobs/numeric.wat` is no command, so one of its functions must be named"),
         ("function: command\nkwargs: { x: 1 }\n", "`command` is a command, which has no parameters by name"),
-        ("function: command\nargs: [a, 3]\n", "args[1]: expected string, found an integer"),
+        ("function: command\nargs: [a, 3]\n", "args[1]: expected string, found the number 3"),
     ] {
         let folder = Folder::new().guest("command.wat").guest("numeric.wat").file("jobs/j.yaml", manifest);
         let answer = folder.run(&["check"]).code(3);

@@ -264,7 +264,7 @@ fn mistakes_in_the_operators_file_are_shown() {
     for part in [
         "unknown key `trace`",
         "error[JC0611]: `keep` is a number of builds above 0",
-        "`age` is a string, found an integer",
+        "`age` is a string, found the integer 5",
     ] {
         assert!(answer.stderr.contains(part), "`{part}` is not in {answer:#?}");
     }

@@ -40,6 +40,7 @@ impl Misfit {
             (shown, wanted) = (with_keyword(from), with_keyword(to));
         }
         let reason = format!("{shown} does not fit {wanted}");
+        let (shown, wanted) = (opened(from), opened(to));
         match from {
             Type::Option(inner) if Walk::default().fits(inner, to).is_ok() => {
                 let help = format!("a function that takes option<{to}> can do without it");
@@ -80,6 +81,16 @@ fn with_keyword(ty: &Type) -> String {
         _ => "",
     };
     format!("{keyword}{ty}")
+}
+
+/// A type with the names of its members, if it has any.
+fn opened(ty: &Type) -> String {
+    match ty {
+        Type::Record(named) => outline(named),
+        Type::Variant(named) => outline(named),
+        Type::Enum(named) | Type::Flags(named) => outline(named),
+        _ => ty.to_string(),
+    }
 }
 
 /// One member of a type, and a sign of the others.
@@ -324,6 +335,8 @@ mod tests {
         assert_eq!((opened.as_str(), wanted.as_str()), ("a { y(u8), .. }", "b { y, .. }"));
         let (opened, wanted, _) = misfit("type t = tuple<u8, u64, u8>;", "type t = tuple<u8, u32, u8>;");
         assert_eq!((opened.as_str(), wanted.as_str()), ("tuple<.., u64, ..>", "tuple<.., u32, ..>"));
+        let (opened, wanted, _) = misfit("record a { x: u8, y: u8 } type t = list<a>;", "type t = list<u8>;");
+        assert_eq!((opened.as_str(), wanted.as_str()), ("list<a { x, y }>", "list<u8>"));
     }
 
     #[test]

@@ -18,6 +18,9 @@ use super::escape::one_line;
 use super::out::BOLD;
 use super::out::styled;
 use super::page::Page;
+use super::shortened::FULL;
+use super::shortened::RETVAL_LINES;
+use super::shortened::shortened;
 use super::text::DELETING;
 use super::text::failure;
 use super::text::failure_line;
@@ -33,14 +36,8 @@ use super::time::local;
 use crate::show::aftermath::Aftermath;
 use crate::show::moment::Moment;
 
-/// A return value has this many lines on a terminal, unless all are asked for.
-pub(crate) const RETVAL_LINES: usize = 40;
-/// So has each part of a failed build's arguments.
+/// Each part of a failed build's arguments has this many lines.
 const ARGUMENT_LINES: usize = 20;
-/// Characters that a line has on the average in what is shortened, so that one endless line is shortened too.
-const LINE: usize = 200;
-/// How all of a return value is shown.
-pub(crate) const FULL: &str = "`--full` shows all";
 /// How all of an argument is shown.
 const SHOWN_IN: &str = "`--format json` shows all";
 
@@ -152,24 +149,6 @@ pub(crate) fn granted(grants: &Grants) -> Vec<String> {
         format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
     });
     files.chain(grants.env.iter().map(|grant| format!("variable {}", grant.name))).collect()
-}
-
-/// A text that has at most `lines` lines, and says how many more there are and how they are shown.
-pub(crate) fn shortened(text: &str, lines: usize, full: &str) -> String {
-    let (end, mut left) = match text.match_indices('\n').nth(lines - 1) {
-        Some((at, _)) if at + 1 < text.len() => (at, text[at + 1..].lines().count()),
-        _ => (text.len(), 0),
-    };
-    let most = text.floor_char_boundary(lines * LINE);
-    if end <= most && left == 0 {
-        return text.to_owned();
-    }
-    let kept = &text[..end.min(most)];
-    if left == 0 || most < end {
-        left = text[kept.len()..].lines().count();
-    }
-    let more = if left == 1 { "1 more line".to_owned() } else { format!("{left} more lines") };
-    format!("{kept}\n.. {more} ({}); {full}", show_bytes((text.len() - kept.len()) as u64))
 }
 
 /// What a build used, beside what it may use.

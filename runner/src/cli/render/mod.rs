@@ -7,6 +7,7 @@
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
 //! - `build`: a build, whole, and what helps to understand one that failed
+//! - `shortened`: texts that are cut where nobody reads on
 //! - `live`: a run while it goes on
 //! - `time`: moments in the time zone of the person
 //! - `bars`: its lines on a terminal
@@ -19,6 +20,7 @@ pub(crate) mod live;
 mod out;
 mod page;
 pub(crate) mod sarif;
+mod shortened;
 pub(crate) mod text;
 pub(crate) mod time;
 

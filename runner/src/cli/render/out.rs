@@ -13,14 +13,14 @@ use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
 use jobcontrol_core::failure::cut_bytes;
 use serde::Serialize;
 
-use super::build::FULL;
-use super::build::RETVAL_LINES;
-use super::build::shortened;
 use super::diagnostic;
 use super::escape::clean;
 use super::escape::clean_json;
 use super::escape::one_line;
 use super::page::Page;
+use super::shortened::FULL;
+use super::shortened::RETVAL_LINES;
+use super::shortened::shortened;
 use crate::cli::error;
 use crate::cli::error::CliError;
 use crate::cli::flags::Color;
