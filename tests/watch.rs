@@ -57,6 +57,16 @@ impl Watching {
         }
     }
 
+    /// Reads up to a line that is just this, such as a value; gives all of them.
+    #[track_caller]
+    fn returned(&self, line: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        while seen.last().is_none_or(|last| last != line) {
+            seen.extend(self.until(line));
+        }
+        seen
+    }
+
     /// The next document of `--format json`.
     #[track_caller]
     fn document(&self) -> Value {
@@ -328,17 +338,17 @@ fn a_link_above_the_jobs_can_be_turned() {
     release(&folder, "r2", "[7, 2]");
     turn(&folder, "current", "r1");
     let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", "current/jobs"]);
-    watching.until("3");
+    watching.returned("3");
     turn(&folder, "current", "r2");
-    let told = watching.until("9");
+    let told = watching.returned("9");
     assert!(told.iter().any(|line| line.ends_with("changed: current/jobs/sum.yaml")), "{told:#?}");
     // What is there now is watched, and what was there before is not.
     folder.write("r1/jobs/sum.yaml", "function: add:add\nargs: [100, 2]\n");
     folder.write("r2/jobs/sum.yaml", "function: add:add\nargs: [8, 2]\n");
-    let told = watching.until("10");
+    let told = watching.returned("10");
     assert!(!told.iter().any(|line| line == "102"), "{told:#?}");
     turn(&folder, "current", "r1");
-    watching.until("102");
+    watching.returned("102");
     // The operator has withdrawn nothing.
     release(&folder, "r3", "[1]");
     turn(&folder, "current", "r3");
@@ -356,15 +366,15 @@ fn a_chain_of_links_is_watched_at_each_of_its_links() {
     turn(&folder, "current", "links/latest");
     let path = folder.path("current/jobs").display().to_string();
     let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", &path]);
-    watching.until("2");
+    watching.returned("2");
     turn(&folder, "links/latest", "../store/b");
-    watching.until("4");
+    watching.returned("4");
     turn(&folder, "current", "store/c");
-    watching.until("6");
+    watching.returned("6");
     // Nor is what no longer leads there looked at, whatever it does.
     turn(&folder, "links/latest", "../nowhere");
     folder.write("store/c/jobs/sum.yaml", "function: add:add\nargs: [4, 4]\n");
-    let told = watching.until("8");
+    let told = watching.returned("8");
     assert!(!told.iter().any(|line| line.contains("error")), "{told:#?}");
 }
 
@@ -374,14 +384,14 @@ fn a_folder_above_the_jobs_can_be_replaced() {
     release(&folder, "far/up/s1", "[1, 2]");
     release(&folder, "next/s1", "[7, 2]");
     let watching = Watching::start(&folder, &["run", "sum", "--watch", "--jobs", "far/up/s1/jobs"]);
-    watching.until("3");
+    watching.returned("3");
     std::fs::rename(folder.path("far/up"), folder.path("old")).expect("a rename");
     std::fs::rename(folder.path("next"), folder.path("far/up")).expect("a rename");
-    watching.until("9");
+    watching.returned("9");
     std::fs::remove_dir_all(folder.path("far")).expect("it is there");
     watching.until("the jobs folder `far/up/s1/jobs` is missing");
     release(&folder, "far/up/s1", "[5, 6]");
-    watching.until("11");
+    watching.returned("11");
 }
 
 #[test]
@@ -406,21 +416,38 @@ fn plugins_behind_links_are_watched() {
 }
 
 #[test]
+fn a_plugin_below_a_plugin_folder_is_watched_by_its_path() {
+    let add = std::fs::read_to_string(root().join("tests/guests/add.wat")).expect("a guest");
+    let folder = Folder::new()
+        .file("built/debug/add.wat", &add)
+        .file("jobs/sum.yaml", "function: ../built/latest/add.wat:add\nargs: [1, 2]\n")
+        .file("jobcontrol.yaml", "plugins: [built]\n");
+    turn(&folder, "built/latest", "debug");
+    let watching = Watching::start(&folder, &["run", "sum", "--watch"]);
+    watching.returned("3");
+    replace(&folder, "built/debug/add.wat", &add.replace("i32.add", "i32.sub"));
+    watching.returned("4294967295");
+    folder.write("built/release/add.wat", add.replace("i32.add", "i32.mul"));
+    turn(&folder, "built/latest", "release");
+    watching.returned("2");
+}
+
+#[test]
 fn a_manifest_that_is_a_link_is_watched_along_its_way() {
     let folder =
         Folder::new().guest("add.wat").file("a/sum.yaml", SUM).file("b/sum.yaml", "function: add:add\nargs: [5, 5]\n");
     turn(&folder, "set", "a");
     symlink("../set/sum.yaml", folder.path("jobs/sum.yaml")).expect("a link");
     let watching = Watching::start(&folder, &["run", "sum", "--watch"]);
-    watching.until("3");
+    watching.returned("3");
     turn(&folder, "set", "b");
-    watching.until("10");
+    watching.returned("10");
     replace(&folder, "b/sum.yaml", "function: add:add\nargs: [6, 6]\n");
-    watching.until("12");
+    watching.returned("12");
     std::fs::remove_file(folder.path("set")).expect("it is there");
     watching.until("the jobs folder cannot be read");
     turn(&folder, "set", "a");
-    watching.until("3");
+    watching.returned("3");
 }
 
 #[test]

@@ -58,8 +58,8 @@ pub(super) fn is_plugin(path: &Path) -> bool {
 }
 
 impl Survey {
-    /// Looks at the jobs, the plugin folders and the operator's file.
-    pub(super) fn take(workspace: &Workspace, config: &Path) -> Self {
+    /// Looks at the jobs, the plugin folders, the operator's file, and plugins that lie elsewhere by their paths.
+    pub(super) fn take<'a>(workspace: &Workspace, config: &Path, plugins: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut survey = Self::default();
         let mut outside = Vec::new();
         for entry in walk(&workspace.jobs, &mut outside) {
@@ -87,12 +87,25 @@ impl Survey {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).filter(|path| is_plugin(path)).for_each(|path| survey.file(&path));
         }
+        for plugin in plugins {
+            // Those below the jobs, and those of the plugin folders, were seen by now.
+            if !survey.files.contains_key(plugin) {
+                survey.file(plugin);
+                survey.way(plugin);
+            }
+        }
         survey.file(config);
         for root in workspace.plugins.iter().chain([&workspace.jobs]) {
             survey.way(root);
         }
         survey.way(config);
         survey
+    }
+
+    /// Whether nothing that the other has seen is otherwise here.
+    pub(super) fn extends(&self, other: &Self) -> bool {
+        let same = |(path, state): (&PathBuf, _)| self.files.get(path) == Some(state);
+        self.folders == other.folders && other.files.iter().all(same)
     }
 
     fn folder(&mut self, path: &Path) {

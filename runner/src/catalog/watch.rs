@@ -227,7 +227,7 @@ impl Watcher {
         }
         watcher.survey = watcher.look();
         let taken = watcher.read();
-        watcher.adopt(taken);
+        watcher.settle_on(taken);
         watcher.current.changed.clear();
         watcher
     }
@@ -286,7 +286,7 @@ impl Watcher {
             } else if !late && quiet < PATIENCE && unfinished(&before, &self.survey, &taken) {
                 quiet = PATIENCE;
             } else {
-                return Some(self.adopt(taken));
+                return Some(self.settle_on(taken));
             }
             self.survey = before;
         }
@@ -295,7 +295,9 @@ impl Watcher {
     /// Looks at the files, after making sure that nothing which happens from now on is missed.
     fn look(&mut self) -> Survey {
         loop {
-            let survey = Survey::take(&self.workspace, &self.config);
+            let plugins =
+                self.files.values().flat_map(|file| &file.jobs).filter_map(|(_, plugin)| plugin.as_ref().ok());
+            let survey = Survey::take(&self.workspace, &self.config, plugins.map(|plugin| plugin.path.as_path()));
             {
                 let mut scope = self.scope.lock().unwrap_or_else(PoisonError::into_inner);
                 *scope = Scope { folders: survey.folders.keys().cloned().collect(), names: survey.names.clone() };
@@ -339,6 +341,17 @@ impl Watcher {
             .filter(|plugin| same(&plugin.path))
             .map(|plugin| (plugin.path.clone(), Ok(Arc::clone(plugin))))
             .collect()
+    }
+
+    /// As `adopt`, and watches the plugins that the jobs have now.
+    fn settle_on(&mut self, taken: Taken) -> bool {
+        let differs = self.adopt(taken);
+        let again = self.look();
+        // What has changed meanwhile was watched, and is looked at next.
+        if again.extends(&self.survey) {
+            self.survey = again;
+        }
+        differs
     }
 
     /// Takes what was read as it is now; answers whether anything is otherwise than before.
