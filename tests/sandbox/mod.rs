@@ -14,6 +14,7 @@ mod large;
 mod limits;
 mod loading;
 mod plugins;
+mod recognised;
 mod stopping;
 mod types;
 mod usage;

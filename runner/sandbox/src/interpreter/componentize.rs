@@ -15,8 +15,6 @@ use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADA
 use wasmparser::ExternalKind;
 use wat::GenerateDwarf;
 use wit_component::ComponentEncoder;
-use wit_parser::Resolve;
-use wit_parser::WorldId;
 
 use super::core_module::CoreModule;
 use super::core_module::START;
@@ -46,8 +44,6 @@ pub(crate) struct Form<'a> {
     pub(crate) functions: Option<Vec<Signature>>,
     /// Exports that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
-    /// The WIT that a core module carries, with the documentation that a component loses.
-    pub(crate) world: Option<(Resolve, WorldId)>,
 }
 
 /// Makes what the engine compiles.
@@ -59,12 +55,12 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refuse
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
         let (binary, refused) = exports::callable_alone(binary);
-        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, world: None });
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
-        let Made { kind, binary: component, functions, refused, world } = made;
-        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused, world });
+        let Made { kind, binary: component, functions, refused } = made;
+        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused });
     }
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
@@ -119,12 +115,11 @@ struct Made {
     binary: Option<Vec<u8>>,
     functions: Option<Vec<Signature>>,
     refused: Uncallable,
-    world: Option<(Resolve, WorldId)>,
 }
 
 impl Made {
     fn of(kind: Kind) -> Self {
-        Self { kind, binary: None, functions: None, refused: Vec::new(), world: None }
+        Self { kind, binary: None, functions: None, refused: Vec::new() }
     }
 }
 
@@ -133,8 +128,7 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
     let kind = |what: String| with_way_out(Refused::new(Why::Kind, what), &module);
     if module.has_wit {
         let component = componentized(binary, module.is_command()).map_err(kind)?;
-        let world = wit_component::metadata::decode(binary).ok().map(|(_, wit)| (wit.resolve, wit.world));
-        return Ok(Made { binary: Some(component), world, ..Made::of(Kind::WitModule) });
+        return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
     if let Some(stripped) = toolchains::stripped(&module) {
         return Err(stripped);

@@ -1,14 +1,14 @@
 //! What a plugin's binary says of itself, decoded and never compiled.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
+use wasm_encoder::ComponentSectionId;
+use wasmparser::BinaryReader;
 use wasmparser::Parser;
-use wasmparser::Payload;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -25,7 +25,7 @@ use super::core_module::CoreModule;
 use super::guard::decoding;
 use super::link;
 use super::lookalike;
-use super::sound::sound;
+use super::sound;
 use super::task::Described;
 use super::task::Kind;
 use super::task::Refused;
@@ -50,49 +50,53 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
 }
 
 fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, functions: known, mut refused, world: carried } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
     }
-    sound(&binary)?;
+    // Around a module that needs nothing there is only what was written here.
+    let core = known.is_some().then(|| alone_in(&binary)).flatten();
+    sound::valid(core.unwrap_or(&binary))?;
     let mut functions = Vec::new();
     let (mut imported, mut misfit) = (Vec::new(), None);
     if kind == Kind::CommandModule {
         functions.push(Signature::command(None));
         imported = preview1_imports(&binary)?;
-        misfit = link::misfit(&binary);
-    } else if let Some(known) = known.filter(|_| !imports_anything(&binary)) {
+    } else if let Some(known) = known.filter(|_| core.is_some()) {
         functions = known;
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
         let mut types = TypeReader::new(resolve);
-        let docs = carried.as_ref().map(|(resolve, world)| docs(resolve, &resolve.worlds[*world])).unwrap_or_default();
         for (interface, function) in exported(resolve, world) {
             if interface.as_deref().is_some_and(is_run) && is_program(function, resolve) {
                 functions.push(Signature::command(interface));
                 continue;
             }
             match callable(&mut types, interface, function) {
-                Ok(mut signature) => {
-                    let kept = || docs.get(&(signature.interface.clone(), signature.name.clone())).cloned();
-                    signature.docs = signature.docs.take().or_else(kept);
-                    functions.push(signature);
-                }
+                Ok(signature) => functions.push(signature),
                 Err(reason) => refused.push((function.name.clone(), reason)),
             }
         }
         imported = imports(resolve, world);
+    }
+    // What has nothing to call is neither compiled nor linked.
+    if !functions.is_empty() {
+        sound::fits(core.unwrap_or(&binary))?;
         // What is missed by its name is told for all imports together.
-        misfit = imported.iter().all(|import| is_linked(import)).then(|| link::misfit(&binary)).flatten();
+        let asks = core.is_none() && (kind == Kind::CommandModule || imported.iter().all(|import| is_linked(import)));
+        misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
 }
 
-/// Whether a component asks anything of the host.
-fn imports_anything(binary: &[u8]) -> bool {
-    let mut payloads = Parser::new(0).parse_all(binary);
-    payloads.any(|payload| matches!(payload, Ok(Payload::ComponentImportSection(_))))
+/// The one module of a component that asks nothing of the host.
+fn alone_in(binary: &[u8]) -> Option<&[u8]> {
+    let sections = link::sections(binary);
+    let imports = sections.iter().any(|(id, _)| *id == u8::from(ComponentSectionId::Import));
+    let mut modules = sections.iter().filter(|(id, _)| *id == u8::from(ComponentSectionId::CoreModule));
+    let module = modules.next().filter(|_| !imports && modules.next().is_none());
+    module.map(|(_, module)| *module)
 }
 
 /// Whether an interface is the one that a command exports.
@@ -116,10 +120,35 @@ fn preview1_imports(binary: &[u8]) -> Result<Vec<String>, Refused> {
     Ok(module.imports.iter().map(|(from, name)| format!("{from}.{name}")).collect())
 }
 
+/// Documentation of a component's WIT.
+const DOCS: &str = "package-docs";
+
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
     let damaged = |what: String| Refused::new(Why::Damaged, what);
-    let decoded = decoding(binary, || wit_component::decode(binary)).map_err(damaged)?;
+    let decoder = || {
+        // Documentation of other names than the decoder gives is no reason to refuse a plugin.
+        wit_component::decode(binary).or_else(|error| match without_docs(binary) {
+            Some(rest) => wit_component::decode(&rest),
+            None => Err(error),
+        })
+    };
+    let decoded = decoding(binary, decoder).map_err(damaged)?;
     decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
+}
+
+/// A component that has documentation, without it.
+fn without_docs(binary: &[u8]) -> Option<Vec<u8>> {
+    let is_docs = |id: u8, content: &[u8]| {
+        let name = BinaryReader::new(content, 0).read_string();
+        id == u8::from(ComponentSectionId::CoreCustom) && name.is_ok_and(|name| name == DOCS)
+    };
+    let sections = link::sections(binary);
+    sections.iter().any(|(id, content)| is_docs(*id, content)).then(|| {
+        let mut out = binary[..link::HEADER].to_vec();
+        let rest = sections.iter().filter(|(id, content)| !is_docs(*id, content));
+        rest.for_each(|(id, content)| link::section(&mut out, *id, content));
+        out
+    })
 }
 
 fn world_of(decoded: &DecodedWasm) -> Result<(&Resolve, &World), Refused> {
@@ -142,15 +171,6 @@ fn exported<'a>(
         }
         WorldItem::Type { .. } => Vec::new(),
     })
-}
-
-/// What a world says of each function that it exports.
-fn docs(resolve: &Resolve, world: &World) -> HashMap<(Option<String>, String), String> {
-    let documented = exported(resolve, world).filter_map(|(interface, function)| {
-        let docs = function.docs.contents.clone()?;
-        Some(((interface, function.name.clone()), docs))
-    });
-    documented.collect()
 }
 
 /// Bytes of the reason why a function cannot be called.
@@ -204,11 +224,7 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
         return Ok(String::new());
     }
     // The decoder makes room for whatever size a cut section claims to have.
-    sound(&form.binary)?;
-    if let Some((resolve, world)) = &form.world {
-        let package = resolve.worlds[*world].package;
-        return printed(resolve, package.ok_or_else(|| Refused::new(Why::Damaged, "has a world without a package"))?);
-    }
+    sound::valid(&form.binary)?;
     let decoded = decode(&form.binary)?;
     printed(decoded.resolve(), decoded.package())
 }
