@@ -15,8 +15,6 @@ use wasi_preview1_component_adapter_provider::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADA
 use wasmparser::ExternalKind;
 use wat::GenerateDwarf;
 use wit_component::ComponentEncoder;
-use wit_parser::Resolve;
-use wit_parser::WorldId;
 
 use super::core_module::CoreModule;
 use super::core_module::START;
@@ -49,8 +47,6 @@ pub(crate) struct Form<'a> {
     pub(crate) refused: Uncallable,
     /// Its functions as WIT text, where it stays a core module without any.
     pub(crate) wit: Option<String>,
-    /// The WIT that a core module carries, with the documentation that a component loses.
-    pub(crate) world: Option<(Resolve, WorldId)>,
 }
 
 /// Makes what the engine compiles.
@@ -62,12 +58,12 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refuse
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
         let (binary, refused) = exports::callable_alone(binary);
-        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, wit: None, world: None });
+        return Ok(Form { kind: Kind::Component, binary, functions: None, refused, wit: None });
     }
     if wasmparser::Parser::is_core_wasm(&binary) {
         let made = decoding(&binary, || core(&binary)).map_err(|what| Refused::new(Why::Damaged, what))??;
-        let Made { kind, binary: component, functions, refused, wit, world } = made;
-        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused, wit, world });
+        let Made { kind, binary: component, functions, refused, wit } = made;
+        return Ok(Form { kind, binary: component.map_or(binary, Cow::Owned), functions, refused, wit });
     }
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
@@ -123,12 +119,11 @@ struct Made {
     functions: Option<Vec<Signature>>,
     refused: Uncallable,
     wit: Option<String>,
-    world: Option<(Resolve, WorldId)>,
 }
 
 impl Made {
     fn of(kind: Kind) -> Self {
-        Self { kind, binary: None, functions: None, refused: Vec::new(), wit: None, world: None }
+        Self { kind, binary: None, functions: None, refused: Vec::new(), wit: None }
     }
 }
 
@@ -137,8 +132,7 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
     let kind = |what: String| with_way_out(Refused::new(Why::Kind, what), &module);
     if module.has_wit {
         let component = componentized(binary, &module).map_err(kind)?;
-        let world = wit_component::metadata::decode(binary).ok().map(|(_, wit)| (wit.resolve, wit.world));
-        return Ok(Made { binary: Some(component), world, ..Made::of(Kind::WitModule) });
+        return Ok(Made { binary: Some(component), ..Made::of(Kind::WitModule) });
     }
     if let Some(stripped) = toolchains::stripped(&module) {
         return Err(stripped);

@@ -1,12 +1,13 @@
 //! What a plugin's binary says of itself, decoded and never compiled.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
+use wasm_encoder::ComponentSectionId;
+use wasmparser::BinaryReader;
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
@@ -24,7 +25,7 @@ use super::core_module::CoreModule;
 use super::guard::decoding;
 use super::link;
 use super::lookalike;
-use super::sound::sound;
+use super::sound;
 use super::task::Described;
 use super::task::Kind;
 use super::task::Refused;
@@ -49,39 +50,39 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
 }
 
 fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
-    let Form { kind, binary, functions: known, mut refused, world: carried, .. } = form(bytes, shown)?;
+    let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
     }
-    sound(&binary)?;
+    sound::valid(&binary)?;
     let mut functions = Vec::new();
-    let (imported, misfit);
+    let imported;
     if kind.plugin().stays_core() {
         functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
         imported = preview1_imports(&binary)?;
-        misfit = link::misfit(&binary);
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
         let mut types = TypeReader::new(resolve);
-        let docs = carried.as_ref().map(|(resolve, world)| docs(resolve, &resolve.worlds[*world])).unwrap_or_default();
         for (interface, function) in exported(resolve, world) {
             if interface.as_deref().is_some_and(is_run) && is_program(function, resolve) {
                 functions.push(Signature::command(interface));
                 continue;
             }
             match callable(&mut types, interface, function) {
-                Ok(mut signature) => {
-                    let kept = || docs.get(&(signature.interface.clone(), signature.name.clone())).cloned();
-                    signature.docs = signature.docs.take().or_else(kept);
-                    functions.push(signature);
-                }
+                Ok(signature) => functions.push(signature),
                 Err(reason) => refused.push((function.name.clone(), reason)),
             }
         }
         imported = imports(resolve, world);
+    }
+    let mut misfit = None;
+    // What has nothing to call is neither compiled nor linked.
+    if !functions.is_empty() {
+        sound::fits(&binary)?;
         // What is missed by its name is told for all imports together.
-        misfit = imported.iter().all(|import| is_linked(import)).then(|| link::misfit(&binary)).flatten();
+        let asks = kind.plugin().stays_core() || imported.iter().all(|import| is_linked(import));
+        misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
 }
@@ -107,10 +108,35 @@ fn preview1_imports(binary: &[u8]) -> Result<Vec<String>, Refused> {
     Ok(module.imports.iter().map(|(from, name)| format!("{from}.{name}")).collect())
 }
 
+/// Documentation of a component's WIT.
+const DOCS: &str = "package-docs";
+
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
     let damaged = |what: String| Refused::new(Why::Damaged, what);
-    let decoded = decoding(binary, || wit_component::decode(binary)).map_err(damaged)?;
+    let decoder = || {
+        // Documentation of other names than the decoder gives is no reason to refuse a plugin.
+        wit_component::decode(binary).or_else(|error| match without_docs(binary) {
+            Some(rest) => wit_component::decode(&rest),
+            None => Err(error),
+        })
+    };
+    let decoded = decoding(binary, decoder).map_err(damaged)?;
     decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
+}
+
+/// A component that has documentation, without it.
+fn without_docs(binary: &[u8]) -> Option<Vec<u8>> {
+    let is_docs = |id: u8, content: &[u8]| {
+        let name = BinaryReader::new(content, 0).read_string();
+        id == u8::from(ComponentSectionId::CoreCustom) && name.is_ok_and(|name| name == DOCS)
+    };
+    let sections = link::sections(binary);
+    sections.iter().any(|(id, content)| is_docs(*id, content)).then(|| {
+        let mut out = binary[..link::HEADER].to_vec();
+        let rest = sections.iter().filter(|(id, content)| !is_docs(*id, content));
+        rest.for_each(|(id, content)| link::section(&mut out, *id, content));
+        out
+    })
 }
 
 fn world_of(decoded: &DecodedWasm) -> Result<(&Resolve, &World), Refused> {
@@ -133,15 +159,6 @@ fn exported<'a>(
         }
         WorldItem::Type { .. } => Vec::new(),
     })
-}
-
-/// What a world says of each function that it exports.
-fn docs(resolve: &Resolve, world: &World) -> HashMap<(Option<String>, String), String> {
-    let documented = exported(resolve, world).filter_map(|(interface, function)| {
-        let docs = function.docs.contents.clone()?;
-        Some(((interface, function.name.clone()), docs))
-    });
-    documented.collect()
 }
 
 /// Bytes of the reason why a function cannot be called.
@@ -195,13 +212,9 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
         return Ok(String::new());
     }
     // The decoder makes room for whatever size a cut section claims to have.
-    sound(&form.binary)?;
+    sound::valid(&form.binary)?;
     if let Some(wit) = &form.wit {
         return numeric_text(wit);
-    }
-    if let Some((resolve, world)) = &form.world {
-        let package = resolve.worlds[*world].package;
-        return printed(resolve, package.ok_or_else(|| Refused::new(Why::Damaged, "has a world without a package"))?);
     }
     let decoded = decode(&form.binary)?;
     printed(decoded.resolve(), decoded.package())

@@ -26,17 +26,25 @@ use crate::engine::FEATURES;
 use crate::engine::INSTANCE_METADATA;
 use crate::engine::PER_COMPONENT;
 
-/// Does all that the engine does before it compiles.
+/// Validates all code with the engine's features.
+///
+/// # Errors
+///
+/// What is not valid, or the proposals that are missing, in words for the plugin's author.
+pub(super) fn valid(binary: &[u8]) -> Result<(), Refused> {
+    decoding(binary, || validated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
+}
+
+/// Does all else that the engine does before it compiles, and counts what its pool has to hold.
 ///
 /// # Errors
 ///
 /// What the engine would say when the plugin is compiled or loaded, in words for the plugin's author.
-pub(super) fn sound(binary: &[u8]) -> Result<(), Refused> {
-    let refused = |what: String| Refused::new(Why::Damaged, what);
-    decoding(binary, || valid(binary).and_then(|()| fits(binary))).map_err(refused)?
+pub(super) fn fits(binary: &[u8]) -> Result<(), Refused> {
+    decoding(binary, || translated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
 }
 
-fn valid(binary: &[u8]) -> Result<(), Refused> {
+fn validated(binary: &[u8]) -> Result<(), Refused> {
     let Err(error) = Validator::new_with_features(FEATURES).validate_all(binary) else {
         return Ok(());
     };
@@ -108,8 +116,7 @@ fn too_much(what: String) -> Refused {
     Refused::new(Why::Capacity, what)
 }
 
-/// Translates the plugin as the engine does, and counts what its pool has to hold.
-fn fits(binary: &[u8]) -> Result<(), Refused> {
+fn translated(binary: &[u8]) -> Result<(), Refused> {
     let refused = |error: wasmtime_environ::error::Error| {
         Refused::new(Why::Kind, format!("cannot be compiled: {}", error.root_cause()))
     };
