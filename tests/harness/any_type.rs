@@ -6,6 +6,7 @@ use jobcontrol_core::types::IntType;
 use jobcontrol_core::types::Named;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::value::Value;
+use jobcontrol_core::value::shortest;
 use proptest::prelude::*;
 
 fn named<T: Clone + std::fmt::Debug + 'static>(
@@ -56,9 +57,10 @@ pub(crate) fn value_of(ty: &Type) -> BoxedStrategy<Value> {
             let extreme = prop::sample::select(vec![min, max, 0, max - 1]);
             prop_oneof![3 => min..=max, 1 => extreme].prop_map(Value::Int).boxed()
         }
-        Type::F32 => {
-            any::<f32>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(|x| Value::Float(x.into())).boxed()
-        }
+        Type::F32 => any::<f32>()
+            .prop_filter("a NaN is no number", |x| !x.is_nan())
+            .prop_map(|x| Value::Float(shortest(x)))
+            .boxed(),
         Type::F64 => any::<f64>().prop_filter("a NaN is no number", |x| !x.is_nan()).prop_map(Value::Float).boxed(),
         Type::Char => any::<char>().prop_map(Value::string).boxed(),
         Type::String => any::<String>().prop_map(Value::String).boxed(),
