@@ -173,7 +173,7 @@ const EVERY_OUTCOME: &[(i32, &str)] = &[
     (1, "run sum nothing"),
     (4, "run som"),
     (2, "run sum --arg a=x"),
-    (2, "run sum --pin half=1"),
+    (2, "run sum --pin odd=1"),
     (2, "run"),
     (2, "run --nothing"),
     (2, "frob"),
@@ -275,9 +275,8 @@ fn the_nearest_configuration_is_in_force() {
     below(&["-v", "jobs", "--jobs", "../../jobs"]).code(0).says(&format!("the configuration is {}\n", file.display()));
     // A nearer one hides it.
     folder.write("deep/jobcontrol.yaml", "jobs: ../jobs\n");
-    below(&["check"]).code(2);
-    let checked = below(&["check", "--config", "../jobcontrol.yaml"]).code(0);
-    checked.tells("3 jobs in 1 manifest: all good");
+    below(&["check"]).code(0).tells("3 jobs in 1 manifest: all good");
+    below(&["check", "--jobs", "../../jobs", "--config", "../../jobcontrol.yaml"]).code(3);
 }
 
 #[test]
