@@ -52,9 +52,10 @@ fn validated(binary: &[u8]) -> Result<(), Refused> {
         return Err(lacking);
     }
     // `tables count exceeds limit of 100`, and the like for all that can be counted.
-    let (why, what) = match error.message().contains("exceeds limit") {
-        true => (Why::Capacity, "is larger than the engine takes"),
-        false => (Why::Damaged, "cannot be decoded"),
+    let (why, what) = if error.message().contains("exceeds limit") {
+        (Why::Capacity, "is larger than the engine takes")
+    } else {
+        (Why::Damaged, "cannot be decoded")
     };
     Err(Refused::new(why, format!("{what}: {error}")))
 }
