@@ -194,10 +194,17 @@ fn tree(root: &Tree) -> Page {
 
 #[cfg(test)]
 mod tests {
+    use jobcontrol_core::event::Level;
+    use jobcontrol_core::event::NewRecord;
     use jobcontrol_core::failure::Cause;
+    use jobcontrol_core::failure::Failure;
     use jobcontrol_core::failure::FailureKind;
+    use jobcontrol_core::failure::Frame;
+    use jobcontrol_core::storage::LogRecord;
+    use jobcontrol_core::value::Value;
     use proptest::prelude::*;
 
+    use super::super::text;
     use super::*;
 
     /// Begins each line that a plugin wrote and that is not its first.
@@ -298,9 +305,9 @@ mod tests {
                 failure: Some(failure.clone()),
                 ..NewRecord::new(Timestamp(0), Level::Info, target, &*message)
             };
-            is_ours(&record("job ", &said))?;
+            is_ours(&text::record("job ", &said))?;
             let mut below = Page::from("job: build 1 FAILED");
-            below.below(&failure_page(&failure, &failure.frames));
+            below.below(&text::failure(&failure, &failure.frames));
             is_ours(&below)?;
             for line in below.as_str().lines().skip(1) {
                 prop_assert!(line.is_empty() || line.starts_with("  "), "{}", below.as_str());
@@ -315,13 +322,13 @@ mod tests {
             let moment = Moment::default();
             let log = vec![LogRecord { id: 1, build_id: 1, attempt: 1, record: said }];
             let aftermath = Aftermath { args: vec![("args", Value::String(words))], log };
-            let [groups, repr] = [[group], Some(&*reason)];
+            let (groups, repr) = ([group], Some(&*reason));
             let whole = Whole {
                 build: &build, repr, attempts: &[], progress: &groups, run: None, aftermath: None, full: false,
             };
             is_ours(&super::build(&whole, &moment))?;
             is_ours(&super::build(&Whole { repr: None, progress: &[], aftermath: Some(&aftermath), ..whole }, &moment))?;
-            is_ours(&table(&["A"], vec![vec![outcome(&build, &moment)], vec![reason]]))?;
+            is_ours(&table(&["A"], vec![vec![text::outcome(&build, &moment)], vec![reason]]))?;
         }
     }
 }
