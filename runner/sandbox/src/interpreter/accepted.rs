@@ -13,7 +13,6 @@ use wasmtime::component::Component;
 use super::componentize::form;
 use super::describe::described;
 use super::link::section;
-use super::task::Kind;
 use super::task::Why;
 use crate::engine;
 use crate::grant;
