@@ -13,7 +13,6 @@ use wasmtime::component::Component;
 use super::componentize::form;
 use super::describe::described;
 use super::link::section;
-use super::task::Kind;
 use super::task::Why;
 use crate::engine;
 use crate::grant;
@@ -40,7 +39,7 @@ fn verdict(bytes: &[u8], shown: &Path) -> Verdict {
         Ok(described) if described.functions.clone().signatures().unwrap().is_empty() => {
             Verdict::NoPlugin("exports no function".to_owned())
         }
-        Ok(described) if described.kind != Kind::CommandModule && !described.imports.iter().all(|i| is_linked(i)) => {
+        Ok(described) if !described.kind.plugin().stays_core() && !described.imports.iter().all(|i| is_linked(i)) => {
             Verdict::Refused(format!("{:?}", described.imports))
         }
         Ok(described) => described.misfit.map_or(Verdict::Accepted, Verdict::Refused),
@@ -51,9 +50,9 @@ fn verdict(bytes: &[u8], shown: &Path) -> Verdict {
 fn linked(bytes: &[u8], shown: &Path) -> Result<(), String> {
     let form = form(bytes, shown).map_err(|refused| refused.what)?;
     let linked = || -> wasmtime::Result<()> {
-        if form.kind == Kind::CommandModule {
+        if form.kind.plugin().stays_core() {
             let module = Module::new(&ENGINE, &form.binary)?;
-            return grant::command_linker(&ENGINE)?.instantiate_pre(&module).map(drop);
+            return grant::core_linker(&ENGINE)?.instantiate_pre(&module).map(drop);
         }
         let component = Component::new(&ENGINE, &form.binary)?;
         grant::linker(&ENGINE)?.instantiate_pre(&component).map(drop)
@@ -224,9 +223,8 @@ proptest! {
     #[test]
     fn modules_by_what_they_import(text in on_preview1()) {
         let module = wat::parse_str(&text).unwrap();
-        // A module with functions is refused before it is a component, so the engine never sees it as it is.
         if let Verdict::NoPlugin(what) = agrees(&module, Path::new("p.wasm")) {
-            let linker = grant::command_linker(&ENGINE).unwrap();
+            let linker = grant::core_linker(&ENGINE).unwrap();
             let linked = Module::new(&ENGINE, &module).and_then(|module| linker.instantiate_pre(&module));
             prop_assert!(linked.is_err(), "{}: {}", text, what);
         }
