@@ -223,7 +223,6 @@ proptest! {
     #[test]
     fn modules_by_what_they_import(text in on_preview1()) {
         let module = wat::parse_str(&text).unwrap();
-        // A module with functions is refused before it is a component, so the engine never sees it as it is.
         if let Verdict::NoPlugin(what) = agrees(&module, Path::new("p.wasm")) {
             let linker = grant::core_linker(&ENGINE).unwrap();
             let linked = Module::new(&ENGINE, &module).and_then(|module| linker.instantiate_pre(&module));
