@@ -88,3 +88,134 @@ fn the_schema_has_the_functions_at_hand_and_says_what_it_leaves_out() {
     let known: Vec<_> = report.iter().filter_map(|function| function["function"].as_str()).collect();
     assert_eq!(named, known);
 }
+
+#[test]
+fn the_manifest_that_is_printed_checks_whatever_the_file_is_called() {
+    let function = std::fs::read(root().join("tests/guests/add.wat")).expect("a guest");
+    let command = b"(module (memory (export \"memory\") 1) (func (export \"_start\")))".to_vec();
+    let names = [
+        "my.plugin",
+        "lib@1.2.3",
+        "with space",
+        " lead",
+        "-dash",
+        "--help",
+        "-",
+        "---",
+        "2fast",
+        "123",
+        "1.5",
+        "1e3",
+        "0x10",
+        ".hidden",
+        "a#b",
+        "a #b",
+        "a'b",
+        "a\"b",
+        "null",
+        "True",
+        "~",
+        "*x",
+        "&x",
+        "!x",
+        "%x",
+        "[x]",
+        "{x}",
+        "a,b",
+        "a\\b",
+        "${X}",
+        "$X",
+        "e\u{301}",
+        "é",
+        "日本",
+        "x.wasm",
+        "_",
+        "a@sha256",
+        "- x",
+        "? x",
+        "|",
+        ">",
+    ];
+    let unwritable = ["a:b", "a@sha256:00", "a\tb", "\u{202e}abc"];
+    for (plugin, name) in [&function, &command].into_iter().flat_map(|plugin| names.map(|name| (plugin, name))) {
+        let folder = Folder::new().file(&format!("jobs/{name}.wat"), plugin);
+        let path = format!("./jobs/{name}.wat");
+        let shown = folder.run(&["inspect", &path]).code(0).stdout;
+        let (_, manifest) = shown.split_once("\njobs:\n").expect("a manifest");
+        for manifest in [manifest, &entries(&folder.json(&["inspect", &path])).concat()] {
+            folder.write("jobs/j.yaml", format!("jobs:\n{manifest}"));
+            let answer = folder.run(&["check"]);
+            assert_eq!(answer.code, 0, "{name}: {answer:#?}");
+        }
+    }
+    // What no manifest can name gets a name first.
+    for name in unwritable {
+        let folder = Folder::new().file(&format!("jobs/{name}.wat"), &function);
+        let shown = folder.run(&["inspect", &format!("./jobs/{name}.wat")]).code(0).stdout;
+        let (_, rest) = shown.split_once("# Rename the plugin to `").expect("advice");
+        let (renamed, _) = rest.split_once('`').expect("a name");
+        let (_, manifest) = rest.split_once("\njobs:\n").expect("a manifest");
+        std::fs::rename(folder.path(&format!("jobs/{name}.wat")), folder.path(&format!("jobs/{renamed}")))
+            .expect("a name");
+        folder.write("jobs/j.yaml", format!("jobs:\n{manifest}"));
+        folder.run(&["check"]).code(0);
+    }
+}
+
+#[test]
+fn types_are_shown_with_what_is_in_them() {
+    let report = Folder::new().guest("sales.wat").json(&["inspect", "sales"]);
+    let types: Vec<_> = report["types"].as_array().expect("types").iter().filter_map(Value::as_str).collect();
+    assert!(types.iter().any(|text| text.starts_with("record ") && text.contains(": ")), "{types:?}");
+    let shown = Folder::new().guest("sales.wat").run(&["inspect", "sales"]).code(0).stdout;
+    for text in types {
+        assert!(shown.contains(text.lines().next().expect("a line")), "{text}: {shown}");
+    }
+}
+
+#[test]
+fn documentation_of_a_component_is_shown() {
+    let plugin = |docs: &str| {
+        format!(
+            "(component
+               (core module $m (func (export \"total\") (param i32) (result i32) (local.get 0)))
+               (core instance $i (instantiate $m))
+               (func (export \"total\") (param \"of\" u32) (result u32) (canon lift (core func $i \"total\")))
+               (@custom \"package-docs\" \"\\01{}\"))",
+            docs.replace('"', "\\\"")
+        )
+    };
+    let docs = r#"{"worlds": {"root": {"docs": "A shop.", "func_exports": {"total": {"docs": "Adds an order up."}}}}}"#;
+    let report = Folder::new().file("jobs/p.wat", plugin(docs)).json(&["inspect", "p"]);
+    assert_eq!(report["functions"][0]["docs"], "Adds an order up.");
+    let wit = report["wit"].as_str().expect("WIT");
+    assert!(wit.contains("/// A shop.") && wit.contains("/// Adds an order up."), "{wit}");
+    let entry = report["functions"][0]["entry"].as_str().expect("an entry");
+    assert!(entry.starts_with("  # Adds an order up.\n"), "{entry}");
+    // Documentation of something else is no reason to refuse the plugin.
+    for docs in [r#"{"worlds": {"other": {"docs": "A shop."}}}"#, "no JSON"] {
+        let folder =
+            Folder::new().file("jobs/p.wat", plugin(docs)).file("jobs/j.yaml", "function: p:total\nargs: [1]\n");
+        folder.run(&["check"]).code(0);
+    }
+}
+
+#[test]
+fn a_preview1_command_shows_its_imports_and_the_grants_that_they_need() {
+    let module = "(module
+        (import \"wasi_snapshot_preview1\" \"fd_prestat_get\" (func (param i32 i32) (result i32)))
+        (import \"wasi_snapshot_preview1\" \"path_open\"
+          (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import \"wasi_snapshot_preview1\" \"environ_get\" (func (param i32 i32) (result i32)))
+        (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32)))
+        (memory (export \"memory\") 1)
+        (func (export \"_start\")))";
+    let report = Folder::new().file("jobs/p.wat", module).json(&["inspect", "p"]);
+    let names = ["fd_prestat_get", "path_open", "environ_get", "proc_exit"];
+    let names = names.map(|name| format!("wasi_snapshot_preview1.{name}"));
+    assert_eq!(report["imports"], serde_json::json!(names));
+    let grants: Vec<_> = report["grants"].as_array().expect("grants").iter().map(|grant| &grant["grant"]).collect();
+    assert_eq!(grants.len(), 2, "{grants:?}");
+    assert!(grants[0].as_str().is_some_and(|grant| grant.contains("files")), "{grants:?}");
+    assert!(grants[1].as_str().is_some_and(|grant| grant.contains("env")), "{grants:?}");
+}

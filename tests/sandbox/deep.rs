@@ -53,9 +53,9 @@ fn ten_thousand_components_in_each_other() {
 #[test]
 fn ten_thousand_components_in_a_row() {
     let component = section(4, COMPONENT).repeat(10_000);
-    refused(&component, "cannot be decoded: components count exceeds limit of 1000");
+    refused(&component, "is larger than the engine takes: components count exceeds limit of 1000");
     let module = section(1, MODULE).repeat(10_000);
-    refused(&module, "cannot be decoded: modules count exceeds limit of 1000");
+    refused(&module, "is larger than the engine takes: modules count exceeds limit of 1000");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_giant_function() {
         &section(11, b"\x01\0\x01f\x01\0\0"),
     ]
     .concat();
-    refused(&component, "cannot be decoded: function body size count exceeds limit of 7654321");
+    refused(&component, "is larger than the engine takes: function body size count exceeds limit of 7654321");
 }
 
 /// A plugin that traps, with debugging information about its one function: abbreviations, what stands in the unit, and

@@ -110,8 +110,11 @@ fn a_core_module_that_is_not_what_its_wit_says() {
 fn what_a_core_module_may_import() {
     for (import, reason) in [
         (r#"(import "env" "abort" (func))"#, "imports `env.abort`; without WIT it may import `wasi_snapshot_preview1`"),
-        (r#"(import "wasi_unstable" "fd_write" (func))"#, "build it for `wasi_snapshot_preview1`, which came after"),
-        (r#"(import "wbg" "__wbindgen_throw" (func))"#, "wasm-bindgen is for JavaScript, use wit-bindgen"),
+        (
+            r#"(import "wasi_unstable" "fd_write" (func))"#,
+            "build it for `wasi_snapshot_preview1` (`wasm32-wasip1`), which came after",
+        ),
+        (r#"(import "wbg" "__wbindgen_throw" (func))"#, "use wit-bindgen instead of wasm-bindgen"),
         (r#"(import "env" "memory" (memory 1)) (import "env" "table" (table 1 funcref))"#, "`env.memory` and 1 more"),
     ] {
         let module = wat::parse_str(format!("(module {import} (func (export \"f\")))")).expect("valid WAT");

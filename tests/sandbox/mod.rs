@@ -15,6 +15,7 @@ mod limits;
 mod loading;
 mod plugins;
 mod preview1;
+mod recognised;
 mod stopping;
 mod types;
 mod usage;

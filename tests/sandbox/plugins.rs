@@ -116,15 +116,54 @@ fn a_function_with_a_resource() {
     refused_guest("export_resource.wat", "take-basket", message);
 }
 
+/// What the engine's pool refuses when a plugin is loaded, with the count.
 #[test]
-fn more_memories_than_the_engine_has_room_for() {
-    let memories = "(core instance (instantiate $memory))".repeat(21);
-    let plugin = format!(
-        "(component (core module $memory (memory 1)) {memories} (core module $m (func (export \"run\"))) \
-         (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"run\"))))"
-    );
-    let folder = Folder::new().file("jobs/p.wat", plugin).file("jobs/j.yaml", "function: p:run\n");
-    folder.run(&["run", "j"]).code(1).says("20");
+fn more_than_the_engine_has_room_for() {
+    let instances = |module: &str, count: usize| {
+        let instances = "(core instance (instantiate $many))".repeat(count);
+        format!(
+            "(component (core module $many {module}) {instances} (core module $m (func (export \"run\"))) \
+             (core instance $i (instantiate $m)) (func (export \"run\") (canon lift (core func $i \"run\"))))"
+        )
+    };
+    let alone = |module: &str| format!("(module {module} (func (export \"run\")))");
+    let command = |module: &str| format!("(module {module} (func (export \"_start\")))");
+    let globals = |count: usize| "(global i32 (i32.const 0))".repeat(count);
+    let (tables, memories) = ("(table 1 funcref)".repeat(21), "(memory 1)".repeat(21));
+    for (plugin, function, reason) in [
+        (instances("(memory 1)", 21), "p:run", "has 21 memories, a plugin may have 20"),
+        (instances("(table 1 funcref)", 21), "p:run", "has 21 tables, a plugin may have 20"),
+        (alone(&tables), "p:run", "has 21 tables, a plugin may have 20"),
+        (alone(&memories), "p:run", "has 21 memories, a plugin may have 20"),
+        (command(&tables), "p", "has 21 tables, a plugin may have 20"),
+        (alone(&"(table 1 funcref)".repeat(101)), "p:run", "is larger than the engine takes: tables count exceeds"),
+        (alone("(table 1_000_001 funcref)"), "p:run", "has a table of 1000001 elements at its start"),
+        (
+            alone("(memory i64 65_537)"),
+            "p:run",
+            "has a memory of 4295032832 bytes at its start, a memory may have 4 GiB",
+        ),
+        (alone(&globals(300_000)), "p:run", "for its globals, imports and functions that are referred to"),
+        (command(&globals(300_000)), "p", "for its globals, imports and functions that are referred to"),
+    ] {
+        let binary = wat::parse_str(&plugin).expect("valid WAT");
+        let folder = Folder::new().file("jobs/p.wasm", binary).file("jobs/j.yaml", format!("function: {function}\n"));
+        let answer = folder.run(&["check"]).code(3);
+        assert!(answer.stdout.starts_with("error[JC0317]: `jobs/p.wasm` "), "{answer:#?}");
+        assert!(answer.stdout.contains(reason), "{answer:#?}");
+    }
+    // As much as there is room for.
+    for (plugin, function) in [
+        (instances("(memory 1) (table 1 funcref)", 20), "p:run"),
+        (alone(&format!("{}{}", "(table 1 funcref)".repeat(20), globals(250_000))), "p:run"),
+        (alone("(table 1_000_000 funcref)"), "p:run"),
+        (command(&globals(250_000)), "p"),
+    ] {
+        let binary = wat::parse_str(&plugin).expect("valid WAT");
+        let manifest = format!("id: j\nfunction: {function}\nlimits: {{ memory: 4 GiB, table_elements: 1000000 }}\n");
+        let folder = Folder::new().file("jobs/p.wasm", binary).file("jobs/j.yaml", manifest);
+        folder.run(&["run", "j"]).code(0);
+    }
 }
 
 /// A folder with a cache of its own, and the entries in it.

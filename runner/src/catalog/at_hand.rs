@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::missing_imports;
 use walkdir::WalkDir;
@@ -62,13 +63,22 @@ pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
     // A bare name is taken from the first folder that has it, and has no dot, which would make it a path.
     let has_it = |folder: &&PathBuf| ["wasm", "wat"].iter().any(|ext| folder.join(format!("{stem}.{ext}")).exists());
     let only = ["wasm", "wat"].iter().filter(|ext| folder.join(format!("{stem}.{ext}")).exists()).count() == 1;
-    if folders.iter().find(has_it) == Some(&folder) && only && !stem.contains('.') {
-        return splits_once(stem);
-    }
-    splits_once(&format!("./{}", inside?.join(file).to_str()?))
+    let by_name = folders.iter().find(has_it) == Some(&folder) && only && !stem.contains('.');
+    let name = match inside {
+        Some(inside) if !(by_name && is_plain(stem)) => format!("./{}", inside.join(file).to_str()?),
+        _ if by_name => stem.to_owned(),
+        _ => return None,
+    };
+    can_be_written(&name).then_some(name)
 }
 
-/// A colon ends the plugin's name, a pin begins after it: a name with either cannot be written.
-fn splits_once(name: &str) -> Option<String> {
-    (!name.contains(':') && !name.contains("@sha256")).then(|| name.to_owned())
+/// Whether a bare name can be taken for nothing else, with a function after it and alone.
+fn is_plain(stem: &str) -> bool {
+    stem.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+}
+
+/// Whether a manifest can name a file so: a colon ends a plugin's name, a pin begins after it.
+fn can_be_written(name: &str) -> bool {
+    let path = FunctionRef::parse(&format!("{name}:f")).is_ok_and(|function| function.plugin == name);
+    path && !name.chars().any(char::is_control)
 }

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::manifest::entry;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::schema;
 use jobcontrol_core::schema::Callable;
+use jobcontrol_core::types::declared;
 use jobcontrol_sandbox::missing_imports;
 use serde::Serialize;
 
@@ -35,6 +37,7 @@ struct PluginJson<'a> {
     functions: Vec<FunctionJson<'a>>,
     refused: Vec<RefusedJson<'a>>,
     imports: &'a [String],
+    types: &'a [String],
     grants: Vec<GrantJson<'a>>,
     missing: Option<String>,
     wit: &'a str,
@@ -130,17 +133,18 @@ struct Report<'a> {
     wit: &'a str,
     /// Why no job can use it.
     missing: Option<PluginProblem>,
-    /// How a manifest names it, if it lies where one can.
-    name: Option<String>,
+    /// The types that its functions name.
+    types: Vec<String>,
+    /// What has to be done before a manifest can name it.
+    before: Option<String>,
     /// For each function, how a manifest names it and an entry to paste.
     entries: Vec<(String, String)>,
 }
 
 impl<'a> Report<'a> {
     fn new(app: &App, plugin: &'a Plugin, wit: &'a str) -> Self {
-        let name = name_of(&app.settings.workspace, &plugin.path);
-        let stem = plugin.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let shown = name.as_deref().unwrap_or(&stem);
+        let (shown, before) = called(app, plugin);
+        let shown = shown.as_str();
         let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
         let entries = plugin.functions.iter().map(|signature| {
             let export = plugin.shortest(signature);
@@ -155,11 +159,16 @@ impl<'a> Report<'a> {
             let text = entry(&id.unwrap_or_default(), &function, signature, command);
             (function, text)
         });
-        Self { plugin, wit, missing: missing_imports(plugin), entries: entries.collect(), name }
+        let types = declared(plugin.functions.iter().map(|function| &**function));
+        let entries = entries.collect();
+        Self { plugin, wit, missing: missing_imports(plugin), types, before, entries }
     }
 
+    /// Each grant that an import asks for, with the first that does.
     fn grants(&self) -> impl Iterator<Item = (&'a str, &'static str)> {
-        self.plugin.imports.iter().filter_map(|import| Some((import.as_str(), grant_of(import)?)))
+        let mut known = BTreeSet::new();
+        let asking = self.plugin.imports.iter().filter_map(|import| Some((import.as_str(), grant_of(import)?)));
+        asking.filter(move |(_, grant)| known.insert(*grant))
     }
 
     fn shape(&self) -> PluginJson<'_> {
@@ -181,6 +190,7 @@ impl<'a> Report<'a> {
             functions: functions.collect(),
             refused: plugin.refused.iter().map(|(name, reason)| RefusedJson { name, reason }).collect(),
             imports: &plugin.imports,
+            types: &self.types,
             grants: self.grants().map(|(import, grant)| GrantJson { import, grant }).collect(),
             missing: self.missing.as_ref().map(|problem| problem.message.clone()),
             wit: self.wit,
@@ -198,6 +208,12 @@ impl<'a> Report<'a> {
         row("size", &show_bytes(plugin.bytes.len() as u64));
         row("digest", &format!("sha256:{}", plugin.digest));
         self.describe_functions(&mut page);
+        if !self.types.is_empty() {
+            heading(&mut page, "types");
+        }
+        for line in self.types.iter().flat_map(|text| text.lines()) {
+            page.line(format!("  {}", clean(line)));
+        }
         heading(&mut page, "imports");
         for import in &plugin.imports {
             page.line(format!("  {}", clean(import)));
@@ -211,8 +227,10 @@ impl<'a> Report<'a> {
         for (import, grant) in self.grants() {
             page.line(format!("  {grant}  # {}", one_line(import)));
         }
-        heading(&mut page, "WIT");
-        page.quote(clean(self.wit.trim_end()));
+        if !self.wit.is_empty() {
+            heading(&mut page, "WIT");
+            page.quote(clean(self.wit.trim_end()));
+        }
         self.describe_entries(&mut page);
         page
     }
@@ -244,8 +262,8 @@ impl<'a> Report<'a> {
             return;
         }
         heading(page, "a manifest that begins with it");
-        if self.name.is_none() {
-            page.line("# Put the plugin into the jobs folder first, beside this manifest.");
+        if let Some(before) = &self.before {
+            page.line(format!("# {}", one_line(before)));
         }
         page.line("jobs:");
         for (_, entry) in &self.entries {
@@ -259,11 +277,33 @@ fn heading(page: &mut Page, text: &str) {
     page.line(styled(BOLD, text));
 }
 
+/// How a manifest names a plugin, and what has to be done before it can.
+fn called(app: &App, plugin: &Plugin) -> (String, Option<String>) {
+    let command = plugin.functions.iter().any(|function| function.command);
+    let name = name_of(&app.settings.workspace, &plugin.path);
+    // What is shown in other characters than it has cannot be copied.
+    if let Some(name) = name.filter(|name| one_line(name) == *name && (!command || FunctionRef::parse(name).is_ok())) {
+        return (name, None);
+    }
+    let stem = plugin.path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let renamed: String = stem.chars().map(plain).collect();
+    let before = if renamed == stem {
+        "Put the plugin into the jobs folder first, beside this manifest.".to_owned()
+    } else {
+        let ending = plugin.path.extension().unwrap_or_default().to_string_lossy();
+        format!("Rename the plugin to `{renamed}.{ending}` first, in the jobs folder, beside this manifest.")
+    };
+    (renamed, Some(before))
+}
+
 /// What a job has to grant before an import gives anything.
 fn grant_of(import: &str) -> Option<&'static str> {
-    if import.starts_with("wasi:filesystem/preopens") {
-        Some("grants: { files: [{ host: ./data, guest: /data, mode: read }] }")
-    } else if import.starts_with("wasi:cli/environment") {
+    const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
+    let asks = |names: &[&str]| names.iter().any(|name| import.starts_with(name));
+    if asks(&["wasi:filesystem/preopens", "wasi_snapshot_preview1.fd_prestat_", "wasi_snapshot_preview1.path_"]) {
+        Some(FILES)
+    } else if asks(&["wasi:cli/environment", "wasi_snapshot_preview1.environ_"]) {
         Some("grants: { env: [NAME] }")
     } else {
         None

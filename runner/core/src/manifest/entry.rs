@@ -43,25 +43,27 @@ pub fn entry(id: &str, function: &str, signature: &Signature, command: bool) -> 
     text
 }
 
-/// A text that can be an id: what cannot stand in one is left out or replaced.
+/// A text that can be an id: what cannot stand in one is replaced.
 fn id_of(text: &str) -> String {
     let id = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
     let id: String = id.take(MAX_ID).collect();
-    // Digits alone would be read as a number, which is an id too; a word such as `null` would not.
-    if id.chars().any(|c| c.is_ascii_digit() || c == '-' || c == '_') { id } else { quoted_word(id) }
+    // Other ids would be read as numbers, as lists or as ends of documents.
+    let plain = id.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_word_of_yaml(&id);
+    if plain { id } else { format!("'{id}'") }
 }
 
-fn quoted_word(word: String) -> String {
-    let other = ["null", "true", "false"].iter().any(|other| word.eq_ignore_ascii_case(other));
-    if other || word.is_empty() { format!("'{word}'") } else { word }
+/// Whether YAML reads a text as something else than itself.
+fn is_word_of_yaml(text: &str) -> bool {
+    ["null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// A text as YAML: plain where it can be.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '#' | '@');
     if text.chars().all(plain)
-        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '.')
+        && (text.starts_with(|c: char| c.is_ascii_alphabetic()) || text.starts_with("./"))
         && !text.ends_with(':')
+        && !is_word_of_yaml(text)
     {
         text.to_owned()
     } else {

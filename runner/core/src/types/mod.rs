@@ -4,6 +4,7 @@
 //! - `fits`: which types may stand for which
 //! - `resolve`: what a manifest wrote, made into the arguments of a call
 //! - `convert`: a stored value of one type made into another that it fits
+//! - `declared`: the types that functions name, with what is in them
 //! - `sample`: a value of a type as a person would write it
 //! - `table`: types and functions as plain rows, each type once, to be kept and sent
 //! - `wit`: types out of decoded WIT, and types as WIT text and back
@@ -12,6 +13,7 @@
 #[path = "../../../../tests/harness/any_type.rs"]
 mod any_type;
 mod convert;
+mod declared;
 mod fits;
 #[cfg(test)]
 mod properties;
@@ -23,6 +25,7 @@ mod ty;
 mod wit;
 
 pub use convert::convert;
+pub use declared::declared;
 pub use fits::Misfit;
 pub use fits::fits;
 pub use resolve::Problem;

@@ -43,7 +43,7 @@ pub(crate) struct Form<'a> {
     pub(crate) binary: Cow<'a, [u8]>,
     /// Its functions, where they are known without decoding it.
     pub(crate) functions: Option<Vec<Signature>>,
-    /// Exports of a core module that no job can call, each with the reason.
+    /// Exports that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
     /// Its functions as WIT text, where it stays a core module without any.
     pub(crate) wit: Option<String>,

@@ -6,11 +6,14 @@ use std::path::Path;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
+use wasm_encoder::ComponentSectionId;
+use wasmparser::BinaryReader;
 use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
 use wit_parser::Interface;
+use wit_parser::PackageId;
 use wit_parser::Resolve;
 use wit_parser::World;
 use wit_parser::WorldItem;
@@ -22,7 +25,7 @@ use super::core_module::CoreModule;
 use super::guard::decoding;
 use super::link;
 use super::lookalike;
-use super::sound::sound;
+use super::sound;
 use super::task::Described;
 use super::task::Kind;
 use super::task::Refused;
@@ -51,13 +54,14 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
     }
-    sound(&binary)?;
+    sound::valid(&binary)?;
     let mut functions = Vec::new();
-    let (imported, misfit);
-    if kind.plugin().stays_core() {
+    let imported;
+    let mut misfit = None;
+    let is_core = kind.plugin().stays_core();
+    if is_core {
         functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
         imported = preview1_imports(&binary)?;
-        misfit = link::misfit(&binary);
     } else {
         let decoded = decode(&binary)?;
         let (resolve, world) = world_of(&decoded)?;
@@ -73,8 +77,13 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
             }
         }
         imported = imports(resolve, world);
+    }
+    // What has nothing to call is neither compiled nor linked.
+    if !functions.is_empty() {
+        sound::fits(&binary)?;
         // What is missed by its name is told for all imports together.
-        misfit = imported.iter().all(|import| is_linked(import)).then(|| link::misfit(&binary)).flatten();
+        let asks = if is_core { !imported.is_empty() } else { imported.iter().all(|import| is_linked(import)) };
+        misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
 }
@@ -100,10 +109,35 @@ fn preview1_imports(binary: &[u8]) -> Result<Vec<String>, Refused> {
     Ok(module.imports.iter().map(|(from, name)| format!("{from}.{name}")).collect())
 }
 
+/// Documentation of a component's WIT.
+const DOCS: &str = "package-docs";
+
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
     let damaged = |what: String| Refused::new(Why::Damaged, what);
-    let decoded = decoding(binary, || wit_component::decode(binary)).map_err(damaged)?;
+    let decoder = || {
+        // Documentation of other names than the decoder gives is no reason to refuse a plugin.
+        wit_component::decode(binary).or_else(|error| match without_docs(binary) {
+            Some(rest) => wit_component::decode(&rest),
+            None => Err(error),
+        })
+    };
+    let decoded = decoding(binary, decoder).map_err(damaged)?;
     decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
+}
+
+/// A component that has documentation, without it.
+fn without_docs(binary: &[u8]) -> Option<Vec<u8>> {
+    let is_docs = |id: u8, content: &[u8]| {
+        let name = BinaryReader::new(content, 0).read_string();
+        id == u8::from(ComponentSectionId::CoreCustom) && name.is_ok_and(|name| name == DOCS)
+    };
+    let sections = link::sections(binary);
+    sections.iter().any(|(id, content)| is_docs(*id, content)).then(|| {
+        let mut out = binary[..link::HEADER].to_vec();
+        let rest = sections.iter().filter(|(id, content)| !is_docs(*id, content));
+        rest.for_each(|(id, content)| link::section(&mut out, *id, content));
+        out
+    })
 }
 
 fn world_of(decoded: &DecodedWasm) -> Result<(&Resolve, &World), Refused> {
@@ -179,13 +213,20 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
         return Ok(String::new());
     }
     // The decoder makes room for whatever size a cut section claims to have.
-    sound(&form.binary)?;
+    sound::valid(&form.binary)?;
     if let Some(wit) = &form.wit {
         return numeric_text(wit);
     }
     let decoded = decode(&form.binary)?;
+    printed(decoded.resolve(), decoded.package())
+}
+
+/// A package, and the others that are not WASI's, whose types and functions it uses.
+fn printed(resolve: &Resolve, package: PackageId) -> Result<String, Refused> {
+    let others = resolve.packages.iter().filter(|(id, other)| *id != package && other.name.namespace != "wasi");
+    let others: Vec<_> = others.map(|(id, _)| id).collect();
     let mut printer = WitPrinter::default();
-    let printed = printer.print(decoded.resolve(), decoded.package(), &[]);
+    let printed = printer.print(resolve, package, &others);
     printed.map_err(|e| Refused::new(Why::Damaged, format!("cannot be written as WIT: {e}")))?;
     Ok(printer.output.to_string())
 }

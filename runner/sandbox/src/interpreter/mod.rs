@@ -10,6 +10,8 @@
 //! - `sound`, `features`, `link`: whether the engine compiles and links it
 //! - `trace`: names and lines of the calls of a trap
 
+#[cfg(test)]
+mod accepted;
 mod componentize;
 mod core_module;
 mod describe;

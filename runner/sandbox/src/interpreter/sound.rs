@@ -26,17 +26,25 @@ use crate::engine::FEATURES;
 use crate::engine::INSTANCE_METADATA;
 use crate::engine::PER_COMPONENT;
 
-/// Does all that the engine does before it compiles.
+/// Validates all code with the engine's features.
+///
+/// # Errors
+///
+/// What is not valid, or the proposals that are missing, in words for the plugin's author.
+pub(super) fn valid(binary: &[u8]) -> Result<(), Refused> {
+    decoding(binary, || validated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
+}
+
+/// Does all else that the engine does before it compiles, and counts what its pool has to hold.
 ///
 /// # Errors
 ///
 /// What the engine would say when the plugin is compiled or loaded, in words for the plugin's author.
-pub(super) fn sound(binary: &[u8]) -> Result<(), Refused> {
-    let refused = |what: String| Refused::new(Why::Damaged, what);
-    decoding(binary, || valid(binary).and_then(|()| fits(binary))).map_err(refused)?
+pub(super) fn fits(binary: &[u8]) -> Result<(), Refused> {
+    decoding(binary, || translated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
 }
 
-fn valid(binary: &[u8]) -> Result<(), Refused> {
+fn validated(binary: &[u8]) -> Result<(), Refused> {
     let Err(error) = Validator::new_with_features(FEATURES).validate_all(binary) else {
         return Ok(());
     };
@@ -44,9 +52,10 @@ fn valid(binary: &[u8]) -> Result<(), Refused> {
         return Err(lacking);
     }
     // `tables count exceeds limit of 100`, and the like for all that can be counted.
-    let (why, what) = match error.message().contains("exceeds limit") {
-        true => (Why::Capacity, "is larger than the engine takes"),
-        false => (Why::Damaged, "cannot be decoded"),
+    let (why, what) = if error.message().contains("exceeds limit") {
+        (Why::Capacity, "is larger than the engine takes")
+    } else {
+        (Why::Damaged, "cannot be decoded")
     };
     Err(Refused::new(why, format!("{what}: {error}")))
 }
@@ -108,8 +117,7 @@ fn too_much(what: String) -> Refused {
     Refused::new(Why::Capacity, what)
 }
 
-/// Translates the plugin as the engine does, and counts what its pool has to hold.
-fn fits(binary: &[u8]) -> Result<(), Refused> {
+fn translated(binary: &[u8]) -> Result<(), Refused> {
     let refused = |error: wasmtime_environ::error::Error| {
         Refused::new(Why::Kind, format!("cannot be compiled: {}", error.root_cause()))
     };
@@ -127,6 +135,12 @@ fn fits(binary: &[u8]) -> Result<(), Refused> {
     let mut types = ComponentTypesBuilder::new(&validator);
     let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
     let (translated, modules) = translator.translate(binary).map_err(refused)?;
+    // The engine looks at each module by itself, whether it is instantiated or not.
+    for (_, module) in &modules {
+        let mut alone = Defined::default();
+        alone.add(&module.module)?;
+        alone.fits()?;
+    }
     for initializer in &translated.component.initializers {
         match initializer {
             GlobalInitializer::InstantiateModule(InstantiateModule::Static(module, _), _) => {

@@ -141,9 +141,8 @@ pub(super) fn stripped(module: &CoreModule) -> Option<Refused> {
             || name.split_once('#').is_some_and(|(from, _)| is_wit_name(from))
     };
     // A command is called as a whole, whatever it exports.
-    let is_command = module.is_command();
-    let exports = module.exports.iter().filter(|_| !is_command);
-    let export = exports.map(|export| export.name.as_str()).find(|name| is_lifted(name));
+    let exports = if module.is_command() { &[][..] } else { &module.exports };
+    let export = exports.iter().map(|export| export.name.as_str()).find(|name| is_lifted(name));
     let mark = match (import, export) {
         (Some(import), _) => format!("imports `{import}`"),
         (None, Some(export)) => format!("exports `{export}`"),
