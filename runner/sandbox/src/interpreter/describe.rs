@@ -57,7 +57,9 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     sound::valid(&binary)?;
     let mut functions = Vec::new();
     let imported;
-    if kind.plugin().stays_core() {
+    let mut misfit = None;
+    let is_core = kind.plugin().stays_core();
+    if is_core {
         functions = known.unwrap_or_else(|| vec![Signature::command(None)]);
         imported = preview1_imports(&binary)?;
     } else {
@@ -76,12 +78,11 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         }
         imported = imports(resolve, world);
     }
-    let mut misfit = None;
     // What has nothing to call is neither compiled nor linked.
     if !functions.is_empty() {
         sound::fits(&binary)?;
         // What is missed by its name is told for all imports together.
-        let asks = kind.plugin().stays_core() || imported.iter().all(|import| is_linked(import));
+        let asks = if is_core { !imported.is_empty() } else { imported.iter().all(|import| is_linked(import)) };
         misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
     Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
