@@ -59,7 +59,7 @@ fn who_reports_progress_is_not_silent() {
         failure(&build),
         ("timeout", "the attempt took longer than 1.5s, set in jobs/j.yaml:4; raise it with `timeout`")
     );
-    assert_eq!(build["config"]["timeout"], json!({"attempt": "1.5s", "no_progress": "500ms"}));
+    assert_eq!(build["config"]["timeout"], json!({"attempt": "1500ms", "no_progress": "500ms"}));
 }
 
 #[test]

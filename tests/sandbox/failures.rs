@@ -87,7 +87,7 @@ fn the_reason_of_an_abort_is_read_from_standard_error() {
     let shown = built.folder.run(&["build", "show", "1"]).code(0).stdout;
     let expected = "  Traceback (most recent call last):\n    /shop.py:24, in dearest\n    /shop.py:12, in rate_of\n  \
         KeyError: 'urgent'\n  read from standard error, before trap: wasm `unreachable` instruction executed\n";
-    assert!(shown.ends_with(expected), "{shown}");
+    assert!(shown.contains(expected), "{shown}");
 }
 
 #[test]

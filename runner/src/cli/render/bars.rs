@@ -8,11 +8,10 @@ use std::time::Instant;
 use console::Term;
 use console::measure_text_width;
 use console::truncate_str;
-use indicatif::HumanDuration;
 use indicatif::ProgressBar;
 use indicatif::ProgressState;
 use indicatif::ProgressStyle;
-use jobcontrol_core::limits::show_took;
+use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
@@ -54,24 +53,20 @@ impl Header {
         let when = match left {
             None => String::new(),
             Some(left) if left < 1.0 => " follows".to_owned(),
-            Some(left) => format!(" in {}", wait(left)),
+            Some(left) => format!(" in {}", show_duration(Duration::from_secs_f64(left))),
         };
         let attempt =
             self.attempt.map_or_else(String::new, |(attempt, of)| format!(", attempt {attempt} of {of}{when}"));
         let build = format!(" (build {}{attempt})", self.build);
-        let took = format!(" {:#}", HumanDuration(elapsed));
+        // Whole seconds, since nobody reads hundredths that run.
+        let took = match elapsed.as_secs() {
+            0 => " 0s".to_owned(),
+            seconds => format!(" {}", show_duration(Duration::from_secs(seconds))),
+        };
         let name = cut(&self.job, room.saturating_sub(build.len() + took.len()).max(NAME));
         let line = format!("{name}{build}");
         if measure_text_width(&line) + took.len() <= room { line + &took } else { cut(&line, room) }
     }
-}
-
-/// Whole seconds, since nobody reads hundredths that run.
-fn wait(seconds: f64) -> String {
-    if seconds < 60.0 {
-        return format!("{seconds} s");
-    }
-    show_took(u64::try_from(Duration::from_secs_f64(seconds).as_micros()).unwrap_or(u64::MAX))
 }
 
 /// Draws the newest report of a group.
@@ -138,9 +133,9 @@ mod tests {
         let now = Instant::now();
         let line =
             |left: Duration| header("flaky", Some((2, 3)), Some(now + left)).line(80, Duration::from_secs(65), now);
-        assert_eq!(line(Duration::from_millis(3_100)), "flaky (build 7, attempt 2 of 3 in 4 s) 65s");
-        assert_eq!(line(Duration::from_secs(3_661)), "flaky (build 7, attempt 2 of 3 in 61 min 1 s) 65s");
-        assert_eq!(line(Duration::ZERO), "flaky (build 7, attempt 2 of 3 follows) 65s");
+        assert_eq!(line(Duration::from_millis(3_100)), "flaky (build 7, attempt 2 of 3 in 4s) 1m 5s");
+        assert_eq!(line(Duration::from_secs(3_661)), "flaky (build 7, attempt 2 of 3 in 1h 1m 1s) 1m 5s");
+        assert_eq!(line(Duration::ZERO), "flaky (build 7, attempt 2 of 3 follows) 1m 5s");
     }
 
     #[test]
