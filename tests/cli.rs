@@ -270,7 +270,8 @@ fn the_nearest_configuration_is_in_force() {
         Answer::from(command.current_dir(folder.path("deep/deeper")).output().expect("it runs"))
     };
     let refused = below(&["check", "--jobs", "../../jobs"]).code(3);
-    refused.tells("`memory` of 64 MiB is above the ceiling");
+    let refused = refused.tells("`memory` of 64 MiB is above the ceiling");
+    refused.tells("= help: ../../jobcontrol.yaml allows 32 MiB at most");
     let file = folder.path("jobcontrol.yaml").canonicalize().expect("it is there");
     below(&["-v", "jobs", "--jobs", "../../jobs"]).code(0).says(&format!("the configuration is {}\n", file.display()));
     // A nearer one hides it.

@@ -12,6 +12,8 @@ use etcetera::BaseStrategy;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::limits;
+use jobcontrol_core::limits::OperatorFile;
+use jobcontrol_core::manifest::Ceiling;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
 use jobcontrol_core::manifest::Settings;
@@ -97,8 +99,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         None => files,
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
-    let context =
-        Context { environment: Environment(allowed.collect()), ceiling: settings.ceiling, pools: settings.pools };
+    let ceiling = Ceiling { file: operator(&config.path), ..settings.ceiling };
+    let context = Context { environment: Environment(allowed.collect()), ceiling, pools: settings.pools };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
@@ -206,8 +208,13 @@ fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, conf
     FilePolicy {
         no_write: code.chain(links).collect(),
         no_read: own_paths(store, cache, config),
+        operator: operator(config),
         ..FilePolicy::default()
     }
+}
+
+fn operator(config: &Path) -> OperatorFile {
+    OperatorFile(config.display().to_string().into())
 }
 
 /// What no plugin may see: the store with what lies beside it, the cache and the configuration.

@@ -415,6 +415,7 @@ repr_function: ./sub/x.wasm:show
         let ceiling = Ceiling {
             limits: vec![("memory".to_owned(), 1 << 20)],
             timeouts: Timeouts { attempt: Some(Duration::from_secs(5)), ..Timeouts::default() },
+            ..Ceiling::default()
         };
         let back = job_of_config("x", &parsed(WHOLE).to_config(), &ceiling).unwrap();
         assert_eq!(

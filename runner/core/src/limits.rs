@@ -1,5 +1,7 @@
 //! What a build may use: every limit with its default, its reason and the key that raises it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnostic::Source;
@@ -96,6 +98,24 @@ pub struct Limits {
     pub called: Called,
     /// Where the job's manifest sets them.
     pub set_at: SetAt,
+    /// What the operator's file is called, which has the ceiling.
+    pub operator: OperatorFile,
+}
+
+/// What the operator's file is called, as the person would type it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorFile(pub Arc<str>);
+
+impl Default for OperatorFile {
+    fn default() -> Self {
+        Self("jobcontrol.yaml".into())
+    }
+}
+
+impl fmt::Display for OperatorFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Where a manifest sets limits: each key with its place, such as `jobs/shop.yaml:5`. A build's config keeps limits without
@@ -209,6 +229,7 @@ impl Default for Limits {
             at_ceiling: Vec::new(),
             called: Called::Attempt,
             set_at: SetAt::default(),
+            operator: OperatorFile::default(),
         }
     }
 }
@@ -311,7 +332,7 @@ impl Limits {
             return format!("`{own}`");
         }
         let own = if own == TIMEOUTS[0] { format!("{own}: ..") } else { own };
-        format!("`ceiling: {{ {own} }}` in jobcontrol.yaml")
+        format!("`ceiling: {{ {own} }}` in {}", self.operator)
     }
 
     /// Each limit that a key under `limits:` sets, by key.

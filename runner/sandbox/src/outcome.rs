@@ -177,7 +177,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
             let stack = show_bytes(STACK);
             Failure::new(FailureKind::Limit, format!("the guest's stack is above {stack}{SAME_FOR_ALL}"))
         }
-        Some(trap) => Failure::new(FailureKind::Trap, with_place(trap_text(*trap), error)),
+        Some(trap) => Failure::new(FailureKind::Trap, with_place(*trap, error)),
         None => match cause.strip_prefix(COUNTED) {
             Some(what) if what.starts_with("instance count") => over(limits, Excess::Instances),
             Some(what) => Failure::new(FailureKind::Limit, format!("{what}{SAME_FOR_ALL}")),
@@ -200,7 +200,11 @@ fn trap_text(trap: Trap) -> String {
 const FAULT: &str = "memory fault at ";
 
 /// A trap with the address that it is about, where the engine knows it.
-fn with_place(text: String, error: &wasmtime::Error) -> String {
+fn with_place(trap: Trap, error: &wasmtime::Error) -> String {
+    let text = trap_text(trap);
     let fault = error.chain().map(ToString::to_string).find(|cause| cause.starts_with(FAULT));
-    fault.map_or(text.clone(), |fault| format!("{text}: {fault}"))
+    match fault {
+        Some(fault) => format!("{text}: {fault}"),
+        None => text,
+    }
 }

@@ -89,7 +89,9 @@ pub(super) fn list(app: &App, out: &Out, args: &JobsArgs) -> Result<u8, CliError
         statuses.keys().chain(broken.keys()).map(String::as_str).filter(|id| wanted(id)).collect();
     if out.is_json() {
         let shapes = ids.iter().map(|id| match broken.get(*id) {
-            Some(newest) => ListedJson::Broken(BrokenJobJson::new(&catalog.graph, id, newest.as_deref(), &moment)),
+            Some(newest) => {
+                ListedJson::Broken(Box::new(BrokenJobJson::new(&catalog.graph, id, newest.as_deref(), &moment)))
+            }
             None => {
                 let (checked, standing) = (&catalog.graph.jobs[*id], &statuses[*id]);
                 let job = JobJson::new(&catalog.graph, checked, &standing.status, standing.newest.as_deref(), &moment);

@@ -248,7 +248,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         opened => opened?,
     };
     if out.verbose {
-        out.say(&in_force(&app.settings.config));
+        out.say(in_force(&app.settings.config));
     }
     match cli.command {
         Command::Check { paths, watch: true, .. } => watch::check(&app, options(&cli.global)?, out, &paths),

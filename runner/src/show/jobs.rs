@@ -67,7 +67,7 @@ impl<'a> BrokenJobJson<'a> {
 #[serde(untagged)]
 pub(crate) enum ListedJson<'a> {
     Sound(Box<JobJson<'a>>),
-    Broken(BrokenJobJson<'a>),
+    Broken(Box<BrokenJobJson<'a>>),
 }
 
 impl<'a> JobJson<'a> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::limits::Limits;
+use crate::limits::OperatorFile;
 use crate::limits::TIMEOUTS;
 
 /// The largest limits a job may ask for, as the operator set them.
@@ -12,6 +13,8 @@ pub struct Ceiling {
     pub limits: Vec<(String, u64)>,
     /// The largest parts of `timeout`; a job that says nothing of a part has the ceiling's.
     pub timeouts: Timeouts,
+    /// The file that says so.
+    pub file: OperatorFile,
 }
 
 impl Ceiling {
@@ -58,6 +61,7 @@ impl Ceiling {
             self.limit(key).is_some_and(|most| value >= Some(most))
         }));
         limits.at_ceiling = at_ceiling;
+        limits.operator = self.file.clone();
     }
 }
 
@@ -103,7 +107,7 @@ mod tests {
         let mut of = of.clone();
         let limits = Limits::KEYS.iter().map(|key| ((*key).to_owned(), *of.by_key(key).unwrap().value)).collect();
         let timeouts = Timeouts { attempt: Some(of.timeout), build: of.build_timeout, no_progress: of.no_progress };
-        Ceiling { limits, timeouts }
+        Ceiling { limits, timeouts, ..Ceiling::default() }
     }
 
     #[test]

@@ -25,7 +25,6 @@ use crate::yaml::quantity::duration;
 use crate::yaml::quantity::number;
 
 use super::ceiling::Ceiling;
-use super::ceiling::Timeouts;
 use super::keys::limits::limit;
 use super::keys::timeout::timeouts;
 use super::pools::read_pools;
@@ -158,7 +157,7 @@ fn read_memory(fields: &mut Fields<'_>) -> Option<u64> {
 }
 
 fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
-    settings.ceiling.timeouts = timeouts(&Timeouts::default(), &mut fields);
+    settings.ceiling.timeouts = timeouts(&Ceiling::default(), &mut fields);
     if let Some((_, node)) = fields.take("limits")
         && let Some(mut inner) = Fields::new(fields.source, fields.problems, node, "`limits`")
     {

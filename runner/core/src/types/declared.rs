@@ -32,16 +32,12 @@ impl Found {
     fn look(&mut self, ty: &Type) {
         match ty {
             Type::List(item) | Type::Option(item) => self.shared(item),
-            Type::Tuple(items) => {
-                if self.seen.insert(Arc::as_ptr(items).addr()) {
-                    items.iter().for_each(|item| self.look(item));
-                }
+            Type::Tuple(items) if self.seen.insert(Arc::as_ptr(items).addr()) => {
+                items.iter().for_each(|item| self.look(item));
             }
             Type::Result(ok, err) => ok.iter().chain(err).for_each(|side| self.shared(side)),
-            Type::Record(record) => {
-                if self.named("record", record, |ty| format!(": {ty}")) {
-                    record.members.iter().for_each(|(_, ty)| self.look(ty));
-                }
+            Type::Record(record) if self.named("record", record, |ty| format!(": {ty}")) => {
+                record.members.iter().for_each(|(_, ty)| self.look(ty));
             }
             Type::Variant(variant) => {
                 let payload = |ty: &Option<Type>| ty.as_ref().map(|ty| format!("({ty})")).unwrap_or_default();

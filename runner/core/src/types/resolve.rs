@@ -280,17 +280,10 @@ impl Walk<'_> {
             (Value::String(text), Type::F32 | Type::F64) if non_finite(text).is_some() => {
                 non_finite(text).map_or(Value::Null, Value::Float)
             }
+            (Value::String(text), Type::Char) if text.chars().count() == 1 => value.clone(),
             (Value::String(text), Type::Char) => {
-                let mut chars = text.chars();
-                match (chars.next(), chars.next()) {
-                    (Some(_), None) => value.clone(),
-                    _ => self.problem(
-                        Code::WrongType,
-                        arg.span,
-                        format!("expected one char, found {} of them", text.chars().count()),
-                        None,
-                    ),
-                }
+                let message = format!("expected one char, found {} of them", text.chars().count());
+                self.problem(Code::WrongType, arg.span, message, None)
             }
             (Value::Bytes(_), ty) if ty.is_bytes() => value.clone(),
             (Value::Bytes(bytes), Type::List(item)) if matches!(**item, Type::Int(_) | Type::F32 | Type::F64) => {

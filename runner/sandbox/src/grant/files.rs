@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::path::PathBuf;
 
+use jobcontrol_core::limits::OperatorFile;
 use rustix::fs::Access;
 use rustix::fs::access;
 use rustix::io::Errno;
@@ -40,6 +41,8 @@ pub struct FilePolicy {
     pub ceiling: Option<Vec<(PathBuf, bool)>>,
     /// Where folders of the ceiling lead that do not count, each with the link for which they do not.
     pub refused: Vec<(PathBuf, PathBuf)>,
+    /// What the operator's file is called, which has the ceiling.
+    pub operator: OperatorFile,
 }
 
 impl FilePolicy {
@@ -119,7 +122,7 @@ impl FilePolicy {
             ),
             None => String::new(),
         };
-        Err(format!(" for {mode}: it is above the ceiling that jobcontrol.yaml sets{why}"))
+        Err(format!(" for {mode}: it is above the ceiling that {} sets{why}", self.operator))
     }
 }
 

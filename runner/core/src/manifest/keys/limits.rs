@@ -47,7 +47,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
         {
             let unit = limits.by_key(key).map(|limit| limit.unit);
             let most = if unit == Some(Unit::Bytes) { show_bytes(max) } else { max.to_string() };
-            let help = format!("jobcontrol.yaml allows {most} at most");
+            let help = format!("{} allows {most} at most", ceiling.file);
             inner.report(
                 Code::AboveCeiling,
                 node.span,

@@ -8,6 +8,7 @@ use crate::diagnostic::Code;
 use crate::job::Job;
 use crate::limits::TIMEOUTS;
 use crate::limits::show_duration;
+use crate::manifest::ceiling::Ceiling;
 use crate::manifest::ceiling::Timeouts;
 use crate::schema::parts::described;
 use crate::schema::parts::duration as any_duration;
@@ -25,7 +26,7 @@ pub(super) const TIMEOUT: JobKey = JobKey {
     packed_at: 10,
     read: |draft, fields| {
         let span = fields.peek("timeout").map(|node| node.span);
-        let written = timeouts(&draft.context.ceiling.timeouts, fields);
+        let written = timeouts(&draft.context.ceiling, fields);
         let limits = &mut draft.job.limits;
         let parts = [written.attempt, written.build, written.no_progress];
         for (key, _) in TIMEOUTS.into_iter().zip(parts).filter(|(_, part)| part.is_some()) {
@@ -72,7 +73,7 @@ fn unpack(packed: &Value, job: &mut Job) {
 }
 
 /// Reads `timeout`, which is one duration or a mapping of several, and compares it with a ceiling.
-pub(crate) fn timeouts(ceiling: &Timeouts, fields: &mut Fields<'_>) -> Timeouts {
+pub(crate) fn timeouts(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Timeouts {
     let mut timeouts = Timeouts::default();
     let is_map = fields.peek("timeout").is_some_and(|node| matches!(node.kind, NodeKind::Map(_)));
     if !is_map {
@@ -92,10 +93,10 @@ pub(crate) fn timeouts(ceiling: &Timeouts, fields: &mut Fields<'_>) -> Timeouts 
 }
 
 /// Takes a duration that may not be above the ceiling's.
-fn below(ceiling: &Timeouts, part: &str, key: &str, fields: &mut Fields<'_>) -> Option<Duration> {
+fn below(ceiling: &Ceiling, part: &str, key: &str, fields: &mut Fields<'_>) -> Option<Duration> {
     let (duration, span) = duration(key, fields)?;
-    if let Some(max) = ceiling.clone().part(part).filter(|max| duration > *max) {
-        let help = format!("jobcontrol.yaml allows {} at most", show_duration(max));
+    if let Some(max) = ceiling.timeouts.clone().part(part).filter(|max| duration > *max) {
+        let help = format!("{} allows {} at most", ceiling.file, show_duration(max));
         let message = format!("`{key}` of {} is above the ceiling", show_duration(duration));
         fields.report(Code::AboveCeiling, span, message, Some(help));
     }
