@@ -52,6 +52,9 @@ fn a_job_stands_for_its_latest_build() {
     let folder = built();
     let shown = |name: &str| folder.json(&["build", "show", name])["id"].clone();
     assert_eq!([shown("sum"), shown("sum~1"), shown("job:sum"), shown("2")], [json!(3), json!(1), json!(3), json!(2)]);
+    assert_eq!(folder.json(&["build", "rerun", "sum~1"])["rerun_of"], 1);
+    folder.run(&["build", "cancel", "sum"]).code(2).says("build 4 has ended");
+    folder.run(&["build", "delete", "4"]).code(0);
     folder.run(&["logs", "half"]).code(0).says("the log of build 2:");
     let refused = folder.run(&["build", "show", "sum~2"]).code(4);
     refused.says("`sum` has 2 builds, so there is no `sum~2`; `jobcontrol builds sum` lists them");
@@ -311,4 +314,53 @@ fn bash_takes_the_script() {
     let answer = Command::new("bash").args(["-c", script]).arg(folder.program()).stdout(Stdio::piped()).output();
     let answer = Answer::from(answer.expect("bash runs")).code(0);
     answer.tells("-F _clap_complete_jobcontrol jobcontrol");
+}
+
+#[test]
+fn a_job_that_is_not_built_tells_programs_which_builds_failed() {
+    let job = "
+  - { id: after, function: add:add, args: [!retval nothing, 1] }
+";
+    let folder = sums();
+    folder.write("jobs/sums.yaml", format!("{}{job}", JOBS.trim_end_matches('\n')));
+    let run = folder.run(&["run", "--deps", "after"]).code(1);
+    run.says("the rest:  jobcontrol runs rerun 1 --from-failed\n").says("1 built, 1 failed, 1 not built\n");
+    let end = folder.json(&["run", "--deps", "after"]);
+    assert_eq!(end["error"], "not built, because `nothing` did not succeed");
+    assert_eq!(
+        (&end["failed"][0]["job_id"], &end["failed"][0]["exception"]["kind"]),
+        (&json!("nothing"), &json!("trap"))
+    );
+}
+
+#[test]
+fn a_run_whose_builds_were_deleted_still_says_what_it_was() {
+    let folder = built();
+    folder.run(&["run", "--force", "half"]).code(0);
+    folder.run(&["build", "delete", "4", "5"]).code(0);
+    folder.run(&["runs", "show", "4"]).code(0).tells("SUCCESSFUL").tells("its build was deleted");
+    folder.run(&["runs", "rerun", "4", "--from-failed"]).code(2).says("nothing has failed in run 4");
+    folder.run(&["build", "delete", "sum"]).code(2).says("`sum` is not a build number");
+}
+
+#[test]
+fn job_of_a_broken_manifest_says_so() {
+    let folder = built();
+    folder.write("jobs/sums.yaml", JOBS.replace("!retval sum, 2", "!retval som, 2"));
+    folder.run(&["job", "half"]).code(3).tells("status       broken\n").says("error[JC0501]");
+    let document = folder.run(&["job", "half", "--format", "json"]).code(3);
+    let document: Value = serde_json::from_str(&document.stdout).expect("a document");
+    assert_eq!((&document["status"], &document["diagnostics"][0]["code"]), (&json!("broken"), &json!("JC0501")));
+    // What is nowhere is not to be built, whatever else is broken.
+    folder.run(&["logs", "nothin"]).code(4).says("there is no job `nothin`; did you mean `nothing`?");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_as_such() {
+    let folder = sums();
+    std::os::unix::fs::symlink("nowhere.yaml", folder.path("jobs/dangling.yaml")).expect("a link");
+    let told = "error[JC0101]: `jobs/dangling.yaml` is a link that leads nowhere\n";
+    folder.run(&["check"]).code(3).tells(told);
+    folder.run(&["check", "jobs/dangling.yaml"]).code(3).tells(told);
+    folder.run(&["check", "jobs/sums.yaml"]).code(0).tells("3 jobs in 1 manifest: all good");
 }

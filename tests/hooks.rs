@@ -67,7 +67,7 @@ fn nothing_uses_a_build_whose_cleanup_has_begun() {
     }
     let pinned = ["run", "user", "--pin", "made=1"];
     folder.run(&pinned).code(2).says("build 1 cannot be used for `made`: it is being deleted");
-    folder.run(&["run", "user"]).code(1).says("`made` never built successfully");
+    folder.run(&["run", "user"]).code(1).says("`made` has no successful build");
     let told = "being deleted; `build delete` goes on with it";
     for command in [&["builds"][..], &["build", "show", "1"]] {
         assert!(folder.run(command).code(0).stdout.contains(told), "{command:?}");

@@ -36,7 +36,7 @@ fn a_missing_dependency_is_named_and_nothing_is_built() {
         .run(&["run", "two"])
         .code(1)
         .stdout("")
-        .says("error: two: missing dependencies: `one` never built successfully; build them first with `--deps`");
+        .says("error: two: missing dependencies: `one` has no successful build; build them first with `--deps`");
     assert_eq!(folder.json(&["builds"]), json!([]));
 }
 

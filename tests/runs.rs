@@ -41,7 +41,7 @@ fn a_run_tells_who_asked_for_what_and_what_became_of_it() {
     let folder = jobs(GRAPH);
     let output = folder.command(&["run", "--deps", "end"]).env("USER", "ada").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    folder.run(&["run", "end"]).code(1).says("missing dependencies: `bad` never built successfully");
+    folder.run(&["run", "end"]).code(1).says("missing dependencies: `bad` has no successful build");
     let runs = folder.json(&["runs"]);
     let told: Vec<_> =
         runs.as_array().unwrap().iter().map(|run| [&run["id"], &run["status"], &run["requested_by"]]).collect();
@@ -54,7 +54,7 @@ fn a_run_tells_who_asked_for_what_and_what_became_of_it() {
         (&json!(["end"]), &json!(true), &json!(1))
     );
     assert_eq!(jobs_of(&run_of(&folder, 1)), ["base SUCCESSFUL", "bad FAILED", "end: `bad` did not succeed"]);
-    assert_eq!(jobs_of(&run_of(&folder, 2)), ["end: missing dependencies: `bad` never built successfully"]);
+    assert_eq!(jobs_of(&run_of(&folder, 2)), ["end: missing dependencies: `bad` has no successful build"]);
     let shown = folder.run(&["runs", "show", "1"]).code(0).stdout;
     assert!(shown.contains("requested by ada\n") && shown.contains("not built"), "{shown}");
     let listed = folder.run(&["runs"]).code(0).stdout;

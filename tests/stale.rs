@@ -132,7 +132,7 @@ fn a_job_that_was_only_ever_skipped_is_reported_as_such() {
   - { id: down, function: divide:divide, args: [4, 2], dependencies: [skipper] }
 ",
     );
-    let says = "error: down: missing dependencies: `skipper` has only ever been skipped, so there is no value to use\n";
+    let says = "error: down: missing dependencies: `skipper` has only ever been skipped, so there is no build to use\n";
     let answer = folder.run(&["run", "--deps", "down"]).code(1).says(says);
     assert_eq!(summary(&answer.stderr), "1 skipped, 1 not built");
     folder.run(&["run", "down"]).code(1).says(says);

@@ -205,11 +205,11 @@ fn a_user_that_goes_with_what_it_uses_is_in_nobodys_way() {
 #[test]
 fn a_job_without_built_dependencies_is_not_built() {
     let folder = folder();
-    let refused = "double: missing dependencies: `source` never built successfully; build them first with `--deps`";
+    let refused = "double: missing dependencies: `source` has no successful build; build them first with `--deps`";
     folder.run(&["run", "double"]).code(1).stdout("").says(refused);
     assert_eq!(folder.json(&["builds"]), serde_json::json!([]));
     folder.run(&["run", "broken"]).code(1);
-    folder.run(&["run", "dependent"]).code(1).says("`broken` never built successfully");
+    folder.run(&["run", "dependent"]).code(1).says("`broken` has no successful build");
     folder.run(&["run", "double", "--deps"]).code(0).stdout("14\n");
     folder.run(&["run", "dependent", "--deps"]).code(1).says("not built, because `broken` did not succeed");
 }

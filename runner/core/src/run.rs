@@ -232,6 +232,8 @@ impl Run {
             }
             RunState::Ended(RunStatus::Cancelled) => JobBecame::NotBuilt("the run was cancelled".to_owned()),
             RunState::Ended(RunStatus::Interrupted) => JobBecame::NotBuilt("the process of the run died".to_owned()),
+            // All of such a run was built.
+            RunState::Ended(RunStatus::Successful) => JobBecame::NotBuilt("its build was deleted".to_owned()),
             RunState::Ended(_) => match needs.iter().find(|need| !good(need)) {
                 Some(need) => JobBecame::NotBuilt(format!("`{need}` was not built")),
                 None => JobBecame::NotBuilt("the run ended before its turn came".to_owned()),

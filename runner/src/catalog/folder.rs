@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,9 +104,7 @@ pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Di
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let message = format!("the jobs folder cannot be read: {error}");
-                let file = error.path().unwrap_or(folder).display().to_string();
-                problems.push(Diagnostic::of(Code::Unreadable, message).file(file));
+                problems.push(unread(error.path().unwrap_or(folder), &error));
                 continue;
             }
         };
@@ -145,6 +144,18 @@ pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Di
         );
     }
     Ok((files, problems))
+}
+
+/// What is wrong with something in the folder that was not looked into.
+fn unread(path: &Path, error: &walkdir::Error) -> Diagnostic {
+    let file = path.display().to_string();
+    let is_missing = error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound);
+    let message = match error.io_error() {
+        _ if is_missing && path.is_symlink() => format!("`{file}` is a link that leads nowhere"),
+        Some(error) => format!("`{file}` cannot be read: {error}"),
+        None => format!("`{file}` cannot be read: {error}"),
+    };
+    Diagnostic::of(Code::Unreadable, message).file(file)
 }
 
 fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {

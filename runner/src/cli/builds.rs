@@ -107,12 +107,17 @@ pub(super) enum BuildCommand {
     /// Delete it, with its progress and log
     Delete {
         /// The builds' numbers
-        #[arg(required = true, value_name = "BUILD")]
+        #[arg(required = true, value_name = "BUILD", value_parser = build_number)]
         builds: Vec<u64>,
         /// Delete it although its `cleanup_function` fails
         #[arg(long)]
         force: bool,
     },
+}
+
+/// What is deleted is named by its number alone.
+fn build_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a build number; `jobcontrol builds {text}` lists those of a job"))
 }
 
 const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];

@@ -1,10 +1,12 @@
 //! `build cancel`: ends builds, whichever process runs them.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::failure::FailureKind;
 use serde::Serialize;
 
+use super::completions;
 use super::error;
 use super::error::CliError;
 use super::person::by;
@@ -12,13 +14,14 @@ use super::render::Out;
 use crate::app::App;
 use crate::execute::canceller;
 use crate::execute::canceller::Cancelling;
+use crate::request::build_ref::BuildRef;
 
 /// Which builds to end.
 #[derive(Args, Debug)]
 pub(super) struct CancelArgs {
-    /// The builds' numbers
-    #[arg(required = true, value_name = "BUILD")]
-    builds: Vec<u64>,
+    /// The builds' numbers, or jobs for their latest builds
+    #[arg(required = true, value_name = "BUILD", add = ArgValueCandidates::new(completions::jobs))]
+    builds: Vec<BuildRef>,
     /// Do not wait until the processes that run them have ended them
     #[arg(long)]
     no_wait: bool,
@@ -37,7 +40,9 @@ struct CancelledJson<'a> {
 pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliError> {
     let storage = app.storage(false)?;
     let by = by();
-    let mut builds = args.builds.clone();
+    let workspace = &app.settings.workspace;
+    let builds = args.builds.iter().map(|build| build.find(workspace, &*storage));
+    let mut builds = builds.collect::<Result<Vec<_>, _>>()?;
     builds.sort_unstable();
     builds.dedup();
     // All are looked at first, so that a mistyped number cancels nothing.

@@ -15,10 +15,12 @@ use super::error;
 use super::error::CliError;
 use super::person::requester;
 use super::render;
+use super::render::BOLD;
 use super::render::Out;
 use super::render::Page;
 use super::render::build::ending;
 use super::render::live::Live;
+use super::render::styled;
 use super::render::text;
 use super::repr::repr;
 use crate::app::App;
@@ -33,6 +35,7 @@ use crate::request::refusal::Refusal;
 use crate::request::traceback::PATIENCE;
 use crate::request::traceback::find_names;
 use crate::show::aftermath::Aftermath;
+use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
 use crate::show::moment::Moment;
 
@@ -151,6 +154,8 @@ fn summary(ends: &BTreeMap<String, JobEnd>, reused: &[Used], left_out: usize) ->
 struct NotBuiltJson<'a> {
     job_id: &'a str,
     error: String,
+    /// The builds of the run that failed, which may be why.
+    failed: Vec<BriefJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -190,13 +195,19 @@ fn report(
         }
     }
     let moment = Moment { now: app.clock.now(), ..Moment::default() };
+    let failed = order.iter().filter_map(|id| match ends.get(id)? {
+        JobEnd::Built(build, Some(_)) => Some(storage.get_build(*build)),
+        _ => None,
+    });
+    let failed = failed.collect::<Result<Vec<_>, _>>()?;
     let shapes = targets.iter().map(|id| match builds.get(id.as_str()) {
         Some((build, aftermath)) => {
             EndJson::Built(Box::new(BuildJson::new(build, &moment, None).with_aftermath(aftermath.as_ref())))
         }
         None => {
             let error = ends.get(id).and_then(why_not).unwrap_or_default();
-            EndJson::NotBuilt(NotBuiltJson { job_id: id, error })
+            let failed = failed.iter().map(|build| BriefJson::new(build, &moment)).collect();
+            EndJson::NotBuilt(NotBuiltJson { job_id: id, error, failed })
         }
     });
     let shapes: Vec<_> = shapes.collect();
@@ -227,10 +238,16 @@ fn endings(app: &App, out: &Out, order: &[String], ends: &BTreeMap<String, JobEn
         page.below(&ending(&build, &look_into(&build, &*storage)?));
         out.say(page);
     }
-    if let (Some(more @ 1..), Some((_, first))) = (failed.len().checked_sub(MOST), failed.first())
-        && let Some(run) = storage.get_build(*first)?.run
-    {
+    let Some(run) =
+        failed.first().map(|(_, number)| storage.get_build(*number)).transpose()?.and_then(|build| build.run)
+    else {
+        return Ok(());
+    };
+    if let Some(more @ 1..) = failed.len().checked_sub(MOST) {
         out.say(format!("{more} more failed; `jobcontrol runs show {run}` lists them"));
+    }
+    if ends.len() > 1 {
+        out.say(format!("{} jobcontrol runs rerun {run} --from-failed", styled(BOLD, "the rest: ")));
     }
     Ok(())
 }

@@ -44,6 +44,8 @@ pub(super) struct Wanted {
 pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathBuf]) -> Result<Vec<Wanted>, CliError> {
     let resolve = |path: &PathBuf| match path.canonicalize() {
         Ok(real) => Ok(Wanted { typed: path.clone(), real }),
+        // A link that leads nowhere is a mistake of the folder.
+        Err(_) if path.is_symlink() => Ok(Wanted { typed: path.clone(), real: path.clone() }),
         Err(error) => Err(missing(path, &error, FilesRead::new(workspace, manifests).near(path))),
     };
     paths.iter().map(resolve).collect()
@@ -52,8 +54,13 @@ pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathB
 /// What stands in these files, or in no file.
 pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[Wanted]) -> Vec<Diagnostic> {
     problems.retain(|problem| {
-        let file = problem.path().and_then(|path| PathBuf::from(path).canonicalize().ok());
-        wanted.is_empty() || file.is_none_or(|file| wanted.iter().any(|path| file.starts_with(&path.real)))
+        let Some(path) = problem.path().filter(|_| !wanted.is_empty()) else { return true };
+        // What has no real path, such as a link that leads nowhere, is what was typed or nothing that was asked for.
+        let real = Path::new(path).canonicalize();
+        wanted.iter().any(|wanted| match &real {
+            Ok(real) => real.starts_with(&wanted.real),
+            Err(_) => Path::new(path).starts_with(&wanted.typed),
+        })
     });
     problems
 }

@@ -135,6 +135,10 @@ pub(super) fn show(app: &App, out: &Out, id: &str) -> Result<u8, CliError> {
     let moment = look_at(&*storage, &builds)?;
     let status = &statuses[id].status;
     if out.is_json() {
+        if catalog.graph.broken.contains_key(id) {
+            out.json(&BrokenJobJson::new(&catalog.graph, id, builds.first(), &moment))?;
+            return Ok(error::UNCHECKED);
+        }
         let config = checked.job.to_config();
         let shape = JobJson::new(&catalog.graph, checked, status, builds.first(), &moment);
         out.json(&shape.with_config(&config))?;
@@ -157,7 +161,8 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     };
     row("job", job.id.clone());
     row("title", one_line(job.title.as_deref().unwrap_or_default()));
-    row("status", text::job_status(status));
+    let is_broken = graph.broken.contains_key(&job.id);
+    row("status", if is_broken { styled(RED, BROKEN) } else { text::job_status(status) });
     if let JobStatus::Failing { build, .. } = status {
         row(
             "because",

@@ -1,20 +1,24 @@
 //! `build rerun`: does a build again, as it was, as its job is now, or with other arguments; or the rest of a run.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::carry_out::arm;
 use super::carry_out::carry_out;
+use super::completions;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
 use crate::execute::canceller::is_owned;
+use crate::request::build_ref::BuildRef;
 use crate::request::rerun;
 
 /// What to do again, and how.
 #[derive(Args, Debug)]
 pub(super) struct RerunArgs {
-    /// The build's number
-    build: u64,
+    /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+    #[arg(add = ArgValueCandidates::new(completions::jobs))]
+    build: BuildRef,
     /// As it was: the plugin, the arguments and the builds it used are those of then (the default)
     #[arg(long, group = "how")]
     same: bool,
@@ -36,7 +40,7 @@ pub(super) struct RerunArgs {
 pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliError> {
     // Nothing can be done again in a store that is not there, so none is made.
     let storage = app.storage(app.store.is_there())?;
-    let build = storage.get_build(args.build)?;
+    let build = storage.get_build(args.build.find(&app.settings.workspace, &*storage)?)?;
     if !args.from_failed && !build.finished && is_owned(&*storage, &build)? {
         return Err(CliError::usage(format!("build {} has not finished", build.id)));
     }

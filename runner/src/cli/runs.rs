@@ -49,6 +49,10 @@ use crate::show::moment::Moment;
 use crate::show::runs::RunJson;
 use crate::show::runs::state_name;
 
+fn run_number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a run number; `jobcontrol runs` lists them"))
+}
+
 /// Runs are read this many at once.
 const PAGE: u64 = 1_000;
 
@@ -71,11 +75,13 @@ enum RunsCommand {
     /// Show what became of each job of a run
     Show {
         /// The run's number
+        #[arg(value_parser = run_number)]
         run: u64,
     },
     /// Cancel a run with all its builds, whichever process works on it; waits until it has ended
     Cancel {
         /// The run's number
+        #[arg(value_parser = run_number)]
         run: u64,
         /// Do not wait until the process that works on it has ended it
         #[arg(long)]
@@ -84,6 +90,7 @@ enum RunsCommand {
     /// Do a run again, of the jobs as they are now
     Rerun {
         /// The run's number
+        #[arg(value_parser = run_number)]
         run: u64,
         /// Only what failed and what was not built; what succeeded in that run is used as it is
         #[arg(long)]
@@ -157,7 +164,7 @@ fn list(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
                 shown_state(state),
                 built(run, state, counts),
                 one_line(&text::requester(&run.requester)),
-                run.created.to_string(),
+                local(run.created),
                 took(run, state, now),
             ]
         });

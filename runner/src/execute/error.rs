@@ -51,13 +51,14 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |jobs: &[String]| jobs.iter().map(|job| format!("`{job}`")).collect::<Vec<_>>().join(", ");
         if !self.never_built.is_empty() {
-            write!(f, "{} never built successfully", names(&self.never_built))?;
+            let have = if self.never_built.len() == 1 { "has" } else { "have" };
+            write!(f, "{} {have} no successful build", names(&self.never_built))?;
         }
         if !self.only_skipped.is_empty() {
             let between = if self.never_built.is_empty() { "" } else { "; " };
             let have = if self.only_skipped.len() == 1 { "has" } else { "have" };
             let skipped = names(&self.only_skipped);
-            write!(f, "{between}{skipped} {have} only ever been skipped, so there is no value to use")?;
+            write!(f, "{between}{skipped} {have} only ever been skipped, so there is no build to use")?;
         }
         Ok(())
     }

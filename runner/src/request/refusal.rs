@@ -74,7 +74,11 @@ impl Refusal {
 
     /// The manifests do not check.
     pub fn unchecked(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics, ..Self::of(RefusalKind::Unchecked, "the manifests do not check") }
+        let message = match diagnostics.as_slice() {
+            [one] => one.message.clone(),
+            _ => "the manifests do not check".to_owned(),
+        };
+        Self { diagnostics, ..Self::of(RefusalKind::Unchecked, message) }
     }
 
     /// With what would mend it.

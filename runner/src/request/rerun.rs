@@ -13,6 +13,7 @@ use jobcontrol_core::plan::Plan;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::request::RunRequest;
 use jobcontrol_core::run::Run;
+use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
@@ -135,6 +136,9 @@ pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> R
     if is_worked_on(storage, run)? {
         let message = format!("run {} is still running", run.id);
         return Err(Refusal::usage(message).hint("wait for it to end, then rerun what failed"));
+    }
+    if run.status == Some(RunStatus::Successful) {
+        return Err(Refusal::usage(format!("nothing has failed in run {}, and nothing is left", run.id)));
     }
     let so_far = SoFar::new(storage, run)?;
     let catalog = Catalog::load(workspace).map_err(Refusal::usage)?;

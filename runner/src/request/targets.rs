@@ -106,7 +106,7 @@ pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Res
         return Ok(());
     };
     let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
-    if known || !catalog.problems.is_empty() { Ok(()) } else { Err(no_job(&catalog, job)) }
+    if known || catalog.unread_ids().iter().any(|id| id == job) { Ok(()) } else { Err(no_job(&catalog, job)) }
 }
 
 /// A graph in which all that depends on the targets can be built.
