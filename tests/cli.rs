@@ -97,6 +97,7 @@ fn a_log_is_read_from_so_long_ago() {
     folder.run(&["logs", "prune", "--max-age", "30d"]).code(0).stdout("0 records deleted\n");
     folder.run(&["logs", "prune", "--max-age", "0"]).code(0).tells(" records deleted");
     folder.run(&["logs", "prune", "--max-age", "soon"]).code(2);
+    folder.run(&["logs", "prune", "--max-age", "30"]).code(2).says("`30` has no unit: write `30s` or `30d`");
 }
 
 #[test]
@@ -277,6 +278,11 @@ fn the_nearest_configuration_is_in_force() {
     refused.tells("= help: ../../jobcontrol.yaml allows 32 MiB at most");
     let file = folder.path("jobcontrol.yaml").canonicalize().expect("it is there");
     below(&["-v", "jobs", "--jobs", "../../jobs"]).code(0).says(&format!("the configuration is {}\n", file.display()));
+    // So are the jobs and the store beside it.
+    folder.write("jobcontrol.yaml", "memory: 1 GiB\n");
+    below(&["run", "sum"]).code(0);
+    assert!(folder.path("jobcontrol.db").exists() && !folder.path("deep/deeper/jobcontrol.db").exists());
+    folder.write("jobcontrol.yaml", "ceiling: { limits: { memory: 32 MiB } }\n");
     // A nearer one hides it.
     folder.write("deep/jobcontrol.yaml", "jobs: ../jobs\n");
     below(&["check"]).code(0).tells("3 jobs in 1 manifest: all good");

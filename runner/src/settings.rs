@@ -85,8 +85,10 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let (settings, base) = read_settings(&config, options.config.is_some())?;
     let of_file = |path: &String| base.join(path);
     let jobs = options.jobs.clone().or_else(|| settings.jobs.as_ref().map(of_file));
-    let jobs = jobs.unwrap_or_else(|| PathBuf::from(DEFAULT_JOBS));
-    let store = store(options, &settings, &base)?;
+    // Below a project's folder, its jobs and its store are meant.
+    let project = if options.config.is_none() { base.clone() } else { PathBuf::new() };
+    let jobs = jobs.unwrap_or_else(|| project.join(DEFAULT_JOBS));
+    let store = store(options, &settings, &base, &project)?;
     let cache = match (&options.cache, &settings.cache) {
         (Some(cache), _) => cache.clone(),
         (None, Some(cache)) => of_file(cache),
@@ -179,11 +181,11 @@ fn read_settings(config: &ConfigFile, is_named: bool) -> Result<(Settings, PathB
     if problems.is_empty() { Ok((settings, base)) } else { Err(SettingsError::Diagnostics(problems)) }
 }
 
-fn store(options: &Options, settings: &Settings, base: &Path) -> Result<StoreUrl, SettingsError> {
+fn store(options: &Options, settings: &Settings, base: &Path, project: &Path) -> Result<StoreUrl, SettingsError> {
     let (url, base) = match (&options.store, &settings.store) {
         (Some(url), _) => (url.as_str(), Path::new("")),
         (None, Some(url)) => (url.as_str(), base),
-        (None, None) => (DEFAULT_STORE, Path::new("")),
+        (None, None) => (DEFAULT_STORE, project),
     };
     StoreUrl::parse(url, base).map_err(SettingsError::Usage)
 }

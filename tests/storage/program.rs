@@ -148,7 +148,7 @@ fn pruning_wants_a_filter_and_counts() {
     assert!(levels("1").iter().all(|level| *level > 20));
     assert_eq!(levels("2"), all);
     folder.run(&["logs", "prune", "--job", "nobody"]).code(0).stdout("0 records deleted\n");
-    folder.run(&["logs", "prune", "--max-age", "86400"]).code(0).stdout("0 records deleted\n");
+    folder.run(&["logs", "prune", "--max-age", "1d"]).code(0).stdout("0 records deleted\n");
     assert_eq!(folder.json(&["logs", "prune", "--job", "greet"])["pruned"], 2 * all.len() - low);
     assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(2));
 }

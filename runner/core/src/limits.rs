@@ -390,9 +390,12 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration as a person writes it, exact to the millisecond: `30s`, `1h 30m`, `1.5s`, `200ms`.
+/// A duration as a person writes it, exact to the millisecond, below one to the microsecond: `30s`, `1h 30m`, `1.5s`, `200ms`.
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
+    if ms == 0 && !duration.is_zero() {
+        return format!("{}us", duration.as_micros().max(1));
+    }
     if ms < 1_000 {
         return format!("{ms}ms");
     }

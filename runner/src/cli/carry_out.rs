@@ -211,10 +211,15 @@ fn report(
         }
     });
     let shapes: Vec<_> = shapes.collect();
-    match shapes.as_slice() {
+    let written = match shapes.as_slice() {
         [one] => out.json(one),
         several => out.json(&several),
-    }
+    };
+    let first = builds.values().map(|(build, _)| build).find(|build| build.success);
+    written.map_err(|error| match first {
+        Some(build) => unwritten(build.id, error),
+        None => error,
+    })
 }
 
 /// Shows what helps to understand each build that failed by itself; its failure was shown when it ended.

@@ -203,7 +203,8 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     }
     if !builds.is_empty() {
         page.gap();
-        page.append(&super::builds::table(builds, moment));
+        let newest_last: Vec<_> = builds.iter().rev().cloned().collect();
+        page.append(&super::builds::table(&newest_last, moment));
     }
     page
 }

@@ -61,7 +61,7 @@ enum LogsCommand {
         /// Only those of this build
         #[arg(long)]
         build: Option<u64>,
-        /// Only those older than this: `30d`, `12h`, or a number of seconds
+        /// Only those older than this: `30d`, `12h`; 0 for any age
         #[arg(long, value_name = "DURATION", value_parser = parse_age)]
         max_age: Option<u64>,
         /// Only those at or below this level
@@ -70,10 +70,11 @@ enum LogsCommand {
     },
 }
 
-/// Seconds, of a duration or of a bare number of them.
+/// Seconds. Any age at all is `0`.
 fn parse_age(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(seconds) => Ok(seconds),
+    match text.parse::<u64>() {
+        Ok(0) => Ok(0),
+        Ok(number) => Err(format!("`{number}` has no unit: write `{number}s` or `{number}d`")),
         Err(_) => parse_duration(text).map(|age| age.as_secs()),
     }
 }

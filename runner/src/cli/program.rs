@@ -247,6 +247,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         }
         opened => opened?,
     };
+    app.store.take_log_in();
     if out.verbose {
         out.say(in_force(&app.settings.config));
     }

@@ -33,6 +33,7 @@ use super::render::Page;
 use super::render::diagnostic;
 use super::render::escape::one_line;
 use super::render::styled;
+use super::render::time::local_millis;
 use super::run::RunArgs;
 use crate::app::App;
 use crate::catalog::load::Catalog;
@@ -168,7 +169,7 @@ fn headline(app: &App, reload: &Reload) -> String {
         (named, 0) => named.join(", "),
         (named, more) => format!("{} and {more} more", named.join(", ")),
     };
-    format!("{} changed: {}", styled(DIM, app.clock.now()), styled(BOLD, one_line(&files)))
+    format!("{} changed: {}", styled(DIM, local_millis(app.clock.now())), styled(BOLD, one_line(&files)))
 }
 
 pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Result<u8, CliError> {

@@ -42,6 +42,15 @@ impl Store {
         }
     }
 
+    /// Takes into the file what a killed process has left beside it, if it has left anything; what goes wrong is told to
+    /// who uses the store.
+    pub fn take_log_in(&self) {
+        let StoreUrl::Sqlite(file) = &self.url else { return };
+        if file.beside("-wal").metadata().is_ok_and(|log| log.len() > 0) {
+            let _ = self.storage(false);
+        }
+    }
+
     /// The store; made if it is missing and `create` is set, and empty in memory if not.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// Reads `30s`, `10m`, `1h 30m`, `500ms`, `30d`.
+/// Reads `30s`, `10m`, `1h 30m`, `500ms`, `30d`, `1 month`: a month has 30 days, a year 365.
 ///
 /// # Errors
 ///
@@ -12,9 +12,12 @@ use bytesize::ByteSize;
 pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration");
     let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    // Days of 24 hours and weeks of 7 of them; months and years have no length of their own.
-    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-    let duration = Duration::try_from(span).map_err(|_| format!("`{text}` is negative"))?;
+    // Months and years have no length of their own, and nobody counts here in those of a calendar.
+    let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
+    let rest = span.try_years(0).and_then(|span| span.try_months(0)).map_err(|_| wrong())?;
+    let rest = rest.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
+    let whole = jiff::SignedDuration::from_hours(days * 24).checked_add(rest).ok_or_else(wrong)?;
+    let duration = Duration::try_from(whole).map_err(|_| format!("`{text}` is negative"))?;
     if duration.is_zero() {
         return Err("a duration must be longer than nothing".to_owned());
     }
@@ -37,7 +40,9 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("30d"), Ok(Duration::from_hours(720)));
         assert_eq!(duration("2 weeks"), Ok(Duration::from_hours(336)));
-        assert!(duration("1 month").is_err());
+        assert_eq!(duration("1 month"), Ok(Duration::from_hours(720)));
+        assert_eq!(duration("1y 2mo 1d"), Ok(Duration::from_hours(24 * (365 + 60 + 1))));
+        assert!(duration("30").is_err());
         assert!(duration("soon").is_err());
         assert!(duration("-1s").is_err());
         assert!(duration("0s").is_err());

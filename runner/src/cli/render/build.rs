@@ -5,6 +5,7 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::config;
 use jobcontrol_core::config::BuildConfig;
+use jobcontrol_core::failure::cut;
 use jobcontrol_core::grants::Grants;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::limits::show_took;
@@ -38,6 +39,8 @@ use crate::show::moment::Moment;
 
 /// Each part of a failed build's arguments has this many lines.
 const ARGUMENT_LINES: usize = 20;
+/// Characters of a log record's message where its log is only hinted at.
+const MESSAGE: usize = 500;
 /// How all of an argument is shown.
 const SHOWN_IN: &str = "`--format json` shows all";
 
@@ -93,7 +96,12 @@ pub(crate) fn ending(build: &Build, aftermath: &Aftermath) -> Page {
     if !aftermath.log.is_empty() {
         let several = build.attempt > 1;
         let mut records = Page::default();
-        aftermath.log.iter().for_each(|record| records.append(&stored(record, several)));
+        for record in &aftermath.log {
+            let mut record = record.clone();
+            cut(&mut record.record.message, MESSAGE);
+            record.record.failure = None;
+            records.append(&stored(&record, several));
+        }
         section(&mut page, "last log records", &records);
     }
     page.gap();
