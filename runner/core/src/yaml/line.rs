@@ -130,7 +130,8 @@ impl LineValue<'_> {
             let inner = self.text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
             // Between two texts in quotes are two more of them: `"a" "b"`.
             let several = |inner: &&str| {
-                let between = |(at, _): (usize, &str)| inner[at + 1..].trim_start().starts_with(quote);
+                let between =
+                    |(at, _): (usize, &str)| inner[at + 1..].trim_start_matches([' ', ',']).starts_with(quote);
                 inner.match_indices(quote).any(between)
             };
             all.extend(inner.filter(|inner| !several(inner)).map(quoted));

@@ -58,6 +58,7 @@ pub(super) fn mend<'a>(text: &'a str, at: usize, keys: &'a [&'a str]) -> Option<
         .or_else(|| each(Search::colon))
         .or_else(|| search.indent(here))
         .or_else(|| search.text_of_lines(here, before))
+        .or_else(|| search.still_open())
 }
 
 struct Search<'a> {
@@ -180,7 +181,7 @@ impl Search<'_> {
     /// `{ left: 1 right: 2 }` or `["a" "b"]`
     fn comma(&self, line: Line<'_>) -> Option<Mend> {
         let before = line.before(self.at)?.trim_end_matches(':');
-        if before.trim().is_empty() {
+        if before.trim().is_empty() || is_word(before.trim()) {
             return self.comma_above(line);
         }
         if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
@@ -211,10 +212,11 @@ impl Search<'_> {
         let above = line.previous(self.text)?;
         let end = above.start + above.code().len();
         let fits = !above.code().ends_with([',', '[', '{', ':']) && self.text[self.at..].starts_with(|c| c != '-');
-        let width = token(&self.text[self.at..]);
+        let start = line.start + line.indent();
+        let width = token(&self.text[start..]);
         (fits && flow::problem(self.text, self.flow()?).is_none() && self.passes(end..end, ",")).then(|| Mend {
-            message: format!("a comma is missing before `{}`", &self.text[self.at..self.at + width]),
-            span: Span::new(self.at, self.at + width),
+            message: format!("a comma is missing before `{}`", &self.text[start..start + width]),
+            span: Span::new(start, start + width),
             help: "put a comma between two entries".to_owned(),
         })
     }
@@ -367,6 +369,16 @@ impl Search<'_> {
         })
     }
 
+    /// A bracket that is closed nowhere, where more than that is wrong.
+    fn still_open(&self) -> Option<Mend> {
+        let Some(Problem::Open { open, .. }) = flow::problem(self.text, self.flow()?) else {
+            return None;
+        };
+        let (at, bracket) = *open.last()?;
+        let help = format!("close it with `{}`", closer(bracket));
+        Some(Mend { message: format!("this `{bracket}` is not closed"), span: Span::new(at, at + 1), help })
+    }
+
     /// A quote that is closed nowhere, or only by the next one, at the place where it was opened.
     fn open_quote(&self, here: Line<'_>) -> Option<Mend> {
         let lines = std::iter::successors(Some(here), |line| line.previous(self.text)).take(LINES_ABOVE);
@@ -385,10 +397,11 @@ impl Search<'_> {
                     help: format!("close it with another: `{}`", line.clip(&format!("{value}{quote}"))),
                 });
             }
-            let last = self.last_of_text(line)?;
-            let end = last.start + last.code().len();
+            let lasts = [self.last_of_text(line, true), self.last_of_text(line, false)].into_iter().flatten();
+            let end = |last: &Line<'_>| last.start + last.code().len();
+            let last = lasts.into_iter().find(|last| self.closes(line.start + start, end(last), &by))?;
             let number = self.text[..last.start].matches('\n').count() + 1;
-            self.closes(line.start + start, end, &by).then(|| Mend {
+            Some(Mend {
                 message,
                 span: Span::new(line.start + start, line.start + whole.len()),
                 help: format!("close it with another at the end of line {number}"),
@@ -407,8 +420,9 @@ impl Search<'_> {
         }
     }
 
-    /// The last line of a text of several lines that begins on `line`: further ones are keys or entries.
-    fn last_of_text<'t>(&'t self, line: Line<'t>) -> Option<Line<'t>> {
+    /// The last line of a text of several lines that begins on `line`: further ones are less indented or, if `strict`, keys or
+    /// entries.
+    fn last_of_text<'t>(&'t self, line: Line<'t>, strict: bool) -> Option<Line<'t>> {
         let column = line.content().0 - line.start;
         let is_text = |below: &Line<'_>| {
             let (_, content) = below.content();
@@ -416,7 +430,7 @@ impl Search<'_> {
                 .split_once(':')
                 .is_some_and(|(key, rest)| is_word(key) && matches!(rest.chars().next(), None | Some(' ')));
             let entry = below.text.trim_start().starts_with("- ");
-            below.indent() > column && !key && !entry
+            below.indent() > column && !(strict && (key || entry))
         };
         let below = std::iter::successors(line.next(self.text), |line| line.next(self.text)).take(LINES_ABOVE);
         below.take_while(is_text).last()
