@@ -186,6 +186,19 @@ impl Search<'_> {
         }
         if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
             let end = line.start + before.trim_end().len();
+            // `["a, "b"]`: the quote before it was to open a text, and closed the one before instead.
+            let (text, quote) = before.trim_end().split_at(before.trim_end().len() - 1);
+            if text.ends_with([' ', ','])
+                && let Some(opened) = text.rfind(quote)
+            {
+                let end = text.trim_end_matches([' ', ',']).len();
+                let written = format!("{}{quote}", &text[opened..end]);
+                return self.passes(line.start + end..line.start + end, quote).then(|| Mend {
+                    message: format!("this `{quote}` is not closed"),
+                    span: Span::new(line.start + opened, line.start + end),
+                    help: format!("close it with another: `{}`", line.clip(&written)),
+                });
+            }
             let span = Span::new(self.at, self.at + token(&self.text[self.at..]));
             let help = "put a comma between two entries".to_owned();
             let message = "a comma is missing before this entry".to_owned();
