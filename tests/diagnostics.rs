@@ -101,6 +101,7 @@ cases! {
     words_of_other_tools
     wrong_kinds
     yaml_help
+    yaml_help_brackets
 }
 
 /// What stands in the way of reading a file at all.

@@ -77,11 +77,13 @@ fn a_number_with_a_leading_zero() {
 fn a_file_that_looks_like_a_manifest() {
     let job = "function: shop:tidy\n";
     let folder = echo(job);
-    for name in ["a.yaml.txt", "b.YML.bak", ".c.yaml", "d.ymal", "deep/.e.yml"] {
+    for name in ["a.yaml.txt", "b.YML.bak", ".c.yaml", "d.ymal", "deep/.e.yml", "g.yaml.j2", "h (copy).yml.1", "i.txt"]
+    {
         folder.write(&format!("jobs/{name}"), job);
     }
     folder.write("jobs/f.json", "{ \"jobs\": [] }");
     // None of these has jobs.
+    folder.write("jobs/j.yml.swp", b"b0VIM \xff\njobs:\n");
     for name in ["notes.yaml.txt", ".hidden.yaml", "data.json", "a.txt", "b.toml"] {
         folder.write(&format!("jobs/{name}"), "{}\n");
     }
@@ -89,10 +91,20 @@ fn a_file_that_looks_like_a_manifest() {
     let found = json["diagnostics"].as_array().expect("a list").iter();
     let found: Vec<_> = found.map(|d| (&d["code"], d["file"].as_str().expect("a file"))).collect();
     let code = json!("JC0118");
-    let files = [".c.yaml", "a.yaml.txt", "b.YML.bak", "d.ymal", "deep/.e.yml", "f.json"];
+    let files = [
+        ".c.yaml",
+        "a.yaml.txt",
+        "b.YML.bak",
+        "d.ymal",
+        "deep/.e.yml",
+        "f.json",
+        "g.yaml.j2",
+        "h (copy).yml.1",
+        "i.txt",
+    ];
     let paths: Vec<_> = files.iter().map(|file| format!("jobs/{file}")).collect();
     assert_eq!(found, paths.iter().map(|path| (&code, path.as_str())).collect::<Vec<_>>());
-    assert_eq!(json["summary"], json!({ "manifests": 1, "jobs": 1, "errors": 0, "warnings": 6 }));
+    assert_eq!(json["summary"], json!({ "manifests": 1, "jobs": 1, "errors": 0, "warnings": 9 }));
 }
 
 #[test]

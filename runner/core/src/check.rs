@@ -12,6 +12,7 @@ use crate::diagnostic::Span;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::diagnostic::some_of;
+use crate::diagnostic::without_space;
 use crate::job::Arg;
 use crate::job::ArgNode;
 use crate::job::Hook;
@@ -347,9 +348,12 @@ fn bind_function<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnost
             }
             None => {
                 let names = signature.params.iter().map(|(name, _)| name.as_str());
-                let near = nearest(&key.name, names);
+                // `text:hello` is the parameter `text` without the space.
+                let name = key.name.split(':').next().unwrap_or(&key.name);
+                let near = nearest(name, names);
                 misspelt.extend(near);
-                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let spaced = without_space(&key.name).map(|(right, why)| format!("{why}: write `{right}`"));
+                let help = spaced.or_else(|| near.map(|near| format!("did you mean `{near}`?")));
                 let message = format!("there is no parameter `{}`", key.name);
                 let unknown = Diagnostic::at(Code::UnknownParameter, source, key.span, message);
                 out.push(unknown.maybe_help(help).help(shown()));

@@ -12,9 +12,6 @@ use jobcontrol_core::limits;
 /// How the names of manifests end, in capitals or not.
 const ENDINGS: &[&str] = &["yaml", "yml"];
 
-/// What editors, people and file managers put behind the name of a manifest.
-const BEHIND: &[&str] = &["txt", "bak", "backup", "old", "orig", "save", "copy"];
-
 /// Whether a file is a manifest by its name.
 pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(is_ending)
@@ -41,28 +38,41 @@ pub(super) fn hidden_manifests(folder: &Path) -> Vec<PathBuf> {
 /// A warning of a file that has jobs in it and is not read, because of its name.
 pub(super) fn not_read(path: &Path) -> Option<Diagnostic> {
     let name = path.file_name()?.to_str()?;
-    let (stem, ext) = (path.file_stem()?.to_str()?, path.extension()?.to_str()?.to_ascii_lowercase());
-    let is_json = ext == "json";
+    if is_hidden(name.as_ref()) && !is_manifest(path) {
+        return None;
+    }
     let (reason, better) = if is_hidden(name.as_ref()) {
-        if !is_manifest(path) {
-            return None;
-        }
         ("it is hidden", name.trim_start_matches('.').to_owned())
     } else {
-        let behind = BEHIND.contains(&ext.as_str()) && is_manifest(Path::new(stem));
-        let misspelt = !behind && !is_json && nearest(&ext, ENDINGS.iter().copied()).is_some();
-        let better = if behind { stem.to_owned() } else { format!("{stem}.yaml") };
-        if !behind && !misspelt && !is_json {
-            return None;
-        }
-        ("its name does not end in `.yaml` or `.yml`", better)
+        ("its name does not end in `.yaml` or `.yml`", manifest_name(name)?)
     };
-    if !has_jobs(path, is_json) {
+    if !has_jobs(path, path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("json"))) {
         return None;
     }
     let message = format!("`{}` has jobs in it and is not read: {reason}", path.display());
-    let help = format!("rename it to `{better}`, or move it out of the jobs folder");
+    let help = if path.with_file_name(&better).exists() {
+        "move it out of the jobs folder".to_owned()
+    } else {
+        format!("rename it to `{better}`, or move it out of the jobs folder")
+    };
     Some(Diagnostic::of(Code::NotRead, message).file(path.display().to_string()).help(help))
+}
+
+/// The name that a file was to have which looks like a manifest and is none by its name.
+fn manifest_name(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    // What editors, people and programs put behind the name of a manifest is theirs to choose.
+    for ending in ENDINGS {
+        let ending = format!(".{ending}");
+        let ends = |at: &usize| !lower[at + ending.len()..].starts_with(|c: char| c.is_ascii_alphanumeric());
+        if let Some((at, _)) = lower.match_indices(&ending).find(|(at, _)| *at > 0 && ends(at)) {
+            return Some(name[..at + ending.len()].to_owned());
+        }
+    }
+    let path = Path::new(&lower);
+    let ext = path.extension()?.to_str()?;
+    let looks_like_one = ["json", "txt"].contains(&ext) || nearest(ext, ENDINGS.iter().copied()).is_some();
+    looks_like_one.then(|| format!("{}.yaml", &name[..name.len() - ext.len() - 1]))
 }
 
 /// Whether the text of a file begins jobs.
@@ -89,6 +99,29 @@ mod tests {
         }
         for name in ["yaml", ".yaml", "a.yaml.txt", "a.json", "a.wasm"] {
             assert!(!is_manifest(Path::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_manifest_says_which() {
+        let cases = [
+            ("y.yaml.example", "y.yaml"),
+            ("q.yml.disabled", "q.yml"),
+            ("q.yaml.j2", "q.yaml"),
+            ("a.YAML~", "a.YAML"),
+            ("q (copy).yaml.1", "q (copy).yaml"),
+            ("a.yaml copy", "a.yaml"),
+            ("jobs.txt", "jobs.yaml"),
+            ("a.json", "a.yaml"),
+            ("a.ymal", "a.yaml"),
+            ("a.yml_old", "a.yml"),
+            ("a.yamlx", "a.yaml"),
+        ];
+        for (name, better) in cases {
+            assert_eq!(manifest_name(name).as_deref(), Some(better), "{name}");
+        }
+        for name in ["a.wasm", "yaml", "README.md", "notes"] {
+            assert_eq!(manifest_name(name), None, "{name}");
         }
     }
 }

@@ -23,5 +23,6 @@ pub use mistake::collected;
 pub(crate) use names::listed;
 pub use names::nearest;
 pub use names::some_of;
+pub(crate) use names::without_space;
 pub use source::Source;
 pub use source::Span;

@@ -28,6 +28,18 @@ pub fn some_of(things: impl Iterator<Item = String>) -> String {
     }
 }
 
+/// A name that a dash or a value has grown into since a space is missing: `-id` or `text:hello`; as it is right, and
+/// why.
+pub(crate) fn without_space(name: &str) -> Option<(String, &'static str)> {
+    let is_name =
+        |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if let Some(rest) = name.strip_prefix('-').filter(|rest| !rest.starts_with('-') && is_name(rest)) {
+        return Some((format!("- {rest}:"), "a space is missing behind the dash"));
+    }
+    let (key, value) = name.split_once(':').filter(|(key, _)| is_name(key))?;
+    (!value.is_empty()).then(|| (format!("{key}: {value}"), "a space is missing behind the colon"))
+}
+
 /// The candidate most like `name`, if one is near enough to be what was meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
@@ -35,10 +47,26 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let wanted = plain(name);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| {
+            let other = plain(candidate);
+            (if is_swapped(&wanted, &other) { 1.0 } else { strsim::jaro_winkler(&wanted, &other) }, candidate)
+        })
         .filter(|(score, _)| *score >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether two neighbours of one name have changed places in the other, which says little of short names otherwise.
+fn is_swapped(name: &str, other: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut all: Vec<char> = text.chars().collect();
+        all.sort_unstable();
+        all
+    };
+    name.len() == other.len()
+        && name.len() > 2
+        && strsim::osa_distance(name, other) == 1
+        && sorted(name) == sorted(other)
 }
 
 #[cfg(test)]
@@ -49,6 +77,18 @@ mod tests {
     fn the_nearest_name_is_near() {
         assert_eq!(nearest("functon", ["function", "kwargs"]), Some("function"));
         assert_eq!(nearest("zzz", ["function", "kwargs"]), None);
+        assert_eq!(nearest("nmu", ["main", "num"]), Some("num"));
+        assert_eq!(nearest("nmu", ["nut"]), None);
+    }
+
+    #[test]
+    fn a_space_may_be_missing_in_a_name() {
+        let right = |name| without_space(name).map(|(right, _)| right);
+        assert_eq!(right("-id"), Some("- id:".to_owned()));
+        assert_eq!(right("text:hello"), Some("text: hello".to_owned()));
+        for name in ["text", "a-b", "--x", "a:", ":b", "a b:c", "-"] {
+            assert_eq!(right(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A YAML tree to jobs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
@@ -41,7 +42,10 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     let Some(root) = node::read(source, &context.environment, &keys, &mut parsed.problems) else {
         return parsed;
     };
-    parsed.warnings.extend(parsed.problems.extract_if(.., |problem| problem.is_warning()));
+    let ids = ids(&root);
+    let is_id = |problem: &Diagnostic| problem.label.as_ref().is_some_and(|label| ids.contains(&label.span.start));
+    let warnings = parsed.problems.extract_if(.., |problem| problem.is_warning());
+    parsed.warnings.extend(warnings.filter(|problem| problem.code != Code::LeadingZero || !is_id(problem)));
     let mut root = root;
     let NodeKind::Map(entries) = &mut root.kind else {
         let message = format!("a manifest is a mapping, found {}", root.shown());
@@ -63,6 +67,22 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     fields.finish(&["jobs"], &[]);
     items.into_iter().for_each(|item| parser.job(item, None, &mut parsed));
     parsed
+}
+
+/// Where the ids of jobs stand, which are names, whatever they look like.
+fn ids(root: &Node) -> BTreeSet<usize> {
+    let jobs = match value_of(root, "jobs").map(|jobs| &jobs.kind) {
+        Some(NodeKind::Seq(jobs)) => jobs,
+        _ => std::slice::from_ref(root),
+    };
+    jobs.iter().filter_map(|job| value_of(job, "id")).map(|id| id.span.start).collect()
+}
+
+fn value_of<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    match &node.kind {
+        NodeKind::Map(entries) => entries.iter().find(|(key, _)| key_text(key) == name).map(|(_, value)| value),
+        _ => None,
+    }
 }
 
 struct Parser<'a> {
@@ -179,6 +199,65 @@ mod tests {
         let (jobs, problems) = parse_text("function: a:b\nargs: [1, !retval y.z]\n");
         assert_eq!(problems, vec![]);
         assert_eq!((jobs[0].id.as_str(), jobs[0].dependency_ids()[0].0), ("x", "y"));
+    }
+
+    /// The codes and the messages of all that is said of a job with these lines.
+    fn said(lines: &str) -> Vec<(Code, String)> {
+        let text = format!("jobs:\n  - id: 01\n    function: a:b\n    {lines}\n");
+        let source = Arc::new(Source { path: "x.yaml".to_owned(), text });
+        let parsed = parse(&source, "", "x", &Context::default());
+        let broken = parsed.broken.into_iter().flat_map(|(_, problems)| problems);
+        let all = parsed.problems.into_iter().chain(broken).chain(parsed.warnings);
+        all.map(|problem| (problem.code, problem.message)).collect()
+    }
+
+    #[test]
+    fn an_integer_may_be_written_as_a_float() {
+        let text = "function: a:b\nretry: { attempts: 3.0 }\nlimits: { log_records: 1000.0, handles: 10.0 }\ndependencies: [1.0]\n";
+        let (jobs, problems) = parse_text(text);
+        assert_eq!(problems, vec![]);
+        assert_eq!((jobs[0].retry.attempts, jobs[0].limits.handles, jobs[0].limits.log_records), (3, 10, 1000));
+        assert_eq!(jobs[0].dependency_ids()[0].0, "1");
+        assert_eq!(parse_text("function: a:b\nretry: 3.0\n").0[0].retry.attempts, 3);
+        for no in ["retry: 3.5", "retry: { attempts: .inf }", "limits: { handles: 1.5 }", "dependencies: [1.5]"] {
+            assert_eq!(said(no).len(), 1, "{no}");
+        }
+    }
+
+    #[test]
+    fn a_leading_zero_is_said_wherever_a_number_stands() {
+        let all = [
+            ("args: [00.5]", "`00.5` is the number 0.5"),
+            ("args: [01e3]", "`01e3` is the number 1e3"),
+            ("kwargs: { a: [-010] }", "`-010` is the number -10"),
+            ("retry: 03", "`03` is the number 3"),
+            ("retry: { attempts: 03 }", "`03` is the number 3"),
+            ("dependencies: [02]", "`02` is the number 2"),
+            ("timeout: 05s", "`05s` is 5s"),
+            ("timeout: { build: 05m }", "`05m` is 5m"),
+            ("limits: { memory: 064 MiB }", "`064 MiB` is 64 MiB"),
+            ("limits: { handles: 010 }", "`010` is the number 10"),
+        ];
+        for (lines, message) in all {
+            assert_eq!(said(lines), [(Code::LeadingZero, message.to_owned())], "{lines}");
+        }
+        for fine in ["args: [0.5, 0e1, 0, 0x10, 0o7, '01', a01]", "timeout: 0.5s", "limits: { memory: 0.5 MiB }"] {
+            assert_eq!(said(fine), [], "{fine}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_yaml_does_not_have_is_unknown() {
+        for (tag, lines) in [
+            ("retval", "args: [!!retval x]"),
+            ("retval", "args: [!<tag:yaml.org,2002:retval> x]"),
+            ("foo", "kwargs: { a: !!foo [1] }"),
+            ("number", "retry: !!number 3"),
+            ("text", "title: !!text x"),
+        ] {
+            assert_eq!(said(lines), [(Code::UnknownTag, format!("unknown tag `!!{tag}`"))], "{lines}");
+        }
+        assert_eq!(said("args: [!!str 5, !!int 5, !!float 1, !!bool true, !!null ~, !!seq [], !!map {}]"), []);
     }
 
     #[test]

@@ -5,9 +5,7 @@ use crate::retention::DAY;
 use crate::retention::MONTH;
 use crate::retention::Retention;
 use crate::retention::YEAR;
-use crate::value::Value;
 use crate::yaml::fields::Fields;
-use crate::yaml::node::NodeKind;
 
 pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
     /// As [`Level::ALL`], then all of them.
@@ -27,8 +25,8 @@ pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) 
     {
         retention.build_age = take_age(&mut builds, "age");
         if let Some((_, node)) = builds.take("keep") {
-            match node.kind {
-                NodeKind::Scalar(Value::Int(keep)) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
+            match node.integer() {
+                Some(keep) if keep > 0 => retention.builds = u64::try_from(keep).ok(),
                 _ => {
                     let message = format!("`keep` is a number of builds above 0, found {}", node.shown());
                     builds.report(Code::InvalidRetention, node.span, message, None);

@@ -90,8 +90,6 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     let Some(root) = node::read(source, &Environment::default(), KEYS, problems) else {
         return settings;
     };
-    // They are for the manifests; what the operator wrote works.
-    problems.retain(|problem| !problem.is_warning());
     let Some(mut fields) = Fields::new(source, problems, root, "the configuration") else {
         return settings;
     };
@@ -121,6 +119,8 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
         read_retention(retention, &mut settings.retention);
     }
     fields.finish(KEYS, KEYS_LATER);
+    // They are for the manifests; what the operator wrote works.
+    problems.retain(|problem| !problem.is_warning());
     settings
 }
 
@@ -190,4 +190,22 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
         settings.files = Some(files);
     }
     fields.finish(&["limits", "timeout", "files"], &[]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_may_be_written_as_a_float() {
+        let text = "pools: { db: 3.0 }\nretention: { builds: { keep: 10.0 } }\nceiling: { limits: { handles: 010.0 } }\n\
+                    memory: 064 GiB\nread: { timeout: 05s }\n";
+        let source = Arc::new(Source { path: "jobcontrol.yaml".to_owned(), text: text.to_owned() });
+        let mut problems = Vec::new();
+        let settings = parse_settings(&source, &mut problems);
+        assert_eq!(problems, vec![]);
+        assert_eq!(settings.pools.get("db"), Some(&3));
+        assert_eq!(settings.retention.builds, Some(10));
+        assert_eq!(settings.ceiling.limit("handles"), Some(10));
+    }
 }

@@ -7,11 +7,13 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
+use crate::diagnostic::without_space;
 use crate::value::Value;
 
 use super::key::Key;
 use super::node::Node;
 use super::node::NodeKind;
+use super::node::id_text;
 use super::node::key_text;
 
 /// Keys of the whole file that begin like this are the author's own.
@@ -111,7 +113,10 @@ impl<'a> Fields<'a> {
 
     /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as unknown, and nothing is missing.
     pub(crate) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
-        let names = self.entries.iter().map(|(k, _)| k.name.as_str()).filter(|name| !known.contains(name));
+        let names = self.entries.iter().map(|(k, _)| k.name.split(':').next().unwrap_or(&k.name));
+        let names = names
+            .map(|name| name.strip_prefix('-').unwrap_or(name))
+            .filter(|name| self.peek(name).is_none() || !known.contains(name));
         names.into_iter().any(|name| meant(name, known).or_else(|| nearest(name, known.iter().copied())) == Some(key))
     }
 
@@ -151,27 +156,11 @@ impl<'a> Fields<'a> {
     /// Takes a list of jobs' ids, which may look like numbers.
     pub(crate) fn ids(&mut self, key: &str) -> Vec<Key> {
         let items = self.list(key).unwrap_or_default();
-        let ids = items.into_iter().filter_map(|item| match item {
-            Node { kind: NodeKind::Scalar(Value::Int(_)), tag: None, span, .. } => Some((key_text(&item), span)),
-            item => self.text(item, &format!("an entry of `{key}`")),
+        let ids = items.into_iter().filter_map(|item| match item.integer().filter(|_| item.tag.is_none()) {
+            Some(_) => Some((id_text(&item), item.span)),
+            None => self.text(item, &format!("an entry of `{key}`")),
         });
         ids.map(|(name, span)| Key { name, span }).collect()
-    }
-
-    /// Warns of a number that other programs would read as octal, or that is none.
-    pub(crate) fn report_leading_zero(&mut self, written: &str, span: Span) {
-        let digits = written.trim_start_matches(['-', '+']);
-        let decimal = digits.len() > 1 && digits.bytes().all(|b| b.is_ascii_digit());
-        let Some(rest) = digits.strip_prefix('0').filter(|_| decimal) else { return };
-        let significant = rest.trim_start_matches('0');
-        let number = if significant.is_empty() { "0" } else { significant };
-        let sign = if written.starts_with('-') { "-" } else { "" };
-        let octal = match digits.bytes().all(|b| b < b'8') {
-            true => format!("write `{sign}0o{number}` for octal, "),
-            false => "write ".to_owned(),
-        };
-        let help = format!("{octal}`{sign}{number}` for the number, or `'{written}'` for a text");
-        self.report(Code::LeadingZero, span, format!("`{written}` is the number {sign}{number}"), Some(help));
     }
 
     /// Takes a list of strings.
@@ -191,7 +180,10 @@ impl<'a> Fields<'a> {
             _ => {
                 let help = match &node.kind {
                     NodeKind::Map(entries) => match entries.first() {
-                        Some((first, _)) => format!("begin each entry with a dash: `- {}: ..`", key_text(first)),
+                        Some((first, _)) => match without_space(&key_text(first)) {
+                            Some((right, why)) => format!("{why}: write `{right} ..`"),
+                            None => format!("begin each entry with a dash: `- {}: ..`", key_text(first)),
+                        },
                         None => "write `[]` for a list that is empty".to_owned(),
                     },
                     _ => as_list(&node.text),
@@ -234,7 +226,9 @@ impl<'a> Fields<'a> {
                 )
             } else {
                 let near = || nearest(&key.name, known.iter().chain(later).copied());
+                let spaced = without_space(&key.name);
                 let help = match meant(&key.name, known).or_else(near) {
+                    _ if let Some((right, why)) = spaced => format!("{why}: write `{right}`"),
                     Some(near) => format!("did you mean `{near}`?"),
                     None => match self.section_before(&key, known) {
                         Some(section) => format!("indent it further if it belongs below `{section}:`"),

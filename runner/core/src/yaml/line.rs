@@ -68,6 +68,12 @@ impl<'a> Line<'a> {
         (self.end() - rest.len(), rest)
     }
 
+    /// The first key on it; empty without one.
+    pub(super) fn first_key(&self) -> &'a str {
+        let key = self.content().1.split_once(':').map_or("", |(key, _)| key);
+        if is_word(key) { key } else { "" }
+    }
+
     /// Without a comment at the end.
     pub(super) fn code(&self) -> &'a str {
         self.text.split(" #").next().unwrap_or(self.text).trim_end()
@@ -122,7 +128,13 @@ impl LineValue<'_> {
         let mut all = Vec::new();
         for quote in ['\'', '"'] {
             let inner = self.text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-            all.extend(inner.map(quoted));
+            // Between two texts in quotes are two more of them: `"a" "b"`.
+            let several = |inner: &&str| {
+                let between =
+                    |(at, _): (usize, &str)| inner[at + 1..].trim_start_matches([' ', ',']).starts_with(quote);
+                inner.match_indices(quote).any(between)
+            };
+            all.extend(inner.filter(|inner| !several(inner)).map(quoted));
         }
         all.push(quoted(self.text));
         all

@@ -43,6 +43,31 @@ pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Warns of a number that other programs would read as octal, or that is none. `written` may go on with a unit.
+pub(super) fn leading_zero(source: &Arc<Source>, written: &str, span: Span) -> Option<Diagnostic> {
+    let digits = written.trim_start_matches(['-', '+']);
+    let rest = digits.strip_prefix('0').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
+    let shorter = rest.trim_start_matches('0');
+    let number = if shorter.starts_with(|c: char| c.is_ascii_digit()) {
+        shorter
+    } else {
+        &digits[digits.len() - shorter.len() - 1..]
+    };
+    let sign = if written.starts_with('-') { "-" } else { "" };
+    let octal = match digits.bytes().all(|b| (b'0'..b'8').contains(&b)) {
+        true => format!("write `{sign}0o{number}` for octal, "),
+        false => "write ".to_owned(),
+    };
+    let unit = digits.trim_end().ends_with(|c: char| c.is_ascii_alphabetic());
+    let (message, help) = if unit {
+        (format!("`{written}` is {sign}{number}"), format!("write `{sign}{number}`"))
+    } else {
+        let help = format!("{octal}`{sign}{number}` for the number, or `'{written}'` for a text");
+        (format!("`{written}` is the number {sign}{number}"), help)
+    };
+    Some(Diagnostic::at(Code::LeadingZero, source, span, message).help(help))
+}
+
 /// Whether a comment has no space after its `#`, as in `issue #42` or `#general`.
 fn is_no_comment(comment: &str) -> bool {
     let next = comment.chars().nth(1);

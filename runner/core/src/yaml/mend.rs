@@ -5,7 +5,10 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
 
+use super::flow;
+use super::flow::Problem;
 use super::line::Line;
 use super::line::invalid_escape;
 use super::line::is_word;
@@ -40,19 +43,22 @@ pub(super) fn mend<'a>(text: &'a str, at: usize, keys: &'a [&'a str]) -> Option<
     let lines = [Some(here), before];
     let each = |guess: Guess<'a>| lines.iter().flatten().find_map(|line| guess(&search, *line));
     each(Search::unusual_space)
+        .or_else(|| search.alias())
+        .or_else(|| search.comma_too_many())
         .or_else(|| each(Search::space_after_colon))
         .or_else(|| each(Search::space_after_dash))
         .or_else(|| each(Search::space_in_function))
         .or_else(|| each(Search::escape))
         .or_else(|| search.open_quote(here))
         .or_else(|| search.comma(here))
-        .or_else(|| search.bracket(here))
+        .or_else(|| search.bracket())
         .or_else(|| search.quote_in_flow(here))
-        .or_else(|| search.open_bracket(here))
+        .or_else(|| search.open_bracket())
         .or_else(|| each(Search::quote))
         .or_else(|| each(Search::colon))
         .or_else(|| search.indent(here))
         .or_else(|| search.text_of_lines(here, before))
+        .or_else(|| search.still_open())
 }
 
 struct Search<'a> {
@@ -68,12 +74,10 @@ type Guess<'a> = fn(&Search<'a>, Line<'_>) -> Option<Mend>;
 impl Search<'_> {
     /// Whether the text parses past the place of the error with `by` in place of `range`.
     fn passes(&self, range: Range<usize>, by: &str) -> bool {
-        let Some(left) = self.tries.get().checked_sub(1) else {
+        let Some((edited, error)) = self.edited(&range, by) else {
             return false;
         };
-        self.tries.set(left);
-        let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
-        let Some(error) = parser::first_error(&edited) else {
+        let Some(error) = error else {
             return true;
         };
         let place = if range.end <= self.at { self.at + by.len() - range.len() } else { range.start + by.len() };
@@ -82,6 +86,14 @@ impl Search<'_> {
         // Several values may stand on one line of brackets; else the parser has to come to the next line.
         let in_brackets = edited[line.start..place].contains(['[', '{']);
         error > if in_brackets { place } else { line.end() }
+    }
+
+    /// The text with `by` in place of `range`, and where the parser gives it up; none if no tries are left.
+    fn edited(&self, range: &Range<usize>, by: &str) -> Option<(String, Option<usize>)> {
+        self.tries.set(self.tries.get().checked_sub(1)?);
+        let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
+        let error = parser::first_error(&edited);
+        Some((edited, error))
     }
 
     /// The mistake on `line` that the parser found, or `span` if it was found further down.
@@ -169,8 +181,24 @@ impl Search<'_> {
     /// `{ left: 1 right: 2 }` or `["a" "b"]`
     fn comma(&self, line: Line<'_>) -> Option<Mend> {
         let before = line.before(self.at)?.trim_end_matches(':');
+        if before.trim().is_empty() || is_word(before.trim()) {
+            return self.comma_above(line);
+        }
         if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
             let end = line.start + before.trim_end().len();
+            // `["a, "b"]`: the quote before it was to open a text, and closed the one before instead.
+            let (text, quote) = before.trim_end().split_at(before.trim_end().len() - 1);
+            if text.ends_with([' ', ','])
+                && let Some(opened) = text.rfind(quote)
+            {
+                let end = text.trim_end_matches([' ', ',']).len();
+                let written = format!("{}{quote}", &text[opened..end]);
+                return self.passes(line.start + end..line.start + end, quote).then(|| Mend {
+                    message: format!("this `{quote}` is not closed"),
+                    span: Span::new(line.start + opened, line.start + end),
+                    help: format!("close it with another: `{}`", line.clip(&written)),
+                });
+            }
             let span = Span::new(self.at, self.at + token(&self.text[self.at..]));
             let help = "put a comma between two entries".to_owned();
             let message = "a comma is missing before this entry".to_owned();
@@ -192,24 +220,107 @@ impl Search<'_> {
         })
     }
 
-    /// A bracket that closes nothing, or what another bracket opened.
-    fn bracket(&self, line: Line<'_>) -> Option<Mend> {
-        let open = parser::open_brackets(self.text).last().copied();
-        let start = self.at.max(line.start);
-        let (at, bracket) = self.text.get(start..line.end())?.char_indices().find(|(_, c)| matches!(c, ']' | '}'))?;
-        let place = start + at;
-        let span = Span::new(place, place + 1);
-        if place == self.at && self.passes(place..place + 1, "") {
-            let message = format!("this `{bracket}` closes nothing");
-            return Some(Mend { message, span, help: "take it away".to_owned() });
-        }
-        let (_, opening) = open?;
-        let right = if opening == '[' { "]" } else { "}" };
-        (!right.contains(bracket) && self.passes(place..place + 1, right)).then(|| Mend {
-            message: format!("`{opening}` is closed with `{bracket}`"),
-            span,
-            help: format!("write `{right}`"),
+    /// A comma that is missing at the end of the line above, within brackets.
+    fn comma_above(&self, line: Line<'_>) -> Option<Mend> {
+        let above = line.previous(self.text)?;
+        let end = above.start + above.code().len();
+        let fits = !above.code().ends_with([',', '[', '{', ':']) && self.text[self.at..].starts_with(|c| c != '-');
+        let start = line.start + line.indent();
+        let width = token(&self.text[start..]);
+        (fits && flow::problem(self.text, self.flow()?).is_none() && self.passes(end..end, ",")).then(|| Mend {
+            message: format!("a comma is missing before `{}`", &self.text[start..start + width]),
+            span: Span::new(start, start + width),
+            help: "put a comma between two entries".to_owned(),
         })
+    }
+
+    /// `[1,, 2]`
+    fn comma_too_many(&self) -> Option<Mend> {
+        self.text[self.at..].starts_with(',').then_some(())?;
+        let before = self.text[..self.at].trim_end().chars().next_back()?;
+        let message = match before {
+            ',' => "an item is missing between the commas",
+            '[' | '{' => "an item is missing before the comma",
+            _ => return None,
+        };
+        self.passes(self.at..self.at + 1, "").then(|| Mend {
+            message: message.to_owned(),
+            span: Span::new(self.at, self.at + 1),
+            help: "take the comma away, or write `null` for an item without a value".to_owned(),
+        })
+    }
+
+    /// `*name` without such an anchor above it.
+    fn alias(&self) -> Option<Mend> {
+        let rest = self.text[self.at..].strip_prefix('*')?;
+        let name = &rest[..rest.find(|c: char| c.is_whitespace() || ",]}".contains(c)).unwrap_or(rest.len())];
+        let range = self.at..self.at + 1 + name.len();
+        if !is_word(name) || !self.passes(range.clone(), "x") {
+            return None;
+        }
+        let anchor = |text: &str| {
+            let ends = |at: usize| !text[at..].starts_with(|c: char| c.is_ascii_alphanumeric() || "_-".contains(c));
+            text.match_indices(&format!("&{name}")).any(|(at, found)| ends(at + found.len()))
+        };
+        let line = Line::around(self.text, self.at);
+        let merge = line.text[..self.at - line.start].trim_end().ends_with("<<:");
+        let near = nearest(name, parser::anchors(self.text).iter().map(String::as_str)).map(str::to_owned);
+        let help = match near {
+            _ if anchor(&self.text[self.at..]) => format!("`&{name}` has to stand above the first `*{name}`"),
+            Some(near) => format!("did you mean `*{near}`?"),
+            None if merge => format!("write `&{name}` before the mapping, above this line, that is to be put in here"),
+            None => format!(
+                "write `&{name}` before the value, above this line, that is to be repeated, or for a text `'*{name}'`"
+            ),
+        };
+        Some(Mend { message: format!("there is no anchor `{name}`"), span: Span::new(range.start, range.end), help })
+    }
+
+    /// Where the outermost brackets begin that the parser did not come out of.
+    fn flow(&self) -> Option<usize> {
+        let (open, reached) = parser::open_brackets(self.text);
+        open.first().map(|(at, _)| *at).or_else(|| flow::first(self.text, reached, self.at))
+    }
+
+    /// A bracket that closes nothing, or what another bracket opened.
+    fn bracket(&self) -> Option<Mend> {
+        let closes = |at: usize| self.text[at..].chars().next().filter(|c| matches!(c, ']' | '}'));
+        if let Some(bracket) = closes(self.at)
+            && self.passes(self.at..self.at + 1, "")
+            && self.flow().is_none_or(|start| self.balances(start, self.at..self.at + 1, ""))
+        {
+            return Some(closes_nothing(self.at, bracket));
+        }
+        let start = self.flow()?;
+        let Some(Problem::Closes { at, open }) = flow::problem(self.text, start) else {
+            return None;
+        };
+        let bracket = closes(at)?;
+        let mends = |range: Range<usize>, by: &str| self.balances(start, range.clone(), by) && self.passes(range, by);
+        let Some((opened, opening)) = open else {
+            return mends(at..at + 1, "").then(|| closes_nothing(at, bracket));
+        };
+        let right = closer(opening);
+        if mends(at..at + 1, right) {
+            let message = format!("`{opening}` is closed with `{bracket}`");
+            return Some(Mend { message, span: Span::new(at, at + 1), help: format!("write `{right}`") });
+        }
+        if mends(at..at + 1, "") {
+            return Some(closes_nothing(at, bracket));
+        }
+        let line = Line::around(self.text, opened);
+        let end = line.start + line.code().trim_end_matches(',').len();
+        [end, at].into_iter().find(|end| mends(*end..*end, right)).map(|_| Mend {
+            message: format!("this `{opening}` is not closed"),
+            span: Span::new(opened, opened + 1),
+            help: format!("close it with `{right}`"),
+        })
+    }
+
+    /// Whether each bracket from `start` on is closed by its own once `by` stands in place of `range`.
+    fn balances(&self, start: usize, range: Range<usize>, by: &str) -> bool {
+        let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
+        flow::problem(&edited, start).is_none()
     }
 
     /// An entry of brackets that has to be quoted.
@@ -235,14 +346,15 @@ impl Search<'_> {
     }
 
     /// A bracket that is closed nowhere, at the place where it was opened.
-    fn open_bracket(&self, here: Line<'_>) -> Option<Mend> {
-        let open = parser::open_brackets(self.text);
+    fn open_bracket(&self) -> Option<Mend> {
+        let Some(Problem::Open { open, until }) = flow::problem(self.text, self.flow()?) else {
+            return None;
+        };
         let (innermost, bracket) = *open.last()?;
         let line = Line::around(self.text, innermost);
-        let closers: String = open.iter().rev().map(|(_, c)| if *c == '[' { ']' } else { '}' }).collect();
-        let closer = if bracket == '[' { ']' } else { '}' };
+        let closers: String = open.iter().rev().map(|(_, c)| closer(*c)).collect();
         let place = Span::new(innermost, innermost + 1);
-        if let Some(hash) = line.text.find(" #").filter(|hash| line.text[*hash..].contains(closer)) {
+        if let Some(hash) = line.text.find(" #").filter(|hash| line.text[*hash..].contains(closer(bracket))) {
             let (start, entry) = line.entry_around(hash + 1)?;
             let written = quoted(entry);
             if self.passes(line.start + start..line.start + start + entry.len(), &written) {
@@ -254,36 +366,87 @@ impl Search<'_> {
             }
         }
         let message = format!("this `{bracket}` is not closed");
+        let mends = |end: usize| self.balances(open[0].0, end..end, &closers) && self.passes(end..end, &closers);
         let end = line.start + line.code().trim_end_matches(',').len();
-        if self.passes(end..end, &closers) {
+        if mends(end) {
             return Some(Mend { message, span: place, help: format!("close it with `{closers}`") });
         }
-        let last = if here.start > line.start { here.previous(self.text)? } else { here };
-        let end = last.start + last.code().len();
+        let last = Line::around(self.text, until);
+        let last = if last.is_blank() || until == last.start { last.previous(self.text)? } else { last };
+        let end = last.start + last.code().trim_end_matches(',').len();
         let number = self.text[..last.start].matches('\n').count() + 1;
-        self.passes(end..end, &closers).then(|| Mend {
+        mends(end).then(|| Mend {
             message,
             span: place,
             help: format!("close it with `{closers}` at the end of line {number}"),
         })
     }
 
+    /// A bracket that is closed nowhere, where more than that is wrong.
+    fn still_open(&self) -> Option<Mend> {
+        let Some(Problem::Open { open, .. }) = flow::problem(self.text, self.flow()?) else {
+            return None;
+        };
+        let (at, bracket) = *open.last()?;
+        let help = format!("close it with `{}`", closer(bracket));
+        Some(Mend { message: format!("this `{bracket}` is not closed"), span: Span::new(at, at + 1), help })
+    }
+
     /// A quote that is closed nowhere, or only by the next one, at the place where it was opened.
     fn open_quote(&self, here: Line<'_>) -> Option<Mend> {
         let lines = std::iter::successors(Some(here), |line| line.previous(self.text)).take(LINES_ABOVE);
         lines.filter_map(|line| Some((line, open_quote(line.text)?))).find_map(|(line, (start, quote))| {
+            let message = format!("this `{quote}` is not closed");
             let whole = line.text.trim_end();
             let ends = [whole.trim_end_matches([' ', ']', '}', ',']).len(), whole.len()];
-            let closed = ends
-                .into_iter()
-                .find(|end| *end > start && self.passes(line.start + end..line.start + end, &quote.to_string()))?;
-            let value = &line.text[start..closed];
+            let by = quote.to_string();
+            let closed =
+                ends.into_iter().find(|end| *end > start && self.closes(line.start + start, line.start + end, &by));
+            if let Some(closed) = closed {
+                let value = &line.text[start..closed];
+                return Some(Mend {
+                    message,
+                    span: Span::new(line.start + start, line.start + closed),
+                    help: format!("close it with another: `{}`", line.clip(&format!("{value}{quote}"))),
+                });
+            }
+            let lasts = [self.last_of_text(line, true), self.last_of_text(line, false)].into_iter().flatten();
+            let end = |last: &Line<'_>| last.start + last.code().len();
+            let last = lasts.into_iter().find(|last| self.closes(line.start + start, end(last), &by))?;
+            let number = self.text[..last.start].matches('\n').count() + 1;
             Some(Mend {
-                message: format!("this `{quote}` is not closed"),
-                span: Span::new(line.start + start, line.start + closed),
-                help: format!("close it with another: `{}`", line.clip(&format!("{value}{quote}"))),
+                message,
+                span: Span::new(line.start + start, line.start + whole.len()),
+                help: format!("close it with another at the end of line {number}"),
             })
         })
+    }
+
+    /// Whether the quote that was opened at `start` can be closed at `end`.
+    fn closes(&self, start: usize, end: usize, quote: &str) -> bool {
+        // The quote that closed it till now opens another text, and that one may be open as well.
+        match self.text[..self.at].rfind(quote).filter(|closed| *closed > start && end <= *closed) {
+            Some(closed) => {
+                self.edited(&(end..end), quote).is_some_and(|(_, error)| error.is_none_or(|error| error > closed))
+            }
+            None => self.passes(end..end, quote),
+        }
+    }
+
+    /// The last line of a text of several lines that begins on `line`: further ones are less indented or, if `strict`, keys or
+    /// entries.
+    fn last_of_text<'t>(&'t self, line: Line<'t>, strict: bool) -> Option<Line<'t>> {
+        let column = line.content().0 - line.start;
+        let is_text = |below: &Line<'_>| {
+            let (_, content) = below.content();
+            let key = content
+                .split_once(':')
+                .is_some_and(|(key, rest)| is_word(key) && matches!(rest.chars().next(), None | Some(' ')));
+            let entry = below.text.trim_start().starts_with("- ");
+            below.indent() > column && !(strict && (key || entry))
+        };
+        let below = std::iter::successors(line.next(self.text), |line| line.next(self.text)).take(LINES_ABOVE);
+        below.take_while(is_text).last()
     }
 
     /// A value that has to be quoted.
@@ -318,7 +481,12 @@ impl Search<'_> {
     fn indent(&self, line: Line<'_>) -> Option<Mend> {
         let now = line.indent();
         let item = line.text[now..].starts_with("- ");
-        let mut columns: Vec<(usize, usize)> = Vec::new();
+        // Whether two lines are of the same kind: entries that begin alike, or both keys of the file or neither.
+        let alike = |above: &Line<'_>| {
+            let (this, other) = (line.first_key(), above.first_key());
+            if item { this == other } else { self.keys.contains(&this) == self.keys.contains(&other) }
+        };
+        let mut columns: Vec<(bool, usize, usize, usize)> = Vec::new();
         for above in std::iter::successors(line.previous(self.text), |line| line.previous(self.text)).take(LINES_ABOVE)
         {
             let column = match (item, above.text[above.indent()..].starts_with("- ")) {
@@ -326,14 +494,21 @@ impl Search<'_> {
                 (true, false) => continue,
                 (false, _) => above.content().0 - above.start,
             };
-            if column != now && columns.iter().all(|(known, _)| *known != column) {
-                columns.push((column, above.start));
+            if column != now {
+                columns.push((!alike(&above), column.abs_diff(now), column, above.start));
             }
         }
-        columns.sort_by_key(|(column, _)| column.abs_diff(now));
+        columns.sort_by_key(|(differs, distance, ..)| (*differs, *distance));
+        let mut tried = Vec::new();
+        columns.retain(|(_, _, column, _)| {
+            !tried.contains(column) && {
+                tried.push(*column);
+                true
+            }
+        });
         let indent = line.start..line.start + now;
-        let (column, above) =
-            columns.into_iter().find(|(column, _)| self.passes(indent.clone(), &" ".repeat(*column)))?;
+        let (_, _, column, above) =
+            columns.into_iter().find(|(_, _, column, _)| self.passes(indent.clone(), &" ".repeat(*column)))?;
         let number = self.text[..above].matches('\n').count() + 1;
         let (start, content) = (line.start + now, &line.text[now..]);
         Some(Mend {
@@ -362,6 +537,15 @@ impl Search<'_> {
             help: format!("write `{key}: |` and indent all lines of the text below it"),
         })
     }
+}
+
+fn closes_nothing(at: usize, bracket: char) -> Mend {
+    let message = format!("this `{bracket}` closes nothing");
+    Mend { message, span: Span::new(at, at + 1), help: "take it away".to_owned() }
+}
+
+fn closer(bracket: char) -> &'static str {
+    if bracket == '[' { "]" } else { "}" }
 }
 
 /// Why a value cannot stand without quotes.

@@ -5,6 +5,7 @@
 //! - `node`: YAML as a tree in which every value keeps its place and its tag
 //! - `syntax`: what is wrong with a text that is not YAML
 //! - `mend`: what its author may have meant, each guess tried
+//! - `flow`: brackets that are not closed, or not by their own
 //! - `lint`: what is YAML and yet cannot have been meant
 //! - `parser`, `line`: what the parser says of a text beside its values, and one line of it
 //! - `environment`: `${NAME}` in scalars
@@ -16,6 +17,7 @@
 pub(crate) mod decode;
 pub(crate) mod environment;
 pub(crate) mod fields;
+mod flow;
 pub(crate) mod key;
 mod line;
 mod lint;

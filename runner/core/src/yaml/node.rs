@@ -14,15 +14,40 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::diagnostic::nearest;
 use crate::value::Value;
 
 use super::environment::Environment;
 use super::environment::Refusal;
+use super::lint::leading_zero;
 use super::lint::lint;
 use super::syntax::offset_of;
 use super::syntax::syntax_error;
 
+/// What the tags of YAML begin with; they are written `!!NAME`,
+const YAML_TAG: &str = "tag:yaml.org,2002:";
+/// and these are all that there are.
+const YAML_TAGS: &[&str] = &[
+    "binary",
+    "bool",
+    "float",
+    "int",
+    "map",
+    "merge",
+    "null",
+    "omap",
+    "pairs",
+    "seq",
+    "set",
+    "str",
+    "timestamp",
+    "value",
+    "yaml",
+];
 const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
+
+/// The largest integer below which a float holds all of them.
+const EXACT: f64 = (1u64 << 53) as f64;
 
 /// A YAML value with its place.
 #[derive(Clone, Debug)]
@@ -56,6 +81,15 @@ impl Node {
             .into_iter()
             .map(Self::extent)
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
+    }
+
+    /// The integer that this value is, where one is expected: `4.0` is one as well.
+    pub(crate) fn integer(&self) -> Option<i128> {
+        match self.kind {
+            NodeKind::Scalar(Value::Int(i)) => Some(i),
+            NodeKind::Scalar(Value::Float(x)) if x.fract() == 0.0 && x.abs() <= EXACT => Some(x as i128),
+            _ => None,
+        }
     }
 
     /// What a person would call this value: its kind, and a scalar itself. One that a variable was filled in for may be
@@ -242,7 +276,7 @@ impl Reader<'_> {
             }
         };
         span.end = collection_end(&self.source.text, start);
-        Node { kind, span, tag: tag.filter(|t| !t.starts_with("tag:yaml.org")), text: String::new(), filled: false }
+        Node { kind, span, tag: self.own_tag(tag, span, ""), text: String::new(), filled: false }
     }
 
     fn scalar(&mut self, value: Value, tag: Option<String>, mut span: Span, key: bool) -> Node {
@@ -256,10 +290,13 @@ impl Reader<'_> {
             node.kind = NodeKind::Scalar(self.binary(&node));
             return node;
         }
-        node.tag = tag.filter(|t| !t.starts_with("tag:yaml.org"));
+        node.tag = self.own_tag(tag, span, &node.text);
         if let NodeKind::Scalar(value) = &mut node.kind {
             if plain && let Some(int) = decimal(&node.text).filter(|_| matches!(value, Value::Float(_))) {
                 *value = Value::Int(int);
+            }
+            if plain && !key && matches!(value, Value::Int(_) | Value::Float(_)) {
+                self.problems.extend(leading_zero(self.source, &node.text, span));
             }
             if plain && let Some((message, help)) = out_of_range(value, &node.text) {
                 let problem = Diagnostic::at(Code::NumberTooLarge, self.source, span, message);
@@ -292,6 +329,24 @@ impl Reader<'_> {
             }
         }
         node
+    }
+
+    /// A tag that is none of YAML's. One that looks like theirs and is not is reported here, since it is one nowhere.
+    fn own_tag(&mut self, tag: Option<String>, span: Span, text: &str) -> Option<String> {
+        let tag = tag?;
+        let Some(name) = tag.strip_prefix(YAML_TAG) else {
+            return Some(tag);
+        };
+        if !YAML_TAGS.contains(&name) {
+            let help = match nearest(name, ["retval", "binary"]) {
+                Some("retval") => format!("did you mean `!retval {text}`?"),
+                Some(near) => format!("did you mean `!!{near} {text}`?"),
+                None => "the tags here are `!retval` and `!!binary`".to_owned(),
+            };
+            let unknown = Diagnostic::at(Code::UnknownTag, self.source, span, format!("unknown tag `!!{name}`"));
+            self.problems.push(unknown.help(help));
+        }
+        None
     }
 
     fn binary(&mut self, node: &Node) -> Value {
@@ -351,7 +406,7 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
         serde_saphyr::from_str_with_options(text, options()).map_err(|e| syntax_error(&source, &e, &[]).message)?;
     let mut problems = Vec::new();
     let node = Reader { source: &source, environment: None, problems: &mut problems }.node(raw, true);
-    match problems.first() {
+    match problems.iter().find(|problem| !problem.is_warning()) {
         Some(problem) => Err(problem.message.clone()),
         None => to_value(node),
     }
@@ -379,6 +434,14 @@ pub(crate) fn key_text(key: &Node) -> String {
     match &key.kind {
         NodeKind::Scalar(Value::String(text)) => text.clone(),
         _ => key.text.clone(),
+    }
+}
+
+/// An id as text: `1.0` is the integer, and `01` stays as it is written.
+pub(crate) fn id_text(node: &Node) -> String {
+    match (&node.kind, node.integer()) {
+        (NodeKind::Scalar(Value::Float(_)), Some(i)) => i.to_string(),
+        _ => key_text(node),
     }
 }
 

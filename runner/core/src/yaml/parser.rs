@@ -27,11 +27,14 @@ pub(super) fn first_error(text: &str) -> Option<usize> {
     Some(offset(text, *error.marker()))
 }
 
-/// The brackets that are open where the parser gives up, from the outside in.
-pub(super) fn open_brackets(text: &str) -> Vec<(usize, char)> {
+/// The brackets that are open where the parser gives up, from the outside in, and how far it came: it says nothing of
+/// brackets before all of them have ended where they may be a key.
+pub(super) fn open_brackets(text: &str) -> (Vec<(usize, char)>, usize) {
+    let mut reached = 0;
     let mut open: Vec<Option<(usize, char)>> = Vec::new();
     for event in Parser::new_from_str_with_options(text, silent()) {
         let Ok((event, span)) = event else { break };
+        reached = offset(text, span.start).max(reached);
         match event {
             Event::SequenceStart(style, ..) | Event::MappingStart(style, ..) => {
                 let at = offset(text, span.start);
@@ -42,7 +45,17 @@ pub(super) fn open_brackets(text: &str) -> Vec<(usize, char)> {
             _ => {}
         }
     }
-    open.into_iter().flatten().collect()
+    (open.into_iter().flatten().collect(), reached)
+}
+
+/// The anchors that are given a value before the parser gives up.
+pub(super) fn anchors(text: &str) -> Vec<String> {
+    let events = Parser::new_from_str_with_options(text, options! { emit_anchor_events: true, emit_comments: false });
+    let names = events.map_while(Result::ok).filter_map(|(event, _)| match event {
+        Event::Anchor(_, name) => Some(name.into_owned()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// What a text says that its author may not have meant.

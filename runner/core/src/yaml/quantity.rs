@@ -9,6 +9,7 @@ use crate::limits::show_bytes;
 use crate::value::Value;
 
 use super::fields::Fields;
+use super::lint::leading_zero;
 use super::node::Node;
 use super::node::NodeKind;
 use super::units;
@@ -18,8 +19,8 @@ const DURATION_HELP: &str = "write `30s`, `10m` or `1h 30m`";
 /// Reads a number or a size above nothing and up to `max`.
 pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
     let (read, help) = match (&node.kind, unit) {
-        (NodeKind::Scalar(Value::Int(i)), Unit::Count) => {
-            (u64::try_from(*i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
+        (_, Unit::Count) if let Some(i) = node.integer() => {
+            (u64::try_from(i).map_err(|_| format!("1 to {max}, found {i}")), "a number")
         }
         (NodeKind::Scalar(Value::String(text)), Unit::Bytes) => (units::size(text), "a size such as `64 MiB`"),
         (_, Unit::Count) => (Err(format!("found {}", node.shown())), "a number"),
@@ -32,8 +33,8 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
             fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
         }
         Ok(number) => {
-            if matches!(node.kind, NodeKind::Scalar(Value::Int(_))) {
-                fields.report_leading_zero(&node.text, node.span);
+            if unit == Unit::Bytes && !node.filled {
+                fields.problems.extend(leading_zero(fields.source, &node.text, node.span));
             }
             return Some(number);
         }
@@ -44,16 +45,25 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
 
 /// Takes a duration. A number without its unit is the mistake that everybody makes.
 pub(crate) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
-    if let Some((NodeKind::Scalar(Value::Int(seconds)), span)) = fields.peek(key).map(|node| (&node.kind, node.span)) {
+    let number = fields.peek(key).and_then(|node| match node.kind {
+        NodeKind::Scalar(Value::Int(_)) => Some((node.integer()?.to_string(), node.span)),
+        NodeKind::Scalar(Value::Float(x)) if x.is_finite() => Some((x.to_string(), node.span)),
+        _ => None,
+    });
+    if let Some((seconds, span)) = number {
         let message = format!("`{key}` is a duration with its unit, found a number");
         let help = Some(format!("write `{seconds}s` or `{seconds}m`"));
         fields.report(Code::InvalidDuration, span, message, help);
         fields.take(key);
         return None;
     }
+    let written = fields.peek(key).filter(|node| !node.filled).map(|node| node.text.clone());
     let (text, span) = fields.string(key)?;
     match units::duration(&text) {
-        Ok(duration) => Some((duration, span)),
+        Ok(duration) => {
+            fields.problems.extend(written.and_then(|written| leading_zero(fields.source, &written, span)));
+            Some((duration, span))
+        }
         Err(message) => {
             fields.report(Code::InvalidDuration, span, message, Some(DURATION_HELP.to_owned()));
             None

@@ -6,6 +6,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
+use crate::diagnostic::without_space;
 
 use super::line::Line;
 use super::mend::Mend;
@@ -19,6 +20,11 @@ pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, ke
     let span = offset.map_or_else(Span::default, |start| Span::new(start, token_end(&source.text, start)));
     if let Some(key) = message.strip_prefix("duplicate mapping key: ") {
         let key = key.split(", set").next().unwrap_or(key);
+        if let Some((right, why)) = without_space(key) {
+            let help = format!("write `{right} ..` in both places");
+            return Diagnostic::at(Code::DuplicateKey, source, span, format!("`{key}` is given twice as a key: {why}"))
+                .help(help);
+        }
         let message = format!("the key `{key}` is given twice");
         let twice = Diagnostic::at(Code::DuplicateKey, source, span, message).help("keep one of the two");
         return match first_of(&source.text, span) {

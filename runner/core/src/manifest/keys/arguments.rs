@@ -134,7 +134,7 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
     }
     let node = match node.kind {
         NodeKind::Scalar(value) => {
-            report_doubts(&value, &node.text, span, fields);
+            report_doubts(&value, span, fields);
             ArgNode::Scalar(value)
         }
         NodeKind::Seq(items) => ArgNode::List(items.into_iter().map(|item| read_arg(item, fields)).collect()),
@@ -152,20 +152,14 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
 }
 
 /// What can be read and was probably not meant.
-fn report_doubts(value: &Value, written: &str, span: Span, fields: &mut Fields<'_>) {
-    match value {
-        Value::String(text) => {
-            let Some((_, reference)) = text.split_once("!retval ") else { return };
-            let job = reference.split_whitespace().next().unwrap_or_default();
-            let job = job.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-            if valid_id(&Reference::parse(job).job) {
-                let help =
-                    format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
-                fields.report(Code::RetvalInText, span, "`!retval` inside a text is only text", Some(help));
-            }
-        }
-        Value::Int(_) => fields.report_leading_zero(written, span),
-        _ => {}
+fn report_doubts(value: &Value, span: Span, fields: &mut Fields<'_>) {
+    let Value::String(text) = value else { return };
+    let Some((_, reference)) = text.split_once("!retval ") else { return };
+    let job = reference.split_whitespace().next().unwrap_or_default();
+    let job = job.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    if valid_id(&Reference::parse(job).job) {
+        let help = format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
+        fields.report(Code::RetvalInText, span, "`!retval` inside a text is only text", Some(help));
     }
 }
 

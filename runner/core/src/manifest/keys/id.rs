@@ -7,7 +7,7 @@ use crate::schema::parts::described;
 use crate::value::Value;
 use crate::yaml::fields::Fields;
 use crate::yaml::node::NodeKind;
-use crate::yaml::node::key_text;
+use crate::yaml::node::id_text;
 
 use super::job_key::Draft;
 use super::job_key::JobKey;
@@ -46,8 +46,8 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
         (Some((_, node)), _) => {
             draft.job.place.id = node.span;
             let message = match node.kind {
-                NodeKind::Scalar(Value::String(_) | Value::Int(_)) if valid_id(&key_text(&node)) => {
-                    draft.job.id = key_text(&node);
+                NodeKind::Scalar(Value::String(_) | Value::Int(_) | Value::Float(_)) if valid_id(&id_text(&node)) => {
+                    draft.job.id = id_text(&node);
                     return;
                 }
                 NodeKind::Scalar(Value::String(text)) => format!("`{text}` cannot be a job's id"),
@@ -60,6 +60,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
             let message = format!("the file's name `{stem}` cannot be a job's id");
             fields.report(Code::InvalidId, whole, message, Some("add `id:`".into()));
         }
+        (None, None) if fields.has_misspelt(ID.name, draft.names) => {}
         (None, None) => fields.report(Code::MissingId, whole, "a job in a list needs an `id`", help()),
     }
 }

@@ -120,7 +120,7 @@ fn read(fields: &mut Fields<'_>) -> Retry {
         return Retry::never();
     };
     let mut retry = Retry::default();
-    if let NodeKind::Scalar(Value::Int(_)) = node.kind {
+    if node.integer().is_some() {
         attempts(&node, &mut retry, fields);
         return retry;
     }
@@ -155,7 +155,7 @@ fn read(fields: &mut Fields<'_>) -> Retry {
 }
 
 fn attempts(node: &Node, retry: &mut Retry, fields: &mut Fields<'_>) {
-    let NodeKind::Scalar(Value::Int(number)) = node.kind else {
+    let Some(number) = node.integer() else {
         let message = format!("`attempts` is a number, found {}", node.shown());
         fields.report(Code::WrongKind, node.span, message, None);
         return;
