@@ -58,7 +58,7 @@ fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
             frames.push(call);
         } else if let Some(times) = repeated(line) {
             if let Some(frame) = frames.last_mut() {
-                frame.repeated = Some(Repeated { calls: 1, times });
+                frame.repeated = Some(Repeated { calls: 1, times, at_least: false });
             }
         } else if !line.starts_with("    ") {
             break;
