@@ -75,6 +75,8 @@ fn the_reason_of_an_abort_is_read_from_standard_error() {
     );
     assert_eq!(built.failed("KeyError"), "'urgent'");
     assert_eq!(built.build["attempt"], 2, "`retry` takes it for a panic");
+    let trapped = "function: stderr_reason:fail\nargs: [1000]\nretry: { on: [trap], attempts: 2, initial: 1ms }\n";
+    assert_eq!(super::built("stderr_reason.wat", trapped).build["attempt"], 2, "and for the trap that it was too");
     assert_eq!(built.build["exception"]["read_from"], "stderr");
     assert_eq!(built.calls(), ["dearest /shop.py:24", "rate_of /shop.py:12"]);
     let cause = &built.build["exception"]["causes"][0];

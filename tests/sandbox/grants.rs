@@ -49,6 +49,21 @@ fn a_variable_of_the_runner_that_is_not_listed_is_refused() {
     answer.says("list it in jobcontrol.yaml: `environment: [NAME]`");
 }
 
+#[test]
+fn a_variable_that_the_stock_adapter_cannot_hold_is_refused() {
+    let granting = |bytes: usize| env_folder(&format!("grants: {{ env: {{ NAME: {} }} }}\n", "x".repeat(bytes)));
+    // With the name, `=` and the end.
+    assert_eq!(with_variable(&granting(49_994)), "x".repeat(49_994));
+    let folder = granting(49_995);
+    let message = "`NAME` takes 50001 bytes, one variable of this plugin may take 50000";
+    let checked = folder.run(&["check"]).code(3).stdout;
+    assert!(checked.starts_with(&format!("error[JC0326]: {message}\n")), "{checked}");
+    folder.run(&["run", "j"]).code(3).says(message).says("grant several smaller ones");
+    // Many small ones are right, up to the bound of all.
+    let many: String = (0..12).map(|at| format!("V{at}: {}, ", "x".repeat(9_990))).collect();
+    assert_eq!(with_variable(&env_folder(&format!("grants: {{ env: {{ {many}NAME: small }} }}\n"))), "small");
+}
+
 /// The sales plugin with its data beside the jobs, and a job that fetches `file`.
 fn shop(file: &str, grants: &str) -> Folder {
     let read = |inside: &str| std::fs::read(root().join(inside)).expect("a file of the repository");

@@ -38,6 +38,8 @@ fn numbers_of_a_core_module() {
         ("add-two", "kwargs: { left: 9223372036854775800, right: 7 }", json!("9223372036854775807")),
         ("add_two", "args: [-1, -2]", json!(-3)),
         ("half-of", "kwargs: { p0: 3.0 }", json!(1.5)),
+        ("third", "args: [1.0]", json!(0.333_333_34)),
+        ("third", "args: [3e38]", json!(1e38)),
         ("nothing", "", Value::Null),
         ("type", "kwargs: { list: -2147483648 }", json!(-2147483648_i64)),
     ] {

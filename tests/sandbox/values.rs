@@ -52,7 +52,11 @@ fn floats_keep_their_precision() {
     comes_back("an-f64", "0.1", &json!(0.1));
     comes_back("an-f64", "1.7976931348623157e308", &json!(f64::MAX));
     comes_back("an-f32", "0.5", &json!(0.5));
-    comes_back("an-f32", "0.1", &json!(0.1));
+    for (text, float) in
+        [("0.1", 0.1), ("3.4e38", 3.4e38), ("-1.5e-10", -1.5e-10), ("16777216.0", 16_777_216.0), ("1e20", 1e20)]
+    {
+        comes_back("an-f32", text, &json!(float));
+    }
 }
 
 #[test]

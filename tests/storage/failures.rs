@@ -60,7 +60,7 @@ fn frame(function: &str) -> Frame {
         context_start: 11,
         locals: vec![("orders".to_owned(), "[1, 2]".to_owned()), (String::new(), String::new())],
         raw: None,
-        repeated: Some(Repeated { calls: 2, times: 9_990 }),
+        repeated: Some(Repeated { calls: 2, times: 9_990, at_least: true }),
     }
 }
 

@@ -119,6 +119,11 @@ impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), ..Self::default() }
     }
+
+    /// How the call ended, `trap` or `exit`, where the failure's own kind was read from standard error.
+    pub fn ended(&self) -> Option<&str> {
+        self.causes.last().filter(|_| self.from_stderr).map(|ended| ended.kind.as_str())
+    }
 }
 
 /// One link of a chain of failures.
@@ -160,12 +165,15 @@ pub struct Frame {
 }
 
 /// Calls of a recursion, which are kept once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
     /// How many calls, the last of which has this.
     pub calls: u32,
     /// How often more they were made.
     pub times: u32,
+    /// Whether there may have been more, since only the innermost calls are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// A call without a line, and with the name that the binary has.
@@ -196,7 +204,7 @@ pub fn folded<T: PartialEq>(row: &[T]) -> Vec<(usize, Option<Repeated>)> {
         kept.extend((at..at + turn).map(|place| (place, None)));
         if let (true, Some((_, repeated))) = (times > 1, kept.last_mut()) {
             let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-            *repeated = Some(Repeated { calls: number(turn), times: number(times - 1) });
+            *repeated = Some(Repeated { calls: number(turn), times: number(times - 1), at_least: false });
         }
         at += turn * times;
     }
@@ -324,7 +332,7 @@ mod tests {
         let folded = |row: &str| {
             let row: Vec<_> = row.chars().collect();
             let item = |(at, repeated): (usize, Option<Repeated>)| match repeated {
-                Some(Repeated { calls, times }) => format!("{}({calls}x{times})", row[at]),
+                Some(Repeated { calls, times, .. }) => format!("{}({calls}x{times})", row[at]),
                 None => row[at].to_string(),
             };
             super::folded(&row).into_iter().map(item).collect::<String>()
@@ -342,7 +350,7 @@ mod tests {
             let mut unfolded: Vec<i32> = Vec::new();
             for (at, repeated) in folded(&row) {
                 unfolded.push(row[at]);
-                if let Some(Repeated { calls, times }) = repeated {
+                if let Some(Repeated { calls, times, .. }) = repeated {
                     let turn = unfolded[unfolded.len() - calls as usize..].to_vec();
                     (0..times).for_each(|_| unfolded.extend(&turn));
                 }

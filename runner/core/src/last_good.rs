@@ -240,6 +240,7 @@ mod tests {
             refused: Vec::new(),
             imports: Vec::new(),
             misfit: None,
+            stock_adapter: false,
         }))
     }
 

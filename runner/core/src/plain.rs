@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 const ESCAPE: char = '\u{1b}';
 
-/// A text without its control sequences (CSI: colours, movements of the cursor) and operating system commands (OSC: titles,
-/// links). Other escapes, and sequences that are cut short, stay as they are. Takes time linear in the text.
+/// A text without its control sequences (CSI: colours, movements of the cursor), control strings (OSC: titles, links; DCS
+/// and the like), and choices of a character set (`ESC ( B`, as `tput sgr0` writes it). Other escapes, and sequences that are cut short, stay as they are. Takes time linear in the text.
 pub fn text(text: &str) -> Cow<'_, str> {
     if !text.contains([ESCAPE, '\u{9b}']) {
         return Cow::Borrowed(text);
@@ -18,12 +18,12 @@ pub fn text(text: &str) -> Cow<'_, str> {
         let found = &rest[at..];
         let length = if let Some(csi) = found.strip_prefix("\u{1b}[").or_else(|| found.strip_prefix('\u{9b}')) {
             control(csi).map(|length| found.len() - csi.len() + length)
-        } else if let Some(osc) = found.strip_prefix("\u{1b}]").filter(|_| commands_end) {
-            let end = command(osc);
+        } else if let Some(string) = found.strip_prefix(ESCAPE).and_then(|rest| rest.strip_prefix(STRINGS)) {
+            let end = if commands_end { command(string) } else { None };
             commands_end = end.is_some();
-            end.map(|length| found.len() - osc.len() + length)
+            end.map(|length| found.len() - string.len() + length)
         } else {
-            None
+            found.strip_prefix(ESCAPE).and_then(character_set).map(|length| ESCAPE.len_utf8() + length)
         };
         let keep = found.chars().next().map_or(0, char::len_utf8);
         if length.is_none() {
@@ -35,6 +35,9 @@ pub fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// What begins a control string: OSC, DCS, SOS, PM, APC.
+const STRINGS: &[char] = &[']', 'P', 'X', '^', '_'];
+
 /// Bytes of parameters that a control sequence has at most, so that no text is read many times.
 const PARAMETERS: usize = 100;
 
@@ -44,7 +47,15 @@ fn control(text: &str) -> Option<usize> {
     (0x40..0x7f).contains(&text.as_bytes()[end]).then_some(end + 1)
 }
 
-/// The bytes of an operating system command up to the end of what ends it.
+/// The bytes of a choice of a character set: what is set, and the set, which may have two characters.
+fn character_set(text: &str) -> Option<usize> {
+    let set = text.strip_prefix(['(', ')', '*', '+', '-', '.', '/', '%', '#'])?;
+    let set = set.strip_prefix(['"', '%', '&', '!']).unwrap_or(set);
+    let is_end = set.bytes().next().is_some_and(|byte| (0x30..0x7f).contains(&byte));
+    is_end.then_some(text.len() - set.len() + 1)
+}
+
+/// The bytes of a control string up to the end of what ends it.
 fn command(text: &str) -> Option<usize> {
     let end = text.find(['\u{7}', ESCAPE])?;
     match &text[end..] {
@@ -66,6 +77,11 @@ mod tests {
         for (with, without) in [
             ("\u{1b}[1;31mKeyError\u{1b}[0m: 'x'", "KeyError: 'x'"),
             ("\u{1b}[2K50%\u{9b}0m", "50%"),
+            ("\u{1b}[1mbold\u{1b}(B\u{1b}[m all", "bold all"),
+            ("\u{1b})0\u{1b}(%5\u{1b}%Gsets", "sets"),
+            ("a\u{1b}P+q544e\u{1b}\\b\u{1b}_c\u{1b}\\\u{1b}^d\u{1b}\\e", "abe"),
+            ("\u{1b}(é \u{1b}(", "\u{1b}(é \u{1b}("),
+            ("\u{1b}Pcut", "\u{1b}Pcut"),
             ("\u{1b}]0;title\u{7}a \u{1b}]8;;http://x\u{1b}\\link\u{1b}]8;;\u{1b}\\", "a link"),
             ("\u{1b}c plain \u{1b}", "\u{1b}c plain \u{1b}"),
             ("\u{1b}[31", "\u{1b}[31"),
@@ -80,7 +96,7 @@ mod tests {
         #[test]
         fn a_text_without_escapes_is_itself_and_none_grows(
             plain in "[ -~é\n]{0,50}",
-            wild in "[\u{1b}\u{9b}\\[\\];m0-9a\u{7}\\\\é]{0,200}",
+            wild in "[\u{1b}\u{9b}\\[\\]();mP%0-9a\u{7}\\\\é]{0,200}",
         ) {
             prop_assert_eq!(text(&plain), &*plain);
             prop_assert!(text(&wild).len() <= wild.len());

@@ -61,6 +61,8 @@ pub struct Plugin {
     pub imports: Vec<String>,
     /// Why an import cannot be linked although its name is known, in words that follow the plugin's name.
     pub misfit: Option<String>,
+    /// Whether its toolchain put the stock adapter for preview1 into it, which holds no large variable.
+    pub stock_adapter: bool,
 }
 
 /// Why an export could not be found.
@@ -162,6 +164,7 @@ mod tests {
             refused: vec![("open".into(), "resource".into())],
             imports: Vec::new(),
             misfit: None,
+            stock_adapter: false,
         }
     }
 

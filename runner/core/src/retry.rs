@@ -78,7 +78,8 @@ impl RetryOn {
 
     fn covers(&self, failure: &Failure) -> bool {
         match self {
-            Self::Own(kind) => *kind == failure.kind,
+            // How a call ended stays true where its reason is known too.
+            Self::Own(kind) => *kind == failure.kind || failure.ended().is_some_and(|ended| ended == kind.to_string()),
             Self::AnyOfPlugin => matches!(failure.kind, FailureKind::Plugin(_)),
             Self::OfPlugin(name) => matches!(&failure.kind, FailureKind::Plugin(is) if is == name),
             Self::Case(case, _) => {
@@ -195,6 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::failure::Cause;
 
     fn retries() -> impl Strategy<Value = Retry> {
         let on = prop::sample::subsequence(RetryOn::KINDS.to_vec(), 0..=RetryOn::KINDS.len());
@@ -271,6 +273,20 @@ mod tests {
         }
         assert!(!on("plugin:ValueError").is_due(1, &plugins("KeyError")));
         assert!(!on("panic").is_due(1, &failed(FailureKind::Trap)));
+        let ended = |from_stderr, kind: &str| Failure {
+            causes: vec![
+                Cause { kind: "OSError".into(), ..Cause::default() },
+                Cause { kind: kind.into(), ..Cause::default() },
+            ],
+            from_stderr,
+            ..plugins("KeyError")
+        };
+        for text in ["trap", "panic", "plugin:KeyError"] {
+            assert!(on(text).is_due(1, &ended(true, "trap")), "{text}");
+        }
+        assert!(on("exit").is_due(1, &ended(true, "exit")));
+        assert!(!on("trap").is_due(1, &ended(true, "exit")));
+        assert!(!on("trap").is_due(1, &ended(false, "trap")));
         assert!(on("trap").is_due(2, &failed(FailureKind::Trap)));
         assert!(!on("trap").is_due(3, &failed(FailureKind::Trap)));
         for kind in [FailureKind::Cancelled, FailureKind::Arguments, FailureKind::Storage] {

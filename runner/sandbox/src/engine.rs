@@ -47,7 +47,7 @@ pub(crate) const INSTANCE_METADATA: usize = 4 << 20;
 /// What the engine adds to that for itself, a few hundred bytes for each core instance.
 const INSTANCE_STATE: usize = 1 << 20;
 /// Frames of a trap's call stack; a deep recursion repeats itself.
-const BACKTRACE_FRAMES: usize = 100;
+pub(crate) const BACKTRACE_FRAMES: usize = 100;
 
 /// What decides the compiled code, the same in the process that compiles and in the one that runs.
 fn config() -> Config {

@@ -2,6 +2,7 @@
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::value::Value;
+use jobcontrol_core::value::shortest;
 use wasmtime::FuncType;
 use wasmtime::Module;
 use wasmtime::Store;
@@ -68,7 +69,7 @@ fn value(number: &Val) -> Option<Value> {
     match number {
         Val::I32(x) => Some(Value::Int((*x).into())),
         Val::I64(x) => Some(Value::Int((*x).into())),
-        Val::F32(bits) => Some(Value::Float(f32::from_bits(*bits).into())),
+        Val::F32(bits) => Some(Value::Float(shortest(f32::from_bits(*bits)))),
         Val::F64(bits) => Some(Value::Float(f64::from_bits(*bits))),
         _ => None,
     }

@@ -115,6 +115,7 @@ impl Plugins {
             refused: described.refused,
             imports: described.imports,
             misfit: described.misfit,
+            stock_adapter: described.stock_adapter,
         })
     }
 

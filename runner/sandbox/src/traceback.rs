@@ -9,10 +9,12 @@ use jobcontrol_core::failure::Repeated;
 use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::failure::folded;
 use jobcontrol_core::reason::is_runtime;
+use wasmtime::FrameInfo;
 use wasmtime::WasmBacktrace;
 
 use crate::child::Asked;
 use crate::child::ChildError;
+use crate::engine::BACKTRACE_FRAMES;
 use crate::interpreter::task::RawCall;
 use crate::interpreter::task::Refused;
 use crate::interpreter::task::Task;
@@ -28,18 +30,39 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let frame = |(info, repeated): (&wasmtime::FrameInfo, Option<Repeated>)| {
+    let frame = |(info, repeated): (&FrameInfo, Option<Repeated>)| {
         let mut function = match info.func_name() {
             Some(name) => name[..name.floor_char_boundary(NAME + 1)].to_owned(),
             None => format!("function {}", info.func_index()),
         };
         cut_bytes(&mut function, NAME);
-        let raw = info.module_offset().map(|offset| Raw { offset: offset as u64, why: String::new() });
+        let offset = info.module_offset().or_else(|| first_instruction(info)).unwrap_or(NOWHERE);
+        let raw = Some(Raw { offset: offset as u64, why: String::new() });
         Frame { function, raw, repeated, ..Frame::default() }
     };
     let calls: Vec<_> = backtrace.frames().iter().rev().collect();
     let places: Vec<_> = calls.iter().map(|info| (info.module_offset(), info.func_index())).collect();
-    folded(&places).into_iter().map(|(at, repeated)| frame((calls[at], repeated))).collect()
+    let mut folded = folded(&places);
+    // What is repeated from the outermost known call on may have been so before.
+    if calls.len() >= BACKTRACE_FRAMES
+        && let Some((at, Some(repeated))) = folded.iter_mut().find(|(_, repeated)| repeated.is_some())
+    {
+        repeated.at_least = *at + 1 == repeated.calls as usize;
+    }
+    folded.into_iter().map(|(at, repeated)| frame((calls[at], repeated))).collect()
+}
+
+/// An offset at which no binary has code.
+const NOWHERE: usize = 0;
+
+/// Where a function begins. A call for which there is no stack left ends before its first instruction, so that the engine
+/// knows no other place of it.
+fn first_instruction(info: &FrameInfo) -> Option<usize> {
+    let module = info.module();
+    let function = module.functions().find(|function| function.index.as_u32() == info.func_index())?;
+    let code = function.offset..function.offset + function.len;
+    let places = module.address_map()?.skip_while(|(at, _)| *at < code.start).take_while(|(at, _)| *at < code.end);
+    places.filter_map(|(_, place)| place).min().map(|place| place as usize)
 }
 
 /// The same calls, which nobody looks for: the plugin's language told better ones.
@@ -212,10 +235,14 @@ mod tests {
     #[test]
     fn what_a_repeated_call_stands_for_is_repeated_with_it() {
         let call = |function: &str, repeated| Frame { function: function.into(), repeated, ..Frame::default() };
-        let raw = [call("main", None), call("fib", Some(Repeated { calls: 1, times: 97 })), call("trap", None)];
+        let raw = [
+            call("main", None),
+            call("fib", Some(Repeated { calls: 1, times: 97, at_least: false })),
+            call("trap", None),
+        ];
         let traced =
             vec![vec![call("main", None)], vec![call("add", None), call("fib", None)], vec![call("trap", None)]];
-        let add = call("add", Some(Repeated { calls: 2, times: 97 }));
+        let add = call("add", Some(Repeated { calls: 2, times: 97, at_least: false }));
         assert_eq!(outermost_first(traced, &raw), [call("main", None), call("fib", None), add, call("trap", None)]);
     }
 

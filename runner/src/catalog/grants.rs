@@ -4,11 +4,12 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::grants::EnvGrant;
 use jobcontrol_core::job::Job;
+use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::Granted;
 
 use crate::catalog::workspace::Workspace;
 
-pub(crate) fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnostic>) {
+pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -> (Granted, Vec<Diagnostic>) {
     let mut granted = Granted::default();
     let mut problems = Vec::new();
     let source = &job.place.source;
@@ -24,6 +25,8 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job) -> (Granted, Vec<Diagnosti
             Err(problem) => problems.push(problem),
         }
     }
-    problems.extend(EnvGrant::too_large(&job.grants.env, &granted.variables, source));
+    let (grants, variables) = (&job.grants.env, &granted.variables);
+    let for_plugin = || EnvGrant::too_large_for_adapter(grants, variables, plugin?, source);
+    problems.extend(EnvGrant::too_large(grants, variables, source).or_else(for_plugin));
     (granted, problems)
 }

@@ -137,8 +137,8 @@ fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
 fn together(workspace: &Workspace, found: Vec<(Job, Lookup)>, broken: BTreeMap<String, Vec<Diagnostic>>) -> Catalog {
     let mut granted = BTreeMap::new();
     let mut refused: Vec<(String, Diagnostic)> = Vec::new();
-    for (job, _) in &found {
-        let (grants, problems) = grant(workspace, job);
+    for (job, plugin) in &found {
+        let (grants, problems) = grant(workspace, job, plugin.as_deref().ok());
         // Of two jobs with one id the first has it.
         granted.entry(job.id.clone()).or_insert(grants);
         refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));

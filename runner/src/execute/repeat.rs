@@ -59,7 +59,7 @@ pub fn stored(
     let plugin = stored_plugin(workspace, storage, build, &job.function)?;
     let signature = plugin.find(job.function.export.as_deref()).map_err(|problem| problem.message)?;
     let signature = Arc::clone(signature);
-    let granted = granted(workspace, &mut job, today)?;
+    let granted = granted(workspace, &mut job, &plugin, today)?;
     Ok((CheckedJob { job: Arc::new(job), plugin: Arc::new(plugin), signature }, granted))
 }
 
@@ -76,7 +76,7 @@ pub(super) fn stored_plugin(
 }
 
 /// What the build was granted, as far as today's manifest and the operator still grant it.
-fn granted(workspace: &Workspace, job: &mut Job, today: &Today) -> Result<Granted, String> {
+fn granted(workspace: &Workspace, job: &mut Job, plugin: &Plugin, today: &Today) -> Result<Granted, String> {
     let now = match today {
         Today::Job(now) => grants::Today::Grants(&now.grants),
         Today::Gone => grants::Today::Gone,
@@ -91,7 +91,7 @@ fn granted(workspace: &Workspace, job: &mut Job, today: &Today) -> Result<Grante
     if job.place.folder.is_empty() && job.grants.files.iter().any(|grant| Path::new(&grant.host).is_relative()) {
         job.place.folder = workspace.jobs.display().to_string();
     }
-    let (granted, problems) = grant(workspace, job);
+    let (granted, problems) = grant(workspace, job, Some(plugin));
     match problems.into_iter().next() {
         Some(problem) => Err(problem.message),
         None => Ok(granted),

@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::limits::show_bytes;
+use crate::plugin::Plugin;
 use crate::value::Value;
 use crate::yaml::environment::Environment;
 use crate::yaml::fields::Fields;
@@ -23,6 +24,9 @@ use super::today::Withdrawn;
 /// Bytes that all variables of a plugin take together, its own two included: what the libraries of its language hold, which
 /// read all of them at once.
 const MOST: usize = 128 << 10;
+
+/// Bytes of a variable that the stock adapter for preview1 can read: it has one page of memory for it and for all else.
+const STOCK_ADAPTER: usize = 50_000;
 
 /// What a variable takes beside name and value, as libraries keep it.
 const ENTRY: usize = "=\0".len();
@@ -52,6 +56,27 @@ impl EnvGrant {
         let message =
             format!("the granted variables take {all} bytes together, a plugin may have {}", show_bytes(MOST as u64));
         let help = format!("`{}` alone takes {}; give large data to the plugin in a file", grant.name, size(largest));
+        Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
+    }
+
+    /// What is said of a variable that is too large for a plugin into which its toolchain put the stock adapter for preview1.
+    pub fn too_large_for_adapter(
+        grants: &[Self],
+        values: &[(String, String)],
+        plugin: &Plugin,
+        source: &Arc<Source>,
+    ) -> Option<Diagnostic> {
+        let size = |(name, value): &(String, String)| name.len() + value.len() + ENTRY;
+        let largest = values.iter().max_by_key(|variable| size(variable));
+        let largest = largest.filter(|variable| plugin.stock_adapter && size(variable) > STOCK_ADAPTER)?;
+        let grant = grants.iter().find(|grant| grant.name == largest.0)?;
+        let (name, bytes) = (&grant.name, size(largest));
+        let message = format!("`{name}` takes {bytes} bytes, one variable of this plugin may take {STOCK_ADAPTER}");
+        let help = format!(
+            "`{}` reads its variables through the preview1 adapter of its toolchain, which traps on a larger one; grant \
+             several smaller ones, or give the data to the plugin in a file",
+            plugin.path.display()
+        );
         Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
     }
 

@@ -33,7 +33,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     let mut frames = Vec::new();
     // The first goroutine is the one that failed; the others only follow.
     while is_goroutine(lines.get(at)) {
-        let length = lines.while_from(at + 1, |line| !line.is_empty());
+        let length = length(lines, at + 1);
         if frames.is_empty() {
             frames = calls(Lines(lines.0.get(at + 1..at + 1 + length).unwrap_or_default()));
         }
@@ -45,6 +45,16 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
         at += blank;
     }
     Some(Block { frames, exits: EXITS, ..Block::new(kind, message, at) })
+}
+
+/// The lines of a goroutine: each name of a call has its place below it, and what was left out has none.
+fn length(lines: Lines<'_>, from: usize) -> usize {
+    let is_call = |at: usize| {
+        let line = lines.get(at);
+        let is_named = !line.is_empty() && lines.get(at + 1).starts_with('\t');
+        is_named || line.starts_with('\t') || line.starts_with("...")
+    };
+    (from..).take_while(|at| is_call(*at)).count()
 }
 
 /// `goroutine 1 [running]:`

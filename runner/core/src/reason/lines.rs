@@ -40,6 +40,8 @@ pub(super) struct Block {
     pub(super) exits: &'static [i32],
     /// Whether a runtime only says that the code it ran failed, for which that has said the reason before.
     pub(super) carries: bool,
+    /// Whether lines right behind it may belong to its message, or be what the guest wrote once it had handled it.
+    pub(super) open: bool,
 }
 
 impl Block {
@@ -52,6 +54,7 @@ impl Block {
             lines,
             exits: &[],
             carries: false,
+            open: false,
         }
     }
 }

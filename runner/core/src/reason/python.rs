@@ -22,7 +22,9 @@ const EXITS: &[i32] = &[1];
 const MESSAGE: usize = 50;
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
-    let (mut block, mut at) = exception(lines)?;
+    let Some((mut block, mut at)) = exception(lines) else {
+        return refused_source(lines);
+    };
     // Each joint is followed by one more exception, for which the one before is the cause.
     loop {
         let blank = lines.while_from(at, str::is_empty);
@@ -41,6 +43,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     }
     block.lines = at;
     block.exits = EXITS;
+    block.open = true;
     Some(block)
 }
 
@@ -58,7 +61,7 @@ fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
             frames.push(call);
         } else if let Some(times) = repeated(line) {
             if let Some(frame) = frames.last_mut() {
-                frame.repeated = Some(Repeated { calls: 1, times });
+                frame.repeated = Some(Repeated { calls: 1, times, at_least: false });
             }
         } else if !line.starts_with("    ") {
             break;
@@ -71,11 +74,29 @@ fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
         return None;
     }
     let more = lines.while_from(at + 1, |line| !line.is_empty() && !line.starts_with(HEADER)).min(MESSAGE);
+    let blank = lines.while_from(at + 1 + more, str::is_empty);
+    // Whether lines belong to a message is certain before a joint only, or where they are indented.
+    let more = match JOINTS.contains(&lines.get(at + 1 + more + blank).trim()) {
+        true => more,
+        false => lines.while_from(at + 1, |line| line.starts_with([' ', '\t'])).min(MESSAGE),
+    };
     let mut message = message.to_owned();
     if more > 0 {
         message = format!("{message}\n{}", lines.text(at + 1, more)).trim_start().to_owned();
     }
     Some((Block { frames, ..Block::new(kind, message, 0) }, at + 1 + more))
+}
+
+/// How the interpreter says that it cannot read a source, which has no calls and so no header.
+const SYNTAX: &[&str] = &["SyntaxError", "IndentationError", "TabError"];
+
+/// `  File "shop.py", line 1`, the line with a mark below it, and `SyntaxError: invalid syntax`.
+fn refused_source(lines: Lines<'_>) -> Option<Block> {
+    let place = call(lines.first()).filter(|call| call.function.is_empty())?;
+    let shown = lines.while_from(1, |line| line.starts_with("    ")).min(MESSAGE);
+    let (kind, message) = lines.get(1 + shown).split_once(": ")?;
+    let block = || Block { frames: vec![place], exits: EXITS, ..Block::new(kind, message, 2 + shown) };
+    SYNTAX.contains(&kind).then(block)
 }
 
 /// Whether a line may be one of the calls of a traceback.

@@ -79,26 +79,43 @@ impl From<Block> for Reason {
 pub fn read(stderr: &str) -> Option<Reason> {
     let lines = last_lines(stderr);
     let (mut last, mut at) = (None::<Block>, 0);
+    // Lines right behind the last block of which it is not known yet whether they belong to it.
+    let mut doubtful = String::new();
+    let mut is_behind = false;
     while at < lines.len() {
         let rest = Lines(&lines[at..]);
         match FORMS.iter().find_map(|form| form(rest)) {
             Some(block) => {
                 at += block.lines.max(1);
+                is_behind = block.open;
                 last = Some(match last {
-                    Some(before) if block.carries => before,
+                    // The guest ended with that very exception, so that all behind it is its message.
+                    Some(before) if block.carries => {
+                        let message = before.message + &doubtful;
+                        Block { message: message.trim_start().to_owned(), ..before }
+                    }
                     _ => block,
                 });
+                doubtful.clear();
             }
             None => {
                 let line = rest.first().trim_start();
-                if !line.is_empty() && !NOTES.iter().any(|note| line.starts_with(note)) {
-                    last = None;
+                if line.is_empty() {
+                    is_behind = false;
+                } else if !NOTES.iter().any(|note| line.starts_with(note)) {
+                    if is_behind && last.is_some() {
+                        doubtful.push('\n');
+                        doubtful.push_str(rest.first());
+                    } else {
+                        last = None;
+                        doubtful.clear();
+                    }
                 }
                 at += 1;
             }
         }
     }
-    last.map(Reason::from)
+    last.filter(|_| doubtful.is_empty()).map(Reason::from)
 }
 
 /// The lines of the last [`MOST`] bytes. A traceback of CPython tells its exception last, so of a long one the end is enough.
@@ -155,6 +172,18 @@ mod tests {
         assert_eq!(told(&format!("a line\n{traceback}{panic}")), expected);
         assert_eq!(told(&format!("\u{1b}[1;35m{traceback}\u{1b}[0m")), expected);
         assert_eq!(told(&format!("{traceback}\ncaught it\n")), "nothing");
+        for other in ["all right, going on\n", "all right\ngoing on\n", "a\n\nb\n"] {
+            assert_eq!(told(&format!("{traceback}{other}")), "nothing");
+            assert_eq!(told(&format!("{traceback}{other}{traceback}")), expected);
+        }
+        let of_lines = format!("{}\nand more\n{panic}", traceback.trim_end());
+        assert_eq!(told(&of_lines), expected.replacen("'urgent'", "'urgent'\nand more", 1));
+        let indented = traceback.replace("'urgent'\n", "'urgent'\n  and more\n");
+        assert_eq!(told(&indented), expected.replacen("'urgent'", "'urgent'\n  and more", 1));
+        let syntax = "  File \"x.py\", line 1\n    x =\n       ^\nSyntaxError: invalid syntax\n";
+        assert_eq!(told(syntax), "SyntaxError: invalid syntax [ x.py:1:0]");
+        assert!(read(syntax).is_some_and(|reason| reason.exits_with(1)));
+        assert_eq!(told(&syntax.replace("SyntaxError", "Warning")), "nothing");
         let chained = "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 1\n\nDuring handling \
             of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"a.py\", \
             line 3, in g\n  [Previous line repeated 992 more times]\nshop.Empty\n";
@@ -198,6 +227,9 @@ mod tests {
         let calls = "[main.main /go/x.go:10:0] [main.f /go/x.go:7:0]";
         assert_eq!(told(go), format!("panic: runtime error: index out of range [5] with length 3\n[signal x] {calls}"));
         assert!(read(go).is_some_and(|reason| reason.exits_with(2) && !reason.exits_with(3)));
+        let exited = "panic: no\n\ngoroutine 1 [running]:\nmain.main()\n\t/go/x.go:10 +0x2\nexit status 2\n";
+        assert_eq!(told(exited), "panic: no [main.main /go/x.go:10:0]");
+        assert_eq!(told(&exited.replace("exit status 2", "handled")), "nothing");
         let zig = "thread 1 panic: integer overflow\n/s/p.zig:3:48: 0x7c in inner (p.wasm)\n    return 1 + n;\n           \
             ^\n???:?:?: 0x9 in ??? (???)\n";
         assert_eq!(told(zig), "panic: integer overflow [inner /s/p.zig:3:48]");
@@ -246,6 +278,9 @@ mod tests {
         let piece = prop_oneof![
             Just("Traceback (most recent call last):\n"),
             Just("  File \"a.py\", line 1, in f\n"),
+            Just("  File \"a.py\", line 1\n    x =\nSyntaxError: x\n"),
+            Just("Python function threw an unexpected exception\n"),
+            Just("exit status 2\n"),
             Just("  [Previous line repeated 4294967296 more times]\n"),
             Just("During handling of the above exception, another exception occurred:\n"),
             Just("thread 'main' panicked at "),

@@ -1,6 +1,8 @@
 //! A failure about a file that the job does not grant: the library of the plugin's language only says that there is no
 //! such file, since a plugin sees nothing but what was granted.
 
+use std::ops::Range;
+
 /// A folder that a plugin sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -46,24 +48,29 @@ pub fn refused(text: &str, seen: &[Seen<'_>]) -> Option<String> {
 }
 
 fn in_line(line: &str, seen: &[Seen<'_>]) -> Option<String> {
+    // Debug formats write a text in a text.
+    let line = &line.replace("\\\"", "\"");
     let lower = line.to_ascii_lowercase();
-    let says = |phrases: &[&str]| phrases.iter().find_map(|phrase| lower.find(phrase));
-    let (at, denied) = says(MISSING).map(|at| (at, false)).or_else(|| says(DENIED).map(|at| (at, true)))?;
-    let path = path(line, at)?;
+    let says = |phrases: &[&str]| phrases.iter().find_map(|phrase| lower.find(phrase).map(|at| at..at + phrase.len()));
+    let (said, denied) = says(MISSING).map(|at| (at, false)).or_else(|| says(DENIED).map(|at| (at, true)))?;
+    let path = path(line, &said)?;
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let holds = |guest: &str| {
-        let guest = guest.trim_end_matches('/');
-        path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let below = |guest: &str| {
+        let rest = path.strip_prefix(guest.trim_end_matches('/'))?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     };
-    match seen.iter().filter(|folder| holds(folder.guest)).max_by_key(|folder| folder.guest.len()) {
-        Some(folder) if denied && !folder.write => {
-            let guest = folder.guest;
+    let holders = seen.iter().filter_map(|folder| below(folder.guest).map(|rest| (folder, rest)));
+    match holders.max_by_key(|(folder, _)| folder.guest.len()) {
+        Some((Seen { guest, .. }, rest)) if leaves(rest) => Some(format!(
+            "`{path}` leaves `{guest}`, the folder that the job grants, and nothing beside it can be reached"
+        )),
+        Some((Seen { guest, write: false }, _)) if denied => {
             Some(format!("`{path}` is in `{guest}`, which is granted for reading; grant it with `mode: write`"))
         }
         Some(_) => None,
         None => {
-            let guest =
-                path.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !folder.is_empty()).unwrap_or("/");
+            let direct = direct(&path);
+            let (guest, _) = direct.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()).unwrap_or(("/", ""));
             let mode = if denied { "write" } else { "read" };
             Some(format!(
                 "`{path}` is in no folder that the job grants; write \
@@ -73,23 +80,68 @@ fn in_line(line: &str, seen: &[Seen<'_>]) -> Option<String> {
     }
 }
 
-/// The path in a line that complains at `at`: in quotes, or the word with a slash, or what stands before the complaint.
-fn path(line: &str, at: usize) -> Option<&str> {
-    let quoted = ['\'', '"', '`'].into_iter().filter_map(|quote| {
-        let (_, rest) = line.split_once(quote)?;
-        rest.split_once(quote).map(|(path, _)| path)
-    });
-    let word = line
-        .split([' ', ',', '(', ')', '='])
-        .map(|word| word.trim_end_matches([':', '.']))
-        .find(|word| word.starts_with('/'));
-    let before =
-        line[..at].trim_end_matches([' ', ':']).rsplit([' ', ':']).next().filter(|word| word.contains(['.', '/']));
-    quoted
-        .filter(|path| !path.is_empty() && !path.contains(' '))
-        .max_by_key(|path| path.contains(['/', '.']))
-        .or(word)
-        .or(before)
+/// Whether a path leads out of the folder where it begins.
+fn leaves(path: &str) -> bool {
+    let mut depth = 0_usize;
+    for part in path.split('/') {
+        depth = match part {
+            "" | "." => depth,
+            ".." if depth == 0 => return true,
+            ".." => depth - 1,
+            _ => depth + 1,
+        };
+    }
+    false
+}
+
+/// An absolute path without detours.
+fn direct(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The path in a line that complains in `said`: in quotes, or the word with a slash, or what stands before the complaint.
+fn path<'a>(line: &'a str, said: &Range<usize>) -> Option<&'a str> {
+    let quoted = || ['\'', '"', '`'].into_iter().flat_map(|quote| between(line, quote));
+    // A language says of which function it complains, and of which line; neither is a file that it missed.
+    let is_path = |text: &str| {
+        let whole = text.starts_with('/') || !text.contains(' ');
+        whole && text.contains(['/', '.']) && !text.contains(['(', ')']) && !text.contains("::") && !is_place(text)
+    };
+    // What is in quotes right behind the complaint or right before it may be a name alone.
+    let is_near = |at: usize, text: &str| {
+        let end = at + text.len() + 1;
+        at >= said.end || line.get(end..said.start).is_some_and(|between| between.trim_matches([' ', ':']).is_empty())
+    };
+    let is_name = |at: usize, text: &str| !text.is_empty() && !text.contains([' ', ',', ':', '(']) && is_near(at, text);
+    let distance = |at: usize| if at >= said.end { at - said.end } else { said.start.saturating_sub(at) };
+    let words = || line.split([' ', ',', '(', ')', '=', '\'', '"', '`']).map(|word| word.trim_end_matches([':', '.']));
+    let found = quoted().filter(|(_, text)| is_path(text));
+    let before = line[..said.start].trim_end_matches([' ', ':']).rsplit([' ', ':', '"', '\'', '`']).next();
+    found
+        .min_by_key(|(at, text)| (!text.starts_with('/'), distance(*at)))
+        .or_else(|| quoted().filter(|(at, text)| is_name(*at, text)).min_by_key(|(at, _)| distance(*at)))
+        .map(|(_, text)| text)
+        .or_else(|| words().find(|word| word.starts_with('/') && is_path(word)))
+        .or(before.filter(|word| is_path(word)))
+}
+
+/// What stands between a quote and the next one, with its place. Which of two opens is not known: `can't open 'a'`.
+fn between(line: &str, quote: char) -> impl Iterator<Item = (usize, &str)> {
+    let places = line.match_indices(quote).map(|(at, _)| at);
+    places.clone().zip(places.skip(1)).map(|(from, to)| (from + 1, &line[from + 1..to]))
+}
+
+/// Whether it is a line of source code: `src/main.rs:4:5`.
+fn is_place(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(_, number)| number.parse::<u32>().is_ok())
 }
 
 #[cfg(test)]
@@ -112,17 +164,37 @@ mod tests {
             "open /data/orders.csv: no such file or directory",
             "/data/orders.csv: No such file or directory",
             "open: ENOENT: no such file or directory, open '/data/orders.csv'",
+            "panicked at src/main.rs:4:5: called `Result::unwrap()` on an `Err` value: Custom { kind: Uncategorized, error: \
+             \"failed to find a pre-opened file descriptor through which \\\"/data/orders.csv\\\" could be opened\" }",
+            "panicked at /home/me/src/main.rs:4:5: called `Result::unwrap()` on an `Err` value: Custom { error: \"failed to \
+             find a pre-opened file descriptor through which \\\"/data/orders.csv\\\" could be opened\" }",
+            "can't open '/data/orders.csv': No such file or directory",
         ] {
             assert_eq!(told(text), grant("/data/orders.csv", "/data", "read"), "{text}");
         }
         assert_eq!(told("orders.csv: No such file or directory"), grant("/orders.csv", "/", "read"));
         assert_eq!(told("PermissionError: [Errno 2] Permission denied: '/x/y'"), grant("/x/y", "/x", "write"));
+        assert_eq!(told("No such file or directory: 'orders'"), grant("/orders", "/", "read"));
+        assert_eq!(told("cannot open '/x/my file': Permission denied"), grant("/x/my file", "/x", "write"));
+        assert_eq!(told("/x/../y/./z/a: Operation not permitted"), grant("/x/../y/./z/a", "/y/z", "write"));
+        for (path, guest) in [("/in/../../etc/passwd", "/in"), ("/in/a/../../x", "/in"), ("/out/../x", "/out")] {
+            let leaves = format!(
+                "`{path}` leaves `{guest}`, the folder that the job grants, and nothing beside it can be reached"
+            );
+            for said in ["Operation not permitted", "No such file or directory", "Capabilities insufficient"] {
+                assert_eq!(told(&format!("{path}: {said}")).as_ref(), Some(&leaves), "{said}");
+            }
+        }
+        assert_eq!(told("/in/a/../b: No such file or directory"), None);
         let write = "`/in/a` is in `/in`, which is granted for reading; grant it with `mode: write`";
         assert_eq!(told("OSError: [Errno 69] Read-only file system: '/in/a'").as_deref(), Some(write));
         for text in [
             "No such file or directory: '/in/a'",
             "Permission denied: '/out/a'",
             "No such file or directory",
+            "thread 'main' panicked at src/main.rs:4:5: called `Result::unwrap()` on an `Err` value: Os { code: 44, kind: \
+             NotFound, message: \"No such file or directory\" }",
+            "thread 'main' panicked at /home/me/src/main.rs:4:5: No such file or directory",
             "all is well in /data/orders.csv",
             "",
         ] {

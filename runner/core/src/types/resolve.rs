@@ -270,7 +270,7 @@ impl Walk<'_> {
             (Value::Float(_), Type::F64) => value.clone(),
             (Value::Float(x), Type::F32) => self.f32(arg, *x),
             (Value::Int(i), Type::F64) if *i as f64 as i128 == *i => Value::Float(*i as f64),
-            (Value::Int(i), Type::F32) if *i as f32 as i128 == *i => Value::Float(*i as f64),
+            (Value::Int(i), Type::F32) if *i as f32 as i128 == *i => Value::Float(shortest(*i as f32)),
             (Value::Int(i), Type::F32 | Type::F64) => self.problem(
                 Code::Inexact,
                 arg.span,

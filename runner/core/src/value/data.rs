@@ -116,12 +116,15 @@ impl Value {
     }
 }
 
+/// Up to here an `f32` has every whole number, so that each needs all of its digits: 2^24.
+const F32_WHOLE: f64 = 16_777_216.0;
+
 /// An `f32` as the `f64` that is written as briefly: 0.1 is 0.1 then, and not 0.10000000149011612. Rounded, it gives the
 /// same `f32` back.
 pub fn shortest(x: f32) -> f64 {
     let exact = f64::from(x);
-    // Whole numbers are written in full anyway.
-    if exact.fract() == 0.0 || !x.is_finite() {
+    // Small whole numbers have few digits anyway.
+    if !x.is_finite() || exact.fract() == 0.0 && exact.abs() < F32_WHOLE {
         return exact;
     }
     format!("{x:e}").parse().unwrap_or(exact)
@@ -241,7 +244,7 @@ mod tests {
             #[expect(clippy::cast_possible_truncation, reason = "it has to be the same number")]
             let again = shortest(x) as f32;
             prop_assert!(again.to_bits() == bits || (x.is_nan() && again.is_nan()), "{x:e} {again:e}");
-            if x.is_finite() && x.fract() != 0.0 {
+            if x.is_finite() {
                 prop_assert_eq!(format!("{:e}", shortest(x)), format!("{x:e}"));
             }
         }

@@ -8,7 +8,10 @@ use jobcontrol_core::types::Table;
 use jobcontrol_core::types::TypeReader;
 use wasm_encoder::ComponentSectionId;
 use wasmparser::BinaryReader;
+use wasmparser::ComponentName;
+use wasmparser::KnownCustom;
 use wasmparser::Parser;
+use wasmparser::Payload;
 use wit_component::DecodedWasm;
 use wit_component::WitPrinter;
 use wit_parser::FunctionKind;
@@ -85,7 +88,29 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         let asks = if is_core { !imported.is_empty() } else { imported.iter().all(|import| is_linked(import)) };
         misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
-    Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit })
+    // Where we put it in, ours does what it cannot.
+    let stock_adapter = kind == Kind::Component && has_stock_adapter(&binary);
+    Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit, stock_adapter })
+}
+
+/// What toolchains call the core module that is the stock adapter for preview1.
+const STOCK_ADAPTER: &str = "wit-component:adapter:wasi_snapshot_preview1";
+
+fn has_stock_adapter(component: &[u8]) -> bool {
+    let names_it = |payload| {
+        let Payload::CustomSection(section) = payload else {
+            return false;
+        };
+        let KnownCustom::ComponentName(names) = section.as_known() else {
+            return false;
+        };
+        let modules = names.into_iter().map_while(Result::ok).filter_map(|name| match name {
+            ComponentName::CoreModules(modules) => Some(modules),
+            _ => None,
+        });
+        modules.flatten().map_while(Result::ok).any(|module| module.name == STOCK_ADAPTER)
+    };
+    Parser::new(0).parse_all(component).map_while(Result::ok).any(names_it)
 }
 
 /// Whether an interface is the one that a command exports.

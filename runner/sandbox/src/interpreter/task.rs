@@ -50,6 +50,8 @@ pub(crate) struct Described {
     pub(crate) imports: Vec<String>,
     /// Why an import cannot be linked although its name is known.
     pub(crate) misfit: Option<String>,
+    /// Whether the stock adapter for preview1 is in it as it came.
+    pub(crate) stock_adapter: bool,
 }
 
 /// What is wrong with a plugin, in words that follow its name.

@@ -263,9 +263,11 @@ fn call(frame: &Frame) -> Page {
     for (name, value) in &frame.locals {
         page.line(format!("      {} = {}", one_line(name), one_line(value)));
     }
-    if let Some(Repeated { calls, times }) = frame.repeated {
+    if let Some(Repeated { calls, times, at_least }) = frame.repeated {
         let calls = if calls == 1 { "call was".to_owned() } else { format!("{calls} calls were") };
-        page.line(format!("  {}", styled(DIM, format_args!("the previous {calls} repeated {times} more times"))));
+        let least = if at_least { "at least " } else { "" };
+        let said = format_args!("the previous {calls} repeated {least}{times} more times");
+        page.line(format!("  {}", styled(DIM, said)));
     }
     page
 }
