@@ -84,6 +84,7 @@ impl Node {
     }
 
     /// The integer that this value is, where one is expected: `4.0` is one as well.
+    #[expect(clippy::cast_possible_truncation, reason = "what is not exact is no integer")]
     pub(crate) fn integer(&self) -> Option<i128> {
         match self.kind {
             NodeKind::Scalar(Value::Int(i)) => Some(i),
