@@ -42,7 +42,19 @@ fn a_plain_copy_has_what_processes_that_ended_have_built() {
 
 #[test]
 fn the_next_command_takes_in_what_a_killed_process_left() {
-    for command in [&["builds"][..], &["jobs"], &["build", "show", "1"], &["logs", "1"], &["runs"], &["run", "quick"]] {
+    let commands = [
+        &["builds"][..],
+        &["jobs"],
+        &["build", "show", "1"],
+        &["logs", "1"],
+        &["runs"],
+        &["run", "quick"],
+        &["check"],
+        &["graph"],
+        &["inspect", "attempts"],
+        &["schema"],
+    ];
+    for command in commands {
         let folder = folder();
         killed_beside(&folder, 0);
         folder.run(command).code(0);

@@ -247,7 +247,10 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         }
         opened => opened?,
     };
-    app.store.take_log_in();
+    // What `store` replaces or removes is left as it is.
+    if !matches!(cli.command, Command::Store { .. }) {
+        app.store.take_log_in();
+    }
     if out.verbose {
         out.say(in_force(&app.settings.config));
     }
