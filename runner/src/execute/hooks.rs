@@ -145,7 +145,7 @@ impl Sink for HookSink {
     fn log(&self, record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
         Box::pin(async move {
             if let Some(recorder) = &self.log {
-                recorder.send(Write::Log(self.build, pack_record(record)), Box::new(drop)).await;
+                recorder.send(&Arc::default(), Write::Log(self.build, pack_record(record)), Box::new(drop)).await;
             }
             Ok(())
         })

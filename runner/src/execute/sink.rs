@@ -41,6 +41,9 @@ pub(super) struct BuildSink {
     /// and must not keep the account.
     account: OnceLock<Weak<Account>>,
     failed: Arc<OnceLock<String>>,
+    /// What waits for room in the store, so that what is said last is written last: a record of a guest that was ended
+    /// while it waited is on its way all the same.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a slow watcher.
@@ -63,8 +66,8 @@ struct Group {
 
 impl BuildSink {
     pub(super) fn new(build_id: u64, attempt: u32, job_id: Arc<str>, recorder: Recorder, publisher: Publisher) -> Self {
-        let (groups, account, failed) = Default::default();
-        Self { build_id, job_id, attempt, recorder, publisher, groups, account, failed }
+        let (groups, account, failed, turn) = Default::default();
+        Self { build_id, job_id, attempt, recorder, publisher, groups, account, failed, turn }
     }
 
     /// Says what the attempt's records were charged to.
@@ -120,13 +123,13 @@ impl BuildSink {
         for report in changed {
             let published = report.clone();
             let done = self.completion(move |_| EventKind::Progressed(vec![published]));
-            self.recorder.send(Write::Progress(self.build_id, report), done).await;
+            self.recorder.send(&self.turn, Write::Progress(self.build_id, report), done).await;
         }
     }
 
     /// Hands a record of the runner's own to the store.
     pub(super) async fn say(&self, record: NewRecord) {
-        self.recorder.send(self.write_of(&record), self.recorded(&record)).await;
+        self.recorder.send(&self.turn, self.write_of(&record), self.recorded(&record)).await;
     }
 
     /// For a record of the guest, which was charged.
@@ -169,7 +172,7 @@ impl Sink for BuildSink {
             if let Some(reason) = self.failed.get() {
                 return Err(reason.clone());
             }
-            self.recorder.send(self.write_of(&record), self.recorded_and_given_back(&record)).await;
+            self.recorder.send(&self.turn, self.write_of(&record), self.recorded_and_given_back(&record)).await;
             Ok(())
         })
     }

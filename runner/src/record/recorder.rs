@@ -8,6 +8,7 @@ use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
+use tokio::sync::Mutex;
 use tokio::sync::oneshot;
 
 /// Writes to a store from tasks.
@@ -50,10 +51,17 @@ impl Recorder {
         self.storage.try_submit(write, done)
     }
 
-    /// Hands a change over as soon as there is room, without waiting for its commit.
-    pub async fn send(&self, write: Write, done: Completion) {
+    /// Hands a change over as soon as there is room, without waiting for its commit. Changes of one `turn` are handed over
+    /// one after the other, also where somebody who sends does not wait for the end of this.
+    pub async fn send(&self, turn: &Arc<Mutex<()>>, write: Write, done: Completion) {
+        let held = Arc::clone(turn).lock_owned().await;
         if let Err((write, done)) = self.storage.try_submit(write, done) {
-            wait_for_room(Arc::clone(&self.storage), write, done).await;
+            let storage = Arc::clone(&self.storage);
+            let submit = move || {
+                storage.submit(write, done);
+                drop(held);
+            };
+            let _ = tokio::task::spawn_blocking(submit).await;
         }
     }
 }
