@@ -19,7 +19,7 @@ pub(super) fn first(text: &str, from: usize, to: usize) -> Option<usize> {
     let values = text.get(start..end)?.match_indices(['[', '{']).map(|(at, _)| start + at);
     values.into_iter().filter(|at| *at >= from).find(|at| {
         let line = Line::around(text, *at);
-        let before = &line.text[..at - line.start];
+        let Some(before) = line.before(*at) else { return false };
         let ahead = before.trim_end();
         ahead.is_empty() || (before.len() > ahead.len() && ahead.ends_with([':', '-']))
     })
@@ -85,7 +85,30 @@ fn is_outside(line: Line<'_>, column: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::yaml::node::parse_value;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Help is looked for in every text, whatever its lines end in.
+        #[test]
+        fn no_text_is_too_odd_for_help(
+            parts in proptest::collection::vec(
+                "(- |id: x|[ a-z]{1,4}|: |, |[\\[\\]{}\"'#*&!|>%@`\\\\-]|\\r|\\n|\\r\\n|\\t|é|\\x00|[1-9])",
+                0..24,
+            ),
+        ) {
+            let _ = parse_value(&parts.concat());
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_within_a_line_is_no_end_of_it() {
+        assert!(parse_value("type \r\0\0\0retval = lis[t<option<f32>>9\n----\nty").is_err());
+    }
 
     #[test]
     fn brackets_are_closed_by_their_own() {

@@ -25,7 +25,8 @@ impl<'a> Line<'a> {
     /// The line that the byte `at` is on.
     pub(super) fn around(text: &'a str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-        Self { start, text: text[start..].split(['\n', '\r']).next().unwrap_or("") }
+        let line = text[start..].split('\n').next().unwrap_or("");
+        Self { start, text: line.strip_suffix('\r').unwrap_or(line) }
     }
 
     pub(super) fn end(&self) -> usize {

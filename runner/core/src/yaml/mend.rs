@@ -263,7 +263,7 @@ impl Search<'_> {
             text.match_indices(&format!("&{name}")).any(|(at, found)| ends(at + found.len()))
         };
         let line = Line::around(self.text, self.at);
-        let merge = line.text[..self.at - line.start].trim_end().ends_with("<<:");
+        let merge = line.before(self.at).is_some_and(|before| before.trim_end().ends_with("<<:"));
         let near = nearest(name, parser::anchors(self.text).iter().map(String::as_str)).map(str::to_owned);
         let help = match near {
             _ if anchor(&self.text[self.at..]) => format!("`&{name}` has to stand above the first `*{name}`"),
