@@ -138,8 +138,5 @@ pub(super) fn report(out: &Out, problems: &[Diagnostic], counts: Counts) -> Resu
 
 fn missing(path: &Path, error: &std::io::Error, near: Option<String>) -> CliError {
     let refusal = Refusal::usage(format!("`{}`: {error}", path.display()));
-    match near {
-        Some(near) => refusal.hint(format!("did you mean `{near}`?")).into(),
-        None => refusal.into(),
-    }
+    refusal.did_you_mean(near).into()
 }

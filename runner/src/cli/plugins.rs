@@ -129,10 +129,7 @@ fn locate(app: &App, named: &str) -> Result<PathBuf, CliError> {
         let near = tried.iter().find_map(|path| near_path(path, |path| path.is_file() && is_plugin(path)));
         let tried = tried.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>().join(", ");
         let refusal = Refusal::not_found(format!("there is no plugin `{named}`: looked for {tried}"));
-        match near {
-            Some(near) => refusal.hint(format!("did you mean `{near}`?")).into(),
-            None => refusal.into(),
-        }
+        refusal.did_you_mean(near).into()
     })
 }
 

@@ -64,10 +64,8 @@ fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> 
     let (name, value) = text.split_once('=').ok_or_else(|| usage(format!("`{text}` is no `NAME=VALUE`")))?;
     let Some((name, ty)) = signature.params.iter().find(|(known, _)| same_name(known, name)) else {
         let refusal = usage(format!("there is no parameter `{name}`; the function is `{signature}`"));
-        return Err(match nearest(name, signature.params.iter().map(|(known, _)| known.as_str())) {
-            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-            None => refusal,
-        });
+        let near = nearest(name, signature.params.iter().map(|(known, _)| known.as_str()));
+        return Err(refusal.did_you_mean(near));
     };
     let verbatim = match ty {
         Type::String => true,

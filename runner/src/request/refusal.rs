@@ -88,6 +88,15 @@ impl Refusal {
         self
     }
 
+    /// With the name that was likely meant, where there is one.
+    #[must_use]
+    pub fn did_you_mean(self, near: Option<impl std::fmt::Display>) -> Self {
+        match near {
+            Some(near) => self.hint(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+
     /// The message with its hints, on one line.
     pub fn text(&self) -> String {
         std::iter::once(&self.message).chain(&self.hints).map(String::as_str).collect::<Vec<_>>().join("; ")

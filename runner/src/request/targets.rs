@@ -84,9 +84,7 @@ pub fn tagged(workspace: &Workspace, tag: &str) -> Result<Vec<String>, Refusal> 
     let jobs: Vec<String> = with.map(|job| job.id.clone()).collect();
     if jobs.is_empty() {
         let tags = names.iter().flat_map(|job| &job.tags).map(String::as_str);
-        let help = nearest(tag, tags).map(|near| format!("did you mean `{near}`?"));
-        let refusal = Refusal::not_found(format!("no job has the tag `{tag}`"));
-        return Err(help.into_iter().fold(refusal, Refusal::hint));
+        return Err(Refusal::not_found(format!("no job has the tag `{tag}`")).did_you_mean(nearest(tag, tags)));
     }
     Ok(jobs)
 }
