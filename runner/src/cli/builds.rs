@@ -155,7 +155,12 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     let workspace = &app.settings.workspace;
     let filter = BuildFilter {
         job_id: args.job.as_deref().map(|job| job.strip_prefix("job:").unwrap_or(job).to_owned()),
-        job_ids: args.tag.as_deref().map(|tag| tagged(workspace, tag)).transpose()?,
+        job_ids: args
+            .tag
+            .as_deref()
+            .map(|tag| tagged(workspace, tag))
+            .transpose()?
+            .map(|jobs| jobs.into_iter().collect()),
         started: flag(args.started, args.no_started),
         finished: flag(args.finished, args.no_finished),
         success: flag(args.success, args.no_success),

@@ -40,7 +40,7 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
         Some(id) => catalog.graph.closure([id.as_str()]),
         None => dependencies.keys().map(String::as_str).collect(),
     };
-    ids.retain(|id| tagged.as_ref().is_none_or(|tagged| tagged.iter().any(|other| other == id)));
+    ids.retain(|id| tagged.as_ref().is_none_or(|tagged| tagged.contains(*id)));
     mention_problems(app, out, &catalog);
     let edges: Vec<(&str, &str)> = ids
         .iter()

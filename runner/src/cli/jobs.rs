@@ -26,6 +26,7 @@ use super::render::Out;
 use super::render::Page;
 use super::render::RED;
 use super::render::build::granted;
+use super::render::build::quoted;
 use super::render::escape::clean;
 use super::render::escape::one_line;
 use super::render::styled;
@@ -77,7 +78,7 @@ pub(super) struct JobsArgs {
 pub(super) fn list(app: &App, out: &Out, args: &JobsArgs) -> Result<u8, CliError> {
     let workspace = &app.settings.workspace;
     let tagged = args.tag.as_deref().map(|tag| tagged(workspace, tag)).transpose()?;
-    let wanted = |id: &str| tagged.as_ref().is_none_or(|tagged| tagged.iter().any(|other| other == id));
+    let wanted = |id: &str| tagged.as_ref().is_none_or(|tagged| tagged.contains(id));
     let catalog = Catalog::load(workspace).map_err(CliError::usage)?;
     let storage = app.storage(false)?;
     let statuses = standings(&catalog, &*storage)?;
@@ -192,14 +193,10 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
         row("retry", job.retry.to_string());
     }
     for (name, value) in config::shown_arguments(&job.to_config()) {
-        page.gap();
-        page.line(styled(BOLD, name));
-        page.quote(clean(&text::yaml(value)));
+        quoted(&mut page, name, &text::yaml(value));
     }
     if let Some(notes) = &job.notes {
-        page.gap();
-        page.line(styled(BOLD, "notes"));
-        page.quote(clean(notes.trim_end()));
+        quoted(&mut page, "notes", notes.trim_end());
     }
     if !builds.is_empty() {
         page.gap();

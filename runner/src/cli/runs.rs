@@ -123,7 +123,7 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
 }
 
 /// The newest runs, newest first, that have one of the jobs among their targets.
-fn newest(storage: &dyn Storage, limit: u64, tagged: Option<&[String]>) -> Result<Vec<Run>, CliError> {
+fn newest(storage: &dyn Storage, limit: u64, tagged: Option<&BTreeSet<String>>) -> Result<Vec<Run>, CliError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut runs, mut before) = (Vec::new(), None);
     while runs.len() < limit {
@@ -141,7 +141,7 @@ fn newest(storage: &dyn Storage, limit: u64, tagged: Option<&[String]>) -> Resul
 fn list(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
     let tagged = args.tag.as_deref().map(|tag| tagged(&app.settings.workspace, tag)).transpose()?;
     let storage = app.storage(false)?;
-    let mut runs = newest(&*storage, args.limit, tagged.as_deref())?;
+    let mut runs = newest(&*storage, args.limit, tagged.as_ref())?;
     // As builds are listed: the newest comes last, where a person looks first.
     runs.reverse();
     let ids: Vec<u64> = runs.iter().map(|run| run.id).collect();

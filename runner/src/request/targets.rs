@@ -1,5 +1,7 @@
 //! Which jobs are meant, and whether their graph is sound.
 
+use std::collections::BTreeSet;
+
 use jobcontrol_core::check::Graph;
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
@@ -78,10 +80,10 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
 /// # Errors
 ///
 /// No job has it, or the folder cannot be read.
-pub fn tagged(workspace: &Workspace, tag: &str) -> Result<Vec<String>, Refusal> {
+pub fn tagged(workspace: &Workspace, tag: &str) -> Result<BTreeSet<String>, Refusal> {
     let names = job_names(workspace).map_err(Refusal::usage)?;
     let with = names.iter().filter(|job| job.tags.iter().any(|other| other == tag));
-    let jobs: Vec<String> = with.map(|job| job.id.clone()).collect();
+    let jobs: BTreeSet<String> = with.map(|job| job.id.clone()).collect();
     if jobs.is_empty() {
         let tags = names.iter().flat_map(|job| &job.tags).map(String::as_str);
         return Err(Refusal::not_found(format!("no job has the tag `{tag}`")).did_you_mean(nearest(tag, tags)));

@@ -181,7 +181,8 @@ fn section(page: &mut Page, name: &str, body: &Page) {
     page.below(body);
 }
 
-fn quoted(page: &mut Page, name: &str, text: &str) {
+/// Text of a plugin or a person, under its name.
+pub(crate) fn quoted(page: &mut Page, name: &str, text: &str) {
     section(page, name, &Page::default());
     page.quote(clean(text));
 }
