@@ -20,6 +20,7 @@ mod reruns;
 mod run;
 mod runs;
 mod sandbox;
+mod secrets;
 mod stale;
 mod storage;
 mod tidy;

@@ -18,6 +18,9 @@ use crate::catalog::workspace::StoredPlugins;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
+use crate::execute::rules::Rules;
+use crate::execute::secrets::Standing;
+use crate::execute::secrets::standing;
 use crate::lock::lock;
 use crate::record::backend::Store;
 use crate::request::ready::Ready;
@@ -75,14 +78,14 @@ impl App {
         if let Some(engine) = &*made {
             return Ok(Arc::clone(engine));
         }
-        let pools = self.settings.workspace.context.pools.clone();
+        let rules = Rules::of(&self.settings.workspace.context);
         let memory = self.settings.memory;
         if self.plugins().cache_is_foreign() {
             (self.warn)(
                 "the cache folder belongs to another user, so it is not used, and every plugin is compiled anew",
             );
         }
-        let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
+        let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), rules, concurrency, memory)?;
         let engine = Arc::new(engine);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
@@ -103,6 +106,16 @@ impl App {
         let storage = self.storage(true)?;
         let engine = self.engine(ready.plan.order.len().min(SLOTS))?;
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
+    }
+
+    /// How each secret of the operator's file stands.
+    ///
+    /// # Errors
+    ///
+    /// The machine.
+    pub fn secrets(&self) -> std::io::Result<Vec<Standing>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(standing(&self.settings.workspace.context.secrets)))
     }
 
     /// What looks into plugins.

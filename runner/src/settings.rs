@@ -20,6 +20,7 @@ use jobcontrol_core::manifest::Settings;
 use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
 use jobcontrol_core::retention::Retention;
+use jobcontrol_core::secret::SecretSource;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::follow;
@@ -95,14 +96,20 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         (None, None) => default_cache()?,
     };
     let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
-    let files = policy(&jobs, &plugins, &store, &cache, &config.path);
+    let mut files = policy(&jobs, &plugins, &store, &cache, &config.path);
+    files.no_read.extend(settings.secrets.iter().filter_map(|(name, source)| match source {
+        SecretSource::File(path) => Some((settled(&base.join(path)), format!("the file of the secret `{name}`"))),
+        _ => None,
+    }));
     let files = match &settings.files {
         Some(folders) => files.with_ceiling(folders.iter().map(|folder| (base.join(&folder.host), folder.write))),
         None => files,
     };
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let ceiling = Ceiling { file: operator(&config.path), ..settings.ceiling };
-    let context = Context { environment: Environment(allowed.collect()), ceiling, pools: settings.pools };
+    let environment = Environment(allowed.collect());
+    let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base))).collect();
+    let context = Context { environment, ceiling, pools: settings.pools, secrets };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
@@ -114,6 +121,14 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let workspace = Workspace { jobs, plugins, context, files, reader, stored_plugins };
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     Ok(Resolved { workspace, store, memory, retention: settings.retention, config })
+}
+
+/// A source whose path is relative to the operator's file.
+fn based(source: SecretSource, base: &Path) -> SecretSource {
+    match source {
+        SecretSource::File(path) => SecretSource::File(base.join(path).display().to_string()),
+        source => source,
+    }
 }
 
 /// The operator's file, or where it would be.

@@ -10,6 +10,7 @@ use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
@@ -59,6 +60,7 @@ pub(super) fn sandbox() -> &'static Sandbox {
 /// A call with these arguments, without grants and with the default limits.
 pub(super) fn call_with(args: Vec<Value>) -> Call {
     Call {
+        secrets: Secrets::default(),
         args,
         granted: Granted::default(),
         limits: Limits::default(),

@@ -28,6 +28,7 @@ use jobcontrol_core::job::Arg;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Write;
@@ -162,7 +163,8 @@ impl Bench {
         let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
         let (granted, limits, sink) = (Granted::default(), Limits::default(), Arc::new(Nowhere));
         let account = sandbox.memory().enter();
-        let call = Call { args, granted, limits, account, build, sink, cancel, until: None };
+        let call =
+            Call { args, granted, secrets: Secrets::default(), limits, account, build, sink, cancel, until: None };
         assert!(matches!(sandbox.call(function, call).await.outcome, Outcome::Returned(_)));
     }
 

@@ -4,7 +4,9 @@ use std::fmt;
 
 use crate::diagnostic::Span;
 use crate::value::RETVAL_KEY;
+use crate::value::SECRET_KEY;
 use crate::value::Value;
+use crate::value::as_tag;
 use crate::yaml::key::Key;
 
 /// An argument as a manifest wrote it.
@@ -27,6 +29,8 @@ pub enum ArgNode {
     Map(Vec<(Key, Arg)>),
     /// `!retval JOB.field`
     Retval(Reference),
+    /// `!secret NAME`
+    Secret(String),
 }
 
 /// What `!retval` names: a job, and a field of the record it returns.
@@ -72,14 +76,24 @@ impl Arg {
     /// Every `!retval` in this argument, with its place.
     pub fn references<'a>(&'a self, out: &mut Vec<(&'a Reference, Span)>) {
         match &self.node {
-            ArgNode::Scalar(_) => {}
+            ArgNode::Scalar(_) | ArgNode::Secret(_) => {}
             ArgNode::List(items) => items.iter().for_each(|arg| arg.references(out)),
             ArgNode::Map(entries) => entries.iter().for_each(|(_, arg)| arg.references(out)),
             ArgNode::Retval(reference) => out.push((reference, self.span)),
         }
     }
 
-    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`.
+    /// The name of every `!secret` in this argument, with its place.
+    pub fn secrets<'a>(&'a self, out: &mut Vec<(&'a str, Span)>) {
+        match &self.node {
+            ArgNode::Scalar(_) | ArgNode::Retval(_) => {}
+            ArgNode::List(items) => items.iter().for_each(|arg| arg.secrets(out)),
+            ArgNode::Map(entries) => entries.iter().for_each(|(_, arg)| arg.secrets(out)),
+            ArgNode::Secret(name) => out.push((name, self.span)),
+        }
+    }
+
+    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`, a secret one with `!secret`.
     pub fn to_value(&self) -> Value {
         match &self.node {
             ArgNode::Scalar(value) => value.clone(),
@@ -88,6 +102,7 @@ impl Arg {
                 Value::Map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
             }
             ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
+            ArgNode::Secret(name) => Value::entry(SECRET_KEY, Value::string(name)),
         }
     }
 
@@ -96,9 +111,10 @@ impl Arg {
         let entry = |(name, value): &(String, Value)| (Key::nowhere(name), Self::from_value(value));
         let node = match value {
             Value::List(items) => ArgNode::List(items.iter().map(Self::from_value).collect()),
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, Value::String(text))] if key == RETVAL_KEY => ArgNode::Retval(Reference::parse(text)),
-                entries => ArgNode::Map(entries.iter().map(entry).collect()),
+            Value::Map(entries) => match as_tag(entries) {
+                Some((RETVAL_KEY, text)) => ArgNode::Retval(Reference::parse(text)),
+                Some((_, name)) => ArgNode::Secret(name.to_owned()),
+                None => ArgNode::Map(entries.iter().map(entry).collect()),
             },
             scalar => ArgNode::Scalar(scalar.clone()),
         };

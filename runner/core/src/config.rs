@@ -213,6 +213,7 @@ mod tests {
     use crate::grants::EnvGrant;
     use crate::grants::FilesGrant;
     use crate::grants::Grants;
+    use crate::grants::SecretGrant;
     use crate::job::Hook;
     use crate::job::Hooks;
     use crate::limits::Limits;
@@ -253,11 +254,17 @@ repr_function: ./sub/x.wasm:show
         ];
         let reference = "[a-z]{1,4}(\\.[a-z]{1,3}){0,2}".prop_map(|text| ArgNode::Retval(Reference::parse(&text)));
         let node = |node| Arg { node, span: Span::default() };
-        prop_oneof![leaf.prop_map(ArgNode::Scalar), reference].prop_map(node).prop_recursive(3, 16, 4, move |inner| {
-            let entries = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), inner.clone()), 0..4);
-            let list = prop::collection::vec(inner, 0..4).prop_map(ArgNode::List);
-            prop_oneof![list, entries.prop_map(ArgNode::Map)].prop_map(node)
-        })
+        let secret = "[A-Z]{1,4}".prop_map(ArgNode::Secret);
+        prop_oneof![leaf.prop_map(ArgNode::Scalar), reference, secret].prop_map(node).prop_recursive(
+            3,
+            16,
+            4,
+            move |inner| {
+                let entries = prop::collection::vec(("[a-z]{1,4}".prop_map(Key::nowhere), inner.clone()), 0..4);
+                let list = prop::collection::vec(inner, 0..4).prop_map(ArgNode::List);
+                prop_oneof![list, entries.prop_map(ArgNode::Map)].prop_map(node)
+            },
+        )
     }
 
     fn all_limits() -> impl Strategy<Value = Limits> {
@@ -278,8 +285,10 @@ repr_function: ./sub/x.wasm:show
         let folder = folder.prop_map(move |(host, guest, write)| FilesGrant { host, guest, write, span });
         let variable = ("[A-Z]{1,4}", option::of(any::<String>()));
         let variable = variable.prop_map(move |(name, value)| EnvGrant { name, value, span });
-        let list = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
-        list.prop_map(|(files, env)| Grants { files, env, span: None })
+        let secret = "[A-Z]{1,4}".prop_map(move |name| SecretGrant { name, span });
+        let (folders, variables) = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
+        let list = (folders, variables, prop::collection::vec(secret, 0..3));
+        list.prop_map(|(files, env, secrets)| Grants { files, env, secrets, span: None })
     }
 
     fn hooks() -> impl Strategy<Value = Hooks> {

@@ -32,6 +32,8 @@ pub enum FailureKind {
     Arguments,
     /// The store could not write what the build said.
     Storage,
+    /// A secret could not be read, or the function returned one.
+    Secret,
     /// What the plugin, or its language, calls the failure, such as `panic` or `ValueError`.
     Plugin(String),
 }
@@ -41,7 +43,7 @@ const PLUGIN: &str = "plugin:";
 
 impl FailureKind {
     /// The runner's own kinds.
-    const OWN: [(&'static str, Self); 9] = [
+    const OWN: [(&'static str, Self); 10] = [
         ("error", Self::Error),
         ("trap", Self::Trap),
         ("limit", Self::Limit),
@@ -51,6 +53,7 @@ impl FailureKind {
         ("exit", Self::Exit),
         ("arguments", Self::Arguments),
         ("storage", Self::Storage),
+        ("secret", Self::Secret),
     ];
 
     /// Reads the text of a stored failure, as [`FailureKind`] displays it. Any text is a kind.
@@ -285,9 +288,12 @@ pub fn cut_bytes(text: &mut String, max: usize) {
     }
 }
 
+/// How a text ends that was cut.
+pub const CUT: &str = ".. (cut)";
+
 /// Says that a text was cut, and gives back what the rest of it took.
 fn ended(text: &mut String) {
-    text.push_str(".. (cut)");
+    text.push_str(CUT);
     text.shrink_to_fit();
 }
 

@@ -172,6 +172,21 @@ impl Job {
         out
     }
 
+    /// Every secret in the arguments, with its place.
+    pub fn argument_secrets(&self) -> Vec<(&str, Span)> {
+        let mut out = Vec::new();
+        self.args.iter().for_each(|arg| arg.secrets(&mut out));
+        self.kwargs.iter().for_each(|(_, arg)| arg.secrets(&mut out));
+        out
+    }
+
+    /// Every secret that it names, in its arguments and grants, each with its place.
+    pub fn secrets(&self) -> Vec<(&str, Span)> {
+        let mut out = self.argument_secrets();
+        out.extend(self.grants.secrets.iter().map(|grant| (grant.name.as_str(), grant.span)));
+        out
+    }
+
     /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the first mention.
     pub fn dependency_ids(&self) -> Vec<(&str, Span)> {
         let mut seen = BTreeSet::new();

@@ -5,7 +5,7 @@
 //!
 //! - `yaml`: YAML text to values that keep their places
 //! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
-//! - [`grants`]: what a job file lets its plugin touch
+//! - [`grants`]: what a job file lets its plugin touch; [`secret`]s, and how they are kept out of all that is written
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
@@ -59,6 +59,7 @@ pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schema;
+pub mod secret;
 pub mod status;
 pub mod storage;
 pub mod types;

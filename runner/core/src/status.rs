@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::build::Build;
 use crate::config;
 use crate::job::Job;
-use crate::value::RETVAL_KEY;
 use crate::value::Value;
+use crate::value::as_tag;
 
 /// How a job stands, by its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,9 +210,9 @@ fn short(value: &Value) -> String {
                 }
                 out.push(']');
             }
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, Value::String(job))] if key == RETVAL_KEY => out.push_str(&format!("!retval {job}")),
-                entries => {
+            Value::Map(entries) => match as_tag(entries) {
+                Some((tag, text)) => out.push_str(&format!("{tag} {text}")),
+                None => {
                     out.push('{');
                     for (i, (key, value)) in entries.iter().enumerate() {
                         out.push_str(if i == 0 { "" } else { ", " });
@@ -235,6 +235,7 @@ fn short(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::RETVAL_KEY;
 
     #[test]
     fn a_change_is_told_entry_by_entry_and_in_short() {

@@ -23,6 +23,7 @@ use jobcontrol_core::limits::MAX_MEMORY;
 use jobcontrol_core::limits::MAX_TABLE_ELEMENTS;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
@@ -178,7 +179,7 @@ fn call(args: Vec<Value>, limits: Limits) -> Call {
     let build = BuildInfo { build_id: 1, job_id: "bench".into(), attempt: 1, store_id: "bench".into() };
     let (granted, sink, cancel) = (Granted::default(), Arc::new(Nowhere), Cancel::pair().1);
     let account = Ledger::unbounded().enter();
-    Call { args, granted, limits, account, build, sink, cancel, until: None }
+    Call { args, granted, secrets: Secrets::default(), limits, account, build, sink, cancel, until: None }
 }
 
 /// A sink that drops whatever a build says.

@@ -17,6 +17,7 @@ use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
 use jobcontrol_core::value::unpack;
@@ -179,7 +180,8 @@ impl Bench {
         let build = BuildInfo { build_id: 1, job_id: "echo".into(), attempt: 1, store_id: "bench".into() };
         let args = vec![value.clone()];
         let (granted, account, sink) = (Granted::default(), self.sandbox.memory().enter(), Arc::new(Nowhere));
-        let call = Call { args, granted, limits, account, build, sink, cancel, until: None };
+        let call =
+            Call { args, granted, secrets: Secrets::default(), limits, account, build, sink, cancel, until: None };
         timed(|| {
             let outcome = self.runtime.block_on(self.sandbox.call(&function, call)).outcome;
             let Outcome::Returned(Some(value)) = outcome else { panic!("it returns a value") };

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 
@@ -20,6 +21,8 @@ pub struct Call {
     pub args: Vec<Value>,
     /// What the plugin may touch.
     pub granted: Granted,
+    /// The secrets that its arguments and rights name.
+    pub secrets: Secrets,
     /// What it may use.
     pub limits: Limits,
     /// What it holds of the host's memory is charged to this. What the arguments hold is the caller's to charge.

@@ -123,6 +123,8 @@ impl Child {
             .arg(limits.memory.to_string())
             .arg(processor_seconds(limits.timeout).to_string())
             .arg(asked.shown.file_name().unwrap_or_default())
+            // What it reads is not trusted, and the environment may have secrets.
+            .env_clear()
             // Else each thread takes 64 MiB of address space for its first allocation, if it finds them.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())

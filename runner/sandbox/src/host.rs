@@ -13,6 +13,8 @@ use jobcontrol_core::limits;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::secret::Secrets;
+use jobcontrol_core::secret::Stream;
 use wasmtime_wasi::WasiCtxView;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -57,6 +59,9 @@ pub(crate) struct Guest {
     pub(crate) account: Arc<Account>,
     limits: Arc<Limits>,
     said: Mutex<Said>,
+    secrets: Secrets,
+    /// Records on their way out, where a secret may go over two of them.
+    stream: Mutex<Stream>,
 }
 
 #[derive(Default)]
@@ -77,19 +82,55 @@ impl Guest {
         deadlines: Arc<Deadlines>,
         account: Arc<Account>,
         limits: Arc<Limits>,
+        secrets: Secrets,
     ) -> Self {
-        Self { build, sink, clock, deadlines, account, limits, said: Mutex::default() }
+        let (said, stream) = Default::default();
+        Self { build, sink, clock, deadlines, account, limits, said, secrets, stream }
+    }
+
+    /// The secrets of the attempt.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     fn said(&self) -> std::sync::MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts a record to its limit, and counts it.
-    pub(crate) fn admit(&self, record: &mut NewRecord) -> Result<(), Signal> {
-        self.deadlines.sign();
+    /// Cuts a record to its limits, counts it, and returns the records that can go now, without secrets: one that may end
+    /// with a part of a secret waits for the next.
+    pub(crate) fn admit(&self, mut record: NewRecord) -> Result<Vec<NewRecord>, Signal> {
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
+        if self.secrets.is_empty() {
+            self.count(&record)?;
+            return Ok(vec![record]);
+        }
+        let redactor = self.secrets.redactor();
+        redactor.text(&mut record.message);
+        redactor.text(&mut record.target);
+        redactor.pairs(&mut record.fields);
+        if let Some(failure) = &mut record.failure {
+            redactor.failure(failure);
+        }
+        self.count(&record)?;
+        let (released, grown) = self.stream().push(redactor, record);
+        // A record that waits for the store takes its text twice.
+        let grown_by = 2 * grown.unsigned_abs();
+        if grown < 0 {
+            self.account.give_back(grown_by);
+        } else {
+            self.account.charge(grown_by).map_err(Signal::full)?;
+        }
+        Ok(released)
+    }
+
+    fn stream(&self) -> std::sync::MutexGuard<'_, Stream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, record: &NewRecord) -> Result<(), Signal> {
+        self.deadlines.sign();
         let bytes = held_size::record(record);
         let mut said = self.said();
         said.read = 0;
@@ -123,9 +164,20 @@ impl Guest {
     }
 
     /// Hands a record over, waiting while the sink is full.
-    pub(crate) async fn log(&self, mut record: NewRecord) -> Result<(), Signal> {
-        self.admit(&mut record)?;
-        self.send(record).await
+    pub(crate) async fn log(&self, record: NewRecord) -> Result<(), Signal> {
+        for record in self.admit(record)? {
+            self.send(record).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands over the records that waited for a next one: no more will come.
+    pub(crate) async fn finish(&self) -> Result<(), Signal> {
+        let left = self.stream().finish();
+        for record in left {
+            self.send(record).await?;
+        }
+        Ok(())
     }
 
     /// Hands over a record that was admitted before.

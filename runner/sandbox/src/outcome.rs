@@ -15,6 +15,7 @@ use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::reason;
 use jobcontrol_core::reason::Reason;
 use jobcontrol_core::reason::Seen;
+use jobcontrol_core::secret::Redactor;
 use jobcontrol_core::value::Value;
 use wasmtime::Trap;
 use wasmtime_wasi::I32Exit;
@@ -80,6 +81,22 @@ pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: im
         }
     }
     Outcome::Failed(failure)
+}
+
+/// An outcome without secrets, where a value that is returned and has one is a failure.
+pub(crate) fn without_secrets(mut outcome: Outcome, redactor: &Redactor) -> Outcome {
+    match &mut outcome {
+        Outcome::Returned(Some(value)) => {
+            if let Some(name) = redactor.found_in(value) {
+                let message = format!("the return value contains the secret `{name}`, and would be stored");
+                return Outcome::Failed(Failure::new(FailureKind::Secret, message));
+            }
+        }
+        Outcome::Returned(None) => {}
+        Outcome::Skipped(reason) => redactor.text(reason),
+        Outcome::Failed(failure) => redactor.failure(failure),
+    }
+    outcome
 }
 
 /// Causes that a reason may have beside the trap.

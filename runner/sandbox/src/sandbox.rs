@@ -9,6 +9,7 @@ use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::held_size;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
@@ -140,11 +141,11 @@ impl Sandbox {
     /// outcome. Where as many calls run as may run at once, it waits for one to end, and this counts as time of the
     /// attempt.
     pub async fn call(&self, function: &Function, call: Call) -> Called {
-        let Call { args, granted, limits, account, build, sink, cancel, until } = call;
+        let Call { args, granted, secrets, limits, account, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
         let (clock, kept) = (Arc::clone(&self.clock), Arc::clone(&limits));
         let limiter = Limiter::new(Arc::clone(&limits), Arc::clone(&account));
-        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), account, kept));
+        let guest = Arc::new(Guest::new(build, sink, clock, Arc::clone(&deadlines), account, kept, secrets));
         let args = Values::new(args);
         if args.size() > limits.retval {
             let message = limits.exceeded_by(Excess::Encoded("the arguments"), args.size());
@@ -181,8 +182,9 @@ impl Sandbox {
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
         let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
-        let outcome = flush(&streams, outcome).await;
+        let outcome = flush(&streams, &guest, outcome).await;
         let outcome = outcome::with_grant(outcome, &granted.folders, || streams[1].last());
+        let outcome = without_secrets(&guest, outcome);
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time } }
     }
@@ -196,10 +198,28 @@ impl Sandbox {
     }
 }
 
+/// Bytes of a value that is searched apart: that takes a millisecond.
+const LONG_TO_SEARCH: u64 = MIB;
+
+/// An outcome without secrets. A value that is returned cannot do without, so that is a failure.
+fn without_secrets(guest: &Guest, outcome: Outcome) -> Outcome {
+    if guest.secrets().is_empty() {
+        return outcome;
+    }
+    let large = match &outcome {
+        Outcome::Returned(value) => value.as_ref(),
+        Outcome::Failed(failure) => failure.value.as_ref(),
+        Outcome::Skipped(_) => None,
+    };
+    let large = large.is_some_and(|value| held_size::of(value) > LONG_TO_SEARCH);
+    apart_if(large, || outcome::without_secrets(outcome, guest.secrets().redactor()))
+}
+
 /// What the guest had written without an end of line; a limit hit there changes a success only.
-async fn flush(streams: &[Lines; 2], outcome: Outcome) -> Outcome {
-    for stream in streams {
-        if let Err(signal) = stream.finish().await
+async fn flush(streams: &[Lines; 2], guest: &Guest, outcome: Outcome) -> Outcome {
+    let [stdout, stderr] = streams;
+    for finished in [stdout.finish().await, stderr.finish().await, guest.finish().await] {
+        if let Err(signal) = finished
             && !matches!(outcome, Outcome::Failed(_))
         {
             let storage = matches!(signal, Signal::Storage(_));

@@ -2,6 +2,7 @@
 
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::grants::EnvGrant;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
@@ -25,6 +26,18 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
             Err(problem) => problems.push(problem),
         }
     }
+    for (name, span) in job.secrets() {
+        let known = &workspace.context.secrets;
+        if !known.contains_key(name) {
+            let near = nearest(name, known.keys().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+            let write = || {
+                format!("name its source in {}: `secrets: {{ {name}: {{ env: {name} }} }}`", workspace.files.operator)
+            };
+            let message = format!("there is no secret `{name}`");
+            problems.push(Diagnostic::at(Code::NoSuchSecret, source, span, message).help(near.unwrap_or_else(write)));
+        }
+    }
+    granted.secrets = job.grants.secrets.iter().map(|grant| grant.name.clone()).collect();
     let (grants, variables) = (&job.grants.env, &granted.variables);
     let for_plugin = || EnvGrant::too_large_for_adapter(grants, variables, plugin?, source);
     problems.extend(EnvGrant::too_large(grants, variables, source).or_else(for_plugin));

@@ -35,6 +35,7 @@ use super::render;
 use super::render::Out;
 use super::run;
 use super::runs;
+use super::secrets;
 use super::signals;
 use super::store;
 use super::watch;
@@ -154,6 +155,11 @@ enum Command {
         #[command(subcommand)]
         command: cache::CacheCommand,
     },
+    /// Say which secrets of jobcontrol.yaml are there
+    Secrets {
+        #[command(subcommand)]
+        command: secrets::SecretsCommand,
+    },
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
@@ -270,6 +276,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Schema => plugins::schema(&app, out),
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),
+        Command::Secrets { command } => secrets::secrets(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
     }
 }

@@ -1,6 +1,5 @@
 //! The attempts of one build, from the first start to the end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -18,6 +17,7 @@ use jobcontrol_core::held_size;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Excess;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::RetryBuild;
@@ -49,6 +49,8 @@ use crate::execute::prepared::Prepared;
 use crate::execute::publisher::Publisher;
 use crate::execute::random::random;
 use crate::execute::resolver::Resolver;
+use crate::execute::rules::Rules;
+use crate::execute::secrets::secrets_of;
 use crate::execute::sink::BuildSink;
 use crate::execute::slots::Slot;
 use crate::execute::tracer::Tracer;
@@ -72,8 +74,8 @@ pub(super) struct Parts {
     pub(super) tracer: Tracer,
     /// How many builds make their arguments at once: these are charged when it is known how large they are.
     pub(super) making: Semaphore,
-    /// The sizes of pools.
-    pub(super) pools: BTreeMap<String, u32>,
+    /// What the operator says.
+    pub(super) rules: Rules,
     /// Told when a build of this process gives slots of a pool back.
     pub(super) freed: Arc<Notify>,
 }
@@ -266,7 +268,7 @@ impl<'a> Running<'a> {
             if self.args.is_some() {
                 return Ok(None);
             }
-            let (args, size) = match self.resolve().await {
+            let (args, size) = match self.resolve(&Secrets::default()).await {
                 Ok(made) => made,
                 Err(ExecuteError::Arguments(reason)) => {
                     return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Arguments, reason))));
@@ -292,13 +294,14 @@ impl<'a> Running<'a> {
     }
 
     /// Makes the arguments of a build that waited, and tells what they hold.
-    async fn resolve(&self) -> Result<(Vec<Value>, u64), ExecuteError> {
+    async fn resolve(&self, secrets: &Secrets) -> Result<(Vec<Value>, u64), ExecuteError> {
         let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
         let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
+        let secrets = secrets.clone();
         // The semaphore is never closed.
         let _making = self.parts.making.acquire().await.ok();
         apart_if(true, move || {
-            let args = resolver.again(&checked, &pins, &overrides)?;
+            let args = resolver.again(&checked, &pins, &overrides, &secrets)?;
             let size = args.iter().map(held_size::of).sum();
             Ok((args, size))
         })
@@ -335,7 +338,7 @@ impl<'a> Running<'a> {
     /// How many slots the pool of the job has, if it takes some. A pool that the operator has removed has no bound.
     fn pool_size(&self) -> Option<u32> {
         let pool = self.prepared.checked.job.pool.as_ref()?;
-        Some(self.parts.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
+        Some(self.parts.rules.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
     }
 
     /// Starts the next attempt after a time; returns the end of the build if it ends before.
@@ -362,12 +365,17 @@ impl<'a> Running<'a> {
         let is_last = self.attempt >= self.prepared.retry().attempts;
         let large = self.args.as_ref().is_some_and(|args| is_large(args.iter()));
         // Large ones are made again for the next attempt.
-        let args = if is_last || large { self.args.take() } else { self.args.clone() }.unwrap_or_default();
+        let mut args = if is_last || large { self.args.take() } else { self.args.clone() }.unwrap_or_default();
         let account = self.slot.account();
         self.sink.charge_to(&account);
+        let secrets = match self.secrets(&mut args).await {
+            Ok(secrets) => secrets,
+            Err(failure) => return Outcome::Failed(failure),
+        };
         let call = Call {
             args: apart_if(large, move || Arc::unwrap_or_clone(args)).await,
             granted: self.prepared.granted.clone(),
+            secrets,
             limits: self.prepared.limits().clone(),
             account,
             build,
@@ -393,6 +401,30 @@ impl<'a> Running<'a> {
             }
             outcome => outcome,
         }
+    }
+
+    /// The secrets that the job names, as they are now, also in the arguments, which have been made without them.
+    async fn secrets(&self, args: &mut Arc<Vec<Value>>) -> Result<Secrets, Failure> {
+        let job = &self.prepared.checked.job;
+        let mut cancel = self.cancel.clone();
+        let secrets = tokio::select! {
+            biased;
+            () = cancel.wait() => return Err(cancelled(&self.by())),
+            secrets = secrets_of(job, &self.parts.rules.secrets) => secrets,
+        };
+        let secrets = secrets.map_err(|reason| Failure::new(FailureKind::Secret, reason))?;
+        if job.argument_secrets().is_empty() {
+            return Ok(secrets);
+        }
+        let before: u64 = args.iter().map(held_size::of).sum();
+        let (made, size) = self.resolve(&secrets).await.map_err(|error| match error {
+            ExecuteError::Arguments(reason) => Failure::new(FailureKind::Arguments, reason),
+            error => Failure::new(FailureKind::Storage, error.to_string()),
+        })?;
+        let charged = self.slot.account().charge(size.saturating_sub(before));
+        charged.map_err(|full| Failure::new(FailureKind::Limit, full.to_string()))?;
+        *args = Arc::new(made);
+        Ok(secrets)
     }
 
     /// Who cancelled it.

@@ -1,6 +1,5 @@
 //! One build: created with its pins, and handed over to its attempts.
 
-use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use jobcontrol_core::event::NO_BUILD;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::NewBuild;
@@ -43,6 +43,7 @@ use crate::execute::prepared::pack_config;
 use crate::execute::publisher::Publisher;
 use crate::execute::resolver::Resolved;
 use crate::execute::resolver::Resolver;
+use crate::execute::rules::Rules;
 use crate::execute::sharing;
 use crate::execute::sharing::Awaited;
 use crate::execute::sharing::SharedEnd;
@@ -79,7 +80,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor whose builds belong to `owner`. `pools` has the size of each pool.
+    /// An executor whose builds belong to `owner`, under these rules.
     ///
     /// # Errors
     ///
@@ -89,7 +90,7 @@ impl Executor {
         recorder: Recorder,
         owner: Arc<str>,
         publisher: Publisher,
-        pools: BTreeMap<String, u32>,
+        rules: Rules,
     ) -> Result<Self, StorageError> {
         let store_id = recorder.storage().store_id()?.into();
         let canceller = Canceller::start(recorder.storage(), &owner).map_err(|e| {
@@ -100,7 +101,7 @@ impl Executor {
         let making = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
         let parts =
-            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
+            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, rules, freed };
         let (takeover, turns, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, turns, recorded_plugins })
     }
@@ -144,7 +145,8 @@ impl Executor {
         let plain_config = pack_config(checked, &[])?;
         let job_id = Arc::from(checked.job.id.as_str());
         let depends = !checked.job.dependency_ids().is_empty();
-        let plain_args = if depends { None } else { Some(self.parts.resolver.arguments(checked, &[], &[])?) };
+        let plain_args =
+            if depends { None } else { Some(self.parts.resolver.arguments(checked, &[], &[], &Secrets::default())?) };
         let (checked, plain_args) = (checked.clone(), plain_args.map(Arc::new));
         Ok(Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args })
     }

@@ -1,5 +1,6 @@
 //! `cleanup_function` and `repr_function`: functions of a build's own plugin, called with what the build returned.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +11,13 @@ use jobcontrol_core::config;
 use jobcontrol_core::config::job_of_config;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
+use jobcontrol_core::grants::Grants;
 use jobcontrol_core::held_size;
 use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::job::Job;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::secret::SecretSource;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
@@ -31,6 +36,7 @@ use crate::catalog::today::Today;
 use crate::catalog::workspace::Workspace;
 use crate::execute::repeat::stored;
 use crate::execute::repeat::stored_plugin;
+use crate::execute::secrets::secrets_of;
 use crate::record::recorder::Recorder;
 
 /// Someone waits for the text; a function that takes longer is not worth it.
@@ -58,6 +64,9 @@ pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
 pub struct Hook {
     prepared: Function,
     call: Call,
+    /// The job, for its secrets.
+    job: Job,
+    secrets: BTreeMap<String, SecretSource>,
 }
 
 impl Hook {
@@ -75,7 +84,7 @@ impl Hook {
         function: &FunctionRef,
         today: &Today,
     ) -> Result<Self, String> {
-        let (job, granted) = match which {
+        let (mut job, granted) = match which {
             Which::Cleanup => {
                 let (checked, granted) = stored(workspace, &**storage, build, today)?;
                 let mut job = (*checked.job).clone();
@@ -109,8 +118,17 @@ impl Hook {
         let sink = Arc::new(HookSink { log, build: build.id });
         let account = sandbox.memory().enter();
         account.charge(args.iter().map(held_size::of).sum()).map_err(|full| full.to_string())?;
-        let call = Call { args, granted, limits: job.limits, account, build: info, sink, cancel, until: None };
-        Ok(Self { prepared, call })
+        let (limits, secrets) = (job.limits.clone(), Secrets::default());
+        let call = Call { args, granted, secrets, limits, account, build: info, sink, cancel, until: None };
+        let sources = match which {
+            Which::Cleanup => workspace.context.secrets.clone(),
+            Which::Repr => {
+                job.grants = Grants::default();
+                (job.args, job.kwargs) = Default::default();
+                BTreeMap::new()
+            }
+        };
+        Ok(Self { prepared, call, job, secrets: sources })
     }
 
     /// Calls it, on a thread of guests, and returns what it returns.
@@ -119,7 +137,8 @@ impl Hook {
     ///
     /// How the function failed, in words.
     pub async fn call(self, sandbox: &Sandbox) -> Result<Option<Value>, String> {
-        match sandbox.call(&self.prepared, self.call).await.outcome {
+        let secrets = secrets_of(&self.job, &self.secrets).await?;
+        match sandbox.call(&self.prepared, Call { secrets, ..self.call }).await.outcome {
             Outcome::Returned(value) => Ok(value),
             Outcome::Skipped(_) => Ok(None),
             Outcome::Failed(failure) => Err(format!("{}: {}", failure.kind, failure.message)),

@@ -85,6 +85,12 @@ fn granted(workspace: &Workspace, job: &mut Job, plugin: &Plugin, today: &Today)
     let operator_lists_files = workspace.files.ceiling.is_some();
     let repeated = Repeated { folder: &job.place.folder, operator_lists_files };
     job.grants.still_granted(&repeated, &now).map_err(|withdrawn| withdrawn.to_string())?;
+    let named = match today {
+        Today::Job(now) => now.secrets(),
+        _ => Vec::new(),
+    };
+    let named = now.map(|_| named.as_slice());
+    grants::secrets_still_named(&job.secrets(), &named).map_err(|withdrawn| withdrawn.to_string())?;
     if let Today::Job(now) = today {
         job.place.folder.clone_from(&now.place.folder);
     }

@@ -16,6 +16,7 @@ use jobcontrol_core::job::ArgNode;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::request::BuildRequest;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::types::Retvals;
@@ -67,7 +68,7 @@ impl Resolver {
         if !missing.is_empty() {
             return Err(ExecuteError::MissingDependencies(missing));
         }
-        let args = self.arguments(checked, &pinned, &request.overrides)?;
+        let args = self.arguments(checked, &pinned, &request.overrides, &Secrets::default())?;
         let pin = |build: &Build| Pin {
             job: build.job_id.clone(),
             build: build.id,
@@ -90,19 +91,21 @@ impl Resolver {
         checked: &CheckedJob,
         pins: &[Pin],
         overrides: &[(Key, Arg)],
+        secrets: &Secrets,
     ) -> Result<Vec<Value>, ExecuteError> {
         let used = used(checked, overrides);
         let pins = pins.iter().filter(|pin| used.contains(pin.job.as_str()));
         let pinned = pins.map(|pin| self.storage.get_build(pin.build)).collect::<Result<Vec<_>, _>>()?;
-        self.arguments(checked, &pinned, overrides)
+        self.arguments(checked, &pinned, overrides, secrets)
     }
 
-    /// What the function is called with.
+    /// What the function is called with. Secrets are empty where they are not known yet.
     pub(super) fn arguments(
         &self,
         checked: &CheckedJob,
         pinned: &[Build],
         overrides: &[(Key, Arg)],
+        secrets: &Secrets,
     ) -> Result<Vec<Value>, ExecuteError> {
         let mut job = Cow::Borrowed(&*checked.job);
         if !overrides.is_empty() {
@@ -113,7 +116,7 @@ impl Resolver {
         if let Some(first) = diagnostics.first() {
             return Err(ExecuteError::Arguments(first.message.clone()));
         }
-        let retvals = self.retvals(pinned)?;
+        let retvals = self.retvals(pinned, secrets)?;
         let mut problems = Vec::new();
         let params = checked.signature.params.iter().zip(bound);
         let args = params.map(|((name, ty), arg)| match arg {
@@ -129,14 +132,14 @@ impl Resolver {
         Err(ExecuteError::Arguments(format!("{all}{stale}")))
     }
 
-    fn retvals<'a>(&self, pinned: &'a [Build]) -> Result<PinnedRetvals<'a>, ExecuteError> {
+    fn retvals<'a>(&self, pinned: &'a [Build], secrets: &'a Secrets) -> Result<PinnedRetvals<'a>, ExecuteError> {
         let mut retvals = HashMap::new();
         for build in pinned {
             if let (Some(text), Some(value)) = (&build.retval_type, &build.retval) {
                 retvals.insert(build.job_id.as_str(), (self.stored_type(text)?, value));
             }
         }
-        Ok(PinnedRetvals(retvals))
+        Ok(PinnedRetvals { retvals, secrets })
     }
 
     fn stored_type(&self, text: &str) -> Result<Arc<Type>, ExecuteError> {
@@ -175,11 +178,18 @@ fn apply_overrides(job: &mut Job, checked: &CheckedJob, overrides: &[(Key, Arg)]
     }
 }
 
-/// Return values of pinned builds, of the types they had when they were built.
-struct PinnedRetvals<'a>(HashMap<&'a str, (Arc<Type>, &'a Value)>);
+/// Return values of pinned builds, of the types they had when they were built, and secrets.
+struct PinnedRetvals<'a> {
+    retvals: HashMap<&'a str, (Arc<Type>, &'a Value)>,
+    secrets: &'a Secrets,
+}
 
 impl Retvals for PinnedRetvals<'_> {
     fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)> {
-        self.0.get(job).map(|(ty, value)| (&**ty, Some(*value)))
+        self.retvals.get(job).map(|(ty, value)| (&**ty, Some(*value)))
+    }
+
+    fn secret(&self, name: &str) -> Option<&[u8]> {
+        self.secrets.get(name)
     }
 }

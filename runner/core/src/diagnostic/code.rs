@@ -81,6 +81,7 @@ codes! {
     HookOfOtherPlugin "JC0217" "a cleanup or repr function is of another plugin"
     RetvalInText "JC0218" "`!retval` stands inside a text"
     LeadingZero "JC0219" "a number begins with a zero"
+    SecretSyntax "JC0220" "a `!secret` names no secret"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
     PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
@@ -138,6 +139,8 @@ codes! {
     NoSuchPool "JC0614" "there is no such pool"
     PoolTooSmall "JC0615" "a job takes more slots than its pool has"
     InvalidPool "JC0616" "a pool has no name, or one that cannot be"
+    NoSuchSecret "JC0617" "there is no such secret"
+    InvalidSecret "JC0618" "the operator's file says no source of a secret"
 }
 
 /// How bad a kind of mistake is.

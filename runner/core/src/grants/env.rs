@@ -140,9 +140,9 @@ impl Grant for EnvGrant {
         grants
     }
 
-    fn pack(grants: &[Self]) -> Value {
+    fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String));
-        Value::Map(grants.iter().map(entry).collect())
+        Some(Value::Map(grants.iter().map(entry).collect()))
     }
 
     fn unpack(packed: &Value) -> Vec<Self> {

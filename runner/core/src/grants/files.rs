@@ -73,7 +73,7 @@ impl Grant for FilesGrant {
         grants
     }
 
-    fn pack(grants: &[Self]) -> Value {
+    fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| {
             Value::Map(vec![
                 ("host".to_owned(), Value::string(&grant.host)),
@@ -81,7 +81,7 @@ impl Grant for FilesGrant {
                 ("mode".to_owned(), Value::string(grant.mode())),
             ])
         };
-        Value::List(grants.iter().map(entry).collect())
+        Some(Value::List(grants.iter().map(entry).collect()))
     }
 
     fn unpack(packed: &Value) -> Vec<Self> {

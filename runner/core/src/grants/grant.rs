@@ -16,8 +16,9 @@ pub(crate) trait Grant: Sized {
     /// job that has `grants`, whether the key was written or not.
     fn read(fields: &mut Fields<'_>) -> Vec<Self>;
 
-    /// The value of the key in a build config. Never changes for the same grants: stored configs are compared as bytes.
-    fn pack(grants: &[Self]) -> Value;
+    /// The value of the key in a build config, or none where it is left out, as that of a grant that older builds do not
+    /// know. Never changes for the same grants: stored configs are compared as bytes.
+    fn pack(grants: &[Self]) -> Option<Value>;
 
     /// Reads what [`Grant::pack`] returned. Another program may have written it, so what makes no sense is left out.
     fn unpack(packed: &Value) -> Vec<Self>;
@@ -59,9 +60,9 @@ macro_rules! grants {
 
             /// As a build config keeps them.
             pub(crate) fn pack(&self) -> $crate::value::Value {
-                $crate::value::Value::Map(vec![
-                    $((<$grant as grant::Grant>::KEY.to_owned(), grant::Grant::pack(&self.$name)),)*
-                ])
+                let packed = [$((<$grant as grant::Grant>::KEY, grant::Grant::pack(&self.$name)),)*];
+                let packed = packed.into_iter().filter_map(|(key, packed)| Some((key.to_owned(), packed?)));
+                $crate::value::Value::Map(packed.collect())
             }
 
             /// Reads what a build config keeps.
@@ -97,4 +98,4 @@ macro_rules! grants {
 pub(crate) use grants;
 
 /// Keys below `grants` that are planned.
-pub(crate) const LATER: &[&str] = &["http", "secrets"];
+pub(crate) const LATER: &[&str] = &["http"];

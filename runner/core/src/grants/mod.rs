@@ -4,15 +4,18 @@
 //!
 //! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
 //! - `today`: what is known today of the job of an older build
-//! - `files`, `env`: the grants
+//! - `files`, `env`, `secrets`: the grants
 
 pub(crate) mod env;
 pub(crate) mod files;
 mod grant;
+pub(crate) mod secrets;
 mod today;
 
 pub use env::EnvGrant;
 pub use files::FilesGrant;
+pub use secrets::SecretGrant;
+pub use secrets::secrets_still_named;
 pub use today::Repeated;
 pub use today::Today;
 pub use today::Withdrawn;
@@ -22,4 +25,6 @@ grant::grants! {
     files: FilesGrant,
     /// Environment variables.
     env: EnvGrant,
+    /// Secrets, as environment variables.
+    secrets: SecretGrant,
 }

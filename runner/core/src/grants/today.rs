@@ -15,7 +15,7 @@ pub enum Today<'a, G: ?Sized> {
 
 impl<'a, G: ?Sized> Today<'a, G> {
     /// A part of what is granted.
-    pub(crate) fn map<H: ?Sized>(&self, part: impl FnOnce(&'a G) -> &'a H) -> Today<'a, H> {
+    pub fn map<H: ?Sized>(&self, part: impl FnOnce(&'a G) -> &'a H) -> Today<'a, H> {
         match self {
             Self::Grants(grants) => Today::Grants(part(grants)),
             Self::Gone => Today::Gone,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::secret::SecretSource;
 use crate::yaml::environment::Environment;
 
 use super::ceiling::Ceiling;
@@ -15,4 +16,6 @@ pub struct Context {
     pub ceiling: Ceiling,
     /// How many slots each pool has, by name.
     pub pools: BTreeMap<String, u32>,
+    /// The secrets that jobs may use, by name.
+    pub secrets: BTreeMap<String, SecretSource>,
 }

@@ -5,7 +5,7 @@
 //! - `keys`: the keys of a job, a file for each or for those that belong together
 //! - `unread`: what the text of a file seems to hold that cannot be read
 //! - `entry`: a job as a person would begin it
-//! - `settings`, with `pools` and `retention`: `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `pools`, `secrets` and `retention`: `jobcontrol.yaml`, the operator's file
 
 pub(crate) mod ceiling;
 pub(crate) mod context;
@@ -14,6 +14,7 @@ pub(crate) mod keys;
 mod parse;
 mod pools;
 mod retention;
+mod secrets;
 mod settings;
 mod unread;
 

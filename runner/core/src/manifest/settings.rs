@@ -18,6 +18,7 @@ use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
 use crate::retention::Retention;
+use crate::secret::SecretSource;
 use crate::yaml::environment::Environment;
 use crate::yaml::fields::Fields;
 use crate::yaml::node;
@@ -29,10 +30,23 @@ use super::keys::limits::limit;
 use super::keys::timeout::timeouts;
 use super::pools::read_pools;
 use super::retention::read_retention;
+use super::secrets::read_secrets;
 
-const KEYS: &[&str] =
-    &["jobs", "store", "cache", "environment", "plugins", "read", "compile", "memory", "ceiling", "pools", "retention"];
-const KEYS_LATER: &[&str] = &["server", "secrets"];
+const KEYS: &[&str] = &[
+    "jobs",
+    "store",
+    "cache",
+    "environment",
+    "plugins",
+    "read",
+    "compile",
+    "memory",
+    "ceiling",
+    "pools",
+    "retention",
+    "secrets",
+];
+const KEYS_LATER: &[&str] = &["server"];
 
 /// What the operator decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,14 +75,30 @@ pub struct Settings {
     pub pools: BTreeMap<String, u32>,
     /// How long the store keeps what; key `retention`.
     pub retention: Retention,
+    /// Where the value of each secret is, by name; key `secrets`.
+    pub secrets: BTreeMap<String, SecretSource>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (jobs, store, cache, environment, plugins) = Default::default();
-        let (memory, ceiling, files, pools, retention) = Default::default();
+        let (memory, ceiling, files, pools, retention, secrets) = Default::default();
         let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
-        Self { jobs, store, cache, environment, plugins, read, compile, memory, ceiling, files, pools, retention }
+        Self {
+            jobs,
+            store,
+            cache,
+            environment,
+            plugins,
+            read,
+            compile,
+            memory,
+            ceiling,
+            files,
+            pools,
+            retention,
+            secrets,
+        }
     }
 }
 
@@ -113,6 +143,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
         read_ceiling(ceiling, &mut settings);
     }
     settings.pools = read_pools(&mut fields);
+    settings.secrets = read_secrets(&mut fields, &settings.environment);
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {

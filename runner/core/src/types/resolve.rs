@@ -29,6 +29,11 @@ pub trait Retvals {
     /// The type of `job`'s return value and, once it is built, the value. None where the job's type cannot be known,
     /// which is then reported elsewhere.
     fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)>;
+
+    /// The value of a secret; none before an attempt starts.
+    fn secret(&self, _name: &str) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Something in an argument that does not fit its parameter.
@@ -81,6 +86,7 @@ impl Walk<'_> {
     fn arg(&mut self, arg: &Arg, ty: &Type) -> Value {
         match (&arg.node, ty) {
             (ArgNode::Retval(reference), ty) => self.retval(arg, reference, ty),
+            (ArgNode::Secret(name), ty) => self.secret(arg, name, ty),
             (_, Type::Unsupported(what)) => {
                 self.problem(Code::WrongType, arg.span, format!("{what} cannot be given"), None)
             }
@@ -245,6 +251,29 @@ impl Walk<'_> {
             Some(value) => convert(value.clone(), from, ty).unwrap_or_else(|reason| {
                 self.problem(Code::RetvalMisfit, arg.span, format!("`!retval {reference}`: {reason}"), None)
             }),
+        }
+    }
+
+    /// A secret is a string or bytes. Before it is known, it is an empty one.
+    fn secret(&mut self, arg: &Arg, name: &str, ty: &Type) -> Value {
+        let value = self.retvals.secret(name).unwrap_or_default();
+        match ty {
+            Type::Option(inner) => {
+                let value = self.secret(arg, name, inner);
+                some(value, inner)
+            }
+            Type::String => match std::str::from_utf8(value) {
+                Ok(text) => Value::string(text),
+                Err(_) => {
+                    let help = Some("take it as `list<u8>`".to_owned());
+                    self.problem(Code::WrongType, arg.span, format!("the secret `{name}` is not UTF-8"), help)
+                }
+            },
+            ty if ty.is_bytes() => Value::Bytes(value.to_vec()),
+            ty => {
+                let help = Some("a secret is a string, or `list<u8>`".to_owned());
+                self.problem(Code::WrongType, arg.span, format!("expected {ty}, found a secret"), help)
+            }
         }
     }
 

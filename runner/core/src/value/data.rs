@@ -15,6 +15,16 @@ const AT_ONCE: usize = 64;
 /// The key that stands for a reference inside a stored build config.
 pub const RETVAL_KEY: &str = "!retval";
 
+/// The key that stands for a secret there.
+pub const SECRET_KEY: &str = "!secret";
+
+/// What stands for something else inside a stored build config: which key it is, and the text with it.
+pub fn as_tag(entries: &[(String, Value)]) -> Option<(&'static str, &str)> {
+    let [(key, Value::String(text))] = entries else { return None };
+    let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| tag == key)?;
+    Some((key, text))
+}
+
 /// A self-describing value. DESIGN: what each WIT type becomes is a table in the README.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

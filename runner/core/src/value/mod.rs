@@ -9,7 +9,9 @@ mod pack;
 mod show;
 
 pub use data::RETVAL_KEY;
+pub use data::SECRET_KEY;
 pub use data::Value;
+pub use data::as_tag;
 pub use data::shortest;
 pub use pack::MAX_DEPTH;
 pub use pack::PackError;

@@ -7,8 +7,8 @@ use serde::ser::SerializeSeq;
 use serde_saphyr::SingleQuoted;
 use serde_saphyr::Tagged;
 
-use super::data::RETVAL_KEY;
 use super::data::Value;
+use super::data::as_tag;
 
 /// Largest integer that every JSON reader keeps exactly: 2^53.
 pub(crate) const JSON_EXACT: u128 = 1 << 53;
@@ -51,11 +51,9 @@ impl Serialize for Yaml<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Value::List(items) => serializer.collect_seq(items.iter().map(Self)),
-            Value::Map(entries) => match entries.as_slice() {
-                [(key, Value::String(job))] if key == RETVAL_KEY => {
-                    Tagged(job, Some(RETVAL_KEY.to_owned())).serialize(serializer)
-                }
-                entries => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
+            Value::Map(entries) => match as_tag(entries) {
+                Some((tag, text)) => Tagged(text, Some(tag.to_owned())).serialize(serializer),
+                None => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
             },
             // In single quotes a manifest fills no variables in.
             Value::String(text) if text.contains("${") => SingleQuoted(text).serialize(serializer),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jobcontrol_core::limits;
+use jobcontrol_core::limits::show_bytes;
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -13,6 +14,24 @@ use super::granted::Granted;
 use super::stdio;
 use super::stdio::Lines;
 use crate::host::Guest;
+
+/// Bytes of a secret that is a variable: the libraries of some languages have 64 KiB for all variables.
+const LARGEST_VARIABLE: usize = 32 << 10;
+
+/// The variables that have the values of secrets.
+fn secret_variables(granted: &Granted, guest: &Guest) -> Result<Vec<(String, String)>, String> {
+    let variable = |name: &String| {
+        let value = guest.secrets().get(name).ok_or_else(|| format!("the secret `{name}` was not read"))?;
+        if value.len() > LARGEST_VARIABLE {
+            let most = show_bytes(LARGEST_VARIABLE as u64);
+            return Err(format!("the secret `{name}` has {} bytes, a variable may have {most}", value.len()));
+        }
+        let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'));
+        let text = text.ok_or_else(|| format!("the secret `{name}` is not text, which a variable has to be"))?;
+        Ok((name.clone(), text.to_owned()))
+    };
+    granted.secrets.iter().map(variable).collect()
+}
 
 /// A context without any right but what was granted, and the two streams that end as log records. `argv` is what a
 /// command is started with, `handles` what it may have open at once.
@@ -29,7 +48,7 @@ pub(crate) fn context(
     builder.max_random_size(limits::RANDOM);
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     files::open(&mut builder, &granted.folders)?;
-    env::set(&mut builder, &granted.variables);
+    env::set(&mut builder, &granted.variables, &secret_variables(granted, guest)?);
     let mut wasi = builder.build_p1();
     wasi.ctx().table.set_max_capacity(usize::try_from(handles).unwrap_or(usize::MAX));
     Ok((wasi, streams))

@@ -9,4 +9,6 @@ pub struct Granted {
     pub folders: Vec<GrantedFolder>,
     /// Variables with their values.
     pub variables: Vec<(String, String)>,
+    /// Secrets that are variables, by their names.
+    pub secrets: Vec<String>,
 }

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use bytes::Bytes;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::CUT;
 use jobcontrol_core::limits;
 use jobcontrol_core::plain;
 use jobcontrol_core::reason;
@@ -84,8 +85,9 @@ impl Lines {
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         let mut message = String::from_utf8_lossy(line).into_owned();
         if std::mem::take(&mut state.cut) {
-            message.push_str(".. (cut)");
+            message.push_str(CUT);
         }
+        self.guest.secrets().redactor().text(&mut message);
         if self.is_stderr() {
             state.last.push_str(&message);
             state.last.push('\n');
@@ -97,14 +99,14 @@ impl Lines {
         }
         // A person reads it, not a terminal; what else is no text is shown as it is.
         let message = plain::text(&message).into_owned();
-        let mut record = self.guest.record(self.level, self.target, message);
-        self.guest.admit(&mut record)?;
-        if state.waiting.is_empty() {
-            if let Err(record) = self.guest.sink.try_log(record) {
+        for record in self.guest.admit(self.guest.record(self.level, self.target, message))? {
+            if state.waiting.is_empty() {
+                if let Err(record) = self.guest.sink.try_log(record) {
+                    state.waiting.push_back(record);
+                }
+            } else {
                 state.waiting.push_back(record);
             }
-        } else {
-            state.waiting.push_back(record);
         }
         Ok(())
     }

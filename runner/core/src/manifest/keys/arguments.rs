@@ -9,6 +9,9 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
 use crate::schema::parts::described;
+use crate::secret::valid_name;
+use crate::value::RETVAL_KEY;
+use crate::value::SECRET_KEY;
 use crate::value::Value;
 use crate::yaml::fields::Fields;
 use crate::yaml::fields::as_list;
@@ -108,8 +111,8 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
     let nothing = Arg { node: ArgNode::Scalar(Value::Null), span };
     match (node.tag.as_deref(), &node.kind) {
         (None, _) => {}
-        (Some("!retval"), NodeKind::Scalar(_)) => return read_retval(&node, fields),
-        (Some("!retval"), _) => {
+        (Some(RETVAL_KEY), NodeKind::Scalar(_)) => return read_retval(&node, fields),
+        (Some(RETVAL_KEY), _) => {
             fields.report(
                 Code::RetvalSyntax,
                 span,
@@ -118,14 +121,14 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
             );
             return nothing;
         }
-        (Some("!secret"), _) => {
-            fields.report(Code::NotSupportedYet, span, "`!secret` is not supported yet", None);
-            return nothing;
+        (Some(SECRET_KEY), _) => {
+            let name = read_secret(&node, fields);
+            return name.map_or(nothing, |name| Arg { node: ArgNode::Secret(name), span });
         }
         (Some(tag), _) => {
-            let help = match nearest(tag, ["!retval"]) {
+            let help = match nearest(tag, [RETVAL_KEY, SECRET_KEY]) {
                 Some(near) => format!("did you mean `{near} {}`?", node.text),
-                None => "the tags here are `!retval` and `!!binary`".to_owned(),
+                None => "the tags here are `!retval`, `!secret` and `!!binary`".to_owned(),
             };
             let help = Some(help);
             fields.report(Code::UnknownTag, span, format!("unknown tag `{tag}`"), help);
@@ -170,6 +173,20 @@ fn read_retval(node: &Node, fields: &mut Fields<'_>) -> Arg {
         fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
     }
     Arg { node: ArgNode::Retval(reference), span: node.span }
+}
+
+/// The name that `!secret` gives.
+pub(crate) fn read_secret(node: &Node, fields: &mut Fields<'_>) -> Option<String> {
+    let name = match &node.kind {
+        NodeKind::Scalar(_) if !node.filled => key_text(node),
+        _ => String::new(),
+    };
+    if valid_name(&name) {
+        return Some(name);
+    }
+    let help = Some("write `!secret NAME`, with a name that jobcontrol.yaml has under `secrets:`".to_owned());
+    fields.report(Code::SecretSyntax, node.span, "`!secret` takes the name of a secret", help);
+    None
 }
 
 fn as_key(node: &Node) -> Key {

@@ -1,0 +1,78 @@
+//! `secrets` of `jobcontrol.yaml`: where the value of each is.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Span;
+use crate::secret::SecretSource;
+use crate::secret::valid_name;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
+
+/// The keys of a source; one of them is given.
+const SOURCES: &[&str] = &["env", "file", "command"];
+
+/// What a source looks like.
+const HELP: &str = "write `{ env: VARIABLE }`, `{ file: PATH }` or `{ command: [PROGRAM, ..] }`";
+
+/// Takes `secrets` of `jobcontrol.yaml`. `environment` are the variables that manifests may take.
+pub(super) fn read_secrets(fields: &mut Fields<'_>, environment: &[String]) -> BTreeMap<String, SecretSource> {
+    let mut secrets = BTreeMap::new();
+    let Some((_, node)) = fields.take("secrets") else {
+        return secrets;
+    };
+    let found = node.shown();
+    let NodeKind::Map(entries) = node.kind else {
+        let help = Some("write `secrets: { TOKEN: { env: API_TOKEN } }`".to_owned());
+        fields.report(Code::WrongKind, node.span, format!("`secrets` is a mapping, found {found}"), help);
+        return secrets;
+    };
+    for (key, node) in entries {
+        let name = key_text(&key);
+        if !valid_name(&name) {
+            let help = Some("a name has letters, digits and `_`, at most 64, and begins with no digit".to_owned());
+            let message = format!("`{name}` cannot be the name of a secret");
+            fields.report(Code::InvalidSecret, key.span, message, help);
+        } else if let Some(source) = read_source(node, &name, environment, fields) {
+            secrets.insert(name, source);
+        }
+    }
+    secrets
+}
+
+fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fields<'_>) -> Option<SecretSource> {
+    let whole = node.span;
+    if !matches!(node.kind, NodeKind::Map(_)) {
+        let message = format!("`{name}` needs a source, found {}", if node.filled { "a value" } else { "no mapping" });
+        fields.report(Code::InvalidSecret, whole, message, Some(HELP.to_owned()));
+        return None;
+    }
+    let mut source = Fields::new(fields.source, fields.problems, node, "a source")?;
+    let given = SOURCES.iter().filter(|key| source.peek(key).is_some()).count();
+    if given != 1 {
+        let message = format!("`{name}` has {} sources, and needs one", if given == 0 { "no" } else { "several" });
+        source.report(Code::InvalidSecret, whole, message, Some(HELP.to_owned()));
+    }
+    let variable = source.string("env");
+    if let Some((variable, span)) = variable.as_ref().filter(|(variable, _)| environment.contains(variable)) {
+        let message = format!("`{variable}` is the value of a secret, and `environment` gives it to every manifest");
+        source.report(Code::InvalidSecret, *span, message, Some("take it out of `environment`".to_owned()));
+    }
+    let file = source.string("file");
+    let (span, listed) = (source.peek("command").map(|node| node.span), source.peek("command").is_some());
+    let command: Vec<_> = source.strings("command").into_iter().map(|key| key.name).collect();
+    if listed && command.first().is_none_or(String::is_empty) {
+        let message = "`command` is a program with its arguments";
+        let help = Some("write `command: [pass, show, api/token]`".to_owned());
+        source.report(Code::InvalidSecret, span.unwrap_or(Span::default()), message, help);
+    }
+    source.finish(SOURCES, &[]);
+    match (variable, file) {
+        _ if given != 1 => None,
+        (Some((variable, _)), _) => Some(SecretSource::Env(variable)),
+        (None, Some((path, _))) => Some(SecretSource::File(path)),
+        (None, None) => Some(SecretSource::Command(command)).filter(|_| listed),
+    }
+}

@@ -1,0 +1,57 @@
+//! The values of the secrets that one attempt has.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::redactor::Redactor;
+
+/// The values of the secrets that one attempt has, by name. Nothing shows them.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    values: Vec<(String, Vec<u8>)>,
+    redactor: Redactor,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.values.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Secrets {
+    /// These values, each at least [`SHORTEST`](super::SHORTEST) bytes.
+    pub fn new(values: Vec<(String, Vec<u8>)>) -> Self {
+        let redactor = Redactor::new(values.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+        Self(Arc::new(Inner { values, redactor }))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.values.is_empty()
+    }
+
+    /// The value of a secret.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// What takes them out of texts.
+    pub fn redactor(&self) -> &Redactor {
+        &self.0.redactor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_not_shown() {
+        let secrets = Secrets::new(vec![("TOKEN".to_owned(), b"hunter2-hunter2".to_vec())]);
+        assert_eq!(format!("{secrets:?}"), "[\"TOKEN\"]");
+        assert_eq!((secrets.get("TOKEN"), secrets.get("OTHER")), (Some(&b"hunter2-hunter2"[..]), None));
+    }
+}

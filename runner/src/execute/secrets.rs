@@ -1,0 +1,166 @@
+//! The values of secrets, read from where the operator says that they are.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use jobcontrol_core::job::Job;
+use jobcontrol_core::limits::show_bytes;
+use jobcontrol_core::secret::MOST;
+use jobcontrol_core::secret::SHORTEST;
+use jobcontrol_core::secret::SecretSource;
+use jobcontrol_core::secret::Secrets;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process_group;
+use tokio::io::AsyncReadExt;
+use tokio::process::Child;
+use tokio::process::Command;
+
+/// How long a command may take: an attempt waits for it.
+const COMMAND_TIME: Duration = Duration::from_secs(10);
+
+/// Reads the secrets that a job names. Not for a thread that may not wait: a command takes its time.
+///
+/// # Errors
+///
+/// Which one cannot be read and why, without its value.
+pub async fn secrets_of(job: &Job, sources: &BTreeMap<String, SecretSource>) -> Result<Secrets, String> {
+    let names: BTreeSet<_> = job.secrets().into_iter().map(|(name, _)| name).collect();
+    if names.is_empty() {
+        return Ok(Secrets::default());
+    }
+    let mut values = Vec::new();
+    for name in names {
+        let source = sources.get(name).ok_or_else(|| format!("the secret `{name}` is not in jobcontrol.yaml"))?;
+        let value = read(source, sources).await.map_err(|why| format!("the secret `{name}` cannot be read: {why}"))?;
+        values.push((name.to_owned(), value));
+    }
+    Ok(Secrets::new(values))
+}
+
+/// How a secret of the operator's file stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name.
+    pub name: String,
+    /// Where its value is, in words.
+    pub source: String,
+    /// Why it cannot be read, if that is so.
+    pub problem: Option<String>,
+}
+
+/// Reads each secret and forgets it.
+pub async fn standing(sources: &BTreeMap<String, SecretSource>) -> Vec<Standing> {
+    let mut all = Vec::new();
+    for (name, source) in sources {
+        let problem = read(source, sources).await.err();
+        all.push(Standing { name: name.clone(), source: source.to_string(), problem });
+    }
+    all
+}
+
+/// Reads one secret. A command does not see the variables that are other secrets.
+///
+/// # Errors
+///
+/// Why it cannot be read, without its value.
+async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
+    let mut value = match source {
+        SecretSource::Env(name) => {
+            let value = std::env::var_os(name).ok_or_else(|| format!("{source} is not set"))?;
+            value.into_encoded_bytes()
+        }
+        SecretSource::File(path) => {
+            let file = path.clone();
+            let read = tokio::task::spawn_blocking(move || file_of_owner(Path::new(&file))).await;
+            read.map_err(|e| e.to_string())?.map_err(|why| format!("{source} {why}"))?
+        }
+        SecretSource::Command(argv) => output(argv, others).await.map_err(|why| format!("{source} {why}"))?,
+    };
+    // Editors and commands end a text with a line end, which is no part of it.
+    if !matches!(source, SecretSource::Env(_)) {
+        for end in [b'\n', b'\r'] {
+            value.pop_if(|last| *last == end);
+        }
+    }
+    if value.len() > MOST {
+        return Err(format!("{source} has more than {}", show_bytes(MOST as u64)));
+    }
+    if value.len() < SHORTEST {
+        return Err(format!("{source} has {} bytes, a secret has at least {SHORTEST}", value.len()));
+    }
+    Ok(value)
+}
+
+/// The content of a file that nobody but its owner can read.
+fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
+    // A pipe would keep whoever opens it.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
+    let file = file.map_err(|e| format!("cannot be opened: {e}"))?;
+    let metadata = file.metadata().map_err(|e| e.to_string())?;
+    if !metadata.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.uid() != own && metadata.uid() != 0 {
+        return Err("belongs to another user".to_owned());
+    }
+    if metadata.mode() & 0o077 != 0 {
+        let mode = metadata.mode() & 0o777;
+        return Err(format!("has mode {mode:04o}, so that others can read it; run `chmod 600 {}`", path.display()));
+    }
+    let mut value = Vec::new();
+    file.take(MOST as u64 + 3).read_to_end(&mut value).map_err(|e| format!("cannot be read: {e}"))?;
+    Ok(value)
+}
+
+/// What a command writes on standard output. What it says on standard error is shown to nobody: it may have the value.
+async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
+    let (program, arguments) = argv.split_first().ok_or("names no program")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // Whatever it starts ends with it.
+    command.process_group(0).kill_on_drop(true);
+    for source in others.values() {
+        if let SecretSource::Env(name) = source {
+            command.env_remove(name);
+        }
+    }
+    let child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
+    let mut group = Group(child);
+    let Some(stdout) = group.0.stdout.take() else {
+        return Err("has no standard output".to_owned());
+    };
+    let run = async {
+        let mut value = Vec::new();
+        let read = stdout.take(MOST as u64 + 3).read_to_end(&mut value).await;
+        read.map_err(|e| format!("cannot be read: {e}"))?;
+        if value.len() > MOST + 2 {
+            return Ok(value);
+        }
+        let status = group.0.wait().await.map_err(|e| e.to_string())?;
+        if status.success() { Ok(value) } else { Err(format!("failed with {status}; run it by hand to see why")) }
+    };
+    let within = tokio::time::timeout(COMMAND_TIME, run).await;
+    within.unwrap_or_else(|_| Err(format!("took longer than {} s", COMMAND_TIME.as_secs())))
+}
+
+/// A command with all that it has started, which ends when this is dropped.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // It has not been waited for, so its number is still its own.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
