@@ -16,7 +16,7 @@ export CARGO_INCREMENTAL=0
 fresh=$(mktemp -d)
 outside=$root/target/examples
 # Plugins that the repository holds, and that a suite builds from source for a time.
-plugins=(jobs/sales.wasm tests/guests/sdk.wasm)
+plugins=(jobs/sales.wasm examples/fetch/jobs/fetch.wasm tests/guests/sdk.wasm tests/guests/http.wasm)
 replaced=
 
 done_steps=()
@@ -90,13 +90,14 @@ fresh_plugins() {
   examples/build.sh
   mkdir -p "$fresh/plugins"
   cp "${plugins[@]}" "$fresh/plugins"
-  cargo test --test tests sandbox
+  cargo test --test tests -- sandbox http
   restore_plugins
 }
 
 libraries() {
   (cd sdk/rust && cargo test --locked --target-dir "$outside")
   (cd examples/sales && cargo test --locked --target-dir "$outside")
+  (cd examples/fetch && cargo test --locked --target-dir "$outside")
 }
 
 # readme_first PROGRAM    the README's first command, on the plugin built from source
@@ -128,7 +129,7 @@ fuzz() { fuzz/run.sh "$@"; }
 clippy() {
   local crate
   cargo clippy --workspace --all-targets --locked -- -D warnings
-  for crate in sdk/rust sdk/rust/guest examples/sales examples/componentize tests/schema; do
+  for crate in sdk/rust sdk/rust/guest examples/sales examples/fetch tests/http-guest examples/componentize tests/schema; do
     (cd "$crate" && cargo clippy --all-targets --locked --target-dir "$outside" -- -D warnings)
   done
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds jobs/sales.wasm and tests/guests/sdk.wasm from source.
-# With OUT_DIR, both files go there and the repository stays as it is.
+# Builds the plugins that the repository holds, from source.
+# With OUT_DIR, all files go there and the repository stays as it is.
 # Usage: examples/build.sh [OUT_DIR]
 set -euo pipefail
 
@@ -18,16 +18,20 @@ if (($# == 1)); then
   out=$(cd "$1" && pwd)
   sales=$out/sales.wasm
   sdk=$out/sdk.wasm
+  fetch=$out/fetch.wasm
+  http=$out/http.wasm
 else
   sales=$root/jobs/sales.wasm
   sdk=$root/tests/guests/sdk.wasm
+  fetch=$root/examples/fetch/jobs/fetch.wasm
+  http=$root/tests/guests/http.wasm
 fi
 
 # shellcheck source=rust-target.sh
 source "$root/examples/rust-target.sh"
 
 build=(cargo build --release --locked --target-dir "$target_dir")
-for crate in examples/componentize sdk/rust/guest examples/sales; do
+for crate in examples/componentize sdk/rust/guest examples/sales examples/fetch tests/http-guest; do
   (cd "$root/$crate" && cargo fetch --locked)
 done
 (cd "$root/examples/componentize" && "${build[@]}")
@@ -44,3 +48,5 @@ build_plugin() {
 
 build_plugin sdk/rust/guest sdk "$sdk"
 build_plugin examples/sales sales "$sales"
+build_plugin examples/fetch fetch "$fetch"
+build_plugin tests/http-guest http_guest "$http"

@@ -14,6 +14,7 @@ mod execution;
 mod explain;
 mod hooks;
 mod hostile;
+mod http;
 mod inspect;
 mod pools;
 mod reruns;

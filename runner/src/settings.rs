@@ -11,6 +11,7 @@ use std::sync::Arc;
 use etcetera::BaseStrategy;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::OperatorFile;
 use jobcontrol_core::manifest::Ceiling;
@@ -109,7 +110,9 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let ceiling = Ceiling { file: operator(&config.path), ..settings.ceiling };
     let environment = Environment(allowed.collect());
     let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base))).collect();
-    let context = Context { environment, ceiling, pools: settings.pools, secrets };
+    let http =
+        HttpRules { ca: settings.http.ca.as_ref().map(|ca| base.join(ca).display().to_string()), ..settings.http };
+    let context = Context { environment, ceiling, pools: settings.pools, secrets, http };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {

@@ -1,4 +1,4 @@
-;; Wants to send HTTP requests.
+;; Makes lists of headers, and could send nothing.
 (component
   (import "wasi:http/types@0.2.0" (instance $http
     (export "fields" (type $fields (sub resource)))

@@ -2,6 +2,7 @@
 
 pub(crate) mod any_type;
 pub(crate) mod bounded;
+pub(crate) mod peer;
 
 use std::path::Path;
 use std::path::PathBuf;

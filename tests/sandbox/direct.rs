@@ -42,7 +42,7 @@ impl Sink for Nowhere {
 }
 
 /// A sandbox that makes so many calls at once, with the tests' own cache of compiled plugins.
-pub(super) fn sandbox_for(concurrency: usize) -> Sandbox {
+pub(crate) fn sandbox_for(concurrency: usize) -> Sandbox {
     let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()];
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
     let plugins = Plugins::new(cache, command, ChildLimits::READ, ChildLimits::COMPILE);
@@ -58,7 +58,7 @@ pub(super) fn sandbox() -> &'static Sandbox {
 }
 
 /// A call with these arguments, without grants and with the default limits.
-pub(super) fn call_with(args: Vec<Value>) -> Call {
+pub(crate) fn call_with(args: Vec<Value>) -> Call {
     Call {
         secrets: Secrets::default(),
         args,
@@ -74,7 +74,7 @@ pub(super) fn call_with(args: Vec<Value>) -> Call {
 
 /// A function of a guest of `tests/guests`.
 #[track_caller]
-pub(super) fn function(sandbox: &Sandbox, guest: &str, name: &str) -> Function {
+pub(crate) fn function(sandbox: &Sandbox, guest: &str, name: &str) -> Function {
     let path = root().join("tests/guests").join(guest);
     let plugin = sandbox.plugins().read_file(&path, Path::new(guest)).expect("a plugin");
     let signature = plugin.functions.iter().find(|signature| signature.name == name).expect("the function");

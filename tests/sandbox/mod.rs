@@ -21,6 +21,10 @@ mod types;
 mod usage;
 mod values;
 
+pub(crate) use direct::call_with;
+pub(crate) use direct::function;
+pub(crate) use direct::sandbox_for;
+
 use serde_json::Value;
 
 use crate::harness::Folder;

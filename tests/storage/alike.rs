@@ -37,6 +37,7 @@ use jobcontrol_core::storage::pack_finish;
 use jobcontrol_core::storage::pack_frames;
 use jobcontrol_core::storage::pack_plan;
 use jobcontrol_core::storage::pack_refused;
+use jobcontrol_core::usage::Traffic;
 use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use proptest::option;
@@ -261,7 +262,7 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
         Step::Finish(id, success, skipped, retval) => {
             let retval = retval.map(|int| Value::Int(int.into()));
             let skip_reason = skipped.then(|| "nothing to do".to_owned());
-            let usage = success.then_some(Usage { peak_memory: *id, guest_time: 3 });
+            let usage = success.then_some(Usage { peak_memory: *id, guest_time: 3, traffic: Traffic::default() });
             let finish =
                 Finish { success: Some(*success), skipped: *skipped, retval, skip_reason, usage, exception: None };
             store.finish_build(*id, finish).map(none)
@@ -277,7 +278,8 @@ fn apply(store: &dyn Storage, step: &Step) -> Result<u64, StorageError> {
             let frames = vec![Frame { raw, ..Frame::default() }];
             let exception = store.pack_exception(Failure { frames, ..Failure::new(FailureKind::Trap, "unreachable") });
             let (guard, due, owner) = (guard(*of, *attempt), super::noon_plus(30), Arc::from(OWNERS[*to]));
-            let usage = Some(Usage { peak_memory: 5, guest_time: 7 });
+            let usage =
+                Some(Usage { peak_memory: 5, guest_time: 7, traffic: Traffic { requests: 2, sent: *id, received: 9 } });
             let run = RunOf::Nothing;
             let retry = RetryBuild { id: *id, guard, time: now, exception, due, owner, run, usage };
             store.write(Write::RetryBuild(retry)).map(|_| 0)

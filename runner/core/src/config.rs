@@ -213,7 +213,13 @@ mod tests {
     use crate::grants::EnvGrant;
     use crate::grants::FilesGrant;
     use crate::grants::Grants;
+    use crate::grants::HeaderPart;
+    use crate::grants::HttpGrant;
     use crate::grants::SecretGrant;
+    use crate::http::HostPattern;
+    use crate::http::PathPattern;
+    use crate::http::Rule;
+    use crate::http::Scheme;
     use crate::job::Hook;
     use crate::job::Hooks;
     use crate::limits::Limits;
@@ -279,6 +285,29 @@ repr_function: ./sub/x.wasm:show
         })
     }
 
+    fn http_grants() -> impl Strategy<Value = Vec<HttpGrant>> {
+        let span = Span::default();
+        let host = select(vec!["*", "*.a.com", "b.com", "127.0.0.1", "[::1]"]);
+        let scheme = select(vec![Scheme::Http, Scheme::Https]);
+        let methods = prop::collection::vec(select(vec!["GET".to_owned(), "POST".to_owned()]), 0..3);
+        let path = select(vec!["/", "/v1/*", "/a"]).prop_map(|path| PathPattern::parse(path).unwrap());
+        let paths = option::of(prop::collection::vec(path, 0..3));
+        let part = prop_oneof![
+            "[ -~]{0,5}".prop_map(HeaderPart::Text),
+            "[A-Z]{1,4}".prop_map(move |name| HeaderPart::Secret(name, span)),
+        ];
+        let headers = prop::collection::vec(("[a-z-]{1,5}", prop::collection::vec(part, 0..3)), 0..3);
+        let ports = prop::collection::vec(1..u16::MAX, 0..3);
+        let entry = (host, scheme, ports, methods, paths, headers);
+        let entry = entry.prop_map(move |(host, scheme, ports, methods, paths, headers)| {
+            let (host, scheme) = (HostPattern::parse(host).unwrap(), Some(scheme));
+            let rule = Rule { host, scheme, ports: Some(ports), methods: Some(methods), paths };
+            HttpGrant { rule: Some(rule), headers, span }
+        });
+        let nothing = vec![HttpGrant { rule: None, headers: Vec::new(), span }];
+        prop_oneof![Just(nothing), prop::collection::vec(entry, 0..3)]
+    }
+
     fn all_grants() -> impl Strategy<Value = Grants> {
         let span = Span::default();
         let folder = (any::<String>(), any::<String>(), any::<bool>());
@@ -288,7 +317,7 @@ repr_function: ./sub/x.wasm:show
         let secret = "[A-Z]{1,4}".prop_map(move |name| SecretGrant { name, span });
         let (folders, variables) = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
         let list = (folders, variables, prop::collection::vec(secret, 0..3));
-        list.prop_map(|(files, env, secrets)| Grants { files, env, secrets, span: None })
+        (list, http_grants()).prop_map(|((files, env, secrets), http)| Grants { files, env, secrets, http, span: None })
     }
 
     fn hooks() -> impl Strategy<Value = Hooks> {

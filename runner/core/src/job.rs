@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::grants::Grants;
+use crate::grants::HttpGrant;
 use crate::limits::Limits;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
@@ -183,6 +184,7 @@ impl Job {
     /// Every secret that it names, in its arguments and grants, each with its place.
     pub fn secrets(&self) -> Vec<(&str, Span)> {
         let mut out = self.argument_secrets();
+        out.extend(self.grants.http.iter().flat_map(HttpGrant::secrets));
         out.extend(self.grants.secrets.iter().map(|grant| (grant.name.as_str(), grant.span)));
         out
     }

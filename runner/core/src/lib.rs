@@ -5,7 +5,7 @@
 //!
 //! - `yaml`: YAML text to values that keep their places
 //! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
-//! - [`grants`]: what a job file lets its plugin touch; [`secret`]s, and how they are kept out of all that is written
+//! - [`grants`]: what a job file lets its plugin touch; [`http`] requests; [`secret`]s, and how they are kept out of all that is written
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
@@ -42,6 +42,7 @@ pub mod failure;
 pub mod functions;
 pub mod grants;
 pub mod held_size;
+pub mod http;
 pub mod job;
 pub mod last_good;
 pub mod limits;

@@ -67,6 +67,15 @@ pub const MANIFEST: u64 = 4 * MIB;
 /// The `notes` of a job.
 pub const NOTES: usize = 64 << 10;
 
+/// Requests of a build: a program that makes more of them in one build has lost count.
+pub const HTTP_REQUESTS: u64 = 10_000;
+/// Bytes that all requests of a build send.
+pub const HTTP_SENT: u64 = 64 * MIB;
+/// Bytes that all responses of a build have: a download belongs into a file, and the next job takes it from there.
+pub const HTTP_RECEIVED: u64 = 256 * MIB;
+/// Connections that a build has open at once: servers refuse more from one client.
+pub const HTTP_CONNECTIONS: u64 = 16;
+
 /// The limits of one job's builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -92,6 +101,14 @@ pub struct Limits {
     pub log_records: u64,
     /// Number of progress groups; key `limits.progress_groups`.
     pub progress_groups: u64,
+    /// Number of HTTP requests; key `limits.http_requests`.
+    pub http_requests: u64,
+    /// Bytes that HTTP sends; key `limits.http_sent`.
+    pub http_sent: u64,
+    /// Bytes that HTTP receives; key `limits.http_received`.
+    pub http_received: u64,
+    /// HTTP connections that are open at once; key `limits.http_connections`.
+    pub http_connections: u64,
     /// Keys of those that the operator's ceiling does not let a job raise.
     pub at_ceiling: Vec<&'static str>,
     /// What is called under them, for the words of a failure.
@@ -173,6 +190,14 @@ pub enum Excess<'a> {
     LogRecords,
     /// Of progress groups.
     ProgressGroups,
+    /// Of HTTP requests.
+    HttpRequests,
+    /// Of bytes that HTTP sends.
+    HttpSent,
+    /// Of bytes that HTTP receives.
+    HttpReceived,
+    /// Of HTTP connections that are open at once.
+    HttpConnections,
     /// Of a value, as it is named, once it is encoded.
     Encoded(&'a str),
     /// Of the host's memory that a value takes, as it is named, so many bytes for each of `retval`.
@@ -198,6 +223,10 @@ impl Excess<'_> {
             Self::Log => "log",
             Self::LogRecords => "log_records",
             Self::ProgressGroups => "progress_groups",
+            Self::HttpRequests => "http_requests",
+            Self::HttpSent => "http_sent",
+            Self::HttpReceived => "http_received",
+            Self::HttpConnections => "http_connections",
             Self::Encoded(_) | Self::Held(..) | Self::Handed(_) => "retval",
             Self::Attempt => TIMEOUTS[0],
             Self::Build => TIMEOUTS[1],
@@ -226,6 +255,10 @@ impl Default for Limits {
             log_bytes: LOG_BYTES,
             log_records: LOG_RECORDS,
             progress_groups: PROGRESS_GROUPS,
+            http_requests: HTTP_REQUESTS,
+            http_sent: HTTP_SENT,
+            http_received: HTTP_RECEIVED,
+            http_connections: HTTP_CONNECTIONS,
             at_ceiling: Vec::new(),
             called: Called::Attempt,
             set_at: SetAt::default(),
@@ -273,6 +306,14 @@ impl Limits {
             Excess::Log => format!("the log of {build} is above {}", show_bytes(self.log_bytes)),
             Excess::LogRecords => format!("the log of {build} is above {} records", self.log_records),
             Excess::ProgressGroups => format!("the progress of {build} is above {} groups", self.progress_groups),
+            Excess::HttpRequests => format!("{build} makes more than {} HTTP requests", self.http_requests),
+            Excess::HttpSent => format!("what {build} sends over HTTP is above {}", show_bytes(self.http_sent)),
+            Excess::HttpReceived => {
+                format!("what {build} receives over HTTP is above {}", show_bytes(self.http_received))
+            }
+            Excess::HttpConnections => {
+                format!("the number of HTTP connections that {build} has open is above {}", self.http_connections)
+            }
             Excess::Encoded(what) => format!("the size of {what}, encoded, is above {}", show_bytes(self.retval)),
             Excess::Held(what, bytes) => {
                 let most = show_bytes(self.retval.saturating_mul(bytes));
@@ -346,20 +387,42 @@ impl Limits {
             "table_elements" => (&mut self.table_elements, Unit::Count, MAX_TABLE_ELEMENTS),
             "instances" => (&mut self.instances, Unit::Count, MAX_INSTANCES),
             "handles" => (&mut self.handles, Unit::Count, MAX_HANDLES),
+            "http_requests" => (&mut self.http_requests, Unit::Count, 100_000_000),
+            "http_sent" => (&mut self.http_sent, Unit::Bytes, MAX_HTTP),
+            "http_received" => (&mut self.http_received, Unit::Bytes, MAX_HTTP),
+            "http_connections" => (&mut self.http_connections, Unit::Count, 1_000),
             _ => return None,
         };
         Some(LimitKey { value, unit, max })
     }
 
     /// Every key under `limits:`.
-    pub const KEYS: &[&str] =
-        &["memory", "retval", "log", "log_records", "progress_groups", "table_elements", "instances", "handles"];
+    pub const KEYS: &[&str] = &[
+        "memory",
+        "retval",
+        "log",
+        "log_records",
+        "progress_groups",
+        "table_elements",
+        "instances",
+        "handles",
+        "http_requests",
+        "http_sent",
+        "http_received",
+        "http_connections",
+    ];
+
+    /// Those of the keys that a build config has only where they are not the default: builds of older versions have none.
+    pub const LATER_KEYS: &[&str] = &["http_requests", "http_sent", "http_received", "http_connections"];
 }
 
 /// Largest `limits.table_elements`: what the engine reserves for one table.
 pub const MAX_TABLE_ELEMENTS: u64 = 1_000_000;
 /// Largest `limits.instances`: what the engine reserves for one component.
 pub const MAX_INSTANCES: u64 = 1_000;
+
+/// Largest `limits.http_sent` and `limits.http_received`: more than a link carries in a day.
+const MAX_HTTP: u64 = 16 * 1024 * 1024 * MIB;
 
 /// One limit that a manifest can set.
 pub struct LimitKey<'a> {
@@ -453,13 +516,17 @@ pub(crate) mod tests {
     }
 
     /// Every way to be over a limit, with the key that raises it.
-    pub(crate) const ALL: [(Excess<'_>, &str); 13] = [
+    pub(crate) const ALL: [(Excess<'_>, &str); 17] = [
         (Excess::Memory, "limits: { memory: .. }"),
         (Excess::TableElements, "limits: { table_elements: .. }"),
         (Excess::Instances, "limits: { instances: .. }"),
         (Excess::Log, "limits: { log: .. }"),
         (Excess::LogRecords, "limits: { log_records: .. }"),
         (Excess::ProgressGroups, "limits: { progress_groups: .. }"),
+        (Excess::HttpRequests, "limits: { http_requests: .. }"),
+        (Excess::HttpSent, "limits: { http_sent: .. }"),
+        (Excess::HttpReceived, "limits: { http_received: .. }"),
+        (Excess::HttpConnections, "limits: { http_connections: .. }"),
         (Excess::Encoded("the arguments"), "limits: { retval: .. }"),
         (Excess::Handles, "limits: { handles: .. }"),
         (Excess::Held("the return value", 32), "limits: { retval: .. }"),

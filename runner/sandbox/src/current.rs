@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 
-use crate::host::Guest;
+use crate::guest::Guest;
 
 thread_local! {
     static CURRENT: Cell<Option<Arc<Guest>>> = const { Cell::new(None) };

@@ -32,6 +32,8 @@ pub struct Function {
     code: Code,
     /// Whether it is a command, and what that finds as the first of its argv.
     program: Option<Arc<str>>,
+    /// Whether its plugin makes HTTP messages.
+    makes_requests: bool,
 }
 
 #[derive(Clone)]
@@ -57,12 +59,18 @@ impl Function {
             }
         };
         let program = || plugin.path.file_stem().unwrap_or_default().to_string_lossy().into();
-        Some(Self { code, program: signature.command.then(program) })
+        let makes_requests = plugin.imports.iter().any(|import| import.starts_with("wasi:http/"));
+        Some(Self { code, program: signature.command.then(program), makes_requests })
     }
 
     /// Whether it is a command.
     pub(crate) fn is_command(&self) -> bool {
         self.program.is_some()
+    }
+
+    /// Whether its plugin makes HTTP messages.
+    pub(crate) fn makes_requests(&self) -> bool {
+        self.makes_requests
     }
 
     /// The argv of a command; empty for any other function.

@@ -32,6 +32,7 @@ const LINKED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("wasi:filesystem", "0.2", &["types", "preopens"]),
+    ("wasi:http", "0.2", &["types", "outgoing-handler"]),
     (
         "wasi:sockets",
         "0.2",
@@ -40,7 +41,7 @@ const LINKED: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Interfaces that a grant of a later version would open.
-const LATER: &[&str] = &["wasi:http", "wasi:keyvalue", "wasi:config", "wasi:messaging", "wasi:blobstore"];
+const LATER: &[&str] = &["wasi:keyvalue", "wasi:config", "wasi:messaging", "wasi:blobstore"];
 
 /// What mends an import of WASI preview 1 that is not there.
 const PREVIEW1_HELP: &str = "of `wasi_snapshot_preview1` the host offers what WASI defines, and no extension of another engine, such as sockets";

@@ -14,6 +14,7 @@ use crate::deadline::Timeout;
 use crate::engine::TICK;
 use crate::host::Host;
 use crate::signal::Signal;
+use crate::stop::Stop;
 
 /// How long a guest that waits in the host is left after its time, so that one that runs can be stopped with its
 /// call stack first.
@@ -22,7 +23,10 @@ const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_mil
 /// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
 pub(crate) fn at_ticks(store: &mut Store<Host>, deadlines: Arc<Deadlines>, cancel: Cancel) {
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |_| {
+    store.epoch_deadline_callback(move |store| {
+        if let Some(signal) = store.data().guest.stop.signal() {
+            return Err(signal.clone().into());
+        }
         if cancel.is_set() {
             return Err(Signal::Cancelled.into());
         }
@@ -38,6 +42,7 @@ pub(crate) async fn in_time<T>(
     run: impl Future<Output = wasmtime::Result<T>>,
     deadlines: &Deadlines,
     mut cancel: Cancel,
+    stop: &Stop,
 ) -> wasmtime::Result<T> {
     let cancelled = async {
         cancel.wait().await;
@@ -45,8 +50,10 @@ pub(crate) async fn in_time<T>(
     };
     tokio::select! {
         biased;
-        result = run => result,
+        // What the guest makes of the error that it got at the same time does not count.
+        result = run => stop.signal().map_or(result, |signal| Err(signal.clone().into())),
         () = cancelled => Err(Signal::Cancelled.into()),
+        signal = stop.wait() => Err(signal.into()),
         timeout = exceeded(deadlines) => Err(Signal::Timeout(timeout).into()),
     }
 }

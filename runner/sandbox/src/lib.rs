@@ -10,13 +10,14 @@
 //! - `command`, `numbers`: WASI commands, and functions of core modules
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
-//! - `host`, `limits`: the state of a running build and what it may use
+//! - `host`, `guest`, `limits`: the state of a running build, what it may still say and what it may use
 //! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
 //! - `meter`: the time that a call is on a guest thread
-//! - `deadline`, `interrupt`, `signal`: when and how the host ends a call
+//! - `deadline`, `interrupt`, `signal`, `stop`: when and how the host ends a call
 //! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
+//! - `http`: HTTP requests of guests, on threads of their own
 //! - `outcome`, `traceback`, `traced`: what became of a call, and a trap's call stack
 //! - `bounded`: texts of the host about a guest, as long as a person reads
 //! - `error`: why a plugin cannot be called
@@ -36,7 +37,9 @@ mod engine;
 mod error;
 mod function;
 mod grant;
+mod guest;
 mod host;
+mod http;
 mod imports;
 mod interpreter;
 mod interrupt;
@@ -52,6 +55,7 @@ mod plugins;
 mod sandbox;
 mod signal;
 mod sink;
+mod stop;
 mod traceback;
 mod traced;
 mod transfer;
@@ -69,6 +73,7 @@ pub use grant::Followed;
 pub use grant::Granted;
 pub use grant::GrantedFolder;
 pub use grant::follow;
+pub use http::Names;
 pub use imports::missing_imports;
 pub use interpreter::Task;
 pub use interpreter::answer;

@@ -83,6 +83,20 @@ pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: im
     Outcome::Failed(failure)
 }
 
+/// An outcome that names the last request that was refused, where the plugin failed after one.
+pub(crate) fn with_request(mut outcome: Outcome, refused: Option<String>) -> Outcome {
+    use FailureKind::Error;
+    use FailureKind::Exit;
+    use FailureKind::Plugin;
+    use FailureKind::Trap;
+    if let (Outcome::Failed(failure), Some(refused)) = (&mut outcome, refused)
+        && matches!(failure.kind, Error | Exit | Trap | Plugin(_))
+    {
+        failure.message = format!("{}\n{refused}", failure.message);
+    }
+    outcome
+}
+
 /// An outcome without secrets, where a value that is returned and has one is a failure.
 pub(crate) fn without_secrets(mut outcome: Outcome, redactor: &Redactor) -> Outcome {
     match &mut outcome {

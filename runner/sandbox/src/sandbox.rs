@@ -10,6 +10,7 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
@@ -33,8 +34,12 @@ use crate::function::Function;
 use crate::function::Linked;
 use crate::grant;
 use crate::grant::Lines;
-use crate::host::Guest;
+use crate::guest::Guest;
 use crate::host::Host;
+use crate::http::Client;
+use crate::http::MESSAGE;
+use crate::http::Names;
+use crate::http::Requests;
 use crate::interrupt;
 use crate::ledger::Ledger;
 use crate::limits::Limiter;
@@ -68,6 +73,7 @@ pub struct Sandbox {
     compiling: Gate,
     places: Places,
     memory: Arc<Ledger>,
+    http: Arc<Client>,
 }
 
 impl Sandbox {
@@ -90,14 +96,26 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
-        let memory = Ledger::unbounded();
-        Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory })
+        let (memory, http) = (Ledger::unbounded(), Arc::new(Client::new(HttpRules::default())));
+        Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory, http })
     }
 
     /// With the ledger of the builds that it runs; it bounds nothing otherwise.
     #[must_use]
     pub fn with_memory(self, memory: Arc<Ledger>) -> Self {
         Self { memory, ..self }
+    }
+
+    /// With what the operator says of HTTP requests; it allows public addresses alone otherwise.
+    #[must_use]
+    pub fn with_http(self, rules: HttpRules) -> Self {
+        Self { http: Arc::new(Client::new(rules)), ..self }
+    }
+
+    /// As [`Sandbox::with_http`], with another resolver of names than the system's.
+    #[must_use]
+    pub fn with_names(self, rules: HttpRules, names: Arc<dyn Names>) -> Self {
+        Self { http: Arc::new(Client::with_names(rules, names)), ..self }
     }
 
     /// The ledger of the builds that it runs.
@@ -158,6 +176,12 @@ impl Sandbox {
         {
             return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
         }
+        // Whatever it has open may be a message, whose headers the host holds.
+        if function.makes_requests()
+            && let Err(full) = guest.account.charge(limits.handles.saturating_mul(MESSAGE))
+        {
+            return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
+        }
         let context = || grant::context(&granted, &guest, &function.argv(&args), limits.handles);
         let (wasi, streams) = match apart_if(args.are_large(), context) {
             Ok(context) => context,
@@ -165,35 +189,41 @@ impl Sandbox {
                 return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Arguments, reason)));
             }
         };
-        let place = match self.place(&deadlines, cancel.clone()).await {
+        let place = match self.place(&guest, cancel.clone()).await {
             Ok(place) => place,
             Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
-        let host = Host::new(limiter, wasi, Arc::clone(&guest));
+        let requests = Requests::new(Arc::clone(&self.http), granted.http, Arc::clone(&guest));
+        let host = Host::new(limiter, wasi, Arc::clone(&guest), requests);
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
         let (mut time, lowering) = (Duration::ZERO, AtomicBool::new(false));
         let run = metered(&mut time, &lowering, current::running(&guest, function.run(&mut store, &args, &lowering)));
-        let result = interrupt::in_time(run, &deadlines, cancel).await;
+        let result = interrupt::in_time(run, &deadlines, cancel, &guest.stop).await;
         let peak_memory = store.data().limiter.peak_memory();
+        let (traffic, refused) = (store.data().requests.traffic(), store.data().requests.refused());
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
         let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
         let outcome = flush(&streams, &guest, outcome).await;
         let outcome = outcome::with_grant(outcome, &granted.folders, || streams[1].last());
+        let outcome = outcome::with_request(outcome, refused);
         let outcome = without_secrets(&guest, outcome);
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        Called { outcome, usage: Usage { peak_memory, guest_time } }
+        Called { outcome, usage: Usage { peak_memory, guest_time, traffic } }
     }
 
     /// Waits until one call more may run.
-    async fn place(&self, deadlines: &Deadlines, cancel: Cancel) -> wasmtime::Result<Place<'_>> {
+    async fn place(&self, guest: &Guest, cancel: Cancel) -> wasmtime::Result<Place<'_>> {
         match self.places.try_take() {
             Some(place) => Ok(place),
-            None => interrupt::in_time(async { Ok(self.places.take().await) }, deadlines, cancel).await,
+            None => {
+                let place = async { Ok(self.places.take().await) };
+                interrupt::in_time(place, &guest.deadlines, cancel, &guest.stop).await
+            }
         }
     }
 }

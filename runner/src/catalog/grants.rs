@@ -4,11 +4,33 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::grants::EnvGrant;
+use jobcontrol_core::grants::HttpGrant;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::Granted;
 
 use crate::catalog::workspace::Workspace;
+
+/// The import with which a plugin makes requests.
+const OUTGOING: &str = "wasi:http/outgoing-handler";
+
+/// What is said of a plugin that makes requests for a job that says nothing of them.
+fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
+    let plugin = plugin.filter(|_| job.grants.http.is_empty())?;
+    let import = plugin.imports.iter().find(|import| import.split('@').next() == Some(OUTGOING))?;
+    let message = format!("`{}` imports `{import}`, and the job grants no HTTP requests", plugin.path.display());
+    let problem = Diagnostic::at(Code::HttpNotGranted, &job.place.source, job.place.function, message);
+    let problem = problem.help("add `grants: { http: [{ host: api.example.com, methods: [GET] }] }` to the job");
+    Some(problem.help("add `grants: { http: [] }` if this function makes no request"))
+}
+
+/// Why the operator does not allow a grant.
+fn above_ceiling(workspace: &Workspace, grant: &HttpGrant) -> Option<String> {
+    let (ceiling, rule) = (workspace.context.http.ceiling.as_ref()?, grant.rule.as_ref()?);
+    let covered = ceiling.iter().any(|most| most.covers(rule));
+    let operator = &workspace.files.operator;
+    (!covered).then(|| format!("requests `{rule}` are above the ceiling that {operator} sets"))
+}
 
 pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -> (Granted, Vec<Diagnostic>) {
     let mut granted = Granted::default();
@@ -24,6 +46,13 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
         match variable.resolve(&workspace.context.environment, source) {
             Ok(value) => granted.variables.push((variable.name.clone(), value)),
             Err(problem) => problems.push(problem),
+        }
+    }
+    problems.extend(http_not_granted(job, plugin));
+    for grant in &job.grants.http {
+        match above_ceiling(workspace, grant) {
+            Some(message) => problems.push(Diagnostic::at(Code::AboveCeiling, source, grant.span, message)),
+            None => granted.http.push(grant.clone()),
         }
     }
     for (name, span) in job.secrets() {

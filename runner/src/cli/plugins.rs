@@ -152,6 +152,7 @@ impl<'a> Report<'a> {
         let (shown, before) = called(app, plugin);
         let shown = shown.as_str();
         let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
+        let makes_requests = plugin.imports.iter().any(|import| grant_of(import) == Some(HTTP));
         let entries = plugin.functions.iter().map(|signature| {
             let export = plugin.shortest(signature);
             let command = export.is_empty();
@@ -162,7 +163,8 @@ impl<'a> Report<'a> {
             let id = std::iter::from_fn(|| number.checked_add(1).inspect(|next| *number = *next))
                 .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
                 .find(|id| ids.insert(id.clone()));
-            let text = entry(&id.unwrap_or_default(), &function, signature, command);
+            let mut text = entry(&id.unwrap_or_default(), &function, signature, command);
+            text.push_str(if makes_requests { HTTP_ENTRY } else { "" });
             (function, text)
         });
         let types = declared(plugin.functions.iter().map(|function| &**function));
@@ -303,6 +305,13 @@ fn called(app: &App, plugin: &Plugin) -> (String, Option<String>) {
     (renamed, Some(before))
 }
 
+/// What a job has to grant before its plugin makes requests,
+const HTTP: &str = "grants: { http: [{ host: api.example.com, methods: [GET] }] }";
+
+/// and how an entry of a manifest says so.
+const HTTP_ENTRY: &str =
+    "    grants: { http: [{ host: api.example.com, methods: [GET] }] }  # `http: []` if it makes no request\n";
+
 /// What a job has to grant before an import gives anything.
 fn grant_of(import: &str) -> Option<&'static str> {
     const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
@@ -311,6 +320,8 @@ fn grant_of(import: &str) -> Option<&'static str> {
         Some(FILES)
     } else if asks(&["wasi:cli/environment", "wasi_snapshot_preview1.environ_"]) {
         Some("grants: { env: [NAME] }")
+    } else if asks(&["wasi:http/outgoing-handler"]) {
+        Some(HTTP)
     } else {
         None
     }

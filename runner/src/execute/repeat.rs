@@ -83,7 +83,8 @@ fn granted(workspace: &Workspace, job: &mut Job, plugin: &Plugin, today: &Today)
         Today::Unknown(reason) => grants::Today::Unknown(reason),
     };
     let operator_lists_files = workspace.files.ceiling.is_some();
-    let repeated = Repeated { folder: &job.place.folder, operator_lists_files };
+    let operator_lists_http = workspace.context.http.ceiling.is_some();
+    let repeated = Repeated { folder: &job.place.folder, operator_lists_files, operator_lists_http };
     job.grants.still_granted(&repeated, &now).map_err(|withdrawn| withdrawn.to_string())?;
     let named = match today {
         Today::Job(now) => now.secrets(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::secret::SecretSource;
 
@@ -12,11 +13,13 @@ pub struct Rules {
     pub pools: BTreeMap<String, u32>,
     /// Where the value of each secret is, by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// How HTTP requests are made.
+    pub http: HttpRules,
 }
 
 impl Rules {
     /// The rules that manifests were read with.
     pub fn of(context: &Context) -> Self {
-        Self { pools: context.pools.clone(), secrets: context.secrets.clone() }
+        Self { pools: context.pools.clone(), secrets: context.secrets.clone(), http: context.http.clone() }
     }
 }

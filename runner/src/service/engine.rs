@@ -72,7 +72,9 @@ impl Engine {
         memory: u64,
     ) -> Result<Self, EngineError> {
         let memory = Ledger::new(memory);
-        let sandbox = Sandbox::new(plugins, Arc::clone(&clock), concurrency)?.with_memory(Arc::clone(&memory));
+        let sandbox = Sandbox::new(plugins, Arc::clone(&clock), concurrency)?
+            .with_memory(Arc::clone(&memory))
+            .with_http(rules.http.clone());
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
         let (sandbox, slots) = (Arc::new(sandbox), Slots::new(SLOTS, memory));

@@ -19,6 +19,8 @@ use jobcontrol_core::progress::Progress;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::usage::Traffic;
+use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Json;
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -191,6 +193,25 @@ struct StateJson<'a> {
     peak_memory: Option<u64>,
     /// Seconds.
     guest_time: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<TrafficJson>,
+}
+
+/// What a build did over HTTP, where it did something.
+#[derive(Serialize)]
+struct TrafficJson {
+    requests: u64,
+    /// Bytes.
+    sent: u64,
+    /// Bytes.
+    received: u64,
+}
+
+impl TrafficJson {
+    fn of(usage: Usage) -> Option<Self> {
+        let Traffic { requests, sent, received } = usage.traffic;
+        (requests > 0).then_some(Self { requests, sent, received })
+    }
 }
 
 impl<'a> StateJson<'a> {
@@ -218,6 +239,7 @@ impl<'a> StateJson<'a> {
             pool: build.pool.as_ref().map(|pool| pool.name.as_str()),
             peak_memory: build.usage.map(|usage| usage.peak_memory),
             guest_time: build.usage.map(|usage| Duration::from_micros(usage.guest_time).as_secs_f64()),
+            http: build.usage.and_then(TrafficJson::of),
         }
     }
 }

@@ -141,6 +141,9 @@ codes! {
     InvalidPool "JC0616" "a pool has no name, or one that cannot be"
     NoSuchSecret "JC0617" "there is no such secret"
     InvalidSecret "JC0618" "the operator's file says no source of a secret"
+    InvalidHttpGrant "JC0619" "an entry of an HTTP grant makes no sense"
+    HttpNotGranted "JC0620" "a plugin makes requests, and its job grants none"
+    InvalidHttpRules "JC0621" "the operator's rules for HTTP make no sense"
 }
 
 /// How bad a kind of mistake is.

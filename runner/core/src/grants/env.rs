@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_variable_of_the_runner_is_granted_again_where_todays_job_takes_it_too() {
-        let repeated = Repeated { folder: "", operator_lists_files: false };
+        let repeated = Repeated { folder: "", operator_lists_files: false, operator_lists_http: false };
         let still = |was: Option<&str>, today: Today<'_, [EnvGrant]>| {
             EnvGrant::still_granted(&[variable(was)], &repeated, &today).map_err(|refused| refused.to_string())
         };

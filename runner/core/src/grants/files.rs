@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_granted_again_where_todays_job_grants_as_much() {
-        let repeated = Repeated { folder: "jobs", operator_lists_files: false };
+        let repeated = Repeated { folder: "jobs", operator_lists_files: false, operator_lists_http: false };
         let still = |was: FilesGrant, now: FilesGrant| {
             FilesGrant::still_granted(&[was], &repeated, &Today::Grants(&[now])).is_ok()
         };
@@ -176,7 +176,11 @@ mod tests {
     fn what_is_refused_says_why_and_what_the_operator_can_do() {
         let was = [folder("../data", true)];
         let refused = |operator_lists_files, today: &Today<'_, [FilesGrant]>| {
-            FilesGrant::still_granted(&was, &Repeated { folder: "jobs", operator_lists_files }, today)
+            FilesGrant::still_granted(
+                &was,
+                &Repeated { folder: "jobs", operator_lists_files, operator_lists_http: false },
+                today,
+            )
         };
         assert_eq!(
             refused(false, &Today::Gone).unwrap_err().to_string(),

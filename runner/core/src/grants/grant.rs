@@ -54,7 +54,7 @@ macro_rules! grants {
                 span: $crate::diagnostic::Span,
             ) -> Self {
                 let grants = Self { $($name: grant::Grant::read(&mut fields),)* span: Some(span) };
-                fields.finish(Self::KEYS, grant::LATER);
+                fields.finish(Self::KEYS, &[]);
                 grants
             }
 
@@ -96,6 +96,3 @@ macro_rules! grants {
 }
 
 pub(crate) use grants;
-
-/// Keys below `grants` that are planned.
-pub(crate) const LATER: &[&str] = &["http"];

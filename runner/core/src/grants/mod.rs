@@ -4,16 +4,19 @@
 //!
 //! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
 //! - `today`: what is known today of the job of an older build
-//! - `files`, `env`, `secrets`: the grants
+//! - `files`, `env`, `secrets`, `http`: the grants
 
 pub(crate) mod env;
 pub(crate) mod files;
 mod grant;
+pub(crate) mod http;
 pub(crate) mod secrets;
 mod today;
 
 pub use env::EnvGrant;
 pub use files::FilesGrant;
+pub use http::HeaderPart;
+pub use http::HttpGrant;
 pub use secrets::SecretGrant;
 pub use secrets::secrets_still_named;
 pub use today::Repeated;
@@ -27,4 +30,6 @@ grant::grants! {
     env: EnvGrant,
     /// Secrets, as environment variables.
     secrets: SecretGrant,
+    /// HTTP requests.
+    http: HttpGrant,
 }

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_secret_is_granted_again_where_todays_job_takes_it_too() {
         let grant = |name: &str| SecretGrant { name: name.to_owned(), span: Span::default() };
-        let repeated = Repeated { folder: "", operator_lists_files: false };
+        let repeated = Repeated { folder: "", operator_lists_files: false, operator_lists_http: false };
         let still = |today: Today<'_, [SecretGrant]>| {
             SecretGrant::still_granted(&[grant("TOKEN")], &repeated, &today).map_err(|refused| refused.to_string())
         };

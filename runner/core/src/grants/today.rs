@@ -49,6 +49,8 @@ pub struct Repeated<'a> {
     /// Whether the operator lists the folders that may be granted, under `ceiling.files`: these are granted whatever
     /// today's manifest says.
     pub operator_lists_files: bool,
+    /// Whether the operator bounds the requests that may be granted, under `ceiling.http`.
+    pub operator_lists_http: bool,
 }
 
 /// A grant of an older build that it may not have again.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::http::HttpRules;
 use crate::secret::SecretSource;
 use crate::yaml::environment::Environment;
 
@@ -18,4 +19,6 @@ pub struct Context {
     pub pools: BTreeMap<String, u32>,
     /// The secrets that jobs may use, by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// What requests jobs may be granted, and how they are made.
+    pub http: HttpRules,
 }

@@ -5,11 +5,12 @@
 //! - `keys`: the keys of a job, a file for each or for those that belong together
 //! - `unread`: what the text of a file seems to hold that cannot be read
 //! - `entry`: a job as a person would begin it
-//! - `settings`, with `pools`, `secrets` and `retention`: `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `http`, `pools`, `secrets` and `retention`: `jobcontrol.yaml`, the operator's file
 
 pub(crate) mod ceiling;
 pub(crate) mod context;
 mod entry;
+mod http;
 pub(crate) mod keys;
 mod parse;
 mod pools;

@@ -8,6 +8,7 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::grants::files::is_for_writing;
+use crate::http::HttpRules;
 use crate::limits::Limits;
 use crate::limits::MAX_COMPILE_MEMORY;
 use crate::limits::MAX_COMPILE_TIME;
@@ -26,6 +27,8 @@ use crate::yaml::quantity::duration;
 use crate::yaml::quantity::number;
 
 use super::ceiling::Ceiling;
+use super::http::read_http;
+use super::http::read_http_ceiling;
 use super::keys::limits::limit;
 use super::keys::timeout::timeouts;
 use super::pools::read_pools;
@@ -45,6 +48,7 @@ const KEYS: &[&str] = &[
     "pools",
     "retention",
     "secrets",
+    "http",
 ];
 const KEYS_LATER: &[&str] = &["server"];
 
@@ -77,12 +81,14 @@ pub struct Settings {
     pub retention: Retention,
     /// Where the value of each secret is, by name; key `secrets`.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// What requests jobs may be granted, and how they are made; keys `http` and `ceiling.http`.
+    pub http: HttpRules,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (jobs, store, cache, environment, plugins) = Default::default();
-        let (memory, ceiling, files, pools, retention, secrets) = Default::default();
+        let (memory, ceiling, files, pools, retention, secrets, http) = Default::default();
         let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
         Self {
             jobs,
@@ -98,6 +104,7 @@ impl Default for Settings {
             pools,
             retention,
             secrets,
+            http,
         }
     }
 }
@@ -144,6 +151,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     }
     settings.pools = read_pools(&mut fields);
     settings.secrets = read_secrets(&mut fields, &settings.environment);
+    read_http(&mut fields, &mut settings.http);
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {
@@ -220,7 +228,8 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
         }
         settings.files = Some(files);
     }
-    fields.finish(&["limits", "timeout", "files"], &[]);
+    settings.http.ceiling = read_http_ceiling(&mut fields);
+    fields.finish(&["limits", "timeout", "files", "http"], &[]);
 }
 
 #[cfg(test)]

@@ -77,11 +77,10 @@ pub(super) struct Row {
 impl Row {
     /// Adds what an attempt used.
     fn use_more(&mut self, usage: Option<Usage>) {
-        if let Some(more) = usage {
-            let so_far = self.usage.get_or_insert_default();
-            so_far.peak_memory = so_far.peak_memory.max(more.peak_memory);
-            so_far.guest_time += more.guest_time;
-        }
+        self.usage = match (self.usage, usage) {
+            (Some(so_far), Some(more)) => Some(so_far.with(more)),
+            (so_far, more) => so_far.or(more),
+        };
     }
 
     /// Whether that owner's attempt is the newest, of a build that has not ended.

@@ -12,6 +12,7 @@
 //! - `key`: a name with its place
 //! - `fields`: the keys of one mapping, each read once; unknown keys and values of the wrong kind are reported
 //! - `units`: sizes and durations
+//! - `secret`: the tag that names one
 //! - `quantity`: a key whose value is a size, a number or a duration
 
 pub(crate) mod decode;
@@ -25,5 +26,6 @@ mod mend;
 pub(crate) mod node;
 mod parser;
 pub(crate) mod quantity;
+pub(crate) mod secret;
 mod syntax;
 pub(crate) mod units;

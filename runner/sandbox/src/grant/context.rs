@@ -13,7 +13,7 @@ use super::files;
 use super::granted::Granted;
 use super::stdio;
 use super::stdio::Lines;
-use crate::host::Guest;
+use crate::guest::Guest;
 
 /// Bytes of a secret that is a variable: the libraries of some languages have 64 KiB for all variables.
 const LARGEST_VARIABLE: usize = 32 << 10;

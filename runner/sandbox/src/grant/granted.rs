@@ -1,5 +1,7 @@
 //! What a job was granted.
 
+use jobcontrol_core::grants::HttpGrant;
+
 use super::files::GrantedFolder;
 
 /// What one job was granted, resolved and compared with the operator's ceiling.
@@ -11,4 +13,6 @@ pub struct Granted {
     pub variables: Vec<(String, String)>,
     /// Secrets that are variables, by their names.
     pub secrets: Vec<String>,
+    /// HTTP requests.
+    pub http: Vec<HttpGrant>,
 }

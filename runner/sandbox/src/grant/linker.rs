@@ -4,6 +4,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use super::build;
+use super::http;
 use super::listing;
 use super::log;
 use super::preview1;
@@ -15,6 +16,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
+    http::add_to_linker(&mut linker)?;
     listing::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
     progress::add_to_linker(&mut linker)?;

@@ -4,6 +4,7 @@
 //!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
 //! - `files` (with `links`, `listing` and `entries`), `env`: given by a job's `grants`
+//! - `http`: likewise; `crate::http` makes the requests
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
@@ -16,6 +17,7 @@ mod env;
 mod files;
 mod folders;
 mod granted;
+mod http;
 mod linker;
 mod links;
 mod listing;

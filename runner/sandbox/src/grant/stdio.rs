@@ -20,7 +20,7 @@ use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::StreamResult;
 
-use crate::host::Guest;
+use crate::guest::Guest;
 use crate::signal::Signal;
 
 /// What a guest may write at once.

@@ -12,6 +12,7 @@ use jobcontrol_core::limits::show_took;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::Tree;
 use jobcontrol_core::run::Run;
+use jobcontrol_core::usage::Traffic;
 use jobcontrol_core::usage::Usage;
 
 use super::escape::clean;
@@ -156,14 +157,26 @@ pub(crate) fn granted(grants: &Grants) -> Vec<String> {
     let files = grants.files.iter().map(|grant| {
         format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
     });
-    files.chain(grants.env.iter().map(|grant| format!("variable {}", grant.name))).collect()
+    let variables = grants.env.iter().map(|grant| format!("variable {}", grant.name));
+    let secrets = grants.secrets.iter().map(|grant| format!("secret {}", grant.name));
+    let rules = grants.http.iter().filter_map(|grant| grant.rule.as_ref());
+    let http = rules.map(|rule| format!("HTTP {rule}"));
+    files.chain(variables).chain(secrets).chain(http).collect()
 }
 
 /// What a build used, beside what it may use.
 fn used(build: &Build, usage: Usage) -> String {
     let of =
         config::limit(&build.config, "memory").map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
-    format!("{}{of} of memory, {} of guest time", show_bytes(usage.peak_memory), show_took(usage.guest_time))
+    let used =
+        format!("{}{of} of memory, {} of guest time", show_bytes(usage.peak_memory), show_took(usage.guest_time));
+    match usage.traffic {
+        Traffic { requests: 0, .. } => used,
+        Traffic { requests, sent, received } => {
+            let (what, sent) = (if requests == 1 { "HTTP request" } else { "HTTP requests" }, show_bytes(sent));
+            format!("{used}, {requests} {what} ({sent} sent, {} received)", show_bytes(received))
+        }
+    }
 }
 
 fn attempts_table(attempts: &[Attempt], now: Timestamp) -> Page {

@@ -15,6 +15,7 @@ mod schema;
 mod sharing;
 mod sql;
 mod stale_log;
+mod traffic;
 mod trouble;
 mod unwritable;
 mod v3;

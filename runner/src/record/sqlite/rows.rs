@@ -45,6 +45,7 @@ use super::sql::RowError;
 use super::sql::matching;
 use super::sql::number;
 use super::sql::possible;
+use super::traffic;
 
 /// Applies one change inside the transaction that is open.
 pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
@@ -224,10 +225,11 @@ fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
          WHERE id = ?1 AND owner IS ?2 AND attempt = ?3 AND finished = 0";
     let (peak, time) = used(retry.usage);
     let rows = db.prepare_cached(waits)?.execute(params![id, owner, attempt, retry.owner, retry.due.0, peak, time])?;
-    if rows > 0
-        && let Some(run) = runs::of(db, &retry.run)?
-    {
-        runs::adopt(db, run, id)?;
+    if rows > 0 {
+        traffic::add(db, id, retry.usage)?;
+        if let Some(run) = runs::of(db, &retry.run)? {
+            runs::adopt(db, run, id)?;
+        }
     }
     unless_stale(db, rows, retry.id)
 }
@@ -276,6 +278,9 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
         failure.map(|failure| &failure.message),
         finish.skip_reason,
     ])?;
+    if rows > 0 {
+        traffic::add(db, id, finish.usage)?;
+    }
     if finish.ends_run && rows > 0 {
         let kind = failure.map(|failure| FailureKind::from_text(&failure.kind));
         runs::end_with(db, id, finish.time, RunStatus::of_build(finish.success, kind.as_ref()))?;
@@ -372,14 +377,16 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      attempt, plugin, retval_digest, config, retval, exception, exception_tb, retval_type, \
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
-     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id)";
+     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
+     http_requests, http_sent, http_received";
 
 /// The same without return value and traceback, which can be large, and of the failure only what lists show.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, NULL, NULL, NULL, NULL, \
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
-     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id)";
+     (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
+     http_requests, http_sent, http_received";
 
 /// A row of [`BUILD`] or of [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
@@ -399,7 +406,10 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
     let slots = row.get::<_, Option<u32>>(25)?.unwrap_or(1);
     let usage = match (row.get(26)?, row.get(27)?) {
         (None, None) => None,
-        (peak, time) => Some(Usage { peak_memory: peak.unwrap_or(0), guest_time: time.unwrap_or(0) }),
+        (peak, time) => {
+            let (peak_memory, guest_time) = (peak.unwrap_or(0), time.unwrap_or(0));
+            Some(Usage { peak_memory, guest_time, traffic: traffic::read(row, 32)? })
+        }
     };
     Ok(Build {
         id: row.get(0)?,

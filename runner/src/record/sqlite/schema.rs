@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
+use super::traffic;
 use super::v3;
 use crate::say::Say;
 
@@ -149,7 +150,8 @@ PRAGMA user_version = 0;
 type Step = fn(&Connection, &Say) -> rusqlite::Result<()>;
 
 /// The step at index `n` leads from version `n` to version `n + 1`. Released steps never change.
-const STEPS: &[Step] = &[|db, _| db.execute_batch(V1), |db, _| db.execute_batch(V2), v3::up];
+const STEPS: &[Step] =
+    &[|db, _| db.execute_batch(V1), |db, _| db.execute_batch(V2), v3::up, |db, _| db.execute_batch(traffic::V4)];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

@@ -52,6 +52,7 @@ const TELL_AFTER: Duration = Duration::from_secs(5);
 
 type OnDatabase = Box<dyn FnOnce(&mut Connection, &Patience<'_>) + Send>;
 
+#[expect(clippy::large_enum_variant, reason = "nearly every order is a write")]
 enum Order {
     Write(Write, Completion),
     Database(OnDatabase),

@@ -9,7 +9,6 @@ use crate::diagnostic::Code;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
 use crate::schema::parts::described;
-use crate::secret::valid_name;
 use crate::value::RETVAL_KEY;
 use crate::value::SECRET_KEY;
 use crate::value::Value;
@@ -19,6 +18,7 @@ use crate::yaml::key::Key;
 use crate::yaml::node::Node;
 use crate::yaml::node::NodeKind;
 use crate::yaml::node::key_text;
+use crate::yaml::secret::read_secret;
 
 use super::id::valid_id;
 use super::job_key::JobKey;
@@ -173,20 +173,6 @@ fn read_retval(node: &Node, fields: &mut Fields<'_>) -> Arg {
         fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
     }
     Arg { node: ArgNode::Retval(reference), span: node.span }
-}
-
-/// The name that `!secret` gives.
-pub(crate) fn read_secret(node: &Node, fields: &mut Fields<'_>) -> Option<String> {
-    let name = match &node.kind {
-        NodeKind::Scalar(_) if !node.filled => key_text(node),
-        _ => String::new(),
-    };
-    if valid_name(&name) {
-        return Some(name);
-    }
-    let help = Some("write `!secret NAME`, with a name that jobcontrol.yaml has under `secrets:`".to_owned());
-    fields.report(Code::SecretSyntax, node.span, "`!secret` takes the name of a secret", help);
-    None
 }
 
 fn as_key(node: &Node) -> Key {

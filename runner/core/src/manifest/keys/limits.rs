@@ -68,8 +68,12 @@ pub(crate) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fi
 }
 
 fn pack(job: &Job) -> Value {
-    let mut limits = job.limits.clone();
-    let entry = |key: &&str| Some(((*key).to_owned(), Value::Int((*limits.by_key(key)?.value).into())));
+    let (mut limits, mut default) = (job.limits.clone(), Limits::default());
+    let entry = |key: &&str| {
+        let value = *limits.by_key(key)?.value;
+        let is_default = *default.by_key(key)?.value == value;
+        (!is_default || !Limits::LATER_KEYS.contains(key)).then(|| ((*key).to_owned(), Value::Int(value.into())))
+    };
     Value::Map(Limits::KEYS.iter().filter_map(entry).collect())
 }
 
@@ -113,6 +117,10 @@ fn limit_key(key: &str) -> Option<&'static str> {
         "table_elements" => "Elements of all tables together",
         "handles" => "Files, folders and streams that are open at once",
         "instances" => "Number of core instances",
+        "http_requests" => "Number of HTTP requests of a build",
+        "http_sent" => "Bytes that all HTTP requests of a build send",
+        "http_received" => "Bytes that all HTTP responses of a build have",
+        "http_connections" => "HTTP connections that are open at once",
         _ => return None,
     })
 }

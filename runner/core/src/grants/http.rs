@@ -1,0 +1,354 @@
+//! `grants: { http: [..] }`: requests that the plugin may make.
+
+use serde_json::json;
+
+use crate::diagnostic::Code;
+use crate::diagnostic::Span;
+use crate::http::HostPattern;
+use crate::http::PathPattern;
+use crate::http::Rule;
+use crate::http::Scheme;
+use crate::http::is_method;
+use crate::schema::parts::described;
+use crate::schema::parts::object;
+use crate::secret::valid_name;
+use crate::value::SECRET_KEY;
+use crate::value::Value;
+use crate::value::as_tag;
+use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
+use crate::yaml::node::NodeKind;
+use crate::yaml::node::key_text;
+use crate::yaml::secret::read_secret;
+
+use super::grant::Grant;
+use super::today::Repeated;
+use super::today::Today;
+use super::today::Withdrawn;
+
+/// Every key of a rule.
+const RULE_KEYS: &[&str] = &["host", "scheme", "ports", "methods", "paths"];
+/// Every key of an entry.
+const KEYS: &[&str] = &["host", "scheme", "ports", "methods", "paths", "headers"];
+
+/// Methods that only read, which an entry that names none allows.
+const READING: &[&str] = &["GET", "HEAD"];
+
+/// Headers that say how a message travels, which is the runner's to say.
+const TRAVEL: &[&str] = &[
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Requests that a plugin may make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpGrant {
+    /// Which; none where a job says that it makes no request at all.
+    pub rule: Option<Rule>,
+    /// Headers that the runner adds to each of them, in lower case. The plugin does not see them.
+    pub headers: Vec<(String, Vec<HeaderPart>)>,
+    /// Where `host` stands.
+    pub span: Span,
+}
+
+/// A piece of a header's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeaderPart {
+    /// As it is.
+    Text(String),
+    /// The value of a secret.
+    Secret(String, Span),
+}
+
+impl HttpGrant {
+    /// The secrets in its headers, each with its place.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, Span)> {
+        self.headers.iter().flat_map(|(_, parts)| parts).filter_map(|part| match part {
+            HeaderPart::Text(_) => None,
+            HeaderPart::Secret(name, span) => Some((name.as_str(), *span)),
+        })
+    }
+}
+
+impl Grant for HttpGrant {
+    const KEY: &'static str = "http";
+
+    fn read(fields: &mut Fields<'_>) -> Vec<Self> {
+        let Some(span) = fields.peek(Self::KEY).map(|node| node.span) else {
+            return Vec::new();
+        };
+        let Some(items) = fields.list(Self::KEY) else {
+            return Vec::new();
+        };
+        if items.is_empty() {
+            return vec![Self { rule: None, headers: Vec::new(), span }];
+        }
+        let entries = items.into_iter().filter_map(|item| {
+            let mut entry = Fields::new(fields.source, fields.problems, item, "an entry of `http`")?;
+            let place = entry.peek("host").map_or(entry.span, |node| node.span);
+            let rule = read_rule(&mut entry);
+            let headers = read_headers(&mut entry);
+            entry.finish(KEYS, &[]);
+            let rule = rule.map(|rule| {
+                let scheme = rule.scheme.unwrap_or(Scheme::Https);
+                let ports = rule.ports.or_else(|| Some(vec![scheme.port()]));
+                let reading = || READING.iter().map(|method| (*method).to_owned()).collect();
+                let methods = rule.methods.or_else(|| Some(reading()));
+                Rule { scheme: Some(scheme), ports, methods, ..rule }
+            });
+            rule.map(|rule| Self { rule: Some(rule), headers, span: place })
+        });
+        entries.collect()
+    }
+
+    fn pack(grants: &[Self]) -> Option<Value> {
+        let entry = |grant: &Self| {
+            let mut entry = pack_rule(grant.rule.as_ref()?);
+            let headers = grant.headers.iter().map(|(name, parts)| (name.clone(), pack_header(parts)));
+            entry.push(("headers".to_owned(), Value::Map(headers.collect())));
+            Some(Value::Map(entry))
+        };
+        (!grants.is_empty()).then(|| Value::List(grants.iter().filter_map(entry).collect()))
+    }
+
+    fn unpack(packed: &Value) -> Vec<Self> {
+        let nothing = Self { rule: None, headers: Vec::new(), span: Span::default() };
+        match packed {
+            Value::List(entries) if entries.is_empty() => vec![nothing],
+            packed => packed.items().iter().filter_map(unpack_entry).collect(),
+        }
+    }
+
+    fn schema() -> serde_json::Value {
+        let texts = json!({ "type": "array", "items": { "type": "string" } });
+        let entry = json!({
+            "host": { "description": "A host, or `*.example.com` for all below one.", "type": "string" },
+            "scheme": { "description": "`https` by default.", "enum": ["http", "https"] },
+            "ports": {
+                "description": "Ports; that of the scheme by default.",
+                "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
+            },
+            "methods": described("Methods; GET and HEAD by default.", texts.clone()),
+            "paths": described("Paths, with a `*` at the end for all that begin so; all by default.", texts),
+            "headers": {
+                "description": "Headers that the runner adds: a text, a `!secret`, or a list of both.",
+                "type": "object",
+            },
+        });
+        json!({
+            "description": "Requests that the plugin may make.",
+            "type": ["array", "null"], "items": object(entry, &["host"]),
+        })
+    }
+
+    /// A request is granted again where today's job still grants it, or where the operator bounds what may be asked for.
+    fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
+        let now = match today {
+            Today::Gone if repeated.operator_lists_http => return Ok(()),
+            today => today.grants().unwrap_or_default(),
+        };
+        let rules = || now.iter().filter_map(|grant| grant.rule.as_ref());
+        let still = |wanted: &Rule| rules().any(|rule| rule.covers(wanted));
+        match granted.iter().filter_map(|grant| grant.rule.as_ref()).find(|wanted| !still(wanted)) {
+            Some(wanted) => {
+                let lines = format!("list it in jobcontrol.yaml: `ceiling: {{ http: [{wanted}] }}`");
+                let gone = matches!(today, Today::Gone);
+                Err(today.withdrawn(format!("requests to `{}`", wanted.host), gone.then_some(lines)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads an entry of the operator's ceiling, whose parts that are not given allow all.
+pub(crate) fn read_ceiling_rule(mut entry: Fields<'_>) -> Option<Rule> {
+    let rule = read_rule(&mut entry);
+    entry.finish(RULE_KEYS, &[]);
+    rule
+}
+
+fn read_rule(entry: &mut Fields<'_>) -> Option<Rule> {
+    let host = match entry.string("host") {
+        Some((text, span)) => HostPattern::parse(&text).map_err(|reason| (reason, span)),
+        None if entry.has_misspelt("host", KEYS) => return None,
+        None => Err(("an entry of `http` needs `host`".to_owned(), entry.span)),
+    };
+    let host = host.map_err(|(reason, span)| {
+        let help = "write `host: api.example.com`, or `host: \"*.example.com\"`".to_owned();
+        entry.report(Code::InvalidHttpGrant, span, reason, Some(help));
+    });
+    let scheme = entry.string("scheme").and_then(|(text, span)| {
+        let scheme = Scheme::find(&text);
+        if scheme.is_none() {
+            let message = format!("`scheme` is `http` or `https`, found `{text}`");
+            entry.report(Code::InvalidHttpGrant, span, message, None);
+        }
+        scheme
+    });
+    let ports = read_ports(entry);
+    let methods = entry.peek("methods").is_some().then(|| entry.strings("methods")).map(|keys| {
+        keys.into_iter().filter_map(|key| {
+            let method = key.name.to_ascii_uppercase();
+            if !is_method(&method) {
+                let message = format!("`{}` is not a method that can be granted", key.name);
+                entry.report(Code::InvalidHttpGrant, key.span, message, Some("such as `GET` or `POST`".to_owned()));
+                return None;
+            }
+            Some(method)
+        })
+    });
+    let methods = methods.map(Iterator::collect);
+    let paths = entry.peek("paths").is_some().then(|| entry.strings("paths")).map(|keys| {
+        keys.into_iter().filter_map(|key| match PathPattern::parse(&key.name) {
+            Ok(path) => Some(path),
+            Err(reason) => {
+                let help = "write `/v1/orders`, or `/v1/*` for all that begin so".to_owned();
+                entry.report(Code::InvalidHttpGrant, key.span, reason, Some(help));
+                None
+            }
+        })
+    });
+    let paths = paths.map(Iterator::collect);
+    Some(Rule { scheme, host: host.ok()?, ports, methods, paths })
+}
+
+fn read_ports(entry: &mut Fields<'_>) -> Option<Vec<u16>> {
+    entry.peek("ports")?;
+    let mut ports = Vec::new();
+    for item in entry.list("ports").unwrap_or_default() {
+        match item.integer().and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0) {
+            Some(port) => ports.push(port),
+            None => {
+                let message = format!("a port is a number from 1 to 65535, found {}", item.shown());
+                entry.report(Code::InvalidHttpGrant, item.span, message, None);
+            }
+        }
+    }
+    Some(ports)
+}
+
+fn read_headers(entry: &mut Fields<'_>) -> Vec<(String, Vec<HeaderPart>)> {
+    let Some((_, node)) = entry.take("headers") else {
+        return Vec::new();
+    };
+    let (span, found) = (node.span, node.shown());
+    let NodeKind::Map(entries) = node.kind else {
+        let help = Some("write `headers: { authorization: !secret TOKEN }`".to_owned());
+        entry.report(Code::WrongKind, span, format!("`headers` is a mapping, found {found}"), help);
+        return Vec::new();
+    };
+    let mut headers: Vec<(String, Vec<HeaderPart>)> = Vec::new();
+    for (key, value) in entries {
+        let name = key_text(&key).to_ascii_lowercase();
+        let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        let refused = match name.as_str() {
+            name if name.is_empty() || !name.bytes().all(token) => "cannot be the name of a header",
+            name if TRAVEL.contains(&name) => "is a header that only the runner sets",
+            name if headers.iter().any(|(known, _)| known == name) => "is given twice",
+            _ => {
+                if let Some(parts) = read_header(value, entry) {
+                    headers.push((name, parts));
+                }
+                continue;
+            }
+        };
+        entry.report(Code::InvalidHttpGrant, key.span, format!("`{name}` {refused}"), None);
+    }
+    headers
+}
+
+/// A text, a secret, or a list of both.
+fn read_header(node: Node, entry: &mut Fields<'_>) -> Option<Vec<HeaderPart>> {
+    match node {
+        Node { kind: NodeKind::Seq(items), tag: None, .. } => {
+            items.into_iter().map(|item| read_part(&item, entry)).collect()
+        }
+        node => Some(vec![read_part(&node, entry)?]),
+    }
+}
+
+fn read_part(node: &Node, entry: &mut Fields<'_>) -> Option<HeaderPart> {
+    if node.tag.as_deref() == Some(SECRET_KEY) {
+        return Some(HeaderPart::Secret(read_secret(node, entry)?, node.span));
+    }
+    match &node.kind {
+        NodeKind::Scalar(Value::String(text)) if node.tag.is_none() && is_header_text(text) => {
+            Some(HeaderPart::Text(text.clone()))
+        }
+        _ => {
+            let message = format!("a header is a text in one line or a `!secret`, found {}", node.shown());
+            let help = "write `\"Bearer \"` and a secret as a list: `[\"Bearer \", !secret TOKEN]`".to_owned();
+            entry.report(Code::InvalidHttpGrant, node.span, message, Some(help));
+            None
+        }
+    }
+}
+
+fn is_header_text(text: &str) -> bool {
+    text.bytes().all(|b| b == b'\t' || (b >= b' ' && b != 0x7f))
+}
+
+fn pack_rule(rule: &Rule) -> Vec<(String, Value)> {
+    let texts = |texts: Vec<String>| Value::List(texts.into_iter().map(Value::String).collect());
+    let mut entry = vec![("host".to_owned(), Value::string(rule.host.to_string()))];
+    entry.extend(rule.scheme.map(|scheme| ("scheme".to_owned(), Value::string(scheme.name()))));
+    let ports = rule.ports.iter().map(|ports| Value::List(ports.iter().map(|p| Value::Int((*p).into())).collect()));
+    entry.extend(ports.map(|ports| ("ports".to_owned(), ports)));
+    entry.extend(rule.methods.iter().map(|methods| ("methods".to_owned(), texts(methods.clone()))));
+    let paths = rule.paths.iter().map(|paths| texts(paths.iter().map(ToString::to_string).collect()));
+    entry.extend(paths.map(|paths| ("paths".to_owned(), paths)));
+    entry
+}
+
+fn pack_header(parts: &[HeaderPart]) -> Value {
+    let part = |part: &HeaderPart| match part {
+        HeaderPart::Text(text) => Value::string(text),
+        HeaderPart::Secret(name, _) => Value::entry(SECRET_KEY, Value::string(name)),
+    };
+    Value::List(parts.iter().map(part).collect())
+}
+
+/// Reads an entry that was packed; one that makes no sense grants nothing.
+fn unpack_entry(entry: &Value) -> Option<HttpGrant> {
+    let text = |key| entry.get(key).and_then(Value::as_str);
+    let texts = |key: &str| {
+        let items = entry.get(key)?.items().iter().map(|item| item.as_str().map(str::to_owned));
+        Some(items.collect::<Option<Vec<_>>>().unwrap_or_default())
+    };
+    let port = |port: &Value| match port {
+        Value::Int(port) => u16::try_from(*port).ok(),
+        _ => None,
+    };
+    let rule = Rule {
+        host: HostPattern::parse(text("host")?).ok()?,
+        scheme: Some(Scheme::find(text("scheme")?)?),
+        ports: Some(entry.get("ports")?.items().iter().filter_map(port).collect()),
+        methods: Some(texts("methods")?.into_iter().filter(|method| is_method(method)).collect()),
+        paths: texts("paths").map(|paths| paths.iter().filter_map(|path| PathPattern::parse(path).ok()).collect()),
+    };
+    let header = |(name, parts): &(String, Value)| {
+        let part = |part: &Value| match part {
+            Value::String(text) if is_header_text(text) => Some(HeaderPart::Text(text.clone())),
+            Value::Map(entries) => match as_tag(entries) {
+                Some((SECRET_KEY, name)) if valid_name(name) => {
+                    Some(HeaderPart::Secret(name.to_owned(), Span::default()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        Some((name.clone(), parts.items().iter().map(part).collect::<Option<Vec<_>>>()?))
+    };
+    let headers =
+        entry.get("headers").map_or_else(Vec::new, |headers| headers.entries().iter().filter_map(header).collect());
+    Some(HttpGrant { rule: Some(rule), headers, span: Span::default() })
+}

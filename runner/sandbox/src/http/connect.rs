@@ -1,0 +1,184 @@
+//! A name to an address that may be connected to, and a connection there.
+
+use std::io;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper::client::conn::http1::SendRequest;
+use jobcontrol_core::http::Host;
+use jobcontrol_core::http::Scheme;
+use jobcontrol_core::http::Target;
+use rustls::pki_types::ServerName;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::io::TokioIo;
+
+use super::client::Client;
+use super::meter::Metered;
+use super::meter::Open;
+use super::proxy::tunnel;
+use super::task::Task;
+
+/// What a connection buffers of a response: its headers have to fit.
+const BUFFER: usize = 32 << 10;
+
+/// A connection that takes one request at a time.
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<WasiBody>,
+    /// What moves its bytes.
+    _task: Task<()>,
+}
+
+/// Why there is no connection: what the guest is told, and what a person is told beside that.
+pub(super) struct Refused {
+    pub(super) error: Error,
+    pub(super) said: Option<String>,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { error, said: None }
+    }
+}
+
+impl Refused {
+    pub(super) fn said(error: Error, said: impl Into<String>) -> Self {
+        Self { error, said: Some(said.into()) }
+    }
+}
+
+/// Anything that bytes go through.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+/// Connects to where a request goes, within a time.
+pub(super) async fn connect(
+    client: &Client,
+    target: &Target,
+    open: Open,
+    time: Duration,
+) -> Result<Connection, Refused> {
+    match timeout(time, connected(client, target, open)).await {
+        Ok(connected) => connected,
+        Err(_) => Err(Error::ConnectionTimeout.into()),
+    }
+}
+
+async fn connected(client: &Client, target: &Target, open: Open) -> Result<Connection, Refused> {
+    let stream = match &client.rules.proxy {
+        // What a name means is the proxy's to say; an address says it itself.
+        Some(proxy) => {
+            if let Host::Ip(address) = target.host {
+                allowed(client, target, &[address])?;
+            }
+            reach(&resolve(client, &proxy.host).await?, proxy.port).await?
+        }
+        None => {
+            let addresses = allowed(client, target, &resolve(client, &target.host).await?)?;
+            reach(&addresses, target.port).await?
+        }
+    };
+    // Small requests are not to wait for each other.
+    let _ = stream.set_nodelay(true);
+    let mut stream = Metered::new(stream, open);
+    let stream: Box<dyn Stream> = match target.scheme {
+        Scheme::Http => Box::new(stream),
+        Scheme::Https => {
+            if client.rules.proxy.is_some() {
+                tunnel(&mut stream, target).await.map_err(|e| {
+                    let said = format!("there is no way to `{}` through the proxy: {e}", target.authority());
+                    Refused::said(Error::ConnectionTerminated, said)
+                })?;
+            }
+            Box::new(encrypted(client, target, stream).await?)
+        }
+    };
+    let http = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = http.map_err(|_| Error::HttpProtocolError)?;
+    // A connection that ends with an error has told it to the request.
+    let task = Task::start(&Handle::current(), async move { drop(connection.await) });
+    Ok(Connection { sender, _task: task })
+}
+
+/// The addresses of a host. Whoever changes what the name means from now on changes nothing: the connection goes to one of
+/// these.
+async fn resolve(client: &Client, host: &Host) -> Result<Vec<IpAddr>, Refused> {
+    let name = match host {
+        Host::Ip(address) => return Ok(vec![*address]),
+        Host::Name(name) => name.clone(),
+    };
+    let names = Arc::clone(&client.names);
+    let failed = |reason: String| Error::DnsError { rcode: Some(reason), info_code: None };
+    let resolved = tokio::task::spawn_blocking(move || names.resolve(&name)).await;
+    let addresses = resolved.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+    if addresses.is_empty() { Err(failed("the name has no address".to_owned()).into()) } else { Ok(addresses) }
+}
+
+/// Those of the addresses that may be connected to.
+fn allowed(client: &Client, target: &Target, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Refused> {
+    let allowed: Vec<_> = addresses.iter().copied().filter(|address| client.rules.allows(*address)).collect();
+    match (allowed.is_empty(), addresses.first()) {
+        (true, Some(first)) => {
+            let said = format!(
+                "`{target}` was not asked for: `{}` is at {first}, which is not a public address; the operator allows it \
+                 in jobcontrol.yaml: `http: {{ addresses: [\"{first}\"] }}`",
+                target.host
+            );
+            Err(Refused::said(Error::DestinationIpProhibited, said))
+        }
+        _ => Ok(allowed),
+    }
+}
+
+/// The first of the addresses that answers.
+async fn reach(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Refused> {
+    let mut last = Error::DestinationUnavailable;
+    for address in addresses {
+        match TcpStream::connect(SocketAddr::new(*address, port)).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = of_connect(&error),
+        }
+    }
+    Err(last.into())
+}
+
+fn of_connect(error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Error::ConnectionRefused,
+        io::ErrorKind::TimedOut => Error::ConnectionTimeout,
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => Error::DestinationIpUnroutable,
+        _ => Error::DestinationUnavailable,
+    }
+}
+
+async fn encrypted(client: &Client, target: &Target, stream: Metered) -> Result<impl Stream + use<>, Refused> {
+    let connector = client.tls().map_err(|said| Refused::said(Error::ConfigurationError, said))?;
+    let name = match &target.host {
+        Host::Ip(address) => ServerName::from(*address),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?,
+    };
+    connector.connect(name, stream).await.map_err(|error| {
+        let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let code = match cause {
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+                Error::TlsCertificateError
+            }
+            Some(rustls::Error::AlertReceived(alert)) => {
+                let (id, message) = (u8::from(*alert), format!("{alert:?}"));
+                Error::TlsAlertReceived { alert_id: Some(id), alert_message: Some(message) }
+            }
+            _ if error.kind() == io::ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
+            _ => Error::TlsProtocolError,
+        };
+        Refused::said(code, format!("`{}` cannot be talked to over TLS: {error}", target.authority()))
+    })
+}

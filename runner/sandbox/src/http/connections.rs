@@ -1,0 +1,78 @@
+//! The connections of one attempt: those that are open, and those that wait for a next request.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use jobcontrol_core::http::Target;
+
+use super::client::Client;
+use super::connect::Connection;
+use super::meter::Meter;
+use super::meter::Open;
+
+/// How long a connection is kept for a next request. Servers close theirs after five seconds or more.
+const KEPT: Duration = Duration::from_secs(4);
+
+/// The connections of one attempt.
+pub(super) struct Connections {
+    client: Arc<Client>,
+    meter: Arc<Meter>,
+    /// Those that wait, the newest last.
+    kept: Mutex<Vec<Kept>>,
+}
+
+struct Kept {
+    target: Target,
+    since: Instant,
+    connection: Connection,
+}
+
+impl Connections {
+    pub(super) fn new(client: Arc<Client>, meter: Arc<Meter>) -> Self {
+        Self { client, meter, kept: Mutex::default() }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Takes a connection, ending one that only waits where the build has all that it may.
+    pub(super) fn open(&self) -> Option<Open> {
+        self.meter.open().or_else(|| {
+            let oldest = {
+                let mut waiting = self.waiting();
+                (!waiting.is_empty()).then(|| waiting.remove(0))
+            };
+            drop(oldest?);
+            self.meter.open()
+        })
+    }
+
+    /// Keeps a connection for the next request to the same place.
+    pub(super) fn keep(&self, target: &Target, connection: Connection) {
+        if !connection.sender.is_closed() {
+            self.waiting().push(Kept { target: target.clone(), since: Instant::now(), connection });
+        }
+    }
+
+    /// A connection that was kept for such a request.
+    pub(super) fn kept(&self, target: &Target) -> Option<Connection> {
+        let mut waiting = self.waiting();
+        waiting.retain(|kept| kept.since.elapsed() < KEPT);
+        let to = |target: &Target| (target.scheme, target.host.clone(), target.port);
+        let at = waiting.iter().rposition(|kept| to(&kept.target) == to(target))?;
+        Some(waiting.remove(at).connection)
+    }
+}

@@ -1,0 +1,99 @@
+//! One request and its response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http::Response;
+use http::Uri;
+use http_body_util::BodyExt;
+use jobcontrol_core::http::Scheme;
+use jobcontrol_core::http::Target;
+use jobcontrol_core::limits::Excess;
+use tokio::time::timeout;
+use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::RequestOptions;
+use wasmtime_wasi_http::WasiBody;
+
+use super::connect::Connection;
+use super::connect::Refused;
+use super::connect::connect;
+use super::connections::Connections;
+use super::received::Received;
+use super::received::of_hyper;
+
+/// How long a connection may take, with resolving the name and the handshake of TLS.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the headers of a response may take, all of them.
+const HEADERS: Duration = Duration::from_mins(1);
+
+/// How long the body of a response may say nothing.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to be done with its last response.
+const READY: Duration = Duration::from_millis(100);
+
+/// Makes a request. The guest may ask for other times; that of its attempt ends all of them.
+pub(super) async fn exchange(
+    connections: Arc<Connections>,
+    target: Target,
+    mut request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<Response<WasiBody>, Refused> {
+    let options = options.unwrap_or_default();
+    *request.uri_mut() = requested(&connections, &target, request.uri());
+    loop {
+        let kept = kept(&connections, &target).await;
+        let reused = kept.is_some();
+        let mut connection = match kept {
+            Some(connection) => connection,
+            None => {
+                let Some(open) = connections.open() else {
+                    let said = connections.meter().guest().limits().exceeded(Excess::HttpConnections);
+                    return Err(Refused::said(Error::ConnectionLimitReached, said));
+                };
+                let time = options.connect_timeout.unwrap_or(CONNECT);
+                connect(connections.client(), &target, open, time).await?
+            }
+        };
+        let time = options.first_byte_timeout.unwrap_or(HEADERS);
+        match timeout(time, connection.sender.try_send_request(request)).await {
+            Err(_) => return Err(Error::ConnectionReadTimeout.into()),
+            Ok(Ok(response)) => {
+                let silence = options.between_bytes_timeout.unwrap_or(SILENCE);
+                return Ok(response.map(|incoming| {
+                    let (connection, until) = (Some(connection), None);
+                    Received { incoming, connection, connections, target, silence, until }.boxed_unsync()
+                }));
+            }
+            Ok(Err(mut error)) => match error.take_message().filter(|_| reused) {
+                // The peer had closed it, and the request is still whole.
+                Some(unsent) => request = unsent,
+                None => return Err(of_hyper(error.error()).into()),
+            },
+        }
+    }
+}
+
+/// A connection that has been used before and can be again.
+async fn kept(connections: &Connections, target: &Target) -> Option<Connection> {
+    while let Some(mut connection) = connections.kept(target) {
+        if matches!(timeout(READY, connection.sender.ready()).await, Ok(Ok(()))) {
+            return Some(connection);
+        }
+    }
+    None
+}
+
+/// What stands in the request's line: its path and query, or all of it where a proxy has to know the host.
+fn requested(connections: &Connections, target: &Target, uri: &Uri) -> Uri {
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = uri.path_and_query().cloned();
+    if connections.client().rules.proxy.is_some() && target.scheme == Scheme::Http {
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = target.authority().parse().ok();
+    }
+    // Its parts come from a request that was valid.
+    Uri::from_parts(parts).unwrap_or_default()
+}

@@ -1,0 +1,95 @@
+//! What the engine asks of the requests of one attempt.
+
+use std::sync::Arc;
+
+use jobcontrol_core::grants::HttpGrant;
+use jobcontrol_core::usage::Traffic;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::RequestOptions;
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime_wasi_http::WasiHttpCtxView;
+use wasmtime_wasi_http::WasiHttpHooks;
+
+use super::attempt::Attempt;
+use super::client::Client;
+use crate::guest::Guest;
+
+/// Bytes of headers, about, that one message may have: what a guest makes of them the host holds. Also what a body buffers
+/// on its way out.
+pub(crate) const MESSAGE: u64 = 32 << 10;
+
+/// What a guest may write to a body at once; two of them are on their way.
+const CHUNK: usize = 16 << 10;
+
+/// The requests of one attempt.
+pub(crate) struct Requests {
+    context: WasiHttpCtx,
+    hooks: Hooks,
+}
+
+struct Hooks {
+    client: Arc<Client>,
+    rights: Vec<HttpGrant>,
+    guest: Arc<Guest>,
+    /// Made with the first request.
+    attempt: Option<Arc<Attempt>>,
+}
+
+impl Requests {
+    pub(crate) fn new(client: Arc<Client>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
+        let mut context = WasiHttpCtx::new();
+        context.set_field_size_limit(usize::try_from(MESSAGE).unwrap_or(usize::MAX));
+        Self { context, hooks: Hooks { client, rights, guest, attempt: None } }
+    }
+
+    /// For the engine, with the handles of the guest.
+    pub(crate) fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context }
+    }
+
+    /// What was done.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.hooks.attempt.as_ref().map(|attempt| attempt.traffic()).unwrap_or_default()
+    }
+
+    /// What was said of the last request that was refused.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.hooks.attempt.as_ref().and_then(|attempt| attempt.refused())
+    }
+}
+
+type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Io)>;
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    // The room `http` sets it, in the form that the rights were compared with.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Io,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let make = || Arc::new(Attempt::new(Arc::clone(&self.client), self.rights.clone(), Arc::clone(&self.guest)));
+        let attempt = Arc::clone(self.attempt.get_or_insert_with(make));
+        // Counted here, since nobody has to wait for what this returns.
+        let within = attempt.begin();
+        Box::new(async move {
+            if !within {
+                return Err(Error::HttpRequestDenied);
+            }
+            let response = attempt.send(request, options).await?;
+            // The connection moves its bytes by itself.
+            Ok((response, Box::new(std::future::ready(Ok(()))) as Io))
+        })
+    }
+}
