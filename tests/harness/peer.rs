@@ -87,9 +87,9 @@ impl Peer {
 fn talk(stream: Box<dyn Stream>, heads: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> String) {
     let mut stream = BufReader::new(stream);
     while let Some(head) = read_head(&mut stream) {
-        let length =
+        let mut length =
             head.lines().filter_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        let length: usize = length.last().unwrap_or(0);
+        let length: usize = length.next().unwrap_or(0);
         if std::io::copy(&mut stream.by_ref().take(length as u64), &mut std::io::sink()).is_err() {
             return;
         }
