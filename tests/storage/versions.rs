@@ -106,11 +106,9 @@ fn a_store_of_version_1_is_brought_forward_and_nothing_is_lost() {
 fn a_store_of_version_3_knows_of_no_requests_and_takes_those_of_new_builds() {
     let store = std::fs::read(root().join("tests/stores/v3.db")).unwrap();
     let folder = Folder::new().file("jobcontrol.db", store).guest("add.wat").file("jobs/x.yaml", JOBS);
-    let before = folder.json(&["build", "show", "2"]);
     folder.run(&["store", "migrate"]).code(0);
     assert_eq!(version(&folder.path("jobcontrol.db")), Ok(VERSION));
     let build = folder.json(&["build", "show", "2"]);
-    assert_eq!(build, before);
     assert_eq!((&build["retval"], &build["http"]), (&json!(13), &Value::Null));
     folder.run(&["run", "two"]).code(0);
     let db = Connection::open(folder.path("jobcontrol.db")).unwrap();

@@ -210,11 +210,14 @@ mod tests {
     use super::*;
     use crate::argument::ArgNode;
     use crate::argument::Reference;
+    use crate::clock::Timestamp;
+    use crate::grants::ClockGrant;
     use crate::grants::EnvGrant;
     use crate::grants::FilesGrant;
     use crate::grants::Grants;
     use crate::grants::HeaderPart;
     use crate::grants::HttpGrant;
+    use crate::grants::RandomGrant;
     use crate::grants::SecretGrant;
     use crate::http::HostPattern;
     use crate::http::PathPattern;
@@ -310,14 +313,19 @@ repr_function: ./sub/x.wasm:show
 
     fn all_grants() -> impl Strategy<Value = Grants> {
         let span = Span::default();
-        let folder = (any::<String>(), any::<String>(), any::<bool>());
-        let folder = folder.prop_map(move |(host, guest, write)| FilesGrant { host, guest, write, span });
+        let folder = (any::<String>(), any::<String>(), any::<bool>(), option::of(any::<u64>()));
+        let folder = folder.prop_map(move |(host, guest, write, quota)| FilesGrant { host, guest, write, quota, span });
         let variable = ("[A-Z]{1,4}", option::of(any::<String>()));
         let variable = variable.prop_map(move |(name, value)| EnvGrant { name, value, span });
         let secret = "[A-Z]{1,4}".prop_map(move |name| SecretGrant { name, span });
         let (folders, variables) = (prop::collection::vec(folder, 0..3), prop::collection::vec(variable, 0..3));
         let list = (folders, variables, prop::collection::vec(secret, 0..3));
-        (list, http_grants()).prop_map(|((files, env, secrets), http)| Grants { files, env, secrets, http, span: None })
+        let clock = option::of((0..4_000_000_000_000_000_i64).prop_map(|time| ClockGrant { time: Timestamp(time) }));
+        let random = option::of(any::<u64>().prop_map(|seed| RandomGrant { seed }));
+        (list, http_grants(), clock, random).prop_map(|((files, env, secrets), http, clock, random)| {
+            let (clock, random) = (clock.into_iter().collect(), random.into_iter().collect());
+            Grants { files, env, secrets, http, clock, random, span: None }
+        })
     }
 
     fn hooks() -> impl Strategy<Value = Hooks> {

@@ -10,6 +10,7 @@ use crate::grant::Folders;
 use crate::guest::Guest;
 use crate::http::Requests;
 use crate::limits::Limiter;
+use crate::quota::Quotas;
 
 /// What the functions of the host work on.
 pub(crate) struct Host {
@@ -22,11 +23,19 @@ pub(crate) struct Host {
     pub(crate) folders: Folders,
     /// HTTP requests.
     pub(crate) requests: Requests,
+    /// What was written to folders.
+    pub(crate) quotas: Quotas,
 }
 
 impl Host {
-    pub(crate) fn new(limiter: Limiter, wasi: WasiP1Ctx, guest: Arc<Guest>, requests: Requests) -> Self {
-        Self { limiter, wasi, guest, environment: None, folders: Folders::default(), requests }
+    pub(crate) fn new(
+        limiter: Limiter,
+        wasi: WasiP1Ctx,
+        guest: Arc<Guest>,
+        requests: Requests,
+        quotas: Quotas,
+    ) -> Self {
+        Self { limiter, wasi, guest, environment: None, folders: Folders::default(), requests, quotas }
     }
 }
 

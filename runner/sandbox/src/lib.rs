@@ -10,7 +10,7 @@
 //! - `command`, `numbers`: WASI commands, and functions of core modules
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
-//! - `host`, `guest`, `limits`: the state of a running build, what it may still say and what it may use
+//! - `host`, `guest`, `limits`, `quota`: the state of a running build, what it may still say, use and write
 //! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
@@ -52,6 +52,7 @@ mod once;
 mod outcome;
 mod places;
 mod plugins;
+mod quota;
 mod sandbox;
 mod signal;
 mod sink;

@@ -51,6 +51,7 @@ use crate::outcome;
 use crate::places::Place;
 use crate::places::Places;
 use crate::plugins::Plugins;
+use crate::quota::Quotas;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
@@ -194,7 +195,7 @@ impl Sandbox {
             Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
         let requests = Requests::new(Arc::clone(&self.http), granted.http, Arc::clone(&guest));
-        let host = Host::new(limiter, wasi, Arc::clone(&guest), requests);
+        let host = Host::new(limiter, wasi, Arc::clone(&guest), requests, Quotas::new(&granted.folders));
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));

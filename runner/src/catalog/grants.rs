@@ -8,6 +8,7 @@ use jobcontrol_core::grants::HttpGrant;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_sandbox::Granted;
+use jobcontrol_sandbox::GrantedFolder;
 
 use crate::catalog::workspace::Workspace;
 
@@ -38,7 +39,7 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
     let source = &job.place.source;
     for files in &job.grants.files {
         match workspace.files.resolve(&files.path(&job.place.folder), &files.guest, files.write) {
-            Ok(folder) => granted.folders.push(folder),
+            Ok(folder) => granted.folders.push(GrantedFolder { quota: files.quota, ..folder }),
             Err(message) => problems.push(Diagnostic::at(Code::FolderRefused, source, files.span, message)),
         }
     }
@@ -66,6 +67,8 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
             problems.push(Diagnostic::at(Code::NoSuchSecret, source, span, message).help(near.unwrap_or_else(write)));
         }
     }
+    granted.clock = job.grants.clock.first().map(|grant| grant.time);
+    granted.random = job.grants.random.first().map(|grant| grant.seed);
     granted.secrets = job.grants.secrets.iter().map(|grant| grant.name.clone()).collect();
     let (grants, variables) = (&job.grants.env, &granted.variables);
     let for_plugin = || EnvGrant::too_large_for_adapter(grants, variables, plugin?, source);

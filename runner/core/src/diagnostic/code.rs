@@ -144,6 +144,7 @@ codes! {
     InvalidHttpGrant "JC0619" "an entry of an HTTP grant makes no sense"
     HttpNotGranted "JC0620" "a plugin makes requests, and its job grants none"
     InvalidHttpRules "JC0621" "the operator's rules for HTTP make no sense"
+    InvalidClock "JC0622" "a text is not a clock, or not a source of random numbers"
 }
 
 /// How bad a kind of mistake is.

@@ -7,11 +7,13 @@ use serde_json::json;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Span;
+use crate::limits::Unit;
 use crate::schema::parts::described;
 use crate::schema::parts::object;
 use crate::schema::parts::or_variable;
 use crate::value::Value;
 use crate::yaml::fields::Fields;
+use crate::yaml::quantity::number;
 
 use super::grant::Grant;
 use super::today::Repeated;
@@ -19,7 +21,10 @@ use super::today::Today;
 use super::today::Withdrawn;
 
 /// Every key of an entry.
-const KEYS: &[&str] = &["host", "guest", "mode"];
+const KEYS: &[&str] = &["host", "guest", "mode", "quota"];
+
+/// Largest quota: more than a disk has.
+const MAX_QUOTA: u64 = 1 << 60;
 
 /// A folder of the host that the plugin sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +35,8 @@ pub struct FilesGrant {
     pub guest: String,
     /// Whether it may write there.
     pub write: bool,
+    /// Bytes that an attempt may write there, if that is bounded.
+    pub quota: Option<u64>,
     /// Where `host` stands.
     pub span: Span,
 }
@@ -46,7 +53,8 @@ impl FilesGrant {
 
     /// Whether this grants all that `wanted` asks for.
     fn covers(&self, wanted: &Self) -> bool {
-        self.host == wanted.host && self.guest == wanted.guest && (self.write || !wanted.write)
+        let room = self.quota.is_none_or(|most| !wanted.write || wanted.quota.is_some_and(|quota| quota <= most));
+        self.host == wanted.host && self.guest == wanted.guest && (self.write || !wanted.write) && room
     }
 }
 
@@ -75,11 +83,13 @@ impl Grant for FilesGrant {
 
     fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| {
-            Value::Map(vec![
+            let mut entry = vec![
                 ("host".to_owned(), Value::string(&grant.host)),
                 ("guest".to_owned(), Value::string(&grant.guest)),
                 ("mode".to_owned(), Value::string(grant.mode())),
-            ])
+            ];
+            entry.extend(grant.quota.map(|quota| ("quota".to_owned(), Value::Int(quota.into()))));
+            Value::Map(entry)
         };
         Some(Value::List(grants.iter().map(entry).collect()))
     }
@@ -88,7 +98,11 @@ impl Grant for FilesGrant {
         let entry = |grant: &Value| {
             let text = |key| grant.get(key).and_then(Value::as_str).map(str::to_owned);
             let write = text("mode").as_deref() == Some("write");
-            Some(Self { host: text("host")?, guest: text("guest")?, write, span: Span::default() })
+            let quota = match grant.get("quota") {
+                Some(Value::Int(quota)) => u64::try_from(*quota).ok(),
+                _ => None,
+            };
+            Some(Self { host: text("host")?, guest: text("guest")?, write, quota, span: Span::default() })
         };
         packed.items().iter().filter_map(entry).collect()
     }
@@ -100,6 +114,10 @@ impl Grant for FilesGrant {
             "mode": described(
                 "Whether the plugin may also write. `read` by default.", or_variable(&json!({ "enum": ["read", "write"] }))
             ),
+            "quota": {
+                "description": "Bytes that an attempt may write there, such as `1 GiB`; unbounded by default.",
+                "type": "string", "pattern": "[0-9]|\\$\\{",
+            },
         });
         json!({
             "description": "Folders that the plugin sees.",
@@ -137,7 +155,18 @@ fn read_entry(fields: &mut Fields<'_>) -> Option<FilesGrant> {
         let message = format!("`guest` is an absolute path, found `{guest}`");
         fields.report(Code::GuestPath, guest_span, message, Some("write `/data`".into()));
     }
-    Some(FilesGrant { host, guest, write, span })
+    let quota = read_quota(fields, write);
+    Some(FilesGrant { host, guest, write, quota, span })
+}
+
+/// What an attempt may write in a folder; only where it may write at all.
+fn read_quota(fields: &mut Fields<'_>, write: bool) -> Option<u64> {
+    let (key, node) = fields.take("quota")?;
+    if !write {
+        let help = Some("add `mode: write`, or leave `quota` out".to_owned());
+        fields.report(Code::GrantMode, key.span, "`quota` bounds what is written, and the grant is for reading", help);
+    }
+    number(&node, "quota", Unit::Bytes, MAX_QUOTA, fields)
 }
 
 /// What `mode` says of a folder, which is for reading unless it says otherwise.
@@ -158,7 +187,7 @@ mod tests {
     use super::*;
 
     fn folder(host: &str, write: bool) -> FilesGrant {
-        FilesGrant { host: host.to_owned(), guest: "/data".to_owned(), write, span: Span::default() }
+        FilesGrant { host: host.to_owned(), guest: "/data".to_owned(), write, quota: None, span: Span::default() }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //!
 //! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
 //! - `today`: what is known today of the job of an older build
-//! - `files`, `env`, `secrets`, `http`: the grants
+//! - `files`, `env`, `secrets`, `http`, `clock` (with `random`): the grants
 
+mod clock;
 pub(crate) mod env;
 pub(crate) mod files;
 mod grant;
@@ -13,6 +14,8 @@ pub(crate) mod http;
 pub(crate) mod secrets;
 mod today;
 
+pub use clock::ClockGrant;
+pub use clock::RandomGrant;
 pub use env::EnvGrant;
 pub use files::FilesGrant;
 pub use http::HeaderPart;
@@ -32,4 +35,8 @@ grant::grants! {
     secrets: SecretGrant,
     /// HTTP requests.
     http: HttpGrant,
+    /// Another clock, at most one.
+    clock: ClockGrant,
+    /// Another source of random numbers, at most one.
+    random: RandomGrant,
 }

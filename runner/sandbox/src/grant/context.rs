@@ -10,6 +10,7 @@ use wasmtime_wasi::p1::WasiP1Ctx;
 
 use super::env;
 use super::files;
+use super::fixed;
 use super::granted::Granted;
 use super::stdio;
 use super::stdio::Lines;
@@ -47,6 +48,12 @@ pub(crate) fn context(
     builder.stdout(streams[0].clone()).stderr(streams[1].clone());
     builder.max_random_size(limits::RANDOM);
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    if let Some(time) = granted.clock {
+        fixed::set_clock(&mut builder, time);
+    }
+    if let Some(seed) = granted.random {
+        fixed::set_random(&mut builder, seed);
+    }
     files::open(&mut builder, &granted.folders)?;
     env::set(&mut builder, &granted.variables, &secret_variables(granted, guest)?);
     let mut wasi = builder.build_p1();

@@ -25,6 +25,8 @@ pub struct GrantedFolder {
     pub guest: String,
     /// Whether the plugin may write there.
     pub write: bool,
+    /// Bytes that it may write there, if that is bounded.
+    pub quota: Option<u64>,
 }
 
 /// Where the kernel shows processes and devices, this one's own memory among them.
@@ -68,7 +70,7 @@ impl FilePolicy {
                  name the folder itself, `{real}`"
             ));
         }
-        Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write })
+        Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write, quota: None })
     }
 
     /// Sets the most that may be granted. A folder that is reached by a link that a job may have made does not count,

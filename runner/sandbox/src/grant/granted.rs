@@ -1,5 +1,6 @@
 //! What a job was granted.
 
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::grants::HttpGrant;
 
 use super::files::GrantedFolder;
@@ -15,4 +16,8 @@ pub struct Granted {
     pub secrets: Vec<String>,
     /// HTTP requests.
     pub http: Vec<HttpGrant>,
+    /// The time that its clock shows, where it stands still.
+    pub clock: Option<Timestamp>,
+    /// What its random numbers are made of, where they are the same each time.
+    pub random: Option<u64>,
 }

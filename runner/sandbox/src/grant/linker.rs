@@ -9,6 +9,7 @@ use super::listing;
 use super::log;
 use super::preview1;
 use super::progress;
+use super::written;
 use crate::host::Host;
 
 /// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's context has it.
@@ -18,6 +19,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     linker.allow_shadowing(true);
     http::add_to_linker(&mut linker)?;
     listing::add_to_linker(&mut linker)?;
+    written::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;
     progress::add_to_linker(&mut linker)?;
     build::add_to_linker(&mut linker)?;

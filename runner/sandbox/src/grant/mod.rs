@@ -4,6 +4,7 @@
 //!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
 //! - `files` (with `links`, `listing` and `entries`), `env`: given by a job's `grants`
+//! - `fixed`: likewise: clocks and random numbers that are the same each time; `written`, `written_preview1`: writing, counted against quotas
 //! - `http`: likewise; `crate::http` makes the requests
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
 //! - `granted`: what one job was granted
@@ -15,6 +16,7 @@ mod context;
 mod entries;
 mod env;
 mod files;
+mod fixed;
 mod folders;
 mod granted;
 mod http;
@@ -26,6 +28,8 @@ mod preview1;
 mod progress;
 mod said;
 mod stdio;
+mod written;
+mod written_preview1;
 
 pub(crate) use context::context;
 pub(crate) use entries::Folders;

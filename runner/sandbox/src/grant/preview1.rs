@@ -7,6 +7,7 @@ use wasmtime_wasi::cli::WasiCliView;
 use wasmtime_wasi::p2::bindings::cli::environment::Host as _;
 
 use super::folders;
+use super::written_preview1;
 use crate::host::Host;
 use crate::signal::Signal;
 
@@ -44,6 +45,7 @@ pub(super) fn add_to_core_linker(linker: &mut wasmtime::Linker<Host>) -> wasmtim
     let exit = |code: i32| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) };
     linker.func_wrap(PREVIEW1, "proc_exit", exit)?;
     folders::add_to_linker(linker, PREVIEW1)?;
+    written_preview1::add_to_linker(linker, PREVIEW1)?;
     // Emscripten's modules tell JavaScript that their memory has grown. Here nobody has to know.
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_: i32| {})?;
     Ok(())

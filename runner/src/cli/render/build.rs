@@ -155,13 +155,16 @@ fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
 /// What a job or a build was granted, each in words.
 pub(crate) fn granted(grants: &Grants) -> Vec<String> {
     let files = grants.files.iter().map(|grant| {
-        format!("{} as {} for {}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
+        let quota = grant.quota.map(|quota| format!(", {} at most", show_bytes(quota))).unwrap_or_default();
+        format!("{} as {} for {}{quota}", grant.host, grant.guest, if grant.write { "writing" } else { "reading" })
     });
     let variables = grants.env.iter().map(|grant| format!("variable {}", grant.name));
     let secrets = grants.secrets.iter().map(|grant| format!("secret {}", grant.name));
     let rules = grants.http.iter().filter_map(|grant| grant.rule.as_ref());
     let http = rules.map(|rule| format!("HTTP {rule}"));
-    files.chain(variables).chain(secrets).chain(http).collect()
+    let clock = grants.clock.iter().map(|grant| format!("clock fixed at {}", grant.time));
+    let random = grants.random.iter().map(|grant| format!("random numbers of seed {}", grant.seed));
+    files.chain(variables).chain(secrets).chain(http).chain(clock).chain(random).collect()
 }
 
 /// What a build used, beside what it may use.

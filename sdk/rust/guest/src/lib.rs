@@ -3,6 +3,13 @@
 mod broken;
 
 use std::env;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::hash::RandomState;
+use std::io::Write;
+use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use jobcontrol_plugin::ProgressIterator;
 
@@ -58,5 +65,29 @@ impl Guest for Plugin {
 
     fn reads_env(name: String) -> Option<String> {
         env::var(name).ok()
+    }
+
+    fn clocks() -> (u64, bool) {
+        let first = Instant::now();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        (since, Instant::now() > first)
+    }
+
+    fn chance() -> u64 {
+        RandomState::new().hash_one(0)
+    }
+
+    fn writes(path: String, pieces: u32) -> Result<u32, String> {
+        let mut file = File::create(path).map_err(|error| error.to_string())?;
+        for written in 0..pieces {
+            if file.write_all(&[b'x'; 1_000]).is_err() {
+                return Ok(written);
+            }
+        }
+        Ok(pieces)
+    }
+
+    fn grows(path: String, bytes: u64) -> Result<(), String> {
+        File::create(path).and_then(|file| file.set_len(bytes)).map_err(|error| error.to_string())
     }
 }

@@ -1,0 +1,137 @@
+//! Writing to files, counted against quotas before it happens: the functions of components, in the place of the engine's.
+
+use bytes::Bytes;
+use wasmtime::StoreContextMut;
+use wasmtime::component::Linker;
+use wasmtime::component::Resource;
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::filesystem::WasiFilesystemView;
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi::p2::FsError;
+use wasmtime_wasi::p2::FsResult;
+use wasmtime_wasi::p2::OutputStream;
+use wasmtime_wasi::p2::Pollable;
+use wasmtime_wasi::p2::StreamError;
+use wasmtime_wasi::p2::StreamResult;
+use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+
+use crate::host::Host;
+use crate::quota::Counted;
+
+/// The interface in the version that the engine links. Components that import another 0.2 get it too.
+const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
+
+/// Puts them in the place of the engine's, in a linker that allows shadowing.
+pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    let mut types = linker.instance(INTERFACE)?;
+    types.func_wrap_async(
+        "[method]descriptor.write",
+        |store, (file, bytes, offset): (Resource<Descriptor>, Vec<u8>, u64)| {
+            Box::new(async move { answer(write(store, file, bytes, offset).await) })
+        },
+    )?;
+    types.func_wrap_async("[method]descriptor.set-size", |store, (file, size): (Resource<Descriptor>, u64)| {
+        Box::new(async move { answer(set_size(store, file, size).await) })
+    })?;
+    types.func_wrap(
+        "[method]descriptor.write-via-stream",
+        |mut store: StoreContextMut<'_, Host>, (file, offset): (Resource<Descriptor>, u64)| {
+            let host = store.data_mut();
+            let counted = counted(host, &file);
+            let stream = host.filesystem().write_via_stream(file, offset);
+            answer(stream.and_then(|stream| wrapped(host, stream, counted)))
+        },
+    )?;
+    types.func_wrap(
+        "[method]descriptor.append-via-stream",
+        |mut store: StoreContextMut<'_, Host>, (file,): (Resource<Descriptor>,)| {
+            let host = store.data_mut();
+            let counted = counted(host, &file);
+            let stream = host.filesystem().append_via_stream(file);
+            answer(stream.and_then(|stream| wrapped(host, stream, counted)))
+        },
+    )
+}
+
+/// An error of the file system is the guest's to handle; any other ends it.
+fn answer<T>(result: FsResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(error) => Ok((Err(error.downcast()?),)),
+    }
+}
+
+/// The quotas of a file; none of a folder, or where the engine will say that there is no such file.
+fn counted(host: &mut Host, file: &Resource<Descriptor>) -> Counted {
+    let quotas = host.quotas.clone();
+    match host.ctx().table.get(file) {
+        Ok(Descriptor::File(file)) if !quotas.is_empty() => quotas.of(&file.file),
+        _ => Counted::default(),
+    }
+}
+
+async fn write(
+    mut store: StoreContextMut<'_, Host>,
+    file: Resource<Descriptor>,
+    bytes: Vec<u8>,
+    offset: u64,
+) -> FsResult<u64> {
+    let host = store.data_mut();
+    counted(host, &file).take(bytes.len() as u64).map_err(FsError::trap)?;
+    host.filesystem().write(file, bytes, offset).await
+}
+
+/// What a file grows by counts as written.
+async fn set_size(mut store: StoreContextMut<'_, Host>, file: Resource<Descriptor>, size: u64) -> FsResult<()> {
+    let host = store.data_mut();
+    let counted = counted(host, &file);
+    if let Ok(Descriptor::File(open)) = host.ctx().table.get(&file) {
+        let before = open.file.metadata().map_or(0, |metadata| metadata.len());
+        counted.take(size.saturating_sub(before)).map_err(FsError::trap)?;
+    }
+    host.filesystem().set_size(file, size).await
+}
+
+/// A stream in the place of the engine's, if there is something to count.
+fn wrapped(
+    host: &mut Host,
+    stream: Resource<DynOutputStream>,
+    counted: Counted,
+) -> FsResult<Resource<DynOutputStream>> {
+    if host.quotas.is_empty() {
+        return Ok(stream);
+    }
+    let inner = host.ctx().table.delete(stream)?;
+    let stream: DynOutputStream = Box::new(Stream { inner, counted });
+    Ok(host.ctx().table.push(stream)?)
+}
+
+/// A stream to a file.
+struct Stream {
+    inner: DynOutputStream,
+    counted: Counted,
+}
+
+impl OutputStream for Stream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.counted.take(bytes.len() as u64).map_err(|signal| StreamError::Trap(signal.into()))?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.inner.flush()
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.inner.check_write()
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Stream {
+    async fn ready(&mut self) {
+        self.inner.ready().await;
+    }
+}

@@ -1,0 +1,22 @@
+;; Writes a file of the first folder that it has, in a hundred pieces of a thousand bytes, each behind an empty one.
+(module
+  (import "wasi_snapshot_preview1" "path_open" (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_pwrite" (func $fd_pwrite (param i32 i32 i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "made")
+  (func (export "_start") (local $times i32)
+    (drop (call $path_open (i32.const 3) (i32.const 1) (i32.const 64) (i32.const 4) (i32.const 1)
+      (i64.const 0x1fffffff) (i64.const 0x1fffffff) (i32.const 0) (i32.const 16)))
+    (i32.store (i32.const 32) (i32.const 1024))
+    (i32.store (i32.const 40) (i32.const 1024))
+    (i32.store (i32.const 44) (i32.const 1000))
+    (loop $again
+      (if (call $fd_write (i32.load (i32.const 16)) (i32.const 32) (i32.const 2) (i32.const 20))
+        (then (call $proc_exit (i32.const 1))))
+      (local.set $times (i32.add (local.get $times) (i32.const 1)))
+      (br_if $again (i32.lt_u (local.get $times) (i32.const 99))))
+    (if (call $fd_pwrite (i32.load (i32.const 16)) (i32.const 32) (i32.const 2) (i64.const 99000) (i32.const 20))
+      (then (call $proc_exit (i32.const 2))))
+    (if (i32.ne (i32.load (i32.const 20)) (i32.const 1000)) (then (call $proc_exit (i32.const 3))))))
