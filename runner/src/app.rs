@@ -18,7 +18,6 @@ use crate::catalog::workspace::StoredPlugins;
 use crate::execute::dispatcher::JobEnd;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
-use crate::execute::rules::Rules;
 use crate::execute::secrets::Standing;
 use crate::execute::secrets::standing;
 use crate::lock::lock;
@@ -78,14 +77,14 @@ impl App {
         if let Some(engine) = &*made {
             return Ok(Arc::clone(engine));
         }
-        let rules = Rules::of(&self.settings.workspace.context);
+        let pools = self.settings.workspace.context.pools.clone();
         let memory = self.settings.memory;
         if self.plugins().cache_is_foreign() {
             (self.warn)(
                 "the cache folder belongs to another user, so it is not used, and every plugin is compiled anew",
             );
         }
-        let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), rules, concurrency, memory)?;
+        let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
         let engine = Arc::new(engine);
         *made = Some(Arc::clone(&engine));
         Ok(engine)

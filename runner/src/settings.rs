@@ -109,10 +109,11 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let ceiling = Ceiling { file: operator(&config.path), ..settings.ceiling };
     let environment = Environment(allowed.collect());
-    let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base))).collect();
+    let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base)));
+    let secrets = Arc::new(secrets.collect());
     let http =
         HttpRules { ca: settings.http.ca.as_ref().map(|ca| base.join(ca).display().to_string()), ..settings.http };
-    let context = Context { environment, ceiling, pools: settings.pools, secrets, http };
+    let context = Context { environment, ceiling, pools: settings.pools, secrets, http: Arc::new(http) };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {

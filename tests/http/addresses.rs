@@ -69,13 +69,14 @@ impl Names for Turns {
 /// The codes of the errors of GETs, of a sandbox whose operator allows 127.0.0.1 alone.
 fn codes(names: Arc<Turns>, port: u16, count: usize) -> Vec<String> {
     let rules = HttpRules { addresses: vec![AddressRange::parse("127.0.0.1").unwrap()], ..HttpRules::default() };
-    let sandbox = sandbox_for(1).with_names(rules, names);
+    let sandbox = sandbox_for(1).with_names(names);
     let runtime = guest_runtime().unwrap();
     let code = function(&sandbox, "http.wasm", "code");
     let rule = Rule { host: HostPattern::Any, scheme: None, ports: None, methods: None, paths: None };
     let grant = HttpGrant { rule: Some(rule), headers: Vec::new(), span: Span::default() };
     let url = || vec![Returned::string(format!("http://api.test:{port}/"))];
-    let call = || Call { granted: Granted { http: vec![grant.clone()], ..Granted::default() }, ..call_with(url()) };
+    let granted = Granted { http: vec![grant], http_rules: Arc::new(rules), ..Granted::default() };
+    let call = || Call { granted: granted.clone(), ..call_with(url()) };
     let code = |_| match runtime.block_on(sandbox.call(&code, call())).outcome {
         Outcome::Returned(Some(Returned::String(code))) => code,
         Outcome::Returned(_) => "none".to_owned(),

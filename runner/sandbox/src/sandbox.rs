@@ -10,7 +10,6 @@ use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
-use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
@@ -33,6 +32,7 @@ use crate::error::SandboxError;
 use crate::function::Function;
 use crate::function::Linked;
 use crate::grant;
+use crate::grant::Granted;
 use crate::grant::Lines;
 use crate::guest::Guest;
 use crate::host::Host;
@@ -97,7 +97,7 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
-        let (memory, http) = (Ledger::unbounded(), Arc::new(Client::new(HttpRules::default())));
+        let (memory, http) = (Ledger::unbounded(), Arc::new(Client::new()));
         Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory, http })
     }
 
@@ -107,16 +107,10 @@ impl Sandbox {
         Self { memory, ..self }
     }
 
-    /// With what the operator says of HTTP requests; it allows public addresses alone otherwise.
+    /// With another resolver of names than the system's, for HTTP requests.
     #[must_use]
-    pub fn with_http(self, rules: HttpRules) -> Self {
-        Self { http: Arc::new(Client::new(rules)), ..self }
-    }
-
-    /// As [`Sandbox::with_http`], with another resolver of names than the system's.
-    #[must_use]
-    pub fn with_names(self, rules: HttpRules, names: Arc<dyn Names>) -> Self {
-        Self { http: Arc::new(Client::with_names(rules, names)), ..self }
+    pub fn with_names(self, names: Arc<dyn Names>) -> Self {
+        Self { http: Arc::new(Client::with_names(names)), ..self }
     }
 
     /// The ledger of the builds that it runs.
@@ -194,8 +188,9 @@ impl Sandbox {
             Ok(place) => place,
             Err(error) => return Called::unstarted(outcome::of(Err(error), &limits)),
         };
-        let requests = Requests::new(Arc::clone(&self.http), granted.http, Arc::clone(&guest));
-        let host = Host::new(limiter, wasi, Arc::clone(&guest), requests, Quotas::new(&granted.folders));
+        let Granted { http, http_rules, folders, .. } = granted;
+        let requests = Requests::new(Arc::clone(&self.http), http_rules, http, Arc::clone(&guest));
+        let host = Host::new(limiter, wasi, Arc::clone(&guest), requests, Quotas::new(&folders));
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
@@ -210,7 +205,7 @@ impl Sandbox {
         drop(place);
         let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
         let outcome = flush(&streams, &guest, outcome).await;
-        let outcome = outcome::with_grant(outcome, &granted.folders, || streams[1].last());
+        let outcome = outcome::with_grant(outcome, &folders, || streams[1].last());
         let outcome = outcome::with_request(outcome, refused);
         let outcome = without_secrets(&guest, outcome);
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

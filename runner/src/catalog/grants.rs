@@ -1,5 +1,7 @@
 //! What a job asks for, against what the operator allows: the rights of its builds, or what is refused.
 
+use std::sync::Arc;
+
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::nearest;
@@ -67,6 +69,8 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
             problems.push(Diagnostic::at(Code::NoSuchSecret, source, span, message).help(near.unwrap_or_else(write)));
         }
     }
+    granted.sources = Arc::clone(&workspace.context.secrets);
+    granted.http_rules = Arc::clone(&workspace.context.http);
     granted.clock = job.grants.clock.first().map(|grant| grant.time);
     granted.random = job.grants.random.first().map(|grant| grant.seed);
     granted.secrets = job.grants.secrets.iter().map(|grant| grant.name.clone()).collect();

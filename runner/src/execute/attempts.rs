@@ -1,5 +1,6 @@
 //! The attempts of one build, from the first start to the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -49,7 +50,6 @@ use crate::execute::prepared::Prepared;
 use crate::execute::publisher::Publisher;
 use crate::execute::random::random;
 use crate::execute::resolver::Resolver;
-use crate::execute::rules::Rules;
 use crate::execute::secrets::secrets_of;
 use crate::execute::sink::BuildSink;
 use crate::execute::slots::Slot;
@@ -74,8 +74,8 @@ pub(super) struct Parts {
     pub(super) tracer: Tracer,
     /// How many builds make their arguments at once: these are charged when it is known how large they are.
     pub(super) making: Semaphore,
-    /// What the operator says.
-    pub(super) rules: Rules,
+    /// The sizes of pools.
+    pub(super) pools: BTreeMap<String, u32>,
     /// Told when a build of this process gives slots of a pool back.
     pub(super) freed: Arc<Notify>,
 }
@@ -338,7 +338,7 @@ impl<'a> Running<'a> {
     /// How many slots the pool of the job has, if it takes some. A pool that the operator has removed has no bound.
     fn pool_size(&self) -> Option<u32> {
         let pool = self.prepared.checked.job.pool.as_ref()?;
-        Some(self.parts.rules.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
+        Some(self.parts.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
     }
 
     /// Starts the next attempt after a time; returns the end of the build if it ends before.
@@ -410,7 +410,7 @@ impl<'a> Running<'a> {
         let secrets = tokio::select! {
             biased;
             () = cancel.wait() => return Err(cancelled(&self.by())),
-            secrets = secrets_of(job, &self.parts.rules.secrets) => secrets,
+            secrets = secrets_of(job, &self.prepared.granted.sources) => secrets,
         };
         let secrets = secrets.map_err(|reason| Failure::new(FailureKind::Secret, reason))?;
         if job.argument_secrets().is_empty() {

@@ -1,5 +1,6 @@
 //! One build: created with its pins, and handed over to its attempts.
 
+use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -43,7 +44,6 @@ use crate::execute::prepared::pack_config;
 use crate::execute::publisher::Publisher;
 use crate::execute::resolver::Resolved;
 use crate::execute::resolver::Resolver;
-use crate::execute::rules::Rules;
 use crate::execute::sharing;
 use crate::execute::sharing::Awaited;
 use crate::execute::sharing::SharedEnd;
@@ -80,7 +80,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor whose builds belong to `owner`, under these rules.
+    /// An executor whose builds belong to `owner`. `pools` has the size of each pool.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl Executor {
         recorder: Recorder,
         owner: Arc<str>,
         publisher: Publisher,
-        rules: Rules,
+        pools: BTreeMap<String, u32>,
     ) -> Result<Self, StorageError> {
         let store_id = recorder.storage().store_id()?.into();
         let canceller = Canceller::start(recorder.storage(), &owner).map_err(|e| {
@@ -101,7 +101,7 @@ impl Executor {
         let making = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
         let parts =
-            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, rules, freed };
+            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
         let (takeover, turns, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, turns, recorded_plugins })
     }

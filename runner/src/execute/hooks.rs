@@ -1,6 +1,5 @@
 //! `cleanup_function` and `repr_function`: functions of a build's own plugin, called with what the build returned.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +15,6 @@ use jobcontrol_core::held_size;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::job::Job;
 use jobcontrol_core::progress::Progress;
-use jobcontrol_core::secret::SecretSource;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
@@ -66,7 +64,6 @@ pub struct Hook {
     call: Call,
     /// The job, for its secrets.
     job: Job,
-    secrets: BTreeMap<String, SecretSource>,
 }
 
 impl Hook {
@@ -120,15 +117,11 @@ impl Hook {
         account.charge(args.iter().map(held_size::of).sum()).map_err(|full| full.to_string())?;
         let (limits, secrets) = (job.limits.clone(), Secrets::default());
         let call = Call { args, granted, secrets, limits, account, build: info, sink, cancel, until: None };
-        let sources = match which {
-            Which::Cleanup => workspace.context.secrets.clone(),
-            Which::Repr => {
-                job.grants = Grants::default();
-                (job.args, job.kwargs) = Default::default();
-                BTreeMap::new()
-            }
-        };
-        Ok(Self { prepared, call, job, secrets: sources })
+        if which == Which::Repr {
+            job.grants = Grants::default();
+            (job.args, job.kwargs) = Default::default();
+        }
+        Ok(Self { prepared, call, job })
     }
 
     /// Calls it, on a thread of guests, and returns what it returns.
@@ -137,7 +130,7 @@ impl Hook {
     ///
     /// How the function failed, in words.
     pub async fn call(self, sandbox: &Sandbox) -> Result<Option<Value>, String> {
-        let secrets = secrets_of(&self.job, &self.secrets).await?;
+        let secrets = secrets_of(&self.job, &self.call.granted.sources).await?;
         match sandbox.call(&self.prepared, Call { secrets, ..self.call }).await.outcome {
             Outcome::Returned(value) => Ok(value),
             Outcome::Skipped(_) => Ok(None),

@@ -11,7 +11,7 @@
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `sharing`: builds that another run makes at the same time; `unchanged`: builds that would find nothing new
 //! - `pins`: which builds of its dependencies a build may use
-//! - `rules`: what the operator says of all builds; `secrets`: the values of those that a build names
+//! - `secrets`: the values of those that a build names
 //! - `repeat`: a build's job as the store has it, plugin and all
 
 mod attempts;
@@ -31,7 +31,6 @@ mod random;
 pub mod repeat;
 pub mod rescuer;
 mod resolver;
-pub mod rules;
 pub mod secrets;
 pub mod sharing;
 mod sink;

@@ -1,5 +1,6 @@
 //! What builds share for as long as the process lives: made once, at its first use.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -22,7 +23,6 @@ use crate::execute::executor::Executor;
 use crate::execute::hooks;
 use crate::execute::hooks::Which;
 use crate::execute::publisher::Publisher;
-use crate::execute::rules::Rules;
 use crate::execute::slots::Slots;
 use crate::lock::lock;
 use crate::record::process::owner_name;
@@ -51,7 +51,7 @@ pub struct Engine {
     /// Taken when the engine is dropped.
     guests: Option<Runtime>,
     clock: Arc<dyn Clock>,
-    rules: Rules,
+    pools: BTreeMap<String, u32>,
     slots: Slots,
     publisher: Publisher,
     /// Made when the first build is to run: only who runs builds takes a lease.
@@ -59,7 +59,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no more than that. `memory` is what all builds together may hold of the host's.
+    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no more than that. `pools`
+    /// has the size of each pool, `memory` is what all builds together may hold of the host's.
     ///
     /// # Errors
     ///
@@ -67,18 +68,16 @@ impl Engine {
     pub fn start(
         plugins: Plugins,
         clock: Arc<dyn Clock>,
-        rules: Rules,
+        pools: BTreeMap<String, u32>,
         concurrency: usize,
         memory: u64,
     ) -> Result<Self, EngineError> {
         let memory = Ledger::new(memory);
-        let sandbox = Sandbox::new(plugins, Arc::clone(&clock), concurrency)?
-            .with_memory(Arc::clone(&memory))
-            .with_http(rules.http.clone());
+        let sandbox = Sandbox::new(plugins, Arc::clone(&clock), concurrency)?.with_memory(Arc::clone(&memory));
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
         let (sandbox, slots) = (Arc::new(sandbox), Slots::new(SLOTS, memory));
-        Ok(Self { sandbox, guests: Some(guests), clock, rules, slots, publisher, executor })
+        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, publisher, executor })
     }
 
     /// The threads that guests run on.
@@ -114,8 +113,8 @@ impl Engine {
         let owner = owner_name(self.clock.now());
         storage.claim(&owner)?;
         let (sandbox, recorder) = (Arc::clone(&self.sandbox), Recorder::new(Arc::clone(storage)));
-        let (publisher, rules) = (self.publisher.clone(), self.rules.clone());
-        let executor = Arc::new(Executor::new(sandbox, recorder, owner.into(), publisher, rules)?);
+        let (publisher, pools) = (self.publisher.clone(), self.pools.clone());
+        let executor = Arc::new(Executor::new(sandbox, recorder, owner.into(), publisher, pools)?);
         *made = Some(Arc::clone(&executor));
         Ok(executor)
     }

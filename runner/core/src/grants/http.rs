@@ -183,7 +183,8 @@ fn read_rule(entry: &mut Fields<'_>) -> Option<Rule> {
         None => Err(("an entry of `http` needs `host`".to_owned(), entry.span)),
     };
     let host = host.map_err(|(reason, span)| {
-        let help = "write `host: api.example.com`, or `host: \"*.example.com\"`".to_owned();
+        let written = entry.source.text.get(span.start..span.end).unwrap_or_default().trim_matches(['"', '\'']);
+        let help = host_help(written);
         entry.report(Code::InvalidHttpGrant, span, reason, Some(help));
     });
     let scheme = entry.string("scheme").and_then(|(text, span)| {
@@ -219,6 +220,23 @@ fn read_rule(entry: &mut Fields<'_>) -> Option<Rule> {
     });
     let paths = paths.map(Iterator::collect);
     Some(Rule { scheme, host: host.ok()?, ports, methods, paths })
+}
+
+/// What may have been meant by a text that is not the name of a host.
+fn host_help(written: &str) -> String {
+    let (scheme, rest) =
+        written.split_once("://").map_or((None, written), |(scheme, rest)| (Scheme::find(scheme), rest));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, port.parse().ok()));
+    let below = host.strip_prefix('*').map(|name| format!("*.{name}"));
+    let Ok(host) = HostPattern::parse(below.as_deref().unwrap_or(host)) else {
+        return "write `host: api.example.com`, or `host: \"*.example.com\"`".to_owned();
+    };
+    let scheme = scheme.filter(|scheme| *scheme == Scheme::Http);
+    let ports = port.map(|port: u16| vec![port]);
+    let paths = PathPattern::parse(&format!("{}*", path.trim_end_matches('*'))).ok().filter(|_| path.len() > 1);
+    let rule = Rule { scheme, host, ports, methods: None, paths: paths.map(|path| vec![path]) };
+    format!("write `{rule}`")
 }
 
 fn read_ports(entry: &mut Fields<'_>) -> Option<Vec<u16>> {
@@ -351,4 +369,22 @@ fn unpack_entry(entry: &Value) -> Option<HttpGrant> {
     let headers =
         entry.get("headers").map_or_else(Vec::new, |headers| headers.entries().iter().filter_map(header).collect());
     Some(HttpGrant { rule: Some(rule), headers, span: Span::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_answered_with_its_parts() {
+        for (written, help) in [
+            ("https://example.com/v1", "{ host: \"example.com\", paths: [\"/v1*\"] }"),
+            ("http://example.com:8080/", "{ host: \"example.com\", scheme: http, ports: [8080] }"),
+            ("example.com:8443", "{ host: \"example.com\", ports: [8443] }"),
+            ("*example.com", "{ host: \"*.example.com\" }"),
+        ] {
+            assert_eq!(host_help(written), format!("write `{help}`"));
+        }
+        assert!(host_help("a b").starts_with("write `host: api.example.com`"));
+    }
 }

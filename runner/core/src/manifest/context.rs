@@ -1,6 +1,7 @@
 //! What a manifest is read with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::http::HttpRules;
 use crate::secret::SecretSource;
@@ -18,7 +19,7 @@ pub struct Context {
     /// How many slots each pool has, by name.
     pub pools: BTreeMap<String, u32>,
     /// The secrets that jobs may use, by name.
-    pub secrets: BTreeMap<String, SecretSource>,
+    pub secrets: Arc<BTreeMap<String, SecretSource>>,
     /// What requests jobs may be granted, and how they are made.
-    pub http: HttpRules,
+    pub http: Arc<HttpRules>,
 }

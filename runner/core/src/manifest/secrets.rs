@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Code;
-use crate::diagnostic::Span;
 use crate::secret::SecretSource;
 use crate::secret::valid_name;
 use crate::yaml::fields::Fields;
@@ -45,13 +44,14 @@ pub(super) fn read_secrets(fields: &mut Fields<'_>, environment: &[String]) -> B
 fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fields<'_>) -> Option<SecretSource> {
     let whole = node.span;
     if !matches!(node.kind, NodeKind::Map(_)) {
-        let message = format!("`{name}` needs a source, found {}", if node.filled { "a value" } else { "no mapping" });
-        fields.report(Code::InvalidSecret, whole, message, Some(HELP.to_owned()));
+        // Whatever stands there may be the value itself.
+        fields.report(Code::InvalidSecret, whole, format!("`{name}` needs a source"), Some(HELP.to_owned()));
         return None;
     }
     let mut source = Fields::new(fields.source, fields.problems, node, "a source")?;
     let given = SOURCES.iter().filter(|key| source.peek(key).is_some()).count();
-    if given != 1 {
+    let misspelt = SOURCES.iter().any(|key| source.has_misspelt(key, SOURCES));
+    if given > 1 || given == 0 && !misspelt {
         let message = format!("`{name}` has {} sources, and needs one", if given == 0 { "no" } else { "several" });
         source.report(Code::InvalidSecret, whole, message, Some(HELP.to_owned()));
     }
@@ -61,18 +61,29 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
         source.report(Code::InvalidSecret, *span, message, Some("take it out of `environment`".to_owned()));
     }
     let file = source.string("file");
-    let (span, listed) = (source.peek("command").map(|node| node.span), source.peek("command").is_some());
-    let command: Vec<_> = source.strings("command").into_iter().map(|key| key.name).collect();
-    if listed && command.first().is_none_or(String::is_empty) {
-        let message = "`command` is a program with its arguments";
-        let help = Some("write `command: [pass, show, api/token]`".to_owned());
-        source.report(Code::InvalidSecret, span.unwrap_or(Span::default()), message, help);
-    }
+    let command = read_command(&mut source);
     source.finish(SOURCES, &[]);
     match (variable, file) {
         _ if given != 1 => None,
         (Some((variable, _)), _) => Some(SecretSource::Env(variable)),
         (None, Some((path, _))) => Some(SecretSource::File(path)),
-        (None, None) => Some(SecretSource::Command(command)).filter(|_| listed),
+        (None, None) => command.map(SecretSource::Command),
     }
+}
+
+/// A program with its arguments.
+fn read_command(source: &mut Fields<'_>) -> Option<Vec<String>> {
+    let node = source.peek("command")?;
+    let (span, text) = (node.span, matches!(node.kind, NodeKind::Scalar(_)).then(|| node.text.clone()));
+    let command: Vec<_> = match &text {
+        Some(_) => source.take("command").map(|_| Vec::new()).unwrap_or_default(),
+        None => source.strings("command").into_iter().map(|key| key.name).collect(),
+    };
+    if command.first().is_none_or(String::is_empty) {
+        let words = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(", ");
+        let words = if words.is_empty() { "pass, show, api/token".to_owned() } else { words };
+        let message = "`command` is a list of a program and its arguments";
+        source.report(Code::InvalidSecret, span, message, Some(format!("write `command: [{words}]`")));
+    }
+    Some(command)
 }

@@ -12,8 +12,10 @@ use http::Request;
 use http::Response;
 use http::header::HOST;
 use jobcontrol_core::event::Level;
+use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::grants::HeaderPart;
 use jobcontrol_core::grants::HttpGrant;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Rule;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
@@ -33,6 +35,9 @@ use crate::guest::Guest;
 /// Different things that are said of refused requests; a plugin may be refused without end.
 const SAID: usize = 10;
 
+/// Bytes of what is said of one: a path may have thousands.
+const SHOWN: usize = 2_000;
+
 /// One attempt's rights, and what it was refused.
 pub(crate) struct Attempt {
     rights: Vec<HttpGrant>,
@@ -49,8 +54,8 @@ struct State {
 }
 
 impl Attempt {
-    pub(crate) fn new(client: Arc<Client>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
-        let connections = Arc::new(Connections::new(client, Arc::new(Meter::new(guest))));
+    pub(crate) fn new(client: Arc<Client>, rules: Arc<HttpRules>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
+        let connections = Arc::new(Connections::new(client, rules, Arc::new(Meter::new(guest))));
         Self { rights, connections, state: Mutex::default() }
     }
 
@@ -141,7 +146,8 @@ impl Attempt {
     }
 
     /// Says something to the person who reads the build's log.
-    async fn say(&self, said: String) {
+    async fn say(&self, mut said: String) {
+        cut_bytes(&mut said, SHOWN);
         {
             let mut state = self.state();
             state.last = Some(said.clone());

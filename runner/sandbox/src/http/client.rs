@@ -1,9 +1,11 @@
 //! What all attempts of a process share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::OnceLock;
+use std::sync::PoisonError;
 
-use jobcontrol_core::http::HttpRules;
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
@@ -21,19 +23,19 @@ const RESOLVING: usize = 32;
 
 /// What all attempts of a process share. What it needs is made at its first use.
 pub(crate) struct Client {
-    pub(super) rules: HttpRules,
     pub(super) names: Arc<dyn Names>,
     network: OnceLock<Result<Runtime, String>>,
-    tls: OnceLock<Result<TlsConnector, String>>,
+    /// Whom to trust, by the file that says so.
+    trusting: Mutex<BTreeMap<Option<String>, TlsConnector>>,
 }
 
 impl Client {
-    pub(crate) fn new(rules: HttpRules) -> Self {
-        Self::with_names(rules, Arc::new(System))
+    pub(crate) fn new() -> Self {
+        Self::with_names(Arc::new(System))
     }
 
-    pub(crate) fn with_names(rules: HttpRules, names: Arc<dyn Names>) -> Self {
-        Self { rules, names, network: OnceLock::new(), tls: OnceLock::new() }
+    pub(crate) fn with_names(names: Arc<dyn Names>) -> Self {
+        Self { names, network: OnceLock::new(), trusting: Mutex::default() }
     }
 
     /// The threads of the network.
@@ -46,9 +48,16 @@ impl Client {
         self.network.get_or_init(start).as_ref().map(Runtime::handle).map_err(Clone::clone)
     }
 
-    /// Whom to trust; reads the certificates at its first use.
-    pub(super) fn tls(&self) -> Result<&TlsConnector, String> {
-        self.tls.get_or_init(|| tls::connector(self.rules.ca.as_deref())).as_ref().map_err(Clone::clone)
+    /// Whom to trust: the system's certificates, or those of a file. They are read once.
+    pub(super) fn tls(&self, ca: Option<&str>) -> Result<TlsConnector, String> {
+        let mut trusting = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = ca.map(str::to_owned);
+        if let Some(connector) = trusting.get(&key) {
+            return Ok(connector.clone());
+        }
+        let connector = tls::connector(ca)?;
+        trusting.insert(key, connector.clone());
+        Ok(connector)
     }
 }
 

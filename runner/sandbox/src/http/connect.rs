@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::client::conn::http1;
 use hyper::client::conn::http1::SendRequest;
 use jobcontrol_core::http::Host;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
 use rustls::pki_types::ServerName;
@@ -63,27 +64,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 /// Connects to where a request goes, within a time.
 pub(super) async fn connect(
     client: &Client,
+    rules: &HttpRules,
     target: &Target,
     open: Open,
     time: Duration,
 ) -> Result<Connection, Refused> {
-    match timeout(time, connected(client, target, open)).await {
+    match timeout(time, connected(client, rules, target, open)).await {
         Ok(connected) => connected,
         Err(_) => Err(Error::ConnectionTimeout.into()),
     }
 }
 
-async fn connected(client: &Client, target: &Target, open: Open) -> Result<Connection, Refused> {
-    let stream = match &client.rules.proxy {
+async fn connected(client: &Client, rules: &HttpRules, target: &Target, open: Open) -> Result<Connection, Refused> {
+    let stream = match &rules.proxy {
         // What a name means is the proxy's to say; an address says it itself.
         Some(proxy) => {
             if let Host::Ip(address) = target.host {
-                allowed(client, target, &[address])?;
+                allowed(rules, target, &[address])?;
             }
             reach(&resolve(client, &proxy.host).await?, proxy.port).await?
         }
         None => {
-            let addresses = allowed(client, target, &resolve(client, &target.host).await?)?;
+            let addresses = allowed(rules, target, &resolve(client, &target.host).await?)?;
             reach(&addresses, target.port).await?
         }
     };
@@ -93,13 +95,13 @@ async fn connected(client: &Client, target: &Target, open: Open) -> Result<Conne
     let stream: Box<dyn Stream> = match target.scheme {
         Scheme::Http => Box::new(stream),
         Scheme::Https => {
-            if client.rules.proxy.is_some() {
+            if rules.proxy.is_some() {
                 tunnel(&mut stream, target).await.map_err(|e| {
                     let said = format!("there is no way to `{}` through the proxy: {e}", target.authority());
                     Refused::said(Error::ConnectionTerminated, said)
                 })?;
             }
-            Box::new(encrypted(client, target, stream).await?)
+            Box::new(encrypted(client, rules, target, stream).await?)
         }
     };
     let http = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
@@ -124,8 +126,8 @@ async fn resolve(client: &Client, host: &Host) -> Result<Vec<IpAddr>, Refused> {
 }
 
 /// Those of the addresses that may be connected to.
-fn allowed(client: &Client, target: &Target, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Refused> {
-    let allowed: Vec<_> = addresses.iter().copied().filter(|address| client.rules.allows(*address)).collect();
+fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Refused> {
+    let allowed: Vec<_> = addresses.iter().copied().filter(|address| rules.allows(*address)).collect();
     match (allowed.is_empty(), addresses.first()) {
         (true, Some(first)) => {
             let said = format!(
@@ -160,8 +162,13 @@ fn of_connect(error: &io::Error) -> Error {
     }
 }
 
-async fn encrypted(client: &Client, target: &Target, stream: Metered) -> Result<impl Stream + use<>, Refused> {
-    let connector = client.tls().map_err(|said| Refused::said(Error::ConfigurationError, said))?;
+async fn encrypted(
+    client: &Client,
+    rules: &HttpRules,
+    target: &Target,
+    stream: Metered,
+) -> Result<impl Stream + use<>, Refused> {
+    let connector = client.tls(rules.ca.as_deref()).map_err(|said| Refused::said(Error::ConfigurationError, said))?;
     let name = match &target.host {
         Host::Ip(address) => ServerName::from(*address),
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(|_| Error::HttpRequestUriInvalid)?,

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Target;
 
 use super::client::Client;
@@ -20,6 +21,7 @@ const KEPT: Duration = Duration::from_secs(4);
 /// The connections of one attempt.
 pub(super) struct Connections {
     client: Arc<Client>,
+    rules: Arc<HttpRules>,
     meter: Arc<Meter>,
     /// Those that wait, the newest last.
     kept: Mutex<Vec<Kept>>,
@@ -32,8 +34,8 @@ struct Kept {
 }
 
 impl Connections {
-    pub(super) fn new(client: Arc<Client>, meter: Arc<Meter>) -> Self {
-        Self { client, meter, kept: Mutex::default() }
+    pub(super) fn new(client: Arc<Client>, rules: Arc<HttpRules>, meter: Arc<Meter>) -> Self {
+        Self { client, rules, meter, kept: Mutex::default() }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -42,6 +44,10 @@ impl Connections {
 
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    pub(super) fn rules(&self) -> &HttpRules {
+        &self.rules
     }
 
     pub(super) fn meter(&self) -> &Meter {

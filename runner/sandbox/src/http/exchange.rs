@@ -54,7 +54,7 @@ pub(super) async fn exchange(
                     return Err(Refused::said(Error::ConnectionLimitReached, said));
                 };
                 let time = options.connect_timeout.unwrap_or(CONNECT);
-                connect(connections.client(), &target, open, time).await?
+                connect(connections.client(), connections.rules(), &target, open, time).await?
             }
         };
         let time = options.first_byte_timeout.unwrap_or(HEADERS);
@@ -90,7 +90,7 @@ async fn kept(connections: &Connections, target: &Target) -> Option<Connection> 
 fn requested(connections: &Connections, target: &Target, uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.path_and_query = uri.path_and_query().cloned();
-    if connections.client().rules.proxy.is_some() && target.scheme == Scheme::Http {
+    if connections.rules().proxy.is_some() && target.scheme == Scheme::Http {
         parts.scheme = Some(http::uri::Scheme::HTTP);
         parts.authority = target.authority().parse().ok();
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jobcontrol_core::grants::HttpGrant;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::usage::Traffic;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi_http::Error;
@@ -31,6 +32,7 @@ pub(crate) struct Requests {
 
 struct Hooks {
     client: Arc<Client>,
+    rules: Arc<HttpRules>,
     rights: Vec<HttpGrant>,
     guest: Arc<Guest>,
     /// Made with the first request.
@@ -38,10 +40,10 @@ struct Hooks {
 }
 
 impl Requests {
-    pub(crate) fn new(client: Arc<Client>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
+    pub(crate) fn new(client: Arc<Client>, rules: Arc<HttpRules>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(usize::try_from(MESSAGE).unwrap_or(usize::MAX));
-        Self { context, hooks: Hooks { client, rights, guest, attempt: None } }
+        Self { context, hooks: Hooks { client, rules, rights, guest, attempt: None } }
     }
 
     /// For the engine, with the handles of the guest.
@@ -79,7 +81,10 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let make = || Arc::new(Attempt::new(Arc::clone(&self.client), self.rights.clone(), Arc::clone(&self.guest)));
+        let make = || {
+            let (client, rules) = (Arc::clone(&self.client), Arc::clone(&self.rules));
+            Arc::new(Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest)))
+        };
         let attempt = Arc::clone(self.attempt.get_or_insert_with(make));
         // Counted here, since nobody has to wait for what this returns.
         let within = attempt.begin();
