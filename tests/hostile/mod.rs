@@ -19,6 +19,7 @@ mod output;
 mod plain_text;
 mod planted;
 mod random;
+mod requests;
 mod texts;
 mod tracebacks;
 mod type_names;
