@@ -73,6 +73,7 @@ cases! {
     files_grant_refused
     function_written_otherwise
     hooks_misfit
+    http_and_secrets
     function_unknown
     indented_too_little
     job_unknown

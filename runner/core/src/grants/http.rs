@@ -93,6 +93,11 @@ impl Grant for HttpGrant {
             return vec![Self { rule: None, headers: Vec::new(), span }];
         }
         let entries = items.into_iter().filter_map(|item| {
+            if let NodeKind::Scalar(Value::String(host)) = &item.kind {
+                let message = format!("an entry of `http` is a mapping, found {}", item.shown());
+                fields.report(Code::WrongKind, item.span, message, Some(host_help(host)));
+                return None;
+            }
             let mut entry = Fields::new(fields.source, fields.problems, item, "an entry of `http`")?;
             let place = entry.peek("host").map_or(entry.span, |node| node.span);
             let rule = read_rule(&mut entry);
