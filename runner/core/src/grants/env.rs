@@ -10,9 +10,11 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::limits::show_bytes;
 use crate::plugin::Plugin;
+use crate::value::SECRET_KEY;
 use crate::value::Value;
 use crate::yaml::environment::Environment;
 use crate::yaml::fields::Fields;
+use crate::yaml::node::Node;
 use crate::yaml::node::NodeKind;
 use crate::yaml::node::key_text;
 
@@ -114,6 +116,7 @@ impl Grant for EnvGrant {
             NodeKind::Seq(items) => {
                 for item in items {
                     match item.kind {
+                        _ if item.tag.is_some() => tagged(&item, fields),
                         NodeKind::Scalar(Value::String(name)) if is_name(&name) => {
                             grants.push(Self { name, value: None, span: item.span });
                         }
@@ -125,6 +128,7 @@ impl Grant for EnvGrant {
                 for (key, value) in entries {
                     let (name, span) = (key_text(&key), key.span);
                     match value.kind {
+                        _ if value.tag.is_some() => tagged(&value, fields),
                         _ if !is_name(&name) => not_a_name(span, fields),
                         NodeKind::Scalar(Value::String(text)) => grants.push(Self { name, value: Some(text), span }),
                         NodeKind::Scalar(Value::Null) => grants.push(Self { name, value: None, span }),
@@ -183,6 +187,16 @@ impl Grant for EnvGrant {
             None => Ok(()),
         }
     }
+}
+
+/// A value with a tag, which stands for something else: a secret has a grant of its own.
+fn tagged(node: &Node, fields: &mut Fields<'_>) {
+    let message = format!("`env` takes no {}", node.shown().trim_start_matches("the "));
+    let help = match node.tag.as_deref() {
+        Some(SECRET_KEY) => format!("write `secrets: [{}]` beside `env` for a variable of that name", node.text),
+        _ => "a text that begins with `!` has to be in quotes".to_owned(),
+    };
+    fields.report(Code::WrongKind, node.span, message, Some(help));
 }
 
 fn not_a_name(span: Span, fields: &mut Fields<'_>) {

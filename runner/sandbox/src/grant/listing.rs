@@ -14,6 +14,7 @@ use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
+use super::answer::answer;
 use super::entries::HELD;
 use super::entries::Listing;
 use crate::host::Host;
@@ -38,14 +39,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         "[method]directory-entry-stream.read-directory-entry",
         |store, (listing,): (Resource<Listing>,)| Box::new(async move { answer(next(store, listing).await) }),
     )
-}
-
-/// An error of the file system is the guest's to handle; any other ends it.
-fn answer<T>(result: FsResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
 }
 
 async fn open(mut store: StoreContextMut<'_, Host>, folder: Resource<Descriptor>) -> FsResult<Resource<Listing>> {

@@ -3,7 +3,7 @@
 //! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job; `said`: records and failures, read
 //!   out of the guest within limits
 //! - `stdio`: standard output and error, as log records
-//! - `files` (with `links`, `listing` and `entries`), `env`: given by a job's `grants`
+//! - `files` (with `links`, `listing`, `entries` and `answer`), `env`: given by a job's `grants`
 //! - `fixed`: likewise: clocks and random numbers that are the same each time; `written`, `written_preview1`: writing, counted against quotas
 //! - `http`: likewise; `crate::http` makes the requests
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
@@ -11,6 +11,7 @@
 //! - `linker`: all capabilities together, the same for every job
 //! - `context`: the rights of one build
 
+mod answer;
 mod build;
 mod context;
 mod entries;

@@ -14,9 +14,9 @@ use wasmtime_wasi::p2::OutputStream;
 use wasmtime_wasi::p2::Pollable;
 use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::StreamResult;
-use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 
+use super::answer::answer;
 use crate::host::Host;
 use crate::quota::Counted;
 
@@ -53,14 +53,6 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             answer(stream.and_then(|stream| wrapped(host, stream, counted)))
         },
     )
-}
-
-/// An error of the file system is the guest's to handle; any other ends it.
-fn answer<T>(result: FsResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
-    match result {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(error.downcast()?),)),
-    }
 }
 
 /// The quotas of a file; none of a folder, or where the engine will say that there is no such file.
