@@ -87,7 +87,7 @@ impl Bench {
     fn new() -> Self {
         let command = vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()];
         let cache = tempfile::tempdir().unwrap();
-        let plugins = Plugins::new(cache.path().to_owned(), command, ChildLimits::READ, ChildLimits::COMPILE);
+        let plugins = Plugins::new(cache.path().join("cache"), command, ChildLimits::READ, ChildLimits::COMPILE);
         let sandbox = Sandbox::new(plugins, Arc::new(SystemClock), 2 * GUESTS).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/http.wasm");
         let plugin = sandbox.plugins().read_file(&path, Path::new("http.wasm")).unwrap();

@@ -20,6 +20,7 @@ use jobcontrol_core::http::Rule;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
 use jobcontrol_core::usage::Traffic;
+use tokio::runtime::Handle;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::RequestOptions;
 use wasmtime_wasi_http::WasiBody;
@@ -42,8 +43,13 @@ const SHOWN: usize = 2_000;
 pub(crate) struct Attempt {
     rights: Vec<HttpGrant>,
     connections: Arc<Connections>,
+    /// The thread that all its requests are made on: what one task hands to another then stays there.
+    network: Result<Handle, String>,
     state: Mutex<State>,
 }
+
+/// A request that is being made, or was refused at once.
+pub(crate) type Begun = Result<Task<Result<Response<WasiBody>, Refused>>, Refused>;
 
 #[derive(Default)]
 struct State {
@@ -55,8 +61,9 @@ struct State {
 
 impl Attempt {
     pub(crate) fn new(client: Arc<Client>, rules: Arc<HttpRules>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
+        let network = client.network();
         let connections = Arc::new(Connections::new(client, rules, Arc::new(Meter::new(guest))));
-        Self { rights, connections, state: Mutex::default() }
+        Self { rights, connections, network, state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -73,49 +80,44 @@ impl Attempt {
         self.state().last.clone()
     }
 
-    /// Counts a request that the guest makes; whether it may go on.
-    pub(crate) fn begin(&self) -> bool {
-        self.connections.meter().request()
-    }
-
-    /// Makes a request that was counted, if it is granted.
-    pub(crate) async fn send(
-        self: Arc<Self>,
-        mut request: Request<WasiBody>,
-        options: Option<RequestOptions>,
-    ) -> Result<Response<WasiBody>, Error> {
-        let target = match target_of(&request) {
-            Ok(target) => target,
-            Err(reason) => {
-                let uri = request.uri();
-                let asked = format!("{} {}{}", request.method(), uri.host().unwrap_or_default(), uri.path());
-                self.say(format!("the request `{asked}` is refused: {reason}")).await;
-                return Err(Error::HttpRequestUriInvalid);
-            }
-        };
+    /// Begins a request: counts it, compares it with the rights, and has it made. Called while the guest asks, so that nothing
+    /// depends on whether it waits for the response.
+    pub(crate) fn begin(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Begun {
+        if !self.connections.meter().request() {
+            return Err(Error::HttpRequestDenied.into());
+        }
+        let target = target_of(&request).map_err(|reason| {
+            let uri = request.uri();
+            let asked = format!("{} {}{}", request.method(), uri.host().unwrap_or_default(), uri.path());
+            Refused::said(Error::HttpRequestUriInvalid, format!("the request `{asked}` is refused: {reason}"))
+        })?;
         let grant = self.rights.iter().find(|grant| grant.rule.as_ref().is_some_and(|rule| rule.allows(&target)));
-        let Some(grant) = grant else {
+        let grant = grant.ok_or_else(|| {
             let line = Rule::for_target(&target);
             let said = format!("the request `{target}` is not granted; add `grants: {{ http: [{line}] }}` to the job");
-            self.say(said).await;
-            return Err(Error::HttpRequestDenied);
+            Refused::said(Error::HttpRequestDenied, said)
+        })?;
+        self.complete(&mut request, grant, &target).map_err(|reason| {
+            Refused::said(Error::ConfigurationError, format!("the request `{target}` is not made: {reason}"))
+        })?;
+        let network = self.network.as_ref().map_err(|reason| Error::InternalError(Some(reason.clone())))?;
+        Ok(Task::start(network, exchange(Arc::clone(&self.connections), target, request, options)))
+    }
+
+    /// Waits for the response to a request.
+    pub(crate) async fn end(&self, begun: Begun) -> Result<Response<WasiBody>, Error> {
+        let ended = match begun {
+            Ok(task) => task.await.unwrap_or_else(|| Err(Error::InternalError(None).into())),
+            Err(refused) => Err(refused),
         };
-        if let Err(reason) = self.complete(&mut request, grant, &target) {
-            self.say(format!("the request `{target}` is not made: {reason}")).await;
-            return Err(Error::ConfigurationError);
+        let Refused { error, said } = match ended {
+            Ok(response) => return Ok(response),
+            Err(refused) => refused,
+        };
+        if let Some(said) = said {
+            self.say(said).await;
         }
-        let network = self.connections.client().network().map_err(|reason| Error::InternalError(Some(reason)))?;
-        let task = Task::start(network, exchange(Arc::clone(&self.connections), target, request, options));
-        match task.await {
-            Some(Ok(response)) => Ok(response),
-            Some(Err(Refused { error, said })) => {
-                if let Some(said) = said {
-                    self.say(said).await;
-                }
-                Err(error)
-            }
-            None => Err(Error::InternalError(None)),
-        }
+        Err(error)
     }
 
     /// Adds what the guest does not see.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
@@ -15,16 +17,18 @@ use super::names::Names;
 use super::names::System;
 use super::tls;
 
-/// Threads of the network: they copy and encrypt.
+/// Threads of the network: they copy and encrypt. Each has a runtime of its own, so that none takes a task from another.
 const THREADS: usize = 2;
 
-/// Names that are resolved at once; more wait.
-const RESOLVING: usize = 32;
+/// Names that a thread has resolved at once; more wait.
+const RESOLVING: usize = 16;
 
 /// What all attempts of a process share. What it needs is made at its first use.
 pub(crate) struct Client {
     pub(super) names: Arc<dyn Names>,
-    network: OnceLock<Result<Runtime, String>>,
+    network: OnceLock<Result<Vec<Runtime>, String>>,
+    /// How often a thread was asked for.
+    asked: AtomicUsize,
     /// Whom to trust, by the file that says so.
     trusting: Mutex<BTreeMap<Option<String>, TlsConnector>>,
 }
@@ -35,17 +39,18 @@ impl Client {
     }
 
     pub(crate) fn with_names(names: Arc<dyn Names>) -> Self {
-        Self { names, network: OnceLock::new(), trusting: Mutex::default() }
+        Self { names, network: OnceLock::new(), asked: AtomicUsize::new(0), trusting: Mutex::default() }
     }
 
-    /// The threads of the network.
-    pub(super) fn network(&self) -> Result<&Handle, String> {
-        let start = || {
+    /// A thread of the network, each in turn.
+    pub(super) fn network(&self) -> Result<Handle, String> {
+        let start = |_| {
             let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(THREADS).max_blocking_threads(RESOLVING).thread_name("network").enable_all();
-            builder.build().map_err(|e| format!("the threads of the network cannot start: {e}"))
+            builder.worker_threads(1).max_blocking_threads(RESOLVING).thread_name("network").enable_all();
+            builder.build().map_err(|e| format!("a thread of the network cannot start: {e}"))
         };
-        self.network.get_or_init(start).as_ref().map(Runtime::handle).map_err(Clone::clone)
+        let threads = self.network.get_or_init(|| (0..THREADS).map(start).collect()).as_ref().map_err(Clone::clone)?;
+        Ok(threads[self.asked.fetch_add(1, Ordering::Relaxed) % THREADS].handle().clone())
     }
 
     /// Whom to trust: the system's certificates, or those of a file. They are read once.
@@ -63,9 +68,9 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        if let Some(Ok(network)) = self.network.take() {
+        if let Some(Ok(threads)) = self.network.take() {
             // Names may be resolving still.
-            network.shutdown_background();
+            threads.into_iter().for_each(Runtime::shutdown_background);
         }
     }
 }

@@ -1,12 +1,19 @@
 //! One request and its response.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
 use http::Response;
 use http::Uri;
+use http_body::Body;
+use http_body::Frame;
 use http_body_util::BodyExt;
+use hyper::body::Bytes;
+use hyper::body::Incoming;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
 use jobcontrol_core::limits::Excess;
@@ -62,10 +69,11 @@ pub(super) async fn exchange(
             Err(_) => return Err(Error::ConnectionReadTimeout.into()),
             Ok(Ok(response)) => {
                 let silence = options.between_bytes_timeout.unwrap_or(SILENCE);
-                return Ok(response.map(|incoming| {
-                    let (connection, until) = (Some(connection), None);
-                    Received { incoming, connection, connections, target, silence, until }.boxed_unsync()
-                }));
+                let (head, mut incoming) = response.into_parts();
+                let first = first(&mut incoming).await;
+                let (connection, until) = (Some(connection), None);
+                let body = Received { first, incoming, connection, connections, target, silence, until };
+                return Ok(Response::from_parts(head, body.boxed_unsync()));
             }
             Ok(Err(mut error)) => match error.take_message().filter(|_| reused) {
                 // The peer had closed it, and the request is still whole.
@@ -74,6 +82,24 @@ pub(super) async fn exchange(
             },
         }
     }
+}
+
+/// The beginning of a body, if it came with the headers: then nobody has to be woken for it.
+async fn first(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    if incoming.is_end_stream() {
+        return None;
+    }
+    let mut asked = false;
+    poll_fn(|context| match Pin::new(&mut *incoming).poll_frame(context) {
+        Poll::Ready(frame) => Poll::Ready(frame),
+        // The connection's turn, once.
+        Poll::Pending if !std::mem::replace(&mut asked, true) => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// A connection that has been used before and can be again.

@@ -22,6 +22,8 @@ use super::connections::Connections;
 
 /// The body of a response. Once it has been read to its end, its connection can be used again.
 pub(super) struct Received {
+    /// Its beginning, if that is there already.
+    pub(super) first: Option<Result<Frame<Bytes>, hyper::Error>>,
     pub(super) incoming: Incoming,
     pub(super) connection: Option<Connection>,
     pub(super) connections: Arc<Connections>,
@@ -48,7 +50,13 @@ impl Body for Received {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match Pin::new(&mut self.incoming).poll_frame(context) {
+        let polled = match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            // Its length was known, and nothing is left of it.
+            None if self.incoming.is_end_stream() => Poll::Ready(None),
+            None => Pin::new(&mut self.incoming).poll_frame(context),
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.until = None;
                 Poll::Ready(Some(Ok(frame)))
@@ -74,11 +82,11 @@ impl Body for Received {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.first.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        if self.first.is_some() { SizeHint::new() } else { self.incoming.size_hint() }
     }
 }
 

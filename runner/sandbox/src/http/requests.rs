@@ -86,13 +86,9 @@ impl WasiHttpHooks for Hooks {
             Arc::new(Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest)))
         };
         let attempt = Arc::clone(self.attempt.get_or_insert_with(make));
-        // Counted here, since nobody has to wait for what this returns.
-        let within = attempt.begin();
+        let begun = attempt.begin(request, options);
         Box::new(async move {
-            if !within {
-                return Err(Error::HttpRequestDenied);
-            }
-            let response = attempt.send(request, options).await?;
+            let response = attempt.end(begun).await?;
             // The connection moves its bytes by itself.
             Ok((response, Box::new(std::future::ready(Ok(()))) as Io))
         })
