@@ -1,27 +1,105 @@
 //! `wasi:http/outgoing-handler`: requests, made by the room `http` with the rights that the job was granted.
 
+use bytes::Bytes;
+use http::HeaderMap;
+use http::Uri;
+use http::header::CONTENT_LENGTH;
+use http_body_util::BodyExt;
+use http_body_util::Empty;
+use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
 use wasmtime::component::Resource;
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::RequestOptions;
+use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::HttpResult;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::bindings::http::types::IoError;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::p2::types::HostFutureIncomingResponse;
+use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
 use crate::host::Host;
 
-/// The interface in the version that the engine links. Components that import another 0.2 get it too.
+/// The interfaces in the version that the engine links. Components that import another 0.2 get them too.
 const TYPES: &str = "wasi:http/types@0.2.12";
+const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
 /// Adds both interfaces to a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     // The engine's own looks for another type than its bodies fail with, and never finds one.
+    // The engine's own has each request made by one more task, on the threads of guests.
+    linker.instance(HANDLER)?.func_wrap_async(
+        "handle",
+        |store, (request, options): (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>)| {
+            Box::new(async move { answer(handle(store, request, options).await) })
+        },
+    )?;
     linker.instance(TYPES)?.func_wrap("http-error-code", |mut store, (error,): (Resource<IoError>,)| {
         let error = store.data_mut().ctx().table.get(&error)?;
         Ok((error.downcast_ref::<Error>().map(code_of_body),))
     })
+}
+
+/// An error of HTTP is the guest's to handle; any other ends it.
+fn answer<T>(result: HttpResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+    match result {
+        Ok(value) => Ok((Ok(value),)),
+        Err(error) => Ok((Err(error.downcast()?),)),
+    }
+}
+
+/// Makes a request, and returns what the guest waits for.
+async fn handle(
+    mut store: StoreContextMut<'_, Host>,
+    request: Resource<HostOutgoingRequest>,
+    options: Option<Resource<RequestOptions>>,
+) -> HttpResult<Resource<HostFutureIncomingResponse>> {
+    let host = store.data_mut();
+    let table = host.wasi.ctx().table;
+    let options = options.map(|options| table.get(&options).copied()).transpose()?;
+    let request = message(table.delete(request)?)?;
+    let response = host.requests.begin(request, options).await;
+    Ok(host.wasi.ctx().table.push(response)?)
+}
+
+/// A request as the guest has put it together.
+fn message(request: HostOutgoingRequest) -> HttpResult<http::Request<WasiBody>> {
+    let HostOutgoingRequest { method, scheme, authority, path_with_query, headers, body } = request;
+    let headers = HeaderMap::from(headers);
+    // A guest need not make the body that its headers tell of.
+    let length = length(&headers)?;
+    if body.is_none() && length.is_some_and(|length| length != 0) {
+        return Err(ErrorCode::HttpRequestBodySize(Some(0)).into());
+    }
+    let method: http::Method = method.try_into().map_err(|_| ErrorCode::HttpRequestMethodInvalid)?;
+    let scheme = match scheme {
+        None | Some(Scheme::Https) => "https",
+        Some(Scheme::Http) => "http",
+        Some(Scheme::Other(_)) => return Err(ErrorCode::HttpProtocolError.into()),
+    };
+    let mut uri = Uri::builder().scheme(scheme).authority(authority.unwrap_or_default());
+    uri = uri.path_and_query(path_with_query.unwrap_or_else(|| "/".to_owned()));
+    let uri = uri.build().map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+    let empty = || Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+    let mut message = http::Request::new(body.unwrap_or_else(empty));
+    (*message.method_mut(), *message.uri_mut(), *message.headers_mut()) = (method, uri, headers);
+    Ok(message)
+}
+
+/// How long headers say that a body is, if they do.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, ErrorCode> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let length = text.filter(|_| values.next().is_none()).and_then(|text| text.parse().ok());
+    length.map(Some).ok_or(ErrorCode::HttpProtocolError)
 }
 
 /// What ended a body, as the guest is told.

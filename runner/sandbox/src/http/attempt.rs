@@ -1,18 +1,12 @@
 //! One attempt's rights, and what it was refused.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 
 use http::HeaderName;
 use http::HeaderValue;
 use http::Request;
 use http::Response;
 use http::header::HOST;
-use jobcontrol_core::event::Level;
-use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::grants::HeaderPart;
 use jobcontrol_core::grants::HttpGrant;
 use jobcontrol_core::http::HttpRules;
@@ -21,23 +15,19 @@ use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
 use jobcontrol_core::usage::Traffic;
 use tokio::runtime::Handle;
+use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::RequestOptions;
 use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::p2::types::FutureIncomingResponseHandle;
 
 use super::client::Client;
 use super::connect::Refused;
 use super::connections::Connections;
 use super::exchange::exchange;
 use super::meter::Meter;
-use super::task::Task;
+use super::said::Said;
 use crate::guest::Guest;
-
-/// Different things that are said of refused requests; a plugin may be refused without end.
-const SAID: usize = 10;
-
-/// Bytes of what is said of one: a path may have thousands.
-const SHOWN: usize = 2_000;
 
 /// One attempt's rights, and what it was refused.
 pub(crate) struct Attempt {
@@ -45,29 +35,18 @@ pub(crate) struct Attempt {
     connections: Arc<Connections>,
     /// The thread that all its requests are made on: what one task hands to another then stays there.
     network: Result<Handle, String>,
-    state: Mutex<State>,
+    said: Arc<Said>,
 }
 
 /// A request that is being made, or was refused at once.
-pub(crate) type Begun = Result<Task<Result<Response<WasiBody>, Refused>>, Refused>;
-
-#[derive(Default)]
-struct State {
-    /// What was said of refused requests.
-    said: BTreeSet<String>,
-    /// The last of it.
-    last: Option<String>,
-}
+pub(super) type Begun = Result<FutureIncomingResponseHandle, Refused>;
 
 impl Attempt {
     pub(crate) fn new(client: Arc<Client>, rules: Arc<HttpRules>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
         let network = client.network();
+        let said = Arc::new(Said::new(Arc::clone(&guest)));
         let connections = Arc::new(Connections::new(client, rules, Arc::new(Meter::new(guest))));
-        Self { rights, connections, network, state: Mutex::default() }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { rights, connections, network, said }
     }
 
     /// What it did so far.
@@ -77,12 +56,12 @@ impl Attempt {
 
     /// What was said of the last request that was refused.
     pub(crate) fn refused(&self) -> Option<String> {
-        self.state().last.clone()
+        self.said.last()
     }
 
     /// Begins a request: counts it, compares it with the rights, and has it made. Called while the guest asks, so that nothing
     /// depends on whether it waits for the response.
-    pub(crate) fn begin(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Begun {
+    pub(super) fn begin(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Begun {
         if !self.connections.meter().request() {
             return Err(Error::HttpRequestDenied.into());
         }
@@ -101,23 +80,14 @@ impl Attempt {
             Refused::said(Error::ConfigurationError, format!("the request `{target}` is not made: {reason}"))
         })?;
         let network = self.network.as_ref().map_err(|reason| Error::InternalError(Some(reason.clone())))?;
-        Ok(Task::start(network, exchange(Arc::clone(&self.connections), target, request, options)))
+        let (connections, said) = (Arc::clone(&self.connections), Arc::clone(&self.said));
+        // It ends with the guest's handle.
+        Ok(network.spawn(answered(connections, said, target, request, options)).into())
     }
 
-    /// Waits for the response to a request.
-    pub(crate) async fn end(&self, begun: Begun) -> Result<Response<WasiBody>, Error> {
-        let ended = match begun {
-            Ok(task) => task.await.unwrap_or_else(|| Err(Error::InternalError(None).into())),
-            Err(refused) => Err(refused),
-        };
-        let Refused { error, said } = match ended {
-            Ok(response) => return Ok(response),
-            Err(refused) => refused,
-        };
-        if let Some(said) = said {
-            self.say(said).await;
-        }
-        Err(error)
+    /// What is said of requests.
+    pub(super) fn said(&self) -> &Said {
+        &self.said
     }
 
     /// Adds what the guest does not see.
@@ -146,20 +116,24 @@ impl Attempt {
         }
         Ok(())
     }
+}
 
-    /// Says something to the person who reads the build's log.
-    async fn say(&self, mut said: String) {
-        cut_bytes(&mut said, SHOWN);
-        {
-            let mut state = self.state();
-            state.last = Some(said.clone());
-            if state.said.len() >= SAID || !state.said.insert(said.clone()) {
-                return;
+/// A request that is made, as the engine wants to have it.
+async fn answered(
+    connections: Arc<Connections>,
+    said: Arc<Said>,
+    target: Target,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<(Response<WasiBody>, AbortOnDropJoinHandle<()>), Error> {
+    match exchange(connections, target, request, options).await {
+        // The connection moves its bytes by itself.
+        Ok(response) => Ok((response, tokio::spawn(std::future::ready(())).into())),
+        Err(Refused { error, said: reason }) => {
+            if let Some(reason) = reason {
+                said.say(reason).await;
             }
-        }
-        let guest = self.connections.meter().guest();
-        if let Err(signal) = guest.log(guest.record(Level::Warning, "jobcontrol", said)).await {
-            guest.stop.now(signal);
+            Err(error)
         }
     }
 }

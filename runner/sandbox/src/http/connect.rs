@@ -39,7 +39,7 @@ pub(super) struct Connection {
 }
 
 /// Why there is no connection: what the guest is told, and what a person is told beside that.
-pub(crate) struct Refused {
+pub(super) struct Refused {
     pub(super) error: Error,
     pub(super) said: Option<String>,
 }

@@ -2,7 +2,7 @@
 //! computes.
 //!
 //! - `requests`: what the engine asks
-//! - `attempt`: one attempt's rights, and what it was refused; `connections`: those that it has
+//! - `attempt`: one attempt's rights; `said`: what it was refused; `connections`: those that it has
 //! - `exchange`: one request and its response; `received`: the body of that
 //! - `connect`: a name to an address that may be connected to, and a connection there; `proxy`: through what
 //! - `tls`: whom to trust
@@ -19,6 +19,7 @@ mod names;
 mod proxy;
 mod received;
 mod requests;
+mod said;
 mod task;
 mod tls;
 

@@ -12,9 +12,11 @@ use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::WasiHttpCtx;
 use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::WasiHttpHooks;
+use wasmtime_wasi_http::p2::types::HostFutureIncomingResponse;
 
 use super::attempt::Attempt;
 use super::client::Client;
+use super::connect::Refused;
 use crate::guest::Guest;
 
 /// Bytes of headers, about, that one message may have: what a guest makes of them the host holds. Also what a body buffers
@@ -28,22 +30,22 @@ const CHUNK: usize = 16 << 10;
 pub(crate) struct Requests {
     context: WasiHttpCtx,
     hooks: Hooks,
-}
-
-struct Hooks {
     client: Arc<Client>,
     rules: Arc<HttpRules>,
     rights: Vec<HttpGrant>,
     guest: Arc<Guest>,
     /// Made with the first request.
-    attempt: Option<Arc<Attempt>>,
+    attempt: Option<Attempt>,
 }
+
+/// What the engine asks of us beside that.
+struct Hooks;
 
 impl Requests {
     pub(crate) fn new(client: Arc<Client>, rules: Arc<HttpRules>, rights: Vec<HttpGrant>, guest: Arc<Guest>) -> Self {
         let mut context = WasiHttpCtx::new();
         context.set_field_size_limit(usize::try_from(MESSAGE).unwrap_or(usize::MAX));
-        Self { context, hooks: Hooks { client, rules, rights, guest, attempt: None } }
+        Self { context, hooks: Hooks, client, rules, rights, guest, attempt: None }
     }
 
     /// For the engine, with the handles of the guest.
@@ -51,14 +53,36 @@ impl Requests {
         WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context }
     }
 
+    /// Begins a request, and returns what the guest waits for. Waits only for the log, where there is something to say.
+    pub(crate) async fn begin(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> HostFutureIncomingResponse {
+        let make = || {
+            let (client, rules) = (Arc::clone(&self.client), Arc::clone(&self.rules));
+            Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest))
+        };
+        let attempt = self.attempt.get_or_insert_with(make);
+        match attempt.begin(request, options) {
+            Ok(task) => HostFutureIncomingResponse::Pending(task),
+            Err(Refused { error, said }) => {
+                if let Some(said) = said {
+                    attempt.said().say(said).await;
+                }
+                HostFutureIncomingResponse::Ready(Err(error))
+            }
+        }
+    }
+
     /// What was done.
     pub(crate) fn traffic(&self) -> Traffic {
-        self.hooks.attempt.as_ref().map(|attempt| attempt.traffic()).unwrap_or_default()
+        self.attempt.as_ref().map(Attempt::traffic).unwrap_or_default()
     }
 
     /// What was said of the last request that was refused.
     pub(crate) fn refused(&self) -> Option<String> {
-        self.hooks.attempt.as_ref().and_then(|attempt| attempt.refused())
+        self.attempt.as_ref().and_then(Attempt::refused)
     }
 }
 
@@ -66,31 +90,17 @@ type Sent = wasmtime_wasi_http::Result<(http::Response<WasiBody>, Io)>;
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Hooks {
-    // The room `http` sets it, in the form that the rights were compared with.
-    fn set_host_header(&mut self) -> bool {
-        false
-    }
-
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         CHUNK
     }
 
+    // Only the engine's own `handle` asks for it, which is shadowed.
     fn send_request(
         &mut self,
-        request: http::Request<WasiBody>,
-        options: Option<RequestOptions>,
+        _: http::Request<WasiBody>,
+        _: Option<RequestOptions>,
         _: Io,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let make = || {
-            let (client, rules) = (Arc::clone(&self.client), Arc::clone(&self.rules));
-            Arc::new(Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest)))
-        };
-        let attempt = Arc::clone(self.attempt.get_or_insert_with(make));
-        let begun = attempt.begin(request, options);
-        Box::new(async move {
-            let response = attempt.end(begun).await?;
-            // The connection moves its bytes by itself.
-            Ok((response, Box::new(std::future::ready(Ok(()))) as Io))
-        })
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
     }
 }

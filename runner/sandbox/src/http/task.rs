@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// A task on the threads of the network, which ends when this is dropped.
-pub(crate) struct Task<T>(JoinHandle<T>);
+pub(super) struct Task<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Task<T> {
     pub(super) fn start(network: &Handle, work: impl Future<Output = T> + Send + 'static) -> Self {
