@@ -98,7 +98,7 @@ fn the_plugin_has_the_value_and_a_reader_its_name() {
     run(&folder, &["run", "split"]).code(0).says("[secret TOKEN]");
     run(&folder, &["run", "hex"]).code(0).says("[secret TOKEN]");
     let given = run(&folder, &["run", "give"]).code(1);
-    given.says("secret: the return value contains the secret `TOKEN`, and would be stored");
+    given.says("secret: the return value contains the secret `TOKEN`; return values are stored, so leave it out");
     run(&folder, &["run", "refuse"]).code(1).says("error: [secret TOKEN]");
     run(&folder, &["run", "skip"]).code(0).says("skipped: [secret TOKEN]");
     let command = run(&folder, &["run", "command"]).code(0);

@@ -97,11 +97,10 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         (None, None) => default_cache()?,
     };
     let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
+    let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base)));
+    let secrets: BTreeMap<_, _> = secrets.collect();
     let mut files = policy(&jobs, &plugins, &store, &cache, &config.path);
-    files.no_read.extend(settings.secrets.iter().filter_map(|(name, source)| match source {
-        SecretSource::File(path) => Some((settled(&base.join(path)), format!("the file of the secret `{name}`"))),
-        _ => None,
-    }));
+    protect(&mut files, &secrets);
     let files = match &settings.files {
         Some(folders) => files.with_ceiling(folders.iter().map(|folder| (base.join(&folder.host), folder.write))),
         None => files,
@@ -109,11 +108,9 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let allowed = settings.environment.iter().map(|name| (name.clone(), variables.get(name).cloned()));
     let ceiling = Ceiling { file: operator(&config.path), ..settings.ceiling };
     let environment = Environment(allowed.collect());
-    let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base)));
-    let secrets = Arc::new(secrets.collect());
     let http =
         HttpRules { ca: settings.http.ca.as_ref().map(|ca| base.join(ca).display().to_string()), ..settings.http };
-    let context = Context { environment, ceiling, pools: settings.pools, secrets, http: Arc::new(http) };
+    let context = Context { environment, ceiling, pools: settings.pools, secrets: Arc::new(secrets), http: Arc::new(http) };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
@@ -127,12 +124,44 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     Ok(Resolved { workspace, store, memory, retention: settings.retention, config })
 }
 
-/// A source whose path is relative to the operator's file.
+/// A source whose path is relative to the operator's file. A program is one where it is more than a name.
 fn based(source: SecretSource, base: &Path) -> SecretSource {
     match source {
         SecretSource::File(path) => SecretSource::File(base.join(path).display().to_string()),
-        source => source,
+        SecretSource::Command(mut argv) => {
+            if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+                // What is found without a slash would be looked for in PATH.
+                let path = base.join(&*program);
+                let path = std::path::absolute(&path).unwrap_or(path);
+                *program = path.display().to_string();
+            }
+            SecretSource::Command(argv)
+        }
+        SecretSource::Env(name) => SecretSource::Env(name),
     }
+}
+
+/// Keeps jobs from the files of secrets, and from deciding what is read as one.
+fn protect(files: &mut FilePolicy, secrets: &BTreeMap<String, SecretSource>) {
+    for (name, source) in secrets {
+        let (path, what) = match source {
+            SecretSource::File(path) => (Path::new(path), format!("the file of the secret `{name}`")),
+            SecretSource::Command(argv) => match argv.first().filter(|program| program.contains('/')) {
+                Some(program) => (Path::new(program), format!("the program of the secret `{name}`")),
+                None => continue,
+            },
+            SecretSource::Env(_) => continue,
+        };
+        files.no_write.extend(links_to(path));
+        let kept = if matches!(source, SecretSource::File(_)) { &mut files.no_read } else { &mut files.no_write };
+        kept.push((settled(path), what));
+    }
+}
+
+/// The links that lead to a path, which is not for jobs to change, so that they are not either.
+fn links_to(path: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+    let led = format!("a link that leads to `{}`, which is not for jobs to change", path.display());
+    follow(path).links.into_iter().map(move |link| (link, led.clone()))
 }
 
 /// The operator's file, or where it would be.
@@ -224,8 +253,7 @@ fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, conf
         named.push(&file.shown);
     }
     let code = code().map(|path| (settled(path), "the folders of jobs and plugins".to_owned()));
-    let led = |path: &Path| format!("a link that leads to `{}`, which is not for jobs to change", path.display());
-    let links = named.into_iter().flat_map(|path| follow(path).links.into_iter().map(move |link| (link, led(path))));
+    let links = named.into_iter().flat_map(links_to);
     FilePolicy {
         no_write: code.chain(links).collect(),
         no_read: own_paths(store, cache, config),

@@ -124,13 +124,13 @@ fn whom_nobody_trusts_is_not_talked_to() {
     let (other, _peer) = try_it("other-name");
     failed(&other)
         .says("ErrorCode::TlsCertificateError")
-        .says("cannot be talked to over TLS: invalid peer certificate");
+        .says("failed: invalid peer certificate");
     let (unknown, _peer) = try_it("unknown");
     failed(&unknown).says("ErrorCode::TlsCertificateError").says("UnknownIssuer");
     let plain = Peer::http(|_| ok("in the open"));
     let grant = format!("grants: {{ http: [{{ host: localhost, ports: [{}] }}] }}", plain.port);
     let job = format!("id: job, function: http:get, args: [\"https://localhost:{}/\"], {grant}", plain.port);
-    failed(&folder(&[&job])).says("over TLS");
+    failed(&folder(&[&job])).says("the TLS connection to");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What one running build may still say, and where that goes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -7,6 +8,7 @@ use std::sync::PoisonError;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::CUT;
 use jobcontrol_core::failure::cut_bytes;
 use jobcontrol_core::held_size;
 use jobcontrol_core::limits;
@@ -37,6 +39,8 @@ pub(crate) struct Guest {
     secrets: Secrets,
     /// Records on their way out, where a secret may go over two of them.
     stream: Mutex<Stream>,
+    /// Those that need not wait for a next one any more, in their order. Whoever hands them over may be ended at any of them.
+    released: Mutex<VecDeque<NewRecord>>,
 }
 
 #[derive(Default)]
@@ -59,8 +63,8 @@ impl Guest {
         limits: Arc<Limits>,
         secrets: Secrets,
     ) -> Self {
-        let (said, stream, stop) = Default::default();
-        Self { build, sink, clock, deadlines, account, stop, limits, said, secrets, stream }
+        let (said, stream, released, stop) = Default::default();
+        Self { build, sink, clock, deadlines, account, stop, limits, said, secrets, stream, released }
     }
 
     /// What the build may use.
@@ -77,17 +81,21 @@ impl Guest {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts a record to its limits, counts it, and returns the records that can go now, without secrets: one that may end
-    /// with a part of a secret waits for the next.
-    pub(crate) fn admit(&self, mut record: NewRecord) -> Result<Vec<NewRecord>, Signal> {
+    /// Cuts a record to its limits, counts it, and makes it ready to be handed over, without secrets: one that may end with a
+    /// part of a secret waits for the next.
+    pub(crate) fn admit(&self, mut record: NewRecord) -> Result<(), Signal> {
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
         if self.secrets.is_empty() {
             self.count(&record)?;
-            return Ok(vec![record]);
+            self.released().push_back(record);
+            return Ok(());
         }
         let redactor = self.secrets.redactor();
-        redactor.text(&mut record.message);
+        // Elsewhere the next record tells whether a secret goes on.
+        if record.message.ends_with(CUT) {
+            redactor.text(&mut record.message);
+        }
         redactor.text(&mut record.target);
         redactor.pairs(&mut record.fields);
         if let Some(failure) = &mut record.failure {
@@ -95,14 +103,22 @@ impl Guest {
         }
         self.count(&record)?;
         let (released, grown) = self.stream().push(redactor, record);
-        // A record that waits for the store takes its text twice.
-        let grown_by = 2 * grown.unsigned_abs();
-        if grown < 0 {
-            self.account.give_back(grown_by);
-        } else {
-            self.account.charge(grown_by).map_err(Signal::full)?;
+        self.released().extend(released);
+        self.grown(grown)
+    }
+
+    /// Accounts for bytes by which messages have grown. A record that waits for the store takes its text twice.
+    fn grown(&self, by: i64) -> Result<(), Signal> {
+        let bytes = 2 * by.unsigned_abs();
+        if by < 0 {
+            self.account.give_back(bytes);
+            return Ok(());
         }
-        Ok(released)
+        self.account.charge(bytes).map_err(Signal::full)
+    }
+
+    fn released(&self) -> std::sync::MutexGuard<'_, VecDeque<NewRecord>> {
+        self.released.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stream(&self) -> std::sync::MutexGuard<'_, Stream> {
@@ -145,26 +161,42 @@ impl Guest {
 
     /// Hands a record over, waiting while the sink is full.
     pub(crate) async fn log(&self, record: NewRecord) -> Result<(), Signal> {
-        for record in self.admit(record)? {
-            self.send(record).await?;
-        }
-        Ok(())
+        self.admit(record)?;
+        self.drain().await
     }
 
     /// Hands over the records that waited for a next one: no more will come.
     pub(crate) async fn finish(&self) -> Result<(), Signal> {
-        let left = self.stream().finish();
-        for record in left {
-            self.send(record).await?;
-        }
-        Ok(())
+        let (left, grown) = self.stream().finish(self.secrets.redactor());
+        self.released().extend(left);
+        self.grown(grown)?;
+        self.drain().await
     }
 
-    /// Hands over a record that was admitted before.
-    pub(crate) async fn send(&self, record: NewRecord) -> Result<(), Signal> {
-        match self.sink.try_log(record) {
-            Ok(()) => Ok(()),
-            Err(record) => self.sink.log(record).await.map_err(Signal::Storage),
+    /// Hands over what is ready, as far as the sink takes it at once.
+    pub(crate) fn try_drain(&self) {
+        let mut released = self.released();
+        while let Some(record) = released.pop_front() {
+            if let Err(record) = self.sink.try_log(record) {
+                released.push_front(record);
+                break;
+            }
+        }
+    }
+
+    /// Whether nothing waits for the sink.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.released().is_empty()
+    }
+
+    /// Hands over what is ready, waiting while the sink is full.
+    pub(crate) async fn drain(&self) -> Result<(), Signal> {
+        loop {
+            self.try_drain();
+            let Some(record) = self.released().pop_front() else {
+                return Ok(());
+            };
+            self.sink.log(record).await.map_err(Signal::Storage)?;
         }
     }
 

@@ -205,9 +205,13 @@ impl Sandbox {
         drop(place);
         let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
         let outcome = flush(&streams, &guest, outcome).await;
-        let outcome = outcome::with_grant(outcome, &folders, || streams[1].last());
-        let outcome = outcome::with_request(outcome, refused);
+        // Before anything is added: a message that was cut is told by its end.
         let outcome = without_secrets(&guest, outcome);
+        let outcome = outcome::with_grant(outcome, &folders, || streams[1].last());
+        let outcome = match outcome::with_request(outcome, refused) {
+            failed @ Outcome::Failed(_) => without_secrets(&guest, failed),
+            outcome => outcome,
+        };
         let guest_time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         Called { outcome, usage: Usage { peak_memory, guest_time, traffic } }
     }

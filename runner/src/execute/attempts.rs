@@ -410,6 +410,10 @@ impl<'a> Running<'a> {
         let secrets = tokio::select! {
             biased;
             () = cancel.wait() => return Err(cancelled(&self.by())),
+            () = time_is_up(self.until) => {
+                let message = self.prepared.limits().exceeded(Excess::Build);
+                return Err(Failure::new(FailureKind::Timeout, message));
+            }
             secrets = secrets_of(job, &self.prepared.granted.sources) => secrets,
         };
         let secrets = secrets.map_err(|reason| Failure::new(FailureKind::Secret, reason))?;
@@ -497,16 +501,10 @@ impl<'a> Running<'a> {
     async fn wait(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
         self.let_go().await;
         let (mut cancel, until) = (self.cancel.clone(), self.until);
-        let time_is_up = async {
-            match until {
-                Some(until) => tokio::time::sleep_until(until.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             biased;
             () = cancel.wait() => {}
-            () = time_is_up => {
+            () = time_is_up(until) => {
                 let message = self.prepared.limits().exceeded(Excess::Build);
                 return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Timeout, message))));
             }
@@ -576,4 +574,12 @@ impl<'a> Running<'a> {
 fn sink(parts: &Parts, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {
     let job_id = Arc::clone(&prepared.job_id);
     Arc::new(BuildSink::new(id, attempt, job_id, parts.recorder.clone(), parts.publisher.clone()))
+}
+
+/// Waits until the time of a build is up.
+async fn time_is_up(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
 }

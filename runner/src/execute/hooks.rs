@@ -119,8 +119,9 @@ impl Hook {
         let call = Call { args, granted, secrets, limits, account, build: info, sink, cancel, until: None };
         if which == Which::Repr {
             job.grants = Grants::default();
-            (job.args, job.kwargs) = Default::default();
         }
+        // They are not its arguments, so their secrets are not read.
+        (job.args, job.kwargs) = Default::default();
         Ok(Self { prepared, call, job })
     }
 

@@ -87,11 +87,11 @@ fn granted(workspace: &Workspace, job: &mut Job, plugin: &Plugin, today: &Today)
     let repeated = Repeated { folder: &job.place.folder, operator_lists_files, operator_lists_http };
     job.grants.still_granted(&repeated, &now).map_err(|withdrawn| withdrawn.to_string())?;
     let named = match today {
-        Today::Job(now) => now.secrets(),
+        Today::Job(now) => now.argument_secrets(),
         _ => Vec::new(),
     };
     let named = now.map(|_| named.as_slice());
-    grants::secrets_still_named(&job.secrets(), &named).map_err(|withdrawn| withdrawn.to_string())?;
+    grants::secrets_still_named(&job.argument_secrets(), &named).map_err(|withdrawn| withdrawn.to_string())?;
     if let Today::Job(now) = today {
         job.place.folder.clone_from(&now.place.folder);
     }

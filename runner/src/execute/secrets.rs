@@ -84,10 +84,8 @@ async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) ->
         SecretSource::Command(argv) => output(argv, others).await.map_err(|why| format!("{source} {why}"))?,
     };
     // Editors and commands end a text with a line end, which is no part of it.
-    if !matches!(source, SecretSource::Env(_)) {
-        for end in [b'\n', b'\r'] {
-            value.pop_if(|last| *last == end);
-        }
+    for end in [b'\n', b'\r'] {
+        value.pop_if(|last| *last == end);
     }
     if value.len() > MOST {
         return Err(format!("{source} has more than {}", show_bytes(MOST as u64)));
@@ -134,8 +132,9 @@ async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Res
         }
     }
     let child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
-    let mut group = Group(child);
-    let Some(stdout) = group.0.stdout.take() else {
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let mut group = Group { child, pid };
+    let Some(stdout) = group.child.stdout.take() else {
         return Err("has no standard output".to_owned());
     };
     let run = async {
@@ -145,7 +144,7 @@ async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Res
         if value.len() > MOST + 2 {
             return Ok(value);
         }
-        let status = group.0.wait().await.map_err(|e| e.to_string())?;
+        let status = group.child.wait().await.map_err(|e| e.to_string())?;
         if status.success() { Ok(value) } else { Err(format!("failed with {status}; run it by hand to see why")) }
     };
     let within = tokio::time::timeout(COMMAND_TIME, run).await;
@@ -153,13 +152,15 @@ async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Res
 }
 
 /// A command with all that it has started, which ends when this is dropped.
-struct Group(Child);
+struct Group {
+    child: Child,
+    pid: Option<Pid>,
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It has not been waited for, so its number is still its own.
+        if let Some(pid) = self.pid {
+            // As long as anything of it runs, the number is that of the group alone.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }

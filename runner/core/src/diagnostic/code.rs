@@ -81,7 +81,7 @@ codes! {
     HookOfOtherPlugin "JC0217" "a cleanup or repr function is of another plugin"
     RetvalInText "JC0218" "`!retval` stands inside a text"
     LeadingZero "JC0219" "a number begins with a zero"
-    SecretSyntax "JC0220" "a `!secret` names no secret"
+    SecretSyntax "JC0220" "a `!secret` does not name a secret"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
     PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
@@ -140,10 +140,10 @@ codes! {
     PoolTooSmall "JC0615" "a job takes more slots than its pool has"
     InvalidPool "JC0616" "a pool has no name, or one that cannot be"
     NoSuchSecret "JC0617" "there is no such secret"
-    InvalidSecret "JC0618" "the operator's file says no source of a secret"
-    InvalidHttpGrant "JC0619" "an entry of an HTTP grant makes no sense"
+    InvalidSecret "JC0618" "a secret in the operator's file has no valid source"
+    InvalidHttpGrant "JC0619" "an entry of an HTTP grant is not valid"
     HttpNotGranted "JC0620" "a plugin makes requests, and its job grants none"
-    InvalidHttpRules "JC0621" "the operator's rules for HTTP make no sense"
+    InvalidHttpRules "JC0621" "a rule for HTTP in the operator's file is not valid"
     InvalidClock "JC0622" "a text is not a clock, or not a source of random numbers"
 }
 

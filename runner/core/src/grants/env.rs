@@ -191,7 +191,7 @@ impl Grant for EnvGrant {
 
 /// A value with a tag, which stands for something else: a secret has a grant of its own.
 fn tagged(node: &Node, fields: &mut Fields<'_>) {
-    let message = format!("`env` takes no {}", node.shown().trim_start_matches("the "));
+    let message = format!("`env` does not take {}", node.shown());
     let help = match node.tag.as_deref() {
         Some(SECRET_KEY) => format!("write `secrets: [{}]` beside `env` for a variable of that name", node.text),
         _ => "a text that begins with `!` has to be in quotes".to_owned(),

@@ -70,6 +70,17 @@ pub enum HeaderPart {
 }
 
 impl HttpGrant {
+    /// Whether another entry adds the same headers: a secret goes where today's job sends it.
+    fn adds_the_same(&self, other: &Self) -> bool {
+        let packed = |grant: &Self| {
+            let headers = grant.headers.iter().map(|(name, parts)| (name.clone(), pack_header(parts)));
+            let mut headers: Vec<_> = headers.collect();
+            headers.sort_by(|(one, _), (other, _)| one.cmp(other));
+            headers
+        };
+        packed(self) == packed(other)
+    }
+
     /// The secrets in its headers, each with its place.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, Span)> {
         self.headers.iter().flat_map(|(_, parts)| parts).filter_map(|part| match part {
@@ -161,9 +172,13 @@ impl Grant for HttpGrant {
             Today::Gone if repeated.operator_lists_http => return Ok(()),
             today => today.grants().unwrap_or_default(),
         };
-        let rules = || now.iter().filter_map(|grant| grant.rule.as_ref());
-        let still = |wanted: &Rule| rules().any(|rule| rule.covers(wanted));
-        match granted.iter().filter_map(|grant| grant.rule.as_ref()).find(|wanted| !still(wanted)) {
+        let still = |grant: &Self| match &grant.rule {
+            Some(wanted) => now.iter().any(|now| {
+                now.rule.as_ref().is_some_and(|rule| rule.covers(wanted)) && now.adds_the_same(grant)
+            }),
+            None => true,
+        };
+        match granted.iter().find(|grant| !still(grant)).and_then(|grant| grant.rule.as_ref()) {
             Some(wanted) => {
                 let lines = format!("list it in jobcontrol.yaml: `ceiling: {{ http: [{wanted}] }}`");
                 let gone = matches!(today, Today::Gone);
@@ -391,5 +406,21 @@ mod tests {
             assert_eq!(host_help(written), format!("write `{help}`"));
         }
         assert!(host_help("a b").starts_with("write `host: api.example.com`"));
+    }
+
+    #[test]
+    fn a_request_is_granted_again_where_todays_job_sends_the_same_headers() {
+        let entry = |secret: &str| {
+            let part = HeaderPart::Secret(secret.to_owned(), Span::default());
+            let host = HostPattern::parse("example.com").unwrap();
+            let rule = Rule { scheme: None, host, ports: None, methods: None, paths: None };
+            HttpGrant { rule: Some(rule), headers: vec![("x-key".to_owned(), vec![part])], span: Span::default() }
+        };
+        let repeated = Repeated { folder: "", operator_lists_files: false, operator_lists_http: false };
+        let still = |today: &[HttpGrant]| {
+            HttpGrant::still_granted(&[entry("TOKEN")], &repeated, &Today::Grants(today)).is_ok()
+        };
+        assert!(still(&[entry("OTHER"), entry("TOKEN")]));
+        assert!(!still(&[entry("OTHER")]) && !still(&[HttpGrant { headers: Vec::new(), ..entry("TOKEN") }]));
     }
 }

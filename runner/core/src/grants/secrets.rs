@@ -63,8 +63,8 @@ impl Grant for SecretGrant {
     }
 }
 
-/// Whether a job that names these secrets, in its arguments or grants, may have all of them again: today's job, if there is
-/// one, names them too.
+/// Whether a job with these secrets in its arguments may have all of them again: today's job, if there is one, hands them to
+/// its plugin too.
 ///
 /// # Errors
 ///

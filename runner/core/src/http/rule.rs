@@ -56,8 +56,12 @@ impl Rule {
             && paths
     }
 
-    /// The least rule that allows a request, as a manifest has it.
-    pub fn for_target(target: &Target) -> String {
+    /// The least rule that allows a request, as a manifest has it; none for one that no rule allows alone, such as one with
+    /// a `*` in its path.
+    pub fn for_target(target: &Target) -> Option<String> {
+        if target.path.contains(['"', '\\', '*']) || !is_method(&target.method) {
+            return None;
+        }
         let mut parts = vec![format!("host: \"{}\"", target.host)];
         if target.scheme == Scheme::Http {
             parts.push("scheme: http".to_owned());
@@ -67,7 +71,7 @@ impl Rule {
         }
         parts.push(format!("methods: [{}]", target.method));
         parts.push(format!("paths: [\"{}\"]", target.path));
-        format!("{{ {} }}", parts.join(", "))
+        Some(format!("{{ {} }}", parts.join(", ")))
     }
 }
 
@@ -140,6 +144,9 @@ mod tests {
     #[test]
     fn the_line_to_add_allows_the_request() {
         let told = Rule::for_target(&Target::new(Scheme::Http, "127.0.0.1:8080", "POST", "/a").unwrap());
-        assert_eq!(told, "{ host: \"127.0.0.1\", scheme: http, ports: [8080], methods: [POST], paths: [\"/a\"] }");
+        let line = "{ host: \"127.0.0.1\", scheme: http, ports: [8080], methods: [POST], paths: [\"/a\"] }";
+        assert_eq!(told.as_deref(), Some(line));
+        assert_eq!(Rule::for_target(&target("a.example.com", "GET", "/a*")), None);
+        assert_eq!(Rule::for_target(&target("a.example.com", "CONNECT", "/a")), None);
     }
 }

@@ -1,5 +1,7 @@
 //! The texts in which a secret's value can come back: as it is, and in the encodings that programs put values into.
 
+use std::collections::BTreeSet;
+
 use data_encoding::BASE64_NOPAD;
 use data_encoding::BASE64URL_NOPAD;
 use data_encoding::HEXLOWER;
@@ -7,25 +9,44 @@ use data_encoding::HEXUPPER;
 
 use super::source::SHORTEST;
 
-/// Every form of a value, each at least [`SHORTEST`] bytes and once.
+/// Letters and digits stay as they are in every percent encoding, and beside them one of these sets: none as in Rust's
+/// strictest, those of RFC 3986, those with which Python, Go, and the two functions of JavaScript leave a path whole.
+const PLAIN: [&[u8]; 6] =
+    [b"", b"-_.~", b"-_.~/", b"-_.~$&+=:@", b"-_.~!*'()", b"-_.~!*'();/?:@&=+$,#"];
+
+/// As above for forms of HTML, where a space is a plus: those of browsers, and those of Python and Go.
+const PLAIN_IN_FORMS: [&[u8]; 2] = [b"*-._", b"-_.~"];
+
+/// Letters of a line of base64, where an encoder breaks it: MIME and PEM.
+const WIDTHS: [usize; 2] = [76, 64];
+
+/// Different bytes of a line that says nothing alone: dashes, blanks, a brace.
+const DULL: usize = 4;
+
+/// Every form of a value, each at least [`SHORTEST`] bytes and once. Blanks around it are no part of it, as programs take
+/// them off.
 pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+    let trimmed = value.strip_prefix("\u{feff}".as_bytes()).unwrap_or(value).trim_ascii();
+    let value = if trimmed.len() < SHORTEST { value } else { trimmed };
     let mut forms = vec![value.to_vec()];
     // As a log has bytes that are no text.
-    forms.push(String::from_utf8_lossy(value).into_owned().into_bytes());
+    let text = String::from_utf8_lossy(value);
+    forms.push(text.as_bytes().to_vec());
     forms.extend(lines(value));
-    forms.extend(escaped(value));
+    forms.extend(escaped(&text));
     for encoding in [&BASE64_NOPAD, &BASE64URL_NOPAD] {
         forms.extend((0..3).map(|before| base64(value, before, |bytes| encoding.encode(bytes))));
+        let whole = base64(value, 0, |bytes| encoding.encode(bytes));
+        forms.extend(WIDTHS.iter().flat_map(|width| [broken(&whole, *width, b"\n"), broken(&whole, *width, b"\r\n")]));
     }
     forms.push(HEXLOWER.encode(value).into_bytes());
     forms.push(HEXUPPER.encode(value).into_bytes());
     for upper in [false, true] {
-        forms.push(percent(value, upper, |_| false));
-        forms.push(percent(value, upper, |b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)));
-        // As `encodeURIComponent` and `encodeURI` of JavaScript do it.
-        forms.push(percent(value, upper, |b| b.is_ascii_alphanumeric() || b"-_.~!*'()".contains(&b)));
-        forms.push(percent(value, upper, |b| b.is_ascii_alphanumeric() || b"-_.~!*'();/?:@&=+$,#".contains(&b)));
-        forms.push(form(value, upper));
+        forms.extend(PLAIN.iter().map(|plain| percent(value, upper, plain)));
+        forms.extend(PLAIN_IN_FORMS.iter().map(|plain| {
+            let words = value.split(|b| *b == b' ').map(|word| percent(word, upper, plain));
+            words.collect::<Vec<_>>().join(&b'+')
+        }));
     }
     forms.retain(|form| form.len() >= SHORTEST);
     forms.sort_unstable();
@@ -33,17 +54,52 @@ pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The lines of a value of several: a log has one in each record.
+/// The lines of a value of several: a log has one in each record. What stands around every key is nobody's secret.
 fn lines(value: &[u8]) -> Vec<Vec<u8>> {
-    let lines = value.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec());
+    let lines = value.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let lines: Vec<_> = lines.collect();
-    if lines.len() > 1 { lines } else { Vec::new() }
+    if lines.len() < 2 {
+        return Vec::new();
+    }
+    let different = |line: &[u8]| line.iter().collect::<BTreeSet<_>>().len();
+    let telling = lines.into_iter().filter(|line| !line.starts_with(b"-----") && different(line) > DULL);
+    telling.map(<[u8]>::to_vec).collect()
 }
 
-/// As a string of JSON has it, which is how many logs have it too.
-fn escaped(value: &[u8]) -> Option<Vec<u8>> {
-    let text = serde_json::to_string(std::str::from_utf8(value).ok()?).ok()?;
-    Some(text.as_bytes()[1..text.len() - 1].to_vec()).filter(|escaped| escaped != value)
+/// As the strings of JSON and of languages have it, which is how many logs and tracebacks have it too.
+fn escaped(text: &str) -> Vec<Vec<u8>> {
+    let mut out = vec![format!("{text:?}").trim_matches('"').as_bytes().to_vec()];
+    for quotes in ["\"", "'", "\"'", ""] {
+        for ascii in [false, true] {
+            for html in [false, true] {
+                for slash in [false, true] {
+                    out.push(string(text, quotes, ascii, html, slash).into_bytes());
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A text as a string has it, with these quotes escaped.
+fn string(text: &str, quotes: &str, ascii: bool, html: bool, slash: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let number = |out: &mut String, unit: u16| out.push_str(&format!("\\u{unit:04x}"));
+    for letter in text.chars() {
+        match letter {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            '/' if slash => out.push_str("\\/"),
+            letter if quotes.contains(letter) => out.extend(['\\', letter]),
+            letter if letter < ' ' || (html && "<>&".contains(letter)) || (ascii && !letter.is_ascii()) => {
+                letter.encode_utf16(&mut [0; 2]).iter().for_each(|unit| number(&mut out, *unit));
+            }
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 /// What stands in a longer text in base64 whatever is around the value, if so many bytes of another value come `before`
@@ -57,26 +113,19 @@ fn base64(value: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> Vec<
     encoded[from..to].to_vec()
 }
 
-fn percent(value: &[u8], upper: bool, plain: impl Fn(u8) -> bool) -> Vec<u8> {
+/// A text in lines of a width.
+fn broken(text: &[u8], width: usize, end: &[u8]) -> Vec<u8> {
+    text.chunks(width).collect::<Vec<_>>().join(end)
+}
+
+fn percent(value: &[u8], upper: bool, plain: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for byte in value {
-        if plain(*byte) {
+        if byte.is_ascii_alphanumeric() || plain.contains(byte) {
             out.push(*byte);
         } else {
             let escape = if upper { format!("%{byte:02X}") } else { format!("%{byte:02x}") };
             out.extend(escape.into_bytes());
-        }
-    }
-    out
-}
-
-/// As a form of HTML has it: a space is a plus.
-fn form(value: &[u8], upper: bool) -> Vec<u8> {
-    let mut out = Vec::new();
-    for byte in value {
-        match byte {
-            b' ' => out.push(b'+'),
-            byte => out.extend(percent(&[*byte], upper, |b| b.is_ascii_alphanumeric() || b"*-._".contains(&b))),
         }
     }
     out
@@ -118,5 +167,59 @@ mod tests {
             assert!(forms.iter().any(|form| form == expected), "{expected} in {forms:?}");
         }
         assert!(forms.iter().all(|form| form.len() >= SHORTEST));
+    }
+
+    /// Whether some form stands in a text.
+    fn found(secret: &str, text: &str) -> bool {
+        forms(secret.as_bytes()).iter().any(|form| text.as_bytes().windows(form.len()).any(|part| part == form))
+    }
+
+    #[test]
+    fn the_encoders_of_common_languages_hide_nothing() {
+        for (secret, text) in [
+            // Rust, alphanumerics only.
+            ("ghp_a-b.c~d", "ghp%5Fa%2Db%2Ec%7Ed"),
+            // `quote` and `quote_plus` of Python.
+            ("ab/cd+ef==", "ab/cd%2Bef%3D%3D"),
+            ("ab cd~ef/g", "ab+cd~ef%2Fg"),
+            // `url.PathEscape` of Go.
+            ("ab/cd+ef=@", "ab%2Fcd+ef=@"),
+            // `encoding/json` of Go, `json.dumps` of Python, `json_encode` of PHP.
+            ("sig=a&b<c>d", "sig=a\\u0026b\\u003cc\\u003ed"),
+            ("päss/wörd\"", "p\\u00e4ss/w\\u00f6rd\\\""),
+            ("pässwörd/x", "p\\u00e4ssw\\u00f6rd\\/x"),
+            // `repr` of Python, with both quotes in it.
+            ("it's \"so\" \\ long", "it\\'s \"so\" \\\\ long"),
+            ("x😀yyyyyyyy", "x\\ud83d\\ude00yyyyyyyy"),
+        ] {
+            assert!(found(secret, text), "{secret} as {text}");
+        }
+    }
+
+    #[test]
+    fn base64_in_lines_is_found() {
+        let secret = "0123456789abcdefghij".repeat(10);
+        let encoded = data_encoding::BASE64.encode(secret.as_bytes());
+        for (width, end) in [(64, "\n"), (76, "\n"), (76, "\r\n")] {
+            let lines: Vec<_> = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            assert!(found(&secret, &format!("data:\n{}\n", lines.join(end))));
+        }
+    }
+
+    #[test]
+    fn blanks_around_a_value_are_no_part_of_it() {
+        for secret in [" hunter2-hunter3", "hunter2-hunter3\n", "\u{feff}hunter2-hunter3 \t"] {
+            for text in ["hunter2-hunter3", "aHVudGVyMi1odW50ZXIz", "68756e746572322d68756e74657233"] {
+                assert!(found(secret, text), "{secret:?} as {text}");
+            }
+        }
+        assert!(found("        ", "        "));
+    }
+
+    #[test]
+    fn what_stands_around_a_key_is_not_a_secret() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n----------\n-----END PRIVATE KEY-----\n";
+        assert!(found(key, "MIIEvQIBADANBgkqhkiG9w0BAQ"));
+        assert!(!found(key, "-----BEGIN PRIVATE KEY-----") && !found(key, "----------------"));
     }
 }

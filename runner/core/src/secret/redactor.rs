@@ -63,15 +63,34 @@ impl Redactor {
     }
 
     /// The first secret at or after `from`, and the longest form of it.
-    pub(super) fn find(&self, text: &[u8], from: usize) -> Option<Found> {
+    fn find(&self, text: &[u8], from: usize) -> Option<Found> {
         self.candidates(text, from).find_map(|(start, forms)| {
             let (form, secret) = forms.iter().find(|(form, _)| text[start..].starts_with(form))?;
             Some(Found { start, end: start + form.len(), secret: *secret })
         })
     }
 
+    /// The secrets in a text from `from` on. Where it may go on, they end before its open end: the first place from which on
+    /// it may be the beginning of a secret, which may be a longer one than what stands there already.
+    pub(super) fn all(&self, text: &[u8], from: usize, goes_on: bool) -> (Vec<Found>, Option<Found>) {
+        let (mut found, mut at) = (Vec::new(), from);
+        let dangling = |at| self.dangling(text, at).filter(|_| goes_on);
+        let mut open = dangling(at);
+        while let Some(secret) = self.find(text, at) {
+            if open.is_some_and(|open| open.start <= secret.start) {
+                break;
+            }
+            at = secret.end;
+            if open.is_some_and(|open| open.start < at) {
+                open = dangling(at);
+            }
+            found.push(secret);
+        }
+        (found, open)
+    }
+
     /// Where the end of a text begins that may be the beginning of a secret, and whose.
-    pub(super) fn dangling(&self, text: &[u8], from: usize) -> Option<Found> {
+    fn dangling(&self, text: &[u8], from: usize) -> Option<Found> {
         self.candidates(text, from).find_map(|(start, forms)| {
             let rest = &text[start..];
             let (_, secret) = forms.iter().find(|(form, _)| form.len() > rest.len() && form.starts_with(rest))?;
@@ -107,11 +126,9 @@ impl Redactor {
 
     /// The bytes without secrets; none where there are none in them.
     fn replaced(&self, bytes: &[u8], cut: bool) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        let mut at = 0;
-        while let Some(found) =
-            self.find(bytes, at).or_else(|| self.dangling(bytes, at).filter(|_| cut && at < bytes.len()))
-        {
+        let (found, open) = self.all(bytes, 0, cut);
+        let (mut out, mut at) = (Vec::new(), 0);
+        for found in found.into_iter().chain(open) {
             out.extend_from_slice(&bytes[at..found.start]);
             out.extend_from_slice(self.label(found).as_bytes());
             at = found.end;
@@ -213,6 +230,7 @@ mod tests {
         assert_eq!(redacted("see hunter2-.. (cut)"), "see [secret KEY].. (cut)");
         assert_eq!(redacted("see hunter2-"), "see hunter2-");
         assert_eq!(redacted("see hun.. (cut)"), "see hun.. (cut)");
+        assert_eq!(redacted("hunter2-hunter2-and.. (cut)"), "[secret KEY].. (cut)");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::event::NewRecord;
 use super::redactor::BEGINNING;
 use super::redactor::Found;
 use super::redactor::Redactor;
+use super::source::SHORTEST;
 
 /// The log records of one attempt on their way to the store. A record whose message ends with what may be the beginning of
 /// a secret waits for the next one. A beginning of fewer than four bytes does not keep a record; the rest of the secret is
@@ -21,33 +22,27 @@ pub struct Stream {
     open: usize,
 }
 
+/// Records that wait at most: each of them is searched again with the next.
+const WAITING: usize = 1000;
+
 impl Stream {
     /// Takes the next record, and returns those that can go, without secrets, and by how many bytes the messages of all have
     /// grown.
     pub fn push(&mut self, redactor: &Redactor, record: NewRecord) -> (Vec<NewRecord>, i64) {
         self.waiting.push(record);
-        let mut text = std::mem::take(&mut self.gone);
-        let mut places = Vec::with_capacity(self.waiting.len());
-        for record in &self.waiting {
-            let start = text.len();
-            text.extend_from_slice(record.message.as_bytes());
-            places.push(start..text.len());
-        }
-        let (mut found, mut at) = (Vec::new(), self.open);
-        while let Some(secret) = redactor.find(&text, at) {
-            at = secret.end;
-            found.push(secret);
-        }
-        let open = redactor.dangling(&text, at).map(|open| open.start);
-        let mut grown = 0;
-        for (record, place) in self.waiting.iter_mut().zip(&places).filter(|_| !found.is_empty()) {
-            without(redactor, &found, record, place, places[0].start);
-            grown += record.message.len() as i64 - place.len() as i64;
+        let (text, places) = self.joined();
+        let (found, open) = redactor.all(&text, self.open, true);
+        let grown = self.without(redactor, &found, &places);
+        if self.waiting.len() >= WAITING {
+            let (waiting, more) = self.finish(redactor);
+            return (waiting, grown + more);
         }
         // Whatever ends before the open end can go.
+        let open = open.map(|open| open.start);
         let kept = open.and_then(|open| places.iter().position(|place| place.end > open));
         let (Some(open), Some(kept)) = (open, kept) else {
-            self.gone = text.split_off(at.max(text.len().saturating_sub(BEGINNING - 1)));
+            let last = found.last().map_or(self.open, |secret| secret.end);
+            self.gone = text[last.max(text.len().saturating_sub(BEGINNING - 1))..].to_vec();
             self.open = 0;
             return (std::mem::take(&mut self.waiting), grown);
         };
@@ -56,15 +51,43 @@ impl Stream {
             (self.gone, self.open) = (text[open..places[0].start].to_vec(), 0);
         } else {
             // Its message may have another length now, but not behind the open end.
+            self.gone = Vec::new();
             self.open = waits[0].message.len() - (places[kept].end - open);
         }
         (std::mem::replace(&mut self.waiting, waits), grown)
     }
 
-    /// The records that wait still: no more will come.
-    pub fn finish(&mut self) -> Vec<NewRecord> {
+    /// The records that wait still, as no more will come, and by how many bytes their messages have grown. A beginning that
+    /// is as long as a secret of its own is taken out too.
+    pub fn finish(&mut self, redactor: &Redactor) -> (Vec<NewRecord>, i64) {
+        let (text, places) = self.joined();
+        let (mut found, open) = redactor.all(&text, self.open, true);
+        found.extend(open.filter(|open| open.end - open.start >= SHORTEST));
+        let grown = self.without(redactor, &found, &places);
         (self.gone, self.open) = Default::default();
-        std::mem::take(&mut self.waiting)
+        (std::mem::take(&mut self.waiting), grown)
+    }
+
+    /// What has gone and the messages that wait as one text, and where in it each message stands.
+    fn joined(&self) -> (Vec<u8>, Vec<Range<usize>>) {
+        let mut text = self.gone.clone();
+        let mut places = Vec::with_capacity(self.waiting.len());
+        for record in &self.waiting {
+            let start = text.len();
+            text.extend_from_slice(record.message.as_bytes());
+            places.push(start..text.len());
+        }
+        (text, places)
+    }
+
+    /// Takes what was found out of the records that wait, and returns by how many bytes they have grown.
+    fn without(&mut self, redactor: &Redactor, found: &[Found], places: &[Range<usize>]) -> i64 {
+        let mut grown = 0;
+        for (record, place) in self.waiting.iter_mut().zip(places).filter(|_| !found.is_empty()) {
+            without(redactor, found, record, place, places[0].start);
+            grown += record.message.len() as i64 - place.len() as i64;
+        }
+        grown
     }
 }
 
@@ -106,7 +129,7 @@ mod tests {
         let record = |message: &&str| NewRecord::new(Timestamp(0), Level::Info, "", *message);
         let mut out: Vec<_> = messages.iter().map(record).flat_map(|record| stream.push(&redactor, record).0).collect();
         let before = out.len();
-        out.extend(stream.finish());
+        out.extend(stream.finish(&redactor).0);
         (out.into_iter().map(|record| record.message).collect(), before)
     }
 
@@ -128,6 +151,34 @@ mod tests {
         assert_eq!(written(&["hunt", "", "", "x"]).1, 4);
     }
 
+    #[test]
+    fn a_beginning_at_the_end_is_taken_out_too() {
+        assert_eq!(written(&["a hunter2-h"]).0, ["a [secret TOKEN]"]);
+        assert_eq!(written(&["a hunter"]).0, ["a hunter"]);
+    }
+
+    #[test]
+    fn the_longer_of_two_secrets_is_named() {
+        let redactor = Redactor::new([("TOKEN", &b"hunter2-hunter2"[..]), ("KEY", &b"hunter2-hunter2-and-more"[..])]);
+        let mut stream = Stream::default();
+        let mut push = |message: &str| {
+            let record = NewRecord::new(Timestamp(0), Level::Info, "", message);
+            let (released, _) = stream.push(&redactor, record);
+            released.into_iter().map(|record| record.message).collect::<Vec<_>>()
+        };
+        assert_eq!(push("hunter2-hunter2"), [""; 0]);
+        assert_eq!(push("-and-more"), ["[secret KEY]", ""]);
+        assert_eq!(push("hunter2-hunter2"), [""; 0]);
+        assert_eq!(push("-or-less"), ["[secret TOKEN]", "-or-less"]);
+    }
+
+    #[test]
+    fn only_so_many_records_wait() {
+        let (mut all, before) = written(&[vec!["a hunter2-"], vec![""; WAITING]].concat());
+        assert_eq!((all.len(), before), (WAITING + 1, WAITING + 1));
+        assert_eq!((all.remove(0).as_str(), all.concat().as_str()), ("a [secret TOKEN]", ""));
+    }
+
     proptest! {
         /// However a text is cut into records, together they are the text without its secrets, up to what had gone.
         #[test]
@@ -135,7 +186,8 @@ mod tests {
             pieces in prop::collection::vec(prop::sample::select(vec!["x", "h", "hun", "hunter2-", "hunter3", SECRET]), 1..8),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
-            let text = pieces.concat();
+            // What it ends with is not the beginning of one.
+            let text = pieces.concat() + ".";
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();

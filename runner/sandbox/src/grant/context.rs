@@ -28,7 +28,7 @@ fn secret_variables(granted: &Granted, guest: &Guest) -> Result<Vec<(String, Str
             return Err(format!("the secret `{name}` has {} bytes, a variable may have {most}", value.len()));
         }
         let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'));
-        let text = text.ok_or_else(|| format!("the secret `{name}` is not text, which a variable has to be"))?;
+        let text = text.ok_or_else(|| format!("the secret `{name}` is not text, so it cannot be a variable"))?;
         Ok((name.clone(), text.to_owned()))
     };
     granted.secrets.iter().map(variable).collect()

@@ -17,7 +17,9 @@ use wasmtime_wasi_http::WasiHttpCtxView;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::HttpResult;
 use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::p2::bindings::http::types::HostOutgoingRequest as HostRequest;
 use wasmtime_wasi_http::p2::bindings::http::types::IoError;
+use wasmtime_wasi_http::p2::bindings::http::types::Method;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::types::HostFutureIncomingResponse;
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
@@ -28,10 +30,18 @@ use crate::host::Host;
 const TYPES: &str = "wasi:http/types@0.2.12";
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
+/// The longest method, in bytes.
+const LONGEST_METHOD: usize = 64;
+
+/// The longest host with its port: a name has 253 bytes.
+const LONGEST_AUTHORITY: usize = 300;
+
+/// The longest path with its query: servers refuse longer ones than 8 KiB.
+const LONGEST_PATH: usize = 16 << 10;
+
 /// Adds both interfaces to a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    // The engine's own looks for another type than its bodies fail with, and never finds one.
     // The engine's own has each request made by one more task, on the threads of guests.
     linker.instance(HANDLER)?.func_wrap_async(
         "handle",
@@ -39,9 +49,28 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Box::new(async move { answer(handle(store, request, options).await) })
         },
     )?;
-    linker.instance(TYPES)?.func_wrap("http-error-code", |mut store, (error,): (Resource<IoError>,)| {
+    let mut types = linker.instance(TYPES)?;
+    // The engine's own looks for another type than the bodies of responses fail with.
+    types.func_wrap("http-error-code", |mut store, (error,): (Resource<IoError>,)| {
         let error = store.data_mut().ctx().table.get(&error)?;
-        Ok((error.downcast_ref::<Error>().map(code_of_body),))
+        let of_response = error.downcast_ref::<Error>().map(code_of_body);
+        Ok((of_response.or_else(|| error.downcast_ref::<ErrorCode>().cloned()),))
+    })?;
+    // The engine keeps texts of any length, and the host holds them.
+    types.func_wrap("[method]outgoing-request.set-method", |mut store, (request, method): (_, Method)| {
+        let fits = !matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD);
+        let view = &mut store.data_mut().http();
+        Ok((if fits { HostRequest::set_method(view, request, method)? } else { Err(()) },))
+    })?;
+    types.func_wrap("[method]outgoing-request.set-authority", |mut store, (request, authority): (_, Option<String>)| {
+        let fits = authority.as_ref().is_none_or(|authority| authority.len() <= LONGEST_AUTHORITY);
+        let view = &mut store.data_mut().http();
+        Ok((if fits { HostRequest::set_authority(view, request, authority)? } else { Err(()) },))
+    })?;
+    types.func_wrap("[method]outgoing-request.set-path-with-query", |mut store, (request, path): (_, Option<String>)| {
+        let fits = path.as_ref().is_none_or(|path| path.len() <= LONGEST_PATH);
+        let view = &mut store.data_mut().http();
+        Ok((if fits { HostRequest::set_path_with_query(view, request, path)? } else { Err(()) },))
     })
 }
 

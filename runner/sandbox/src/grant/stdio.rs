@@ -1,13 +1,11 @@
 //! Standard output and error: each line is a log record, INFO and WARNING.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
 use jobcontrol_core::event::Level;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::CUT;
 use jobcontrol_core::limits;
 use jobcontrol_core::plain;
@@ -41,8 +39,6 @@ struct State {
     partial: Vec<u8>,
     /// Whether the rest of the line is dropped.
     cut: bool,
-    /// Admitted records that the sink had no room for.
-    waiting: VecDeque<NewRecord>,
     /// The last lines of standard error, where a runtime says why it aborts.
     last: String,
 }
@@ -87,9 +83,15 @@ impl Lines {
         if std::mem::take(&mut state.cut) {
             message.push_str(CUT);
         }
-        self.guest.secrets().redactor().text(&mut message);
+        let redactor = self.guest.secrets().redactor();
+        // One that has characters which are about to go.
+        if message.contains(char::is_control) {
+            redactor.text(&mut message);
+        }
         if self.is_stderr() {
-            state.last.push_str(&message);
+            let mut line = message.clone();
+            redactor.text(&mut line);
+            state.last.push_str(&line);
             state.last.push('\n');
             // Taken off rarely, so that each byte is moved once or twice.
             if state.last.len() > 2 * reason::MOST {
@@ -99,15 +101,8 @@ impl Lines {
         }
         // A person reads it, not a terminal; what else is no text is shown as it is.
         let message = plain::text(&message).into_owned();
-        for record in self.guest.admit(self.guest.record(self.level, self.target, message))? {
-            if state.waiting.is_empty() {
-                if let Err(record) = self.guest.sink.try_log(record) {
-                    state.waiting.push_back(record);
-                }
-            } else {
-                state.waiting.push_back(record);
-            }
-        }
+        self.guest.admit(self.guest.record(self.level, self.target, message))?;
+        self.guest.try_drain();
         Ok(())
     }
 
@@ -118,16 +113,12 @@ impl Lines {
     /// The end of what was written, the last line without its end included.
     pub(crate) fn last(&self) -> String {
         let state = self.state();
-        format!("{}{}", state.last, String::from_utf8_lossy(&state.partial))
-    }
-
-    async fn drain(&self) -> Result<(), Signal> {
-        loop {
-            let Some(record) = self.state().waiting.pop_front() else {
-                return Ok(());
-            };
-            self.guest.send(record).await?;
+        let mut line = String::from_utf8_lossy(&state.partial).into_owned();
+        if state.cut {
+            line.push_str(CUT);
         }
+        self.guest.secrets().redactor().text(&mut line);
+        format!("{}{line}", state.last)
     }
 
     /// Hands over what is left, the last line without its end included.
@@ -138,7 +129,7 @@ impl Lines {
                 self.end_line(&mut state)?;
             }
         }
-        self.drain().await
+        self.guest.drain().await
     }
 }
 
@@ -170,7 +161,7 @@ impl OutputStream for Lines {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(if self.state().waiting.is_empty() { PERMIT } else { 0 })
+        Ok(if self.guest.is_drained() { PERMIT } else { 0 })
     }
 }
 
@@ -178,6 +169,6 @@ impl OutputStream for Lines {
 impl Pollable for Lines {
     async fn ready(&mut self) {
         // A store that is gone shows itself at the next write.
-        let _ = self.drain().await;
+        let _ = self.guest.drain().await;
     }
 }

@@ -106,6 +106,7 @@ struct Stream {
     counted: Counted,
 }
 
+#[wasmtime_wasi::async_trait]
 impl OutputStream for Stream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.counted.take(bytes.len() as u64).map_err(|signal| StreamError::Trap(signal.into()))?;
@@ -118,6 +119,10 @@ impl OutputStream for Stream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         self.inner.check_write()
+    }
+
+    async fn cancel(&mut self) {
+        self.inner.cancel().await;
     }
 }
 

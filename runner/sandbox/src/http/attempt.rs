@@ -72,12 +72,12 @@ impl Attempt {
         })?;
         let grant = self.rights.iter().find(|grant| grant.rule.as_ref().is_some_and(|rule| rule.allows(&target)));
         let grant = grant.ok_or_else(|| {
-            let line = Rule::for_target(&target);
-            let said = format!("the request `{target}` is not granted; add `grants: {{ http: [{line}] }}` to the job");
+            let fix = Rule::for_target(&target).map(|line| format!("; add `grants: {{ http: [{line}] }}` to the job"));
+            let said = format!("the request `{target}` is not granted{}", fix.unwrap_or_default());
             Refused::said(Error::HttpRequestDenied, said)
         })?;
         self.complete(&mut request, grant, &target).map_err(|reason| {
-            Refused::said(Error::ConfigurationError, format!("the request `{target}` is not made: {reason}"))
+            Refused::said(Error::ConfigurationError, format!("the request `{target}` cannot be sent: {reason}"))
         })?;
         let network = self.network.as_ref().map_err(|reason| Error::InternalError(Some(reason.clone())))?;
         let (connections, said) = (Arc::clone(&self.connections), Arc::clone(&self.said));
@@ -110,7 +110,7 @@ impl Attempt {
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
             // Whatever is wrong with it, its text is not to be told.
             let mut value = HeaderValue::from_bytes(&value)
-                .map_err(|_| format!("the header `{name}` would have characters that a header cannot have"))?;
+                .map_err(|_| format!("the value of the header `{name}` has characters that are not allowed in a header"))?;
             value.set_sensitive(true);
             headers.insert(header, value);
         }

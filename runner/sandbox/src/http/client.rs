@@ -44,12 +44,7 @@ impl Client {
 
     /// A thread of the network, each in turn.
     pub(super) fn network(&self) -> Result<Handle, String> {
-        let start = |_| {
-            let mut builder = Builder::new_multi_thread();
-            builder.worker_threads(1).max_blocking_threads(RESOLVING).thread_name("network").enable_all();
-            builder.build().map_err(|e| format!("a thread of the network cannot start: {e}"))
-        };
-        let threads = self.network.get_or_init(|| (0..THREADS).map(start).collect()).as_ref().map_err(Clone::clone)?;
+        let threads = self.network.get_or_init(start).as_ref().map_err(Clone::clone)?;
         Ok(threads[self.asked.fetch_add(1, Ordering::Relaxed) % THREADS].handle().clone())
     }
 
@@ -64,6 +59,24 @@ impl Client {
         trusting.insert(key, connector.clone());
         Ok(connector)
     }
+}
+
+/// Starts the threads of the network.
+fn start() -> Result<Vec<Runtime>, String> {
+    let mut threads = Vec::new();
+    for _ in 0..THREADS {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).max_blocking_threads(RESOLVING).thread_name("network").enable_all();
+        match builder.build() {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                // Who asked may not wait for them.
+                threads.into_iter().for_each(Runtime::shutdown_background);
+                return Err(format!("a thread of the network cannot start: {error}"));
+            }
+        }
+    }
+    Ok(threads)
 }
 
 impl Drop for Client {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use hyper::client::conn::http1;
-use hyper::client::conn::http1::SendRequest;
 use jobcontrol_core::http::Host;
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Scheme;
@@ -19,10 +19,11 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use wasmtime_wasi_http::Error;
-use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::io::TokioIo;
 
 use super::client::Client;
+use super::connection::Connection;
+use super::connections::Connections;
 use super::meter::Metered;
 use super::meter::Open;
 use super::proxy::tunnel;
@@ -30,13 +31,6 @@ use super::task::Task;
 
 /// What a connection buffers of a response: its headers have to fit.
 const BUFFER: usize = 32 << 10;
-
-/// A connection that takes one request at a time.
-pub(super) struct Connection {
-    pub(super) sender: SendRequest<WasiBody>,
-    /// What moves its bytes.
-    _task: Task<()>,
-}
 
 /// Why there is no connection: what the guest is told, and what a person is told beside that.
 pub(super) struct Refused {
@@ -63,41 +57,46 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Connects to where a request goes, within a time.
 pub(super) async fn connect(
-    client: &Client,
-    rules: &HttpRules,
+    connections: &Connections,
     target: &Target,
     open: Open,
     time: Duration,
 ) -> Result<Connection, Refused> {
-    match timeout(time, connected(client, rules, target, open)).await {
+    match timeout(time, connected(connections, target, open, Instant::now() + time)).await {
         Ok(connected) => connected,
         Err(_) => Err(Error::ConnectionTimeout.into()),
     }
 }
 
-async fn connected(client: &Client, rules: &HttpRules, target: &Target, open: Open) -> Result<Connection, Refused> {
+async fn connected(
+    connections: &Connections,
+    target: &Target,
+    open: Open,
+    until: Instant,
+) -> Result<Connection, Refused> {
+    let (client, rules) = (connections.client(), connections.rules());
     let stream = match &rules.proxy {
         // What a name means is the proxy's to say; an address says it itself.
         Some(proxy) => {
             if let Host::Ip(address) = target.host {
                 allowed(rules, target, &[address])?;
             }
-            reach(&resolve(client, &proxy.host).await?, proxy.port).await?
+            reach(&resolve(connections, &proxy.host).await?, proxy.port, until).await?
         }
         None => {
-            let addresses = allowed(rules, target, &resolve(client, &target.host).await?)?;
-            reach(&addresses, target.port).await?
+            let addresses = allowed(rules, target, &resolve(connections, &target.host).await?)?;
+            reach(&addresses, target.port, until).await?
         }
     };
     // Small requests are not to wait for each other.
     let _ = stream.set_nodelay(true);
-    let mut stream = Metered::new(stream, open);
+    let mut stream = Metered::new(stream, Arc::clone(connections.meter()));
     let stream: Box<dyn Stream> = match target.scheme {
         Scheme::Http => Box::new(stream),
         Scheme::Https => {
             if rules.proxy.is_some() {
                 tunnel(&mut stream, target).await.map_err(|e| {
-                    let said = format!("there is no way to `{}` through the proxy: {e}", target.authority());
+                    let said = format!("the proxy did not connect to `{}`: {e}", target.authority());
                     Refused::said(Error::ConnectionTerminated, said)
                 })?;
             }
@@ -108,20 +107,26 @@ async fn connected(client: &Client, rules: &HttpRules, target: &Target, open: Op
     let (sender, connection) = http.map_err(|_| Error::HttpProtocolError)?;
     // A connection that ends with an error has told it to the request.
     let task = Task::start(&Handle::current(), async move { drop(connection.await) });
-    Ok(Connection { sender, _task: task })
+    Ok(Connection { sender, _task: task, _open: open })
 }
 
 /// The addresses of a host. Whoever changes what the name means from now on changes nothing: the connection goes to one of
 /// these.
-async fn resolve(client: &Client, host: &Host) -> Result<Vec<IpAddr>, Refused> {
+async fn resolve(connections: &Connections, host: &Host) -> Result<Vec<IpAddr>, Refused> {
     let name = match host {
         Host::Ip(address) => return Ok(vec![*address]),
         Host::Name(name) => name.clone(),
     };
-    let names = Arc::clone(&client.names);
+    let names = Arc::clone(&connections.client().names);
     let failed = |reason: String| Error::DnsError { rcode: Some(reason), info_code: None };
-    let resolved = tokio::task::spawn_blocking(move || names.resolve(&name)).await;
-    let addresses = resolved.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+    // The semaphore is never closed.
+    let place = Arc::clone(connections.resolving()).acquire_owned().await.ok();
+    let lookup = Task::of(tokio::task::spawn_blocking(move || {
+        let _place = place;
+        names.resolve(&name)
+    }));
+    let resolved = lookup.await.ok_or_else(|| failed("the lookup was given up".to_owned()))?;
+    let addresses = resolved.map_err(|e| failed(e.to_string()))?;
     if addresses.is_empty() { Err(failed("the name has no address".to_owned()).into()) } else { Ok(addresses) }
 }
 
@@ -131,8 +136,8 @@ fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<V
     match (allowed.is_empty(), addresses.first()) {
         (true, Some(first)) => {
             let said = format!(
-                "`{target}` was not asked for: `{}` is at {first}, which is not a public address; the operator allows it \
-                 in jobcontrol.yaml: `http: {{ addresses: [\"{first}\"] }}`",
+                "the request `{target}` is refused: `{}` resolves to {first}, which is not a public address; the operator \
+                 can allow it in jobcontrol.yaml: `http: {{ addresses: [\"{first}\"] }}`",
                 target.host
             );
             Err(Refused::said(Error::DestinationIpProhibited, said))
@@ -141,13 +146,15 @@ fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<V
     }
 }
 
-/// The first of the addresses that answers.
-async fn reach(addresses: &[IpAddr], port: u16) -> Result<TcpStream, Refused> {
+/// The first of the addresses that answers. Each has its share of the time that is left.
+async fn reach(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, Refused> {
     let mut last = Error::DestinationUnavailable;
-    for address in addresses {
-        match TcpStream::connect(SocketAddr::new(*address, port)).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = of_connect(&error),
+    for (at, address) in addresses.iter().enumerate() {
+        let share = until.saturating_duration_since(Instant::now()) / u32::try_from(addresses.len() - at).unwrap_or(1);
+        match timeout(share, TcpStream::connect(SocketAddr::new(*address, port))).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = of_connect(&error),
+            Err(_) => last = Error::ConnectionTimeout,
         }
     }
     Err(last.into())
@@ -186,6 +193,6 @@ async fn encrypted(
             _ if error.kind() == io::ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
             _ => Error::TlsProtocolError,
         };
-        Refused::said(code, format!("`{}` cannot be talked to over TLS: {error}", target.authority()))
+        Refused::said(code, format!("the TLS connection to `{}` failed: {error}", target.authority()))
     })
 }

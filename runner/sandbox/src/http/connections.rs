@@ -9,14 +9,18 @@ use std::time::Instant;
 
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Target;
+use tokio::sync::Semaphore;
 
 use super::client::Client;
-use super::connect::Connection;
+use super::connection::Connection;
 use super::meter::Meter;
 use super::meter::Open;
 
 /// How long a connection is kept for a next request. Servers close theirs after five seconds or more.
 const KEPT: Duration = Duration::from_secs(4);
+
+/// Names that an attempt has resolved at once, those included that it does not wait for any more.
+const RESOLVING: usize = 4;
 
 /// The connections of one attempt.
 pub(super) struct Connections {
@@ -25,6 +29,8 @@ pub(super) struct Connections {
     meter: Arc<Meter>,
     /// Those that wait, the newest last.
     kept: Mutex<Vec<Kept>>,
+    /// Names that are being resolved: a lookup cannot be stopped, and all attempts share the threads that do it.
+    resolving: Arc<Semaphore>,
 }
 
 struct Kept {
@@ -35,7 +41,7 @@ struct Kept {
 
 impl Connections {
     pub(super) fn new(client: Arc<Client>, rules: Arc<HttpRules>, meter: Arc<Meter>) -> Self {
-        Self { client, rules, meter, kept: Mutex::default() }
+        Self { client, rules, meter, kept: Mutex::default(), resolving: Arc::new(Semaphore::new(RESOLVING)) }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -50,8 +56,12 @@ impl Connections {
         &self.rules
     }
 
-    pub(super) fn meter(&self) -> &Meter {
+    pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.meter
+    }
+
+    pub(super) fn resolving(&self) -> &Arc<Semaphore> {
+        &self.resolving
     }
 
     /// Takes a connection, ending one that only waits where the build has all that it may.

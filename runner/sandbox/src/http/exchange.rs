@@ -2,7 +2,11 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,12 +21,14 @@ use hyper::body::Incoming;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::http::Target;
 use jobcontrol_core::limits::Excess;
+use tokio::time::Instant;
 use tokio::time::timeout;
+use tokio::time::timeout_at;
 use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::RequestOptions;
 use wasmtime_wasi_http::WasiBody;
 
-use super::connect::Connection;
+use super::connection::Connection;
 use super::connect::Refused;
 use super::connect::connect;
 use super::connections::Connections;
@@ -32,7 +38,7 @@ use super::received::of_hyper;
 /// How long a connection may take, with resolving the name and the handshake of TLS.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long the headers of a response may take, all of them.
+/// How long the headers of a response may take, all of them, from when the last of the request has been sent.
 const HEADERS: Duration = Duration::from_mins(1);
 
 /// How long the body of a response may say nothing.
@@ -50,6 +56,8 @@ pub(super) async fn exchange(
 ) -> Result<Response<WasiBody>, Refused> {
     let options = options.unwrap_or_default();
     *request.uri_mut() = requested(&connections, &target, request.uri());
+    let sent = Sent::default();
+    let mut request = sent.watching(request);
     loop {
         let kept = kept(&connections, &target).await;
         let reused = kept.is_some();
@@ -61,13 +69,13 @@ pub(super) async fn exchange(
                     return Err(Refused::said(Error::ConnectionLimitReached, said));
                 };
                 let time = options.connect_timeout.unwrap_or(CONNECT);
-                connect(connections.client(), connections.rules(), &target, open, time).await?
+                connect(&connections, &target, open, time).await?
             }
         };
         let time = options.first_byte_timeout.unwrap_or(HEADERS);
-        match timeout(time, connection.sender.try_send_request(request)).await {
-            Err(_) => return Err(Error::ConnectionReadTimeout.into()),
-            Ok(Ok(response)) => {
+        match sent.within(time, connection.sender.try_send_request(request)).await {
+            None => return Err(Error::ConnectionReadTimeout.into()),
+            Some(Ok(response)) => {
                 let silence = options.between_bytes_timeout.unwrap_or(SILENCE);
                 let (head, mut incoming) = response.into_parts();
                 let first = first(&mut incoming).await;
@@ -75,11 +83,53 @@ pub(super) async fn exchange(
                 let body = Received { first, incoming, connection, connections, target, silence, until };
                 return Ok(Response::from_parts(head, body.boxed_unsync()));
             }
-            Ok(Err(mut error)) => match error.take_message().filter(|_| reused) {
+            Some(Err(mut error)) => match error.take_message().filter(|_| reused) {
                 // The peer had closed it, and the request is still whole.
                 Some(unsent) => request = unsent,
                 None => return Err(of_hyper(error.error()).into()),
             },
+        }
+    }
+}
+
+/// When something of a request's body was sent last.
+#[derive(Clone)]
+struct Sent(Arc<Mutex<Instant>>);
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+}
+
+impl Sent {
+    fn last(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request whose body tells when it is sent.
+    fn watching(&self, request: Request<WasiBody>) -> Request<WasiBody> {
+        let sent = self.clone();
+        request.map(|body| {
+            let told = body.map_frame(move |frame| {
+                *sent.last() = Instant::now();
+                frame
+            });
+            told.boxed_unsync()
+        })
+    }
+
+    /// Waits as long as something is sent, and a time after that; none if it is up.
+    async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        *self.last() = Instant::now();
+        loop {
+            let until = *self.last() + time;
+            match timeout_at(until, &mut work).await {
+                Ok(done) => return Some(done),
+                Err(_) if *self.last() + time > until => {}
+                Err(_) => return None,
+            }
         }
     }
 }

@@ -56,7 +56,9 @@ impl Meter {
     }
 
     fn received(&self, bytes: usize) -> bool {
-        self.guest.deadlines.sign();
+        if bytes > 0 {
+            self.guest.deadlines.sign();
+        }
         self.count(&self.received, bytes as u64, self.guest.limits().http_received, Excess::HttpReceived)
     }
 
@@ -105,12 +107,12 @@ impl Drop for Open {
 /// A connection whose bytes are counted.
 pub(super) struct Metered {
     stream: TcpStream,
-    open: Open,
+    meter: Arc<Meter>,
 }
 
 impl Metered {
-    pub(super) fn new(stream: TcpStream, open: Open) -> Self {
-        Self { stream, open }
+    pub(super) fn new(stream: TcpStream, meter: Arc<Meter>) -> Self {
+        Self { stream, meter }
     }
 }
 
@@ -127,7 +129,7 @@ impl AsyncRead for Metered {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let within = self.open.meter.received(buffer.filled().len() - before);
+        let within = self.meter.received(buffer.filled().len() - before);
         if within { polled } else { Poll::Ready(Err(over())) }
     }
 }
@@ -136,7 +138,7 @@ impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         match &polled {
-            Poll::Ready(Ok(count)) if !self.open.meter.sent(*count) => Poll::Ready(Err(over())),
+            Poll::Ready(Ok(count)) if !self.meter.sent(*count) => Poll::Ready(Err(over())),
             _ => polled,
         }
     }

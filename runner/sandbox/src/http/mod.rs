@@ -12,6 +12,7 @@
 mod attempt;
 mod client;
 mod connect;
+mod connection;
 mod connections;
 mod exchange;
 mod meter;

@@ -17,7 +17,7 @@ use jobcontrol_core::http::Target;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
-use super::connect::Connection;
+use super::connection::Connection;
 use super::connections::Connections;
 
 /// The body of a response. Once it has been read to its end, its connection can be used again.

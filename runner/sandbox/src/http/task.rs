@@ -15,6 +15,11 @@ impl<T: Send + 'static> Task<T> {
     pub(super) fn start(network: &Handle, work: impl Future<Output = T> + Send + 'static) -> Self {
         Self(network.spawn(work))
     }
+
+    /// One that was started otherwise.
+    pub(super) fn of(task: JoinHandle<T>) -> Self {
+        Self(task)
+    }
 }
 
 impl<T> Drop for Task<T> {
