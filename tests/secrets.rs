@@ -123,6 +123,45 @@ fn a_rerun_reads_the_secret_of_today() {
         .says("secret: the secret `TOKEN` cannot be read: the variable `API_TOKEN` is not set");
     folder.write("jobs/told.yaml", "{ id: length, function: secrets_told:length, args: [[1, 2]] }");
     again(VALUE).code(1).says("it was granted the secret `TOKEN`, and its job grants that no longer");
+    // A variable is another way than an argument.
+    let variable = "{ id: length, function: secrets_told:length, args: [[1, 2]], grants: { secrets: [TOKEN] } }";
+    folder.write("jobs/told.yaml", variable);
+    again(VALUE).code(1).says("it was granted the secret `TOKEN`, and its job grants that no longer");
+}
+
+#[test]
+fn who_may_write_what_is_read_as_a_secret_is_refused() {
+    let folder = folder();
+    for folder_of_it in ["data", "secret"] {
+        std::fs::create_dir(folder.path(folder_of_it)).unwrap();
+    }
+    folder.write("secret/token", VALUE);
+    folder.write("data/program", "");
+    std::os::unix::fs::symlink("../secret/token", folder.path("data/token")).unwrap();
+    let grant = "grants: { files: [{ host: ../data, guest: /data, mode: write }] }";
+    folder.write("jobs/told.yaml", format!("{{ id: give, function: secrets_told:give, args: [text], {grant} }}"));
+    folder.run(&["check"]).code(0);
+    for (source, reason) in [
+        ("{ file: data/token }", "it overlaps a link that leads to `data/token`"),
+        ("{ command: [data/program] }", "it overlaps the program of the secret `TOKEN`"),
+    ] {
+        folder.write("jobcontrol.yaml", format!("secrets: {{ TOKEN: {source} }}\n"));
+        folder.run(&["check"]).code(3).tells(reason);
+    }
+}
+
+#[test]
+fn a_program_stands_where_the_operators_file_does() {
+    let folder = folder();
+    let script = format!("#!/bin/sh\necho {VALUE}\n");
+    folder.write("print.sh", script);
+    std::fs::set_permissions(folder.path("print.sh"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    folder.write("jobcontrol.yaml", "secrets: { TOKEN: { command: [./print.sh] } }\n");
+    let below = folder.path("below");
+    std::fs::create_dir(&below).unwrap();
+    folder.write("below/print.sh", "");
+    let answer = Answer::from(folder.command(&["secrets", "check"]).current_dir(below).output().unwrap());
+    answer.code(0);
 }
 
 #[test]

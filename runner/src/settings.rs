@@ -110,7 +110,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let environment = Environment(allowed.collect());
     let http =
         HttpRules { ca: settings.http.ca.as_ref().map(|ca| base.join(ca).display().to_string()), ..settings.http };
-    let context = Context { environment, ceiling, pools: settings.pools, secrets: Arc::new(secrets), http: Arc::new(http) };
+    let context =
+        Context { environment, ceiling, pools: settings.pools, secrets: Arc::new(secrets), http: Arc::new(http) };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {

@@ -56,6 +56,22 @@ fn a_body_goes_out_piece_by_piece() {
 }
 
 #[test]
+fn a_connection_that_only_waits_makes_room_for_another() {
+    let second = Peer::http(|_| ok("there"));
+    let to = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", second.port);
+    let first = Peer::http(move |_| to.clone());
+    let rule = |port: u16| format!("{{ host: 127.0.0.1, scheme: http, ports: [{port}] }}");
+    let job = format!(
+        "id: job, function: http:follow, args: [\"http://127.0.0.1:{}/\"], limits: {{ http_connections: 1 }}, \
+         grants: {{ http: [{}, {}] }}",
+        first.port,
+        rule(first.port),
+        rule(second.port)
+    );
+    assert_eq!(returned(&folder(&[&job]))["body"], "there");
+}
+
+#[test]
 fn connections_that_are_open_at_once_are_bounded() {
     let all_there = Arc::new(Barrier::new(4));
     let peer = Peer::raw(move |stream| {

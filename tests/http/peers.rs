@@ -122,9 +122,7 @@ fn whom_nobody_trusts_is_not_talked_to() {
     let (good, _peer) = try_it("server");
     assert_eq!(returned(&good)["body"], "hello");
     let (other, _peer) = try_it("other-name");
-    failed(&other)
-        .says("ErrorCode::TlsCertificateError")
-        .says("failed: invalid peer certificate");
+    failed(&other).says("ErrorCode::TlsCertificateError").says("failed: invalid peer certificate");
     let (unknown, _peer) = try_it("unknown");
     failed(&unknown).says("ErrorCode::TlsCertificateError").says("UnknownIssuer");
     let plain = Peer::http(|_| ok("in the open"));

@@ -102,7 +102,8 @@ pub(crate) fn without_secrets(mut outcome: Outcome, redactor: &Redactor) -> Outc
     match &mut outcome {
         Outcome::Returned(Some(value)) => {
             if let Some(name) = redactor.found_in(value) {
-                let message = format!("the return value contains the secret `{name}`; return values are stored, so leave it out");
+                let message =
+                    format!("the return value contains the secret `{name}`; return values are stored, so leave it out");
                 return Outcome::Failed(Failure::new(FailureKind::Secret, message));
             }
         }

@@ -17,6 +17,7 @@ const SEEN: &[&str] = &[
     "bad_retries_and_timeouts",
     "empty_file",
     "files_grant_refused",
+    "http_and_secrets",
     "indented_too_little",
     "literals_of_wrong_types",
     "missing_and_surplus_arguments",

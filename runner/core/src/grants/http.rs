@@ -173,9 +173,9 @@ impl Grant for HttpGrant {
             today => today.grants().unwrap_or_default(),
         };
         let still = |grant: &Self| match &grant.rule {
-            Some(wanted) => now.iter().any(|now| {
-                now.rule.as_ref().is_some_and(|rule| rule.covers(wanted)) && now.adds_the_same(grant)
-            }),
+            Some(wanted) => now
+                .iter()
+                .any(|now| now.rule.as_ref().is_some_and(|rule| rule.covers(wanted)) && now.adds_the_same(grant)),
             None => true,
         };
         match granted.iter().find(|grant| !still(grant)).and_then(|grant| grant.rule.as_ref()) {
@@ -417,9 +417,8 @@ mod tests {
             HttpGrant { rule: Some(rule), headers: vec![("x-key".to_owned(), vec![part])], span: Span::default() }
         };
         let repeated = Repeated { folder: "", operator_lists_files: false, operator_lists_http: false };
-        let still = |today: &[HttpGrant]| {
-            HttpGrant::still_granted(&[entry("TOKEN")], &repeated, &Today::Grants(today)).is_ok()
-        };
+        let still =
+            |today: &[HttpGrant]| HttpGrant::still_granted(&[entry("TOKEN")], &repeated, &Today::Grants(today)).is_ok();
         assert!(still(&[entry("OTHER"), entry("TOKEN")]));
         assert!(!still(&[entry("OTHER")]) && !still(&[HttpGrant { headers: Vec::new(), ..entry("TOKEN") }]));
     }

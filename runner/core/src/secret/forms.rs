@@ -11,8 +11,7 @@ use super::source::SHORTEST;
 
 /// Letters and digits stay as they are in every percent encoding, and beside them one of these sets: none as in Rust's
 /// strictest, those of RFC 3986, those with which Python, Go, and the two functions of JavaScript leave a path whole.
-const PLAIN: [&[u8]; 6] =
-    [b"", b"-_.~", b"-_.~/", b"-_.~$&+=:@", b"-_.~!*'()", b"-_.~!*'();/?:@&=+$,#"];
+const PLAIN: [&[u8]; 6] = [b"", b"-_.~", b"-_.~/", b"-_.~$&+=:@", b"-_.~!*'()", b"-_.~!*'();/?:@&=+$,#"];
 
 /// As above for forms of HTML, where a space is a plus: those of browsers, and those of Python and Go.
 const PLAIN_IN_FORMS: [&[u8]; 2] = [b"*-._", b"-_.~"];
@@ -201,7 +200,8 @@ mod tests {
         let secret = "0123456789abcdefghij".repeat(10);
         let encoded = data_encoding::BASE64.encode(secret.as_bytes());
         for (width, end) in [(64, "\n"), (76, "\n"), (76, "\r\n")] {
-            let lines: Vec<_> = encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let lines: Vec<_> =
+                encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
             assert!(found(&secret, &format!("data:\n{}\n", lines.join(end))));
         }
     }

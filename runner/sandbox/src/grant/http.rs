@@ -62,16 +62,22 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         let view = &mut store.data_mut().http();
         Ok((if fits { HostRequest::set_method(view, request, method)? } else { Err(()) },))
     })?;
-    types.func_wrap("[method]outgoing-request.set-authority", |mut store, (request, authority): (_, Option<String>)| {
-        let fits = authority.as_ref().is_none_or(|authority| authority.len() <= LONGEST_AUTHORITY);
-        let view = &mut store.data_mut().http();
-        Ok((if fits { HostRequest::set_authority(view, request, authority)? } else { Err(()) },))
-    })?;
-    types.func_wrap("[method]outgoing-request.set-path-with-query", |mut store, (request, path): (_, Option<String>)| {
-        let fits = path.as_ref().is_none_or(|path| path.len() <= LONGEST_PATH);
-        let view = &mut store.data_mut().http();
-        Ok((if fits { HostRequest::set_path_with_query(view, request, path)? } else { Err(()) },))
-    })
+    types.func_wrap(
+        "[method]outgoing-request.set-authority",
+        |mut store, (request, authority): (_, Option<String>)| {
+            let fits = authority.as_ref().is_none_or(|authority| authority.len() <= LONGEST_AUTHORITY);
+            let view = &mut store.data_mut().http();
+            Ok((if fits { HostRequest::set_authority(view, request, authority)? } else { Err(()) },))
+        },
+    )?;
+    types.func_wrap(
+        "[method]outgoing-request.set-path-with-query",
+        |mut store, (request, path): (_, Option<String>)| {
+            let fits = path.as_ref().is_none_or(|path| path.len() <= LONGEST_PATH);
+            let view = &mut store.data_mut().http();
+            Ok((if fits { HostRequest::set_path_with_query(view, request, path)? } else { Err(()) },))
+        },
+    )
 }
 
 /// An error of HTTP is the guest's to handle; any other ends it.

@@ -109,8 +109,9 @@ impl Attempt {
             }
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
             // Whatever is wrong with it, its text is not to be told.
-            let mut value = HeaderValue::from_bytes(&value)
-                .map_err(|_| format!("the value of the header `{name}` has characters that are not allowed in a header"))?;
+            let mut value = HeaderValue::from_bytes(&value).map_err(|_| {
+                format!("the value of the header `{name}` has characters that are not allowed in a header")
+            })?;
             value.set_sensitive(true);
             headers.insert(header, value);
         }

@@ -28,9 +28,9 @@ use wasmtime_wasi_http::Error;
 use wasmtime_wasi_http::RequestOptions;
 use wasmtime_wasi_http::WasiBody;
 
-use super::connection::Connection;
 use super::connect::Refused;
 use super::connect::connect;
+use super::connection::Connection;
 use super::connections::Connections;
 use super::received::Received;
 use super::received::of_hyper;
