@@ -151,6 +151,17 @@ fn who_may_write_what_is_read_as_a_secret_is_refused() {
 }
 
 #[test]
+fn a_cleanup_needs_no_secret_of_the_arguments() {
+    let folder = folder();
+    let job =
+        "{ id: length, function: secrets_told:length, args: [!secret TOKEN], cleanup_function: secrets_told:clean }";
+    folder.write("jobs/told.yaml", job);
+    run(&folder, &["run", "length"]).code(0);
+    folder.write("jobcontrol.yaml", "");
+    folder.run(&["build", "delete", "1"]).code(0);
+}
+
+#[test]
 fn a_program_stands_where_the_operators_file_does() {
     let folder = folder();
     let script = format!("#!/bin/sh\necho {VALUE}\n");

@@ -107,6 +107,8 @@
         (br_if $next (i32.lt_u (local.get $i) (local.get $length))))
       (call $log (i32.const 65536) (i32.mul (local.get $length) (i32.const 2))))
 
+    (func (export "clean") (param i32))
+
     (func (export "length") (param $at i32) (param $length i32) (result i32) (local.get $length))
 
     (func (export "give") (param $at i32) (param $length i32) (result i32)
@@ -135,6 +137,7 @@
   (func (export "split") (param "text" string) (param "first" u32)
     (canon lift (core func $i "split") (memory $mem) (realloc $realloc)))
   (func (export "hex") (param "text" string) (canon lift (core func $i "hex") (memory $mem) (realloc $realloc)))
+  (func (export "clean") (param "length" u32) (canon lift (core func $i "clean")))
   (func (export "length") (param "text" (list u8)) (result u32)
     (canon lift (core func $i "length") (memory $mem) (realloc $realloc)))
   (func (export "give") (param "text" string) (result string)

@@ -81,15 +81,17 @@ impl Hook {
         function: &FunctionRef,
         today: &Today,
     ) -> Result<Self, String> {
+        let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
+        // A hook does not get them, so it needs none of their secrets.
+        (job.args, job.kwargs) = Default::default();
         let (mut job, granted) = match which {
             Which::Cleanup => {
-                let (checked, granted) = stored(workspace, &**storage, build, today)?;
+                let (checked, granted) = stored(workspace, &**storage, build, job, today)?;
                 let mut job = (*checked.job).clone();
                 job.limits = job.limits.of_hook(None);
                 (job, granted)
             }
             Which::Repr => {
-                let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
                 job.limits = job.limits.of_hook(Some(REPR_TIME));
                 (job, Granted::default())
             }
@@ -120,8 +122,6 @@ impl Hook {
         if which == Which::Repr {
             job.grants = Grants::default();
         }
-        // They are not its arguments, so their secrets are not read.
-        (job.args, job.kwargs) = Default::default();
         Ok(Self { prepared, call, job })
     }
 

@@ -28,7 +28,8 @@ use crate::catalog::workspace::Workspace;
 ///
 /// What the store has no longer, or what the job may not have any more, in words.
 pub fn repeat(workspace: &Workspace, storage: &dyn Storage, build: &Build, today: &Today) -> Result<Catalog, String> {
-    let (checked, granted) = stored(workspace, storage, build, today)?;
+    let job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
+    let (checked, granted) = stored(workspace, storage, build, job, today)?;
     let id = build.job_id.clone();
     let dependencies = checked.job.dependency_ids().iter().map(|(id, _)| (*id).to_owned()).collect();
     let graph = Graph {
@@ -39,7 +40,7 @@ pub fn repeat(workspace: &Workspace, storage: &dyn Storage, build: &Build, today
     Ok(Catalog { graph, granted: BTreeMap::from([(id, granted)]), ..Catalog::default() })
 }
 
-/// As [`repeat`], the job alone with what it was granted.
+/// As [`repeat`], the job alone with what it was granted. `job` is that of the build.
 ///
 /// # Errors
 ///
@@ -48,9 +49,9 @@ pub fn stored(
     workspace: &Workspace,
     storage: &dyn Storage,
     build: &Build,
+    mut job: Job,
     today: &Today,
 ) -> Result<(CheckedJob, Granted), String> {
-    let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
     job.protected |= match today {
         Today::Job(now) => now.protected,
         Today::Gone => false,
