@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::Label;
 use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::diagnostic::nearest;
@@ -95,8 +96,17 @@ impl<'a> Fields<'a> {
         Some(Self { source, problems, span, entries, written })
     }
 
-    /// Reports a mistake at a place of this file.
+    /// Reports a mistake at a place of this file. Of a text whose variable was refused nothing else is said.
     pub(crate) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
+        let refused = |problem: &Diagnostic| {
+            let of_variable =
+                matches!(problem.code, Code::VariableNotAllowed | Code::VariableNotSet | Code::VariableSyntax);
+            let here = |label: &Label| label.span == span && Arc::ptr_eq(&label.source, self.source);
+            of_variable && problem.label.as_ref().is_some_and(here)
+        };
+        if self.problems.iter().any(refused) {
+            return;
+        }
         self.problems.push(Diagnostic::at(code, self.source, span, message).maybe_help(help));
     }
 
