@@ -44,7 +44,7 @@ fn addresses_that_are_not_public_are_refused_unless_the_operator_names_them() {
         folder.write("jobcontrol.yaml", "");
         assert_eq!(returned(&folder), "ErrorCode::DestinationIpProhibited", "{host}");
         let log = folder.run(&["logs", "job"]).code(0);
-        log.tells("which is not a public address; the operator can allow it in jobcontrol.yaml: `http: { addresses: [");
+        log.tells("is not a public address; the operator can allow it in jobcontrol.yaml: `http: { addresses: [");
     }
     assert_eq!(peer.heads(), Vec::<String>::new());
 }

@@ -135,10 +135,13 @@ fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<V
     let allowed: Vec<_> = addresses.iter().copied().filter(|address| rules.allows(*address)).collect();
     match (allowed.is_empty(), addresses.first()) {
         (true, Some(first)) => {
+            let what = match &target.host {
+                Host::Ip(_) => format!("{first} is not a public address"),
+                Host::Name(name) => format!("`{name}` resolves to {first}, which is not a public address"),
+            };
             let said = format!(
-                "the request `{target}` is refused: `{}` resolves to {first}, which is not a public address; the operator \
-                 can allow it in jobcontrol.yaml: `http: {{ addresses: [\"{first}\"] }}`",
-                target.host
+                "the request `{target}` is refused: {what}; the operator can allow it in jobcontrol.yaml: \
+                 `http: {{ addresses: [\"{first}\"] }}`"
             );
             Err(Refused::said(Error::DestinationIpProhibited, said))
         }
