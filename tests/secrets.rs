@@ -237,6 +237,16 @@ K_OTHERS      ready    the command `/bin/sh`
 }
 
 #[test]
+fn the_time_of_a_build_ends_one_that_waits_for_the_command_of_a_secret() {
+    let folder = folder();
+    folder.write("jobcontrol.yaml", "secrets: { TOKEN: { command: [/bin/sleep, '1000'] } }\n");
+    let job = "{ id: length, function: secrets_told:length, args: [!secret TOKEN], timeout: { build: 200ms } }";
+    folder.write("jobs/told.yaml", job);
+    let says = "timeout: the build with all its attempts took longer than 200ms";
+    folder.run(&["run", "length"]).code(1).says(says);
+}
+
+#[test]
 fn a_cancel_ends_a_build_that_waits_for_the_command_of_a_secret() {
     let folder = folder();
     let wait = "secrets: { TOKEN: { command: [/bin/sh, -c, 'echo begun >begun; sleep 1000'] } }\n";
