@@ -56,6 +56,20 @@ fn a_body_goes_out_piece_by_piece() {
 }
 
 #[test]
+fn texts_of_a_request_are_bounded() {
+    let told = |authority: &str, path: &str| {
+        let grant = "grants: { http: [{ host: \"*\", scheme: http }] }";
+        let job = format!("id: job, function: http:raw, args: [\"{authority}\", \"{path}\"], {grant}");
+        returned(&folder(&[&job]))
+    };
+    let path = |bytes: usize| format!("/{}", "x".repeat(bytes - 1));
+    assert_eq!(told("127.0.0.1", &path((16 << 10) + 1)), "path");
+    assert_ne!(told("127.0.0.1", &path(16 << 10)), "path");
+    assert_eq!(told(&"x".repeat(301), "/"), "authority");
+    assert_ne!(told(&"x".repeat(300), "/"), "authority");
+}
+
+#[test]
 fn a_connection_that_only_waits_makes_room_for_another() {
     let second = Peer::http(|_| ok("there"));
     let to = format!("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:{}/\r\ncontent-length: 0\r\n\r\n", second.port);
