@@ -226,3 +226,64 @@ impl Guest {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering;
+    use std::task::Context;
+    use std::task::Waker;
+
+    use jobcontrol_core::clock::SystemClock;
+
+    use super::*;
+    use crate::ledger::Ledger;
+
+    /// A sink that has no room at first.
+    #[derive(Default)]
+    struct Narrow {
+        has_room: AtomicBool,
+        taken: Mutex<Vec<String>>,
+    }
+
+    impl Sink for Narrow {
+        fn try_log(&self, record: NewRecord) -> Result<(), NewRecord> {
+            if !self.has_room.load(Ordering::Relaxed) {
+                return Err(record);
+            }
+            self.taken.lock().expect("no panic").push(record.message);
+            Ok(())
+        }
+
+        fn log(&self, _: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn progress(&self, _: Progress) {}
+    }
+
+    #[tokio::test]
+    async fn a_call_that_ends_while_it_waits_loses_no_record_behind_the_one_on_its_way() {
+        let sink = Arc::new(Narrow::default());
+        let build = BuildInfo { build_id: 1, job_id: "job".into(), attempt: 1, store_id: "store".into() };
+        let limits = Arc::new(Limits::default());
+        let deadlines = Arc::new(Deadlines::new(&limits, None));
+        let secrets = Secrets::new(vec![("TOKEN".to_owned(), b"hunter2-hunter3".to_vec())]);
+        let account = Ledger::new(1 << 20).enter();
+        let clock = Arc::new(SystemClock);
+        let guest = Guest::new(build, Arc::clone(&sink) as Arc<dyn Sink>, clock, deadlines, account, limits, secrets);
+        let record = |message: &str| guest.record(Level::Info, "", message.to_owned());
+        for held in ["a hunter2-", "", ""] {
+            guest.admit(record(held)).expect("within its limits");
+        }
+        {
+            let mut log = std::pin::pin!(guest.log(record("b")));
+            assert!(log.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        sink.has_room.store(true, Ordering::Relaxed);
+        guest.finish().await.expect("within its limits");
+        assert_eq!(*sink.taken.lock().expect("no panic"), ["", "", "b"]);
+    }
+}
