@@ -410,10 +410,7 @@ impl<'a> Running<'a> {
         let secrets = tokio::select! {
             biased;
             () = cancel.wait() => return Err(cancelled(&self.by())),
-            () = time_is_up(self.until) => {
-                let message = self.prepared.limits().exceeded(Excess::Build);
-                return Err(Failure::new(FailureKind::Timeout, message));
-            }
+            () = time_is_up(self.until) => return Err(self.out_of_time()),
             secrets = secrets_of(job, &self.prepared.granted.sources) => secrets,
         };
         let secrets = secrets.map_err(|reason| Failure::new(FailureKind::Secret, reason))?;
@@ -429,6 +426,10 @@ impl<'a> Running<'a> {
         charged.map_err(|full| Failure::new(FailureKind::Limit, full.to_string()))?;
         *args = Arc::new(made);
         Ok(secrets)
+    }
+
+    fn out_of_time(&self) -> Failure {
+        Failure::new(FailureKind::Timeout, self.prepared.limits().exceeded(Excess::Build))
     }
 
     /// Who cancelled it.
@@ -504,10 +505,7 @@ impl<'a> Running<'a> {
         tokio::select! {
             biased;
             () = cancel.wait() => {}
-            () = time_is_up(until) => {
-                let message = self.prepared.limits().exceeded(Excess::Build);
-                return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Timeout, message))));
-            }
+            () = time_is_up(until) => return Ok(Some(Outcome::Failed(self.out_of_time()))),
             ready = async {
                 tokio::time::sleep(delay).await;
                 self.make_ready().await

@@ -73,8 +73,7 @@ impl HttpGrant {
     /// Whether another entry adds the same headers: a secret goes where today's job sends it.
     fn adds_the_same(&self, other: &Self) -> bool {
         let packed = |grant: &Self| {
-            let headers = grant.headers.iter().map(|(name, parts)| (name.clone(), pack_header(parts)));
-            let mut headers: Vec<_> = headers.collect();
+            let mut headers = pack_headers(&grant.headers);
             headers.sort_by(|(one, _), (other, _)| one.cmp(other));
             headers
         };
@@ -129,8 +128,7 @@ impl Grant for HttpGrant {
     fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| {
             let mut entry = pack_rule(grant.rule.as_ref()?);
-            let headers = grant.headers.iter().map(|(name, parts)| (name.clone(), pack_header(parts)));
-            entry.push(("headers".to_owned(), Value::Map(headers.collect())));
+            entry.push(("headers".to_owned(), Value::Map(pack_headers(&grant.headers))));
             Some(Value::Map(entry))
         };
         (!grants.is_empty()).then(|| Value::List(grants.iter().filter_map(entry).collect()))
@@ -275,17 +273,8 @@ fn read_ports(entry: &mut Fields<'_>) -> Option<Vec<u16>> {
 }
 
 fn read_headers(entry: &mut Fields<'_>) -> Vec<(String, Vec<HeaderPart>)> {
-    let Some((_, node)) = entry.take("headers") else {
-        return Vec::new();
-    };
-    let (span, found) = (node.span, node.shown());
-    let NodeKind::Map(entries) = node.kind else {
-        let help = Some("write `headers: { authorization: !secret TOKEN }`".to_owned());
-        entry.report(Code::WrongKind, span, format!("`headers` is a mapping, found {found}"), help);
-        return Vec::new();
-    };
     let mut headers: Vec<(String, Vec<HeaderPart>)> = Vec::new();
-    for (key, value) in entries {
+    for (key, value) in entry.mapping("headers", "{ authorization: !secret TOKEN }") {
         let name = key_text(&key).to_ascii_lowercase();
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         let refused = match name.as_str() {
@@ -347,12 +336,13 @@ fn pack_rule(rule: &Rule) -> Vec<(String, Value)> {
     entry
 }
 
-fn pack_header(parts: &[HeaderPart]) -> Value {
+fn pack_headers(headers: &[(String, Vec<HeaderPart>)]) -> Vec<(String, Value)> {
     let part = |part: &HeaderPart| match part {
         HeaderPart::Text(text) => Value::string(text),
         HeaderPart::Secret(name, _) => Value::entry(SECRET_KEY, Value::string(name)),
     };
-    Value::List(parts.iter().map(part).collect())
+    let packed = headers.iter().map(|(name, parts)| (name.clone(), Value::List(parts.iter().map(part).collect())));
+    packed.collect()
 }
 
 /// Reads an entry that was packed; one that makes no sense grants nothing.

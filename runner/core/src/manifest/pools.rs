@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Code;
 use crate::yaml::fields::Fields;
-use crate::yaml::node::NodeKind;
 use crate::yaml::node::key_text;
 
 use super::keys::id::valid_id;
@@ -13,16 +12,7 @@ use super::keys::pool::slots;
 /// Takes `pools` of `jobcontrol.yaml`: the size of each pool, by name.
 pub(super) fn read_pools(fields: &mut Fields<'_>) -> BTreeMap<String, u32> {
     let mut sizes = BTreeMap::new();
-    let Some((_, node)) = fields.take("pools") else {
-        return sizes;
-    };
-    let found = node.shown();
-    let NodeKind::Map(entries) = node.kind else {
-        let help = Some("write `pools: { db: 3 }`".to_owned());
-        fields.report(Code::WrongKind, node.span, format!("`pools` is a mapping, found {found}"), help);
-        return sizes;
-    };
-    for (key, node) in entries {
+    for (key, node) in fields.mapping("pools", "{ db: 3 }") {
         let name = key_text(&key);
         if !valid_id(&name) {
             let help = Some("a pool's name is like a job's id: letters, digits, `_` and `-`".to_owned());

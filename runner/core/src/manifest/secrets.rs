@@ -19,16 +19,7 @@ const HELP: &str = "write `{ env: VARIABLE }`, `{ file: PATH }` or `{ command: [
 /// Takes `secrets` of `jobcontrol.yaml`. `environment` are the variables that manifests may take.
 pub(super) fn read_secrets(fields: &mut Fields<'_>, environment: &[String]) -> BTreeMap<String, SecretSource> {
     let mut secrets = BTreeMap::new();
-    let Some((_, node)) = fields.take("secrets") else {
-        return secrets;
-    };
-    let found = node.shown();
-    let NodeKind::Map(entries) = node.kind else {
-        let help = Some("write `secrets: { TOKEN: { env: API_TOKEN } }`".to_owned());
-        fields.report(Code::WrongKind, node.span, format!("`secrets` is a mapping, found {found}"), help);
-        return secrets;
-    };
-    for (key, node) in entries {
+    for (key, node) in fields.mapping("secrets", "{ TOKEN: { env: API_TOKEN } }") {
         let name = key_text(&key);
         if !valid_name(&name) {
             let help = Some("a name has letters, digits and `_`, at most 64, and begins with no digit".to_owned());

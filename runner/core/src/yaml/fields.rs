@@ -180,6 +180,20 @@ impl<'a> Fields<'a> {
         texts.map(|(name, span)| Key { name, span }).collect()
     }
 
+    /// Takes a mapping whose keys a person chooses; `example` is what one looks like.
+    pub(crate) fn mapping(&mut self, key: &str, example: &str) -> Vec<(Node, Node)> {
+        let Some((_, node)) = self.take(key) else {
+            return Vec::new();
+        };
+        let found = node.shown();
+        let NodeKind::Map(entries) = node.kind else {
+            let help = Some(format!("write `{key}: {example}`"));
+            self.report(Code::WrongKind, node.span, format!("`{key}` is a mapping, found {found}"), help);
+            return Vec::new();
+        };
+        entries
+    }
+
     /// Takes a list.
     pub(crate) fn list(&mut self, key: &str) -> Option<Vec<Node>> {
         let (_, node) = self.take(key)?;

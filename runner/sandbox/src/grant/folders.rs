@@ -6,7 +6,6 @@ use rustix::fs::fstat;
 use wasmtime::Caller;
 use wasmtime::Extern;
 use wasmtime::component::Resource;
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p1::types::Errno;
@@ -21,6 +20,7 @@ use wiggle::GuestMemory;
 use super::entries::HELD;
 use super::entries::Listing;
 use super::entries::Reading;
+use super::opened::opened;
 use crate::host::Host;
 use crate::signal::Signal;
 
@@ -127,26 +127,17 @@ fn keep(host: &mut Host, reading: Reading) {
     }
 }
 
-/// The folder behind a descriptor of preview1, whose number only the engine knows: it tells the identity of what is open,
-/// and whatever else is open with that identity is the same folder.
+/// The folder behind a descriptor of preview1.
 async fn folder(host: &mut Host, fd: u32) -> Result<(u32, Arc<std::fs::File>), Stopped> {
     let mut nothing = GuestMemory::Unshared(&mut []);
     let stat = host.wasi.fd_filestat_get(&mut nothing, Fd::from(fd)).await;
     let stat = stat.map_err(|error| error.downcast().map_or_else(Stopped::Error, Stopped::Errno))?;
-    let handles = u32::try_from(host.ctx().table.max_capacity()).unwrap_or(u32::MAX);
-    for handle in 0..handles {
-        let descriptor = || Resource::<Descriptor>::new_borrow(handle);
-        let Ok(Descriptor::Dir(dir)) = host.ctx().table.get(&descriptor()) else {
-            continue;
-        };
-        let dir = Arc::clone(&dir.dir);
-        let hash = host.wasi.filesystem().metadata_hash(descriptor()).await;
-        if hash.is_ok_and(|hash| hash.lower == stat.ino) {
-            return Ok((handle, dir));
-        }
-    }
+    let dir = |descriptor: &Descriptor| match descriptor {
+        Descriptor::Dir(dir) => Some(Arc::clone(&dir.dir)),
+        Descriptor::File(_) => None,
+    };
     // It is no folder, or none that is open.
-    Err(Errno::Badf.into())
+    opened(host, &stat, dir).await.ok_or_else(|| Errno::Badf.into())
 }
 
 fn is_same(one: &std::fs::File, other: &std::fs::File) -> bool {

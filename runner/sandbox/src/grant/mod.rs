@@ -7,6 +7,7 @@
 //! - `fixed`: likewise: clocks and random numbers that are the same each time; `written`, `written_preview1`: writing, counted against quotas
 //! - `http`: likewise; `crate::http` makes the requests
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
+//! - `opened`: the file or folder behind a number of theirs
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
 //! - `context`: the rights of one build
@@ -25,6 +26,7 @@ mod linker;
 mod links;
 mod listing;
 mod log;
+mod opened;
 mod preview1;
 mod progress;
 mod said;

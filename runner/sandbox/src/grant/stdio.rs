@@ -83,15 +83,19 @@ impl Lines {
         if std::mem::take(&mut state.cut) {
             message.push_str(CUT);
         }
-        let redactor = self.guest.secrets().redactor();
+        let secrets = self.guest.secrets();
         // One that has characters which are about to go.
-        if message.contains(char::is_control) {
-            redactor.text(&mut message);
+        if !secrets.is_empty() && message.contains(char::is_control) {
+            secrets.redactor().text(&mut message);
         }
         if self.is_stderr() {
-            let mut line = message.clone();
-            redactor.text(&mut line);
-            state.last.push_str(&line);
+            let begin = state.last.len();
+            state.last.push_str(&message);
+            if !secrets.is_empty() {
+                let mut line = state.last.split_off(begin);
+                secrets.redactor().text(&mut line);
+                state.last.push_str(&line);
+            }
             state.last.push('\n');
             // Taken off rarely, so that each byte is moved once or twice.
             if state.last.len() > 2 * reason::MOST {

@@ -7,19 +7,16 @@ use wasmtime::AsContextMut;
 use wasmtime::Caller;
 use wasmtime::Extern;
 use wasmtime::Memory;
-use wasmtime::component::Resource;
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::Descriptor;
-use wasmtime_wasi::filesystem::WasiFilesystemView;
 use wasmtime_wasi::p1::types::Errno;
 use wasmtime_wasi::p1::types::Error;
 use wasmtime_wasi::p1::types::Fd;
 use wasmtime_wasi::p1::types::Filetype;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
-use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 use wiggle::GuestMemory;
 use wiggle::GuestPtr;
 
+use super::opened::opened;
 use crate::host::Host;
 use crate::quota::Counted;
 
@@ -66,9 +63,8 @@ async fn write(caller: &mut Caller<'_, Host>, numbers: [i32; 4], offset: Option<
         return Err(wasmtime::Error::msg("the module exports no memory"));
     };
     // The engine writes the first piece that has something, and leaves the others to the next call.
-    let bytes = first_length(&memory, caller, pieces, count);
-    if let Some(bytes) = bytes
-        && !caller.data().quotas.is_empty()
+    if !caller.data().quotas.is_empty()
+        && let Some(bytes) = first_length(&memory, caller, pieces, count)
     {
         counted(caller.data_mut(), fd).await?.take(bytes)?;
     }
@@ -117,8 +113,7 @@ async fn counted(host: &mut Host, fd: u32) -> wasmtime::Result<Counted> {
     Ok(file(host, fd).await?.map_or_else(Counted::default, |file| host.quotas.of(&file)))
 }
 
-/// The file behind a descriptor of preview1, whose number only the engine knows: it tells the identity of what is open, and
-/// whatever else is open with that identity is the same file.
+/// The file behind a descriptor of preview1.
 async fn file(host: &mut Host, fd: u32) -> wasmtime::Result<Option<Arc<File>>> {
     let stat = host.wasi.fd_filestat_get(&mut GuestMemory::Unshared(&mut []), Fd::from(fd)).await;
     let (_, Some(stat)) = answered(stat)? else {
@@ -127,17 +122,9 @@ async fn file(host: &mut Host, fd: u32) -> wasmtime::Result<Option<Arc<File>>> {
     if stat.filetype != Filetype::RegularFile {
         return Ok(None);
     }
-    let handles = u32::try_from(host.ctx().table.max_capacity()).unwrap_or(u32::MAX);
-    for handle in 0..handles {
-        let descriptor = || Resource::<Descriptor>::new_borrow(handle);
-        let Ok(Descriptor::File(file)) = host.ctx().table.get(&descriptor()) else {
-            continue;
-        };
-        let file = Arc::clone(&file.file);
-        let hash = host.wasi.filesystem().metadata_hash(descriptor()).await;
-        if hash.is_ok_and(|hash| hash.lower == stat.ino) {
-            return Ok(Some(file));
-        }
-    }
-    Ok(None)
+    let file = |descriptor: &Descriptor| match descriptor {
+        Descriptor::File(file) => Some(Arc::clone(&file.file)),
+        Descriptor::Dir(_) => None,
+    };
+    Ok(opened(host, &stat, file).await.map(|(_, file)| file))
 }
