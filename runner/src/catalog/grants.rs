@@ -15,7 +15,10 @@ use jobcontrol_sandbox::GrantedFolder;
 use crate::catalog::workspace::Workspace;
 
 /// The import with which a plugin makes requests.
-const OUTGOING: &str = "wasi:http/outgoing-handler";
+pub(crate) const OUTGOING: &str = "wasi:http/outgoing-handler";
+
+/// What a job has to grant before its plugin makes requests, as an example.
+pub(crate) const HTTP_EXAMPLE: &str = "grants: { http: [{ host: api.example.com, methods: [GET] }] }";
 
 /// What is said of a plugin that makes requests for a job that says nothing of them.
 fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
@@ -23,7 +26,7 @@ fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
     let import = plugin.imports.iter().find(|import| import.split('@').next() == Some(OUTGOING))?;
     let message = format!("`{}` imports `{import}`, and the job grants no HTTP requests", plugin.path.display());
     let problem = Diagnostic::at(Code::HttpNotGranted, &job.place.source, job.place.function, message);
-    let problem = problem.help("add `grants: { http: [{ host: api.example.com, methods: [GET] }] }` to the job");
+    let problem = problem.help(format!("add `{HTTP_EXAMPLE}` to the job"));
     Some(problem.help("add `grants: { http: [] }` if this function makes no request"))
 }
 

@@ -28,6 +28,8 @@ use super::render::styled;
 use crate::app::App;
 use crate::catalog::at_hand::at_hand;
 use crate::catalog::at_hand::name_of;
+use crate::catalog::grants::HTTP_EXAMPLE;
+use crate::catalog::grants::OUTGOING;
 use crate::catalog::near::near_path;
 use crate::request::refusal::Refusal;
 
@@ -152,7 +154,7 @@ impl<'a> Report<'a> {
         let (shown, before) = called(app, plugin);
         let shown = shown.as_str();
         let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
-        let makes_requests = plugin.imports.iter().any(|import| grant_of(import) == Some(HTTP));
+        let makes_requests = plugin.imports.iter().any(|import| import.starts_with(OUTGOING));
         let entries = plugin.functions.iter().map(|signature| {
             let export = plugin.shortest(signature);
             let command = export.is_empty();
@@ -164,7 +166,9 @@ impl<'a> Report<'a> {
                 .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
                 .find(|id| ids.insert(id.clone()));
             let mut text = entry(&id.unwrap_or_default(), &function, signature, command);
-            text.push_str(if makes_requests { HTTP_ENTRY } else { "" });
+            if makes_requests {
+                text.push_str(&format!("    {HTTP_EXAMPLE}  # `http: []` if it makes no request\n"));
+            }
             (function, text)
         });
         let types = declared(plugin.functions.iter().map(|function| &**function));
@@ -305,13 +309,6 @@ fn called(app: &App, plugin: &Plugin) -> (String, Option<String>) {
     (renamed, Some(before))
 }
 
-/// What a job has to grant before its plugin makes requests,
-const HTTP: &str = "grants: { http: [{ host: api.example.com, methods: [GET] }] }";
-
-/// and how an entry of a manifest says so.
-const HTTP_ENTRY: &str =
-    "    grants: { http: [{ host: api.example.com, methods: [GET] }] }  # `http: []` if it makes no request\n";
-
 /// What a job has to grant before an import gives anything.
 fn grant_of(import: &str) -> Option<&'static str> {
     const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
@@ -320,8 +317,8 @@ fn grant_of(import: &str) -> Option<&'static str> {
         Some(FILES)
     } else if asks(&["wasi:cli/environment", "wasi_snapshot_preview1.environ_"]) {
         Some("grants: { env: [NAME] }")
-    } else if asks(&["wasi:http/outgoing-handler"]) {
-        Some(HTTP)
+    } else if asks(&[OUTGOING]) {
+        Some(HTTP_EXAMPLE)
     } else {
         None
     }
