@@ -15,6 +15,7 @@
 //! - [`plan`]: what is due, and in which order
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
+//! - [`reload`]: what a change of the files changed
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
@@ -32,6 +33,7 @@ extern crate self as jobcontrol_core;
 
 pub mod argument;
 pub mod build;
+mod changes;
 pub mod check;
 pub mod child_limits;
 pub mod clock;
@@ -55,6 +57,7 @@ pub mod plugin;
 pub mod pool;
 pub mod progress;
 pub mod reason;
+pub mod reload;
 pub mod request;
 pub mod retention;
 pub mod retry;

@@ -80,6 +80,7 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
         targets: request.targets.join(" "),
         request: pack(&request.to_value()).map_err(refused)?,
         plan: pack_plan(&plan, &requests).map_err(refused)?,
+        ..NewRun::default()
     };
     Ok(Batch { catalog, plan, requests, targets, shared, run })
 }

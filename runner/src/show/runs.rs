@@ -28,9 +28,22 @@ pub(crate) struct RunJson<'a> {
     priority: i64,
     owner: Option<&'a str>,
     cancel: Option<&'a str>,
+    /// Whether it waits until somebody starts it.
+    held: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<MissedJson<'a>>,
     builds: RunCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<RunJobJson<'a>>>,
+}
+
+/// Scheduled runs that were not made, one after the other.
+#[derive(Serialize)]
+struct MissedJson<'a> {
+    reason: &'a str,
+    first_due: Timestamp,
+    last_due: Timestamp,
+    count: u64,
 }
 
 /// A job of a run.
@@ -49,6 +62,7 @@ struct RunJobJson<'a> {
 /// The name of a run's state.
 pub(crate) fn state_name(state: RunState) -> &'static str {
     match state {
+        RunState::Waiting => "WAITING",
         RunState::Running => "RUNNING",
         RunState::Ended(status) => status.name(),
     }
@@ -70,6 +84,13 @@ impl<'a> RunJson<'a> {
             priority: run.priority,
             owner: run.owner.as_deref(),
             cancel: run.cancel.as_deref(),
+            held: run.held,
+            missed: run.missed.as_ref().map(|missed| MissedJson {
+                reason: &missed.reason,
+                first_due: missed.first,
+                last_due: missed.last,
+                count: missed.count,
+            }),
             builds,
             jobs: None,
         }

@@ -7,12 +7,14 @@
 //! - `error`: what a store could not do
 //! - `filter`: what can be asked for
 //! - `write`: the changes
+//! - `service`: what services keep
 //! - `pack`: runs, failures, ends of builds and log records as they are stored, and back
 
 mod contract;
 mod error;
 mod filter;
 mod pack;
+mod service;
 mod write;
 
 pub use contract::Completion;
@@ -41,6 +43,12 @@ pub use pack::unpack_frames;
 pub use pack::unpack_plan;
 pub use pack::unpack_record;
 pub use pack::unpack_refused;
+pub use service::ClaimRun;
+pub use service::NewReload;
+pub use service::ReloadRow;
+pub use service::ScheduleState;
+pub use service::StepSchedule;
+pub use service::Tried;
 pub use write::EndRun;
 pub use write::FinishBuild;
 pub use write::Guard;

@@ -6,7 +6,12 @@ use crate::build::Pin;
 use crate::clock::Timestamp;
 use crate::pool::PoolUse;
 use crate::progress::Progress;
+use crate::run::Missed;
 use crate::run::RunStatus;
+use crate::storage::service::ClaimRun;
+use crate::storage::service::NewReload;
+use crate::storage::service::StepSchedule;
+use crate::storage::service::Tried;
 use crate::usage::Usage;
 
 /// A change to the store. Values come packed, so that a writer only writes.
@@ -18,8 +23,21 @@ pub enum Write {
     EndRun(EndRun),
     /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their owner sees to it.
     CancelRun(u64, Arc<str>),
-    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most.
+    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most. The reloads
+    /// before that moment go as well.
     PruneRuns(Timestamp),
+    /// A process takes over an open run; the result is 1 if it has the run now.
+    ClaimRun(ClaimRun),
+    /// The process by this name, which stops, leaves an open run and its builds that have not started to any service.
+    ReleaseRun(u64, Arc<str>),
+    /// A run that was created to be held back may start.
+    StartRun(u64),
+    /// The files were read again; the result is the id of the row.
+    Reload(NewReload),
+    /// A schedule goes on; the result is 1 if it did.
+    StepSchedule(StepSchedule),
+    /// `on: change` is about to build jobs, each as it stands now.
+    Tried(Vec<Tried>),
     /// A new build; its result is the build's id.
     CreateBuild(NewBuild),
     /// An attempt begins.
@@ -102,6 +120,12 @@ pub struct NewRun {
     pub request: Vec<u8>,
     /// The packed plan, with what was asked of single builds.
     pub plan: Vec<u8>,
+    /// Whether any service may go on with it once its process is gone, or it has none.
+    pub service: bool,
+    /// Whether it waits until somebody starts it.
+    pub held: bool,
+    /// Why there is nothing to run; the run has ended then.
+    pub missed: Option<Missed>,
 }
 
 /// The run that a new build belongs to.
