@@ -28,7 +28,6 @@ use jobcontrol_core::types::to_text;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
-use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 
 use crate::execute::attempts::Parts;
@@ -38,6 +37,7 @@ use crate::execute::error::ExecuteError;
 use crate::execute::interrupted::Interrupted;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
+use crate::execute::pools::Pools;
 use crate::execute::prepared::Created;
 use crate::execute::prepared::Prepared;
 use crate::execute::prepared::pack_config;
@@ -97,11 +97,20 @@ impl Executor {
             StorageError::Backend(format!("the thread that looks for cancelled builds cannot start: {e}"))
         })?;
         let resolver = Arc::new(Resolver::new(Arc::clone(recorder.storage())));
-        let freed = Arc::new(Notify::new());
         let making = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
-        let parts =
-            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
+        let parts = Parts {
+            sandbox,
+            recorder,
+            owner,
+            store_id,
+            canceller,
+            publisher,
+            resolver,
+            tracer,
+            making,
+            pools: Pools::new(pools),
+        };
         let (takeover, turns, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, turns, recorded_plugins })
     }
@@ -122,6 +131,11 @@ impl Executor {
     /// Who makes plugins ready.
     pub(super) fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// The pools that its builds share.
+    pub fn pools(&self) -> &Pools {
+        &self.parts.pools
     }
 
     /// What finds the names and lines of failures' calls.

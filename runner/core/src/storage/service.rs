@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::reload::Reload;
-use crate::storage::write::NewRun;
 
 /// Takes over an open run, with its builds that have not started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,23 +47,6 @@ pub struct ScheduleState {
     pub rule: String,
     /// Every due time up to this moment was seen to.
     pub last: Timestamp,
-}
-
-/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in one change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepSchedule {
-    /// The job.
-    pub job: Arc<str>,
-    /// How far the schedule was, as far as this process knows. If the store has something else, another process was
-    /// faster: the result is 0, and nothing changes.
-    pub before: Option<Timestamp>,
-    /// How far it is now.
-    pub state: ScheduleState,
-    /// The runs that are due. They are created in this order.
-    pub runs: Vec<NewRun>,
-    /// Runs that were missed or skipped, as one row: it ends as soon as it is created. A row of the same status and reason
-    /// that is the schedule's newest one is extended instead.
-    pub missed: Option<NewRun>,
 }
 
 /// What `on: change` has built, or tried to build, of a job.

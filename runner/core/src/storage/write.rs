@@ -10,7 +10,7 @@ use crate::run::Missed;
 use crate::run::RunStatus;
 use crate::storage::service::ClaimRun;
 use crate::storage::service::NewReload;
-use crate::storage::service::StepSchedule;
+use crate::storage::service::ScheduleState;
 use crate::storage::service::Tried;
 use crate::usage::Usage;
 
@@ -126,6 +126,23 @@ pub struct NewRun {
     pub held: bool,
     /// Why there is nothing to run; the run has ended then.
     pub missed: Option<Missed>,
+}
+
+/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in one change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSchedule {
+    /// The job.
+    pub job: Arc<str>,
+    /// How far the schedule was, as far as this process knows. If the store has something else, another process was
+    /// faster: the result is 0, and nothing changes.
+    pub before: Option<Timestamp>,
+    /// How far it is now.
+    pub state: ScheduleState,
+    /// The runs that are due. They are created in this order.
+    pub runs: Vec<NewRun>,
+    /// Runs that were missed or skipped, as one row: it ends as soon as it is created. A row of the same status and reason
+    /// that is the schedule's newest one is extended instead.
+    pub missed: Option<NewRun>,
 }
 
 /// The run that a new build belongs to.
