@@ -15,9 +15,9 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Plugins;
 
 use crate::catalog::workspace::StoredPlugins;
-use crate::execute::dispatcher::JobEnd;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
+use crate::execute::job_end::JobEnd;
 use crate::execute::secrets::Standing;
 use crate::execute::secrets::standing;
 use crate::lock::lock;

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
+use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
@@ -30,7 +31,6 @@ use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::ReloadRow;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::RunFilter;
-use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::ScheduleState;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
@@ -144,7 +144,10 @@ fn a_loop_ends_by_its_timeout_while_every_return_value_waits_to_be_packed() {
         let (executor, slots) = (Arc::clone(&executor), slots.clone());
         engine.guests().spawn(async move {
             let (_switch, cancel) = Cancel::pair();
-            let created = executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true).await.unwrap();
+            let created = executor
+                .create(&prepared, &BuildRequest::default(), &Wish { start: true, ..Wish::default() })
+                .await
+                .unwrap();
             executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap()
         })
     };

@@ -90,12 +90,12 @@ fn owners(store: &dyn Storage) -> Vec<Option<String>> {
 
 fn one_service_takes_a_run_with_what_has_not_started(store: &dyn Storage, _: &ManualClock) {
     let (run, other) = (create(store, waiting(0)), create(store, waiting(0)));
-    build(store, run, None, false);
-    build(store, other, None, false);
     assert_eq!([claim(store, run, None, "me"), claim(store, run, None, "you")], [1, 0]);
+    build(store, run, Some("me"), false);
+    build(store, other, None, false);
     build(store, run, Some("me"), true);
     assert_eq!(owners(store), [Some("me".to_owned()), None, Some("me".to_owned())]);
-    assert_eq!([claim(store, run, Some("me"), "you"), claim(store, run, Some("me"), "she")], [1, 0]);
+    assert_eq!([claim(store, run, Some("me"), "you"), claim(store, run, Some("me"), "she")], [2, 0]);
     let you = Some("you".to_owned());
     assert_eq!(owners(store), [you.clone(), None, Some("me".to_owned())], "what has started is ended by other rules");
     assert_eq!((store.get_run(run).unwrap().owner, store.get_waiting_runs(9)), (you, Ok(vec![other])));
@@ -112,6 +112,7 @@ fn a_service_that_stops_leaves_a_run_to_the_others(store: &dyn Storage, _: &Manu
     assert_eq!(store.get_waiting_runs(9), Ok(Vec::new()));
     store.write(Write::ReleaseRun(run, "me".into())).unwrap();
     assert_eq!((store.get_waiting_runs(9), owners(store)), (Ok(vec![run]), vec![None]));
+    assert_eq!((claim(store, run, None, "you"), owners(store)), (2, vec![Some("you".to_owned())]));
 }
 
 fn a_run_that_somebody_wants_to_end_is_not_taken(store: &dyn Storage, _: &ManualClock) {

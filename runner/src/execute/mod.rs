@@ -1,6 +1,6 @@
 //! Builds to attempts to events.
 //!
-//! - `dispatcher`: a plan to builds, in parallel where the graph allows
+//! - `dispatcher`: a plan to builds, in parallel where the graph allows; `order`: what can start; `one`: one job whose turn has come; `job_end`: what became of it
 //! - `executor`: one build: created with its pins, and handed over to `attempts`
 //! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
 //! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of that; `last_word`: how it gets there
@@ -23,8 +23,11 @@ pub mod error;
 pub mod executor;
 pub mod hooks;
 pub mod interrupted;
+pub mod job_end;
 mod large;
 mod last_word;
+mod one;
+mod order;
 pub mod pins;
 mod pools;
 pub mod prepared;

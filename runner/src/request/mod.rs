@@ -8,6 +8,7 @@
 //! - `arguments`: arguments given by hand
 //! - `run`: jobs to build
 //! - `rerun`: a build again, or a run
+//! - `resume`: an open run that another process left
 //! - `rounds`: what a change of the files makes due
 //! - `standing`: how every job stands
 //! - `delete`: builds to delete
@@ -24,6 +25,7 @@ pub mod interrupted;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;
+pub mod resume;
 pub mod rounds;
 pub mod run;
 pub mod standing;

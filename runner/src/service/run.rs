@@ -14,8 +14,9 @@ use jobcontrol_sandbox::Cancel;
 use tokio::sync::watch;
 
 use crate::execute::dispatcher::Batch;
-use crate::execute::dispatcher::JobEnd;
+use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::dispatch;
+use crate::execute::job_end::JobEnd;
 use crate::execute::rescuer::Rescued;
 use crate::execute::rescuer::rescue;
 use crate::request::ready::Ready;
@@ -82,7 +83,8 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
         plan: pack_plan(&plan, &requests).map_err(refused)?,
         ..NewRun::default()
     };
-    Ok(Batch { catalog, plan, requests, targets, shared, run })
+    let (begun, left_out, told) = Default::default();
+    Ok(Batch { catalog, plan, requests, targets, shared, run: RunIs::New(run), begun, left_out, told })
 }
 
 /// Says what dead processes have left, as far as it matters to who runs something now.

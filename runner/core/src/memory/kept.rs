@@ -1,6 +1,7 @@
 //! What services keep in the store in memory.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::storage::NewReload;
 use crate::storage::ReloadRow;
@@ -15,6 +16,8 @@ pub(super) struct Kept {
     pub(super) schedules: BTreeMap<String, (ScheduleState, Option<u64>)>,
     pub(super) tried: BTreeMap<String, String>,
     pub(super) leader: Option<String>,
+    /// The runs that somebody has worked on, or held back.
+    pub(super) begun: BTreeSet<u64>,
 }
 
 impl Kept {

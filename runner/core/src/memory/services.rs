@@ -17,27 +17,24 @@ impl Tables {
             return Ok(0);
         }
         run.owner = Some(claim.owner.to_string());
-        self.hand_over(claim.id, claim.from.as_deref(), Some(&claim.owner));
-        Ok(1)
+        let fresh = self.kept.begun.insert(claim.id);
+        self.hand_over(claim.id, Some(&claim.owner));
+        Ok(if fresh { 1 } else { 2 })
     }
 
     pub(super) fn release_run(&mut self, id: u64, owner: &str) -> Result<u64> {
         let run = self.runs.get_mut(&id).ok_or(StorageError::NoRun(id))?;
         if run.status.is_none() && run.owner.as_deref() == Some(owner) {
             run.owner = None;
-            self.hand_over(id, Some(owner), None);
+            self.hand_over(id, None);
         }
         Ok(0)
     }
 
-    /// Builds that have not started change hands with their run.
-    fn hand_over(&mut self, run: u64, from: Option<&str>, to: Option<&Arc<str>>) {
+    /// Builds that have not started change hands with their run, whoever has created them.
+    fn hand_over(&mut self, run: u64, to: Option<&Arc<str>>) {
         let waits = |row: &&mut Row| row.run == Some(run) && row.start.is_none() && row.end.is_none();
-        for row in self.builds.values_mut().filter(waits) {
-            if row.owner.as_deref() == from {
-                row.owner = to.cloned();
-            }
-        }
+        self.builds.values_mut().filter(waits).for_each(|row| row.owner = to.cloned());
     }
 
     pub(super) fn start_run(&mut self, id: u64) -> Result<u64> {

@@ -273,6 +273,9 @@ impl Tables {
             refused: BTreeMap::new(),
             shared: BTreeMap::new(),
         };
+        if new.held || new.owner.is_some() {
+            self.kept.begun.insert(id);
+        }
         self.runs.insert(id, run);
         id
     }

@@ -26,9 +26,10 @@ pub enum Write {
     /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most. The reloads
     /// before that moment go as well.
     PruneRuns(Timestamp),
-    /// A process takes over an open run; the result is 1 if it has the run now.
+    /// A process takes over an open run. The result is 1 if it has the run now, 2 if the run may have builds already, and
+    /// 0 if another process was faster.
     ClaimRun(ClaimRun),
-    /// The process by this name, which stops, leaves an open run and its builds that have not started to any service.
+    /// The process by this name, which stops, leaves an open run to any service, with its builds that have not started.
     ReleaseRun(u64, Arc<str>),
     /// A run that was created to be held back may start.
     StartRun(u64),

@@ -31,8 +31,8 @@ use super::sql::possible;
 
 pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
     let sql = "INSERT INTO run
-             (created, requested_by, priority, owner, targets, request, plan, service, held, first_build)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, (SELECT coalesce(max(id), 0) + 1 FROM build))";
+             (created, requested_by, priority, owner, targets, request, plan, service, held, begun, first_build)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 OR ?4 IS NOT NULL, (SELECT coalesce(max(id), 0) + 1 FROM build))";
     db.prepare_cached(sql)?.execute(params![
         new.created.0,
         new.requested_by,

@@ -20,29 +20,31 @@ use super::sql::RowError;
 use super::sql::number;
 use super::sql::possible;
 
-/// Builds that have not started change hands with their run.
-const HAND_OVER: &str = "UPDATE build SET owner = ?3
-     WHERE run = ?1 AND owner IS ?2 AND finished = 0 AND started = 0
+/// Builds that have not started change hands with their run, whoever has created them.
+const HAND_OVER: &str = "UPDATE build SET owner = ?2 WHERE run = ?1 AND finished = 0 AND started = 0
      AND id >= (SELECT first_build FROM run WHERE id = ?1)";
 
 pub(super) fn claim(db: &Connection, claim: &ClaimRun) -> sql::Result {
-    let sql = "UPDATE run SET owner = ?3 WHERE id = ?1 AND owner IS ?2 AND status IS NULL AND cancel IS NULL
-         AND held = 0";
-    let of = params![possible(claim.id)?, claim.from, claim.owner];
-    if db.prepare_cached(sql)?.execute(of)? == 0 {
+    let sql = "SELECT begun FROM run
+         WHERE id = ?1 AND owner IS ?2 AND status IS NULL AND cancel IS NULL AND held = 0";
+    let id = possible(claim.id)?;
+    let begun = db.prepare_cached(sql)?.query_row(params![id, claim.from], |row| row.get(0)).optional()?;
+    let Some(begun) = begun else {
         return known(db, claim.id);
+    };
+    db.prepare_cached("UPDATE run SET owner = ?2, begun = 1 WHERE id = ?1")?.execute(params![id, claim.owner])?;
+    if begun {
+        db.prepare_cached(HAND_OVER)?.execute(params![id, claim.owner])?;
     }
-    db.prepare_cached(HAND_OVER)?.execute(of)?;
-    Ok(1)
+    Ok(if begun { 2 } else { 1 })
 }
 
 pub(super) fn release(db: &Connection, id: u64, owner: &str) -> sql::Result {
-    let sql = "UPDATE run SET owner = ?3 WHERE id = ?1 AND owner IS ?2 AND status IS NULL";
-    let of = params![possible(id)?, owner, None::<String>];
-    if db.prepare_cached(sql)?.execute(of)? == 0 {
+    let sql = "UPDATE run SET owner = NULL WHERE id = ?1 AND owner IS ?2 AND status IS NULL";
+    if db.prepare_cached(sql)?.execute(params![possible(id)?, owner])? == 0 {
         return known(db, id);
     }
-    db.prepare_cached(HAND_OVER)?.execute(of)?;
+    db.prepare_cached(HAND_OVER)?.execute(params![possible(id)?, None::<String>])?;
     Ok(0)
 }
 
