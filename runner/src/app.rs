@@ -14,6 +14,7 @@ use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Plugins;
 
+use crate::catalog::watch::SettingsFile;
 use crate::catalog::workspace::StoredPlugins;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
@@ -29,6 +30,8 @@ use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 use crate::service::engine::SLOTS;
+use crate::service::serving::Parts;
+use crate::service::serving::Service;
 use crate::settings::Resolved;
 
 /// The program without its faces.
@@ -105,6 +108,17 @@ impl App {
         let storage = self.storage(true)?;
         let engine = self.engine(ready.plan.order.len().min(SLOTS))?;
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
+    }
+
+    /// Starts a service on the jobs folder. `say` tells whoever watches it what it does.
+    ///
+    /// # Errors
+    ///
+    /// The store, the engine or the machine.
+    pub fn serve(&self, settings: SettingsFile, say: Say, on_change: bool) -> Result<Service, EngineError> {
+        let engine = self.engine(SLOTS)?;
+        let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
+        Service::start(Parts { engine, store, settings, workspace, say, on_change })
     }
 
     /// How each secret of the operator's file stands.

@@ -59,6 +59,10 @@ fn runs_wait_by_priority_and_then_by_age(store: &dyn Storage, _: &ManualClock) {
     create(store, NewRun { service: false, ..waiting(0) });
     create(store, NewRun { owner: Some("me".into()), ..waiting(0) });
     assert_eq!(store.get_waiting_runs(9), Ok(vec![high, first, second, low]));
+    assert_eq!(store.get_open_owners(), Ok(vec!["me".to_owned()]));
+    let listed = |filter| store.get_runs(&filter).unwrap().iter().map(|run| run.id).collect::<Vec<_>>();
+    assert_eq!(listed(RunFilter { held: Some(true), ..RunFilter::default() }), [held]);
+    assert_eq!(listed(RunFilter { owner: Some("me".to_owned()), ..RunFilter::default() }), [held + 2]);
     assert_eq!(store.get_waiting_runs(2), Ok(vec![high, first]));
     store.write(Write::StartRun(held)).unwrap();
     assert_eq!(store.get_waiting_runs(1), Ok(vec![held]));
@@ -126,7 +130,13 @@ fn state(last: i64) -> ScheduleState {
 }
 
 fn step(before: Option<i64>, last: i64) -> StepSchedule {
-    StepSchedule { job: "a".into(), before: before.map(noon_plus), state: state(last), runs: Vec::new(), missed: None }
+    StepSchedule {
+        job: "a".into(),
+        before: before.map(noon_plus),
+        state: state(last),
+        runs: Vec::new(),
+        missed: Vec::new(),
+    }
 }
 
 fn scheduled() -> NewRun {
@@ -158,12 +168,12 @@ fn missed(reason: &str, first: i64, last: i64, count: u64) -> NewRun {
 fn misses_without_a_run_between_them_are_one_row(store: &dyn Storage, _: &ManualClock) {
     let go = |step: StepSchedule| assert_eq!(store.write(Write::StepSchedule(step)), Ok(1));
     go(step(None, 0));
-    go(StepSchedule { missed: Some(missed("asleep", 10, 20, 2)), ..step(Some(0), 20) });
+    go(StepSchedule { missed: vec![missed("asleep", 10, 20, 2)], ..step(Some(0), 20) });
     go(step(Some(20), 25));
-    go(StepSchedule { missed: Some(missed("asleep", 30, 40, 3)), ..step(Some(25), 40) });
-    go(StepSchedule { missed: Some(missed("busy", 50, 50, 1)), ..step(Some(40), 50) });
+    go(StepSchedule { missed: vec![missed("asleep", 30, 40, 3)], ..step(Some(25), 40) });
+    go(StepSchedule { missed: vec![missed("busy", 50, 50, 1)], ..step(Some(40), 50) });
     go(StepSchedule { runs: vec![scheduled()], ..step(Some(50), 60) });
-    go(StepSchedule { missed: Some(missed("busy", 70, 70, 1)), ..step(Some(60), 70) });
+    go(StepSchedule { missed: vec![missed("busy", 70, 70, 1)], ..step(Some(60), 70) });
     let told = |run: Run| {
         let Missed { status, reason, first, last, count } = run.missed?;
         assert_eq!((run.status, run.end_time.is_some()), (Some(status), true));
@@ -173,6 +183,9 @@ fn misses_without_a_run_between_them_are_one_row(store: &dyn Storage, _: &Manual
     let row = |reason: &str, first, last, count| (reason.to_owned(), first, last, count);
     assert_eq!(rows, [row("busy", 70, 70, 1), row("busy", 50, 50, 1), row("asleep", 10, 40, 5)]);
     assert_eq!(store.get_waiting_runs(9).unwrap().len(), 1);
+    let both = vec![missed("asleep", 71, 72, 2), missed("busy", 73, 73, 1)];
+    go(StepSchedule { missed: both, ..step(Some(70), 73) });
+    assert_eq!(store.get_runs(&RunFilter::default()).unwrap().len(), 6);
 }
 
 fn reloads_are_kept_until_they_are_pruned(store: &dyn Storage, _: &ManualClock) {

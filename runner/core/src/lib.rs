@@ -12,6 +12,7 @@
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
+//! - [`due`]: whether what decides its result has changed
 //! - [`plan`]: what is due, and in which order
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
@@ -39,6 +40,7 @@ pub mod child_limits;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
+pub mod due;
 pub mod event;
 pub mod failure;
 pub mod functions;

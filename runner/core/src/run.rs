@@ -234,6 +234,7 @@ impl Run {
             Some(plan) => plan.order.iter().map(String::as_str).collect(),
             None => self.request.targets.iter().map(String::as_str).collect(),
         };
+        order.extend(self.refused.keys().map(String::as_str).filter(|id| !order.contains(id)).collect::<Vec<_>>());
         order.extend(newest.keys().filter(|id| !order.contains(*id)).copied().collect::<Vec<_>>());
         order.into_iter().map(|id| RunJob { id, became: self.became(id, &newest, state) }).collect()
     }

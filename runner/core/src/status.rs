@@ -101,7 +101,10 @@ pub fn job_status<'a>(
             (None, None) => JobStatus::NotBuilt,
         };
     };
-    let outdated = outdated_because(job, digest, used, latest);
+    let mut outdated = differences(job, digest, used, latest);
+    if config::is_edited(&used.config) {
+        outdated.push(format!("its last build, {}, ran with other arguments", used.id));
+    }
     match &history.ended {
         Some(ended) if !ended.success => JobStatus::Failing { build: ended.id, outdated },
         _ if outdated.is_empty() => JobStatus::Success,
@@ -109,8 +112,8 @@ pub fn job_status<'a>(
     }
 }
 
-/// What has changed since the last good build of a job, `used`.
-fn outdated_because<'a>(
+/// What a job would use today that differs from what its build `used` did, in words.
+pub(crate) fn differences<'a>(
     job: &Job,
     digest: &str,
     used: &Build,
@@ -123,9 +126,6 @@ fn outdated_because<'a>(
     let today = job.to_config();
     for ((key, was), (_, now)) in config::decisive(&used.config).zip(config::decisive(&today)) {
         changes(key, was, now, &mut reasons);
-    }
-    if config::is_edited(&used.config) {
-        reasons.push(format!("its last build, {}, ran with other arguments", used.id));
     }
     let references = job.references();
     let by_value: BTreeSet<&str> = references.iter().map(|(reference, _)| reference.job.as_str()).collect();

@@ -2,7 +2,7 @@
 //!
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `run`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
+//! - `run`, `serve`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
 //!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
@@ -32,6 +32,7 @@ mod rerun;
 mod run;
 mod runs;
 mod secrets;
+mod serve;
 mod signals;
 mod stdout;
 mod store;

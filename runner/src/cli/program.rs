@@ -36,6 +36,7 @@ use super::render::Out;
 use super::run;
 use super::runs;
 use super::secrets;
+use super::serve;
 use super::signals;
 use super::store;
 use super::watch;
@@ -112,6 +113,8 @@ enum Command {
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
+    /// Watch the jobs folder and run what is due, until Ctrl-C
+    Serve(serve::ServeArgs),
     /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
     Runs(runs::RunsArgs),
     /// List the jobs and how each stands
@@ -265,6 +268,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Check { paths, deny_warnings, .. } => check::check(&app, out, &paths, deny_warnings),
         Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
         Command::Run(args) => run::run(&app, out, &args),
+        Command::Serve(args) => serve::serve(&app, options(&cli.global)?, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

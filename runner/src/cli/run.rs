@@ -61,6 +61,7 @@ impl RunArgs {
             strict: self.strict,
             revdeps: self.revdeps,
             pins: &self.pins,
+            unattended: false,
             args: &self.args,
         }
     }

@@ -61,19 +61,24 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let waker = Waker::default();
     let stopper = waker.clone();
     let stop = interruptible(move || stopper.wake())?;
-    let config = app.settings.config.path.clone();
-    let shown = config.display().to_string();
+    let warner = out.clone();
+    let say = Arc::new(move |message: &str| warner.warn(message));
+    let workspace = app.settings.workspace.clone();
+    let watcher = Watcher::start(settings_file(app, options, out), workspace, &waker, stop.clone(), say);
+    Ok((watcher, stop))
+}
+
+/// The operator's file, read again after each of its changes.
+pub(super) fn settings_file(app: &App, options: Options, out: &Out) -> SettingsFile {
+    let path = app.settings.config.path.clone();
+    let shown = path.display().to_string();
     let fixed = Fixed::new(app, out.clone());
-    let settings = Box::new(move || match settings(&options) {
+    let read = Box::new(move || match settings(&options) {
         Ok(settings) => Ok(fixed.hold(settings)),
         Err(SettingsError::Diagnostics(problems)) => Err(problems),
         Err(SettingsError::Usage(message)) => Err(vec![Diagnostic::of(Code::Unreadable, message).file(&shown)]),
     });
-    let warner = out.clone();
-    let say = Arc::new(move |message: &str| warner.warn(message));
-    let workspace = app.settings.workspace.clone();
-    let watcher = Watcher::start(SettingsFile { read: settings, path: config }, workspace, &waker, stop.clone(), say);
-    Ok((watcher, stop))
+    SettingsFile { read, path }
 }
 
 /// What stays as it was when the watch began, whatever `jobcontrol.yaml` says later.

@@ -18,7 +18,6 @@ use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_refused;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::catalog::load::Catalog;
@@ -27,6 +26,7 @@ use crate::execute::executor::Executor;
 use crate::execute::job_end::JobEnd;
 use crate::execute::last_word::write_end_of_run;
 use crate::execute::one::One;
+pub use crate::execute::one::Told;
 use crate::execute::order::Waiting;
 use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slots;
@@ -51,7 +51,7 @@ pub struct Batch {
     /// Why the run does not build jobs that are not in its plan, by job.
     pub left_out: BTreeMap<String, String>,
     /// Told the run, once it is recorded.
-    pub told: Option<oneshot::Sender<u64>>,
+    pub told: Option<Told>,
 }
 
 /// The run of a batch.
@@ -103,7 +103,7 @@ pub async fn dispatch(
                 RunIs::Open(run) => run,
             };
             if let Some(told) = told {
-                let _ = told.send(run);
+                told(run);
             }
             let ticket = executor.canceller().enter_run(run);
             let cancel = cancel.clone().or(ticket.cancel.clone());
@@ -212,7 +212,7 @@ async fn build_all(
     work: &Work,
     run: &RunOf,
     is_whole: bool,
-    mut told: Option<oneshot::Sender<u64>>,
+    mut told: Option<Told>,
 ) -> BTreeMap<String, JobEnd> {
     let mut running = JoinSet::new();
     let (mut waiting, mut ready, mut ends) = work.at_start();

@@ -14,7 +14,6 @@ use jobcontrol_core::storage::StorageError;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::SandboxError;
-use tokio::sync::oneshot;
 
 use crate::execute::canceller::cancelled;
 use crate::execute::error::ExecuteError;
@@ -53,8 +52,8 @@ pub(super) struct One {
     pub(super) cancel: Cancel,
 }
 
-/// Told which run it is.
-pub(super) type Told = oneshot::Sender<u64>;
+/// Called once with the id of a run; must not wait.
+pub type Told = Box<dyn FnOnce(u64) + Send + Sync>;
 
 impl One {
     /// Builds the job.
@@ -172,7 +171,7 @@ impl One {
         if let Some(told) = self.told.take()
             && let Ok(Some(run)) = self.executor.run_of(created.id).await
         {
-            let _ = told.send(run);
+            told(run);
         }
         self.execute(&prepared, created, slot).await
     }

@@ -10,6 +10,7 @@
 //! - `rerun`: a build again, or a run
 //! - `resume`: an open run that another process left
 //! - `rounds`: what a change of the files makes due
+//! - `changes`: jobs with `on: change` that are due
 //! - `standing`: how every job stands
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
@@ -20,6 +21,7 @@ pub mod aftermath;
 pub mod arguments;
 pub mod build_ref;
 pub mod cancel;
+pub mod changes;
 pub mod delete;
 pub mod interrupted;
 pub mod ready;

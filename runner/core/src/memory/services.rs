@@ -52,18 +52,20 @@ impl Tables {
         for run in &runs {
             self.create_run(run);
         }
-        let missed = match (missed, open.and_then(|id| self.runs.get_mut(&id))) {
-            (None, _) => open,
-            (Some(new), Some(run)) if alike(run.missed.as_ref(), new.missed.as_ref()) => {
-                if let (Some(missed), Some(more)) = (&mut run.missed, new.missed) {
-                    (missed.last, missed.count) = (more.last, missed.count.saturating_add(more.count));
+        let mut newest = open;
+        for new in missed {
+            let before = newest.and_then(|id| self.runs.get_mut(&id));
+            match before.filter(|run| alike(run.missed.as_ref(), new.missed.as_ref())) {
+                Some(run) => {
+                    if let (Some(missed), Some(more)) = (&mut run.missed, new.missed) {
+                        (missed.last, missed.count) = (more.last, missed.count.saturating_add(more.count));
+                    }
+                    run.end_time = Some(new.created);
                 }
-                run.end_time = Some(new.created);
-                open
+                None => newest = Some(self.create_run(&new)),
             }
-            (Some(new), _) => Some(self.create_run(&new)),
-        };
-        self.kept.schedules.insert(job.to_string(), (state, missed));
+        }
+        self.kept.schedules.insert(job.to_string(), (state, newest));
         1
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked of the store in memory.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -154,6 +155,8 @@ impl Storage for MemoryStorage {
         let fits = |run: &&Run| {
             filter.open.is_none_or(|open| open == run.status.is_none())
                 && filter.service.is_none_or(|service| service == run.service)
+                && filter.held.is_none_or(|held| held == run.held)
+                && filter.owner.as_ref().is_none_or(|owner| run.owner.as_ref() == Some(owner))
                 && filter.requested_by.as_ref().is_none_or(|by| *by == run.requester.to_string())
                 && filter.before.is_none_or(|before| run.id < before)
         };
@@ -168,6 +171,13 @@ impl Storage for MemoryStorage {
         waiting.sort_unstable();
         waiting.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(waiting.into_iter().map(|(_, id)| id).collect())
+    }
+
+    fn get_open_owners(&self) -> Result<Vec<String>> {
+        let tables = self.tables();
+        let open = tables.runs.values().filter(|run| run.status.is_none() && run.service);
+        let owners: BTreeSet<String> = open.filter_map(|run| run.owner.clone()).collect();
+        Ok(owners.into_iter().collect())
     }
 
     fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>> {

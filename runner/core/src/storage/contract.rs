@@ -171,6 +171,13 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
 
+    /// The processes that work on open runs which any service may go on with, each once.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_open_owners(&self) -> Result<Vec<String>>;
+
     /// Reloads, newest first: those with an id below `before`, if that is given.
     ///
     /// # Errors

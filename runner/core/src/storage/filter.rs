@@ -126,6 +126,10 @@ pub struct RunFilter {
     pub open: Option<bool>,
     /// Only those that any service may go on with, or only others.
     pub service: Option<bool>,
+    /// Only those that are held back, or only others.
+    pub held: Option<bool>,
+    /// Only those that this process works on.
+    pub owner: Option<String>,
     /// Only those of this requester, as it displays itself.
     pub requested_by: Option<String>,
     /// Only those with a smaller id, to read on from where one was.

@@ -141,9 +141,9 @@ pub struct StepSchedule {
     pub state: ScheduleState,
     /// The runs that are due. They are created in this order.
     pub runs: Vec<NewRun>,
-    /// Runs that were missed or skipped, as one row: it ends as soon as it is created. A row of the same status and reason
-    /// that is the schedule's newest one is extended instead.
-    pub missed: Option<NewRun>,
+    /// Runs that were missed or skipped, as one row for each reason, which ends as soon as it is created. A row of the
+    /// same status and reason that is the schedule's newest one is extended instead.
+    pub missed: Vec<NewRun>,
 }
 
 /// The run that a new build belongs to.

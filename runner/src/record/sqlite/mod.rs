@@ -480,6 +480,10 @@ impl Storage for SqliteStorage {
         self.read(|db| services::waiting(db, limit))
     }
 
+    fn get_open_owners(&self) -> Result<Vec<String>> {
+        self.read(services::owners)
+    }
+
     fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>> {
         self.read(|db| services::reloads(db, before, limit))
     }

@@ -81,19 +81,16 @@ pub(super) fn step(db: &Connection, step: &StepSchedule) -> sql::Result {
     for run in runs {
         runs::create(db, run)?;
     }
-    let missed = match missed {
-        None => open,
-        Some(new) if extend(db, open, new)? => open,
-        Some(new) => Some(number_of(runs::create(db, new)?)),
-    };
+    let mut newest = open;
+    for new in missed {
+        if !extend(db, newest, new)? {
+            newest = Some(i64::try_from(runs::create(db, new)?).unwrap_or(i64::MAX));
+        }
+    }
     let sql = "INSERT INTO schedule (job_id, rule, last, missed) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET rule = excluded.rule, last = excluded.last, missed = excluded.missed";
-    db.prepare_cached(sql)?.execute(params![job, state.rule, state.last.0, missed])?;
+    db.prepare_cached(sql)?.execute(params![job, state.rule, state.last.0, newest])?;
     Ok(1)
-}
-
-fn number_of(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
 }
 
 /// Adds to the row of what was missed before, if that has the same status and reason.
@@ -119,6 +116,11 @@ pub(super) fn waiting(db: &Connection, limit: u64) -> rusqlite::Result<Vec<u64>>
     let sql = "SELECT id FROM run WHERE status IS NULL AND owner IS NULL AND service = 1 AND held = 0
          ORDER BY priority DESC, id LIMIT ?1";
     db.prepare_cached(sql)?.query_map([number(limit)], |row| row.get(0))?.collect()
+}
+
+pub(super) fn owners(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT owner FROM run WHERE status IS NULL AND service = 1 AND owner IS NOT NULL";
+    db.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
 }
 
 pub(super) fn reloads(db: &Connection, before: Option<u64>, limit: u64) -> rusqlite::Result<Vec<ReloadRow>> {
