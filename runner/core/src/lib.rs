@@ -10,6 +10,7 @@
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
+//! - [`schedule`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
 //! - [`plan`]: what is due, and in which order
@@ -59,6 +60,7 @@ pub mod request;
 pub mod retention;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod status;
