@@ -10,7 +10,7 @@
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
-//! - [`schedule`]: when a job is due without a person, and what was missed
+//! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
 //! - [`plan`]: what is due, and in which order
@@ -65,6 +65,7 @@ pub mod schema;
 pub mod secret;
 pub mod status;
 pub mod storage;
+pub mod trigger;
 pub mod types;
 pub mod usage;
 pub mod value;
