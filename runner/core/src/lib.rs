@@ -10,6 +10,7 @@
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
+//! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands
 //! - [`due`]: whether what decides its result has changed
@@ -64,10 +65,12 @@ pub mod request;
 pub mod retention;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod status;
 pub mod storage;
+pub mod trigger;
 pub mod types;
 pub mod usage;
 pub mod value;
