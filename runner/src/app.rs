@@ -110,15 +110,15 @@ impl App {
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
     }
 
-    /// Starts a service on the jobs folder. `say` tells whoever watches it what it does.
+    /// Starts a service on the jobs folder.
     ///
     /// # Errors
     ///
     /// The store, the engine or the machine.
-    pub fn serve(&self, settings: SettingsFile, say: Say, on_change: bool) -> Result<Service, EngineError> {
+    pub fn serve(&self, settings: SettingsFile, on_change: bool) -> Result<Service, EngineError> {
         let engine = self.engine(SLOTS)?;
         let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
-        Service::start(Parts { engine, store, settings, workspace, say, on_change })
+        Service::start(Parts { engine, store, settings, workspace, on_change })
     }
 
     /// How each secret of the operator's file stands.

@@ -38,7 +38,7 @@ impl Prepared {
     }
 
     pub(super) fn priority(&self) -> i64 {
-        0
+        self.checked.job.priority
     }
 
     pub(super) fn retry(&self) -> &Retry {

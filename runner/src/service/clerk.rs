@@ -27,7 +27,6 @@ use crate::request::changes::changed;
 use crate::request::resume::resume;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
-use crate::say::Say;
 use crate::service::files::Snapshot;
 use crate::service::runs::Runs;
 use crate::service::runs::is_known;
@@ -51,7 +50,6 @@ pub(super) struct Clerk {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) current: watch::Receiver<Arc<Snapshot>>,
     pub(super) leads: Arc<AtomicBool>,
-    pub(super) say: Say,
     /// Whether jobs that name no trigger have `on: change`.
     pub(super) on_change: bool,
     pub(super) wakes: Receiver<Wake>,
@@ -77,8 +75,16 @@ struct Desk {
 impl Clerk {
     /// Works until it is told to stop.
     pub(super) fn work(self) {
-        let mut desk =
-            Desk { seen: None, version: None, runs: true, changes: true, others: None, rescued: None, trouble: None };
+        let mut desk = Desk {
+            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
+            seen: None,
+            version: None,
+            runs: true,
+            changes: true,
+            others: None,
+            rescued: None,
+            trouble: None,
+        };
         loop {
             match self.wakes.recv_timeout(LOOK_EVERY) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -98,7 +104,7 @@ impl Clerk {
                 Err(error) => {
                     let message = error.to_string();
                     if desk.trouble.as_ref() != Some(&message) {
-                        (self.say)(&format!("the store cannot be used: {message}"));
+                        tracing::error!(reason = message.as_str(), "the store cannot be used");
                         desk.trouble = Some(message);
                     }
                 }
@@ -114,9 +120,13 @@ impl Clerk {
                 desk.changes = true;
             }
             Wake::Lost => desk.changes = true,
-            Wake::RunEnded { ends, .. } => {
+            Wake::RunEnded { run, ends } => {
+                if let (Some(run), Ok(ends)) = (run, &*ends) {
+                    let failed = ends.values().filter(|end| !end.is_success()).count();
+                    tracing::info!(run, jobs = ends.len(), failed, "run ended");
+                }
                 if let Err(error) = &*ends {
-                    (self.say)(&format!("the end of a run could not be written: {error}"));
+                    tracing::error!(reason = error.to_string().as_str(), "the end of a run could not be written");
                 }
                 (desk.runs, desk.changes) = (true, true);
                 desk.scheduler.look_again();
@@ -181,7 +191,11 @@ impl Clerk {
             let mut left: Vec<_> =
                 self.storage.get_runs(&of_other)?.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
             left.reverse();
-            (self.say)(&format!("service {other} is gone: {} of its runs go on here", left.len()));
+            tracing::info!(
+                service = other.as_str(),
+                runs = left.len(),
+                "another service is gone, and its runs go on here"
+            );
             self.take(&now, &left)?;
             self.storage.release(&other);
         }
@@ -226,7 +240,7 @@ impl Clerk {
         self.executor.pools().resize(now.workspace.context.pools.clone());
         let changes = &now.changes;
         if before.is_some() || !changes.is_empty() || changes.errors > 0 {
-            (self.say)(&told(now));
+            tell(now);
         }
         if self.leads.load(Ordering::Relaxed) {
             let created = self.storage.clock().now();
@@ -252,7 +266,10 @@ impl Clerk {
         let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
         match run_of(&now.reload.catalog, &self.store, &ask, std::collections::BTreeMap::new()) {
             Ok(ready) => drop(self.runs.start(ready, &Requester::Change)?),
-            Err(refusal) => (self.say)(&format!("{} cannot be built: {}", ask.targets.join(", "), refusal.message)),
+            Err(refusal) => {
+                let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());
+                tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");
+            }
         }
         Ok(())
     }
@@ -266,18 +283,18 @@ impl Clerk {
     }
 }
 
-/// What a reload changed, on one line.
-fn told(now: &Snapshot) -> String {
+/// Says what a reload changed.
+fn tell(now: &Snapshot) {
     let changes = &now.changes;
-    let count = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
-    let parts = [
-        count(changes.added.len(), "new"),
-        count(changes.altered.len(), "changed"),
-        count(changes.removed.len(), "removed"),
-        count(usize::try_from(changes.errors).unwrap_or(usize::MAX), "mistakes (`jobcontrol check` shows them)"),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    let parts = if parts.is_empty() { "nothing that jobs do has changed".to_owned() } else { parts.join(", ") };
-    let jobs = if changes.jobs == 1 { "1 job".to_owned() } else { format!("{} jobs", changes.jobs) };
-    format!("{jobs} in `{}`: {parts}", now.workspace.jobs.display())
+    let (added, changed, removed) = (changes.added.len(), changes.altered.len(), changes.removed.len());
+    let (jobs, mistakes) = (changes.jobs, changes.errors);
+    if mistakes == 0 {
+        tracing::info!(jobs, added, changed, removed, "the jobs folder was read");
+    } else {
+        tracing::warn!(jobs, added, changed, removed, mistakes, "the jobs folder was read, and has mistakes");
+    }
+    for problem in &changes.problems {
+        let (file, line) = (problem.file.as_deref().unwrap_or_default(), problem.line.unwrap_or_default());
+        tracing::warn!(code = problem.code.as_str(), file, line, reason = problem.message.as_str(), "a mistake");
+    }
 }

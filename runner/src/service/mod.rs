@@ -5,6 +5,7 @@
 //! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`: what it wakes up for
 //! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files
 //! - `scheduler`: starts what schedules say is due
+//! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
 
@@ -13,6 +14,7 @@ mod clerk;
 pub mod engine;
 pub mod files;
 mod follower;
+mod journal;
 pub mod run;
 pub mod runs;
 mod scheduler;

@@ -26,12 +26,12 @@ use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
 use crate::record::backend::Store;
 use crate::request::ready::Ready;
-use crate::say::Say;
 use crate::service::clerk::Clerk;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 use crate::service::files::Files;
 use crate::service::files::Snapshot;
+use crate::service::journal;
 use crate::service::runs::Runs;
 use crate::service::wake::Wake;
 
@@ -48,8 +48,6 @@ pub struct Parts {
     pub settings: SettingsFile,
     /// What that said last.
     pub workspace: Workspace,
-    /// Says something to the person who watches the service.
-    pub say: Say,
     /// Whether jobs that name no trigger are built whenever what decides their result changes.
     pub on_change: bool,
 }
@@ -75,14 +73,16 @@ impl Service {
     ///
     /// The store, or the machine.
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
-        let Parts { engine, store, settings, workspace, say, on_change } = parts;
+        let Parts { engine, store, settings, workspace, on_change } = parts;
         let storage = store.storage(true)?;
         let executor = engine.executor(&storage)?;
         let (wake, wakes) = crossbeam_channel::unbounded();
         let runs = Arc::new(Runs::new(Arc::clone(&engine), Arc::clone(&executor), Arc::clone(&storage), wake.clone()));
         let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
         let (stop_files, stop) = Cancel::pair();
-        let watcher = Watcher::start(settings, workspace, &files, stop, Arc::clone(&say));
+        let say =
+            Arc::new(|message: &str| tracing::warn!(reason = message, "the files cannot be followed as they should"));
+        let watcher = Watcher::start(settings, workspace, &files, stop, say);
         let first = Arc::new(Snapshot::of(&watcher, None));
         let (publish, current) = watch::channel(first);
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
@@ -94,7 +94,6 @@ impl Service {
             storage: Arc::clone(&storage),
             current: current.clone(),
             leads: Arc::clone(&leads),
-            say,
             on_change,
             wakes,
         };
@@ -114,10 +113,13 @@ impl Service {
         self.engine.guests().spawn(async move {
             loop {
                 let told = match events.recv().await {
-                    Ok(published) => match published.event.kind {
-                        EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
-                        _ => Ok(()),
-                    },
+                    Ok(published) => {
+                        journal::tell(&published.event);
+                        match published.event.kind {
+                            EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
+                            _ => Ok(()),
+                        }
+                    }
                     Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
                     Err(RecvError::Closed) => return,
                 };
