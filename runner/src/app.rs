@@ -8,8 +8,10 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::run::Requester;
+use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Plugins;
@@ -108,6 +110,18 @@ impl App {
         let storage = self.storage(true)?;
         let engine = self.engine(ready.plan.order.len().min(SLOTS))?;
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
+    }
+
+    /// Leaves a run to a service; returns its id.
+    ///
+    /// # Errors
+    ///
+    /// The store.
+    pub fn enqueue(&self, ready: &Ready, requester: &Requester, priority: Option<i64>) -> StorageResult<u64> {
+        let storage = self.storage(true)?;
+        let new = service::run::new_run(ready, requester, &*self.clock)?;
+        let priority = priority.unwrap_or(new.priority);
+        storage.write(Write::CreateRun(NewRun { service: true, priority, ..new }))
     }
 
     /// Starts a service on the jobs folder.

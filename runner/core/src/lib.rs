@@ -15,6 +15,7 @@
 //! - [`status`]: how a job stands
 //! - [`due`]: whether what decides its result has changed
 //! - [`plan`]: what is due, and in which order
+//! - [`glob`]: patterns of job ids
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
 //! - [`reload`]: what a change of the files changed
@@ -45,6 +46,7 @@ pub mod due;
 pub mod event;
 pub mod failure;
 pub mod functions;
+pub mod glob;
 pub mod grants;
 pub mod held_size;
 pub mod http;

@@ -52,7 +52,10 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
     };
     service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
     let (waiting, stopped) = crossbeam_channel::bounded(1);
-    let stop = interruptible(move || drop(waiting.try_send(())))?;
+    let stop = interruptible(move || {
+        // If there is no room, it was told already.
+        let _ = waiting.try_send(());
+    })?;
     let service = app.serve(settings_file(app, options, out), args.on_change)?;
     let jobs = app.settings.workspace.jobs.display().to_string();
     tracing::info!(jobs = jobs.as_str(), "serving; Ctrl-C stops");

@@ -11,6 +11,7 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
 
+use super::ask::AskArgs;
 use super::carry_out::arm;
 use super::carry_out::carry_out_until;
 use super::carry_out::interruptible;
@@ -34,7 +35,6 @@ use super::render::diagnostic;
 use super::render::escape::one_line;
 use super::render::styled;
 use super::render::time::local_millis;
-use super::run::RunArgs;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::catalog::watch::Reload;
@@ -177,8 +177,9 @@ fn headline(app: &App, reload: &Reload) -> String {
     format!("{} changed: {}", styled(DIM, local_millis(app.clock.now())), styled(BOLD, one_line(&files)))
 }
 
-pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
+pub(super) fn run(app: &App, options: Options, out: &Out, args: &AskArgs) -> Result<u8, CliError> {
     let out = &out.in_lines();
+    let args = &args.settled(app)?;
     let (mut watcher, stop) = start(app, options, out)?;
     // Later rounds may build more than the first.
     app.engine(SLOTS)?;
@@ -218,7 +219,7 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
 struct Watched<'a> {
     app: &'a App,
     out: &'a Out,
-    args: &'a RunArgs,
+    args: &'a AskArgs,
     stop: Cancel,
     rounds: Rounds,
     /// Protected jobs that a person has armed.

@@ -80,7 +80,7 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
 /// # Errors
 ///
 /// A plan that cannot be packed.
-pub(super) fn new_run(ready: &Ready, requester: &Requester, clock: &dyn Clock) -> Result<NewRun, StorageError> {
+pub(crate) fn new_run(ready: &Ready, requester: &Requester, clock: &dyn Clock) -> Result<NewRun, StorageError> {
     let refused = |e| StorageError::Refused(format!("the plan of the run: {e}"));
     Ok(NewRun {
         created: clock.now(),

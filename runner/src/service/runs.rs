@@ -162,7 +162,10 @@ impl Runs {
             if let Some(active) = lock(&here.active).get_mut(&number) {
                 active.run = Some(run);
             }
-            told.into_iter().for_each(|told| drop(told.send(run)));
+            if let Some(told) = told {
+                // Whoever asked may be gone.
+                let _ = told.send(run);
+            }
         });
         let batch = Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told: Some(told) };
         let (executor, slots, runs) = (Arc::clone(&self.executor), self.engine.slots().clone(), Arc::clone(self));
