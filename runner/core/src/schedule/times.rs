@@ -13,6 +13,9 @@ use super::zone::Zone;
 
 /// Dues that are walked through one by one before they are counted instead. Counting costs as much as some tens of them.
 const WALKED: usize = 64;
+/// How far ahead a due time is looked for: 100 years. The dates of a rule are 40 years apart at most (29 February on one
+/// day of the week). A rule may still be due never, where each of its times falls into a gap.
+const HORIZON: i64 = 100 * 366 * 24 * 60 * 60;
 /// What the local times of two zones, or of one zone in two years, differ by at most, with something to spare.
 const OFFSETS: i64 = 3 * 24 * 60 * 60;
 
@@ -27,7 +30,7 @@ impl Times<'_> {
     /// The first due second behind `after`.
     pub(super) fn next(self, after: i64) -> Option<i64> {
         let mut at = after.checked_add(1)?;
-        loop {
+        while at - after <= HORIZON {
             let period = self.zone.period(at)?;
             if at == period.start && self.is_due_behind_gap(period) {
                 return Some(at);
@@ -40,6 +43,7 @@ impl Times<'_> {
             let shown = self.cron.next(period.end + period.offset - OFFSETS)?;
             at = period.end.max(shown - period.offset - OFFSETS);
         }
+        None
     }
 
     /// How many seconds behind `after` and up to `until` are due. It costs a step for each month and each change of
@@ -216,6 +220,8 @@ mod tests {
         assert_eq!(next("0 0 29 2 *").as_deref(), Some("2028-02-29T00:00:00+01:00"));
         assert_eq!(next("*/5 * * 2 MON#5").as_deref(), Some("2044-02-29T00:00:00+01:00"));
         assert_eq!((next("0 0 30 2 *"), next("* * 31 4 *")), (None, None));
+        // Each last Sunday of March leaves this hour out.
+        assert_eq!(next("*/15 2 * 3 7L"), None);
     }
 
     proptest! {
