@@ -22,6 +22,7 @@ mod run;
 mod runs;
 mod sandbox;
 mod secrets;
+mod service;
 mod stale;
 mod storage;
 mod tidy;

@@ -52,17 +52,16 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
     };
     service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
     let (waiting, stopped) = crossbeam_channel::bounded(1);
-    let stop = interruptible(move || {
+    // The second signal leaves at once.
+    interruptible(move || {
         // If there is no room, it was told already.
         let _ = waiting.try_send(());
     })?;
     let service = app.serve(settings_file(app, options, out), args.on_change)?;
-    let jobs = app.settings.workspace.jobs.display().to_string();
-    tracing::info!(jobs = jobs.as_str(), "serving; Ctrl-C stops");
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
     tracing::info!("stopping: no build starts any more");
-    let left = service.stop(args.grace, &stop)?;
+    let left = service.stop(args.grace)?;
     tracing::info!(running = left.running, runs_left = left.left, "stopped");
     Ok(error::DONE)
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::Receiver;
 use crossbeam_channel::RecvTimeoutError;
+use crossbeam_channel::Sender;
 use jobcontrol_core::due::DueJob;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
@@ -27,10 +28,10 @@ use crate::request::changes::changed;
 use crate::request::resume::resume;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
-use crate::service::files::Snapshot;
 use crate::service::runs::Runs;
 use crate::service::runs::is_known;
 use crate::service::scheduler::Scheduler;
+use crate::service::snapshot::Snapshot;
 use crate::service::wake::Wake;
 
 /// How often the store is looked at for what others have left there: a look costs one read of a counter.
@@ -58,8 +59,10 @@ pub(super) struct Clerk {
 /// What is to be looked at.
 struct Desk {
     scheduler: Scheduler,
-    /// The jobs in force, as they were seen last.
-    seen: Option<Arc<Snapshot>>,
+    /// Told once the first jobs are in force.
+    ready: Option<Sender<()>>,
+    /// New jobs that were not seen to.
+    reloads: Vec<Arc<Snapshot>>,
     /// What `data_version` was.
     version: Option<u64>,
     /// Whether runs may wait.
@@ -74,10 +77,11 @@ struct Desk {
 
 impl Clerk {
     /// Works until it is told to stop.
-    pub(super) fn work(self) {
+    pub(super) fn work(self, ready: Sender<()>) {
         let mut desk = Desk {
             scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
-            seen: None,
+            ready: Some(ready),
+            reloads: Vec::new(),
             version: None,
             runs: true,
             changes: true,
@@ -114,7 +118,7 @@ impl Clerk {
 
     fn note(&self, wake: Wake, desk: &mut Desk) {
         match wake {
-            Wake::Files => desk.changes = true,
+            Wake::Files(now) => desk.reloads.push(now),
             Wake::Ended(job) => {
                 self.runs.ended(&job);
                 desk.changes = true;
@@ -146,6 +150,7 @@ impl Clerk {
             desk.others = Some(Instant::now());
             let led = self.leads.load(Ordering::Relaxed);
             if self.see_to_others()? && !led {
+                tracing::info!("this service leads: schedules and `on: change` are its to see to");
                 desk.scheduler.look_again();
                 desk.changes = true;
             }
@@ -156,9 +161,15 @@ impl Clerk {
             self.executor.expect(rescued.left);
         }
         let now = Arc::clone(&self.current.borrow());
-        if desk.seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &now)) {
-            self.reloaded(&now, desk.seen.as_deref())?;
-            desk.seen = Some(Arc::clone(&now));
+        while let Some(reload) = desk.reloads.first() {
+            self.reloaded(reload)?;
+            let now = desk.reloads.remove(0);
+            if let Some(ready) = desk.ready.take() {
+                let jobs = now.workspace.jobs.display().to_string();
+                tracing::info!(jobs = jobs.as_str(), "serving");
+                // Who started the service waits for this.
+                let _ = ready.send(());
+            }
             (desk.runs, desk.changes) = (true, true);
             desk.scheduler.look_again();
         }
@@ -236,12 +247,10 @@ impl Clerk {
     }
 
     /// Records a reload, and tells the engine what it has to know of it.
-    fn reloaded(&self, now: &Snapshot, before: Option<&Snapshot>) -> Result<()> {
+    fn reloaded(&self, now: &Snapshot) -> Result<()> {
         self.executor.pools().resize(now.workspace.context.pools.clone());
         let changes = &now.changes;
-        if before.is_some() || !changes.is_empty() || changes.errors > 0 {
-            tell(now);
-        }
+        tell(now);
         if self.leads.load(Ordering::Relaxed) {
             let created = self.storage.clock().now();
             self.storage.write(Write::Reload(NewReload { created, reload: changes.clone() }))?;
@@ -255,6 +264,7 @@ impl Clerk {
         pending.extend(self.pending_elsewhere()?);
         let by_default = self.on_change || now.workspace.on_change;
         let due = changed(&now.reload.catalog, &*self.storage, by_default, &pending)?;
+        tracing::debug!(due = due.len(), "changes were looked at");
         if due.is_empty() {
             return Ok(());
         }

@@ -102,10 +102,11 @@ impl Scheduler {
         let before = state.map(|state| state.last);
         let (runs, missed) = self.due(catalog, job, schedule, &decision)?;
         let state = ScheduleState { job: job.to_owned(), rule, last: decision.last };
-        let has_runs = !runs.is_empty();
+        let (has_runs, said) = (!runs.is_empty(), said(&runs, &missed, last.is_none()));
         let step = StepSchedule { job: job.into(), before, state: state.clone(), runs, missed };
         if self.storage.write(Write::StepSchedule(step))? == 1 {
             *started |= has_runs;
+            said.iter().for_each(|said| said.tell(job));
             states.insert(job.to_owned(), state);
         } else {
             // Another service was faster: what it has done is read at the next look.
@@ -206,6 +207,35 @@ impl Scheduler {
             }
         }
         Ok(started)
+    }
+}
+
+/// What a step of a schedule is, for the service's log.
+enum Said {
+    Begins,
+    Due,
+    LeftOut(Missed),
+}
+
+fn said(runs: &[NewRun], missed: &[NewRun], is_new: bool) -> Vec<Said> {
+    let begins = is_new.then_some(Said::Begins);
+    let left_out = missed.iter().filter_map(|run| run.missed.clone()).map(Said::LeftOut);
+    begins.into_iter().chain(left_out).chain(runs.iter().map(|_| Said::Due)).collect()
+}
+
+impl Said {
+    fn tell(&self, job: &str) {
+        match self {
+            Self::Begins => tracing::debug!(job, "schedule begins"),
+            Self::Due => tracing::info!(job, "run due"),
+            Self::LeftOut(Missed { status, reason, count, .. }) => {
+                let reason = reason.as_str();
+                match status {
+                    RunStatus::Skipped => tracing::warn!(job, count, reason, "run skipped"),
+                    _ => tracing::warn!(job, count, reason, "run missed"),
+                }
+            }
+        }
     }
 }
 

@@ -30,9 +30,9 @@ use crate::service::clerk::Clerk;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 use crate::service::files::Files;
-use crate::service::files::Snapshot;
 use crate::service::journal;
 use crate::service::runs::Runs;
+use crate::service::snapshot::Snapshot;
 use crate::service::wake::Wake;
 
 /// How often somebody who waits for the last builds of a service looks for their end.
@@ -84,8 +84,12 @@ impl Service {
             Arc::new(|message: &str| tracing::warn!(reason = message, "the files cannot be followed as they should"));
         let watcher = Watcher::start(settings, workspace, &files, stop, say);
         let first = Arc::new(Snapshot::of(&watcher, None));
-        let (publish, current) = watch::channel(first);
+        let (publish, current) = watch::channel(Arc::clone(&first));
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
+        let (ready, is_ready) = crossbeam_channel::bounded(1);
+        // The clerk sees to the first ones as it does to all others.
+        let _ = wake.send(Wake::Files(Arc::clone(&first)));
+        follow_builds(&engine, wake.clone());
         let watched = Files { watcher, publish, wake: wake.clone() };
         let clerk = Clerk {
             runs: Arc::clone(&runs),
@@ -99,35 +103,12 @@ impl Service {
         };
         let threads = vec![
             thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
-            thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work()).map_err(machine)?,
+            thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work(ready)).map_err(machine)?,
         ];
         let threads = Mutex::new(threads);
-        let service = Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads };
-        service.follow_builds();
-        Ok(service)
-    }
-
-    /// Tells the clerk of builds that end.
-    fn follow_builds(&self) {
-        let (mut events, wake) = (self.engine.publisher().watch(), self.wake.clone());
-        self.engine.guests().spawn(async move {
-            loop {
-                let told = match events.recv().await {
-                    Ok(published) => {
-                        journal::tell(&published.event);
-                        match published.event.kind {
-                            EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
-                            _ => Ok(()),
-                        }
-                    }
-                    Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
-                    Err(RecvError::Closed) => return,
-                };
-                if told.is_err() {
-                    return;
-                }
-            }
-        });
+        // It ends without a word only where the store cannot be used, which it has said.
+        let _ = is_ready.recv();
+        Ok(Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads })
     }
 
     /// What runs builds.
@@ -185,7 +166,7 @@ impl Service {
     /// # Errors
     ///
     /// The store.
-    pub fn stop(&self, grace: Duration, hurry: &Cancel) -> Result<Stopped, StorageError> {
+    pub fn stop(&self, grace: Duration) -> Result<Stopped, StorageError> {
         self.engine.slots().close();
         self.stop_files.send_replace(true);
         self.files.wake();
@@ -195,7 +176,7 @@ impl Service {
             let _ = thread.join();
         }
         let until = Instant::now() + grace;
-        while self.engine.slots().counts().0 > 0 && Instant::now() < until && !hurry.is_set() {
+        while self.engine.slots().counts().0 > 0 && Instant::now() < until {
             thread::sleep(LOOK_EVERY);
         }
         let running = self.engine.slots().counts().0;
@@ -207,6 +188,29 @@ impl Service {
         let left = self.runs.leave()?;
         Ok(Stopped { running, left })
     }
+}
+
+/// Tells the clerk of builds that end.
+fn follow_builds(engine: &Engine, wake: Sender<Wake>) {
+    let mut events = engine.publisher().watch();
+    engine.guests().spawn(async move {
+        loop {
+            let told = match events.recv().await {
+                Ok(published) => {
+                    journal::tell(&published.event);
+                    match published.event.kind {
+                        EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
+                        _ => Ok(()),
+                    }
+                }
+                Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
+                Err(RecvError::Closed) => return,
+            };
+            if told.is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// Ends that are written after the last slot was given back.

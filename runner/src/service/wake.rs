@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jobcontrol_core::storage::Result;
 
 use crate::execute::job_end::JobEnd;
+use crate::service::snapshot::Snapshot;
 
 /// What became of the jobs of a run.
 pub(super) type Ends = Result<BTreeMap<String, JobEnd>>;
@@ -13,7 +14,7 @@ pub(super) type Ends = Result<BTreeMap<String, JobEnd>>;
 /// What a service wakes up for.
 pub(super) enum Wake {
     /// There is a new catalog.
-    Files,
+    Files(Arc<Snapshot>),
     /// A build of a job of this process has ended.
     Ended(Arc<str>),
     /// So many builds have ended that it is not known which.
