@@ -11,7 +11,7 @@
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schema`]: what a manifest may hold, for editors
-//! - [`status`]: how a job stands
+//! - [`status`]: how a job stands; [`difference`]: what differs between two builds
 //! - [`plan`]: what is due, and in which order
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
@@ -22,6 +22,7 @@
 //! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without colours
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
+//! - [`token`]: what a client of the API may do
 //! - [`config`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets a plugin, may use; time
 //!   as an input
@@ -37,6 +38,7 @@ pub mod child_limits;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
+pub mod difference;
 pub mod event;
 pub mod failure;
 pub mod functions;
@@ -63,6 +65,7 @@ pub mod schema;
 pub mod secret;
 pub mod status;
 pub mod storage;
+pub mod token;
 pub mod types;
 pub mod usage;
 pub mod value;

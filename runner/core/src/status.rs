@@ -8,9 +8,12 @@ use serde::Serialize;
 
 use crate::build::Build;
 use crate::config;
+use crate::difference::Difference;
+use crate::difference::ORDER;
+use crate::difference::changes;
+use crate::difference::start_of;
 use crate::job::Job;
 use crate::value::Value;
-use crate::value::as_tag;
 
 /// How a job stands, by its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +126,7 @@ fn outdated_because<'a>(
     }
     let today = job.to_config();
     for ((key, was), (_, now)) in config::decisive(&used.config).zip(config::decisive(&today)) {
-        changes(key, was, now, &mut reasons);
+        reasons.extend(changed(key, was, now));
     }
     if config::is_edited(&used.config) {
         reasons.push(format!("its last build, {}, ran with other arguments", used.id));
@@ -147,89 +150,17 @@ fn outdated_because<'a>(
     reasons
 }
 
-/// As much of a digest as tells it from the others of a folder.
-fn start_of(digest: &str) -> &str {
-    digest.get(..12).unwrap_or(digest)
-}
-
-/// What has changed under a key of the configuration: each entry of a mapping for itself.
-fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: &mut Vec<String>) {
-    match (was, now) {
-        (was, now) if was == now => {}
-        (Some(Value::Map(was)), Some(Value::Map(now))) => {
-            let find = |entries: &[(String, Value)], name: &str| {
-                entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
-            };
-            let names = was.iter().chain(now.iter().filter(|(name, _)| find(was, name).is_none()));
-            let before = out.len();
-            for (name, _) in names {
-                let (was, now) = (find(was, name), find(now, name));
-                if was != now {
-                    out.push(change(&format!("{key}.{name}"), was.as_ref(), now.as_ref()));
-                }
-            }
-            if out.len() == before {
-                out.push(format!("`{key}` has changed: the order of its entries"));
-            }
+/// In words: what has changed under a key of the configuration.
+fn changed(key: &str, was: Option<&Value>, now: Option<&Value>) -> impl Iterator<Item = String> {
+    let mut found = Vec::new();
+    changes(key, was, now, &mut found);
+    found.into_iter().map(|Difference { what, was, now }| {
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+        match what.strip_prefix(ORDER) {
+            Some(key) => format!("`{key}` has changed: the order of its entries"),
+            None => format!("`{what}` has changed: {} -> {}", shown(was), shown(now)),
         }
-        (was, now) => out.push(change(key, was, now)),
-    }
-}
-
-fn change(key: &str, was: Option<&Value>, now: Option<&Value>) -> String {
-    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), short);
-    format!("`{key}` has changed: {} -> {}", shown(was), shown(now))
-}
-
-/// A value on one line, cut where it gets long.
-fn short(value: &Value) -> String {
-    /// Longer than this, nobody compares two by eye.
-    const SHORT: usize = 60;
-    fn write(value: &Value, out: &mut String) {
-        if out.len() > 2 * SHORT {
-            return;
-        }
-        match value {
-            Value::Null => out.push_str("null"),
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-                let text = match value {
-                    Value::Bool(b) => b.to_string(),
-                    Value::Int(i) => i.to_string(),
-                    Value::Float(x) => x.to_string(),
-                    _ => String::new(),
-                };
-                out.push_str(&text);
-            }
-            Value::String(text) => out.extend(['"'].into_iter().chain(text.chars().take(SHORT)).chain(['"'])),
-            Value::Bytes(bytes) => out.push_str(&format!("{} bytes", bytes.len())),
-            Value::List(items) => {
-                out.push('[');
-                for (i, item) in items.iter().enumerate() {
-                    out.push_str(if i == 0 { "" } else { ", " });
-                    write(item, out);
-                }
-                out.push(']');
-            }
-            Value::Map(entries) => match as_tag(entries) {
-                Some((tag, text)) => out.push_str(&format!("{tag} {text}")),
-                None => {
-                    out.push('{');
-                    for (i, (key, value)) in entries.iter().enumerate() {
-                        out.push_str(if i == 0 { "" } else { ", " });
-                        out.push_str(&format!("{key}: "));
-                        write(value, out);
-                    }
-                    out.push('}');
-                }
-            },
-        }
-    }
-    let mut text = String::new();
-    write(value, &mut text);
-    if text.chars().count() > SHORT {
-        text = text.chars().take(SHORT).chain("..".chars()).collect();
-    }
-    text
+    })
 }
 
 #[cfg(test)]
@@ -242,11 +173,7 @@ mod tests {
         let map = |entries: &[(&str, i128)]| {
             Value::Map(entries.iter().map(|(key, n)| ((*key).to_owned(), Value::Int(*n))).collect())
         };
-        let told = |was: &Value, now: &Value| {
-            let mut out = Vec::new();
-            changes("kwargs", Some(was), Some(now), &mut out);
-            out
-        };
+        let told = |was: &Value, now: &Value| changed("kwargs", Some(was), Some(now)).collect::<Vec<_>>();
         assert_eq!(
             told(&map(&[("a", 1), ("b", 2), ("c", 3)]), &map(&[("a", 1), ("b", 5), ("d", 4)])),
             [

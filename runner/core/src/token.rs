@@ -1,0 +1,409 @@
+//! Tokens of the API: what a holder may do, until when, and how a token is recognised. Pure: the random bytes come in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::BASE32_NOPAD;
+use sha2::Digest;
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+
+use crate::clock::Timestamp;
+
+/// What every token begins with, so that people and scanners of source code recognise one.
+pub const PREFIX: &str = "jc_";
+
+/// Random bytes of a token: nobody guesses 256 bits, so a plain hash of them is enough to store.
+pub const RANDOM_BYTES: usize = 32;
+
+/// Characters of a token after its prefix: 32 bytes in base32.
+const ENCODED: usize = 52;
+
+/// Longest glob of a scope: longer than any job id that somebody types.
+const LONGEST_GLOB: usize = 200;
+
+/// A token as its holder has it. Shown once, when it is made, and never stored.
+pub struct Plain(String);
+
+impl Plain {
+    /// The token of these random bytes: `jc_` and 52 lower-case letters and digits.
+    pub fn from_random(bytes: &[u8; RANDOM_BYTES]) -> Self {
+        Self(format!("{PREFIX}{}", BASE32_NOPAD.encode(bytes).to_ascii_lowercase()))
+    }
+
+    /// What its holder sends.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored of it.
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.0)
+    }
+}
+
+/// SHA-256 of a token. Compared in constant time.
+#[derive(Clone, Copy)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of what somebody presents; none where it cannot be a token.
+    pub fn of_presented(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(PREFIX)?;
+        let well_formed = rest.len() == ENCODED && rest.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
+        well_formed.then(|| Self::of(text))
+    }
+
+    fn of(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
+    /// Reads a stored hash; none where it has another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// As it is stored.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for TokenHash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for TokenHash {}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenHash(..)")
+    }
+}
+
+/// Some job ids: a pattern in which `*` stands for any number of characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobGlob(String);
+
+impl JobGlob {
+    /// Whether a job id fits. Takes time proportional to the product of both lengths at most.
+    pub fn fits(&self, job: &str) -> bool {
+        let (pattern, text) = (self.0.as_bytes(), job.as_bytes());
+        let (mut at, mut in_text) = (0, 0);
+        // The last star, and how much of the text it stands for so far.
+        let mut star: Option<(usize, usize)> = None;
+        while in_text < text.len() {
+            match pattern.get(at) {
+                Some(b'*') => {
+                    star = Some((at, in_text));
+                    at += 1;
+                }
+                Some(byte) if *byte == text[in_text] => {
+                    at += 1;
+                    in_text += 1;
+                }
+                _ => {
+                    let Some((star_at, covered)) = &mut star else { return false };
+                    *covered += 1;
+                    (at, in_text) = (*star_at + 1, *covered);
+                }
+            }
+        }
+        pattern[at..].iter().all(|byte| *byte == b'*')
+    }
+}
+
+impl FromStr for JobGlob {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
+        if text.is_empty() || text.len() > LONGEST_GLOB || !text.chars().all(fits) {
+            return Err(ScopeError::Glob(text.chars().take(LONGEST_GLOB).collect()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// One thing that a token allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// To look at everything.
+    Read,
+    /// To run and cancel these jobs.
+    Run(JobGlob),
+    /// Everything.
+    Admin,
+}
+
+/// A text that is not a scope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// No such scope.
+    #[error("`{0}` is not a scope (write `read`, `run:GLOB` or `admin`)")]
+    Unknown(String),
+    /// What follows `run:` cannot fit any job.
+    #[error("`{0}` cannot fit a job id (write `run:sales-*` or `run:*`)")]
+    Glob(String),
+    /// A token that allows nothing.
+    #[error("a token without a scope allows nothing")]
+    Nothing,
+}
+
+impl FromStr for Scope {
+    type Err = ScopeError;
+
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        match (text, text.strip_prefix("run:")) {
+            ("read", _) => Ok(Self::Read),
+            ("admin", _) => Ok(Self::Admin),
+            (_, Some(glob)) => Ok(Self::Run(glob.parse()?)),
+            (other, None) => Err(ScopeError::Unknown(other.chars().take(LONGEST_GLOB).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read => f.write_str("read"),
+            Self::Run(JobGlob(glob)) => write!(f, "run:{glob}"),
+            Self::Admin => f.write_str("admin"),
+        }
+    }
+}
+
+/// All that a token allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scopes(Vec<Scope>);
+
+impl Scopes {
+    /// These scopes, each once.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Result<Self, ScopeError> {
+        let mut each: Vec<Scope> = Vec::new();
+        for scope in scopes {
+            if !each.contains(&scope) {
+                each.push(scope);
+            }
+        }
+        if each.is_empty() { Err(ScopeError::Nothing) } else { Ok(Self(each)) }
+    }
+
+    /// What somebody may do who needs no token.
+    pub fn everything() -> Self {
+        Self(vec![Scope::Admin])
+    }
+
+    /// Whether everything may be looked at. A token that may only run jobs cannot read what they return.
+    pub fn may_read(&self) -> bool {
+        self.0.iter().any(|scope| matches!(scope, Scope::Read | Scope::Admin))
+    }
+
+    /// Whether this job may be run and cancelled.
+    pub fn may_run(&self, job: &str) -> bool {
+        self.0.iter().any(|scope| match scope {
+            Scope::Admin => true,
+            Scope::Run(glob) => glob.fits(job),
+            Scope::Read => false,
+        })
+    }
+
+    /// Whether there may be a job that may be run.
+    pub fn may_run_some(&self) -> bool {
+        self.0.iter().any(|scope| matches!(scope, Scope::Admin | Scope::Run(_)))
+    }
+
+    /// Whether everything is allowed.
+    pub fn is_admin(&self) -> bool {
+        self.0.contains(&Scope::Admin)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+}
+
+impl FromStr for Scopes {
+    type Err = ScopeError;
+
+    /// Reads scopes with spaces between them, as they are stored.
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        Self::new(text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?)
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, scope) in self.0.iter().enumerate() {
+            write!(f, "{}{scope}", if i == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// A token as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Rising, and never used again.
+    pub id: u64,
+    /// What its maker called it. Runs that are requested with it are told by this name.
+    pub name: String,
+    /// How it is recognised.
+    pub hash: TokenHash,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends by itself, if it does.
+    pub expires: Option<Timestamp>,
+    /// When somebody ended it, if somebody did.
+    pub revoked: Option<Timestamp>,
+}
+
+/// Whether a token is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    /// It is.
+    Valid,
+    /// Its time is over.
+    Expired,
+    /// Somebody ended it.
+    Revoked,
+}
+
+impl TokenState {
+    /// As programs read it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Token {
+    /// Whether it is good at that moment.
+    pub fn state(&self, now: Timestamp) -> TokenState {
+        match (self.revoked, self.expires) {
+            (Some(_), _) => TokenState::Revoked,
+            (None, Some(end)) if end <= now => TokenState::Expired,
+            (None, _) => TokenState::Valid,
+        }
+    }
+}
+
+/// The token with this hash. Every token is compared in full, so that the time tells nothing.
+pub fn find<'t>(tokens: &'t [Token], presented: &TokenHash) -> Option<&'t Token> {
+    tokens.iter().fold(None, |found, token| if token.hash == *presented { Some(token) } else { found })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fits(glob: &str, job: &str) -> bool {
+        glob.parse::<JobGlob>().unwrap().fits(job)
+    }
+
+    #[test]
+    fn a_star_stands_for_anything_and_nothing() {
+        for (glob, job) in [
+            ("*", ""),
+            ("*", "a"),
+            ("sales-*", "sales-"),
+            ("sales-*", "sales-x"),
+            ("*-x", "a-x-x"),
+            ("a*b*c", "aXbbYc"),
+        ] {
+            assert!(fits(glob, job), "{glob} {job}");
+        }
+        for (glob, job) in [("sales-*", "sales"), ("a", "ab"), ("a", ""), ("*-x", "x-y"), ("a*b", "acbd"), ("A", "a")] {
+            assert!(!fits(glob, job), "{glob} {job}");
+        }
+    }
+
+    /// The meaning, without care for time.
+    fn plainly(glob: &[u8], job: &[u8]) -> bool {
+        match glob.split_first() {
+            None => job.is_empty(),
+            Some((b'*', rest)) => (0..=job.len()).any(|from| plainly(rest, &job[from..])),
+            Some((byte, rest)) => job.first() == Some(byte) && plainly(rest, &job[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn globs_mean_what_they_plainly_mean(glob in "[ab*]{1,8}", job in "[ab]{0,10}") {
+            prop_assert_eq!(fits(&glob, &job), plainly(glob.as_bytes(), job.as_bytes()));
+        }
+
+        #[test]
+        fn scopes_are_read_as_they_were_written(
+            texts in prop::collection::vec("read|admin|run:[a-z*-]{1,6}", 1..5),
+        ) {
+            let scopes: Scopes = texts.join(" ").parse().unwrap();
+            prop_assert_eq!(scopes.to_string().parse::<Scopes>().unwrap(), scopes);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_scope_is_refused() {
+        for text in ["", "write", "run", "run:", "run:a b", "run:../x", "Read", "run:é"] {
+            assert!(text.parse::<Scope>().is_err(), "{text}");
+        }
+        assert_eq!("".parse::<Scopes>(), Err(ScopeError::Nothing));
+        let long = format!("run:{}", "*".repeat(LONGEST_GLOB + 1));
+        assert!(long.parse::<Scope>().is_err());
+    }
+
+    #[test]
+    fn each_scope_allows_what_it_says_and_no_more() {
+        let may = |text: &str| {
+            let scopes: Scopes = text.parse().unwrap();
+            (scopes.may_read(), scopes.may_run("sales-x"), scopes.may_run("other"), scopes.is_admin())
+        };
+        assert_eq!(may("read"), (true, false, false, false));
+        assert_eq!(may("run:sales-*"), (false, true, false, false));
+        assert_eq!(may("read run:*"), (true, true, true, false));
+        assert_eq!(may("admin"), (true, true, true, true));
+    }
+
+    #[test]
+    fn a_token_is_recognised_and_nothing_else_is() {
+        let plain = Plain::from_random(&[7; RANDOM_BYTES]);
+        assert_eq!(plain.text().len(), PREFIX.len() + ENCODED);
+        assert_eq!(TokenHash::of_presented(plain.text()), Some(plain.hash()));
+        assert_ne!(Plain::from_random(&[8; RANDOM_BYTES]).hash(), plain.hash());
+        let upper = plain.text().to_ascii_uppercase();
+        for wrong in ["", "jc_", "jc_abc", &plain.text()[1..], &upper, &format!("{}a", plain.text())] {
+            assert_eq!(TokenHash::of_presented(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_ends_by_time_or_by_hand() {
+        let token = Token {
+            id: 1,
+            name: "ci".to_owned(),
+            hash: Plain::from_random(&[1; RANDOM_BYTES]).hash(),
+            scopes: Scopes::everything(),
+            created: Timestamp(0),
+            expires: Some(Timestamp(10)),
+            revoked: None,
+        };
+        assert_eq!(token.state(Timestamp(9)), TokenState::Valid);
+        assert_eq!(token.state(Timestamp(10)), TokenState::Expired);
+        let revoked = Token { revoked: Some(Timestamp(5)), ..token };
+        assert_eq!(revoked.state(Timestamp(6)), TokenState::Revoked);
+    }
+}
