@@ -9,7 +9,11 @@
 //! - `run`: jobs to build
 //! - `rerun`: a build again, or a run
 //! - `rounds`: what a change of the files makes due
-//! - `standing`: how every job stands
+//! - `form`: what a person fills in to run a job
+//! - `inspection`: a plugin with what is told of it
+//! - `standing`: how every job stands; `listing`: all of them, for who lists them
+//! - `subgraph`: which jobs and edges of the graph somebody wants to see
+//! - `whole`: one build with all that is known of it; `window`: those of a time
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
@@ -20,12 +24,18 @@ pub mod arguments;
 pub mod build_ref;
 pub mod cancel;
 pub mod delete;
+pub(crate) mod form;
+pub(crate) mod inspection;
 pub mod interrupted;
+pub(crate) mod listing;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;
 pub mod rounds;
 pub mod run;
 pub mod standing;
+pub(crate) mod subgraph;
 pub mod targets;
 pub mod traceback;
+pub(crate) mod whole;
+pub(crate) mod window;
