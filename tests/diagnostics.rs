@@ -96,8 +96,11 @@ cases! {
     retval_field_unknown
     retval_of_nothing
     root_is_a_list
+    schedule_without_quotes
+    schedules
     tabs
     tags_unknown
+    triggers
     unknown_keys
     words_of_other_tools
     wrong_kinds

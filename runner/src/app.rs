@@ -8,16 +8,19 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::run::Requester;
+use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Plugins;
 
+use crate::catalog::watch::SettingsFile;
 use crate::catalog::workspace::StoredPlugins;
-use crate::execute::dispatcher::JobEnd;
 use crate::execute::hooks::Which;
 use crate::execute::hooks::named;
+use crate::execute::job_end::JobEnd;
 use crate::execute::secrets::Standing;
 use crate::execute::secrets::standing;
 use crate::lock::lock;
@@ -29,6 +32,8 @@ use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 use crate::service::engine::SLOTS;
+use crate::service::serving::Parts;
+use crate::service::serving::Service;
 use crate::settings::Resolved;
 
 /// The program without its faces.
@@ -105,6 +110,29 @@ impl App {
         let storage = self.storage(true)?;
         let engine = self.engine(ready.plan.order.len().min(SLOTS))?;
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
+    }
+
+    /// Leaves a run to a service; returns its id.
+    ///
+    /// # Errors
+    ///
+    /// The store.
+    pub fn enqueue(&self, ready: &Ready, requester: &Requester, priority: Option<i64>) -> StorageResult<u64> {
+        let storage = self.storage(true)?;
+        let new = service::run::new_run(ready, requester, &*self.clock)?;
+        let priority = priority.unwrap_or(new.priority);
+        storage.write(Write::CreateRun(NewRun { service: true, priority, ..new }))
+    }
+
+    /// Starts a service on the jobs folder.
+    ///
+    /// # Errors
+    ///
+    /// The store, the engine or the machine.
+    pub fn serve(&self, settings: SettingsFile, on_change: bool) -> Result<Service, EngineError> {
+        let engine = self.engine(SLOTS)?;
+        let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
+        Service::start(Parts { engine, store, settings, workspace, on_change })
     }
 
     /// How each secret of the operator's file stands.

@@ -120,7 +120,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
             config.path.display()
         )));
     }
-    let workspace = Workspace { jobs, plugins, context, files, reader, stored_plugins };
+    let on_change = settings.on_change;
+    let workspace = Workspace { jobs, plugins, context, files, on_change, reader, stored_plugins };
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     Ok(Resolved { workspace, store, memory, retention: settings.retention, config })
 }

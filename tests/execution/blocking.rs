@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
+use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
@@ -27,9 +28,10 @@ use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::PruneLog;
+use jobcontrol_core::storage::ReloadRow;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::RunFilter;
-use jobcontrol_core::storage::RunOf;
+use jobcontrol_core::storage::ScheduleState;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::PackError;
@@ -75,6 +77,12 @@ impl Storage for Slow {
         fn data_version(&self) -> Result<u64>;
         fn get_run(&self, id: u64) -> Result<Run>;
         fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
+        fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
+        fn get_open_owners(&self) -> Result<Vec<String>>;
+        fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>>;
+        fn get_schedules(&self) -> Result<Vec<ScheduleState>>;
+        fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>>;
+        fn lead(&self, owner: &str) -> Result<bool>;
         fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>>;
         fn get_unfinished_users(&self, id: u64) -> Result<Vec<u64>>;
         fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
@@ -137,7 +145,10 @@ fn a_loop_ends_by_its_timeout_while_every_return_value_waits_to_be_packed() {
         let (executor, slots) = (Arc::clone(&executor), slots.clone());
         engine.guests().spawn(async move {
             let (_switch, cancel) = Cancel::pair();
-            let created = executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true).await.unwrap();
+            let created = executor
+                .create(&prepared, &BuildRequest::default(), &Wish { start: true, ..Wish::default() })
+                .await
+                .unwrap();
             executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap()
         })
     };

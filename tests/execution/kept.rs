@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
+use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::request::BuildRequest;
-use jobcontrol_core::storage::RunOf;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Ledger;
@@ -37,8 +37,9 @@ fn a_plugin_that_was_pruned_in_between_is_kept_again() {
     let runtime = guest_runtime().unwrap();
     let (_switch, cancel) = Cancel::pair();
     let build = || {
-        let created =
-            runtime.block_on(executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true)).unwrap();
+        let created = runtime
+            .block_on(executor.create(&prepared, &BuildRequest::default(), &Wish { start: true, ..Wish::default() }))
+            .unwrap();
         let id = created.id;
         let slot = runtime.block_on(Slots::new(1, Ledger::unbounded()).take());
         runtime.block_on(executor.execute(&prepared, created, slot, cancel.clone())).unwrap();

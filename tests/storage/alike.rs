@@ -198,6 +198,7 @@ fn new_run(store: &dyn Storage, owner: usize) -> NewRun {
         targets: "a".to_owned(),
         request: store.pack(&request.to_value()).unwrap(),
         plan: pack_plan(&Plan::of_one("a"), &BTreeMap::from([("a".to_owned(), asked)])).unwrap(),
+        ..NewRun::default()
     }
 }
 
@@ -347,7 +348,7 @@ proptest! {
             prop_assert_eq!(sqlite.get_run_counts(&[id]), memory.get_run_counts(&[id]));
         }
         for (open, before, limit) in [(None, None, None), (Some(true), Some(3), None), (Some(false), None, Some(1))] {
-            let filter = RunFilter { open, before, limit };
+            let filter = RunFilter { open, before, limit, ..RunFilter::default() };
             prop_assert_eq!(sqlite.get_runs(&filter), memory.get_runs(&filter));
         }
         for job in JOBS {

@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`, `services`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
 //! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the executor
@@ -25,6 +25,7 @@ mod progress;
 mod rescue;
 mod restore;
 mod retention;
+mod services;
 mod sharing;
 mod sqlite;
 mod versions;

@@ -8,6 +8,7 @@ use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::error::ExecuteError;
 use jobcontrol::execute::executor::Executor;
+use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::prepared::Created;
 use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
@@ -17,7 +18,6 @@ use jobcontrol::settings::resolve;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::request::BuildRequest;
-use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value;
@@ -101,7 +101,7 @@ impl Parts {
 
     fn queue(&self, job: &Prepared) -> Result<u64, ExecuteError> {
         self.runtime
-            .block_on(self.executor.create(job, &BuildRequest::default(), RunOf::Nothing, false))
+            .block_on(self.executor.create(job, &BuildRequest::default(), &Wish::default()))
             .map(|created| created.id)
     }
 
@@ -110,8 +110,11 @@ impl Parts {
         let (_switch, cancel) = Cancel::pair();
         let prepared = self.prepare(job);
         self.runtime.block_on(async {
-            let created =
-                self.executor.create(&prepared, &BuildRequest::default(), RunOf::Nothing, true).await.unwrap();
+            let created = self
+                .executor
+                .create(&prepared, &BuildRequest::default(), &Wish { start: true, ..Wish::default() })
+                .await
+                .unwrap();
             let id = created.id;
             self.execute(&prepared, created, cancel).await;
             (id, self.storage.get_build(id).unwrap().retval.unwrap())
@@ -132,10 +135,8 @@ fn a_queued_build_uses_the_values_of_its_moment() {
     let (first, seven) = parts.build("source");
     assert_eq!(seven, Value::Int(7));
     let double = parts.prepare("double");
-    let queued = parts
-        .runtime
-        .block_on(parts.executor.create(&double, &BuildRequest::default(), RunOf::Nothing, false))
-        .unwrap();
+    let queued =
+        parts.runtime.block_on(parts.executor.create(&double, &BuildRequest::default(), &Wish::default())).unwrap();
     let id = queued.id;
     assert_eq!(parts.storage.get_build(id).unwrap().status(), BuildStatus::Created);
 
@@ -179,10 +180,8 @@ fn a_build_that_an_unfinished_one_uses_is_not_deleted() {
     let parts = Parts::new(&folder);
     let (source, _) = parts.build("source");
     let double = parts.prepare("double");
-    let queued = parts
-        .runtime
-        .block_on(parts.executor.create(&double, &BuildRequest::default(), RunOf::Nothing, false))
-        .unwrap();
+    let queued =
+        parts.runtime.block_on(parts.executor.create(&double, &BuildRequest::default(), &Wish::default())).unwrap();
     let refused = StorageError::Refused("build 1 is used by build 2, which has not finished".to_owned());
     assert_eq!(parts.storage.delete_build(source), Err(refused));
     let says = "build 1 is used by build 2, which has not finished; nothing was deleted";

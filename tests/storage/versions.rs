@@ -329,3 +329,16 @@ fn a_copy_of_an_older_version_is_restored_and_then_brought_forward() {
     let ids: Vec<Value> = folder.json(&["builds"]).as_array().unwrap().iter().map(|b| b["id"].clone()).collect();
     assert_eq!(ids.len(), 9);
 }
+
+#[test]
+fn a_store_of_version_4_has_no_runs_for_services_and_takes_some() {
+    let store = std::fs::read(root().join("tests/stores/v4.db")).unwrap();
+    let folder = Folder::new().file("jobcontrol.db", store).guest("add.wat").file("jobs/x.yaml", JOBS);
+    folder.run(&["store", "migrate"]).code(0);
+    let store = opened(&folder);
+    assert_eq!((store.get_waiting_runs(9), store.get_reloads(None, 9)), (Ok(Vec::new()), Ok(Vec::new())));
+    drop(store);
+    let runs = folder.json(&["runs"]);
+    let told: Vec<_> = runs.as_array().unwrap().iter().map(|run| (&run["status"], &run["held"])).collect();
+    assert_eq!(told, [(&json!("SUCCESSFUL"), &json!(false)), (&json!("SUCCESSFUL"), &json!(false))]);
+}

@@ -16,6 +16,7 @@ use std::time::Instant;
 use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::executor::Executor;
+use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::service::engine::guest_runtime;
@@ -227,7 +228,8 @@ impl Bench {
             let (executor, prepared, cancel) = (Arc::clone(&executor), Arc::clone(&prepared), cancel.clone());
             let (slots, run) = (slots.clone(), run.clone());
             async move {
-                let created = executor.create(&prepared, &BuildRequest::default(), run, true).await.unwrap();
+                let wish = Wish { run, start: true, ..Wish::default() };
+                let created = executor.create(&prepared, &BuildRequest::default(), &wish).await.unwrap();
                 executor.execute(&prepared, created, slots.take().await, cancel).await.unwrap();
             }
         })

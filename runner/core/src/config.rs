@@ -24,6 +24,8 @@ use crate::manifest::keys::hooks::REPR;
 use crate::manifest::keys::limits::LIMITS;
 use crate::manifest::keys::pool;
 use crate::manifest::keys::pool::POOL;
+use crate::manifest::keys::priority;
+use crate::manifest::keys::priority::PRIORITY;
 use crate::manifest::keys::retry::RETRY;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
@@ -134,6 +136,11 @@ pub fn pool(config: &Value) -> Option<PoolUse> {
     config.get(POOL.name).and_then(pool::unpack)
 }
 
+/// Which of several waiting builds starts first: those with the larger number.
+pub fn priority(config: &Value) -> i64 {
+    config.get(PRIORITY.name).map_or(0, priority::unpack)
+}
+
 /// The function that cleans up before the build is deleted.
 pub fn cleanup_function(config: &Value) -> Option<FunctionRef> {
     config.get(CLEANUP.name).and_then(hooks::unpack)
@@ -229,6 +236,14 @@ mod tests {
     use crate::manifest::Context;
     use crate::manifest::Timeouts;
     use crate::manifest::parse;
+    use crate::schedule::BuildScope;
+    use crate::schedule::CatchUp;
+    use crate::schedule::Cron;
+    use crate::schedule::Overlap;
+    use crate::schedule::Schedule;
+    use crate::schedule::Zone;
+    use crate::trigger::MAX_PRIORITY;
+    use crate::trigger::Trigger;
 
     fn parsed(text: &str) -> Job {
         let source = Arc::new(Source { path: "x.yaml".to_owned(), text: text.to_owned() });
@@ -333,6 +348,25 @@ repr_function: ./sub/x.wasm:show
         (hook(), hook()).prop_map(|(cleanup, repr)| Hooks { cleanup, repr })
     }
 
+    fn triggers() -> impl Strategy<Value = (Option<Schedule>, Option<Trigger>, i64)> {
+        let cron = select(vec!["0 6 * * MON-FRI", "@daily", "*/5 * * * * *", "0 0 30 2 *"]);
+        let zone = select(vec!["UTC", "Europe/Rome"]);
+        let choices = (select(CatchUp::NAMES), select(Overlap::NAMES), select(BuildScope::NAMES));
+        let schedule = (cron, zone, choices, 1..10_000_u32, 0..86_400_000_u64).prop_map(
+            |(cron, zone, (catch_up, overlap, build), max, jitter)| Schedule {
+                timezone: Zone::find(zone).unwrap(),
+                catch_up: catch_up.1,
+                max,
+                overlap: overlap.1,
+                jitter: Duration::from_millis(jitter),
+                build: build.1,
+                ..Schedule::new(Cron::parse(cron).unwrap())
+            },
+        );
+        let on = select(vec![None, Some(Trigger::Change)]);
+        (option::of(schedule), on, -MAX_PRIORITY..=MAX_PRIORITY)
+    }
+
     /// Jobs as a config can keep them: without places, and with the dependencies that are implied.
     fn jobs() -> impl Strategy<Value = Job> {
         let texts = || prop::collection::vec(any::<String>(), 0..3);
@@ -346,10 +380,10 @@ repr_function: ./sub/x.wasm:show
         let for_people = (option::of(any::<String>()), option::of(any::<String>()), texts(), any::<bool>());
         let function = select(vec!["sales:f", "./sub/x.wasm:ns:pkg/iface@1.0.0#f", "tool"]);
         let call = (function, prop::collection::vec(args(), 0..3), kwargs, names);
-        let rest = (all_limits(), retry, all_grants(), option::of(pool), hooks());
+        let rest = (all_limits(), retry, all_grants(), option::of(pool), hooks(), triggers());
         (for_people, call, rest).prop_map(|(for_people, (function, args, kwargs, dependencies), rest)| {
             let (title, notes, tags, protected) = for_people;
-            let (limits, retry, grants, pool, hooks) = rest;
+            let (limits, retry, grants, pool, hooks, (schedule, on, priority)) = rest;
             let folder = if grants.files.is_empty() { "" } else { "jobs" };
             let (id, function) = ("x".to_owned(), FunctionRef::parse(function).unwrap());
             let place = nowhere(folder.to_owned());
@@ -368,6 +402,9 @@ repr_function: ./sub/x.wasm:show
                 pool,
                 hooks,
                 protected,
+                schedule,
+                on,
+                priority,
                 place,
             };
             job.dependencies = job.dependency_ids().into_iter().map(|(id, _)| Key::nowhere(id)).collect();
@@ -397,11 +434,15 @@ repr_function: ./sub/x.wasm:show
             entry("limits", Value::entry("memory", Value::Int(-1))),
             entry("grants", Value::List(Vec::new())),
             entry("pool", Value::string("db")),
+            entry("priority", Value::Int(1 << 90)),
+            entry("schedule", Value::string("@daily")),
+            entry("on", Value::string("push")),
             entry("overrides", Value::Null),
         ]);
         let read = BuildConfig::from_value(&other);
         assert_eq!(read.job.title.as_deref(), Some("kept"));
         assert_eq!((read.job.args.len(), read.job.grants.files.len(), &read.job.pool), (0, 0, &None));
+        assert_eq!((read.job.priority, &read.job.schedule, read.job.on), (0, &None, None));
         assert_eq!(read.overrides(), []);
         assert_eq!(read.job("x", &Ceiling::default()), Err("its configuration names no function".to_owned()));
     }
@@ -454,6 +495,14 @@ repr_function: ./sub/x.wasm:show
         for other in [Value::string("db"), Value::entry("name", Value::string("db")), Value::Null] {
             assert_eq!(super::pool(&Value::entry("pool", other)), None);
         }
+    }
+
+    #[test]
+    fn triggers_and_priority_are_kept_only_where_they_are_written() {
+        let config = parsed("function: x\nschedule: '*/5 * * * *'\non: change\npriority: -7").to_config();
+        let keys: Vec<_> = config.entries().iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys[keys.len() - 3..], ["priority", "schedule", "on"]);
+        assert_eq!((priority(&config), priority(&parsed("function: x").to_config())), (-7, 0));
     }
 
     #[test]

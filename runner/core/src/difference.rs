@@ -3,23 +3,9 @@
 
 use crate::build::Build;
 use crate::build::Pin;
+pub use crate::changes::Difference;
+use crate::changes::compared;
 use crate::config;
-use crate::value::Value;
-use crate::value::as_tag;
-
-/// How the name of a mapping begins of which only the order has changed.
-pub(crate) const ORDER: &str = "order of ";
-
-/// One thing that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as `pins.JOB`.
-    pub what: String,
-    /// How it was; none where it was not there.
-    pub was: Option<String>,
-    /// How it is; none where it is gone.
-    pub now: Option<String>,
-}
 
 /// What differs between an earlier build of a job and a later one, in the order of its likely effect: the plugin, what was
 /// used of other builds, the keys that decide the result, and all other keys.
@@ -32,13 +18,13 @@ pub fn differences(was: &Build, now: &Build) -> Vec<Difference> {
     pins(was, now, &mut found);
     let decisive: Vec<&str> = config::decisive(&now.config).map(|(key, _)| key).collect();
     for key in &decisive {
-        changes(key, was.config.get(key), now.config.get(key), &mut found);
+        compared(key, was.config.get(key), now.config.get(key), &mut found);
     }
     let keys = |build: &Build| build.config.entries().iter().map(|(key, _)| key.clone()).collect::<Vec<_>>();
     let mut others = keys(now);
     others.extend(keys(was).into_iter().filter(|key| now.config.get(key).is_none()));
     for key in others.iter().filter(|key| !decisive.contains(&key.as_str())) {
-        changes(key, was.config.get(key), now.config.get(key), &mut found);
+        compared(key, was.config.get(key), now.config.get(key), &mut found);
     }
     found
 }
@@ -64,90 +50,8 @@ fn pins(was: &Build, now: &Build, found: &mut Vec<Difference>) {
 }
 
 /// As much of a digest as tells it from the others of a folder.
-pub(crate) fn start_of(digest: &str) -> &str {
+fn start_of(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
-}
-
-/// What has changed under a key of the configuration: each entry of a mapping for itself.
-pub(crate) fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, found: &mut Vec<Difference>) {
-    match (was, now) {
-        (was, now) if was == now => {}
-        (Some(Value::Map(was)), Some(Value::Map(now))) => {
-            let find = |entries: &[(String, Value)], name: &str| {
-                entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
-            };
-            let names = was.iter().chain(now.iter().filter(|(name, _)| find(was, name).is_none()));
-            let before = found.len();
-            for (name, _) in names {
-                let (was, now) = (find(was, name), find(now, name));
-                if was != now {
-                    found.push(change(&format!("{key}.{name}"), was.as_ref(), now.as_ref()));
-                }
-            }
-            if found.len() == before {
-                let order = |entries: &[(String, Value)]| {
-                    Some(entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
-                };
-                found.push(Difference { what: format!("{ORDER}{key}"), was: order(was), now: order(now) });
-            }
-        }
-        (was, now) => found.push(change(key, was, now)),
-    }
-}
-
-fn change(key: &str, was: Option<&Value>, now: Option<&Value>) -> Difference {
-    Difference { what: key.to_owned(), was: was.map(short), now: now.map(short) }
-}
-
-/// A value on one line, cut where it gets long.
-fn short(value: &Value) -> String {
-    /// Longer than this, nobody compares two by eye.
-    const SHORT: usize = 60;
-    fn write(value: &Value, out: &mut String) {
-        if out.len() > 2 * SHORT {
-            return;
-        }
-        match value {
-            Value::Null => out.push_str("null"),
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) => {
-                let text = match value {
-                    Value::Bool(b) => b.to_string(),
-                    Value::Int(i) => i.to_string(),
-                    Value::Float(x) => x.to_string(),
-                    _ => String::new(),
-                };
-                out.push_str(&text);
-            }
-            Value::String(text) => out.extend(['"'].into_iter().chain(text.chars().take(SHORT)).chain(['"'])),
-            Value::Bytes(bytes) => out.push_str(&format!("{} bytes", bytes.len())),
-            Value::List(items) => {
-                out.push('[');
-                for (i, item) in items.iter().enumerate() {
-                    out.push_str(if i == 0 { "" } else { ", " });
-                    write(item, out);
-                }
-                out.push(']');
-            }
-            Value::Map(entries) => match as_tag(entries) {
-                Some((tag, text)) => out.push_str(&format!("{tag} {text}")),
-                None => {
-                    out.push('{');
-                    for (i, (key, value)) in entries.iter().enumerate() {
-                        out.push_str(if i == 0 { "" } else { ", " });
-                        out.push_str(&format!("{key}: "));
-                        write(value, out);
-                    }
-                    out.push('}');
-                }
-            },
-        }
-    }
-    let mut text = String::new();
-    write(value, &mut text);
-    if text.chars().count() > SHORT {
-        text = text.chars().take(SHORT).chain("..".chars()).collect();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -159,6 +63,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::memory::MemoryStorage;
     use crate::storage::Storage;
+    use crate::value::Value;
 
     fn empty() -> Build {
         let storage = MemoryStorage::new(Arc::new(ManualClock::new(Timestamp(0))));

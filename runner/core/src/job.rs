@@ -11,6 +11,8 @@ use crate::grants::HttpGrant;
 use crate::limits::Limits;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
+use crate::schedule::Schedule;
+use crate::trigger::Trigger;
 
 pub use crate::argument::Arg;
 pub use crate::argument::ArgNode;
@@ -46,8 +48,15 @@ pub struct Job {
     pub pool: Option<PoolUse>,
     /// What else is called of its plugin.
     pub hooks: Hooks,
-    /// Whether it must be armed before a person can run it.
+    /// Whether it must be armed before a person can run it. A schedule arms it.
     pub protected: bool,
+    /// When it runs without a person.
+    pub schedule: Option<Schedule>,
+    /// What else starts it without a person; see [`Job::builds_on_change`].
+    pub on: Option<Trigger>,
+    /// Which of several waiting builds starts first: those with the larger number. From minus
+    /// [`MAX_PRIORITY`](crate::trigger::MAX_PRIORITY) up to that; 0 by default.
+    pub priority: i64,
     /// Where it was written.
     pub place: Place,
 }
@@ -161,7 +170,19 @@ impl Job {
             pool: None,
             hooks: Hooks::default(),
             protected: false,
+            schedule: None,
+            on: None,
+            priority: 0,
             place,
+        }
+    }
+
+    /// Whether a service builds it once what decides its result has changed. `by_default` says what the operator chose
+    /// for jobs that are not protected and name no trigger.
+    pub fn builds_on_change(&self, by_default: bool) -> bool {
+        match self.on {
+            Some(Trigger::Change) => true,
+            None => by_default && !self.protected && self.schedule.is_none(),
         }
     }
 

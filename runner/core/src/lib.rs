@@ -10,11 +10,15 @@
 //!   limited, and [`held_size`], by which the memory of all builds is
 //! - [`plugin`], [`functions`]: what a plugin's binary says of itself
 //! - [`check`]: jobs and signatures to a graph that fits
+//! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
 //! - [`status`]: how a job stands; [`difference`]: what differs between two builds
+//! - [`due`]: whether what decides its result has changed
 //! - [`plan`]: what is due, and in which order
+//! - [`glob`]: patterns of job ids
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
+//! - [`reload`]: what a change of the files changed
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
@@ -33,15 +37,18 @@ extern crate self as jobcontrol_core;
 
 pub mod argument;
 pub mod build;
+mod changes;
 pub mod check;
 pub mod child_limits;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
 pub mod difference;
+pub mod due;
 pub mod event;
 pub mod failure;
 pub mod functions;
+pub mod glob;
 pub mod grants;
 pub mod held_size;
 pub mod http;
@@ -57,15 +64,18 @@ pub mod plugin;
 pub mod pool;
 pub mod progress;
 pub mod reason;
+pub mod reload;
 pub mod request;
 pub mod retention;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod status;
 pub mod storage;
 pub mod token;
+pub mod trigger;
 pub mod types;
 pub mod usage;
 pub mod value;

@@ -1,6 +1,10 @@
 //! How long the store keeps what.
 
+use crate::clock::Timestamp;
 use crate::event::Level;
+use crate::schedule::Cron;
+use crate::schedule::Schedule;
+use crate::schedule::Zone;
 
 /// Seconds of a day.
 pub const DAY: u64 = 24 * 60 * 60;
@@ -37,5 +41,44 @@ impl Retention {
             let upto = Level::ALL.get(i + 1).map(|next| *next as i64 - 1);
             (level.name(), (above, upto), self.logs[i].min(self.all_logs))
         })
+    }
+}
+
+/// When a service prunes the store, each day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PruneTime {
+    /// The hour, 0 to 23.
+    pub hour: u8,
+    /// The minute, 0 to 59.
+    pub minute: u8,
+    /// The time zone of both.
+    pub timezone: Zone,
+}
+
+impl Default for PruneTime {
+    /// 03:30 UTC, when few jobs run and most clock changes are over.
+    fn default() -> Self {
+        Self { hour: 3, minute: 30, timezone: Zone::utc() }
+    }
+}
+
+impl PruneTime {
+    /// The first time after a moment. None for an hour or a minute that no day has.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let cron = Cron::parse(&format!("{} {} * * *", self.minute, self.hour)).ok()?;
+        Schedule { timezone: self.timezone.clone(), ..Schedule::new(cron) }.next_after(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_pruned_once_a_day() {
+        let at = PruneTime { timezone: Zone::find("Europe/Rome").unwrap(), ..PruneTime::default() };
+        let next = at.next_after(Timestamp::parse("2027-03-28T00:00:00Z").unwrap()).unwrap();
+        assert_eq!(at.timezone.show(next), "2027-03-28T03:30:00+02:00");
+        assert_eq!(PruneTime { hour: 24, ..at }.next_after(next), None);
     }
 }

@@ -29,6 +29,12 @@ pub struct Run {
     pub requester: Requester,
     /// Higher comes first; 0 by default.
     pub priority: i64,
+    /// Whether any service may go on with it once its process is gone, or it has none.
+    pub service: bool,
+    /// Whether it waits until somebody starts it.
+    pub held: bool,
+    /// Why there was nothing to run, for a run that was missed or skipped.
+    pub missed: Option<Missed>,
     /// The process that works on it.
     pub owner: Option<String>,
     /// Who wants it to end, if anybody does.
@@ -46,6 +52,21 @@ pub struct Run {
     pub shared: BTreeMap<String, u64>,
 }
 
+/// Scheduled runs that were not made, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    /// `Skipped` or `Missed`.
+    pub status: RunStatus,
+    /// Why, in words.
+    pub reason: String,
+    /// When the first of them was due.
+    pub first: Timestamp,
+    /// When the last of them was due.
+    pub last: Timestamp,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStatus {
@@ -57,10 +78,15 @@ pub enum RunStatus {
     Cancelled,
     /// Its process died before it ended.
     Interrupted,
+    /// It was due, and not made, since another run of its schedule was not over.
+    Skipped,
+    /// It was due while no service ran, and not made up for.
+    Missed,
 }
 
 impl RunStatus {
-    const ALL: [Self; 4] = [Self::Successful, Self::Failed, Self::Cancelled, Self::Interrupted];
+    const ALL: [Self; 6] =
+        [Self::Successful, Self::Failed, Self::Cancelled, Self::Interrupted, Self::Skipped, Self::Missed];
 
     /// The name that is stored and shown.
     pub fn name(self) -> &'static str {
@@ -69,6 +95,8 @@ impl RunStatus {
             Self::Failed => "FAILED",
             Self::Cancelled => "CANCELLED",
             Self::Interrupted => "INTERRUPTED",
+            Self::Skipped => "SKIPPED",
+            Self::Missed => "MISSED",
         }
     }
 
@@ -102,6 +130,8 @@ pub enum Requester {
     Api(String),
     /// The schedule of a job.
     Schedule(String),
+    /// A change of what decides the results of jobs.
+    Change,
     /// Another build.
     Build(u64),
     /// Something that this program does not know.
@@ -115,6 +145,7 @@ impl Requester {
             Some(("cli", name)) => Self::Cli(name.to_owned()),
             Some(("api", name)) => Self::Api(name.to_owned()),
             Some(("schedule", job)) => Self::Schedule(job.to_owned()),
+            None if text == "change" => Self::Change,
             Some(("build", id)) => id
                 .parse()
                 .ok()
@@ -131,6 +162,7 @@ impl fmt::Display for Requester {
             Self::Cli(name) => write!(f, "cli:{name}"),
             Self::Api(name) => write!(f, "api:{name}"),
             Self::Schedule(job) => write!(f, "schedule:{job}"),
+            Self::Change => f.write_str("change"),
             Self::Build(id) => write!(f, "build:{id}"),
             Self::Unknown(text) => f.write_str(text),
         }
@@ -175,6 +207,8 @@ impl RunCounts {
 /// What a run is, for who looks at it now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
+    /// It waits for a service, or for somebody who starts it.
+    Waiting,
     /// Its process works on it.
     Running,
     /// It has ended.
@@ -186,6 +220,7 @@ impl Run {
     pub fn state(&self, owner_is_alive: bool) -> RunState {
         match self.status {
             Some(status) => RunState::Ended(status),
+            None if self.owner.is_none() && self.service => RunState::Waiting,
             None if owner_is_alive => RunState::Running,
             None => RunState::Ended(RunStatus::Interrupted),
         }
@@ -199,6 +234,7 @@ impl Run {
             Some(plan) => plan.order.iter().map(String::as_str).collect(),
             None => self.request.targets.iter().map(String::as_str).collect(),
         };
+        order.extend(self.refused.keys().map(String::as_str).filter(|id| !order.contains(id)).collect::<Vec<_>>());
         order.extend(newest.keys().filter(|id| !order.contains(*id)).copied().collect::<Vec<_>>());
         order.into_iter().map(|id| RunJob { id, became: self.became(id, &newest, state) }).collect()
     }
@@ -227,8 +263,11 @@ impl Run {
                 let need = needs.iter().find(bad).map_or("", String::as_str);
                 JobBecame::NotBuilt(format!("`{need}` did not succeed"))
             }
-            RunState::Running => {
+            RunState::Running | RunState::Waiting => {
                 JobBecame::Waits(needs.iter().filter(|need| !good(need)).map(String::as_str).collect())
+            }
+            RunState::Ended(RunStatus::Skipped | RunStatus::Missed) => {
+                JobBecame::NotBuilt(self.missed.as_ref().map_or_else(String::new, |missed| missed.reason.clone()))
             }
             RunState::Ended(RunStatus::Cancelled) => JobBecame::NotBuilt("the run was cancelled".to_owned()),
             RunState::Ended(RunStatus::Interrupted) => JobBecame::NotBuilt("the process of the run died".to_owned()),
@@ -285,6 +324,7 @@ mod tests {
             Requester::Cli("rob".to_owned()),
             Requester::Api("ci:nightly".to_owned()),
             Requester::Schedule("report".to_owned()),
+            Requester::Change,
             Requester::Build(12),
         ] {
             assert_eq!(Requester::from_text(&requester.to_string()), requester);

@@ -7,13 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::build::Build;
+use crate::changes::changes;
 use crate::config;
-use crate::difference::Difference;
-use crate::difference::ORDER;
-use crate::difference::changes;
-use crate::difference::start_of;
 use crate::job::Job;
-use crate::value::Value;
 
 /// How a job stands, by its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +101,10 @@ pub fn job_status<'a>(
             (None, None) => JobStatus::NotBuilt,
         };
     };
-    let outdated = outdated_because(job, digest, used, latest);
+    let mut outdated = differences(job, digest, used, latest);
+    if config::is_edited(&used.config) {
+        outdated.push(format!("its last build, {}, ran with other arguments", used.id));
+    }
     match &history.ended {
         Some(ended) if !ended.success => JobStatus::Failing { build: ended.id, outdated },
         _ if outdated.is_empty() => JobStatus::Success,
@@ -113,8 +112,8 @@ pub fn job_status<'a>(
     }
 }
 
-/// What has changed since the last good build of a job, `used`.
-fn outdated_because<'a>(
+/// What a job would use today that differs from what its build `used` did, in words.
+pub(crate) fn differences<'a>(
     job: &Job,
     digest: &str,
     used: &Build,
@@ -126,10 +125,7 @@ fn outdated_because<'a>(
     }
     let today = job.to_config();
     for ((key, was), (_, now)) in config::decisive(&used.config).zip(config::decisive(&today)) {
-        reasons.extend(changed(key, was, now));
-    }
-    if config::is_edited(&used.config) {
-        reasons.push(format!("its last build, {}, ran with other arguments", used.id));
+        changes(key, was, now, &mut reasons);
     }
     let references = job.references();
     let by_value: BTreeSet<&str> = references.iter().map(|(reference, _)| reference.job.as_str()).collect();
@@ -150,43 +146,7 @@ fn outdated_because<'a>(
     reasons
 }
 
-/// In words: what has changed under a key of the configuration.
-fn changed(key: &str, was: Option<&Value>, now: Option<&Value>) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    changes(key, was, now, &mut found);
-    found.into_iter().map(|Difference { what, was, now }| {
-        let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
-        match what.strip_prefix(ORDER) {
-            Some(key) => format!("`{key}` has changed: the order of its entries"),
-            None => format!("`{what}` has changed: {} -> {}", shown(was), shown(now)),
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::value::RETVAL_KEY;
-
-    #[test]
-    fn a_change_is_told_entry_by_entry_and_in_short() {
-        let map = |entries: &[(&str, i128)]| {
-            Value::Map(entries.iter().map(|(key, n)| ((*key).to_owned(), Value::Int(*n))).collect())
-        };
-        let told = |was: &Value, now: &Value| changed("kwargs", Some(was), Some(now)).collect::<Vec<_>>();
-        assert_eq!(
-            told(&map(&[("a", 1), ("b", 2), ("c", 3)]), &map(&[("a", 1), ("b", 5), ("d", 4)])),
-            [
-                "`kwargs.b` has changed: 2 -> 5",
-                "`kwargs.c` has changed: 3 -> nothing",
-                "`kwargs.d` has changed: nothing -> 4"
-            ]
-        );
-        let reference = Value::entry(RETVAL_KEY, Value::string("one"));
-        let list = Value::List(vec![reference, Value::string("x".repeat(500)), Value::Null]);
-        let expected = format!("`kwargs` has changed: [!retval one, \"{}.. -> null", "x".repeat(45));
-        assert_eq!(told(&list, &Value::Null), [expected]);
-        assert_eq!(told(&map(&[("a", 1), ("b", 2)]), &map(&[("b", 2), ("a", 1)])).len(), 1);
-        assert_eq!(told(&map(&[]), &map(&[])), Vec::<String>::new());
-    }
+/// As much of a digest as tells it from the others of a folder.
+fn start_of(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
 }

@@ -237,6 +237,11 @@ impl Watcher {
         &self.current
     }
 
+    /// What the files were read by.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
     /// Waits for the next change that alters anything; none when it is time to stop.
     pub fn changed(&mut self) -> Option<&Reload> {
         loop {

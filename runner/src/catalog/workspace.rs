@@ -22,6 +22,8 @@ pub struct Workspace {
     pub context: Context,
     /// What folders may be granted.
     pub files: FilePolicy,
+    /// Whether a service builds jobs that name no trigger whenever what decides their result changes.
+    pub on_change: bool,
     /// What looks into plugins.
     pub reader: Plugins,
     /// Plugins that the store keeps.
@@ -38,7 +40,7 @@ impl Workspace {
     pub(super) fn has_rules_of(&self, other: &Self) -> bool {
         let said =
             |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone(), workspace.files.ceiling.clone());
-        said(self) == said(other) && self.context == other.context
+        said(self) == said(other) && self.context == other.context && self.on_change == other.on_change
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `run`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
+//! - `ask`: what `run` and `enqueue` are asked for
+//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
 //!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
@@ -10,19 +11,22 @@
 //! - `signals`: those that must not end the program; `stdout`: whether there is one
 //! - `error`: what can go wrong, and the exit codes
 
+mod ask;
 mod builds;
 mod cache;
 mod cancel;
 mod carry_out;
 mod check;
 mod completions;
-pub mod error;
+pub mod enqueue;
+mod error;
 mod explain;
 mod flags;
 mod graph;
 mod jobs;
 mod logs;
 mod moment;
+mod next;
 mod person;
 mod plugins;
 mod program;
@@ -32,6 +36,7 @@ mod rerun;
 mod run;
 mod runs;
 mod secrets;
+mod serve;
 mod signals;
 mod stdout;
 mod store;

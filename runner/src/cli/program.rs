@@ -21,6 +21,7 @@ use super::builds;
 use super::cache;
 use super::check;
 use super::completions;
+use super::enqueue;
 use super::error;
 use super::error::CliError;
 use super::explain;
@@ -30,12 +31,14 @@ use super::flags::settings;
 use super::graph;
 use super::jobs;
 use super::logs;
+use super::next;
 use super::plugins;
 use super::render;
 use super::render::Out;
 use super::run;
 use super::runs;
 use super::secrets;
+use super::serve;
 use super::signals;
 use super::store;
 use super::watch;
@@ -112,6 +115,12 @@ enum Command {
     },
     /// Build jobs, with live progress and log; prints what the functions returned
     Run(run::RunArgs),
+    /// Leave a run to a service, and go on
+    Enqueue(enqueue::EnqueueArgs),
+    /// Say when a job's schedule is due next
+    Next(next::NextArgs),
+    /// Watch the jobs folder and run what is due, until Ctrl-C
+    Serve(serve::ServeArgs),
     /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
     Runs(runs::RunsArgs),
     /// List the jobs and how each stands
@@ -263,8 +272,11 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
     match cli.command {
         Command::Check { paths, watch: true, .. } => watch::check(&app, options(&cli.global)?, out, &paths),
         Command::Check { paths, deny_warnings, .. } => check::check(&app, out, &paths, deny_warnings),
-        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args),
+        Command::Run(args) if args.watch => watch::run(&app, options(&cli.global)?, out, &args.ask),
         Command::Run(args) => run::run(&app, out, &args),
+        Command::Enqueue(args) => enqueue::enqueue(&app, out, &args),
+        Command::Next(args) => next::next(&app, out, &args),
+        Command::Serve(args) => serve::serve(&app, options(&cli.global)?, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

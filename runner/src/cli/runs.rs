@@ -12,6 +12,7 @@ use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::limits::show_took;
 use jobcontrol_core::run::JobBecame;
+use jobcontrol_core::run::Missed;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::run::RunJob;
@@ -29,6 +30,7 @@ use super::error;
 use super::error::CliError;
 use super::person::by;
 use super::render::BOLD;
+use super::render::DIM;
 use super::render::GREEN;
 use super::render::Out;
 use super::render::Page;
@@ -187,7 +189,8 @@ fn targets(run: &Run) -> String {
 
 fn shown_state(state: RunState) -> String {
     let style = match state {
-        RunState::Running | RunState::Ended(RunStatus::Interrupted) => YELLOW,
+        RunState::Waiting | RunState::Running | RunState::Ended(RunStatus::Interrupted) => YELLOW,
+        RunState::Ended(RunStatus::Skipped | RunStatus::Missed) => DIM,
         RunState::Ended(RunStatus::Successful) => GREEN,
         RunState::Ended(RunStatus::Failed | RunStatus::Cancelled) => RED,
     };
@@ -196,13 +199,16 @@ fn shown_state(state: RunState) -> String {
 
 /// How far the builds of a run are: `3 of 5, 1 failed`.
 fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
+    if let Some(missed) = &run.missed {
+        return format!("{} due", missed.count);
+    }
     let done = counts.successful + counts.skipped + run.shared.len() as u64;
     let mut text = match &run.plan {
         Some(plan) => format!("{done} of {}", plan.order.len()),
         None => done.to_string(),
     };
     let (running, waiting) = match state {
-        RunState::Running => ("running", "waiting"),
+        RunState::Running | RunState::Waiting => ("running", "waiting"),
         RunState::Ended(_) => ("unfinished", "not started"),
     };
     let others = [(counts.failed, "failed"), (counts.running, running), (counts.created, waiting)];
@@ -214,9 +220,10 @@ fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
 
 fn took(run: &Run, state: RunState, now: Timestamp) -> String {
     match (run.end_time, state) {
+        _ if run.missed.is_some() => String::new(),
         (Some(end), _) => show_took(end.since(run.created)),
         (None, RunState::Running) => show_took(now.since(run.created)),
-        (None, RunState::Ended(_)) => String::new(),
+        (None, RunState::Waiting | RunState::Ended(_)) => String::new(),
     }
 }
 
@@ -245,6 +252,14 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     row("with", &asked.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect::<Vec<_>>().join(", "));
     row("rest of", &run.request.rest_of.map(|run| format!("run {run}")).unwrap_or_default());
     row("status", &shown_state(state));
+    row("held", if run.held { "until somebody starts it" } else { "" });
+    if let Some(Missed { reason, first, last, count, .. }) = &run.missed {
+        row("reason", &one_line(reason));
+        row(
+            "due",
+            &if count == &1 { local(*first) } else { format!("{count} times, {} to {}", local(*first), local(*last)) },
+        );
+    }
     row("requested by", &one_line(&text::requester(&run.requester)));
     row("cancel", &run.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
     row("created", &local(run.created));

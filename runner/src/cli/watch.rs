@@ -11,6 +11,7 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_sandbox::Cancel;
 use serde::Serialize;
 
+use super::ask::AskArgs;
 use super::carry_out::arm;
 use super::carry_out::carry_out_until;
 use super::carry_out::interruptible;
@@ -33,7 +34,6 @@ use super::render::Page;
 use super::render::diagnostic;
 use super::render::styled;
 use super::render::time::local_millis;
-use super::run::RunArgs;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::catalog::watch::Reload;
@@ -61,19 +61,24 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     let waker = Waker::default();
     let stopper = waker.clone();
     let stop = interruptible(move || stopper.wake())?;
-    let config = app.settings.config.path.clone();
-    let shown = config.display().to_string();
+    let warner = out.clone();
+    let say = Arc::new(move |message: &str| warner.warn(message));
+    let workspace = app.settings.workspace.clone();
+    let watcher = Watcher::start(settings_file(app, options, out), workspace, &waker, stop.clone(), say);
+    Ok((watcher, stop))
+}
+
+/// The operator's file, read again after each of its changes.
+pub(super) fn settings_file(app: &App, options: Options, out: &Out) -> SettingsFile {
+    let path = app.settings.config.path.clone();
+    let shown = path.display().to_string();
     let fixed = Fixed::new(app, out.clone());
-    let settings = Box::new(move || match settings(&options) {
+    let read = Box::new(move || match settings(&options) {
         Ok(settings) => Ok(fixed.hold(settings)),
         Err(SettingsError::Diagnostics(problems)) => Err(problems),
         Err(SettingsError::Usage(message)) => Err(vec![Diagnostic::of(Code::Unreadable, message).file(&shown)]),
     });
-    let warner = out.clone();
-    let say = Arc::new(move |message: &str| warner.warn(message));
-    let workspace = app.settings.workspace.clone();
-    let watcher = Watcher::start(SettingsFile { read: settings, path: config }, workspace, &waker, stop.clone(), say);
-    Ok((watcher, stop))
+    SettingsFile { read, path }
 }
 
 /// What stays as it was when the watch began, whatever `jobcontrol.yaml` says later.
@@ -172,8 +177,9 @@ fn headline(app: &App, reload: &Reload) -> String {
     format!("{} changed: {}", styled(DIM, local_millis(app.clock.now())), styled(BOLD, one_line(&files)))
 }
 
-pub(super) fn run(app: &App, options: Options, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
+pub(super) fn run(app: &App, options: Options, out: &Out, args: &AskArgs) -> Result<u8, CliError> {
     let out = &out.in_lines();
+    let args = &args.settled(app)?;
     let (mut watcher, stop) = start(app, options, out)?;
     // Later rounds may build more than the first.
     app.engine(SLOTS)?;
@@ -213,7 +219,7 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
 struct Watched<'a> {
     app: &'a App,
     out: &'a Out,
-    args: &'a RunArgs,
+    args: &'a AskArgs,
     stop: Cancel,
     rounds: Rounds,
     /// Protected jobs that a person has armed.

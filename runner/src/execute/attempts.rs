@@ -1,6 +1,5 @@
 //! The attempts of one build, from the first start to the end.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -23,7 +22,6 @@ use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::RunOf;
-use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::usage::Usage;
@@ -45,9 +43,11 @@ use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
 use crate::execute::last_word::write_end;
+use crate::execute::pools::Pools;
 use crate::execute::prepared::Created;
 use crate::execute::prepared::Prepared;
 use crate::execute::publisher::Publisher;
+use crate::execute::queue::Turn;
 use crate::execute::random::random;
 use crate::execute::resolver::Resolver;
 use crate::execute::secrets::secrets_of;
@@ -58,9 +58,6 @@ use crate::record::recorder::Recorder;
 
 /// Who cancels a build whose own run was stopped.
 const INTERRUPT: &str = "an interrupt of its run";
-
-/// How often a build that waits for a pool looks for room: another process may have made some.
-const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
 
 /// What all builds of a process share.
 pub(super) struct Parts {
@@ -74,43 +71,42 @@ pub(super) struct Parts {
     pub(super) tracer: Tracer,
     /// How many builds make their arguments at once: these are charged when it is known how large they are.
     pub(super) making: Semaphore,
-    /// The sizes of pools.
-    pub(super) pools: BTreeMap<String, u32>,
-    /// Told when a build of this process gives slots of a pool back.
-    pub(super) freed: Arc<Notify>,
+    pub(super) pools: Pools,
 }
 
 impl Parts {
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.recorder.storage().clock().now()
     }
 }
 
 /// A build that is being executed.
 pub(super) struct Running<'a> {
-    parts: &'a Parts,
-    prepared: &'a Prepared,
-    id: u64,
-    args: Option<Arc<Vec<Value>>>,
-    pins: Arc<[Pin]>,
-    overrides: Vec<(Key, Arg)>,
+    pub(super) parts: &'a Parts,
+    pub(super) prepared: &'a Prepared,
+    pub(super) id: u64,
+    pub(super) args: Option<Arc<Vec<Value>>>,
+    pub(super) pins: Arc<[Pin]>,
+    pub(super) overrides: Vec<(Key, Arg)>,
     /// The newest attempt that started; 0 before the first.
-    attempt: u32,
+    pub(super) attempt: u32,
     /// When the first attempt started.
-    started: Timestamp,
+    pub(super) started: Timestamp,
     /// When the newest did.
-    attempt_started: Timestamp,
+    pub(super) attempt_started: Timestamp,
     /// When the build has to end.
-    until: Option<Instant>,
-    slot: Slot,
-    cancel: Cancel,
-    ticket: Ticket,
-    sink: Arc<BuildSink>,
+    pub(super) until: Option<Instant>,
+    /// Where it stands among the builds that wait.
+    pub(super) turn: Turn,
+    pub(super) slot: Slot,
+    pub(super) cancel: Cancel,
+    pub(super) ticket: Ticket,
+    pub(super) sink: Arc<BuildSink>,
     /// The first error that lost a log record or a progress report of an earlier attempt.
-    lost: Option<String>,
+    pub(super) lost: Option<String>,
     /// What the newest attempt used.
-    usage: Option<Usage>,
-    ends_run: bool,
+    pub(super) usage: Option<Usage>,
+    pub(super) ends_run: bool,
 }
 
 impl<'a> Running<'a> {
@@ -119,10 +115,12 @@ impl<'a> Running<'a> {
         parts: &'a Parts,
         prepared: &'a Prepared,
         created: Created,
-        slot: Slot,
+        mut slot: Slot,
         cancel: Cancel,
     ) -> Result<Ending, ExecuteError> {
         let Created { id, args, pins, overrides, attempt, started, due, ends_run } = created;
+        let turn = Turn::new(prepared.priority(), id);
+        slot.for_turn(turn);
         let ticket = parts.canceller.enter(id);
         let cancel = cancel.or(ticket.cancel.clone());
         let now = parts.now();
@@ -138,6 +136,7 @@ impl<'a> Running<'a> {
             started: first,
             attempt_started: first,
             until: None,
+            turn,
             slot,
             sink: sink(parts, prepared, id, attempt.max(1)),
             cancel,
@@ -185,7 +184,7 @@ impl<'a> Running<'a> {
     }
 
     /// When a build that started then has to end.
-    fn end_of(&self, started: Timestamp) -> Option<Instant> {
+    pub(super) fn end_of(&self, started: Timestamp) -> Option<Instant> {
         let timeout = self.prepared.limits().build_timeout?;
         Instant::now().checked_add(timeout.saturating_sub(Duration::from_micros(self.parts.now().since(started))))
     }
@@ -212,133 +211,12 @@ impl<'a> Running<'a> {
         }
     }
 
-    fn publish(&self, kind: EventKind) {
+    pub(super) fn publish(&self, kind: EventKind) {
         self.parts.publisher.publish(self.id, &self.prepared.job_id, kind);
     }
 
-    fn guard(&self) -> Guard {
+    pub(super) fn guard(&self) -> Guard {
         Guard { owner: Some(Arc::clone(&self.parts.owner)), attempt: self.attempt }
-    }
-
-    /// Starts an attempt once there is a slot, memory, and room in the pool; returns the end of the build if it ends
-    /// before.
-    async fn start(&mut self) -> Result<Option<Outcome>, ExecuteError> {
-        let mut cancel = self.cancel.clone();
-        let mut told = None;
-        loop {
-            if let Some(outcome) = self.make_ready().await? {
-                return Ok(Some(outcome));
-            }
-            let freed = Arc::clone(&self.parts.freed);
-            let freed = freed.notified();
-            match self.try_start().await {
-                Err(StorageError::PoolFull(full)) => {
-                    self.let_go().await;
-                    if told.as_ref() != Some(&full) {
-                        self.publish(EventKind::Waits { reason: full.to_string() });
-                        told = Some(full);
-                    }
-                    tokio::select! {
-                        biased;
-                        () = cancel.wait() => {}
-                        () = freed => {}
-                        () = tokio::time::sleep(LOOK_FOR_ROOM) => {}
-                    }
-                }
-                started => {
-                    started?;
-                    return Ok(None);
-                }
-            }
-        }
-    }
-
-    /// Takes a slot with memory, and makes the arguments if they are not there: many builds may wait, so that large ones
-    /// are made only now. Returns the end of the build if it ends before.
-    async fn make_ready(&mut self) -> Result<Option<Outcome>, ExecuteError> {
-        let (mut cancel, mut need) = (self.cancel.clone(), 0);
-        loop {
-            let (publisher, id, job_id) = (&self.parts.publisher, self.id, &self.prepared.job_id);
-            let tell = |reason| publisher.publish(id, job_id, EventKind::Waits { reason });
-            tokio::select! {
-                biased;
-                () = cancel.wait() => return Ok(Some(Outcome::Failed(cancelled(&self.by())))),
-                () = self.slot.take(need, tell) => {}
-            }
-            if self.args.is_some() {
-                return Ok(None);
-            }
-            let (args, size) = match self.resolve(&Secrets::default()).await {
-                Ok(made) => made,
-                Err(ExecuteError::Arguments(reason)) => {
-                    return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Arguments, reason))));
-                }
-                Err(error) => return Err(error),
-            };
-            match self.slot.account().charge(size) {
-                Ok(()) => {
-                    self.args = Some(Arc::new(args));
-                    return Ok(None);
-                }
-                Err(full) => {
-                    apart_if(true, move || drop(args)).await;
-                    if need > 0 {
-                        return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Limit, full.to_string()))));
-                    }
-                    // It has not started, so it may wait until there is enough for it.
-                    need = size;
-                    self.slot.give_back();
-                }
-            }
-        }
-    }
-
-    /// Makes the arguments of a build that waited, and tells what they hold.
-    async fn resolve(&self, secrets: &Secrets) -> Result<(Vec<Value>, u64), ExecuteError> {
-        let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
-        let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
-        let secrets = secrets.clone();
-        // The semaphore is never closed.
-        let _making = self.parts.making.acquire().await.ok();
-        apart_if(true, move || {
-            let args = resolver.again(&checked, &pins, &overrides, &secrets)?;
-            let size = args.iter().map(held_size::of).sum();
-            Ok((args, size))
-        })
-        .await
-    }
-
-    /// Gives slot and memory to others: what waits holds neither.
-    async fn let_go(&mut self) {
-        if let Some(args) = self.args.take_if(|args| is_large(args.iter())) {
-            apart_if(true, move || drop(args)).await;
-        }
-        self.slot.give_back();
-    }
-
-    async fn try_start(&mut self) -> Result<(), StorageError> {
-        let time = self.parts.now();
-        let start = StartBuild {
-            id: self.id,
-            guard: Some(self.guard()),
-            owner: Some(Arc::clone(&self.parts.owner)),
-            pool_size: self.pool_size(),
-            time,
-        };
-        self.parts.recorder.write(Write::StartBuild(start)).await?;
-        self.attempt += 1;
-        self.attempt_started = time;
-        if self.attempt == 1 {
-            self.started = time;
-            self.until = self.end_of(time);
-        }
-        Ok(())
-    }
-
-    /// How many slots the pool of the job has, if it takes some. A pool that the operator has removed has no bound.
-    fn pool_size(&self) -> Option<u32> {
-        let pool = self.prepared.checked.job.pool.as_ref()?;
-        Some(self.parts.pools.get(&pool.name).copied().unwrap_or(u32::MAX))
     }
 
     /// Starts the next attempt after a time; returns the end of the build if it ends before.
@@ -433,7 +311,7 @@ impl<'a> Running<'a> {
     }
 
     /// Who cancelled it.
-    fn by(&self) -> String {
+    pub(super) fn by(&self) -> String {
         self.ticket.by().unwrap_or_else(|| INTERRUPT.to_owned())
     }
 
@@ -493,7 +371,7 @@ impl<'a> Running<'a> {
     /// Tells those that wait for the pool that there may be room.
     fn free(&self) {
         if self.prepared.checked.job.pool.is_some() {
-            self.parts.freed.notify_waiters();
+            self.parts.pools.freed.notify_waiters();
         }
     }
 

@@ -14,6 +14,9 @@ pub enum ExecuteError {
     /// A pinned value, or an override, that does not fit the function.
     #[error("{0}")]
     Arguments(String),
+    /// The job is not there any more.
+    #[error("it is gone from the jobs folder, or its manifest has mistakes now")]
+    Gone,
     /// The plugin cannot be made ready.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),

@@ -6,13 +6,17 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use jobcontrol_core::build::Build;
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::config;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::EventKind;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NO_BUILD;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::secret::Secrets;
@@ -28,7 +32,6 @@ use jobcontrol_core::types::to_text;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
-use tokio::sync::Notify;
 use tokio::sync::Semaphore;
 
 use crate::execute::attempts::Parts;
@@ -36,8 +39,11 @@ use crate::execute::attempts::Running;
 use crate::execute::canceller::Canceller;
 use crate::execute::error::ExecuteError;
 use crate::execute::interrupted::Interrupted;
+use crate::execute::interrupted::interrupted;
+use crate::execute::interrupted::unless_faster;
 use crate::execute::large::apart_if;
 use crate::execute::large::is_large;
+use crate::execute::pools::Pools;
 use crate::execute::prepared::Created;
 use crate::execute::prepared::Prepared;
 use crate::execute::prepared::pack_config;
@@ -71,6 +77,27 @@ pub(super) enum Waited {
     Cancelled,
 }
 
+/// How a build is to be created.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The run that it belongs to.
+    pub run: RunOf,
+    /// Whether it is all of its run, which then ends with it.
+    pub alone: bool,
+    /// Starts its first attempt in the same commit, unless it needs slots of a pool.
+    pub start: bool,
+    /// The latest success that was known, after which a build of another run will do; none where none will.
+    pub shared_after: Option<u64>,
+}
+
+/// What became of a build that another process began.
+pub(super) enum Resumed {
+    /// It can go on.
+    Created(Box<Created>),
+    /// It has ended; if it failed, with a failure of this kind.
+    Ended(Option<FailureKind>),
+}
+
 /// Makes and runs builds.
 pub struct Executor {
     parts: Parts,
@@ -97,11 +124,20 @@ impl Executor {
             StorageError::Backend(format!("the thread that looks for cancelled builds cannot start: {e}"))
         })?;
         let resolver = Arc::new(Resolver::new(Arc::clone(recorder.storage())));
-        let freed = Arc::new(Notify::new());
         let making = Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get));
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
-        let parts =
-            Parts { sandbox, recorder, owner, store_id, canceller, publisher, resolver, tracer, making, pools, freed };
+        let parts = Parts {
+            sandbox,
+            recorder,
+            owner,
+            store_id,
+            canceller,
+            publisher,
+            resolver,
+            tracer,
+            making,
+            pools: Pools::new(pools),
+        };
         let (takeover, turns, recorded_plugins) = Default::default();
         Ok(Self { parts, takeover, turns, recorded_plugins })
     }
@@ -122,6 +158,11 @@ impl Executor {
     /// Who makes plugins ready.
     pub(super) fn turns(&self) -> &Turns {
         &self.turns
+    }
+
+    /// The pools that its builds share.
+    pub fn pools(&self) -> &Pools {
+        &self.parts.pools
     }
 
     /// What finds the names and lines of failures' calls.
@@ -152,54 +193,36 @@ impl Executor {
     }
 
     /// Creates a build, or takes over an interrupted one that is the same. It is pinned to the builds that were asked
-    /// for, and else to the latest successful builds of its dependencies at this moment. With `start` its first attempt
-    /// starts in the same commit, unless it needs slots of a pool.
+    /// for, and else to the latest successful builds of its dependencies at this moment.
     ///
     /// # Errors
     ///
-    /// A dependency that never succeeded, a value that does not fit, or the store.
+    /// A dependency that never succeeded, a value that does not fit, the store, or [`StorageError::Same`] where another
+    /// run makes the same build, or has made it since `shared_after`.
     pub async fn create(
         &self,
         prepared: &Prepared,
         request: &BuildRequest,
-        run: RunOf,
-        start: bool,
-    ) -> Result<Created, ExecuteError> {
-        self.create_unless_shared(prepared, request, run, start, None).await
-    }
-
-    /// As [`Executor::create`], unless another run makes the same build, or has made it since that build was the job's latest success: then the
-    /// error is [`StorageError::Same`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Executor::create`], and `StorageError::Same`.
-    pub(super) async fn create_unless_shared(
-        &self,
-        prepared: &Prepared,
-        request: &BuildRequest,
-        run: RunOf,
-        start: bool,
-        shared_after: Option<u64>,
+        wish: &Wish,
     ) -> Result<Created, ExecuteError> {
         for _ in 1..TRIES {
-            match self.create_once(prepared, request, &run, start, shared_after).await {
+            match self.create_once(prepared, request, wish).await {
                 // It went in this moment: the job's next one is taken, or what was asked for is told to be gone.
                 Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
                 created => return created,
             }
         }
-        self.create_once(prepared, request, &run, start, shared_after).await
+        self.create_once(prepared, request, wish).await
     }
 
     async fn create_once(
         &self,
         prepared: &Prepared,
         request: &BuildRequest,
-        run: &RunOf,
-        start: bool,
-        shared_after: Option<u64>,
+        wish: &Wish,
     ) -> Result<Created, ExecuteError> {
+        let Wish { run, alone: ends_run, start, shared_after } = wish;
+        let ends_run = *ends_run;
         let (args, config, pins) = match &prepared.plain_args {
             Some(args) if *request == BuildRequest::default() => {
                 (Arc::clone(args), Arc::clone(&prepared.plain_config), Arc::default())
@@ -215,7 +238,6 @@ impl Executor {
             }
         };
         let overrides = request.overrides.clone();
-        let ends_run = matches!(run, RunOf::New(_));
         let wanted = Wanted {
             job_id: &prepared.job_id,
             plugin: &prepared.checked.plugin.digest,
@@ -223,14 +245,14 @@ impl Executor {
             pins: &pins,
             rerun_of: request.rerun_of,
         };
-        if let Some((interrupted, due)) = self.interrupted(&wanted, run).await? {
+        if let Some((interrupted, due)) = self.takeover(&wanted, run).await? {
             let Interrupted { build, started, .. } = interrupted;
             let (started, due, attempt) = (Some(started), Some(due), build.attempt);
             return Ok(Created { id: build.id, args: Some(args), pins, overrides, attempt, started, due, ends_run });
         }
         let large = is_large(args.iter());
         // Large arguments are made again, and charged, when the build starts: many such builds may wait.
-        let start = start && prepared.checked.job.pool.is_none() && !large;
+        let start = *start && prepared.checked.job.pool.is_none() && !large;
         let created = self.now();
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
@@ -243,7 +265,7 @@ impl Executor {
             retval_type: prepared.retval_type.clone(),
             created,
             owner: Some(Arc::clone(&self.parts.owner)),
-            shared_after,
+            shared_after: *shared_after,
             start,
         };
         let id = self.record(&prepared.checked.plugin, new).await?;
@@ -252,6 +274,73 @@ impl Executor {
         }
         let (args, started) = ((!large).then_some(args), start.then_some(created));
         Ok(Created { id, args, pins, overrides, attempt: u32::from(start), started, due: None, ends_run })
+    }
+
+    /// Goes on with a build that another process began, and that belongs to a run of this process.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) async fn resume(&self, begun: Build) -> Result<Resumed, StorageError> {
+        let (id, attempt) = (begun.id, begun.attempt);
+        let (pins, overrides) = (Arc::from(begun.pins.as_slice()), config::overrides(&begun.config));
+        let created = |started, due| {
+            let (args, ends_run) = (None, false);
+            Resumed::Created(Box::new(Created { id, args, pins, overrides, attempt, started, due, ends_run }))
+        };
+        if !begun.started {
+            return Ok(created(None, None));
+        }
+        match Interrupted::of(begun, self.now()) {
+            Ok(one) => match one.take(&self.parts.recorder, &self.parts.owner, &RunOf::Nothing).await? {
+                Some(due) => Ok(created(Some(one.started), Some(due))),
+                None => self.ended(id).await,
+            },
+            Err(begun) => {
+                self.end_begun(&begun, interrupted()).await?;
+                self.ended(id).await
+            }
+        }
+    }
+
+    /// Ends a build that another process began, unless somebody was faster.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) async fn end_begun(&self, begun: &Build, failure: Failure) -> Result<(), StorageError> {
+        let guard = Guard { owner: begun.owner.as_deref().map(Arc::from), attempt: begun.attempt };
+        let finish = Finish { success: Some(false), exception: Some(failure.clone()), ..Finish::default() };
+        let packed = pack_finish(begun.id, Some(guard), self.now(), finish);
+        if unless_faster(self.parts.recorder.write(Write::FinishBuild(packed)).await)? {
+            let ending = Ending::Failed(failure);
+            self.parts.publisher.publish(
+                begun.id,
+                &begun.job_id.as_str().into(),
+                EventKind::Finished { ending, took: 0 },
+            );
+        }
+        Ok(())
+    }
+
+    /// How a build has ended that another process was faster with.
+    async fn ended(&self, id: u64) -> Result<Resumed, StorageError> {
+        let build = self.brief(id).await?.ok_or(StorageError::NotFound(id))?;
+        let unfinished = || StorageError::Refused(format!("build {id} belongs to another process now"));
+        match build.finished {
+            true => Ok(Resumed::Ended(build.exception.map(|failure| failure.kind))),
+            false => Err(unfinished()),
+        }
+    }
+
+    /// The run of a build.
+    pub(super) async fn run_of(&self, build: u64) -> Result<Option<u64>, StorageError> {
+        Ok(self.brief(build).await?.and_then(|build| build.run))
+    }
+
+    async fn brief(&self, id: u64) -> Result<Option<Build>, StorageError> {
+        let storage = Arc::clone(self.parts.recorder.storage());
+        apart_if(true, move || sharing::read(&*storage, id)).await
     }
 
     /// Waits for a build of another run that is the same as one of this run would be. Returns none if this run has to
@@ -345,7 +434,7 @@ impl Executor {
     }
 
     /// An interrupted build that is what a new one would be, in whatever run it began.
-    async fn interrupted(
+    async fn takeover(
         &self,
         wanted: &Wanted<'_>,
         run: &RunOf,

@@ -13,12 +13,15 @@ use jobcontrol_core::retry::Retry;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::RetryBuild;
+use jobcontrol_core::storage::RunOf;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
 
 use crate::execute::random::random;
+use crate::record::recorder::Recorder;
 
 /// How long an interrupted build with attempts left waits for somebody who makes the next one.
 const WAITS: Duration = Duration::from_hours(24);
@@ -69,6 +72,26 @@ impl Interrupted {
     }
 }
 
+impl Interrupted {
+    /// Takes the build over, for a run or in its own; returns when its next attempt is due, or none if another process was
+    /// faster.
+    pub(super) async fn take(&self, recorder: &Recorder, owner: &Arc<str>, run: &RunOf) -> Result<Option<Timestamp>> {
+        let now = recorder.storage().clock().now();
+        let due = self.due(now);
+        let retry = RetryBuild {
+            id: self.build.id,
+            guard: self.guard(),
+            time: now,
+            exception: recorder.storage().pack_exception(interrupted()),
+            due,
+            owner: owner.clone(),
+            run: run.clone(),
+            usage: None,
+        };
+        Ok(unless_faster(recorder.write(Write::RetryBuild(retry)).await)?.then_some(due))
+    }
+}
+
 /// The failure of a build whose process died while it ran.
 pub(super) fn interrupted() -> Failure {
     Failure::new(FailureKind::Interrupted, "the process that ran the build is gone")
@@ -86,7 +109,7 @@ pub(super) fn end(storage: &dyn Storage, build: &Build) -> Write {
 }
 
 /// Whether a change was made; false if another process made one before.
-pub(super) fn unless_faster(written: Result<u64>) -> Result<bool> {
+pub(crate) fn unless_faster(written: Result<u64>) -> Result<bool> {
     match written {
         Ok(_) => Ok(true),
         Err(StorageError::Stale(_) | StorageError::NotFound(_)) => Ok(false),

@@ -37,6 +37,10 @@ impl Prepared {
         &self.checked.job.limits
     }
 
+    pub(super) fn priority(&self) -> i64 {
+        self.checked.job.priority
+    }
+
     pub(super) fn retry(&self) -> &Retry {
         &self.checked.job.retry
     }

@@ -1,10 +1,14 @@
 //! Sees to what dead processes left: ends what is over, and finds what may be tried again.
 
+use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::EndRun;
@@ -77,9 +81,10 @@ pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
     storage.write_kept_ends()?;
     let mut owners = Owners { storage, alive: HashMap::new() };
     let mut rescued = Rescued::default();
+    let of_services = of_services(storage)?;
     for build in unfinished(storage)? {
         let Some(owner) = build.owner.clone() else { continue };
-        if owners.is_alive(&owner)? {
+        if owners.is_alive(&owner)? || build.run.is_some_and(|run| of_services.contains(&run)) {
             continue;
         }
         match Interrupted::of(build, storage.clock().now()) {
@@ -98,9 +103,26 @@ pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
     Ok(rescued)
 }
 
+/// Open runs that any service may go on with. After a day without one, they are like all others.
+const WAITS_FOR_SERVICE: Duration = Duration::from_hours(24);
+
+fn is_of_service(run: &Run, now: Timestamp) -> bool {
+    run.service && (run.owner.is_none() || Duration::from_micros(now.since(run.created)) < WAITS_FOR_SERVICE)
+}
+
+fn of_services(storage: &dyn Storage) -> Result<BTreeSet<u64>> {
+    let open = RunFilter { open: Some(true), service: Some(true), ..RunFilter::default() };
+    let now = storage.clock().now();
+    Ok(storage.get_runs(&open)?.iter().filter(|run| is_of_service(run, now)).map(|run| run.id).collect())
+}
+
 /// A run of a dead owner has ended, unless one of its builds still waits for its next attempt.
 fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]) -> Result<()> {
+    let now = storage.clock().now();
     for run in storage.get_runs(&RunFilter { open: Some(true), ..RunFilter::default() })? {
+        if is_of_service(&run, now) {
+            continue;
+        }
         let waits = left.iter().any(|left| left.build.run == Some(run.id));
         let is_alive = match &run.owner {
             Some(owner) => owners.is_alive(owner)?,

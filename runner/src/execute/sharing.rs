@@ -99,7 +99,7 @@ fn look_at(storage: &dyn Storage, id: u64) -> Result<Option<Awaited>> {
     }
 }
 
-fn read(storage: &dyn Storage, id: u64) -> Result<Option<Build>> {
+pub(super) fn read(storage: &dyn Storage, id: u64) -> Result<Option<Build>> {
     let (after, before) = (id.checked_sub(1), id.checked_add(1));
     let one = BuildFilter { after, before, limit: 1, brief: true, ..BuildFilter::default() };
     Ok(storage.get_job_builds(&one)?.pop())

@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use jobcontrol_sandbox::Account;
 use jobcontrol_sandbox::Ledger;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::Semaphore;
+
+use crate::execute::queue::Permit;
+use crate::execute::queue::Queue;
+use crate::execute::queue::Turn;
 
 /// Slots for builds.
 #[derive(Clone, Debug)]
 pub struct Slots {
-    free: Arc<Semaphore>,
+    queue: Queue,
     memory: Arc<Ledger>,
 }
 
 impl Slots {
     /// That many, for builds whose memory stands in that ledger.
     pub fn new(count: usize, memory: Arc<Ledger>) -> Self {
-        Self { free: Arc::new(Semaphore::new(count)), memory }
+        Self { queue: Queue::new(count), memory }
     }
 
     /// Waits for a free one, and for memory.
@@ -30,9 +32,19 @@ impl Slots {
 
     /// Takes one if one is free and there is memory; the slot is not held otherwise.
     pub(super) fn try_take(&self) -> Slot {
-        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
+        let permit = self.queue.try_take();
         let held = permit.and_then(|permit| Some(Held { account: self.memory.try_enter(0)?, _permit: permit }));
-        Slot { slots: self.clone(), held }
+        Slot { slots: self.clone(), turn: Turn::default(), held }
+    }
+
+    /// How many builds have one, and how many wait.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.queue.taken(), self.queue.waiting())
+    }
+
+    /// From now on no build gets one: those that have one keep it.
+    pub fn close(&self) {
+        self.queue.close();
     }
 }
 
@@ -40,16 +52,22 @@ impl Slots {
 #[derive(Debug)]
 pub struct Slot {
     slots: Slots,
+    turn: Turn,
     held: Option<Held>,
 }
 
 #[derive(Debug)]
 struct Held {
     account: Arc<Account>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Slot {
+    /// Where its build stands among those that wait.
+    pub(super) fn for_turn(&mut self, turn: Turn) {
+        self.turn = turn;
+    }
+
     pub(super) fn is_held(&self) -> bool {
         self.held.is_some()
     }
@@ -66,10 +84,8 @@ impl Slot {
     /// Waits for a free one and then for memory, so much at least, unless this is still held. `tell` is called once it
     /// waits for memory, with how much is used. Those that wait for memory keep others from waiting beside them.
     pub(super) async fn take(&mut self, need: u64, tell: impl FnOnce(String)) {
-        if self.held.is_none()
-            // The semaphore is never closed.
-            && let Ok(permit) = Arc::clone(&self.slots.free).acquire_owned().await
-        {
+        if self.held.is_none() {
+            let permit = self.slots.queue.take(self.turn).await;
             let account = self.slots.memory.wait_to_enter(need, tell).await;
             self.held = Some(Held { account, _permit: permit });
         }

@@ -6,14 +6,10 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::Result;
-use jobcontrol_core::storage::RetryBuild;
 use jobcontrol_core::storage::RunOf;
-use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::pack;
 
 use crate::execute::interrupted::Interrupted;
-use crate::execute::interrupted::interrupted;
-use crate::execute::interrupted::unless_faster;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
@@ -78,19 +74,7 @@ impl Takeover {
             let Some(one) = found else {
                 return Ok(None);
             };
-            let now = recorder.storage().clock().now();
-            let due = one.due(now);
-            let retry = RetryBuild {
-                id: one.build.id,
-                guard: one.guard(),
-                time: now,
-                exception: recorder.storage().pack_exception(interrupted()),
-                due,
-                owner: owner.clone(),
-                run: run.clone(),
-                usage: None,
-            };
-            if unless_faster(recorder.write(Write::RetryBuild(retry)).await)? {
+            if let Some(due) = one.take(recorder, owner, run).await? {
                 return Ok(Some((one, due)));
             }
         }

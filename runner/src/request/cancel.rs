@@ -38,7 +38,8 @@ pub fn cancel_run(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusa
         return Err(Refusal::usage(format!("run {id} has ended, {status}")).hint("nothing was cancelled"));
     }
     storage.write(Write::CancelRun(id, Arc::from(by)))?;
-    if !is_worked_on(storage, &run)? {
+    // A service may have taken it over just now; after this wish nobody takes it.
+    if !is_worked_on(storage, &storage.get_run(id)?)? {
         end_dead(storage, id, by)?;
     }
     Ok(())

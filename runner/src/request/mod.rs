@@ -8,7 +8,9 @@
 //! - `arguments`: arguments given by hand
 //! - `run`: jobs to build
 //! - `rerun`: a build again, or a run
+//! - `resume`: an open run that another process left
 //! - `rounds`: what a change of the files makes due
+//! - `changes`: jobs with `on: change` that are due
 //! - `form`: what a person fills in to run a job
 //! - `inspection`: a plugin with what is told of it
 //! - `standing`: how every job stands; `listing`: all of them, for who lists them
@@ -23,6 +25,7 @@ pub mod aftermath;
 pub mod arguments;
 pub mod build_ref;
 pub mod cancel;
+pub mod changes;
 pub mod delete;
 pub(crate) mod form;
 pub(crate) mod inspection;
@@ -31,6 +34,7 @@ pub(crate) mod listing;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;
+pub mod resume;
 pub mod rounds;
 pub mod run;
 pub mod standing;

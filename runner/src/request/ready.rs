@@ -1,6 +1,7 @@
 //! A run that can start.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jobcontrol_core::plan::Plan;
@@ -8,6 +9,9 @@ use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::request::RunRequest;
 
 use crate::catalog::load::Catalog;
+
+/// Why a protected job is not built in a run that nobody has started by hand.
+const GUARDED: &str = "it is protected and due, and nobody was there to confirm it";
 
 /// A run that can start.
 pub struct Ready {
@@ -25,6 +29,8 @@ pub struct Ready {
     pub stale: Vec<Used>,
     /// What the builds use of jobs that were looked at, and need not be built.
     pub reused: Vec<Used>,
+    /// Protected jobs that are due and are not built, since nobody is there to confirm it.
+    pub guarded: Vec<String>,
     /// The jobs of the plan whose builds may be left to another run, with the latest success of each when it was found to
     /// be due, or 0.
     pub shared: BTreeMap<String, u64>,
@@ -49,8 +55,27 @@ impl Ready {
         requests: BTreeMap<String, BuildRequest>,
         request: RunRequest,
     ) -> Self {
-        let (left_out, stale, reused, shared) = Default::default();
-        Self { catalog, plan, requests, request, left_out, stale, reused, shared }
+        let (left_out, stale, reused, guarded, shared) = Default::default();
+        Self { catalog, plan, requests, request, left_out, stale, reused, guarded, shared }
+    }
+
+    /// The jobs that are called even if all that they need was skipped: what is forced is called, whatever comes of what
+    /// it needs.
+    pub fn called(&self) -> BTreeSet<String> {
+        let targets = if self.request.force { &self.plan.order } else { &self.request.targets };
+        targets.iter().cloned().collect()
+    }
+
+    /// Why the run does not build its guarded jobs, as its row keeps it.
+    pub fn guarded_because(&self) -> BTreeMap<String, String> {
+        let because = |id: &String| (id.clone(), GUARDED.to_owned());
+        self.guarded.iter().map(because).collect()
+    }
+
+    /// The highest priority of its targets.
+    pub fn priority(&self) -> i64 {
+        let of = |id: &String| self.catalog.graph.jobs.get(id).map(|checked| checked.job.priority);
+        self.request.targets.iter().filter_map(of).max().unwrap_or(0)
     }
 
     /// The protected jobs of the plan, each to be armed before it may start.

@@ -45,6 +45,8 @@ pub struct RunAsk<'a> {
     pub revdeps: bool,
     /// `DEP=BUILD`: use this build of a dependency.
     pub pins: &'a [String],
+    /// Nobody is there to confirm that a protected dependency is built, so none is.
+    pub unattended: bool,
     /// `NAME=VALUE`: give an argument of the one job another value.
     pub args: &'a [String],
 }
@@ -77,11 +79,22 @@ pub fn run_of(
     let pins = pins(store, catalog, ask)?;
     let Sound { graph, left_out } = without_broken(catalog, &ask.targets, ask.revdeps);
     let pinned = pins.keys().map(String::as_str).collect();
-    let due = Ask { targets: &ask.targets, deps: ask.deps, force: ask.force, revdeps: ask.revdeps, pinned };
+    let mut due = Ask { targets: &ask.targets, deps: ask.deps, force: ask.force, revdeps: ask.revdeps, pinned };
     let roots = due.roots(&graph);
     let standings = standings_below(catalog, &graph, store, &roots)?;
     let status = |id: &str| standings.get(id).map_or(JobStatus::NotBuilt, |job| job.status.clone());
-    let plan = plan::plan(&graph, &due, status);
+    let mut plan = plan::plan(&graph, &due, status);
+    let mut guarded = Vec::new();
+    if ask.unattended {
+        let is_guarded = |id: &&String| !roots.contains(id.as_str()) && graph.jobs[*id].job.protected;
+        guarded = plan.order.iter().filter(is_guarded).cloned().collect();
+        let ids: Vec<&str> =
+            guarded.iter().filter_map(|id| Some(graph.dependencies.get_key_value(id)?.0.as_str())).collect();
+        if !ids.is_empty() {
+            due.pinned.extend(ids);
+            plan = plan::plan(&graph, &due, status);
+        }
+    }
     pin_each(catalog, &plan, &pins, &mut requests)?;
     let used = used(&graph, &plan, &due.pinned, &standings);
     let stale: Vec<_> = used.iter().filter(|used| standings[&used.job].status.is_stale()).cloned().collect();
@@ -102,7 +115,14 @@ pub fn run_of(
     let known = |id: &String| (id.clone(), standings.get(id).and_then(|standing| standing.latest).unwrap_or(0));
     let shared = plan.order.iter().filter(may_share).map(known).collect();
     let reused = if ask.deps || ask.force { used } else { Vec::new() };
-    Ok(Ready { left_out, stale, reused, shared, ..Ready::of_plan(Arc::clone(catalog), plan, requests, request) })
+    Ok(Ready {
+        left_out,
+        stale,
+        reused,
+        guarded,
+        shared,
+        ..Ready::of_plan(Arc::clone(catalog), plan, requests, request)
+    })
 }
 
 /// How jobs and all that they need stand. The store is not read for jobs that need nothing.

@@ -7,6 +7,8 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::collected;
 use jobcontrol_core::diagnostic::nearest;
+use jobcontrol_core::glob::GlobError;
+use jobcontrol_core::glob::JobGlob;
 use jobcontrol_core::plan;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
@@ -89,6 +91,47 @@ pub fn tagged(workspace: &Workspace, tag: &str) -> Result<BTreeSet<String>, Refu
         return Err(Refusal::not_found(format!("no job has the tag `{tag}`")).did_you_mean(nearest(tag, tags)));
     }
     Ok(jobs)
+}
+
+/// The jobs that are meant by names, patterns such as `sales-*`, tags, or all of them; each once.
+///
+/// # Errors
+///
+/// A pattern or a tag that no job has, or the folder cannot be read.
+pub fn chosen(workspace: &Workspace, named: &[String], tags: &[String], all: bool) -> Result<Vec<String>, Refusal> {
+    let mut chosen: Vec<String> = Vec::new();
+    let mut choose = |id: String| {
+        if !chosen.contains(&id) {
+            chosen.push(id);
+        }
+    };
+    let is_glob = |name: &&String| name.contains('*');
+    let names = match all || named.iter().any(|name| is_glob(&name)) {
+        true => job_names(workspace).map_err(Refusal::usage)?,
+        false => Vec::new(),
+    };
+    if all {
+        if names.is_empty() {
+            return Err(Refusal::not_found("there are no jobs"));
+        }
+        names.iter().for_each(|job| choose(job.id.clone()));
+    }
+    for name in named {
+        if !is_glob(&name) {
+            choose(name.clone());
+            continue;
+        }
+        let glob: JobGlob = name.parse().map_err(|error: GlobError| Refusal::usage(error.to_string()))?;
+        let mut fitting = names.iter().filter(|job| glob.fits(&job.id)).peekable();
+        if fitting.peek().is_none() {
+            return Err(Refusal::not_found(format!("no job fits `{name}`")).hint("`jobcontrol jobs` lists them"));
+        }
+        fitting.for_each(|job| choose(job.id.clone()));
+    }
+    for tag in tags {
+        tagged(workspace, tag)?.into_iter().for_each(&mut choose);
+    }
+    Ok(chosen)
 }
 
 /// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.

@@ -2,10 +2,21 @@
 //!
 //! - `engine`: what builds share for as long as the process lives
 //! - `run`: a run that can start, to its end
+//! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`: what it wakes up for
+//! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files
+//! - `scheduler`: starts what schedules say is due
+//! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
 
 pub mod bus;
+mod clerk;
 pub mod engine;
+pub mod files;
 mod follower;
+mod journal;
 pub mod run;
+pub mod runs;
+mod scheduler;
+pub mod serving;
+mod wake;

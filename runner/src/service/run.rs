@@ -14,8 +14,9 @@ use jobcontrol_sandbox::Cancel;
 use tokio::sync::watch;
 
 use crate::execute::dispatcher::Batch;
-use crate::execute::dispatcher::JobEnd;
+use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::dispatch;
+use crate::execute::job_end::JobEnd;
 use crate::execute::rescuer::Rescued;
 use crate::execute::rescuer::rescue;
 use crate::request::ready::Ready;
@@ -67,21 +68,29 @@ pub fn run(
 
 /// The run as it is recorded.
 fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Clock) -> Result<Batch, StorageError> {
+    let run = NewRun { owner: Some(Arc::clone(owner)), ..new_run(&ready, requester, clock)? };
+    let (targets, left_out) = (ready.called(), ready.guarded_because());
+    let Ready { catalog, plan, requests, shared, .. } = ready;
+    let (begun, told) = Default::default();
+    Ok(Batch { catalog, plan, requests, targets, shared, run: RunIs::New(run), begun, left_out, told })
+}
+
+/// A run as it is recorded, without an owner.
+///
+/// # Errors
+///
+/// A plan that cannot be packed.
+pub(crate) fn new_run(ready: &Ready, requester: &Requester, clock: &dyn Clock) -> Result<NewRun, StorageError> {
     let refused = |e| StorageError::Refused(format!("the plan of the run: {e}"));
-    let Ready { catalog, plan, requests, request, shared, .. } = ready;
-    // What is forced is called, whatever comes of what it needs.
-    let targets = if request.force { &plan.order } else { &request.targets };
-    let targets = targets.iter().cloned().collect();
-    let run = NewRun {
+    Ok(NewRun {
         created: clock.now(),
         requested_by: requester.to_string(),
-        priority: 0,
-        owner: Some(Arc::clone(owner)),
-        targets: request.targets.join(" "),
-        request: pack(&request.to_value()).map_err(refused)?,
-        plan: pack_plan(&plan, &requests).map_err(refused)?,
-    };
-    Ok(Batch { catalog, plan, requests, targets, shared, run })
+        priority: ready.priority(),
+        targets: ready.request.targets.join(" "),
+        request: pack(&ready.request.to_value()).map_err(refused)?,
+        plan: pack_plan(&ready.plan, &ready.requests).map_err(refused)?,
+        ..NewRun::default()
+    })
 }
 
 /// Says what dead processes have left, as far as it matters to who runs something now.

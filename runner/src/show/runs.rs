@@ -34,10 +34,25 @@ pub(crate) struct RunJson<'a> {
     priority: i64,
     owner: Option<&'a str>,
     cancel: Option<&'a str>,
+    /// Whether it waits until somebody starts it.
+    held: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed: Option<MissedJson<'a>>,
     #[schema(value_type = Counted)]
     builds: RunCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<RunJobJson<'a>>>,
+}
+
+/// Scheduled runs that were not made, one after the other.
+#[derive(Serialize, ToSchema)]
+struct MissedJson<'a> {
+    reason: &'a str,
+    #[schema(value_type = String, format = DateTime)]
+    first_due: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    last_due: Timestamp,
+    count: u64,
 }
 
 /// A job of a run.
@@ -57,6 +72,7 @@ struct RunJobJson<'a> {
 /// The name of a run's state.
 pub(crate) fn state_name(state: RunState) -> &'static str {
     match state {
+        RunState::Waiting => "WAITING",
         RunState::Running => "RUNNING",
         RunState::Ended(status) => status.name(),
     }
@@ -78,6 +94,13 @@ impl<'a> RunJson<'a> {
             priority: run.priority,
             owner: run.owner.as_deref(),
             cancel: run.cancel.as_deref(),
+            held: run.held,
+            missed: run.missed.as_ref().map(|missed| MissedJson {
+                reason: &missed.reason,
+                first_due: missed.first,
+                last_due: missed.last,
+                count: missed.count,
+            }),
             builds,
             jobs: None,
         }

@@ -26,7 +26,9 @@ const SEEN: &[&str] = &[
     "record_field_misspelt",
     "retval_field_fits",
     "root_is_a_list",
+    "schedules",
     "tags_unknown",
+    "triggers",
     "unknown_keys",
     "wrong_kinds",
 ];
@@ -60,6 +62,16 @@ fn what_inspect_prints_for_every_guest() {
         if !entries.is_empty() {
             takes(&folder.validator(), &format!("jobs:\n{}", entries.concat()));
         }
+    }
+}
+
+#[test]
+fn what_starts_a_job() {
+    let validator = Folder::usual().validator();
+    let long =
+        "{ cron: '@daily', timezone: Europe/Rome, catch_up: all, max: 5, overlap: queue, jitter: 2m, build: all }";
+    for lines in ["schedule: 0 6 * * MON-FRI", &format!("schedule: {long}"), "on: change\npriority: -1000"] {
+        takes(&validator, &format!("function: sales:cleanup\n{lines}\n"));
     }
 }
 

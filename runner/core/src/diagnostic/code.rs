@@ -82,6 +82,13 @@ codes! {
     RetvalInText "JC0218" "`!retval` stands inside a text"
     LeadingZero "JC0219" "a number begins with a zero"
     SecretSyntax "JC0220" "a `!secret` does not name a secret"
+    InvalidCron "JC0221" "a text is not a cron rule"
+    NeverDue "JC0222" "a schedule is never due"
+    NoSuchTimezone "JC0223" "there is no such time zone"
+    InvalidSchedule "JC0224" "a part of `schedule` is not valid"
+    InvalidTrigger "JC0225" "`on` does not name a trigger"
+    TriggerOfProtected "JC0226" "a protected job has `on: change`"
+    InvalidPriority "JC0227" "a priority is not a number in its range"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
     PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
@@ -145,6 +152,8 @@ codes! {
     HttpNotGranted "JC0620" "a plugin makes requests, and its job grants none"
     InvalidHttpRules "JC0621" "a rule for HTTP in the operator's file is not valid"
     InvalidClock "JC0622" "a text is not a clock, or not a source of random numbers"
+    InvalidNotification "JC0623" "a notification in the operator's file is not valid"
+    InvalidServer "JC0624" "a setting of the server is not valid"
 }
 
 /// How bad a kind of mistake is.
@@ -170,9 +179,12 @@ impl Code {
     /// How bad a mistake of this kind is.
     pub fn severity(self) -> Severity {
         match self {
-            Self::TextCutOff | Self::UnusedAnchor | Self::NotRead | Self::RetvalInText | Self::LeadingZero => {
-                Severity::Warning
-            }
+            Self::TextCutOff
+            | Self::UnusedAnchor
+            | Self::NotRead
+            | Self::RetvalInText
+            | Self::LeadingZero
+            | Self::NeverDue => Severity::Warning,
             _ => Severity::Error,
         }
     }

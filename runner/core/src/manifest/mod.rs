@@ -5,17 +5,19 @@
 //! - `keys`: the keys of a job, a file for each or for those that belong together
 //! - `unread`: what the text of a file seems to hold that cannot be read
 //! - `entry`: a job as a person would begin it
-//! - `settings`, with `http`, `pools`, `secrets` and `retention`: `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify` and `server`: `jobcontrol.yaml`, the operator's file
 
 pub(crate) mod ceiling;
 pub(crate) mod context;
 mod entry;
 mod http;
 pub(crate) mod keys;
+mod notify;
 mod parse;
 mod pools;
 mod retention;
 mod secrets;
+mod server;
 mod settings;
 mod unread;
 
@@ -24,8 +26,10 @@ pub use ceiling::Timeouts;
 pub use context::Context;
 pub use entry::entry;
 pub use keys::id::valid_id;
+pub use notify::Notify;
 pub use parse::Parsed;
 pub use parse::parse;
+pub use server::Server;
 pub use settings::CeilingFiles;
 pub use settings::Settings;
 pub use settings::parse_settings;

@@ -146,6 +146,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::schedule::BuildScope;
+    use crate::schedule::CatchUp;
+    use crate::schedule::Overlap;
     use crate::value::Value;
 
     fn parse_text(text: &str) -> (Vec<Job>, Vec<Diagnostic>) {
@@ -166,7 +169,7 @@ mod tests {
         fn no_manifest_makes_it_panic(pieces in prop::collection::vec(prop::sample::select(vec![
             "jobs:", "\n", "  ", "- ", "id: a", "function: a:b", "args: ", "[", "]", "{", "}", ", ", "kwargs:", "!retval x",
             "!!binary aGk=", "!secret y", "${A:-b}", "$${", "'", "\"", "|\n", "limits: ", "memory: 1 MiB", "é", "\t", "&a ", "*a",
-            "grants: ", "files: ", "host: .", "timeout: 1s", "retry: ", "attempts: 3", "on: [error(x)]", "<<: ", "? ", "-1e400", ".nan", "# c", "\r\n", "\u{feff}", "---\n",
+            "grants: ", "files: ", "host: .", "timeout: 1s", "schedule: ", "cron: 0 6 * * x", "timezone: é", "on: change", "retry: ", "attempts: 3", "on: [error(x)]", "<<: ", "? ", "-1e400", ".nan", "# c", "\r\n", "\u{feff}", "---\n",
         ]), 0..24)) {
             let (_, problems) = parse_text(&pieces.concat());
             for problem in problems {
@@ -244,6 +247,57 @@ mod tests {
         for fine in ["args: [0.5, 0e1, 0, 0x10, 0o7, '01', a01]", "timeout: 0.5s", "limits: { memory: 0.5 MiB }"] {
             assert_eq!(said(fine), [], "{fine}");
         }
+    }
+
+    #[test]
+    fn a_schedule_is_a_rule_or_a_mapping() {
+        let job = |lines: &str| {
+            let (mut jobs, problems) = parse_text(&format!("function: a:b\n{lines}\n"));
+            assert_eq!(problems, vec![], "{lines}");
+            jobs.remove(0)
+        };
+        let short = job("schedule: 0 6 * * MON-FRI").schedule.unwrap();
+        assert_eq!(
+            (short.cron.to_string().as_str(), short.timezone.name(), short.max),
+            ("0 6 * * MON-FRI", "UTC", 100)
+        );
+        assert_eq!((short.catch_up, short.overlap, short.build), Default::default());
+        let long = "schedule: { cron: '@daily', timezone: Europe/Rome, catch_up: all, max: 5, overlap: queue, jitter: 2m, build: all }";
+        let long = job(long).schedule.unwrap();
+        assert_eq!((long.timezone.name(), long.catch_up, long.max), ("Europe/Rome", CatchUp::All, 5));
+        assert_eq!((long.overlap, long.jitter.as_secs(), long.build), (Overlap::Queue, 120, BuildScope::All));
+    }
+
+    #[test]
+    fn a_trigger_is_the_jobs_own_or_the_operators() {
+        let builds = |lines: &str, by_default: bool| {
+            let (jobs, problems) = parse_text(&format!("function: a:b\n{lines}\n"));
+            assert_eq!(problems, vec![], "{lines}");
+            jobs[0].builds_on_change(by_default)
+        };
+        assert!(builds("on: change", false) && builds("priority: 5", true));
+        for none in ["protected: true", "schedule: '@daily'"] {
+            assert!(!builds(none, true), "{none}");
+        }
+        assert!(!builds("", false) && builds("on: change\nschedule: '@daily'", false));
+    }
+
+    #[test]
+    fn a_mistake_in_a_rule_is_at_its_place() {
+        let place = |text: &str| {
+            let (_, problems) = parse_text(text);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            let label = problems[0].label.clone().unwrap();
+            (problems[0].code, text[label.span.start..label.span.end].to_owned())
+        };
+        let wrong = |at: &str| (Code::InvalidCron, at.to_owned());
+        assert_eq!(place("function: a:b\nschedule: 0 25 * * *\n"), wrong("25"));
+        assert_eq!(place("function: a:b\nschedule: { cron: '* * * * 8', max: 3 }\n"), wrong("8"));
+        assert_eq!(place("function: a:b\nschedule: \"*/5 * * * 1-x\"\n"), wrong("x"));
+        // A text that is not written as it reads is shown as a whole.
+        assert_eq!(place("function: a:b\nschedule: \"0\\x20 25 * * *\"\n"), wrong("\"0\\x20 25 * * *\""));
+        assert_eq!(place("function: a:b\nschedule: 0 25\n  * * *\n"), wrong("0 25"));
+        assert_eq!(place("function: a:b\nschedule: |\n  0 25 * * *\n").0, Code::InvalidCron);
     }
 
     #[test]

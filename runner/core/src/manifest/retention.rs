@@ -3,11 +3,14 @@
 use crate::diagnostic::Code;
 use crate::retention::DAY;
 use crate::retention::MONTH;
+use crate::retention::PruneTime;
 use crate::retention::Retention;
 use crate::retention::YEAR;
 use crate::yaml::fields::Fields;
 
-pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) {
+use super::keys::schedule::timezone;
+
+pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention, at: &mut PruneTime) {
     /// As [`Level::ALL`], then all of them.
     const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
     if let Some((_, node)) = fields.take("logs")
@@ -35,7 +38,32 @@ pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention) 
         }
         builds.finish(&["keep", "age"], &[]);
     }
-    fields.finish(&["logs", "builds"], &[]);
+    read_time(&mut fields, at);
+    fields.finish(&["logs", "builds", "at", "timezone"], &[]);
+}
+
+/// Takes the time of day at which a service prunes.
+fn read_time(fields: &mut Fields<'_>, at: &mut PruneTime) {
+    if let Some((text, span)) = fields.string("at") {
+        match time_of_day(&text) {
+            Some(time) => (at.hour, at.minute) = time,
+            None => {
+                let help = Some("write `at: \"03:30\"`".to_owned());
+                fields.report(Code::InvalidRetention, span, format!("`{text}` is not a time of day"), help);
+            }
+        }
+    }
+    at.timezone = timezone(fields).unwrap_or_default();
+}
+
+/// Reads `03:30`, the hour and the minute.
+fn time_of_day(text: &str) -> Option<(u8, u8)> {
+    let (hour, minute) = text.split_once(':')?;
+    let number = |text: &str, below: u8| {
+        let digits = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|number| digits && *number < below)
+    };
+    Some((number(hour, 24)?, number(minute, 60).filter(|_| minute.len() == 2)?))
 }
 
 fn take_age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
@@ -70,6 +98,14 @@ pub(crate) fn age(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_of_day_is_an_hour_and_a_minute() {
+        assert_eq!((time_of_day("03:30"), time_of_day("3:30")), (Some((3, 30)), Some((3, 30))));
+        for text in ["24:00", "12:60", "3", "3:3", "03:30:00", "+3:30", "a:bc", ""] {
+            assert_eq!(time_of_day(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn ages_read_as_people_write_them() {

@@ -52,7 +52,7 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
         source.report(Code::InvalidSecret, *span, message, Some("take it out of `environment`".to_owned()));
     }
     let file = source.string("file");
-    let command = read_command(&mut source);
+    let command = read_command(&mut source, Code::InvalidSecret, "pass, show, api/token");
     source.finish(SOURCES, &[]);
     match (variable, file) {
         _ if given != 1 => None,
@@ -62,8 +62,8 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
     }
 }
 
-/// A program with its arguments.
-fn read_command(source: &mut Fields<'_>) -> Option<Vec<String>> {
+/// A program with its arguments. What is wrong with it has `code`; `example` is what such a list holds.
+pub(super) fn read_command(source: &mut Fields<'_>, code: Code, example: &str) -> Option<Vec<String>> {
     let node = source.peek("command")?;
     let (span, text) = (node.span, matches!(node.kind, NodeKind::Scalar(_)).then(|| node.text.clone()));
     let command: Vec<_> = match &text {
@@ -72,9 +72,9 @@ fn read_command(source: &mut Fields<'_>) -> Option<Vec<String>> {
     };
     if command.first().is_none_or(String::is_empty) {
         let words = text.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(", ");
-        let words = if words.is_empty() { "pass, show, api/token".to_owned() } else { words };
+        let words = if words.is_empty() { example.to_owned() } else { words };
         let message = "`command` is a list of a program and its arguments";
-        source.report(Code::InvalidSecret, span, message, Some(format!("write `command: [{words}]`")));
+        source.report(code, span, message, Some(format!("write `command: [{words}]`")));
     }
     Some(command)
 }

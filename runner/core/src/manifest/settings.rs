@@ -18,8 +18,10 @@ use crate::limits::MIN_HOST_MEMORY;
 use crate::limits::Unit;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
+use crate::retention::PruneTime;
 use crate::retention::Retention;
 use crate::secret::SecretSource;
+use crate::trigger::Trigger;
 use crate::yaml::environment::Environment;
 use crate::yaml::fields::Fields;
 use crate::yaml::node;
@@ -30,10 +32,15 @@ use super::ceiling::Ceiling;
 use super::http::read_http;
 use super::http::read_http_ceiling;
 use super::keys::limits::limit;
+use super::keys::on::trigger;
 use super::keys::timeout::timeouts;
+use super::notify::Notify;
+use super::notify::read_notify;
 use super::pools::read_pools;
 use super::retention::read_retention;
 use super::secrets::read_secrets;
+use super::server::Server;
+use super::server::read_server;
 
 const KEYS: &[&str] = &[
     "jobs",
@@ -49,8 +56,10 @@ const KEYS: &[&str] = &[
     "retention",
     "secrets",
     "http",
+    "on",
+    "notify",
+    "server",
 ];
-const KEYS_LATER: &[&str] = &["server"];
 
 /// What the operator decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +92,22 @@ pub struct Settings {
     pub secrets: BTreeMap<String, SecretSource>,
     /// What requests jobs may be granted, and how they are made; keys `http` and `ceiling.http`.
     pub http: HttpRules,
+    /// Whether a service builds jobs that name no trigger whenever they change; key `on`. See
+    /// [`Job::builds_on_change`](crate::job::Job::builds_on_change).
+    pub on_change: bool,
+    /// Who is told of runs that failed; key `notify`.
+    pub notify: Vec<Notify>,
+    /// Where a service is reached; key `server`.
+    pub server: Server,
+    /// When a service prunes the store; keys `retention.at` and `retention.timezone`.
+    pub prune_at: PruneTime,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (jobs, store, cache, environment, plugins) = Default::default();
         let (memory, ceiling, files, pools, retention, secrets, http) = Default::default();
+        let (on_change, notify, server, prune_at) = Default::default();
         let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
         Self {
             jobs,
@@ -105,6 +124,10 @@ impl Default for Settings {
             retention,
             secrets,
             http,
+            on_change,
+            notify,
+            server,
+            prune_at,
         }
     }
 }
@@ -155,9 +178,12 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     if let Some((_, node)) = fields.take("retention")
         && let Some(retention) = Fields::new(source, fields.problems, node, "`retention`")
     {
-        read_retention(retention, &mut settings.retention);
+        read_retention(retention, &mut settings.retention, &mut settings.prune_at);
     }
-    fields.finish(KEYS, KEYS_LATER);
+    settings.on_change = trigger(&mut fields).is_some_and(|(trigger, _)| trigger == Trigger::Change);
+    settings.notify = read_notify(&mut fields, &settings.secrets);
+    read_server(&mut fields, &mut settings.server);
+    fields.finish(KEYS, &[]);
     // They are for the manifests; what the operator wrote works.
     problems.retain(|problem| !problem.is_warning());
     settings
@@ -236,13 +262,78 @@ fn read_ceiling(mut fields: Fields<'_>, settings: &mut Settings) {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> (Settings, Vec<Diagnostic>) {
+        let source = Arc::new(Source { path: "jobcontrol.yaml".to_owned(), text: text.to_owned() });
+        let mut problems = Vec::new();
+        (parse_settings(&source, &mut problems), problems)
+    }
+
+    #[test]
+    fn what_a_service_needs_has_defaults() {
+        let (settings, problems) = read("memory: 1 GiB\n");
+        assert_eq!((problems, settings.on_change, settings.notify), (vec![], false, vec![]));
+        assert_eq!(settings.server, Server::default());
+        assert_eq!(
+            (settings.prune_at.hour, settings.prune_at.minute, settings.prune_at.timezone.name()),
+            (3, 30, "UTC")
+        );
+    }
+
+    #[test]
+    fn what_a_service_needs_is_read() {
+        let text = "
+on: change
+secrets: { KEY: { env: HOOK_KEY } }
+notify:
+  - { command: [./tell, --failed] }
+  - { webhook: 'https://hooks.example.com/a?b', secret: KEY }
+server: { listen: 'unix:run/socket', tls_cert: cert.pem, tls_key: key.pem, behind_proxy: '::1' }
+retention: { at: 04:05, timezone: Europe/Rome }
+";
+        let (settings, problems) = read(text);
+        assert_eq!((problems, settings.on_change), (vec![], true));
+        let url = "https://hooks.example.com/a?b".to_owned();
+        let webhook = Notify::Webhook { url, secret: Some("KEY".to_owned()) };
+        assert_eq!(settings.notify, [Notify::Command(vec!["./tell".to_owned(), "--failed".to_owned()]), webhook]);
+        assert_eq!(settings.server.listen.as_deref(), Some("unix:run/socket"));
+        assert_eq!(settings.server.tls_key.as_deref(), Some("key.pem"));
+        assert!(settings.server.behind_proxy.is_some_and(|address| address.is_loopback()));
+        assert_eq!((settings.prune_at.hour, settings.prune_at.minute), (4, 5));
+        assert_eq!(settings.prune_at.timezone.name(), "Europe/Rome");
+    }
+
+    #[test]
+    fn what_a_service_cannot_use_is_reported() {
+        for (text, said) in [
+            ("on: push", "`push` is not a trigger"),
+            ("notify: [{}]", "an entry of `notify` has either `command` or `webhook`"),
+            (
+                "notify: [{ command: [a], webhook: 'https://a' }]",
+                "an entry of `notify` has either `command` or `webhook`",
+            ),
+            ("notify: [{ command: [] }]", "`command` is a list of a program and its arguments"),
+            (
+                "notify: [{ command: [a], secret: A }]",
+                "`secret` signs the requests of a webhook, and a command makes none",
+            ),
+            ("notify: [{ webhook: 'ftp://a' }]", "`webhook` is not an `http` or `https` URL"),
+            ("notify: [{ webhook: 'https://a', secret: A }]", "there is no secret `A`"),
+            ("notify: [{ webhok: 'https://a' }]", "unknown key `webhok`"),
+            ("server: { tls_key: a }", "`tls_key` needs `tls_cert` as well"),
+            ("server: { behind_proxy: proxy }", "`proxy` is not an IP address"),
+            ("retention: { at: noon }", "`noon` is not a time of day"),
+            ("retention: { timezone: Mars }", "there is no time zone `Mars`"),
+        ] {
+            let messages: Vec<_> = read(text).1.into_iter().map(|problem| problem.message).collect();
+            assert_eq!(messages, [said], "{text}");
+        }
+    }
+
     #[test]
     fn an_integer_may_be_written_as_a_float() {
         let text = "pools: { db: 3.0 }\nretention: { builds: { keep: 10.0 } }\nceiling: { limits: { handles: 010.0 } }\n\
                     memory: 064 GiB\nread: { timeout: 05s }\n";
-        let source = Arc::new(Source { path: "jobcontrol.yaml".to_owned(), text: text.to_owned() });
-        let mut problems = Vec::new();
-        let settings = parse_settings(&source, &mut problems);
+        let (settings, problems) = read(text);
         assert_eq!(problems, vec![]);
         assert_eq!(settings.pools.get("db"), Some(&3));
         assert_eq!(settings.retention.builds, Some(10));

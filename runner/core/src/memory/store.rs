@@ -1,5 +1,6 @@
 //! What is asked of the store in memory.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,8 +23,10 @@ use crate::storage::LogRecord;
 use crate::storage::LogRow;
 use crate::storage::Order;
 use crate::storage::PruneLog;
+use crate::storage::ReloadRow;
 use crate::storage::Result;
 use crate::storage::RunFilter;
+use crate::storage::ScheduleState;
 use crate::storage::Storage;
 use crate::storage::StorageError;
 use crate::storage::Write;
@@ -151,10 +154,55 @@ impl Storage for MemoryStorage {
         let tables = self.tables();
         let fits = |run: &&Run| {
             filter.open.is_none_or(|open| open == run.status.is_none())
+                && filter.service.is_none_or(|service| service == run.service)
+                && filter.held.is_none_or(|held| held == run.held)
+                && filter.owner.as_ref().is_none_or(|owner| run.owner.as_ref() == Some(owner))
+                && filter.requested_by.as_ref().is_none_or(|by| *by == run.requester.to_string())
                 && filter.before.is_none_or(|before| run.id < before)
         };
         let limit = filter.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(tables.runs.values().rev().filter(fits).take(limit).cloned().collect())
+    }
+
+    fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>> {
+        let tables = self.tables();
+        let waits = |run: &&Run| run.status.is_none() && run.service && !run.held && run.owner.is_none();
+        let mut waiting: Vec<_> = tables.runs.values().filter(waits).map(|run| (-run.priority, run.id)).collect();
+        waiting.sort_unstable();
+        waiting.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(waiting.into_iter().map(|(_, id)| id).collect())
+    }
+
+    fn get_open_owners(&self) -> Result<Vec<String>> {
+        let tables = self.tables();
+        let open = tables.runs.values().filter(|run| run.status.is_none() && run.service);
+        let owners: BTreeSet<String> = open.filter_map(|run| run.owner.clone()).collect();
+        Ok(owners.into_iter().collect())
+    }
+
+    fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>> {
+        let tables = self.tables();
+        let fits = |row: &&ReloadRow| before.is_none_or(|before| row.id < before);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(tables.kept.reloads.iter().rev().filter(fits).take(limit).cloned().collect())
+    }
+
+    fn get_schedules(&self) -> Result<Vec<ScheduleState>> {
+        Ok(self.tables().kept.schedules.values().map(|(state, _)| state.clone()).collect())
+    }
+
+    fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>> {
+        let tables = self.tables();
+        Ok(jobs.iter().map(|job| tables.kept.tried.get(*job).cloned()).collect())
+    }
+
+    fn lead(&self, owner: &str) -> Result<bool> {
+        let mut tables = self.tables();
+        let is_led = tables.kept.leader.as_ref().is_some_and(|leader| tables.leases.contains(leader));
+        if !is_led && tables.leases.contains(owner) {
+            tables.kept.leader = Some(owner.to_owned());
+        }
+        Ok(tables.kept.leader.as_deref() == Some(owner) && tables.leases.contains(owner))
     }
 
     fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>> {

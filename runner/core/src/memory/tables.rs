@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::failure::Failure;
 use crate::failure::FailureKind;
 use crate::failure::are_raw;
+use crate::memory::kept::Kept;
 use crate::progress::Progress;
 use crate::request::RunRequest;
 use crate::run::Requester;
@@ -53,6 +54,8 @@ pub(super) struct Tables {
     pub(super) runs: BTreeMap<u64, Run>,
     /// The owners that are alive.
     pub(super) leases: BTreeSet<String>,
+    /// What services keep.
+    pub(super) kept: Kept,
     /// Grows with each change.
     pub(super) changes: u64,
 }
@@ -97,6 +100,12 @@ impl Tables {
             Write::EndRun(end) => self.end_run(&end),
             Write::CancelRun(id, by) => self.cancel_run(id, &by),
             Write::PruneRuns(before) => Ok(self.prune_runs(before)),
+            Write::ClaimRun(claim) => self.claim_run(&claim),
+            Write::ReleaseRun(id, owner) => self.release_run(id, &owner),
+            Write::StartRun(id) => self.start_run(id),
+            Write::Reload(new) => Ok(self.kept.reload(new)),
+            Write::StepSchedule(step) => Ok(self.step_schedule(step)),
+            Write::Tried(tried) => Ok(self.kept.try_all(tried)),
             Write::CreateBuild(new) => self.create(new),
             Write::StartBuild(start) => self.start(start),
             Write::RetryBuild(retry) => self.retry(retry),
@@ -242,15 +251,18 @@ impl Tables {
         }
     }
 
-    fn create_run(&mut self, new: &NewRun) -> u64 {
+    pub(super) fn create_run(&mut self, new: &NewRun) -> u64 {
         self.next_run += 1;
         let id = self.next_run;
         let (plan, requests) = unpack_plan(&new.plan);
         let run = Run {
             id,
             created: new.created,
-            end_time: None,
-            status: None,
+            end_time: new.missed.as_ref().map(|_| new.created),
+            status: new.missed.as_ref().map(|missed| missed.status),
+            service: new.service,
+            held: new.held,
+            missed: new.missed.clone(),
             requester: Requester::from_text(&new.requested_by),
             priority: new.priority,
             owner: new.owner.as_deref().map(str::to_owned),
@@ -261,6 +273,9 @@ impl Tables {
             refused: BTreeMap::new(),
             shared: BTreeMap::new(),
         };
+        if new.held || new.owner.is_some() {
+            self.kept.begun.insert(id);
+        }
         self.runs.insert(id, run);
         id
     }
@@ -288,6 +303,7 @@ impl Tables {
 
     fn prune_runs(&mut self, before: Timestamp) -> u64 {
         let used: BTreeSet<u64> = self.builds.values().filter_map(|row| row.run).collect();
+        self.kept.reloads.retain(|row| row.created >= before);
         let count = self.runs.len();
         self.runs.retain(|id, run| used.contains(id) || run.end_time.is_none_or(|end| end >= before));
         (count - self.runs.len()) as u64

@@ -27,6 +27,8 @@ use crate::storage::pack::Finish;
 use crate::storage::pack::pack_failure;
 use crate::storage::pack::pack_finish;
 use crate::storage::pack::pack_record;
+use crate::storage::service::ReloadRow;
+use crate::storage::service::ScheduleState;
 use crate::storage::write::NewBuild;
 use crate::storage::write::PackedFailure;
 use crate::storage::write::PruneLog;
@@ -160,6 +162,50 @@ pub trait Storage: Send + Sync {
     ///
     /// The backend's.
     fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
+
+    /// The open runs that wait for a service, without those that are held back: by priority, highest first, then by id.
+    /// Called by each service whenever the store has changed, so it must be cheap however many wait.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
+
+    /// The processes that work on open runs which any service may go on with, each once.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_open_owners(&self) -> Result<Vec<String>>;
+
+    /// Reloads, newest first: those with an id below `before`, if that is given.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>>;
+
+    /// How far each schedule has been seen to, in the order of the jobs' ids.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_schedules(&self) -> Result<Vec<ScheduleState>>;
+
+    /// What `on: change` last tried of each of these jobs, in their order.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>>;
+
+    /// Whether `owner`, which holds a lease, leads: of all services of a store one does, until its lease ends. Called
+    /// every second or so by each service; the first one to ask after a leader's end becomes the leader.
+    ///
+    /// # Errors
+    ///
+    /// The backend's; the caller does not lead then.
+    fn lead(&self, owner: &str) -> Result<bool>;
 
     /// How many builds of each of these runs are how far, in the order of the runs.
     ///

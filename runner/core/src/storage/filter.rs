@@ -124,6 +124,14 @@ pub struct LogRecord {
 pub struct RunFilter {
     /// Only those that have not ended, or only those that have.
     pub open: Option<bool>,
+    /// Only those that any service may go on with, or only others.
+    pub service: Option<bool>,
+    /// Only those that are held back, or only others.
+    pub held: Option<bool>,
+    /// Only those that this process works on.
+    pub owner: Option<String>,
+    /// Only those of this requester, as it displays itself.
+    pub requested_by: Option<String>,
     /// Only those with a smaller id, to read on from where one was.
     pub before: Option<u64>,
     /// How many at most; none for all.

@@ -7,12 +7,14 @@
 //! - `error`: what a store could not do
 //! - `filter`: what can be asked for
 //! - `write`: the changes
+//! - `service`: what services keep
 //! - `pack`: runs, failures, ends of builds and log records as they are stored, and back
 
 mod contract;
 mod error;
 mod filter;
 mod pack;
+mod service;
 mod write;
 
 pub use contract::Completion;
@@ -41,6 +43,11 @@ pub use pack::unpack_frames;
 pub use pack::unpack_plan;
 pub use pack::unpack_record;
 pub use pack::unpack_refused;
+pub use service::ClaimRun;
+pub use service::NewReload;
+pub use service::ReloadRow;
+pub use service::ScheduleState;
+pub use service::Tried;
 pub use write::EndRun;
 pub use write::FinishBuild;
 pub use write::Guard;
@@ -52,5 +59,6 @@ pub use write::PruneLog;
 pub use write::RetryBuild;
 pub use write::RunOf;
 pub use write::StartBuild;
+pub use write::StepSchedule;
 pub use write::Traceback;
 pub use write::Write;

@@ -6,7 +6,12 @@ use crate::build::Pin;
 use crate::clock::Timestamp;
 use crate::pool::PoolUse;
 use crate::progress::Progress;
+use crate::run::Missed;
 use crate::run::RunStatus;
+use crate::storage::service::ClaimRun;
+use crate::storage::service::NewReload;
+use crate::storage::service::ScheduleState;
+use crate::storage::service::Tried;
 use crate::usage::Usage;
 
 /// A change to the store. Values come packed, so that a writer only writes.
@@ -18,8 +23,22 @@ pub enum Write {
     EndRun(EndRun),
     /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their owner sees to it.
     CancelRun(u64, Arc<str>),
-    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most.
+    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most. The reloads
+    /// before that moment go as well.
     PruneRuns(Timestamp),
+    /// A process takes over an open run. The result is 1 if it has the run now, 2 if the run may have builds already, and
+    /// 0 if another process was faster.
+    ClaimRun(ClaimRun),
+    /// The process by this name, which stops, leaves an open run to any service, with its builds that have not started.
+    ReleaseRun(u64, Arc<str>),
+    /// A run that was created to be held back may start.
+    StartRun(u64),
+    /// The files were read again; the result is the id of the row.
+    Reload(NewReload),
+    /// A schedule goes on; the result is 1 if it did.
+    StepSchedule(StepSchedule),
+    /// `on: change` is about to build jobs, each as it stands now.
+    Tried(Vec<Tried>),
     /// A new build; its result is the build's id.
     CreateBuild(NewBuild),
     /// An attempt begins.
@@ -102,6 +121,29 @@ pub struct NewRun {
     pub request: Vec<u8>,
     /// The packed plan, with what was asked of single builds.
     pub plan: Vec<u8>,
+    /// Whether any service may go on with it once its process is gone, or it has none.
+    pub service: bool,
+    /// Whether it waits until somebody starts it.
+    pub held: bool,
+    /// Why there is nothing to run; the run has ended then.
+    pub missed: Option<Missed>,
+}
+
+/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in one change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepSchedule {
+    /// The job.
+    pub job: Arc<str>,
+    /// How far the schedule was, as far as this process knows. If the store has something else, another process was
+    /// faster: the result is 0, and nothing changes.
+    pub before: Option<Timestamp>,
+    /// How far it is now.
+    pub state: ScheduleState,
+    /// The runs that are due. They are created in this order.
+    pub runs: Vec<NewRun>,
+    /// Runs that were missed or skipped, as one row for each reason, which ends as soon as it is created. A row of the
+    /// same status and reason that is the schedule's newest one is extended instead.
+    pub missed: Vec<NewRun>,
 }
 
 /// The run that a new build belongs to.

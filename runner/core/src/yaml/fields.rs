@@ -67,8 +67,19 @@ pub(crate) struct Fields<'a> {
 }
 
 /// Keys whose value stands in the lines below them, so that nothing behind them is a mistake of the indentation.
-const SECTIONS: &[&str] =
-    &["args", "kwargs", "limits", "grants", "retry", "timeout", "dependencies", "ceiling", "retention"];
+const SECTIONS: &[&str] = &[
+    "args",
+    "kwargs",
+    "limits",
+    "grants",
+    "retry",
+    "timeout",
+    "dependencies",
+    "schedule",
+    "ceiling",
+    "retention",
+    "server",
+];
 
 impl<'a> Fields<'a> {
     /// Takes a mapping apart; `what` names it in the report if it is none: `a job`.

@@ -1,6 +1,7 @@
 //! YAML as a tree in which every value keeps its place and its tag.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -81,6 +82,22 @@ impl Node {
             .into_iter()
             .map(Self::extent)
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
+    }
+
+    /// The place of a part of this text. It is the place of the whole where the text is not on one line as it is
+    /// written, or comes from a variable.
+    pub(crate) fn part(&self, source: &Source, range: Range<usize>) -> Span {
+        let NodeKind::Scalar(Value::String(text)) = &self.kind else {
+            return self.span;
+        };
+        let written = source.text.get(self.span.start..self.span.end).unwrap_or_default();
+        let quote = usize::from(written.starts_with(['"', '\'']));
+        match written.get(quote..).is_some_and(|written| written.starts_with(text.as_str())) {
+            true if !self.filled => {
+                Span::new(self.span.start + quote + range.start, self.span.start + quote + range.end)
+            }
+            _ => self.span,
+        }
     }
 
     /// The integer that this value is, where one is expected: `4.0` is one as well.

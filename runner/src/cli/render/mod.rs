@@ -18,6 +18,7 @@ pub(crate) mod live;
 mod out;
 mod page;
 pub(crate) mod sarif;
+pub(crate) mod service_log;
 mod shortened;
 pub(crate) mod text;
 pub(crate) mod time;

@@ -147,6 +147,14 @@ impl Out {
     }
 
     /// Whether someone watches what is said beside the answer.
+    /// Whether what goes to standard error is coloured.
+    pub(crate) fn is_coloured(&self) -> bool {
+        match self.choice {
+            ColorChoice::Auto => anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
+            choice => choice != ColorChoice::Never,
+        }
+    }
+
     pub(crate) fn is_watched(&self) -> bool {
         io::stderr().is_terminal() && !self.quiet
     }

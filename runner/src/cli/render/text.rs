@@ -278,6 +278,7 @@ pub(crate) fn requester(requester: &Requester) -> String {
         Requester::Cli(name) => name.clone(),
         Requester::Api(name) => format!("{name} (API)"),
         Requester::Schedule(job) => format!("the schedule of `{job}`"),
+        Requester::Change => "a change".to_owned(),
         Requester::Build(id) => format!("build {id}"),
         Requester::Unknown(text) => text.clone(),
     }

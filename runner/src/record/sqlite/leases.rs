@@ -6,8 +6,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::fs::TryLockError;
 use std::io;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -22,6 +24,9 @@ use crate::record::process;
 /// How often the folder may vanish before a new owner takes that for more than bad luck.
 const TRIES: u32 = 1_000;
 
+/// The file whose lock the leader of all services has. It is not the name of an owner.
+const LEADER: &str = "leader";
+
 /// Held back from a disk that gets full, for the few words of how builds ended: a handful of commits.
 const RESERVE: u64 = 256 << 10;
 
@@ -30,6 +35,8 @@ const RESERVE: u64 = 256 << 10;
 pub(super) struct Leases {
     folder: PathBuf,
     held: Mutex<HashMap<String, File>>,
+    /// The lock of the leader, as long as this process has it.
+    leads: Mutex<Option<File>>,
 }
 
 impl Leases {
@@ -37,7 +44,7 @@ impl Leases {
     pub(super) fn of(store: &Path) -> Self {
         let mut folder = store.as_os_str().to_owned();
         folder.push(".owners");
-        Self { folder: folder.into(), held: Mutex::default() }
+        Self { folder: folder.into(), held: Mutex::default(), leads: Mutex::default() }
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, File>> {
@@ -62,6 +69,31 @@ impl Leases {
         let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM + RESERVE);
         self.held().insert(owner.to_owned(), file);
         Ok(())
+    }
+
+    /// Whether this process has the lock of the leader, after a try to take it. The lock is the file's, so a dead leader
+    /// has none.
+    pub(super) fn lead(&self, owner: &str) -> io::Result<bool> {
+        let path = self.folder.join(LEADER);
+        let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have removed the file, and another process may have made and locked a new one.
+        let is_there =
+            |file: &File| path.metadata().is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino()));
+        let is_owner = self.held().contains_key(owner);
+        *leads = leads.take().filter(|file| is_owner && is_there(file));
+        if leads.is_some() || !is_owner {
+            return Ok(leads.is_some());
+        }
+        std::fs::create_dir_all(&self.folder)?;
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                *leads = Some(file).filter(is_there);
+                Ok(leads.is_some())
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// Puts the file of a held lease back where somebody removed it.
@@ -120,6 +152,13 @@ impl Leases {
     /// Gives a lease back, and removes what a dead owner left; what it has kept stays.
     pub(super) fn release(&self, owner: &str) {
         let held = self.held().remove(owner);
+        if held.is_some()
+            && let Some(leader) = self.leads.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            // Removed while the lock is held, as below.
+            let _ = std::fs::remove_file(self.folder.join(LEADER));
+            drop(leader);
+        }
         let path = self.folder.join(owner);
         let keeps = path.metadata().is_ok_and(|file| file.len() > 0);
         if !keeps && (held.is_some() || !self.is_alive(owner)) {

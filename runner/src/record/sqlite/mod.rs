@@ -12,6 +12,7 @@ mod restore;
 mod rows;
 mod runs;
 mod schema;
+mod services;
 mod sharing;
 mod sql;
 mod stale_log;
@@ -19,6 +20,7 @@ mod traffic;
 mod trouble;
 mod unwritable;
 mod v3;
+mod v5;
 mod writer;
 
 use std::fmt::Display;
@@ -43,8 +45,10 @@ use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::PruneLog;
+use jobcontrol_core::storage::ReloadRow;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::RunFilter;
+use jobcontrol_core::storage::ScheduleState;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
@@ -470,6 +474,32 @@ impl Storage for SqliteStorage {
 
     fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>> {
         self.read(|db| runs::list(db, filter))
+    }
+
+    fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>> {
+        self.read(|db| services::waiting(db, limit))
+    }
+
+    fn get_open_owners(&self) -> Result<Vec<String>> {
+        self.read(services::owners)
+    }
+
+    fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>> {
+        self.read(|db| services::reloads(db, before, limit))
+    }
+
+    fn get_schedules(&self) -> Result<Vec<ScheduleState>> {
+        self.read(services::schedules)
+    }
+
+    fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>> {
+        self.read(|db| services::tried(db, jobs))
+    }
+
+    fn lead(&self, owner: &str) -> Result<bool> {
+        self.leases
+            .lead(owner)
+            .map_err(|e| StorageError::Backend(format!("the lock of the leader cannot be taken: {e}")))
     }
 
     fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>> {

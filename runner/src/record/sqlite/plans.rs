@@ -137,7 +137,7 @@ fn read_everything(store: &SqliteStorage, id: u64) {
     store.get_run(1).unwrap();
     store.get_run_counts(&[1]).unwrap();
     for open in [None, Some(true), Some(false)] {
-        store.get_runs(&RunFilter { open, before: Some(9), limit: Some(9) }).unwrap();
+        store.get_runs(&RunFilter { open, before: Some(9), limit: Some(9), ..RunFilter::default() }).unwrap();
     }
     store.get_job_builds(&BuildFilter { run: Some(1), after: Some(0), ..BuildFilter::default() }).unwrap();
     store.get_build_progress_info(id).unwrap();

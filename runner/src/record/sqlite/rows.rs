@@ -39,6 +39,7 @@ use rusqlite::types::Value as Sql;
 use super::leases::Leases;
 use super::pools;
 use super::runs;
+use super::services;
 use super::sharing;
 use super::sql::Result;
 use super::sql::RowError;
@@ -54,6 +55,12 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::EndRun(end) => runs::end(db, end),
         Write::CancelRun(id, by) => runs::cancel(db, *id, by),
         Write::PruneRuns(before) => runs::prune(db, *before),
+        Write::ClaimRun(claim) => services::claim(db, claim),
+        Write::ReleaseRun(id, owner) => services::release(db, *id, owner),
+        Write::StartRun(id) => services::start(db, *id),
+        Write::Reload(new) => services::reload(db, new),
+        Write::StepSchedule(step) => services::step(db, step),
+        Write::Tried(tried) => services::try_all(db, tried),
         Write::CreateBuild(new) => create(db, leases, new),
         Write::StartBuild(start) => start_build(db, leases, start),
         Write::RetryBuild(retry) => retry_build(db, retry),

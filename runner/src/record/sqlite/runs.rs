@@ -3,6 +3,7 @@
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::request::RunRequest;
+use jobcontrol_core::run::Missed;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
@@ -29,8 +30,9 @@ use super::sql::number;
 use super::sql::possible;
 
 pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
-    let sql = "INSERT INTO run (created, requested_by, priority, owner, targets, request, plan, first_build)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(id), 0) + 1 FROM build))";
+    let sql = "INSERT INTO run
+             (created, requested_by, priority, owner, targets, request, plan, service, held, begun, first_build)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9 OR ?4 IS NOT NULL, (SELECT coalesce(max(id), 0) + 1 FROM build))";
     db.prepare_cached(sql)?.execute(params![
         new.created.0,
         new.requested_by,
@@ -38,8 +40,20 @@ pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
         new.owner,
         new.targets,
         new.request,
-        new.plan
+        new.plan,
+        new.service,
+        new.held
     ])?;
+    if let Some(missed) = &new.missed {
+        let sql =
+            "UPDATE run SET end_time = created, status = ?2, reason = ?3, first_due = ?4, last_due = ?5, dues = ?6,
+                 last_build = first_build - 1
+             WHERE id = ?1";
+        let (id, count) = (db.last_insert_rowid(), number(missed.count));
+        let (first, last) = (missed.first.0, missed.last.0);
+        db.prepare_cached(sql)?.execute(params![id, missed.status.name(), missed.reason, first, last, count])?;
+        return Ok(u64::try_from(id).unwrap_or(0));
+    }
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
 
@@ -99,16 +113,19 @@ pub(super) fn prune(db: &Connection, before: Timestamp) -> sql::Result {
              AND NOT EXISTS (SELECT 1 FROM build
                  WHERE build.run = run.id AND build.id BETWEEN run.first_build AND run.last_build) LIMIT {PRUNED_AT_ONCE})"
     );
+    db.prepare_cached("DELETE FROM reload WHERE created < ?1")?.execute([before.0])?;
     Ok(db.prepare_cached(&sql)?.execute([before.0])? as u64)
 }
 
-fn known(db: &Connection, id: u64) -> sql::Result {
+pub(super) fn known(db: &Connection, id: u64) -> sql::Result {
     let sql = "SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)";
     let known: bool = db.prepare_cached(sql)?.query_row([possible(id)?], |row| row.get(0))?;
     if known { Ok(0) } else { Err(RowError::Answer(StorageError::NoRun(id))) }
 }
 
-const RUN: &str = "id, created, end_time, status, requested_by, priority, owner, cancel, request, plan, refused";
+const RUN: &str =
+    "id, created, end_time, status, requested_by, priority, owner, cancel, request, plan, refused, service, held,
+     reason, first_due, last_due, dues";
 
 pub(super) fn one(db: &Connection, id: u64) -> rusqlite::Result<Option<Run>> {
     let sql = format!("SELECT {RUN} FROM run WHERE id = ?1");
@@ -116,7 +133,13 @@ pub(super) fn one(db: &Connection, id: u64) -> rusqlite::Result<Option<Run>> {
 }
 
 pub(super) fn list(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<Run>> {
-    let (mut conditions, values) = sql::matching([("id < ?", filter.before.map(number))]);
+    let (mut conditions, values) = sql::matching([
+        ("id < ?", filter.before.map(number)),
+        ("requested_by = ?", filter.requested_by.clone().map(Sql::Text)),
+        ("held = ?", filter.held.map(|held| Sql::Integer(held.into()))),
+        ("owner = ?", filter.owner.clone().map(Sql::Text)),
+        ("service = ?", filter.service.map(|service| Sql::Integer(service.into()))),
+    ]);
     match filter.open {
         Some(true) => conditions.push_str(" AND status IS NULL"),
         Some(false) => conditions.push_str(" AND status IS NOT NULL"),
@@ -131,11 +154,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Run> {
     let request = row.get_ref(8)?.as_blob()?;
     let (refused, shared) = row.get_ref(10)?.as_blob_or_null()?.map(unpack_refused).unwrap_or_default();
     let (plan, requests) = row.get_ref(9)?.as_blob_or_null()?.map(unpack_plan).unwrap_or_default();
+    let status = row.get_ref(3)?.as_str_or_null()?.and_then(RunStatus::from_name);
+    let missed = match (status, row.get::<_, Option<String>>(13)?) {
+        (Some(status), Some(reason)) => {
+            let (first, last) = (Timestamp(row.get(14)?), Timestamp(row.get(15)?));
+            Some(Missed { status, reason, first, last, count: row.get(16)? })
+        }
+        _ => None,
+    };
     Ok(Run {
         id: row.get(0)?,
         created: Timestamp(row.get(1)?),
         end_time: row.get::<_, Option<i64>>(2)?.map(Timestamp),
-        status: row.get_ref(3)?.as_str_or_null()?.and_then(RunStatus::from_name),
+        status,
+        service: row.get(11)?,
+        held: row.get(12)?,
+        missed,
         requester: Requester::from_text(row.get_ref(4)?.as_str()?),
         priority: row.get(5)?,
         owner: row.get(6)?,

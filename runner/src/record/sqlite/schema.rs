@@ -5,6 +5,7 @@ use rusqlite::TransactionBehavior;
 
 use super::traffic;
 use super::v3;
+use super::v5;
 use crate::say::Say;
 
 /// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
@@ -142,6 +143,10 @@ DROP TABLE IF EXISTS build_progress;
 DROP TABLE IF EXISTS pin;
 DROP TABLE IF EXISTS build;
 DROP TABLE IF EXISTS run;
+DROP TABLE IF EXISTS reload;
+DROP TABLE IF EXISTS schedule;
+DROP TABLE IF EXISTS tried;
+DROP TABLE IF EXISTS token;
 DROP TABLE IF EXISTS store;
 PRAGMA user_version = 0;
 ";
@@ -150,8 +155,13 @@ PRAGMA user_version = 0;
 type Step = fn(&Connection, &Say) -> rusqlite::Result<()>;
 
 /// The step at index `n` leads from version `n` to version `n + 1`. Released steps never change.
-const STEPS: &[Step] =
-    &[|db, _| db.execute_batch(V1), |db, _| db.execute_batch(V2), v3::up, |db, _| db.execute_batch(traffic::V4)];
+const STEPS: &[Step] = &[
+    |db, _| db.execute_batch(V1),
+    |db, _| db.execute_batch(V2),
+    v3::up,
+    |db, _| db.execute_batch(traffic::V4),
+    |db, _| db.execute_batch(v5::V5),
+];
 
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

@@ -47,7 +47,7 @@ struct RunsQuery {
 async fn list(State(web): State<Web>, Query(query): Query<RunsQuery>) -> Answer {
     web.look(move |look| {
         let limit = page(query.limit)?;
-        let filter = RunFilter { open: query.open, before: query.before, limit: Some(limit) };
+        let filter = RunFilter { open: query.open, before: query.before, limit: Some(limit), ..RunFilter::default() };
         let runs = look.storage.get_runs(&filter)?;
         let ids: Vec<u64> = runs.iter().map(|run| run.id).collect();
         let counts = look.storage.get_run_counts(&ids)?;

@@ -10,9 +10,12 @@ pub(crate) mod hooks;
 pub(crate) mod id;
 pub(crate) mod job_key;
 pub(crate) mod limits;
+pub(crate) mod on;
 pub(crate) mod pool;
+pub(crate) mod priority;
 mod protected;
 pub(crate) mod retry;
+pub(crate) mod schedule;
 pub(crate) mod timeout;
 
 use job_key::JobKey;
@@ -32,13 +35,16 @@ pub(crate) const KEYS: &[JobKey] = &[
     limits::LIMITS,
     grants::GRANTS,
     pool::POOL,
+    priority::PRIORITY,
     protected::PROTECTED,
+    schedule::SCHEDULE,
+    on::ON,
     hooks::CLEANUP,
     hooks::REPR,
 ];
 
 /// Keys of a job that are planned.
-pub(crate) const LATER: &[&str] = &["schedule", "map", "needs", "reuse", "traceback"];
+pub(crate) const LATER: &[&str] = &["map", "needs", "reuse", "traceback"];
 
 #[cfg(test)]
 mod tests {

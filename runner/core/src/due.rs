@@ -1,0 +1,74 @@
+//! Whether what decides the result of a job has changed since it was last built: what `on: change` goes by.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::build::Build;
+use crate::check::CheckedJob;
+use crate::check::Graph;
+use crate::config;
+use crate::status::JobHistory;
+use crate::status::differences;
+use crate::value::Value;
+use crate::value::pack;
+
+/// Whether a job would use something else than its newest finished build did, however that ended, or has none. `latest`
+/// tells the latest successful build of a dependency.
+pub fn is_changed<'a>(checked: &CheckedJob, history: &JobHistory, latest: impl Fn(&str) -> Option<&'a Build>) -> bool {
+    let finished = [&history.ended, &history.last_good].into_iter().flatten().max_by_key(|build| build.id);
+    finished.is_none_or(|used| !differences(&checked.job, &checked.plugin.digest, used, latest).is_empty())
+}
+
+/// Tells all that decides the result of a job from what decided it before: its own configuration and plugin, those of all
+/// that it needs, and what these have returned.
+pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<&'a Build>) -> String {
+    let mut digest = Sha256::new();
+    let mut add = |text: &[u8]| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    for need in graph.closure([id]) {
+        add(need.as_bytes());
+        if let Some(checked) = graph.jobs.get(need) {
+            add(checked.plugin.digest.as_bytes());
+            let config = checked.job.to_config();
+            let decisive =
+                config::decisive(&config).map(|(key, value)| (key.to_owned(), value.cloned().unwrap_or(Value::Null)));
+            // A config that cannot be packed makes no build, which is told there.
+            add(&pack(&Value::Map(decisive.collect())).unwrap_or_default());
+        }
+        if need != id
+            && let Some(build) = latest(need)
+        {
+            // No value tells whether a dependency for order alone changed anything.
+            let by_value = build.retval_digest.clone().filter(|_| !for_order(graph, id, need));
+            add(by_value.unwrap_or_else(|| build.id.to_string()).as_bytes());
+        }
+    }
+    digest.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Whether a job needs another one directly, and takes no value from it.
+fn for_order(graph: &Graph, id: &str, need: &str) -> bool {
+    graph.jobs.get(id).is_some_and(|checked| {
+        let references = checked.job.references();
+        let names = checked.job.dependency_ids().iter().any(|(other, _)| *other == need);
+        names && !references.iter().any(|(reference, _)| reference.job == need)
+    })
+}
+
+/// A job that is due, with what decides its result now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueJob {
+    /// The job.
+    pub job: Arc<str>,
+    /// Its [`fingerprint`].
+    pub fingerprint: String,
+}

@@ -1,0 +1,67 @@
+//! What is asked for: the arguments that `run` and `enqueue` share.
+
+use clap::Args;
+use clap_complete::ArgValueCandidates;
+
+use super::completions;
+use super::error::CliError;
+use crate::app::App;
+use crate::request::run::RunAsk;
+use crate::request::targets::chosen;
+
+/// What to build.
+#[derive(Args, Clone, Debug)]
+pub(super) struct AskArgs {
+    /// The jobs' ids; `*` stands for any part of one
+    #[arg(required_unless_present_any = ["tag", "all"], value_name = "JOB", add = ArgValueCandidates::new(completions::jobs))]
+    pub(super) targets: Vec<String>,
+    /// Build the jobs with this tag
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Build all jobs
+    #[arg(long, conflicts_with_all = ["targets", "tag"])]
+    all: bool,
+    /// Build what is missing, failing or outdated among the dependencies first
+    #[arg(long)]
+    pub(super) deps: bool,
+    /// Build all dependencies first, whatever their status is
+    #[arg(long)]
+    force: bool,
+    /// Refuse to use builds of dependencies that are outdated or failing
+    #[arg(long)]
+    strict: bool,
+    /// Build what depends on the jobs afterwards, directly or not
+    #[arg(long)]
+    pub(super) revdeps: bool,
+    /// Use this build of a dependency instead of its latest; the dependency is not built
+    #[arg(long = "pin", value_name = "DEP=BUILD")]
+    pub(super) pins: Vec<String>,
+    /// Give an argument another value in this build: as text where the parameter is a string, else as YAML
+    #[arg(long = "arg", value_name = "NAME=VALUE")]
+    pub(super) args: Vec<String>,
+    /// Run protected jobs without asking
+    #[arg(long)]
+    pub(super) yes_protected: bool,
+}
+
+impl AskArgs {
+    /// As it is, with the jobs that are meant in the place of patterns and tags.
+    pub(super) fn settled(&self, app: &App) -> Result<Self, CliError> {
+        let targets = chosen(&app.settings.workspace, &self.targets, &self.tag, self.all)?;
+        Ok(Self { targets, tag: Vec::new(), all: false, ..self.clone() })
+    }
+
+    /// What is asked for.
+    pub(super) fn ask(&self) -> RunAsk<'_> {
+        RunAsk {
+            targets: self.targets.iter().map(String::as_str).collect(),
+            deps: self.deps,
+            force: self.force,
+            strict: self.strict,
+            revdeps: self.revdeps,
+            pins: &self.pins,
+            unattended: false,
+            args: &self.args,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `serve`: watches the jobs folder and runs what is due, until it is stopped.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::ValueEnum;
+use jobcontrol_core::manifest::parse_duration;
+use tracing::Level;
+
+use super::carry_out::interruptible;
+use super::error;
+use super::error::CliError;
+use super::render::Out;
+use super::render::service_log;
+use super::watch::settings_file;
+use crate::app::App;
+use crate::settings::Options;
+
+/// How to serve.
+#[derive(Args, Debug)]
+pub(super) struct ServeArgs {
+    /// Build each job that names no trigger whenever what decides its result changes, unless it is protected
+    #[arg(long)]
+    on_change: bool,
+    /// How long builds that run may take to end when the service stops
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
+    grace: Duration,
+    /// How the service writes its own log, on standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log: LogFormat,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON document a line.
+    Json,
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) -> Result<u8, CliError> {
+    let level = match (out.quiet, out.verbose) {
+        (true, _) => Level::WARN,
+        (_, true) => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
+    let (waiting, stopped) = crossbeam_channel::bounded(1);
+    let stop = interruptible(move || {
+        // If there is no room, it was told already.
+        let _ = waiting.try_send(());
+    })?;
+    let service = app.serve(settings_file(app, options, out), args.on_change)?;
+    let jobs = app.settings.workspace.jobs.display().to_string();
+    tracing::info!(jobs = jobs.as_str(), "serving; Ctrl-C stops");
+    // The sender lives in the handler, as long as the process does.
+    let _ = stopped.recv();
+    tracing::info!("stopping: no build starts any more");
+    let left = service.stop(args.grace, &stop)?;
+    tracing::info!(running = left.running, runs_left = left.left, "stopped");
+    Ok(error::DONE)
+}

@@ -1,0 +1,206 @@
+//! A number of permits, given to who waits by priority, highest first, and then by build, oldest first.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use tokio::sync::oneshot;
+
+use crate::lock::lock;
+
+/// Where a build stands among those that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    priority: Reverse<i64>,
+    build: u64,
+}
+
+impl Turn {
+    pub(super) fn new(priority: i64, build: u64) -> Self {
+        Self { priority: Reverse(priority), build }
+    }
+}
+
+/// A queue for permits.
+#[derive(Clone, Debug)]
+pub(super) struct Queue(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    taken: usize,
+    is_closed: bool,
+    /// The number tells apart who waits for one build.
+    waiting: BTreeMap<(Turn, u64), oneshot::Sender<Permit>>,
+    next: u64,
+}
+
+/// A permit, given to the next when it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit(Queue);
+
+impl Queue {
+    /// With that many permits.
+    pub(super) fn new(permits: usize) -> Self {
+        let (waiting, next) = Default::default();
+        Self(Arc::new(Mutex::new(State { free: permits, taken: 0, is_closed: false, waiting, next })))
+    }
+
+    /// A permit, if one is free and nobody waits.
+    pub(super) fn try_take(&self) -> Option<Permit> {
+        let mut state = lock(&self.0);
+        if state.is_closed || state.free == 0 || !state.waiting.is_empty() {
+            return None;
+        }
+        Some(self.permit(&mut state))
+    }
+
+    /// Waits for a permit. Who gives up has none.
+    pub(super) async fn take(&self, turn: Turn) -> Permit {
+        loop {
+            let (place, given) = {
+                let mut state = lock(&self.0);
+                if !state.is_closed && state.free > 0 && state.waiting.is_empty() {
+                    return self.permit(&mut state);
+                }
+                let (give, given) = oneshot::channel();
+                state.next += 1;
+                let key = (turn, state.next);
+                state.waiting.insert(key, give);
+                (Place { queue: self, key }, given)
+            };
+            let given = given.await;
+            drop(place);
+            if let Ok(permit) = given {
+                return permit;
+            }
+        }
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        lock(&self.0).waiting.len()
+    }
+
+    /// How many permits are taken.
+    pub(super) fn taken(&self) -> usize {
+        lock(&self.0).taken
+    }
+
+    /// From now on no permit is given.
+    pub(super) fn close(&self) {
+        lock(&self.0).is_closed = true;
+    }
+
+    fn permit(&self, state: &mut State) -> Permit {
+        state.free -= 1;
+        state.taken += 1;
+        Permit(self.clone())
+    }
+}
+
+/// A place in a queue, left when it is dropped.
+struct Place<'a> {
+    queue: &'a Queue,
+    key: (Turn, u64),
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.queue.0).waiting.remove(&self.key);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let next = {
+            let mut state = lock(&self.0.0);
+            state.free += 1;
+            state.taken -= 1;
+            let next = if state.is_closed { None } else { state.waiting.pop_first() };
+            next.map(|(_, give)| (give, self.0.permit(&mut state)))
+        };
+        // Outside the lock: whoever has given up in this moment gives it to the next.
+        if let Some((give, permit)) = next {
+            drop(give.send(permit));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn the_highest_priority_comes_first_and_then_the_oldest_build() {
+        block_on(async {
+            let queue = Queue::new(1);
+            let held = queue.take(Turn::new(0, 1)).await;
+            let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
+            for (priority, build) in [(0, 5), (-1, 2), (7, 9), (0, 4)] {
+                let (queue, told) = (queue.clone(), told.clone());
+                tokio::spawn(async move {
+                    let permit = queue.take(Turn::new(priority, build)).await;
+                    told.send(build).unwrap();
+                    drop(permit);
+                });
+            }
+            while queue.waiting() < 4 {
+                tokio::task::yield_now().await;
+            }
+            assert!(queue.try_take().is_none());
+            drop((held, told));
+            let mut builds = Vec::new();
+            while let Some(build) = order.recv().await {
+                builds.push(build);
+            }
+            assert_eq!(builds, [9, 4, 5, 2]);
+        });
+    }
+
+    #[test]
+    fn who_gives_up_leaves_the_permit_to_the_next() {
+        block_on(async {
+            let queue = Queue::new(1);
+            let held = queue.try_take().unwrap();
+            let mut gives_up = Box::pin(queue.take(Turn::new(5, 1)));
+            let mut waits = Box::pin(queue.take(Turn::new(0, 2)));
+            assert!(futures_poll(&mut gives_up).is_none() && futures_poll(&mut waits).is_none());
+            // It has been given the permit, and has not looked yet.
+            drop(held);
+            drop(gives_up);
+            let permit = waits.await;
+            assert_eq!((queue.taken(), queue.waiting()), (1, 0));
+            drop(permit);
+            assert_eq!(queue.taken(), 0);
+        });
+    }
+
+    #[test]
+    fn a_closed_queue_gives_nothing() {
+        block_on(async {
+            let queue = Queue::new(1);
+            let held = queue.try_take().unwrap();
+            let mut waits = Box::pin(queue.take(Turn::new(0, 1)));
+            assert!(futures_poll(&mut waits).is_none());
+            queue.close();
+            drop(held);
+            assert!(futures_poll(&mut waits).is_none() && queue.try_take().is_none());
+            assert_eq!(queue.taken(), 0);
+        });
+    }
+
+    fn futures_poll<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+        match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(value) => Some(value),
+            std::task::Poll::Pending => None,
+        }
+    }
+}

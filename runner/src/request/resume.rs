@@ -1,0 +1,92 @@
+//! An open run that another process left: what it has, and what is still to be built.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::config::job_of_config;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::plan::Plan;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Guard;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_finish;
+
+use crate::catalog::load::Catalog;
+use crate::catalog::today::Today;
+use crate::catalog::workspace::Workspace;
+use crate::execute::dispatcher::Begun;
+use crate::execute::interrupted::unless_faster;
+use crate::execute::job_end::JobEnd;
+use crate::execute::repeat::stored;
+use crate::request::ready::Ready;
+
+/// An open run as it can go on.
+pub struct Resume {
+    /// What to build, with jobs as they are now where they have no build yet.
+    pub ready: Ready,
+    /// What it has of its jobs already.
+    pub begun: BTreeMap<String, Begun>,
+}
+
+/// Puts together how an open run goes on. `has_builds` is false for a run that nobody has worked on.
+///
+/// # Errors
+///
+/// The store's.
+pub fn resume(
+    workspace: &Workspace,
+    catalog: &Arc<Catalog>,
+    storage: &dyn Storage,
+    run: Run,
+    has_builds: bool,
+) -> Result<Resume> {
+    let mut begun = BTreeMap::new();
+    if has_builds {
+        let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+        for build in storage.get_job_builds(&of_run)? {
+            // Of several builds of a job the newest counts, which comes last.
+            let job = build.job_id.clone();
+            begun.insert(job, so_far(workspace, catalog, storage, build)?);
+        }
+    }
+    let plan = run.plan.unwrap_or_else(|| Plan { order: Vec::new(), waits_for: BTreeMap::new() });
+    // What is built because others need it may be left to another run.
+    let is_named = |id: &String| run.request.targets.contains(id) || run.requests.contains_key(id) || run.request.force;
+    let may_share = |id: &&String| !is_named(id) && !run.request.revdeps;
+    let shared = plan.order.iter().filter(may_share).map(|id| (id.clone(), u64::MAX >> 1)).collect();
+    let ready = Ready::of_plan(Arc::clone(catalog), plan, run.requests, run.request);
+    Ok(Resume { ready: Ready { shared, ..ready }, begun })
+}
+
+fn so_far(workspace: &Workspace, catalog: &Catalog, storage: &dyn Storage, build: Build) -> Result<Begun> {
+    if build.finished {
+        return Ok(Begun::Ended(match build.success {
+            true if build.skipped => JobEnd::Skipped(build.id),
+            true => JobEnd::Built(build.id, None),
+            false => JobEnd::Built(build.id, Some(build.exception.unwrap_or_default().kind)),
+        }));
+    }
+    let today = match (catalog.graph.jobs.get(&build.job_id), catalog.graph.broken.get(&build.job_id)) {
+        (_, Some(problems)) if !problems.is_empty() => Today::Unknown(problems[0].message.clone()),
+        (Some(checked), _) => Today::Job(Box::new((*checked.job).clone())),
+        (None, _) => Today::Gone,
+    };
+    let job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling);
+    match job.and_then(|job| stored(workspace, storage, &build, job, &today)) {
+        Ok((checked, granted)) => Ok(Begun::Unfinished(Box::new((build, checked, granted)))),
+        Err(reason) => {
+            let failure = Failure::new(FailureKind::Interrupted, format!("it cannot go on: {reason}"));
+            let guard = Guard { owner: build.owner.as_deref().map(Arc::from), attempt: build.attempt };
+            let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
+            let end = pack_finish(build.id, Some(guard), storage.clock().now(), finish);
+            unless_faster(storage.write(Write::FinishBuild(end)))?;
+            Ok(Begun::Ended(JobEnd::Built(build.id, Some(FailureKind::Interrupted))))
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Sees to what is due: runs that wait, runs that other services left, and jobs with `on: change`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use crossbeam_channel::RecvTimeoutError;
+use jobcontrol_core::due::DueJob;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::storage::NewReload;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::RunFilter;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Tried;
+use jobcontrol_core::storage::Write;
+use tokio::sync::watch;
+
+use crate::execute::executor::Executor;
+use crate::execute::rescuer::rescue;
+use crate::record::backend::Store;
+use crate::request::changes::changed;
+use crate::request::resume::resume;
+use crate::request::run::RunAsk;
+use crate::request::run::run_of;
+use crate::service::files::Snapshot;
+use crate::service::runs::Runs;
+use crate::service::runs::is_known;
+use crate::service::scheduler::Scheduler;
+use crate::service::wake::Wake;
+
+/// How often the store is looked at for what others have left there: a look costs one read of a counter.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often it is looked for services that died, and for a leader.
+const SEE_TO_OTHERS: Duration = Duration::from_secs(1);
+/// How often it is looked for what other processes have left.
+const RESCUE_EVERY: Duration = Duration::from_secs(10);
+/// A run whose jobs are not there yet may be faster than the look at their files.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Sees to what is due, on a thread of its own.
+pub(super) struct Clerk {
+    pub(super) runs: Arc<Runs>,
+    pub(super) executor: Arc<Executor>,
+    pub(super) store: Arc<Store>,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) current: watch::Receiver<Arc<Snapshot>>,
+    pub(super) leads: Arc<AtomicBool>,
+    /// Whether jobs that name no trigger have `on: change`.
+    pub(super) on_change: bool,
+    pub(super) wakes: Receiver<Wake>,
+}
+
+/// What is to be looked at.
+struct Desk {
+    scheduler: Scheduler,
+    /// The jobs in force, as they were seen last.
+    seen: Option<Arc<Snapshot>>,
+    /// What `data_version` was.
+    version: Option<u64>,
+    /// Whether runs may wait.
+    runs: bool,
+    /// Whether jobs with `on: change` may be due.
+    changes: bool,
+    others: Option<Instant>,
+    rescued: Option<Instant>,
+    /// What went wrong last, so that it is said once.
+    trouble: Option<String>,
+}
+
+impl Clerk {
+    /// Works until it is told to stop.
+    pub(super) fn work(self) {
+        let mut desk = Desk {
+            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
+            seen: None,
+            version: None,
+            runs: true,
+            changes: true,
+            others: None,
+            rescued: None,
+            trouble: None,
+        };
+        loop {
+            match self.wakes.recv_timeout(LOOK_EVERY) {
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(wake) => {
+                    self.note(wake, &mut desk);
+                    while let Ok(wake) = self.wakes.try_recv() {
+                        if matches!(wake, Wake::Stop) {
+                            return;
+                        }
+                        self.note(wake, &mut desk);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            match self.step(&mut desk) {
+                Ok(()) => desk.trouble = None,
+                Err(error) => {
+                    let message = error.to_string();
+                    if desk.trouble.as_ref() != Some(&message) {
+                        tracing::error!(reason = message.as_str(), "the store cannot be used");
+                        desk.trouble = Some(message);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&self, wake: Wake, desk: &mut Desk) {
+        match wake {
+            Wake::Files => desk.changes = true,
+            Wake::Ended(job) => {
+                self.runs.ended(&job);
+                desk.changes = true;
+            }
+            Wake::Lost => desk.changes = true,
+            Wake::RunEnded { run, ends } => {
+                if let (Some(run), Ok(ends)) = (run, &*ends) {
+                    let failed = ends.values().filter(|end| !end.is_success()).count();
+                    tracing::info!(run, jobs = ends.len(), failed, "run ended");
+                }
+                if let Err(error) = &*ends {
+                    tracing::error!(reason = error.to_string().as_str(), "the end of a run could not be written");
+                }
+                (desk.runs, desk.changes) = (true, true);
+                desk.scheduler.look_again();
+            }
+            Wake::Look => desk.runs = true,
+            Wake::Stop => {}
+        }
+    }
+
+    fn step(&self, desk: &mut Desk) -> Result<()> {
+        let version = self.storage.data_version()?;
+        if desk.version.replace(version) != Some(version) {
+            (desk.runs, desk.changes) = (true, true);
+        }
+        let is_due = |last: &Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
+        if is_due(&desk.others, SEE_TO_OTHERS) {
+            desk.others = Some(Instant::now());
+            let led = self.leads.load(Ordering::Relaxed);
+            if self.see_to_others()? && !led {
+                desk.scheduler.look_again();
+                desk.changes = true;
+            }
+        }
+        if is_due(&desk.rescued, RESCUE_EVERY) {
+            desk.rescued = Some(Instant::now());
+            let rescued = rescue(&*self.storage)?;
+            self.executor.expect(rescued.left);
+        }
+        let now = Arc::clone(&self.current.borrow());
+        if desk.seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &now)) {
+            self.reloaded(&now, desk.seen.as_deref())?;
+            desk.seen = Some(Arc::clone(&now));
+            (desk.runs, desk.changes) = (true, true);
+            desk.scheduler.look_again();
+        }
+        if std::mem::take(&mut desk.runs) {
+            desk.runs = self.take_waiting(&now)?;
+        }
+        if self.leads.load(Ordering::Relaxed) {
+            desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
+            if std::mem::take(&mut desk.changes) {
+                self.build_changed(&now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the lease, looks for a leader, and goes on with what services that died have left.
+    fn see_to_others(&self) -> Result<bool> {
+        let owner = self.runs.owner();
+        self.storage.renew(owner)?;
+        let leads = self.storage.lead(owner)?;
+        self.leads.store(leads, Ordering::Relaxed);
+        let now = Arc::clone(&self.current.borrow());
+        for other in self.storage.get_open_owners()? {
+            if *other == **owner || self.storage.is_alive(&other)? {
+                continue;
+            }
+            let of_other =
+                RunFilter { open: Some(true), service: Some(true), owner: Some(other.clone()), ..RunFilter::default() };
+            let from: Arc<str> = other.as_str().into();
+            let mut left: Vec<_> =
+                self.storage.get_runs(&of_other)?.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
+            left.reverse();
+            tracing::info!(
+                service = other.as_str(),
+                runs = left.len(),
+                "another service is gone, and its runs go on here"
+            );
+            self.take(&now, &left)?;
+            self.storage.release(&other);
+        }
+        Ok(leads)
+    }
+
+    /// Takes runs that wait; returns whether some are left that need another look.
+    fn take_waiting(&self, now: &Snapshot) -> Result<bool> {
+        let room = self.runs.room();
+        if room == 0 {
+            return Ok(false);
+        }
+        let waiting = self.storage.get_waiting_runs(room as u64)?;
+        let (mut ready, mut again) = (Vec::new(), false);
+        for id in waiting {
+            let run = self.storage.get_run(id)?;
+            let age = Duration::from_micros(self.storage.clock().now().since(run.created));
+            if age < PATIENCE && !is_known(&run, |job| now.reload.catalog.graph.jobs.contains_key(job)) {
+                again = true;
+            } else {
+                ready.push((id, None));
+            }
+        }
+        self.take(now, &ready)?;
+        Ok(again || ready.len() == room)
+    }
+
+    fn take(&self, now: &Snapshot, runs: &[(u64, Option<Arc<str>>)]) -> Result<()> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        for (id, has_builds) in self.runs.claim(runs)? {
+            let run: Run = self.storage.get_run(id)?;
+            let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run, has_builds)?;
+            self.runs.resume(id, resume);
+        }
+        Ok(())
+    }
+
+    /// Records a reload, and tells the engine what it has to know of it.
+    fn reloaded(&self, now: &Snapshot, before: Option<&Snapshot>) -> Result<()> {
+        self.executor.pools().resize(now.workspace.context.pools.clone());
+        let changes = &now.changes;
+        if before.is_some() || !changes.is_empty() || changes.errors > 0 {
+            tell(now);
+        }
+        if self.leads.load(Ordering::Relaxed) {
+            let created = self.storage.clock().now();
+            self.storage.write(Write::Reload(NewReload { created, reload: changes.clone() }))?;
+        }
+        Ok(())
+    }
+
+    /// Builds the jobs with `on: change` that are due.
+    fn build_changed(&self, now: &Snapshot) -> Result<()> {
+        let mut pending: BTreeSet<String> = self.runs.pending().into_iter().collect();
+        pending.extend(self.pending_elsewhere()?);
+        let by_default = self.on_change || now.workspace.on_change;
+        let due = changed(&now.reload.catalog, &*self.storage, by_default, &pending)?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        let tried = due
+            .iter()
+            .map(|DueJob { job, fingerprint }| Tried { job: Arc::clone(job), fingerprint: fingerprint.clone() });
+        self.storage.write(Write::Tried(tried.collect()))?;
+        let targets: Vec<&str> = due.iter().map(|due| &*due.job).collect();
+        let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
+        match run_of(&now.reload.catalog, &self.store, &ask, std::collections::BTreeMap::new()) {
+            Ok(ready) => drop(self.runs.start(ready, &Requester::Change)?),
+            Err(refusal) => {
+                let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());
+                tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");
+            }
+        }
+        Ok(())
+    }
+
+    /// The jobs of runs that changes have started in other services and that are not over.
+    fn pending_elsewhere(&self) -> Result<Vec<String>> {
+        let by = Some(Requester::Change.to_string());
+        let open = RunFilter { open: Some(true), service: Some(true), requested_by: by, ..RunFilter::default() };
+        let elsewhere = self.storage.get_runs(&open)?.into_iter().filter(|run| !self.runs.has(run.id));
+        Ok(elsewhere.filter_map(|run| run.plan).flat_map(|plan| plan.order).collect())
+    }
+}
+
+/// Says what a reload changed.
+fn tell(now: &Snapshot) {
+    let changes = &now.changes;
+    let (added, changed, removed) = (changes.added.len(), changes.altered.len(), changes.removed.len());
+    let (jobs, mistakes) = (changes.jobs, changes.errors);
+    if mistakes == 0 {
+        tracing::info!(jobs, added, changed, removed, "the jobs folder was read");
+    } else {
+        tracing::warn!(jobs, added, changed, removed, mistakes, "the jobs folder was read, and has mistakes");
+    }
+    for problem in &changes.problems {
+        let (file, line) = (problem.file.as_deref().unwrap_or_default(), problem.line.unwrap_or_default());
+        tracing::warn!(code = problem.code.as_str(), file, line, reason = problem.message.as_str(), "a mistake");
+    }
+}

@@ -1,0 +1,205 @@
+//! The runs that a service works on: those that it starts, those that waited for it, and those that others left.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use crossbeam_channel::Sender;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::storage::ClaimRun;
+use jobcontrol_core::storage::NewRun;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
+use jobcontrol_sandbox::Cancel;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::execute::dispatcher::Batch;
+use crate::execute::dispatcher::Begun;
+use crate::execute::dispatcher::RunIs;
+use crate::execute::dispatcher::Told;
+use crate::execute::dispatcher::dispatch;
+use crate::execute::executor::Executor;
+use crate::lock::lock;
+use crate::request::ready::Ready;
+use crate::request::resume::Resume;
+use crate::service::engine::Engine;
+use crate::service::run::new_run;
+use crate::service::wake::Wake;
+
+/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy, and
+/// few enough that a second service finds some.
+const TAKEN_AT_ONCE: usize = 256;
+
+/// The runs that a service works on.
+pub struct Runs {
+    engine: Arc<Engine>,
+    executor: Arc<Executor>,
+    storage: Arc<dyn Storage>,
+    /// The jobs of each run that has a build yet to come, by a number of this process.
+    active: Mutex<BTreeMap<u64, Active>>,
+    next: AtomicUsize,
+    wake: Sender<Wake>,
+}
+
+/// A run that is worked on.
+struct Active {
+    /// None until the store has it.
+    run: Option<u64>,
+    /// The jobs of its plan without an end.
+    pending: Vec<String>,
+    /// Its end cancels nothing: it is there as long as the run is.
+    _cancel: watch::Sender<bool>,
+}
+
+impl Runs {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        executor: Arc<Executor>,
+        storage: Arc<dyn Storage>,
+        wake: Sender<Wake>,
+    ) -> Self {
+        Self { engine, executor, storage, active: Mutex::default(), next: AtomicUsize::new(0), wake }
+    }
+
+    /// The process that works on them.
+    pub(super) fn owner(&self) -> &Arc<str> {
+        self.executor.owner()
+    }
+
+    /// Starts a run in the background. The receiver gets its id once the store has it; it is closed if the store refuses
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// A plan that cannot be packed.
+    pub fn start(self: &Arc<Self>, ready: Ready, requester: &Requester) -> Result<oneshot::Receiver<u64>> {
+        let new = NewRun {
+            service: true,
+            owner: Some(Arc::clone(self.owner())),
+            ..new_run(&ready, requester, self.storage.clock())?
+        };
+        let (told, tell) = oneshot::channel();
+        self.work(ready, RunIs::New(new), BTreeMap::new(), Some(told));
+        Ok(tell)
+    }
+
+    /// Whether there is room for more of the runs that wait.
+    pub(super) fn room(&self) -> usize {
+        TAKEN_AT_ONCE.saturating_sub(lock(&self.active).len())
+    }
+
+    /// How many runs are worked on.
+    pub fn count(&self) -> usize {
+        lock(&self.active).len()
+    }
+
+    /// Whether a run is worked on here.
+    pub(super) fn has(&self, run: u64) -> bool {
+        lock(&self.active).values().any(|active| active.run == Some(run))
+    }
+
+    /// The jobs that have a build yet to come.
+    pub(super) fn pending(&self) -> Vec<String> {
+        lock(&self.active).values().flat_map(|active| active.pending.iter().cloned()).collect()
+    }
+
+    /// A build of a job of this process has ended.
+    pub(super) fn ended(&self, job: &str) {
+        for active in lock(&self.active).values_mut() {
+            active.pending.retain(|other| other != job);
+        }
+    }
+
+    /// Takes over open runs; returns those that this process has now, each with whether it may have builds already.
+    pub(super) fn claim(&self, runs: &[(u64, Option<Arc<str>>)]) -> Result<Vec<(u64, bool)>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for (id, from) in runs {
+            let (id, sender) = (*id, sender.clone());
+            let claim = ClaimRun { id, from: from.clone(), owner: Arc::clone(self.owner()) };
+            self.storage.submit(Write::ClaimRun(claim), Box::new(move |answer| drop(sender.send((id, answer)))));
+        }
+        drop(sender);
+        let mut taken = Vec::new();
+        for (id, answer) in receiver {
+            match answer {
+                Ok(0) | Err(StorageError::NoRun(_)) => {}
+                Ok(how) => taken.push((id, how > 1)),
+                Err(error) => return Err(error),
+            }
+        }
+        taken.sort_unstable();
+        Ok(taken)
+    }
+
+    /// Goes on with an open run of this process.
+    pub(super) fn resume(self: &Arc<Self>, run: u64, resume: Resume) {
+        self.work(resume.ready, RunIs::Open(run), resume.begun, None);
+    }
+
+    fn work(
+        self: &Arc<Self>,
+        ready: Ready,
+        run: RunIs,
+        begun: BTreeMap<String, Begun>,
+        told: Option<oneshot::Sender<u64>>,
+    ) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+        let (switch, cancel) = Cancel::pair();
+        let known = if let RunIs::Open(run) = run { Some(run) } else { None };
+        let is_over = |id: &&String| matches!(begun.get(*id), Some(Begun::Ended(_)));
+        let pending = ready.plan.order.iter().filter(|id| !is_over(id)).cloned().collect();
+        lock(&self.active).insert(number, Active { run: known, pending, _cancel: switch });
+        let (targets, left_out) = (ready.called(), ready.guarded_because());
+        let Ready { catalog, plan, requests, shared, .. } = ready;
+        let here = Arc::clone(self);
+        let told: Told = Box::new(move |run| {
+            if let Some(active) = lock(&here.active).get_mut(&number) {
+                active.run = Some(run);
+            }
+            if let Some(told) = told {
+                // Whoever asked may be gone.
+                let _ = told.send(run);
+            }
+        });
+        let batch = Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told: Some(told) };
+        let (executor, slots, runs) = (Arc::clone(&self.executor), self.engine.slots().clone(), Arc::clone(self));
+        self.engine.guests().spawn(async move {
+            let ends = dispatch(&executor, &slots, batch, &cancel).await;
+            let active = lock(&runs.active).remove(&number);
+            let run = active.and_then(|active| active.run);
+            let _ = runs.wake.send(Wake::RunEnded { run, ends: Box::new(ends) });
+        });
+    }
+
+    /// Whether some run has no build to come, and is about to end.
+    pub(super) fn are_ending(&self) -> bool {
+        lock(&self.active).values().any(|active| active.pending.is_empty())
+    }
+
+    /// Leaves all open runs of this process to the other services; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) fn leave(&self) -> Result<usize> {
+        let runs: Vec<u64> = lock(&self.active).values().filter_map(|active| active.run).collect();
+        for run in &runs {
+            match self.storage.write(Write::ReleaseRun(*run, Arc::clone(self.owner()))) {
+                Ok(_) | Err(StorageError::NoRun(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(runs.len())
+    }
+}
+
+/// Whether every job of a run's plan is in a catalog.
+pub(super) fn is_known(run: &Run, knows: impl Fn(&str) -> bool) -> bool {
+    run.plan.iter().flat_map(|plan| &plan.order).all(|id| knows(id))
+}

@@ -1,0 +1,222 @@
+//! A service: one engine, a folder that is watched, and a clerk that sees to what is due.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use jobcontrol_core::event::EventKind;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_sandbox::Cancel;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+
+use crate::catalog::watch::SettingsFile;
+use crate::catalog::watch::Waker;
+use crate::catalog::watch::Watcher;
+use crate::catalog::workspace::Workspace;
+use crate::lock::lock;
+use crate::record::backend::Store;
+use crate::request::ready::Ready;
+use crate::service::clerk::Clerk;
+use crate::service::engine::Engine;
+use crate::service::engine::EngineError;
+use crate::service::files::Files;
+use crate::service::files::Snapshot;
+use crate::service::journal;
+use crate::service::runs::Runs;
+use crate::service::wake::Wake;
+
+/// How often somebody who waits for the last builds of a service looks for their end.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What a service is made of.
+pub struct Parts {
+    /// What runs builds.
+    pub engine: Arc<Engine>,
+    /// Where they are kept.
+    pub store: Arc<Store>,
+    /// The operator's file.
+    pub settings: SettingsFile,
+    /// What that said last.
+    pub workspace: Workspace,
+    /// Whether jobs that name no trigger are built whenever what decides their result changes.
+    pub on_change: bool,
+}
+
+/// A service, which runs until it is stopped.
+pub struct Service {
+    engine: Arc<Engine>,
+    store: Arc<Store>,
+    storage: Arc<dyn Storage>,
+    runs: Arc<Runs>,
+    current: watch::Receiver<Arc<Snapshot>>,
+    leads: Arc<AtomicBool>,
+    wake: Sender<Wake>,
+    files: Waker,
+    stop_files: watch::Sender<bool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Service {
+    /// Starts a service: reads the folder, and begins to see to what is due.
+    ///
+    /// # Errors
+    ///
+    /// The store, or the machine.
+    pub fn start(parts: Parts) -> Result<Self, EngineError> {
+        let Parts { engine, store, settings, workspace, on_change } = parts;
+        let storage = store.storage(true)?;
+        let executor = engine.executor(&storage)?;
+        let (wake, wakes) = crossbeam_channel::unbounded();
+        let runs = Arc::new(Runs::new(Arc::clone(&engine), Arc::clone(&executor), Arc::clone(&storage), wake.clone()));
+        let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
+        let (stop_files, stop) = Cancel::pair();
+        let say =
+            Arc::new(|message: &str| tracing::warn!(reason = message, "the files cannot be followed as they should"));
+        let watcher = Watcher::start(settings, workspace, &files, stop, say);
+        let first = Arc::new(Snapshot::of(&watcher, None));
+        let (publish, current) = watch::channel(first);
+        let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
+        let watched = Files { watcher, publish, wake: wake.clone() };
+        let clerk = Clerk {
+            runs: Arc::clone(&runs),
+            executor,
+            store: Arc::clone(&store),
+            storage: Arc::clone(&storage),
+            current: current.clone(),
+            leads: Arc::clone(&leads),
+            on_change,
+            wakes,
+        };
+        let threads = vec![
+            thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
+            thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work()).map_err(machine)?,
+        ];
+        let threads = Mutex::new(threads);
+        let service = Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads };
+        service.follow_builds();
+        Ok(service)
+    }
+
+    /// Tells the clerk of builds that end.
+    fn follow_builds(&self) {
+        let (mut events, wake) = (self.engine.publisher().watch(), self.wake.clone());
+        self.engine.guests().spawn(async move {
+            loop {
+                let told = match events.recv().await {
+                    Ok(published) => {
+                        journal::tell(&published.event);
+                        match published.event.kind {
+                            EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
+                            _ => Ok(()),
+                        }
+                    }
+                    Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
+                    Err(RecvError::Closed) => return,
+                };
+                if told.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// What runs builds.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Where builds are kept.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The same, opened.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// The jobs that are in force.
+    pub fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// The same, for who waits for the next ones.
+    pub fn catalogs(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.current.clone()
+    }
+
+    /// The runs that it works on.
+    pub fn runs(&self) -> &Arc<Runs> {
+        &self.runs
+    }
+
+    /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
+    pub fn leads(&self) -> bool {
+        self.leads.load(Ordering::Relaxed)
+    }
+
+    /// Starts a run in the background. The receiver gets its id once the store has it.
+    ///
+    /// # Errors
+    ///
+    /// A plan that cannot be packed.
+    pub fn start_run(&self, ready: Ready, requester: &Requester) -> Result<oneshot::Receiver<u64>, StorageError> {
+        self.runs.start(ready, requester)
+    }
+
+    /// Has the service look for runs that wait, without a delay.
+    pub fn look(&self) {
+        let _ = self.wake.send(Wake::Look);
+    }
+
+    /// Stops: no build starts any more, those that run get `grace` to end, and what is left is taken up by another
+    /// service, or by the next start of this one. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The store.
+    pub fn stop(&self, grace: Duration, hurry: &Cancel) -> Result<Stopped, StorageError> {
+        self.engine.slots().close();
+        self.stop_files.send_replace(true);
+        self.files.wake();
+        let _ = self.wake.send(Wake::Stop);
+        for thread in lock(&self.threads).drain(..) {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+        let until = Instant::now() + grace;
+        while self.engine.slots().counts().0 > 0 && Instant::now() < until && !hurry.is_set() {
+            thread::sleep(LOOK_EVERY);
+        }
+        let running = self.engine.slots().counts().0;
+        // What ended in time is written by now, or in a moment.
+        let settled = Instant::now() + SETTLE;
+        while running == 0 && self.runs.are_ending() && Instant::now() < settled {
+            thread::sleep(LOOK_EVERY);
+        }
+        let left = self.runs.leave()?;
+        Ok(Stopped { running, left })
+    }
+}
+
+/// Ends that are written after the last slot was given back.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// What a service left when it stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Builds that were still running.
+    pub running: usize,
+    /// Runs that are not over.
+    pub left: usize,
+}

@@ -1,0 +1,32 @@
+//! What a service wakes up for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jobcontrol_core::storage::Result;
+
+use crate::execute::job_end::JobEnd;
+
+/// What became of the jobs of a run.
+pub(super) type Ends = Result<BTreeMap<String, JobEnd>>;
+
+/// What a service wakes up for.
+pub(super) enum Wake {
+    /// There is a new catalog.
+    Files,
+    /// A build of a job of this process has ended.
+    Ended(Arc<str>),
+    /// So many builds have ended that it is not known which.
+    Lost,
+    /// A run of this process is over.
+    RunEnded {
+        /// Its id, if the store has it.
+        run: Option<u64>,
+        /// What became of it.
+        ends: Box<Ends>,
+    },
+    /// There may be runs that wait.
+    Look,
+    /// It is time to stop.
+    Stop,
+}
