@@ -17,9 +17,12 @@ use jobcontrol_core::limits::OperatorFile;
 use jobcontrol_core::manifest::Ceiling;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
+use jobcontrol_core::manifest::Notify;
+use jobcontrol_core::manifest::Server;
 use jobcontrol_core::manifest::Settings;
 use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
+use jobcontrol_core::retention::PruneTime;
 use jobcontrol_core::retention::Retention;
 use jobcontrol_core::secret::SecretSource;
 use jobcontrol_sandbox::FilePolicy;
@@ -64,6 +67,10 @@ pub struct Resolved {
     pub memory: u64,
     /// How long the store keeps what.
     pub retention: Retention,
+    /// When a service prunes by itself.
+    pub prune_at: PruneTime,
+    /// Where a service is reached.
+    pub server: Server,
     /// The operator's file.
     pub config: ConfigFile,
 }
@@ -120,27 +127,50 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
             config.path.display()
         )));
     }
-    let on_change = settings.on_change;
-    let workspace = Workspace { jobs, plugins, context, files, on_change, reader, stored_plugins };
+    let (on_change, notify) =
+        (settings.on_change, settings.notify.into_iter().map(|to| based_notify(to, &base)).collect());
+    let workspace = Workspace { jobs, plugins, context, files, on_change, notify, reader, stored_plugins };
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
-    Ok(Resolved { workspace, store, memory, retention: settings.retention, config })
+    let (retention, prune_at) = (settings.retention, settings.prune_at);
+    let server = based_server(settings.server, &base);
+    Ok(Resolved { workspace, store, memory, retention, prune_at, server, config })
 }
 
-/// A source whose path is relative to the operator's file. A program is one where it is more than a name.
+/// What a service needs, whose paths are relative to the operator's file.
+fn based_server(server: Server, base: &Path) -> Server {
+    let of_file = |path: String| base.join(path).display().to_string();
+    let listen = server.listen.map(|listen| match listen.strip_prefix("unix:") {
+        Some(path) => format!("unix:{}", base.join(path).display()),
+        None => listen,
+    });
+    Server { listen, tls_cert: server.tls_cert.map(of_file), tls_key: server.tls_key.map(of_file), ..server }
+}
+
+/// A source whose path is relative to the operator's file.
 fn based(source: SecretSource, base: &Path) -> SecretSource {
     match source {
         SecretSource::File(path) => SecretSource::File(base.join(path).display().to_string()),
-        SecretSource::Command(mut argv) => {
-            if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
-                // What is found without a slash would be looked for in PATH.
-                let path = base.join(&*program);
-                let path = std::path::absolute(&path).unwrap_or(path);
-                *program = path.display().to_string();
-            }
-            SecretSource::Command(argv)
-        }
+        SecretSource::Command(argv) => SecretSource::Command(based_command(argv, base)),
         SecretSource::Env(name) => SecretSource::Env(name),
     }
+}
+
+fn based_notify(to: Notify, base: &Path) -> Notify {
+    match to {
+        Notify::Command(argv) => Notify::Command(based_command(argv, base)),
+        webhook @ Notify::Webhook { .. } => webhook,
+    }
+}
+
+/// A command whose program is relative to the operator's file where it is more than a name.
+fn based_command(mut argv: Vec<String>, base: &Path) -> Vec<String> {
+    if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
+        // What is found without a slash would be looked for in PATH.
+        let path = base.join(&*program);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        *program = path.display().to_string();
+    }
+    argv
 }
 
 /// Keeps jobs from the files of secrets, and from deciding what is read as one.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jobcontrol_core::manifest::Context;
+use jobcontrol_core::manifest::Notify;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 
@@ -24,6 +25,8 @@ pub struct Workspace {
     pub files: FilePolicy,
     /// Whether a service builds jobs that name no trigger whenever what decides their result changes.
     pub on_change: bool,
+    /// Who is told of scheduled runs that failed.
+    pub notify: Vec<Notify>,
     /// What looks into plugins.
     pub reader: Plugins,
     /// Plugins that the store keeps.
@@ -40,7 +43,10 @@ impl Workspace {
     pub(super) fn has_rules_of(&self, other: &Self) -> bool {
         let said =
             |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone(), workspace.files.ceiling.clone());
-        said(self) == said(other) && self.context == other.context && self.on_change == other.on_change
+        said(self) == said(other)
+            && self.context == other.context
+            && self.on_change == other.on_change
+            && self.notify == other.notify
     }
 }
 

@@ -162,14 +162,14 @@ impl Clerk {
             (desk.runs, desk.changes) = (true, true);
             desk.scheduler.look_again();
         }
+        if self.leads.load(Ordering::Relaxed) {
+            desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
+        }
         if std::mem::take(&mut desk.runs) {
             desk.runs = self.take_waiting(&now)?;
         }
-        if self.leads.load(Ordering::Relaxed) {
-            desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
-            if std::mem::take(&mut desk.changes) {
-                self.build_changed(&now)?;
-            }
+        if self.leads.load(Ordering::Relaxed) && std::mem::take(&mut desk.changes) {
+            self.build_changed(&now)?;
         }
         Ok(())
     }

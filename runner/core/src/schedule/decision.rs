@@ -143,6 +143,11 @@ impl Look<'_> {
     fn begun(&self, after: i64, newest: i64) -> Decision {
         let late = Timestamp(self.now.0.saturating_sub(i64::try_from(GRACE.as_micros()).unwrap_or(i64::MAX)));
         let oldest_late = self.newest(after, newest.min(seconds(late)), |start| start < late);
+        // However late they are: of several only `all` makes more than the newest.
+        let oldest_late = match self.schedule.catch_up {
+            CatchUp::All => oldest_late,
+            CatchUp::None | CatchUp::Latest => oldest_late.max(self.schedule.times().newest(after, newest - 1)),
+        };
         let mut fire = Vec::new();
         self.push(&mut fire, oldest_late.unwrap_or(after), newest);
         let Some(late) = oldest_late else {
@@ -373,5 +378,17 @@ mod tests {
             assert_eq!(fired, due.collect::<Vec<_>>(), "{id}");
             assert!(fired.len() >= 12, "{id}");
         }
+    }
+
+    #[test]
+    fn of_several_that_are_a_little_late_only_all_makes_more_than_the_newest() {
+        let (last, now) = (at("2026-11-29T06:00:00Z"), at("2026-11-29T06:00:05Z"));
+        let decide = |catch_up| {
+            let decision = schedule("* * * * * *", catch_up).decide("a", Some(last), now);
+            (decision.fire.len(), decision.missed.map_or(0, |missed| missed.count), decision.last)
+        };
+        assert_eq!(decide(CatchUp::All), (5, 0, now));
+        assert_eq!(decide(CatchUp::Latest), (1, 4, now));
+        assert_eq!(decide(CatchUp::None), (1, 4, now));
     }
 }
