@@ -223,6 +223,29 @@ pub struct Token {
     pub revoked: Option<Timestamp>,
 }
 
+/// A token to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewToken {
+    /// What its maker calls it.
+    pub name: String,
+    /// How it is recognised.
+    pub hash: TokenHash,
+    /// What it allows.
+    pub scopes: Scopes,
+    /// When it is made.
+    pub created: Timestamp,
+    /// When it ends by itself, if it does.
+    pub expires: Option<Timestamp>,
+}
+
+impl NewToken {
+    /// The token as it is stored under an id.
+    pub fn stored(self, id: u64) -> Token {
+        let Self { name, hash, scopes, created, expires } = self;
+        Token { id, name, hash, scopes, created, expires, revoked: None }
+    }
+}
+
 /// Whether a token is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {

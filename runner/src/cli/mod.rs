@@ -3,7 +3,7 @@
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: what `run` and `enqueue` are asked for
-//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
+//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
 //!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
@@ -40,6 +40,7 @@ mod serve;
 mod signals;
 mod stdout;
 mod store;
+mod tokens;
 mod watch;
 
 pub use program::main;

@@ -19,6 +19,7 @@
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
+//! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
 
 pub mod aftermath;
@@ -40,6 +41,7 @@ pub mod run;
 pub mod standing;
 pub(crate) mod subgraph;
 pub mod targets;
+pub mod token;
 pub mod traceback;
 pub(crate) mod whole;
 pub(crate) mod window;

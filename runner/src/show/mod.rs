@@ -10,6 +10,7 @@
 //! - `pages`: the shapes of lists that come in pages
 //! - `plugins`: the shapes of plugins
 //! - `runs`: the shapes of runs
+//! - `tokens`: the shapes of tokens
 //! - `schema`: for the description of the API, what is written by hand
 
 pub(crate) mod aftermath;
@@ -23,3 +24,4 @@ pub(crate) mod pages;
 pub(crate) mod plugins;
 pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod tokens;
