@@ -28,3 +28,4 @@ mod tidy;
 mod toolchains;
 mod warnings;
 mod watch;
+mod web;

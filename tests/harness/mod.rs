@@ -3,6 +3,7 @@
 pub(crate) mod any_type;
 pub(crate) mod bounded;
 pub(crate) mod peer;
+pub(crate) mod served;
 
 use std::path::Path;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: what `run` and `enqueue` are asked for
+//! - `listen`: where a service listens
 //! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
 //!   `completions`: a command each, or a few
 //!   that belong together
@@ -24,6 +25,7 @@ mod explain;
 mod flags;
 mod graph;
 mod jobs;
+mod listen;
 mod logs;
 mod moment;
 mod next;

@@ -159,7 +159,7 @@ async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-    builder.max_buf_size(HEADER_BYTES).max_headers(HEADER_COUNT);
+    builder.max_buf_size(HEADER_BYTES).max_header_size(HEADER_BYTES).max_headers(HEADER_COUNT);
     let served = builder.serve_connection(TokioIo::new(Stall::new(stream)), service);
     let mut served = std::pin::pin!(served);
     let mut stop = shared.stop.clone();

@@ -98,12 +98,12 @@ async fn identify(web: &Web, peer: Peer, client: &Client, headers: HeaderMap) ->
         (Peer::Address { .. }, Some(ip)) => Entrance::Address { ip, exposed: web.admission().exposed },
         _ => Entrance::Owner,
     };
-    web.blocking(move |serving| {
+    web.blocking(move |service| {
         let tokens = match entrance {
             Entrance::Owner => Vec::new(),
-            Entrance::Address { .. } => serving.tokens()?,
+            Entrance::Address { .. } => service.storage().get_tokens()?,
         };
-        Ok(caller(entrance, &headers, &tokens, serving.app().clock.now())?)
+        Ok(caller(entrance, &headers, &tokens, service.storage().clock().now())?)
     })
     .await
 }

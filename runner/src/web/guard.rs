@@ -43,7 +43,7 @@ pub(super) fn harden(headers: &mut HeaderMap) {
 /// The hosts by which this service may be asked for. A site whose name is made to lead to this machine is not one of
 /// them, so its pages get nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub(super) struct Names {
     /// Names that the operator has given, in lower case.
     names: BTreeSet<String>,
     /// Whether addresses of networks are ours too, not only those of loopback.
@@ -67,7 +67,7 @@ pub(super) enum Barred {
 impl Names {
     /// The names of a service. `any_address` is for one that listens on networks: an address cannot be made to lead to
     /// another one.
-    pub fn new(names: impl IntoIterator<Item = String>, any_address: bool) -> Self {
+    pub(super) fn new(names: impl IntoIterator<Item = String>, any_address: bool) -> Self {
         Self { names: names.into_iter().map(|name| bare(&name)).collect(), any_address }
     }
 

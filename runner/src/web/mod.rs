@@ -28,14 +28,9 @@ mod stall;
 mod state;
 mod tls;
 
-pub use address::AddressError;
 pub use address::Listen;
-pub use guard::Names;
-pub use router::router;
 pub use server::Door;
 pub use server::Opened;
 pub use server::Server;
 pub use server::open;
-pub use state::Admission;
-pub use state::Serving;
 pub use tls::TlsFiles;

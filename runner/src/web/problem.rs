@@ -21,6 +21,7 @@ use super::guard::Barred;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
 use crate::service::engine::EngineError;
+use crate::show::escape::clean_json;
 use crate::show::json::DiagnosticJson;
 
 /// The sorts of problems, each with its status and its title. A name never changes its meaning.
@@ -180,7 +181,7 @@ impl Problem {
         };
         // A document of texts and numbers can always be written.
         let text = serde_json::to_string(&document).unwrap_or_default();
-        let mut response = (status, text).into_response();
+        let mut response = (status, clean_json(&text).into_owned()).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.sort == Sort::Unauthorized {

@@ -12,12 +12,12 @@ use super::gate::gate;
 use super::problem::Problem;
 use super::problem::Sort;
 use super::state::Admission;
-use super::state::Serving;
 use super::state::Web;
+use crate::service::serving::Service;
 
 /// Everything that is served. Requests need the extension that [`serve`](super::accept::serve) puts on them.
-pub fn router(serving: Arc<dyn Serving>, admission: Admission) -> Router {
-    let web = Web::new(serving, admission);
+pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
+    let web = Web::new(service, admission);
     let (routes, described) = api::routes().split_for_parts();
     let text = description::describe(described);
     let routes = routes.route(description::PATH, get(move || async move { description::response(text) }));

@@ -21,10 +21,10 @@ use super::router::router;
 use super::sockets::Socket;
 use super::sockets::bind;
 use super::state::Admission;
-use super::state::Serving;
 use super::tls::TlsFiles;
 use super::tls::acceptor;
 use crate::request::refusal::Refusal;
+use crate::service::serving::Service;
 
 /// Threads that serve connections. They wait most of the time: all work is done elsewhere.
 const THREADS: usize = 2;
@@ -110,10 +110,10 @@ impl Opened {
     /// # Errors
     ///
     /// The machine gives no thread.
-    pub fn serve(self, serving: Arc<dyn Serving>) -> io::Result<Server> {
+    pub fn serve(self, service: Arc<Service>) -> io::Result<Server> {
         let Self { sockets, tls, admission, runtime, .. } = self;
         let (stop, stopped) = watch::channel(false);
-        let router = router(serving, admission);
+        let router = router(service, admission);
         let thread = thread::Builder::new().name("web".to_owned()).spawn(move || {
             let served = runtime.block_on(serve(sockets, router, tls, stopped));
             // Whoever still reads the store is not waited for.

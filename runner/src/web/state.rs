@@ -9,57 +9,28 @@ use std::time::Duration;
 use std::time::Instant;
 
 use axum::response::Response;
-use jobcontrol_core::run::Requester;
-use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
-use jobcontrol_core::token::Token;
 
 use super::client::Source;
 use super::guard::Names;
 use super::problem::Problem;
 use super::problem::Sort;
 use super::rate::Rates;
-use crate::app::App;
 use crate::catalog::watch::Reload;
+use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
-use crate::request::ready::Ready;
-use crate::service::engine::EngineError;
-
-/// What the web needs of a service that runs.
-pub trait Serving: Send + Sync {
-    /// The program.
-    fn app(&self) -> &Arc<App>;
-
-    /// The catalog that is in force now.
-    fn current(&self) -> Arc<Reload>;
-
-    /// Whether runs can be started: the files were read, and the store can be written.
-    fn is_ready(&self) -> bool;
-
-    /// Starts a run in the background; returns its number once it is recorded.
-    ///
-    /// # Errors
-    ///
-    /// The store, the engine or the machine.
-    fn start(&self, ready: Ready, requester: &Requester) -> Result<u64, EngineError>;
-
-    /// All tokens, those that are good no more included.
-    ///
-    /// # Errors
-    ///
-    /// The store's.
-    fn tokens(&self) -> StorageResult<Vec<Token>>;
-}
+use crate::service::files::Snapshot;
+use crate::service::serving::Service;
 
 /// How requests are let in.
 #[derive(Clone, Debug, Default)]
-pub struct Admission {
+pub(super) struct Admission {
     /// The hosts that may be asked for.
-    pub names: Names,
+    pub(super) names: Names,
     /// The proxy whose words about other clients are believed.
-    pub proxy: Option<IpAddr>,
+    pub(super) proxy: Option<IpAddr>,
     /// Whether others than this machine's users get here, so that each request needs a token.
-    pub exposed: bool,
+    pub(super) exposed: bool,
 }
 
 /// What all requests share.
@@ -67,7 +38,7 @@ pub struct Admission {
 pub(super) struct Web(Arc<Inner>);
 
 struct Inner {
-    serving: Arc<dyn Serving>,
+    service: Arc<Service>,
     admission: Admission,
     rates: Mutex<Rates<Source>>,
     began: Instant,
@@ -77,10 +48,10 @@ struct Inner {
 }
 
 impl Web {
-    pub(super) fn new(serving: Arc<dyn Serving>, admission: Admission) -> Self {
-        let name = format!("{:x}", serving.app().clock.now().0);
+    pub(super) fn new(service: Arc<Service>, admission: Admission) -> Self {
+        let name = format!("{:x}", service.storage().clock().now().0);
         let (rates, requests) = Default::default();
-        Self(Arc::new(Inner { serving, admission, rates, began: Instant::now(), requests, name }))
+        Self(Arc::new(Inner { service, admission, rates, began: Instant::now(), requests, name }))
     }
 
     /// A name for the next request.
@@ -100,10 +71,10 @@ impl Web {
     /// Does work that may block, away from the threads that serve connections.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn Serving) -> Result<T, Problem> + Send + 'static,
+        work: impl FnOnce(&Service) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let serving = Arc::clone(&self.0.serving);
-        match tokio::task::spawn_blocking(move || work(&*serving)).await {
+        let service = Arc::clone(&self.0.service);
+        match tokio::task::spawn_blocking(move || work(&service)).await {
             Ok(result) => result,
             // The panic was reported where it happened.
             Err(_) => Err(Problem::new(Sort::Internal, "the service has met a bug of its own")),
@@ -115,9 +86,10 @@ impl Web {
         &self,
         answer: impl FnOnce(&Look<'_>) -> Result<Response, Problem> + Send + 'static,
     ) -> Result<Response, Problem> {
-        self.blocking(move |serving| {
-            let app = serving.app();
-            answer(&Look { app, current: &serving.current(), storage: &*app.storage(false)? })
+        self.blocking(move |service| {
+            let snapshot = service.current();
+            let Snapshot { reload: current, workspace, .. } = &*snapshot;
+            answer(&Look { service, workspace, current, storage: &**service.storage() })
         })
         .await
     }
@@ -125,7 +97,12 @@ impl Web {
 
 /// What a request is answered out of.
 pub(super) struct Look<'a> {
-    pub(super) app: &'a App,
+    /// What runs builds.
+    pub(super) service: &'a Service,
+    /// Where jobs and plugins are.
+    pub(super) workspace: &'a Workspace,
+    /// The jobs that are in force.
     pub(super) current: &'a Reload,
+    /// Where builds are kept.
     pub(super) storage: &'a dyn Storage,
 }

@@ -160,7 +160,7 @@ pub(super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> 
 )]
 async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        json(&WholeBuild::read(look.app.plugins(), look.storage, id, Instant::now() + PATIENCE)?.shape())
+        json(&WholeBuild::read(&look.workspace.reader, look.storage, id, Instant::now() + PATIENCE)?.shape())
     })
     .await
 }

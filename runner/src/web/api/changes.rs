@@ -142,7 +142,8 @@ async fn delete(
             );
         }
         deletable(look.storage, &[id]).map_err(Problem::conflict)?;
-        let clean_up = |build: &_| look.app.hook(build, Which::Cleanup);
+        let (service, workspace) = (look.service, look.workspace);
+        let clean_up = |build: &_| service.engine().hook(workspace, service.storage(), build, Which::Cleanup);
         let cleanup_failed = match clean_up_and_delete(look.storage, id, query.force, &clean_up)? {
             Deleted::Gone => None,
             Deleted::Forced(reason) => Some(reason),

@@ -9,7 +9,6 @@ use utoipa_axum::routes;
 
 use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
-use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::reply::json;
 use super::super::state::Web;
@@ -40,9 +39,10 @@ async fn alive() -> Answer {
     responses((status = 200, body = HealthJson), (status = 503, body = ProblemJson)),
 )]
 async fn ready(State(web): State<Web>) -> Answer {
-    web.blocking(|serving| match serving.is_ready() {
-        true => ok(),
-        false => Err(Problem::new(Sort::Storage, "the service is not ready")),
+    web.blocking(|service| {
+        // The files were read before anything is served.
+        service.storage().data_version()?;
+        ok()
     })
     .await
 }

@@ -26,7 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 #[utoipa::path(get, path = "/plugins", tag = "plugins", operation_id = "listPlugins", responses((status = 200, body = PluginsJson)))]
 async fn list(State(web): State<Web>) -> Answer {
     web.look(|look| {
-        let (plugins, problems) = at_hand(&look.app.settings.workspace);
+        let (plugins, problems) = at_hand(look.workspace);
         json(&PluginsJson {
             plugins: plugins.iter().map(|found| brief(look, found)).collect(),
             problems: problems.iter().map(|problem| problem.message.as_str()).collect(),
@@ -57,7 +57,7 @@ fn brief<'a>(look: &Look<'a>, found: &'a AtHand) -> PluginBriefJson<'a> {
 )]
 async fn one(State(web): State<Web>, Path(name): Path<String>) -> Answer {
     web.look(move |look| {
-        let workspace = &look.app.settings.workspace;
+        let workspace = look.workspace;
         let (plugins, _) = at_hand(workspace);
         let Some(found) = plugins.iter().find(|found| found.name == name) else {
             let near = jobcontrol_core::diagnostic::nearest(&name, plugins.iter().map(|found| found.name.as_str()));

@@ -57,15 +57,14 @@ struct BuildAgain {
     ),
 )]
 async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Json(ask): Json<BuildAgain>) -> Answer {
-    web.blocking(move |serving| {
-        let app = serving.app();
-        let (workspace, storage) = (&app.settings.workspace, app.storage(false)?);
-        let build = storage.get_build(id)?;
+    web.look(move |look| {
+        let build = look.storage.get_build(id)?;
+        let warn = |reason: &str| tracing::warn!(build = id, reason, "a build is done again");
         let ready = match ask.how {
-            How::Same => same(workspace, &*storage, &build, &[], &|warning| (app.warn)(warning))?,
-            How::Latest => latest(workspace, &*storage, &build, &[])?,
+            How::Same => same(look.workspace, look.storage, &build, &[], &warn)?,
+            How::Latest => latest(look.workspace, look.storage, &build, &[])?,
         };
-        start(serving, &caller, ready, &ask.armed)
+        start(look, &caller, ready, &ask.armed)
     })
     .await
 }
@@ -93,15 +92,13 @@ struct RunAgain {
     ),
 )]
 async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Json(ask): Json<RunAgain>) -> Answer {
-    web.blocking(move |serving| {
-        let app = serving.app();
-        let (workspace, storage) = (&app.settings.workspace, app.storage(false)?);
-        let run = storage.get_run(id)?;
+    web.look(move |look| {
+        let run = look.storage.get_run(id)?;
         let ready = match ask.from_failed {
-            true => from_failed(workspace, &*storage, &run)?,
-            false => whole(workspace, &app.store, &run)?,
+            true => from_failed(look.workspace, look.storage, &run)?,
+            false => whole(look.workspace, look.service.store(), &run)?,
         };
-        start(serving, &caller, ready, &ask.armed)
+        start(look, &caller, ready, &ask.armed)
     })
     .await
 }

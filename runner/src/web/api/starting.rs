@@ -11,7 +11,7 @@ use super::super::access::Caller;
 use super::super::problem::Problem;
 use super::super::problem::Sort;
 use super::super::reply::json;
-use super::super::state::Serving;
+use super::super::state::Look;
 use super::base::BASE;
 use crate::request::ready::Ready;
 
@@ -52,12 +52,7 @@ pub(super) fn may_run<'a>(caller: &Caller, jobs: impl IntoIterator<Item = &'a st
 }
 
 /// Starts a run; `armed` names the protected jobs that may be among its jobs.
-pub(super) fn start(
-    serving: &dyn Serving,
-    caller: &Caller,
-    ready: Ready,
-    armed: &[String],
-) -> Result<Response, Problem> {
+pub(super) fn start(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[String]) -> Result<Response, Problem> {
     may_run(caller, ready.plan.order.iter().map(String::as_str))?;
     if let Some(job) = ready.protected().find(|job| !armed.iter().any(|id| id == job)) {
         let detail = format!("`{job}` is protected");
@@ -65,7 +60,9 @@ pub(super) fn start(
         return Err(problem.hint(format!("name `{job}` in `armed` to run it all the same")));
     }
     let (jobs, left_out, stale) = (ready.plan.order.clone(), ready.left_out.clone(), ready.stale.clone());
-    let run = serving.start(ready, &caller.requester)?;
+    let started = look.service.start_run(ready, &caller.requester)?;
+    // It is told once the store has the run; if it is not, the store has refused it, and the service's log says why.
+    let run = started.blocking_recv().map_err(|_| Problem::new(Sort::Storage, "the store has refused the run"))?;
     let stale = stale.iter().map(|used| UsedJson { job_id: &used.job, build: used.build, status: used.status });
     let mut response = json(&StartedJson { run, jobs: &jobs, left_out: &left_out, stale: stale.collect() })?;
     *response.status_mut() = StatusCode::CREATED;
