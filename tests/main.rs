@@ -29,3 +29,4 @@ mod tidy;
 mod toolchains;
 mod warnings;
 mod watch;
+mod web;

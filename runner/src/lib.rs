@@ -8,7 +8,7 @@
 //! - [`service`]: runs to builds, on one engine
 //! - `show`: rows to the shapes that every face shows
 //! - [`app`]: all parts put together
-//! - [`cli`]: the command line
+//! - [`cli`], [`web`]: the command line, and HTTP
 
 pub mod app;
 pub mod catalog;
@@ -22,3 +22,4 @@ pub mod say;
 pub mod service;
 pub mod settings;
 pub(crate) mod show;
+pub mod web;

@@ -34,6 +34,7 @@ use jobcontrol_core::storage::RunFilter;
 use jobcontrol_core::storage::ScheduleState;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::token::Token;
 use jobcontrol_core::value::PackError;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
@@ -96,6 +97,7 @@ impl Storage for Slow {
         fn get_last_log_id(&self) -> Result<u64>;
         fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)>;
         fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
+        fn get_tokens(&self) -> Result<Vec<Token>>;
     }
 }
 

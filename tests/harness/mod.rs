@@ -3,6 +3,7 @@
 pub(crate) mod any_type;
 pub(crate) mod bounded;
 pub(crate) mod peer;
+pub(crate) mod served;
 pub(crate) mod serving;
 
 use std::path::Path;

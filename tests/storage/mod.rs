@@ -1,6 +1,6 @@
 //! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
 //!
-//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`, `services`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`, `services`, `tokens`: rules that every backend keeps, each a function over `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
 //! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
 //! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the executor
@@ -28,6 +28,7 @@ mod retention;
 mod services;
 mod sharing;
 mod sqlite;
+mod tokens;
 mod versions;
 
 use std::ops::ControlFlow;

@@ -44,15 +44,33 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("runner/sandbox/src", &["rusqlite", "clap::"]),
     (
         "runner/src/record",
-        &["crate::catalog", "crate::execute", "crate::app", "crate::cli", "jobcontrol_sandbox", "wasmtime"],
+        &[
+            "crate::catalog",
+            "crate::execute",
+            "crate::app",
+            "crate::cli",
+            "crate::web",
+            "jobcontrol_sandbox",
+            "wasmtime",
+        ],
     ),
-    ("runner/src/catalog", &["crate::record", "crate::execute", "crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
-    ("runner/src/show", &["crate::record", "crate::catalog", "crate::execute", "crate::app", "crate::cli", "rusqlite"]),
-    ("runner/src/execute", &["crate::show", "crate::app", "crate::cli", "rusqlite", "wasmtime::", "SELECT "]),
-    ("runner/src/request", &["crate::service", "crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
-    ("runner/src/service", &["crate::app", "crate::cli", "rusqlite", "wasmtime::"]),
-    ("runner/src/app.rs", &["crate::cli", "rusqlite", "wasmtime"]),
+    (
+        "runner/src/catalog",
+        &["crate::record", "crate::execute", "crate::app", "crate::cli", "crate::web", "rusqlite", "wasmtime::"],
+    ),
+    (
+        "runner/src/show",
+        &["crate::record", "crate::catalog", "crate::execute", "crate::app", "crate::cli", "crate::web", "rusqlite"],
+    ),
+    (
+        "runner/src/execute",
+        &["crate::show", "crate::app", "crate::cli", "crate::web", "rusqlite", "wasmtime::", "SELECT "],
+    ),
+    ("runner/src/request", &["crate::service", "crate::app", "crate::cli", "crate::web", "rusqlite", "wasmtime::"]),
+    ("runner/src/service", &["crate::app", "crate::cli", "crate::web", "rusqlite", "wasmtime::"]),
+    ("runner/src/app.rs", &["crate::cli", "crate::web", "rusqlite", "wasmtime"]),
     ("runner/src/cli", &["rusqlite", "wasmtime", "jobcontrol_core::memory"]),
+    ("runner/src/web", &["crate::cli", "rusqlite", "wasmtime", "jobcontrol_core::memory"]),
 ];
 
 /// The exceptions, each with its reason.

@@ -1,10 +1,40 @@
-//! What differs between two configurations of a job, key by key, in words.
+//! What differs between two configurations of a job, key by key, in short and in words.
 
 use crate::value::Value;
 use crate::value::as_tag;
 
-/// What has changed under a key of the configuration: each entry of a mapping for itself.
+/// How the name of a mapping begins of which only the order has changed.
+const ORDER: &str = "order of ";
+
+/// One thing that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as `pins.JOB`.
+    pub what: String,
+    /// How it was; none where it was not there.
+    pub was: Option<String>,
+    /// How it is; none where it is gone.
+    pub now: Option<String>,
+}
+
+/// In words: what has changed under a key of the configuration.
 pub(crate) fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: &mut Vec<String>) {
+    let mut found = Vec::new();
+    compared(key, was, now, &mut found);
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "nothing".to_owned());
+    out.extend(found.into_iter().map(|Difference { what, was, now }| match what.strip_prefix(ORDER) {
+        Some(key) => format!("`{key}` has changed: the order of its entries"),
+        None => format!("`{what}` has changed: {} -> {}", shown(was), shown(now)),
+    }));
+}
+
+/// What has changed under a key of the configuration: each entry of a mapping for itself.
+pub(crate) fn compared(key: &str, was: Option<&Value>, now: Option<&Value>, found: &mut Vec<Difference>) {
+    let change = |key: &str, was: Option<&Value>, now: Option<&Value>| Difference {
+        what: key.to_owned(),
+        was: was.map(short),
+        now: now.map(short),
+    };
     match (was, now) {
         (was, now) if was == now => {}
         (Some(Value::Map(was)), Some(Value::Map(now))) => {
@@ -12,24 +42,22 @@ pub(crate) fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: 
                 entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
             };
             let names = was.iter().chain(now.iter().filter(|(name, _)| find(was, name).is_none()));
-            let before = out.len();
+            let before = found.len();
             for (name, _) in names {
                 let (was, now) = (find(was, name), find(now, name));
                 if was != now {
-                    out.push(change(&format!("{key}.{name}"), was.as_ref(), now.as_ref()));
+                    found.push(change(&format!("{key}.{name}"), was.as_ref(), now.as_ref()));
                 }
             }
-            if out.len() == before {
-                out.push(format!("`{key}` has changed: the order of its entries"));
+            if found.len() == before {
+                let order = |entries: &[(String, Value)]| {
+                    Some(entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
+                };
+                found.push(Difference { what: format!("{ORDER}{key}"), was: order(was), now: order(now) });
             }
         }
-        (was, now) => out.push(change(key, was, now)),
+        (was, now) => found.push(change(key, was, now)),
     }
-}
-
-fn change(key: &str, was: Option<&Value>, now: Option<&Value>) -> String {
-    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), short);
-    format!("`{key}` has changed: {} -> {}", shown(was), shown(now))
 }
 
 /// A value on one line, cut where it gets long.

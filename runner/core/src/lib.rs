@@ -12,7 +12,7 @@
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
-//! - [`status`]: how a job stands
+//! - [`status`]: how a job stands; [`difference`]: what differs between two builds
 //! - [`due`]: whether what decides its result has changed
 //! - [`plan`]: what is due, and in which order
 //! - [`glob`]: patterns of job ids
@@ -26,6 +26,7 @@
 //! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without colours
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
+//! - [`token`]: what a client of the API may do
 //! - [`config`]: a job back from the configuration that a build keeps
 //! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets a plugin, may use; time
 //!   as an input
@@ -42,6 +43,7 @@ pub mod child_limits;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
+pub mod difference;
 pub mod due;
 pub mod event;
 pub mod failure;
@@ -72,6 +74,7 @@ pub mod schema;
 pub mod secret;
 pub mod status;
 pub mod storage;
+pub mod token;
 pub mod trigger;
 pub mod types;
 pub mod usage;

@@ -7,7 +7,6 @@ use clap::Subcommand;
 use clap::ValueEnum;
 use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Storage;
@@ -28,7 +27,6 @@ use super::repr::repr;
 use super::rerun;
 use crate::app::App;
 use crate::execute::hooks::Which;
-use crate::request::aftermath::look_into;
 use crate::request::build_ref::BuildRef;
 use crate::request::delete::Deleted;
 use crate::request::delete::clean_up_and_delete;
@@ -37,10 +35,8 @@ use crate::request::interrupted::look_at;
 use crate::request::targets::known_job;
 use crate::request::targets::tagged;
 use crate::request::traceback::PATIENCE;
-use crate::request::traceback::find_names;
+use crate::request::whole::WholeBuild;
 use crate::show::json::BriefJson;
-use crate::show::json::BuildJson;
-use crate::show::json::Details;
 use crate::show::moment::Moment;
 
 /// Which builds to list; filters combine.
@@ -214,31 +210,21 @@ fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> 
 }
 
 fn show(app: &App, out: &Out, storage: &dyn Storage, id: u64) -> Result<(), CliError> {
-    let mut record = storage.get_build(id)?;
-    let mut ended = storage.get_ended_attempts(id)?;
-    find_names(app.plugins(), storage, &mut record, &mut ended, Instant::now() + PATIENCE);
-    let progress = storage.get_build_progress_info(id)?;
-    let repr = repr(app, out, &record);
-    let attempts = record.attempts(ended);
-    let run = record.run.map(|run| storage.get_run(run)).transpose()?;
-    let moment = look_at(storage, [&record])?;
-    let failed = record.status() == BuildStatus::Failed;
-    let aftermath = failed.then(|| look_into(&record, storage)).transpose()?;
+    let whole = WholeBuild::read(app.plugins(), storage, id, Instant::now() + PATIENCE)?;
+    let repr = repr(app, out, &whole.build);
     if out.is_json() {
-        let details = Details { attempts: &attempts, progress: &progress, run: run.as_ref() };
-        let shape = BuildJson::new(&record, &moment, Some(details)).with_aftermath(aftermath.as_ref());
-        return out.json(&shape.with_repr(repr));
+        return out.json(&whole.shape().with_repr(repr));
     }
-    let whole = Whole {
-        build: &record,
+    let shown = Whole {
+        build: &whole.build,
         repr: repr.as_deref(),
-        attempts: &attempts,
-        progress: &progress,
-        run: run.as_ref(),
-        aftermath: aftermath.as_ref(),
+        attempts: &whole.attempts,
+        progress: &whole.progress,
+        run: whole.run.as_ref(),
+        aftermath: whole.aftermath.as_ref(),
         full: out.full || !out.is_for_people(),
     };
-    out.answer(page(&whole, &moment))
+    out.answer(page(&shown, &whole.moment))
 }
 
 #[derive(Serialize)]

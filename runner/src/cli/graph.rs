@@ -15,10 +15,9 @@ use super::jobs::mention_problems;
 use super::render::Out;
 use crate::app::App;
 use crate::catalog::load::Catalog;
+use crate::request::subgraph::Subgraph;
 use crate::request::targets::no_job;
 use crate::request::targets::tagged;
-use crate::show::jobs::EdgeJson;
-use crate::show::jobs::GraphJson;
 
 /// What to draw.
 #[derive(Args, Debug)]
@@ -42,16 +41,12 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
     };
     ids.retain(|id| tagged.as_ref().is_none_or(|tagged| tagged.contains(*id)));
     mention_problems(app, out, &catalog);
-    let edges: Vec<(&str, &str)> = ids
-        .iter()
-        .flat_map(|id| dependencies.get(*id).into_iter().flatten().map(|need| (need.as_str(), *id)))
-        .filter(|(need, _)| ids.contains(need))
-        .collect();
+    let seen = Subgraph::of(&catalog.graph, ids);
     if out.is_json() {
-        let edges = edges.iter().map(|(from, to)| EdgeJson { from, to }).collect();
-        out.json(&GraphJson { jobs: ids.into_iter().collect(), edges })?;
+        out.json(&seen.shape())?;
         return Ok(error::DONE);
     }
+    let Subgraph { jobs: ids, edges } = seen;
     let drawn = match out.format {
         Format::Dot => dot(&ids, &edges),
         Format::Mermaid => mermaid(&ids, &edges),

@@ -1,7 +1,5 @@
 //! `jobs` and `job`: what the manifests say, and how each job stands.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 use jobcontrol_core::build::Build;
@@ -27,22 +25,21 @@ use super::render::Page;
 use super::render::RED;
 use super::render::build::granted;
 use super::render::build::quoted;
-use super::render::escape::clean;
-use super::render::escape::one_line;
 use super::render::styled;
 use super::render::text;
 use crate::app::App;
 use crate::catalog::load::Catalog;
 use crate::request::interrupted::look_at;
-use crate::request::standing::broken;
+use crate::request::listing::Listing;
 use crate::request::standing::standings;
 use crate::request::targets::no_job;
 use crate::request::targets::sound;
 use crate::request::targets::tagged;
+use crate::show::escape::clean;
+use crate::show::escape::one_line;
 use crate::show::jobs::BROKEN;
 use crate::show::jobs::BrokenJobJson;
 use crate::show::jobs::JobJson;
-use crate::show::jobs::ListedJson;
 use crate::show::jobs::dependents;
 use crate::show::moment::Moment;
 
@@ -80,38 +77,21 @@ pub(super) fn list(app: &App, out: &Out, args: &JobsArgs) -> Result<u8, CliError
     let tagged = args.tag.as_deref().map(|tag| tagged(workspace, tag)).transpose()?;
     let wanted = |id: &str| tagged.as_ref().is_none_or(|tagged| tagged.contains(id));
     let catalog = Catalog::load(workspace).map_err(CliError::usage)?;
-    let storage = app.storage(false)?;
-    let statuses = standings(&catalog, &*storage)?;
-    let broken = broken(&catalog, &*storage)?;
-    let builds = statuses.values().filter_map(|standing| standing.newest.as_deref());
-    let moment = look_at(&*storage, builds.chain(broken.values().filter_map(Option::as_deref)))?;
+    let listing = Listing::read(&catalog, &*app.storage(false)?)?;
     mention_problems(app, out, &catalog);
-    let ids: BTreeSet<&str> =
-        statuses.keys().chain(broken.keys()).map(String::as_str).filter(|id| wanted(id)).collect();
+    let ids: Vec<&str> = listing.ids().into_iter().filter(|id| wanted(id)).collect();
     if out.is_json() {
-        let shapes = ids.iter().map(|id| match broken.get(*id) {
-            Some(newest) => {
-                ListedJson::Broken(Box::new(BrokenJobJson::new(&catalog.graph, id, newest.as_deref(), &moment)))
-            }
-            None => {
-                let (checked, standing) = (&catalog.graph.jobs[*id], &statuses[*id]);
-                let job = JobJson::new(&catalog.graph, checked, &standing.status, standing.newest.as_deref(), &moment);
-                ListedJson::Sound(Box::new(job))
-            }
-        });
-        out.json(&shapes.collect::<Vec<_>>())?;
+        out.json(&ids.iter().map(|id| listing.shape(id)).collect::<Vec<_>>())?;
         return Ok(error::DONE);
     }
     let row = |id: &&str| {
-        let job = catalog.graph.jobs.get(*id).map(|checked| &checked.job);
-        let (status, build) = match broken.get(*id) {
-            Some(newest) => (styled(RED, BROKEN), newest.as_deref()),
-            None => (text::job_status(&statuses[*id].status), statuses[*id].newest.as_deref()),
-        };
+        let job = listing.job(id).map(|checked| &checked.job);
+        let status = listing.status(id).map_or_else(|| styled(RED, BROKEN), text::job_status);
+        let newest = listing.newest(id).map(|b| format!("{} {}", b.id, text::status_of(b, &listing.moment)));
         vec![
             (*id).to_owned(),
             status,
-            build.map(|b| format!("{} {}", b.id, text::status_of(b, &moment))).unwrap_or_default(),
+            newest.unwrap_or_default(),
             job.map(|job| clean(&job.function.to_string()).into_owned()).unwrap_or_default(),
             one_line(job.and_then(|job| job.title.as_deref()).unwrap_or_default()),
         ]

@@ -3,7 +3,8 @@
 //! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: what `run` and `enqueue` are asked for
-//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`,
+//! - `listen`: where a service listens
+//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
 //!   `completions`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
@@ -24,6 +25,7 @@ mod explain;
 mod flags;
 mod graph;
 mod jobs;
+mod listen;
 mod logs;
 mod moment;
 mod next;
@@ -40,6 +42,7 @@ mod serve;
 mod signals;
 mod stdout;
 mod store;
+mod tokens;
 mod watch;
 
 pub use program::main;

@@ -18,7 +18,12 @@ pub(super) fn by() -> String {
     }
 }
 
+/// The person by name.
+pub(super) fn person() -> String {
+    name().unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// Who asks, as the row of a run keeps it.
 pub(super) fn requester() -> Requester {
-    Requester::Cli(name().unwrap_or_else(|| "unknown".to_owned()))
+    Requester::Cli(person())
 }

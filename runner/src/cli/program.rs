@@ -41,6 +41,7 @@ use super::secrets;
 use super::serve;
 use super::signals;
 use super::store;
+use super::tokens;
 use super::watch;
 
 /// How the program calls itself to compile a plugin.
@@ -169,6 +170,11 @@ enum Command {
         #[command(subcommand)]
         command: secrets::SecretsCommand,
     },
+    /// Make, list and end tokens, with which others use the API of a service
+    Token {
+        #[command(subcommand)]
+        command: tokens::TokenCommand,
+    },
     /// Print a script that completes commands in a shell
     Completions {
         /// The shell
@@ -288,6 +294,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Schema => plugins::schema(&app, out),
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),
+        Command::Token { command } => tokens::token(&app, out, &command),
         Command::Secrets { command } => secrets::secrets(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
     }

@@ -9,9 +9,9 @@ use super::render::GREEN;
 use super::render::Out;
 use super::render::Page;
 use super::render::RED;
-use super::render::escape::one_line;
 use super::render::styled;
 use crate::app::App;
+use crate::show::escape::one_line;
 
 /// What to do with the secrets of the operator's file.
 #[derive(Subcommand, Debug)]

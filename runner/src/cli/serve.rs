@@ -1,5 +1,6 @@
 //! `serve`: watches the jobs folder and runs what is due, until it is stopped.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,11 +11,15 @@ use tracing::Level;
 use super::carry_out::interruptible;
 use super::error;
 use super::error::CliError;
+use super::listen::ListenArgs;
 use super::render::Out;
 use super::render::service_log;
 use super::watch::settings_file;
 use crate::app::App;
+use crate::service::serving::Service;
 use crate::settings::Options;
+use crate::web::Opened;
+use crate::web::Server;
 
 /// How to serve.
 #[derive(Args, Debug)]
@@ -25,6 +30,8 @@ pub(super) struct ServeArgs {
     /// How long builds that run may take to end when the service stops
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
     grace: Duration,
+    #[command(flatten)]
+    listen: ListenArgs,
     /// How the service writes its own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
@@ -57,11 +64,30 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
         // If there is no room, it was told already.
         let _ = waiting.try_send(());
     })?;
-    let service = app.serve(settings_file(app, options, out), args.on_change)?;
+    let opened = args.listen.open(app)?;
+    let service = Arc::new(app.serve(settings_file(app, options, out), args.on_change)?);
+    let web = opened.map(|opened| answer(opened, &service)).transpose()?;
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
     tracing::info!("stopping: no build starts any more");
     let left = service.stop(args.grace)?;
+    // Whoever looks on sees the last builds end.
+    web.map_or(Ok(()), Server::stop).map_err(|error| machine(&error))?;
     tracing::info!(running = left.running, runs_left = left.left, "stopped");
     Ok(error::DONE)
+}
+
+/// Begins to answer HTTP, and says where.
+fn answer(opened: Opened, service: &Arc<Service>) -> Result<Server, CliError> {
+    for address in opened.addresses() {
+        tracing::info!(address = address.as_str(), "listening");
+    }
+    if opened.trusts_this_machine() {
+        tracing::info!("while there is no token, every user of this machine may act");
+    }
+    opened.serve(Arc::clone(service)).map_err(|error| machine(&error))
+}
+
+fn machine(error: &std::io::Error) -> CliError {
+    CliError::failed(format!("the web has failed: {error}"))
 }

@@ -32,7 +32,6 @@ use super::render::DIM;
 use super::render::Out;
 use super::render::Page;
 use super::render::diagnostic;
-use super::render::escape::one_line;
 use super::render::styled;
 use super::render::time::local_millis;
 use crate::app::App;
@@ -52,6 +51,7 @@ use crate::service::engine::SLOTS;
 use crate::settings::Options;
 use crate::settings::Resolved;
 use crate::settings::SettingsError;
+use crate::show::escape::one_line;
 use crate::show::json::CheckJson;
 
 /// Changed files that are named; of the others their number is told.

@@ -11,10 +11,15 @@
 //! - `resume`: an open run that another process left
 //! - `rounds`: what a change of the files makes due
 //! - `changes`: jobs with `on: change` that are due
-//! - `standing`: how every job stands
+//! - `form`: what a person fills in to run a job
+//! - `inspection`: a plugin with what is told of it
+//! - `standing`: how every job stands; `listing`: all of them, for who lists them
+//! - `subgraph`: which jobs and edges of the graph somebody wants to see
+//! - `whole`: one build with all that is known of it; `window`: those of a time
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
+//! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
 
 pub mod aftermath;
@@ -23,7 +28,10 @@ pub mod build_ref;
 pub mod cancel;
 pub mod changes;
 pub mod delete;
+pub(crate) mod form;
+pub(crate) mod inspection;
 pub mod interrupted;
+pub(crate) mod listing;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;
@@ -31,5 +39,9 @@ pub mod resume;
 pub mod rounds;
 pub mod run;
 pub mod standing;
+pub(crate) mod subgraph;
 pub mod targets;
+pub mod token;
 pub mod traceback;
+pub(crate) mod whole;
+pub(crate) mod window;

@@ -106,7 +106,9 @@ impl Refusal {
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         match error {
-            StorageError::NotFound(_) | StorageError::NoRun(_) => Self::not_found(error.to_string()),
+            StorageError::NotFound(_) | StorageError::NoRun(_) | StorageError::NoToken(_) => {
+                Self::not_found(error.to_string())
+            }
             StorageError::Refused(reason) => Self::usage(reason),
             _ => Self::of(RefusalKind::Storage, error.to_string()),
         }

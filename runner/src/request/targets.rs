@@ -145,11 +145,17 @@ pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Res
         return Ok(());
     }
     // Where the manifests cannot be read, nobody knows.
-    let Ok(catalog) = Catalog::load(workspace) else {
-        return Ok(());
-    };
+    Catalog::load(workspace).map_or(Ok(()), |catalog| known_in(&catalog, job))
+}
+
+/// Refuses a name that no manifest of a catalog has.
+///
+/// # Errors
+///
+/// There is no such job.
+pub fn known_in(catalog: &Catalog, job: &str) -> Result<(), Refusal> {
     let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
-    if known || catalog.unread_ids().iter().any(|id| id == job) { Ok(()) } else { Err(no_job(&catalog, job)) }
+    if known || catalog.unread_ids().iter().any(|id| id == job) { Ok(()) } else { Err(no_job(catalog, job)) }
 }
 
 /// A graph in which all that depends on the targets can be built.

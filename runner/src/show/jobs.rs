@@ -7,13 +7,14 @@ use jobcontrol_core::status::JobStatus;
 use jobcontrol_core::value::Json;
 use jobcontrol_core::value::Value;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::show::json::BriefJson;
 use crate::show::json::DiagnosticJson;
 use crate::show::moment::Moment;
 
 /// A job.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct JobJson<'a> {
     id: &'a str,
     title: Option<&'a str>,
@@ -26,6 +27,8 @@ pub(crate) struct JobJson<'a> {
     protected: bool,
     dependencies: &'a [String],
     dependents: Vec<&'a str>,
+    /// `not_built`, `failed`, `failing`, `outdated` or `success`.
+    #[schema(value_type = String)]
     status: &'a JobStatus,
     /// Whether it has finished builds, all of which were skipped.
     only_skipped: bool,
@@ -35,6 +38,7 @@ pub(crate) struct JobJson<'a> {
     latest_build: Option<BriefJson<'a>>,
     /// All that the manifest says, with the defaults of what it does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
     config: Option<Json<'a>>,
 }
 
@@ -42,7 +46,7 @@ pub(crate) struct JobJson<'a> {
 pub(crate) const BROKEN: &str = "broken";
 
 /// A job whose manifest has mistakes.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct BrokenJobJson<'a> {
     id: &'a str,
     status: &'static str,
@@ -63,7 +67,7 @@ impl<'a> BrokenJobJson<'a> {
 }
 
 /// A job in the list of all.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum ListedJson<'a> {
     Sound(Box<JobJson<'a>>),
@@ -113,14 +117,14 @@ pub(crate) fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
 }
 
 /// Jobs, and what depends on what.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct GraphJson<'a> {
     pub(crate) jobs: Vec<&'a str>,
     pub(crate) edges: Vec<EdgeJson<'a>>,
 }
 
 /// A dependency, from the job that is needed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct EdgeJson<'a> {
     pub(crate) from: &'a str,
     pub(crate) to: &'a str,

@@ -24,23 +24,32 @@ use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Json;
 use serde::Serialize;
 use serde::ser::SerializeMap;
+use utoipa::ToSchema;
 
 use crate::show::aftermath::Aftermath;
 use crate::show::moment::Moment;
+use crate::show::schema::Failed;
+use crate::show::schema::Framed;
+use crate::show::schema::Named;
+use crate::show::schema::Progressed;
 
 /// A build, whole.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct BuildJson<'a> {
     #[serde(flatten)]
     state: StateJson<'a>,
+    #[schema(value_type = Option<Failed>)]
     exception: Option<FailureJson<'a>>,
     owner: Option<&'a str>,
     pins: BTreeMap<&'a str, PinJson<'a>>,
+    #[schema(value_type = serde_json::Value)]
     config: Json<'a>,
+    #[schema(value_type = Option<serde_json::Value>)]
     retval: Option<Json<'a>>,
     retval_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     repr: Option<String>,
+    #[schema(value_type = Vec<Framed>)]
     exception_tb: &'a [Frame],
     #[serde(flatten)]
     details: Option<DetailsJson<'a>>,
@@ -49,15 +58,16 @@ pub(crate) struct BuildJson<'a> {
 }
 
 /// What helps to understand a failed build.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AftermathJson<'a> {
     /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references.
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     resolved_args: BTreeMap<&'a str, Json<'a>>,
     log_tail: Vec<RecordJson<'a>>,
 }
 
 /// A build whose return value another uses, by its job.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PinJson<'a> {
     build: u64,
     retval_digest: Option<&'a str>,
@@ -77,20 +87,26 @@ pub(crate) struct Details<'a> {
     pub(crate) run: Option<&'a Run>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DetailsJson<'a> {
+    #[schema(value_type = Option<String>)]
     requested_by: Option<&'a Requester>,
     attempts: Vec<AttemptJson<'a>>,
+    #[schema(value_type = Vec<Progressed>)]
     progress: &'a [Progress],
 }
 
 /// One try of a build.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AttemptJson<'a> {
     attempt: u32,
+    #[schema(value_type = String, format = DateTime)]
     start_time: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     end_time: Option<Timestamp>,
+    #[schema(value_type = Option<Failed>)]
     exception: Option<FailureJson<'a>>,
+    #[schema(value_type = Vec<Framed>)]
     exception_tb: &'a [Frame],
 }
 
@@ -144,7 +160,7 @@ impl<'a> BuildJson<'a> {
 }
 
 /// A build in a list, without what can be large.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct BriefJson<'a> {
     #[serde(flatten)]
     state: StateJson<'a>,
@@ -159,29 +175,35 @@ impl<'a> BriefJson<'a> {
 }
 
 /// What a failure is in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HeadJson<'a> {
+    #[schema(value_type = String)]
     kind: &'a FailureKind,
     message: &'a str,
 }
 
 /// What every view of a build has.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StateJson<'a> {
     id: u64,
     job_id: &'a str,
+    #[schema(value_type = Named)]
     status: BuildStatus,
     /// Whether its process died before it ended.
     interrupted: bool,
     run: Option<u64>,
+    #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     start_time: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
     end_time: Option<Timestamp>,
     started: bool,
     finished: bool,
     success: bool,
     skipped: bool,
     attempt: u32,
+    #[schema(value_type = Option<String>, format = DateTime)]
     retry_time: Option<Timestamp>,
     cancel: Option<&'a str>,
     deleting: bool,
@@ -198,7 +220,7 @@ struct StateJson<'a> {
 }
 
 /// What a build did over HTTP, where it did something.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TrafficJson {
     requests: u64,
     /// Bytes.
@@ -264,18 +286,23 @@ impl Serialize for FailureJson<'_> {
 }
 
 /// A log record.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct RecordJson<'a> {
     id: u64,
     build_id: u64,
     attempt: u32,
+    #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
     level: i64,
     message: &'a str,
     target: &'a str,
+    /// A mapping of texts; a name that was given several times has a list.
+    #[schema(value_type = serde_json::Value)]
     fields: Fields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Failed>)]
     exception: Option<FailureJson<'a>>,
+    #[schema(value_type = Vec<Framed>)]
     exception_tb: &'a [Frame],
 }
 
@@ -348,13 +375,13 @@ impl CodeJson {
 }
 
 /// What `check` found.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct CheckJson<'a> {
     summary: SummaryJson,
     diagnostics: Vec<DiagnosticJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct SummaryJson {
     manifests: usize,
     jobs: usize,
@@ -374,7 +401,7 @@ impl<'a> CheckJson<'a> {
 
 /// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past the last character. A
 /// mistake of a whole file has null for them.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct DiagnosticJson<'a> {
     code: &'static str,
     severity: &'static str,
@@ -390,7 +417,7 @@ pub(crate) struct DiagnosticJson<'a> {
 }
 
 /// Another place that belongs to a mistake.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct PlaceJson<'a> {
     file: &'a str,
     line: usize,

@@ -9,11 +9,14 @@ use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::run::RunJob;
 use jobcontrol_core::run::RunState;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::show::moment::Moment;
+use crate::show::schema::Counted;
+use crate::show::schema::Named;
 
 /// A run.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct RunJson<'a> {
     id: u64,
     status: &'static str,
@@ -22,8 +25,11 @@ pub(crate) struct RunJson<'a> {
     force: bool,
     revdeps: bool,
     rest_of: Option<u64>,
+    #[schema(value_type = String)]
     requested_by: &'a Requester,
+    #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
     end_time: Option<Timestamp>,
     priority: i64,
     owner: Option<&'a str>,
@@ -32,27 +38,31 @@ pub(crate) struct RunJson<'a> {
     held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     missed: Option<MissedJson<'a>>,
+    #[schema(value_type = Counted)]
     builds: RunCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<RunJobJson<'a>>>,
 }
 
 /// Scheduled runs that were not made, one after the other.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MissedJson<'a> {
     reason: &'a str,
+    #[schema(value_type = String, format = DateTime)]
     first_due: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
     last_due: Timestamp,
     count: u64,
 }
 
 /// A job of a run.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct RunJobJson<'a> {
     job_id: &'a str,
     build: Option<u64>,
     /// The build of another run that was used.
     shared_build: Option<u64>,
+    #[schema(value_type = Option<Named>)]
     status: Option<BuildStatus>,
     interrupted: bool,
     waits_for: Vec<&'a str>,

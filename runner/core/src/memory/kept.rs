@@ -1,12 +1,17 @@
-//! What services keep in the store in memory.
+//! What services keep in the store in memory, and tokens of the API.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::clock::Timestamp;
 use crate::storage::NewReload;
 use crate::storage::ReloadRow;
+use crate::storage::Result;
 use crate::storage::ScheduleState;
+use crate::storage::StorageError;
 use crate::storage::Tried;
+use crate::token::NewToken;
+use crate::token::Token;
 
 #[derive(Default)]
 pub(super) struct Kept {
@@ -16,6 +21,7 @@ pub(super) struct Kept {
     pub(super) schedules: BTreeMap<String, (ScheduleState, Option<u64>)>,
     pub(super) tried: BTreeMap<String, String>,
     pub(super) leader: Option<String>,
+    pub(super) tokens: Vec<Token>,
     /// The runs that somebody has worked on, or held back.
     pub(super) begun: BTreeSet<u64>,
 }
@@ -31,5 +37,20 @@ impl Kept {
     pub(super) fn try_all(&mut self, tried: Vec<Tried>) -> u64 {
         self.tried.extend(tried.into_iter().map(|tried| (tried.job.to_string(), tried.fingerprint)));
         0
+    }
+
+    pub(super) fn create_token(&mut self, new: NewToken) -> Result<u64> {
+        if self.tokens.iter().any(|token| token.hash == new.hash) {
+            return Err(StorageError::Refused("there is such a token already".to_owned()));
+        }
+        let id = self.tokens.len() as u64 + 1;
+        self.tokens.push(new.stored(id));
+        Ok(id)
+    }
+
+    pub(super) fn revoke_token(&mut self, id: u64, time: Timestamp) -> Result<u64> {
+        let token = self.tokens.iter_mut().find(|token| token.id == id).ok_or(StorageError::NoToken(id))?;
+        token.revoked.get_or_insert(time);
+        Ok(0)
     }
 }

@@ -31,6 +31,7 @@ use crate::storage::Storage;
 use crate::storage::StorageError;
 use crate::storage::Write;
 use crate::storage::unpack_record;
+use crate::token::Token;
 
 /// A store in memory.
 pub struct MemoryStorage {
@@ -194,6 +195,10 @@ impl Storage for MemoryStorage {
     fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>> {
         let tables = self.tables();
         Ok(jobs.iter().map(|job| tables.kept.tried.get(*job).cloned()).collect())
+    }
+
+    fn get_tokens(&self) -> Result<Vec<Token>> {
+        Ok(self.tables().kept.tokens.clone())
     }
 
     fn lead(&self, owner: &str) -> Result<bool> {

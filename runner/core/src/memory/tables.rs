@@ -106,6 +106,8 @@ impl Tables {
             Write::Reload(new) => Ok(self.kept.reload(new)),
             Write::StepSchedule(step) => Ok(self.step_schedule(step)),
             Write::Tried(tried) => Ok(self.kept.try_all(tried)),
+            Write::CreateToken(new) => self.kept.create_token(new),
+            Write::RevokeToken(id, time) => self.kept.revoke_token(id, time),
             Write::CreateBuild(new) => self.create(new),
             Write::StartBuild(start) => self.start(start),
             Write::RetryBuild(retry) => self.retry(retry),

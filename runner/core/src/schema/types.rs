@@ -22,11 +22,21 @@ pub(super) struct Definitions {
     /// Types by the name that their authors gave, each with its own name here.
     known: HashMap<String, Vec<(String, Type)>>,
     made: Map<String, Value>,
+    /// Whether nothing may stand for a value.
+    values_alone: bool,
 }
 
 impl Definitions {
+    /// Definitions of values, for which nothing may stand.
+    pub(super) fn of_values() -> Self {
+        Self { values_alone: true, ..Self::default() }
+    }
+
     /// All of them, by name.
     pub(super) fn finish(mut self) -> Map<String, Value> {
+        if self.values_alone {
+            return self.made;
+        }
         let stands_for = json!({
             "description": "`!retval JOB` or `!retval JOB.field`, which editors see as a text, or a text with `${NAME}`.",
             "type": "string",
@@ -41,8 +51,15 @@ impl Definitions {
         match ty {
             // Any text will do already.
             Type::String => self.literal(ty),
-            ty => json!({ "anyOf": [self.literal(ty), { "$ref": STANDS_FOR }] }),
+            ty => {
+                let literal = self.literal(ty);
+                self.or_what_stands_for(literal)
+            }
         }
+    }
+
+    fn or_what_stands_for(&self, literal: Value) -> Value {
+        if self.values_alone { literal } else { json!({ "anyOf": [literal, { "$ref": STANDS_FOR }] }) }
     }
 
     fn literal(&mut self, ty: &Type) -> Value {
@@ -105,7 +122,7 @@ impl Definitions {
         let value = self.literal(inner);
         let mut any = vec![json!({ "type": "null" }), value.clone()];
         if matches!(inner, Type::Option(_)) {
-            let some = json!({ "anyOf": [value, { "$ref": STANDS_FOR }] });
+            let some = self.or_what_stands_for(value);
             any.push(object(json!({ "some": some }), &["some"]));
         }
         json!({ "anyOf": any })

@@ -34,6 +34,7 @@ use crate::storage::write::PackedFailure;
 use crate::storage::write::PruneLog;
 use crate::storage::write::StartBuild;
 use crate::storage::write::Write;
+use crate::token::Token;
 use crate::value;
 use crate::value::PackError;
 use crate::value::Value;
@@ -300,6 +301,14 @@ pub trait Storage: Send + Sync {
     ///
     /// The backend's.
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
+
+    /// All tokens of the API, those that are good no longer included, in the order of their ids. Called for every request
+    /// that needs one.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_tokens(&self) -> Result<Vec<Token>>;
 
     /// Builds that have started and not finished, without value and traceback.
     ///

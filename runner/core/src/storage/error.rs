@@ -23,6 +23,9 @@ pub enum StorageError {
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(u64),
+    /// There is no such token.
+    #[error("there is no token {0}")]
+    NoToken(u64),
     /// An attempt was to start whose pool has no room for it now.
     #[error("{0}")]
     PoolFull(PoolFull),

@@ -12,6 +12,7 @@ use crate::storage::service::ClaimRun;
 use crate::storage::service::NewReload;
 use crate::storage::service::ScheduleState;
 use crate::storage::service::Tried;
+use crate::token::NewToken;
 use crate::usage::Usage;
 
 /// A change to the store. Values come packed, so that a writer only writes.
@@ -68,6 +69,10 @@ pub enum Write {
     /// The plugin of a digest goes, unless a build with an id above this one was made with it: who says so knows of the
     /// builds up to there that they were not. The result is 1 if it went.
     PrunePlugin(Arc<str>, u64),
+    /// A new token of the API; its result is the token's id.
+    CreateToken(NewToken),
+    /// A token ends at that moment. Doing it again changes nothing.
+    RevokeToken(u64, Timestamp),
     /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is kept.
     Plugin(Arc<str>, Arc<[u8]>),
 }

@@ -15,7 +15,7 @@ use jobcontrol_core::limits::show_duration;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::progress::SEPARATOR;
 
-use super::escape::one_line;
+use crate::show::escape::one_line;
 
 /// The width of a terminal that does not tell its own.
 const COLUMNS: usize = 80;

@@ -15,8 +15,6 @@ use jobcontrol_core::run::Run;
 use jobcontrol_core::usage::Traffic;
 use jobcontrol_core::usage::Usage;
 
-use super::escape::clean;
-use super::escape::one_line;
 use super::out::BOLD;
 use super::out::styled;
 use super::page::Page;
@@ -36,6 +34,8 @@ use super::text::value;
 use super::text::yaml;
 use super::time::local;
 use crate::show::aftermath::Aftermath;
+use crate::show::escape::clean;
+use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
 /// Each part of a failed build's arguments has this many lines.

@@ -16,9 +16,9 @@ use jobcontrol_core::diagnostic::MAX_DIAGNOSTIC;
 use jobcontrol_core::diagnostic::Severity;
 use jobcontrol_core::diagnostic::Source;
 
-use super::escape::clean;
-use super::escape::one_line;
 use super::page::Page;
+use crate::show::escape::clean;
+use crate::show::escape::one_line;
 
 /// All of them, with an empty line between two, their number, and where to read more.
 pub(crate) fn report(problems: &[Diagnostic]) -> Page {

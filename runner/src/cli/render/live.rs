@@ -20,14 +20,14 @@ use jobcontrol_core::progress::SEPARATOR;
 
 use super::bars::Header;
 use super::bars::draw_group;
-use super::escape::clean;
-use super::escape::one_line;
 use super::out::DIM;
 use super::out::Out;
 use super::out::styled;
 use super::page::Page;
 use super::text;
 use crate::service::bus::Seen;
+use crate::show::escape::clean;
+use crate::show::escape::one_line;
 
 /// Without a terminal, a group is worth a line this often.
 const PLAIN_EVERY: Duration = Duration::from_secs(1);

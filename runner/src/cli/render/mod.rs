@@ -2,7 +2,6 @@
 //!
 //! - `out`: where text goes, and in which colours
 //! - `page`: lines for people, of which no foreign text begins one
-//! - `escape`: control, bidirectional and invisible characters
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `sarif`: mistakes for tools that review code
 //! - `text`: builds, tracebacks, values and tables for people
@@ -15,7 +14,6 @@
 mod bars;
 pub(crate) mod build;
 pub(crate) mod diagnostic;
-pub(crate) mod escape;
 pub(crate) mod live;
 mod out;
 mod page;

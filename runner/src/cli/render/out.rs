@@ -14,9 +14,6 @@ use jobcontrol_core::failure::cut_bytes;
 use serde::Serialize;
 
 use super::diagnostic;
-use super::escape::clean;
-use super::escape::clean_json;
-use super::escape::one_line;
 use super::page::Page;
 use super::shortened::FULL;
 use super::shortened::RETVAL_LINES;
@@ -28,6 +25,9 @@ use crate::cli::flags::Format;
 use crate::cli::stdout::stdout_is_open;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
+use crate::show::escape::clean;
+use crate::show::escape::clean_json;
+use crate::show::escape::one_line;
 use crate::show::json::ErrorJson;
 
 /// Where a command prints, and how.

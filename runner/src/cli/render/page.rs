@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::escape::clean;
+use crate::show::escape::clean;
 
 /// How far lines are moved in that belong to the one above them.
 const INDENT: &str = "  ";

@@ -22,8 +22,6 @@ use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::Yaml;
 
-use super::escape::clean;
-use super::escape::one_line;
 use super::out::BOLD;
 use super::out::CYAN;
 use super::out::DIM;
@@ -35,6 +33,8 @@ use super::page::Page;
 use super::page::tidy;
 use super::time::local;
 use super::time::local_millis;
+use crate::show::escape::clean;
+use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
 /// Characters of a failure's message where there is one line for it.

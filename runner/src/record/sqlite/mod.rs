@@ -16,6 +16,7 @@ mod services;
 mod sharing;
 mod sql;
 mod stale_log;
+mod tokens;
 mod traffic;
 mod trouble;
 mod unwritable;
@@ -52,6 +53,7 @@ use jobcontrol_core::storage::ScheduleState;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::token::Token;
 use rusqlite::Connection;
 use rusqlite::OpenFlags;
 use rusqlite::OptionalExtension;
@@ -494,6 +496,10 @@ impl Storage for SqliteStorage {
 
     fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>> {
         self.read(|db| services::tried(db, jobs))
+    }
+
+    fn get_tokens(&self) -> Result<Vec<Token>> {
+        self.read(tokens::all)
     }
 
     fn lead(&self, owner: &str) -> Result<bool> {

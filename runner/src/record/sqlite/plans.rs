@@ -30,6 +30,9 @@ use jobcontrol_core::storage::StartBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_finish;
+use jobcontrol_core::token::NewToken;
+use jobcontrol_core::token::Plain;
+use jobcontrol_core::token::Scopes;
 use jobcontrol_core::value::Value;
 use rusqlite::Connection;
 use rusqlite::trace::TraceEvent;
@@ -62,6 +65,7 @@ const MAY: &[(&str, &str)] = &[
     ("FROM log WHERE level >= ? AND created >= ? AND created < ? AND id > ?", "nobody asks for a date alone"),
     ("FROM build WHERE run = ?1 AND id >=", "a run is counted build by build"),
     ("DELETE FROM run WHERE id IN (SELECT id FROM run", "pruning looks at every run, some at a time"),
+    ("FROM token ORDER BY id", "a store has some tokens"),
     ("EXPLAIN", "this test"),
 ];
 
@@ -125,6 +129,10 @@ fn write_everything(store: &SqliteStorage) -> u64 {
     let end = EndRun { id: run, time: now, status: RunStatus::Failed, refused: None };
     store.write(Write::EndRun(end)).unwrap();
     store.write(Write::PruneRuns(now)).unwrap();
+    let hash = Plain::from_random(&[1; 32]).hash();
+    let token = NewToken { name: "ci".to_owned(), hash, scopes: Scopes::everything(), created: now, expires: None };
+    let token = store.write(Write::CreateToken(token)).unwrap();
+    store.write(Write::RevokeToken(token, now)).unwrap();
     second
 }
 
@@ -147,6 +155,7 @@ fn read_everything(store: &SqliteStorage, id: u64) {
     store.get_last_log_id().unwrap();
     store.get_orphaned_plugins(&[]).unwrap();
     store.get_plugin("digest").unwrap();
+    store.get_tokens().unwrap();
     store.count_prunable(&PruneLog { before: Some(Timestamp(1)), ..PruneLog::default() }).unwrap();
     let some = |flag| [None, Some(true), Some(false)].into_iter().filter(move |one| flag || one.is_none());
     for job in [None, Some("k".to_owned())] {

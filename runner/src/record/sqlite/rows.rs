@@ -46,6 +46,7 @@ use super::sql::RowError;
 use super::sql::matching;
 use super::sql::number;
 use super::sql::possible;
+use super::tokens;
 use super::traffic;
 
 /// Applies one change inside the transaction that is open.
@@ -61,6 +62,8 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::Reload(new) => services::reload(db, new),
         Write::StepSchedule(step) => services::step(db, step),
         Write::Tried(tried) => services::try_all(db, tried),
+        Write::CreateToken(new) => tokens::create(db, new),
+        Write::RevokeToken(id, time) => tokens::revoke(db, *id, *time),
         Write::CreateBuild(new) => create(db, leases, new),
         Write::StartBuild(start) => start_build(db, leases, start),
         Write::RetryBuild(retry) => retry_build(db, retry),

@@ -17,7 +17,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// The same for a JSON document, whose texts stay the same: beside ASCII, only they have such characters.
-pub(super) fn clean_json(document: &str) -> Cow<'_, str> {
+pub(crate) fn clean_json(document: &str) -> Cow<'_, str> {
     replaced(document, |out, c| {
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(out, "\\u{unit:04x}");

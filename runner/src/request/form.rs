@@ -1,0 +1,58 @@
+//! What a person fills in to run a job: the parameters of its function, with what its manifest gives them.
+
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::schema;
+use jobcontrol_core::types::Type;
+use jobcontrol_core::types::same_name;
+use jobcontrol_core::value::Json;
+use jobcontrol_core::value::Value;
+
+use crate::show::form::FormJson;
+use crate::show::form::FormParamJson;
+
+/// What a person fills in to run a job.
+pub(crate) struct Form<'a> {
+    checked: &'a CheckedJob,
+    config: Value,
+}
+
+impl<'a> Form<'a> {
+    /// The form of a job.
+    pub(crate) fn of(checked: &'a CheckedJob) -> Self {
+        Self { checked, config: checked.job.to_config() }
+    }
+
+    /// What the manifest gives a parameter; a reference or a secret by its name.
+    fn given(&self, at: usize, name: &str) -> Option<&Value> {
+        let by_name = match self.config.get("kwargs") {
+            Some(Value::Map(entries)) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
+            _ => None,
+        };
+        let by_position = match self.config.get("args") {
+            Some(Value::List(items)) => items.get(at),
+            _ => None,
+        };
+        by_name.or(by_position)
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> FormJson<'_> {
+        let (job, signature) = (&self.checked.job, &self.checked.signature);
+        let params = signature.params.iter().enumerate().map(|(at, (name, ty))| FormParamJson {
+            name,
+            r#type: ty.to_string(),
+            required: !matches!(ty, Type::Option(_)),
+            value: self.given(at, name).map(Json),
+        });
+        FormJson {
+            job_id: &job.id,
+            function: job.function.to_string(),
+            signature: signature.to_string(),
+            docs: signature.docs.as_deref(),
+            protected: job.protected,
+            // The command line of a command is one list of strings.
+            parameters: if signature.command { Vec::new() } else { params.collect() },
+            schema: schema::form(signature),
+        }
+    }
+}

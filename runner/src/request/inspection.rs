@@ -1,0 +1,134 @@
+//! A plugin with what is told of it: how manifests name its functions, and what they would have to grant.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::job::FunctionRef;
+use jobcontrol_core::manifest::entry;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::types::declared;
+use jobcontrol_sandbox::missing_imports;
+
+use crate::catalog::at_hand::name_of;
+use crate::catalog::grants::HTTP_EXAMPLE;
+use crate::catalog::grants::OUTGOING;
+use crate::catalog::workspace::Workspace;
+use crate::show::escape::one_line;
+use crate::show::plugins::FunctionJson;
+use crate::show::plugins::GrantJson;
+use crate::show::plugins::ParamJson;
+use crate::show::plugins::PluginJson;
+use crate::show::plugins::RefusedJson;
+
+/// A plugin with what is told of it.
+pub(crate) struct Inspection<'a> {
+    pub(crate) plugin: &'a Plugin,
+    pub(crate) wit: &'a str,
+    /// Why no job can use it.
+    pub(crate) missing: Option<PluginProblem>,
+    /// The types that its functions name.
+    pub(crate) types: Vec<String>,
+    /// What has to be done before a manifest can name it.
+    pub(crate) before: Option<String>,
+    /// For each function, how a manifest names it and an entry to paste.
+    pub(crate) entries: Vec<(String, String)>,
+}
+
+impl<'a> Inspection<'a> {
+    /// Tells of a plugin; `wit` is its whole text.
+    pub(crate) fn new(workspace: &Workspace, plugin: &'a Plugin, wit: &'a str) -> Self {
+        let (shown, before) = called(workspace, plugin);
+        let shown = shown.as_str();
+        let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
+        let makes_requests = plugin.imports.iter().any(|import| import.starts_with(OUTGOING));
+        let entries = plugin.functions.iter().map(|signature| {
+            let export = plugin.shortest(signature);
+            let command = export.is_empty();
+            let function = if command { shown.to_owned() } else { format!("{shown}:{export}") };
+            let id = if command { shown } else { export.as_str() };
+            // Thousands of interfaces may export the same: the search for a free number goes on where it was.
+            let number: &mut u32 = numbers.entry(id.to_owned()).or_default();
+            let id = std::iter::from_fn(|| number.checked_add(1).inspect(|next| *number = *next))
+                .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
+                .find(|id| ids.insert(id.clone()));
+            let mut text = entry(&id.unwrap_or_default(), &function, signature, command);
+            if makes_requests {
+                text.push_str(&format!("    {HTTP_EXAMPLE}  # `http: []` if it makes no request\n"));
+            }
+            (function, text)
+        });
+        let types = declared(plugin.functions.iter().map(|function| &**function));
+        let entries = entries.collect();
+        Self { plugin, wit, missing: missing_imports(plugin), types, before, entries }
+    }
+
+    /// Each grant that an import asks for, with the first that does.
+    pub(crate) fn grants(&self) -> impl Iterator<Item = (&'a str, &'static str)> {
+        let mut known = BTreeSet::new();
+        let asking = self.plugin.imports.iter().filter_map(|import| Some((import.as_str(), grant_of(import)?)));
+        asking.filter(move |(_, grant)| known.insert(*grant))
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> PluginJson<'_> {
+        let plugin = self.plugin;
+        let functions = plugin.functions.iter().zip(&self.entries).map(|(signature, (function, entry))| FunctionJson {
+            export: plugin.shortest(signature),
+            function: function.clone(),
+            signature: signature.to_string(),
+            params: signature.params.iter().map(|(name, ty)| ParamJson { name, r#type: ty.to_string() }).collect(),
+            result: signature.result.as_ref().map(ToString::to_string),
+            docs: signature.docs.as_deref(),
+            entry: self.missing.is_none().then(|| entry.clone()),
+        });
+        PluginJson {
+            path: plugin.path.display().to_string(),
+            kind: plugin.kind.describe(),
+            digest: &plugin.digest,
+            size: plugin.bytes.len(),
+            functions: functions.collect(),
+            refused: plugin.refused.iter().map(|(name, reason)| RefusedJson { name, reason }).collect(),
+            imports: &plugin.imports,
+            types: &self.types,
+            grants: self.grants().map(|(import, grant)| GrantJson { import, grant }).collect(),
+            missing: self.missing.as_ref().map(|problem| problem.message.clone()),
+            wit: self.wit,
+        }
+    }
+}
+
+/// How a manifest names a plugin, and what has to be done before it can.
+fn called(workspace: &Workspace, plugin: &Plugin) -> (String, Option<String>) {
+    let command = plugin.functions.iter().any(|function| function.command);
+    let name = name_of(workspace, &plugin.path);
+    // What is shown in other characters than it has cannot be copied.
+    if let Some(name) = name.filter(|name| one_line(name) == *name && (!command || FunctionRef::parse(name).is_ok())) {
+        return (name, None);
+    }
+    let stem = plugin.path.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let renamed: String = stem.chars().map(plain).collect();
+    let before = if renamed == stem {
+        "Put the plugin into the jobs folder first, beside this manifest.".to_owned()
+    } else {
+        let ending = plugin.path.extension().unwrap_or_default().to_string_lossy();
+        format!("Rename the plugin to `{renamed}.{ending}` first, in the jobs folder, beside this manifest.")
+    };
+    (renamed, Some(before))
+}
+
+/// What a job has to grant before an import gives anything.
+fn grant_of(import: &str) -> Option<&'static str> {
+    const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
+    let asks = |names: &[&str]| names.iter().any(|name| import.starts_with(name));
+    if asks(&["wasi:filesystem/preopens", "wasi_snapshot_preview1.fd_prestat_", "wasi_snapshot_preview1.path_"]) {
+        Some(FILES)
+    } else if asks(&["wasi:cli/environment", "wasi_snapshot_preview1.environ_"]) {
+        Some("grants: { env: [NAME] }")
+    } else if asks(&[OUTGOING]) {
+        Some(HTTP_EXAMPLE)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,58 @@
+//! One build with all that is known of it.
+
+use std::time::Instant;
+
+use jobcontrol_core::build::Attempt;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::progress::Progress;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_sandbox::Plugins;
+
+use crate::request::aftermath::look_into;
+use crate::request::interrupted::look_at;
+use crate::request::traceback::find_names;
+use crate::show::aftermath::Aftermath;
+use crate::show::json::BuildJson;
+use crate::show::json::Details;
+use crate::show::moment::Moment;
+
+/// One build with all that is known of it.
+pub(crate) struct WholeBuild {
+    pub(crate) build: Build,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) progress: Vec<Progress>,
+    /// The run that it belongs to.
+    pub(crate) run: Option<Run>,
+    /// What helps to understand why it failed, where it did.
+    pub(crate) aftermath: Option<Aftermath>,
+    /// When it was looked at.
+    pub(crate) moment: Moment,
+}
+
+impl WholeBuild {
+    /// Reads a build. Names and lines of its calls that are not known yet are looked for until `until`.
+    ///
+    /// # Errors
+    ///
+    /// No such build, or the store's.
+    pub(crate) fn read(plugins: &Plugins, storage: &dyn Storage, id: u64, until: Instant) -> Result<Self> {
+        let mut build = storage.get_build(id)?;
+        let mut ended = storage.get_ended_attempts(id)?;
+        find_names(plugins, storage, &mut build, &mut ended, until);
+        let progress = storage.get_build_progress_info(id)?;
+        let run = build.run.map(|run| storage.get_run(run)).transpose()?;
+        let moment = look_at(storage, [&build])?;
+        let failed = build.status() == BuildStatus::Failed;
+        let aftermath = failed.then(|| look_into(&build, storage)).transpose()?;
+        Ok(Self { attempts: build.attempts(ended), build, progress, run, aftermath, moment })
+    }
+
+    /// Its shape.
+    pub(crate) fn shape(&self) -> BuildJson<'_> {
+        let details = Details { attempts: &self.attempts, progress: &self.progress, run: self.run.as_ref() };
+        BuildJson::new(&self.build, &self.moment, Some(details)).with_aftermath(self.aftermath.as_ref())
+    }
+}

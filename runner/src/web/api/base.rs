@@ -1,0 +1,4 @@
+//! Where this version of the API is.
+
+/// What the path of each route begins with.
+pub(super) const BASE: &str = "/api/v1";

@@ -1,0 +1,158 @@
+//! What is cancelled and deleted.
+
+use axum::extract::State;
+use serde::Deserialize;
+use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::Caller;
+use super::super::extract::Path;
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::problem::ProblemJson;
+use super::super::problem::Sort;
+use super::super::reply::Answer;
+use super::super::reply::json;
+use super::super::state::Web;
+use super::starting::may_run;
+use crate::execute::canceller;
+use crate::execute::canceller::Cancelling;
+use crate::execute::hooks::Which;
+use crate::request::cancel::cancel_run;
+use crate::request::delete::Deleted;
+use crate::request::delete::clean_up_and_delete;
+use crate::request::delete::deletable;
+use crate::request::refusal::Refusal;
+use crate::show::runs::state_name;
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(of_run)).routes(routes!(of_build)).routes(routes!(delete))
+}
+
+/// What became of a run that was to be cancelled.
+#[derive(Serialize, ToSchema)]
+struct CancelledRunJson {
+    run: u64,
+    /// `RUNNING` while its process has not ended it yet.
+    status: &'static str,
+}
+
+/// Cancel a run with all its builds, whichever process works on it.
+#[utoipa::path(
+    post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancelRun", params(("id" = u64, Path, description = "The run's number")),
+    responses(
+        (status = 202, body = CancelledRunJson, description = "Its end was asked for"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "It has ended"),
+    ),
+)]
+async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
+    web.look(move |look| {
+        let run = look.storage.get_run(id)?;
+        let planned = run.plan.iter().flat_map(|plan| &plan.order);
+        may_run(&caller, run.request.targets.iter().chain(planned).map(String::as_str))?;
+        cancel_run(look.storage, id, &caller.requester.to_string()).map_err(Problem::conflict)?;
+        let run = look.storage.get_run(id)?;
+        accepted(&CancelledRunJson { run: id, status: state_name(run.state(true)) })
+    })
+    .await
+}
+
+fn accepted(document: &impl Serialize) -> Answer {
+    let mut response = json(document)?;
+    *response.status_mut() = http::StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+/// What became of a build that was to be cancelled.
+#[derive(Serialize, ToSchema)]
+struct CancelledBuildJson {
+    build: u64,
+    /// Whether it has ended already; if not, its process was asked.
+    ended: bool,
+}
+
+/// Cancel a build, whichever process runs it.
+#[utoipa::path(
+    post, path = "/builds/{id}/cancel", tag = "builds", operation_id = "cancelBuild", params(("id" = u64, Path, description = "The build's number")),
+    responses(
+        (status = 202, body = CancelledBuildJson, description = "Its end was asked for"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "It has ended"),
+    ),
+)]
+async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
+    web.look(move |look| {
+        let build = look.storage.get_build(id)?;
+        may_run(&caller, [build.job_id.as_str()])?;
+        let too_late =
+            |status| Refusal::failed(format!("build {id} has ended, {status}")).hint("nothing was cancelled");
+        if build.finished {
+            return Err(too_late(build.status()).into());
+        }
+        match canceller::cancel(look.storage, id, &caller.requester.to_string())? {
+            Cancelling::TooLate(status) => Err(too_late(status).into()),
+            ended => accepted(&CancelledBuildJson { build: id, ended: matches!(ended, Cancelling::Ended) }),
+        }
+    })
+    .await
+}
+
+/// How to delete.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct DeleteQuery {
+    /// Delete it although its `cleanup_function` fails.
+    #[serde(default)]
+    #[param(required = false)]
+    force: bool,
+}
+
+/// What was deleted.
+#[derive(Serialize, ToSchema)]
+struct DeletedJson {
+    deleted: [u64; 1],
+    /// How its `cleanup_function` failed, where it was deleted all the same.
+    cleanup_failed: Option<String>,
+}
+
+/// Delete a build, with its progress and log. Needs the scope `admin`.
+#[utoipa::path(
+    delete, path = "/builds/{id}", tag = "builds", operation_id = "deleteBuild",
+    params(("id" = u64, Path, description = "The build's number"), DeleteQuery),
+    responses(
+        (status = 200, body = DeletedJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "It is running or used, or its cleanup failed"),
+    ),
+)]
+async fn delete(
+    State(web): State<Web>,
+    caller: Caller,
+    Path(id): Path<u64>,
+    Query(query): Query<DeleteQuery>,
+) -> Answer {
+    web.look(move |look| {
+        if !caller.scopes.is_admin() {
+            return Err(
+                Problem::new(Sort::Forbidden, "the token may not delete builds").hint("it needs the scope `admin`")
+            );
+        }
+        deletable(look.storage, &[id]).map_err(Problem::conflict)?;
+        let (service, workspace) = (look.service, look.workspace);
+        let clean_up = |build: &_| service.engine().hook(workspace, service.storage(), build, Which::Cleanup);
+        let cleanup_failed = match clean_up_and_delete(look.storage, id, query.force, &clean_up)? {
+            Deleted::Gone => None,
+            Deleted::Forced(reason) => Some(reason),
+            Deleted::Stays(reason) => {
+                let message = format!("build {id} was not deleted: its cleanup_function {reason}");
+                return Err(Refusal::failed(message).hint("`force=true` deletes it all the same").into());
+            }
+        };
+        json(&DeletedJson { deleted: [id], cleanup_failed })
+    })
+    .await
+}

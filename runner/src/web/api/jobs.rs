@@ -1,0 +1,143 @@
+//! Jobs: what the manifests say, and how each stands.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::extract::Path;
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::problem::ProblemJson;
+use super::super::reply::Answer;
+use super::super::reply::json;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::limits::page;
+use crate::request::form::Form;
+use crate::request::listing::JobFilter;
+use crate::request::listing::Listing;
+use crate::request::refusal::Refusal;
+use crate::request::targets::known_in;
+use crate::request::targets::sound;
+use crate::show::form::FormJson;
+use crate::show::jobs::ListedJson;
+use crate::show::json::DiagnosticJson;
+use crate::show::pages::JobsJson;
+use crate::show::pages::ManifestJson;
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    let routes = OpenApiRouter::new().routes(routes!(list)).routes(routes!(one));
+    routes.routes(routes!(form)).routes(routes!(manifest))
+}
+
+/// Which jobs to list; filters combine.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct JobsQuery {
+    /// Only those with this text in their id, title, function or tags.
+    q: Option<String>,
+    /// Only those with one of these statuses, with commas between them: `not_built`, `failed`, `failing`, `outdated`,
+    /// `success`, `broken`.
+    status: Option<String>,
+    /// Only those with this tag.
+    tag: Option<String>,
+    /// Only those whose ids come after this one.
+    after: Option<String>,
+    /// How many at most, up to 1000: 100 where nothing is said.
+    limit: Option<u64>,
+}
+
+/// List the jobs and how each stands.
+#[utoipa::path(
+    get, path = "/jobs", tag = "jobs", operation_id = "listJobs", params(JobsQuery),
+    responses((status = 200, body = JobsJson), (status = 400, body = ProblemJson)),
+)]
+async fn list(State(web): State<Web>, Query(query): Query<JobsQuery>) -> Answer {
+    web.look(move |look| {
+        let limit = usize::try_from(page(query.limit)?).unwrap_or(usize::MAX);
+        let statuses = query.status.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+        let filter = JobFilter { text: query.q, statuses, tag: query.tag, after: query.after };
+        let listing = Listing::read(&look.current.catalog, look.storage)?;
+        let ids = listing.matching(&filter);
+        let shown = &ids[..ids.len().min(limit)];
+        let next = shown.last().copied().filter(|_| ids.len() > shown.len());
+        json(&JobsJson { jobs: shown.iter().map(|id| listing.shape(id)).collect(), next })
+    })
+    .await
+}
+
+/// Show one job, with all that its manifest says.
+#[utoipa::path(
+    get, path = "/jobs/{id}", tag = "jobs", operation_id = "showJob", params(("id" = String, Path, description = "The job's id")),
+    responses((status = 200, body = ListedJson), (status = 404, body = ProblemJson)),
+)]
+async fn one(State(web): State<Web>, Path(id): Path<String>) -> Answer {
+    web.look(move |look| {
+        let catalog = &look.current.catalog;
+        known_in(catalog, &id)?;
+        let listing = Listing::read(catalog, look.storage)?;
+        let config = listing.job(&id).map(|checked| checked.job.to_config());
+        match (listing.shape(&id), &config) {
+            (ListedJson::Sound(job), Some(config)) => json(&job.with_config(config)),
+            (shape, _) => json(&shape),
+        }
+    })
+    .await
+}
+
+/// Show what has to be filled in to run a job.
+#[utoipa::path(
+    get, path = "/jobs/{id}/form", tag = "jobs", operation_id = "showForm", params(("id" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, body = FormJson), (status = 404, body = ProblemJson),
+        (status = 422, body = ProblemJson, description = "The manifest of the job has mistakes"),
+    ),
+)]
+async fn form(State(web): State<Web>, Path(id): Path<String>) -> Answer {
+    web.look(move |look| {
+        let catalog = &look.current.catalog;
+        let Some(checked) = catalog.graph.jobs.get(&id) else {
+            sound(catalog, &[&id])?;
+            return Err(Refusal::not_found(format!("there is no job `{id}`")).into());
+        };
+        json(&Form::of(checked).shape())
+    })
+    .await
+}
+
+/// Show the manifest of a job, with what is wrong with it.
+#[utoipa::path(
+    get, path = "/jobs/{id}/manifest", tag = "jobs", operation_id = "showManifest", params(("id" = String, Path, description = "The job's id")),
+    responses((status = 200, body = ManifestJson), (status = 404, body = ProblemJson)),
+)]
+async fn manifest(State(web): State<Web>, Path(id): Path<String>) -> Answer {
+    web.look(move |look| manifest_of(look, &id)).await
+}
+
+fn manifest_of(look: &Look<'_>, id: &str) -> Answer {
+    let current = look.current;
+    let catalog = &current.catalog;
+    known_in(catalog, id)?;
+    let job = catalog.graph.jobs.get(id).map(|checked| &checked.job.place.source);
+    let labels = |list: Option<&'_ Vec<_>>| -> Option<_> {
+        let list: &Vec<jobcontrol_core::diagnostic::Diagnostic> = list?;
+        list.iter().find_map(|problem| Some(problem.label.as_ref()?.source.clone()))
+    };
+    let broken = labels(catalog.graph.broken.get(id));
+    let in_force = job.cloned().or(broken);
+    let in_force =
+        in_force.ok_or_else(|| Problem::from(Refusal::not_found(format!("the file of `{id}` cannot be read"))))?;
+    let of_file: Vec<_> = current.remarks.iter().filter(|problem| problem.path() == Some(&in_force.path)).collect();
+    // The diagnostics are about the file as it is now, which may not be the one that is in force.
+    let now = of_file.iter().find_map(|problem| problem.label.as_ref()).map(|label| &*label.source);
+    let now = now.unwrap_or(&in_force);
+    json(&ManifestJson {
+        file: &now.path,
+        text: &now.text,
+        last_good: current.last_good.contains(&in_force.path),
+        diagnostics: of_file.into_iter().map(DiagnosticJson::new).collect(),
+    })
+}

@@ -1,0 +1,46 @@
+//! The routes of the API, a file a resource. Field names are those of `--format json`.
+//!
+//! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`: the resources
+//! - `changes`: what is cancelled and deleted; `reruns`: what is done again, by `starting`
+//! - `health`: whether the service is alive and ready
+//! - `limits`: how much comes at once; `base`: where all of it is
+//! - `description`: the whole as OpenAPI
+
+mod base;
+mod builds;
+mod changes;
+pub(super) mod description;
+mod diagnostics;
+mod graph;
+mod health;
+mod jobs;
+mod limits;
+mod logs;
+mod plugins;
+mod reruns;
+mod runs;
+mod starting;
+mod timeline;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::state::Web;
+use base::BASE;
+
+/// All routes, with their description.
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    let resources = [
+        jobs::routes(),
+        builds::routes(),
+        changes::routes(),
+        reruns::routes(),
+        logs::routes(),
+        runs::routes(),
+        plugins::routes(),
+        graph::routes(),
+        timeline::routes(),
+        diagnostics::routes(),
+    ];
+    let all = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
+    OpenApiRouter::new().nest(BASE, all).merge(health::routes())
+}

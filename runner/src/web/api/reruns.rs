@@ -1,0 +1,104 @@
+//! Builds and runs again.
+
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::Caller;
+use super::super::extract::Json;
+use super::super::extract::Path;
+use super::super::problem::ProblemJson;
+use super::super::reply::Answer;
+use super::super::state::Web;
+use super::starting::StartedJson;
+use super::starting::start;
+use crate::request::rerun::from_failed;
+use crate::request::rerun::latest;
+use crate::request::rerun::same;
+use crate::request::rerun::whole;
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(of_build)).routes(routes!(of_run))
+}
+
+/// How a build is done again.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum How {
+    /// As it was: its plugin, its arguments, what it used of other builds.
+    #[default]
+    Same,
+    /// As its job is now.
+    Latest,
+}
+
+/// A build to be done again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct BuildAgain {
+    /// As it was, where nothing is said.
+    #[serde(default)]
+    how: How,
+    /// The job, if it is protected and may run all the same.
+    #[serde(default)]
+    armed: Vec<String>,
+}
+
+/// Do a build again.
+#[utoipa::path(
+    post, path = "/builds/{id}/rerun", tag = "builds", operation_id = "rerunBuild",
+    params(("id" = u64, Path, description = "The build's number")), request_body = BuildAgain,
+    responses(
+        (status = 201, body = StartedJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "The job is protected, or what the build used is gone"),
+        (status = 422, body = ProblemJson, description = "The manifest of the job has mistakes"),
+    ),
+)]
+async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Json(ask): Json<BuildAgain>) -> Answer {
+    web.look(move |look| {
+        let build = look.storage.get_build(id)?;
+        let warn = |reason: &str| tracing::warn!(build = id, reason, "a build is done again");
+        let ready = match ask.how {
+            How::Same => same(look.workspace, look.storage, &build, &[], &warn)?,
+            How::Latest => latest(look.workspace, look.storage, &build, &[])?,
+        };
+        start(look, &caller, ready, &ask.armed)
+    })
+    .await
+}
+
+/// A run to be done again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RunAgain {
+    /// Only what failed and what was not built; what succeeded in that run is used as it is.
+    #[serde(default)]
+    from_failed: bool,
+    /// The protected jobs that may run.
+    #[serde(default)]
+    armed: Vec<String>,
+}
+
+/// Do a run again, of the jobs as they are now.
+#[utoipa::path(
+    post, path = "/runs/{id}/rerun", tag = "runs", operation_id = "rerunRun",
+    params(("id" = u64, Path, description = "The run's number")), request_body = RunAgain,
+    responses(
+        (status = 201, body = StartedJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "A job is protected"),
+        (status = 422, body = ProblemJson, description = "The manifest of a job has mistakes"),
+    ),
+)]
+async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Json(ask): Json<RunAgain>) -> Answer {
+    web.look(move |look| {
+        let run = look.storage.get_run(id)?;
+        let ready = match ask.from_failed {
+            true => from_failed(look.workspace, look.storage, &run)?,
+            false => whole(look.workspace, look.service.store(), &run)?,
+        };
+        start(look, &caller, ready, &ask.armed)
+    })
+    .await
+}

@@ -1,0 +1,81 @@
+//! Runs: what was asked for at once, and what became of it.
+
+use axum::extract::State;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::RunFilter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::extract::Path;
+use super::super::extract::Query;
+use super::super::problem::ProblemJson;
+use super::super::reply::Answer;
+use super::super::reply::json;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::limits::next;
+use super::limits::page;
+use crate::request::cancel::is_worked_on;
+use crate::request::interrupted::look_at;
+use crate::show::pages::RunsJson;
+use crate::show::runs::RunJson;
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
+
+/// Which runs to list; filters combine.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct RunsQuery {
+    /// Only those that have not ended, or only those that have.
+    open: Option<bool>,
+    /// Only those with a smaller id.
+    before: Option<u64>,
+    /// How many at most, up to 1000: 100 where nothing is said.
+    limit: Option<u64>,
+}
+
+/// List runs, newest first.
+#[utoipa::path(
+    get, path = "/runs", tag = "runs", operation_id = "listRuns", params(RunsQuery),
+    responses((status = 200, body = RunsJson), (status = 400, body = ProblemJson)),
+)]
+async fn list(State(web): State<Web>, Query(query): Query<RunsQuery>) -> Answer {
+    web.look(move |look| {
+        let limit = page(query.limit)?;
+        let filter = RunFilter { open: query.open, before: query.before, limit: Some(limit), ..RunFilter::default() };
+        let runs = look.storage.get_runs(&filter)?;
+        let ids: Vec<u64> = runs.iter().map(|run| run.id).collect();
+        let counts = look.storage.get_run_counts(&ids)?;
+        let mut shapes = Vec::new();
+        for (run, counts) in runs.iter().zip(counts) {
+            shapes.push(RunJson::new(run, run.state(is_worked_on(look.storage, run)?), counts));
+        }
+        json(&RunsJson { runs: shapes, next: next(&runs, limit, |run| run.id) })
+    })
+    .await
+}
+
+/// Show what became of each job of a run.
+#[utoipa::path(
+    get, path = "/runs/{id}", tag = "runs", operation_id = "showRun", params(("id" = u64, Path, description = "The run's number")),
+    responses((status = 200, body = RunJson), (status = 404, body = ProblemJson)),
+)]
+async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
+    web.look(move |look| run_of(look, id)).await
+}
+
+fn run_of(look: &Look<'_>, id: u64) -> Answer {
+    let run = look.storage.get_run(id)?;
+    let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+    let builds = look.storage.get_job_builds(&of_run)?;
+    let moment = look_at(look.storage, &builds)?;
+    let state = run.state(is_worked_on(look.storage, &run)?);
+    let jobs = run.jobs(&builds, state);
+    let counts = look.storage.get_run_counts(&[id])?.into_iter().next().unwrap_or_default();
+    json(&RunJson::new(&run, state, counts).with_jobs(&jobs, &moment))
+}

@@ -1,0 +1,73 @@
+//! A run that can start, started in the caller's name, if the caller may.
+
+use axum::response::Response;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header::LOCATION;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::access::Caller;
+use super::super::problem::Problem;
+use super::super::problem::Sort;
+use super::super::reply::json;
+use super::super::state::Look;
+use super::base::BASE;
+use crate::request::ready::Ready;
+
+/// Where a body names the protected jobs that may run.
+const ARMED: &str = "/armed";
+
+/// A run that was started.
+#[derive(Serialize, ToSchema)]
+pub(super) struct StartedJson<'a> {
+    /// Its number.
+    run: u64,
+    /// The jobs that it builds, in order.
+    jobs: &'a [String],
+    /// Jobs that it would build if their manifests were right.
+    left_out: &'a [String],
+    /// What it uses of jobs that are outdated or failing.
+    stale: Vec<UsedJson<'a>>,
+}
+
+/// A build that is used as it is.
+#[derive(Serialize, ToSchema)]
+pub(super) struct UsedJson<'a> {
+    job_id: &'a str,
+    build: u64,
+    /// How the job stands.
+    status: &'static str,
+}
+
+/// Refuses a caller who may not run one of these jobs.
+pub(super) fn may_run<'a>(caller: &Caller, jobs: impl IntoIterator<Item = &'a str>) -> Result<(), Problem> {
+    match jobs.into_iter().find(|job| !caller.scopes.may_run(job)) {
+        None => Ok(()),
+        Some(job) => {
+            let problem = Problem::new(Sort::Forbidden, format!("the token may not run or cancel `{job}`"));
+            Err(problem.hint(format!("it needs the scope `run:{job}`, or one that covers it")))
+        }
+    }
+}
+
+/// Starts a run; `armed` names the protected jobs that may be among its jobs.
+pub(super) fn start(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[String]) -> Result<Response, Problem> {
+    may_run(caller, ready.plan.order.iter().map(String::as_str))?;
+    if let Some(job) = ready.protected().find(|job| !armed.iter().any(|id| id == job)) {
+        let detail = format!("`{job}` is protected");
+        let problem = Problem::new(Sort::Failed, detail.clone()).at(ARMED, detail);
+        return Err(problem.hint(format!("name `{job}` in `armed` to run it all the same")));
+    }
+    let (jobs, left_out, stale) = (ready.plan.order.clone(), ready.left_out.clone(), ready.stale.clone());
+    let started = look.service.start_run(ready, &caller.requester)?;
+    // It is told once the store has the run; if it is not, the store has refused it, and the service's log says why.
+    let run = started.blocking_recv().map_err(|_| Problem::new(Sort::Storage, "the store has refused the run"))?;
+    let stale = stale.iter().map(|used| UsedJson { job_id: &used.job, build: used.build, status: used.status });
+    let mut response = json(&StartedJson { run, jobs: &jobs, left_out: &left_out, stale: stale.collect() })?;
+    *response.status_mut() = StatusCode::CREATED;
+    if let Ok(place) = HeaderValue::from_str(&format!("{BASE}/runs/{run}")) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
+}

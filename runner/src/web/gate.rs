@@ -1,0 +1,138 @@
+//! What every request goes through: whether it is answered at all, who asks, and what every answer has.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::extract::State;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use http::HeaderMap;
+use http::HeaderName;
+use http::HeaderValue;
+use http::Method;
+use http::header::CACHE_CONTROL;
+
+use super::access::CSRF_HEADER;
+use super::access::Caller;
+use super::access::Denied;
+use super::access::Entrance;
+use super::access::caller;
+use super::client::Client;
+use super::client::Peer;
+use super::client::client;
+use super::guard::Sent;
+use super::guard::harden;
+use super::guard::same_site;
+use super::problem::Problem;
+use super::problem::Sort;
+use super::state::Web;
+
+/// Where the API is.
+pub(super) const API: &str = "/api/";
+
+/// What a load balancer asks for, which has no token.
+pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Time for an answer to begin. A store that is slower than this is not looked at by people.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers a request, or says why not.
+pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let id = web.request_id();
+    let reads = is_read(request.method());
+    let response = match admit(&web, request).await {
+        Ok(request) => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::new(Sort::Timeout, "the answer took too long").into_response(),
+        },
+        Err(problem) => problem.into_response(),
+    };
+    let mut response = match response.extensions().get::<Problem>() {
+        Some(problem) => problem.answer(&id),
+        None => response,
+    };
+    let headers = response.headers_mut();
+    harden(headers);
+    if !reads || !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Lets a request in, with who sends it.
+async fn admit(web: &Web, mut request: Request) -> Result<Request, Problem> {
+    // Who listens puts it on each request.
+    let peer = request.extensions().get::<Peer>().copied();
+    let peer = peer.ok_or_else(|| Problem::new(Sort::Internal, "the request has come from nowhere"))?;
+    let admission = web.admission();
+    let client = client(peer, admission.proxy, request.headers())?;
+    web.take(client.source()).map_err(Problem::too_many)?;
+    if peer != Peer::Socket {
+        admission.names.check(client.host.as_deref())?;
+    }
+    let (method, path) = (request.method(), request.uri().path());
+    let (is_health, is_api) = (HEALTH.contains(&path), path.starts_with(API));
+    let host = client.host.as_deref().unwrap_or_default();
+    same_site(Sent { method, headers: request.headers(), host, api: is_api })?;
+    if !is_health {
+        let caller = identify(web, peer, &client, request.headers().clone()).await?;
+        may(&caller, &request, is_api)?;
+        request.extensions_mut().insert(caller);
+    }
+    request.extensions_mut().insert(client);
+    Ok(request)
+}
+
+async fn identify(web: &Web, peer: Peer, client: &Client, headers: HeaderMap) -> Result<Caller, Problem> {
+    let entrance = match (peer, client.address) {
+        (Peer::Address { .. }, Some(ip)) => Entrance::Address { ip, exposed: web.admission().exposed },
+        _ => Entrance::Owner,
+    };
+    web.blocking(move |service| {
+        let tokens = match entrance {
+            Entrance::Owner => Vec::new(),
+            Entrance::Address { .. } => service.storage().get_tokens()?,
+        };
+        Ok(caller(entrance, &headers, &tokens, service.storage().clock().now())?)
+    })
+    .await
+}
+
+/// Refuses what the caller may not do whatever it is in detail; what is done to single jobs is looked at where it is done.
+fn may(caller: &Caller, request: &Request, is_api: bool) -> Result<(), Problem> {
+    let reads = is_read(request.method());
+    if reads && !caller.scopes.may_read() {
+        return Err(Problem::new(Sort::Forbidden, "the token has no scope `read`"));
+    }
+    if let (false, true, Some(csrf)) = (reads, is_api, &caller.csrf) {
+        let sent = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+        if !sent.is_some_and(|sent| csrf.is(sent)) {
+            let problem =
+                Problem::new(Sort::Forbidden, format!("the request has no `{CSRF_HEADER}` of a page of ours"));
+            return Err(problem.hint("a client that is not a browser sends its token in `Authorization: Bearer`"));
+        }
+    }
+    Ok(())
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let problem = Self::new(Sort::Unauthorized, denied.to_string());
+        match denied {
+            Denied::NoToken => problem.hint("send it as `Authorization: Bearer jc_..`"),
+            Denied::Unknown | Denied::Expired | Denied::Revoked => {
+                problem.hint("`jobcontrol token create` makes a new one")
+            }
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What comes instead of an answer: a problem document (RFC 9457), with hints and diagnostics as the command line has
+//! them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::response::IntoResponse;
+use axum::response::Response;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::header::RETRY_AFTER;
+use http::header::WWW_AUTHENTICATE;
+use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::storage::StorageError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::client::ProxyError;
+use super::guard::Barred;
+use crate::request::refusal::Refusal;
+use crate::request::refusal::RefusalKind;
+use crate::service::engine::EngineError;
+use crate::show::escape::clean_json;
+use crate::show::json::DiagnosticJson;
+
+/// The sorts of problems, each with its status and its title. A name never changes its meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// The request makes no sense.
+    Usage,
+    /// Nobody has said who asks, or with a token that is not good.
+    Unauthorized,
+    /// Whoever asks may not do this.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// There is such a thing, and it cannot be asked for in this way.
+    Method,
+    /// The request took too long to arrive, or the answer to make.
+    Timeout,
+    /// It would use builds of jobs that are outdated or failing.
+    Stale,
+    /// It cannot be done as things are.
+    Failed,
+    /// The body is too large.
+    TooLarge,
+    /// The body is not JSON.
+    MediaType,
+    /// The request is for another host.
+    Host,
+    /// The manifests do not check.
+    Unchecked,
+    /// Too many requests.
+    TooMany,
+    /// The machine or the engine.
+    Internal,
+    /// The store, or the service is not ready.
+    Storage,
+}
+
+impl Sort {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Usage => (StatusCode::BAD_REQUEST, "usage", "the request makes no sense"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "there is no such thing"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", "the method is not allowed here"),
+            Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long"),
+            Self::Stale => (StatusCode::CONFLICT, "stale", "dependencies are not up to date"),
+            Self::Failed => (StatusCode::CONFLICT, "failed", "this cannot be done now"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large"),
+            Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "the body is not JSON"),
+            Self::Host => (StatusCode::MISDIRECTED_REQUEST, "host", "the request is for another host"),
+            Self::Unchecked => (StatusCode::UNPROCESSABLE_ENTITY, "unchecked", "the manifests do not check"),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "too many requests"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service has failed"),
+            Self::Storage => (StatusCode::SERVICE_UNAVAILABLE, "storage", "the store cannot be used now"),
+        }
+    }
+}
+
+/// What comes instead of an answer.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    sort: Sort,
+    detail: String,
+    hints: Vec<String>,
+    diagnostics: Vec<Diagnostic>,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+}
+
+/// What is wrong with a part of the request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(super) struct FieldError {
+    /// The place in the body, as a JSON pointer; none for a parameter of the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pointer: Option<String>,
+    /// The parameter of the address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) parameter: Option<String>,
+    /// What is wrong there.
+    pub(super) detail: String,
+}
+
+/// A problem as it is sent.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProblemJson<'a> {
+    /// Which sort it is, for programs.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    /// What is wrong, on one line.
+    detail: &'a str,
+    /// What would mend it, each on one line.
+    hints: &'a [String],
+    /// The codes of the diagnostics, each once; `jobcontrol explain CODE` says what one means.
+    codes: BTreeSet<&'static str>,
+    diagnostics: Vec<DiagnosticJson<'a>>,
+    errors: &'a [FieldError],
+    /// By which the service's log knows the request.
+    request_id: &'a str,
+}
+
+impl Problem {
+    pub(super) fn new(sort: Sort, detail: impl Into<String>) -> Self {
+        let (hints, diagnostics, errors) = Default::default();
+        Self { sort, detail: detail.into(), hints, diagnostics, errors, retry_after: None }
+    }
+
+    /// With what would mend it.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// A request that makes sense, and cannot be done as things are.
+    pub(super) fn conflict(refusal: Refusal) -> Self {
+        let problem = Self::from(refusal);
+        Self { sort: if problem.sort == Sort::Usage { Sort::Failed } else { problem.sort }, ..problem }
+    }
+
+    /// With what is wrong at a place of the body.
+    #[must_use]
+    pub(super) fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(FieldError { pointer: Some(pointer.into()), parameter: None, detail: detail.into() });
+        self
+    }
+
+    /// With what is wrong with a parameter of the address.
+    #[must_use]
+    pub(super) fn parameter(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(FieldError { pointer: None, parameter: Some(name.into()), detail: detail.into() });
+        self
+    }
+
+    /// A client that sends too much.
+    pub(super) fn too_many(wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..Self::new(Sort::TooMany, "this client sends more requests than are answered")
+        }
+    }
+
+    /// The document, for a request that is known by this id.
+    pub(super) fn answer(&self, request_id: &str) -> Response {
+        let (status, name, title) = self.sort.parts();
+        let document = ProblemJson {
+            r#type: format!("urn:jobcontrol:problem:{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+            hints: &self.hints,
+            codes: self.diagnostics.iter().map(|diagnostic| diagnostic.code.id()).collect(),
+            diagnostics: self.diagnostics.iter().map(DiagnosticJson::new).collect(),
+            errors: &self.errors,
+            request_id,
+        };
+        // A document of texts and numbers can always be written.
+        let text = serde_json::to_string(&document).unwrap_or_default();
+        let mut response = (status, clean_json(&text).into_owned()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.sort == Sort::Unauthorized {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"jobcontrol\""));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An answer that carries the problem; `gate` writes the document, since it knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.sort.parts().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let sort = match refusal.kind {
+            RefusalKind::Usage => Sort::Usage,
+            RefusalKind::NotFound => Sort::NotFound,
+            RefusalKind::Unchecked => Sort::Unchecked,
+            RefusalKind::Stale => Sort::Stale,
+            RefusalKind::Failed => Sort::Failed,
+            RefusalKind::Storage => Sort::Storage,
+        };
+        let Refusal { message, hints, diagnostics, .. } = refusal;
+        Self { hints, diagnostics, ..Self::new(sort, message) }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Storage(error) => error.into(),
+            error => Self::new(Sort::Internal, error.to_string()),
+        }
+    }
+}
+
+impl From<Barred> for Problem {
+    fn from(barred: Barred) -> Self {
+        let detail = barred.to_string();
+        match barred {
+            Barred::NoHost => Self::new(Sort::Usage, detail),
+            Barred::Host(_) => {
+                Self::new(Sort::Host, detail).hint("ask for `localhost`, or start the service with `--host-name NAME`")
+            }
+            Barred::OtherSite => {
+                Self::new(Sort::Forbidden, detail).hint("only pages of this service may change something")
+            }
+        }
+    }
+}
+
+impl From<ProxyError> for Problem {
+    fn from(error: ProxyError) -> Self {
+        Self::new(Sort::Usage, error.to_string()).hint("the proxy has to set `Forwarded`, or `X-Forwarded-For`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use jobcontrol_core::diagnostic::Code;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_all_that_the_command_line_tells() {
+        let diagnostic = Diagnostic::of(Code::NoSuchJob, "there is no job `x`").help("did you mean `y`?");
+        let refusal = Refusal::unchecked(vec![diagnostic]).hint("look");
+        let response = Problem::from(refusal).at("/targets/0", "unknown").answer("7-1");
+        assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "type": "urn:jobcontrol:problem:unchecked",
+                "title": "the manifests do not check",
+                "status": 422,
+                "detail": "there is no job `x`",
+                "hints": ["look"],
+                "codes": [Code::NoSuchJob.id()],
+                "diagnostics": [{
+                    "code": Code::NoSuchJob.id(), "severity": "error", "message": "there is no job `x`",
+                    "file": null, "line": null, "column": null, "end_line": null, "end_column": null,
+                    "label": null, "related": [], "help": ["did you mean `y`?"],
+                }],
+                "errors": [{ "pointer": "/targets/0", "detail": "unknown" }],
+                "request_id": "7-1",
+            })
+        );
+    }
+
+    #[test]
+    fn whoever_sends_too_much_is_told_how_long_to_wait() {
+        let response = Problem::too_many(Duration::from_millis(20)).answer("1");
+        assert_eq!((response.status().as_u16(), &response.headers()[RETRY_AFTER]), (429, &HeaderValue::from(1_u64)));
+    }
+}

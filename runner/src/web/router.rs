@@ -1,0 +1,35 @@
+//! All routes, and what every request to them goes through.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+use super::api;
+use super::api::description;
+use super::gate::gate;
+use super::problem::Problem;
+use super::problem::Sort;
+use super::state::Admission;
+use super::state::Web;
+use crate::service::serving::Service;
+
+/// Everything that is served. Requests need the extension that [`serve`](super::accept::serve) puts on them.
+pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
+    let web = Web::new(service, admission);
+    let (routes, described) = api::routes().split_for_parts();
+    let text = description::describe(described);
+    let routes = routes.route(description::PATH, get(move || async move { description::response(text) }));
+    let routes = routes.fallback(nothing).method_not_allowed_fallback(not_so);
+    routes.layer(from_fn_with_state(web.clone(), gate)).with_state(web)
+}
+
+async fn nothing() -> Problem {
+    let problem = Problem::new(Sort::NotFound, "there is nothing at this address");
+    problem.hint(format!("`{}` lists what there is", description::PATH))
+}
+
+async fn not_so() -> Problem {
+    Problem::new(Sort::Method, "the method is not allowed at this address")
+}

@@ -1,0 +1,108 @@
+//! What all requests share, and the look that one of them takes at the program.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::time::Instant;
+
+use axum::response::Response;
+use jobcontrol_core::storage::Storage;
+
+use super::client::Source;
+use super::guard::Names;
+use super::problem::Problem;
+use super::problem::Sort;
+use super::rate::Rates;
+use crate::catalog::watch::Reload;
+use crate::catalog::workspace::Workspace;
+use crate::lock::lock;
+use crate::service::serving::Service;
+use crate::service::snapshot::Snapshot;
+
+/// How requests are let in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Admission {
+    /// The hosts that may be asked for.
+    pub(super) names: Names,
+    /// The proxy whose words about other clients are believed.
+    pub(super) proxy: Option<IpAddr>,
+    /// Whether others than this machine's users get here, so that each request needs a token.
+    pub(super) exposed: bool,
+}
+
+/// What all requests share.
+#[derive(Clone)]
+pub(super) struct Web(Arc<Inner>);
+
+struct Inner {
+    service: Arc<Service>,
+    admission: Admission,
+    rates: Mutex<Rates<Source>>,
+    began: Instant,
+    requests: AtomicU64,
+    /// Tells the requests of this process from those of others.
+    name: String,
+}
+
+impl Web {
+    pub(super) fn new(service: Arc<Service>, admission: Admission) -> Self {
+        let name = format!("{:x}", service.storage().clock().now().0);
+        let (rates, requests) = Default::default();
+        Self(Arc::new(Inner { service, admission, rates, began: Instant::now(), requests, name }))
+    }
+
+    /// A name for the next request.
+    pub(super) fn request_id(&self) -> String {
+        format!("{}-{}", self.0.name, self.0.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn admission(&self) -> &Admission {
+        &self.0.admission
+    }
+
+    /// Takes one request of a client's.
+    pub(super) fn take(&self, source: Source) -> Result<(), Duration> {
+        lock(&self.0.rates).take(source, self.0.began.elapsed())
+    }
+
+    /// Does work that may block, away from the threads that serve connections.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Service) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let service = Arc::clone(&self.0.service);
+        match tokio::task::spawn_blocking(move || work(&service)).await {
+            Ok(result) => result,
+            // The panic was reported where it happened.
+            Err(_) => Err(Problem::new(Sort::Internal, "the service has met a bug of its own")),
+        }
+    }
+
+    /// Answers out of the catalog that is in force and the store.
+    pub(super) async fn look(
+        &self,
+        answer: impl FnOnce(&Look<'_>) -> Result<Response, Problem> + Send + 'static,
+    ) -> Result<Response, Problem> {
+        self.blocking(move |service| {
+            let snapshot = service.current();
+            let Snapshot { reload: current, workspace, .. } = &*snapshot;
+            answer(&Look { service, workspace, current, storage: &**service.storage() })
+        })
+        .await
+    }
+}
+
+/// What a request is answered out of.
+pub(super) struct Look<'a> {
+    /// What runs builds.
+    pub(super) service: &'a Service,
+    /// Where jobs and plugins are.
+    pub(super) workspace: &'a Workspace,
+    /// The jobs that are in force.
+    pub(super) current: &'a Reload,
+    /// Where builds are kept.
+    pub(super) storage: &'a dyn Storage,
+}

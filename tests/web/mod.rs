@@ -1,0 +1,11 @@
+//! The real program over real sockets.
+//!
+//! - `api`: what the routes answer, and that it is what the command line says
+//! - `admission`: who is let in
+//! - `hostile`: requests that mean no good
+
+#![expect(clippy::unwrap_used, reason = "an answer that is missing ends its test")]
+
+mod admission;
+mod api;
+mod hostile;
