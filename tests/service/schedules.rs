@@ -51,6 +51,9 @@ fn a_run_that_is_due_waits_or_takes_the_place_of_the_last_one() {
         let serving = Serving::start(&folder, &[]);
         serving.until(|record| says(record, "run due"));
         serving.until(|record| says(record, "run due"));
+        if overlap == "cancel" {
+            assert_eq!(serving.built("waits")["kind"], "cancelled");
+        }
         folder.write("jobs/data/go", "");
         serving.built("waits");
         serving.built("waits");
