@@ -117,6 +117,11 @@ toolchains() {
     cargo test --test tests toolchains:: -- --ignored --test-threads=1
 }
 
+# soak SECONDS    two services, edits, cancels and kills at random, and all invariants of the store at the end
+soak() {
+  JOBCONTROL_SOAK=$1 cargo test --test tests service::soak -- --ignored --nocapture
+}
+
 # schema PROGRAM
 schema() { (cd tests/schema && JOBCONTROL_TEST_PROGRAM=$1 cargo test --locked --target-dir "$outside"); }
 

@@ -5,6 +5,7 @@
 mod changes;
 mod queue;
 mod schedules;
+mod soak;
 mod stops;
 
 use serde_json::Value;
