@@ -68,7 +68,20 @@ impl Leases {
         // Where the file system cannot reserve room, there may be some when it is needed.
         let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM + RESERVE);
         self.held().insert(owner.to_owned(), file);
+        self.clear();
         Ok(())
+    }
+
+    /// Removes what dead owners have left that kept nothing. One that was killed while it had no builds is looked for by
+    /// nobody else.
+    fn clear(&self) {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
+            // An owner that is about to lock its file is found by its process.
+            if name != LEADER && !self.is_alive(&name) && !process::is_running(&name) {
+                self.release(&name);
+            }
+        }
     }
 
     /// Whether this process has the lock of the leader, after a try to take it. The lock is the file's, so a dead leader
