@@ -184,7 +184,16 @@ impl Work {
                 ready.extend(waiting.ended(id.clone(), end.clone(), &mut ends));
             }
         }
+        for id in &self.plan.order {
+            if let Some(Begun::Unfinished(_)) = self.begun.get(id) {
+                waiting.begin(id);
+                ends.remove(id);
+                ready.push(id.clone());
+            }
+        }
         ready.retain(|id| !ends.contains_key(id));
+        ready.sort_unstable();
+        ready.dedup();
         (waiting, ready, ends)
     }
 

@@ -29,6 +29,11 @@ impl Waiting {
         (waiting, ready)
     }
 
+    /// A job has begun, whatever has become of what it needs.
+    pub(super) fn begin(&mut self, id: &str) {
+        self.left.remove(id);
+    }
+
     /// Records an end; gives what can start now, and ends what cannot start any more.
     pub(super) fn ended(&mut self, id: String, end: JobEnd, ends: &mut BTreeMap<String, JobEnd>) -> Vec<String> {
         let mut ready = Vec::new();
@@ -45,7 +50,8 @@ impl Waiting {
             let mut failed = vec![id.clone()];
             while let Some(need) = failed.pop() {
                 for dependent in self.dependents.remove(&need).unwrap_or_default() {
-                    if !ends.contains_key(&dependent) {
+                    // What has begun comes to its own end.
+                    if self.left.contains_key(&dependent) && !ends.contains_key(&dependent) {
                         ends.insert(dependent.clone(), JobEnd::NeedFailed(need.clone()));
                         failed.push(dependent);
                     }
@@ -54,5 +60,36 @@ impl Waiting {
         }
         ends.insert(id, end);
         ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(needs: &[(&str, &[&str])]) -> Plan {
+        let names = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        Plan {
+            order: needs.iter().map(|(id, _)| (*id).to_owned()).collect(),
+            waits_for: needs.iter().map(|(id, needs)| ((*id).to_owned(), names(needs))).collect(),
+        }
+    }
+
+    #[test]
+    fn what_has_begun_comes_to_its_own_end_whatever_it_needs() {
+        let (mut waiting, ready) = Waiting::new(&plan(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["a"])]));
+        assert_eq!(ready, ["a"]);
+        waiting.begin("b");
+        let mut ends = BTreeMap::new();
+        assert_eq!(waiting.ended("a".to_owned(), JobEnd::Cancelled, &mut ends), Vec::<String>::new());
+        assert_eq!(ends.keys().collect::<Vec<_>>(), ["a", "d"]);
+        assert_eq!(waiting.ended("b".to_owned(), JobEnd::Built(1, None), &mut ends), ["c"]);
+    }
+
+    #[test]
+    fn what_has_begun_does_not_start_once_more() {
+        let (mut waiting, _) = Waiting::new(&plan(&[("a", &[]), ("b", &["a"])]));
+        waiting.begin("b");
+        assert_eq!(waiting.ended("a".to_owned(), JobEnd::Built(1, None), &mut BTreeMap::new()), Vec::<String>::new());
     }
 }

@@ -45,7 +45,12 @@ pub fn cancel_run(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusa
     Ok(())
 }
 
-fn end_dead(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusal> {
+/// Ends a run that somebody wants to end and that nobody works on, with its builds.
+///
+/// # Errors
+///
+/// The store's.
+pub fn end_dead(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusal> {
     let unfinished = BuildFilter {
         run: Some(id),
         finished: Some(false),

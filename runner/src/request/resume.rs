@@ -24,6 +24,7 @@ use crate::execute::dispatcher::Begun;
 use crate::execute::interrupted::unless_faster;
 use crate::execute::job_end::JobEnd;
 use crate::execute::repeat::stored;
+use crate::execute::sharing::SharedEnd;
 use crate::request::ready::Ready;
 
 /// An open run as it can go on.
@@ -50,6 +51,10 @@ pub fn resume(
     if has_builds {
         let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
         for build in storage.get_job_builds(&of_run)? {
+            for pin in &build.pins {
+                // What has no build in this run was another run's.
+                begun.entry(pin.job.clone()).or_insert_with(|| shared(pin.build));
+            }
             // Of several builds of a job the newest counts, which comes last.
             let job = build.job_id.clone();
             begun.insert(job, so_far(workspace, catalog, storage, build)?);
@@ -62,6 +67,10 @@ pub fn resume(
     let shared = plan.order.iter().filter(may_share).map(|id| (id.clone(), u64::MAX >> 1)).collect();
     let ready = Ready::of_plan(Arc::clone(catalog), plan, run.requests, run.request);
     Ok(Resume { ready: Ready { shared, ..ready }, begun })
+}
+
+fn shared(build: u64) -> Begun {
+    Begun::Ended(JobEnd::Shared(SharedEnd { build, skipped: false, failure: None }))
 }
 
 fn so_far(workspace: &Workspace, catalog: &Catalog, storage: &dyn Storage, build: Build) -> Result<Begun> {

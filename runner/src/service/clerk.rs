@@ -24,11 +24,13 @@ use tokio::sync::watch;
 use crate::execute::executor::Executor;
 use crate::execute::rescuer::rescue;
 use crate::record::backend::Store;
+use crate::request::cancel::end_dead;
 use crate::request::changes::changed;
 use crate::request::resume::resume;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
 use crate::service::runs::Runs;
+use crate::service::runs::TAKEN_AT_ONCE;
 use crate::service::runs::is_known;
 use crate::service::scheduler::Scheduler;
 use crate::service::snapshot::Snapshot;
@@ -199,24 +201,40 @@ impl Clerk {
             let of_other =
                 RunFilter { open: Some(true), service: Some(true), owner: Some(other.clone()), ..RunFilter::default() };
             let from: Arc<str> = other.as_str().into();
-            let mut left: Vec<_> =
-                self.storage.get_runs(&of_other)?.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
-            left.reverse();
+            let runs = self.storage.get_runs(&of_other)?;
             tracing::info!(
                 service = other.as_str(),
-                runs = left.len(),
+                runs = runs.len(),
                 "another service is gone, and its runs go on here"
             );
+            // The oldest first.
+            let (cancelled, left): (Vec<_>, Vec<_>) = runs.iter().rev().partition(|run| run.cancel.is_some());
+            for run in cancelled {
+                self.end_cancelled(run)?;
+            }
+            let left: Vec<_> = left.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
             self.take(&now, &left)?;
             self.storage.release(&other);
         }
         Ok(leads)
     }
 
+    /// A run whose service died before it could end it.
+    fn end_cancelled(&self, run: &Run) -> Result<()> {
+        match end_dead(&*self.storage, run.id, run.cancel.as_deref().unwrap_or_default()) {
+            Ok(()) => Ok(()),
+            Err(refusal) => {
+                tracing::warn!(run = run.id, reason = refusal.message.as_str(), "a cancelled run cannot be ended");
+                Ok(())
+            }
+        }
+    }
+
     /// Takes runs that wait; returns whether some are left that need another look.
     fn take_waiting(&self, now: &Snapshot) -> Result<bool> {
         let room = self.runs.room();
-        if room == 0 {
+        // Few at a time would cost a look at the store for each.
+        if room < TAKEN_AT_ONCE / 2 {
             return Ok(false);
         }
         let waiting = self.storage.get_waiting_runs(room as u64)?;

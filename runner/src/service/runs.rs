@@ -34,7 +34,7 @@ use crate::service::wake::Wake;
 
 /// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy, and
 /// few enough that a second service finds some.
-const TAKEN_AT_ONCE: usize = 256;
+pub(super) const TAKEN_AT_ONCE: usize = 256;
 
 /// The runs that a service works on.
 pub struct Runs {

@@ -147,6 +147,15 @@ fn read_everything(store: &SqliteStorage, id: u64) {
     for open in [None, Some(true), Some(false)] {
         store.get_runs(&RunFilter { open, before: Some(9), limit: Some(9), ..RunFilter::default() }).unwrap();
     }
+    let open = RunFilter { open: Some(true), service: Some(true), ..RunFilter::default() };
+    store.get_runs(&RunFilter { held: Some(true), ..open.clone() }).unwrap();
+    store.get_runs(&RunFilter { owner: Some("me".to_owned()), ..open.clone() }).unwrap();
+    store.get_runs(&RunFilter { requested_by: Some("change".to_owned()), ..open }).unwrap();
+    store.get_waiting_runs(9).unwrap();
+    store.get_open_owners().unwrap();
+    store.get_reloads(Some(9), 9).unwrap();
+    store.get_schedules().unwrap();
+    store.get_tried(&["j"]).unwrap();
     store.get_job_builds(&BuildFilter { run: Some(1), after: Some(0), ..BuildFilter::default() }).unwrap();
     store.get_build_progress_info(id).unwrap();
     store.get_running_builds().unwrap();

@@ -137,7 +137,7 @@ pub(super) fn list(db: &Connection, filter: &RunFilter) -> rusqlite::Result<Vec<
         ("id < ?", filter.before.map(number)),
         ("requested_by = ?", filter.requested_by.clone().map(Sql::Text)),
         ("held = ?", filter.held.map(|held| Sql::Integer(held.into()))),
-        ("owner = ?", filter.owner.clone().map(Sql::Text)),
+        ("owner IS NOT NULL AND owner = ?", filter.owner.clone().map(Sql::Text)),
         ("service = ?", filter.service.map(|service| Sql::Integer(service.into()))),
     ]);
     match filter.open {

@@ -11,7 +11,7 @@ ALTER TABLE run ADD COLUMN last_due INTEGER;
 ALTER TABLE run ADD COLUMN dues INTEGER;
 CREATE INDEX run_waiting ON run (priority DESC, id)
     WHERE status IS NULL AND owner IS NULL AND service = 1 AND held = 0;
-CREATE INDEX run_owned ON run (owner, id) WHERE status IS NULL AND service = 1;
+CREATE INDEX run_owned ON run (owner, id) WHERE status IS NULL AND service = 1 AND owner IS NOT NULL;
 CREATE INDEX run_held ON run (id) WHERE status IS NULL AND held = 1;
 CREATE INDEX run_requested ON run (requested_by, id) WHERE status IS NULL AND service = 1;
 
