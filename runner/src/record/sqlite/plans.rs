@@ -67,6 +67,7 @@ const MAY: &[(&str, &str)] = &[
     ("DELETE FROM run WHERE id IN (SELECT id FROM run", "pruning looks at every run, some at a time"),
     ("FROM token ORDER BY id", "a store has some tokens"),
     ("EXPLAIN", "this test"),
+    ("FROM schedule ORDER BY job_id", "all of them are asked for"),
 ];
 
 fn write_everything(store: &SqliteStorage) -> u64 {

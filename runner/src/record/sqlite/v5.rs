@@ -21,6 +21,8 @@ CREATE TABLE reload (
     content BLOB NOT NULL
 ) STRICT;
 
+CREATE INDEX reload_created ON reload (created);
+
 CREATE TABLE schedule (
     job_id TEXT NOT NULL PRIMARY KEY,
     rule TEXT NOT NULL,
