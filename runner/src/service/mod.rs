@@ -5,6 +5,7 @@
 //! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`: what it wakes up for
 //! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files
 //! - `scheduler`: starts what schedules say is due
+//! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
@@ -15,8 +16,10 @@ pub mod engine;
 pub mod files;
 mod follower;
 mod journal;
+mod notify;
 pub mod run;
 pub mod runs;
 mod scheduler;
 pub mod serving;
 mod wake;
+mod webhook;

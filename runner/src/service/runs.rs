@@ -25,10 +25,12 @@ use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::Told;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
+use crate::execute::job_end::JobEnd;
 use crate::lock::lock;
 use crate::request::ready::Ready;
 use crate::request::resume::Resume;
 use crate::service::engine::Engine;
+use crate::service::notify::Notifier;
 use crate::service::run::new_run;
 use crate::service::wake::Wake;
 
@@ -45,6 +47,7 @@ pub struct Runs {
     active: Mutex<BTreeMap<u64, Active>>,
     next: AtomicUsize,
     wake: Sender<Wake>,
+    notifier: Notifier,
 }
 
 /// A run that is worked on.
@@ -63,8 +66,9 @@ impl Runs {
         executor: Arc<Executor>,
         storage: Arc<dyn Storage>,
         wake: Sender<Wake>,
+        notifier: Notifier,
     ) -> Self {
-        Self { engine, executor, storage, active: Mutex::default(), next: AtomicUsize::new(0), wake }
+        Self { engine, executor, storage, active: Mutex::default(), next: AtomicUsize::new(0), wake, notifier }
     }
 
     /// The process that works on them.
@@ -173,6 +177,10 @@ impl Runs {
             let ends = dispatch(&executor, &slots, batch, &cancel).await;
             let active = lock(&runs.active).remove(&number);
             let run = active.and_then(|active| active.run);
+            let is_good = ends.as_ref().is_ok_and(|ends| ends.values().all(JobEnd::is_success));
+            if let Some(run) = run.filter(|_| !is_good) {
+                runs.notifier.run_failed(run);
+            }
             let _ = runs.wake.send(Wake::RunEnded { run, ends: Box::new(ends) });
         });
     }
@@ -196,6 +204,11 @@ impl Runs {
             }
         }
         Ok(runs.len())
+    }
+
+    /// Waits a moment until those who are told of failed runs know of them. Blocks.
+    pub(super) fn stop_telling(&self) {
+        self.notifier.stop();
     }
 }
 

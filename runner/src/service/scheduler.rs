@@ -27,7 +27,7 @@ use crate::request::run::run_of;
 use crate::service::run::new_run;
 
 /// Who cancels the run of a schedule whose next one is due.
-const BY: &str = "its schedule, whose next run is due";
+pub(super) const BY: &str = "its schedule, whose next run is due";
 /// Why a run is left out.
 const NOT_OVER: &str = "the last run of this schedule was not over, and it has `overlap: skip`";
 

@@ -32,6 +32,7 @@ use crate::service::engine::EngineError;
 use crate::service::files::Files;
 use crate::service::files::Snapshot;
 use crate::service::journal;
+use crate::service::notify::Notifier;
 use crate::service::runs::Runs;
 use crate::service::wake::Wake;
 
@@ -77,7 +78,6 @@ impl Service {
         let storage = store.storage(true)?;
         let executor = engine.executor(&storage)?;
         let (wake, wakes) = crossbeam_channel::unbounded();
-        let runs = Arc::new(Runs::new(Arc::clone(&engine), Arc::clone(&executor), Arc::clone(&storage), wake.clone()));
         let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
         let (stop_files, stop) = Cancel::pair();
         let say =
@@ -86,6 +86,11 @@ impl Service {
         let first = Arc::new(Snapshot::of(&watcher, None));
         let (publish, current) = watch::channel(first);
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
+        let owner = Arc::clone(executor.owner());
+        let notifier = Notifier::start(Arc::clone(&storage), owner, current.clone()).map_err(machine)?;
+        let (of_runs, wakes_of_runs) = (Arc::clone(&storage), wake.clone());
+        let runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
+        let runs = Arc::new(runs);
         let watched = Files { watcher, publish, wake: wake.clone() };
         let clerk = Clerk {
             runs: Arc::clone(&runs),
@@ -205,6 +210,7 @@ impl Service {
             thread::sleep(LOOK_EVERY);
         }
         let left = self.runs.leave()?;
+        self.runs.stop_telling();
         Ok(Stopped { running, left })
     }
 }
