@@ -16,7 +16,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod inspect;
-mod notify;
+mod operating;
 mod pools;
 mod reruns;
 mod run;

@@ -13,6 +13,7 @@
 //! - `changes`: jobs with `on: change` that are due
 //! - `standing`: how every job stands
 //! - `delete`: builds to delete
+//! - `prune`: what is older than it is to be kept
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `traceback`: names and lines that a build was stored without
@@ -24,6 +25,7 @@ pub mod cancel;
 pub mod changes;
 pub mod delete;
 pub mod interrupted;
+pub mod prune;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;

@@ -27,7 +27,9 @@ use crate::request::changes::changed;
 use crate::request::resume::resume;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
+use crate::service::engine::Engine;
 use crate::service::files::Snapshot;
+use crate::service::retention::Sweeper;
 use crate::service::runs::Runs;
 use crate::service::runs::is_known;
 use crate::service::scheduler::Scheduler;
@@ -44,6 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sees to what is due, on a thread of its own.
 pub(super) struct Clerk {
+    pub(super) engine: Arc<Engine>,
     pub(super) runs: Arc<Runs>,
     pub(super) executor: Arc<Executor>,
     pub(super) store: Arc<Store>,
@@ -58,6 +61,7 @@ pub(super) struct Clerk {
 /// What is to be looked at.
 struct Desk {
     scheduler: Scheduler,
+    sweeper: Sweeper,
     /// The jobs in force, as they were seen last.
     seen: Option<Arc<Snapshot>>,
     /// What `data_version` was.
@@ -77,6 +81,7 @@ impl Clerk {
     pub(super) fn work(self) {
         let mut desk = Desk {
             scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
+            sweeper: Sweeper::new(Arc::clone(&self.engine), Arc::clone(&self.storage)),
             seen: None,
             version: None,
             runs: true,
@@ -147,6 +152,7 @@ impl Clerk {
             let led = self.leads.load(Ordering::Relaxed);
             if self.see_to_others()? && !led {
                 desk.scheduler.look_again();
+                desk.sweeper.look_again();
                 desk.changes = true;
             }
         }
@@ -161,6 +167,7 @@ impl Clerk {
             desk.seen = Some(Arc::clone(&now));
             (desk.runs, desk.changes) = (true, true);
             desk.scheduler.look_again();
+            desk.sweeper.look_again();
         }
         if self.leads.load(Ordering::Relaxed) {
             desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
@@ -170,6 +177,9 @@ impl Clerk {
         }
         if self.leads.load(Ordering::Relaxed) && std::mem::take(&mut desk.changes) {
             self.build_changed(&now)?;
+        }
+        if self.leads.load(Ordering::Relaxed) {
+            desk.sweeper.step(&now)?;
         }
         Ok(())
     }

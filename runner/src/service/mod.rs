@@ -5,6 +5,7 @@
 //! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`: what it wakes up for
 //! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files
 //! - `scheduler`: starts what schedules say is due
+//! - `retention`: prunes the store once a day
 //! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
@@ -17,6 +18,7 @@ pub mod files;
 mod follower;
 mod journal;
 mod notify;
+mod retention;
 pub mod run;
 pub mod runs;
 mod scheduler;

@@ -93,6 +93,7 @@ impl Service {
         let runs = Arc::new(runs);
         let watched = Files { watcher, publish, wake: wake.clone() };
         let clerk = Clerk {
+            engine: Arc::clone(&engine),
             runs: Arc::clone(&runs),
             executor,
             store: Arc::clone(&store),

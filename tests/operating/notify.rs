@@ -1,87 +1,31 @@
 //! `notify:`: who is told of scheduled runs that failed, and what.
 
-#![expect(clippy::unwrap_used, reason = "a rule that is broken ends its test")]
-
-use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Child;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hmac::Hmac;
 use hmac::KeyInit;
 use hmac::Mac;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process;
 use serde_json::Value;
 use serde_json::json;
 use sha2::Sha256;
 
+use super::HANGS;
+use super::Serving;
+use super::VALUE;
 use crate::harness::Folder;
 use crate::harness::peer::Peer;
 use crate::harness::peer::certificate;
 use crate::harness::peer::ok;
 use crate::harness::peer::read_head;
 
-/// A service that says nothing for so long hangs.
-const HANGS: Duration = Duration::from_secs(60);
-/// The value of the one secret.
-const VALUE: &str = "hunter2-hunter3";
 /// Fails each second.
 const BAD: &str = "function: divide:divide\nargs: [1, 0]\nschedule: \"* * * * * *\"\n";
-
-/// A service with its log.
-struct Serving {
-    child: Child,
-    records: Receiver<Value>,
-}
-
-impl Serving {
-    fn start(folder: &Folder) -> Self {
-        let mut child = folder.command(&["serve", "--log", "json"]).env("API_TOKEN", VALUE).spawn().unwrap();
-        let (sender, records) = channel();
-        let said = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in said.lines().map_while(Result::ok) {
-                assert!(!line.contains(VALUE), "{line}");
-                let _ = sender.send(serde_json::from_str(&line).unwrap_or(Value::String(line)));
-            }
-        });
-        Self { child, records }
-    }
-
-    /// Reads up to a record that begins with these words; returns that.
-    #[track_caller]
-    fn until(&self, words: &str) -> Value {
-        let mut seen = Vec::new();
-        loop {
-            let Ok(record) = self.records.recv_timeout(HANGS) else { panic!("no `{words}` in {seen:#?}") };
-            if record["message"].as_str().is_some_and(|message| message.starts_with(words)) {
-                return record;
-            }
-            seen.push(record);
-        }
-    }
-
-    fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
-        self.until("stopped");
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A folder in which the program `tell` is told, which is this script.
 fn telling(script: &str, more: &str) -> Folder {
