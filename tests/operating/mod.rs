@@ -1,11 +1,13 @@
 //! What an operator lives with while a service runs.
 //!
 //! - here: a service with its log
+//! - `metrics`: what a service counts
 //! - `notify`: who is told of runs that failed
 //! - `retention`: the store is pruned each day
 
 #![expect(clippy::unwrap_used, reason = "a rule that is broken ends its test")]
 
+mod metrics;
 mod notify;
 mod retention;
 

@@ -29,6 +29,7 @@ use crate::request::run::RunAsk;
 use crate::request::run::run_of;
 use crate::service::engine::Engine;
 use crate::service::files::Snapshot;
+use crate::service::metrics::Metrics;
 use crate::service::retention::Sweeper;
 use crate::service::runs::Runs;
 use crate::service::runs::is_known;
@@ -56,6 +57,7 @@ pub(super) struct Clerk {
     /// Whether jobs that name no trigger have `on: change`.
     pub(super) on_change: bool,
     pub(super) wakes: Receiver<Wake>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// What is to be looked at.
@@ -80,7 +82,7 @@ impl Clerk {
     /// Works until it is told to stop.
     pub(super) fn work(self) {
         let mut desk = Desk {
-            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
+            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage), Arc::clone(&self.metrics)),
             sweeper: Sweeper::new(Arc::clone(&self.engine), Arc::clone(&self.storage)),
             seen: None,
             version: None,
@@ -249,6 +251,7 @@ impl Clerk {
     fn reloaded(&self, now: &Snapshot, before: Option<&Snapshot>) -> Result<()> {
         self.executor.pools().resize(now.workspace.context.pools.clone());
         let changes = &now.changes;
+        self.metrics.reloaded();
         if before.is_some() || !changes.is_empty() || changes.errors > 0 {
             tell(now);
         }

@@ -7,6 +7,7 @@
 //! - `scheduler`: starts what schedules say is due
 //! - `retention`: prunes the store once a day
 //! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
+//! - `metrics`: what it counts
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
@@ -17,6 +18,7 @@ pub mod engine;
 pub mod files;
 mod follower;
 mod journal;
+mod metrics;
 mod notify;
 mod retention;
 pub mod run;

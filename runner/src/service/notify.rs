@@ -29,6 +29,8 @@ use crate::execute::command::feed;
 use crate::execute::secrets::secret;
 use crate::request::interrupted::look_at;
 use crate::service::files::Snapshot;
+use crate::service::metrics::Became;
+use crate::service::metrics::Metrics;
 use crate::service::scheduler::BY;
 use crate::service::webhook::Delivery;
 use crate::service::webhook::shown;
@@ -65,6 +67,7 @@ impl Notifier {
         storage: Arc<dyn Storage>,
         owner: Arc<str>,
         current: watch::Receiver<Arc<Snapshot>>,
+        metrics: Arc<Metrics>,
     ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,7 +77,8 @@ impl Notifier {
         let (queue, runs) = mpsc::channel(QUEUE);
         let (stop, stopped) = Cancel::pair();
         let (working, done) = crossbeam_channel::bounded(0);
-        let teller = Teller { storage, owner, current, turns: Arc::new(Semaphore::new(COMMANDS)), stopped };
+        let turns = Arc::new(Semaphore::new(COMMANDS));
+        let teller = Teller { storage, owner, current, metrics, turns, stopped };
         thread::Builder::new().name("notify".to_owned()).spawn(move || {
             runtime.block_on(teller.work(runs));
             // A try that hangs is left to its end.
@@ -105,6 +109,7 @@ struct Teller {
     storage: Arc<dyn Storage>,
     owner: Arc<str>,
     current: watch::Receiver<Arc<Snapshot>>,
+    metrics: Arc<Metrics>,
     /// Of commands.
     turns: Arc<Semaphore>,
     stopped: Cancel,
@@ -143,7 +148,8 @@ impl Teller {
             let id = self.delivery(run, place);
             let message = Message { run, id, body: Arc::clone(&body), now: Arc::clone(&now) };
             let (to, turns, stopped) = (to.clone(), Arc::clone(&self.turns), self.stopped.clone());
-            on_their_way.spawn(async move { message.tell(to, &turns, stopped).await });
+            let metrics = Arc::clone(&self.metrics);
+            on_their_way.spawn(async move { metrics.told(message.tell(to, &turns, stopped).await) });
         }
     }
 
@@ -166,26 +172,30 @@ struct Message {
 }
 
 impl Message {
-    async fn tell(self, to: Notify, turns: &Semaphore, stopped: Cancel) {
+    async fn tell(self, to: Notify, turns: &Semaphore, stopped: Cancel) -> Became {
         match to {
             Notify::Command(argv) => self.feed(&argv, turns).await,
             Notify::Webhook { url, secret } => self.post(url, secret, stopped).await,
         }
     }
 
-    async fn feed(self, argv: &[String], turns: &Semaphore) {
+    async fn feed(self, argv: &[String], turns: &Semaphore) -> Became {
         let _turn = turns.acquire().await;
         let (run, to) = (self.run, argv.first().map_or("", String::as_str));
         match feed(argv, &self.now.workspace.context.secrets, &self.body, COMMAND_TIME).await {
-            Ok(()) => tracing::info!(run, to, "told of a failed run"),
+            Ok(()) => {
+                tracing::info!(run, to, "told of a failed run");
+                Became::Delivered
+            }
             Err(CommandFailed { reason, output }) => {
                 let (reason, output) = (reason.as_str(), output.as_str());
                 tracing::error!(run, to, reason, output, "a command that is told of failed runs did not work");
+                Became::Failed
             }
         }
     }
 
-    async fn post(self, url: String, name: Option<String>, stopped: Cancel) {
+    async fn post(self, url: String, name: Option<String>, stopped: Cancel) -> Became {
         let (run, to) = (self.run, shown(&url).to_owned());
         let to = to.as_str();
         let context = &self.now.workspace.context;
@@ -205,8 +215,14 @@ impl Message {
             Err(reason) => Err(reason),
         };
         match delivered {
-            Ok(()) => tracing::info!(run, to, "told of a failed run"),
-            Err(reason) => tracing::error!(run, to, reason = reason.as_str(), "a webhook was not told of a failed run"),
+            Ok(()) => {
+                tracing::info!(run, to, "told of a failed run");
+                Became::Delivered
+            }
+            Err(reason) => {
+                tracing::error!(run, to, reason = reason.as_str(), "a webhook was not told of a failed run");
+                Became::Failed
+            }
         }
     }
 }

@@ -24,6 +24,7 @@ use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
 use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
+use crate::machine::resident_memory;
 use crate::record::backend::Store;
 use crate::request::ready::Ready;
 use crate::service::clerk::Clerk;
@@ -32,6 +33,9 @@ use crate::service::engine::EngineError;
 use crate::service::files::Files;
 use crate::service::files::Snapshot;
 use crate::service::journal;
+use crate::service::metrics::Counted;
+use crate::service::metrics::Metrics;
+use crate::service::metrics::Numbers;
 use crate::service::notify::Notifier;
 use crate::service::runs::Runs;
 use crate::service::wake::Wake;
@@ -65,6 +69,7 @@ pub struct Service {
     files: Waker,
     stop_files: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -78,6 +83,9 @@ impl Service {
         let storage = store.storage(true)?;
         let executor = engine.executor(&storage)?;
         let (wake, wakes) = crossbeam_channel::unbounded();
+        let metrics = Metrics::new();
+        let counting = Arc::clone(&metrics);
+        engine.publisher().observe(Box::new(move |event| counting.observe(event)));
         let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
         let (stop_files, stop) = Cancel::pair();
         let say =
@@ -87,7 +95,8 @@ impl Service {
         let (publish, current) = watch::channel(first);
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
         let owner = Arc::clone(executor.owner());
-        let notifier = Notifier::start(Arc::clone(&storage), owner, current.clone()).map_err(machine)?;
+        let notifier =
+            Notifier::start(Arc::clone(&storage), owner, current.clone(), Arc::clone(&metrics)).map_err(machine)?;
         let (of_runs, wakes_of_runs) = (Arc::clone(&storage), wake.clone());
         let runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
         let runs = Arc::new(runs);
@@ -102,20 +111,22 @@ impl Service {
             leads: Arc::clone(&leads),
             on_change,
             wakes,
+            metrics: Arc::clone(&metrics),
         };
         let threads = vec![
             thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
             thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work()).map_err(machine)?,
         ];
         let threads = Mutex::new(threads);
-        let service = Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads };
+        let service = Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads, metrics };
         service.follow_builds();
         Ok(service)
     }
 
     /// Tells the clerk of builds that end.
     fn follow_builds(&self) {
-        let (mut events, wake) = (self.engine.publisher().watch(), self.wake.clone());
+        let publisher = self.engine.publisher().clone();
+        let (mut events, wake) = (publisher.watch(), self.wake.clone());
         self.engine.guests().spawn(async move {
             loop {
                 let told = match events.recv().await {
@@ -126,7 +137,10 @@ impl Service {
                             _ => Ok(()),
                         }
                     }
-                    Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
+                    Err(RecvError::Lagged(count)) => {
+                        publisher.note_lost(count);
+                        wake.send(Wake::Lost)
+                    }
                     Err(RecvError::Closed) => return,
                 };
                 if told.is_err() {
@@ -169,6 +183,26 @@ impl Service {
     /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
+    }
+
+    /// What it counts and how it stands, in the text format of OpenMetrics. Waits for nothing but locks that are held
+    /// briefly.
+    pub fn metrics(&self) -> String {
+        let (running, waiting) = self.engine.slots().counts();
+        let (charged, chargeable) = self.engine.slots().memory();
+        let current = self.current();
+        let now = Numbers {
+            running: running as u64,
+            waiting: waiting as u64,
+            runs: self.runs.count() as u64,
+            jobs: current.reload.catalog.graph.jobs.len() as u64,
+            mistakes: current.changes.errors,
+            leads: u64::from(self.leads()),
+            charged,
+            chargeable,
+            resident: resident_memory(),
+        };
+        self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }
 
     /// Starts a run in the background. The receiver gets its id once the store has it.
