@@ -4,12 +4,14 @@
 //! - `metrics`: what a service counts
 //! - `notify`: who is told of runs that failed
 //! - `retention`: the store is pruned each day
+//! - `systemd`: what it is told
 
 #![expect(clippy::unwrap_used, reason = "a rule that is broken ends its test")]
 
 mod metrics;
 mod notify;
 mod retention;
+mod systemd;
 
 use std::io::BufRead;
 use std::io::BufReader;

@@ -14,6 +14,7 @@ use super::render::Out;
 use super::render::service_log;
 use super::watch::settings_file;
 use crate::app::App;
+use crate::service::systemd;
 use crate::settings::Options;
 
 /// How to serve.
@@ -59,8 +60,10 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
     let service = app.serve(settings_file(app, options, out), args.on_change)?;
     let jobs = app.settings.workspace.jobs.display().to_string();
     tracing::info!(jobs = jobs.as_str(), "serving; Ctrl-C stops");
+    systemd::ready();
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
+    systemd::stopping();
     tracing::info!("stopping: no build starts any more");
     let left = service.stop(args.grace, &stop)?;
     tracing::info!(running = left.running, runs_left = left.left, "stopped");

@@ -34,6 +34,7 @@ use crate::service::retention::Sweeper;
 use crate::service::runs::Runs;
 use crate::service::runs::is_known;
 use crate::service::scheduler::Scheduler;
+use crate::service::systemd::Signs;
 use crate::service::wake::Wake;
 
 /// How often the store is looked at for what others have left there: a look costs one read of a counter.
@@ -74,6 +75,7 @@ struct Desk {
     changes: bool,
     others: Option<Instant>,
     rescued: Option<Instant>,
+    signs: Signs,
     /// What went wrong last, so that it is said once.
     trouble: Option<String>,
 }
@@ -90,6 +92,7 @@ impl Clerk {
             changes: true,
             others: None,
             rescued: None,
+            signs: Signs::of_environment(),
             trouble: None,
         };
         loop {
@@ -116,7 +119,16 @@ impl Clerk {
                     }
                 }
             }
+            desk.signs.give(|| self.standing());
         }
+    }
+
+    /// How the service stands, in a line.
+    fn standing(&self) -> String {
+        let now = self.current.borrow().reload.catalog.graph.jobs.len();
+        let (running, waiting) = self.engine.slots().counts();
+        let runs = self.runs.count();
+        format!("jobs: {now}; runs: {runs}; builds: {running} running, {waiting} waiting")
     }
 
     fn note(&self, wake: Wake, desk: &mut Desk) {

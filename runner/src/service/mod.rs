@@ -8,6 +8,7 @@
 //! - `retention`: prunes the store once a day
 //! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
 //! - `metrics`: what it counts
+//! - `systemd`: what it and systemd tell each other
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
@@ -25,5 +26,6 @@ pub mod run;
 pub mod runs;
 mod scheduler;
 pub mod serving;
+pub mod systemd;
 mod wake;
 mod webhook;
