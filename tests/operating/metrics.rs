@@ -38,7 +38,7 @@ fn a_service_counts_what_it_does() {
     let workspace = app.settings.workspace.clone();
     let file = SettingsFile { read: Box::new(move || Ok(workspace.clone())), path: folder.path("jobcontrol.yaml") };
     let mut events = app.engine(64).unwrap().publisher().watch();
-    let service = app.serve(file, false).unwrap();
+    let service = app.serve(file, false, None).unwrap();
     let mut ended = std::collections::BTreeSet::new();
     while ended.len() < 2 {
         let published = events.blocking_recv().unwrap();

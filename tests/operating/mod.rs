@@ -5,6 +5,7 @@
 //! - `notify`: who is told of runs that failed
 //! - `retention`: the store is pruned each day
 //! - `systemd`: what it is told
+//! - `traces`: what a collector of spans is sent, with the feature `otel`
 
 #![expect(clippy::unwrap_used, reason = "a rule that is broken ends its test")]
 
@@ -12,6 +13,8 @@ mod metrics;
 mod notify;
 mod retention;
 mod systemd;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::io::BufRead;
 use std::io::BufReader;

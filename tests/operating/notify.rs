@@ -75,10 +75,10 @@ fn a_command_that_fails_is_logged_and_only_schedules_are_told_of() {
 }
 
 /// A request: its head, and its body.
-type Request = (String, Vec<u8>);
+pub(super) type Request = (String, Vec<u8>);
 
 /// A server that answers the first request of each path with this, and each later one with a 204.
-fn receiver(first: &'static str) -> (Peer, Receiver<Request>) {
+pub(super) fn receiver(first: &'static str) -> (Peer, Receiver<Request>) {
     let (sender, requests) = channel();
     let seen = std::sync::Mutex::new(std::collections::BTreeSet::new());
     let peer = Peer::raw(move |stream| {
@@ -94,7 +94,7 @@ fn receiver(first: &'static str) -> (Peer, Receiver<Request>) {
     (peer, requests)
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let named = |line: &'a str| line.split_once(": ").filter(|(found, _)| found.eq_ignore_ascii_case(name));
     head.lines().filter_map(named).map(|(_, value)| value.trim()).next()
 }

@@ -26,6 +26,10 @@ pub(super) struct ServeArgs {
     /// How long builds that run may take to end when the service stops
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
     grace: Duration,
+    /// Send a span of each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
     /// How the service writes its own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
@@ -57,7 +61,11 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
         // If there is no room, it was told already.
         let _ = waiting.try_send(());
     })?;
-    let service = app.serve(settings_file(app, options, out), args.on_change)?;
+    #[cfg(feature = "otel")]
+    let otlp = args.otlp.clone();
+    #[cfg(not(feature = "otel"))]
+    let otlp = None;
+    let service = app.serve(settings_file(app, options, out), args.on_change, otlp)?;
     let jobs = app.settings.workspace.jobs.display().to_string();
     tracing::info!(jobs = jobs.as_str(), "serving; Ctrl-C stops");
     systemd::ready();

@@ -7,7 +7,8 @@
 //! - `scheduler`: starts what schedules say is due
 //! - `retention`: prunes the store once a day
 //! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
-//! - `metrics`: what it counts
+//! - `client`: the client of its own requests
+//! - `metrics`: what it counts; `traces`: spans of runs, with the feature `otel`
 //! - `systemd`: what it and systemd tell each other
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
@@ -15,6 +16,7 @@
 
 pub mod bus;
 mod clerk;
+mod client;
 pub mod engine;
 pub mod files;
 mod follower;
@@ -27,5 +29,7 @@ pub mod runs;
 mod scheduler;
 pub mod serving;
 pub mod systemd;
+#[cfg(feature = "otel")]
+mod traces;
 mod wake;
 mod webhook;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::storage::ClaimRun;
@@ -32,6 +33,8 @@ use crate::request::resume::Resume;
 use crate::service::engine::Engine;
 use crate::service::notify::Notifier;
 use crate::service::run::new_run;
+#[cfg(feature = "otel")]
+use crate::service::traces::Traces;
 use crate::service::wake::Wake;
 
 /// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy, and
@@ -48,6 +51,8 @@ pub struct Runs {
     next: AtomicUsize,
     wake: Sender<Wake>,
     notifier: Notifier,
+    #[cfg(feature = "otel")]
+    traces: Option<Traces>,
 }
 
 /// A run that is worked on.
@@ -68,7 +73,34 @@ impl Runs {
         wake: Sender<Wake>,
         notifier: Notifier,
     ) -> Self {
-        Self { engine, executor, storage, active: Mutex::default(), next: AtomicUsize::new(0), wake, notifier }
+        Self {
+            engine,
+            executor,
+            storage,
+            active: Mutex::default(),
+            next: AtomicUsize::new(0),
+            wake,
+            notifier,
+            #[cfg(feature = "otel")]
+            traces: None,
+        }
+    }
+
+    /// Has spans of runs sent to a collector.
+    ///
+    /// # Errors
+    ///
+    /// This cannot be done, in words.
+    #[cfg(feature = "otel")]
+    pub(super) fn trace(&mut self, url: &str, http: &HttpRules) -> std::result::Result<(), String> {
+        self.traces = Some(Traces::to_collector(url, http, Arc::clone(&self.storage))?);
+        Ok(())
+    }
+
+    /// As with the feature `otel`, without which this program has no spans.
+    #[cfg(not(feature = "otel"))]
+    pub(super) fn trace(&mut self, url: &str, _: &HttpRules) -> std::result::Result<(), String> {
+        Err(format!("spans cannot be sent to `{url}`: this program was built without the feature `otel`"))
     }
 
     /// The process that works on them.
@@ -181,6 +213,10 @@ impl Runs {
             if let Some(run) = run.filter(|_| !is_good) {
                 runs.notifier.run_failed(run);
             }
+            #[cfg(feature = "otel")]
+            if let (Some(run), Some(traces)) = (run, &runs.traces) {
+                traces.run_ended(run);
+            }
             let _ = runs.wake.send(Wake::RunEnded { run, ends: Box::new(ends) });
         });
     }
@@ -206,9 +242,13 @@ impl Runs {
         Ok(runs.len())
     }
 
-    /// Waits a moment until those who are told of failed runs know of them. Blocks.
+    /// Waits a moment until those who are told of runs that ended know of them. Blocks.
     pub(super) fn stop_telling(&self) {
         self.notifier.stop();
+        #[cfg(feature = "otel")]
+        if let Some(traces) = &self.traces {
+            traces.stop();
+        }
     }
 }
 

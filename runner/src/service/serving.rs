@@ -55,6 +55,8 @@ pub struct Parts {
     pub workspace: Workspace,
     /// Whether jobs that name no trigger are built whenever what decides their result changes.
     pub on_change: bool,
+    /// Where spans of runs are sent, with the feature `otel`.
+    pub otlp: Option<String>,
 }
 
 /// A service, which runs until it is stopped.
@@ -79,7 +81,7 @@ impl Service {
     ///
     /// The store, or the machine.
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
-        let Parts { engine, store, settings, workspace, on_change } = parts;
+        let Parts { engine, store, settings, workspace, on_change, otlp } = parts;
         let storage = store.storage(true)?;
         let executor = engine.executor(&storage)?;
         let (wake, wakes) = crossbeam_channel::unbounded();
@@ -98,7 +100,10 @@ impl Service {
         let notifier =
             Notifier::start(Arc::clone(&storage), owner, current.clone(), Arc::clone(&metrics)).map_err(machine)?;
         let (of_runs, wakes_of_runs) = (Arc::clone(&storage), wake.clone());
-        let runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
+        let mut runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
+        if let Some(url) = otlp {
+            runs.trace(&url, &current.borrow().workspace.context.http).map_err(EngineError::Machine)?;
+        }
         let runs = Arc::new(runs);
         let watched = Files { watcher, publish, wake: wake.clone() };
         let clerk = Clerk {

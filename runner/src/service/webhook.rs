@@ -9,17 +9,9 @@ use hmac::KeyInit;
 use hmac::Mac;
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_sandbox::Cancel;
-use rustls::crypto::ring;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use sha2::Sha256;
-use ureq::Agent;
-use ureq::Proxy;
-use ureq::ProxyProtocol;
-use ureq::config::Config;
-use ureq::tls::Certificate;
-use ureq::tls::RootCerts;
-use ureq::tls::TlsConfig;
+
+use crate::service::client::agent;
 
 /// How often a request is tried: a receiver that restarts is back by then.
 const TRIES: u32 = 5;
@@ -27,8 +19,6 @@ const TRIES: u32 = 5;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
 const DELAY_GROWS: u32 = 4;
-/// How long a connection may take.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long one try may take as a whole.
 const TRY_TIME: Duration = Duration::from_secs(30);
 
@@ -80,7 +70,8 @@ impl Delivery {
 
     /// One try. Blocks.
     fn post(&self) -> Result<(), String> {
-        let mut request = self.agent()?.post(&self.url).header("Content-Type", "application/json");
+        let mut request =
+            agent(&self.url, &self.http, TRY_TIME)?.post(&self.url).header("Content-Type", "application/json");
         request = request.header(DELIVERY, &self.id);
         if let Some(secret) = &self.secret {
             request = request.header(SIGNATURE, signature(secret, &self.body));
@@ -91,44 +82,6 @@ impl Delivery {
         })?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(format!("it answered with the status {}", status.as_u16())) }
-    }
-
-    fn agent(&self) -> Result<Agent, String> {
-        let proxy = self.http.proxy.as_ref().map(|proxy| {
-            let builder = Proxy::builder(ProxyProtocol::Http).host(&proxy.host.to_string()).port(proxy.port);
-            builder.build().map_err(|e| format!("the proxy cannot be used: {e}"))
-        });
-        let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-            .root_certs(self.trusted()?)
-            .build();
-        let config = Config::builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("jobcontrol/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(CONNECT_TIME))
-            .timeout_global(Some(TRY_TIME))
-            .proxy(proxy.transpose()?)
-            .tls_config(tls);
-        Ok(config.build().new_agent())
-    }
-
-    /// The certificates of the operator's file, or those of the system. None are needed without TLS.
-    fn trusted(&self) -> Result<RootCerts, String> {
-        if !self.url.starts_with("https:") {
-            return Ok(RootCerts::new_with_certs(&[]));
-        }
-        let certificates = match &self.http.ca {
-            Some(path) => {
-                let unreadable = |e| format!("the certificates `{path}` cannot be read: {e}");
-                let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-                read.map_err(unreadable)?
-            }
-            None => rustls_native_certs::load_native_certs().certs,
-        };
-        let owned = certificates.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
-        Ok(RootCerts::from(owned))
     }
 }
 
