@@ -16,6 +16,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod inspect;
+mod operating;
 mod pools;
 mod reruns;
 mod run;

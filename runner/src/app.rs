@@ -129,10 +129,10 @@ impl App {
     /// # Errors
     ///
     /// The store, the engine or the machine.
-    pub fn serve(&self, settings: SettingsFile, on_change: bool) -> Result<Service, EngineError> {
+    pub fn serve(&self, settings: SettingsFile, on_change: bool, otlp: Option<String>) -> Result<Service, EngineError> {
         let engine = self.engine(SLOTS)?;
         let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
-        Service::start(Parts { engine, store, settings, workspace, on_change })
+        Service::start(Parts { engine, store, settings, workspace, on_change, otlp })
     }
 
     /// How each secret of the operator's file stands.

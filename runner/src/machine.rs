@@ -20,6 +20,17 @@ pub(crate) fn half_of_memory() -> u64 {
     (memory(read).unwrap_or(0) / 2).max(MIN_HOST_MEMORY)
 }
 
+/// Where the kernel says how much memory this process uses.
+const STATUS: &str = "/proc/self/status";
+
+/// Bytes of this process that are in memory; 0 where nothing tells.
+pub(crate) fn resident_memory() -> u64 {
+    let status = std::fs::read_to_string(STATUS).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0).saturating_mul(1024)
+}
+
 /// The memory of the machine, or what a group of processes that this one belongs to may use, if that is less.
 fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new(MEMORY)).and_then(|text| total(&text));

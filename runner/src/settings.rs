@@ -22,8 +22,6 @@ use jobcontrol_core::manifest::Server;
 use jobcontrol_core::manifest::Settings;
 use jobcontrol_core::manifest::decode;
 use jobcontrol_core::manifest::parse_settings;
-use jobcontrol_core::retention::PruneTime;
-use jobcontrol_core::retention::Retention;
 use jobcontrol_core::secret::SecretSource;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
@@ -65,10 +63,6 @@ pub struct Resolved {
     pub store: StoreUrl,
     /// Bytes of the host's memory that all running builds of the process may hold together.
     pub memory: u64,
-    /// How long the store keeps what.
-    pub retention: Retention,
-    /// When a service prunes by itself.
-    pub prune_at: PruneTime,
     /// Where a service is reached.
     pub server: Server,
     /// The operator's file.
@@ -129,11 +123,12 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     }
     let (on_change, notify) =
         (settings.on_change, settings.notify.into_iter().map(|to| based_notify(to, &base)).collect());
-    let workspace = Workspace { jobs, plugins, context, files, on_change, notify, reader, stored_plugins };
-    let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     let (retention, prune_at) = (settings.retention, settings.prune_at);
+    let workspace =
+        Workspace { jobs, plugins, context, files, on_change, notify, retention, prune_at, reader, stored_plugins };
+    let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     let server = based_server(settings.server, &base);
-    Ok(Resolved { workspace, store, memory, retention, prune_at, server, config })
+    Ok(Resolved { workspace, store, memory, server, config })
 }
 
 /// What a service needs, whose paths are relative to the operator's file.

@@ -1,5 +1,7 @@
 //! The program while it serves: what its log says, as it says it.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
@@ -21,6 +23,8 @@ const HANGS: Duration = Duration::from_secs(60);
 pub struct Serving {
     child: Child,
     records: Receiver<Value>,
+    /// Ends of runs that were passed over: the end of a build and that of its run are told by two threads, in any order.
+    ends: RefCell<VecDeque<Value>>,
 }
 
 impl Serving {
@@ -38,7 +42,7 @@ impl Serving {
                 let _ = sender.send(record);
             }
         });
-        let serving = Self { child, records };
+        let serving = Self { child, records, ends: RefCell::default() };
         serving.until(|record| says(record, "serving"));
         serving
     }
@@ -53,8 +57,12 @@ impl Serving {
                 Ok(record) => seen.push(record),
                 Err(_) => panic!("no such record in {seen:#?}"),
             }
-            if seen.last().is_some_and(&fits) {
+            let newest = seen.last().expect("it was added");
+            if fits(newest) {
                 return seen;
+            }
+            if says(newest, "run ended") {
+                self.ends.borrow_mut().push_back(newest.clone());
             }
         }
     }
@@ -69,6 +77,9 @@ impl Serving {
     /// Reads up to the end of a run; returns that record.
     #[track_caller]
     pub fn run_ended(&self) -> Value {
+        if let Some(end) = self.ends.borrow_mut().pop_front() {
+            return end;
+        }
         self.until(|record| says(record, "run ended")).last().cloned().expect("it was found")
     }
 

@@ -151,6 +151,17 @@ pub enum BuildStatus {
 }
 
 impl BuildStatus {
+    /// The name that is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Running => "RUNNING",
+            Self::Failed => "FAILED",
+            Self::Skipped => "SKIPPED",
+            Self::Successful => "SUCCESSFUL",
+        }
+    }
+
     /// What these flags of a build tell.
     pub fn of(started: bool, finished: bool, success: bool, skipped: bool) -> Self {
         match (finished, success) {
@@ -165,12 +176,6 @@ impl BuildStatus {
 
 impl fmt::Display for BuildStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Created => "CREATED",
-            Self::Running => "RUNNING",
-            Self::Failed => "FAILED",
-            Self::Skipped => "SKIPPED",
-            Self::Successful => "SUCCESSFUL",
-        })
+        f.pad(self.name())
     }
 }

@@ -109,6 +109,11 @@ impl Ledger {
         }
     }
 
+    /// Bytes that may be charged at once.
+    pub fn most(&self) -> u64 {
+        self.most
+    }
+
     /// Bytes that are charged at this moment.
     pub fn used(&self) -> u64 {
         self.state.load(Ordering::SeqCst) % BUILD

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Notify;
+use jobcontrol_core::retention::PruneTime;
+use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 
@@ -27,6 +29,10 @@ pub struct Workspace {
     pub on_change: bool,
     /// Who is told of scheduled runs that failed.
     pub notify: Vec<Notify>,
+    /// How long the store keeps what.
+    pub retention: Retention,
+    /// When a service prunes by itself.
+    pub prune_at: PruneTime,
     /// What looks into plugins.
     pub reader: Plugins,
     /// Plugins that the store keeps.
@@ -47,6 +53,7 @@ impl Workspace {
             && self.context == other.context
             && self.on_change == other.on_change
             && self.notify == other.notify
+            && (&self.retention, &self.prune_at) == (&other.retention, &other.prune_at)
     }
 }
 

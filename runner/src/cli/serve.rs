@@ -17,6 +17,7 @@ use super::render::service_log;
 use super::watch::settings_file;
 use crate::app::App;
 use crate::service::serving::Service;
+use crate::service::systemd;
 use crate::settings::Options;
 use crate::web::Opened;
 use crate::web::Server;
@@ -32,6 +33,10 @@ pub(super) struct ServeArgs {
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
+    /// Send a span of each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
     /// How the service writes its own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
@@ -65,10 +70,16 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
         let _ = waiting.try_send(());
     })?;
     let opened = args.listen.open(app)?;
-    let service = Arc::new(app.serve(settings_file(app, options, out), args.on_change)?);
+    #[cfg(feature = "otel")]
+    let otlp = args.otlp.clone();
+    #[cfg(not(feature = "otel"))]
+    let otlp = None;
+    let service = Arc::new(app.serve(settings_file(app, options, out), args.on_change, otlp)?);
     let web = opened.map(|opened| answer(opened, &service)).transpose()?;
+    systemd::ready();
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
+    systemd::stopping();
     tracing::info!("stopping: no build starts any more");
     let left = service.stop(args.grace)?;
     // Whoever looks on sees the last builds end.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use jobcontrol_core::build::Build;
 use jobcontrol_core::limits::show_bytes;
-use jobcontrol_sandbox::PruneCache;
 use jobcontrol_sandbox::Pruned as PrunedCache;
 use serde::Serialize;
 
@@ -13,18 +13,16 @@ use super::error;
 use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
-use crate::catalog::today::pinned_plugins;
 use crate::execute::hooks::Which;
 use crate::execute::rescuer::alive;
 use crate::record::backend::restore;
-use crate::record::pruner;
-use crate::record::pruner::Delete;
 use crate::record::pruner::Pruned;
 use crate::record::sqlite::VERSION;
 use crate::record::sqlite::version;
 use crate::record::url::StoreUrl;
-use crate::request::delete::Deleted;
-use crate::request::delete::clean_up_and_delete;
+use crate::request::delete::CleanUp;
+use crate::request::prune as request;
+use crate::request::prune::Swept;
 
 /// What to do with the store.
 #[derive(Subcommand, Debug)]
@@ -173,19 +171,11 @@ struct KeptJson {
 
 fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let storage = app.storage(!dry_run)?;
-    let mut delete = |id: u64| {
-        let deleted = clean_up_and_delete(&*storage, id, false, &|build| app.hook(build, Which::Cleanup))?;
-        Ok(match deleted {
-            Deleted::Gone | Deleted::Forced(_) => None,
-            Deleted::Stays(reason) => Some(format!("build {id} was not deleted: its cleanup_function {reason}")),
-        })
-    };
-    let delete: Option<&mut Delete<'_>> = if dry_run { None } else { Some(&mut delete) };
-    let pinned = pinned_plugins(&app.settings.workspace);
-    let pruned = pruner::prune(&*storage, &app.settings.retention, pinned.as_ref().ok(), delete)?;
+    let clean_up = |build: &Build| app.hook(build, Which::Cleanup);
+    let clean_up: Option<&CleanUp<'_>> = if dry_run { None } else { Some(&clean_up) };
+    let Swept { pruned, compiled, plugins_stay } = request::prune(&app.settings.workspace, &*storage, clean_up)?;
     pruned.refused.iter().for_each(|(_, reason)| out.warn(reason));
-    let compiled = uncache(app, &pruned.plugins, dry_run);
-    let unknown = pinned.err().map(|reason| format!("plugins of no build stay, since jobs may pin them: {reason}"));
+    let unknown = plugins_stay.map(|reason| format!("plugins of no build stay, since jobs may pin them: {reason}"));
     let mut code = if pruned.refused.is_empty() { error::DONE } else { error::FAILED };
     let compiled = compiled.unwrap_or_else(|reason| {
         out.warn(&format!("the plugins' compiled code was not deleted: {reason}"));
@@ -209,16 +199,6 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
         unknown.iter().for_each(|reason| out.say(reason));
     }
     Ok(code)
-}
-
-/// Takes the compiled code of plugins out of the cache. Another store of the person's may have them too, and makes it
-/// anew.
-fn uncache(app: &App, plugins: &[String], dry_run: bool) -> Result<PrunedCache, String> {
-    if plugins.is_empty() {
-        return Ok(PrunedCache::default());
-    }
-    let gone = |digest: &str| plugins.iter().any(|plugin| plugin == digest);
-    app.plugins().prune(&PruneCache { unused: None, gone: &gone, dry_run }).map_err(|error| error.to_string())
 }
 
 /// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and 1 plugin (40 KiB of compiled code)`

@@ -12,11 +12,12 @@
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `sharing`: builds that another run makes at the same time; `unchanged`: builds that would find nothing new
 //! - `pins`: which builds of its dependencies a build may use
-//! - `secrets`: the values of those that a build names
+//! - `secrets`: the values of those that a build names; `command`: a program of the operator's
 //! - `repeat`: a build's job as the store has it, plugin and all
 
 mod attempts;
 pub mod canceller;
+pub mod command;
 pub mod dispatcher;
 mod ending;
 pub mod error;

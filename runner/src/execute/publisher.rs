@@ -1,6 +1,8 @@
 //! Where events go: to whoever watches, and to nobody's harm.
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -20,17 +22,31 @@ pub struct Published {
     pub event: Arc<Event>,
 }
 
+/// Sees every event before the watchers, and loses none. It is called on threads of guests, and must not wait.
+pub type Observer = Box<dyn Fn(&Event) + Send + Sync>;
+
 /// Publishes events. Publishing never waits.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     watchers: broadcast::Sender<Published>,
     next: Arc<AtomicU64>,
+    observer: Arc<OnceLock<Observed>>,
+    lost: Arc<AtomicU64>,
+}
+
+struct Observed(Observer);
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observed")
+    }
 }
 
 impl Default for Publisher {
     fn default() -> Self {
         let (watchers, _) = broadcast::channel(WAITING_EVENTS);
-        Self { watchers, next: Arc::default() }
+        let (next, observer, lost) = Default::default();
+        Self { watchers, next, observer, lost }
     }
 }
 
@@ -40,15 +56,33 @@ impl Publisher {
         self.watchers.subscribe()
     }
 
+    /// Has the one observer see what is published from now on. A second one is ignored.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(Observed(observer));
+    }
+
+    /// Takes note of events that a watcher lost, as its receiver told.
+    pub fn note_lost(&self, count: u64) {
+        self.lost.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many events watchers have lost.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Whether anybody watches, so that it is worth making an event.
     pub fn is_watched(&self) -> bool {
-        self.watchers.receiver_count() > 0
+        self.watchers.receiver_count() > 0 || self.observer.get().is_some()
     }
 
     /// Publishes what happened to a build.
     pub fn publish(&self, build_id: u64, job_id: &Arc<str>, kind: EventKind) {
         if self.is_watched() {
             let event = Arc::new(Event { build_id, job_id: Arc::clone(job_id), kind });
+            if let Some(Observed(observer)) = self.observer.get() {
+                observer(&event);
+            }
             // The number is taken and sent in two steps: the order of a build's own events is what counts.
             let sequence = self.next.fetch_add(1, Ordering::Relaxed);
             let _ = self.watchers.send(Published { sequence, event });

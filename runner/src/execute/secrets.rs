@@ -15,12 +15,9 @@ use jobcontrol_core::secret::MOST;
 use jobcontrol_core::secret::SHORTEST;
 use jobcontrol_core::secret::SecretSource;
 use jobcontrol_core::secret::Secrets;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process_group;
 use tokio::io::AsyncReadExt;
-use tokio::process::Child;
-use tokio::process::Command;
+
+use crate::execute::command::start;
 
 /// How long a command may take: an attempt waits for it.
 const COMMAND_TIME: Duration = Duration::from_secs(10);
@@ -37,11 +34,19 @@ pub async fn secrets_of(job: &Job, sources: &BTreeMap<String, SecretSource>) -> 
     }
     let mut values = Vec::new();
     for name in names {
-        let source = sources.get(name).ok_or_else(|| format!("the secret `{name}` is not in jobcontrol.yaml"))?;
-        let value = read(source, sources).await.map_err(|why| format!("the secret `{name}` cannot be read: {why}"))?;
-        values.push((name.to_owned(), value));
+        values.push((name.to_owned(), secret(name, sources).await?));
     }
     Ok(Secrets::new(values))
+}
+
+/// The value of one secret, by its name.
+///
+/// # Errors
+///
+/// Why it cannot be read, without its value.
+pub async fn secret(name: &str, sources: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
+    let source = sources.get(name).ok_or_else(|| format!("the secret `{name}` is not in jobcontrol.yaml"))?;
+    read(source, sources).await.map_err(|why| format!("the secret `{name}` cannot be read: {why}"))
 }
 
 /// How a secret of the operator's file stands.
@@ -121,20 +126,10 @@ fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
 
 /// What a command writes on standard output. What it says on standard error is shown to nobody: it may have the value.
 async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
-    let (program, arguments) = argv.split_first().ok_or("names no program")?;
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // Whatever it starts ends with it.
-    command.process_group(0).kill_on_drop(true);
-    for source in others.values() {
-        if let SecretSource::Env(name) = source {
-            command.env_remove(name);
-        }
-    }
-    let child = command.spawn().map_err(|e| format!("cannot be started: {e}"))?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let mut group = Group { child, pid };
-    let Some(stdout) = group.child.stdout.take() else {
+    let mut started = start(argv, others, |command| {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    })?;
+    let Some(stdout) = started.child.stdout.take() else {
         return Err("has no standard output".to_owned());
     };
     let run = async {
@@ -144,24 +139,9 @@ async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Res
         if value.len() > MOST + 2 {
             return Ok(value);
         }
-        let status = group.child.wait().await.map_err(|e| e.to_string())?;
+        let status = started.child.wait().await.map_err(|e| e.to_string())?;
         if status.success() { Ok(value) } else { Err(format!("failed with {status}; run it by hand to see why")) }
     };
     let within = tokio::time::timeout(COMMAND_TIME, run).await;
     within.unwrap_or_else(|_| Err(format!("took longer than {} s", COMMAND_TIME.as_secs())))
-}
-
-/// A command with all that it has started, which ends when this is dropped.
-struct Group {
-    child: Child,
-    pid: Option<Pid>,
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.pid {
-            // As long as anything of it runs, the number is that of the group alone.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-    }
 }

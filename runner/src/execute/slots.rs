@@ -42,6 +42,11 @@ impl Slots {
         (self.queue.taken(), self.queue.waiting())
     }
 
+    /// Bytes of the host's memory that running builds are charged with, and what they may be charged with together.
+    pub fn memory(&self) -> (u64, u64) {
+        (self.memory.used(), self.memory.most())
+    }
+
     /// From now on no build gets one: those that have one keep it.
     pub fn close(&self) {
         self.queue.close();

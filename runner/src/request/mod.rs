@@ -17,6 +17,7 @@
 //! - `subgraph`: which jobs and edges of the graph somebody wants to see
 //! - `whole`: one build with all that is known of it; `window`: those of a time
 //! - `delete`: builds to delete
+//! - `prune`: what is older than it is to be kept
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `token`: tokens of the API
@@ -32,6 +33,7 @@ pub(crate) mod form;
 pub(crate) mod inspection;
 pub mod interrupted;
 pub(crate) mod listing;
+pub mod prune;
 pub mod ready;
 pub mod refusal;
 pub mod rerun;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::execute::executor::Executor;
 use crate::execute::publisher::Published;
+use crate::execute::publisher::Publisher;
 use crate::execute::tracer::Tracer;
 use crate::service::engine::Engine;
 use crate::service::follower::Follower;
@@ -39,6 +40,7 @@ pub enum Seen {
 
 /// Watches the builds of a run, and those of other processes of the same jobs.
 pub struct Watcher {
+    publisher: Publisher,
     events: broadcast::Receiver<Published>,
     /// Closed when the run has ended.
     end: watch::Receiver<bool>,
@@ -58,7 +60,8 @@ impl Watcher {
     ) -> Self {
         let (events, tracer) = (engine.publisher().watch(), executor.tracer().clone());
         let follower = Follower::new(storage, Arc::clone(executor.owner()), jobs);
-        Self { events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
+        let publisher = engine.publisher().clone();
+        Self { publisher, events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
     }
 
     /// Waits for what happens next; none once the run has ended and all was seen. Blocks. A failure comes with the names
@@ -86,6 +89,7 @@ impl Watcher {
                     return Some(Seen::Event(published.event));
                 }
                 Woken::Lost(count) => {
+                    self.publisher.note_lost(count);
                     self.waiting.push_back(Seen::Lost(count));
                     self.look(Whose::Ours);
                 }
@@ -103,6 +107,7 @@ impl Watcher {
                 Some(Seen::Event(published.event))
             }
             Err(TryRecvError::Lagged(count)) => {
+                self.publisher.note_lost(count);
                 self.look(Whose::Ours);
                 Some(Seen::Lost(count))
             }

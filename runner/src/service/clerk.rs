@@ -29,11 +29,15 @@ use crate::request::changes::changed;
 use crate::request::resume::resume;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
+use crate::service::engine::Engine;
+use crate::service::metrics::Metrics;
+use crate::service::retention::Sweeper;
 use crate::service::runs::Runs;
 use crate::service::runs::TAKEN_AT_ONCE;
 use crate::service::runs::is_known;
 use crate::service::scheduler::Scheduler;
 use crate::service::snapshot::Snapshot;
+use crate::service::systemd::Signs;
 use crate::service::wake::Wake;
 
 /// How often the store is looked at for what others have left there: a look costs one read of a counter.
@@ -47,6 +51,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sees to what is due, on a thread of its own.
 pub(super) struct Clerk {
+    pub(super) engine: Arc<Engine>,
     pub(super) runs: Arc<Runs>,
     pub(super) executor: Arc<Executor>,
     pub(super) store: Arc<Store>,
@@ -56,11 +61,13 @@ pub(super) struct Clerk {
     /// Whether jobs that name no trigger have `on: change`.
     pub(super) on_change: bool,
     pub(super) wakes: Receiver<Wake>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// What is to be looked at.
 struct Desk {
     scheduler: Scheduler,
+    sweeper: Sweeper,
     /// Told once the first jobs are in force.
     ready: Option<Sender<()>>,
     /// New jobs that were not seen to.
@@ -73,6 +80,7 @@ struct Desk {
     changes: bool,
     others: Option<Instant>,
     rescued: Option<Instant>,
+    signs: Signs,
     /// What went wrong last, so that it is said once.
     trouble: Option<String>,
 }
@@ -81,7 +89,8 @@ impl Clerk {
     /// Works until it is told to stop.
     pub(super) fn work(self, ready: Sender<()>) {
         let mut desk = Desk {
-            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage)),
+            scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage), Arc::clone(&self.metrics)),
+            sweeper: Sweeper::new(Arc::clone(&self.engine), Arc::clone(&self.storage)),
             ready: Some(ready),
             reloads: Vec::new(),
             version: None,
@@ -89,6 +98,7 @@ impl Clerk {
             changes: true,
             others: None,
             rescued: None,
+            signs: Signs::of_environment(),
             trouble: None,
         };
         loop {
@@ -115,7 +125,16 @@ impl Clerk {
                     }
                 }
             }
+            desk.signs.give(|| self.standing());
         }
+    }
+
+    /// How the service stands, in a line.
+    fn standing(&self) -> String {
+        let now = self.current.borrow().reload.catalog.graph.jobs.len();
+        let (running, waiting) = self.engine.slots().counts();
+        let runs = self.runs.count();
+        format!("jobs: {now}; runs: {runs}; builds: {running} running, {waiting} waiting")
     }
 
     fn note(&self, wake: Wake, desk: &mut Desk) {
@@ -154,6 +173,7 @@ impl Clerk {
             if self.see_to_others()? && !led {
                 tracing::info!("this service leads: schedules and `on: change` are its to see to");
                 desk.scheduler.look_again();
+                desk.sweeper.look_again();
                 desk.changes = true;
             }
         }
@@ -174,6 +194,7 @@ impl Clerk {
             }
             (desk.runs, desk.changes) = (true, true);
             desk.scheduler.look_again();
+            desk.sweeper.look_again();
         }
         if self.leads.load(Ordering::Relaxed) {
             desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
@@ -183,6 +204,9 @@ impl Clerk {
         }
         if self.leads.load(Ordering::Relaxed) && std::mem::take(&mut desk.changes) {
             self.build_changed(&now)?;
+        }
+        if self.leads.load(Ordering::Relaxed) {
+            desk.sweeper.step(&now)?;
         }
         Ok(())
     }
@@ -268,6 +292,7 @@ impl Clerk {
     fn reloaded(&self, now: &Snapshot) -> Result<()> {
         self.executor.pools().resize(now.workspace.context.pools.clone());
         let changes = &now.changes;
+        self.metrics.reloaded();
         tell(now);
         if self.leads.load(Ordering::Relaxed) {
             let created = self.storage.clock().now();

@@ -5,19 +5,32 @@
 //! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`: what it wakes up for
 //! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files; `snapshot`: those of one time
 //! - `scheduler`: starts what schedules say is due
+//! - `retention`: prunes the store once a day
+//! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to that end
+//! - `client`: the client of its own requests
+//! - `metrics`: what it counts; `traces`: spans of runs, with the feature `otel`
+//! - `systemd`: what it and systemd tell each other
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
 //! - `follower`: what happened to builds, read again from the store
 
 pub mod bus;
 mod clerk;
+mod client;
 pub mod engine;
 mod files;
 mod follower;
 mod journal;
+mod metrics;
+mod notify;
+mod retention;
 pub mod run;
 pub mod runs;
 mod scheduler;
 pub mod serving;
 pub mod snapshot;
+pub mod systemd;
+#[cfg(feature = "otel")]
+mod traces;
 mod wake;
+mod webhook;

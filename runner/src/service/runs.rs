@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::Sender;
+use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::storage::ClaimRun;
@@ -25,11 +26,15 @@ use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::Told;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
+use crate::execute::job_end::JobEnd;
 use crate::lock::lock;
 use crate::request::ready::Ready;
 use crate::request::resume::Resume;
 use crate::service::engine::Engine;
+use crate::service::notify::Notifier;
 use crate::service::run::new_run;
+#[cfg(feature = "otel")]
+use crate::service::traces::Traces;
 use crate::service::wake::Wake;
 
 /// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy, and
@@ -45,6 +50,9 @@ pub struct Runs {
     active: Mutex<BTreeMap<u64, Active>>,
     next: AtomicUsize,
     wake: Sender<Wake>,
+    notifier: Notifier,
+    #[cfg(feature = "otel")]
+    traces: Option<Traces>,
 }
 
 /// A run that is worked on.
@@ -63,8 +71,36 @@ impl Runs {
         executor: Arc<Executor>,
         storage: Arc<dyn Storage>,
         wake: Sender<Wake>,
+        notifier: Notifier,
     ) -> Self {
-        Self { engine, executor, storage, active: Mutex::default(), next: AtomicUsize::new(0), wake }
+        Self {
+            engine,
+            executor,
+            storage,
+            active: Mutex::default(),
+            next: AtomicUsize::new(0),
+            wake,
+            notifier,
+            #[cfg(feature = "otel")]
+            traces: None,
+        }
+    }
+
+    /// Has spans of runs sent to a collector.
+    ///
+    /// # Errors
+    ///
+    /// This cannot be done, in words.
+    #[cfg(feature = "otel")]
+    pub(super) fn trace(&mut self, url: &str, http: &HttpRules) -> std::result::Result<(), String> {
+        self.traces = Some(Traces::to_collector(url, http, Arc::clone(&self.storage))?);
+        Ok(())
+    }
+
+    /// As with the feature `otel`, without which this program has no spans.
+    #[cfg(not(feature = "otel"))]
+    pub(super) fn trace(&mut self, url: &str, _: &HttpRules) -> std::result::Result<(), String> {
+        Err(format!("spans cannot be sent to `{url}`: this program was built without the feature `otel`"))
     }
 
     /// The process that works on them.
@@ -173,6 +209,14 @@ impl Runs {
             let ends = dispatch(&executor, &slots, batch, &cancel).await;
             let active = lock(&runs.active).remove(&number);
             let run = active.and_then(|active| active.run);
+            let is_good = ends.as_ref().is_ok_and(|ends| ends.values().all(JobEnd::is_success));
+            if let Some(run) = run.filter(|_| !is_good) {
+                runs.notifier.run_failed(run);
+            }
+            #[cfg(feature = "otel")]
+            if let (Some(run), Some(traces)) = (run, &runs.traces) {
+                traces.run_ended(run);
+            }
             let _ = runs.wake.send(Wake::RunEnded { run, ends: Box::new(ends) });
         });
     }
@@ -196,6 +240,15 @@ impl Runs {
             }
         }
         Ok(runs.len())
+    }
+
+    /// Waits a moment until those who are told of runs that ended know of them. Blocks.
+    pub(super) fn stop_telling(&self) {
+        self.notifier.stop();
+        #[cfg(feature = "otel")]
+        if let Some(traces) = &self.traces {
+            traces.stop();
+        }
     }
 }
 

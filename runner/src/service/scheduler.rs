@@ -24,10 +24,11 @@ use crate::record::backend::Store;
 use crate::request::refusal::Refusal;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
+use crate::service::metrics::Metrics;
 use crate::service::run::new_run;
 
 /// Who cancels the run of a schedule whose next one is due.
-const BY: &str = "its schedule, whose next run is due";
+pub(super) const BY: &str = "its schedule, whose next run is due";
 /// Why a run is left out.
 const NOT_OVER: &str = "the last run of this schedule was not over, and it has `overlap: skip`";
 
@@ -35,6 +36,7 @@ const NOT_OVER: &str = "the last run of this schedule was not over, and it has `
 pub(super) struct Scheduler {
     store: Arc<Store>,
     storage: Arc<dyn Storage>,
+    metrics: Arc<Metrics>,
     /// By job; none before the store was asked.
     states: Option<BTreeMap<String, ScheduleState>>,
     /// When to look next; at once if there is none.
@@ -44,8 +46,8 @@ pub(super) struct Scheduler {
 }
 
 impl Scheduler {
-    pub(super) fn new(store: Arc<Store>, storage: Arc<dyn Storage>) -> Self {
-        Self { store, storage, states: None, next: None, looked: Timestamp(i64::MIN) }
+    pub(super) fn new(store: Arc<Store>, storage: Arc<dyn Storage>, metrics: Arc<Metrics>) -> Self {
+        Self { store, storage, metrics, states: None, next: None, looked: Timestamp(i64::MIN) }
     }
 
     /// Something has happened that may change what is due: a new catalog, a new leader, or the end of a run.
@@ -102,11 +104,13 @@ impl Scheduler {
         let before = state.map(|state| state.last);
         let (runs, missed) = self.due(catalog, job, schedule, &decision)?;
         let state = ScheduleState { job: job.to_owned(), rule, last: decision.last };
-        let (has_runs, said) = (!runs.is_empty(), said(&runs, &missed, last.is_none()));
+        let (fired, said) = (runs.len(), said(&runs, &missed, last.is_none()));
+        let left_out = missed.clone();
         let step = StepSchedule { job: job.into(), before, state: state.clone(), runs, missed };
         if self.storage.write(Write::StepSchedule(step))? == 1 {
-            *started |= has_runs;
+            *started |= fired > 0;
             said.iter().for_each(|said| said.tell(job));
+            self.metrics.fell_due(fired, &left_out);
             states.insert(job.to_owned(), state);
         } else {
             // Another service was faster: what it has done is read at the next look.

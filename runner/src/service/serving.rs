@@ -24,6 +24,7 @@ use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
 use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
+use crate::machine::resident_memory;
 use crate::record::backend::Store;
 use crate::request::ready::Ready;
 use crate::service::clerk::Clerk;
@@ -31,6 +32,10 @@ use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 use crate::service::files::Files;
 use crate::service::journal;
+use crate::service::metrics::Counted;
+use crate::service::metrics::Metrics;
+use crate::service::metrics::Numbers;
+use crate::service::notify::Notifier;
 use crate::service::runs::Runs;
 use crate::service::snapshot::Snapshot;
 use crate::service::wake::Wake;
@@ -50,6 +55,8 @@ pub struct Parts {
     pub workspace: Workspace,
     /// Whether jobs that name no trigger are built whenever what decides their result changes.
     pub on_change: bool,
+    /// Where spans of runs are sent, with the feature `otel`.
+    pub otlp: Option<String>,
 }
 
 /// A service, which runs until it is stopped.
@@ -64,6 +71,7 @@ pub struct Service {
     files: Waker,
     stop_files: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    metrics: Arc<Metrics>,
 }
 
 impl Service {
@@ -73,11 +81,13 @@ impl Service {
     ///
     /// The store, or the machine.
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
-        let Parts { engine, store, settings, workspace, on_change } = parts;
+        let Parts { engine, store, settings, workspace, on_change, otlp } = parts;
         let storage = store.storage(true)?;
         let executor = engine.executor(&storage)?;
         let (wake, wakes) = crossbeam_channel::unbounded();
-        let runs = Arc::new(Runs::new(Arc::clone(&engine), Arc::clone(&executor), Arc::clone(&storage), wake.clone()));
+        let metrics = Metrics::new();
+        let counting = Arc::clone(&metrics);
+        engine.publisher().observe(Box::new(move |event| counting.observe(event)));
         let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
         let (stop_files, stop) = Cancel::pair();
         let say =
@@ -86,12 +96,22 @@ impl Service {
         let first = Arc::new(Snapshot::of(&watcher, None));
         let (publish, current) = watch::channel(Arc::clone(&first));
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
+        let owner = Arc::clone(executor.owner());
+        let notifier =
+            Notifier::start(Arc::clone(&storage), owner, current.clone(), Arc::clone(&metrics)).map_err(machine)?;
+        let (of_runs, wakes_of_runs) = (Arc::clone(&storage), wake.clone());
+        let mut runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
+        if let Some(url) = otlp {
+            runs.trace(&url, &current.borrow().workspace.context.http).map_err(EngineError::Machine)?;
+        }
+        let runs = Arc::new(runs);
         let (ready, is_ready) = crossbeam_channel::bounded(1);
         // The clerk sees to the first ones as it does to all others.
         let _ = wake.send(Wake::Files(Arc::clone(&first)));
         follow_builds(&engine, wake.clone());
         let watched = Files { watcher, publish, wake: wake.clone() };
         let clerk = Clerk {
+            engine: Arc::clone(&engine),
             runs: Arc::clone(&runs),
             executor,
             store: Arc::clone(&store),
@@ -100,6 +120,7 @@ impl Service {
             leads: Arc::clone(&leads),
             on_change,
             wakes,
+            metrics: Arc::clone(&metrics),
         };
         let threads = vec![
             thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
@@ -108,7 +129,7 @@ impl Service {
         let threads = Mutex::new(threads);
         // It ends without a word only where the store cannot be used, which it has said.
         let _ = is_ready.recv();
-        Ok(Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads })
+        Ok(Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads, metrics })
     }
 
     /// What runs builds.
@@ -144,6 +165,26 @@ impl Service {
     /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
+    }
+
+    /// What it counts and how it stands, in the text format of OpenMetrics. Waits for nothing but locks that are held
+    /// briefly.
+    pub fn metrics(&self) -> String {
+        let (running, waiting) = self.engine.slots().counts();
+        let (charged, chargeable) = self.engine.slots().memory();
+        let current = self.current();
+        let now = Numbers {
+            running: running as u64,
+            waiting: waiting as u64,
+            runs: self.runs.count() as u64,
+            jobs: current.reload.catalog.graph.jobs.len() as u64,
+            mistakes: current.changes.errors,
+            leads: u64::from(self.leads()),
+            charged,
+            chargeable,
+            resident: resident_memory(),
+        };
+        self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }
 
     /// Starts a run in the background. The receiver gets its id once the store has it.
@@ -186,13 +227,15 @@ impl Service {
             thread::sleep(LOOK_EVERY);
         }
         let left = self.runs.leave()?;
+        self.runs.stop_telling();
         Ok(Stopped { running, left })
     }
 }
 
 /// Tells the clerk of builds that end.
 fn follow_builds(engine: &Engine, wake: Sender<Wake>) {
-    let mut events = engine.publisher().watch();
+    let publisher = engine.publisher().clone();
+    let mut events = publisher.watch();
     engine.guests().spawn(async move {
         loop {
             let told = match events.recv().await {
@@ -203,7 +246,10 @@ fn follow_builds(engine: &Engine, wake: Sender<Wake>) {
                         _ => Ok(()),
                     }
                 }
-                Err(RecvError::Lagged(_)) => wake.send(Wake::Lost),
+                Err(RecvError::Lagged(count)) => {
+                    publisher.note_lost(count);
+                    wake.send(Wake::Lost)
+                }
                 Err(RecvError::Closed) => return,
             };
             if told.is_err() {

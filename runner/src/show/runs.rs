@@ -1,7 +1,10 @@
 //! The shapes of runs.
 
+use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::failure::cut;
 use jobcontrol_core::run::JobBecame;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
@@ -42,7 +45,25 @@ pub(crate) struct RunJson<'a> {
     builds: RunCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<RunJobJson<'a>>>,
+    /// The first of its builds that failed, for those who are told of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<FailureOfRunJson<'a>>>,
 }
+
+/// A build of a run that failed.
+#[derive(Serialize, ToSchema)]
+struct FailureOfRunJson<'a> {
+    build: u64,
+    job_id: &'a str,
+    #[schema(value_type = Option<String>)]
+    kind: Option<&'a FailureKind>,
+    message: String,
+}
+
+/// Failures that one message tells: a run may have as many builds as there are jobs.
+const FAILURES: usize = 100;
+/// Characters of what each of them says.
+const MESSAGE: usize = 2_000;
 
 /// Scheduled runs that were not made, one after the other.
 #[derive(Serialize, ToSchema)]
@@ -103,12 +124,28 @@ impl<'a> RunJson<'a> {
             }),
             builds,
             jobs: None,
+            failures: None,
         }
+    }
+
+    /// With what its builds failed of, as far as one message goes.
+    pub(crate) fn with_failures(self, builds: &'a [Build]) -> Self {
+        let failed = builds.iter().filter(|build| build.status() == BuildStatus::Failed).take(FAILURES);
+        Self { failures: Some(failed.map(FailureOfRunJson::new).collect()), ..self }
     }
 
     /// With what became of each job.
     pub(crate) fn with_jobs(self, jobs: &'a [RunJob<'a>], moment: &Moment) -> Self {
         Self { jobs: Some(jobs.iter().map(|job| RunJobJson::new(job, moment)).collect()), ..self }
+    }
+}
+
+impl<'a> FailureOfRunJson<'a> {
+    fn new(build: &'a Build) -> Self {
+        let failure = build.exception.as_ref();
+        let mut message = failure.map(|failure| failure.message.clone()).unwrap_or_default();
+        cut(&mut message, MESSAGE);
+        Self { build: build.id, job_id: &build.job_id, kind: failure.map(|failure| &failure.kind), message }
     }
 }
 

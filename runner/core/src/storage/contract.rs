@@ -27,6 +27,7 @@ use crate::storage::pack::Finish;
 use crate::storage::pack::pack_failure;
 use crate::storage::pack::pack_finish;
 use crate::storage::pack::pack_record;
+use crate::storage::service::Commits;
 use crate::storage::service::ReloadRow;
 use crate::storage::service::ScheduleState;
 use crate::storage::write::NewBuild;
@@ -141,6 +142,12 @@ pub trait Storage: Send + Sync {
     /// The backend's; what was not written stays kept.
     fn write_kept_ends(&self) -> Result<()> {
         Ok(())
+    }
+
+    /// How many commits this process has made. Any thread may ask at any time; the answer is there at once. None where
+    /// nothing is committed, or where nobody counts.
+    fn commits(&self) -> Option<Commits> {
+        None
     }
 
     /// A number that changes whenever anybody has changed the store: a cheap look, for who watches the builds of others.

@@ -44,6 +44,7 @@ pub use pack::unpack_plan;
 pub use pack::unpack_record;
 pub use pack::unpack_refused;
 pub use service::ClaimRun;
+pub use service::Commits;
 pub use service::NewReload;
 pub use service::ReloadRow;
 pub use service::ScheduleState;

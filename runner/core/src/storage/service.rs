@@ -6,6 +6,15 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::reload::Reload;
 
+/// What a process has committed so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Commits {
+    /// Commits.
+    pub commits: u64,
+    /// Changes that they held together.
+    pub writes: u64,
+}
+
 /// Takes over an open run, with its builds that have not started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimRun {

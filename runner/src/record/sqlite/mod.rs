@@ -41,6 +41,7 @@ use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::CancelRequests;
+use jobcontrol_core::storage::Commits;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
@@ -328,6 +329,10 @@ impl Storage for SqliteStorage {
 
     fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
         self.writer.try_submit(write, done)
+    }
+
+    fn commits(&self) -> Option<Commits> {
+        Some(self.writer.commits())
     }
 
     fn store_id(&self) -> Result<String> {

@@ -9,6 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use std::time::Instant;
 use crossbeam_channel::Receiver;
 use crossbeam_channel::Sender;
 use crossbeam_channel::TrySendError;
+use jobcontrol_core::storage::Commits;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::StorageError;
@@ -65,6 +68,14 @@ pub(super) struct Writer {
     path: PathBuf,
     /// What is answered where nobody writes.
     refusal: StorageError,
+    counted: Arc<Counted>,
+}
+
+/// What was committed so far.
+#[derive(Default)]
+struct Counted {
+    commits: AtomicU64,
+    writes: AtomicU64,
 }
 
 impl Writer {
@@ -72,17 +83,26 @@ impl Writer {
         let (orders, queue) = crossbeam_channel::bounded(QUEUE);
         let (path_of_store, leases) = (path.to_owned(), Arc::clone(leases));
         let (log, hurt, marked) = Default::default();
-        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false, log, hurt, marked };
+        let counted = Arc::<Counted>::default();
+        let counts = Arc::clone(&counted);
+        let state = Thread { db, path: path_of_store, warn, leases, queue, settled: false, log, hurt, marked, counts };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || state.work())
             .map_err(|e| StorageError::Backend(format!("the store's thread cannot start: {e}")))?;
-        Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned(), refusal: closed() })
+        Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned(), refusal: closed(), counted })
     }
 
     /// Answers all that is submitted with this.
     pub(super) fn refusing(path: &Path, refusal: StorageError) -> Self {
-        Self { orders: None, thread: None, path: path.to_owned(), refusal }
+        Self { orders: None, thread: None, path: path.to_owned(), refusal, counted: Arc::default() }
+    }
+
+    /// What was committed so far.
+    pub(super) fn commits(&self) -> Commits {
+        let [commits, writes] =
+            [&self.counted.commits, &self.counted.writes].map(|count| count.load(Ordering::Relaxed));
+        Commits { commits, writes }
     }
 
     pub(super) fn is_refusing(&self) -> bool {
@@ -165,6 +185,7 @@ struct Thread {
     hurt: RefCell<HashMap<u64, String>>,
     /// The log, by the salt that it began with, in which the file's head stands.
     marked: Cell<Option<[u8; 8]>>,
+    counts: Arc<Counted>,
 }
 
 impl Thread {
@@ -216,6 +237,10 @@ impl Thread {
         }
         let answers = self.settled().and_then(|()| self.transaction(batch.iter().map(|(write, _)| write)));
         let waiting = self.queue.len();
+        if answers.is_ok() {
+            self.counts.commits.fetch_add(1, Ordering::Relaxed);
+            self.counts.writes.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        }
         let answers = answers.unwrap_or_else(|error| self.one_by_one(batch, &error));
         let mut answers = answers.into_iter();
         batch.drain(..).for_each(|(_, done)| done(answers.next().unwrap_or_else(|| Err(closed()))));

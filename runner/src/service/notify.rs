@@ -1,0 +1,257 @@
+//! Tells those that `notify:` names of scheduled runs that failed. It has a queue and a thread of its own, so that a slow
+//! receiver delays no run.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+use data_encoding::HEXLOWER;
+use jobcontrol_core::manifest::Notify;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::run::Run;
+use jobcontrol_core::run::RunState;
+use jobcontrol_core::run::RunStatus;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
+use jobcontrol_sandbox::Cancel;
+use sha2::Digest;
+use sha2::Sha256;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::execute::command::CommandFailed;
+use crate::execute::command::feed;
+use crate::execute::secrets::secret;
+use crate::request::interrupted::look_at;
+use crate::service::metrics::Became;
+use crate::service::metrics::Metrics;
+use crate::service::scheduler::BY;
+use crate::service::snapshot::Snapshot;
+use crate::service::webhook::Delivery;
+use crate::service::webhook::shown;
+use crate::show::runs::RunJson;
+
+/// Runs that may wait to be told of. Beyond them, nobody is told.
+const QUEUE: usize = 1_024;
+/// Messages that may be on their way, most of them between two tries; each holds the JSON of its run.
+const ON_THEIR_WAY: usize = 256;
+/// Commands that run at once; they share the machine with builds.
+const COMMANDS: usize = 4;
+/// Threads for tries of webhooks.
+const TRIES_AT_ONCE: usize = 8;
+/// How long a command may take.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+/// How long a service that stops waits for messages on their way. No try begins after that was asked for.
+const STOP_TIME: Duration = Duration::from_secs(5);
+
+/// Where runs that ended are handed in.
+pub(super) struct Notifier {
+    queue: mpsc::Sender<u64>,
+    stop: watch::Sender<bool>,
+    /// Closed once all is done.
+    done: Receiver<()>,
+}
+
+impl Notifier {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The machine gives none.
+    pub(super) fn start(
+        storage: Arc<dyn Storage>,
+        owner: Arc<str>,
+        current: watch::Receiver<Arc<Snapshot>>,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .thread_name("notify")
+            .max_blocking_threads(TRIES_AT_ONCE)
+            .build()?;
+        let (queue, runs) = mpsc::channel(QUEUE);
+        let (stop, stopped) = Cancel::pair();
+        let (working, done) = crossbeam_channel::bounded(0);
+        let turns = Arc::new(Semaphore::new(COMMANDS));
+        let teller = Teller { storage, owner, current, metrics, turns, stopped };
+        thread::Builder::new().name("notify".to_owned()).spawn(move || {
+            runtime.block_on(teller.work(runs));
+            // A try that hangs is left to its end.
+            runtime.shutdown_background();
+            drop(working);
+        })?;
+        Ok(Self { queue, stop, done })
+    }
+
+    /// Hands in a run of this process that did not succeed. Never waits.
+    pub(super) fn run_failed(&self, run: u64) {
+        if self.queue.try_send(run).is_err() {
+            tracing::error!(run, "nobody is told that a run failed: too many wait for that already");
+        }
+    }
+
+    /// Waits a moment for what is on its way, and gives up the rest. Blocks.
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+        if self.done.recv_timeout(STOP_TIME) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
+            tracing::warn!("some of those who are told of failed runs did not answer in time");
+        }
+    }
+}
+
+/// What tells.
+struct Teller {
+    storage: Arc<dyn Storage>,
+    owner: Arc<str>,
+    current: watch::Receiver<Arc<Snapshot>>,
+    metrics: Arc<Metrics>,
+    /// Of commands.
+    turns: Arc<Semaphore>,
+    stopped: Cancel,
+}
+
+impl Teller {
+    async fn work(self, mut runs: mpsc::Receiver<u64>) {
+        let mut on_their_way = JoinSet::new();
+        let mut stopped = self.stopped.clone();
+        loop {
+            tokio::select! {
+                biased;
+                Some(run) = runs.recv(), if on_their_way.len() < ON_THEIR_WAY => self.see_to(run, &mut on_their_way).await,
+                Some(_) = on_their_way.join_next() => {}
+                () = stopped.wait() => break,
+            }
+        }
+        while on_their_way.join_next().await.is_some() {}
+    }
+
+    /// Sends one message to each receiver, should the run be one to tell of.
+    async fn see_to(&self, run: u64, on_their_way: &mut JoinSet<()>) {
+        let now = Arc::clone(&self.current.borrow());
+        if now.workspace.notify.is_empty() {
+            return;
+        }
+        let (storage, owner) = (Arc::clone(&self.storage), Arc::clone(&self.owner));
+        let body = tokio::task::spawn_blocking(move || message(&*storage, &owner, run)).await;
+        let body: Arc<[u8]> = match body {
+            Ok(Ok(Some(body))) => body.into(),
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
+            Err(error) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
+        };
+        for (place, to) in now.workspace.notify.iter().enumerate() {
+            let id = self.delivery(run, place);
+            let message = Message { run, id, body: Arc::clone(&body), now: Arc::clone(&now) };
+            let (to, turns, stopped) = (to.clone(), Arc::clone(&self.turns), self.stopped.clone());
+            let metrics = Arc::clone(&self.metrics);
+            on_their_way.spawn(async move { metrics.told(message.tell(to, &turns, stopped).await) });
+        }
+    }
+
+    /// The id of a message: the same for each try, and another for each receiver and each store.
+    fn delivery(&self, run: u64, place: usize) -> String {
+        let digest = Sha256::digest(format!("{} {run} {place}", self.owner));
+        HEXLOWER.encode(&digest[..16])
+    }
+}
+
+/// What is logged where somebody was not told.
+const UNTOLD: &str = "nobody is told that a run failed";
+
+/// What one receiver is told.
+struct Message {
+    run: u64,
+    id: String,
+    body: Arc<[u8]>,
+    now: Arc<Snapshot>,
+}
+
+impl Message {
+    async fn tell(self, to: Notify, turns: &Semaphore, stopped: Cancel) -> Became {
+        match to {
+            Notify::Command(argv) => self.feed(&argv, turns).await,
+            Notify::Webhook { url, secret } => self.post(url, secret, stopped).await,
+        }
+    }
+
+    async fn feed(self, argv: &[String], turns: &Semaphore) -> Became {
+        let _turn = turns.acquire().await;
+        let (run, to) = (self.run, argv.first().map_or("", String::as_str));
+        match feed(argv, &self.now.workspace.context.secrets, &self.body, COMMAND_TIME).await {
+            Ok(()) => {
+                tracing::info!(run, to, "told of a failed run");
+                Became::Delivered
+            }
+            Err(CommandFailed { reason, output }) => {
+                let (reason, output) = (reason.as_str(), output.as_str());
+                tracing::error!(run, to, reason, output, "a command that is told of failed runs did not work");
+                Became::Failed
+            }
+        }
+    }
+
+    async fn post(self, url: String, name: Option<String>, stopped: Cancel) -> Became {
+        let (run, to) = (self.run, shown(&url).to_owned());
+        let to = to.as_str();
+        let context = &self.now.workspace.context;
+        let secret = match &name {
+            Some(name) => secret(name, &context.secrets).await.map(Some),
+            None => Ok(None),
+        };
+        let delivered = match secret {
+            Ok(secret) => {
+                let http = Arc::clone(&context.http);
+                let delivery = Delivery { url, id: self.id, body: self.body, secret, http };
+                let tell = |tried, reason: &str| {
+                    tracing::warn!(run, to, tried, reason, "a webhook was not reached, and is tried again");
+                };
+                delivery.deliver(stopped, tell).await
+            }
+            Err(reason) => Err(reason),
+        };
+        match delivered {
+            Ok(()) => {
+                tracing::info!(run, to, "told of a failed run");
+                Became::Delivered
+            }
+            Err(reason) => {
+                tracing::error!(run, to, reason = reason.as_str(), "a webhook was not told of a failed run");
+                Became::Failed
+            }
+        }
+    }
+}
+
+/// The JSON of a run that somebody is to be told of: one that a schedule started, that this process worked on to its end,
+/// and that did not succeed.
+fn message(storage: &dyn Storage, owner: &str, id: u64) -> Result<Option<Vec<u8>>> {
+    let run = storage.get_run(id)?;
+    if !is_to_be_told(&run, owner) {
+        return Ok(None);
+    }
+    // An end that had no room in the store is noted beside it, and is a bad one.
+    let state = RunState::Ended(run.status.unwrap_or(RunStatus::Failed));
+    let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
+    let builds = storage.get_job_builds(&of_run)?;
+    let moment = look_at(storage, &builds)?;
+    let counts = storage.get_run_counts(&[id])?.into_iter().next().unwrap_or_default();
+    let jobs = run.jobs(&builds, state);
+    let json = RunJson::new(&run, state, counts).with_jobs(&jobs, &moment).with_failures(&builds);
+    serde_json::to_vec(&json).map(Some).map_err(|e| StorageError::Refused(e.to_string()))
+}
+
+fn is_to_be_told(run: &Run, owner: &str) -> bool {
+    let is_ours = run.owner.as_deref() == Some(owner) && matches!(run.requester, Requester::Schedule(_));
+    let is_bad = match run.status {
+        None | Some(RunStatus::Failed | RunStatus::Interrupted) => true,
+        // With `overlap: cancel`, that is what the operator asked for.
+        Some(RunStatus::Cancelled) => run.cancel.as_deref() != Some(BY),
+        Some(RunStatus::Successful | RunStatus::Skipped | RunStatus::Missed) => false,
+    };
+    is_ours && is_bad
+}

@@ -1,0 +1,100 @@
+//! What a service and systemd tell each other: that it serves, that it stops, that it is alive, and which sockets were
+//! opened for it. Without systemd nothing is told.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+use std::time::Instant;
+
+use listenfd::ListenFd;
+use sd_notify::NotifyState;
+use sd_notify::notify;
+use sd_notify::watchdog_enabled;
+
+/// How often systemd is told how the service stands, should that have changed.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Signs of life for each one that systemd wants, so that a single late one does not matter.
+const SIGNS: u32 = 3;
+
+/// Tells systemd that the service serves. To be called once the folder was read and, should there be any, the sockets are
+/// open.
+pub fn ready() {
+    tell(NotifyState::Ready);
+}
+
+/// Tells systemd that the service stops.
+pub fn stopping() {
+    tell(NotifyState::Stopping);
+}
+
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = notify(&[state]) {
+        tracing::debug!(reason = error.to_string().as_str(), "systemd cannot be told how the service stands");
+    }
+}
+
+/// Tells systemd that the clerk works, and what on.
+pub(super) struct Signs {
+    /// None where systemd does not watch.
+    every: Option<Duration>,
+    given: Option<Instant>,
+    status: String,
+    told: Option<Instant>,
+}
+
+impl Signs {
+    /// As the environment of this process says.
+    pub(super) fn of_environment() -> Self {
+        let every = watchdog_enabled().map(|within| within / SIGNS);
+        Self { every, given: None, status: String::new(), told: None }
+    }
+
+    /// Gives a sign of life if it is time, and tells how the service stands if that has changed.
+    pub(super) fn give(&mut self, status: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if let Some(every) = self.every
+            && self.given.is_none_or(|given| now.duration_since(given) >= every)
+        {
+            self.given = Some(now);
+            tell(NotifyState::Watchdog);
+        }
+        if self.told.is_none_or(|told| now.duration_since(told) >= STATUS_EVERY) {
+            self.told = Some(now);
+            let status = status();
+            if status != self.status {
+                tell(NotifyState::Status(&status));
+                self.status = status;
+            }
+        }
+    }
+}
+
+/// A socket that systemd opened before it started the service.
+#[derive(Debug)]
+pub enum Activated {
+    /// On an address.
+    Tcp(TcpListener),
+    /// On a path.
+    Unix(UnixListener),
+}
+
+/// Takes the sockets that systemd opened for this process, in the order of its units; none on a second call, and none
+/// where the service was started otherwise. To be called while the process has one thread: it takes `LISTEN_FDS` out of
+/// the environment, so that no child believes that they are its own.
+///
+/// # Errors
+///
+/// One of them is not a socket that connections come from.
+pub fn activated_sockets() -> io::Result<Vec<Activated>> {
+    let mut sockets = ListenFd::from_env();
+    let mut taken = Vec::new();
+    for at in 0..sockets.len() {
+        let socket = match sockets.take_unix_listener(at) {
+            Ok(socket) => socket.map(Activated::Unix),
+            Err(_) => sockets.take_tcp_listener(at)?.map(Activated::Tcp),
+        };
+        taken.extend(socket);
+    }
+    Ok(taken)
+}
