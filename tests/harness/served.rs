@@ -38,7 +38,12 @@ impl Served {
 
     /// Starts `serve` there, and waits until it answers.
     pub fn on(folder: &Folder, listen: &str, more: &[&str]) -> Self {
-        let arguments = [&["serve", "--log", "json", "--grace", "5s", "--listen", listen], more].concat();
+        Self::anywhere(folder, &[&["--listen", listen], more].concat())
+    }
+
+    /// Starts `serve` with these arguments, and waits until it answers.
+    pub fn anywhere(folder: &Folder, more: &[&str]) -> Self {
+        let arguments = [&["serve", "--log", "json", "--grace", "5s"], more].concat();
         let mut child = folder.start(&arguments);
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         // Whatever comes of the start, the child ends with this.
