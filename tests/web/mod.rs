@@ -1,6 +1,7 @@
 //! The real program over real sockets.
 //!
 //! - `api`: what the routes answer, and that it is what the command line says
+//! - `asking`: new runs
 //! - `admission`: who is let in
 //! - `hostile`: requests that mean no good
 
@@ -8,4 +9,5 @@
 
 mod admission;
 mod api;
+mod asking;
 mod hostile;

@@ -196,12 +196,22 @@ impl Clerk {
             if *other == **owner || self.storage.is_alive(&other)? {
                 continue;
             }
-            let of_other =
-                RunFilter { open: Some(true), service: Some(true), owner: Some(other.clone()), ..RunFilter::default() };
+            let of_other = RunFilter {
+                open: Some(true),
+                service: Some(true),
+                held: Some(false),
+                owner: Some(other.clone()),
+                ..RunFilter::default()
+            };
             let from: Arc<str> = other.as_str().into();
             let mut left: Vec<_> =
                 self.storage.get_runs(&of_other)?.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
             left.reverse();
+            if left.is_empty() {
+                // It died while it made a run that is held back, which is taken once that is started.
+                self.storage.release(&other);
+                continue;
+            }
             tracing::info!(
                 service = other.as_str(),
                 runs = left.len(),
@@ -275,7 +285,7 @@ impl Clerk {
         let targets: Vec<&str> = due.iter().map(|due| &*due.job).collect();
         let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
         match run_of(&now.reload.catalog, &self.store, &ask, std::collections::BTreeMap::new()) {
-            Ok(ready) => drop(self.runs.start(ready, &Requester::Change)?),
+            Ok(ready) => drop(self.runs.start(ready, &Requester::Change, None)?),
             Err(refusal) => {
                 let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());
                 tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");

@@ -146,13 +146,19 @@ impl Service {
         self.leads.load(Ordering::Relaxed)
     }
 
-    /// Starts a run in the background. The receiver gets its id once the store has it.
+    /// Starts a run in the background, with a priority other than that of its jobs if one is given. The receiver gets its
+    /// id once the store has it, or why the store refuses it.
     ///
     /// # Errors
     ///
     /// A plan that cannot be packed.
-    pub fn start_run(&self, ready: Ready, requester: &Requester) -> Result<oneshot::Receiver<u64>, StorageError> {
-        self.runs.start(ready, requester)
+    pub fn start_run(
+        &self,
+        ready: Ready,
+        requester: &Requester,
+        priority: Option<i64>,
+    ) -> Result<oneshot::Receiver<Result<u64, StorageError>>, StorageError> {
+        self.runs.start(ready, requester, priority)
     }
 
     /// Has the service look for runs that wait, without a delay.

@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::client::ProxyError;
 use super::guard::Barred;
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
 use crate::service::engine::EngineError;
@@ -213,9 +214,26 @@ impl From<Refusal> for Problem {
             RefusalKind::Failed => Sort::Failed,
             RefusalKind::Storage => Sort::Storage,
         };
-        let Refusal { message, hints, diagnostics, .. } = refusal;
-        Self { hints, diagnostics, ..Self::new(sort, message) }
+        let Refusal { message, hints, diagnostics, faults, .. } = refusal;
+        let problem = Self { hints, diagnostics, ..Self::new(sort, message) };
+        faults.into_iter().fold(problem, |problem, fault| problem.at(place(&fault.place), fault.reason))
     }
+}
+
+/// Where a part of what was asked for stands in the body of `POST runs`.
+fn place(place: &Place) -> String {
+    match place {
+        Place::Target(None) => "/targets".to_owned(),
+        Place::Target(Some(at)) => format!("/targets/{at}"),
+        Place::Pins => "/pins".to_owned(),
+        Place::Pin(job, _) => pointer(["pins", job]),
+        Place::Argument(steps) => pointer(std::iter::once("arguments").chain(steps.iter().map(String::as_str))),
+    }
+}
+
+/// A place in a document (RFC 6901).
+pub(super) fn pointer<'a>(steps: impl IntoIterator<Item = &'a str>) -> String {
+    steps.into_iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 impl From<StorageError> for Problem {

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
-use axum::response::Response;
 use jobcontrol_core::storage::Storage;
 
 use super::client::Source;
@@ -82,10 +81,10 @@ impl Web {
     }
 
     /// Answers out of the catalog that is in force and the store.
-    pub(super) async fn look(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
-        answer: impl FnOnce(&Look<'_>) -> Result<Response, Problem> + Send + 'static,
-    ) -> Result<Response, Problem> {
+        answer: impl FnOnce(&Look<'_>) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         self.blocking(move |service| {
             let snapshot = service.current();
             let Snapshot { reload: current, workspace, .. } = &*snapshot;

@@ -1,11 +1,12 @@
 //! The routes of the API, a file a resource. Field names are those of `--format json`.
 //!
 //! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`: the resources
-//! - `changes`: what is cancelled and deleted; `reruns`: what is done again, by `starting`
+//! - `asking`: new runs; `changes`: what is cancelled and deleted; `reruns`: what is done again; all by `starting`
 //! - `health`: whether the service is alive and ready
 //! - `limits`: how much comes at once; `base`: where all of it is
 //! - `description`: the whole as OpenAPI
 
+mod asking;
 mod base;
 mod builds;
 mod changes;
@@ -32,6 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     let resources = [
         jobs::routes(),
         builds::routes(),
+        asking::routes(),
         changes::routes(),
         reruns::routes(),
         logs::routes(),
