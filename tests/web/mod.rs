@@ -1,7 +1,7 @@
 //! The real program over real sockets.
 //!
 //! - `api`: what the routes answer, and that it is what the command line says
-//! - `asking`: new runs
+//! - `asking`: new runs; `events`: what happens, as it happens
 //! - `admission`: who is let in
 //! - `hostile`: requests that mean no good
 
@@ -10,4 +10,5 @@
 mod admission;
 mod api;
 mod asking;
+mod events;
 mod hostile;

@@ -16,6 +16,7 @@
 //! - `standing`: how every job stands; `listing`: all of them, for who lists them
 //! - `subgraph`: which jobs and edges of the graph somebody wants to see
 //! - `whole`: one build with all that is known of it; `window`: those of a time
+//! - `schedules`: when jobs are due by themselves
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
 //! - `interrupted`: which unfinished builds nobody runs any more
@@ -38,6 +39,7 @@ pub mod rerun;
 pub mod resume;
 pub mod rounds;
 pub mod run;
+pub(crate) mod schedules;
 pub mod standing;
 pub(crate) mod subgraph;
 pub mod targets;

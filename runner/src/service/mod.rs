@@ -7,17 +7,23 @@
 //! - `scheduler`: starts what schedules say is due
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
+//! - `hub`: all of that in one order for those who look on; `feed`: where it comes from; `told`: an event with its number;
+//!   `onlooker`: what waits for one who looks on
 //! - `follower`: what happened to builds, read again from the store
 
 pub mod bus;
 mod clerk;
 pub mod engine;
+pub mod feed;
 mod files;
 mod follower;
+pub(crate) mod hub;
 mod journal;
+pub(crate) mod onlooker;
 pub mod run;
 pub mod runs;
 mod scheduler;
 pub mod serving;
 pub mod snapshot;
+pub(crate) mod told;
 mod wake;

@@ -29,6 +29,8 @@ use crate::request::ready::Ready;
 use crate::service::clerk::Clerk;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
+use crate::service::feed::Events;
+use crate::service::feed::Feed;
 use crate::service::files::Files;
 use crate::service::journal;
 use crate::service::runs::Runs;
@@ -61,6 +63,7 @@ pub struct Service {
     current: watch::Receiver<Arc<Snapshot>>,
     leads: Arc<AtomicBool>,
     wake: Sender<Wake>,
+    events: Arc<Events>,
     files: Waker,
     stop_files: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -91,6 +94,15 @@ impl Service {
         let _ = wake.send(Wake::Files(Arc::clone(&first)));
         follow_builds(&engine, wake.clone());
         let watched = Files { watcher, publish, wake: wake.clone() };
+        let events = Arc::new(Events::new(&storage, executor.owner()));
+        let mut catalogs = current.clone();
+        catalogs.mark_unchanged();
+        let feed = Feed {
+            events: Arc::clone(&events),
+            published: engine.publisher().watch(),
+            catalogs,
+            guests: engine.guests().clone(),
+        };
         let clerk = Clerk {
             runs: Arc::clone(&runs),
             executor,
@@ -104,11 +116,12 @@ impl Service {
         let threads = vec![
             thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
             thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work(ready)).map_err(machine)?,
+            thread::Builder::new().name("events".to_owned()).spawn(move || feed.work()).map_err(machine)?,
         ];
         let threads = Mutex::new(threads);
         // It ends without a word only where the store cannot be used, which it has said.
         let _ = is_ready.recv();
-        Ok(Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads })
+        Ok(Self { engine, store, storage, runs, current, leads, wake, events, files, stop_files, threads })
     }
 
     /// What runs builds.
@@ -139,6 +152,16 @@ impl Service {
     /// The runs that it works on.
     pub fn runs(&self) -> &Arc<Runs> {
         &self.runs
+    }
+
+    /// What happens, for those who look on.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
+    /// Has the service look at the jobs folder now.
+    pub fn look_at_files(&self) {
+        self.files.wake();
     }
 
     /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
@@ -177,10 +200,10 @@ impl Service {
         self.stop_files.send_replace(true);
         self.files.wake();
         let _ = self.wake.send(Wake::Stop);
-        for thread in lock(&self.threads).drain(..) {
-            // A thread that panicked has said so.
-            let _ = thread.join();
-        }
+        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        // The last one tells those who look on how the last builds end.
+        let feed = threads.pop();
+        join(threads);
         let until = Instant::now() + grace;
         while self.engine.slots().counts().0 > 0 && Instant::now() < until {
             thread::sleep(LOOK_EVERY);
@@ -191,8 +214,17 @@ impl Service {
         while running == 0 && self.runs.are_ending() && Instant::now() < settled {
             thread::sleep(LOOK_EVERY);
         }
+        self.events.close();
+        join(feed);
         let left = self.runs.leave()?;
         Ok(Stopped { running, left })
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        // A thread that panicked has said so.
+        let _ = thread.join();
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) enum Sort {
     Unchecked,
     /// Too many requests.
     TooMany,
+    /// Too many clients.
+    Busy,
     /// The machine or the engine.
     Internal,
     /// The store, or the service is not ready.
@@ -76,11 +78,15 @@ impl Sort {
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "host", "the request is for another host"),
             Self::Unchecked => (StatusCode::UNPROCESSABLE_ENTITY, "unchecked", "the manifests do not check"),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "too many requests"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many clients"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service has failed"),
             Self::Storage => (StatusCode::SERVICE_UNAVAILABLE, "storage", "the store cannot be used now"),
         }
     }
 }
+
+/// How long a client waits before it asks again whether there is room.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// What comes instead of an answer.
 #[derive(Clone, Debug)]
@@ -164,6 +170,11 @@ impl Problem {
             retry_after: Some(wait),
             ..Self::new(Sort::TooMany, "this client sends more requests than are answered")
         }
+    }
+
+    /// As many clients watch as may.
+    pub(super) fn busy() -> Self {
+        Self { retry_after: Some(BUSY), ..Self::new(Sort::Busy, "too many clients watch events") }
     }
 
     /// The document, for a request that is known by this id.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::storage::Storage;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 
 use super::client::Source;
 use super::guard::Names;
@@ -20,6 +22,9 @@ use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
 use crate::service::serving::Service;
 use crate::service::snapshot::Snapshot;
+
+/// Clients that watch events at once: each holds a connection and up to 256 KiB of events.
+const WATCHERS: usize = 1_100;
 
 /// How requests are let in.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +45,7 @@ struct Inner {
     service: Arc<Service>,
     admission: Admission,
     rates: Mutex<Rates<Source>>,
+    watchers: Arc<Semaphore>,
     began: Instant,
     requests: AtomicU64,
     /// Tells the requests of this process from those of others.
@@ -50,7 +56,8 @@ impl Web {
     pub(super) fn new(service: Arc<Service>, admission: Admission) -> Self {
         let name = format!("{:x}", service.storage().clock().now().0);
         let (rates, requests) = Default::default();
-        Self(Arc::new(Inner { service, admission, rates, began: Instant::now(), requests, name }))
+        let watchers = Arc::new(Semaphore::new(WATCHERS));
+        Self(Arc::new(Inner { service, admission, rates, watchers, began: Instant::now(), requests, name }))
     }
 
     /// A name for the next request.
@@ -65,6 +72,11 @@ impl Web {
     /// Takes one request of a client's.
     pub(super) fn take(&self, source: Source) -> Result<(), Duration> {
         lock(&self.0.rates).take(source, self.0.began.elapsed())
+    }
+
+    /// Takes the place of a client that watches events, until it is dropped.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0.watchers).try_acquire_owned().map_err(|_| Problem::busy())
     }
 
     /// Does work that may block, away from the threads that serve connections.
