@@ -9,7 +9,8 @@ fn folder() -> Folder {
     Folder::new().guest("add.wat").file("jobs/one.yaml", "function: add:add\nargs: [1, 2]\n")
 }
 
-fn token(folder: &Folder, scopes: &[&str]) -> String {
+/// The line of a head with a new token.
+pub(super) fn token(folder: &Folder, scopes: &[&str]) -> String {
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let arguments: Vec<_> = ["token", "create", "--name", "ci"].into_iter().chain(scopes).collect();
     let made = folder.json(&arguments);

@@ -184,6 +184,25 @@ fn schedules_and_looks_at_the_files_are_told() {
 }
 
 #[test]
+fn a_build_that_waits_says_what_for() {
+    let waits = "function: shared_until, grants: { files: [{ host: ./data, guest: /data, mode: read }] }, pool: db";
+    let jobs = format!("jobs:\n  - {{ id: holds, {waits} }}\n  - {{ id: follows, {waits} }}\n");
+    let folder = Folder::new().guest("shared_until.wat").file("jobs/jobs.yaml", jobs).file("jobs/data/x", "");
+    folder.write("jobcontrol.yaml", "pools: { db: 1 }\n");
+    let served = Served::start(&folder, &[]);
+    let ask = |body: &str| assert_eq!(served.send("POST", "/api/v1/runs", &[], body).status, 201);
+    ask(r#"{"targets": ["holds"]}"#);
+    served.get_until("/api/v1/builds/1", |build| build["status"] == "RUNNING");
+    ask(r#"{"targets": ["follows"]}"#);
+    assert_eq!(served.get("/api/v1/builds/2")["waits_for"], "pool db: 1 of 1 slots used by build 1");
+    assert_eq!(served.get("/api/v1/builds")["builds"][1]["waits_for"], json!(null));
+    ask(r#"{"targets": ["holds"], "start": false}"#);
+    assert_eq!(served.get("/api/v1/builds/3")["waits_for"], "a service, or somebody who starts its run");
+    folder.write("jobs/data/go", "");
+    served.get_until("/api/v1/builds/2", |build| build["status"] == "SUCCESSFUL");
+}
+
+#[test]
 fn the_description_names_every_route() {
     let folder = built();
     let served = Served::start(&folder, &[]);

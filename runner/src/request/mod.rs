@@ -19,6 +19,7 @@
 //! - `schedules`: when jobs are due by themselves
 //! - `delete`: builds to delete
 //! - `cancel`: runs to cancel
+//! - `waits`: what builds wait for
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
@@ -45,5 +46,6 @@ pub(crate) mod subgraph;
 pub mod targets;
 pub mod token;
 pub mod traceback;
+pub(crate) mod waits;
 pub(crate) mod whole;
 pub(crate) mod window;
