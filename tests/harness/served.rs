@@ -8,10 +8,72 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::process::ChildStderr;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Folder;
+
+/// Time for an event to come.
+const EVENT_WITHIN: Duration = Duration::from_secs(30);
+
+/// A stream of events.
+pub struct Stream {
+    connection: BufReader<TcpStream>,
+    text: String,
+}
+
+/// An event as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub id: String,
+    pub event: String,
+    pub data: Value,
+}
+
+impl Stream {
+    /// Waits for the next event; none once the service has ended the stream.
+    pub fn next(&mut self) -> Option<Seen> {
+        loop {
+            while let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                let of = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+                if let (Some(id), Some(event), Some(data)) = (of("id: "), of("event: "), of("data: ")) {
+                    return Some(Seen { id, event, data: serde_json::from_str(&data).expect("JSON") });
+                }
+            }
+            let chunk = self.chunk()?;
+            self.text.push_str(&chunk);
+        }
+    }
+
+    fn chunk(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.connection.read_line(&mut line).expect("an event in time");
+        let length = usize::from_str_radix(line.trim(), 16).ok().filter(|length| *length > 0)?;
+        let mut bytes = vec![0; length + 2];
+        self.connection.read_exact(&mut bytes).expect("a chunk");
+        bytes.truncate(length);
+        Some(String::from_utf8(bytes).expect("UTF-8"))
+    }
+
+    /// Reads up to an event that fits; returns all of them.
+    pub fn until(&mut self, fits: impl Fn(&Seen) -> bool) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        loop {
+            seen.push(self.next().unwrap_or_else(|| panic!("the stream has ended: {seen:#?}")));
+            if seen.last().is_some_and(&fits) {
+                return seen;
+            }
+        }
+    }
+
+    /// Reads up to the end of a build.
+    pub fn built(&mut self, build: u64) -> Vec<Seen> {
+        self.until(|seen| seen.event == "status" && seen.data["id"] == build && !seen.data["took"].is_null())
+    }
+}
 
 /// A service in a folder, killed when it is dropped.
 pub struct Served {
@@ -38,7 +100,12 @@ impl Served {
 
     /// Starts `serve` there, and waits until it answers.
     pub fn on(folder: &Folder, listen: &str, more: &[&str]) -> Self {
-        let arguments = [&["serve", "--log", "json", "--grace", "5s", "--listen", listen], more].concat();
+        Self::anywhere(folder, &[&["--listen", listen], more].concat())
+    }
+
+    /// Starts `serve` with these arguments, and waits until it answers.
+    pub fn anywhere(folder: &Folder, more: &[&str]) -> Self {
+        let arguments = [&["serve", "--log", "json", "--grace", "5s"], more].concat();
         let mut child = folder.start(&arguments);
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         // Whatever comes of the start, the child ends with this.
@@ -83,6 +150,25 @@ impl Served {
             None => talk(TcpStream::connect(&self.address).expect("a connection"), bytes, &mut answer),
         }
         Got::read(&answer)
+    }
+
+    /// Watches events, from after an event if one is named.
+    pub fn watch(&self, query: &str, after: Option<&str>) -> Stream {
+        let mut connection = TcpStream::connect(&self.address).expect("a connection");
+        connection.set_read_timeout(Some(EVENT_WITHIN)).expect("a timeout");
+        let after = after.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{after}\r\n");
+        connection.write_all(head.as_bytes()).expect("a request");
+        let mut connection = BufReader::new(connection);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(connection.read_line(&mut head).expect("a head") > 0, "{head}");
+        }
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-type: text/event-stream"), "{head}");
+        let mut stream = Stream { connection, text: String::new() };
+        // It is watched once something has come.
+        stream.text = stream.chunk().expect("a first chunk");
+        stream
     }
 
     /// What a path answers, which is a document.

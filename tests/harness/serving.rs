@@ -32,7 +32,7 @@ impl Serving {
     #[track_caller]
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
         let arguments: Vec<&str> =
-            ["serve", "--log", "json", "-v"].into_iter().chain(arguments.iter().copied()).collect();
+            ["serve", "--log", "json", "-v", "--listen", "off"].into_iter().chain(arguments.iter().copied()).collect();
         let mut child = folder.start(&arguments);
         let (sender, records) = crossbeam_channel::unbounded();
         let said = BufReader::new(child.stderr.take().expect("its log"));

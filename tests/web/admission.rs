@@ -9,7 +9,8 @@ fn folder() -> Folder {
     Folder::new().guest("add.wat").file("jobs/one.yaml", "function: add:add\nargs: [1, 2]\n")
 }
 
-fn token(folder: &Folder, scopes: &[&str]) -> String {
+/// The line of a head with a new token.
+pub(super) fn token(folder: &Folder, scopes: &[&str]) -> String {
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let arguments: Vec<_> = ["token", "create", "--name", "ci"].into_iter().chain(scopes).collect();
     let made = folder.json(&arguments);
@@ -120,4 +121,23 @@ fn only_the_proxy_speaks_for_others() {
     ask(&["Forwarded: for=10.0.0.9;host=evil.example"]).refused(421);
     ask(&["Forwarded: for=10.0.0.9", "X-Forwarded-For: 10.0.0.8"]).refused(400);
     ask(&["X-Forwarded-For: nobody"]).refused(400);
+}
+
+#[test]
+fn a_service_listens_where_flags_say_then_the_operator_s_file() {
+    let folder = folder();
+    let socket = folder.path("s");
+    folder.write("jobcontrol.yaml", "server: { listen: \"unix:s\" }\n");
+    let mut served = Served::anywhere(&folder, &[]);
+    assert_eq!(served.address, "unix:s");
+    served.address = format!("unix:{}", socket.display());
+    served.get("/api/v1/jobs");
+    assert_eq!(served.stop(), 0);
+    let flag = Served::start(&folder, &[]);
+    assert!(flag.address.starts_with("127.0.0.1:") && !socket.exists());
+    let taken = folder.run(&["serve", "--listen", &flag.address]).code(1).stderr;
+    assert!(taken.contains(&format!("`{}` is in use", flag.address)) && taken.contains("`--listen`"), "{taken}");
+    folder.run(&["serve", "--listen", "off", "--listen", "localhost:0"]).code(2).says("beside an address");
+    folder.write("jobcontrol.yaml", "server: { listen: \"8080\" }\n");
+    folder.run(&["serve"]).code(2).says("`server.listen` of jobcontrol.yaml: `8080` has no port");
 }

@@ -158,13 +158,59 @@ fn a_protected_job_is_armed_by_its_name_alone() {
 }
 
 #[test]
+fn schedules_and_looks_at_the_files_are_told() {
+    let scheduled = "function: add:add\nargs: [1, 2]\nschedule: { cron: \"0 6 * * *\", timezone: Europe/Rome }\n";
+    let folder = built().file("jobs/daily.yaml", scheduled);
+    let served = Served::start(&folder, &[]);
+    let schedules = served.get_until("/api/v1/schedules", |all| !all["schedules"][0]["seen_to"].is_null());
+    let daily = &schedules["schedules"][0];
+    assert_eq!(
+        (&daily["job_id"], &daily["cron"], &daily["timezone"]),
+        (&json!("daily"), &json!("0 6 * * *"), &json!("Europe/Rome"))
+    );
+    assert_eq!((&daily["open_runs"], &daily["last_run"]), (&json!([]), &json!(null)));
+    assert!(daily["next"].is_string());
+    let first = served.get_until("/api/v1/reloads", |all| !all["reloads"][0].is_null());
+    assert_eq!((&first["reloads"][0]["first"], &first["reloads"][0]["errors"]), (&json!(true), &json!(1)));
+    folder.write("jobs/all.yaml", JOBS.replace("b: 10", "b: 11"));
+    assert_eq!(served.send("POST", "/api/v1/reloads", &[], "").status, 202);
+    let reloads = served.get_until("/api/v1/reloads?limit=1", |all| all["reloads"][0]["first"] == false);
+    assert_eq!(
+        reloads["reloads"][0]["altered"],
+        json!([{ "job": "two", "changes": ["`kwargs.b` has changed: 10 -> 11"] }])
+    );
+    let before = served.get(&format!("/api/v1/reloads?before={}", reloads["next"]));
+    assert_eq!(before["reloads"][0]["first"], true);
+}
+
+#[test]
+fn a_build_that_waits_says_what_for() {
+    let waits = "function: shared_until, grants: { files: [{ host: ./data, guest: /data, mode: read }] }, pool: db";
+    let jobs = format!("jobs:\n  - {{ id: holds, {waits} }}\n  - {{ id: follows, {waits} }}\n");
+    let folder = Folder::new().guest("shared_until.wat").file("jobs/jobs.yaml", jobs).file("jobs/data/x", "");
+    folder.write("jobcontrol.yaml", "pools: { db: 1 }\n");
+    let served = Served::start(&folder, &[]);
+    let ask = |body: &str| assert_eq!(served.send("POST", "/api/v1/runs", &[], body).status, 201);
+    ask(r#"{"targets": ["holds"]}"#);
+    served.get_until("/api/v1/builds/1", |build| build["status"] == "RUNNING");
+    ask(r#"{"targets": ["follows"]}"#);
+    assert_eq!(served.get("/api/v1/builds/2")["waits_for"], "pool db: 1 of 1 slots used by build 1");
+    assert_eq!(served.get("/api/v1/builds")["builds"][1]["waits_for"], json!(null));
+    ask(r#"{"targets": ["holds"], "start": false}"#);
+    assert_eq!(served.get("/api/v1/builds/3")["waits_for"], "a service, or somebody who starts its run");
+    folder.write("jobs/data/go", "");
+    served.get_until("/api/v1/builds/2", |build| build["status"] == "SUCCESSFUL");
+}
+
+#[test]
 fn the_description_names_every_route() {
     let folder = built();
     let served = Served::start(&folder, &[]);
     let description = served.get("/api/v1/openapi.json");
     assert_eq!(description["openapi"], "3.1.0");
     for (path, item) in description["paths"].as_object().unwrap() {
-        if item.get("get").is_some() {
+        // Events go on for ever.
+        if item.get("get").is_some() && !path.ends_with("/events") {
             let one = path.replace("{id}", if path.contains("/jobs/") { "one" } else { "1" }).replace("{name}", "add");
             assert_eq!(served.send("GET", &one, &[], "").status, 200, "{one}");
         }

@@ -1,11 +1,16 @@
 //! The real program over real sockets.
 //!
 //! - `api`: what the routes answer, and that it is what the command line says
+//! - `asking`: new runs; `events`: what happens, as it happens
 //! - `admission`: who is let in
+//! - `doors`: what comes in over encrypted connections, slowly, or too often
 //! - `hostile`: requests that mean no good
 
 #![expect(clippy::unwrap_used, reason = "an answer that is missing ends its test")]
 
 mod admission;
 mod api;
+mod asking;
+mod doors;
+mod events;
 mod hostile;

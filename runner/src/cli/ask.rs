@@ -7,6 +7,7 @@ use super::completions;
 use super::error::CliError;
 use crate::app::App;
 use crate::request::run::RunAsk;
+use crate::request::run::read_pins;
 use crate::request::targets::chosen;
 
 /// What to build.
@@ -52,16 +53,16 @@ impl AskArgs {
     }
 
     /// What is asked for.
-    pub(super) fn ask(&self) -> RunAsk<'_> {
-        RunAsk {
+    pub(super) fn ask(&self) -> Result<RunAsk<'_>, CliError> {
+        Ok(RunAsk {
             targets: self.targets.iter().map(String::as_str).collect(),
             deps: self.deps,
             force: self.force,
             strict: self.strict,
             revdeps: self.revdeps,
-            pins: &self.pins,
+            pins: read_pins(&self.pins)?,
             unattended: false,
             args: &self.args,
-        }
+        })
     }
 }

@@ -31,7 +31,7 @@ struct EnqueuedJson<'a> {
 
 pub(super) fn enqueue(app: &App, out: &Out, args: &EnqueueArgs) -> Result<u8, CliError> {
     let ask = args.ask.settled(app)?;
-    let ready = run::run(&app.settings.workspace, &app.store, &ask.ask())?;
+    let ready = run::run(&app.settings.workspace, &app.store, &ask.ask()?)?;
     arm(out, &ready, ask.yes_protected)?;
     let run = app.enqueue(&ready, &requester(), args.priority)?;
     if out.is_json() {

@@ -3,6 +3,7 @@
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::storage::StorageError;
 
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
 use crate::service::engine::EngineError;
@@ -75,8 +76,21 @@ impl CliError {
 }
 
 impl From<Refusal> for CliError {
-    fn from(refusal: Refusal) -> Self {
+    fn from(mut refusal: Refusal) -> Self {
+        if let Some(flag) = refusal.faults.first().and_then(|fault| flag(&fault.place)) {
+            refusal.message = format!("{flag}: {}", refusal.message);
+        }
         Self::Refused(Box::new(refusal))
+    }
+}
+
+/// The flag by which a part of what was asked for was given; none for a job, whose name says enough.
+fn flag(place: &Place) -> Option<String> {
+    match place {
+        Place::Pins => Some("--pin".to_owned()),
+        Place::Pin(job, None) => Some(format!("--pin {job}")),
+        Place::Pin(job, Some(build)) => Some(format!("--pin {job}={build}")),
+        Place::Target(_) | Place::Argument(_) => None,
     }
 }
 

@@ -15,12 +15,19 @@ use crate::web::Opened;
 use crate::web::TlsFiles;
 use crate::web::open;
 
+/// Where a service listens when nobody says.
+const DEFAULT: &str = "localhost:8484";
+
+/// In the place of an address: nowhere.
+const OFF: &str = "off";
+
 /// Where to listen, and who gets there.
 #[derive(Args, Debug)]
 pub(super) struct ListenArgs {
-    /// Answer HTTP there: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port, or `unix:PATH`
-    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
-    listen: Vec<Listen>,
+    /// Answer HTTP there: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port, `unix:PATH`, or `off`
+    /// [default: `server.listen` of jobcontrol.yaml, else localhost:8484]
+    #[arg(long, value_name = "ADDRESS", value_parser = place)]
+    listen: Vec<Place>,
     /// The certificate, in PEM, with which connections are encrypted
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -35,23 +42,58 @@ pub(super) struct ListenArgs {
     host_name: Vec<String>,
 }
 
-fn listen(text: &str) -> Result<Listen, String> {
-    text.parse().map_err(|error| Refusal::from(error).text())
+/// What `--listen` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Off,
+    At(Listen),
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    if text == OFF {
+        return Ok(Place::Off);
+    }
+    text.parse().map(Place::At).map_err(|error| Refusal::from(error).text())
 }
 
 impl ListenArgs {
-    /// Begins to listen; none where no address was given.
+    /// Begins to listen; none where the service is to answer nothing.
     pub(super) fn open(&self, app: &App) -> Result<Option<Opened>, CliError> {
-        if self.listen.is_empty() {
+        let server = &app.settings.server;
+        let places = self.places(server.listen.as_deref())?;
+        let listen: Vec<Listen> = places.iter().filter_map(Place::address).cloned().collect();
+        if listen.is_empty() {
             return Ok(None);
         }
-        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        if listen.len() < places.len() {
+            return Err(CliError::usage("`--listen off` is given beside an address"));
+        }
+        let of_file = || server.tls_cert.as_ref().map(PathBuf::from).zip(server.tls_key.as_ref().map(PathBuf::from));
+        let files = self.tls_cert.clone().zip(self.tls_key.clone()).or_else(of_file);
         let door = Door {
-            listen: self.listen.clone(),
+            listen,
             tls: files.map(|(certificate, key)| TlsFiles { certificate, key }),
-            proxy: self.behind_proxy,
+            proxy: self.behind_proxy.or(server.behind_proxy),
             names: self.host_name.clone(),
         };
         Ok(Some(open(&door, is_any_valid(&*app.storage(false)?)?)?))
+    }
+
+    /// Where to listen: as the flags say, else the operator's file, else the default.
+    fn places(&self, of_file: Option<&str>) -> Result<Vec<Place>, CliError> {
+        if !self.listen.is_empty() {
+            return Ok(self.listen.clone());
+        }
+        let refused = |reason| CliError::usage(format!("`server.listen` of jobcontrol.yaml: {reason}"));
+        Ok(vec![place(of_file.unwrap_or(DEFAULT)).map_err(refused)?])
+    }
+}
+
+impl Place {
+    fn address(&self) -> Option<&Listen> {
+        match self {
+            Self::Off => None,
+            Self::At(listen) => Some(listen),
+        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(app: &App, out: &Out, args: &RunArgs) -> Result<u8, CliError> {
     let args = args.ask.settled(app)?;
-    let ask = args.ask();
+    let ask = args.ask()?;
     let ready = run::run(&app.settings.workspace, &app.store, &ask)?;
     arm(out, &ready, args.yes_protected)?;
     let shown: Vec<String> = match args.revdeps {

@@ -229,7 +229,7 @@ struct Watched<'a> {
 impl Watched<'_> {
     /// What was named on the command line. Mistakes of the command line end the program, those in files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
-        let built = self.build(catalog, &self.args.ask().targets);
+        let built = self.build(catalog, &self.args.ask()?.targets);
         self.rounds.remember(catalog, &*self.app.storage(self.app.store.is_there())?)?;
         match built {
             Err(error) if error.is_unchecked() => render::error(self.out, &error),
@@ -240,7 +240,7 @@ impl Watched<'_> {
 
     fn build_touched(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
         let storage = self.app.storage(self.app.store.is_there())?;
-        let ask = self.args.ask();
+        let ask = self.args.ask()?;
         let due: Vec<String> = {
             let due = self.rounds.due(catalog, &*storage, &ask)?;
             due.into_iter().map(str::to_owned).collect()
@@ -259,8 +259,8 @@ impl Watched<'_> {
     fn build(&mut self, catalog: &Arc<Catalog>, targets: &[&str]) -> Result<(), CliError> {
         let (app, out, args) = (self.app, self.out, self.args);
         sound(catalog, targets)?;
-        let named = args.ask().targets;
-        let ask = RunAsk { targets: targets.to_vec(), ..args.ask() };
+        let named = args.ask()?.targets;
+        let ask = RunAsk { targets: targets.to_vec(), ..args.ask()? };
         // What was given on the command line is for the job that was named there, in whichever round it is built.
         let given = args.args.as_slice();
         let requests = match named.as_slice() {

@@ -90,9 +90,10 @@ pub async fn dispatch(
         // A run of one build is recorded with it, and ends with it: that costs no commit.
         RunIs::New(new) if work.plan.order.len() == 1 && is_whole => {
             let new = Arc::new(new);
-            let ends = build_all(&context, &work, &RunOf::New(Arc::clone(&new)), true, told).await;
+            let ends = build_all(&context, &work, &RunOf::New(Arc::clone(&new)), true, told.clone()).await;
             if !ends.values().any(is_recorded) {
                 let run = executor.recorder().write(Write::CreateRun((*new).clone())).await?;
+                told.iter().for_each(|told| told(run));
                 end_run(executor, run, &ends, left_out, cancel.is_set()).await?;
             }
             Ok(ends)

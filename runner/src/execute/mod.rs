@@ -9,6 +9,7 @@
 //! - `sink`: what a running build says; `publisher`: where events go; `tracer`: names and lines of the calls of failures
 //! - `canceller`: cancels builds and runs, in this process and in others
 //! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
+//! - `hold`: the first builds of a run that waits until somebody starts it
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `sharing`: builds that another run makes at the same time; `unchanged`: builds that would find nothing new
 //! - `pins`: which builds of its dependencies a build may use
@@ -22,6 +23,7 @@ pub mod dispatcher;
 mod ending;
 pub mod error;
 pub mod executor;
+pub mod hold;
 pub mod hooks;
 pub mod interrupted;
 pub mod job_end;

@@ -52,8 +52,8 @@ pub(super) struct One {
     pub(super) cancel: Cancel,
 }
 
-/// Called once with the id of a run; must not wait.
-pub type Told = Box<dyn FnOnce(u64) + Send + Sync>;
+/// Called with the id of a run once the store has it; must not wait.
+pub type Told = Arc<dyn Fn(u64) + Send + Sync>;
 
 impl One {
     /// Builds the job.

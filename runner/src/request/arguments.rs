@@ -14,8 +14,13 @@ use jobcontrol_core::types::Type;
 use jobcontrol_core::types::resolve;
 use jobcontrol_core::types::same_name;
 use jobcontrol_core::value::Value;
+use serde::Deserialize;
+use serde_json::Map;
+use serde_json::Value as Json;
 
 use crate::catalog::load::Catalog;
+use crate::request::refusal::Fault;
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 
 /// Reads what was given for the one job that was named.
@@ -85,10 +90,151 @@ fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> 
     }
 }
 
+/// Reads arguments that are given as JSON: by job, or, where there is one job to build, by the names of its function's
+/// parameters.
+///
+/// # Errors
+///
+/// What does not fit, all of it at once, each with its place.
+pub(crate) fn given(
+    catalog: &Catalog,
+    targets: &[&str],
+    arguments: &Map<String, Json>,
+) -> Result<BTreeMap<String, BuildRequest>, Refusal> {
+    let mut requests = BTreeMap::new();
+    let mut refused = Refused::default();
+    for (job, values, at) in by_job(catalog, targets, arguments) {
+        let Some(checked) = catalog.graph.jobs.get(job).filter(|_| targets.contains(&job)) else {
+            let near = nearest(job, targets.iter().copied());
+            refused.add(at, format!("`{job}` is not a job that was named to be built"), near);
+            continue;
+        };
+        let Json::Object(values) = values else {
+            refused.add(at, format!("`{job}`: expected a mapping of arguments"), None);
+            continue;
+        };
+        let overrides = values_of(checked, values, &at, &mut refused);
+        if !overrides.is_empty() {
+            requests.insert(job.to_owned(), BuildRequest { overrides, ..BuildRequest::default() });
+        }
+    }
+    refused.refusal.map_or(Ok(requests), Err)
+}
+
+/// The arguments of each job, with where they stand. A name that is both the job's and its parameter's is the parameter.
+fn by_job<'a>(
+    catalog: &Catalog,
+    targets: &[&'a str],
+    arguments: &'a Map<String, Json>,
+) -> Vec<(&'a str, Json, Vec<String>)> {
+    let is_parameter = |job: &str, key: &str| {
+        let params = catalog.graph.jobs.get(job).map(|checked| &checked.signature.params);
+        params.into_iter().flatten().any(|(known, _)| same_name(known, key))
+    };
+    match targets {
+        [one] if arguments.keys().any(|key| key != one || is_parameter(one, key)) => {
+            vec![(*one, Json::Object(arguments.clone()), Vec::new())]
+        }
+        _ => arguments.iter().map(|(job, values)| (job.as_str(), values.clone(), vec![job.clone()])).collect(),
+    }
+}
+
+fn values_of(checked: &CheckedJob, values: Map<String, Json>, at: &[String], refused: &mut Refused) -> Vec<(Key, Arg)> {
+    let signature = &checked.signature;
+    let mut overrides: Vec<(Key, Arg)> = Vec::new();
+    for (key, json) in values {
+        let place = || [at, std::slice::from_ref(&key)].concat();
+        let Some((name, ty)) = signature.params.iter().find(|(known, _)| same_name(known, &key)) else {
+            let near = nearest(&key, signature.params.iter().map(|(known, _)| known.as_str()));
+            refused.add(place(), format!("there is no parameter `{key}`; the function is `{signature}`"), near);
+            continue;
+        };
+        if overrides.iter().any(|(other, _)| other.name == *name) {
+            refused.add(place(), format!("`{name}` is given twice"), None);
+            continue;
+        }
+        let value = match Value::deserialize(&json) {
+            Ok(value) => value,
+            Err(error) => {
+                refused.add(place(), error.to_string(), None);
+                continue;
+            }
+        };
+        let arg = Arg::literal(value);
+        let mut problems = Vec::new();
+        resolve(&arg, name, ty, &NoRetvals, &mut problems);
+        for problem in problems {
+            let inner = problem.path.strip_prefix(name.as_str()).unwrap_or_default();
+            let place = [place(), steps(inner, &json)].concat();
+            refused.add_with(place, format!("{}: {}", problem.path, problem.reason_with_value()), problem.help);
+        }
+        overrides.push((Key::nowhere(name), arg));
+    }
+    overrides
+}
+
+/// The keys and indices that lead to a part of a value, as the value has them. `path` is as `[2].total`, with the names
+/// of WIT, and its last steps may be missing from the value.
+fn steps(path: &str, json: &Json) -> Vec<String> {
+    let (mut here, mut steps) = (json, Vec::new());
+    for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty()) {
+        let next = match here {
+            Json::Array(items) => step.parse().ok().and_then(|at: usize| Some((step.to_owned(), items.get(at)?))),
+            Json::Object(entries) => {
+                entries.iter().find(|(key, _)| same_name(step, key)).map(|(key, value)| (key.clone(), value))
+            }
+            _ => None,
+        };
+        if let Some((step, value)) = next {
+            steps.push(step);
+            here = value;
+        }
+    }
+    steps
+}
+
+/// What is wrong with some arguments.
+#[derive(Default)]
+struct Refused {
+    refusal: Option<Refusal>,
+}
+
+impl Refused {
+    fn add(&mut self, place: Vec<String>, reason: String, near: Option<&str>) {
+        self.add_with(place, reason, near.map(|near| format!("did you mean `{near}`?")).into_iter().collect());
+    }
+
+    fn add_with(&mut self, place: Vec<String>, reason: String, hints: Vec<String>) {
+        let refusal = self.refusal.get_or_insert_with(|| Refusal::usage(reason.clone()));
+        refusal.faults.push(Fault { place: Place::Argument(place), reason });
+        for hint in hints {
+            if !refusal.hints.contains(&hint) {
+                refusal.hints.push(hint);
+            }
+        }
+    }
+}
+
 struct NoRetvals;
 
 impl Retvals for NoRetvals {
     fn retval(&self, _job: &str) -> Option<(&Type, Option<&Value>)> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_place_in_a_value_has_the_names_that_were_sent() {
+        let sent = json!([{ "unit_price": { "a": 1 } }]);
+        assert_eq!(steps("[0].unit-price.a", &sent), ["0", "unit_price", "a"]);
+        assert_eq!(steps("[0].missing", &sent), ["0"]);
+        assert_eq!(steps("[7]", &sent), Vec::<String>::new());
+        assert_eq!(steps(".some[0]", &sent), ["0"]);
     }
 }

@@ -28,5 +28,5 @@ pub(crate) fn look_at<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item 
             interrupted.insert(build.id);
         }
     }
-    Ok(Moment { now: storage.clock().now(), interrupted })
+    Ok(Moment { now: storage.clock().now(), interrupted, ..Moment::default() })
 }

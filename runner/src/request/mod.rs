@@ -16,9 +16,11 @@
 //! - `standing`: how every job stands; `listing`: all of them, for who lists them
 //! - `subgraph`: which jobs and edges of the graph somebody wants to see
 //! - `whole`: one build with all that is known of it; `window`: those of a time
+//! - `schedules`: when jobs are due by themselves
 //! - `delete`: builds to delete
 //! - `prune`: what is older than it is to be kept
 //! - `cancel`: runs to cancel
+//! - `waits`: what builds wait for
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
@@ -40,10 +42,12 @@ pub mod rerun;
 pub mod resume;
 pub mod rounds;
 pub mod run;
+pub(crate) mod schedules;
 pub mod standing;
 pub(crate) mod subgraph;
 pub mod targets;
 pub mod token;
 pub mod traceback;
+pub(crate) mod waits;
 pub(crate) mod whole;
 pub(crate) mod window;

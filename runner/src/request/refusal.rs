@@ -34,6 +34,28 @@ impl RefusalKind {
     }
 }
 
+/// A part of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// One of the jobs to build, by its place among them; none for all of them.
+    Target(Option<usize>),
+    /// All pins together.
+    Pins,
+    /// A pin: its job, and the build where that is what is wrong.
+    Pin(String, Option<u64>),
+    /// An argument given as JSON, by the keys and indices that lead to it.
+    Argument(Vec<String>),
+}
+
+/// What is wrong with a part of what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which part.
+    pub place: Place,
+    /// What is wrong, on one line.
+    pub reason: String,
+}
+
 /// Why something that was asked for is not done, for a person or a program.
 #[derive(Clone, Debug)]
 pub struct Refusal {
@@ -45,11 +67,21 @@ pub struct Refusal {
     pub hints: Vec<String>,
     /// What is wrong with the manifests, with their lines.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is wrong with single parts of what was asked for. The message is about the first of them.
+    pub faults: Vec<Fault>,
 }
 
 impl Refusal {
     fn of(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), diagnostics: Vec::new() }
+        let (hints, diagnostics, faults) = Default::default();
+        Self { kind, message: message.into(), hints, diagnostics, faults }
+    }
+
+    /// With the part of what was asked for that the message is about.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.faults.push(Fault { place, reason: self.message.clone() });
+        self
     }
 
     /// What was asked for makes no sense.

@@ -115,14 +115,14 @@ pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, R
     let targets: Vec<&str> = run.request.targets.iter().map(String::as_str).collect();
     let catalog = Arc::new(Catalog::load(workspace).map_err(Refusal::usage)?);
     sound(&catalog, &targets)?;
-    let pins: Vec<_> = run.request.pins.iter().map(|(job, build)| format!("{job}={build}")).collect();
     let given = |(job, request): (&String, &BuildRequest)| {
         let overrides = request.overrides.clone();
         (!overrides.is_empty()).then(|| (job.clone(), BuildRequest { overrides, ..BuildRequest::default() }))
     };
     let requests = run.requests.iter().filter_map(given).collect();
     let RunRequest { deps, force, revdeps, .. } = run.request;
-    let ask = RunAsk { targets, deps, force, revdeps, pins: &pins, ..RunAsk::default() };
+    let pins = run.request.pins.clone();
+    let ask = RunAsk { targets, deps, force, revdeps, pins, ..RunAsk::default() };
     run_of(&catalog, store, &ask, requests)
 }
 

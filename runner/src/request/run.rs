@@ -19,13 +19,16 @@ use crate::catalog::workspace::Workspace;
 use crate::execute::pins::fit;
 use crate::execute::pins::usable;
 use crate::record::backend::Store;
+use crate::request::arguments::given;
 use crate::request::arguments::overrides;
 use crate::request::ready::Ready;
 use crate::request::ready::Used;
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 use crate::request::standing::Standing;
 use crate::request::standing::standings_of;
 use crate::request::targets::Sound;
+use crate::request::targets::known_in;
 use crate::request::targets::no_job;
 use crate::request::targets::sound;
 use crate::request::targets::without_broken;
@@ -43,8 +46,8 @@ pub struct RunAsk<'a> {
     pub strict: bool,
     /// Build what depends on the jobs afterwards.
     pub revdeps: bool,
-    /// `DEP=BUILD`: use this build of a dependency.
-    pub pins: &'a [String],
+    /// The builds to use of some dependencies, by job.
+    pub pins: BTreeMap<String, u64>,
     /// Nobody is there to confirm that a protected dependency is built, so none is.
     pub unattended: bool,
     /// `NAME=VALUE`: give an argument of the one job another value.
@@ -63,6 +66,32 @@ pub fn run(workspace: &Workspace, store: &Store, ask: &RunAsk<'_>) -> Result<Rea
     sound(&catalog, &ask.targets)?;
     let requests = overrides(&catalog, &ask.targets, ask.args)?;
     run_of(&catalog, store, ask, requests)
+}
+
+/// As [`run`], of jobs that were read before, with arguments that are given as JSON: by the names of the one job's
+/// parameters, or by job.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn run_with(
+    catalog: &Arc<Catalog>,
+    store: &Store,
+    ask: &RunAsk<'_>,
+    arguments: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Ready, Refusal> {
+    if ask.targets.is_empty() {
+        return Err(Refusal::usage("there is no job to build").at(Place::Target(None)));
+    }
+    for (at, id) in ask.targets.iter().enumerate() {
+        let is_unknown = || known_in(catalog, id).err();
+        let twice = || ask.targets[..at].contains(id).then(|| Refusal::usage(format!("`{id}` is named twice")));
+        if let Some(refusal) = twice().or_else(is_unknown) {
+            return Err(refusal.at(Place::Target(Some(at))));
+        }
+    }
+    sound(catalog, &ask.targets)?;
+    run_of(catalog, store, ask, given(catalog, &ask.targets, arguments)?)
 }
 
 /// As [`run`], of jobs that were read before and are sound. `requests` has what was asked of single builds.
@@ -154,30 +183,46 @@ pub(super) fn used(
     plan::reused(graph, plan, pinned).into_iter().filter_map(used).collect()
 }
 
-/// Reads each pin: its job must be one that something of this run can depend on, its build one that returned.
-fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<String, Build>, Refusal> {
+/// Reads `DEP=BUILD` texts of a command line.
+///
+/// # Errors
+///
+/// A text that is none, or a dependency that is pinned twice.
+pub fn read_pins(texts: &[String]) -> Result<BTreeMap<String, u64>, Refusal> {
     let mut pins = BTreeMap::new();
-    for text in ask.pins {
+    for text in texts {
         let usage = |reason: String| Refusal::usage(format!("--pin {text}: {reason}"));
         let (job, number) = text.split_once('=').ok_or_else(|| usage("write `DEP=BUILD`".to_owned()))?;
         let number: u64 = number.parse().map_err(|_| usage(format!("`{number}` is no build's number")))?;
+        if pins.insert(job.to_owned(), number).is_some() {
+            return Err(usage(format!("`{job}` is pinned twice")));
+        }
+    }
+    Ok(pins)
+}
+
+/// Reads the build of each pin: its job must be one that something of this run can depend on, its build one that
+/// returned.
+fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<String, Build>, Refusal> {
+    let mut pins = BTreeMap::new();
+    for (job, number) in &ask.pins {
+        let place = || Place::Pin(job.clone(), Some(*number));
+        let usage = |reason: String| Refusal::usage(reason).at(place());
         if !catalog.graph.dependencies.contains_key(job) {
             return Err(usage(no_job(catalog, job).text()));
         }
-        if ask.targets.contains(&job) {
+        if ask.targets.contains(&job.as_str()) {
             return Err(usage(format!("`{job}` is what is to be built")));
         }
-        let build = match store.storage(false)?.get_build(number) {
+        let build = match store.storage(false)?.get_build(*number) {
             Err(error @ StorageError::NotFound(_)) => {
                 let lists = format!("`jobcontrol builds {job}` lists them");
-                return Err(Refusal::not_found(format!("--pin {text}: {error}")).hint(lists));
+                return Err(Refusal::not_found(error.to_string()).at(place()).hint(lists));
             }
             build => build?,
         };
         let build = usable(build, job).map_err(|error| usage(error.to_string()))?;
-        if pins.insert(job.to_owned(), build).is_some() {
-            return Err(usage(format!("`{job}` is pinned twice")));
-        }
+        pins.insert(job.clone(), build);
     }
     Ok(pins)
 }
@@ -196,12 +241,15 @@ fn pin_each(
         unused.retain(|job| !own.contains_key(*job));
         if !own.is_empty() {
             fit(&catalog.graph, &catalog.graph.jobs[id], pins)
-                .map_err(|reason| Refusal::usage(format!("--pin: {reason}")))?;
+                .map_err(|reason| Refusal::usage(reason).at(Place::Pins))?;
             requests.entry(id.clone()).or_default().pins = own;
         }
     }
     match unused.first() {
-        Some(job) => Err(Refusal::usage(format!("--pin {job}: nothing that is to be built depends on `{job}`"))),
+        Some(job) => {
+            let message = format!("nothing that is to be built depends on `{job}`");
+            Err(Refusal::usage(message).at(Place::Pin((*job).to_owned(), None)))
+        }
         None => Ok(()),
     }
 }

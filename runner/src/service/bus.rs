@@ -59,7 +59,7 @@ impl Watcher {
         end: watch::Receiver<bool>,
     ) -> Self {
         let (events, tracer) = (engine.publisher().watch(), executor.tracer().clone());
-        let follower = Follower::new(storage, Arc::clone(executor.owner()), jobs);
+        let follower = Follower::new(storage, Arc::clone(executor.owner()), Some(jobs));
         let publisher = engine.publisher().clone();
         Self { publisher, events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
     }

@@ -222,10 +222,20 @@ impl Clerk {
             if *other == **owner || self.storage.is_alive(&other)? {
                 continue;
             }
-            let of_other =
-                RunFilter { open: Some(true), service: Some(true), owner: Some(other.clone()), ..RunFilter::default() };
+            let of_other = RunFilter {
+                open: Some(true),
+                service: Some(true),
+                held: Some(false),
+                owner: Some(other.clone()),
+                ..RunFilter::default()
+            };
             let from: Arc<str> = other.as_str().into();
             let runs = self.storage.get_runs(&of_other)?;
+            if runs.is_empty() {
+                // It died while it made a run that is held back, which is taken once that is started.
+                self.storage.release(&other);
+                continue;
+            }
             tracing::info!(
                 service = other.as_str(),
                 runs = runs.len(),
@@ -318,7 +328,7 @@ impl Clerk {
         let targets: Vec<&str> = due.iter().map(|due| &*due.job).collect();
         let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
         match run_of(&now.reload.catalog, &self.store, &ask, std::collections::BTreeMap::new()) {
-            Ok(ready) => drop(self.runs.start(ready, &Requester::Change)?),
+            Ok(ready) => drop(self.runs.start(ready, &Requester::Change, None)?),
             Err(refusal) => {
                 let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());
                 tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");

@@ -17,6 +17,7 @@ use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::StorageError;
 
 /// Which builds to look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +39,14 @@ struct Known {
     finished: bool,
 }
 
-/// Follows the builds of some jobs.
+/// Follows the builds of some jobs, or of all.
 pub(super) struct Follower {
     storage: Arc<dyn Storage>,
     owner: Arc<str>,
-    jobs: BTreeSet<String>,
+    /// None for all.
+    jobs: Option<BTreeSet<String>>,
     known: BTreeMap<u64, Known>,
-    /// The builds up to this one were there before.
+    /// The builds up to this one were seen, or were there before.
     newest: u64,
     /// The log records up to this one were there before.
     log: u64,
@@ -53,14 +55,19 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Follows what happens from now on.
-    pub(super) fn new(storage: Arc<dyn Storage>, owner: Arc<str>, jobs: BTreeSet<String>) -> Self {
+    pub(super) fn new(storage: Arc<dyn Storage>, owner: Arc<str>, jobs: Option<BTreeSet<String>>) -> Self {
         let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
         let newest = storage.get_job_builds(&last).ok().and_then(|builds| Some(builds.first()?.id)).unwrap_or(0);
         let log = storage.get_last_log_id().unwrap_or(0);
         // Those that run now may end before the first look.
         let running = storage.get_running_builds().unwrap_or_default();
-        let running = running.iter().filter(|build| jobs.contains(&build.job_id)).map(|build| build.id);
-        let known = running.map(|id| (id, Known { log, ..Known::default() })).collect();
+        let is_meant = |build: &&Build| jobs.as_ref().is_none_or(|jobs| jobs.contains(&build.job_id));
+        // Who follows all builds knows those that run now; who follows some shows them as they are.
+        let so_far = |build: &Build| match jobs {
+            None => Known { log, started: true, attempt: build.attempt, ..Known::default() },
+            Some(_) => Known { log, ..Known::default() },
+        };
+        let known = running.iter().filter(is_meant).map(|build| (build.id, so_far(build))).collect();
         Self { storage, owner, jobs, known, newest, log, version: None }
     }
 
@@ -100,29 +107,52 @@ impl Follower {
         let every = BuildFilter { limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
         let mut builds = self.storage.get_job_builds(&BuildFilter { finished: Some(false), ..every.clone() })?;
         builds.extend(self.storage.get_job_builds(&BuildFilter { after: Some(self.newest), ..every })?);
-        let unfinished: Vec<u64> = self.known.iter().filter(|(_, known)| !known.finished).map(|(id, _)| *id).collect();
-        for id in unfinished {
-            builds.extend(self.storage.get_build(id).ok());
+        let listed: BTreeSet<u64> = builds.iter().map(|build| build.id).collect();
+        let gone = self.known.iter().filter(|(id, known)| !known.finished && !listed.contains(id));
+        let gone: Vec<u64> = gone.map(|(id, _)| *id).collect();
+        for id in gone {
+            match self.storage.get_build(id) {
+                Ok(build) => builds.push(build),
+                Err(StorageError::NotFound(_)) => drop(self.known.remove(&id)),
+                Err(error) => return Err(error),
+            }
         }
         builds.sort_unstable_by_key(|build| build.id);
         builds.dedup_by_key(|build| build.id);
         let mut events = Vec::new();
         for build in builds {
             let ours = build.owner.as_deref() == Some(&*self.owner);
-            if ours == (whose == Whose::Ours) && self.jobs.contains(&build.job_id) && build.owner.is_some() {
+            let is_meant = match &self.jobs {
+                Some(jobs) => jobs.contains(&build.job_id) && build.owner.is_some(),
+                None => true,
+            };
+            if ours == (whose == Whose::Ours) && is_meant {
                 self.follow(&build, &mut events)?;
+            } else if self.jobs.is_none() {
+                // What happens to it is told elsewhere, or looked for should that be lost.
+                let log = self.log;
+                self.known.entry(build.id).or_insert_with(|| Known { log, ..Known::default() });
             }
+        }
+        if self.jobs.is_none() {
+            self.newest = self.newest.max(listed.last().copied().unwrap_or(0));
+            // They are not listed again.
+            self.known.retain(|id, known| !known.finished || *id > self.newest);
         }
         Ok(events)
     }
 
     fn follow(&mut self, build: &Build, events: &mut Vec<Event>) -> Result<()> {
         let (id, job_id): (_, Arc<str>) = (build.id, build.job_id.as_str().into());
+        let is_new = self.jobs.is_none() && id > self.newest && !self.known.contains_key(&id);
         let known = self.known.entry(id).or_insert_with(|| Known { log: self.log, ..Known::default() });
         if known.finished {
             return Ok(());
         }
         let mut tell = |kind| events.push(Event { build_id: id, job_id: Arc::clone(&job_id), kind });
+        if is_new && !build.started {
+            tell(EventKind::Created);
+        }
         if build.started && !std::mem::replace(&mut known.started, build.started) {
             tell(EventKind::Started);
         } else if build.attempt > known.attempt {

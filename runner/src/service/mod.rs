@@ -12,17 +12,22 @@
 //! - `systemd`: what it and systemd tell each other
 //! - `journal`: what happens to builds, in the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
+//! - `hub`: all of that in one order for those who look on; `feed`: where it comes from; `told`: an event with its number;
+//!   `onlooker`: what waits for one who looks on
 //! - `follower`: what happened to builds, read again from the store
 
 pub mod bus;
 mod clerk;
 mod client;
 pub mod engine;
+pub mod feed;
 mod files;
 mod follower;
+pub(crate) mod hub;
 mod journal;
 mod metrics;
 mod notify;
+pub(crate) mod onlooker;
 mod retention;
 pub mod run;
 pub mod runs;
@@ -30,6 +35,7 @@ mod scheduler;
 pub mod serving;
 pub mod snapshot;
 pub mod systemd;
+pub(crate) mod told;
 #[cfg(feature = "otel")]
 mod traces;
 mod wake;

@@ -26,6 +26,7 @@ use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::Told;
 use crate::execute::dispatcher::dispatch;
 use crate::execute::executor::Executor;
+use crate::execute::hold::hold;
 use crate::execute::job_end::JobEnd;
 use crate::lock::lock;
 use crate::request::ready::Ready;
@@ -108,21 +109,45 @@ impl Runs {
         self.executor.owner()
     }
 
-    /// Starts a run in the background. The receiver gets its id once the store has it; it is closed if the store refuses
-    /// it.
+    /// Starts a run in the background, with a priority other than that of its jobs if one is given. The receiver gets its
+    /// id once the store has it, or why the store refuses it.
     ///
     /// # Errors
     ///
     /// A plan that cannot be packed.
-    pub fn start(self: &Arc<Self>, ready: Ready, requester: &Requester) -> Result<oneshot::Receiver<u64>> {
-        let new = NewRun {
-            service: true,
-            owner: Some(Arc::clone(self.owner())),
-            ..new_run(&ready, requester, self.storage.clock())?
-        };
+    pub fn start(
+        self: &Arc<Self>,
+        ready: Ready,
+        requester: &Requester,
+        priority: Option<i64>,
+    ) -> Result<oneshot::Receiver<Result<u64>>> {
+        let new = self.new_run(&ready, requester, priority)?;
         let (told, tell) = oneshot::channel();
         self.work(ready, RunIs::New(new), BTreeMap::new(), Some(told));
         Ok(tell)
+    }
+
+    fn new_run(&self, ready: &Ready, requester: &Requester, priority: Option<i64>) -> Result<NewRun> {
+        let new = new_run(ready, requester, self.storage.clock())?;
+        let priority = priority.unwrap_or(new.priority);
+        Ok(NewRun { service: true, owner: Some(Arc::clone(self.owner())), priority, ..new })
+    }
+
+    /// Records a run that waits until somebody starts it, with a created build of each job that waits for nothing, none
+    /// of which has an owner; returns its id. A job whose build cannot be created has none before the run is started.
+    /// Blocks.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn hold(&self, ready: Ready, requester: &Requester, priority: Option<i64>) -> Result<u64> {
+        let new = NewRun { held: true, ..self.new_run(&ready, requester, priority)? };
+        let run = self.storage.write(Write::CreateRun(new))?;
+        let Ready { catalog, plan, requests, .. } = ready;
+        let executor = Arc::clone(&self.executor);
+        let created = self.engine.guests().block_on(hold(&executor, &catalog, &plan, &requests, run));
+        self.storage.write(Write::ReleaseRun(run, Arc::clone(self.owner())))?;
+        created.map(|()| run)
     }
 
     /// Whether there is room for more of the runs that wait.
@@ -183,7 +208,7 @@ impl Runs {
         ready: Ready,
         run: RunIs,
         begun: BTreeMap<String, Begun>,
-        told: Option<oneshot::Sender<u64>>,
+        told: Option<oneshot::Sender<Result<u64>>>,
     ) {
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
         let (switch, cancel) = Cancel::pair();
@@ -193,20 +218,21 @@ impl Runs {
         lock(&self.active).insert(number, Active { run: known, pending, _cancel: switch });
         let (targets, left_out) = (ready.called(), ready.guarded_because());
         let Ready { catalog, plan, requests, shared, .. } = ready;
-        let here = Arc::clone(self);
-        let told: Told = Box::new(move |run| {
+        let (here, asked) = (Arc::clone(self), Arc::new(Mutex::new(told)));
+        let waits = Arc::clone(&asked);
+        let told: Told = Arc::new(move |run| {
             if let Some(active) = lock(&here.active).get_mut(&number) {
                 active.run = Some(run);
             }
-            if let Some(told) = told {
-                // Whoever asked may be gone.
-                let _ = told.send(run);
-            }
+            answer(&asked, Ok(run));
         });
         let batch = Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told: Some(told) };
         let (executor, slots, runs) = (Arc::clone(&self.executor), self.engine.slots().clone(), Arc::clone(self));
         self.engine.guests().spawn(async move {
             let ends = dispatch(&executor, &slots, batch, &cancel).await;
+            if let Err(error) = &ends {
+                answer(&waits, Err(error.clone()));
+            }
             let active = lock(&runs.active).remove(&number);
             let run = active.and_then(|active| active.run);
             let is_good = ends.as_ref().is_ok_and(|ends| ends.values().all(JobEnd::is_success));
@@ -249,6 +275,13 @@ impl Runs {
         if let Some(traces) = &self.traces {
             traces.stop();
         }
+    }
+}
+
+/// Tells whoever asked for a run, once. They may be gone.
+fn answer(asked: &Mutex<Option<oneshot::Sender<Result<u64>>>>, run: Result<u64>) {
+    if let Some(asked) = lock(asked).take() {
+        let _ = asked.send(run);
     }
 }
 

@@ -30,6 +30,8 @@ use crate::request::ready::Ready;
 use crate::service::clerk::Clerk;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
+use crate::service::feed::Events;
+use crate::service::feed::Feed;
 use crate::service::files::Files;
 use crate::service::journal;
 use crate::service::metrics::Counted;
@@ -68,6 +70,7 @@ pub struct Service {
     current: watch::Receiver<Arc<Snapshot>>,
     leads: Arc<AtomicBool>,
     wake: Sender<Wake>,
+    events: Arc<Events>,
     files: Waker,
     stop_files: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -110,6 +113,15 @@ impl Service {
         let _ = wake.send(Wake::Files(Arc::clone(&first)));
         follow_builds(&engine, wake.clone());
         let watched = Files { watcher, publish, wake: wake.clone() };
+        let events = Arc::new(Events::new(&storage, executor.owner()));
+        let mut catalogs = current.clone();
+        catalogs.mark_unchanged();
+        let feed = Feed {
+            events: Arc::clone(&events),
+            published: engine.publisher().watch(),
+            catalogs,
+            guests: engine.guests().clone(),
+        };
         let clerk = Clerk {
             engine: Arc::clone(&engine),
             runs: Arc::clone(&runs),
@@ -125,11 +137,12 @@ impl Service {
         let threads = vec![
             thread::Builder::new().name("files".to_owned()).spawn(move || watched.keep_up()).map_err(machine)?,
             thread::Builder::new().name("clerk".to_owned()).spawn(move || clerk.work(ready)).map_err(machine)?,
+            thread::Builder::new().name("events".to_owned()).spawn(move || feed.work()).map_err(machine)?,
         ];
         let threads = Mutex::new(threads);
         // It ends without a word only where the store cannot be used, which it has said.
         let _ = is_ready.recv();
-        Ok(Self { engine, store, storage, runs, current, leads, wake, files, stop_files, threads, metrics })
+        Ok(Self { engine, store, storage, runs, current, leads, wake, events, files, stop_files, threads, metrics })
     }
 
     /// What runs builds.
@@ -162,6 +175,16 @@ impl Service {
         &self.runs
     }
 
+    /// What happens, for those who look on.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
+    }
+
+    /// Has the service look at the jobs folder now.
+    pub fn look_at_files(&self) {
+        self.files.wake();
+    }
+
     /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
@@ -187,13 +210,19 @@ impl Service {
         self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }
 
-    /// Starts a run in the background. The receiver gets its id once the store has it.
+    /// Starts a run in the background, with a priority other than that of its jobs if one is given. The receiver gets its
+    /// id once the store has it, or why the store refuses it.
     ///
     /// # Errors
     ///
     /// A plan that cannot be packed.
-    pub fn start_run(&self, ready: Ready, requester: &Requester) -> Result<oneshot::Receiver<u64>, StorageError> {
-        self.runs.start(ready, requester)
+    pub fn start_run(
+        &self,
+        ready: Ready,
+        requester: &Requester,
+        priority: Option<i64>,
+    ) -> Result<oneshot::Receiver<Result<u64, StorageError>>, StorageError> {
+        self.runs.start(ready, requester, priority)
     }
 
     /// Has the service look for runs that wait, without a delay.
@@ -212,10 +241,10 @@ impl Service {
         self.stop_files.send_replace(true);
         self.files.wake();
         let _ = self.wake.send(Wake::Stop);
-        for thread in lock(&self.threads).drain(..) {
-            // A thread that panicked has said so.
-            let _ = thread.join();
-        }
+        let mut threads = std::mem::take(&mut *lock(&self.threads));
+        // The last one tells those who look on how the last builds end.
+        let feed = threads.pop();
+        join(threads);
         let until = Instant::now() + grace;
         while self.engine.slots().counts().0 > 0 && Instant::now() < until {
             thread::sleep(LOOK_EVERY);
@@ -226,9 +255,18 @@ impl Service {
         while running == 0 && self.runs.are_ending() && Instant::now() < settled {
             thread::sleep(LOOK_EVERY);
         }
+        self.events.close();
+        join(feed);
         let left = self.runs.leave()?;
         self.runs.stop_telling();
         Ok(Stopped { running, left })
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        // A thread that panicked has said so.
+        let _ = thread.join();
     }
 }
 

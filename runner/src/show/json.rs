@@ -211,6 +211,10 @@ struct StateJson<'a> {
     rerun_of: Option<u64>,
     skip_reason: Option<&'a str>,
     pool: Option<&'a str>,
+    /// What it waits for, in words; left out where it does not wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    waits_for: Option<String>,
     /// Bytes.
     peak_memory: Option<u64>,
     /// Seconds.
@@ -259,6 +263,7 @@ impl<'a> StateJson<'a> {
             rerun_of: build.rerun_of,
             skip_reason: build.skip_reason.as_deref(),
             pool: build.pool.as_ref().map(|pool| pool.name.as_str()),
+            waits_for: moment.waits.get(&build.id).cloned(),
             peak_memory: build.usage.map(|usage| usage.peak_memory),
             guest_time: build.usage.map(|usage| Duration::from_micros(usage.guest_time).as_secs_f64()),
             http: build.usage.and_then(TrafficJson::of),

@@ -3,6 +3,7 @@
 //! - `aftermath`: what a person looks at to understand a failed build
 //! - `difference`: the shape of what differs between builds
 //! - `escape`: characters that hide what a text says
+//! - `events`: the shapes of what happens while somebody looks on
 //! - `form`: the shape of what a person fills in to run a job
 //! - `json`: the shapes of builds and diagnostics, which programs rely on
 //! - `jobs`: the shapes of jobs and of their graph
@@ -16,6 +17,7 @@
 pub(crate) mod aftermath;
 pub(crate) mod difference;
 pub(crate) mod escape;
+pub(crate) mod events;
 pub(crate) mod form;
 pub(crate) mod jobs;
 pub(crate) mod json;

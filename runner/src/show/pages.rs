@@ -1,5 +1,9 @@
 //! The shapes of lists that come in pages, and of single files.
 
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::reload::Altered;
+use jobcontrol_core::reload::Problem;
+use jobcontrol_core::reload::Reload;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,6 +13,8 @@ use crate::show::json::DiagnosticJson;
 use crate::show::json::RecordJson;
 use crate::show::plugins::PluginBriefJson;
 use crate::show::runs::RunJson;
+use crate::show::schema::AlteredJob;
+use crate::show::schema::Mistake;
 
 /// Jobs in the order of their ids.
 #[derive(Serialize, ToSchema)]
@@ -79,4 +85,86 @@ pub(crate) struct TimelineJson<'a> {
 pub(crate) struct TimelineRowJson<'a> {
     pub(crate) job_id: &'a str,
     pub(crate) builds: Vec<BriefJson<'a>>,
+}
+
+/// Looks at the files that changed something, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReloadsJson<'a> {
+    pub(crate) reloads: Vec<ReloadJson<'a>>,
+    /// Given as `before`, those that follow; none where there are none.
+    pub(crate) next: Option<u64>,
+}
+
+/// A look at the files, and what it changed. The lists are cut at 1,000 entries.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReloadJson<'a> {
+    /// Left out in an event: only a service that leads records it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[schema(value_type = String, format = DateTime)]
+    created: Timestamp,
+    /// Whether it is the first look of a service.
+    first: bool,
+    /// Files that changed.
+    files: &'a [String],
+    /// Jobs that are new.
+    added: &'a [String],
+    /// Jobs that are gone.
+    removed: &'a [String],
+    /// Jobs that are otherwise than before.
+    #[schema(value_type = Vec<AlteredJob>)]
+    altered: &'a [Altered],
+    /// Files whose last good version stays in use.
+    last_good: &'a [String],
+    /// How many jobs there are.
+    jobs: u64,
+    /// How many mistakes there are.
+    errors: u64,
+    /// The first 100 of them.
+    #[schema(value_type = Vec<Mistake>)]
+    problems: &'a [Problem],
+}
+
+impl<'a> ReloadJson<'a> {
+    pub(crate) fn new(id: Option<u64>, created: Timestamp, reload: &'a Reload) -> Self {
+        Self {
+            id,
+            created,
+            first: reload.first,
+            files: &reload.files,
+            added: &reload.added,
+            removed: &reload.removed,
+            altered: &reload.altered,
+            last_good: &reload.last_good,
+            jobs: reload.jobs,
+            errors: reload.errors,
+            problems: &reload.problems,
+        }
+    }
+}
+
+/// The schedules of jobs, in the order of their ids.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SchedulesJson<'a> {
+    pub(crate) schedules: Vec<ScheduleJson<'a>>,
+}
+
+/// The schedule of a job.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ScheduleJson<'a> {
+    pub(crate) job_id: &'a str,
+    pub(crate) cron: String,
+    pub(crate) timezone: &'a str,
+    /// When it is due next; none where it never is.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) next: Option<Timestamp>,
+    /// Every due time up to this moment was seen to; none where no service has looked at it.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) seen_to: Option<Timestamp>,
+    /// How its last run ended, was missed or skipped; none where there was none.
+    pub(crate) last_status: Option<&'static str>,
+    /// The last run.
+    pub(crate) last_run: Option<u64>,
+    /// Its runs that are not over, oldest first.
+    pub(crate) open_runs: Vec<u64>,
 }

@@ -104,6 +104,31 @@ pub(crate) struct Counted {
     successful: u64,
 }
 
+/// A job that is otherwise than before.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `core` writes")]
+pub(crate) struct AlteredJob {
+    job: String,
+    /// What differs, each in a few words.
+    changes: Vec<String>,
+}
+
+/// A mistake as a look at the files keeps it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `core` writes")]
+pub(crate) struct Mistake {
+    code: String,
+    message: String,
+    file: Option<String>,
+    /// Counted from 1; none for a mistake of a whole file.
+    line: Option<u64>,
+    /// In characters, counted from 1.
+    column: Option<u64>,
+    /// The text of that line.
+    text: Option<String>,
+    help: Vec<String>,
+}
+
 /// The status of a build.
 #[derive(ToSchema)]
 #[schema(rename_all = "UPPERCASE")]
@@ -158,6 +183,8 @@ mod tests {
         described::<Repeated>(&repeated);
         described::<Progressed>(&Progress::default());
         described::<Counted>(&RunCounts::default());
+        described::<AlteredJob>(&jobcontrol_core::reload::Altered::default());
+        described::<Mistake>(&jobcontrol_core::reload::Problem::default());
     }
 
     #[test]

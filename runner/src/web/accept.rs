@@ -27,8 +27,9 @@ use super::client::Peer;
 use super::sockets::Socket;
 use super::stall::Stall;
 
-/// Connections at once: each holds a file descriptor and some 100 KiB, and a browser opens six.
-const CONNECTIONS: usize = 512;
+/// Connections at once: those of all who may watch events, and half as many again. Each holds a file descriptor and some
+/// 100 KiB while it is busy.
+const CONNECTIONS: usize = 1_600;
 
 /// Time for all headers of a request, and for the next request of a connection that stays open.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);

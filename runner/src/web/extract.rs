@@ -17,6 +17,7 @@ use serde_path_to_error::Segment;
 use super::access::Caller;
 use super::problem::Problem;
 use super::problem::Sort;
+use super::problem::pointer;
 
 /// Largest body of a request: a run with all its options and short arguments has less than 10 KiB.
 const BODY: usize = 1 << 20;
@@ -92,7 +93,7 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader);
     let value = read.map_err(|error| {
-        let (at, reason) = (pointer(error.path()), error.inner().to_string());
+        let (at, reason) = (place(error.path()), error.inner().to_string());
         Problem::new(Sort::Usage, format!("the body: {reason}")).at(at, reason)
     })?;
     let more =
@@ -101,19 +102,14 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
-/// A place in a document (RFC 6901).
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    let parts = path.iter().map(|segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", escaped(key)),
-        Segment::Enum { variant } => format!("/{}", escaped(variant)),
-        Segment::Unknown => String::new(),
+fn place(path: &serde_path_to_error::Path) -> String {
+    let steps = path.iter().filter_map(|segment| match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { variant } => Some(variant.clone()),
+        Segment::Unknown => None,
     });
-    parts.collect()
-}
-
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
+    pointer(steps.collect::<Vec<_>>().iter().map(String::as_str))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -142,17 +138,17 @@ mod tests {
         pins: std::collections::BTreeMap<String, u64>,
     }
 
-    fn place(text: &str) -> String {
+    fn told(text: &str) -> String {
         format!("{:?}", read_json::<Body>(text.as_bytes()).unwrap_err())
     }
 
     #[test]
     fn a_mistake_of_a_body_is_told_with_its_place() {
-        assert!(place(r#"{"targets": ["a", 1]}"#).contains(r#"pointer: Some("/targets/1")"#));
-        assert!(place(r#"{"targets": [], "pins": {"a/b": "x"}}"#).contains(r#"pointer: Some("/pins/a~1b")"#));
-        assert!(place(r#"{"targets": [], "other": 1}"#).contains("unknown field `other`"));
-        assert!(place(r#"{"targets": []} x"#).contains("trailing characters"));
-        assert!(place("").contains(r#"pointer: Some("")"#));
+        assert!(told(r#"{"targets": ["a", 1]}"#).contains(r#"pointer: Some("/targets/1")"#));
+        assert!(told(r#"{"targets": [], "pins": {"a/b": "x"}}"#).contains(r#"pointer: Some("/pins/a~1b")"#));
+        assert!(told(r#"{"targets": [], "other": 1}"#).contains("unknown field `other`"));
+        assert!(told(r#"{"targets": []} x"#).contains("trailing characters"));
+        assert!(told("").contains(r#"pointer: Some("")"#));
         assert!(read_json::<Body>(br#"{"targets": ["a"]}"#).is_ok());
     }
 

@@ -34,8 +34,9 @@ pub(super) const API: &str = "/api/";
 /// What a load balancer asks for, which has no token.
 pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Time for an answer to begin. A store that is slower than this is not looked at by people.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Time for an answer to begin, which is more than a client may ask to wait for the end of a run. A store that is slower
+/// than this is not looked at by people.
+const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

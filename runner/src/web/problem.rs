@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use super::client::ProxyError;
 use super::guard::Barred;
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 use crate::request::refusal::RefusalKind;
 use crate::service::engine::EngineError;
@@ -53,6 +54,8 @@ pub(super) enum Sort {
     Unchecked,
     /// Too many requests.
     TooMany,
+    /// Too many clients.
+    Busy,
     /// The machine or the engine.
     Internal,
     /// The store, or the service is not ready.
@@ -75,11 +78,15 @@ impl Sort {
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "host", "the request is for another host"),
             Self::Unchecked => (StatusCode::UNPROCESSABLE_ENTITY, "unchecked", "the manifests do not check"),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "too many requests"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many clients"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service has failed"),
             Self::Storage => (StatusCode::SERVICE_UNAVAILABLE, "storage", "the store cannot be used now"),
         }
     }
 }
+
+/// How long a client waits before it asks again whether there is room.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// What comes instead of an answer.
 #[derive(Clone, Debug)]
@@ -165,6 +172,11 @@ impl Problem {
         }
     }
 
+    /// As many clients watch as may.
+    pub(super) fn busy() -> Self {
+        Self { retry_after: Some(BUSY), ..Self::new(Sort::Busy, "too many clients watch events") }
+    }
+
     /// The document, for a request that is known by this id.
     pub(super) fn answer(&self, request_id: &str) -> Response {
         let (status, name, title) = self.sort.parts();
@@ -213,9 +225,26 @@ impl From<Refusal> for Problem {
             RefusalKind::Failed => Sort::Failed,
             RefusalKind::Storage => Sort::Storage,
         };
-        let Refusal { message, hints, diagnostics, .. } = refusal;
-        Self { hints, diagnostics, ..Self::new(sort, message) }
+        let Refusal { message, hints, diagnostics, faults, .. } = refusal;
+        let problem = Self { hints, diagnostics, ..Self::new(sort, message) };
+        faults.into_iter().fold(problem, |problem, fault| problem.at(place(&fault.place), fault.reason))
     }
+}
+
+/// Where a part of what was asked for stands in the body of `POST runs`.
+fn place(place: &Place) -> String {
+    match place {
+        Place::Target(None) => "/targets".to_owned(),
+        Place::Target(Some(at)) => format!("/targets/{at}"),
+        Place::Pins => "/pins".to_owned(),
+        Place::Pin(job, _) => pointer(["pins", job]),
+        Place::Argument(steps) => pointer(std::iter::once("arguments").chain(steps.iter().map(String::as_str))),
+    }
+}
+
+/// A place in a document (RFC 6901).
+pub(super) fn pointer<'a>(steps: impl IntoIterator<Item = &'a str>) -> String {
+    steps.into_iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 impl From<StorageError> for Problem {

@@ -47,7 +47,8 @@ impl From<BindError> for Refusal {
             BindError::InUse(Listen::Socket(_)) => {
                 refusal.hint("another `jobcontrol serve` listens there; name another path")
             }
-            BindError::InUse(_) => refusal.hint("name another port with `--listen`, or port 0 for any free one"),
+            BindError::InUse(_) => refusal
+                .hint("name another port with `--listen`, or port 0 for any free one; `--listen off` answers nothing"),
             BindError::NotASocket(_) => refusal.hint("name another path; the file was left as it is"),
             BindError::Machine(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 refusal.hint("ports below 1024 and the folders of others need rights; name another one")

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
-use axum::response::Response;
 use jobcontrol_core::storage::Storage;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
 
 use super::client::Source;
 use super::guard::Names;
@@ -21,6 +22,9 @@ use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
 use crate::service::serving::Service;
 use crate::service::snapshot::Snapshot;
+
+/// Clients that watch events at once: each holds a connection and up to 256 KiB of events.
+const WATCHERS: usize = 1_100;
 
 /// How requests are let in.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +45,7 @@ struct Inner {
     service: Arc<Service>,
     admission: Admission,
     rates: Mutex<Rates<Source>>,
+    watchers: Arc<Semaphore>,
     began: Instant,
     requests: AtomicU64,
     /// Tells the requests of this process from those of others.
@@ -51,7 +56,8 @@ impl Web {
     pub(super) fn new(service: Arc<Service>, admission: Admission) -> Self {
         let name = format!("{:x}", service.storage().clock().now().0);
         let (rates, requests) = Default::default();
-        Self(Arc::new(Inner { service, admission, rates, began: Instant::now(), requests, name }))
+        let watchers = Arc::new(Semaphore::new(WATCHERS));
+        Self(Arc::new(Inner { service, admission, rates, watchers, began: Instant::now(), requests, name }))
     }
 
     /// A name for the next request.
@@ -68,6 +74,11 @@ impl Web {
         lock(&self.0.rates).take(source, self.0.began.elapsed())
     }
 
+    /// Takes the place of a client that watches events, until it is dropped.
+    pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0.watchers).try_acquire_owned().map_err(|_| Problem::busy())
+    }
+
     /// Does work that may block, away from the threads that serve connections.
     pub(super) async fn blocking<T: Send + 'static>(
         &self,
@@ -82,10 +93,10 @@ impl Web {
     }
 
     /// Answers out of the catalog that is in force and the store.
-    pub(super) async fn look(
+    pub(super) async fn look<T: Send + 'static>(
         &self,
-        answer: impl FnOnce(&Look<'_>) -> Result<Response, Problem> + Send + 'static,
-    ) -> Result<Response, Problem> {
+        answer: impl FnOnce(&Look<'_>) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         self.blocking(move |service| {
             let snapshot = service.current();
             let Snapshot { reload: current, workspace, .. } = &*snapshot;

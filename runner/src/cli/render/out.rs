@@ -197,7 +197,7 @@ pub(crate) fn error_document(out: &Out, error: &CliError) {
     if let CliError::Refused(refusal) = error
         && out.is_json()
     {
-        let Refusal { kind, message, hints, diagnostics } = &**refusal;
+        let Refusal { kind, message, hints, diagnostics, .. } = &**refusal;
         // Where it cannot be written, nobody is there to be told.
         let _ = out.json(&ErrorJson::new(kind.name(), message, hints, diagnostics));
     }

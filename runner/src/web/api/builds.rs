@@ -29,6 +29,7 @@ use super::limits::parameter;
 use crate::request::interrupted::look_at;
 use crate::request::refusal::Refusal;
 use crate::request::targets::known_in;
+use crate::request::waits::waits_for;
 use crate::request::whole::WholeBuild;
 use crate::request::window::narrow;
 use crate::show::difference::DiffJson;
@@ -137,7 +138,8 @@ async fn list(State(web): State<Web>, Query(query): Query<BuildsQuery>) -> Answe
         if let Some(job) = filter.job_id.as_deref().filter(|_| builds.is_empty()) {
             known_or_built(look, job)?;
         }
-        let moment = look_at(look.storage, &builds)?;
+        let pools = &look.workspace.context.pools;
+        let moment = look_at(look.storage, &builds)?.with_waits(waits_for(look.storage, &builds, pools)?);
         let shapes = builds.iter().map(|build| BriefJson::new(build, &moment)).collect();
         json(&BuildsJson { builds: shapes, next: next(&builds, filter.limit, |build| build.id) })
     })
@@ -160,7 +162,9 @@ pub(super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> 
 )]
 async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        json(&WholeBuild::read(&look.workspace.reader, look.storage, id, Instant::now() + PATIENCE)?.shape())
+        let mut whole = WholeBuild::read(&look.workspace.reader, look.storage, id, Instant::now() + PATIENCE)?;
+        whole.moment.waits = waits_for(look.storage, [&whole.build], &look.workspace.context.pools)?;
+        json(&whole.shape())
     })
     .await
 }

@@ -1,24 +1,30 @@
 //! The routes of the API, a file a resource. Field names are those of `--format json`.
 //!
-//! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`: the resources
-//! - `changes`: what is cancelled and deleted; `reruns`: what is done again, by `starting`
+//! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`, `reloads`, `schedules`: the
+//!   resources
+//! - `events`: what happens, as it happens
+//! - `asking`: new runs; `changes`: what is cancelled and deleted; `reruns`: what is done again; all by `starting`
 //! - `health`: whether the service is alive and ready
 //! - `limits`: how much comes at once; `base`: where all of it is
 //! - `description`: the whole as OpenAPI
 
+mod asking;
 mod base;
 mod builds;
 mod changes;
 pub(super) mod description;
 mod diagnostics;
+mod events;
 mod graph;
 mod health;
 mod jobs;
 mod limits;
 mod logs;
 mod plugins;
+mod reloads;
 mod reruns;
 mod runs;
+mod schedules;
 mod starting;
 mod timeline;
 
@@ -32,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     let resources = [
         jobs::routes(),
         builds::routes(),
+        asking::routes(),
         changes::routes(),
         reruns::routes(),
         logs::routes(),
@@ -40,6 +47,9 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
         graph::routes(),
         timeline::routes(),
         diagnostics::routes(),
+        events::routes(),
+        reloads::routes(),
+        schedules::routes(),
     ];
     let all = resources.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     OpenApiRouter::new().nest(BASE, all).merge(health::routes())

@@ -14,6 +14,7 @@ use super::super::reply::Answer;
 use super::super::state::Web;
 use super::starting::StartedJson;
 use super::starting::start;
+use crate::request::refusal::Refusal;
 use crate::request::rerun::from_failed;
 use crate::request::rerun::latest;
 use crate::request::rerun::same;
@@ -96,7 +97,9 @@ async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Jso
         let run = look.storage.get_run(id)?;
         let ready = match ask.from_failed {
             true => from_failed(look.workspace, look.storage, &run)?,
-            false => whole(look.workspace, look.service.store(), &run)?,
+            // What is wrong stands in the run, and nowhere in the body.
+            false => whole(look.workspace, look.service.store(), &run)
+                .map_err(|refusal| Refusal { faults: Vec::new(), ..refusal })?,
         };
         start(look, &caller, ready, &ask.armed)
     })

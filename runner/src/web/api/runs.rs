@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 
 use super::super::extract::Path;
 use super::super::extract::Query;
+use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::reply::Answer;
 use super::super::reply::json;
@@ -66,10 +67,15 @@ async fn list(State(web): State<Web>, Query(query): Query<RunsQuery>) -> Answer 
     responses((status = 200, body = RunJson), (status = 404, body = ProblemJson)),
 )]
 async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
-    web.look(move |look| run_of(look, id)).await
+    web.look(move |look| told(look, id, |run| json(&run))).await
 }
 
-fn run_of(look: &Look<'_>, id: u64) -> Answer {
+/// Tells of a run with its jobs.
+pub(super) fn told<T>(
+    look: &Look<'_>,
+    id: u64,
+    tell: impl FnOnce(RunJson<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     let run = look.storage.get_run(id)?;
     let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
     let builds = look.storage.get_job_builds(&of_run)?;
@@ -77,5 +83,5 @@ fn run_of(look: &Look<'_>, id: u64) -> Answer {
     let state = run.state(is_worked_on(look.storage, &run)?);
     let jobs = run.jobs(&builds, state);
     let counts = look.storage.get_run_counts(&[id])?.into_iter().next().unwrap_or_default();
-    json(&RunJson::new(&run, state, counts).with_jobs(&jobs, &moment))
+    tell(RunJson::new(&run, state, counts).with_jobs(&jobs, &moment))
 }

@@ -14,6 +14,7 @@ use super::super::reply::json;
 use super::super::state::Look;
 use super::base::BASE;
 use crate::request::ready::Ready;
+use crate::request::ready::Used;
 
 /// Where a body names the protected jobs that may run.
 const ARMED: &str = "/armed";
@@ -40,6 +41,12 @@ pub(super) struct UsedJson<'a> {
     status: &'static str,
 }
 
+impl<'a> UsedJson<'a> {
+    pub(super) fn new(used: &'a Used) -> Self {
+        Self { job_id: &used.job, build: used.build, status: used.status }
+    }
+}
+
 /// Refuses a caller who may not run one of these jobs.
 pub(super) fn may_run<'a>(caller: &Caller, jobs: impl IntoIterator<Item = &'a str>) -> Result<(), Problem> {
     match jobs.into_iter().find(|job| !caller.scopes.may_run(job)) {
@@ -51,20 +58,37 @@ pub(super) fn may_run<'a>(caller: &Caller, jobs: impl IntoIterator<Item = &'a st
     }
 }
 
+/// Refuses a run that the caller may not start; `armed` names the protected jobs that may be among its jobs.
+pub(super) fn may_start(caller: &Caller, ready: &Ready, armed: &[String]) -> Result<(), Problem> {
+    may_run(caller, ready.plan.order.iter().map(String::as_str))?;
+    match ready.protected().find(|job| !armed.iter().any(|id| id == job)) {
+        None => Ok(()),
+        Some(job) => {
+            let detail = format!("`{job}` is protected");
+            let problem = Problem::new(Sort::Failed, detail.clone()).at(ARMED, detail);
+            Err(problem.hint(format!("name `{job}` in `armed` to run it all the same")))
+        }
+    }
+}
+
+/// Starts a run that the caller may start; returns its number once the store has it.
+pub(super) fn begin(look: &Look<'_>, caller: &Caller, ready: Ready, priority: Option<i64>) -> Result<u64, Problem> {
+    let started = look.service.start_run(ready, &caller.requester, priority)?;
+    let gone = |_| Problem::new(Sort::Internal, "the service has met a bug of its own");
+    Ok(started.blocking_recv().map_err(gone)??)
+}
+
 /// Starts a run; `armed` names the protected jobs that may be among its jobs.
 pub(super) fn start(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[String]) -> Result<Response, Problem> {
-    may_run(caller, ready.plan.order.iter().map(String::as_str))?;
-    if let Some(job) = ready.protected().find(|job| !armed.iter().any(|id| id == job)) {
-        let detail = format!("`{job}` is protected");
-        let problem = Problem::new(Sort::Failed, detail.clone()).at(ARMED, detail);
-        return Err(problem.hint(format!("name `{job}` in `armed` to run it all the same")));
-    }
+    may_start(caller, &ready, armed)?;
     let (jobs, left_out, stale) = (ready.plan.order.clone(), ready.left_out.clone(), ready.stale.clone());
-    let started = look.service.start_run(ready, &caller.requester)?;
-    // It is told once the store has the run; if it is not, the store has refused it, and the service's log says why.
-    let run = started.blocking_recv().map_err(|_| Problem::new(Sort::Storage, "the store has refused the run"))?;
-    let stale = stale.iter().map(|used| UsedJson { job_id: &used.job, build: used.build, status: used.status });
-    let mut response = json(&StartedJson { run, jobs: &jobs, left_out: &left_out, stale: stale.collect() })?;
+    let run = begin(look, caller, ready, None)?;
+    let stale = stale.iter().map(UsedJson::new).collect();
+    created(json(&StartedJson { run, jobs: &jobs, left_out: &left_out, stale })?, run)
+}
+
+/// An answer that says where a new run is.
+pub(super) fn created(mut response: Response, run: u64) -> Result<Response, Problem> {
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("{BASE}/runs/{run}")) {
         response.headers_mut().insert(LOCATION, place);

@@ -1,0 +1,73 @@
+//! What builds wait for that have not started, or that wait for their next attempt.
+
+use std::collections::BTreeMap;
+
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::pool::PoolUse;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::PoolFull;
+use jobcontrol_core::storage::Result;
+use jobcontrol_core::storage::Storage;
+
+/// What those of some builds wait for that do, in words. `sizes` has the size of each pool.
+///
+/// # Errors
+///
+/// The store's.
+pub(crate) fn waits_for<'a>(
+    storage: &dyn Storage,
+    builds: impl IntoIterator<Item = &'a Build>,
+    sizes: &BTreeMap<String, u32>,
+) -> Result<BTreeMap<u64, String>> {
+    let (mut told, mut holders) = (BTreeMap::new(), None);
+    for build in builds {
+        let reason = match (build.status(), build.retry_time) {
+            (BuildStatus::Running, Some(due)) => format!("its next attempt, which is due at {due}"),
+            (BuildStatus::Created, _) if build.owner.is_none() => {
+                "a service, or somebody who starts its run".to_owned()
+            }
+            (BuildStatus::Created, _) => {
+                let holders = match &mut holders {
+                    Some(holders) => holders,
+                    none => none.insert(holders_of_pools(storage)?),
+                };
+                let full = build.pool.as_ref().and_then(|pool| full(pool, holders, sizes));
+                full.map_or_else(|| "a slot or memory".to_owned(), |full| full.to_string())
+            }
+            _ => continue,
+        };
+        told.insert(build.id, reason);
+    }
+    Ok(told)
+}
+
+/// The builds that hold slots of pools: those of living processes, and none between two attempts.
+fn holders_of_pools(storage: &dyn Storage) -> Result<Vec<Build>> {
+    let running = BuildFilter {
+        started: Some(true),
+        finished: Some(false),
+        limit: u64::MAX >> 1,
+        brief: true,
+        ..BuildFilter::default()
+    };
+    let mut holders = Vec::new();
+    for build in storage.get_job_builds(&running)? {
+        let owner = build.owner.as_deref().filter(|_| build.pool.is_some() && build.retry_time.is_none());
+        if owner.map_or(Ok(false), |owner| storage.is_alive(owner))? {
+            holders.push(build);
+        }
+    }
+    Ok(holders)
+}
+
+/// Why a pool has no room, if it has none.
+fn full(wanted: &PoolUse, holders: &[Build], sizes: &BTreeMap<String, u32>) -> Option<PoolFull> {
+    let of_pool = || holders.iter().filter_map(|build| Some((build.id, build.pool.as_ref()?)));
+    let of_pool = || of_pool().filter(|(_, pool)| pool.name == wanted.name);
+    let used: u64 = of_pool().map(|(_, pool)| u64::from(pool.slots)).sum();
+    let size = *sizes.get(&wanted.name)?;
+    let is_full = used > 0 && used + u64::from(wanted.slots) > size.into();
+    let builds = of_pool().map(|(id, _)| id).collect();
+    is_full.then(|| PoolFull { name: wanted.name.clone(), used, size, builds })
+}

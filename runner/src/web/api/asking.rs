@@ -1,0 +1,217 @@
+//! New runs, at once or held back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::State;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::trigger::MAX_PRIORITY;
+use serde::Deserialize;
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::IntoParams;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::Caller;
+use super::super::extract::Json;
+use super::super::extract::Path;
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::problem::ProblemJson;
+use super::super::problem::Sort;
+use super::super::reply::Answer;
+use super::super::reply::json;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::runs::told;
+use super::starting::UsedJson;
+use super::starting::begin;
+use super::starting::created;
+use super::starting::may_run;
+use super::starting::may_start;
+use crate::request::ready::Used;
+use crate::request::refusal::Refusal;
+use crate::request::run::RunAsk;
+use crate::request::run::run_with;
+use crate::show::runs::RunJson;
+
+/// Longest time that an answer waits for the end of a run, in seconds. Proxies give up after a minute.
+const LONGEST_WAIT: u64 = 60;
+
+/// How soon it is looked for the end of a run at first, and how often at most once it takes long.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(start))
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What to build.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRunJson {
+    /// The jobs, by their ids.
+    #[schema(min_items = 1)]
+    targets: Vec<String>,
+    /// Build what is missing, failing or outdated among the dependencies first.
+    #[serde(default)]
+    deps: bool,
+    /// Build all dependencies first, whatever their status is.
+    #[serde(default)]
+    force: bool,
+    /// Build what depends on the jobs afterwards, directly or not.
+    #[serde(default)]
+    revdeps: bool,
+    /// Refuse to use builds of dependencies that are outdated or failing.
+    #[serde(default)]
+    strict: bool,
+    /// The builds of dependencies to use instead of their latest; these dependencies are not built.
+    #[serde(default)]
+    pins: BTreeMap<String, u64>,
+    /// Other values for arguments: by the names of the one job's parameters, or by job and then by name.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    arguments: serde_json::Map<String, serde_json::Value>,
+    /// Which of several waiting runs starts first: those with the larger number. That of the jobs where nothing is said.
+    #[schema(minimum = -1000, maximum = 1000)]
+    priority: Option<i64>,
+    /// The protected jobs that may run.
+    #[serde(default)]
+    armed: Vec<String>,
+    /// Whether the run starts now. If not, it waits for `POST runs/{id}/start`.
+    #[serde(default = "yes")]
+    start: bool,
+}
+
+/// Whether to wait.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct WaitQuery {
+    /// Answer when the run has ended, or after so many seconds, 60 at most.
+    #[param(maximum = 60)]
+    wait: Option<u64>,
+}
+
+/// A new run, with what it does not build.
+#[derive(Serialize, ToSchema)]
+struct MadeJson<'a> {
+    #[serde(flatten)]
+    run: RunJson<'a>,
+    /// Jobs that it would build if their manifests were right.
+    left_out: &'a [String],
+    /// What it uses of jobs that are outdated or failing.
+    stale: Vec<UsedJson<'a>>,
+}
+
+/// A new run, and what it does not build.
+struct Made {
+    run: u64,
+    left_out: Vec<String>,
+    stale: Vec<Used>,
+}
+
+/// Build jobs.
+#[utoipa::path(
+    post, path = "/runs", tag = "runs", operation_id = "createRun", params(WaitQuery), request_body = NewRunJson,
+    responses(
+        (status = 201, body = MadeJson, description = "The run was started, or is held back"),
+        (status = 400, body = ProblemJson, description = "An argument, a pin or a parameter makes no sense"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson, description = "There is no such job or build"),
+        (status = 409, body = ProblemJson, description = "A job is protected, or dependencies are not up to date"),
+        (status = 422, body = ProblemJson, description = "The manifest of a job has mistakes"),
+    ),
+)]
+async fn create(
+    State(web): State<Web>,
+    caller: Caller,
+    Query(query): Query<WaitQuery>,
+    Json(ask): Json<NewRunJson>,
+) -> Answer {
+    let wait = seconds(query.wait)?;
+    let starts = ask.start;
+    let made = web.look(move |look| make(look, &caller, ask)).await?;
+    if let (Some(wait), true) = (wait, starts) {
+        wait_for_end(&web, made.run, wait).await?;
+    }
+    web.look(move |look| {
+        let Made { run, left_out, stale } = &made;
+        let stale = stale.iter().map(UsedJson::new).collect();
+        let answer = told(look, *run, |run| json(&MadeJson { run, left_out, stale }))?;
+        created(answer, *run)
+    })
+    .await
+}
+
+fn seconds(wait: Option<u64>) -> Result<Option<Duration>, Problem> {
+    match wait {
+        Some(wait) if wait > LONGEST_WAIT => {
+            let reason = format!("`{wait}` is not a number from 0 to {LONGEST_WAIT}");
+            Err(Problem::new(Sort::Usage, format!("wait: {reason}")).parameter("wait", reason))
+        }
+        wait => Ok(wait.map(Duration::from_secs)),
+    }
+}
+
+fn make(look: &Look<'_>, caller: &Caller, ask: NewRunJson) -> Result<Made, Problem> {
+    let NewRunJson { targets, deps, force, revdeps, strict, pins, arguments, priority, armed, start } = ask;
+    if let Some(wrong) = priority.filter(|priority| priority.unsigned_abs() > MAX_PRIORITY.unsigned_abs()) {
+        let reason = format!("`{wrong}` is not a number from -{MAX_PRIORITY} to {MAX_PRIORITY}");
+        return Err(Problem::new(Sort::Usage, format!("priority: {reason}")).at("/priority", reason));
+    }
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    may_run(caller, targets.iter().copied())?;
+    let ask = RunAsk { targets, deps, force, strict, revdeps, pins, ..RunAsk::default() };
+    let ready = run_with(&look.current.catalog, look.service.store(), &ask, &arguments)?;
+    may_start(caller, &ready, &armed)?;
+    let (left_out, stale) = (ready.left_out.clone(), ready.stale.clone());
+    let run = match start {
+        true => begin(look, caller, ready, priority)?,
+        false => look.service.runs().hold(ready, &caller.requester, priority)?,
+    };
+    Ok(Made { run, left_out, stale })
+}
+
+/// Waits until a run has ended, or for so long. No thread is held meanwhile.
+async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem> {
+    let (until, mut every) = (Instant::now() + wait, LOOK_EVERY.0);
+    loop {
+        let ended = web.look(move |look| Ok(look.storage.get_run(run)?.status.is_some())).await?;
+        if ended || Instant::now() >= until {
+            return Ok(());
+        }
+        tokio::time::sleep(every.min(until.saturating_duration_since(Instant::now()))).await;
+        every = (every * 2).min(LOOK_EVERY.1);
+    }
+}
+
+/// Start a run that is held back.
+#[utoipa::path(
+    post, path = "/runs/{id}/start", tag = "runs", operation_id = "startRun", params(("id" = u64, Path, description = "The run's number")),
+    responses(
+        (status = 202, body = RunJson, description = "It was started"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 409, body = ProblemJson, description = "It is not held back"),
+    ),
+)]
+async fn start(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
+    web.look(move |look| {
+        let run = look.storage.get_run(id)?;
+        let planned = run.plan.iter().flat_map(|plan| &plan.order);
+        may_run(&caller, run.request.targets.iter().chain(planned).map(String::as_str))?;
+        if !run.held || run.status.is_some() {
+            return Err(Refusal::failed(format!("run {id} is not held back")).into());
+        }
+        look.storage.write(Write::StartRun(id))?;
+        look.service.look();
+        let mut response = told(look, id, |run| json(&run))?;
+        *response.status_mut() = http::StatusCode::ACCEPTED;
+        Ok(response)
+    })
+    .await
+}

@@ -1,0 +1,189 @@
+//! What happens, as it happens: server-sent events, gone on with after the last one that a client has seen.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use http_body::Frame;
+use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio::time::Sleep;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::problem::ProblemJson;
+use super::super::problem::Sort;
+use super::super::reply::Answer;
+use super::super::state::Web;
+use super::builds::known_or_built;
+use crate::service::hub::Concern;
+use crate::service::hub::Watch;
+use crate::service::onlooker::Next;
+use crate::service::told::Told;
+
+/// How often a stream without events says that it is there: proxies cut off what is silent for a minute.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The last event that a client has seen.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// What a client gets first: how many milliseconds it waits before it connects again.
+const HELLO: &str = "retry: 2000\n";
+
+pub(super) fn routes() -> OpenApiRouter<Web> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+/// Which events; one of them at most.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct EventsQuery {
+    /// Only those of this job.
+    job: Option<String>,
+    /// Only those of builds of this run.
+    run: Option<u64>,
+    /// Only those of this build.
+    build: Option<u64>,
+}
+
+impl EventsQuery {
+    fn concern(self) -> Result<Concern, Problem> {
+        match (self.job, self.run, self.build) {
+            (None, None, None) => Ok(Concern::All),
+            (Some(job), None, None) => Ok(Concern::Job(job.into())),
+            (None, Some(run), None) => Ok(Concern::Run(run)),
+            (None, None, Some(build)) => Ok(Concern::Build(build)),
+            _ => {
+                let reason = "`job`, `run` and `build` exclude each other";
+                Err(Problem::new(Sort::Usage, reason).parameter("build", reason))
+            }
+        }
+    }
+}
+
+/// Watch what happens, as server-sent events: `status`, `progress`, `log` and `reload`, whose data is JSON; `lost` where
+/// the client was too slow, with the number of events; `fresh` where the event of `Last-Event-ID` is not known any more.
+#[utoipa::path(
+    get, path = "/events", tag = "events", operation_id = "watchEvents",
+    params(EventsQuery, ("last-event-id" = Option<String>, Header, description = "The last event that was seen")),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 400, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 503, body = ProblemJson, description = "Too many clients watch"),
+    ),
+)]
+async fn events(State(web): State<Web>, Query(query): Query<EventsQuery>, headers: HeaderMap) -> Answer {
+    let concern = query.concern()?;
+    let after = headers.get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let place = web.place()?;
+    let is_resumed = after.is_some();
+    let watch = web
+        .look(move |look| {
+            match &concern {
+                Concern::All => {}
+                Concern::Job(job) => known_or_built(look, job)?,
+                Concern::Run(run) => drop(look.storage.get_run(*run)?),
+                Concern::Build(build) => drop(look.storage.get_build(*build)?),
+            }
+            Ok(look.service.events().watch(concern, after.as_deref())?)
+        })
+        .await?;
+    let stream = Stream {
+        first: Some(first(&watch, is_resumed)),
+        watch,
+        heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
+        _place: place,
+    };
+    let mut response = Response::new(Body::new(stream));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // A proxy that waits for more would show nothing.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// What a client gets at once: from where it can go on, or what it has missed.
+fn first(watch: &Watch, is_resumed: bool) -> String {
+    let mut text = HELLO.to_owned();
+    match (is_resumed, watch.is_fresh) {
+        (true, true) => event(&mut text, &watch.id(watch.number), "fresh", "{}"),
+        (true, false) => text.push('\n'),
+        // Without data it is no event, and a client knows from where to go on all the same.
+        (false, _) => {
+            let _ = write!(text, "id: {}\n\n", watch.id(watch.number));
+        }
+    }
+    watch.missed.iter().for_each(|missed| told(&mut text, watch, missed));
+    text
+}
+
+fn told(text: &mut String, watch: &Watch, told: &Told) {
+    let shown = told.shown();
+    event(text, &watch.id(told.number), shown.name, &shown.data);
+}
+
+fn event(text: &mut String, id: &str, name: &str, data: &str) {
+    let _ = write!(text, "id: {id}\nevent: {name}\ndata: {data}\n\n");
+}
+
+/// The body of an answer that goes on.
+struct Stream {
+    first: Option<String>,
+    watch: Watch,
+    heartbeat: Pin<Box<Sleep>>,
+    /// Given back with the stream.
+    _place: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Stream {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(first) = self.first.take() {
+            return frame(first);
+        }
+        match self.watch.poll(cx) {
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Ready(Some(all)) => {
+                let mut text = String::new();
+                for next in all {
+                    match next {
+                        Next::Event(next) => told(&mut text, &self.watch, &next),
+                        Next::Lost(count, last) => {
+                            event(&mut text, &self.watch.id(last), "lost", &format!("{{\"lost\":{count}}}"));
+                        }
+                    }
+                }
+                self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+                return frame(text);
+            }
+            Poll::Pending => {}
+        }
+        match self.heartbeat.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                self.heartbeat.as_mut().reset(Instant::now() + HEARTBEAT);
+                frame(":\n\n".to_owned())
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn frame(text: String) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))))
+}
