@@ -44,7 +44,7 @@ struct Serving {
 
 impl Serving {
     fn start(folder: &Folder) -> Self {
-        Self::of(&mut folder.command(&["serve", "--log", "json", "-v"]))
+        Self::of(&mut folder.command(&["serve", "--listen", "off", "--log", "json", "-v"]))
     }
 
     /// The service that a command starts.

@@ -29,7 +29,7 @@ fn systemd_is_told_when_a_service_serves_lives_and_stops() {
     let folder = Folder::new().guest("add.wat").file("jobs/sum.yaml", "function: add:add\nargs: [1, 2]\n");
     let socket = UnixDatagram::bind(folder.path("notify")).unwrap();
     socket.set_read_timeout(Some(HANGS)).unwrap();
-    let mut command = folder.command(&["serve", "--log", "json"]);
+    let mut command = folder.command(&["serve", "--listen", "off", "--log", "json"]);
     command.env("NOTIFY_SOCKET", folder.path("notify")).env("WATCHDOG_USEC", "300000");
     let serving = Serving::of(&mut command);
     told(&socket, "READY=1");

@@ -12,7 +12,7 @@ fn a_collector_is_sent_the_spans_of_a_run() {
     let job = "function: add:add\nargs: [1, 2]\nschedule: \"* * * * * *\"\n";
     let folder = Folder::new().guest("add.wat").file("jobs/sum.yaml", job);
     let url = format!("http://127.0.0.1:{}/v1/traces", peer.port);
-    let serving = Serving::of(&mut folder.command(&["serve", "--log", "json", "--otlp", &url]));
+    let serving = Serving::of(&mut folder.command(&["serve", "--listen", "off", "--log", "json", "--otlp", &url]));
     serving.until("run ended");
     // What is left is sent at the end.
     serving.stop();

@@ -1,7 +1,10 @@
-//! Whether the service is alive and ready, for load balancers. Needs no token and tells nothing else.
+//! Whether the service is alive and ready, for load balancers, which need no token; what it counts, for those who may read.
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +17,7 @@ use super::super::reply::json;
 use super::super::state::Web;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
-    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready))
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
 /// How the service is.
@@ -45,4 +48,22 @@ async fn ready(State(web): State<Web>) -> Answer {
         ok()
     })
     .await
+}
+
+/// How the text of counts is called by those who read it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the service counts, as Prometheus reads it. Needs a token with the scope `read` where there are tokens.
+#[utoipa::path(
+    get, path = "/metrics", tag = "health", operation_id = "getMetrics",
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text"),
+        (status = 401, body = ProblemJson), (status = 403, body = ProblemJson),
+    ),
+)]
+async fn metrics(State(web): State<Web>) -> Answer {
+    let text = web.blocking(|service| Ok(service.metrics())).await?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+    Ok(response)
 }
