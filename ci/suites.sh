@@ -125,6 +125,30 @@ soak() {
 # schema PROGRAM
 schema() { (cd tests/schema && JOBCONTROL_TEST_PROGRAM=$1 cargo test --locked --target-dir "$outside"); }
 
+# api PROGRAM    requests made of the API's own description, for a minute, at a service with the sample jobs. What only the
+# function of a job knows is not described, so a request may be refused that the description allows. Streams of events have
+# no end.
+api() {
+  local folder=$fresh/api address='' service status=0
+  api_tools
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp -r jobs "$folder/jobs"
+  (cd "$folder" && exec "$1" serve --listen 127.0.0.1:0 --log json 2>serve.log) &
+  service=$!
+  while [[ -z $address ]]; do
+    kill -0 "$service"
+    sleep 0.1
+    address=$(sed -n 's/.*"address":"\(http:[^"]*\)".*/\1/p' "$folder/serve.log" 2>/dev/null | head -1)
+  done
+  (cd "$folder" && schemathesis run "$address/api/v1/openapi.json" --exclude-path /api/v1/events --checks all \
+    --exclude-checks positive_data_acceptance --max-examples 15 --max-time 50 --rate-limit 45/s --request-timeout 20 \
+    --seed 1 --no-color) || status=$?
+  kill "$service"
+  wait "$service" || true
+  return "$status"
+}
+
 # killed ROUNDS    processes killed at random points
 killed() { JOBCONTROL_KILL_ROUNDS=$1 cargo test --test tests execution::many -- --nocapture; }
 

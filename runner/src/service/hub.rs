@@ -301,3 +301,64 @@ impl Drop for Watch {
         lock(&self.hub.state).leave(&self.concern, self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+    use std::time::Instant;
+
+    use jobcontrol_core::clock::SystemClock;
+    use jobcontrol_core::memory::MemoryStorage;
+
+    use super::*;
+
+    fn event(build: u64, job: &str, kind: EventKind) -> Arc<Event> {
+        Arc::new(Event { build_id: build, job_id: job.into(), kind })
+    }
+
+    fn taken(watch: &Watch) -> usize {
+        match watch.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Some(next)) => next.len(),
+            _ => 0,
+        }
+    }
+
+    /// A service with 1,000 builds a second, looked on at by 1,000 readers, has some 3,000 events a second.
+    #[test]
+    fn an_event_costs_nothing_for_those_whom_it_does_not_concern() {
+        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
+        let one = |i: usize| hub.watch(Concern::Job(format!("job-{i}").into()), None).unwrap();
+        let jobs: Vec<Watch> = (0..990).map(one).collect();
+        let all: Vec<Watch> = (0..10).map(|_| hub.watch(Concern::All, None).unwrap()).collect();
+        let began = Instant::now();
+        let mut seen = 0;
+        for build in 1..=3_000 {
+            hub.publish(&event(build, "job-7", EventKind::Started));
+            if build % 1_000 == 0 {
+                seen += all.iter().map(taken).sum::<usize>() + taken(&jobs[7]);
+            }
+        }
+        let took = began.elapsed();
+        assert_eq!((seen, jobs.iter().map(taken).sum::<usize>()), (33_000, 0));
+        assert!(took < Duration::from_millis(500), "a second's events take {took:?}");
+        drop(jobs);
+        assert_eq!(lock(&hub.state).jobs.len(), 0, "who has gone leaves nothing");
+    }
+
+    #[test]
+    fn what_is_not_known_any_more_begins_afresh() {
+        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
+        (1..=5).for_each(|build| hub.publish(&event(build, "a", EventKind::Started)));
+        let after = |number: u64| hub.watch(Concern::All, Some(&hub.id(number))).unwrap();
+        assert_eq!((after(2).missed.len(), after(2).is_fresh), (3, false));
+        assert_eq!((after(5).missed.len(), after(5).is_fresh), (0, false));
+        assert!(after(6).is_fresh, "it is yet to come");
+        hub.blind();
+        assert!(after(4).is_fresh && !after(5).is_fresh, "others may have done something");
+        hub.lost(2);
+        assert!(after(5).is_fresh && !after(6).is_fresh);
+        hub.publish(&event(6, "a", EventKind::Started));
+        assert_eq!(after(6).missed.len(), 1);
+    }
+}

@@ -78,8 +78,10 @@ struct BuildsQuery {
     /// Only those of this run.
     run: Option<u64>,
     /// Only those that were created at this time or later.
+    #[param(format = DateTime)]
     min_date: Option<String>,
     /// Only those that were created before this time.
+    #[param(format = DateTime)]
     max_date: Option<String>,
     /// Only those with a smaller id.
     before: Option<u64>,
@@ -90,6 +92,7 @@ struct BuildsQuery {
     #[param(inline, required = false)]
     order: Sorted,
     /// How many at most, up to 1000: 100 where nothing is said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 

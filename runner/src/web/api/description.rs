@@ -5,6 +5,9 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
 use utoipa::OpenApi;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::security::Http;
@@ -14,6 +17,12 @@ use utoipa::openapi::security::SecurityScheme;
 
 /// Where the description is.
 pub(in super::super) const PATH: &str = "/api/v1/openapi.json";
+
+const JSON: &str = "application/json";
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The shape of a problem.
+const PROBLEM: &str = "#/components/schemas/ProblemJson";
 
 /// The head of the description.
 #[derive(OpenApi)]
@@ -35,21 +44,61 @@ pub(in super::super) fn describe(routes: utoipa::openapi::OpenApi) -> Bytes {
     let none: [&str; 0] = [];
     whole.security = Some(vec![SecurityRequirement::new("token", none), SecurityRequirement::default()]);
     // What was described by the compiler can be written.
+    let mut whole = serde_json::to_value(&whole).unwrap_or_default();
+    let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
+    let items = paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
+    let operations = items.flat_map(|item| item.iter_mut().filter(|(method, _)| *method != "parameters"));
+    for responses in operations.filter_map(|(_, operation)| operation.get_mut("responses")?.as_object_mut()) {
+        responses.values_mut().for_each(tell_problem);
+        responses.insert("default".to_owned(), any_problem());
+    }
+    widen(&mut whole);
     serde_json::to_vec_pretty(&whole).unwrap_or_default().into()
+}
+
+/// Numbers that are not negative may be larger than `int64` says.
+fn widen(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            if entries.get("minimum") == Some(&json!(0)) && entries.get("format") == Some(&json!("int64")) {
+                entries.insert("format".to_owned(), json!("uint64"));
+            }
+            entries.values_mut().for_each(widen);
+        }
+        Value::Array(items) => items.iter_mut().for_each(widen),
+        _ => {}
+    }
+}
+
+/// Gives a problem its own content type, in which it is sent.
+fn tell_problem(response: &mut Value) {
+    let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { return };
+    let is_problem = |schema: &Value| schema.pointer("/schema/$ref").is_some_and(|place| place == PROBLEM);
+    if content.get(JSON).is_some_and(is_problem)
+        && let Some(schema) = content.remove(JSON)
+    {
+        content.insert(PROBLEM_JSON.to_owned(), schema);
+    }
+}
+
+/// What any request may get: it is let in by nobody, or there are too many.
+fn any_problem() -> Value {
+    json!({
+        "description": "A problem of any other status, such as 401 without a token, or 429",
+        "content": { PROBLEM_JSON: { "schema": { "$ref": PROBLEM } } },
+    })
 }
 
 /// The answer that has it.
 pub(in super::super) fn response(text: Bytes) -> Response {
     let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
     response
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-
-    use serde_json::Value;
 
     use super::super::super::gate::HEALTH;
     use super::super::base::BASE;
@@ -93,7 +142,8 @@ mod tests {
                 assert!(operation["summary"].as_str().is_some_and(|text| text.len() > 5), "{method} {path}");
                 let name = operation["operationId"].as_str().unwrap();
                 assert!(names.insert(name.to_owned()), "`{name}` twice: {method} {path}");
-                assert!(path.starts_with(BASE) || HEALTH.contains(&path.as_str()), "{path}");
+                let is_outside = HEALTH.contains(&path.as_str()) || path == "/metrics";
+                assert!(path.starts_with(BASE) || is_outside, "{path}");
             }
         }
         assert!(names.len() > 20, "{names:?}");

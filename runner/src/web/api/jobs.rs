@@ -47,6 +47,7 @@ struct JobsQuery {
     /// Only those whose ids come after this one.
     after: Option<String>,
     /// How many at most, up to 1000: 100 where nothing is said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 

@@ -39,10 +39,13 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 #[serde(deny_unknown_fields)]
 struct LogQuery {
     /// Only those at or above this level: `debug`, `info`, `warning`, `error`, `critical` or a number.
+    #[param(pattern = "^(debug|info|warning|error|critical|[0-9]{1,3})$")]
     level: Option<String>,
     /// Only those of this time or later.
+    #[param(format = DateTime)]
     since: Option<String>,
     /// Only those before this time.
+    #[param(format = DateTime)]
     until: Option<String>,
     /// Only those with a greater id.
     after: Option<u64>,
@@ -51,6 +54,7 @@ struct LogQuery {
     /// Only those with this text in their message. One request searches so many records; `next` goes on.
     q: Option<String>,
     /// How many at most, up to 1000: 100 where nothing is said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 

@@ -37,6 +37,7 @@ struct RunsQuery {
     /// Only those with a smaller id.
     before: Option<u64>,
     /// How many at most, up to 1000: 100 where nothing is said.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 

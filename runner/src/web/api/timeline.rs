@@ -48,8 +48,10 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 #[serde(deny_unknown_fields)]
 struct TimelineQuery {
     /// How many hours, up to 744: 24 where nothing is said.
+    #[param(minimum = 1, maximum = 744)]
     h: Option<u64>,
     /// When it ends: now where nothing is said.
+    #[param(format = DateTime)]
     to: Option<String>,
     /// Only jobs that have this tag now.
     tag: Option<String>,
