@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
+use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -33,7 +34,14 @@ impl Serving {
     pub fn start(folder: &Folder, arguments: &[&str]) -> Self {
         let arguments: Vec<&str> =
             ["serve", "--log", "json", "-v", "--listen", "off"].into_iter().chain(arguments.iter().copied()).collect();
-        let mut child = folder.start(&arguments);
+        let serving = Self::of(&mut folder.command(&arguments));
+        serving.record("serving");
+        serving
+    }
+
+    /// The service that a command starts, whose log is JSON.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
         let (sender, records) = crossbeam_channel::unbounded();
         let said = BufReader::new(child.stderr.take().expect("its log"));
         std::thread::spawn(move || {
@@ -42,9 +50,13 @@ impl Serving {
                 let _ = sender.send(record);
             }
         });
-        let serving = Self { child, records, ends: RefCell::default() };
-        serving.until(|record| says(record, "serving"));
-        serving
+        Self { child, records, ends: RefCell::default() }
+    }
+
+    /// Reads up to a record that begins with these words; returns that record.
+    #[track_caller]
+    pub fn record(&self, words: &str) -> Value {
+        self.until(|record| says(record, words)).last().cloned().expect("it was found")
     }
 
     /// Reads up to a record that fits; returns all of them.

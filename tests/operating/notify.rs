@@ -16,13 +16,14 @@ use serde_json::json;
 use sha2::Sha256;
 
 use super::HANGS;
-use super::Serving;
 use super::VALUE;
+use super::serve;
 use crate::harness::Folder;
 use crate::harness::peer::Peer;
 use crate::harness::peer::certificate;
 use crate::harness::peer::ok;
 use crate::harness::peer::read_head;
+use crate::harness::serving::says;
 
 /// Fails each second.
 const BAD: &str = "function: divide:divide\nargs: [1, 0]\nschedule: \"* * * * * *\"\n";
@@ -41,8 +42,10 @@ fn a_command_reads_the_run_and_sees_no_secret() {
     let folder = telling("env > told.env; cat > told.new; mv told.new told.json", "");
     let job = "function: secrets_told:refuse\nargs: [!secret TOKEN]\nschedule: \"* * * * * *\"\n";
     folder.write("jobs/bad.yaml", job);
-    let serving = Serving::start(&folder);
-    let told = serving.until("told of a failed run");
+    let serving = serve(&folder);
+    let said = serving.until(|record| says(record, "told of a failed run"));
+    assert!(!said.iter().any(|record| record.to_string().contains(VALUE)), "{said:#?}");
+    let told = said.last().unwrap();
     assert_eq!(told["to"].as_str().map(|to| to.ends_with("/tell")), Some(true), "{told}");
     serving.stop();
     for name in ["told.json", "told.env"] {
@@ -62,11 +65,11 @@ fn a_command_reads_the_run_and_sees_no_secret() {
 fn a_command_that_fails_is_logged_and_only_schedules_are_told_of() {
     let folder = telling("cat > told.new; mv told.new told.json; echo no such printer; exit 3", "");
     folder.write("jobs/other.yaml", "function: divide:divide\nargs: [2, 0]\n");
-    let serving = Serving::start(&folder);
+    let serving = serve(&folder);
     folder.run(&["enqueue", "other"]).code(0);
-    let by_hand = serving.until("run ended");
+    let by_hand = serving.record("run ended");
     folder.write("jobs/bad.yaml", BAD);
-    let failed = serving.until("a command that is told of failed runs did not work");
+    let failed = serving.record("a command that is told of failed runs did not work");
     assert_eq!(
         (&failed["reason"], &failed["output"]),
         (&json!("failed with exit status: 3"), &json!("no such printer"))
@@ -114,7 +117,7 @@ fn a_webhook_is_signed_and_tried_again_until_it_is_accepted() {
     let url = format!("http://127.0.0.1:{}/jobs?key=in-the-path", peer.port);
     let folder = telling("exit 1", &format!("  - {{ webhook: \"{url}\", secret: TOKEN }}\n"));
     folder.write("jobs/bad.yaml", BAD);
-    let serving = Serving::start(&folder);
+    let serving = serve(&folder);
     let [first, second] = tried_twice(&requests);
     assert!(first.0.starts_with("POST /jobs?key=in-the-path HTTP/1.1\r\n"), "{}", first.0);
     assert_eq!(first.1, second.1);
@@ -127,7 +130,7 @@ fn a_webhook_is_signed_and_tried_again_until_it_is_accepted() {
         let said: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!((&said["status"], &said["failures"][0]["kind"]), (&json!("FAILED"), &json!("trap")));
     }
-    let failed = serving.until("a webhook was not reached");
+    let failed = serving.record("a webhook was not reached");
     assert_eq!((&failed["tried"], &failed["to"]), (&json!(1), &json!(format!("http://127.0.0.1:{}", peer.port))));
     assert_eq!(failed["reason"], "it answered with the status 500");
     serving.stop();
@@ -138,7 +141,7 @@ fn a_redirect_is_not_followed() {
     let (peer, requests) = receiver("HTTP/1.1 307 Elsewhere\r\nlocation: /elsewhere\r\n");
     let folder = telling("exit 0", &format!("  - {{ webhook: \"http://127.0.0.1:{}/jobs\" }}\n", peer.port));
     folder.write("jobs/bad.yaml", BAD);
-    let serving = Serving::start(&folder);
+    let serving = serve(&folder);
     for (head, _) in tried_twice(&requests) {
         assert!(head.starts_with("POST /jobs HTTP/1.1\r\n"), "{head}");
         assert_eq!(header(&head, "x-jobcontrol-signature"), None);
@@ -152,15 +155,15 @@ fn a_webhook_over_tls_is_trusted_as_the_operator_says() {
     let hook = format!("  - {{ webhook: \"https://localhost:{}/jobs\" }}\n", peer.port);
     let folder = telling("exit 0", &format!("{hook}http: {{ ca: {} }}\n", certificate("authority.pem")));
     folder.write("jobs/bad.yaml", BAD);
-    let serving = Serving::start(&folder);
-    while !serving.until("told of a failed run")["to"].as_str().unwrap().starts_with("https://localhost:") {}
+    let serving = serve(&folder);
+    while !serving.record("told of a failed run")["to"].as_str().unwrap().starts_with("https://localhost:") {}
     assert!(peer.heads()[0].starts_with("POST /jobs HTTP/1.1\r\n"), "{:?}", peer.heads());
     // Another authority signed this one.
     let unknown = Peer::https("unknown", |_| ok(""));
     let settings = std::fs::read_to_string(folder.path("jobcontrol.yaml")).unwrap();
     let settings = settings.replace(&peer.port.to_string(), &unknown.port.to_string());
     folder.write("jobcontrol.yaml", settings);
-    let failed = serving.until("a webhook was not reached");
+    let failed = serving.record("a webhook was not reached");
     assert!(failed["reason"].as_str().unwrap().contains("UnknownIssuer"), "{failed}");
     assert!(unknown.heads().is_empty());
 }

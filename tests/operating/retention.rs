@@ -6,7 +6,7 @@ use jobcontrol_core::retention::DAY;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::Serving;
+use super::serve;
 use crate::harness::Folder;
 
 #[test]
@@ -19,8 +19,8 @@ fn a_service_prunes_what_is_due_when_it_was_down_at_that_time() {
         folder.run(&["run", job]).code(0);
     }
     // A first service takes note of the time. What is there stays until the night.
-    let first = Serving::start(&folder);
-    first.until("the store is pruned next");
+    let first = serve(&folder);
+    first.record("the store is pruned next");
     first.stop();
     let db = Connection::open(folder.path("jobcontrol.db")).unwrap();
     let noted = || db.query_row("SELECT last FROM schedule", [], |row| row.get::<_, i64>(0)).unwrap();
@@ -28,8 +28,8 @@ fn a_service_prunes_what_is_due_when_it_was_down_at_that_time() {
     assert_eq!(folder.json(&["builds"]).as_array().map(Vec::len), Some(6));
     let ago = SystemClock.now().minus_seconds(2 * DAY).0;
     db.execute("UPDATE schedule SET last = ?1", [ago]).unwrap();
-    let second = Serving::start(&folder);
-    let pruned = second.until("the store was pruned");
+    let second = serve(&folder);
+    let pruned = second.record("the store was pruned");
     assert_eq!((&pruned["builds"], &pruned["log_records"]), (&json!(4), &json!(0)), "{pruned}");
     second.stop();
     assert!(noted() > last);

@@ -2,14 +2,10 @@
 
 use std::os::unix::net::UnixDatagram;
 
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process;
-
 use super::HANGS;
-use super::Serving;
 use crate::harness::Folder;
 use crate::harness::root;
+use crate::harness::serving::Serving;
 
 /// The next message that is told, of those that begin so.
 #[track_caller]
@@ -38,9 +34,9 @@ fn systemd_is_told_when_a_service_serves_lives_and_stops() {
     folder.write("jobs/more.yaml", "function: add:add\nargs: [1, 2]\n");
     let two = "STATUS=jobs: 2; runs: 0; builds: 0 running, 0 waiting\n";
     assert_eq!(told(&socket, two), two);
-    kill_process(Pid::from_child(&serving.child), Signal::TERM).unwrap();
+    serving.ask_to_stop();
     told(&socket, "STOPPING=1");
-    serving.until("stopped");
+    serving.record("stopped");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Spans of runs, sent to a collector.
 
 use super::HANGS;
-use super::Serving;
 use super::notify::header;
 use super::notify::receiver;
 use crate::harness::Folder;
+use crate::harness::serving::Serving;
 
 #[test]
 fn a_collector_is_sent_the_spans_of_a_run() {
@@ -13,7 +13,7 @@ fn a_collector_is_sent_the_spans_of_a_run() {
     let folder = Folder::new().guest("add.wat").file("jobs/sum.yaml", job);
     let url = format!("http://127.0.0.1:{}/v1/traces", peer.port);
     let serving = Serving::of(&mut folder.command(&["serve", "--listen", "off", "--log", "json", "--otlp", &url]));
-    serving.until("run ended");
+    serving.record("run ended");
     // What is left is sent at the end.
     serving.stop();
     let (head, body) = requests.recv_timeout(HANGS).unwrap();

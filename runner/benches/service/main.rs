@@ -72,7 +72,7 @@ fn serve(app: &App, folder: &Path) -> Service {
     let options = options(folder);
     let read = Box::new(move || Ok(resolve(&options, &BTreeMap::new()).unwrap().workspace));
     let settings = SettingsFile { read, path: folder.join("jobcontrol.yaml") };
-    app.serve(settings, false).unwrap()
+    app.serve(settings, false, None).unwrap()
 }
 
 /// A run of one job that waits for a service.

@@ -45,17 +45,22 @@ pub(crate) struct RunJson<'a> {
     builds: RunCounts,
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<RunJobJson<'a>>>,
-    /// The first of its builds that failed, for those who are told of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failures: Option<Vec<FailureOfRunJson<'a>>>,
+}
+
+/// A run that failed, for those who are told of it.
+#[derive(Serialize)]
+pub(crate) struct FailedRunJson<'a> {
+    #[serde(flatten)]
+    run: RunJson<'a>,
+    /// The first of its builds that failed.
+    failures: Vec<FailureOfRunJson<'a>>,
 }
 
 /// A build of a run that failed.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 struct FailureOfRunJson<'a> {
     build: u64,
     job_id: &'a str,
-    #[schema(value_type = Option<String>)]
     kind: Option<&'a FailureKind>,
     message: String,
 }
@@ -124,14 +129,13 @@ impl<'a> RunJson<'a> {
             }),
             builds,
             jobs: None,
-            failures: None,
         }
     }
 
     /// With what its builds failed of, as far as one message goes.
-    pub(crate) fn with_failures(self, builds: &'a [Build]) -> Self {
+    pub(crate) fn with_failures(self, builds: &'a [Build]) -> FailedRunJson<'a> {
         let failed = builds.iter().filter(|build| build.status() == BuildStatus::Failed).take(FAILURES);
-        Self { failures: Some(failed.map(FailureOfRunJson::new).collect()), ..self }
+        FailedRunJson { run: self, failures: failed.map(FailureOfRunJson::new).collect() }
     }
 
     /// With what became of each job.
