@@ -2,8 +2,17 @@
 //! `cargo bench --bench history [-- BUILDS]`. Needs 3 GB of disk for the million.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::net::TcpStream;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol::record::sqlite::SqliteStorage;
@@ -22,6 +31,9 @@ const JOBS: u64 = 1_000;
 const RECORDS: u64 = 10;
 const ROUNDS: usize = 5;
 const PAGE: usize = 100;
+/// Requests of each kind, and the time between two.
+const REQUESTS: usize = 100;
+const BETWEEN: Duration = Duration::from_millis(25);
 
 fn main() {
     let builds: u64 = std::env::args().skip(1).find_map(|arg| arg.parse().ok()).unwrap_or(100_000);
@@ -48,6 +60,66 @@ fn main() {
     report("its warnings", || page(&storage, &LogFilter { min_level: Some(30), ..log_of_job.clone() }));
     let since = Some(Timestamp(i64::try_from(builds - 100).unwrap()));
     report("the log of the last 100 builds", || page(&storage, &LogFilter { min_date: since, ..LogFilter::default() }));
+    drop(storage);
+    over_http(folder.path(), builds);
+}
+
+/// Lists of the API, asked of a service on that store one after the other.
+fn over_http(folder: &Path, builds: u64) {
+    let jobs = folder.join("jobs");
+    std::fs::create_dir(&jobs).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    std::fs::copy(root.join("tests/guests/add.wat"), jobs.join("add.wat")).unwrap();
+    let all: String =
+        (0..JOBS).map(|job| format!("  - {{ id: job-{job}, function: add:add, args: [1, {job}] }}\n")).collect();
+    std::fs::write(jobs.join("jobs.yaml"), format!("jobs:\n{all}")).unwrap();
+    let mut service = Command::new(env!("CARGO_BIN_EXE_jobcontrol"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "json", "--store", "sqlite:history.db"])
+        .current_dir(folder)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(service.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let address = log.find_map(|line| Some(line.split_once("\"address\":\"http://")?.1.split_once('"')?.0.to_owned()));
+    let address = address.unwrap();
+    std::thread::spawn(move || log.count());
+    let (middle, before) = (builds / 2, builds / 2 + 1);
+    for path in [
+        "jobs?limit=100".to_owned(),
+        "jobs/job-7".to_owned(),
+        "builds?order=desc".to_owned(),
+        "builds?order=desc&success=false".to_owned(),
+        "builds?job_id=job-7&order=desc".to_owned(),
+        format!("builds?order=desc&before={before}"),
+        format!("builds/{middle}"),
+        format!("builds/{middle}/log"),
+        "jobs/job-7/log?last=1000".to_owned(),
+        "logs?last=1000".to_owned(),
+        "runs".to_owned(),
+        "graph".to_owned(),
+        "timeline".to_owned(),
+        "reloads".to_owned(),
+    ] {
+        let mut took: Vec<Duration> = (0..REQUESTS).map(|_| get(&address, &path)).collect();
+        took.sort_unstable();
+        let of = |part: usize| took[took.len() * part / 100].as_secs_f64() * 1000.0;
+        println!("{:>40}: p50 {:>7.2} ms, p99 {:>7.2} ms", format!("GET {path}"), of(50), of(99));
+    }
+    service.kill().unwrap();
+    service.wait().unwrap();
+}
+
+/// How long a service takes to answer.
+fn get(address: &str, path: &str) -> Duration {
+    // Fewer a second than one client may send.
+    std::thread::sleep(BETWEEN);
+    let mut stream = TcpStream::connect(address).unwrap();
+    let since = Instant::now();
+    write!(stream, "GET /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
+    since.elapsed()
 }
 
 /// Builds and their records, one microsecond apart; each tenth build failed, each tenth record is a warning.

@@ -70,7 +70,7 @@ fn of_what_was_missed_while_no_service_ran_the_newest_is_made_up_for() {
     serving.stop();
     // As if the last look had been three hours ago.
     let db = rusqlite::Connection::open(folder.path("jobcontrol.db")).unwrap();
-    db.execute("UPDATE schedule SET last = last - 3 * 3600 * 1000000", []).unwrap();
+    db.execute("UPDATE schedule SET last = last - 3 * 3600 * 1000000 WHERE job_id = 'tick'", []).unwrap();
     drop(db);
     let serving = Serving::start(&folder, &[]);
     serving.built("tick");

@@ -1,5 +1,6 @@
 //! Sees to what is due: runs that wait, runs that other services left, and jobs with `on: change`.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -145,7 +146,7 @@ impl Clerk {
                 desk.changes = true;
             }
             Wake::Lost => desk.changes = true,
-            Wake::RunEnded { run, ends } => {
+            Wake::RunEnded { run, is_scheduled, ends } => {
                 if let (Some(run), Ok(ends)) = (run, &*ends) {
                     let failed = ends.values().filter(|end| !end.is_success()).count();
                     tracing::info!(run, jobs = ends.len(), failed, "run ended");
@@ -154,7 +155,10 @@ impl Clerk {
                     tracing::error!(reason = error.to_string().as_str(), "the end of a run could not be written");
                 }
                 (desk.runs, desk.changes) = (true, true);
-                desk.scheduler.look_again();
+                if is_scheduled {
+                    // The next one may wait for its end.
+                    desk.scheduler.look_again();
+                }
             }
             Wake::Look => desk.runs = true,
             Wake::Stop => {}
@@ -242,12 +246,11 @@ impl Clerk {
                 "another service is gone, and its runs go on here"
             );
             // The oldest first.
-            let (cancelled, left): (Vec<_>, Vec<_>) = runs.iter().rev().partition(|run| run.cancel.is_some());
-            for run in cancelled {
+            let (cancelled, left): (Vec<_>, Vec<_>) = runs.into_iter().rev().partition(|run| run.cancel.is_some());
+            for run in &cancelled {
                 self.end_cancelled(run)?;
             }
-            let left: Vec<_> = left.iter().map(|run| (run.id, Some(Arc::clone(&from)))).collect();
-            self.take(&now, &left)?;
+            self.take(&now, left.into_iter().map(|run| (run, Some(Arc::clone(&from)))).collect())?;
             self.storage.release(&other);
         }
         Ok(leads)
@@ -279,21 +282,26 @@ impl Clerk {
             if age < PATIENCE && !is_known(&run, |job| now.reload.catalog.graph.jobs.contains_key(job)) {
                 again = true;
             } else {
-                ready.push((id, None));
+                ready.push((run, None));
             }
         }
-        self.take(now, &ready)?;
-        Ok(again || ready.len() == room)
+        let all = ready.len() == room;
+        self.take(now, ready)?;
+        Ok(again || all)
     }
 
-    fn take(&self, now: &Snapshot, runs: &[(u64, Option<Arc<str>>)]) -> Result<()> {
+    /// Takes over runs, each from the process that has it now, if any does.
+    fn take(&self, now: &Snapshot, runs: Vec<(Run, Option<Arc<str>>)>) -> Result<()> {
         if runs.is_empty() {
             return Ok(());
         }
-        for (id, has_builds) in self.runs.claim(runs)? {
-            let run: Run = self.storage.get_run(id)?;
-            let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run, has_builds)?;
-            self.runs.resume(id, resume);
+        let wanted: Vec<_> = runs.iter().map(|(run, from)| (run.id, from.clone())).collect();
+        let taken: BTreeMap<u64, bool> = self.runs.claim(&wanted)?.into_iter().collect();
+        for (run, _) in runs {
+            let Some(has_builds) = taken.get(&run.id) else { continue };
+            let (id, requester) = (run.id, run.requester.clone());
+            let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run, *has_builds)?;
+            self.runs.resume(id, &requester, resume);
         }
         Ok(())
     }
@@ -313,9 +321,12 @@ impl Clerk {
 
     /// Builds the jobs with `on: change` that are due.
     fn build_changed(&self, now: &Snapshot) -> Result<()> {
+        let by_default = self.on_change || now.workspace.on_change;
+        if !now.reload.catalog.graph.jobs.values().any(|checked| checked.job.builds_on_change(by_default)) {
+            return Ok(());
+        }
         let mut pending: BTreeSet<String> = self.runs.pending().into_iter().collect();
         pending.extend(self.pending_elsewhere()?);
-        let by_default = self.on_change || now.workspace.on_change;
         let due = changed(&now.reload.catalog, &*self.storage, by_default, &pending)?;
         tracing::debug!(due = due.len(), "changes were looked at");
         if due.is_empty() {
@@ -327,7 +338,7 @@ impl Clerk {
         self.storage.write(Write::Tried(tried.collect()))?;
         let targets: Vec<&str> = due.iter().map(|due| &*due.job).collect();
         let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
-        match run_of(&now.reload.catalog, &self.store, &ask, std::collections::BTreeMap::new()) {
+        match run_of(&now.reload.catalog, &self.store, &ask, BTreeMap::new()) {
             Ok(ready) => drop(self.runs.start(ready, &Requester::Change, None)?),
             Err(refusal) => {
                 let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());

@@ -305,8 +305,6 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use std::task::Waker;
-    use std::time::Duration;
-    use std::time::Instant;
 
     use jobcontrol_core::clock::SystemClock;
     use jobcontrol_core::memory::MemoryStorage;
@@ -324,14 +322,12 @@ mod tests {
         }
     }
 
-    /// A service with 1,000 builds a second, looked on at by 1,000 readers, has some 3,000 events a second.
     #[test]
-    fn an_event_costs_nothing_for_those_whom_it_does_not_concern() {
+    fn an_event_goes_to_those_whom_it_concerns_alone() {
         let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
         let one = |i: usize| hub.watch(Concern::Job(format!("job-{i}").into()), None).unwrap();
         let jobs: Vec<Watch> = (0..990).map(one).collect();
         let all: Vec<Watch> = (0..10).map(|_| hub.watch(Concern::All, None).unwrap()).collect();
-        let began = Instant::now();
         let mut seen = 0;
         for build in 1..=3_000 {
             hub.publish(&event(build, "job-7", EventKind::Started));
@@ -339,9 +335,7 @@ mod tests {
                 seen += all.iter().map(taken).sum::<usize>() + taken(&jobs[7]);
             }
         }
-        let took = began.elapsed();
         assert_eq!((seen, jobs.iter().map(taken).sum::<usize>()), (33_000, 0));
-        assert!(took < Duration::from_millis(500), "a second's events take {took:?}");
         drop(jobs);
         assert_eq!(lock(&hub.state).jobs.len(), 0, "who has gone leaves nothing");
     }

@@ -38,9 +38,9 @@ use crate::service::run::new_run;
 use crate::service::traces::Traces;
 use crate::service::wake::Wake;
 
-/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy, and
-/// few enough that a second service finds some.
-pub(super) const TAKEN_AT_ONCE: usize = 256;
+/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy though
+/// many of them wait for a pool, and few enough that a second service finds some.
+pub(super) const TAKEN_AT_ONCE: usize = 2_048;
 
 /// The runs that a service works on.
 pub struct Runs {
@@ -123,7 +123,8 @@ impl Runs {
     ) -> Result<oneshot::Receiver<Result<u64>>> {
         let new = self.new_run(&ready, requester, priority)?;
         let (told, tell) = oneshot::channel();
-        self.work(ready, RunIs::New(new), BTreeMap::new(), Some(told));
+        let is_scheduled = matches!(requester, Requester::Schedule(_));
+        self.work(ready, RunIs::New(new), BTreeMap::new(), is_scheduled, Some(told));
         Ok(tell)
     }
 
@@ -199,8 +200,9 @@ impl Runs {
     }
 
     /// Goes on with an open run of this process.
-    pub(super) fn resume(self: &Arc<Self>, run: u64, resume: Resume) {
-        self.work(resume.ready, RunIs::Open(run), resume.begun, None);
+    pub(super) fn resume(self: &Arc<Self>, run: u64, requester: &Requester, resume: Resume) {
+        let is_scheduled = matches!(requester, Requester::Schedule(_));
+        self.work(resume.ready, RunIs::Open(run), resume.begun, is_scheduled, None);
     }
 
     fn work(
@@ -208,6 +210,7 @@ impl Runs {
         ready: Ready,
         run: RunIs,
         begun: BTreeMap<String, Begun>,
+        is_scheduled: bool,
         told: Option<oneshot::Sender<Result<u64>>>,
     ) {
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
@@ -243,7 +246,7 @@ impl Runs {
             if let (Some(run), Some(traces)) = (run, &runs.traces) {
                 traces.run_ended(run);
             }
-            let _ = runs.wake.send(Wake::RunEnded { run, ends: Box::new(ends) });
+            let _ = runs.wake.send(Wake::RunEnded { run, is_scheduled, ends: Box::new(ends) });
         });
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Wake {
     RunEnded {
         /// Its id, if the store has it.
         run: Option<u64>,
+        /// Whether a schedule has started it.
+        is_scheduled: bool,
         /// What became of it.
         ends: Box<Ends>,
     },
