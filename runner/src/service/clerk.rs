@@ -180,6 +180,10 @@ impl Clerk {
                 desk.sweeper.look_again();
                 desk.changes = true;
             }
+            if self.leads.load(Ordering::Relaxed) {
+                // The run before may have been ended by somebody else.
+                desk.runs |= desk.scheduler.start_queued()?;
+            }
         }
         if is_due(&desk.rescued, RESCUE_EVERY) {
             desk.rescued = Some(Instant::now());

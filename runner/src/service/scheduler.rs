@@ -192,7 +192,11 @@ impl Scheduler {
     }
 
     /// Starts the oldest run of each schedule that waits for the one before, once that is over.
-    fn start_queued(&self) -> Result<bool> {
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) fn start_queued(&self) -> Result<bool> {
         let held = RunFilter { open: Some(true), held: Some(true), service: Some(true), ..RunFilter::default() };
         let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
         for run in self.storage.get_runs(&held)? {
