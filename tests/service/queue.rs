@@ -81,6 +81,21 @@ fn a_waiting_run_can_be_cancelled() {
 }
 
 #[test]
+fn a_run_whose_cancel_was_cut_off_is_ended() {
+    let folder = folder(&["id: one, function: add:add, args: [1, 2]"]);
+    folder.run(&["enqueue", "one"]).code(0);
+    // As `runs cancel` leaves it that is killed after its first write.
+    let db = rusqlite::Connection::open(folder.path("jobcontrol.db")).unwrap();
+    db.execute("UPDATE run SET cancel = 'me'", []).unwrap();
+    drop(db);
+    folder.run(&["enqueue", "one"]).code(0);
+    let serving = Serving::start(&folder, &[]);
+    serving.run_ended();
+    serving.stop();
+    assert_eq!(runs(&folder), ["one CANCELLED cli:unknown", "one SUCCESSFUL cli:unknown"]);
+}
+
+#[test]
 fn a_job_that_is_gone_fails_its_run_with_that_reason() {
     let folder = folder(&["id: one, function: add:add, args: [1, 2]"]);
     folder.run(&["enqueue", "one"]).code(0);

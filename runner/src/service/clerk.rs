@@ -282,6 +282,11 @@ impl Clerk {
         let (mut ready, mut again) = (Vec::new(), false);
         for id in waiting {
             let run = self.storage.get_run(id)?;
+            if run.cancel.is_some() {
+                // Whoever wanted it to end may have died before it was.
+                self.end_cancelled(&run)?;
+                continue;
+            }
             let age = Duration::from_micros(self.storage.clock().now().since(run.created));
             if age < PATIENCE && !is_known(&run, |job| now.reload.catalog.graph.jobs.contains_key(job)) {
                 again = true;
