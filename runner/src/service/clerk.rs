@@ -71,6 +71,8 @@ struct Desk {
     sweeper: Sweeper,
     /// Told once the first jobs are in force.
     ready: Option<Sender<()>>,
+    /// Runs of this process that are to go on, each with whether it may have builds already.
+    claimed: Vec<(Run, bool)>,
     /// New jobs that were not seen to.
     reloads: Vec<Arc<Snapshot>>,
     /// What `data_version` was.
@@ -93,6 +95,7 @@ impl Clerk {
             scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage), Arc::clone(&self.metrics)),
             sweeper: Sweeper::new(Arc::clone(&self.engine), Arc::clone(&self.storage)),
             ready: Some(ready),
+            claimed: Vec::new(),
             reloads: Vec::new(),
             version: None,
             runs: true,
@@ -174,7 +177,7 @@ impl Clerk {
         if is_due(&desk.others, SEE_TO_OTHERS) {
             desk.others = Some(Instant::now());
             let led = self.leads.load(Ordering::Relaxed);
-            if self.see_to_others()? && !led {
+            if self.see_to_others(desk)? && !led {
                 tracing::info!("this service leads: schedules and `on: change` are its to see to");
                 desk.scheduler.look_again();
                 desk.sweeper.look_again();
@@ -207,11 +210,14 @@ impl Clerk {
         if self.leads.load(Ordering::Relaxed) {
             desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
         }
-        if std::mem::take(&mut desk.runs) {
-            desk.runs = self.take_waiting(&now)?;
+        self.go_on(desk, &now)?;
+        // What goes wrong here is tried again at the next step.
+        if desk.runs {
+            desk.runs = self.take_waiting(desk, &now)?;
         }
-        if self.leads.load(Ordering::Relaxed) && std::mem::take(&mut desk.changes) {
+        if self.leads.load(Ordering::Relaxed) && desk.changes {
             self.build_changed(&now)?;
+            desk.changes = false;
         }
         if self.leads.load(Ordering::Relaxed) {
             desk.sweeper.step(&now)?;
@@ -220,7 +226,7 @@ impl Clerk {
     }
 
     /// Keeps the lease, looks for a leader, and goes on with what services that died have left.
-    fn see_to_others(&self) -> Result<bool> {
+    fn see_to_others(&self, desk: &mut Desk) -> Result<bool> {
         let owner = self.runs.owner();
         self.storage.renew(owner)?;
         let leads = self.storage.lead(owner)?;
@@ -254,7 +260,7 @@ impl Clerk {
             for run in &cancelled {
                 self.end_cancelled(run)?;
             }
-            self.take(&now, left.into_iter().map(|run| (run, Some(Arc::clone(&from)))).collect())?;
+            self.take(desk, &now, left.into_iter().map(|run| (run, Some(Arc::clone(&from)))).collect())?;
             self.storage.release(&other);
         }
         Ok(leads)
@@ -272,7 +278,7 @@ impl Clerk {
     }
 
     /// Takes runs that wait; returns whether some are left that need another look.
-    fn take_waiting(&self, now: &Snapshot) -> Result<bool> {
+    fn take_waiting(&self, desk: &mut Desk, now: &Snapshot) -> Result<bool> {
         let room = self.runs.room();
         // Few at a time would cost a look at the store for each.
         if room < TAKEN_AT_ONCE / 2 {
@@ -295,22 +301,29 @@ impl Clerk {
             }
         }
         let all = ready.len() == room;
-        self.take(now, ready)?;
+        self.take(desk, now, ready)?;
         Ok(again || all)
     }
 
     /// Takes over runs, each from the process that has it now, if any does.
-    fn take(&self, now: &Snapshot, runs: Vec<(Run, Option<Arc<str>>)>) -> Result<()> {
+    fn take(&self, desk: &mut Desk, now: &Snapshot, runs: Vec<(Run, Option<Arc<str>>)>) -> Result<()> {
         if runs.is_empty() {
             return Ok(());
         }
         let wanted: Vec<_> = runs.iter().map(|(run, from)| (run.id, from.clone())).collect();
-        let taken: BTreeMap<u64, bool> = self.runs.claim(&wanted)?.into_iter().collect();
-        for (run, _) in runs {
-            let Some(has_builds) = taken.get(&run.id) else { continue };
-            let (id, requester) = (run.id, run.requester.clone());
-            let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run, *has_builds)?;
-            self.runs.resume(id, &requester, resume);
+        let (taken, claimed) = self.runs.claim(&wanted);
+        let ours = runs.into_iter().filter_map(|(run, _)| Some((taken.get(&run.id).copied()?, run)));
+        desk.claimed.extend(ours.map(|(has_builds, run)| (run, has_builds)));
+        self.go_on(desk, now)?;
+        claimed
+    }
+
+    /// Goes on with runs that are this process's. One that cannot be read now is tried again at the next step.
+    fn go_on(&self, desk: &mut Desk, now: &Snapshot) -> Result<()> {
+        while let Some((run, has_builds)) = desk.claimed.last() {
+            let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run.clone(), *has_builds)?;
+            self.runs.resume(run.id, &run.requester, resume);
+            desk.claimed.pop();
         }
         Ok(())
     }
@@ -341,20 +354,22 @@ impl Clerk {
         if due.is_empty() {
             return Ok(());
         }
-        let tried = due
-            .iter()
-            .map(|DueJob { job, fingerprint }| Tried { job: Arc::clone(job), fingerprint: fingerprint.clone() });
-        self.storage.write(Write::Tried(tried.collect()))?;
         let targets: Vec<&str> = due.iter().map(|due| &*due.job).collect();
         let ask = RunAsk { targets, deps: true, unattended: true, ..RunAsk::default() };
         match run_of(&now.reload.catalog, &self.store, &ask, BTreeMap::new()) {
-            Ok(ready) => drop(self.runs.start(ready, &Requester::Change, None)?),
+            Ok(ready) => {
+                self.runs.start_recorded(ready, &Requester::Change)?;
+            }
             Err(refusal) => {
                 let (jobs, reason) = (ask.targets.join(" "), refusal.message.as_str());
                 tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");
             }
         }
-        Ok(())
+        // After the run is recorded: what the store refuses is tried again.
+        let tried = due
+            .iter()
+            .map(|DueJob { job, fingerprint }| Tried { job: Arc::clone(job), fingerprint: fingerprint.clone() });
+        self.storage.write(Write::Tried(tried.collect())).map(drop)
     }
 
     /// The jobs of runs that changes have started in other services and that are not over.

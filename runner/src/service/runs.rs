@@ -178,8 +178,20 @@ impl Runs {
         }
     }
 
-    /// Takes over open runs; returns those that this process has now, each with whether it may have builds already.
-    pub(super) fn claim(&self, runs: &[(u64, Option<Arc<str>>)]) -> Result<Vec<(u64, bool)>> {
+    /// Starts a run in the background, which the store has when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A plan that cannot be packed, or the store's.
+    pub(super) fn start_recorded(self: &Arc<Self>, ready: Ready, requester: &Requester) -> Result<u64> {
+        let run = self.storage.write(Write::CreateRun(self.new_run(&ready, requester, None)?))?;
+        self.work(ready, RunIs::Open(run), BTreeMap::new(), matches!(requester, Requester::Schedule(_)), None);
+        Ok(run)
+    }
+
+    /// Takes over open runs; returns those that this process has now, each with whether it may have builds already, and
+    /// the first error: other runs may have been taken all the same.
+    pub(super) fn claim(&self, runs: &[(u64, Option<Arc<str>>)]) -> (BTreeMap<u64, bool>, Result<()>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         for (id, from) in runs {
             let (id, sender) = (*id, sender.clone());
@@ -187,16 +199,15 @@ impl Runs {
             self.storage.submit(Write::ClaimRun(claim), Box::new(move |answer| drop(sender.send((id, answer)))));
         }
         drop(sender);
-        let mut taken = Vec::new();
+        let (mut taken, mut failed) = (BTreeMap::new(), Ok(()));
         for (id, answer) in receiver {
             match answer {
                 Ok(0) | Err(StorageError::NoRun(_)) => {}
-                Ok(how) => taken.push((id, how > 1)),
-                Err(error) => return Err(error),
+                Ok(how) => drop(taken.insert(id, how > 1)),
+                Err(error) => failed = failed.and(Err(error)),
             }
         }
-        taken.sort_unstable();
-        Ok(taken)
+        (taken, failed)
     }
 
     /// Goes on with an open run of this process.
