@@ -1,6 +1,5 @@
 //! Work on large values happens apart from guests: a guest whose time is up ends, whatever else is being packed.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,8 +10,6 @@ use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::slots::Slots;
-use jobcontrol::settings::Options;
-use jobcontrol::settings::resolve;
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
@@ -123,14 +120,7 @@ jobs:
 #[test]
 fn a_loop_ends_by_its_timeout_while_every_return_value_waits_to_be_packed() {
     let folder = Folder::new().file("jobs/guest.wat", GUEST).file("jobs/jobs.yaml", JOBS);
-    let options = Options {
-        jobs: Some(folder.path("jobs")),
-        store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
-        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
-        config: None,
-        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
-    };
-    let settings = resolve(&options, &BTreeMap::new()).unwrap();
+    let settings = folder.settings();
     let catalog = Catalog::load(&settings.workspace).unwrap();
     let app = App::new(settings, Arc::new(|_: &str| {}));
     let (began, begins) = mpsc::channel();

@@ -1,7 +1,5 @@
 //! A process that builds, and another that prunes: no build is without its plugin's bytes.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jobcontrol::app::App;
@@ -9,8 +7,6 @@ use jobcontrol::catalog::load::Catalog;
 use jobcontrol::execute::executor::Wish;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::service::engine::guest_runtime;
-use jobcontrol::settings::Options;
-use jobcontrol::settings::resolve;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
@@ -21,14 +17,7 @@ use crate::harness::Folder;
 #[test]
 fn a_plugin_that_was_pruned_in_between_is_kept_again() {
     let folder = Folder::new().guest("add.wat").file("jobs/add.yaml", "function: add:add\nargs: [40, 2]\n");
-    let options = Options {
-        jobs: Some(folder.path("jobs")),
-        store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
-        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
-        config: None,
-        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
-    };
-    let settings = resolve(&options, &BTreeMap::new()).unwrap();
+    let settings = folder.settings();
     let checked = Catalog::load(&settings.workspace).unwrap().graph.jobs["add"].clone();
     let app = App::new(settings, Arc::new(|_: &str| {}));
     let storage = app.storage(true).unwrap();

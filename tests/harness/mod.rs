@@ -6,6 +6,7 @@ pub(crate) mod peer;
 pub(crate) mod served;
 pub(crate) mod serving;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -13,6 +14,9 @@ use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
 
+use jobcontrol::settings::Options;
+use jobcontrol::settings::Resolved;
+use jobcontrol::settings::resolve;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,6 +90,18 @@ impl Folder {
     /// The program that is tested.
     pub fn program(&self) -> PathBuf {
         program()
+    }
+
+    /// Where everything of the folder is, for a test that uses the parts of the program itself.
+    pub fn settings(&self) -> Resolved {
+        let options = Options {
+            jobs: Some(self.path("jobs")),
+            store: Some(format!("sqlite:{}", self.path("jobcontrol.db").display())),
+            cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
+            config: None,
+            interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
+        };
+        resolve(&options, &BTreeMap::new()).expect("settings that make sense")
     }
 
     /// Starts the program and goes on.

@@ -1,14 +1,10 @@
 //! What a service counts, of a service in this process.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jobcontrol::app::App;
 use jobcontrol::catalog::watch::SettingsFile;
-use jobcontrol::settings::Options;
-use jobcontrol::settings::resolve;
 use jobcontrol_core::event::EventKind;
 
 use crate::harness::Folder;
@@ -25,14 +21,7 @@ fn a_service_counts_what_it_does() {
     let folder = Folder::new().guest("add.wat").guest("divide.wat");
     folder.write("jobs/addition.yaml", "function: add:add\nargs: [1, 2]\nschedule: \"* * * * * *\"\n");
     folder.write("jobs/division.yaml", "function: divide:divide\nargs: [1, 0]\nschedule: \"* * * * * *\"\n");
-    let options = Options {
-        jobs: Some(folder.path("jobs")),
-        store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
-        cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
-        config: None,
-        interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
-    };
-    let settings = resolve(&options, &BTreeMap::new()).unwrap();
+    let settings = folder.settings();
     let app = App::new(settings, Arc::new(|_: &str| {}));
     let workspace = app.settings.workspace.clone();
     let file = SettingsFile { read: Box::new(move || Ok(workspace.clone())), path: folder.path("jobcontrol.yaml") };

@@ -1,7 +1,5 @@
 //! Which builds of its dependencies a build uses, and what makes a job outdated.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use jobcontrol::app::App;
@@ -13,8 +11,6 @@ use jobcontrol::execute::prepared::Created;
 use jobcontrol::execute::prepared::Prepared;
 use jobcontrol::execute::slots::Slots;
 use jobcontrol::service::engine::guest_runtime;
-use jobcontrol::settings::Options;
-use jobcontrol::settings::resolve;
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::request::BuildRequest;
@@ -77,14 +73,7 @@ struct Parts {
 
 impl Parts {
     fn new(folder: &Folder) -> Self {
-        let options = Options {
-            jobs: Some(folder.path("jobs")),
-            store: Some(format!("sqlite:{}", folder.path("jobcontrol.db").display())),
-            config: None,
-            interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
-            cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
-        };
-        let settings = resolve(&options, &BTreeMap::new()).unwrap();
+        let settings = folder.settings();
         let app = App::new(settings, Arc::new(|_: &str| {}));
         let storage = app.storage(true).unwrap();
         let executor = app.engine(1).unwrap().executor(&storage).unwrap();

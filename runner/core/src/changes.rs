@@ -11,9 +11,9 @@ const ORDER: &str = "order of ";
 pub struct Difference {
     /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as `pins.JOB`.
     pub what: String,
-    /// How it was; none where it was not there.
+    /// The value before; none if there was none.
     pub was: Option<String>,
-    /// How it is; none where it is gone.
+    /// The value now; none if it was removed.
     pub now: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::check::Graph;
 use jobcontrol_core::check::Lookup;
 use jobcontrol_core::check::check;
@@ -51,6 +52,12 @@ impl Catalog {
     /// As [`Catalog::diagnostics`], with the warnings.
     pub fn diagnostics_and_warnings(&self) -> Vec<Diagnostic> {
         collected(self.problems.iter().chain(self.graph.broken.values().flatten()).chain(&self.warnings))
+    }
+
+    /// A job with what it is granted.
+    pub fn job(&self, id: &str) -> Option<(CheckedJob, Granted)> {
+        let checked = self.graph.jobs.get(id)?.clone();
+        Some((checked, self.granted.get(id).cloned().unwrap_or_default()))
     }
 
     /// Ids that seem to stand in files that cannot be read.

@@ -18,17 +18,15 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::CancelRequests;
-use jobcontrol_core::storage::Finish;
-use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_finish;
 use jobcontrol_core::storage::pack_record;
 use jobcontrol_sandbox::Cancel;
 use tokio::sync::watch;
 
+use crate::execute::interrupted::end_with;
 use crate::lock::lock;
 
 /// How often an owner looks for requests while it runs builds: half of this is what a cancel waits on average, and 20
@@ -198,9 +196,7 @@ pub fn cancel(storage: &dyn Storage, id: u64, by: &str) -> Result<Cancelling> {
         let written = if alive {
             storage.write(Write::CancelBuild(id, Arc::from(by)))
         } else {
-            let finish = Finish { success: Some(false), exception: Some(cancelled(by)), ..Finish::default() };
-            let guard = Guard { owner: build.owner.map(Arc::from), attempt: build.attempt };
-            storage.write(Write::FinishBuild(pack_finish(id, Some(guard), storage.clock().now(), finish)))
+            storage.write(end_with(&build, cancelled(by), storage.clock().now()))
         };
         match written {
             Ok(_) if alive => return Ok(Cancelling::Asked),

@@ -180,21 +180,20 @@ impl Work {
     fn at_start(&self) -> (Waiting, Vec<String>, BTreeMap<String, JobEnd>) {
         let (mut waiting, mut ready) = Waiting::new(&self.plan);
         let mut ends = BTreeMap::new();
+        for (id, begun) in &self.begun {
+            if matches!(begun, Begun::Unfinished(_)) {
+                waiting.begin(id);
+                ready.push(id.clone());
+            }
+        }
         for id in &self.plan.order {
             if let Some(Begun::Ended(end)) = self.begun.get(id) {
                 ready.extend(waiting.ended(id.clone(), end.clone(), &mut ends));
             }
         }
-        for id in &self.plan.order {
-            if let Some(Begun::Unfinished(_)) = self.begun.get(id) {
-                waiting.begin(id);
-                ends.remove(id);
-                ready.push(id.clone());
-            }
-        }
-        ready.retain(|id| !ends.contains_key(id));
-        ready.sort_unstable();
-        ready.dedup();
+        let is_ready: BTreeSet<String> = ready.into_iter().collect();
+        let starts = |id: &&String| is_ready.contains(*id) && !ends.contains_key(*id);
+        let ready = self.plan.order.iter().filter(starts).cloned().collect();
         (waiting, ready, ends)
     }
 
@@ -204,8 +203,7 @@ impl Work {
             let (build, checked, granted) = (**begun).clone();
             return (Some((checked, granted)), Some(build));
         }
-        let granted = || self.catalog.granted.get(id).cloned().unwrap_or_default();
-        (self.catalog.graph.jobs.get(id).map(|checked| (checked.clone(), granted())), None)
+        (self.catalog.job(id), None)
     }
 
     /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of the job itself.

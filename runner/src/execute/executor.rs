@@ -39,6 +39,7 @@ use crate::execute::attempts::Running;
 use crate::execute::canceller::Canceller;
 use crate::execute::error::ExecuteError;
 use crate::execute::interrupted::Interrupted;
+use crate::execute::interrupted::end_with;
 use crate::execute::interrupted::interrupted;
 use crate::execute::interrupted::unless_faster;
 use crate::execute::large::apart_if;
@@ -309,10 +310,8 @@ impl Executor {
     ///
     /// The store's.
     pub(super) async fn end_begun(&self, begun: &Build, failure: Failure) -> Result<(), StorageError> {
-        let guard = Guard { owner: begun.owner.as_deref().map(Arc::from), attempt: begun.attempt };
-        let finish = Finish { success: Some(false), exception: Some(failure.clone()), ..Finish::default() };
-        let packed = pack_finish(begun.id, Some(guard), self.now(), finish);
-        if unless_faster(self.parts.recorder.write(Write::FinishBuild(packed)).await)? {
+        let end = end_with(begun, failure.clone(), self.now());
+        if unless_faster(self.parts.recorder.write(end).await)? {
             let ending = Ending::Failed(failure);
             self.parts.publisher.publish(
                 begun.id,

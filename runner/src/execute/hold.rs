@@ -44,8 +44,7 @@ async fn create(
     request: Option<&BuildRequest>,
     run: u64,
 ) -> std::result::Result<(), ExecuteError> {
-    let checked = catalog.graph.jobs.get(id).cloned().ok_or(ExecuteError::Gone)?;
-    let granted = catalog.granted.get(id).cloned().unwrap_or_default();
+    let (checked, granted) = catalog.job(id).ok_or(ExecuteError::Gone)?;
     let preparing = Arc::clone(executor);
     // Compiling takes seconds for a large plugin, and must not hold up guests that run.
     let prepared = tokio::task::spawn_blocking(move || {

@@ -103,9 +103,14 @@ pub(super) fn end(storage: &dyn Storage, build: &Build) -> Write {
         BuildStatus::Created => Failure::new(FailureKind::Cancelled, "its process ended before it started"),
         _ => interrupted(),
     };
+    end_with(build, failure, storage.clock().now())
+}
+
+/// The end of a build of another process, unless somebody changes it before.
+pub(crate) fn end_with(build: &Build, failure: Failure, now: Timestamp) -> Write {
     let guard = Guard { owner: build.owner.as_deref().map(Arc::from), attempt: build.attempt };
     let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
-    Write::FinishBuild(pack_finish(build.id, Some(guard), storage.clock().now(), finish))
+    Write::FinishBuild(pack_finish(build.id, Some(guard), now, finish))
 }
 
 /// Whether a change was made; false if another process made one before.

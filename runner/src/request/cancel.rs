@@ -8,6 +8,7 @@ use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::EndRun;
+use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 
@@ -22,9 +23,9 @@ const WAIT_EVERY: Duration = Duration::from_millis(10);
 /// # Errors
 ///
 /// The store's.
-pub fn is_worked_on(storage: &dyn Storage, run: &Run) -> Result<bool, Refusal> {
+pub fn is_worked_on(storage: &dyn Storage, run: &Run) -> StorageResult<bool> {
     let owner = run.owner.as_ref().filter(|_| run.status.is_none());
-    Ok(owner.map_or(Ok(false), |owner| storage.is_alive(owner))?)
+    owner.map_or(Ok(false), |owner| storage.is_alive(owner))
 }
 
 /// Asks for the end of a run and of its builds, in the name of `by`. What a dead process left is ended at once.

@@ -31,11 +31,8 @@ pub fn changed(
             .iter()
             .all(|id| graph.jobs.contains_key(*id) && graph.broken.get(*id).is_none_or(Vec::is_empty))
     };
-    let triggered = |(id, checked): (_, &jobcontrol_core::check::CheckedJob)| -> Option<&str> {
-        let id: &String = id;
-        checked.job.builds_on_change(by_default).then_some(id.as_str())
-    };
-    let candidates: Vec<&str> = graph.jobs.iter().filter_map(triggered).filter(|id| is_sound(id)).collect();
+    let triggered = graph.jobs.iter().filter(|(_, checked)| checked.job.builds_on_change(by_default));
+    let candidates: Vec<&str> = triggered.map(|(id, _)| id.as_str()).filter(|id| is_sound(id)).collect();
     if candidates.is_empty() {
         return Ok(Vec::new());
     }

@@ -10,17 +10,14 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::plan::Plan;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::storage::BuildFilter;
-use jobcontrol_core::storage::Finish;
-use jobcontrol_core::storage::Guard;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
-use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_finish;
 
 use crate::catalog::load::Catalog;
 use crate::catalog::today::Today;
 use crate::catalog::workspace::Workspace;
 use crate::execute::dispatcher::Begun;
+use crate::execute::interrupted::end_with;
 use crate::execute::interrupted::unless_faster;
 use crate::execute::job_end::JobEnd;
 use crate::execute::repeat::stored;
@@ -91,10 +88,7 @@ fn so_far(workspace: &Workspace, catalog: &Catalog, storage: &dyn Storage, build
         Ok((checked, granted)) => Ok(Begun::Unfinished(Box::new((build, checked, granted)))),
         Err(reason) => {
             let failure = Failure::new(FailureKind::Interrupted, format!("it cannot go on: {reason}"));
-            let guard = Guard { owner: build.owner.as_deref().map(Arc::from), attempt: build.attempt };
-            let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
-            let end = pack_finish(build.id, Some(guard), storage.clock().now(), finish);
-            unless_faster(storage.write(Write::FinishBuild(end)))?;
+            unless_faster(storage.write(end_with(&build, failure, storage.clock().now())))?;
             Ok(Begun::Ended(JobEnd::Built(build.id, Some(FailureKind::Interrupted))))
         }
     }

@@ -11,6 +11,7 @@ use jobcontrol_core::storage::RunFilter;
 use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
+use crate::request::cancel::is_worked_on;
 use crate::show::pages::ScheduleJson;
 use crate::show::runs::state_name;
 
@@ -44,8 +45,7 @@ impl<'a> Schedules<'a> {
             let newest = RunFilter { requested_by: by.clone(), limit: Some(1), ..RunFilter::default() };
             let last = match storage.get_runs(&newest)?.pop() {
                 Some(run) => {
-                    let owner = run.owner.as_ref().filter(|_| run.status.is_none());
-                    let is_alive = owner.map_or(Ok(false), |owner| storage.is_alive(owner))?;
+                    let is_alive = is_worked_on(storage, &run)?;
                     Some((run, is_alive))
                 }
                 None => None,

@@ -79,6 +79,8 @@ struct Desk {
     version: Option<u64>,
     /// Whether runs may wait.
     runs: bool,
+    /// Whether runs of schedules that are held back may start.
+    queued: bool,
     /// Whether jobs with `on: change` may be due.
     changes: bool,
     others: Option<Instant>,
@@ -99,6 +101,7 @@ impl Clerk {
             reloads: Vec::new(),
             version: None,
             runs: true,
+            queued: true,
             changes: true,
             others: None,
             rescued: None,
@@ -158,10 +161,8 @@ impl Clerk {
                     tracing::error!(reason = error.to_string().as_str(), "the end of a run could not be written");
                 }
                 (desk.runs, desk.changes) = (true, true);
-                if is_scheduled {
-                    // The next one may wait for its end.
-                    desk.scheduler.look_again();
-                }
+                // The next run of its schedule may wait for its end.
+                desk.queued |= is_scheduled;
             }
             Wake::Look => desk.runs = true,
             Wake::Stop => {}
@@ -183,10 +184,8 @@ impl Clerk {
                 desk.sweeper.look_again();
                 desk.changes = true;
             }
-            if self.leads.load(Ordering::Relaxed) {
-                // The run before may have been ended by somebody else.
-                desk.runs |= desk.scheduler.start_queued()?;
-            }
+            // The run before may have been ended by somebody else.
+            desk.queued = true;
         }
         if is_due(&desk.rescued, RESCUE_EVERY) {
             desk.rescued = Some(Instant::now());
@@ -209,6 +208,10 @@ impl Clerk {
         }
         if self.leads.load(Ordering::Relaxed) {
             desk.runs |= desk.scheduler.step(&now.reload.catalog)?;
+            if desk.queued {
+                desk.runs |= desk.scheduler.start_queued()?;
+                desk.queued = false;
+            }
         }
         self.go_on(desk, &now)?;
         // What goes wrong here is tried again at the next step.

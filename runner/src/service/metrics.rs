@@ -11,9 +11,9 @@ use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
+use jobcontrol_core::run::Missed;
 use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::Commits;
-use jobcontrol_core::storage::NewRun;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -178,9 +178,9 @@ impl Metrics {
     }
 
     /// Counts what a schedule made due: runs that were started, and those that were left out.
-    pub(super) fn fell_due(&self, fired: usize, left_out: &[NewRun]) {
+    pub(super) fn fell_due(&self, fired: usize, left_out: &[Missed]) {
         self.due.get_or_create(&[("result", "fired")]).inc_by(fired as u64);
-        for missed in left_out.iter().filter_map(|run| run.missed.as_ref()) {
+        for missed in left_out {
             let result = if missed.status == RunStatus::Skipped { "skipped" } else { "missed" };
             self.due.get_or_create(&[("result", result)]).inc_by(missed.count);
         }

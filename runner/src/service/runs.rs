@@ -18,7 +18,6 @@ use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 use jobcontrol_sandbox::Cancel;
 use tokio::sync::oneshot;
-use tokio::sync::watch;
 
 use crate::execute::dispatcher::Batch;
 use crate::execute::dispatcher::Begun;
@@ -62,8 +61,6 @@ struct Active {
     run: Option<u64>,
     /// The jobs of its plan without an end.
     pending: Vec<String>,
-    /// Its end cancels nothing: it is there as long as the run is.
-    _cancel: watch::Sender<bool>,
 }
 
 impl Runs {
@@ -123,8 +120,7 @@ impl Runs {
     ) -> Result<oneshot::Receiver<Result<u64>>> {
         let new = self.new_run(&ready, requester, priority)?;
         let (told, tell) = oneshot::channel();
-        let is_scheduled = matches!(requester, Requester::Schedule(_));
-        self.work(ready, RunIs::New(new), BTreeMap::new(), is_scheduled, Some(told));
+        self.work(ready, RunIs::New(new), BTreeMap::new(), requester, Some(told));
         Ok(tell)
     }
 
@@ -185,7 +181,7 @@ impl Runs {
     /// A plan that cannot be packed, or the store's.
     pub(super) fn start_recorded(self: &Arc<Self>, ready: Ready, requester: &Requester) -> Result<u64> {
         let run = self.storage.write(Write::CreateRun(self.new_run(&ready, requester, None)?))?;
-        self.work(ready, RunIs::Open(run), BTreeMap::new(), matches!(requester, Requester::Schedule(_)), None);
+        self.work(ready, RunIs::Open(run), BTreeMap::new(), requester, None);
         Ok(run)
     }
 
@@ -212,8 +208,7 @@ impl Runs {
 
     /// Goes on with an open run of this process.
     pub(super) fn resume(self: &Arc<Self>, run: u64, requester: &Requester, resume: Resume) {
-        let is_scheduled = matches!(requester, Requester::Schedule(_));
-        self.work(resume.ready, RunIs::Open(run), resume.begun, is_scheduled, None);
+        self.work(resume.ready, RunIs::Open(run), resume.begun, requester, None);
     }
 
     fn work(
@@ -221,15 +216,17 @@ impl Runs {
         ready: Ready,
         run: RunIs,
         begun: BTreeMap<String, Begun>,
-        is_scheduled: bool,
+        requester: &Requester,
         told: Option<oneshot::Sender<Result<u64>>>,
     ) {
+        let is_scheduled = matches!(requester, Requester::Schedule(_));
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-        let (switch, cancel) = Cancel::pair();
+        // Who wants it to end says so in the store.
+        let (_, cancel) = Cancel::pair();
         let known = if let RunIs::Open(run) = run { Some(run) } else { None };
         let is_over = |id: &&String| matches!(begun.get(*id), Some(Begun::Ended(_)));
         let pending = ready.plan.order.iter().filter(|id| !is_over(id)).cloned().collect();
-        lock(&self.active).insert(number, Active { run: known, pending, _cancel: switch });
+        lock(&self.active).insert(number, Active { run: known, pending });
         let (targets, left_out) = (ready.called(), ready.guarded_because());
         let Ready { catalog, plan, requests, shared, .. } = ready;
         let (here, asked) = (Arc::clone(self), Arc::new(Mutex::new(told)));

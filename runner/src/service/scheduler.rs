@@ -50,7 +50,7 @@ impl Scheduler {
         Self { store, storage, metrics, states: None, next: None, looked: Timestamp(i64::MIN) }
     }
 
-    /// Something has happened that may change what is due: a new catalog, a new leader, or the end of a run.
+    /// Something has happened that may change what is due: a new catalog, or a new leader.
     pub(super) fn look_again(&mut self) {
         (self.next, self.states) = (None, None);
     }
@@ -81,7 +81,6 @@ impl Scheduler {
             next = next.min(decision.next.unwrap_or(Timestamp(i64::MAX)));
         }
         self.forget(catalog, &mut states)?;
-        started |= self.start_queued()?;
         (self.states, self.next) = (Some(states), Some(next));
         Ok(started)
     }
@@ -104,12 +103,12 @@ impl Scheduler {
         let before = state.map(|state| state.last);
         let (runs, missed) = self.due(catalog, job, schedule, &decision)?;
         let state = ScheduleState { job: job.to_owned(), rule, last: decision.last };
-        let (fired, said) = (runs.len(), said(&runs, &missed, last.is_none()));
-        let left_out = missed.clone();
+        let fired = runs.len();
+        let left_out: Vec<Missed> = missed.iter().filter_map(|run| run.missed.clone()).collect();
         let step = StepSchedule { job: job.into(), before, state: state.clone(), runs, missed };
         if self.storage.write(Write::StepSchedule(step))? == 1 {
             *started |= fired > 0;
-            said.iter().for_each(|said| said.tell(job));
+            tell(job, last.is_none(), &left_out, fired);
             self.metrics.fell_due(fired, &left_out);
             states.insert(job.to_owned(), state);
         } else {
@@ -218,33 +217,19 @@ impl Scheduler {
     }
 }
 
-/// What a step of a schedule is, for the service's log.
-enum Said {
-    Begins,
-    Due,
-    LeftOut(Missed),
-}
-
-fn said(runs: &[NewRun], missed: &[NewRun], is_new: bool) -> Vec<Said> {
-    let begins = is_new.then_some(Said::Begins);
-    let left_out = missed.iter().filter_map(|run| run.missed.clone()).map(Said::LeftOut);
-    begins.into_iter().chain(left_out).chain(runs.iter().map(|_| Said::Due)).collect()
-}
-
-impl Said {
-    fn tell(&self, job: &str) {
-        match self {
-            Self::Begins => tracing::debug!(job, "schedule begins"),
-            Self::Due => tracing::info!(job, "run due"),
-            Self::LeftOut(Missed { status, reason, count, .. }) => {
-                let reason = reason.as_str();
-                match status {
-                    RunStatus::Skipped => tracing::warn!(job, count, reason, "run skipped"),
-                    _ => tracing::warn!(job, count, reason, "run missed"),
-                }
-            }
+/// Logs a step of a schedule.
+fn tell(job: &str, is_new: bool, left_out: &[Missed], fired: usize) {
+    if is_new {
+        tracing::debug!(job, "schedule begins");
+    }
+    for Missed { status, reason, count, .. } in left_out {
+        let reason = reason.as_str();
+        match status {
+            RunStatus::Skipped => tracing::warn!(job, count, reason, "run skipped"),
+            _ => tracing::warn!(job, count, reason, "run missed"),
         }
     }
+    (0..fired).for_each(|_| tracing::info!(job, "run due"));
 }
 
 /// Tells a rule in its time zone from every other.

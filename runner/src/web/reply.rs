@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::response::Response;
 use http::HeaderValue;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 
@@ -26,5 +27,12 @@ pub(super) fn json(document: &impl Serialize) -> Answer {
     };
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// A document that says what was asked for; it may not have happened yet.
+pub(super) fn accepted(document: &impl Serialize) -> Answer {
+    let mut response = json(document)?;
+    *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
 }

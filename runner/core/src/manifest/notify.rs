@@ -1,4 +1,4 @@
-//! `notify` of `jobcontrol.yaml`: who is told of runs that failed.
+//! `notify` of `jobcontrol.yaml`: the receivers of messages about failed runs.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const KEYS: &[&str] = &["command", "webhook", "secret"];
 /// What an entry looks like.
 const HELP: &str = "write `{ command: [PROGRAM, ..] }`, or `{ webhook: \"https://HOST/PATH\" }`";
 
-/// One who is told of runs that failed.
+/// A receiver of messages about failed runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notify {
     /// A program with its arguments. One with a `/` is relative to where jobcontrol.yaml stands.

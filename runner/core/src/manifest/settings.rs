@@ -95,7 +95,7 @@ pub struct Settings {
     /// Whether a service builds jobs that name no trigger whenever they change; key `on`. See
     /// [`Job::builds_on_change`](crate::job::Job::builds_on_change).
     pub on_change: bool,
-    /// Who is told of runs that failed; key `notify`.
+    /// The receivers of messages about failed runs; key `notify`.
     pub notify: Vec<Notify>,
     /// Where a service is reached; key `server`.
     pub server: Server,

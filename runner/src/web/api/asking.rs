@@ -22,6 +22,7 @@ use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::problem::Sort;
 use super::super::reply::Answer;
+use super::super::reply::accepted;
 use super::super::reply::json;
 use super::super::state::Look;
 use super::super::state::Web;
@@ -31,6 +32,7 @@ use super::starting::begin;
 use super::starting::created;
 use super::starting::may_run;
 use super::starting::may_start;
+use super::starting::run_of_caller;
 use crate::request::ready::Used;
 use crate::request::refusal::Refusal;
 use crate::request::run::RunAsk;
@@ -201,17 +203,13 @@ async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem
 )]
 async fn start(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        let run = look.storage.get_run(id)?;
-        let planned = run.plan.iter().flat_map(|plan| &plan.order);
-        may_run(&caller, run.request.targets.iter().chain(planned).map(String::as_str))?;
+        let run = run_of_caller(look, &caller, id)?;
         if !run.held || run.status.is_some() {
             return Err(Refusal::failed(format!("run {id} is not held back")).into());
         }
         look.storage.write(Write::StartRun(id))?;
         look.service.look();
-        let mut response = told(look, id, |run| json(&run))?;
-        *response.status_mut() = http::StatusCode::ACCEPTED;
-        Ok(response)
+        told(look, id, |run| accepted(&run))
     })
     .await
 }

@@ -15,9 +15,11 @@ use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::problem::Sort;
 use super::super::reply::Answer;
+use super::super::reply::accepted;
 use super::super::reply::json;
 use super::super::state::Web;
 use super::starting::may_run;
+use super::starting::run_of_caller;
 use crate::execute::canceller;
 use crate::execute::canceller::Cancelling;
 use crate::execute::hooks::Which;
@@ -51,20 +53,12 @@ struct CancelledRunJson {
 )]
 async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        let run = look.storage.get_run(id)?;
-        let planned = run.plan.iter().flat_map(|plan| &plan.order);
-        may_run(&caller, run.request.targets.iter().chain(planned).map(String::as_str))?;
+        run_of_caller(look, &caller, id)?;
         cancel_run(look.storage, id, &caller.requester.to_string()).map_err(Problem::conflict)?;
         let run = look.storage.get_run(id)?;
         accepted(&CancelledRunJson { run: id, status: state_name(run.state(true)) })
     })
     .await
-}
-
-fn accepted(document: &impl Serialize) -> Answer {
-    let mut response = json(document)?;
-    *response.status_mut() = http::StatusCode::ACCEPTED;
-    Ok(response)
 }
 
 /// What became of a build that was to be cancelled.

@@ -1,7 +1,6 @@
 //! Looks at the jobs folder, and what they changed.
 
 use axum::extract::State;
-use http::StatusCode;
 use serde::Deserialize;
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -15,6 +14,7 @@ use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::problem::Sort;
 use super::super::reply::Answer;
+use super::super::reply::accepted;
 use super::super::reply::json;
 use super::super::state::Web;
 use super::limits::next;
@@ -74,9 +74,7 @@ async fn look(State(web): State<Web>, caller: Caller) -> Answer {
     }
     web.look(|look| {
         look.service.look_at_files();
-        let mut response = json(&LookingJson { looking: true })?;
-        *response.status_mut() = StatusCode::ACCEPTED;
-        Ok(response)
+        accepted(&LookingJson { looking: true })
     })
     .await
 }

@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::LOCATION;
+use jobcontrol_core::run::Run;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -45,6 +46,14 @@ impl<'a> UsedJson<'a> {
     pub(super) fn new(used: &'a Used) -> Self {
         Self { job_id: &used.job, build: used.build, status: used.status }
     }
+}
+
+/// A run, if the caller may run and cancel all of its jobs.
+pub(super) fn run_of_caller(look: &Look<'_>, caller: &Caller, id: u64) -> Result<Run, Problem> {
+    let run = look.storage.get_run(id)?;
+    let planned = run.plan.iter().flat_map(|plan| &plan.order);
+    may_run(caller, run.request.targets.iter().chain(planned).map(String::as_str))?;
+    Ok(run)
 }
 
 /// Refuses a caller who may not run one of these jobs.
