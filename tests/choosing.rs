@@ -31,11 +31,11 @@ fn a_pinned_build_is_used_instead_of_the_latest() {
     let folder = diamond();
     folder.run(&["run", "base"]).code(0).stdout("3\n");
     folder.run(&["run", "base", "--arg", "a=100"]).code(0).stdout("102\n");
-    folder.run(&["run", "left"]).code(0).stdout("112\n");
-    folder.run(&["run", "left", "--pin", "base=1"]).code(0).stdout("13\n");
-    assert_eq!(folder.json(&["build", "show", "4"])["pins"]["base"]["build"], 1);
+    folder.run(&["run", "left"]).code(0).stdout("13\n");
+    folder.run(&["run", "left", "--pin", "base=2"]).code(0).stdout("112\n");
+    assert_eq!(folder.json(&["build", "show", "4"])["pins"]["base"]["build"], 2);
     let shown = folder.run(&["build", "show", "4"]).code(0);
-    assert!(shown.stdout.contains("uses       base (build 1)"), "{shown:#?}");
+    assert!(shown.stdout.contains("uses       base (build 2)"), "{shown:#?}");
 }
 
 #[test]

@@ -43,6 +43,9 @@ fn a_build_waits_for_the_slot_of_another_process() {
     folder.run(&["run", "free"]).code(0);
     let build = folder.json(&["build", "show", "2"]);
     assert_eq!((&build["status"], &build["pool"]), (&json!("CREATED"), &json!("db")));
+    assert_eq!(build["waits_for"], "pool db: 1 of 1 slots used by build 1");
+    let listed = folder.run(&["builds"]).code(0).stdout;
+    assert!(listed.contains("waits for pool db: 1 of 1 slots used by build 1"), "{listed}");
     let shown = folder.run(&["runs", "show", "2"]).code(0).stdout;
     assert!(shown.contains("waits for pool db, used by builds 1"), "{shown}");
     folder.run(&["build", "cancel", "1"]).code(0);

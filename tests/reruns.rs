@@ -60,7 +60,27 @@ fn arguments_can_be_edited_and_edits_are_kept() {
     folder.run(&["build", "rerun", "3", "--arg", "a=7"]).code(0).stdout("7\n");
     assert_eq!(show(&folder, 5)["config"]["overrides"], json!({"a": 7, "b": 0}));
     folder.run(&["build", "rerun", "2", "--arg", "c=7"]).code(2).says("there is no parameter `c`");
-    assert!(folder.run(&["job", "two"]).code(0).stdout.contains("its last build, 5, ran with other arguments"));
+    // It says nothing of how the job stands.
+    let job = folder.json(&["job", "two"]);
+    assert_eq!((&job["status"], &job["outdated_because"]), (&json!("success"), &json!([])));
+}
+
+#[test]
+fn a_build_with_arguments_given_by_hand_is_used_in_its_own_run_and_nowhere_else() {
+    let folder = sums();
+    folder.run(&["run", "one", "--arg", "a=100", "--revdeps", "--quiet"]).code(0);
+    let pins = |build: u64| show(&folder, build)["pins"]["one"]["build"].clone();
+    assert_eq!((&show(&folder, 4)["retval"], pins(4)), (&json!(112), json!(3)), "build 3 is the one with 100");
+    assert_eq!(folder.json(&["job", "one"])["status"], "success");
+    folder.run(&["run", "two", "--quiet"]).code(0).stdout("13\n");
+    assert_eq!(pins(5), json!(1));
+    // Pinned by hand it is used all the same.
+    folder.run(&["run", "two", "--pin", "one=3", "--quiet"]).code(0).stdout("112\n");
+    // A job that was only built so has nothing for those who need it.
+    let folder = Folder::new().guest("add.wat").file("jobs/sums.yaml", SUMS);
+    folder.run(&["run", "one", "--arg", "a=100"]).code(0);
+    folder.run(&["run", "two"]).code(1).says("`one`");
+    assert_eq!(folder.json(&["job", "one"])["status"], "not_built");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::io::BufRead;
 use std::io::BufReader;
 
-use jobcontrol::service::engine::SLOTS;
+use jobcontrol::execute::slots::SLOTS;
 use serde_json::Value;
 use serde_json::json;
 

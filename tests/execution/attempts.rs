@@ -122,7 +122,7 @@ fn records_tell_their_attempt_where_there_are_several() {
 #[test]
 fn a_build_that_waits_gives_its_slot_to_others() {
     // As many as there are slots wait for an hour; one more is built beside them.
-    let waiting: Vec<_> = (0..jobcontrol::service::engine::SLOTS)
+    let waiting: Vec<_> = (0..jobcontrol::execute::slots::SLOTS)
         .map(|i| format!("id: w{i}, function: attempts:flaky, args: [9], retry: {{ attempts: 2, initial: 1h, max: 1h, jitter: false }}"))
         .collect();
     let last = "id: z, function: attempts:flaky, args: [1]".to_owned();

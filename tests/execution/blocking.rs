@@ -76,6 +76,7 @@ impl Storage for Slow {
         fn get_run(&self, id: u64) -> Result<Run>;
         fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
         fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
+        fn get_untold_runs(&self) -> Result<Vec<u64>>;
         fn get_open_owners(&self) -> Result<Vec<String>>;
         fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>>;
         fn get_schedules(&self) -> Result<Vec<ScheduleState>>;

@@ -34,7 +34,7 @@ fn what_a_dead_run_left_is_built_from_failed() {
 
 /// `all` of one job more than there are slots, each of which needs `base`.
 fn crowd(function: &str) -> String {
-    let ids: Vec<_> = (0..=jobcontrol::service::engine::SLOTS).map(|i| format!("w{i}")).collect();
+    let ids: Vec<_> = (0..=jobcontrol::execute::slots::SLOTS).map(|i| format!("w{i}")).collect();
     let base = "jobs:\n  - { id: base, function: attempts:flaky, args: [1] }\n";
     let job = |id: &String| format!("  - {{ id: {id}, dependencies: [base], {function} }}\n");
     let jobs: String = ids.iter().map(job).collect();
@@ -47,16 +47,16 @@ fn what_had_not_begun_is_a_part_of_the_rest() {
     let folder = jobs(&[]);
     folder.write("jobs/jobs.yaml", crowd("function: attempts:spins"));
     folder.run(&["run", "base"]).code(0);
-    let words = [(" started", jobcontrol::service::engine::SLOTS), ("waits for a slot", 1)];
+    let words = [(" started", jobcontrol::execute::slots::SLOTS), ("waits for a slot", 1)];
     Background::until_each(&folder, &["run", "all", "--deps", "-v"], &words).kill();
     folder.write("jobs/jobs.yaml", crowd("function: attempts:flaky, args: [1]"));
     let answer = folder.run(&["build", "rerun", "2", "--from-failed"]).code(0);
     let ended = answer.stderr.matches("SUCCESSFUL").count();
-    assert_eq!(ended, jobcontrol::service::engine::SLOTS + 2, "{answer:#?}");
+    assert_eq!(ended, jobcontrol::execute::slots::SLOTS + 2, "{answer:#?}");
     let counts = counts(&folder);
     // One of the crowd had no slot when its run was killed: its build waited, and never started.
     let twice = counts.values().filter(|count| **count == 2).count();
-    assert_eq!((counts["base"], counts["all"], twice), (1, 1, jobcontrol::service::engine::SLOTS + 1), "{counts:?}");
+    assert_eq!((counts["base"], counts["all"], twice), (1, 1, jobcontrol::execute::slots::SLOTS + 1), "{counts:?}");
     let waited = folder.json(&["builds", "--no-success", "--no-started"]);
     let told: Vec<_> = waited.as_array().unwrap().iter().map(|build| build["exception"].clone()).collect();
     assert_eq!(told, [json!({ "kind": "cancelled", "message": "its process ended before it started" })]);

@@ -6,7 +6,7 @@ use std::io::Lines;
 use std::process::Child;
 use std::process::ChildStderr;
 
-use jobcontrol::service::engine::SLOTS;
+use jobcontrol::execute::slots::SLOTS;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;

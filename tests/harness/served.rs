@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::process::ChildStderr;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -105,8 +106,12 @@ impl Served {
 
     /// Starts `serve` with these arguments, and waits until it answers.
     pub fn anywhere(folder: &Folder, more: &[&str]) -> Self {
-        let arguments = [&["serve", "--log", "json", "--grace", "5s"], more].concat();
-        let mut child = folder.start(&arguments);
+        Self::of(&mut folder.command(&[&["serve", "--log", "json", "--grace", "5s"], more].concat()))
+    }
+
+    /// The service that a command starts, whose log is JSON; waits until it answers.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("the program starts");
         let mut log = BufReader::new(child.stderr.take().expect("a log"));
         // Whatever comes of the start, the child ends with this.
         let mut served = Self { child, address: String::new(), log: None };
@@ -154,10 +159,15 @@ impl Served {
 
     /// Watches events, from after an event if one is named.
     pub fn watch(&self, query: &str, after: Option<&str>) -> Stream {
+        let after = after.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+        self.watch_with(query, &after)
+    }
+
+    /// Watches events, with these lines in the head of the request.
+    pub fn watch_with(&self, query: &str, lines: &str) -> Stream {
         let mut connection = TcpStream::connect(&self.address).expect("a connection");
         connection.set_read_timeout(Some(EVENT_WITHIN)).expect("a timeout");
-        let after = after.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{after}\r\n");
+        let head = format!("GET /api/v1/events{query} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n");
         connection.write_all(head.as_bytes()).expect("a request");
         let mut connection = BufReader::new(connection);
         let mut head = String::new();

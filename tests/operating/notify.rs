@@ -167,3 +167,23 @@ fn a_webhook_over_tls_is_trusted_as_the_operator_says() {
     assert!(failed["reason"].as_str().unwrap().contains("UnknownIssuer"), "{failed}");
     assert!(unknown.heads().is_empty());
 }
+
+#[test]
+fn a_run_that_a_killed_service_has_not_told_of_is_told_of_by_the_next() {
+    let folder = telling("cat > told.new; mv told.new told.json; exec sleep 1000", "");
+    folder.write("jobs/bad.yaml", BAD);
+    let serving = serve(&folder);
+    let run = serving.record("run ended")["run"].clone();
+    serving.kill();
+    folder.write("tell", "#!/bin/sh\ncat > told.new; mv told.new told.json\n");
+    std::fs::remove_file(folder.path("jobs/bad.yaml")).unwrap();
+    let serving = serve(&folder);
+    let told = serving.until(|record| says(record, "told of a failed run"));
+    assert_eq!(told.last().unwrap()["run"], run);
+    serving.stop();
+    // Once is enough.
+    let serving = serve(&folder);
+    serving.record("this service leads");
+    let said = serving.stop();
+    assert!(!said.iter().any(|record| says(record, "told of")), "{said:#?}");
+}

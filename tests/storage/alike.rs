@@ -121,13 +121,13 @@ fn build_filter() -> impl Strategy<Value = BuildFilter> {
     let flag = || option::of(any::<bool>());
     let limit = prop_oneof![Just(100), 0_u64..5, any::<u64>()];
     let within = (option::of(0..OWNERS.len()), option::of(0_u64..4), option::of(build_id()), option::of(build_id()));
-    let flags = (flag(), flag(), flag(), flag(), flag());
+    let flags = (flag(), flag(), flag(), flag(), flag(), flag());
     let ids = option::of(proptest::collection::vec(0..JOBS.len(), 0..3));
     (option::of(0..JOBS.len()), ids, flags, within, any::<bool>(), limit, any::<bool>()).prop_map(
         |(
             job,
             ids,
-            (started, finished, success, skipped, deleting),
+            (started, finished, success, skipped, deleting, edited),
             (owner, run, before, after),
             newest,
             limit,
@@ -141,6 +141,7 @@ fn build_filter() -> impl Strategy<Value = BuildFilter> {
                 success,
                 skipped,
                 deleting,
+                edited,
                 owner: owner.map(|owner| OWNERS[owner].to_owned()),
                 run,
                 before,

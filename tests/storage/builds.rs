@@ -82,6 +82,7 @@ fn a_new_build_has_neither_started_nor_finished(store: &dyn Storage, _: &ManualC
         success: false,
         skipped: false,
         config: config(),
+        edited: false,
         pins: Vec::new(),
         run: None,
         rerun_of: None,

@@ -7,9 +7,11 @@ use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::status::JobHistory;
+use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::value::Value;
 
 use super::create;
 use super::rules;
@@ -18,6 +20,7 @@ rules! {
     a_history_tells_the_newest_the_latest_success_and_the_last_good_build
     jobs_come_in_the_order_that_was_asked_for
     a_success_that_never_started_is_nobodys_latest
+    a_build_with_arguments_given_by_hand_says_nothing_of_its_job
 }
 
 /// Ids of the newest, the latest successful and the last good build, and of the newest that finished unskipped.
@@ -75,4 +78,30 @@ fn a_success_that_never_started_is_nobodys_latest(store: &dyn Storage, _: &Manua
     store.finish_build(id, Finish::default()).unwrap();
     assert_eq!(of(store, "a"), (Some(id), None, Some(id), Some(id)));
     assert_eq!(store.get_latest_successful_build("a").unwrap(), None);
+}
+
+fn a_build_with_arguments_given_by_hand_says_nothing_of_its_job(store: &dyn Storage, _: &ManualClock) {
+    let with = |overrides: &[(&str, i128)]| {
+        let given = overrides.iter().map(|(name, value)| ((*name).to_owned(), Value::Int(*value))).collect();
+        let id = store.create_build("a", &Value::entry("overrides", Value::Map(given))).unwrap();
+        store.start_build(id).unwrap();
+        id
+    };
+    let good = with(&[]);
+    store.finish_build(good, Finish::default()).unwrap();
+    let edited = with(&[("x", 1)]);
+    store.finish_build(edited, Finish::default()).unwrap();
+    let skipped = with(&[("x", 1)]);
+    store.finish_build(skipped, Finish { skipped: true, ..Finish::default() }).unwrap();
+    let failed = with(&[("x", 2)]);
+    store.finish_build_with_exception(failed, Failure::new(FailureKind::Error, "no")).unwrap();
+    assert_eq!(of(store, "a"), (Some(failed), Some(good), Some(good), Some(good)));
+    assert_eq!(store.get_latest_successful_build("a").unwrap().map(|build| build.id), Some(good));
+    let listed = |edited: bool| {
+        let filter = BuildFilter { edited: Some(edited), ..BuildFilter::job("a") };
+        store.get_job_builds(&filter).unwrap().iter().map(|build| build.id).collect::<Vec<_>>()
+    };
+    assert_eq!((listed(false), listed(true)), (vec![good], vec![edited, skipped, failed]));
+    store.delete_build(good).unwrap();
+    assert_eq!(of(store, "a"), (Some(failed), None, None, None));
 }

@@ -30,6 +30,7 @@ use super::open;
 use super::rules;
 
 rules! {
+    runs_of_schedules_that_ended_badly_are_told_of_once
     runs_wait_by_priority_and_then_by_age
     one_service_takes_a_run_with_what_has_not_started
     a_service_that_stops_leaves_a_run_to_the_others
@@ -234,4 +235,19 @@ fn of_two_processes_one_leads_and_the_other_follows_it() {
     assert_eq!(mine.lead("me"), Ok(true));
     drop(mine);
     assert!(!folder.path().join("store.db.owners").exists());
+}
+
+fn runs_of_schedules_that_ended_badly_are_told_of_once(store: &dyn Storage, _: &ManualClock) {
+    let by = |requested_by: &str| create(store, NewRun { requested_by: requested_by.to_owned(), ..waiting(0) });
+    let [failed, good, by_hand, cancelled, open] =
+        ["schedule:a", "schedule:a", "cli:ada", "schedule:b", "schedule:b"].map(by);
+    let end = |id, status| store.write(Write::EndRun(EndRun { id, time: NOON, status, refused: None })).unwrap();
+    end(failed, RunStatus::Failed);
+    end(good, RunStatus::Successful);
+    end(by_hand, RunStatus::Failed);
+    end(cancelled, RunStatus::Cancelled);
+    assert_eq!(store.get_untold_runs(), Ok(vec![failed, cancelled]), "and not the open run {open}");
+    store.write(Write::Told(failed)).unwrap();
+    store.write(Write::Told(failed)).unwrap();
+    assert_eq!(store.get_untold_runs(), Ok(vec![cancelled]));
 }

@@ -1,5 +1,6 @@
 //! What the file adds: many hands on it, what stays in it, and how it is read.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Barrier;
@@ -11,14 +12,18 @@ use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::url::StoreUrl;
 use jobcontrol::say::Say;
 use jobcontrol_core::clock::ManualClock;
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
 use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogRecord;
 use jobcontrol_core::storage::NewBuild;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
+use jobcontrol_core::value::Value;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -340,4 +345,41 @@ fn views_can_be_read_by_any_program() {
     let logs = "SELECT id, build_id, job_id, created, level FROM logs";
     assert_eq!(rows(&db, logs), ["1|1|a|2026-11-22T12:00:00.000Z|20"]);
     assert_eq!(rows(&db, "SELECT * FROM progress"), ["1|shop::rows|1|2|reading"]);
+}
+
+#[test]
+fn a_moment_of_a_long_log_is_found_whatever_the_clock_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let store = SqliteStorage::open(&path, Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+    store.install().unwrap();
+    let id = store.create_build("a", &Value::Null).unwrap();
+    // A record a microsecond, but for one that was written early and one that was written late.
+    let db = Connection::open(&path).unwrap();
+    db.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 250000)
+         INSERT INTO log (build_id, created, level, attempt, target, message)
+         SELECT ?1, iif(i = 120000, 240000, iif(i = 249000, 5, i)), iif(i % 50000 = 0, 40, 20), 1, '', i FROM n",
+        [id],
+    )
+    .unwrap();
+    let found = |filter: LogFilter| {
+        let mut found = Vec::new();
+        let mut each = |record: LogRecord| {
+            found.push(record.id);
+            ControlFlow::Continue(())
+        };
+        store.iter_log_messages(&filter, &mut each).unwrap();
+        found
+    };
+    let since = |micros: i64| LogFilter { min_date: Some(Timestamp(micros)), ..LogFilter::default() };
+    let late = found(since(239_999));
+    assert_eq!((late.len(), &late[..3]), (10_002, &[120_000, 239_999, 240_000][..]));
+    assert!(!late.contains(&249_000));
+    assert_eq!(found(LogFilter { last: Some(2), ..since(1) }), [249_999, 250_000]);
+    assert_eq!(found(since(250_001)), [] as [u64; 0]);
+    assert_eq!(found(LogFilter { after: Some(249_998), ..since(2) }), [249_999, 250_000]);
+    let severe = LogFilter { min_level: Some(40), ..LogFilter::default() };
+    assert_eq!(found(severe.clone()), [50_000, 100_000, 150_000, 200_000, 250_000]);
+    assert_eq!(found(LogFilter { last: Some(1), min_date: Some(Timestamp(7)), ..severe }), [250_000]);
 }

@@ -7,6 +7,7 @@ use jobcontrol::record::sqlite;
 use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::record::sqlite::VERSION;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use rusqlite::Connection;
@@ -341,4 +342,14 @@ fn a_store_of_version_4_has_no_runs_for_services_and_takes_some() {
     let runs = folder.json(&["runs"]);
     let told: Vec<_> = runs.as_array().unwrap().iter().map(|run| (&run["status"], &run["held"])).collect();
     assert_eq!(told, [(&json!("SUCCESSFUL"), &json!(false)), (&json!("SUCCESSFUL"), &json!(false))]);
+}
+
+#[test]
+fn a_store_of_version_5_learns_which_builds_had_arguments_given_by_hand() {
+    let store = std::fs::read(root().join("tests/stores/v5.db")).unwrap();
+    let folder = Folder::new().file("jobcontrol.db", store);
+    folder.run(&["store", "migrate"]).code(0);
+    let builds = opened(&folder).get_job_builds(&BuildFilter::default()).unwrap();
+    assert_eq!(builds.iter().map(|build| build.edited).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(opened(&folder).get_latest_successful_build("one").unwrap().map(|build| build.id), Some(1));
 }

@@ -141,3 +141,13 @@ fn a_service_listens_where_flags_say_then_the_operator_s_file() {
     folder.write("jobcontrol.yaml", "server: { listen: \"8080\" }\n");
     folder.run(&["serve"]).code(2).says("`server.listen` of jobcontrol.yaml: `8080` has no port");
 }
+
+#[test]
+fn a_stream_ends_with_the_token_it_was_opened_with() {
+    let folder = folder();
+    let bearer = token(&folder, &["read"]);
+    let served = Served::start(&folder, &[]);
+    let mut stream = served.watch_with("", &format!("{bearer}\r\n"));
+    assert_eq!(folder.run(&["token", "revoke", "1"]).code, 0);
+    assert_eq!(stream.next(), None);
+}

@@ -78,6 +78,50 @@ fn what_does_not_fit_is_told_with_its_place() {
 }
 
 #[test]
+fn jobs_are_named_by_patterns_and_tags_as_well() {
+    let jobs = "jobs:
+  - { id: sales-a, function: add:add, args: [1, 2], tags: [nightly] }
+  - { id: sales-b, function: add:add, args: [1, 2] }
+  - { id: other, function: add:add, args: [1, 2], tags: [nightly] }
+";
+    let folder = Folder::new().guest("add.wat").file("jobs/all.yaml", jobs);
+    let served = Served::start(&folder, &[]);
+    let built = |body: Value| -> Vec<String> {
+        let run = ask(&served, &body).ok();
+        run["jobs"].as_array().unwrap().iter().map(|job| job["job_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(built(json!({ "targets": ["sales-*"] })), ["sales-a", "sales-b"]);
+    assert_eq!(
+        built(json!({ "targets": ["sales-a"], "tags": ["nightly"] })),
+        ["other", "sales-a"],
+        "in the order of the plan"
+    );
+    assert_eq!(built(json!({ "all": true })).len(), 3);
+    let refused = |body: Value, status: u16| ask(&served, &body).refused(status)["errors"][0]["pointer"].clone();
+    assert_eq!(refused(json!({ "targets": ["sales-*", "nope"] }), 404), "/targets/1");
+    assert_eq!(refused(json!({ "targets": ["other", "x-*"] }), 404), "/targets/1");
+    assert_eq!(refused(json!({ "targets": ["other", "other"] }), 400), "/targets/1");
+    assert_eq!(refused(json!({ "all": true, "tags": ["nightly"] }), 400), "/all");
+    assert_eq!(refused(json!({}), 400), "/targets");
+    assert!(ask(&served, &json!({ "tags": ["nigthly"] })).refused(404).to_string().contains("did you mean `nightly`?"));
+}
+
+#[test]
+fn a_build_is_done_again_with_other_arguments() {
+    let folder = folder();
+    folder.run(&["run", "--deps", "two"]).code(0);
+    let served = Served::start(&folder, &[]);
+    let again = |body: Value| served.send("POST", "/api/v1/builds/2/rerun", &[], &body.to_string());
+    let run = again(json!({ "how": "latest", "arguments": { "b": 100 } })).ok()["run"].clone();
+    let run = served.get_until(&format!("/api/v1/runs/{run}"), |run| !run["end_time"].is_null());
+    let build = run["jobs"][0]["build"].clone();
+    assert_eq!(served.get(&format!("/api/v1/builds/{build}/retval")), 103);
+    assert_eq!(served.get("/api/v1/jobs/two")["status"], "success");
+    let problem = again(json!({ "arguments": { "b": "x" } })).refused(400);
+    assert_eq!(problem["errors"][0]["pointer"], "/arguments/b");
+}
+
+#[test]
 fn what_is_not_up_to_date_is_refused_where_that_is_asked_for() {
     let folder = folder();
     folder.run(&["run", "one"]).code(0);

@@ -1,9 +1,18 @@
 //! What comes in over encrypted connections, slowly, or too often.
 
+use std::fs::Permissions;
+use std::io::BufRead;
+use std::io::BufReader;
 use std::io::ErrorKind;
 use std::io::Read;
 use std::io::Write;
+use std::net::TcpListener;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -141,6 +150,9 @@ fn scopes_hold_for_all_that_a_run_would_build() {
     // Nobody learns which jobs there are by what is refused.
     let (hidden, gone) = (run(&one, json!({ "targets": ["needs"] })), run(&one, json!({ "targets": ["nothing"] })));
     assert_eq!((hidden.status, gone.status), (403, 403));
+    // A pattern stands for what the token may run.
+    assert_eq!(run(&one, json!({ "all": true })).ok()["jobs"].as_array().unwrap().len(), 1);
+    run(&one, json!({ "targets": ["need*"] })).refused(404);
     // What is protected is armed by name, also where it is only needed.
     let refused = run(&all, json!({ "targets": ["needs"], "deps": true })).refused(409);
     assert_eq!(refused["detail"], "`careful` is protected");
@@ -191,4 +203,63 @@ fn a_page_of_another_site_changes_nothing() {
     let origin = format!("Origin: http://{}", served.address);
     let host = format!("Host: {}", served.address);
     assert_eq!(served.send("POST", "/api/v1/runs", &[&origin, &host], &body).status, 201);
+}
+
+/// `serve` as systemd starts it, with a socket that is listened on already.
+fn activated(folder: &Folder, socket: impl Into<OwnedFd>, more: &[&str]) -> Command {
+    let inner = folder.command(&[]);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"");
+    command.arg(inner.get_program()).args(["serve", "--log", "json"]).args(more);
+    command.current_dir(inner.get_current_dir().unwrap()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::from(socket.into())).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_socket_that_was_opened_for_it_is_served() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // Whoever connects early waits until it serves.
+    let mut early = TcpStream::connect(&address).unwrap();
+    early.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let served = Served::of(&mut activated(&folder, listener, &[]));
+    assert_eq!(served.address, address, "and the default is not listened on");
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(served.get("/api/v1/jobs")["jobs"].as_array().unwrap().len(), 3);
+
+    let path = folder.path("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let served = Served::of(&mut activated(&folder, listener, &["--store", "sqlite:other.db"]));
+    assert_eq!(served.get("/api/v1/jobs")["jobs"].as_array().unwrap().len(), 3);
+    assert_eq!(served.stop(), 0);
+    assert!(path.exists(), "it is not ours to remove");
+}
+
+#[test]
+fn a_socket_that_lets_everybody_in_is_refused() {
+    let folder = folder();
+    let refused = |socket: OwnedFd| {
+        let mut child = activated(&folder, socket, &[]).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let said: Vec<String> = lines.take_while(|line| !line.contains("listening")).collect();
+        // One that serves all the same would go on for ever.
+        let _ = child.kill();
+        assert_eq!(child.wait().unwrap().code(), Some(2), "{said:?}");
+        said.join("\n")
+    };
+    let listener = UnixListener::bind(folder.path("s")).unwrap();
+    std::fs::set_permissions(folder.path("s"), Permissions::from_mode(0o666)).unwrap();
+    let said = refused(listener.into());
+    assert!(said.contains("(mode 0666)") && said.contains("SocketMode=0600"), "{said}");
+    let said = refused(TcpListener::bind("0.0.0.0:0").unwrap().into());
+    assert!(said.contains("jobcontrol token create"), "{said}");
+    let said =
+        refused(TcpStream::connect(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()).unwrap().into());
+    assert!(said.contains("Accept=no"), "{said}");
 }

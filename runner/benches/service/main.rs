@@ -1,6 +1,9 @@
-//! A service: runs that wait, the choice of the next one, and the way from a saved manifest to a new catalog.
-//! `cargo bench --bench service`.
+//! A service: runs that wait, the choice of the next one, the way from a saved manifest to a new catalog, builds over HTTP,
+//! and clients that look on. `cargo bench --bench service [-- PART]`, where a part is one of the words below.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
+
+mod latency;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +14,7 @@ use std::time::Instant;
 use jobcontrol::app::App;
 use jobcontrol::catalog::load::Catalog;
 use jobcontrol::catalog::watch::SettingsFile;
+use jobcontrol::request::ready::Ready;
 use jobcontrol::request::run::RunAsk;
 use jobcontrol::request::run::run_of;
 use jobcontrol::service::serving::Service;
@@ -32,10 +36,18 @@ const MANY: usize = 1_000_000;
 const FILES: usize = 1_000;
 const ROUNDS: usize = 5;
 
+const PARTS: [(&str, fn()); 5] = [
+    ("enqueue", enqueued),
+    ("next", next_of_many),
+    ("reload", reloaded),
+    ("http", latency::measure),
+    ("streams", streams::measure),
+];
+
 fn main() {
-    enqueued();
-    next_of_many();
-    reloaded();
+    let named = |part: &str| std::env::args().skip(1).any(|arg| arg == part);
+    let any = PARTS.iter().any(|(part, _)| named(part));
+    PARTS.iter().filter(|(part, _)| !any || named(part)).for_each(|(_, measure)| measure());
 }
 
 /// A folder with so many manifests of one job each.
@@ -75,15 +87,18 @@ fn serve(app: &App, folder: &Path) -> Service {
     app.serve(settings, false, None).unwrap()
 }
 
+fn ready(app: &App, catalog: &Arc<Catalog>, job: &str) -> Ready {
+    let ask = RunAsk { targets: vec![job], ..RunAsk::default() };
+    run_of(catalog, &app.store, &ask, BTreeMap::new()).unwrap()
+}
+
 /// A run of one job that waits for a service.
-fn waiting(app: &App) -> NewRun {
-    let catalog = Arc::new(Catalog::load(&app.settings.workspace).unwrap());
-    let ask = RunAsk { targets: vec!["job-0"], ..RunAsk::default() };
-    let ready = run_of(&catalog, &app.store, &ask, BTreeMap::new()).unwrap();
+fn waiting(app: &App, catalog: &Arc<Catalog>, job: &str) -> NewRun {
+    let ready = ready(app, catalog, job);
     NewRun {
         created: app.clock.now(),
         requested_by: Requester::Api("bench".to_owned()).to_string(),
-        targets: "job-0".to_owned(),
+        targets: job.to_owned(),
         request: pack(&ready.request.to_value()).unwrap(),
         plan: pack_plan(&ready.plan, &ready.requests).unwrap(),
         service: true,
@@ -91,30 +106,42 @@ fn waiting(app: &App) -> NewRun {
     }
 }
 
-fn create(storage: &Arc<dyn Storage>, run: &NewRun, count: usize) {
+/// So many of the same run, with some priorities.
+fn many(run: &NewRun, count: usize) -> impl Iterator<Item = NewRun> {
+    (0..count).map(|at| NewRun { priority: (at % 7) as i64, ..run.clone() })
+}
+
+fn create(storage: &Arc<dyn Storage>, runs: impl IntoIterator<Item = NewRun>) {
     let (sender, receiver) = std::sync::mpsc::channel();
-    for at in 0..count {
-        let (sender, run) = (sender.clone(), NewRun { priority: (at % 7) as i64, ..run.clone() });
+    for run in runs {
+        let sender = sender.clone();
         storage.submit(Write::CreateRun(run), Box::new(move |answer| drop(sender.send(answer))));
     }
     drop(sender);
-    assert_eq!(receiver.into_iter().filter(Result::is_ok).count(), count);
+    assert!(receiver.into_iter().all(|answer| answer.is_ok()));
+}
+
+/// Waits until no run is open.
+fn are_done(storage: &Arc<dyn Storage>) {
+    let open = RunFilter { open: Some(true), limit: Some(1), ..RunFilter::default() };
+    while !storage.get_runs(&open).unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 fn enqueued() {
     let folder = folder(1);
     let app = app(folder.path());
     let storage = app.storage(true).unwrap();
-    let run = waiting(&app);
     let service = serve(&app, folder.path());
+    let run = waiting(&app, &service.current().reload.catalog, "job-0");
     let since = Instant::now();
-    create(&storage, &run, RUNS);
+    create(&storage, many(&run, RUNS));
     service.look();
-    let open = RunFilter { open: Some(true), limit: Some(1), ..RunFilter::default() };
-    while !storage.get_runs(&open).unwrap().is_empty() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    println!("{RUNS} runs of one build enqueued and done: {:>8.2} s", since.elapsed().as_secs_f64());
+    are_done(&storage);
+    let took = since.elapsed().as_secs_f64();
+    let commits = storage.commits().map_or(0, |counted| counted.commits);
+    println!("{RUNS} runs of one build enqueued and done: {took:>8.2} s, {commits} commits");
     service.stop(Duration::from_secs(1)).unwrap();
 }
 
@@ -122,8 +149,10 @@ fn next_of_many() {
     let folder = folder(1);
     let app = app(folder.path());
     let storage = app.storage(true).unwrap();
-    let run = waiting(&app);
-    create(&storage, &run, MANY);
+    let catalog = Arc::new(Catalog::load(&app.settings.workspace).unwrap());
+    create(&storage, many(&waiting(&app, &catalog, "job-0"), MANY));
+    // As a service asks, which has asked before.
+    storage.get_waiting_runs(1).unwrap();
     let rounds = (0..ROUNDS).map(|_| {
         let since = Instant::now();
         assert_eq!(storage.get_waiting_runs(1).unwrap().len(), 1);

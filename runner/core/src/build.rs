@@ -35,6 +35,8 @@ pub struct Build {
     pub skipped: bool,
     /// The copy of the job, with overrides.
     pub config: Value,
+    /// Whether arguments were given to it by hand: it says nothing of how its job stands.
+    pub edited: bool,
     /// The builds whose return values it uses, in the order of their jobs' names.
     pub pins: Vec<Pin>,
     /// The run that it belongs to; none for a build that was created by hand.

@@ -9,6 +9,7 @@ use crate::check::Lookup;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::Source;
 use crate::job::Job;
+use crate::manifest::Parsed;
 use crate::plan::dependents;
 
 /// A manifest as it was read at one time, with the plugins of that time.
@@ -22,9 +23,21 @@ pub struct FileVersion {
     pub broken: Vec<(String, Vec<Diagnostic>)>,
     /// What is wrong with the file itself.
     pub problems: Vec<Diagnostic>,
+    /// What works and is probably not meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl FileVersion {
+    /// What was read of the file, before plugins were looked for.
+    pub fn parsed(&self) -> Parsed {
+        Parsed {
+            jobs: self.jobs.iter().map(|(job, _)| job.clone()).collect(),
+            broken: self.broken.clone(),
+            problems: self.problems.clone(),
+            warnings: self.warnings.clone(),
+        }
+    }
+
     fn ids(&self) -> BTreeSet<&str> {
         let readable = self.jobs.iter().map(|(job, _)| job.id.as_str());
         readable.chain(self.broken.iter().map(|(id, _)| id.as_str())).collect()
@@ -263,7 +276,8 @@ mod tests {
             let source = Arc::new(Source { path: (*path).to_owned(), text });
             let parsed = parse(&source, "jobs", "stem", &Context::default());
             let jobs = parsed.jobs.into_iter().map(|job| (job, plugin.clone())).collect();
-            let version = FileVersion { source: Some(source), jobs, broken: parsed.broken, problems: parsed.problems };
+            let Parsed { broken, problems, warnings, .. } = parsed;
+            let version = FileVersion { source: Some(source), jobs, broken, problems, warnings };
             ((*path).to_owned(), Arc::new(version))
         };
         files.iter().map(file).collect()

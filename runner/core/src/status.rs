@@ -74,7 +74,8 @@ impl Serialize for JobStatus {
     }
 }
 
-/// What the store knows of a job. Builds come without return value and traceback.
+/// What the store knows of a job. Builds come without return value and traceback; those with arguments that were given by
+/// hand count as the newest alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobHistory {
     /// Its newest build that finished and was not skipped.
@@ -101,10 +102,7 @@ pub fn job_status<'a>(
             (None, None) => JobStatus::NotBuilt,
         };
     };
-    let mut outdated = differences(job, digest, used, latest);
-    if config::is_edited(&used.config) {
-        outdated.push(format!("its last build, {}, ran with other arguments", used.id));
-    }
+    let outdated = differences(job, digest, used, latest);
     match &history.ended {
         Some(ended) if !ended.success => JobStatus::Failing { build: ended.id, outdated },
         _ if outdated.is_empty() => JobStatus::Success,

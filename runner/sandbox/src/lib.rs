@@ -85,4 +85,5 @@ pub use ledger::Ledger;
 pub use plugins::Plugins;
 pub use plugins::TRACING;
 pub use sandbox::Sandbox;
+pub use sink::HttpExchange;
 pub use sink::Sink;

@@ -37,6 +37,17 @@ impl<V: Clone, E: Clone> OncePerKey<V, E> {
         made
     }
 
+    /// The value of a key, if it is made.
+    pub(crate) fn get(&self, key: &str) -> Option<V> {
+        self.cells().get(key)?.get()?.as_ref().ok().cloned()
+    }
+
+    /// Drops the values of all other keys; who holds one keeps it.
+    pub(crate) fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
+        // One that is being made stays: others wait for it.
+        self.cells().retain(|key, cell| is_kept(key) || cell.get().is_none());
+    }
+
     fn cells(&self) -> MutexGuard<'_, Cells<V, E>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -145,6 +145,16 @@ impl Sandbox {
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
     }
 
+    /// A function that is ready; none where its plugin was not loaded yet. Never blocks.
+    pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
+        Function::find(self.loaded.get(&plugin.digest)?, plugin, signature)
+    }
+
+    /// Gives back the memory of plugins but those of these digests. Calls that run keep theirs.
+    pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
+        self.loaded.keep_only(is_kept);
+    }
+
     /// What reads plugins.
     pub fn plugins(&self) -> &Plugins {
         &self.plugins

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::http::Scheme;
 use jobcontrol_core::progress::Progress;
 
 /// Where the log and the progress of a running build go.
@@ -23,4 +25,26 @@ pub trait Sink: Send + Sync {
 
     /// Takes the newest report of a group. Called as often as the guest likes, so it must be cheap.
     fn progress(&self, report: Progress);
+
+    /// Is told of a request once its answer has begun. Called as often as the limits allow, so it must be cheap.
+    fn requested(&self, _: HttpExchange) {}
+}
+
+/// A request that a guest made, up to the head of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpExchange {
+    /// The method.
+    pub method: String,
+    /// How it travelled.
+    pub scheme: Scheme,
+    /// Whom it was for.
+    pub host: String,
+    /// At which port.
+    pub port: u16,
+    /// When it began.
+    pub began: Timestamp,
+    /// When its answer began, or when it failed.
+    pub ended: Timestamp,
+    /// The status of the answer, or the name of what went wrong.
+    pub answer: Result<u16, String>,
 }

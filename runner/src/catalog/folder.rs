@@ -11,6 +11,7 @@ use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::job::Job;
+use jobcontrol_core::last_good::Files;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::manifest;
@@ -44,7 +45,7 @@ pub(super) struct ReadFile {
 }
 
 pub(super) fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
-    let (files, found) = read_files(workspace)?;
+    let (files, found) = read_files(workspace, &Files::new())?;
     let (warnings, problems) = found.into_iter().partition(Diagnostic::is_warning);
     let mut read = Folder { problems, warnings, ..Folder::default() };
     for file in files {
@@ -88,8 +89,9 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
     entries
 }
 
-/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it.
-pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
+/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it. `before` are files as
+/// they were read by the same rules: the same text is not parsed again.
+pub(super) fn read_files(workspace: &Workspace, before: &Files) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
     let folder = &workspace.jobs;
     let shown = folder.display();
     if !folder.is_dir() {
@@ -125,13 +127,16 @@ pub(super) fn read_files(workspace: &Workspace) -> Result<(Vec<ReadFile>, Vec<Di
         }
         let shown = path.display().to_string();
         let (source, parsed) = match read_text(path) {
-            Ok(text) => {
-                let source = Arc::new(Source { path: shown.clone(), text });
-                let within = path.parent().unwrap_or(folder).display().to_string();
-                let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
-                let parsed = manifest::parse(&source, &within, stem, &workspace.context);
-                (Some(source), parsed)
-            }
+            Ok(text) => match before.get(&shown).and_then(|file| Some((file, file.source.as_ref()?))) {
+                Some((file, source)) if source.text == text => (Some(Arc::clone(source)), file.parsed()),
+                _ => {
+                    let source = Arc::new(Source { path: shown.clone(), text });
+                    let within = path.parent().unwrap_or(folder).display().to_string();
+                    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+                    let parsed = manifest::parse(&source, &within, stem, &workspace.context);
+                    (Some(source), parsed)
+                }
+            },
             Err(problem) => (None, Parsed { problems: vec![*problem], ..Parsed::default() }),
         };
         files.push(ReadFile { path: shown, source, parsed });

@@ -168,24 +168,25 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads and checks a folder; plugins in `known` have not changed since they were read.
+    /// Reads and checks a folder. `before` are files as they were read by the same rules, plugins in `known` have not
+    /// changed since they were read.
     ///
     /// # Errors
     ///
     /// The folder itself cannot be read.
-    pub(super) fn take(workspace: &Workspace, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
-        let (read, found) = read_files(workspace)?;
+    pub(super) fn take(workspace: &Workspace, before: &Files, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
+        let (read, found) = read_files(workspace, before)?;
         let (mut warnings, problems): (Vec<_>, Vec<_>) = found.into_iter().partition(Diagnostic::is_warning);
         let mut finder = PluginFinder::with(workspace, known);
         let files = read.into_iter().map(|ReadFile { path, source, parsed }| {
             let Parsed { jobs, broken, problems, warnings: of_file } = parsed;
-            warnings.extend(of_file);
+            warnings.extend(of_file.iter().cloned());
             let found = jobs.into_iter().map(|job| {
                 let lookup = finder.find(&job);
                 (job, lookup)
             });
             let jobs = found.collect();
-            (path, Arc::new(FileVersion { source, jobs, broken, problems }))
+            (path, Arc::new(FileVersion { source, jobs, broken, problems, warnings: of_file }))
         });
         let files: Files = files.collect();
         let mut catalog = Catalog::of(workspace, files.values());

@@ -39,7 +39,7 @@ use crate::catalog::workspace::Workspace;
 use crate::say::Say;
 
 /// A change is over when nothing happens for so long: editors and version control write a burst without a pause.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(25);
 /// A plugin that is missing, damaged or without its functions may still be on its way from a compiler.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// However much happens, the files are looked at this long after it began.
@@ -328,7 +328,10 @@ impl Watcher {
             Err(problems) => (self.workspace.clone(), problems),
         };
         let known = self.known_plugins(&self.survey);
-        let reading = Reading::take(&workspace, known).map_err(|message| {
+        // By other rules, the same text may mean something else.
+        let nothing = Files::new();
+        let before = if self.workspace.is_same(&workspace) && !self.new_rules { &self.files } else { &nothing };
+        let reading = Reading::take(&workspace, before, known).map_err(|message| {
             let folder = workspace.jobs.display().to_string();
             problems.push(Diagnostic::of(Code::Unreadable, message).file(folder));
         });

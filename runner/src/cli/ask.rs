@@ -8,7 +8,7 @@ use super::error::CliError;
 use crate::app::App;
 use crate::request::run::RunAsk;
 use crate::request::run::read_pins;
-use crate::request::targets::chosen;
+use crate::request::targets::Choice;
 
 /// What to build.
 #[derive(Args, Clone, Debug)]
@@ -48,7 +48,8 @@ pub(super) struct AskArgs {
 impl AskArgs {
     /// As it is, with the jobs that are meant in the place of patterns and tags.
     pub(super) fn settled(&self, app: &App) -> Result<Self, CliError> {
-        let targets = chosen(&app.settings.workspace, &self.targets, &self.tag, self.all)?;
+        let choice = Choice { named: &self.targets, tags: &self.tag, all: self.all };
+        let targets = choice.of_folder(&app.settings.workspace)?;
         Ok(Self { targets, tag: Vec::new(), all: false, ..self.clone() })
     }
 

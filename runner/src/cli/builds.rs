@@ -35,6 +35,7 @@ use crate::request::interrupted::look_at;
 use crate::request::targets::known_job;
 use crate::request::targets::tagged;
 use crate::request::traceback::PATIENCE;
+use crate::request::waits::waits_for;
 use crate::request::whole::WholeBuild;
 use crate::show::json::BriefJson;
 use crate::show::moment::Moment;
@@ -171,7 +172,8 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     if matches!(args.order, Sorting::Asc) {
         builds.reverse();
     }
-    let moment = look_at(&*storage, &builds)?;
+    let waits = waits_for(&*storage, &builds, &workspace.context.pools)?;
+    let moment = look_at(&*storage, &builds)?.with_waits(waits);
     if let Some(job) = filter.job_id.as_deref().filter(|_| builds.is_empty()) {
         known_job(workspace, &*storage, job)?;
     }
@@ -210,7 +212,8 @@ fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> 
 }
 
 fn show(app: &App, out: &Out, storage: &dyn Storage, id: u64) -> Result<(), CliError> {
-    let whole = WholeBuild::read(app.plugins(), storage, id, Instant::now() + PATIENCE)?;
+    let pools = &app.settings.workspace.context.pools;
+    let whole = WholeBuild::read(app.plugins(), storage, pools, id, Instant::now() + PATIENCE)?;
     let repr = repr(app, out, &whole.build);
     if out.is_json() {
         return out.json(&whole.shape().with_repr(repr));

@@ -9,6 +9,7 @@ use super::error::CliError;
 use crate::app::App;
 use crate::request::refusal::Refusal;
 use crate::request::token::is_any_valid;
+use crate::service::systemd::Activated;
 use crate::web::Door;
 use crate::web::Listen;
 use crate::web::Opened;
@@ -57,12 +58,13 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 impl ListenArgs {
-    /// Begins to listen; none where the service is to answer nothing.
-    pub(super) fn open(&self, app: &App) -> Result<Option<Opened>, CliError> {
+    /// Begins to listen, besides on the sockets that systemd has opened; none where the service is to answer nothing.
+    pub(super) fn open(&self, app: &App, activated: Vec<Activated>) -> Result<Option<Opened>, CliError> {
         let server = &app.settings.server;
-        let places = self.places(server.listen.as_deref())?;
+        let default = if activated.is_empty() { Some(DEFAULT) } else { None };
+        let places = self.places(server.listen.as_deref(), default)?;
         let listen: Vec<Listen> = places.iter().filter_map(Place::address).cloned().collect();
-        if listen.is_empty() {
+        if listen.is_empty() && activated.is_empty() {
             return Ok(None);
         }
         if listen.len() < places.len() {
@@ -76,16 +78,16 @@ impl ListenArgs {
             proxy: self.behind_proxy.or(server.behind_proxy),
             names: self.host_name.clone(),
         };
-        Ok(Some(open(&door, is_any_valid(&*app.storage(false)?)?)?))
+        Ok(Some(open(&door, activated, is_any_valid(&*app.storage(false)?)?)?))
     }
 
     /// Where to listen: as the flags say, else the operator's file, else the default.
-    fn places(&self, of_file: Option<&str>) -> Result<Vec<Place>, CliError> {
+    fn places(&self, of_file: Option<&str>, default: Option<&str>) -> Result<Vec<Place>, CliError> {
         if !self.listen.is_empty() {
             return Ok(self.listen.clone());
         }
         let refused = |reason| CliError::usage(format!("`server.listen` of jobcontrol.yaml: {reason}"));
-        Ok(vec![place(of_file.unwrap_or(DEFAULT)).map_err(refused)?])
+        of_file.or(default).map(|text| place(text).map_err(refused)).into_iter().collect()
     }
 }
 

@@ -13,6 +13,8 @@ use clap_complete::ArgValueCandidates;
 use crate::app::App;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::request::refusal::RefusalKind;
+use crate::service::systemd::Activated;
+use crate::service::systemd::activated_sockets;
 use crate::settings::ConfigFile;
 use crate::settings::Options;
 use crate::settings::settled;
@@ -249,6 +251,15 @@ fn wants_json(arguments: &[OsString]) -> bool {
     }
 }
 
+/// The sockets that systemd has opened for a service. To be called before anything starts a thread.
+fn activated(command: &Command) -> Result<Vec<Activated>, CliError> {
+    let refused = |error| CliError::usage(format!("the sockets of systemd cannot be taken: {error}"));
+    match command {
+        Command::Serve(_) => activated_sockets().map_err(refused),
+        _ => Ok(Vec::new()),
+    }
+}
+
 fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
     if let Command::Completions { shell } = &cli.command {
         return completions::script(out, shell);
@@ -257,6 +268,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
     if let Command::Explain { code } = &cli.command {
         return explain::explain(out, code.as_deref());
     }
+    let activated = activated(&cli.command)?;
     let app = match open(&cli.global, out) {
         // A program that reads the mistakes reads those of the operator's file as well.
         Err(CliError::Refused(refusal))
@@ -282,7 +294,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Run(args) => run::run(&app, out, &args),
         Command::Enqueue(args) => enqueue::enqueue(&app, out, &args),
         Command::Next(args) => next::next(&app, out, &args),
-        Command::Serve(args) => serve::serve(&app, options(&cli.global)?, out, &args),
+        Command::Serve(args) => serve::serve(&app, options(&cli.global)?, out, &args, activated),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

@@ -10,6 +10,7 @@ use super::error::CliError;
 use super::render::Out;
 use crate::app::App;
 use crate::execute::canceller::is_owned;
+use crate::request::arguments::Given;
 use crate::request::build_ref::BuildRef;
 use crate::request::rerun;
 
@@ -45,13 +46,14 @@ pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliErr
         return Err(CliError::usage(format!("build {} has not finished", build.id)));
     }
     let workspace = &app.settings.workspace;
+    let given = Given::Texts(&args.args);
     let ready = match args {
-        RerunArgs { latest: true, .. } => rerun::latest(workspace, &*storage, &build, &args.args)?,
+        RerunArgs { latest: true, .. } => rerun::latest(workspace, &*storage, &build, given)?,
         RerunArgs { from_failed: true, .. } => {
             let run = build.run.ok_or_else(|| CliError::usage(format!("build {} belongs to no run", build.id)))?;
             rerun::from_failed(workspace, &*storage, &storage.get_run(run)?)?
         }
-        _ => rerun::same(workspace, &*storage, &build, &args.args, &|message| out.warn(message))?,
+        _ => rerun::same(workspace, &*storage, &build, given, &|message| out.warn(message))?,
     };
     arm(out, &ready, args.yes_protected)?;
     let shown = ready.plan.order.clone();

@@ -18,6 +18,7 @@ use super::watch::settings_file;
 use crate::app::App;
 use crate::service::serving::Service;
 use crate::service::systemd;
+use crate::service::systemd::Activated;
 use crate::settings::Options;
 use crate::web::Opened;
 use crate::web::Server;
@@ -56,7 +57,14 @@ fn grace(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) -> Result<u8, CliError> {
+/// Serves until a signal comes. `activated` are sockets that are listened on already.
+pub(super) fn serve(
+    app: &App,
+    options: Options,
+    out: &Out,
+    args: &ServeArgs,
+    activated: Vec<Activated>,
+) -> Result<u8, CliError> {
     let level = match (out.quiet, out.verbose) {
         (true, _) => Level::WARN,
         (_, true) => Level::DEBUG,
@@ -69,7 +77,7 @@ pub(super) fn serve(app: &App, options: Options, out: &Out, args: &ServeArgs) ->
         // If there is no room, it was told already.
         let _ = waiting.try_send(());
     })?;
-    let opened = args.listen.open(app)?;
+    let opened = args.listen.open(app, activated)?;
     #[cfg(feature = "otel")]
     let otlp = args.otlp.clone();
     #[cfg(not(feature = "otel"))]

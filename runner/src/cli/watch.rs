@@ -41,13 +41,13 @@ use crate::catalog::watch::SettingsFile;
 use crate::catalog::watch::Waker;
 use crate::catalog::watch::Watcher;
 use crate::catalog::workspace::Workspace;
+use crate::execute::slots::SLOTS;
 use crate::record::url::StoreUrl;
 use crate::request::arguments::overrides;
 use crate::request::rounds::Rounds;
 use crate::request::run::RunAsk;
 use crate::request::run::run_of;
 use crate::request::targets::sound;
-use crate::service::engine::SLOTS;
 use crate::settings::Options;
 use crate::settings::Resolved;
 use crate::settings::SettingsError;
@@ -183,7 +183,8 @@ pub(super) fn run(app: &App, options: Options, out: &Out, args: &AskArgs) -> Res
     let (mut watcher, stop) = start(app, options, out)?;
     // Later rounds may build more than the first.
     app.engine(SLOTS)?;
-    let mut watched = Watched { app, out, args, stop, rounds: Rounds::default(), armed: BTreeSet::new() };
+    let rounds = Rounds::start(&*app.storage(app.store.is_there())?)?;
+    let mut watched = Watched { app, out, args, stop, rounds, armed: BTreeSet::new() };
     let first = watcher.current();
     show_mistakes(out, first, false);
     watched.build_all(&first.catalog)?;
@@ -267,7 +268,10 @@ impl Watched<'_> {
             [one] if !catalog.graph.closure(targets.iter().copied()).contains(one) => BTreeMap::new(),
             named => overrides(catalog, named, given)?,
         };
-        let ready = run_of(catalog, &app.store, &ask, requests)?;
+        let mut ready = run_of(catalog, &app.store, &ask, requests)?;
+        if let ([one], [_, ..]) = (named.as_slice(), given) {
+            self.rounds.use_edited(&*app.storage(app.store.is_there())?, one, &mut ready)?;
+        }
         let guarded: Vec<String> = ready.protected().map(str::to_owned).collect();
         // Who armed a job for this watch has done so for each of its rounds.
         if !guarded.iter().all(|id| self.armed.contains(id)) {

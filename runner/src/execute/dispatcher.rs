@@ -52,7 +52,12 @@ pub struct Batch {
     pub left_out: BTreeMap<String, String>,
     /// Told the run, once it is recorded.
     pub told: Option<Told>,
+    /// Told each job that comes to its end.
+    pub over: Option<Over>,
 }
+
+/// Called with the id of a job; must not wait.
+pub type Over = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The run of a batch.
 pub enum RunIs {
@@ -82,8 +87,8 @@ pub async fn dispatch(
     batch: Batch,
     cancel: &Cancel,
 ) -> StorageResult<BTreeMap<String, JobEnd>> {
-    let Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told } = batch;
-    let work = Work { catalog, plan, requests, targets, shared, begun };
+    let Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told, over } = batch;
+    let work = Work { catalog, plan, requests, targets, shared, begun, over };
     let is_whole = left_out.is_empty();
     let context = Context { executor, slots, cancel };
     match run {
@@ -168,6 +173,7 @@ struct Work {
     targets: BTreeSet<String>,
     shared: BTreeMap<String, u64>,
     begun: BTreeMap<String, Begun>,
+    over: Option<Over>,
 }
 
 impl Work {
@@ -206,6 +212,19 @@ impl Work {
         (self.catalog.job(id), None)
     }
 
+    /// What was asked of the build of a job. It uses the builds of this run whose arguments were given by hand, which are
+    /// nobody's latest success.
+    fn request(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> BuildRequest {
+        let mut request = self.requests.get(id).cloned().unwrap_or_default();
+        let is_edited = |need: &&String| self.requests.get(*need).is_some_and(|of| !of.overrides.is_empty());
+        for need in self.plan.waits_for.get(id).into_iter().flatten().filter(is_edited) {
+            if let Some(JobEnd::Built(build, None)) = ends.get(need) {
+                request.pins.entry(need.clone()).or_insert(*build);
+            }
+        }
+        request
+    }
+
     /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of the job itself.
     fn skipped_needs(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> Vec<String> {
         let needs = self.plan.waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -232,7 +251,7 @@ async fn build_all(
                 executor: Arc::clone(context.executor),
                 job,
                 begun,
-                request: work.requests.get(&id).cloned().unwrap_or_default(),
+                request: work.request(&id, &ends),
                 skipped_needs: work.skipped_needs(&id, &ends),
                 shared_after: work.shared.get(&id).copied(),
                 run: run.clone(),
@@ -248,7 +267,10 @@ async fn build_all(
             });
         }
         match running.join_next().await {
-            Some(Ok((id, end))) => ready = waiting.ended(id, end, &mut ends),
+            Some(Ok((id, end))) => {
+                work.over.iter().for_each(|over| over(&id));
+                ready = waiting.ended(id, end, &mut ends);
+            }
             Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
             None => return ends,
         }

@@ -30,10 +30,12 @@ use jobcontrol_core::storage::pack_finish;
 use jobcontrol_core::storage::pack_record;
 use jobcontrol_core::types::to_text;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 use tokio::sync::Semaphore;
 
+use crate::catalog::load::Catalog;
 use crate::execute::attempts::Parts;
 use crate::execute::attempts::Running;
 use crate::execute::canceller::Canceller;
@@ -98,6 +100,9 @@ pub(super) enum Resumed {
     /// It has ended; if it failed, with a failure of this kind.
     Ended(Option<FailureKind>),
 }
+
+/// Bytes of a manifest whose arguments are made without a thread of their own.
+const SHORT: usize = 64 << 10;
 
 /// Makes and runs builds.
 pub struct Executor {
@@ -171,6 +176,12 @@ impl Executor {
         &self.parts.tracer
     }
 
+    /// Gives back the memory of plugins that no job of a catalog has any more.
+    pub fn forget_plugins(&self, catalog: &Catalog) {
+        let used: HashSet<&str> = catalog.graph.jobs.values().map(|checked| &*checked.plugin.digest).collect();
+        self.parts.sandbox.keep_only(|digest| used.contains(digest));
+    }
+
     /// Gives back the lease of this process; its builds have ended.
     pub fn release(&self) {
         self.parts.recorder.storage().release(&self.parts.owner);
@@ -183,6 +194,27 @@ impl Executor {
     /// The plugin cannot be compiled or linked.
     pub fn prepare(&self, checked: &CheckedJob, granted: Granted, cancel: &Cancel) -> Result<Prepared, ExecuteError> {
         let function = self.parts.sandbox.function(&checked.plugin, &checked.signature, cancel)?;
+        self.prepare_with(checked, granted, function)
+    }
+
+    /// As [`Executor::prepare`], where the plugin is ready; none where it is not, or where the arguments that the manifest
+    /// gives are large. Never blocks.
+    pub(super) fn prepare_ready(
+        &self,
+        checked: &CheckedJob,
+        granted: &Granted,
+    ) -> Option<Result<Prepared, ExecuteError>> {
+        let is_short = checked.job.place.source.text.len() <= SHORT;
+        let function = self.parts.sandbox.ready_function(&checked.plugin, &checked.signature).filter(|_| is_short)?;
+        Some(self.prepare_with(checked, granted.clone(), function))
+    }
+
+    fn prepare_with(
+        &self,
+        checked: &CheckedJob,
+        granted: Granted,
+        function: Function,
+    ) -> Result<Prepared, ExecuteError> {
         let retval_type = checked.signature.retval().map(|ty| Arc::from(to_text(ty)));
         let plain_config = pack_config(checked, &[])?;
         let job_id = Arc::from(checked.job.id.as_str());
@@ -252,12 +284,14 @@ impl Executor {
             return Ok(Created { id: build.id, args: Some(args), pins, overrides, attempt, started, due, ends_run });
         }
         let large = is_large(args.iter());
+        let edited = !overrides.is_empty();
         // Large arguments are made again, and charged, when the build starts: many such builds may wait.
         let start = *start && prepared.checked.job.pool.is_none() && !large;
         let created = self.now();
         let new = NewBuild {
             job_id: Arc::clone(&prepared.job_id),
             config,
+            edited,
             run: run.clone(),
             pins: Arc::clone(&pins),
             rerun_of: request.rerun_of,

@@ -111,6 +111,10 @@ impl One {
             () = cancel.wait() => return Ok(None),
             turn = self.executor.turns().take(&plugin.digest) => turn?,
         };
+        if let Some(prepared) = self.executor.prepare_ready(&checked, &granted) {
+            turn.into_iter().for_each(|turn| turn.end(Ok(())));
+            return prepared.map(Some);
+        }
         let preparing = {
             let (executor, cancel) = (Arc::clone(&self.executor), cancel.clone());
             // Compiling takes seconds for a large plugin, and must not hold up guests that run.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
+use jobcontrol_sandbox::HttpExchange;
 use tokio::sync::broadcast;
 
 /// Events that may wait for a watcher; one that is slower loses the oldest, and is told.
@@ -25,18 +26,33 @@ pub struct Published {
 /// Sees every event before the watchers, and loses none. It is called on threads of guests, and must not wait.
 pub type Observer = Box<dyn Fn(&Event) + Send + Sync>;
 
+/// A call of the host that an attempt of a build made.
+#[derive(Clone, Debug)]
+pub struct HostCall {
+    /// The build.
+    pub build_id: u64,
+    /// Which of its attempts.
+    pub attempt: u32,
+    /// What it did.
+    pub exchange: HttpExchange,
+}
+
+/// Sees every call of the host. It is called on threads of guests, and must not wait.
+pub type CallObserver = Box<dyn Fn(HostCall) + Send + Sync>;
+
 /// Publishes events. Publishing never waits.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     watchers: broadcast::Sender<Published>,
     next: Arc<AtomicU64>,
-    observer: Arc<OnceLock<Observed>>,
+    observer: Arc<OnceLock<Observed<Observer>>>,
+    calls: Arc<OnceLock<Observed<CallObserver>>>,
     lost: Arc<AtomicU64>,
 }
 
-struct Observed(Observer);
+struct Observed<T>(T);
 
-impl fmt::Debug for Observed {
+impl<T> fmt::Debug for Observed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observed")
     }
@@ -45,8 +61,8 @@ impl fmt::Debug for Observed {
 impl Default for Publisher {
     fn default() -> Self {
         let (watchers, _) = broadcast::channel(WAITING_EVENTS);
-        let (next, observer, lost) = Default::default();
-        Self { watchers, next, observer, lost }
+        let (next, observer, calls, lost) = Default::default();
+        Self { watchers, next, observer, calls, lost }
     }
 }
 
@@ -59,6 +75,18 @@ impl Publisher {
     /// Has the one observer see what is published from now on. A second one is ignored.
     pub fn observe(&self, observer: Observer) {
         let _ = self.observer.set(Observed(observer));
+    }
+
+    /// Has the one observer see the calls of the host from now on. A second one is ignored.
+    pub fn observe_calls(&self, observer: CallObserver) {
+        let _ = self.calls.set(Observed(observer));
+    }
+
+    /// Tells of a call of the host.
+    pub(super) fn called(&self, call: HostCall) {
+        if let Some(Observed(observer)) = self.calls.get() {
+            observer(call);
+        }
     }
 
     /// Takes note of events that a watcher lost, as its receiver told.

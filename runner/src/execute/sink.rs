@@ -18,9 +18,11 @@ use jobcontrol_core::storage::LogRow;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_record;
 use jobcontrol_sandbox::Account;
+use jobcontrol_sandbox::HttpExchange;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
 
+use crate::execute::publisher::HostCall;
 use crate::execute::publisher::Publisher;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
@@ -184,6 +186,10 @@ impl Sink for BuildSink {
             Some(known) => *known = group,
             None => groups.push(group),
         }
+    }
+
+    fn requested(&self, exchange: HttpExchange) {
+        self.publisher.called(HostCall { build_id: self.build_id, attempt: self.attempt, exchange });
     }
 }
 

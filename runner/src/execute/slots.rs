@@ -10,6 +10,9 @@ use crate::execute::queue::Permit;
 use crate::execute::queue::Queue;
 use crate::execute::queue::Turn;
 
+/// Builds of one process that run at once; guests share as many threads as there are cores.
+pub const SLOTS: usize = 64;
+
 /// Slots for builds.
 #[derive(Clone, Debug)]
 pub struct Slots {

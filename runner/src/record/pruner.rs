@@ -146,8 +146,11 @@ struct Seen {
 
 impl Seen {
     /// Counts a build; whether it is one of those that tell how the job stands.
-    fn is_latest(&mut self, status: BuildStatus, started: bool) -> bool {
+    fn is_latest(&mut self, status: BuildStatus, started: bool, edited: bool) -> bool {
         self.count += 1;
+        if edited {
+            return false;
+        }
         let successful = started && status == BuildStatus::Successful;
         let good = successful || status == BuildStatus::Skipped;
         let is_first = |now: bool, seen: &mut bool| now && !std::mem::replace(seen, *seen || now);
@@ -198,9 +201,9 @@ fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> 
                 continue;
             }
             let ended = build.end_time.unwrap_or(build.created);
-            let (status, started) = (build.status(), build.started);
+            let (status, started, edited) = (build.status(), build.started, build.edited);
             let seen = jobs.entry(build.job_id).or_default();
-            let is_latest = seen.is_latest(status, started);
+            let is_latest = seen.is_latest(status, started, edited);
             let too_many = retention.builds.is_some_and(|keep| seen.count > keep);
             let too_old = oldest.is_some_and(|oldest| ended < oldest);
             if (too_many || too_old) && !is_latest && !pinned.contains(&build.id) {

@@ -45,12 +45,39 @@ pub fn overrides(
     Ok(requests)
 }
 
+/// Other values for arguments of one job.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// Each as `NAME=VALUE`.
+    Texts(&'a [String]),
+    /// As JSON, by the names of the parameters.
+    Values(&'a Map<String, Json>),
+}
+
+impl Given<'_> {
+    /// The values.
+    ///
+    /// # Errors
+    ///
+    /// Those that do not fit.
+    pub(super) fn of(&self, checked: &CheckedJob) -> Result<Vec<(Key, Arg)>, Refusal> {
+        match self {
+            Self::Texts(texts) => overrides_of(checked, texts),
+            Self::Values(values) => {
+                let mut refused = Refused::default();
+                let overrides = values_of(checked, (*values).clone(), &[], &mut refused);
+                refused.refusal.map_or(Ok(overrides), Err)
+            }
+        }
+    }
+}
+
 /// Reads each `NAME=VALUE` for one job.
 ///
 /// # Errors
 ///
 /// An argument that does not fit, or one that is given twice.
-pub fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>, Refusal> {
+fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>, Refusal> {
     let mut given: Vec<(Key, Arg)> = Vec::new();
     for text in args {
         let (key, arg) = override_of(checked, text)?;

@@ -27,7 +27,7 @@ use crate::catalog::workspace::Workspace;
 use crate::execute::pins::usable;
 use crate::execute::repeat::repeat;
 use crate::record::backend::Store;
-use crate::request::arguments::overrides_of;
+use crate::request::arguments::Given;
 use crate::request::cancel::is_worked_on;
 use crate::request::ready::Ready;
 use crate::request::refusal::Refusal;
@@ -57,7 +57,7 @@ pub fn same(
     workspace: &Workspace,
     storage: &dyn Storage,
     build: &Build,
-    args: &[String],
+    args: Given<'_>,
     warn: &dyn Fn(&str),
 ) -> Result<Ready, Refusal> {
     let (id, job) = (build.id, build.job_id.clone());
@@ -72,7 +72,7 @@ pub fn same(
         warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
     }
     let mut overrides = config::overrides(&build.config);
-    for (key, arg) in overrides_of(&catalog.graph.jobs[&job], args)? {
+    for (key, arg) in args.of(&catalog.graph.jobs[&job])? {
         overrides.retain(|(other, _)| !same_name(&other.name, &key.name));
         overrides.push((key, arg));
     }
@@ -94,11 +94,11 @@ pub fn same(
 /// # Errors
 ///
 /// A job that is gone or does not check, or an argument that does not fit.
-pub fn latest(workspace: &Workspace, storage: &dyn Storage, build: &Build, args: &[String]) -> Result<Ready, Refusal> {
+pub fn latest(workspace: &Workspace, storage: &dyn Storage, build: &Build, args: Given<'_>) -> Result<Ready, Refusal> {
     let job = build.job_id.as_str();
     let catalog = Catalog::load_for(workspace, &[job]).map_err(Refusal::usage)?;
     sound(&catalog, &[job])?;
-    let overrides = overrides_of(&catalog.graph.jobs[job], args)?;
+    let overrides = args.of(&catalog.graph.jobs[job])?;
     let standings = standings_of(&catalog, storage, &plan::order(&catalog.graph, &[job]))?;
     let mut stale = used(&catalog.graph, &Plan::of_one(job), &BTreeSet::new(), &standings);
     stale.retain(|used| standings[&used.job].status.is_stale());

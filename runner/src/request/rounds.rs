@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 use jobcontrol_core::check::Graph;
 use jobcontrol_core::plan;
 use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
+use crate::request::ready::Ready;
 use crate::request::run::RunAsk;
 use crate::request::standing::standings;
 
@@ -19,9 +22,22 @@ pub struct Rounds {
     /// How each job stood.
     seen: BTreeMap<String, JobStatus>,
     graph: Graph,
+    /// The newest build before the first round.
+    began: u64,
 }
 
 impl Rounds {
+    /// Before the first round.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn start(storage: &dyn Storage) -> Result<Self> {
+        let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
+        let began = storage.get_job_builds(&last)?.first().map_or(0, |build| build.id);
+        Ok(Self { began, ..Self::default() })
+    }
+
     /// Takes note of how the jobs stand.
     ///
     /// # Errors
@@ -31,6 +47,29 @@ impl Rounds {
         let standings = standings(catalog, storage)?;
         self.seen = standings.into_iter().map(|(id, standing)| (id, standing.status)).collect();
         self.graph = catalog.graph.clone();
+        Ok(())
+    }
+
+    /// Has the jobs of a round that need `job`, and do not build it, use the newest of its builds with the arguments that
+    /// were given by hand for every round.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub fn use_edited(&self, storage: &dyn Storage, job: &str, ready: &mut Ready) -> Result<()> {
+        if ready.plan.order.iter().any(|id| id == job) {
+            return Ok(());
+        }
+        let edited = BuildFilter { edited: Some(true), after: Some(self.began), ..BuildFilter::latest_success(job) };
+        let Some(edited) = storage.get_job_builds(&BuildFilter { brief: true, ..edited })?.pop() else {
+            return Ok(());
+        };
+        let graph = &ready.catalog.graph;
+        let needs =
+            |id: &&String| graph.dependencies.get(*id).is_some_and(|needs| needs.iter().any(|need| need == job));
+        for id in ready.plan.order.iter().filter(needs) {
+            ready.requests.entry(id.clone()).or_default().pins.entry(job.to_owned()).or_insert(edited.id);
+        }
         Ok(())
     }
 

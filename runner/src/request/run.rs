@@ -28,7 +28,6 @@ use crate::request::refusal::Refusal;
 use crate::request::standing::Standing;
 use crate::request::standing::standings_of;
 use crate::request::targets::Sound;
-use crate::request::targets::known_in;
 use crate::request::targets::no_job;
 use crate::request::targets::sound;
 use crate::request::targets::without_broken;
@@ -82,13 +81,6 @@ pub(crate) fn run_with(
 ) -> Result<Ready, Refusal> {
     if ask.targets.is_empty() {
         return Err(Refusal::usage("there is no job to build").at(Place::Target(None)));
-    }
-    for (at, id) in ask.targets.iter().enumerate() {
-        let is_unknown = || known_in(catalog, id).err();
-        let twice = || ask.targets[..at].contains(id).then(|| Refusal::usage(format!("`{id}` is named twice")));
-        if let Some(refusal) = twice().or_else(is_unknown) {
-            return Err(refusal.at(Place::Target(Some(at))));
-        }
     }
     sound(catalog, &ask.targets)?;
     run_of(catalog, store, ask, given(catalog, &ask.targets, arguments)?)

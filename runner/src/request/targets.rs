@@ -14,8 +14,10 @@ use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
+use crate::catalog::load::Name;
 use crate::catalog::load::job_names;
 use crate::catalog::workspace::Workspace;
+use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 
 /// Refuses targets that are not there, or whose own graph is broken.
@@ -83,55 +85,104 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
 ///
 /// No job has it, or the folder cannot be read.
 pub fn tagged(workspace: &Workspace, tag: &str) -> Result<BTreeSet<String>, Refusal> {
-    let names = job_names(workspace).map_err(Refusal::usage)?;
-    let with = names.iter().filter(|job| job.tags.iter().any(|other| other == tag));
-    let jobs: BTreeSet<String> = with.map(|job| job.id.clone()).collect();
-    if jobs.is_empty() {
+    Ok(with_tag(&job_names(workspace).map_err(Refusal::usage)?, tag)?.collect())
+}
+
+fn with_tag<'a>(names: &'a [Name], tag: &'a str) -> Result<impl Iterator<Item = String> + 'a, Refusal> {
+    let mut with = names.iter().filter(move |job| job.tags.iter().any(|other| other == tag)).peekable();
+    if with.peek().is_none() {
         let tags = names.iter().flat_map(|job| &job.tags).map(String::as_str);
         return Err(Refusal::not_found(format!("no job has the tag `{tag}`")).did_you_mean(nearest(tag, tags)));
     }
-    Ok(jobs)
+    Ok(with.map(|job| job.id.clone()))
 }
 
-/// The jobs that are meant by names, patterns such as `sales-*`, tags, or all of them; each once.
-///
-/// # Errors
-///
-/// A pattern or a tag that no job has, or the folder cannot be read.
-pub fn chosen(workspace: &Workspace, named: &[String], tags: &[String], all: bool) -> Result<Vec<String>, Refusal> {
-    let mut chosen: Vec<String> = Vec::new();
-    let mut choose = |id: String| {
-        if !chosen.contains(&id) {
-            chosen.push(id);
-        }
-    };
-    let is_glob = |name: &&String| name.contains('*');
-    let names = match all || named.iter().any(|name| is_glob(&name)) {
-        true => job_names(workspace).map_err(Refusal::usage)?,
-        false => Vec::new(),
-    };
-    if all {
-        if names.is_empty() {
-            return Err(Refusal::not_found("there are no jobs"));
-        }
-        names.iter().for_each(|job| choose(job.id.clone()));
+/// Jobs by names, patterns such as `sales-*`, tags, or all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Names and patterns.
+    pub named: &'a [String],
+    /// Tags.
+    pub tags: &'a [String],
+    /// All jobs.
+    pub all: bool,
+}
+
+impl Choice<'_> {
+    /// The jobs that are meant, each once.
+    ///
+    /// # Errors
+    ///
+    /// A pattern or a tag that no job has, or the folder cannot be read.
+    pub fn of_folder(&self, workspace: &Workspace) -> Result<Vec<String>, Refusal> {
+        // Names alone are looked for where their jobs are read.
+        let needs_names = self.all || !self.tags.is_empty() || self.named.iter().any(|name| is_glob(name));
+        let names = if needs_names { job_names(workspace).map_err(Refusal::usage)? } else { Vec::new() };
+        self.of_names(&names)
     }
-    for name in named {
-        if !is_glob(&name) {
-            choose(name.clone());
-            continue;
+
+    /// As [`Choice::of_folder`], among jobs that were read before. Patterns, tags and all stand for the jobs that `may` lets
+    /// through, so that nobody learns of others.
+    ///
+    /// # Errors
+    ///
+    /// A name, a pattern or a tag that no job has, or a name that stands there twice.
+    pub(crate) fn of_catalog(&self, catalog: &Catalog, may: impl Fn(&str) -> bool) -> Result<Vec<String>, Refusal> {
+        for (at, name) in self.named.iter().enumerate().filter(|(_, name)| !is_glob(name)) {
+            let twice = self.named[..at].contains(name);
+            let twice = twice.then(|| Refusal::usage(format!("`{name}` is named twice")));
+            if let Some(refusal) = twice.or_else(|| known_in(catalog, name).err()) {
+                return Err(refusal.at(Place::Target(Some(at))));
+            }
         }
-        let glob: JobGlob = name.parse().map_err(|error: GlobError| Refusal::usage(error.to_string()))?;
-        let mut fitting = names.iter().filter(|job| glob.fits(&job.id)).peekable();
-        if fitting.peek().is_none() {
-            return Err(Refusal::not_found(format!("no job fits `{name}`")).hint("`jobcontrol jobs` lists them"));
+        let ids = catalog.graph.dependencies.keys().chain(catalog.graph.broken.keys());
+        let ids: BTreeSet<&String> = ids.filter(|id| may(id)).collect();
+        let name = |id: &String| {
+            let job = catalog.graph.jobs.get(id).map(|checked| &checked.job);
+            let tags = job.map(|job| job.tags.clone()).unwrap_or_default();
+            Name { id: id.clone(), title: None, tags }
+        };
+        self.of_names(&ids.into_iter().map(name).collect::<Vec<_>>())
+    }
+
+    fn of_names(&self, names: &[Name]) -> Result<Vec<String>, Refusal> {
+        let mut chosen: Vec<String> = Vec::new();
+        let mut choose = |id: String| {
+            if !chosen.contains(&id) {
+                chosen.push(id);
+            }
+        };
+        if self.all {
+            if names.is_empty() {
+                return Err(Refusal::not_found("there are no jobs"));
+            }
+            names.iter().for_each(|job| choose(job.id.clone()));
         }
-        fitting.for_each(|job| choose(job.id.clone()));
+        for (at, name) in self.named.iter().enumerate() {
+            if !is_glob(name) {
+                choose(name.clone());
+                continue;
+            }
+            let place = Place::Target(Some(at));
+            let glob: JobGlob =
+                name.parse().map_err(|error: GlobError| Refusal::usage(error.to_string()).at(place.clone()))?;
+            let mut fitting = names.iter().filter(|job| glob.fits(&job.id)).peekable();
+            if fitting.peek().is_none() {
+                let refusal = Refusal::not_found(format!("no job fits `{name}`")).at(place);
+                return Err(refusal.hint("`jobcontrol jobs` lists them"));
+            }
+            fitting.for_each(|job| choose(job.id.clone()));
+        }
+        for tag in self.tags {
+            with_tag(names, tag)?.for_each(&mut choose);
+        }
+        Ok(chosen)
     }
-    for tag in tags {
-        tagged(workspace, tag)?.into_iter().for_each(&mut choose);
-    }
-    Ok(chosen)
+}
+
+/// Whether a name is a pattern.
+pub(crate) fn is_glob(name: &str) -> bool {
+    name.contains('*')
 }
 
 /// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.

@@ -10,6 +10,8 @@ use jobcontrol_core::storage::PoolFull;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 
+use crate::execute::slots::SLOTS;
+
 /// What those of some builds wait for that do, in words. `sizes` has the size of each pool.
 ///
 /// # Errors
@@ -20,7 +22,7 @@ pub(crate) fn waits_for<'a>(
     builds: impl IntoIterator<Item = &'a Build>,
     sizes: &BTreeMap<String, u32>,
 ) -> Result<BTreeMap<u64, String>> {
-    let (mut told, mut holders) = (BTreeMap::new(), None);
+    let (mut told, mut running) = (BTreeMap::new(), None);
     for build in builds {
         let reason = match (build.status(), build.retry_time) {
             (BuildStatus::Running, Some(due)) => format!("its next attempt, which is due at {due}"),
@@ -28,12 +30,12 @@ pub(crate) fn waits_for<'a>(
                 "a service, or somebody who starts its run".to_owned()
             }
             (BuildStatus::Created, _) => {
-                let holders = match &mut holders {
-                    Some(holders) => holders,
-                    none => none.insert(holders_of_pools(storage)?),
+                let running = match &mut running {
+                    Some(running) => running,
+                    none => none.insert(with_slots(storage)?),
                 };
-                let full = build.pool.as_ref().and_then(|pool| full(pool, holders, sizes));
-                full.map_or_else(|| "a slot or memory".to_owned(), |full| full.to_string())
+                let full = build.pool.as_ref().and_then(|pool| full(pool, running, sizes));
+                full.map_or_else(|| slot(build, running), |full| full.to_string())
             }
             _ => continue,
         };
@@ -42,8 +44,8 @@ pub(crate) fn waits_for<'a>(
     Ok(told)
 }
 
-/// The builds that hold slots of pools: those of living processes, and none between two attempts.
-fn holders_of_pools(storage: &dyn Storage) -> Result<Vec<Build>> {
+/// The builds that hold slots: those of living processes, and none between two attempts.
+fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
     let running = BuildFilter {
         started: Some(true),
         finished: Some(false),
@@ -53,12 +55,21 @@ fn holders_of_pools(storage: &dyn Storage) -> Result<Vec<Build>> {
     };
     let mut holders = Vec::new();
     for build in storage.get_job_builds(&running)? {
-        let owner = build.owner.as_deref().filter(|_| build.pool.is_some() && build.retry_time.is_none());
+        let owner = build.owner.as_deref().filter(|_| build.retry_time.is_none());
         if owner.map_or(Ok(false), |owner| storage.is_alive(owner))? {
             holders.push(build);
         }
     }
     Ok(holders)
+}
+
+/// What a build waits for that no pool holds up.
+fn slot(build: &Build, running: &[Build]) -> String {
+    match running.iter().filter(|other| other.owner == build.owner).count() {
+        used if used >= SLOTS => format!("a slot: {used} of {SLOTS} of its process are used"),
+        // What it needs is known to its process alone.
+        used => format!("memory, or its turn: {used} builds of its process run"),
+    }
 }
 
 /// Why a pool has no room, if it has none.

@@ -1,5 +1,6 @@
 //! One build with all that is known of it.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use jobcontrol_core::build::Attempt;
@@ -14,6 +15,7 @@ use jobcontrol_sandbox::Plugins;
 use crate::request::aftermath::look_into;
 use crate::request::interrupted::look_at;
 use crate::request::traceback::find_names;
+use crate::request::waits::waits_for;
 use crate::show::aftermath::Aftermath;
 use crate::show::json::BuildJson;
 use crate::show::json::Details;
@@ -33,18 +35,25 @@ pub(crate) struct WholeBuild {
 }
 
 impl WholeBuild {
-    /// Reads a build. Names and lines of its calls that are not known yet are looked for until `until`.
+    /// Reads a build; `pools` has the size of each pool. Names and lines of its calls that are not known yet are looked for
+    /// until `until`.
     ///
     /// # Errors
     ///
     /// No such build, or the store's.
-    pub(crate) fn read(plugins: &Plugins, storage: &dyn Storage, id: u64, until: Instant) -> Result<Self> {
+    pub(crate) fn read(
+        plugins: &Plugins,
+        storage: &dyn Storage,
+        pools: &BTreeMap<String, u32>,
+        id: u64,
+        until: Instant,
+    ) -> Result<Self> {
         let mut build = storage.get_build(id)?;
         let mut ended = storage.get_ended_attempts(id)?;
         find_names(plugins, storage, &mut build, &mut ended, until);
         let progress = storage.get_build_progress_info(id)?;
         let run = build.run.map(|run| storage.get_run(run)).transpose()?;
-        let moment = look_at(storage, [&build])?;
+        let moment = look_at(storage, [&build])?.with_waits(waits_for(storage, [&build], pools)?);
         let failed = build.status() == BuildStatus::Failed;
         let aftermath = failed.then(|| look_into(&build, storage)).transpose()?;
         Ok(Self { attempts: build.attempts(ended), build, progress, run, aftermath, moment })

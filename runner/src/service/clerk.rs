@@ -83,6 +83,8 @@ struct Desk {
     queued: bool,
     /// Whether jobs with `on: change` may be due.
     changes: bool,
+    /// Whether services may have died before they told of runs that ended.
+    untold: bool,
     others: Option<Instant>,
     rescued: Option<Instant>,
     signs: Signs,
@@ -103,6 +105,7 @@ impl Clerk {
             runs: true,
             queued: true,
             changes: true,
+            untold: false,
             others: None,
             rescued: None,
             signs: Signs::of_environment(),
@@ -147,11 +150,7 @@ impl Clerk {
     fn note(&self, wake: Wake, desk: &mut Desk) {
         match wake {
             Wake::Files(now) => desk.reloads.push(now),
-            Wake::Ended(job) => {
-                self.runs.ended(&job);
-                desk.changes = true;
-            }
-            Wake::Lost => desk.changes = true,
+            Wake::Ended => desk.changes = true,
             Wake::RunEnded { run, is_scheduled, ends } => {
                 if let (Some(run), Ok(ends)) = (run, &*ends) {
                     let failed = ends.values().filter(|end| !end.is_success()).count();
@@ -182,7 +181,7 @@ impl Clerk {
                 tracing::info!("this service leads: schedules and `on: change` are its to see to");
                 desk.scheduler.look_again();
                 desk.sweeper.look_again();
-                desk.changes = true;
+                (desk.changes, desk.untold) = (true, true);
             }
             // The run before may have been ended by somebody else.
             desk.queued = true;
@@ -224,6 +223,9 @@ impl Clerk {
         }
         if self.leads.load(Ordering::Relaxed) {
             desk.sweeper.step(&now)?;
+            if desk.untold {
+                desk.untold = !self.runs.tell_of_left()?;
+            }
         }
         Ok(())
     }
@@ -246,6 +248,7 @@ impl Clerk {
                 owner: Some(other.clone()),
                 ..RunFilter::default()
             };
+            desk.untold = true;
             let from: Arc<str> = other.as_str().into();
             let runs = self.storage.get_runs(&of_other)?;
             if runs.is_empty() {
@@ -334,6 +337,7 @@ impl Clerk {
     /// Records a reload, and tells the engine what it has to know of it.
     fn reloaded(&self, now: &Snapshot) -> Result<()> {
         self.executor.pools().resize(now.workspace.context.pools.clone());
+        self.executor.forget_plugins(&now.reload.catalog);
         let changes = &now.changes;
         self.metrics.reloaded();
         tell(now);

@@ -23,13 +23,11 @@ use crate::execute::executor::Executor;
 use crate::execute::hooks;
 use crate::execute::hooks::Which;
 use crate::execute::publisher::Publisher;
+use crate::execute::slots::SLOTS;
 use crate::execute::slots::Slots;
 use crate::lock::lock;
 use crate::record::process::owner_name;
 use crate::record::recorder::Recorder;
-
-/// Builds of one process that run at once; guests share as many threads as there are cores.
-pub const SLOTS: usize = 64;
 
 /// What an engine cannot begin without.
 #[derive(Clone, Debug, thiserror::Error)]

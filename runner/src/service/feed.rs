@@ -10,6 +10,7 @@ use jobcontrol_core::event::Event;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -38,6 +39,8 @@ pub struct Events {
     storage: Arc<dyn Storage>,
     owner: Arc<str>,
     follower: Mutex<Option<Follower>>,
+    /// Told when the builds of other processes are to be followed.
+    begun: Notify,
     closed: watch::Sender<bool>,
 }
 
@@ -45,7 +48,8 @@ impl Events {
     pub(super) fn new(storage: &Arc<dyn Storage>, owner: &Arc<str>) -> Self {
         let hub = Arc::new(Hub::new(Arc::clone(storage)));
         let (closed, _) = watch::channel(false);
-        Self { hub, storage: Arc::clone(storage), owner: Arc::clone(owner), follower: Mutex::default(), closed }
+        let (storage, owner) = (Arc::clone(storage), Arc::clone(owner));
+        Self { hub, storage, owner, follower: Mutex::default(), begun: Notify::new(), closed }
     }
 
     /// Looks on, from now on or from after the event of that id. Blocks.
@@ -58,6 +62,7 @@ impl Events {
         if follower.is_none() {
             self.hub.blind();
             *follower = Some(Follower::new(Arc::clone(&self.storage), Arc::clone(&self.owner), None));
+            self.begun.notify_one();
         }
         self.hub.watch(concern, after)
     }
@@ -116,6 +121,8 @@ impl Feed {
     }
 
     async fn wait(&mut self, closed: &mut watch::Receiver<bool>) -> Woken {
+        // While nobody looks on, there is nothing to look for.
+        let follows = lock(&self.events.follower).is_some();
         tokio::select! {
             biased;
             _ = closed.wait_for(|closed| *closed) => Woken::End,
@@ -125,7 +132,8 @@ impl Feed {
                 Err(RecvError::Closed) => Woken::End,
             },
             changed = self.catalogs.changed() => if changed.is_ok() { Woken::Files } else { Woken::End },
-            () = tokio::time::sleep(LOOK_EVERY) => Woken::Time,
+            () = self.events.begun.notified() => Woken::Time,
+            () = tokio::time::sleep(LOOK_EVERY), if follows => Woken::Time,
         }
     }
 

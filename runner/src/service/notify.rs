@@ -1,7 +1,11 @@
 //! Tells those that `notify:` names of scheduled runs that failed. It has a queue and a thread of its own, so that a slow
 //! receiver delays no run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +20,7 @@ use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
+use jobcontrol_core::storage::Write;
 use jobcontrol_sandbox::Cancel;
 use sha2::Digest;
 use sha2::Sha256;
@@ -27,6 +32,7 @@ use tokio::task::JoinSet;
 use crate::execute::command::CommandFailed;
 use crate::execute::command::feed;
 use crate::execute::secrets::secret;
+use crate::lock::lock;
 use crate::request::interrupted::look_at;
 use crate::service::metrics::Became;
 use crate::service::metrics::Metrics;
@@ -49,9 +55,18 @@ const COMMAND_TIME: Duration = Duration::from_secs(60);
 /// How long a service that stops waits for messages on their way. No try begins after that was asked for.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
+/// A run that ended, and was this process's or is left of a service that died.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    run: u64,
+    is_left: bool,
+}
+
 /// Where runs that ended are handed in.
 pub(super) struct Notifier {
-    queue: mpsc::Sender<u64>,
+    queue: mpsc::Sender<Ended>,
+    /// The runs of dead services that were handed in.
+    left: Mutex<BTreeSet<u64>>,
     stop: watch::Sender<bool>,
     /// Closed once all is done.
     done: Receiver<()>,
@@ -85,14 +100,21 @@ impl Notifier {
             runtime.shutdown_background();
             drop(working);
         })?;
-        Ok(Self { queue, stop, done })
+        Ok(Self { queue, left: Mutex::default(), stop, done })
     }
 
     /// Hands in a run of this process that did not succeed. Never waits.
     pub(super) fn run_failed(&self, run: u64) {
-        if self.queue.try_send(run).is_err() {
-            tracing::error!(run, "nobody is told that a run failed: too many wait for that already");
+        if self.queue.try_send(Ended { run, is_left: false }).is_err() {
+            tracing::error!(run, "nobody is told yet that a run failed: too many wait for that already");
         }
+    }
+
+    /// Hands in a run that did not succeed, whose process died before it had told of that. Never waits; false if there
+    /// is no room.
+    pub(super) fn run_left(&self, run: u64) -> bool {
+        let mut left = lock(&self.left);
+        left.contains(&run) || (self.queue.try_send(Ended { run, is_left: true }).is_ok() && left.insert(run))
     }
 
     /// Waits a moment for what is on its way, and gives up the rest. Blocks.
@@ -116,13 +138,13 @@ struct Teller {
 }
 
 impl Teller {
-    async fn work(self, mut runs: mpsc::Receiver<u64>) {
+    async fn work(self, mut runs: mpsc::Receiver<Ended>) {
         let mut on_their_way = JoinSet::new();
         let mut stopped = self.stopped.clone();
         loop {
             tokio::select! {
                 biased;
-                Some(run) = runs.recv(), if on_their_way.len() < ON_THEIR_WAY => self.see_to(run, &mut on_their_way).await,
+                Some(ended) = runs.recv(), if on_their_way.len() < ON_THEIR_WAY => self.see_to(ended, &mut on_their_way).await,
                 Some(_) = on_their_way.join_next() => {}
                 () = stopped.wait() => break,
             }
@@ -131,33 +153,62 @@ impl Teller {
     }
 
     /// Sends one message to each receiver, should the run be one to tell of.
-    async fn see_to(&self, run: u64, on_their_way: &mut JoinSet<()>) {
+    async fn see_to(&self, Ended { run, is_left }: Ended, on_their_way: &mut JoinSet<()>) {
         let now = Arc::clone(&self.current.borrow());
-        if now.workspace.notify.is_empty() {
-            return;
-        }
         let (storage, owner) = (Arc::clone(&self.storage), Arc::clone(&self.owner));
-        let body = tokio::task::spawn_blocking(move || message(&*storage, &owner, run)).await;
+        let nobody = now.workspace.notify.is_empty();
+        let body = tokio::task::spawn_blocking(move || {
+            let run = storage.get_run(run)?;
+            let is_ours = is_left || run.owner.as_deref() == Some(&*owner);
+            match is_ours && is_to_be_told(&run) && !nobody {
+                true => message(&*storage, &run).map(Some),
+                // Nobody has to look at it again.
+                false if is_ours && matches!(run.requester, Requester::Schedule(_)) => {
+                    storage.write(Write::Told(run.id)).map(|_| None)
+                }
+                false => Ok(None),
+            }
+        })
+        .await;
         let body: Arc<[u8]> = match body {
             Ok(Ok(Some(body))) => body.into(),
             Ok(Ok(None)) => return,
             Ok(Err(error)) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
             Err(error) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
         };
+        let store = self.storage.store_id().unwrap_or_default();
+        let left = Arc::new(AtomicUsize::new(now.workspace.notify.len()));
         for (place, to) in now.workspace.notify.iter().enumerate() {
-            let id = self.delivery(run, place);
+            let id = delivery(&store, run, place);
             let message = Message { run, id, body: Arc::clone(&body), now: Arc::clone(&now) };
             let (to, turns, stopped) = (to.clone(), Arc::clone(&self.turns), self.stopped.clone());
             let metrics = Arc::clone(&self.metrics);
-            on_their_way.spawn(async move { metrics.told(message.tell(to, &turns, stopped).await) });
+            let (storage, left) = (Arc::clone(&self.storage), Arc::clone(&left));
+            on_their_way.spawn(async move {
+                let became = message.tell(to, &turns, stopped.clone()).await;
+                metrics.told(became);
+                // What was broken off is told by the service that leads next.
+                let is_over = became == Became::Delivered || !stopped.is_set();
+                if is_over && left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    note_told(storage, run).await;
+                }
+            });
         }
     }
+}
 
-    /// The id of a message: the same for each try, and another for each receiver and each store.
-    fn delivery(&self, run: u64, place: usize) -> String {
-        let digest = Sha256::digest(format!("{} {run} {place}", self.owner));
-        HEXLOWER.encode(&digest[..16])
+/// Notes that everybody was told of a run, so that nobody is told again.
+async fn note_told(storage: Arc<dyn Storage>, run: u64) {
+    let written = tokio::task::spawn_blocking(move || storage.write(Write::Told(run))).await;
+    if let Ok(Err(error)) = written {
+        tracing::warn!(run, reason = error.to_string().as_str(), "that a run was told of could not be noted");
     }
+}
+
+/// The id of a message: the same for each try, and another for each receiver and each store.
+fn delivery(store: &str, run: u64, place: usize) -> String {
+    let digest = Sha256::digest(format!("{store} {run} {place}"));
+    HEXLOWER.encode(&digest[..16])
 }
 
 /// What is logged where somebody was not told.
@@ -227,13 +278,9 @@ impl Message {
     }
 }
 
-/// The JSON of a run that somebody is to be told of: one that a schedule started, that this process worked on to its end,
-/// and that did not succeed.
-fn message(storage: &dyn Storage, owner: &str, id: u64) -> Result<Option<Vec<u8>>> {
-    let run = storage.get_run(id)?;
-    if !is_to_be_told(&run, owner) {
-        return Ok(None);
-    }
+/// The JSON of a run that somebody is to be told of.
+fn message(storage: &dyn Storage, run: &Run) -> Result<Vec<u8>> {
+    let id = run.id;
     // An end that had no room in the store is noted beside it, and is a bad one.
     let state = RunState::Ended(run.status.unwrap_or(RunStatus::Failed));
     let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
@@ -241,17 +288,17 @@ fn message(storage: &dyn Storage, owner: &str, id: u64) -> Result<Option<Vec<u8>
     let moment = look_at(storage, &builds)?;
     let counts = storage.get_run_counts(&[id])?.into_iter().next().unwrap_or_default();
     let jobs = run.jobs(&builds, state);
-    let json = RunJson::new(&run, state, counts).with_jobs(&jobs, &moment).with_failures(&builds);
-    serde_json::to_vec(&json).map(Some).map_err(|e| StorageError::Refused(e.to_string()))
+    let json = RunJson::new(run, state, counts).with_jobs(&jobs, &moment).with_failures(&builds);
+    serde_json::to_vec(&json).map_err(|e| StorageError::Refused(e.to_string()))
 }
 
-fn is_to_be_told(run: &Run, owner: &str) -> bool {
-    let is_ours = run.owner.as_deref() == Some(owner) && matches!(run.requester, Requester::Schedule(_));
+/// Whether it is a run that a schedule started and that did not succeed.
+fn is_to_be_told(run: &Run) -> bool {
     let is_bad = match run.status {
         None | Some(RunStatus::Failed | RunStatus::Interrupted) => true,
         // With `overlap: cancel`, that is what the operator asked for.
         Some(RunStatus::Cancelled) => run.cancel.as_deref() != Some(BY),
         Some(RunStatus::Successful | RunStatus::Skipped | RunStatus::Missed) => false,
     };
-    is_ours && is_bad
+    is_bad && matches!(run.requester, Requester::Schedule(_))
 }

@@ -72,7 +72,7 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
     let (targets, left_out) = (ready.called(), ready.guarded_because());
     let Ready { catalog, plan, requests, shared, .. } = ready;
     let (begun, told) = Default::default();
-    Ok(Batch { catalog, plan, requests, targets, shared, run: RunIs::New(run), begun, left_out, told })
+    Ok(Batch { catalog, plan, requests, targets, shared, run: RunIs::New(run), begun, left_out, told, over: None })
 }
 
 /// A run as it is recorded, without an owner.

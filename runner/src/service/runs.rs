@@ -1,6 +1,7 @@
 //! The runs that a service works on: those that it starts, those that waited for it, and those that others left.
 
 use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
@@ -21,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::execute::dispatcher::Batch;
 use crate::execute::dispatcher::Begun;
+use crate::execute::dispatcher::Over;
 use crate::execute::dispatcher::RunIs;
 use crate::execute::dispatcher::Told;
 use crate::execute::dispatcher::dispatch;
@@ -49,6 +51,8 @@ pub struct Runs {
     /// The jobs of each run that has a build yet to come, by a number of this process.
     active: Mutex<BTreeMap<u64, Active>>,
     next: AtomicUsize,
+    /// Who waits for the end of a run.
+    waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<()>>>>,
     wake: Sender<Wake>,
     notifier: Notifier,
     #[cfg(feature = "otel")]
@@ -77,6 +81,7 @@ impl Runs {
             storage,
             active: Mutex::default(),
             next: AtomicUsize::new(0),
+            waiting: Mutex::default(),
             wake,
             notifier,
             #[cfg(feature = "otel")]
@@ -91,7 +96,10 @@ impl Runs {
     /// This cannot be done, in words.
     #[cfg(feature = "otel")]
     pub(super) fn trace(&mut self, url: &str, http: &HttpRules) -> std::result::Result<(), String> {
-        self.traces = Some(Traces::to_collector(url, http, Arc::clone(&self.storage))?);
+        let traces = Traces::to_collector(url, http, Arc::clone(&self.storage))?;
+        let calls = traces.calls();
+        self.engine.publisher().observe_calls(Box::new(move |call| calls.made(call)));
+        self.traces = Some(traces);
         Ok(())
     }
 
@@ -162,16 +170,21 @@ impl Runs {
         lock(&self.active).values().any(|active| active.run == Some(run))
     }
 
+    /// Tells once a run is over, or is given away; none where it is not worked on here.
+    pub(crate) fn over(&self, run: u64) -> Option<oneshot::Receiver<()>> {
+        let (over, told) = oneshot::channel();
+        lock(&self.waiting).entry(run).or_default().push(over);
+        // After that: a run that ends now has told whoever waits, or is not there any more.
+        if self.has(run) {
+            return Some(told);
+        }
+        lock(&self.waiting).remove(&run);
+        None
+    }
+
     /// The jobs that have a build yet to come.
     pub(super) fn pending(&self) -> Vec<String> {
         lock(&self.active).values().flat_map(|active| active.pending.iter().cloned()).collect()
-    }
-
-    /// A build of a job of this process has ended.
-    pub(super) fn ended(&self, job: &str) {
-        for active in lock(&self.active).values_mut() {
-            active.pending.retain(|other| other != job);
-        }
     }
 
     /// Starts a run in the background, which the store has when this returns.
@@ -237,7 +250,15 @@ impl Runs {
             }
             answer(&asked, Ok(run));
         });
-        let batch = Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told: Some(told) };
+        let here = Arc::clone(self);
+        let over: Over = Arc::new(move |job| {
+            if let Some(active) = lock(&here.active).get_mut(&number) {
+                active.pending.retain(|other| other != job);
+            }
+            let _ = here.wake.send(Wake::Ended);
+        });
+        let (told, over) = (Some(told), Some(over));
+        let batch = Batch { catalog, plan, requests, targets, shared, run, begun, left_out, told, over };
         let (executor, slots, runs) = (Arc::clone(&self.executor), self.engine.slots().clone(), Arc::clone(self));
         self.engine.guests().spawn(async move {
             let ends = dispatch(&executor, &slots, batch, &cancel).await;
@@ -246,6 +267,11 @@ impl Runs {
             }
             let active = lock(&runs.active).remove(&number);
             let run = active.and_then(|active| active.run);
+            if let Some(waiting) = run.and_then(|run| lock(&runs.waiting).remove(&run)) {
+                waiting.into_iter().for_each(|over| {
+                    let _ = over.send(());
+                });
+            }
             let is_good = ends.as_ref().is_ok_and(|ends| ends.values().all(JobEnd::is_success));
             if let Some(run) = run.filter(|_| !is_good) {
                 runs.notifier.run_failed(run);
@@ -277,6 +303,23 @@ impl Runs {
             }
         }
         Ok(runs.len())
+    }
+
+    /// Tells of runs that ended badly before their services, which are gone, had told of them; false if there was no room
+    /// for all.
+    ///
+    /// # Errors
+    ///
+    /// The store's.
+    pub(super) fn tell_of_left(&self) -> Result<bool> {
+        for id in self.storage.get_untold_runs()? {
+            let owner = self.storage.get_run(id)?.owner;
+            let tells = |owner: &str| owner == &**self.owner() || self.storage.is_alive(owner).unwrap_or(true);
+            if !owner.as_deref().is_some_and(tells) && !self.notifier.run_left(id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Waits a moment until those who are told of runs that ended know of them. Blocks.

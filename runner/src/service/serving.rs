@@ -10,7 +10,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
-use jobcontrol_core::event::EventKind;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
@@ -111,7 +110,7 @@ impl Service {
         let (ready, is_ready) = crossbeam_channel::bounded(1);
         // The clerk sees to the first ones as it does to all others.
         let _ = wake.send(Wake::Files(Arc::clone(&first)));
-        follow_builds(&engine, wake.clone());
+        keep_journal(&engine);
         let watched = Files { watcher, publish, wake: wake.clone() };
         let events = Arc::new(Events::new(&storage, executor.owner()));
         let mut catalogs = current.clone();
@@ -270,28 +269,16 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     }
 }
 
-/// Tells the clerk of builds that end.
-fn follow_builds(engine: &Engine, wake: Sender<Wake>) {
+/// Writes what happens to builds into the service's own log.
+fn keep_journal(engine: &Engine) {
     let publisher = engine.publisher().clone();
     let mut events = publisher.watch();
     engine.guests().spawn(async move {
         loop {
-            let told = match events.recv().await {
-                Ok(published) => {
-                    journal::tell(&published.event);
-                    match published.event.kind {
-                        EventKind::Finished { .. } => wake.send(Wake::Ended(Arc::clone(&published.event.job_id))),
-                        _ => Ok(()),
-                    }
-                }
-                Err(RecvError::Lagged(count)) => {
-                    publisher.note_lost(count);
-                    wake.send(Wake::Lost)
-                }
+            match events.recv().await {
+                Ok(published) => journal::tell(&published.event),
+                Err(RecvError::Lagged(count)) => publisher.note_lost(count),
                 Err(RecvError::Closed) => return,
-            };
-            if told.is_err() {
-                return;
             }
         }
     });

@@ -3,11 +3,13 @@
 
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 use std::time::Instant;
 
 use listenfd::ListenFd;
+use rustix::net::sockopt::socket_acceptconn;
 use sd_notify::NotifyState;
 use sd_notify::notify;
 use sd_notify::watchdog_enabled;
@@ -96,5 +98,20 @@ pub fn activated_sockets() -> io::Result<Vec<Activated>> {
         };
         taken.extend(socket);
     }
+    taken.iter().try_for_each(Activated::is_listened_on)?;
     Ok(taken)
+}
+
+impl Activated {
+    fn is_listened_on(&self) -> io::Result<()> {
+        let socket = match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        };
+        match socket_acceptconn(socket)? {
+            true => Ok(()),
+            // `Accept=yes` starts a service for each connection.
+            false => Err(io::Error::other("one is a connection; write `Accept=no` in the unit of the socket")),
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Spans of runs, builds and attempts for OpenTelemetry, made from the store once a run has ended, and exported in batches.
+//! Spans of runs, builds and attempts for OpenTelemetry, made from the store once a run has ended, and of requests of guests,
+//! made as they end; exported in batches.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,6 +19,7 @@ use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Result as StorageResult;
 use jobcontrol_core::storage::Storage;
+use jobcontrol_sandbox::HttpExchange;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::KeyValue;
 use opentelemetry::SpanId;
@@ -44,6 +46,7 @@ use sha2::Digest;
 use sha2::Sha256;
 use ureq::Agent;
 
+use crate::execute::publisher::HostCall;
 use crate::service::client::agent;
 
 /// Runs that may wait to be exported. Beyond them, runs have no spans.
@@ -62,6 +65,7 @@ const MESSAGE: usize = 1_000;
 /// What the thread is told.
 enum Order {
     Run(u64),
+    Call(Box<HostCall>),
     Stop,
 }
 
@@ -109,10 +113,28 @@ impl Traces {
         }
     }
 
+    /// Where calls of the host are handed in.
+    pub(super) fn calls(&self) -> Calls {
+        Calls(self.orders.clone())
+    }
+
     /// Waits a moment until all is exported. Blocks.
     pub(super) fn stop(&self) {
         let _ = self.orders.send_timeout(Order::Stop, STOP_TIME);
         let _ = self.done.recv_timeout(STOP_TIME);
+    }
+}
+
+/// Where calls of the host are handed in.
+pub(super) struct Calls(Sender<Order>);
+
+impl Calls {
+    /// Hands in a call that has ended. Never waits.
+    pub(super) fn made(&self, call: HostCall) {
+        // Guests may make more calls than anybody exports, and runs need their room.
+        if self.0.len() < QUEUE / 2 {
+            let _ = self.0.try_send(Order::Call(Box::new(call)));
+        }
     }
 }
 
@@ -126,9 +148,28 @@ struct Maker {
 
 impl Maker {
     fn work(&self, orders: &Receiver<Order>) {
-        while let Ok(Order::Run(run)) = orders.recv() {
-            if let Err(error) = self.export(run) {
-                tracing::warn!(run, reason = error.to_string().as_str(), "a run has no spans");
+        // The run of the build that called last: one build makes many calls.
+        let mut last = (0, None);
+        let mut made = 0_u64;
+        loop {
+            match orders.recv() {
+                Ok(Order::Run(run)) => {
+                    if let Err(error) = self.export(run) {
+                        tracing::warn!(run, reason = error.to_string().as_str(), "a run has no spans");
+                    }
+                }
+                Ok(Order::Call(call)) => {
+                    if last.0 != call.build_id {
+                        last = (call.build_id, self.storage.get_build(call.build_id).ok().and_then(|build| build.run));
+                    }
+                    if let Some(run) = last.1 {
+                        made += 1;
+                        let context = self.context(run, &format!("call {} {made}", call.exchange.began.0));
+                        let parent = self.context(run, &format!("attempt {} {}", call.build_id, call.attempt));
+                        self.processor.on_end(of_call(*call, context, &parent));
+                    }
+                }
+                Ok(Order::Stop) | Err(_) => break,
             }
         }
         let _ = self.processor.shutdown_with_timeout(STOP_TIME);
@@ -204,6 +245,34 @@ fn of_attempt(attempt: &Attempt, build: &Build, context: SpanContext, parent: &S
     span.attributes =
         vec![number("jobcontrol.build.id", build.id), number("jobcontrol.attempt.number", attempt.number.into())];
     fail(&mut span, attempt.failure.as_ref());
+    span
+}
+
+/// By the conventions for clients of HTTP. The path is left out: it may hold what identifies somebody.
+fn of_call(call: HostCall, context: SpanContext, parent: &SpanContext) -> SpanData {
+    let HttpExchange { method, scheme, host, port, began, ended, answer } = call.exchange;
+    let mut span = span(method.clone(), context, parent.span_id(), (began, ended));
+    span.span_kind = SpanKind::Client;
+    span.attributes = vec![
+        number("jobcontrol.build.id", call.build_id),
+        KeyValue::new("http.request.method", method),
+        KeyValue::new("url.scheme", scheme.name()),
+        KeyValue::new("server.address", host),
+        number("server.port", port.into()),
+    ];
+    match answer {
+        Ok(status) => {
+            span.attributes.push(number("http.response.status_code", status.into()));
+            if status >= 400 {
+                span.attributes.push(KeyValue::new("error.type", status.to_string()));
+                span.status = Status::error("");
+            }
+        }
+        Err(name) => {
+            span.attributes.push(KeyValue::new("error.type", name.clone()));
+            span.status = Status::error(name);
+        }
+    }
     span
 }
 

@@ -15,10 +15,8 @@ pub(super) type Ends = Result<BTreeMap<String, JobEnd>>;
 pub(super) enum Wake {
     /// There is a new catalog.
     Files(Arc<Snapshot>),
-    /// A build of a job of this process has ended.
-    Ended(Arc<str>),
-    /// So many builds have ended that it is not known which.
-    Lost,
+    /// A job of a run of this process has come to its end.
+    Ended,
     /// A run of this process is over.
     RunEnded {
         /// Its id, if the store has it.

@@ -94,7 +94,8 @@ async fn admit(web: &Web, mut request: Request) -> Result<Request, Problem> {
     Ok(request)
 }
 
-async fn identify(web: &Web, peer: Peer, client: &Client, headers: HeaderMap) -> Result<Caller, Problem> {
+/// Tells who sends a request with these headers. Reads the store.
+pub(super) async fn identify(web: &Web, peer: Peer, client: &Client, headers: HeaderMap) -> Result<Caller, Problem> {
     let entrance = match (peer, client.address) {
         (Peer::Address { .. }, Some(ip)) => Entrance::Address { ip, exposed: web.admission().exposed },
         _ => Entrance::Owner,

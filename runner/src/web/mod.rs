@@ -17,6 +17,7 @@ mod api;
 mod client;
 mod extract;
 mod gate;
+mod given;
 mod guard;
 mod problem;
 mod rate;

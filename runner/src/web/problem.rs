@@ -139,6 +139,11 @@ impl Problem {
 
     /// With what would mend it.
     #[must_use]
+    /// What kind it is of.
+    pub(super) fn sort(&self) -> Sort {
+        self.sort
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self

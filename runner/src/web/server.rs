@@ -16,6 +16,7 @@ use super::accept::serve;
 use super::address::Listen;
 use super::address::Protection;
 use super::address::protected;
+use super::given::given;
 use super::guard::Names;
 use super::router::router;
 use super::sockets::Socket;
@@ -25,6 +26,7 @@ use super::tls::TlsFiles;
 use super::tls::acceptor;
 use crate::request::refusal::Refusal;
 use crate::service::serving::Service;
+use crate::service::systemd::Activated;
 
 /// Threads that serve connections. They wait most of the time: all work is done elsewhere.
 const THREADS: usize = 2;
@@ -54,20 +56,25 @@ pub struct Opened {
     runtime: Runtime,
 }
 
-/// Begins to listen. `has_token` is whether some token is valid.
+/// Begins to listen there, and on sockets that are listened on already. `has_token` is whether some token is valid.
 ///
 /// # Errors
 ///
 /// Others could act without a token, the certificate cannot be used, or somebody else listens there.
-pub fn open(door: &Door, has_token: bool) -> Result<Opened, Refusal> {
+pub fn open(door: &Door, activated: Vec<Activated>, has_token: bool) -> Result<Opened, Refusal> {
     let protection = Protection { token: has_token, tls: door.tls.is_some(), proxy: door.proxy.is_some() };
-    door.listen.iter().try_for_each(|listen| protected(listen, protection))?;
+    let (mut places, mut sockets) = (door.listen.clone(), Vec::new());
+    for socket in activated {
+        let (place, socket) = given(socket)?;
+        places.push(place);
+        sockets.push(socket);
+    }
+    places.iter().try_for_each(|place| protected(place, protection))?;
     let tls = door.tls.as_ref().map(acceptor).transpose()?;
-    let mut sockets = Vec::new();
     for listen in &door.listen {
         sockets.extend(bind(listen)?);
     }
-    let from_elsewhere = door.listen.iter().any(|listen| !listen.is_local());
+    let from_elsewhere = places.iter().any(|place| !place.is_local());
     let admission = Admission {
         names: Names::new(door.names.iter().cloned(), from_elsewhere),
         proxy: door.proxy.map(|proxy| proxy.to_canonical()),
@@ -90,7 +97,7 @@ fn address(socket: &Socket, tls: bool) -> Option<String> {
             let scheme = if tls { "https" } else { "http" };
             Some(format!("{scheme}://{}", listener.local_addr().ok()?))
         }
-        Socket::Unix(_, file) => Some(format!("unix:{}", file.path().display())),
+        Socket::Unix(listener, _) => Some(format!("unix:{}", listener.local_addr().ok()?.as_pathname()?.display())),
     }
 }
 

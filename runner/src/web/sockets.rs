@@ -63,8 +63,8 @@ impl From<BindError> for Refusal {
 pub(super) enum Socket {
     /// Of the network.
     Tcp(TcpListener),
-    /// Of the file system.
-    Unix(UnixListener, SocketFile),
+    /// Of the file system; with its file, where this process has made it.
+    Unix(UnixListener, Option<SocketFile>),
 }
 
 /// A socket's file, removed when it is dropped, unless another one has taken its place.
@@ -72,12 +72,6 @@ pub(super) enum Socket {
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: (u64, u64),
-}
-
-impl SocketFile {
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
 }
 
 impl Drop for SocketFile {
@@ -144,7 +138,7 @@ fn unix(path: &Path, listen: &Listen) -> Result<Socket, BindError> {
     let listener = private(path).map_err(|e| failed(e.into()))?;
     let data = std::fs::symlink_metadata(path).map_err(failed)?;
     let file = SocketFile { path: path.to_owned(), inode: (data.dev(), data.ino()) };
-    Ok(Socket::Unix(listener, file))
+    Ok(Socket::Unix(listener, Some(file)))
 }
 
 /// A socket that nobody else has ever been able to connect to: it has its mode before it has a name.

@@ -22,7 +22,7 @@ use super::keys::LATER;
 use super::keys::job_key::Draft;
 
 /// What a manifest holds.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Parsed {
     /// The jobs that can be read.
     pub jobs: Vec<Job>,

@@ -24,6 +24,8 @@ pub(super) struct Kept {
     pub(super) tokens: Vec<Token>,
     /// The runs that somebody has worked on, or held back.
     pub(super) begun: BTreeSet<u64>,
+    /// The runs whose ends have been told.
+    pub(super) told: BTreeSet<u64>,
 }
 
 impl Kept {

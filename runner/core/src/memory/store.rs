@@ -13,8 +13,10 @@ use crate::clock::Clock;
 use crate::memory::tables::Row;
 use crate::memory::tables::Tables;
 use crate::progress::Progress;
+use crate::run::Requester;
 use crate::run::Run;
 use crate::run::RunCounts;
+use crate::run::RunStatus;
 use crate::storage::BuildFilter;
 use crate::storage::CancelRequests;
 use crate::storage::Completion;
@@ -174,6 +176,16 @@ impl Storage for MemoryStorage {
         Ok(waiting.into_iter().map(|(_, id)| id).collect())
     }
 
+    fn get_untold_runs(&self) -> Result<Vec<u64>> {
+        let tables = self.tables();
+        let is_bad =
+            |run: &Run| matches!(run.status, Some(RunStatus::Failed | RunStatus::Cancelled | RunStatus::Interrupted));
+        let is_meant = |run: &&Run| {
+            matches!(run.requester, Requester::Schedule(_)) && is_bad(run) && !tables.kept.told.contains(&run.id)
+        };
+        Ok(tables.runs.values().filter(is_meant).map(|run| run.id).collect())
+    }
+
     fn get_open_owners(&self) -> Result<Vec<String>> {
         let tables = self.tables();
         let open = tables.runs.values().filter(|run| run.status.is_none() && run.service);
@@ -285,6 +297,7 @@ fn fits(filter: &BuildFilter, build: &Build) -> bool {
         && flag(filter.success, build.success)
         && flag(filter.skipped, build.skipped)
         && flag(filter.deleting, build.deleting)
+        && flag(filter.edited, build.edited)
         && filter.owner.as_ref().is_none_or(|owner| build.owner.as_ref() == Some(owner))
         && filter.run.is_none_or(|run| build.run == Some(run))
         && filter.before.is_none_or(|before| build.id < before)

@@ -105,6 +105,10 @@ impl Tables {
             Write::StartRun(id) => self.start_run(id),
             Write::Reload(new) => Ok(self.kept.reload(new)),
             Write::StepSchedule(step) => Ok(self.step_schedule(step)),
+            Write::Told(id) => {
+                self.kept.told.insert(id);
+                Ok(0)
+            }
             Write::Tried(tried) => Ok(self.kept.try_all(tried)),
             Write::CreateToken(new) => self.kept.create_token(new),
             Write::RevokeToken(id, time) => self.kept.revoke_token(id, time),
@@ -213,8 +217,11 @@ impl Tables {
         };
         let made = of_job().find(|(_, row)| is_made(row) && is_same(row));
         let latest = || {
-            let success =
-                |row: &Row| row.start.is_some() && row.end.as_ref().is_some_and(|end| end.success && !end.skipped);
+            let success = |row: &Row| {
+                row.start.is_some()
+                    && !row.new.edited
+                    && row.end.as_ref().is_some_and(|end| end.success && !end.skipped)
+            };
             let (id, row) = of_job().find(|(_, row)| success(row))?;
             (is_same(row) && *id > known).then_some(*id)
         };
@@ -457,6 +464,7 @@ impl Row {
             success: end.is_some_and(|end| end.success),
             skipped: end.is_some_and(|end| end.skipped),
             config: value(&self.new.config),
+            edited: self.new.edited,
             pins: self.new.pins.to_vec(),
             run: self.run,
             rerun_of: self.new.rerun_of,

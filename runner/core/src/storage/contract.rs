@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use crate::build::Attempt;
 use crate::build::Build;
 use crate::clock::Clock;
+use crate::config;
 use crate::event::NewRecord;
 use crate::failure::Failure;
 use crate::progress;
@@ -179,6 +180,13 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
 
+    /// The runs of schedules that have ended other than well, oldest first, and of which nobody has been told.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_untold_runs(&self) -> Result<Vec<u64>>;
+
     /// The processes that work on open runs which any service may go on with, each once.
     ///
     /// # Errors
@@ -333,7 +341,7 @@ pub trait Storage: Send + Sync {
     }
 
     /// What the store knows of each of these jobs, in their order: one that was never built has an empty history. Builds
-    /// that are being deleted count as the newest at most.
+    /// that are being deleted, and those with arguments that were given by hand, count as the newest at most.
     ///
     /// # Errors
     ///
@@ -345,7 +353,8 @@ pub trait Storage: Send + Sync {
         };
         let history = |job: &&str| {
             let all = BuildFilter::job(job);
-            let finished = BuildFilter { finished: Some(true), deleting: Some(false), ..all.clone() };
+            let finished =
+                BuildFilter { finished: Some(true), deleting: Some(false), edited: Some(false), ..all.clone() };
             let unskipped = BuildFilter { skipped: Some(false), ..finished.clone() };
             let latest = BuildFilter { started: Some(true), success: Some(true), ..unskipped.clone() };
             Ok(JobHistory {
@@ -375,10 +384,16 @@ pub trait Storage: Send + Sync {
     ///
     /// A config that cannot be packed, or the backend's.
     fn create_build(&self, job_id: &str, config: &Value) -> Result<u64> {
+        let edited = config::is_edited(config);
         let config = self.pack(config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
-        let created = self.clock().now();
-        let job_id = Arc::from(job_id);
-        self.write(Write::CreateBuild(NewBuild { job_id, config: config.into(), created, ..NewBuild::default() }))
+        let (job_id, created) = (Arc::from(job_id), self.clock().now());
+        self.write(Write::CreateBuild(NewBuild {
+            job_id,
+            config: config.into(),
+            edited,
+            created,
+            ..NewBuild::default()
+        }))
     }
 
     /// Records that an attempt begins.
@@ -438,7 +453,8 @@ pub trait Storage: Send + Sync {
         self.write(Write::DeleteBuild(id)).map(drop)
     }
 
-    /// The newest build that started, finished, succeeded, was not skipped and is not being deleted.
+    /// The newest build that started, finished, succeeded, was not skipped, is not being deleted, and had no arguments
+    /// that were given by hand.
     ///
     /// # Errors
     ///

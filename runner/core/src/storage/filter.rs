@@ -20,6 +20,8 @@ pub struct BuildFilter {
     pub skipped: Option<bool>,
     /// Only those whose deletion has begun, or has not.
     pub deleting: Option<bool>,
+    /// Only those with arguments that were given by hand, or only those without.
+    pub edited: Option<bool>,
     /// Only those that this process ran.
     pub owner: Option<String>,
     /// Only those of this run.
@@ -46,6 +48,7 @@ impl Default for BuildFilter {
             success: None,
             skipped: None,
             deleting: None,
+            edited: None,
             owner: None,
             run: None,
             before: None,
@@ -63,7 +66,8 @@ impl BuildFilter {
         Self { job_id: Some(job_id.to_owned()), ..Self::default() }
     }
 
-    /// The newest build of a job that started, finished, succeeded, was not skipped and is not being deleted.
+    /// The newest build of a job that started, finished, succeeded, was not skipped, is not being deleted, and had no
+    /// arguments that were given by hand.
     pub fn latest_success(job_id: &str) -> Self {
         Self {
             started: Some(true),
@@ -71,6 +75,7 @@ impl BuildFilter {
             success: Some(true),
             skipped: Some(false),
             deleting: Some(false),
+            edited: Some(false),
             order: Order::Desc,
             limit: 1,
             ..Self::job(job_id)

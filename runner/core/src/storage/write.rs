@@ -38,6 +38,8 @@ pub enum Write {
     Reload(NewReload),
     /// A schedule goes on; the result is 1 if it did.
     StepSchedule(StepSchedule),
+    /// Those who are to know how a run of a schedule ended have been told.
+    Told(u64),
     /// `on: change` is about to build jobs, each as it stands now.
     Tried(Vec<Tried>),
     /// A new build; its result is the build's id.
@@ -84,6 +86,8 @@ pub struct NewBuild {
     pub job_id: Arc<str>,
     /// The packed build config.
     pub config: Arc<[u8]>,
+    /// Whether that has arguments that were given by hand.
+    pub edited: bool,
     /// The run that it belongs to.
     pub run: RunOf,
     /// The builds that it uses. Each must be there, and not about to be deleted.

@@ -28,6 +28,7 @@ use super::exchange::exchange;
 use super::meter::Meter;
 use super::said::Said;
 use crate::guest::Guest;
+use crate::sink::HttpExchange;
 
 /// One attempt's rights, and what it was refused.
 pub(crate) struct Attempt {
@@ -127,7 +128,16 @@ async fn answered(
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> Result<(Response<WasiBody>, AbortOnDropJoinHandle<()>), Error> {
-    match exchange(connections, target, request, options).await {
+    let guest = Arc::clone(connections.meter().guest());
+    let (method, scheme) = (target.method.clone(), target.scheme);
+    let (host, port, began) = (target.host.to_string(), target.port, guest.clock.now());
+    let answer = exchange(connections, target, request, options).await;
+    let became = match &answer {
+        Ok(response) => Ok(response.status().as_u16()),
+        Err(refused) => Err(name_of(&refused.error)),
+    };
+    guest.sink.requested(HttpExchange { method, scheme, host, port, began, ended: guest.clock.now(), answer: became });
+    match answer {
         // The connection moves its bytes by itself.
         Ok(response) => Ok((response, tokio::spawn(std::future::ready(())).into())),
         Err(Refused { error, said: reason }) => {
@@ -137,6 +147,12 @@ async fn answered(
             Err(error)
         }
     }
+}
+
+/// The name of an error, without what it tells more.
+fn name_of(error: &Error) -> String {
+    let text = format!("{error:?}");
+    text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 /// What a request asks for.

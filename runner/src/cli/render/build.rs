@@ -124,10 +124,11 @@ fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
     row("job", &build.job_id);
     row("status", &status_of(build, moment));
     row("", &if is_interrupted { interrupted(build) } else { String::new() });
+    row("waits for", moment.waits.get(&build.id).map_or("", String::as_str));
     row("skipped", &one_line(build.skip_reason.as_deref().unwrap_or_default()));
     let asked = |run: &Run| format!("{}, requested by {}", run.id, one_line(&requester(&run.requester)));
     row("run", &run.map(asked).unwrap_or_default());
-    let edited = if config::is_edited(&build.config) { ", with other arguments" } else { "" };
+    let edited = if build.edited { ", with other arguments" } else { "" };
     row("rerun of", &build.rerun_of.map(|id| format!("build {id}{edited}")).unwrap_or_default());
     row("created", &local(build.created));
     row("started", &build.start_time.map(local).unwrap_or_default());
@@ -283,6 +284,7 @@ mod tests {
             success: false,
             skipped: false,
             config: Value::Map(Vec::new()),
+            edited: false,
             pins: Vec::new(),
             run: None,
             rerun_of: None,

@@ -163,6 +163,9 @@ pub(crate) fn outcome(build: &Build, moment: &Moment) -> String {
     if let Some(reason) = build.skip_reason.as_ref().filter(|_| build.skipped) {
         return one_line(reason);
     }
+    if let Some(reason) = moment.waits.get(&build.id).filter(|_| !build.started) {
+        return format!("waits for {}", one_line(reason));
+    }
     let failure = build.exception.as_ref().map(failure_line);
     let attempt = format!("attempt {} of {}", build.attempt, build.max_attempts());
     match (build.retry_time, failure) {

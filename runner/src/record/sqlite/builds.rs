@@ -38,6 +38,7 @@ pub(super) fn conditions(filter: &BuildFilter) -> (String, Vec<Sql>) {
         ("success", filter.success),
         ("skipped", filter.skipped),
         ("deleting", filter.deleting),
+        ("edited", filter.edited),
     ];
     // Written out instead of bound, so that the partial indexes serve.
     conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));

@@ -40,10 +40,12 @@ impl<'a> Reader<'a> {
         };
         Ok(Self {
             newest: newest("")?,
-            latest: newest("AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1 AND deleting = 0")?,
-            succeeded: newest("AND success = 1 AND skipped = 0 AND finished = 1 AND deleting = 0")?,
-            skipped: newest("AND skipped = 1 AND success = 1 AND finished = 1 AND deleting = 0")?,
-            failed: newest("AND finished = 1 AND success = 0 AND skipped = 0 AND deleting = 0")?,
+            latest: newest(
+                "AND success = 1 AND skipped = 0 AND edited = 0 AND started = 1 AND finished = 1 AND deleting = 0",
+            )?,
+            succeeded: newest("AND success = 1 AND skipped = 0 AND edited = 0 AND finished = 1 AND deleting = 0")?,
+            skipped: newest("AND skipped = 1 AND success = 1 AND edited = 0 AND finished = 1 AND deleting = 0")?,
+            failed: newest("AND finished = 1 AND success = 0 AND edited = 0 AND skipped = 0 AND deleting = 0")?,
         })
     }
 
@@ -51,7 +53,8 @@ impl<'a> Reader<'a> {
         let Some(newest) = one(&mut self.newest, job)? else {
             return Ok(JobHistory::default());
         };
-        let is_good = newest.started && !newest.deleting && newest.status() == BuildStatus::Successful;
+        let is_good =
+            newest.started && !newest.edited && !newest.deleting && newest.status() == BuildStatus::Successful;
         let newest = Some(newest);
         if is_good {
             let (ended, latest, last_good) = (newest.clone(), newest.clone(), newest.clone());

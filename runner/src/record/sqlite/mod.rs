@@ -5,6 +5,7 @@ mod builds;
 mod histories;
 mod kept;
 pub(crate) mod leases;
+mod logs;
 #[cfg(test)]
 mod plans;
 mod pools;
@@ -22,6 +23,7 @@ mod trouble;
 mod unwritable;
 mod v3;
 mod v5;
+mod v6;
 mod writer;
 
 use std::fmt::Display;
@@ -487,6 +489,10 @@ impl Storage for SqliteStorage {
         self.read(|db| services::waiting(db, limit))
     }
 
+    fn get_untold_runs(&self) -> Result<Vec<u64>> {
+        self.read(services::untold)
+    }
+
     fn get_open_owners(&self) -> Result<Vec<String>> {
         self.read(services::owners)
     }
@@ -537,30 +543,7 @@ impl Storage for SqliteStorage {
     }
 
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()> {
-        let (conditions, mut values) = sql::matching([
-            ("build_id = ?", filter.build_id.map(sql::number)),
-            (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
-            ("level >= ?", filter.min_level.map(Sql::Integer)),
-            ("created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
-            ("created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
-            ("id > ?", filter.after.map(sql::number)),
-        ]);
-        let columns = rows::RECORD;
-        let mut sql = format!("SELECT {columns} FROM log WHERE {conditions} ORDER BY id");
-        if let Some(last) = filter.last {
-            values.push(sql::number(last));
-            sql = format!("SELECT * FROM ({sql} DESC LIMIT ?) ORDER BY id");
-        }
-        self.read(|db| {
-            let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query(params_from_iter(values))?;
-            while let Some(row) = rows.next()? {
-                if each(rows::record(row)?).is_break() {
-                    break;
-                }
-            }
-            Ok(())
-        })
+        self.read(|db| logs::each(db, filter, each))
     }
 
     fn count_prunable(&self, prune: &PruneLog) -> Result<u64> {

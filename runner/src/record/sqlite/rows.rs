@@ -61,6 +61,7 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
         Write::StartRun(id) => services::start(db, *id),
         Write::Reload(new) => services::reload(db, new),
         Write::StepSchedule(step) => services::step(db, step),
+        Write::Told(id) => services::told(db, *id),
         Write::Tried(tried) => services::try_all(db, tried),
         Write::CreateToken(new) => tokens::create(db, new),
         Write::RevokeToken(id, time) => tokens::revoke(db, *id, *time),
@@ -150,8 +151,8 @@ const KEEPS_PLUGIN: &str = "SELECT EXISTS (SELECT 1 FROM plugin WHERE digest = ?
 /// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to be able to undo them.
 const INSERT_BUILD: &str =
     "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type, run, rerun_of,
-         pool, pool_slots)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+         pool, pool_slots, edited)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
     usable(db, &new.pins)?;
@@ -179,6 +180,7 @@ fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
         new.rerun_of.map(number),
         new.pool.as_ref().map(|pool| &pool.name),
         new.pool.as_ref().map(|pool| pool.slots),
+        new.edited,
     ])?;
     let id = db.last_insert_rowid();
     for pin in &*new.pins {
@@ -388,7 +390,7 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
-     http_requests, http_sent, http_received";
+     http_requests, http_sent, http_received, edited";
 
 /// The same without return value and traceback, which can be large, and of the failure only what lists show.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
@@ -396,7 +398,7 @@ pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, start
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
      guest_time, skip_reason, failure_kind, failure_message, \
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
-     http_requests, http_sent, http_received";
+     http_requests, http_sent, http_received, edited";
 
 /// A row of [`BUILD`] or of [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
@@ -436,6 +438,7 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
         plugin: row.get(11)?,
         retval_digest: row.get(12)?,
         config: blob(13)?.map_or(Value::Null, value),
+        edited: row.get(35)?,
         pins: pins(row.get_ref(31)?.as_str_or_null()?),
         run: row.get(22)?,
         rerun_of: row.get(23)?,

@@ -6,6 +6,7 @@ use rusqlite::TransactionBehavior;
 use super::traffic;
 use super::v3;
 use super::v5;
+use super::v6;
 use crate::say::Say;
 
 /// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
@@ -161,6 +162,7 @@ const STEPS: &[Step] = &[
     v3::up,
     |db, _| db.execute_batch(traffic::V4),
     |db, _| db.execute_batch(v5::V5),
+    v6::up,
 ];
 
 /// The version that this program reads and writes.

@@ -11,6 +11,7 @@ use jobcontrol_core::storage::StepSchedule;
 use jobcontrol_core::storage::Tried;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
 use rusqlite::params;
 
 use super::runs;
@@ -25,11 +26,12 @@ const HAND_OVER: &str = "UPDATE build SET owner = ?2 WHERE run = ?1 AND finished
      AND id >= (SELECT first_build FROM run WHERE id = ?1)";
 
 pub(super) fn claim(db: &Connection, claim: &ClaimRun) -> sql::Result {
-    let sql = "SELECT begun FROM run
-         WHERE id = ?1 AND owner IS ?2 AND status IS NULL AND cancel IS NULL AND held = 0";
+    // The owner is compared here: SQLite would compile a statement anew for each value that an index has as a literal.
+    let sql = "SELECT begun, owner FROM run WHERE id = ?1 AND status IS NULL AND cancel IS NULL AND held = 0";
     let id = possible(claim.id)?;
-    let begun = db.prepare_cached(sql)?.query_row(params![id, claim.from], |row| row.get(0)).optional()?;
-    let Some(begun) = begun else {
+    let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let open: Option<(bool, Option<String>)> = db.prepare_cached(sql)?.query_row([id], read).optional()?;
+    let Some((begun, _)) = open.filter(|(_, owner)| owner.as_deref() == claim.from.as_deref()) else {
         return known(db, claim.id);
     };
     db.prepare_cached("UPDATE run SET owner = ?2, begun = 1 WHERE id = ?1")?.execute(params![id, claim.owner])?;
@@ -116,6 +118,20 @@ pub(super) fn waiting(db: &Connection, limit: u64) -> rusqlite::Result<Vec<u64>>
     let sql = "SELECT id FROM run WHERE status IS NULL AND owner IS NULL AND service = 1 AND held = 0
          ORDER BY priority DESC, id LIMIT ?1";
     db.prepare_cached(sql)?.query_map([number(limit)], |row| row.get(0))?.collect()
+}
+
+/// Written as the index has it.
+const UNTOLD: &str = "SELECT id FROM run
+     WHERE told = 0 AND substr(requested_by, 1, 9) = 'schedule:' AND status IN ('FAILED', 'CANCELLED', 'INTERRUPTED')
+     ORDER BY id";
+
+pub(super) fn untold(db: &Connection) -> rusqlite::Result<Vec<u64>> {
+    db.prepare_cached(UNTOLD)?.query_map([], |row| row.get(0))?.collect()
+}
+
+pub(super) fn told(db: &Connection, id: u64) -> sql::Result {
+    db.prepare_cached("UPDATE run SET told = 1 WHERE id = ?1")?.execute([possible(id)?])?;
+    Ok(0)
 }
 
 pub(super) fn owners(db: &Connection) -> rusqlite::Result<Vec<String>> {

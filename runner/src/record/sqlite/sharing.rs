@@ -12,8 +12,8 @@ use super::leases::Leases;
 use super::sql::RowError;
 use super::sql::number;
 
-/// The first build that another open run can have. Few runs are open at once.
-const FIRST: &str = "SELECT min(first_build) FROM run WHERE status IS NULL AND id IS NOT ?1";
+/// The first build that another open run can have; those that nobody has worked on have none, and there may be many.
+const FIRST: &str = "SELECT min(first_build) FROM run WHERE status IS NULL AND begun = 1 AND id IS NOT ?1";
 
 /// The unfinished builds of a job since then that are the same but for their pins, which are looked at later. Only those
 /// of the job that are as new as an open run are read.
@@ -24,7 +24,7 @@ const UNFINISHED: &str = "SELECT id, owner FROM build
 /// The latest success of a job, if it is newer than that one, and the same but for its pins.
 const LATEST: &str = "SELECT id FROM build WHERE id =
          (SELECT id FROM build WHERE job_id = ?1 AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1
-          AND deleting = 0 ORDER BY id DESC LIMIT 1)
+          AND deleting = 0 AND edited = 0 ORDER BY id DESC LIMIT 1)
      AND id > ?2 AND plugin IS ?3 AND config = ?4";
 
 const PINS: &str = "SELECT job, used, retval_digest FROM pin WHERE build = ?1 ORDER BY job";

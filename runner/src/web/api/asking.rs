@@ -37,6 +37,8 @@ use crate::request::ready::Used;
 use crate::request::refusal::Refusal;
 use crate::request::run::RunAsk;
 use crate::request::run::run_with;
+use crate::request::targets::Choice;
+use crate::request::targets::is_glob;
 use crate::show::runs::RunJson;
 
 /// Longest time that an answer waits for the end of a run, in seconds. Proxies give up after a minute.
@@ -57,9 +59,16 @@ fn yes() -> bool {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRunJson {
-    /// The jobs, by their ids.
-    #[schema(min_items = 1)]
+    /// The jobs, by their ids; `*` stands for any part of one. Patterns, tags and `all` stand for jobs that the token may
+    /// run.
+    #[serde(default)]
     targets: Vec<String>,
+    /// The jobs with one of these tags.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// All jobs.
+    #[serde(default)]
+    all: bool,
     /// Build what is missing, failing or outdated among the dependencies first.
     #[serde(default)]
     deps: bool,
@@ -161,13 +170,20 @@ fn seconds(wait: Option<u64>) -> Result<Option<Duration>, Problem> {
 }
 
 fn make(look: &Look<'_>, caller: &Caller, ask: NewRunJson) -> Result<Made, Problem> {
-    let NewRunJson { targets, deps, force, revdeps, strict, pins, arguments, priority, armed, start } = ask;
+    let NewRunJson { targets, tags, all, deps, force, revdeps, strict, pins, arguments, priority, armed, start } = ask;
     if let Some(wrong) = priority.filter(|priority| priority.unsigned_abs() > MAX_PRIORITY.unsigned_abs()) {
         let reason = format!("`{wrong}` is not a number from -{MAX_PRIORITY} to {MAX_PRIORITY}");
         return Err(Problem::new(Sort::Usage, format!("priority: {reason}")).at("/priority", reason));
     }
+    if all && !(targets.is_empty() && tags.is_empty()) {
+        let reason = "`all` is given beside `targets` or `tags`";
+        return Err(Problem::new(Sort::Usage, reason).at("/all", reason));
+    }
+    // First of all: nobody learns which jobs there are by what is refused.
+    may_run(caller, targets.iter().map(String::as_str).filter(|name| !is_glob(name)))?;
+    let choice = Choice { named: &targets, tags: &tags, all };
+    let targets = choice.of_catalog(&look.current.catalog, |id| caller.scopes.may_run(id))?;
     let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-    may_run(caller, targets.iter().copied())?;
     let ask = RunAsk { targets, deps, force, strict, revdeps, pins, ..RunAsk::default() };
     let ready = run_with(&look.current.catalog, look.service.store(), &ask, &arguments)?;
     may_start(caller, &ready, &armed)?;
@@ -181,14 +197,26 @@ fn make(look: &Look<'_>, caller: &Caller, ask: NewRunJson) -> Result<Made, Probl
 
 /// Waits until a run has ended, or for so long. No thread is held meanwhile.
 async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem> {
-    let (until, mut every) = (Instant::now() + wait, LOOK_EVERY.0);
+    let until = Instant::now() + wait;
+    let mut every = LOOK_EVERY.0;
     loop {
-        let ended = web.look(move |look| Ok(look.storage.get_run(run)?.status.is_some())).await?;
-        if ended || Instant::now() >= until {
+        let over = web.look(move |look| {
+            let over = look.service.runs().over(run);
+            Ok(if look.storage.get_run(run)?.status.is_some() { None } else { Some(over) })
+        });
+        let Some(over) = over.await? else { return Ok(()) };
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Ok(());
         }
-        tokio::time::sleep(every.min(until.saturating_duration_since(Instant::now()))).await;
-        every = (every * 2).min(LOOK_EVERY.1);
+        match over {
+            Some(over) => drop(tokio::time::timeout(left, over).await),
+            // Another service works on it, or nobody yet.
+            None => {
+                tokio::time::sleep(every.min(left)).await;
+                every = (every * 2).min(LOOK_EVERY.1);
+            }
+        }
     }
 }
 

@@ -165,8 +165,8 @@ pub(super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> 
 )]
 async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        let mut whole = WholeBuild::read(&look.workspace.reader, look.storage, id, Instant::now() + PATIENCE)?;
-        whole.moment.waits = waits_for(look.storage, [&whole.build], &look.workspace.context.pools)?;
+        let (plugins, pools) = (&look.workspace.reader, &look.workspace.context.pools);
+        let whole = WholeBuild::read(plugins, look.storage, pools, id, Instant::now() + PATIENCE)?;
         json(&whole.shape())
     })
     .await

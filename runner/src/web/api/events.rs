@@ -7,6 +7,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -23,7 +24,10 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::super::client::Client;
+use super::super::client::Peer;
 use super::super::extract::Query;
+use super::super::gate::identify;
 use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::problem::Sort;
@@ -37,6 +41,9 @@ use crate::service::told::Told;
 
 /// How often a stream without events says that it is there: proxies cut off what is silent for a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether a client may still watch.
+const LOOK_AT_RIGHTS: Duration = Duration::from_secs(5);
 
 /// The last event that a client has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -87,7 +94,13 @@ impl EventsQuery {
         (status = 503, body = ProblemJson, description = "Too many clients watch"),
     ),
 )]
-async fn events(State(web): State<Web>, Query(query): Query<EventsQuery>, headers: HeaderMap) -> Answer {
+async fn events(
+    State(web): State<Web>,
+    Query(query): Query<EventsQuery>,
+    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Answer {
     let concern = query.concern()?;
     let after = headers.get(LAST_EVENT_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
     let place = web.place()?;
@@ -107,6 +120,7 @@ async fn events(State(web): State<Web>, Query(query): Query<EventsQuery>, header
         first: Some(first(&watch, is_resumed)),
         watch,
         heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
+        shut_out: Box::pin(shut_out(web, peer, client, headers)),
         _place: place,
     };
     let mut response = Response::new(Body::new(stream));
@@ -114,6 +128,19 @@ async fn events(State(web): State<Web>, Query(query): Query<EventsQuery>, header
     // A proxy that waits for more would show nothing.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// Waits until whoever watches may not do so any more: their token has expired or was revoked, or tokens are wanted now.
+async fn shut_out(web: Web, peer: Peer, client: Client, headers: HeaderMap) {
+    loop {
+        tokio::time::sleep(LOOK_AT_RIGHTS).await;
+        match identify(&web, peer, &client, headers.clone()).await {
+            Ok(caller) if caller.scopes.may_read() => {}
+            // A store that cannot be read says nothing about anybody.
+            Err(problem) if problem.sort() != Sort::Unauthorized => {}
+            _ => return,
+        }
+    }
 }
 
 /// What a client gets at once: from where it can go on, or what it has missed.
@@ -145,6 +172,8 @@ struct Stream {
     first: Option<String>,
     watch: Watch,
     heartbeat: Pin<Box<Sleep>>,
+    /// Ends once the client may not watch any more.
+    shut_out: Pin<Box<dyn Future<Output = ()> + Send>>,
     /// Given back with the stream.
     _place: OwnedSemaphorePermit,
 }
@@ -156,6 +185,10 @@ impl http_body::Body for Stream {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if let Some(first) = self.first.take() {
             return frame(first);
+        }
+        // First of all: a client that gets events all the time is shut out as well.
+        if self.shut_out.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
         }
         match self.watch.poll(cx) {
             Poll::Ready(None) => return Poll::Ready(None),

@@ -14,6 +14,7 @@ use super::super::reply::Answer;
 use super::super::state::Web;
 use super::starting::StartedJson;
 use super::starting::start;
+use crate::request::arguments::Given;
 use crate::request::refusal::Refusal;
 use crate::request::rerun::from_failed;
 use crate::request::rerun::latest;
@@ -42,6 +43,10 @@ struct BuildAgain {
     /// As it was, where nothing is said.
     #[serde(default)]
     how: How,
+    /// Other values for arguments, by the names of the job's parameters.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    arguments: serde_json::Map<String, serde_json::Value>,
     /// The job, if it is protected and may run all the same.
     #[serde(default)]
     armed: Vec<String>,
@@ -52,7 +57,8 @@ struct BuildAgain {
     post, path = "/builds/{id}/rerun", tag = "builds", operation_id = "rerunBuild",
     params(("id" = u64, Path, description = "The build's number")), request_body = BuildAgain,
     responses(
-        (status = 201, body = StartedJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
+        (status = 201, body = StartedJson), (status = 400, body = ProblemJson, description = "An argument makes no sense"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
         (status = 409, body = ProblemJson, description = "The job is protected, or what the build used is gone"),
         (status = 422, body = ProblemJson, description = "The manifest of the job has mistakes"),
     ),
@@ -61,9 +67,10 @@ async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, J
     web.look(move |look| {
         let build = look.storage.get_build(id)?;
         let warn = |reason: &str| tracing::warn!(build = id, reason, "a build is done again");
+        let given = Given::Values(&ask.arguments);
         let ready = match ask.how {
-            How::Same => same(look.workspace, look.storage, &build, &[], &warn)?,
-            How::Latest => latest(look.workspace, look.storage, &build, &[])?,
+            How::Same => same(look.workspace, look.storage, &build, given, &warn)?,
+            How::Latest => latest(look.workspace, look.storage, &build, given)?,
         };
         start(look, &caller, ready, &ask.armed)
     })
