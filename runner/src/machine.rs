@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use jobcontrol_core::limits::MIN_HOST_MEMORY;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 
 /// Where the kernel says how much memory there is.
 const MEMORY: &str = "/proc/meminfo";
@@ -29,6 +33,13 @@ pub(crate) fn resident_memory() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.unwrap_or(0).saturating_mul(1024)
+}
+
+/// Has this process open as many files as it may: a shell gives 1,024, and each connection and each build has some.
+pub(crate) fn open_all_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Whoever may not raise it has what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The memory of the machine, or what a group of processes that this one belongs to may use, if that is less.

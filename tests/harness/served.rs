@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::process::ChildStderr;
 use std::process::Command;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -74,6 +75,17 @@ impl Stream {
     pub fn built(&mut self, build: u64) -> Vec<Seen> {
         self.until(|seen| seen.event == "status" && seen.data["id"] == build && !seen.data["took"].is_null())
     }
+}
+
+/// The program in a folder, with these arguments, started by a line of a shell, in which `"$0" "$@"` is the command.
+pub fn shelled(folder: &Folder, line: &str, arguments: &[&str]) -> Command {
+    let inner = folder.command(arguments);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(inner.get_current_dir().expect("a folder")).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 /// A service in a folder, killed when it is dropped.

@@ -4,6 +4,8 @@ use super::HANGS;
 use super::notify::header;
 use super::notify::receiver;
 use crate::harness::Folder;
+use crate::harness::peer::Peer;
+use crate::harness::peer::ok;
 use crate::harness::serving::Serving;
 
 #[test]
@@ -32,7 +34,7 @@ fn tells(body: &[u8], parts: &[&str]) {
 #[test]
 fn requests_of_guests_have_spans_below_their_attempts() {
     let (collector, spans) = receiver("HTTP/1.1 200 OK\r\n");
-    let (peer, _asked) = receiver("HTTP/1.1 204 No Content\r\n");
+    let peer = Peer::http(|_| ok("here"));
     let grant = format!("{{ host: 127.0.0.1, scheme: http, ports: [{}], methods: [GET] }}", peer.port);
     let url = format!("http://127.0.0.1:{}/secret-path", peer.port);
     let job = format!("function: http:get\nargs: [\"{url}\"]\ngrants: {{ http: [{grant}] }}\n");

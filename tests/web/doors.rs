@@ -31,6 +31,7 @@ use super::admission::token;
 use crate::harness::Folder;
 use crate::harness::root;
 use crate::harness::served::Served;
+use crate::harness::served::shelled;
 
 fn folder() -> Folder {
     let jobs = "jobs:
@@ -207,13 +208,9 @@ fn a_page_of_another_site_changes_nothing() {
 
 /// `serve` as systemd starts it, with a socket that is listened on already.
 fn activated(folder: &Folder, socket: impl Into<OwnedFd>, more: &[&str]) -> Command {
-    let inner = folder.command(&[]);
-    let mut command = Command::new("sh");
-    command.arg("-c").arg("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"");
-    command.arg(inner.get_program()).args(["serve", "--log", "json"]).args(more);
-    command.current_dir(inner.get_current_dir().unwrap()).env_clear();
-    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(Stdio::from(socket.into())).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let line = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" \"$@\"";
+    let mut command = shelled(folder, line, &[&["serve", "--log", "json"], more].concat());
+    command.stdin(Stdio::from(socket.into()));
     command
 }
 

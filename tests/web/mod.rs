@@ -5,6 +5,7 @@
 //! - `admission`: who is let in
 //! - `doors`: what comes in over encrypted connections, slowly, or too often
 //! - `hostile`: requests that mean no good
+//! - `many`: more clients than there is room for
 
 #![expect(clippy::unwrap_used, reason = "an answer that is missing ends its test")]
 
@@ -14,3 +15,4 @@ mod asking;
 mod doors;
 mod events;
 mod hostile;
+mod many;

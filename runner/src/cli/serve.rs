@@ -16,6 +16,7 @@ use super::render::Out;
 use super::render::service_log;
 use super::watch::settings_file;
 use crate::app::App;
+use crate::machine::open_all_files;
 use crate::service::serving::Service;
 use crate::service::systemd;
 use crate::service::systemd::Activated;
@@ -70,6 +71,7 @@ pub(super) fn serve(
         (_, true) => Level::DEBUG,
         _ => Level::INFO,
     };
+    open_all_files();
     service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
     let (waiting, stopped) = crossbeam_channel::bounded(1);
     // The second signal leaves at once.

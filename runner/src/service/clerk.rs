@@ -43,6 +43,12 @@ use crate::service::wake::Wake;
 
 /// How often the store is looked at for what others have left there: a look costs one read of a counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The same once nothing has happened for a while, so that an idle service costs next to nothing.
+const IDLE_LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long nothing has to happen for that.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+/// The shortest time between two looks.
+const BREATHER: Duration = Duration::from_millis(1);
 /// How often it is looked for services that died, and for a leader.
 const SEE_TO_OTHERS: Duration = Duration::from_secs(1);
 /// How often it is looked for what other processes have left.
@@ -77,6 +83,8 @@ struct Desk {
     reloads: Vec<Arc<Snapshot>>,
     /// What `data_version` was.
     version: Option<u64>,
+    /// When something happened last.
+    stirred: Instant,
     /// Whether runs may wait.
     runs: bool,
     /// Whether runs of schedules that are held back may start.
@@ -86,6 +94,8 @@ struct Desk {
     /// Whether services may have died before they told of runs that ended.
     untold: bool,
     others: Option<Instant>,
+    /// Whether there may be others with runs, which may die.
+    has_others: bool,
     rescued: Option<Instant>,
     signs: Signs,
     /// What went wrong last, so that it is said once.
@@ -102,17 +112,19 @@ impl Clerk {
             claimed: Vec::new(),
             reloads: Vec::new(),
             version: None,
+            stirred: Instant::now(),
             runs: true,
             queued: true,
             changes: true,
             untold: false,
             others: None,
+            has_others: true,
             rescued: None,
             signs: Signs::of_environment(),
             trouble: None,
         };
         loop {
-            match self.wakes.recv_timeout(LOOK_EVERY) {
+            match self.wakes.recv_timeout(self.patience(&desk)) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(wake) => {
                     self.note(wake, &mut desk);
@@ -139,6 +151,14 @@ impl Clerk {
         }
     }
 
+    /// How long to wait for something to happen.
+    fn patience(&self, desk: &Desk) -> Duration {
+        let every = if desk.stirred.elapsed() < IDLE_AFTER { LOOK_EVERY } else { IDLE_LOOK_EVERY };
+        // What is due and cannot be done is not tried without end.
+        let leads = self.leads.load(Ordering::Relaxed) && desk.trouble.is_none();
+        if leads { every.min(desk.scheduler.quiet()).max(BREATHER) } else { every }
+    }
+
     /// How the service stands, in a line.
     fn standing(&self) -> String {
         let now = self.current.borrow().reload.catalog.graph.jobs.len();
@@ -148,6 +168,7 @@ impl Clerk {
     }
 
     fn note(&self, wake: Wake, desk: &mut Desk) {
+        desk.stirred = Instant::now();
         match wake {
             Wake::Files(now) => desk.reloads.push(now),
             Wake::Ended => desk.changes = true,
@@ -172,6 +193,9 @@ impl Clerk {
         let version = self.storage.data_version()?;
         if desk.version.replace(version) != Some(version) {
             (desk.runs, desk.changes) = (true, true);
+            // The run before may have been ended by somebody else, who may have come only now.
+            (desk.queued, desk.has_others) = (true, true);
+            desk.stirred = Instant::now();
         }
         let is_due = |last: &Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
         if is_due(&desk.others, SEE_TO_OTHERS) {
@@ -183,8 +207,6 @@ impl Clerk {
                 desk.sweeper.look_again();
                 (desk.changes, desk.untold) = (true, true);
             }
-            // The run before may have been ended by somebody else.
-            desk.queued = true;
         }
         if is_due(&desk.rescued, RESCUE_EVERY) {
             desk.rescued = Some(Instant::now());
@@ -236,9 +258,15 @@ impl Clerk {
         self.storage.renew(owner)?;
         let leads = self.storage.lead(owner)?;
         self.leads.store(leads, Ordering::Relaxed);
+        if !desk.has_others {
+            return Ok(leads);
+        }
         let now = Arc::clone(&self.current.borrow());
-        for other in self.storage.get_open_owners()? {
-            if *other == **owner || self.storage.is_alive(&other)? {
+        let mut others = self.storage.get_open_owners()?;
+        others.retain(|other| *other != **owner);
+        desk.has_others = !others.is_empty();
+        for other in others {
+            if self.storage.is_alive(&other)? {
                 continue;
             }
             let of_other = RunFilter {

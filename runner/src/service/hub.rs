@@ -74,7 +74,7 @@ struct State {
 }
 
 impl Hub {
-    pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
         let began = storage.clock().now().0;
         Self { state: Mutex::default(), storage, began }
     }

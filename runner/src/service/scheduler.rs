@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::run::Missed;
@@ -48,6 +49,12 @@ pub(super) struct Scheduler {
 impl Scheduler {
     pub(super) fn new(store: Arc<Store>, storage: Arc<dyn Storage>, metrics: Arc<Metrics>) -> Self {
         Self { store, storage, metrics, states: None, next: None, looked: Timestamp(i64::MIN) }
+    }
+
+    /// How long nothing is due.
+    pub(super) fn quiet(&self) -> Duration {
+        let now = self.storage.clock().now();
+        self.next.map_or(Duration::MAX, |next| Duration::from_micros(next.since(now)))
     }
 
     /// Something has happened that may change what is due: a new catalog, or a new leader.

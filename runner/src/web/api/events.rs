@@ -220,3 +220,43 @@ impl http_body::Body for Stream {
 fn frame(text: String) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
     Poll::Ready(Some(Ok(Frame::data(Bytes::from(text)))))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body_util::BodyExt;
+    use jobcontrol_core::clock::SystemClock;
+    use jobcontrol_core::memory::MemoryStorage;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::service::hub::Hub;
+
+    async fn stream(shut_out: impl Future<Output = ()> + Send + 'static) -> Stream {
+        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
+        Stream {
+            first: None,
+            watch: hub.watch(Concern::All, None).unwrap(),
+            heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
+            shut_out: Box::pin(shut_out),
+            _place: Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_without_events_says_that_it_is_there() {
+        let mut stream = stream(std::future::pending()).await;
+        let began = Instant::now();
+        for beat in 1..=3 {
+            let frame = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert_eq!((&frame[..], began.elapsed()), (&b":\n\n"[..], HEARTBEAT * beat));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_once_its_client_may_not_watch_any_more() {
+        let mut stream = stream(tokio::time::sleep(LOOK_AT_RIGHTS)).await;
+        assert!(stream.frame().await.is_none());
+    }
+}
