@@ -87,14 +87,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_for_half_a_minute_is_cut_off() {
-        let (ours, mut theirs) = tokio::io::duplex(16);
+        let (ours, _theirs) = tokio::io::duplex(16);
         let mut stall = Stall::new(ours);
         stall.write_all(&[0; 16]).await.unwrap();
         let (before, failed) = (Instant::now(), stall.write_all(&[0; 1]).await.unwrap_err());
         assert_eq!((failed.kind(), before.elapsed()), (io::ErrorKind::TimedOut, PATIENCE));
         // Who takes something in time is waited for again.
-        let (ours, slow) = tokio::io::duplex(16);
-        theirs = slow;
+        let (ours, mut theirs) = tokio::io::duplex(16);
         let mut stall = Stall::new(ours);
         let reads = tokio::spawn(async move {
             for _ in 0..5 {
