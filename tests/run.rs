@@ -229,6 +229,12 @@ fn the_graph_in_each_form() {
         .run(&["graph", "two", "--format", "mermaid"])
         .code(0)
         .stdout("flowchart LR\n  n0[\"one\"]\n  n1[\"two\"]\n  n0 --> n1\n");
+    folder.run(&["run", "one"]).code(0);
+    let picture = folder.run(&["graph", "--format", "svg"]).code(0).stdout;
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    for part in ["<title>one: success</title>", "<title>two: not_built</title>", "class=\"edge\" d=\"M"] {
+        assert!(picture.contains(part), "no {part} in {picture}");
+    }
     assert_eq!(folder.json(&["graph"])["edges"], json!([{"from": "one", "to": "two"}]));
     folder.run(&["jobs", "--format", "dot"]).code(2).says("are for `graph`");
 }

@@ -15,6 +15,7 @@
 //! - [`status`]: how a job stands; [`difference`]: what differs between two builds
 //! - [`due`]: whether what decides its result has changed
 //! - [`plan`]: what is due, and in which order
+//! - [`layout`]: where the boxes and edges of a drawn graph are
 //! - [`glob`]: patterns of job ids
 //! - [`request`], [`run`]: what was asked for, and what became of it
 //! - [`pool`]: slots that builds share
@@ -54,6 +55,7 @@ pub mod held_size;
 pub mod http;
 pub mod job;
 pub mod last_good;
+pub mod layout;
 pub mod limits;
 pub mod manifest;
 pub mod memory;

@@ -22,6 +22,8 @@ pub(crate) enum Format {
     #[value(hide = true)]
     Mermaid,
     #[value(hide = true)]
+    Svg,
+    #[value(hide = true)]
     Sarif,
 }
 

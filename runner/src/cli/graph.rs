@@ -15,9 +15,12 @@ use super::jobs::mention_problems;
 use super::render::Out;
 use crate::app::App;
 use crate::catalog::load::Catalog;
+use crate::request::listing::Listing;
 use crate::request::subgraph::Subgraph;
 use crate::request::targets::no_job;
 use crate::request::targets::tagged;
+use crate::show::drawing::Drawn;
+use crate::show::drawing::svg;
 
 /// What to draw.
 #[derive(Args, Debug)]
@@ -50,6 +53,7 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
     let drawn = match out.format {
         Format::Dot => dot(&ids, &edges),
         Format::Mermaid => mermaid(&ids, &edges),
+        Format::Svg => return out.raw(picture(app, &catalog, &ids, &edges)?.as_bytes()).map(|()| error::DONE),
         _ => tree(&catalog.graph, &ids),
     };
     out.drawn(&drawn)?;
@@ -91,6 +95,18 @@ fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
         }
     }
     text
+}
+
+/// A picture, in which each job shows how it stands.
+fn picture(app: &App, catalog: &Catalog, ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> Result<String, CliError> {
+    let storage = app.storage(false)?;
+    let listing = Listing::read(catalog, &*storage)?;
+    let mut jobs = Vec::new();
+    for id in ids {
+        let title = listing.job(id).and_then(|checked| checked.job.title.as_deref());
+        jobs.push(Drawn { id, status: listing.status_name(id), title });
+    }
+    Ok(svg(&jobs, edges))
 }
 
 fn dot(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {

@@ -84,7 +84,7 @@ struct Global {
     /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env = true)]
     cache: Option<PathBuf>,
-    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot or mermaid, a check as sarif
+    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot, mermaid or svg, a check as sarif
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
     #[arg(hide_env = true)]
     format: Format,
@@ -323,9 +323,9 @@ fn supported(format: Format, command: &Command) -> Result<(), CliError> {
     match (format, command) {
         (Format::Human | Format::Json, _)
         | (Format::Sarif, Command::Check { .. })
-        | (Format::Text | Format::Dot | Format::Mermaid, Command::Graph(_)) => Ok(()),
+        | (Format::Text | Format::Dot | Format::Mermaid | Format::Svg, Command::Graph(_)) => Ok(()),
         (Format::Sarif, _) => Err(CliError::usage("`--format sarif` is for `check`".to_owned())),
-        _ => Err(CliError::usage("`--format text`, `dot` and `mermaid` are for `graph`".to_owned())),
+        _ => Err(CliError::usage("`--format text`, `dot`, `mermaid` and `svg` are for `graph`".to_owned())),
     }
 }
 

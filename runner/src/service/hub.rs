@@ -74,7 +74,7 @@ struct State {
 }
 
 impl Hub {
-    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+    pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
         let began = storage.clock().now().0;
         Self { state: Mutex::default(), storage, began }
     }
@@ -311,6 +311,13 @@ mod tests {
 
     use super::*;
 
+    impl Hub {
+        /// One without anything behind it.
+        pub(crate) fn in_memory() -> Arc<Self> {
+            Arc::new(Self::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))))
+        }
+    }
+
     fn event(build: u64, job: &str, kind: EventKind) -> Arc<Event> {
         Arc::new(Event { build_id: build, job_id: job.into(), kind })
     }
@@ -324,7 +331,7 @@ mod tests {
 
     #[test]
     fn an_event_goes_to_those_whom_it_concerns_alone() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
+        let hub = Hub::in_memory();
         let one = |i: usize| hub.watch(Concern::Job(format!("job-{i}").into()), None).unwrap();
         let jobs: Vec<Watch> = (0..990).map(one).collect();
         let all: Vec<Watch> = (0..10).map(|_| hub.watch(Concern::All, None).unwrap()).collect();
@@ -342,7 +349,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_any_more_begins_afresh() {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
+        let hub = Hub::in_memory();
         (1..=5).for_each(|build| hub.publish(&event(build, "a", EventKind::Started)));
         let after = |number: u64| hub.watch(Concern::All, Some(&hub.id(number))).unwrap();
         assert_eq!((after(2).missed.len(), after(2).is_fresh), (3, false));

@@ -2,6 +2,7 @@
 //!
 //! - `aftermath`: what a person looks at to understand a failed build
 //! - `difference`: the shape of what differs between builds
+//! - `drawing`: a graph of jobs as a picture
 //! - `escape`: characters that hide what a text says
 //! - `events`: the shapes of what happens while somebody looks on
 //! - `form`: the shape of what a person fills in to run a job
@@ -16,6 +17,7 @@
 
 pub(crate) mod aftermath;
 pub(crate) mod difference;
+pub(crate) mod drawing;
 pub(crate) mod escape;
 pub(crate) mod events;
 pub(crate) mod form;

@@ -226,18 +226,15 @@ mod tests {
     use std::sync::Arc;
 
     use http_body_util::BodyExt;
-    use jobcontrol_core::clock::SystemClock;
-    use jobcontrol_core::memory::MemoryStorage;
     use tokio::sync::Semaphore;
 
     use super::*;
     use crate::service::hub::Hub;
 
     async fn stream(shut_out: impl Future<Output = ()> + Send + 'static) -> Stream {
-        let hub = Arc::new(Hub::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))));
         Stream {
             first: None,
-            watch: hub.watch(Concern::All, None).unwrap(),
+            watch: Hub::in_memory().watch(Concern::All, None).unwrap(),
             heartbeat: Box::pin(tokio::time::sleep(HEARTBEAT)),
             shut_out: Box::pin(shut_out),
             _place: Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap(),
