@@ -6,6 +6,7 @@
 //! - `doors`: what comes in over encrypted connections, slowly, or too often
 //! - `hostile`: requests that mean no good
 //! - `many`: more clients than there is room for
+//! - `pages`: what a browser without scripts sees
 
 #![expect(clippy::unwrap_used, reason = "an answer that is missing ends its test")]
 
@@ -16,3 +17,4 @@ mod doors;
 mod events;
 mod hostile;
 mod many;
+mod pages;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -47,6 +48,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long nothing has to happen for that.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
+/// The time between two looks while things happen all the time.
+const PACE: Duration = Duration::from_millis(5);
 /// The shortest time between two looks.
 const BREATHER: Duration = Duration::from_millis(1);
 /// How often it is looked for services that died, and for a leader.
@@ -83,8 +86,12 @@ struct Desk {
     reloads: Vec<Arc<Snapshot>>,
     /// What `data_version` was.
     version: Option<u64>,
+    /// Whether that has changed since it was looked for others.
+    altered: bool,
     /// When something happened last.
     stirred: Instant,
+    /// When the last look was over.
+    looked: Instant,
     /// Whether runs may wait.
     runs: bool,
     /// Whether runs of schedules that are held back may start.
@@ -112,7 +119,9 @@ impl Clerk {
             claimed: Vec::new(),
             reloads: Vec::new(),
             version: None,
+            altered: true,
             stirred: Instant::now(),
+            looked: Instant::now(),
             runs: true,
             queued: true,
             changes: true,
@@ -127,6 +136,8 @@ impl Clerk {
             match self.wakes.recv_timeout(self.patience(&desk)) {
                 Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(wake) => {
+                    // In a burst, one look serves many.
+                    thread::sleep(PACE.saturating_sub(desk.looked.elapsed()));
                     self.note(wake, &mut desk);
                     while let Ok(wake) = self.wakes.try_recv() {
                         if matches!(wake, Wake::Stop) {
@@ -148,6 +159,7 @@ impl Clerk {
                 }
             }
             desk.signs.give(|| self.standing());
+            desk.looked = Instant::now();
         }
     }
 
@@ -193,8 +205,8 @@ impl Clerk {
         let version = self.storage.data_version()?;
         if desk.version.replace(version) != Some(version) {
             (desk.runs, desk.changes) = (true, true);
-            // The run before may have been ended by somebody else, who may have come only now.
-            (desk.queued, desk.has_others) = (true, true);
+            // Another service may have come.
+            (desk.has_others, desk.altered) = (true, true);
             desk.stirred = Instant::now();
         }
         let is_due = |last: &Option<Instant>, every| last.is_none_or(|at| at.elapsed() >= every);
@@ -207,6 +219,8 @@ impl Clerk {
                 desk.sweeper.look_again();
                 (desk.changes, desk.untold) = (true, true);
             }
+            // The run before may have been ended by somebody else.
+            desk.queued |= std::mem::take(&mut desk.altered);
         }
         if is_due(&desk.rescued, RESCUE_EVERY) {
             desk.rescued = Some(Instant::now());

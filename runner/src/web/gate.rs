@@ -24,6 +24,8 @@ use super::client::client;
 use super::guard::Sent;
 use super::guard::harden;
 use super::guard::same_site;
+use super::pages::error::page;
+use super::pages::error::wants_page;
 use super::problem::Problem;
 use super::problem::Sort;
 use super::state::Web;
@@ -44,6 +46,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
     let id = web.request_id();
     let reads = is_read(request.method());
+    // A browser that opens an address gets a page, whatever is wrong.
+    let browser =
+        (!request.uri().path().starts_with(API) && wants_page(request.headers())).then(|| request.headers().clone());
     let response = match admit(&web, request).await {
         Ok(request) => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
             Ok(response) => response,
@@ -52,7 +57,9 @@ pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -
         Err(problem) => problem.into_response(),
     };
     let mut response = match response.extensions().get::<Problem>() {
-        Some(problem) => problem.answer(&id),
+        Some(problem) => {
+            browser.and_then(|headers| page(&headers, problem.told(), &id)).unwrap_or_else(|| problem.answer(&id))
+        }
         None => response,
     };
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! The web: HTTP and, later, pages. Decides nothing about jobs and builds: it asks `request`, `service` and `show`.
+//! The web: HTTP and pages. Decides nothing about jobs and builds: it asks `request`, `service` and `show`.
 //!
 //! - `address`, `sockets`, `tls`: where to listen, and how
 //! - `accept`, `stall`: connections within bounds
@@ -6,7 +6,7 @@
 //!   (from which site) and `access` (with which rights)
 //! - `extract`, `problem`, `reply`: what comes with a request, and what goes back
 //! - `state`: what requests share
-//! - `api`: the routes of the API, a file a resource
+//! - `api`: the routes of the API, a file a resource; `pages`: those for people; `assets`: their style and script
 //! - `router`: all routes
 //! - `server`: the whole, opened, served and stopped
 
@@ -14,11 +14,13 @@ mod accept;
 mod access;
 mod address;
 mod api;
+mod assets;
 mod client;
 mod extract;
 mod gate;
 mod given;
 mod guard;
+mod pages;
 mod problem;
 mod rate;
 mod reply;

@@ -182,6 +182,12 @@ impl Problem {
         Self { retry_after: Some(BUSY), ..Self::new(Sort::Busy, "too many clients watch events") }
     }
 
+    /// What a page tells of it: the status, what sort it is, what is wrong, and what would mend it.
+    pub(super) fn told(&self) -> (StatusCode, &'static str, &str, &[String]) {
+        let (status, _, title) = self.sort.parts();
+        (status, title, &self.detail, &self.hints)
+    }
+
     /// The document, for a request that is known by this id.
     pub(super) fn answer(&self, request_id: &str) -> Response {
         let (status, name, title) = self.sort.parts();

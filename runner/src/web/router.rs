@@ -8,7 +8,9 @@ use axum::routing::get;
 
 use super::api;
 use super::api::description;
+use super::assets;
 use super::gate::gate;
+use super::pages;
 use super::problem::Problem;
 use super::problem::Sort;
 use super::state::Admission;
@@ -21,6 +23,7 @@ pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
     let (routes, described) = api::routes().split_for_parts();
     let text = description::describe(described);
     let routes = routes.route(description::PATH, get(move || async move { description::response(text) }));
+    let routes = routes.merge(pages::routes()).route(assets::PATH, get(assets::serve));
     let routes = routes.fallback(nothing).method_not_allowed_fallback(not_so);
     routes.layer(from_fn_with_state(web.clone(), gate)).with_state(web)
 }

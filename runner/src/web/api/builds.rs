@@ -150,7 +150,7 @@ async fn list(State(web): State<Web>, Query(query): Query<BuildsQuery>) -> Answe
 }
 
 /// Refuses a job that neither a manifest nor the store has.
-pub(super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> {
+pub(in super::super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> {
     let any = BuildFilter { limit: 1, brief: true, ..BuildFilter::job(job) };
     if look.storage.get_job_builds(&any)?.is_empty() {
         known_in(&look.current.catalog, job)?;

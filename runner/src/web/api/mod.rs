@@ -32,6 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::state::Web;
 use base::BASE;
+pub(super) use builds::known_or_built;
 
 /// All routes, with their description.
 pub(super) fn routes() -> OpenApiRouter<Web> {
