@@ -53,17 +53,13 @@ pub(crate) struct BuildJson<'a> {
     exception_tb: &'a [Frame],
     #[serde(flatten)]
     details: Option<DetailsJson<'a>>,
-    #[serde(flatten)]
-    aftermath: Option<AftermathJson<'a>>,
-}
-
-/// What helps to understand a failed build.
-#[derive(Serialize, ToSchema)]
-struct AftermathJson<'a> {
-    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references.
-    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
-    resolved_args: BTreeMap<&'a str, Json<'a>>,
-    log_tail: Vec<RecordJson<'a>>,
+    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references; for a failed build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
+    resolved_args: Option<BTreeMap<&'a str, Json<'a>>>,
+    /// Its newest log records; for a failed build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_tail: Option<Vec<RecordJson<'a>>>,
 }
 
 /// A build whose return value another uses, by its job.
@@ -140,17 +136,16 @@ impl<'a> BuildJson<'a> {
                 attempts: details.attempts.iter().map(AttemptJson::new).collect(),
                 progress: details.progress,
             }),
-            aftermath: None,
+            resolved_args: None,
+            log_tail: None,
         }
     }
 
     /// With what helps to understand why it failed.
     pub(crate) fn with_aftermath(self, aftermath: Option<&'a Aftermath>) -> Self {
-        let shape = |aftermath: &'a Aftermath| AftermathJson {
-            resolved_args: aftermath.args.iter().map(|(name, value)| (*name, Json(value))).collect(),
-            log_tail: aftermath.log.iter().map(RecordJson::new).collect(),
-        };
-        Self { aftermath: aftermath.map(shape), ..self }
+        let args = |of: &'a Aftermath| of.args.iter().map(|(name, value)| (*name, Json(value))).collect();
+        let log = |of: &'a Aftermath| of.log.iter().map(RecordJson::new).collect();
+        Self { resolved_args: aftermath.map(args), log_tail: aftermath.map(log), ..self }
     }
 
     /// With the text that its `repr_function` made.
