@@ -101,7 +101,7 @@ fn at_once(storage: &Arc<dyn Storage>, service: &Service, runs: &[NewRun]) -> f6
     runs.len() as f64 / since.elapsed().as_secs_f64()
 }
 
-/// Clients on one thread, each from an address of its own, since one client may not connect that often.
+/// Runs all clients on one thread. Each has its own address, because the service limits how often one client connects.
 fn look_on(address: SocketAddr, got: &Arc<Got>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

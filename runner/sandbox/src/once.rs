@@ -42,7 +42,7 @@ impl<V: Clone, E: Clone> OncePerKey<V, E> {
         self.cells().get(key)?.get()?.as_ref().ok().cloned()
     }
 
-    /// Drops the values of all other keys; who holds one keeps it.
+    /// Forgets the values of all other keys. Whoever has cloned one keeps it.
     pub(crate) fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
         // One that is being made stays: others wait for it.
         self.cells().retain(|key, cell| is_kept(key) || cell.get().is_none());

@@ -145,7 +145,7 @@ impl Sandbox {
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
     }
 
-    /// A function that is ready; none where its plugin was not loaded yet. Never blocks.
+    /// Returns a function whose plugin is already loaded, or none. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
         Function::find(self.loaded.get(&plugin.digest)?, plugin, signature)
     }

@@ -58,7 +58,7 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 impl ListenArgs {
-    /// Begins to listen, besides on the sockets that systemd has opened; none where the service is to answer nothing.
+    /// Begins to listen, and takes over the sockets that systemd opened. Returns none if the service should answer nothing.
     pub(super) fn open(&self, app: &App, activated: Vec<Activated>) -> Result<Option<Opened>, CliError> {
         let server = &app.settings.server;
         let default = if activated.is_empty() { Some(DEFAULT) } else { None };

@@ -197,8 +197,8 @@ impl Executor {
         self.prepare_with(checked, granted, function)
     }
 
-    /// As [`Executor::prepare`], where the plugin is ready; none where it is not, or where the arguments that the manifest
-    /// gives are large. Never blocks.
+    /// Does what [`Executor::prepare`] does if the plugin is loaded and the manifest is short; returns none otherwise.
+    /// Never blocks.
     pub(super) fn prepare_ready(
         &self,
         checked: &CheckedJob,

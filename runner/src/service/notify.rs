@@ -80,6 +80,7 @@ impl Notifier {
     /// The machine gives none.
     pub(super) fn start(
         storage: Arc<dyn Storage>,
+        store: String,
         owner: Arc<str>,
         current: watch::Receiver<Arc<Snapshot>>,
         metrics: Arc<Metrics>,
@@ -93,7 +94,7 @@ impl Notifier {
         let (stop, stopped) = Cancel::pair();
         let (working, done) = crossbeam_channel::bounded(0);
         let turns = Arc::new(Semaphore::new(COMMANDS));
-        let teller = Teller { storage, owner, current, metrics, turns, stopped };
+        let teller = Teller { storage, store, owner, current, metrics, turns, stopped };
         thread::Builder::new().name("notify".to_owned()).spawn(move || {
             runtime.block_on(teller.work(runs));
             // A try that hangs is left to its end.
@@ -110,8 +111,7 @@ impl Notifier {
         }
     }
 
-    /// Hands in a run that did not succeed, whose process died before it had told of that. Never waits; false if there
-    /// is no room.
+    /// Hands in a failed run whose process died before it told anybody. Never waits; returns false if the queue is full.
     pub(super) fn run_left(&self, run: u64) -> bool {
         let mut left = lock(&self.left);
         left.contains(&run) || (self.queue.try_send(Ended { run, is_left: true }).is_ok() && left.insert(run))
@@ -129,6 +129,8 @@ impl Notifier {
 /// What tells.
 struct Teller {
     storage: Arc<dyn Storage>,
+    /// Tells its messages from those of other stores.
+    store: String,
     owner: Arc<str>,
     current: watch::Receiver<Arc<Snapshot>>,
     metrics: Arc<Metrics>,
@@ -176,10 +178,9 @@ impl Teller {
             Ok(Err(error)) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
             Err(error) => return tracing::error!(run, reason = error.to_string().as_str(), "{UNTOLD}"),
         };
-        let store = self.storage.store_id().unwrap_or_default();
         let left = Arc::new(AtomicUsize::new(now.workspace.notify.len()));
         for (place, to) in now.workspace.notify.iter().enumerate() {
-            let id = delivery(&store, run, place);
+            let id = delivery(&self.store, run, place);
             let message = Message { run, id, body: Arc::clone(&body), now: Arc::clone(&now) };
             let (to, turns, stopped) = (to.clone(), Arc::clone(&self.turns), self.stopped.clone());
             let metrics = Arc::clone(&self.metrics);

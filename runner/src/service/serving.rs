@@ -100,7 +100,8 @@ impl Service {
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
         let owner = Arc::clone(executor.owner());
         let notifier =
-            Notifier::start(Arc::clone(&storage), owner, current.clone(), Arc::clone(&metrics)).map_err(machine)?;
+            Notifier::start(Arc::clone(&storage), storage.store_id()?, owner, current.clone(), Arc::clone(&metrics))
+                .map_err(machine)?;
         let (of_runs, wakes_of_runs) = (Arc::clone(&storage), wake.clone());
         let mut runs = Runs::new(Arc::clone(&engine), Arc::clone(&executor), of_runs, wakes_of_runs, notifier);
         if let Some(url) = otlp {

@@ -84,10 +84,14 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
         let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
         return Presented::Bearer(if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" });
     }
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ours = pairs.filter(|(name, _)| *name == COOKIE_NAME).map(|(_, token)| token).next();
-    ours.map_or(Presented::Nothing, Presented::Cookie)
+    cookie(headers, COOKIE_NAME).map_or(Presented::Nothing, Presented::Cookie)
+}
+
+/// The value of the first cookie with this name.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
 /// Where a request comes from, as far as it says what may be done.

@@ -3,7 +3,7 @@
 //!
 //! - `columns`: which column
 //! - `lanes`: a place in each column that a long edge runs through
-//! - `rows`: who is above whom, so that few edges cross
+//! - `rows`: the order within each column, chosen so that few edges cross
 //! - `heights`: how far down
 //! - `routes`: curves in the gaps, straight runs through the columns
 

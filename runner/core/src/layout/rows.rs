@@ -1,5 +1,5 @@
-//! Who is above whom in each column, so that few edges cross: by the mean place of neighbours, back and forth, and by
-//! swaps of two that lie beside each other.
+//! The order within each column, chosen so that few edges cross: sort by the mean place of the neighbours, back and forth,
+//! then swap adjacent places where that helps.
 
 use super::lanes::Net;
 

@@ -62,7 +62,6 @@ const MAY: &[(&str, &str)] = &[
     ("WHERE finished = 1 AND id < ", "pruning looks at every finished build, a page at a time"),
     ("WHERE digest NOT IN", "pruning looks for plugins of no build"),
     ("count(*) FROM log WHERE", "a dry run counts what would go"),
-    ("FROM log WHERE level >= ? AND created >= ? AND created < ? AND id > ?", "nobody asks for a date alone"),
     ("FROM build WHERE run = ?1 AND id >=", "a run is counted build by build"),
     ("DELETE FROM run WHERE id IN (SELECT id FROM run", "pruning looks at every run, some at a time"),
     ("FROM token ORDER BY id", "a store has some tokens"),

@@ -12,6 +12,7 @@ use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::config;
 use jobcontrol_core::event::Level;
+use jobcontrol_core::failure;
 use jobcontrol_core::failure::Frame as Call;
 use jobcontrol_core::storage::LogFilter;
 use jobcontrol_core::storage::LogRecord;
@@ -170,7 +171,7 @@ fn entry(record: &LogRecord) -> Line {
 
 /// A text of several lines, cut where it is long.
 fn cut(text: &str, most: usize) -> String {
-    let end = text.char_indices().nth(most).map(|(at, _)| at);
-    let (short, more) = (&text[..end.unwrap_or(text.len())], if end.is_some() { ".." } else { "" });
-    format!("{}{more}", clean(short))
+    let mut text = text.to_owned();
+    failure::cut(&mut text, most);
+    clean(&text).into_owned()
 }

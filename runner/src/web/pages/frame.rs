@@ -7,8 +7,8 @@ use http::HeaderMap;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::header::COOKIE;
 
+use super::super::access::cookie;
 use super::super::assets::Assets;
 use super::super::problem::Problem;
 use super::super::problem::Sort;
@@ -52,9 +52,7 @@ impl Frame {
 }
 
 fn theme(headers: &HeaderMap) -> Option<&'static str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, chosen) = pairs.find(|(name, _)| *name == THEME)?;
+    let chosen = cookie(headers, THEME)?;
     ["light", "dark"].into_iter().find(|theme| *theme == chosen)
 }
 
@@ -70,6 +68,8 @@ pub(super) fn html(page: &impl Template, status: StatusCode) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use http::header::COOKIE;
+
     use super::*;
 
     #[test]

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::extract::State;
 use http::HeaderMap;
 use http::StatusCode;
-use jobcontrol_core::clock::Timestamp;
 use serde::Deserialize;
 
 use super::super::extract::Query;
@@ -13,10 +12,10 @@ use super::super::state::Look;
 use super::super::state::Web;
 use super::frame::Frame;
 use super::frame::html;
+use super::row::Row as Build;
 use super::row::Status;
-use super::row::ago;
+use super::row::failure;
 use super::row::line;
-use super::row::took;
 use crate::request::listing::JobFilter;
 use crate::request::listing::Listing;
 
@@ -59,15 +58,8 @@ struct Row {
     protected: bool,
     small: String,
     is_bad: bool,
-    last: Option<Last>,
-}
-
-/// The newest build.
-struct Last {
-    id: u64,
-    created: Timestamp,
-    ago: String,
-    took: String,
+    /// The newest build.
+    last: Option<Build>,
 }
 
 /// The groups, in the order of their worth.
@@ -118,7 +110,7 @@ fn row(listing: &Listing<'_>, id: &str) -> (usize, Row) {
     let (job, status, newest) = (listing.job(id), listing.status(id), listing.newest(id));
     let open = newest.filter(|build| !build.finished && !listing.moment.is_interrupted(build));
     let reason = status.map(|status| status.outdated_because()).unwrap_or_default().first();
-    let failure = newest.and_then(|build| build.exception.as_ref()).map(|f| format!("{}: {}", f.kind, f.message));
+    let failure = newest.and_then(failure);
     let name = listing.status_name(id);
     let is_bad = matches!(name, "failed" | "failing" | "broken");
     let told = match name {
@@ -140,11 +132,7 @@ fn row(listing: &Listing<'_>, id: &str) -> (usize, Row) {
         protected: job.is_some_and(|checked| checked.job.protected),
         small: line(&told.or_else(title).unwrap_or_default()),
         is_bad,
-        last: newest.map(|build| {
-            let created = build.start_time.unwrap_or(build.created);
-            let (ago, took) = (ago(created, listing.moment.now), took(build, &listing.moment));
-            Last { id: build.id, created, ago, took }
-        }),
+        last: newest.map(|build| Build::new(build, &listing.moment)),
     };
     (group, row)
 }

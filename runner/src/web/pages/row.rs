@@ -69,7 +69,7 @@ pub(super) struct Row {
 impl Row {
     pub(super) fn new(build: &Build, moment: &Moment) -> Self {
         let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
-        let failed = build.exception.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message));
+        let failed = failure(build);
         let is_bad = failed.is_some() && build.finished;
         let created = build.start_time.unwrap_or(build.created);
         Self {
@@ -83,6 +83,11 @@ impl Row {
             took: took(build, moment),
         }
     }
+}
+
+/// How a build failed, or its newest attempt.
+pub(super) fn failure(build: &Build) -> Option<String> {
+    build.exception.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message))
 }
 
 /// How long ago a time was, in words.
