@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::status::JobHistory;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Finish;
+use jobcontrol_core::storage::Mark;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 
 use super::create;
+use super::noon_plus;
 use super::rules;
 
 rules! {
@@ -21,6 +24,7 @@ rules! {
     jobs_come_in_the_order_that_was_asked_for
     a_success_that_never_started_is_nobodys_latest
     a_build_with_arguments_given_by_hand_says_nothing_of_its_job
+    the_newest_builds_of_many_jobs_are_read_as_marks
 }
 
 /// Ids of the newest, the latest successful and the last good build, and of the newest that finished unskipped.
@@ -104,4 +108,24 @@ fn a_build_with_arguments_given_by_hand_says_nothing_of_its_job(store: &dyn Stor
     assert_eq!((listed(false), listed(true)), (vec![good], vec![edited, skipped, failed]));
     store.delete_build(good).unwrap();
     assert_eq!(of(store, "a"), (Some(failed), None, None, None));
+}
+
+fn the_newest_builds_of_many_jobs_are_read_as_marks(store: &dyn Storage, clock: &ManualClock) {
+    let mut ids = Vec::new();
+    for job in ["a", "b", "a", "a", "a"] {
+        let id = create(store, job);
+        ids.push(id);
+        clock.set(noon_plus(10));
+        store.start_build(id).unwrap();
+        clock.set(noon_plus(12));
+        if id != ids[0] {
+            store.finish_build(id, Finish::default()).unwrap();
+        }
+    }
+    let marks = store.get_marks(&["b", "nothing", "a"], 3).unwrap();
+    let told: Vec<Vec<u64>> = marks.iter().map(|marks| marks.iter().map(|mark| mark.id).collect()).collect();
+    assert_eq!(told, [vec![ids[1]], vec![], vec![ids[2], ids[3], ids[4]]], "oldest first");
+    assert_eq!(marks[0][0], Mark { id: ids[1], status: BuildStatus::Successful, took: Some(2_000_000) });
+    let all = store.get_marks(&["a"], 9).unwrap();
+    assert_eq!(all[0][0], Mark { id: ids[0], status: BuildStatus::Running, took: None });
 }

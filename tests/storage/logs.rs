@@ -7,7 +7,9 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::LogCounts;
 use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogMap;
 use jobcontrol_core::storage::Storage;
 
 use super::NOON;
@@ -26,6 +28,8 @@ rules! {
     reading_goes_on_after_a_record
     the_newest_records_come_in_their_order
     the_store_can_be_asked_while_the_log_is_read
+    the_ids_of_a_log_are_those_of_its_records
+    a_map_counts_records_by_time_and_level
     pruning_by_level_takes_the_level_and_all_below
     pruning_by_age_takes_what_is_older
     pruning_by_job_and_build_takes_only_theirs
@@ -224,4 +228,44 @@ fn record_ids_never_return(store: &dyn Storage, _: &ManualClock) {
     store.log_message(id, info(NOON, "two")).unwrap();
     // Whoever follows the log reads on after the last record that was there.
     assert_eq!(messages(store, &LogFilter { after: Some(last), ..LogFilter::default() }), ["two"]);
+}
+
+fn the_ids_of_a_log_are_those_of_its_records(store: &dyn Storage, _: &ManualClock) {
+    let (one, other) = (create(store, "a"), create(store, "b"));
+    for (build, level) in [(one, Level::Info), (other, Level::Error), (one, Level::Error), (one, Level::Debug)] {
+        store.log_message(build, NewRecord::new(NOON, level, "t", "m")).unwrap();
+    }
+    let of = |filter: LogFilter| {
+        let mut read = Vec::new();
+        store
+            .iter_log_messages(&filter, &mut |record| {
+                read.push(record.id);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(store.get_log_ids(&filter).unwrap(), read, "{filter:?}");
+        read.len()
+    };
+    let of_one = LogFilter { build_id: Some(one), ..LogFilter::default() };
+    assert_eq!(of(of_one.clone()), 3);
+    assert_eq!(of(LogFilter { min_level: Some(20), ..of_one.clone() }), 2);
+    assert_eq!(of(LogFilter { last: Some(1), ..of_one.clone() }), 1);
+    let first = store.get_log_ids(&of_one).unwrap()[0];
+    assert_eq!(of(LogFilter { after: Some(first), ..of_one }), 2);
+    assert_eq!(of(LogFilter::default()), 4);
+}
+
+fn a_map_counts_records_by_time_and_level(store: &dyn Storage, _: &ManualClock) {
+    let (build, empty) = (create(store, "a"), create(store, "a"));
+    // The last one was written by a clock that had been set back.
+    for (seconds, level) in [(0, Level::Info), (99, Level::Error), (50, Level::Warning), (50, Level::Debug)] {
+        store.log_message(build, NewRecord::new(noon_plus(seconds), level, "t", "m")).unwrap();
+    }
+    let map = store.get_log_map(build).unwrap();
+    assert_eq!(map.span, Some((noon_plus(0), noon_plus(99))));
+    assert_eq!(map.counts(), LogCounts { debug: 1, info: 1, warning: 1, error: 1 });
+    let filled: Vec<usize> = (0..map.buckets.len()).filter(|at| map.buckets[*at].total() > 0).collect();
+    assert_eq!(filled, [0, 50, 99]);
+    assert_eq!((map.buckets[50].warning, map.buckets[50].debug), (1, 1));
+    assert_eq!(store.get_log_map(empty).unwrap(), LogMap::default());
 }

@@ -32,6 +32,7 @@ use super::rules;
 rules! {
     runs_of_schedules_that_ended_badly_are_told_of_once
     runs_wait_by_priority_and_then_by_age
+    who_asked_for_runs_is_told_of_those_that_are_there
     one_service_takes_a_run_with_what_has_not_started
     a_service_that_stops_leaves_a_run_to_the_others
     a_run_that_somebody_wants_to_end_is_not_taken
@@ -250,4 +251,12 @@ fn runs_of_schedules_that_ended_badly_are_told_of_once(store: &dyn Storage, _: &
     store.write(Write::Told(failed)).unwrap();
     store.write(Write::Told(failed)).unwrap();
     assert_eq!(store.get_untold_runs(), Ok(vec![cancelled]));
+}
+
+fn who_asked_for_runs_is_told_of_those_that_are_there(store: &dyn Storage, _: &ManualClock) {
+    let one = create(store, waiting(0));
+    let other = create(store, NewRun { requested_by: "schedule:a".to_owned(), ..waiting(0) });
+    let by = store.get_requesters(&[other, 99, one, one]).unwrap();
+    let told: Vec<(u64, String)> = by.iter().map(|(id, requester)| (*id, requester.to_string())).collect();
+    assert_eq!(told, [(one, "api:me".to_owned()), (other, "schedule:a".to_owned())]);
 }

@@ -59,6 +59,7 @@ pub mod layout;
 pub mod limits;
 pub mod manifest;
 pub mod memory;
+pub mod notes;
 pub mod packed_size;
 pub mod plain;
 pub mod plan;

@@ -1,5 +1,7 @@
 //! What a person fills in to run a job: the parameters of its function, with what its manifest gives them.
 
+use std::collections::BTreeMap;
+
 use jobcontrol_core::check::CheckedJob;
 use jobcontrol_core::schema;
 use jobcontrol_core::types::Type;
@@ -22,8 +24,26 @@ impl<'a> Form<'a> {
         Self { checked, config: checked.job.to_config() }
     }
 
-    /// What the manifest gives a parameter; a reference or a secret by its name.
+    /// The form of a job, filled in as one of its builds was called.
+    pub(crate) fn of_build(checked: &'a CheckedJob, config: &Value) -> Self {
+        Self { checked, config: config.clone() }
+    }
+
+    /// What each parameter is given, as JSON; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled in later.
+    pub(crate) fn values(&self) -> BTreeMap<String, serde_json::Value> {
+        let params = self.checked.signature.params.iter().enumerate();
+        let value = |(at, (name, _)): (usize, &(String, Type))| {
+            Some((name.clone(), serde_json::to_value(Json(self.given(at, name)?)).ok()?))
+        };
+        params.filter_map(value).collect()
+    }
+
+    /// What a parameter is given: by hand, by name or by position; a reference or a secret by its name.
     fn given(&self, at: usize, name: &str) -> Option<&Value> {
+        let by_hand = match self.config.get("overrides") {
+            Some(Value::Map(entries)) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
+            _ => None,
+        };
         let by_name = match self.config.get("kwargs") {
             Some(Value::Map(entries)) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
             _ => None,
@@ -32,7 +52,7 @@ impl<'a> Form<'a> {
             Some(Value::List(items)) => items.get(at),
             _ => None,
         };
-        by_name.or(by_position)
+        by_hand.or(by_name).or(by_position)
     }
 
     /// Its shape.

@@ -14,7 +14,8 @@
 //! - `form`: what a person fills in to run a job
 //! - `inspection`: a plugin with what is told of it
 //! - `standing`: how every job stands; `listing`: all of them, for who lists them
-//! - `subgraph`: which jobs and edges of the graph somebody wants to see
+//! - `subgraph`: which jobs and edges of the graph somebody wants to see; `clusters`: the boxes that are drawn of them
+//! - `manifest`: the file of a job as it is now
 //! - `whole`: one build with all that is known of it; `window`: those of a time
 //! - `schedules`: when jobs are due by themselves
 //! - `delete`: builds to delete
@@ -30,11 +31,13 @@ pub mod arguments;
 pub mod build_ref;
 pub mod cancel;
 pub mod changes;
+pub(crate) mod clusters;
 pub mod delete;
 pub(crate) mod form;
 pub(crate) mod inspection;
 pub mod interrupted;
 pub(crate) mod listing;
+pub(crate) mod manifest;
 pub mod prune;
 pub mod ready;
 pub mod refusal;

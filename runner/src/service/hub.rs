@@ -316,6 +316,11 @@ mod tests {
         pub(crate) fn in_memory() -> Arc<Self> {
             Arc::new(Self::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))))
         }
+
+        /// What is behind it all the same.
+        pub(crate) fn storage(&self) -> &dyn Storage {
+            &*self.storage
+        }
     }
 
     fn event(build: u64, job: &str, kind: EventKind) -> Arc<Event> {

@@ -170,6 +170,11 @@ impl Service {
         self.current.clone()
     }
 
+    /// By which name the store knows this process.
+    pub fn owner(&self) -> &str {
+        self.runs.owner()
+    }
+
     /// The runs that it works on.
     pub fn runs(&self) -> &Arc<Runs> {
         &self.runs

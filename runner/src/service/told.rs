@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 
 use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 
@@ -69,6 +70,18 @@ impl Told {
                 changes.added.iter().chain(&changes.removed).chain(altered).any(|id| id == job)
             }
         }
+    }
+
+    /// The job whose build has ended, and how, in a word.
+    pub(crate) fn ended(&self) -> Option<(String, &'static str)> {
+        let What::Build(event, _) = &self.what else { return None };
+        let EventKind::Finished { ending, .. } = &event.kind else { return None };
+        let word = match ending {
+            Ending::Returned => "succeeded",
+            Ending::Skipped(_) => "was skipped",
+            Ending::Failed(_) => "failed",
+        };
+        Some((event.job_id.to_string(), word))
     }
 
     /// As programs read it.

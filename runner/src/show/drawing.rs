@@ -94,7 +94,7 @@ fn sign(status: &str, x: f64, y: f64) -> String {
 }
 
 /// A route in the words of SVG.
-fn path(route: &Route) -> String {
+pub(crate) fn path(route: &Route) -> String {
     let (mut x, mut y) = route.from;
     let mut out = format!("M{x} {y}");
     for step in &route.steps {

@@ -46,6 +46,16 @@ impl Csrf {
         Self(BASE32_NOPAD.encode(&digest).to_ascii_lowercase())
     }
 
+    /// What stands for a token where none is needed: the store's id, which no page of another site can read.
+    pub(super) fn of_store(id: &str) -> Self {
+        Self::of(&format!("store\0{id}"))
+    }
+
+    /// What a form sends back.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Whether that is it.
     pub(super) fn is(&self, sent: &str) -> bool {
         self.0.as_bytes().ct_eq(sent.as_bytes()).into()
@@ -84,7 +94,8 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
         let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
         return Presented::Bearer(if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" });
     }
-    cookie(headers, COOKIE_NAME).map_or(Presented::Nothing, Presented::Cookie)
+    let token = cookie(headers, COOKIE_NAME).filter(|token| !token.is_empty());
+    token.map_or(Presented::Nothing, Presented::Cookie)
 }
 
 /// The value of the first cookie with this name.
@@ -134,17 +145,28 @@ pub(super) fn caller(
         Presented::Bearer(text) => (text, false),
         Presented::Cookie(text) => (text, true),
     };
+    let token = good(text, tokens, now)?;
+    Ok(Caller {
+        requester: Requester::Api(token.name.clone()),
+        scopes: token.scopes.clone(),
+        csrf: cookie.then(|| Csrf::of(text)),
+    })
+}
+
+/// The token that a text is, if it is good now.
+pub(super) fn good<'t>(text: &str, tokens: &'t [Token], now: Timestamp) -> Result<&'t Token, Denied> {
     let hash = TokenHash::of_presented(text).ok_or(Denied::Unknown)?;
     let token = find(tokens, &hash).ok_or(Denied::Unknown)?;
     match token.state(now) {
-        TokenState::Valid => Ok(Caller {
-            requester: Requester::Api(token.name.clone()),
-            scopes: token.scopes.clone(),
-            csrf: cookie.then(|| Csrf::of(text)),
-        }),
+        TokenState::Valid => Ok(token),
         TokenState::Expired => Err(Denied::Expired),
         TokenState::Revoked => Err(Denied::Revoked),
     }
+}
+
+/// What the forms of a page send back whose reader has a token in a cookie, good or not.
+pub(super) fn csrf_of(headers: &HeaderMap) -> Option<Csrf> {
+    cookie(headers, COOKIE_NAME).filter(|token| !token.is_empty()).map(Csrf::of)
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use super::reply::Answer;
 /// Where they are.
 pub(super) const PATH: &str = "/assets/{name}";
 
+/// What their addresses begin with: whoever signs in has no token yet, and sees the page all the same.
+pub(super) const FOLDER: &str = "/assets/";
+
 /// Bytes of a digest that stand in a name.
 const DIGEST: usize = 6;
 

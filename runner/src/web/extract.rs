@@ -20,7 +20,7 @@ use super::problem::Sort;
 use super::problem::pointer;
 
 /// Largest body of a request: a run with all its options and short arguments has less than 10 KiB.
-const BODY: usize = 1 << 20;
+pub(super) const BODY: usize = 1 << 20;
 
 /// Time for a body to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
@@ -36,7 +36,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-fn read_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+/// Reads parameters of an address.
+pub(super) fn read_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let name = error.path().to_string();
@@ -77,7 +78,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 }
 
 /// The whole body, of at most `limit` bytes.
-async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+pub(super) async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let collected = Limited::new(request.into_body(), limit).collect();
     match tokio::time::timeout(BODY_WITHIN, collected).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

@@ -18,6 +18,7 @@ use super::access::Caller;
 use super::access::Denied;
 use super::access::Entrance;
 use super::access::caller;
+use super::assets;
 use super::client::Client;
 use super::client::Peer;
 use super::client::client;
@@ -36,6 +37,9 @@ pub(super) const API: &str = "/api/";
 /// What a load balancer asks for, which has no token.
 pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
+/// Where a browser brings its token, which it has none of yet.
+pub(super) const LOGIN: &str = "/login";
+
 /// Time for an answer to begin, which is more than a client may ask to wait for the end of a run. A store that is slower
 /// than this is not looked at by people.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
@@ -47,8 +51,10 @@ pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -
     let id = web.request_id();
     let reads = is_read(request.method());
     // A browser that opens an address gets a page, whatever is wrong.
-    let browser =
-        (!request.uri().path().starts_with(API) && wants_page(request.headers())).then(|| request.headers().clone());
+    let is_page = !request.uri().path().starts_with(API) && wants_page(request.headers());
+    let (parts, body) = request.into_parts();
+    let browser = is_page.then(|| parts.clone());
+    let request = Request::from_parts(parts, body);
     let response = match admit(&web, request).await {
         Ok(request) => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
             Ok(response) => response,
@@ -58,7 +64,7 @@ pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -
     };
     let mut response = match response.extensions().get::<Problem>() {
         Some(problem) => {
-            browser.and_then(|headers| page(&headers, problem.told(), &id)).unwrap_or_else(|| problem.answer(&id))
+            browser.and_then(|parts| page(&web, &parts, problem, &id)).unwrap_or_else(|| problem.answer(&id))
         }
         None => response,
     };
@@ -89,10 +95,11 @@ async fn admit(web: &Web, mut request: Request) -> Result<Request, Problem> {
         admission.names.check(client.host.as_deref())?;
     }
     let (method, path) = (request.method(), request.uri().path());
-    let (is_health, is_api) = (HEALTH.contains(&path), path.starts_with(API));
+    let is_open = HEALTH.contains(&path) || path.starts_with(assets::FOLDER) || path == LOGIN;
+    let is_api = path.starts_with(API);
     let host = client.host.as_deref().unwrap_or_default();
     same_site(Sent { method, headers: request.headers(), host, api: is_api })?;
-    if !is_health {
+    if !is_open {
         let caller = identify(web, peer, &client, request.headers().clone()).await?;
         may(&caller, &request, is_api)?;
         request.extensions_mut().insert(caller);

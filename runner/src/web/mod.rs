@@ -5,13 +5,16 @@
 //! - `gate`: what each request goes through, by the decisions of `client` (who sends it), `rate` (how often), `guard`
 //!   (from which site) and `access` (with which rights)
 //! - `extract`, `problem`, `reply`: what comes with a request, and what goes back
-//! - `state`: what requests share
+//! - `state`: what requests share; `kept_logs`: which records long logs have
+//! - `posted`: the forms of our pages
+//! - `acting`: what callers start, cancel and delete, if they may
 //! - `api`: the routes of the API, a file a resource; `pages`: those for people; `assets`: their style and script
 //! - `router`: all routes
 //! - `server`: the whole, opened, served and stopped
 
 mod accept;
 mod access;
+mod acting;
 mod address;
 mod api;
 mod assets;
@@ -20,7 +23,9 @@ mod extract;
 mod gate;
 mod given;
 mod guard;
+mod kept_logs;
 mod pages;
+mod posted;
 mod problem;
 mod rate;
 mod reply;

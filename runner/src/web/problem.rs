@@ -137,13 +137,23 @@ impl Problem {
         Self { sort, detail: detail.into(), hints, diagnostics, errors, retry_after: None }
     }
 
-    /// With what would mend it.
-    #[must_use]
-    /// What kind it is of.
+    /// Which sort it is.
     pub(super) fn sort(&self) -> Sort {
         self.sort
     }
 
+    /// What is wrong with the manifests.
+    pub(super) fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// What is wrong with parts of the request.
+    pub(super) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// With what would mend it.
+    #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -188,10 +198,15 @@ impl Problem {
         (status, title, &self.detail, &self.hints)
     }
 
-    /// The document, for a request that is known by this id.
-    pub(super) fn answer(&self, request_id: &str) -> Response {
+    /// The document with a line for each of its parts.
+    pub(super) fn pretty(&self, request_id: &str) -> String {
+        let text = serde_json::to_string_pretty(&self.document(request_id)).unwrap_or_default();
+        clean_json(&text).into_owned()
+    }
+
+    fn document<'a>(&'a self, request_id: &'a str) -> ProblemJson<'a> {
         let (status, name, title) = self.sort.parts();
-        let document = ProblemJson {
+        ProblemJson {
             r#type: format!("urn:jobcontrol:problem:{name}"),
             title,
             status: status.as_u16(),
@@ -201,7 +216,12 @@ impl Problem {
             diagnostics: self.diagnostics.iter().map(DiagnosticJson::new).collect(),
             errors: &self.errors,
             request_id,
-        };
+        }
+    }
+
+    /// The document, for a request that is known by this id.
+    pub(super) fn answer(&self, request_id: &str) -> Response {
+        let (status, document) = (self.sort.parts().0, self.document(request_id));
         // A document of texts and numbers can always be written.
         let text = serde_json::to_string(&document).unwrap_or_default();
         let mut response = (status, clean_json(&text).into_owned()).into_response();

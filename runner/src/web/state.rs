@@ -12,8 +12,10 @@ use jobcontrol_core::storage::Storage;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
+use super::access::Csrf;
 use super::client::Source;
 use super::guard::Names;
+use super::kept_logs::KeptLogs;
 use super::problem::Problem;
 use super::problem::Sort;
 use super::rate::Rates;
@@ -46,6 +48,8 @@ struct Inner {
     admission: Admission,
     rates: Mutex<Rates<Source>>,
     watchers: Arc<Semaphore>,
+    csrf: Csrf,
+    logs: KeptLogs,
     began: Instant,
     requests: AtomicU64,
     /// Tells the requests of this process from those of others.
@@ -57,12 +61,25 @@ impl Web {
         let name = format!("{:x}", service.storage().clock().now().0);
         let (rates, requests) = Default::default();
         let watchers = Arc::new(Semaphore::new(WATCHERS));
-        Self(Arc::new(Inner { service, admission, rates, watchers, began: Instant::now(), requests, name }))
+        // Without the store nothing is answered, whatever stands in a form.
+        let csrf = Csrf::of_store(service.storage().store_id().as_deref().unwrap_or(&name));
+        let (began, logs) = (Instant::now(), KeptLogs::default());
+        Self(Arc::new(Inner { service, admission, rates, watchers, csrf, logs, began, requests, name }))
     }
 
     /// A name for the next request.
     pub(super) fn request_id(&self) -> String {
         format!("{}-{}", self.0.name, self.0.requests.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What the forms of callers without a token send back.
+    pub(super) fn csrf(&self) -> &Csrf {
+        &self.0.csrf
+    }
+
+    /// Which records long logs have.
+    pub(super) fn logs(&self) -> &KeptLogs {
+        &self.0.logs
     }
 
     pub(super) fn admission(&self) -> &Admission {

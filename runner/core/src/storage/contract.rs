@@ -1,5 +1,6 @@
 //! What every store does.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::event::NewRecord;
 use crate::failure::Failure;
 use crate::progress;
 use crate::progress::Progress;
+use crate::run::Requester;
 use crate::run::Run;
 use crate::run::RunCounts;
 use crate::status::JobHistory;
@@ -24,6 +26,8 @@ use crate::storage::filter::LogFilter;
 use crate::storage::filter::LogRecord;
 use crate::storage::filter::Order;
 use crate::storage::filter::RunFilter;
+use crate::storage::looks::LogMap;
+use crate::storage::looks::Mark;
 use crate::storage::pack::Finish;
 use crate::storage::pack::pack_failure;
 use crate::storage::pack::pack_finish;
@@ -365,6 +369,61 @@ pub trait Storage: Send + Sync {
             })
         };
         jobs.iter().map(history).collect()
+    }
+
+    /// Who or what asked for each of these runs; those that are gone are left out.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_requesters(&self, runs: &[u64]) -> Result<BTreeMap<u64, Requester>> {
+        let read = |id: &u64| match self.get_run(*id) {
+            Ok(run) => Some(Ok((*id, run.requester))),
+            Err(StorageError::NoRun(_)) => None,
+            Err(error) => Some(Err(error)),
+        };
+        runs.iter().filter_map(read).collect()
+    }
+
+    /// The newest builds of each of these jobs, `limit` at most, oldest first, in the order of the jobs.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_marks(&self, jobs: &[&str], limit: u64) -> Result<Vec<Vec<Mark>>> {
+        let of = |job: &&str| {
+            let newest = BuildFilter { order: Order::Desc, limit, brief: true, ..BuildFilter::job(job) };
+            Ok(self.get_job_builds(&newest)?.iter().rev().map(Mark::of).collect())
+        };
+        jobs.iter().map(of).collect()
+    }
+
+    /// Where the log records of a build lie in time.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_log_map(&self, id: u64) -> Result<LogMap> {
+        let mut records = Vec::new();
+        self.iter_log_messages(&LogFilter { build_id: Some(id), ..LogFilter::default() }, &mut |record| {
+            records.push(record);
+            ControlFlow::Continue(())
+        })?;
+        Ok(LogMap::of(&records))
+    }
+
+    /// The ids of the log records that a filter lets through, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// The backend's.
+    fn get_log_ids(&self, filter: &LogFilter) -> Result<Vec<u64>> {
+        let mut ids = Vec::new();
+        self.iter_log_messages(filter, &mut |record| {
+            ids.push(record.id);
+            ControlFlow::Continue(())
+        })?;
+        Ok(ids)
     }
 
     /// Submits a change and waits for its commit.

@@ -6,6 +6,7 @@
 //! - `contract`: the trait
 //! - `error`: what a store could not do
 //! - `filter`: what can be asked for
+//! - `looks`: many builds and long logs in short
 //! - `write`: the changes
 //! - `service`: what services keep
 //! - `pack`: runs, failures, ends of builds and log records as they are stored, and back
@@ -13,6 +14,7 @@
 mod contract;
 mod error;
 mod filter;
+mod looks;
 mod pack;
 mod service;
 mod write;
@@ -28,6 +30,11 @@ pub use filter::LogFilter;
 pub use filter::LogRecord;
 pub use filter::Order;
 pub use filter::RunFilter;
+pub use looks::LOG_BUCKETS;
+pub use looks::LogCounts;
+pub use looks::LogMap;
+pub use looks::Mark;
+pub use looks::bucket;
 pub use pack::Finish;
 pub use pack::is_raw;
 pub use pack::pack_failure;

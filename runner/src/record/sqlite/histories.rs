@@ -4,13 +4,18 @@ use std::sync::Arc;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::status::JobHistory;
+use jobcontrol_core::storage::Mark;
 use rusqlite::CachedStatement;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::params;
 
 use super::rows;
 use super::rows::BRIEF;
+use super::sql::number;
 
 /// Reads histories by statements that are prepared once.
 struct Reader<'a> {
@@ -31,6 +36,26 @@ pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHi
     drop(reader);
     moment.finish()?;
     Ok(histories)
+}
+
+/// The newest builds of each of these jobs, oldest first: as many steps into an index as there are builds.
+pub(super) fn marks(db: &Connection, jobs: &[&str], limit: u64) -> rusqlite::Result<Vec<Vec<Mark>>> {
+    let sql = "SELECT id, started, finished, success, skipped, start_time, end_time FROM build
+         WHERE job_id = ?1 ORDER BY id DESC LIMIT ?2";
+    let mut statement = db.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let (start, end): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
+        let took = start.zip(end).map(|(start, end)| Timestamp(end).since(Timestamp(start)));
+        let status = BuildStatus::of(row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        Ok(Mark { id: row.get(0)?, status, took })
+    };
+    let mut of = |job: &&str| {
+        let mut marks =
+            statement.query_map(params![job, number(limit)], read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        marks.reverse();
+        Ok(marks)
+    };
+    jobs.iter().map(&mut of).collect()
 }
 
 impl<'a> Reader<'a> {

@@ -2,8 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogMap;
 use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::storage::bucket;
 use rusqlite::Connection;
 use rusqlite::OptionalExtension;
 use rusqlite::params_from_iter;
@@ -31,10 +34,46 @@ pub(super) fn each(
     filter: &LogFilter,
     each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
+    let Some((sql, values)) = query(db, filter, rows::RECORD)? else { return Ok(()) };
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    while let Some(row) = rows.next()? {
+        if each(rows::record(row)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The ids of what a filter lets through.
+pub(super) fn ids(db: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<u64>> {
+    let Some((sql, values)) = query(db, filter, "id")? else { return Ok(Vec::new()) };
+    db.prepare_cached(&sql)?.query_map(params_from_iter(values), |row| row.get(0))?.collect()
+}
+
+/// Where the records of a build lie in time. Level and time stand before the text, so no text is read.
+pub(super) fn map(db: &Connection, build: u64) -> rusqlite::Result<LogMap> {
+    let build = sql::number(build);
+    let ends = "SELECT min(created), max(created) FROM log WHERE build_id = ?1";
+    let ends: (Option<i64>, Option<i64>) =
+        db.prepare_cached(ends)?.query_row([&build], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(LogMap::default()) };
+    let (first, last) = (Timestamp(first), Timestamp(last));
+    let mut map = LogMap::new((first, last));
+    let mut statement = db.prepare_cached("SELECT created, level FROM log WHERE build_id = ?1")?;
+    let mut rows = statement.query([&build])?;
+    while let Some(row) = rows.next()? {
+        map.buckets[bucket(Timestamp(row.get(0)?), first, last)].add(row.get(1)?, 1);
+    }
+    Ok(map)
+}
+
+/// The statement that reads these columns of what a filter lets through, with its values; none where that is nothing.
+fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
     let of_all = filter.build_id.is_none() && filter.job_id.is_none();
     let mut after = filter.after;
     if let Some(since) = filter.min_date.filter(|_| of_all) {
-        let Some(first) = first(db, since.0)? else { return Ok(()) };
+        let Some(first) = first(db, since.0)? else { return Ok(None) };
         after = after.max(Some(u64::try_from(first).unwrap_or(0).saturating_sub(1)));
     }
     let (mut conditions, mut values) = sql::matching([
@@ -51,20 +90,12 @@ pub(super) fn each(
         log = "log INDEXED BY log_severe";
         conditions.push_str(&format!(" AND level >= {SEVERE}"));
     }
-    let columns = rows::RECORD;
     let mut sql = format!("SELECT {columns} FROM {log} WHERE {conditions} ORDER BY id");
     if let Some(last) = filter.last {
         values.push(sql::number(last));
         sql = format!("SELECT * FROM ({sql} DESC LIMIT ?) ORDER BY id");
     }
-    let mut statement = db.prepare_cached(&sql)?;
-    let mut rows = statement.query(params_from_iter(values))?;
-    while let Some(row) = rows.next()? {
-        if each(rows::record(row)?).is_break() {
-            break;
-        }
-    }
-    Ok(())
+    Ok(Some((sql, values)))
 }
 
 /// The first record of a moment or later, or one not far before it.

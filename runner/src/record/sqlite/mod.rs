@@ -26,6 +26,7 @@ mod v5;
 mod v6;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -38,6 +39,7 @@ use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::progress::Progress;
+use jobcontrol_core::run::Requester;
 use jobcontrol_core::run::Run;
 use jobcontrol_core::run::RunCounts;
 use jobcontrol_core::status::JobHistory;
@@ -46,7 +48,9 @@ use jobcontrol_core::storage::CancelRequests;
 use jobcontrol_core::storage::Commits;
 use jobcontrol_core::storage::Completion;
 use jobcontrol_core::storage::LogFilter;
+use jobcontrol_core::storage::LogMap;
 use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::storage::Mark;
 use jobcontrol_core::storage::Order;
 use jobcontrol_core::storage::PruneLog;
 use jobcontrol_core::storage::ReloadRow;
@@ -517,6 +521,22 @@ impl Storage for SqliteStorage {
         self.leases
             .lead(owner)
             .map_err(|e| StorageError::Backend(format!("the lock of the leader cannot be taken: {e}")))
+    }
+
+    fn get_requesters(&self, runs: &[u64]) -> Result<BTreeMap<u64, Requester>> {
+        self.read(|db| runs::requesters(db, runs))
+    }
+
+    fn get_marks(&self, jobs: &[&str], limit: u64) -> Result<Vec<Vec<Mark>>> {
+        self.read(|db| histories::marks(db, jobs, limit))
+    }
+
+    fn get_log_map(&self, id: u64) -> Result<LogMap> {
+        self.read(|db| logs::map(db, id))
+    }
+
+    fn get_log_ids(&self, filter: &LogFilter) -> Result<Vec<u64>> {
+        self.read(|db| logs::ids(db, filter))
     }
 
     fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>> {

@@ -1,5 +1,7 @@
 //! Runs as rows.
 
+use std::collections::BTreeMap;
+
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::request::RunRequest;
@@ -55,6 +57,17 @@ pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
         return Ok(u64::try_from(id).unwrap_or(0));
     }
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
+}
+
+/// Who asked for each of these runs.
+pub(super) fn requesters(db: &Connection, runs: &[u64]) -> rusqlite::Result<BTreeMap<u64, Requester>> {
+    let mut statement = db.prepare_cached("SELECT requested_by FROM run WHERE id = ?1")?;
+    let mut found = BTreeMap::new();
+    for id in runs {
+        let text: Option<String> = statement.query_row([number(*id)], |row| row.get(0)).optional()?;
+        found.extend(text.map(|text| (*id, Requester::from_text(&text))));
+    }
+    Ok(found)
 }
 
 /// The run of a build, recorded if it is a new one.

@@ -124,7 +124,7 @@ impl BuildsQuery {
 }
 
 /// The jobs that have a tag now.
-pub(super) fn tagged(look: &Look<'_>, tag: &str) -> Vec<String> {
+pub(in super::super) fn tagged(look: &Look<'_>, tag: &str) -> Vec<String> {
     let jobs = look.current.catalog.graph.jobs.values().map(|checked| &checked.job);
     jobs.filter(|job| job.tags.iter().any(|other| other == tag)).map(|job| job.id.clone()).collect()
 }

@@ -9,25 +9,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::super::access::Caller;
+use super::super::acting::cancel_build;
+use super::super::acting::cancel_run;
+use super::super::acting::delete_build;
 use super::super::extract::Path;
 use super::super::extract::Query;
-use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
-use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::reply::accepted;
 use super::super::reply::json;
 use super::super::state::Web;
-use super::starting::may_run;
-use super::starting::run_of_caller;
-use crate::execute::canceller;
-use crate::execute::canceller::Cancelling;
-use crate::execute::hooks::Which;
-use crate::request::cancel::cancel_run;
-use crate::request::delete::Deleted;
-use crate::request::delete::clean_up_and_delete;
-use crate::request::delete::deletable;
-use crate::request::refusal::Refusal;
 use crate::show::runs::state_name;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
@@ -53,8 +44,7 @@ struct CancelledRunJson {
 )]
 async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        run_of_caller(look, &caller, id)?;
-        cancel_run(look.storage, id, &caller.requester.to_string()).map_err(Problem::conflict)?;
+        cancel_run(look, &caller, id)?;
         let run = look.storage.get_run(id)?;
         accepted(&CancelledRunJson { run: id, status: state_name(run.state(true)) })
     })
@@ -80,17 +70,8 @@ struct CancelledBuildJson {
 )]
 async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
     web.look(move |look| {
-        let build = look.storage.get_build(id)?;
-        may_run(&caller, [build.job_id.as_str()])?;
-        let too_late =
-            |status| Refusal::failed(format!("build {id} has ended, {status}")).hint("nothing was cancelled");
-        if build.finished {
-            return Err(too_late(build.status()).into());
-        }
-        match canceller::cancel(look.storage, id, &caller.requester.to_string())? {
-            Cancelling::TooLate(status) => Err(too_late(status).into()),
-            ended => accepted(&CancelledBuildJson { build: id, ended: matches!(ended, Cancelling::Ended) }),
-        }
+        let ended = cancel_build(look, &caller, id)?;
+        accepted(&CancelledBuildJson { build: id, ended })
     })
     .await
 }
@@ -130,22 +111,7 @@ async fn delete(
     Query(query): Query<DeleteQuery>,
 ) -> Answer {
     web.look(move |look| {
-        if !caller.scopes.is_admin() {
-            return Err(
-                Problem::new(Sort::Forbidden, "the token may not delete builds").hint("it needs the scope `admin`")
-            );
-        }
-        deletable(look.storage, &[id]).map_err(Problem::conflict)?;
-        let (service, workspace) = (look.service, look.workspace);
-        let clean_up = |build: &_| service.engine().hook(workspace, service.storage(), build, Which::Cleanup);
-        let cleanup_failed = match clean_up_and_delete(look.storage, id, query.force, &clean_up)? {
-            Deleted::Gone => None,
-            Deleted::Forced(reason) => Some(reason),
-            Deleted::Stays(reason) => {
-                let message = format!("build {id} was not deleted: its cleanup_function {reason}");
-                return Err(Refusal::failed(message).hint("`force=true` deletes it all the same").into());
-            }
-        };
+        let cleanup_failed = delete_build(look, &caller, id, query.force)?;
         json(&DeletedJson { deleted: [id], cleanup_failed })
     })
     .await

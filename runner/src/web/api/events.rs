@@ -40,16 +40,16 @@ use crate::service::onlooker::Next;
 use crate::service::told::Told;
 
 /// How often a stream without events says that it is there: proxies cut off what is silent for a minute.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(in super::super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How often it is looked whether a client may still watch.
 const LOOK_AT_RIGHTS: Duration = Duration::from_secs(5);
 
 /// The last event that a client has seen.
-const LAST_EVENT_ID: &str = "last-event-id";
+pub(in super::super) const LAST_EVENT_ID: &str = "last-event-id";
 
 /// What a client gets first: how many milliseconds it waits before it connects again.
-const HELLO: &str = "retry: 2000\n";
+pub(in super::super) const HELLO: &str = "retry: 2000\n";
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(events))
@@ -131,7 +131,7 @@ async fn events(
 }
 
 /// Waits until whoever watches may not do so any more: their token has expired or was revoked, or tokens are wanted now.
-async fn shut_out(web: Web, peer: Peer, client: Client, headers: HeaderMap) {
+pub(in super::super) async fn shut_out(web: Web, peer: Peer, client: Client, headers: HeaderMap) {
     loop {
         tokio::time::sleep(LOOK_AT_RIGHTS).await;
         match identify(&web, peer, &client, headers.clone()).await {

@@ -8,7 +8,6 @@ use utoipa_axum::routes;
 
 use super::super::extract::Path;
 use super::super::extract::Query;
-use super::super::problem::Problem;
 use super::super::problem::ProblemJson;
 use super::super::reply::Answer;
 use super::super::reply::json;
@@ -18,6 +17,7 @@ use super::limits::page;
 use crate::request::form::Form;
 use crate::request::listing::JobFilter;
 use crate::request::listing::Listing;
+use crate::request::manifest::manifest_of;
 use crate::request::refusal::Refusal;
 use crate::request::targets::known_in;
 use crate::request::targets::sound;
@@ -115,30 +115,15 @@ async fn form(State(web): State<Web>, Path(id): Path<String>) -> Answer {
     responses((status = 200, body = ManifestJson), (status = 404, body = ProblemJson)),
 )]
 async fn manifest(State(web): State<Web>, Path(id): Path<String>) -> Answer {
-    web.look(move |look| manifest_of(look, &id)).await
+    web.look(move |look| told(look, &id)).await
 }
 
-fn manifest_of(look: &Look<'_>, id: &str) -> Answer {
-    let current = look.current;
-    let catalog = &current.catalog;
-    known_in(catalog, id)?;
-    let job = catalog.graph.jobs.get(id).map(|checked| &checked.job.place.source);
-    let labels = |list: Option<&'_ Vec<_>>| -> Option<_> {
-        let list: &Vec<jobcontrol_core::diagnostic::Diagnostic> = list?;
-        list.iter().find_map(|problem| Some(problem.label.as_ref()?.source.clone()))
-    };
-    let broken = labels(catalog.graph.broken.get(id));
-    let in_force = job.cloned().or(broken);
-    let in_force =
-        in_force.ok_or_else(|| Problem::from(Refusal::not_found(format!("the file of `{id}` cannot be read"))))?;
-    let of_file: Vec<_> = current.remarks.iter().filter(|problem| problem.path() == Some(&in_force.path)).collect();
-    // The diagnostics are about the file as it is now, which may not be the one that is in force.
-    let now = of_file.iter().find_map(|problem| problem.label.as_ref()).map(|label| &*label.source);
-    let now = now.unwrap_or(&in_force);
+fn told(look: &Look<'_>, id: &str) -> Answer {
+    let manifest = manifest_of(look.current, id)?;
     json(&ManifestJson {
-        file: &now.path,
-        text: &now.text,
-        last_good: current.last_good.contains(&in_force.path),
-        diagnostics: of_file.into_iter().map(DiagnosticJson::new).collect(),
+        file: &manifest.source.path,
+        text: &manifest.source.text,
+        last_good: manifest.last_good,
+        diagnostics: manifest.diagnostics.into_iter().map(DiagnosticJson::new).collect(),
     })
 }

@@ -33,6 +33,11 @@ use utoipa_axum::router::OpenApiRouter;
 use super::state::Web;
 use base::BASE;
 pub(super) use builds::known_or_built;
+pub(super) use builds::tagged;
+pub(super) use events::HEARTBEAT;
+pub(super) use events::HELLO;
+pub(super) use events::LAST_EVENT_ID;
+pub(super) use events::shut_out;
 
 /// All routes, with their description.
 pub(super) fn routes() -> OpenApiRouter<Web> {

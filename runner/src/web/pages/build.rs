@@ -1,44 +1,53 @@
-//! One build: what failed and why before all else, then what it returned and what it said.
+//! One build: what failed and why before all else, then what differs since it last worked, its progress, what it returned
+//! and what it said.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 use std::time::Instant;
 
 use askama::Template;
-use axum::extract::State;
-use http::HeaderMap;
-use http::StatusCode;
+use axum::extract::State as Shared;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::clock::Timestamp;
-use jobcontrol_core::config;
-use jobcontrol_core::event::Level;
-use jobcontrol_core::failure;
-use jobcontrol_core::failure::Frame as Call;
-use jobcontrol_core::storage::LogFilter;
-use jobcontrol_core::storage::LogRecord;
+use jobcontrol_core::difference::Difference;
+use jobcontrol_core::difference::differences;
+use jobcontrol_core::limits::show_took;
+use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::value::Json;
 use jobcontrol_core::value::Value;
+use jobcontrol_core::value::Yaml;
 
 use super::super::extract::Path;
+use super::super::extract::Query;
 use super::super::problem::Problem;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::build_facts::Facts;
+use super::code::Code;
+use super::failure::Failed;
+use super::failure::cut;
+use super::feed::Parts;
+use super::feed::Passing;
 use super::frame::Frame;
-use super::frame::html;
-use super::row::Status;
+use super::frame::ok;
+use super::frame::rendered;
+use super::log::Log;
+use super::log::LogQuery;
+use super::progress::Bars;
+use super::progress::State;
+use super::progress::percent;
 use super::row::line;
 use super::row::took;
+use super::status::Status;
+use super::times::Time;
+use super::times::thousands;
+use super::value::Tree;
+use super::visit::Visit;
 use crate::request::whole::WholeBuild;
-use crate::show::escape::clean;
 
 /// Names and lines of calls are waited for so long.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Log records that are all in the page.
-const RECORDS: u64 = 5_000;
-/// Characters of one of them, and of the return value.
-const MESSAGE: usize = 4_000;
-const RETVAL: usize = 20_000;
+/// Characters of the return value as text, and of the configuration.
+const RETVAL: usize = 40_000;
 
 #[derive(Template)]
 #[template(path = "build.html")]
@@ -46,132 +55,260 @@ struct Page {
     frame: Frame,
     id: u64,
     job: String,
-    status: Status,
     is_open: bool,
-    sub: String,
+    head: Head,
+    progress: Bars,
+    outcome: Outcome,
+    log: Log,
+    config: Code,
+    config_text: String,
+    facts: Facts,
+}
+
+/// What stands above all: how it is, and what can be done.
+#[derive(Template)]
+#[template(path = "build_head.html")]
+struct Head {
+    id: u64,
+    job: String,
+    status: Status,
+    sub: Vec<String>,
+    time: Option<Time>,
+    csrf: String,
+    may_run: bool,
+    may_delete: bool,
+    is_open: bool,
+    is_interrupted: bool,
+    is_edited: bool,
+    protected: bool,
+    in_run: bool,
+    failed: bool,
+}
+
+/// What became of it.
+#[derive(Template)]
+#[template(path = "build_outcome.html")]
+struct Outcome {
+    id: u64,
     failure: Option<Failed>,
-    retval: Option<String>,
-    log: Vec<Line>,
-    log_cut: bool,
-    facts: Vec<(&'static str, String)>,
-    uses: Vec<(String, u64)>,
+    skipped: Option<String>,
+    since: Option<Since>,
+    retval: Option<Retval>,
 }
 
-struct Failed {
+/// What differs since the last success of the job.
+struct Since {
+    build: u64,
+    time: Time,
+    differences: Vec<(String, String, String)>,
+}
+
+/// What it returned.
+struct Retval {
     kind: String,
-    message: String,
-    frames: Vec<String>,
+    shown_as: String,
+    tree: Option<Tree>,
+    text: String,
 }
 
-struct Line {
-    number: u64,
-    class: &'static str,
-    created: Timestamp,
-    clock: String,
-    level: &'static str,
-    target: String,
-    message: String,
+pub(super) async fn page(
+    Shared(web): Shared<Web>,
+    Path(id): Path<u64>,
+    Query(query): Query<LogQuery>,
+    visit: Visit,
+) -> Answer {
+    let shared = web.clone();
+    web.look(move |look| ok(&page_of(&shared, look, id, &query, &visit)?)).await
 }
 
-pub(super) async fn page(State(web): State<Web>, Path(id): Path<u64>, headers: HeaderMap) -> Answer {
-    web.look(move |look| html(&page_of(look, id, &headers)?, StatusCode::OK)).await
-}
-
-fn page_of(look: &Look<'_>, id: u64, headers: &HeaderMap) -> Result<Page, Problem> {
+fn read(look: &Look<'_>, id: u64) -> Result<WholeBuild, Problem> {
     let (plugins, pools) = (&look.workspace.reader, &look.workspace.context.pools);
-    let whole = WholeBuild::read(plugins, look.storage, pools, id, Instant::now() + PATIENCE)?;
-    let (build, moment) = (&whole.build, &whole.moment);
-    let (log, log_cut) = log(look, id)?;
-    let waits = moment.waits.get(&id).map(|reason| format!("waits for {reason}"));
-    let took = took(build, moment);
-    let sub = [waits.unwrap_or_default(), build.skip_reason.clone().unwrap_or_default(), took];
+    Ok(WholeBuild::read(plugins, look.storage, pools, id, Instant::now() + PATIENCE)?)
+}
+
+fn page_of(web: &Web, look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit) -> Result<Page, Problem> {
+    let frame = Frame::new(look, "builds", visit);
+    let whole = read(look, id)?;
+    let build = &whole.build;
+    let log = Log::read(web, look, query, id, &visit.zone, build.finished)?;
+    let pieces = Pieces::of(look, &whole, query, visit)?;
+    let attempt = query.attempt.map(|attempt| attempt.to_string());
+    let (build_id, shown) =
+        (id.to_string(), web.logs().ids(look.storage, &super::super::kept_logs::LogChoice::all(id))?);
+    let last = format!("{}.{}", shown.last().copied().unwrap_or(0), shown.len());
+    let own = [
+        ("build", Some(build_id.as_str())),
+        ("level", query.level.as_deref()),
+        ("q", query.q.as_deref()),
+        ("attempt", attempt.as_deref()),
+        ("as", query.shown_as.as_deref()),
+        ("after", Some(last.as_str())),
+    ];
+    let config_text = cut(&yaml(&build.config), RETVAL);
     Ok(Page {
-        frame: Frame::new(look, "builds", headers),
+        frame: frame.fed(pieces.parts().feed("build", &own)),
         id,
         job: build.job_id.clone(),
-        status: Status::of_build(build, moment),
         is_open: !build.finished,
-        sub: sub.iter().filter(|part| !part.is_empty()).map(|part| line(part)).collect::<Vec<_>>().join(" · "),
-        failure: build.exception.as_ref().map(|failure| Failed {
-            kind: failure.kind.to_string(),
-            message: cut(&failure.message, MESSAGE),
-            frames: build.exception_tb.iter().map(call).collect(),
-        }),
-        retval: build.retval.as_ref().map(|value| cut(&shown(value), RETVAL)),
         log,
-        log_cut,
-        facts: facts(build),
-        uses: build.pins.iter().map(|pin| (pin.job.clone(), pin.build)).collect(),
+        config: Code::yaml(&config_text),
+        config_text,
+        head: pieces.head,
+        progress: pieces.progress,
+        outcome: pieces.outcome,
+        facts: pieces.facts,
     })
 }
 
-/// A value as JSON with a line for each part.
-fn shown(value: &Value) -> String {
-    serde_json::to_string_pretty(&Json(value)).unwrap_or_default()
+/// What changes while the build runs.
+struct Pieces {
+    head: Head,
+    progress: Bars,
+    outcome: Outcome,
+    facts: Facts,
 }
 
-fn facts(build: &Build) -> Vec<(&'static str, String)> {
-    let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
-    let attempt = format!("{} of {}", build.attempt, build.max_attempts());
-    let edited = if build.edited { "given by hand".to_owned() } else { String::new() };
-    let all = [
-        ("Created", build.created.to_string()),
-        ("Started", time(build.start_time)),
-        ("Ended", time(build.end_time)),
-        ("Attempt", if build.attempt > 1 { attempt } else { String::new() }),
-        ("Function", line(config::function(&build.config))),
-        ("Arguments", edited),
-        ("Run", build.run.map(|run| run.to_string()).unwrap_or_default()),
-        ("Again", build.rerun_of.map(|of| format!("build {of}")).unwrap_or_default()),
-    ];
-    all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+/// What changes on the page, and how far the build is.
+pub(super) fn parts(look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit) -> Result<(Parts, Passing), Problem> {
+    let whole = read(look, id)?;
+    let parts = Pieces::of(look, &whole, query, visit)?.parts();
+    let is_running = !whole.build.finished;
+    Ok((parts, Passing { is_running, percent: percent(&whole.progress).filter(|_| is_running) }))
 }
 
-/// A call on one line.
-fn call(frame: &Call) -> String {
-    let place = match (frame.file.as_str(), frame.line) {
-        ("", _) => String::new(),
-        (file, 0) => format!("{file}, "),
-        (file, at) => format!("{file}:{at}, "),
-    };
-    line(&format!("{place}in {}", if frame.function.is_empty() { "an unknown function" } else { &frame.function }))
-}
+impl Pieces {
+    fn of(look: &Look<'_>, whole: &WholeBuild, query: &LogQuery, visit: &Visit) -> Result<Self, Problem> {
+        let build = &whole.build;
+        let state = match (build.finished, build.success) {
+            (false, _) => State::Runs,
+            (true, false) => State::Failed,
+            (true, true) => State::Over,
+        };
+        Ok(Self {
+            head: head(look, whole, visit),
+            progress: Bars::of(&whole.progress, state),
+            outcome: outcome(look, whole, query, visit)?,
+            facts: Facts::of(look, whole, visit)?,
+        })
+    }
 
-/// The newest records, and whether there are older ones.
-fn log(look: &Look<'_>, id: u64) -> Result<(Vec<Line>, bool), Problem> {
-    let filter = LogFilter { build_id: Some(id), last: Some(RECORDS + 1), ..LogFilter::default() };
-    let mut lines = Vec::new();
-    look.storage.iter_log_messages(&filter, &mut |record| {
-        lines.push(entry(&record));
-        ControlFlow::Continue(())
-    })?;
-    let is_cut = lines.len() as u64 > RECORDS;
-    Ok((lines.split_off(usize::from(is_cut)), is_cut))
-}
-
-fn entry(record: &LogRecord) -> Line {
-    let (number, record) = (record.id, &record.record);
-    let created = record.created.to_string();
-    let class = match record.level {
-        40.. => "is-error",
-        30.. => "is-warning",
-        _ => "",
-    };
-    Line {
-        number,
-        class,
-        created: record.created,
-        // The time of day alone.
-        clock: created.get(11..23).unwrap_or_default().to_owned(),
-        level: Level::name_of(record.level),
-        target: line(&record.target),
-        message: cut(&record.message, MESSAGE),
+    fn parts(&self) -> Parts {
+        let mut parts = Parts::default();
+        parts.cell("build:head", rendered(&self.head));
+        parts.cell("build:progress", rendered(&self.progress));
+        parts.cell("build:outcome", rendered(&self.outcome));
+        parts.cell("build:facts", rendered(&self.facts));
+        parts
     }
 }
 
-/// A text of several lines, cut where it is long.
-fn cut(text: &str, most: usize) -> String {
-    let mut text = text.to_owned();
-    failure::cut(&mut text, most);
-    clean(&text).into_owned()
+fn head(look: &Look<'_>, whole: &WholeBuild, visit: &Visit) -> Head {
+    let (build, moment) = (&whole.build, &whole.moment);
+    let is_interrupted = moment.is_interrupted(build);
+    let status = Status::of_build(build, moment);
+    let took = took(build, moment);
+    let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {}", line(reason)));
+    let attempts = whole.attempts.len();
+    let word = match (build.finished, attempts) {
+        (true, 2..) if !build.success => format!("Failed after {attempts} attempts"),
+        _ => capital(status.word),
+    };
+    let is_running = build.started && !build.finished && !is_interrupted;
+    let time = match (build.finished, took.is_empty()) {
+        (_, true) => String::new(),
+        (true, false) => format!("took {took}"),
+        (false, false) => format!("for {took}"),
+    };
+    let far = percent(&whole.progress).filter(|_| is_running);
+    let left = far.filter(|far| *far > 0).zip(build.attempt_time).map(|(far, start)| {
+        let past = moment.now.since(start);
+        format!("about {} left", show_took(past / far * (100 - far) / 1_000_000 * 1_000_000))
+    });
+    let far = far.map(|far| format!("{far}%"));
+    let retry = build.retry_time.map(|at| {
+        format!("attempt {} of {} {}", build.attempt + 1, build.max_attempts(), super::times::ago(at, moment.now))
+    });
+    let sub = [Some(word), Some(time), waits, far, left, retry].into_iter().flatten().filter(|part| !part.is_empty());
+    let job = look.current.catalog.graph.jobs.get(&build.job_id);
+    Head {
+        id: build.id,
+        job: build.job_id.clone(),
+        status,
+        sub: sub.collect(),
+        time: build.start_time.map(|at| visit.zone.ago(at, moment.now)),
+        csrf: visit.csrf.clone(),
+        may_run: visit.may_run(&build.job_id),
+        may_delete: visit.is_admin() && build.finished,
+        is_open: !build.finished,
+        is_interrupted,
+        is_edited: build.edited,
+        protected: job.is_some_and(|checked| checked.job.protected),
+        in_run: whole.run.as_ref().is_some_and(|run| run.plan.as_ref().is_some_and(|plan| plan.order.len() > 1)),
+        failed: build.finished && !build.success,
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn outcome(look: &Look<'_>, whole: &WholeBuild, query: &LogQuery, visit: &Visit) -> Result<Outcome, Problem> {
+    let build = &whole.build;
+    let failed = build.finished && !build.success;
+    let since = if failed { since(look, build, visit)? } else { None };
+    Ok(Outcome {
+        id: build.id,
+        failure: Failed::of(build, &whole.attempts, &whole.progress),
+        skipped: build.skip_reason.as_deref().filter(|_| build.skipped).map(line),
+        since,
+        retval: build.retval.as_ref().map(|value| retval(value, build.retval_type.as_deref(), query)),
+    })
+}
+
+fn since(look: &Look<'_>, build: &Build, visit: &Visit) -> Result<Option<Since>, Problem> {
+    let before = BuildFilter { before: Some(build.id), brief: true, ..BuildFilter::latest_success(&build.job_id) };
+    let Some(last) = look.storage.get_job_builds(&before)?.pop() else { return Ok(None) };
+    let shown = |side: Option<&str>| side.map_or_else(|| "nothing".to_owned(), line);
+    let row = |found: Difference| (line(&found.what), shown(found.was.as_deref()), shown(found.now.as_deref()));
+    let now = look.storage.clock().now();
+    Ok(Some(Since {
+        build: last.id,
+        time: visit.zone.ago(last.end_time.unwrap_or(last.created), now),
+        differences: differences(&last, build).into_iter().map(row).collect(),
+    }))
+}
+
+fn retval(value: &Value, kind: Option<&str>, query: &LogQuery) -> Retval {
+    let shown_as = match (query.shown_as.as_deref(), value) {
+        (Some(shown @ ("tree" | "text" | "json" | "yaml")), _) => shown,
+        // What is only a text is best read as one.
+        (_, Value::String(_)) => "text",
+        _ => "tree",
+    };
+    let text = match (shown_as, value) {
+        ("tree", _) => String::new(),
+        ("json", _) => serde_json::to_string_pretty(&Json(value)).unwrap_or_default(),
+        ("text", Value::String(text)) => text.clone(),
+        _ => yaml(value),
+    };
+    let size = thousands(serde_json::to_string(&Json(value)).map_or(0, |text| text.len()) as u64);
+    // The last line of the type's text names it; what it is made of stands above.
+    let named = kind.and_then(|kind| kind.trim_end().lines().next_back());
+    let kind = named
+        .and_then(|named| named.trim().strip_prefix("type retval = ")?.strip_suffix(';'))
+        .map(line)
+        .unwrap_or_default();
+    let kind = if kind.is_empty() { format!("{size} bytes") } else { format!("{kind}, {size} bytes") };
+    Retval {
+        kind,
+        shown_as: shown_as.to_owned(),
+        tree: (shown_as == "tree").then(|| Tree::of("", value)),
+        text: cut(&text, RETVAL),
+    }
+}
+
+/// A value as a manifest would have it.
+pub(super) fn yaml(value: &Value) -> String {
+    serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
 }

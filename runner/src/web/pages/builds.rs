@@ -1,31 +1,40 @@
-//! Builds of all jobs, newest first.
+//! Builds of all jobs: what waits, what runs, then the newest first.
 
 use askama::Template;
 use axum::extract::State;
-use http::HeaderMap;
-use http::StatusCode;
 use jobcontrol_core::storage::BuildFilter;
-use jobcontrol_core::storage::Order;
 use serde::Deserialize;
 
+use super::super::api::known_or_built;
+use super::super::extract::Path;
 use super::super::extract::Query;
 use super::super::problem::Problem;
+use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::Parts;
 use super::frame::Frame;
-use super::frame::html;
-use super::row::Row;
-use crate::request::interrupted::look_at;
-use crate::request::waits::waits_for;
+use super::frame::ok;
+use super::frame::rendered;
+use super::jobs::kept;
+use super::row::Rows;
+use super::status::Status;
+use super::visit::Visit;
+use crate::request::window::narrow;
 
 /// Builds on one page.
 const SHOWN: usize = 100;
 
-/// Where the list begins.
-#[derive(Deserialize)]
+/// Which builds to list.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BuildsQuery {
+    /// A job's id, or a build's number.
+    job: Option<String>,
+    status: Option<String>,
+    min_date: Option<String>,
+    max_date: Option<String>,
     before: Option<u64>,
 }
 
@@ -33,26 +42,140 @@ pub(super) struct BuildsQuery {
 #[template(path = "builds.html")]
 struct Page {
     frame: Frame,
-    builds: Vec<Row>,
-    before: Option<u64>,
-    next: Option<u64>,
+    list: List,
+    query: BuildsQuery,
+    /// What can be chosen: the name in the address, and its sign.
+    statuses: [(&'static str, Status); 5],
+    kept: String,
 }
 
-pub(super) async fn page(State(web): State<Web>, Query(query): Query<BuildsQuery>, headers: HeaderMap) -> Answer {
+/// The builds.
+#[derive(Template)]
+#[template(path = "builds_list.html")]
+struct List {
+    said: String,
+    rows: Rows,
+    next: Option<String>,
+}
+
+pub(super) async fn page(State(web): State<Web>, Query(query): Query<BuildsQuery>, visit: Visit) -> Answer {
     web.look(move |look| {
-        let builds = rows(look, BuildFilter { before: query.before, ..BuildFilter::default() }, SHOWN)?;
-        let next = builds.last().map(|row| row.id).filter(|_| builds.len() == SHOWN);
-        let frame = Frame::new(look, "builds", &headers);
-        html(&Page { frame, builds, before: query.before, next }, StatusCode::OK)
+        let frame = Frame::new(look, "builds", &visit);
+        if let Some(id) = query.job.as_deref().and_then(|text| text.trim().parse::<u64>().ok()) {
+            look.storage.get_build(id)?;
+            return super::actions::see_other(&format!("/builds/{id}"));
+        }
+        let list = List::read(look, &query, &visit)?;
+        let statuses = ["queued", "running", "failed", "skipped", "success"].map(|name| {
+            let class = if name == "success" { "ok" } else { name };
+            (name, Status { class, word: if name == "success" { "successful" } else { name } })
+        });
+        let own = query.own();
+        ok(&Page {
+            frame: frame.fed(list.parts().feed(
+                "builds",
+                &query.all().iter().map(|(name, value)| (*name, value.as_deref())).collect::<Vec<_>>(),
+            )),
+            list,
+            statuses,
+            kept: kept(
+                &own.iter()
+                    .map(|(name, value)| (*name, value.as_deref()))
+                    .filter(|(name, _)| *name != "status")
+                    .collect::<Vec<_>>(),
+            ),
+            query,
+        })
     })
     .await
 }
 
-/// The newest builds that a filter lets through.
-pub(super) fn rows(look: &Look<'_>, filter: BuildFilter, limit: usize) -> Result<Vec<Row>, Problem> {
-    let filter = BuildFilter { order: Order::Desc, limit: limit as u64, brief: true, ..filter };
-    let builds = look.storage.get_job_builds(&filter)?;
-    let waits = waits_for(look.storage, &builds, &look.workspace.context.pools)?;
-    let moment = look_at(look.storage, &builds)?.with_waits(waits);
-    Ok(builds.iter().map(|build| Row::new(build, &moment)).collect())
+pub(super) async fn of_job(State(web): State<Web>, Path(id): Path<String>) -> Answer {
+    web.look(move |look| {
+        known_or_built(look, &id)?;
+        super::actions::see_other(&format!("/builds?job={id}"))
+    })
+    .await
+}
+
+impl BuildsQuery {
+    /// As the address has it, but for where the list goes on.
+    fn own(&self) -> [(&'static str, Option<String>); 4] {
+        let copy = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        [
+            ("job", copy(&self.job)),
+            ("status", copy(&self.status)),
+            ("min_date", copy(&self.min_date)),
+            ("max_date", copy(&self.max_date)),
+        ]
+    }
+
+    fn all(&self) -> Vec<(&'static str, Option<String>)> {
+        self.own().into_iter().chain([("before", self.before.map(|before| before.to_string()))]).collect()
+    }
+
+    fn filter(&self, look: &Look<'_>, visit: &Visit) -> Result<BuildFilter, Problem> {
+        let mut filter = BuildFilter {
+            before: self.before,
+            job_id: self.job.clone().filter(|job| !job.trim().is_empty()),
+            ..BuildFilter::default()
+        };
+        match self.status.as_deref() {
+            None | Some("") => {}
+            Some("queued") => (filter.started, filter.finished) = (Some(false), Some(false)),
+            Some("running") => (filter.started, filter.finished) = (Some(true), Some(false)),
+            Some("failed") => (filter.finished, filter.success) = (Some(true), Some(false)),
+            Some("skipped") => (filter.finished, filter.skipped) = (Some(true), Some(true)),
+            Some("success") => {
+                (filter.finished, filter.success, filter.skipped) = (Some(true), Some(true), Some(false));
+            }
+            Some(other) => {
+                let reason = format!("`{other}` is none of queued, running, failed, skipped and success");
+                return Err(Problem::new(Sort::Usage, format!("status: {reason}")).parameter("status", reason));
+            }
+        }
+        let day = |name: &str, text: &Option<String>, later| {
+            let text = text.as_deref().filter(|text| !text.is_empty());
+            let read = text.map(|text| visit.zone.day(text, later)).transpose();
+            read.map_err(|reason| Problem::new(Sort::Usage, format!("{name}: {reason}")).parameter(name, reason))
+        };
+        let (from, to) = (day("min_date", &self.min_date, 0)?, day("max_date", &self.max_date, 1)?);
+        narrow(look.storage, &mut filter, from, to)?;
+        Ok(filter)
+    }
+}
+
+impl List {
+    fn read(look: &Look<'_>, query: &BuildsQuery, visit: &Visit) -> Result<Self, Problem> {
+        let filter = query.filter(look, visit)?;
+        let job = filter.job_id.clone();
+        let rows = Rows::read(look, &visit.zone, filter, SHOWN)?;
+        if let Some(job) = job.filter(|_| rows.rows.is_empty()) {
+            known_or_built(look, &job)?;
+        }
+        let next = rows.rows.last().filter(|_| rows.rows.len() == SHOWN).map(|last| {
+            let before = last.id.to_string();
+            let own = query.own();
+            let own =
+                own.iter().map(|(name, value)| (*name, value.as_deref())).chain([("before", Some(before.as_str()))]);
+            format!("/builds?{}", kept(&own.collect::<Vec<_>>()))
+        });
+        let (running, queued) = look.service.engine().slots().counts();
+        let said = format!("{running} running, {queued} waiting here");
+        Ok(Self { said, rows, next })
+    }
+
+    fn parts(&self) -> Parts {
+        let mut parts = Parts::whole("builds", rendered(self));
+        for row in &self.rows.rows {
+            parts.shape.push_str(&format!("{}\n", row.id));
+            parts.cell(format!("row:{}", row.id), rendered(row));
+        }
+        parts
+    }
+}
+
+/// What changes on the page.
+pub(super) fn parts(look: &Look<'_>, query: &BuildsQuery, visit: &Visit) -> Result<Parts, Problem> {
+    Ok(List::read(look, query, visit)?.parts())
 }

@@ -1,24 +1,37 @@
-//! What went wrong, for browsers.
+//! What went wrong, for browsers; where a token is wanted, the form that takes one.
 
 use askama::Template;
 use axum::response::Response;
 use http::HeaderMap;
 use http::StatusCode;
 use http::header::ACCEPT;
+use http::request::Parts;
+use jobcontrol_core::reload::Reload;
 
+use super::super::access::csrf_of;
+use super::super::problem::Problem;
+use super::super::problem::Sort;
+use super::super::state::Web;
 use super::frame::Frame;
 use super::frame::html;
+use super::reloads::Diagnostic;
 use super::row::line;
+use super::visit::Visit;
+
+/// Mistakes of a manifest that are shown.
+const DIAGNOSTICS: usize = 5;
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct Page<'a> {
+struct Page {
     frame: Frame,
     title: &'static str,
     status: u16,
     detail: String,
     hints: Vec<String>,
-    request: &'a str,
+    diagnostics: Vec<Diagnostic>,
+    wants_token: bool,
+    document: String,
 }
 
 /// Whether whoever asks is a browser that shows a page.
@@ -28,12 +41,20 @@ pub(in super::super) fn wants_page(headers: &HeaderMap) -> bool {
 }
 
 /// The page; none where it cannot be rendered.
-pub(in super::super) fn page(
-    headers: &HeaderMap,
-    (status, title, detail, hints): (StatusCode, &'static str, &str, &[String]),
-    request: &str,
-) -> Option<Response> {
-    let frame = Frame::bare("error", headers);
-    let (detail, hints) = (line(detail), hints.iter().map(|hint| line(hint)).collect());
-    html(&Page { frame, title, status: status.as_u16(), detail, hints, request }, status).ok()
+pub(in super::super) fn page(web: &Web, parts: &Parts, problem: &Problem, request: &str) -> Option<Response> {
+    let csrf = csrf_of(&parts.headers).unwrap_or_else(|| web.csrf().clone());
+    let visit = Visit::of(parts, csrf.text().to_owned());
+    let (status, title, detail, hints) = problem.told();
+    let kept = Reload::default().with_problems(problem.diagnostics()).problems;
+    let page = Page {
+        frame: Frame::bare("error", &visit),
+        title,
+        status: status.as_u16(),
+        detail: line(detail),
+        hints: hints.iter().map(|hint| line(hint)).collect(),
+        diagnostics: kept.iter().take(DIAGNOSTICS).map(Diagnostic::of).collect(),
+        wants_token: problem.sort() == Sort::Unauthorized && status == StatusCode::UNAUTHORIZED,
+        document: problem.pretty(request),
+    };
+    html(&page, status).ok()
 }

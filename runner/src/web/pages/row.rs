@@ -1,107 +1,97 @@
-//! How jobs and builds stand, in a sign and a word, and builds in a list.
+//! Builds in a list.
 
 use askama::Template;
 use jobcontrol_core::build::Build;
-use jobcontrol_core::build::BuildStatus;
-use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::limits::show_took;
-use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::run::Requester;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
 
+use super::super::problem::Problem;
+use super::super::state::Look;
+use super::status::Status;
+use super::times::Time;
+use super::times::Zone;
+use crate::request::interrupted::look_at;
+use crate::request::waits::waits_for;
 use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
 /// Characters of a text that has one line.
 const LINE: usize = 160;
 
-/// How something stands: a sign that has a shape and a colour of its own, and a word.
-#[derive(Template)]
-#[template(path = "status.html")]
-pub(super) struct Status {
-    class: &'static str,
-    icon: &'static str,
-    word: &'static str,
-}
-
-impl Status {
-    const fn new(class: &'static str, icon: &'static str, word: &'static str) -> Self {
-        Self { class, icon, word }
-    }
-
-    /// Of a job; none where its manifest has mistakes.
-    pub(super) fn of_job(status: Option<&JobStatus>) -> Self {
-        match status {
-            None => Self::new("failed", "failed", "its manifest has mistakes"),
-            Some(JobStatus::Failed) => Self::new("failed", "failed", "failed"),
-            Some(JobStatus::Failing { .. }) => Self::new("failed", "failed", "failing"),
-            Some(JobStatus::Outdated(_)) => Self::new("outdated", "outdated", "outdated"),
-            Some(JobStatus::Success) => Self::new("ok", "ok", "successful"),
-            Some(JobStatus::NotBuilt | JobStatus::OnlySkipped) => Self::new("never", "never", "not built"),
-        }
-    }
-
-    /// Of a build.
-    pub(super) fn of_build(build: &Build, moment: &Moment) -> Self {
-        match build.status() {
-            _ if moment.is_interrupted(build) => Self::new("queued", "queued", "interrupted"),
-            BuildStatus::Created => Self::new("queued", "queued", "waiting"),
-            BuildStatus::Running => Self::new("running", "running", "running"),
-            BuildStatus::Failed => Self::new("failed", "failed", "failed"),
-            BuildStatus::Skipped => Self::new("skipped", "never", "skipped"),
-            BuildStatus::Successful => Self::new("ok", "ok", "successful"),
-        }
-    }
-}
-
 /// A build in a list.
+#[derive(Template)]
+#[template(path = "build_row.html")]
 pub(super) struct Row {
     pub(super) id: u64,
     pub(super) job: String,
     pub(super) status: Status,
-    /// What it waits for, or how it failed.
+    /// What it waits for, how it failed, why it was skipped, or who asked for it.
     pub(super) small: String,
     pub(super) is_bad: bool,
-    pub(super) created: Timestamp,
-    /// The same in words.
-    pub(super) ago: String,
+    pub(super) started: Option<Time>,
     pub(super) took: String,
 }
 
+/// Several builds, the newest first.
+#[derive(Template)]
+#[template(path = "build_rows.html")]
+pub(super) struct Rows {
+    pub(super) rows: Vec<Row>,
+}
+
 impl Row {
-    pub(super) fn new(build: &Build, moment: &Moment) -> Self {
+    /// A build, and who asked for it.
+    pub(super) fn new(build: &Build, moment: &Moment, zone: &Zone, requester: Option<&Requester>) -> Self {
         let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
         let failed = failure(build);
         let is_bad = failed.is_some() && build.finished;
-        let created = build.start_time.unwrap_or(build.created);
+        let by = requester.map(|requester| asked(requester, build.edited));
+        let small = waits.or(failed).or_else(|| build.skip_reason.clone()).or(by).unwrap_or_default();
         Self {
             id: build.id,
             job: build.job_id.clone(),
             status: Status::of_build(build, moment),
-            small: line(&waits.or(failed).or_else(|| build.skip_reason.clone()).unwrap_or_default()),
+            small: line(&small),
             is_bad,
-            created,
-            ago: ago(created, moment.now),
+            started: build.start_time.map(|at| zone.ago(at, moment.now)),
             took: took(build, moment),
         }
     }
 }
 
+impl Rows {
+    /// The newest builds that a filter lets through.
+    pub(super) fn read(look: &Look<'_>, zone: &Zone, filter: BuildFilter, limit: usize) -> Result<Self, Problem> {
+        let filter = BuildFilter { order: Order::Desc, limit: limit as u64, brief: true, ..filter };
+        let builds = look.storage.get_job_builds(&filter)?;
+        let waits = waits_for(look.storage, &builds, &look.workspace.context.pools)?;
+        let moment = look_at(look.storage, &builds)?.with_waits(waits);
+        let runs: Vec<u64> = builds.iter().filter_map(|build| build.run).collect();
+        let by = look.storage.get_requesters(&runs)?;
+        let row = |build: &Build| Row::new(build, &moment, zone, build.run.and_then(|run| by.get(&run)));
+        Ok(Self { rows: builds.iter().map(row).collect() })
+    }
+}
+
+/// Who or what asked for a build, in words.
+pub(super) fn asked(requester: &Requester, edited: bool) -> String {
+    let by = match requester {
+        Requester::Cli(name) => format!("by {name}"),
+        Requester::Api(name) if name == "local" => "by somebody on this machine".to_owned(),
+        Requester::Api(name) => format!("by {name}"),
+        Requester::Schedule(_) => "schedule".to_owned(),
+        Requester::Change => "a change of what it is made of".to_owned(),
+        Requester::Build(id) => format!("by build {id}"),
+        Requester::Unknown(text) => text.clone(),
+    };
+    if edited { format!("{by}, with other arguments") } else { by }
+}
+
 /// How a build failed, or its newest attempt.
 pub(super) fn failure(build: &Build) -> Option<String> {
     build.exception.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message))
-}
-
-/// How long ago a time was, in words.
-pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
-    const MINUTE: u64 = 60;
-    const HOUR: u64 = 60 * MINUTE;
-    const DAY: u64 = 24 * HOUR;
-    match now.since(time) / 1_000_000 {
-        0 => "just now".to_owned(),
-        seconds if seconds < MINUTE => format!("{seconds} s ago"),
-        seconds if seconds < HOUR => format!("{} min ago", seconds / MINUTE),
-        seconds if seconds < 2 * DAY => format!("{} h ago", seconds / HOUR),
-        seconds => format!("{} days ago", seconds / DAY),
-    }
 }
 
 /// How long a build took, or has taken so far.
@@ -122,13 +112,6 @@ pub(super) fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_told_in_words() {
-        let told = |seconds: i64| ago(Timestamp(0), Timestamp(seconds * 1_000_000));
-        assert_eq!([told(0), told(59), told(61), told(7_200)], ["just now", "59 s ago", "1 min ago", "2 h ago"]);
-        assert_eq!((told(172_800), ago(Timestamp(5), Timestamp(0))), ("2 days ago".to_owned(), "just now".to_owned()));
-    }
 
     #[test]
     fn a_line_is_one_line_and_hides_nothing() {

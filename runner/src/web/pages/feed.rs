@@ -1,0 +1,127 @@
+//! What of a page changes while it is open: pieces with names, and a digest by which a page that is current gets none of
+//! them again.
+
+use std::hash::DefaultHasher;
+use std::hash::Hash;
+use std::hash::Hasher;
+
+/// Where a page's changes come from.
+pub(super) const PATH: &str = "/live";
+
+/// The pieces of a page that change.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    /// What decides which cells there are and where: where it is another, the whole is sent.
+    pub(super) shape: String,
+    /// The name of the element that has all cells in it, with its content; none where the cells are always the same.
+    pub(super) whole: Option<(&'static str, String)>,
+    /// Each cell's name, with its content.
+    pub(super) cells: Vec<(String, String)>,
+}
+
+/// What of a page passes by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Passing {
+    /// Whether something runs whose time is told.
+    pub(super) is_running: bool,
+    /// How far the build of the page is, in percent.
+    pub(super) percent: Option<u64>,
+}
+
+impl Parts {
+    /// A page whose cells may come and go.
+    pub(super) fn whole(at: &'static str, html: String) -> Self {
+        Self { whole: Some((at, html)), ..Self::default() }
+    }
+
+    /// Adds a cell.
+    pub(super) fn cell(&mut self, at: impl Into<String>, html: impl Into<String>) {
+        self.cells.push((at.into(), html.into()));
+    }
+
+    /// Stands for all of it.
+    pub(super) fn digest(&self) -> String {
+        let all = (&self.shape, &self.cells, self.whole.as_ref().filter(|_| self.cells.is_empty()));
+        format!("{:x}", hash(&all))
+    }
+
+    /// The address of the changes of a page: which page it is, with its own parameters.
+    pub(super) fn feed(&self, page: &str, own: &[(&str, Option<&str>)]) -> String {
+        let mut text = form_urlencoded::Serializer::new(String::new());
+        text.append_pair("page", page);
+        for (name, value) in own {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                text.append_pair(name, value);
+            }
+        }
+        text.append_pair("version", env!("CARGO_PKG_VERSION")).append_pair("digest", &self.digest());
+        format!("{PATH}?{}", text.finish())
+    }
+}
+
+/// Stands for a value within this process.
+pub(super) fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a reader of a page was sent last, and what of it has changed since.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    shape: Option<u64>,
+    cells: std::collections::BTreeMap<String, u64>,
+}
+
+impl Seen {
+    /// Takes the newest pieces; returns those to send. With `is_current` the reader has them already.
+    pub(super) fn take(&mut self, parts: &Parts, is_current: bool) -> Vec<(String, String)> {
+        let shape = hash(&parts.shape);
+        let is_new = self.shape != Some(shape);
+        self.shape = Some(shape);
+        let mut changed = Vec::new();
+        let cells: std::collections::BTreeMap<_, _> =
+            parts.cells.iter().map(|(at, html)| (at.clone(), hash(html))).collect();
+        match &parts.whole {
+            Some((at, html)) if is_new => changed.push(((*at).to_owned(), html.clone())),
+            _ => {
+                let other = parts.cells.iter().filter(|(at, _)| self.cells.get(at) != cells.get(at));
+                changed.extend(other.cloned());
+            }
+        }
+        self.cells = cells;
+        if is_current { Vec::new() } else { changed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(shape: &str, cells: &[(&str, &str)]) -> Parts {
+        let cells = cells.iter().map(|(at, html)| ((*at).to_owned(), (*html).to_owned())).collect();
+        Parts { shape: shape.to_owned(), whole: Some(("all", "whole".to_owned())), cells }
+    }
+
+    #[test]
+    fn only_what_has_changed_is_sent() {
+        let mut seen = Seen::default();
+        let names = |sent: Vec<(String, String)>| sent.into_iter().map(|(at, _)| at).collect::<Vec<_>>();
+        assert_eq!(names(seen.take(&parts("ab", &[("a", "1"), ("b", "1")]), false)), ["all"], "the first time");
+        assert!(seen.take(&parts("ab", &[("a", "1"), ("b", "1")]), false).is_empty());
+        assert_eq!(names(seen.take(&parts("ab", &[("a", "2"), ("b", "1")]), false)), ["a"]);
+        assert_eq!(names(seen.take(&parts("ba", &[("a", "2"), ("b", "1")]), false)), ["all"], "they stand otherwise");
+        let mut current = Seen::default();
+        assert!(current.take(&parts("ab", &[("a", "1")]), true).is_empty(), "the page has it");
+        assert_eq!(names(current.take(&parts("ab", &[("a", "2")]), false)), ["a"]);
+    }
+
+    #[test]
+    fn a_digest_tells_any_change() {
+        let one = parts("ab", &[("a", "1")]);
+        assert_eq!(one.digest(), one.clone().digest());
+        assert_ne!(one.digest(), parts("ab", &[("a", "2")]).digest());
+        assert_ne!(one.digest(), parts("b", &[("a", "1")]).digest());
+        assert!(one.feed("jobs", &[("q", Some("a&b")), ("tag", None)]).starts_with("/live?page=jobs&q=a%26b&version="));
+    }
+}

@@ -1,0 +1,294 @@
+//! The graph of jobs: all of them while they are few, groups of them above that, and always the same as a table.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::extract::State;
+use jobcontrol_core::check::Graph;
+use serde::Deserialize;
+
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::reply::Answer;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::feed::Parts;
+use super::frame::Frame;
+use super::frame::ok;
+use super::frame::rendered;
+use super::jobs::kept;
+use super::picture::Edge;
+use super::picture::Picture;
+use super::picture::Shown;
+use super::picture::name;
+use super::row::line;
+use super::status::Status;
+use super::times::count;
+use super::visit::Visit;
+use crate::request::clusters::By;
+use crate::request::clusters::Clusters;
+use crate::request::clusters::DRAWN;
+use crate::request::clusters::Node;
+use crate::request::listing::Listing;
+use crate::request::subgraph::Subgraph;
+
+/// Steps around a job that somebody looks for.
+const STEPS: u64 = 2;
+/// Rows of the table.
+const ROWS: usize = 300;
+/// Needs of a job that are named in it.
+const NAMED: usize = 8;
+
+/// Which part of the graph, and how.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GraphQuery {
+    /// Only this job and what is near.
+    focus: Option<String>,
+    depth: Option<u64>,
+    /// `attention` for what failed and what that holds up, `active` for what runs.
+    show: Option<String>,
+    /// `manifest`, `tag` or `plugin`: by what jobs are groups.
+    by: Option<String>,
+    /// The groups that are open, with commas between them.
+    open: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "graph.html")]
+struct Page {
+    frame: Frame,
+    drawn: Drawn,
+    ids: Vec<String>,
+    query: GraphQuery,
+    failed: usize,
+    active: usize,
+}
+
+/// The picture and the table.
+#[derive(Template)]
+#[template(path = "graph_drawn.html")]
+struct Drawn {
+    said: String,
+    note: String,
+    picture: Option<Picture>,
+    rows: Vec<Row>,
+    more: usize,
+    shape: String,
+}
+
+struct Row {
+    id: String,
+    status: Status,
+    needs: String,
+    needed_by: String,
+}
+
+pub(super) async fn page(State(web): State<Web>, Query(query): Query<GraphQuery>, visit: Visit) -> Answer {
+    web.look(move |look| ok(&page_of(look, query, &visit)?)).await
+}
+
+fn page_of(look: &Look<'_>, query: GraphQuery, visit: &Visit) -> Result<Page, Problem> {
+    let frame = Frame::new(look, "graph", visit);
+    let listing = Listing::read(&look.current.catalog, look.storage)?;
+    let drawn = Drawn::of(look, &listing, &query)?;
+    let graph = &look.current.catalog.graph;
+    let depth = query.depth.map(|depth| depth.to_string());
+    let own = [
+        ("focus", query.focus.as_deref()),
+        ("depth", depth.as_deref()),
+        ("show", query.show.as_deref()),
+        ("by", query.by.as_deref()),
+        ("open", query.open.as_deref()),
+    ];
+    Ok(Page {
+        frame: frame.fed(drawn.parts().feed("graph", &own)),
+        drawn,
+        ids: graph.dependencies.keys().take(ROWS).cloned().collect(),
+        failed: held_up(graph, &listing).len(),
+        active: active(&listing).len(),
+        query,
+    })
+}
+
+/// What changes on the page.
+pub(super) fn parts(look: &Look<'_>, query: &GraphQuery, _visit: &Visit) -> Result<Parts, Problem> {
+    let listing = Listing::read(&look.current.catalog, look.storage)?;
+    Ok(Drawn::of(look, &listing, query)?.parts())
+}
+
+fn is_failed(listing: &Listing<'_>, id: &str) -> bool {
+    matches!(listing.status_name(id), "failed" | "failing" | "broken")
+}
+
+/// What failed, with all that needs it.
+fn held_up<'a>(graph: &'a Graph, listing: &Listing<'_>) -> BTreeSet<&'a str> {
+    let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, needs) in &graph.dependencies {
+        needs.iter().for_each(|need| users.entry(need).or_default().push(id));
+    }
+    let failed = graph.dependencies.keys().map(String::as_str).filter(|id| is_failed(listing, id));
+    jobcontrol_core::check::closure(failed, |id| users.get(id).cloned().unwrap_or_default())
+}
+
+fn active<'a>(listing: &'a Listing<'_>) -> BTreeSet<&'a str> {
+    let is_open =
+        |id: &&str| listing.newest(id).is_some_and(|build| !build.finished && !listing.moment.is_interrupted(build));
+    listing.ids().into_iter().filter(is_open).collect()
+}
+
+/// How a job stands, in the graph: that it runs counts more than how it stood before.
+fn sign(listing: &Listing<'_>, id: &str) -> Status {
+    let open = listing.newest(id).filter(|build| !build.finished && !listing.moment.is_interrupted(build));
+    open.map_or_else(|| Status::of_job(listing.status(id)), |build| Status::of_build(build, &listing.moment))
+}
+
+impl Drawn {
+    fn of(look: &Look<'_>, listing: &Listing<'_>, query: &GraphQuery) -> Result<Self, Problem> {
+        let graph = &look.current.catalog.graph;
+        let focus = query.focus.as_deref().map(str::trim).filter(|focus| !focus.is_empty());
+        let held = held_up(graph, listing);
+        let part = match (focus, query.show.as_deref()) {
+            (Some(focus), _) => Subgraph::around(&look.current.catalog, Some(focus), query.depth.unwrap_or(STEPS))?,
+            (None, Some("attention")) => Subgraph::of(graph, held.clone()),
+            (None, Some("active")) => {
+                let active = active(listing);
+                let known = graph.dependencies.keys().map(String::as_str);
+                Subgraph::of(graph, known.filter(|id| active.contains(id)).collect())
+            }
+            _ => Subgraph::around(&look.current.catalog, None, 0)?,
+        };
+        let by = query.by.as_deref().and_then(By::named);
+        let open: BTreeSet<String> = query.open.iter().flat_map(|open| open.split(',')).map(str::to_owned).collect();
+        let many = part.jobs.len();
+        let clusters = match by {
+            None if many <= DRAWN => Clusters::single(&part),
+            by => Clusters::grouped(graph, &part, by.unwrap_or(By::Manifest), &open),
+        };
+        let failures = graph.dependencies.keys().filter(|id| is_failed(listing, id)).count();
+        let holds = held.len() - failures.min(held.len());
+        let trouble = match (failures, holds) {
+            (0, _) => String::new(),
+            (_, 0) => format!(" · {}", count(failures as u64, "failure", "failures")),
+            _ => format!(
+                " · {} up {}",
+                count(failures as u64, "failure holds", "failures hold"),
+                count(holds as u64, "job", "jobs")
+            ),
+        };
+        let edges = count(part.edges.len() as u64, "edge", "edges");
+        let groups = clusters.nodes.iter().filter(|node| matches!(node, Node::Group { .. })).count();
+        let grouped =
+            if groups == 0 { String::new() } else { format!(" in {}", count(groups as u64, "group", "groups")) };
+        let too_many = clusters.nodes.len() > DRAWN;
+        let merged = clusters.nodes.iter().any(|node| matches!(node, Node::Group { names, .. } if names.len() > 1));
+        let note = match (too_many, merged) {
+            (true, _) => {
+                "More than 300 boxes are not drawn: look for a job, or group them otherwise. The table has all."
+            }
+            (false, true) => "Groups that need each other in a circle are drawn as one.",
+            (false, false) => "",
+        };
+        let rows = part.jobs.iter().take(ROWS).map(|id| row(graph, listing, id)).collect();
+        let shown: Vec<Shown> = clusters.nodes.iter().map(|node| shown(node, listing, query, focus)).collect();
+        let edge = |&(from, to, count): &(usize, usize, usize)| Edge {
+            from,
+            to,
+            count,
+            is_bad: matches!(shown[from].status.class, "failed" | "failing"),
+        };
+        let lines: Vec<Edge> = clusters.edges.iter().map(edge).collect();
+        let shape = format!("{:?}{:?}{too_many}", clusters.nodes, clusters.edges);
+        let label = format!("Graph of {}{grouped}", count(many as u64, "job", "jobs"));
+        Ok(Self {
+            said: format!("{}{grouped}, {edges}{trouble}", count(many as u64, "job", "jobs")),
+            note: note.to_owned(),
+            picture: (!too_many && many > 0).then(|| Picture::of(&shown, &lines, label)),
+            rows,
+            more: many.saturating_sub(ROWS),
+            shape,
+        })
+    }
+
+    fn parts(&self) -> Parts {
+        let mut parts = Parts::whole("graph", rendered(self));
+        parts.shape.clone_from(&self.shape);
+        parts.cell("graph:said", self.said.clone());
+        if let Some(picture) = &self.picture {
+            parts.cells.extend(picture.nodes.iter().cloned());
+        }
+        parts.cells.extend(self.rows.iter().map(|row| (format!("status:{}", row.id), rendered(&row.status))));
+        parts
+    }
+}
+
+fn row(graph: &Graph, listing: &Listing<'_>, id: &str) -> Row {
+    let named = |all: Vec<&str>| {
+        let more = all.len().saturating_sub(NAMED);
+        let some = all.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+        if more == 0 { some } else { format!("{some} and {more} more") }
+    };
+    let needs = graph.dependencies.get(id).into_iter().flatten().map(String::as_str).collect();
+    Row {
+        id: id.to_owned(),
+        status: sign(listing, id),
+        needs: named(needs),
+        needed_by: named(crate::show::jobs::dependents(graph, id)),
+    }
+}
+
+fn shown(node: &Node, listing: &Listing<'_>, query: &GraphQuery, focus: Option<&str>) -> Shown {
+    match node {
+        Node::Job(id) => {
+            let status = sign(listing, id);
+            Shown {
+                name: name(id),
+                sub: String::new(),
+                title: format!("{id}: {}", status.word),
+                href: format!("/jobs/{id}"),
+                status,
+                is_self: focus == Some(id),
+                parts: Vec::new(),
+                id: id.clone(),
+            }
+        }
+        Node::Group { names, jobs } => group(names, jobs, listing, query),
+    }
+}
+
+/// The order in which the parts of a group's bar stand, the worst first.
+const PARTS: [&str; 5] = ["failed", "outdated", "running", "never", "ok"];
+
+fn group(names: &[String], jobs: &[String], listing: &Listing<'_>, query: &GraphQuery) -> Shown {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for id in jobs {
+        let class = match sign(listing, id).class {
+            "failing" | "failed" => "failed",
+            "queued" | "waiting" | "running" => "running",
+            "outdated" => "outdated",
+            "ok" => "ok",
+            _ => "never",
+        };
+        *counts.entry(class).or_default() += 1;
+    }
+    let parts: Vec<(&'static str, usize)> =
+        PARTS.into_iter().filter_map(|part| Some((part, *counts.get(part)?))).collect();
+    let worst = parts.first().map_or("never", |(part, _)| *part);
+    let words = parts.iter().map(|(part, count)| format!("{count} {part}")).collect::<Vec<_>>().join(", ");
+    let all = names.join(", ");
+    let open =
+        query.open.iter().map(String::as_str).chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
+    let (by, show) = (query.by.as_deref().unwrap_or("manifest"), query.show.as_deref());
+    let to = kept(&[("by", Some(by)), ("show", show), ("open", Some(&open))]);
+    Shown {
+        id: line(&all),
+        name: name(&all),
+        sub: count(jobs.len() as u64, "job", "jobs"),
+        title: format!("{}: {words}", line(&all)),
+        href: format!("/graph?{to}"),
+        status: Status { class: worst, word: "a group" },
+        is_self: false,
+        parts,
+    }
+}

@@ -1,0 +1,53 @@
+//! What stands above each page of a job: how it stands, what can be done, and its other pages.
+
+use askama::Template;
+use jobcontrol_core::status::JobStatus;
+
+use super::super::state::Look;
+use super::row::line;
+use super::status::Status;
+use super::visit::Visit;
+
+/// What stands above each page of a job.
+#[derive(Template)]
+#[template(path = "job_head.html")]
+pub(super) struct Head {
+    pub(super) id: String,
+    status: Status,
+    title: String,
+    protected: bool,
+    may_run: bool,
+    csrf: String,
+    tab: &'static str,
+    is_known: bool,
+    has_manifest: bool,
+}
+
+impl Head {
+    /// Of a job that stands so; `gone` where no manifest has it.
+    pub(super) fn of(
+        look: &Look<'_>,
+        id: &str,
+        status: Option<&JobStatus>,
+        gone: bool,
+        visit: &Visit,
+        tab: &'static str,
+    ) -> Self {
+        let checked = look.current.catalog.graph.jobs.get(id);
+        let job = checked.map(|checked| &checked.job);
+        let title = job.and_then(|job| job.title.clone());
+        Self {
+            id: id.to_owned(),
+            status: if gone { Status { class: "never", word: "no manifest has it" } } else { Status::of_job(status) },
+            title: line(
+                &title.unwrap_or_else(|| if gone { "No manifest has it any more.".to_owned() } else { String::new() }),
+            ),
+            protected: job.is_some_and(|job| job.protected),
+            may_run: status.is_some() && job.is_some() && visit.may_run(id),
+            csrf: visit.csrf.clone(),
+            tab,
+            is_known: job.is_some(),
+            has_manifest: !gone,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Builds of a time, a row a job, and what is planned.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use askama::Template;
+use axum::extract::State;
+use jobcontrol_core::build::Build;
+use jobcontrol_core::build::BuildStatus;
+use jobcontrol_core::clock::Timestamp;
+use jobcontrol_core::limits::show_took;
+use jobcontrol_core::storage::BuildFilter;
+use jobcontrol_core::storage::Order;
+use serde::Deserialize;
+
+use super::super::api::tagged;
+use super::super::extract::Query;
+use super::super::problem::Problem;
+use super::super::problem::Sort;
+use super::super::reply::Answer;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::frame::Frame;
+use super::frame::ok;
+use super::jobs::kept;
+use super::status::Status;
+use super::times::Zone;
+use super::times::count;
+use super::visit::Visit;
+use crate::request::window::narrow;
+
+/// Hours that can be chosen, with the hours between two marks.
+const SPANS: [(u64, i8, &str); 4] = [(1, 1, "1 h"), (6, 1, "6 h"), (24, 2, "24 h"), (168, 24, "7 days")];
+/// Builds that are read, jobs on one page, and bars that have a link each.
+const BUILDS: u64 = 20_000;
+const JOBS: usize = 200;
+const LINKS: usize = 1_200;
+/// Builds of a row that are drawn one by one; more become one path for each kind.
+const ONE_BY_ONE: usize = 400;
+/// One of so many parts of the picture is yet to come; planned runs of a row.
+const AHEAD: i64 = 12;
+const PLANNED: usize = 50;
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600_000_000;
+
+/// Which time, and which jobs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimelineQuery {
+    h: Option<u64>,
+    /// When it ends.
+    to: Option<String>,
+    tag: Option<String>,
+    /// Only jobs that failed in this time.
+    failed: Option<String>,
+    /// The job after which the rows go on.
+    after: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html")]
+struct Page {
+    frame: Frame,
+    sub: String,
+    hours: u64,
+    spans: Vec<(u64, &'static str, String)>,
+    earlier: String,
+    later: Option<String>,
+    now: String,
+    tags: Vec<String>,
+    tag: String,
+    failed: bool,
+    to: String,
+    marks: Vec<(f64, String)>,
+    now_at: Option<(f64, String)>,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+/// A job's builds.
+struct Row {
+    job: String,
+    words: String,
+    bars: Vec<Bar>,
+    /// Very many builds: a path for each kind.
+    paths: Vec<(&'static str, String)>,
+    planned: Vec<f64>,
+}
+
+struct Bar {
+    id: u64,
+    title: String,
+    class: &'static str,
+    left: f64,
+    width: f64,
+    has_link: bool,
+}
+
+pub(super) async fn page(State(web): State<Web>, Query(query): Query<TimelineQuery>, visit: Visit) -> Answer {
+    web.look(move |look| ok(&page_of(look, &query, &visit)?)).await
+}
+
+/// The time that is shown: from a moment to another, and where now is.
+struct Span {
+    from: Timestamp,
+    to: Timestamp,
+    now: Timestamp,
+}
+
+impl Span {
+    fn of(query: &TimelineQuery, now: Timestamp) -> Result<(Self, u64), Problem> {
+        let usage =
+            |name: &str, reason: String| Problem::new(Sort::Usage, format!("{name}: {reason}")).parameter(name, reason);
+        let hours = query.h.unwrap_or(24);
+        if !(1..=31 * 24).contains(&hours) {
+            return Err(usage("h", format!("`{hours}` is not a number from 1 to 744")));
+        }
+        let to = query.to.as_deref().filter(|to| !to.is_empty()).map(Timestamp::parse).transpose();
+        let to = to.map_err(|reason| usage("to", reason))?;
+        let length = i64::try_from(hours).unwrap_or(24) * HOUR;
+        // What is to come has its part where the picture ends now.
+        let ahead = length / AHEAD;
+        let end = to.map_or(Timestamp(now.0.saturating_add(ahead)), |to| to);
+        Ok((Self { from: Timestamp(end.0.saturating_sub(length)), to: end, now }, hours))
+    }
+
+    /// Where a moment is, in percent.
+    fn at(&self, time: Timestamp) -> f64 {
+        let whole = self.to.since(self.from).max(1) as f64;
+        let past = if time.0 >= self.from.0 { time.since(self.from) as f64 } else { 0.0 };
+        ((past / whole * 100.0).clamp(0.0, 100.0) * 100.0).round() / 100.0
+    }
+}
+
+fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page, Problem> {
+    let frame = Frame::new(look, "timeline", visit);
+    let (span, hours) = Span::of(query, look.storage.clock().now())?;
+    let builds = read(look, query, &span)?;
+    let is_cut = builds.len() as u64 == BUILDS;
+    let failures = builds.iter().filter(|build| build.status() == BuildStatus::Failed).count();
+    let graph = &look.current.catalog.graph;
+    let tag = query.tag.clone().unwrap_or_default();
+    let mut of_job: BTreeMap<&str, Vec<&Build>> = BTreeMap::new();
+    builds.iter().rev().for_each(|build| of_job.entry(&build.job_id).or_default().push(build));
+    // Planned runs are seen although nothing was built.
+    for (id, checked) in &graph.jobs {
+        if checked.job.schedule.is_some() && (tag.is_empty() || checked.job.tags.contains(&tag)) {
+            of_job.entry(id).or_default();
+        }
+    }
+    let failed = query.failed.is_some();
+    if failed {
+        of_job.retain(|_, builds| builds.iter().any(|build| build.status() == BuildStatus::Failed));
+    }
+    let after = query.after.as_deref();
+    let mut left = of_job.into_iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
+    let mut links = LINKS;
+    let rows: Vec<Row> =
+        left.by_ref().take(JOBS).map(|(id, builds)| row(id, &builds, &span, look, &visit.zone, &mut links)).collect();
+    let own = |to: Option<&str>, h: u64, after: Option<&str>| {
+        let h = h.to_string();
+        let failed = query.failed.as_deref().map(|_| "on");
+        format!(
+            "/timeline?{}",
+            kept(&[("h", Some(&h)), ("to", to), ("tag", Some(&tag)), ("failed", failed), ("after", after)])
+        )
+    };
+    let next =
+        left.next().is_some().then(|| rows.last().map(|row| own(query.to.as_deref(), hours, Some(&row.job)))).flatten();
+    let every = SPANS.iter().find(|(span, ..)| hours <= *span).map_or(24, |(_, every, _)| *every);
+    let half = i64::try_from(hours).unwrap_or(24) * HOUR / 2;
+    let moved = |by: i64| Timestamp(span.to.0.saturating_add(by)).to_string();
+    let format = "%a %e %b %H:%M";
+    let shown = |at| visit.zone.show(at, format);
+    let sub = format!(
+        "{}{} in {hours} h, {failures} failed · {} to {}, {}",
+        if is_cut { "the newest " } else { "" },
+        count(builds.len() as u64, "build", "builds"),
+        shown(span.from),
+        shown(span.to),
+        visit.zone.name()
+    );
+    let mark = if hours > 48 { "%e %b" } else { "%H:%M" };
+    let marks = visit.zone.hours(span.from, span.to, every).into_iter();
+    let is_in = span.now.0 >= span.from.0 && span.now.0 <= span.to.0;
+    let tags: BTreeSet<String> = graph.jobs.values().flat_map(|checked| checked.job.tags.iter().cloned()).collect();
+    Ok(Page {
+        frame,
+        sub,
+        hours,
+        spans: SPANS.iter().map(|(h, _, word)| (*h, *word, own(query.to.as_deref(), *h, None))).collect(),
+        earlier: own(Some(&moved(-half)), hours, None),
+        later: query.to.as_ref().map(|_| own(Some(&moved(half)), hours, None)),
+        now: own(None, hours, None),
+        tags: tags.into_iter().collect(),
+        tag: tag.clone(),
+        failed,
+        to: query.to.clone().unwrap_or_default(),
+        marks: marks.map(|at| (span.at(at), visit.zone.show(at, mark).trim().to_owned())).collect(),
+        now_at: is_in.then(|| (span.at(span.now), visit.zone.show(span.now, "%H:%M"))),
+        rows,
+        next,
+    })
+}
+
+fn read(look: &Look<'_>, query: &TimelineQuery, span: &Span) -> Result<Vec<Build>, Problem> {
+    let tag = query.tag.as_deref().filter(|tag| !tag.is_empty());
+    let mut filter = BuildFilter {
+        job_ids: tag.map(|tag| tagged(look, tag)),
+        order: Order::Desc,
+        limit: BUILDS,
+        brief: true,
+        ..BuildFilter::default()
+    };
+    narrow(look.storage, &mut filter, Some(span.from), Some(span.to))?;
+    Ok(look.storage.get_job_builds(&filter)?)
+}
+
+fn class_of(build: &Build) -> &'static str {
+    match build.status() {
+        BuildStatus::Failed => " failed",
+        BuildStatus::Skipped => " skipped",
+        BuildStatus::Running => " running",
+        BuildStatus::Created => " wait",
+        BuildStatus::Successful => "",
+    }
+}
+
+fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, links: &mut usize) -> Row {
+    let place = |build: &Build| {
+        let start = build.start_time.unwrap_or(build.created);
+        let end = build.end_time.unwrap_or(span.now);
+        let left = span.at(start);
+        (left, (span.at(end) - left).max(0.02))
+    };
+    let failed = builds.iter().filter(|build| build.status() == BuildStatus::Failed).count();
+    let mut bars = Vec::new();
+    let mut paths: BTreeMap<&'static str, String> = BTreeMap::new();
+    for build in builds {
+        let (left, width) = place(build);
+        let class = class_of(build);
+        if builds.len() > ONE_BY_ONE {
+            // Percents have no place in a path: these are thousandths of the row.
+            let path = paths.entry(class).or_default();
+            let (x, w) = ((left * 10.0).round(), (width * 10.0).max(1.0).round());
+            // Those of the same pixels are one.
+            if !path.ends_with(&format!("M{x} 9h{w}v10h-{w}z")) {
+                let _ = write!(path, "M{x} 9h{w}v10h-{w}z");
+            }
+            continue;
+        }
+        let has_link = *links > 0;
+        *links = links.saturating_sub(1);
+        let took =
+            build.start_time.zip(build.end_time).map(|(start, end)| format!(", {}", show_took(end.since(start))));
+        let title = format!(
+            "{} {}{}",
+            zone.show(build.created, "%H:%M:%S"),
+            Status::of(build.status()).word,
+            took.unwrap_or_default()
+        );
+        bars.push(Bar { id: build.id, title, class, left, width, has_link });
+    }
+    let schedule = look.current.catalog.graph.jobs.get(job).and_then(|checked| checked.job.schedule.as_ref());
+    let upcoming = schedule.into_iter().flat_map(|schedule| schedule.upcoming(span.now));
+    let planned = upcoming.take_while(|at| at.0 <= span.to.0).take(PLANNED).map(|at| span.at(at));
+    let words = format!("{}, {failed} failed", count(builds.len() as u64, "build", "builds"));
+    Row { job: job.to_owned(), words, bars, paths: paths.into_iter().collect(), planned: planned.collect() }
+}

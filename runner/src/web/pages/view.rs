@@ -1,0 +1,112 @@
+//! Which page a tab shows, and what of it changes.
+
+use super::super::extract::read_query;
+use super::super::problem::Problem;
+use super::super::problem::Sort;
+use super::super::state::Look;
+use super::build;
+use super::builds;
+use super::builds::BuildsQuery;
+use super::feed::Parts;
+use super::feed::Passing;
+use super::graph;
+use super::graph::GraphQuery;
+use super::job;
+use super::jobs;
+use super::jobs::JobsQuery;
+use super::log::LogQuery;
+use super::reloads;
+use super::reloads::ReloadsQuery;
+use super::runs;
+use super::runs::RunsQuery;
+use super::visit::Visit;
+use crate::service::hub::Concern;
+
+/// Which page a tab shows.
+#[derive(Clone)]
+pub(super) enum View {
+    Jobs(JobsQuery),
+    Job(String),
+    Builds(BuildsQuery),
+    Build(u64, LogQuery),
+    Runs(RunsQuery),
+    Run(u64),
+    Reloads(ReloadsQuery),
+    Graph(GraphQuery),
+}
+
+/// What a tab asks for.
+pub(super) struct Wanted {
+    pub(super) view: View,
+    /// Stands for what the tab shows.
+    pub(super) digest: Option<String>,
+    /// Which version of the program has made the page.
+    pub(super) version: Option<String>,
+    /// The newest record of the log that it has.
+    pub(super) after: Option<String>,
+}
+
+impl Wanted {
+    /// Reads the parameters of an address: the page's own, with those of the stream.
+    pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        let mut own = form_urlencoded::Serializer::new(String::new());
+        let (mut page, mut digest, mut version, mut after) = (None, None, None, None);
+        let (mut job, mut build, mut run) = (None, None, None);
+        let is_log = query.contains("page=build&");
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match name.as_ref() {
+                "page" => page = Some(value),
+                "digest" => digest = Some(value),
+                "version" => version = Some(value),
+                "after" if is_log => after = Some(value),
+                "build" => build = value.parse().ok(),
+                "run" => run = value.parse().ok(),
+                "job" if page.as_deref() == Some("job") => job = Some(value),
+                name => drop(own.append_pair(name, &value)),
+            }
+        }
+        let own = own.finish();
+        let unknown = || Problem::new(Sort::Usage, "there is no such page to follow");
+        let view = match page.as_deref() {
+            Some("jobs") => View::Jobs(read_query(&own)?),
+            Some("job") => View::Job(job.ok_or_else(unknown)?),
+            Some("builds") => View::Builds(read_query(&own)?),
+            Some("build") => View::Build(build.ok_or_else(unknown)?, read_query(&own)?),
+            Some("runs") => View::Runs(read_query(&own)?),
+            Some("run") => View::Run(run.ok_or_else(unknown)?),
+            Some("reloads") => View::Reloads(read_query(&own)?),
+            Some("graph") => View::Graph(read_query(&own)?),
+            _ => return Err(unknown()),
+        };
+        Ok(Self { view, digest, version, after })
+    }
+}
+
+impl View {
+    /// What has to happen for the page to change.
+    pub(super) fn concern(&self) -> Concern {
+        match self {
+            Self::Build(id, _) => Concern::Build(*id),
+            Self::Run(id) => Concern::Run(*id),
+            // What a job needs makes it outdated.
+            _ => Concern::All,
+        }
+    }
+
+    /// What changes, and whether it changes with every second.
+    pub(super) fn parts(&self, look: &Look<'_>, visit: &Visit) -> Result<(Parts, Passing), Problem> {
+        let runs = look.service.engine().slots().counts().0 > 0;
+        let parts = match self {
+            Self::Build(id, query) => return build::parts(look, *id, query, visit),
+            Self::Jobs(query) => jobs::parts(look, query, visit)?,
+            Self::Job(id) => job::parts(look, id, visit)?,
+            Self::Builds(query) => builds::parts(look, query, visit)?,
+            Self::Runs(query) => runs::parts(look, query, visit)?,
+            Self::Run(id) => runs::parts_of_one(look, *id, visit)?,
+            Self::Reloads(query) => reloads::parts(look, query, visit)?,
+            Self::Graph(query) => graph::parts(look, query, visit)?,
+        };
+        Ok((parts, Passing { is_running: runs, percent: None }))
+    }
+}

@@ -1,0 +1,70 @@
+//! The processes that run builds of this store: this service, and others that have builds in hand.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use jobcontrol_core::limits::show_bytes;
+
+use super::super::problem::Problem;
+use super::super::reply::Answer;
+use super::super::state::Look;
+use super::super::state::Web;
+use super::frame::Frame;
+use super::frame::ok;
+use super::row::line;
+use super::visit::Visit;
+use crate::machine::resident_memory;
+
+#[derive(Template)]
+#[template(path = "workers.html")]
+struct Page {
+    frame: Frame,
+    facts: Vec<(&'static str, String)>,
+    others: Vec<Other>,
+}
+
+/// Another process that runs builds.
+struct Other {
+    name: String,
+    is_alive: bool,
+    builds: Vec<(u64, String)>,
+}
+
+/// Builds that are named for each.
+const BUILDS: usize = 10;
+
+pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
+    web.look(move |look| ok(&page_of(look, &visit)?)).await
+}
+
+fn page_of(look: &Look<'_>, visit: &Visit) -> Result<Page, Problem> {
+    let frame = Frame::new(look, "builds", visit);
+    let slots = look.service.engine().slots();
+    let ((running, waiting), (charged, chargeable)) = (slots.counts(), slots.memory());
+    let own = look.service.owner();
+    let mut others: BTreeMap<String, Vec<(u64, String)>> = BTreeMap::new();
+    for build in look.storage.get_running_builds()? {
+        if let Some(owner) = build.owner.filter(|owner| owner != own) {
+            others.entry(owner).or_default().push((build.id, build.job_id));
+        }
+    }
+    let mut shown = Vec::new();
+    for (owner, mut builds) in others {
+        builds.truncate(BUILDS);
+        shown.push(Other { is_alive: look.storage.is_alive(&owner)?, name: line(&owner), builds });
+    }
+    let facts = [
+        ("Process", line(own)),
+        ("Version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("Runs now", format!("{running} builds, {waiting} wait for a slot")),
+        ("Memory of builds", format!("{} of {} may be used", show_bytes(charged), show_bytes(chargeable))),
+        ("Memory in all", show_bytes(resident_memory())),
+        (
+            "Schedules",
+            if look.service.leads() { "are this service’s to see to" } else { "another service sees to them" }
+                .to_owned(),
+        ),
+    ];
+    Ok(Page { frame, facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(), others: shown })
+}
