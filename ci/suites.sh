@@ -117,6 +117,12 @@ toolchains() {
     cargo test --test tests toolchains:: -- --ignored --test-threads=1
 }
 
+# The pages in a real browser.
+browser() {
+  install_missing chromium chromium-driver
+  cargo test --test tests -- browser:: --ignored --test-threads=2
+}
+
 # soak SECONDS    two services, edits, cancels and kills at random, and all invariants of the store at the end
 soak() {
   JOBCONTROL_SOAK=$1 cargo test --test tests service::soak -- --ignored --nocapture

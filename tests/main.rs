@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod browser;
 mod check;
 mod choosing;
 mod cli;

@@ -2,6 +2,7 @@
 
 pub(crate) mod any_type;
 pub(crate) mod bounded;
+pub(crate) mod browser;
 pub(crate) mod peer;
 pub(crate) mod served;
 pub(crate) mod serving;

@@ -204,7 +204,13 @@ impl Served {
     pub fn get_until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
         loop {
-            let document = self.get(path);
+            let got = self.send("GET", path, &[], "");
+            // Whoever asks this often is told to wait.
+            if got.status == 429 {
+                std::thread::yield_now();
+                continue;
+            }
+            let document = got.ok();
             if is_so(&document) {
                 return document;
             }

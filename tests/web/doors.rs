@@ -260,3 +260,24 @@ fn a_socket_that_lets_everybody_in_is_refused() {
         refused(TcpStream::connect(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()).unwrap().into());
     assert!(said.contains("Accept=no"), "{said}");
 }
+
+#[test]
+fn the_page_is_opened_in_a_browser_if_that_is_asked_for() {
+    let folder = Folder::new().guest("add.wat").file("jobs/one.yaml", "function: add:add\nargs: [1, 2]\n");
+    // What stands for a browser writes down where it is led to.
+    folder.write("bin/xdg-open", "#!/bin/sh\necho \"$1\" > opened.part && mv opened.part opened\n");
+    std::fs::set_permissions(folder.path("bin/xdg-open"), Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut command = folder.command(&["serve", "--log", "json", "--listen", "127.0.0.1:0", "--open"]);
+    let served = Served::of(command.env("PATH", path));
+    let opened = || std::fs::read_to_string(folder.path("opened")).ok();
+    let until = Instant::now() + Duration::from_secs(20);
+    let led = std::iter::from_fn(|| Some(opened())).find_map(|led| {
+        assert!(Instant::now() < until, "nothing was opened");
+        thread::yield_now();
+        led
+    });
+    assert_eq!(led.as_deref().map(str::trim), Some(format!("http://{}", served.address).as_str()));
+    let refused = folder.run(&["serve", "--listen", "off", "--open"]).code(2);
+    assert!(refused.stderr.contains("no address that a browser can reach"), "{}", refused.stderr);
+}

@@ -35,6 +35,9 @@ pub(super) struct ServeArgs {
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
+    /// Open the page in a browser
+    #[arg(long)]
+    open: bool,
     /// Send a span of each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL")]
@@ -80,6 +83,12 @@ pub(super) fn serve(
         let _ = waiting.try_send(());
     })?;
     let opened = args.listen.open(app, activated)?;
+    let page = opened.as_ref().and_then(|opened| page(opened.addresses()));
+    if args.open && page.is_none() {
+        return Err(CliError::usage(
+            "--open: the service listens on no address that a browser can reach: add `--listen 127.0.0.1:8484`",
+        ));
+    }
     #[cfg(feature = "otel")]
     let otlp = args.otlp.clone();
     #[cfg(not(feature = "otel"))]
@@ -87,6 +96,12 @@ pub(super) fn serve(
     let service = Arc::new(app.serve(settings_file(app, options, out), args.on_change, otlp)?);
     let web = opened.map(|opened| answer(opened, &service)).transpose()?;
     systemd::ready();
+    if let Some(page) = page.filter(|_| args.open) {
+        // The page is there all the same: who has no browser here reads the address.
+        if let Err(error) = open::that_detached(&page) {
+            tracing::warn!(address = page.as_str(), reason = error.to_string().as_str(), "no browser could be opened");
+        }
+    }
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
     systemd::stopping();
@@ -96,6 +111,13 @@ pub(super) fn serve(
     web.map_or(Ok(()), Server::stop).map_err(|error| machine(&error))?;
     tracing::info!(running = left.running, runs_left = left.left, "stopped");
     Ok(error::DONE)
+}
+
+/// The page, by the first address that a browser of this machine reaches.
+fn page(addresses: &[String]) -> Option<String> {
+    let web = addresses.iter().find(|address| address.starts_with("http"))?;
+    // An address that stands for all of them is none to go to.
+    Some(web.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"))
 }
 
 /// Begins to answer HTTP, and says where.
@@ -111,4 +133,17 @@ fn answer(opened: Opened, service: &Arc<Service>) -> Result<Server, CliError> {
 
 fn machine(error: &std::io::Error) -> CliError {
     CliError::failed(format!("the web has failed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_led_to_an_address_that_it_reaches() {
+        let of = |addresses: &[&str]| page(&addresses.iter().map(|address| (*address).to_owned()).collect::<Vec<_>>());
+        assert_eq!(of(&["unix:/run/x", "https://0.0.0.0:443"]), Some("https://127.0.0.1:443".to_owned()));
+        assert_eq!(of(&["http://[::]:80"]), Some("http://[::1]:80".to_owned()));
+        assert_eq!((of(&["unix:/run/x"]), of(&[])), (None, None));
+    }
 }

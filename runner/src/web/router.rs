@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use tower_http::compression::CompressionLayer;
 
 use super::api;
 use super::api::description;
@@ -25,6 +26,8 @@ pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
     let routes = routes.route(description::PATH, get(move || async move { description::response(text) }));
     let routes = routes.merge(pages::routes()).route(assets::PATH, get(assets::serve));
     let routes = routes.fallback(nothing).method_not_allowed_fallback(not_so);
+    // Streams of events are left as they are: whoever follows them waits for nothing.
+    let routes = routes.layer(CompressionLayer::new().gzip(true));
     routes.layer(from_fn_with_state(web.clone(), gate)).with_state(web)
 }
 

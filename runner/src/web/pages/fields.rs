@@ -170,7 +170,8 @@ fn fits(ty: &Type, value: &Json, depth: usize) -> bool {
 }
 
 fn made(name: &str, label: &str, ty: &Type, value: Option<&Json>, depth: usize, at: &str, wrong: &mut Wrong) -> Field {
-    let errors = wrong.take(at);
+    // What is wrong with a value that may be left out is wrong with what is inside.
+    let errors = if matches!(ty, Type::Option(_)) { Vec::new() } else { wrong.take(at) };
     let below = |key: &str| format!("{at}{}", pointer([key]));
     let text = || value.map(text_of).unwrap_or_default();
     let input = match ty {
@@ -191,7 +192,6 @@ fn made(name: &str, label: &str, ty: &Type, value: Option<&Json>, depth: usize, 
         }
         Type::Option(inner) => {
             let given = value.filter(|value| !value.is_null());
-            // What is wrong with it is wrong with what is inside.
             let inner = made(&format!("{name}.v"), label, inner, given, depth, at, wrong);
             Input::Optional {
                 is_given: given.is_some() || inner.is_wrong() || !errors.is_empty(),

@@ -26,6 +26,7 @@ use super::frame::rendered;
 use super::job_head::Head;
 use super::notes::Notes;
 use super::row::Rows;
+use super::row::Tag;
 use super::row::line;
 use super::strip;
 use super::strip::WideStrip;
@@ -57,7 +58,7 @@ struct Page {
     plugin: String,
     signature: String,
     next: Vec<String>,
-    tags: Vec<String>,
+    tags: Vec<Tag>,
     grants: Vec<(String, Vec<String>)>,
     arguments: Vec<Tree>,
     is_known: bool,
@@ -108,7 +109,7 @@ fn page_of(look: &Look<'_>, id: String, visit: &Visit) -> Result<Page, Problem> 
         plugin: job.map(|job| job.function.plugin.clone()).unwrap_or_default(),
         signature: checked.map(|checked| line(&checked.signature.to_string())).unwrap_or_default(),
         next: upcoming.map(|at| visit.zone.clock(at, now).to_string()).collect(),
-        tags: job.map(|job| job.tags.clone()).unwrap_or_default(),
+        tags: job.map(|job| Tag::all(&job.tags)).unwrap_or_default(),
         grants: config.as_ref().map(grants).unwrap_or_default(),
         arguments: config.as_ref().map(arguments).unwrap_or_default(),
         is_known: job.is_some(),

@@ -19,6 +19,7 @@ use super::feed::Parts;
 use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
+use super::row::Tag;
 use super::row::failure;
 use super::row::line;
 use super::row::took;
@@ -68,7 +69,7 @@ struct Page {
     statuses: Vec<(&'static str, Status, usize)>,
     status: String,
     all: usize,
-    tags: Vec<(String, usize)>,
+    tags: Vec<(Tag, usize)>,
     tag: String,
     /// Parameters of the links that choose a status.
     kept: String,
@@ -103,7 +104,7 @@ struct Row {
     strip: String,
     last: String,
     next: String,
-    tags: Vec<String>,
+    tags: Vec<Tag>,
     may_run: bool,
 }
 
@@ -161,7 +162,7 @@ fn page_of(look: &Look<'_>, query: &JobsQuery, visit: &Visit) -> Result<Page, Pr
         statuses: STATUSES.into_iter().map(counted).collect(),
         status: query.status.clone().unwrap_or_default(),
         all,
-        tags: tags.into_iter().map(|(tag, count)| (tag.to_owned(), count)).collect(),
+        tags: tags.into_iter().map(|(tag, count)| (Tag::of(tag), count)).collect(),
         tag: query.tag.clone().unwrap_or_default(),
         kept: kept(&query.own()[..2]),
     })
@@ -305,7 +306,7 @@ impl Row {
                 next: next.map(|at| soon(zone, at, now)),
                 rule: schedule.map(|schedule| line(&schedule.cron.to_string())).unwrap_or_default(),
             }),
-            tags: job.map(|job| job.tags.clone()).unwrap_or_default(),
+            tags: job.map(|job| Tag::all(&job.tags)).unwrap_or_default(),
             may_run: job.is_some() && visit.may_run(id),
         }
     }

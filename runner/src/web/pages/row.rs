@@ -75,6 +75,25 @@ impl Rows {
     }
 }
 
+/// A tag: as an address has it, and as people see it.
+#[derive(Clone, Debug)]
+pub(super) struct Tag {
+    pub(super) raw: String,
+    pub(super) shown: String,
+}
+
+impl Tag {
+    /// Of a job, in its manifest's order.
+    pub(super) fn all(tags: &[String]) -> Vec<Self> {
+        tags.iter().map(|tag| Self::of(tag)).collect()
+    }
+
+    /// One of them.
+    pub(super) fn of(tag: &str) -> Self {
+        Self { raw: tag.to_owned(), shown: line(tag) }
+    }
+}
+
 /// Who or what asked for a build, in words.
 pub(super) fn asked(requester: &Requester, edited: bool) -> String {
     let by = match requester {

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(strip.words, "last 4 builds: 1 successful, 1 failed, 1 skipped, 1 running");
         assert_eq!(strip.bars.iter().map(|bar| bar.id).collect::<Vec<_>>(), [2, 4], "what is worth a look has a link");
         assert!(strip.bars.iter().all(|bar| bar.height <= HIGHEST && bar.height >= LOWEST));
-        assert_eq!(WideStrip::of(&marks[..2]).words, "median 1 s, 50% successful of the last 2 builds");
+        assert_eq!(WideStrip::of(&marks[..2]).words, "median 1s, 50% successful of the last 2 builds");
         assert_eq!(WideStrip::of(&[]).words, "");
         assert_eq!(Strip::of(&[]).bars.len(), 0);
     }

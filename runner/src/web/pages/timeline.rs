@@ -24,6 +24,7 @@ use super::super::state::Web;
 use super::frame::Frame;
 use super::frame::ok;
 use super::jobs::kept;
+use super::row::Tag;
 use super::status::Status;
 use super::times::Zone;
 use super::times::count;
@@ -68,7 +69,7 @@ struct Page {
     earlier: String,
     later: Option<String>,
     now: String,
-    tags: Vec<String>,
+    tags: Vec<Tag>,
     tag: String,
     failed: bool,
     to: String,
@@ -193,7 +194,7 @@ fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page
         earlier: own(Some(&moved(-half)), hours, None),
         later: query.to.as_ref().map(|_| own(Some(&moved(half)), hours, None)),
         now: own(None, hours, None),
-        tags: tags.into_iter().collect(),
+        tags: tags.iter().map(|tag| Tag::of(tag)).collect(),
         tag: tag.clone(),
         failed,
         to: query.to.clone().unwrap_or_default(),
