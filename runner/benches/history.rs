@@ -1,4 +1,4 @@
-//! Lists and logs on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log records; a tenth of both by default.
+//! Lists, logs and pages on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log records; a tenth of both by default.
 //! `cargo bench --bench history [-- BUILDS]`. Needs 3 GB of disk for the million.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
@@ -100,13 +100,44 @@ fn over_http(folder: &Path, builds: u64) {
         "timeline".to_owned(),
         "reloads".to_owned(),
     ] {
-        let mut took: Vec<Duration> = (0..REQUESTS).map(|_| get(&address, &path)).collect();
-        took.sort_unstable();
-        let of = |part: usize| took[took.len() * part / 100].as_secs_f64() * 1000.0;
-        println!("{:>40}: p50 {:>7.2} ms, p99 {:>7.2} ms", format!("GET {path}"), of(50), of(99));
+        measure(&address, &format!("/api/v1/{path}"));
+    }
+    println!("pages:");
+    let pages = [
+        "/".to_owned(),
+        "/?status=failed".to_owned(),
+        "/jobs/job-7".to_owned(),
+        "/jobs/job-7/run".to_owned(),
+        "/jobs/job-7/manifest".to_owned(),
+        "/builds".to_owned(),
+        "/builds?status=failed".to_owned(),
+        "/builds?job=job-7".to_owned(),
+        format!("/builds?before={before}"),
+        format!("/builds/{middle}"),
+        format!("/builds/{middle}?level=warning"),
+        "/runs".to_owned(),
+        "/graph".to_owned(),
+        "/graph?by=plugin".to_owned(),
+        "/timeline".to_owned(),
+        "/schedules".to_owned(),
+        "/plugins".to_owned(),
+        "/plugins/add".to_owned(),
+        "/reloads".to_owned(),
+        "/workers".to_owned(),
+    ];
+    for path in pages {
+        measure(&address, &path);
     }
     service.kill().unwrap();
     service.wait().unwrap();
+}
+
+/// Asks for a path again and again.
+fn measure(address: &str, path: &str) {
+    let mut took: Vec<Duration> = (0..REQUESTS).map(|_| get(address, path)).collect();
+    took.sort_unstable();
+    let of = |part: usize| took[took.len() * part / 100].as_secs_f64() * 1000.0;
+    println!("{:>40}: p50 {:>7.2} ms, p99 {:>7.2} ms", format!("GET {path}"), of(50), of(99));
 }
 
 /// How long a service takes to answer.
@@ -115,7 +146,7 @@ fn get(address: &str, path: &str) -> Duration {
     std::thread::sleep(BETWEEN);
     let mut stream = TcpStream::connect(address).unwrap();
     let since = Instant::now();
-    write!(stream, "GET /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));

@@ -3,6 +3,7 @@
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
+use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,6 +15,34 @@ use tempfile::TempDir;
 /// Time for a command of WebDriver, and for what a page is waited for, in milliseconds.
 const COMMAND: Duration = Duration::from_secs(60);
 const WAIT: u64 = 20_000;
+
+/// Starts of ChromeDriver: two that start at once may choose the same port.
+const STARTS: usize = 5;
+
+type Lines = std::io::Lines<BufReader<ChildStdout>>;
+
+/// ChromeDriver, with its port and what it says from then on.
+fn driver() -> (Child, u16, Lines) {
+    for _ in 0..STARTS {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ChromeDriver: see tests/browser/README.md");
+        let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        match port {
+            Some(port) => return (driver, port, lines),
+            None => drop(driver.wait()),
+        }
+    }
+    panic!("ChromeDriver does not start");
+}
 
 /// A browser with one window.
 pub struct Browser {
@@ -27,20 +56,9 @@ impl Browser {
     /// Starts one that shows pages of that address.
     pub fn start(base: &str) -> Self {
         let profile = tempfile::tempdir().expect("a profile");
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ChromeDriver: see tests/browser/README.md");
-        let mut lines = BufReader::new(driver.stdout.take().expect("its output")).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
+        let (driver, port, lines) = driver();
         let mut browser = Self {
-            session: format!("http://127.0.0.1:{}/session", port.expect("ChromeDriver's port")),
+            session: format!("http://127.0.0.1:{port}/session"),
             driver,
             base: format!("http://{base}"),
             _profile: profile,

@@ -268,7 +268,7 @@ fn the_page_is_opened_in_a_browser_if_that_is_asked_for() {
     folder.write("bin/xdg-open", "#!/bin/sh\necho \"$1\" > opened.part && mv opened.part opened\n");
     std::fs::set_permissions(folder.path("bin/xdg-open"), Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", folder.path("bin").display(), std::env::var("PATH").unwrap());
-    let mut command = folder.command(&["serve", "--log", "json", "--listen", "127.0.0.1:0", "--open"]);
+    let mut command = folder.command(&["serve", "--log", "json", "--listen", "127.0.0.1:0", "--open=/graph"]);
     let served = Served::of(command.env("PATH", path));
     let opened = || std::fs::read_to_string(folder.path("opened")).ok();
     let until = Instant::now() + Duration::from_secs(20);
@@ -277,7 +277,7 @@ fn the_page_is_opened_in_a_browser_if_that_is_asked_for() {
         thread::yield_now();
         led
     });
-    assert_eq!(led.as_deref().map(str::trim), Some(format!("http://{}", served.address).as_str()));
+    assert_eq!(led.as_deref().map(str::trim), Some(format!("http://{}/graph", served.address).as_str()));
     let refused = folder.run(&["serve", "--listen", "off", "--open"]).code(2);
     assert!(refused.stderr.contains("no address that a browser can reach"), "{}", refused.stderr);
 }

@@ -35,9 +35,9 @@ pub(super) struct ServeArgs {
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
-    /// Open the page in a browser
-    #[arg(long)]
-    open: bool,
+    /// Open a page in a browser: that of all jobs, or another one such as `/graph`
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", require_equals = true, value_parser = path)]
+    open: Option<String>,
     /// Send a span of each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL")]
@@ -55,6 +55,12 @@ enum LogFormat {
     Text,
     /// A JSON document a line.
     Json,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_graphic();
+    let fits = text.starts_with('/') && !text.starts_with("//") && text.chars().all(plain);
+    if fits { Ok(text.to_owned()) } else { Err("it is not the path of a page, such as `/graph`".to_owned()) }
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
@@ -84,7 +90,7 @@ pub(super) fn serve(
     })?;
     let opened = args.listen.open(app, activated)?;
     let page = opened.as_ref().and_then(|opened| page(opened.addresses()));
-    if args.open && page.is_none() {
+    if args.open.is_some() && page.is_none() {
         return Err(CliError::usage(
             "--open: the service listens on no address that a browser can reach: add `--listen 127.0.0.1:8484`",
         ));
@@ -96,7 +102,7 @@ pub(super) fn serve(
     let service = Arc::new(app.serve(settings_file(app, options, out), args.on_change, otlp)?);
     let web = opened.map(|opened| answer(opened, &service)).transpose()?;
     systemd::ready();
-    if let Some(page) = page.filter(|_| args.open) {
+    if let Some(page) = page.zip(args.open.as_ref()).map(|(web, path)| format!("{web}{path}")) {
         // The page is there all the same: who has no browser here reads the address.
         if let Err(error) = open::that_detached(&page) {
             tracing::warn!(address = page.as_str(), reason = error.to_string().as_str(), "no browser could be opened");
@@ -145,5 +151,7 @@ mod tests {
         assert_eq!(of(&["unix:/run/x", "https://0.0.0.0:443"]), Some("https://127.0.0.1:443".to_owned()));
         assert_eq!(of(&["http://[::]:80"]), Some("http://[::1]:80".to_owned()));
         assert_eq!((of(&["unix:/run/x"]), of(&[])), (None, None));
+        assert!(path("/graph?by=tag").is_ok());
+        assert!(["graph", "//evil.example", "/a b", ""].into_iter().all(|text| path(text).is_err()));
     }
 }

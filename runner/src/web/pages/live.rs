@@ -111,7 +111,9 @@ pub(super) async fn stream(
     }
     let first = reader.first(if is_resumed { None } else { digest }).await?;
     text.push_str(&first.text);
-    text.push('\n');
+    // Without data it is no event; a browser that comes back by itself says that it had it, and gets all pieces anew.
+    let (record, place_of) = reader.log;
+    text.push_str(&format!("id: {record}.{place_of}\n\n"));
     let (sender, receiver) = mpsc::channel(WAITING);
     // Room for it is there: nothing was sent yet.
     let _ = sender.try_send(Bytes::from(text));

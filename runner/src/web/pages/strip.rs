@@ -23,6 +23,8 @@ const HIGHEST: f64 = 18.0;
 const WIDE_STEP: f64 = 11.0;
 const WIDE_FOOT: f64 = 40.0;
 const WIDE_HIGHEST: f64 = 34.0;
+/// Bars of a small strip that have a link: a page has a hundred strips.
+const LINKS: usize = 3;
 /// The lowest bar: a build that took no time is there all the same.
 const LOWEST: f64 = 2.0;
 
@@ -35,7 +37,10 @@ pub(super) struct Strip {
     /// The paths of the builds that ended well, and of those that were skipped.
     good: String,
     skipped: String,
-    /// Those that are worth a look, each with a link.
+    /// The older ones that failed, and the crosses below them.
+    failed: String,
+    crosses: String,
+    /// The newest of those that are worth a look, each with a link.
     bars: Vec<Bar>,
 }
 
@@ -62,12 +67,20 @@ impl Strip {
     /// Of builds, oldest first.
     pub(super) fn of(marks: &[Mark]) -> Self {
         let (mut good, mut skipped, mut bars) = (String::new(), String::new(), Vec::new());
+        let (mut failed, mut crosses) = (String::new(), String::new());
+        let is_looked_at = |mark: &Mark| !matches!(mark.status, BuildStatus::Successful | BuildStatus::Skipped);
+        let mut older = marks.iter().filter(|mark| is_looked_at(mark)).count().saturating_sub(LINKS);
         let heights = heights(marks, HIGHEST);
         for (at, (mark, height)) in marks.iter().zip(heights).enumerate() {
             let left = at as f64 * STEP + 1.0;
             let path = match mark.status {
                 BuildStatus::Successful => Some(&mut good),
                 BuildStatus::Skipped => Some(&mut skipped),
+                _ if older > 0 => {
+                    older -= 1;
+                    let _ = write!(crosses, "M{} 22.2l3.6 3.6m0-3.6l-3.6 3.6", left + 1.2);
+                    Some(&mut failed)
+                }
                 _ => None,
             };
             match path {
@@ -78,7 +91,7 @@ impl Strip {
                 None => bars.push(Bar::new(mark, left, FOOT - height, height)),
             }
         }
-        Self { words: words(marks), good, skipped, bars }
+        Self { words: words(marks), good, skipped, failed, crosses, bars }
     }
 }
 
@@ -174,6 +187,9 @@ mod tests {
         assert_eq!(WideStrip::of(&marks[..2]).words, "median 1s, 50% successful of the last 2 builds");
         assert_eq!(WideStrip::of(&[]).words, "");
         assert_eq!(Strip::of(&[]).bars.len(), 0);
+        let failed: Vec<Mark> = (1..=20).map(|id| mark(id, BuildStatus::Failed, 7)).collect();
+        let strip = Strip::of(&failed);
+        assert_eq!((strip.bars.len(), strip.bars[0].id, strip.crosses.matches('M').count()), (LINKS, 18, 17));
     }
 
     #[test]

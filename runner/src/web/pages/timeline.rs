@@ -33,11 +33,11 @@ use crate::request::window::narrow;
 
 /// Hours that can be chosen, with the hours between two marks.
 const SPANS: [(u64, i8, &str); 4] = [(1, 1, "1 h"), (6, 1, "6 h"), (24, 2, "24 h"), (168, 24, "7 days")];
-/// Builds that are read, jobs on one page, and bars that have a link each.
+/// Builds that are read, jobs on one page, and builds of all rows that are drawn one by one, each with a link.
 const BUILDS: u64 = 20_000;
 const JOBS: usize = 200;
-const LINKS: usize = 1_200;
-/// Builds of a row that are drawn one by one; more become one path for each kind.
+const LINKS: usize = 800;
+/// Builds of a row that are drawn one by one at most; more become one path for each kind.
 const ONE_BY_ONE: usize = 400;
 /// One of so many parts of the picture is yet to come; planned runs of a row.
 const AHEAD: i64 = 12;
@@ -95,7 +95,6 @@ struct Bar {
     class: &'static str,
     left: f64,
     width: f64,
-    has_link: bool,
 }
 
 pub(super) async fn page(State(web): State<Web>, Query(query): Query<TimelineQuery>, visit: Visit) -> Answer {
@@ -156,9 +155,10 @@ fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page
     }
     let after = query.after.as_deref();
     let mut left = of_job.into_iter().filter(|(id, _)| after.is_none_or(|after| *id > after));
-    let mut links = LINKS;
-    let rows: Vec<Row> =
-        left.by_ref().take(JOBS).map(|(id, builds)| row(id, &builds, &span, look, &visit.zone, &mut links)).collect();
+    let page: Vec<(&str, Vec<&Build>)> = left.by_ref().take(JOBS).collect();
+    let all: usize = page.iter().map(|(_, builds)| builds.len()).sum();
+    let most = if all <= LINKS { ONE_BY_ONE } else { LINKS / page.len().max(1) };
+    let rows: Vec<Row> = page.iter().map(|(id, builds)| row(id, builds, &span, look, &visit.zone, most)).collect();
     let own = |to: Option<&str>, h: u64, after: Option<&str>| {
         let h = h.to_string();
         let failed = query.failed.as_deref().map(|_| "on");
@@ -228,7 +228,7 @@ fn class_of(build: &Build) -> &'static str {
     }
 }
 
-fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, links: &mut usize) -> Row {
+fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, most: usize) -> Row {
     let place = |build: &Build| {
         let start = build.start_time.unwrap_or(build.created);
         let end = build.end_time.unwrap_or(span.now);
@@ -241,7 +241,7 @@ fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, 
     for build in builds {
         let (left, width) = place(build);
         let class = class_of(build);
-        if builds.len() > ONE_BY_ONE {
+        if builds.len() > most {
             // Percents have no place in a path: these are thousandths of the row.
             let path = paths.entry(class).or_default();
             let (x, w) = ((left * 10.0).round(), (width * 10.0).max(1.0).round());
@@ -251,8 +251,6 @@ fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, 
             }
             continue;
         }
-        let has_link = *links > 0;
-        *links = links.saturating_sub(1);
         let took =
             build.start_time.zip(build.end_time).map(|(start, end)| format!(", {}", show_took(end.since(start))));
         let title = format!(
@@ -261,7 +259,7 @@ fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, 
             Status::of(build.status()).word,
             took.unwrap_or_default()
         );
-        bars.push(Bar { id: build.id, title, class, left, width, has_link });
+        bars.push(Bar { id: build.id, title, class, left, width });
     }
     let schedule = look.current.catalog.graph.jobs.get(job).and_then(|checked| checked.job.schedule.as_ref());
     let upcoming = schedule.into_iter().flat_map(|schedule| schedule.upcoming(span.now));
