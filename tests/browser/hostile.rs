@@ -29,21 +29,10 @@ const TEXTS: [&str; 9] = [
     "]]>--><!-- &lt;b&gt;",
 ];
 
-#[test]
-#[ignore = "wants Chromium, see tests/browser/README.md"]
-fn no_text_of_a_plugin_a_manifest_or_a_log_is_more_than_text() {
-    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+/// A build that failed, and one that returned something, all of whose texts are hostile; returns the first.
+fn hostile_builds(folder: &Folder) -> u64 {
     let everything = TEXTS.join(" ");
-    let mut jobs = "jobs:\n".to_owned();
-    for (at, text) in TEXTS.iter().enumerate() {
-        jobs.push_str(&format!(
-            "  - {{ id: j{at}, function: divide:divide, args: [6, {at}], title: {0}, notes: {0}, tags: [{0}] }}\n",
-            quoted(&text.replace('\u{0}', ""))
-        ));
-    }
-    let folder = Folder::new().guest("divide.wat").file("jobs/all.yaml", jobs);
-    folder.run(&["run", "j1"]);
-    let store = store(&folder);
+    let store = store(folder);
     let value = Value::Map(vec![
         (everything.clone(), Value::List(TEXTS.iter().map(|text| Value::string(*text)).collect())),
         ("long".to_owned(), Value::string("x".repeat(1_000_000))),
@@ -76,6 +65,23 @@ fn no_text_of_a_plugin_a_manifest_or_a_log_is_more_than_text() {
     let good = store.create_build("j2", &Value::Map(Vec::new())).unwrap();
     store.start_build(good).unwrap();
     store.finish_build(good, Finish { retval: Some(value), ..Finish::default() }).unwrap();
+    id
+}
+
+#[test]
+#[ignore = "wants Chromium, see tests/browser/README.md"]
+fn no_text_of_a_plugin_a_manifest_or_a_log_is_more_than_text() {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap();
+    let mut jobs = "jobs:\n".to_owned();
+    for (at, text) in TEXTS.iter().enumerate() {
+        jobs.push_str(&format!(
+            "  - {{ id: j{at}, function: divide:divide, args: [6, {at}], title: {0}, notes: {0}, tags: [{0}] }}\n",
+            quoted(&text.replace('\u{0}', ""))
+        ));
+    }
+    let folder = Folder::new().guest("divide.wat").file("jobs/all.yaml", jobs);
+    folder.run(&["run", "j1"]);
+    let id = hostile_builds(&folder);
     let served = Served::start(&folder, &[]);
     let browser = Browser::start(&served.address);
     let build = format!("/builds/{id}");
@@ -152,7 +158,7 @@ fn times_are_the_readers_own_and_the_odd_nights_have_their_hours() {
     let folder = sample();
     let served = Served::start(&folder, &[]);
     let browser = Browser::start(&served.address);
-    browser.command("Emulation.setTimezoneOverride", serde_json::json!({ "timezoneId": "Europe/Rome" }));
+    browser.command("Emulation.setTimezoneOverride", &serde_json::json!({ "timezoneId": "Europe/Rome" }));
     browser.look(1440, 900, false);
     // The first page learns where the reader is.
     browser.open("/");

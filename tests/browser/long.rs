@@ -49,9 +49,9 @@ fn any_part_of_a_million_records_is_there_at_once() {
         }
     }
     assert!(browser.count(".log li") < 3_000, "only what is near is in the page");
-    let used = browser.command("Performance.enable", serde_json::json!({}));
+    let used = browser.command("Performance.enable", &serde_json::json!({}));
     assert!(used.is_object());
-    let metrics = browser.command("Performance.getMetrics", serde_json::json!({}));
+    let metrics = browser.command("Performance.getMetrics", &serde_json::json!({}));
     let heap = metrics["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == "JSHeapUsedSize");
     let heap = heap.and_then(|metric| metric["value"].as_f64()).unwrap();
     assert!(heap < 100e6, "{heap} bytes");

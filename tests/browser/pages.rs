@@ -124,7 +124,7 @@ fn what_a_page_shows_is_what_the_store_has() {
     browser.open("/builds/3?as=json");
     let shown: Value = serde_json::from_str(&browser.text("#retval pre")).unwrap();
     assert_eq!(shown, served.get("/api/v1/builds/3")["retval"]);
-    browser.command("Emulation.setEmulatedMedia", serde_json::json!({ "media": "print" }));
+    browser.command("Emulation.setEmulatedMedia", &serde_json::json!({ "media": "print" }));
     assert_eq!(
         browser.run("return getComputedStyle(document.querySelector('.side')).display"),
         "none",

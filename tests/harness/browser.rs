@@ -84,7 +84,7 @@ impl Browser {
         let made = browser.ask("POST", "", &wanted);
         browser.session = format!("{}/{}", browser.session, made["sessionId"].as_str().expect("a session"));
         // Events of the focus come only to a window that has it.
-        browser.command("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        browser.command("Emulation.setFocusEmulationEnabled", &json!({ "enabled": true }));
         browser
     }
 
@@ -111,7 +111,7 @@ impl Browser {
 
     /// A command of Chromium's own.
     #[track_caller]
-    pub fn command(&self, name: &str, parameters: Value) -> Value {
+    pub fn command(&self, name: &str, parameters: &Value) -> Value {
         self.ask("POST", "/goog/cdp/execute", &json!({ "cmd": name, "params": parameters }))
     }
 
@@ -206,15 +206,15 @@ impl Browser {
     /// Shows pages that wide and high, dark or not.
     pub fn look(&self, width: u32, height: u32, dark: bool) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.command("Emulation.setDeviceMetricsOverride", metrics);
+        self.command("Emulation.setDeviceMetricsOverride", &metrics);
         let scheme = if dark { "dark" } else { "light" };
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.command("Emulation.setEmulatedMedia", features);
+        self.command("Emulation.setEmulatedMedia", &features);
     }
 
     /// Lets pages run no script of their own, or lets them again.
     pub fn scripts(&self, allowed: bool) {
-        self.command("Emulation.setScriptExecutionDisabled", json!({ "value": !allowed }));
+        self.command("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
     /// What the console has said since the last time but for what is only told: errors of scripts and of pages, and what

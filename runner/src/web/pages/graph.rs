@@ -35,8 +35,9 @@ use crate::request::subgraph::Subgraph;
 
 /// Steps around a job that somebody looks for.
 const STEPS: u64 = 2;
-/// Rows of the table.
-const ROWS: usize = 300;
+/// Jobs that have a table beside their picture, and rows of a table that is a page of its own.
+const BESIDE: usize = 100;
+const ROWS: usize = 500;
 /// Needs of a job that are named in it.
 const NAMED: usize = 8;
 
@@ -53,6 +54,18 @@ pub(super) struct GraphQuery {
     by: Option<String>,
     /// The groups that are open, with commas between them.
     open: Option<String>,
+    /// The table instead of the picture.
+    table: Option<String>,
+}
+
+impl GraphQuery {
+    /// As the address has it.
+    fn own(&self) -> Vec<(&'static str, Option<String>)> {
+        let depth = self.depth.map(|depth| depth.to_string());
+        let (focus, show, by) = (self.focus.clone(), self.show.clone(), self.by.clone());
+        let (open, table) = (self.open.clone(), self.table.clone());
+        vec![("focus", focus), ("depth", depth), ("show", show), ("by", by), ("open", open), ("table", table)]
+    }
 }
 
 #[derive(Template)]
@@ -75,6 +88,8 @@ struct Drawn {
     picture: Option<Picture>,
     rows: Vec<Row>,
     more: usize,
+    /// Where the table is, if it is not beside the picture.
+    table: Option<String>,
     shape: String,
 }
 
@@ -94,18 +109,12 @@ fn page_of(look: &Look<'_>, query: GraphQuery, visit: &Visit) -> Result<Page, Pr
     let listing = Listing::read(&look.current.catalog, look.storage)?;
     let drawn = Drawn::of(look, &listing, &query)?;
     let graph = &look.current.catalog.graph;
-    let depth = query.depth.map(|depth| depth.to_string());
-    let own = [
-        ("focus", query.focus.as_deref()),
-        ("depth", depth.as_deref()),
-        ("show", query.show.as_deref()),
-        ("by", query.by.as_deref()),
-        ("open", query.open.as_deref()),
-    ];
+    let own = query.own();
+    let own: Vec<(&str, Option<&str>)> = own.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     Ok(Page {
         frame: frame.fed(drawn.parts().feed("graph", &own)),
         drawn,
-        ids: graph.dependencies.keys().take(ROWS).cloned().collect(),
+        ids: graph.dependencies.keys().take(BESIDE).cloned().collect(),
         failed: held_up(graph, &listing).len(),
         active: active(&listing).len(),
         query,
@@ -190,7 +199,12 @@ impl Drawn {
             (false, true) => "Groups that need each other in a circle are drawn as one.",
             (false, false) => "",
         };
-        let rows = part.jobs.iter().take(ROWS).map(|id| row(graph, listing, id)).collect();
+        let is_table = query.table.is_some();
+        let rows = if is_table || many <= BESIDE { ROWS } else { 0 };
+        let rows: Vec<Row> = part.jobs.iter().take(rows).map(|id| row(graph, listing, id)).collect();
+        let own = GraphQuery { table: Some("1".to_owned()), ..query.clone() }.own();
+        let own: Vec<(&str, Option<&str>)> = own.iter().map(|(name, value)| (*name, value.as_deref())).collect();
+        let table = (many > 0 && rows.is_empty()).then(|| format!("/graph?{}", kept(&own)));
         let shown: Vec<Shown> = clusters.nodes.iter().map(|node| shown(node, listing, query, focus)).collect();
         let edge = |&(from, to, count): &(usize, usize, usize)| Edge {
             from,
@@ -199,14 +213,15 @@ impl Drawn {
             is_bad: matches!(shown[from].status.class, "failed" | "failing"),
         };
         let lines: Vec<Edge> = clusters.edges.iter().map(edge).collect();
-        let shape = format!("{:?}{:?}{too_many}", clusters.nodes, clusters.edges);
+        let shape = format!("{:?}{:?}{too_many}{is_table}", clusters.nodes, clusters.edges);
         let label = format!("Graph of {}{grouped}", count(many as u64, "job", "jobs"));
         Ok(Self {
             said: format!("{}{grouped}, {edges}{trouble}", count(many as u64, "job", "jobs")),
             note: note.to_owned(),
-            picture: (!too_many && many > 0).then(|| Picture::of(&shown, &lines, label)),
+            picture: (!too_many && many > 0 && !is_table).then(|| Picture::of(&shown, &lines, label)),
+            more: if rows.is_empty() { 0 } else { many.saturating_sub(ROWS) },
             rows,
-            more: many.saturating_sub(ROWS),
+            table,
             shape,
         })
     }
