@@ -46,7 +46,7 @@ fn a_job_is_broken_and_mended_and_the_page_follows() {
     assert_eq!(browser.run("return window.mine"), true, "it was not loaded again");
     browser.open("/reloads");
     let told = browser.text(".events");
-    assert!(told.contains("`args` has changed: [8, 0] -> [8, 2]"), "{told}");
+    assert!(told.contains("bad args: [8, 0] -> [8, 2]"), "{told}");
     assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
 }
 

@@ -82,6 +82,8 @@ impl KeptLogs {
             after: Some(kept.read_to),
             ..LogFilter::default()
         };
+        // Before the records: those up to this one are all read below, whether they are chosen or not.
+        let newest = storage.get_last_log_id()?;
         let mut more = Vec::new();
         if choice.is_read() {
             let text = choice.text.as_ref().map(|text| text.to_lowercase());
@@ -94,8 +96,8 @@ impl KeptLogs {
             })?;
         } else {
             more = storage.get_log_ids(&filter)?;
-            kept.read_to = more.last().copied().unwrap_or(kept.read_to);
         }
+        kept.read_to = kept.read_to.max(newest).max(more.last().copied().unwrap_or(0));
         if !more.is_empty() {
             Arc::make_mut(&mut kept.ids).append(&mut more);
         }

@@ -141,7 +141,7 @@ impl Entry {
             changes.extend(reload.removed.iter().map(|job| change("del", "−", "gone", job)));
         }
         for altered in &reload.altered {
-            let texts = altered.changes.iter().map(|text| format!("{}  {text}", altered.job));
+            let texts = altered.changes.iter().map(|text| format!("{}  {}", altered.job, short(text)));
             changes.extend(texts.map(|text| change("mod", "~", "changed", &text)));
         }
         let more = changes.len().saturating_sub(CHANGES);
@@ -169,6 +169,12 @@ impl Entry {
     }
 }
 
+/// What has changed under a key, in short: `kwargs.top: 3 -> 5`.
+fn short(text: &str) -> String {
+    let key = text.strip_prefix('`').and_then(|rest| rest.split_once("` has changed: "));
+    key.map_or_else(|| text.to_owned(), |(key, change)| format!("{key}: {change}"))
+}
+
 impl Diagnostic {
     /// Of a mistake as a look keeps it.
     pub(super) fn of(problem: &Mistake) -> Self {
@@ -189,5 +195,16 @@ impl Diagnostic {
             before: " ".repeat(column.saturating_sub(1).min(160)),
             help: problem.help.iter().map(|help| line(help)).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_told_by_its_key() {
+        assert_eq!(short("`kwargs.top` has changed: 3 -> 5"), "kwargs.top: 3 -> 5");
+        assert_eq!(short("the plugin: sha256:a -> sha256:b"), "the plugin: sha256:a -> sha256:b");
     }
 }
