@@ -17,6 +17,7 @@ fn each_key_does_what_the_list_of_keys_says_and_none_while_one_types() {
     let browser = Browser::start(&served.address);
     browser.look(1440, 900, false);
     browser.open("/");
+    browser.wait("!document.querySelector('[data-help]').hidden");
     browser.press(&["?"]);
     browser.wait("document.querySelector('dialog[open]')");
     assert!(browser.text("dialog").contains("Next, previous row"));

@@ -145,10 +145,12 @@ impl Browser {
     pub fn wait(&self, expression: &str) -> Value {
         let found = self.run_async(&format!(
             "const end = performance.now() + {WAIT};
+             // Keys that come before a page was painted are lost. A page that nobody sees is never painted.
+             const shown = (found) => {{ let last = () => {{ last = () => {{}}; done(found); }}; requestAnimationFrame(() => requestAnimationFrame(() => last())); setTimeout(() => last(), 300); }};
              const look = () => {{
                let found = null;
                try {{ found = {expression}; }} catch (error) {{ found = null; }}
-               if (found) done(typeof found === 'object' ? true : found); else if (performance.now() > end) done('__late'); else setTimeout(look, 20);
+               if (found) shown(typeof found === 'object' ? true : found); else if (performance.now() > end) done('__late'); else setTimeout(look, 20);
              }};
              look();"
         ));

@@ -229,6 +229,9 @@ fn a_page_that_is_not_there_is_not_followed() {
         let status = served.send("GET", &format!("/live{query}"), &[], "").status;
         assert!(matches!(status, 400 | 404), "{query}: {status}");
     }
+    // Whoever comes back to a list says how far it was, as every page does.
+    let mut back = Pieces::at(&served, "/live?page=jobs&after=one&seen=0.0", None);
+    assert_eq!(back.next().event, "patch");
     // Another version of the program has made the page: it is to be loaded again.
     let mut old = Pieces::at(&served, "/live?page=jobs&version=0.0.0", None);
     assert_eq!(old.next().event, "reload");

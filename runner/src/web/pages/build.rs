@@ -142,7 +142,7 @@ fn page_of(web: &Web, look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit)
         ("q", query.q.as_deref()),
         ("attempt", attempt.as_deref()),
         ("as", query.shown_as.as_deref()),
-        ("after", Some(last.as_str())),
+        ("seen", Some(last.as_str())),
     ];
     let config_text = cut(&yaml(&build.config), RETVAL);
     Ok(Page {

@@ -39,10 +39,10 @@ impl Parts {
         self.cells.push((at.into(), html.into()));
     }
 
-    /// Stands for all of it.
+    /// Stands for all of it: for which cells there are, and for what is in them.
     pub(super) fn digest(&self) -> String {
         let all = (&self.shape, &self.cells, self.whole.as_ref().filter(|_| self.cells.is_empty()));
-        format!("{:x}", hash(&all))
+        format!("{:x}-{:x}", hash(&self.shape), hash(&all))
     }
 
     /// The address of the changes of a page: which page it is, with its own parameters.
@@ -74,6 +74,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What a page has, as far as its digest tells: the same cells as these, or nothing that is known.
+    pub(super) fn of(digest: Option<&str>, parts: &Parts) -> Self {
+        let shape = hash(&parts.shape);
+        let same = digest.and_then(|digest| digest.split_once('-')).is_some_and(|(own, _)| own == format!("{shape:x}"));
+        // Where there are no cells, the whole is what may be otherwise.
+        Self { shape: (same && !parts.cells.is_empty()).then_some(shape), ..Self::default() }
+    }
+
     /// Takes the newest pieces; returns those to send. With `is_current` the reader has them already.
     pub(super) fn take(&mut self, parts: &Parts, is_current: bool) -> Vec<(String, String)> {
         let shape = hash(&parts.shape);
@@ -122,6 +130,11 @@ mod tests {
         assert_eq!(one.digest(), one.clone().digest());
         assert_ne!(one.digest(), parts("ab", &[("a", "2")]).digest());
         assert_ne!(one.digest(), parts("b", &[("a", "1")]).digest());
+        let other = parts("ab", &[("a", "2")]);
+        let sent = Seen::of(Some(&one.digest()), &other).take(&other, false);
+        assert_eq!(sent, [("a".to_owned(), "2".to_owned())], "the cells stay where they are");
+        let moved = parts("ba", &[("a", "1")]);
+        assert_eq!(Seen::of(Some(&one.digest()), &moved).take(&moved, false)[0].0, "all");
         assert!(one.feed("jobs", &[("q", Some("a&b")), ("tag", None)]).starts_with("/live?page=jobs&q=a%26b&version="));
     }
 }

@@ -176,7 +176,8 @@ impl Reader {
         let (view, visit) = (self.view.clone(), self.visit.clone());
         let web = self.web.clone();
         let (parts, frame) = web.look(move |look| Ok((view.parts(look, &visit)?.0, around(look)))).await?;
-        let is_current = digest.is_some_and(|digest| digest == parts.digest());
+        let is_current = digest.as_ref().is_some_and(|digest| *digest == parts.digest());
+        self.seen = Seen::of(digest.as_deref(), &parts);
         let mut found = Found::default();
         for (at, html) in self.seen.take(&parts, is_current) {
             patch(&mut found.text, &at, "html", &html, None);

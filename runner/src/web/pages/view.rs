@@ -52,14 +52,13 @@ impl Wanted {
         let mut own = form_urlencoded::Serializer::new(String::new());
         let (mut page, mut digest, mut version, mut after) = (None, None, None, None);
         let (mut job, mut build, mut run) = (None, None, None);
-        let is_log = query.contains("page=build&");
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = value.into_owned();
             match name.as_ref() {
                 "page" => page = Some(value),
                 "digest" => digest = Some(value),
                 "version" => version = Some(value),
-                "after" if is_log => after = Some(value),
+                "seen" => after = Some(value),
                 "build" => build = value.parse().ok(),
                 "run" => run = value.parse().ok(),
                 "job" if page.as_deref() == Some("job") => job = Some(value),
