@@ -1,5 +1,6 @@
 //! A real Chromium, driven over WebDriver by ChromeDriver. Waits happen in the browser, frame by frame: no test sleeps.
 
+use std::cell::Cell;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::Child;
@@ -7,6 +8,7 @@ use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 use serde_json::json;
@@ -49,6 +51,8 @@ pub struct Browser {
     driver: Child,
     session: String,
     base: String,
+    /// Whether pages run no script: then nothing can wait in them.
+    is_plain: Cell<bool>,
     _profile: TempDir,
 }
 
@@ -61,6 +65,7 @@ impl Browser {
             session: format!("http://127.0.0.1:{port}/session"),
             driver,
             base: format!("http://{base}"),
+            is_plain: Cell::new(false),
             _profile: profile,
         };
         // What it says later is read by somebody, so that it never waits.
@@ -143,6 +148,14 @@ impl Browser {
     /// Waits until an expression of JavaScript is true, and returns it.
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
+        let until = Instant::now() + Duration::from_millis(WAIT);
+        while self.is_plain.get() {
+            let is_so = self.run(&format!("try {{ return Boolean({expression}) }} catch {{ return false }}"));
+            if is_so == Value::Bool(true) {
+                return is_so;
+            }
+            assert!(Instant::now() < until, "never: {expression}");
+        }
         let found = self.run_async(&format!(
             "const end = performance.now() + {WAIT};
              // Keys that come before a page was painted are lost. A page that nobody sees is never painted.
@@ -216,6 +229,7 @@ impl Browser {
 
     /// Lets pages run no script of their own, or lets them again.
     pub fn scripts(&self, allowed: bool) {
+        self.is_plain.set(!allowed);
         self.command("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
