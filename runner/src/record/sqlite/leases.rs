@@ -56,6 +56,8 @@ impl Leases {
         let path = self.folder.join(owner);
         let vanishing = |kind| matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists);
         let mut tries = 0;
+        // From the file to its lock nobody else in this process judges it, see `clear`.
+        let mut held = self.held();
         let file = loop {
             let made = std::fs::create_dir_all(&self.folder);
             match made.and_then(|()| OpenOptions::new().append(true).create_new(true).open(&path)) {
@@ -67,7 +69,8 @@ impl Leases {
         file.lock()?;
         // Where the file system cannot reserve room, there may be some when it is needed.
         let _ = fallocate(&file, FallocateFlags::KEEP_SIZE, 0, kept::ROOM + RESERVE);
-        self.held().insert(owner.to_owned(), file);
+        held.insert(owner.to_owned(), file);
+        drop(held);
         self.clear();
         Ok(())
     }
@@ -77,9 +80,11 @@ impl Leases {
     fn clear(&self) {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-            // An owner that is about to lock its file is found by its process.
-            if name != LEADER && !self.is_alive(&name) && !process::is_running(&name) {
-                self.release(&name);
+            // An owner that is about to lock its file is found by its process, one of this process by the guard.
+            let held = self.held();
+            let path = self.folder.join(&name);
+            if name != LEADER && !held.contains_key(&name) && !process::is_running(&name) && is_left(&path) {
+                let _ = std::fs::remove_file(path);
             }
         }
     }
@@ -181,6 +186,12 @@ impl Leases {
             let _ = std::fs::remove_dir(&self.folder);
         }
     }
+}
+
+/// Whether that file has no owner who locks it, and keeps nothing.
+fn is_left(path: &Path) -> bool {
+    File::open(path)
+        .is_ok_and(|file| file.try_lock_shared().is_ok() && file.metadata().is_ok_and(|found| found.len() == 0))
 }
 
 impl Drop for Leases {
