@@ -62,7 +62,8 @@ pub(super) fn begun(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[Str
     }
 }
 
-fn armed(form: &Posted) -> Vec<String> {
+/// The protected jobs that a form names.
+pub(super) fn armed(form: &Posted) -> Vec<String> {
     form.all("armed").map(str::to_owned).collect()
 }
 

@@ -133,16 +133,14 @@ fn page_of(web: &Web, look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit)
     let log = Log::read(web, look, query, id, &visit.zone, build.finished)?;
     let pieces = Pieces::of(look, &whole, query, visit)?;
     let attempt = query.attempt.map(|attempt| attempt.to_string());
-    let (build_id, shown) =
-        (id.to_string(), web.logs().ids(look.storage, &super::super::kept_logs::LogChoice::all(id))?);
-    let last = format!("{}.{}", shown.last().copied().unwrap_or(0), shown.len());
+    let build_id = id.to_string();
     let own = [
         ("build", Some(build_id.as_str())),
         ("level", query.level.as_deref()),
         ("q", query.q.as_deref()),
         ("attempt", attempt.as_deref()),
         ("as", query.shown_as.as_deref()),
-        ("seen", Some(last.as_str())),
+        ("seen", Some(log.seen.as_str())),
     ];
     let config_text = cut(&yaml(&build.config), RETVAL);
     Ok(Page {

@@ -19,13 +19,9 @@ struct Place<'a> {
 pub(super) async fn places(State(web): State<Web>) -> Answer {
     web.look(|look| {
         let graph = &look.current.catalog.graph;
-        let place = |id: &'_ String| {
-            let title = graph.jobs.get(id).and_then(|checked| checked.job.title.as_deref());
-            (id.clone(), title.map(str::to_owned))
-        };
-        let all: Vec<(String, Option<String>)> = graph.dependencies.keys().map(place).collect();
+        let title = |id: &str| graph.jobs.get(id).and_then(|checked| checked.job.title.as_deref());
         let places =
-            all.iter().map(|(id, title)| Place { text: id, title: title.as_deref(), href: format!("/jobs/{id}") });
+            graph.dependencies.keys().map(|id| Place { text: id, title: title(id), href: format!("/jobs/{id}") });
         json(&places.collect::<Vec<_>>())
     })
     .await

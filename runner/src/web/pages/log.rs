@@ -82,6 +82,8 @@ pub(super) struct Log {
     map: String,
     /// Why nothing is there.
     nothing: &'static str,
+    /// The newest record and its place, from which the changes of the page go on.
+    pub(super) seen: String,
 }
 
 /// Records one after the other.
@@ -151,6 +153,7 @@ impl Log {
             kept: LogQuery { level: None, ..query.clone() }.own(),
             own: query.own(),
             map: if all.is_empty() { String::new() } else { rendered(&Map::of(&map)) },
+            seen: format!("{}.{}", all.last().copied().unwrap_or(0), all.len()),
             nothing: if is_all { "It has said nothing." } else { "No record fits." },
         })
     }

@@ -27,6 +27,7 @@ use super::super::problem::pointer;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::actions::armed;
 use super::actions::begun;
 use super::fields::Field;
 use super::fields::Input;
@@ -157,12 +158,11 @@ pub(super) async fn run(
             return shown(look, checked, &filled, &choices, &visit, StatusCode::OK);
         }
         let mut filled = if has_fields { Filled::read(checked, &form) } else { Filled::default() };
-        let armed: Vec<String> = form.all("armed").map(str::to_owned).collect();
         if filled.wrong.is_empty() {
             let arguments = if has_fields { filled.edited(checked) } else { Map::new() };
             let ask = RunAsk { targets: vec![&id], deps, revdeps, pins: filled.pins.clone(), ..RunAsk::default() };
             match run_with(&look.current.catalog, look.service.store(), &ask, &arguments) {
-                Ok(ready) if !form.has("check") => return begun(look, &caller, ready, &armed),
+                Ok(ready) if !form.has("check") => return begun(look, &caller, ready, &armed(&form)),
                 Ok(_) => {}
                 Err(refusal) if !has_fields => return Err(refusal.into()),
                 Err(refusal) => filled.refused(Problem::from(refusal))?,
