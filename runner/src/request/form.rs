@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::config;
 use jobcontrol_core::schema;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::types::same_name;
@@ -40,19 +41,13 @@ impl<'a> Form<'a> {
 
     /// What a parameter is given: by hand, by name or by position; a reference or a secret by its name.
     fn given(&self, at: usize, name: &str) -> Option<&Value> {
-        let by_hand = match self.config.get("overrides") {
-            Some(Value::Map(entries)) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
+        let given = config::shown_arguments(&self.config).filter_map(|(_, part)| match part {
+            Value::Map(entries) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
+            Value::List(items) => items.get(at),
             _ => None,
-        };
-        let by_name = match self.config.get("kwargs") {
-            Some(Value::Map(entries)) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
-            _ => None,
-        };
-        let by_position = match self.config.get("args") {
-            Some(Value::List(items)) => items.get(at),
-            _ => None,
-        };
-        by_hand.or(by_name).or(by_position)
+        });
+        // Those by position come first, those by hand last.
+        given.last()
     }
 
     /// Its shape.

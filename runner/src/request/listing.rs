@@ -71,6 +71,11 @@ impl<'a> Listing<'a> {
         }
     }
 
+    /// The newest build of a job, if it waits or runs.
+    pub(crate) fn open(&self, id: &str) -> Option<&Build> {
+        self.newest(id).filter(|build| !build.finished && !self.moment.is_interrupted(build))
+    }
+
     /// A job's shape.
     pub(crate) fn shape<'s>(&'s self, id: &'s str) -> ListedJson<'s> {
         let (graph, newest) = (&self.catalog.graph, self.newest(id));

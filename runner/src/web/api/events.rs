@@ -123,11 +123,16 @@ async fn events(
         shut_out: Box::pin(shut_out(web, peer, client, headers)),
         _place: place,
     };
-    let mut response = Response::new(Body::new(stream));
+    Ok(event_stream(Body::new(stream)))
+}
+
+/// An answer that goes on with events.
+pub(in super::super) fn event_stream(body: Body) -> Response {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // A proxy that waits for more would show nothing.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// Waits until whoever watches may not do so any more: their token has expired or was revoked, or tokens are wanted now.

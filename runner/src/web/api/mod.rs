@@ -37,6 +37,7 @@ pub(super) use builds::tagged;
 pub(super) use events::HEARTBEAT;
 pub(super) use events::HELLO;
 pub(super) use events::LAST_EVENT_ID;
+pub(super) use events::event_stream;
 pub(super) use events::shut_out;
 
 /// All routes, with their description.

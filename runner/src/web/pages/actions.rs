@@ -19,6 +19,7 @@ use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::given;
 use super::visit::THEME;
 use super::visit::theme;
 use crate::request::arguments::Given;
@@ -101,7 +102,7 @@ pub(super) async fn delete(State(web): State<Web>, caller: Caller, Path(id): Pat
     web.look(move |look| {
         let job = look.storage.get_build(id)?.job_id;
         acting::delete_build(look, &caller, id, form.has("force"))?;
-        see_other(&format!("/builds?job={job}"))
+        see_other(&format!("/builds?{}", given(&[("job", Some(&job))])))
     })
     .await
 }

@@ -14,10 +14,10 @@ use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
 use super::feed::Parts;
+use super::feed::given;
 use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
-use super::jobs::kept;
 use super::row::Rows;
 use super::status::Status;
 use super::visit::Visit;
@@ -70,20 +70,13 @@ pub(super) async fn page(State(web): State<Web>, Query(query): Query<BuildsQuery
             let class = if name == "success" { "ok" } else { name };
             (name, Status { class, word: if name == "success" { "successful" } else { name } })
         });
-        let own = query.own();
+        let before = query.before.map(|before| before.to_string());
+        let [status, job, from, to] = query.own();
         ok(&Page {
-            frame: frame.fed(list.parts().feed(
-                "builds",
-                &query.all().iter().map(|(name, value)| (*name, value.as_deref())).collect::<Vec<_>>(),
-            )),
+            frame: frame.fed(list.parts().feed("builds", &[status, job, from, to, ("before", before.as_deref())])),
             list,
             statuses,
-            kept: kept(
-                &own.iter()
-                    .map(|(name, value)| (*name, value.as_deref()))
-                    .filter(|(name, _)| *name != "status")
-                    .collect::<Vec<_>>(),
-            ),
+            kept: given(&[job, from, to]),
             query,
         })
     })
@@ -93,25 +86,16 @@ pub(super) async fn page(State(web): State<Web>, Query(query): Query<BuildsQuery
 pub(super) async fn of_job(State(web): State<Web>, Path(id): Path<String>) -> Answer {
     web.look(move |look| {
         known_or_built(look, &id)?;
-        super::actions::see_other(&format!("/builds?job={id}"))
+        super::actions::see_other(&format!("/builds?{}", given(&[("job", Some(&id))])))
     })
     .await
 }
 
 impl BuildsQuery {
     /// As the address has it, but for where the list goes on.
-    fn own(&self) -> [(&'static str, Option<String>); 4] {
-        let copy = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
-        [
-            ("job", copy(&self.job)),
-            ("status", copy(&self.status)),
-            ("min_date", copy(&self.min_date)),
-            ("max_date", copy(&self.max_date)),
-        ]
-    }
-
-    fn all(&self) -> Vec<(&'static str, Option<String>)> {
-        self.own().into_iter().chain([("before", self.before.map(|before| before.to_string()))]).collect()
+    fn own(&self) -> [(&'static str, Option<&str>); 4] {
+        let (from, to) = (self.min_date.as_deref(), self.max_date.as_deref());
+        [("status", self.status.as_deref()), ("job", self.job.as_deref()), ("min_date", from), ("max_date", to)]
     }
 
     fn filter(&self, look: &Look<'_>, visit: &Visit) -> Result<BuildFilter, Problem> {
@@ -155,10 +139,8 @@ impl List {
         }
         let next = rows.rows.last().filter(|_| rows.rows.len() == SHOWN).map(|last| {
             let before = last.id.to_string();
-            let own = query.own();
-            let own =
-                own.iter().map(|(name, value)| (*name, value.as_deref())).chain([("before", Some(before.as_str()))]);
-            format!("/builds?{}", kept(&own.collect::<Vec<_>>()))
+            let [status, job, from, to] = query.own();
+            format!("/builds?{}", given(&[job, status, from, to, ("before", Some(&before))]))
         });
         let (running, queued) = look.service.engine().slots().counts();
         let said = format!("{running} running, {queued} waiting here");

@@ -47,16 +47,17 @@ impl Parts {
 
     /// The address of the changes of a page: which page it is, with its own parameters.
     pub(super) fn feed(&self, page: &str, own: &[(&str, Option<&str>)]) -> String {
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        text.append_pair("page", page);
-        for (name, value) in own {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                text.append_pair(name, value);
-            }
-        }
-        text.append_pair("version", env!("CARGO_PKG_VERSION")).append_pair("digest", &self.digest());
-        format!("{PATH}?{}", text.finish())
+        let digest = self.digest();
+        let stream = [("version", Some(env!("CARGO_PKG_VERSION"))), ("digest", Some(digest.as_str()))];
+        let all: Vec<_> = [("page", Some(page))].iter().chain(own).chain(&stream).copied().collect();
+        format!("{PATH}?{}", given(&all))
     }
+}
+
+/// Parameters of an address, those that are given.
+pub(super) fn given(parts: &[(&str, Option<&str>)]) -> String {
+    let given = parts.iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
 }
 
 /// Stands for a value within this process.

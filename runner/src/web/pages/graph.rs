@@ -14,10 +14,10 @@ use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
 use super::feed::Parts;
+use super::feed::given;
 use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
-use super::jobs::kept;
 use super::picture::Edge;
 use super::picture::Picture;
 use super::picture::Shown;
@@ -91,6 +91,8 @@ struct Drawn {
     /// Where the table is, if it is not beside the picture.
     table: Option<String>,
     shape: String,
+    /// How many jobs failed or need one that did.
+    held: usize,
 }
 
 struct Row {
@@ -113,16 +115,16 @@ fn page_of(look: &Look<'_>, query: GraphQuery, visit: &Visit) -> Result<Page, Pr
     let own: Vec<(&str, Option<&str>)> = own.iter().map(|(name, value)| (*name, value.as_deref())).collect();
     Ok(Page {
         frame: frame.fed(drawn.parts().feed("graph", &own)),
-        drawn,
         ids: graph.dependencies.keys().take(BESIDE).cloned().collect(),
-        failed: held_up(graph, &listing).len(),
+        failed: drawn.held,
         active: active(&listing).len(),
+        drawn,
         query,
     })
 }
 
 /// What changes on the page.
-pub(super) fn parts(look: &Look<'_>, query: &GraphQuery, _visit: &Visit) -> Result<Parts, Problem> {
+pub(super) fn parts(look: &Look<'_>, query: &GraphQuery) -> Result<Parts, Problem> {
     let listing = Listing::read(&look.current.catalog, look.storage)?;
     Ok(Drawn::of(look, &listing, query)?.parts())
 }
@@ -142,15 +144,7 @@ fn held_up<'a>(graph: &'a Graph, listing: &Listing<'_>) -> BTreeSet<&'a str> {
 }
 
 fn active<'a>(listing: &'a Listing<'_>) -> BTreeSet<&'a str> {
-    let is_open =
-        |id: &&str| listing.newest(id).is_some_and(|build| !build.finished && !listing.moment.is_interrupted(build));
-    listing.ids().into_iter().filter(is_open).collect()
-}
-
-/// How a job stands, in the graph: that it runs counts more than how it stood before.
-fn sign(listing: &Listing<'_>, id: &str) -> Status {
-    let open = listing.newest(id).filter(|build| !build.finished && !listing.moment.is_interrupted(build));
-    open.map_or_else(|| Status::of_job(listing.status(id)), |build| Status::of_build(build, &listing.moment))
+    listing.ids().into_iter().filter(|id| listing.open(id).is_some()).collect()
 }
 
 impl Drawn {
@@ -158,9 +152,10 @@ impl Drawn {
         let graph = &look.current.catalog.graph;
         let focus = query.focus.as_deref().map(str::trim).filter(|focus| !focus.is_empty());
         let held = held_up(graph, listing);
+        let held_count = held.len();
         let part = match (focus, query.show.as_deref()) {
             (Some(focus), _) => Subgraph::around(&look.current.catalog, Some(focus), query.depth.unwrap_or(STEPS))?,
-            (None, Some("attention")) => Subgraph::of(graph, held.clone()),
+            (None, Some("attention")) => Subgraph::of(graph, held),
             (None, Some("active")) => {
                 let active = active(listing);
                 let known = graph.dependencies.keys().map(String::as_str);
@@ -176,7 +171,7 @@ impl Drawn {
             by => Clusters::grouped(graph, &part, by.unwrap_or(By::Manifest), &open),
         };
         let failures = graph.dependencies.keys().filter(|id| is_failed(listing, id)).count();
-        let holds = held.len() - failures.min(held.len());
+        let holds = held_count - failures.min(held_count);
         let trouble = match (failures, holds) {
             (0, _) => String::new(),
             (_, 0) => format!(" · {}", count(failures as u64, "failure", "failures")),
@@ -204,7 +199,7 @@ impl Drawn {
         let rows: Vec<Row> = part.jobs.iter().take(rows).map(|id| row(graph, listing, id)).collect();
         let own = GraphQuery { table: Some("1".to_owned()), ..query.clone() }.own();
         let own: Vec<(&str, Option<&str>)> = own.iter().map(|(name, value)| (*name, value.as_deref())).collect();
-        let table = (many > 0 && rows.is_empty()).then(|| format!("/graph?{}", kept(&own)));
+        let table = (many > 0 && rows.is_empty()).then(|| format!("/graph?{}", given(&own)));
         let shown: Vec<Shown> = clusters.nodes.iter().map(|node| shown(node, listing, query, focus)).collect();
         let edge = |&(from, to, count): &(usize, usize, usize)| Edge {
             from,
@@ -223,6 +218,7 @@ impl Drawn {
             rows,
             table,
             shape,
+            held: held_count,
         })
     }
 
@@ -247,7 +243,7 @@ fn row(graph: &Graph, listing: &Listing<'_>, id: &str) -> Row {
     let needs = graph.dependencies.get(id).into_iter().flatten().map(String::as_str).collect();
     Row {
         id: id.to_owned(),
-        status: sign(listing, id),
+        status: Status::of_listed(listing, id),
         needs: named(needs),
         needed_by: named(crate::show::jobs::dependents(graph, id)),
     }
@@ -256,7 +252,7 @@ fn row(graph: &Graph, listing: &Listing<'_>, id: &str) -> Row {
 fn shown(node: &Node, listing: &Listing<'_>, query: &GraphQuery, focus: Option<&str>) -> Shown {
     match node {
         Node::Job(id) => {
-            let status = sign(listing, id);
+            let status = Status::of_listed(listing, id);
             Shown {
                 name: name(id),
                 sub: String::new(),
@@ -278,7 +274,7 @@ const PARTS: [&str; 5] = ["failed", "outdated", "running", "never", "ok"];
 fn group(names: &[String], jobs: &[String], listing: &Listing<'_>, query: &GraphQuery) -> Shown {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for id in jobs {
-        let class = match sign(listing, id).class {
+        let class = match Status::of_listed(listing, id).class {
             "failing" | "failed" => "failed",
             "queued" | "waiting" | "running" => "running",
             "outdated" => "outdated",
@@ -295,7 +291,7 @@ fn group(names: &[String], jobs: &[String], listing: &Listing<'_>, query: &Graph
     let open =
         query.open.iter().map(String::as_str).chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(",");
     let (by, show) = (query.by.as_deref().unwrap_or("manifest"), query.show.as_deref());
-    let to = kept(&[("by", Some(by)), ("show", show), ("open", Some(&open))]);
+    let to = given(&[("by", Some(by)), ("show", show), ("open", Some(&open))]);
     Shown {
         id: line(&all),
         name: name(&all),

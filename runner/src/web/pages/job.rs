@@ -40,7 +40,7 @@ const SHOWN: usize = 15;
 /// Moments of a schedule that are told.
 const UPCOMING: usize = 3;
 
-/// What a menu of the page may show.
+/// The page has no parameters.
 #[derive(Clone, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobQuery {}

@@ -16,12 +16,14 @@ use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
 use super::feed::Parts;
+use super::feed::given;
 use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
 use super::row::Tag;
 use super::row::failure;
 use super::row::line;
+use super::row::names;
 use super::row::took;
 use super::status::Status;
 use super::strip;
@@ -164,19 +166,8 @@ fn page_of(look: &Look<'_>, query: &JobsQuery, visit: &Visit) -> Result<Page, Pr
         all,
         tags: tags.into_iter().map(|(tag, count)| (Tag::of(tag), count)).collect(),
         tag: query.tag.clone().unwrap_or_default(),
-        kept: kept(&query.own()[..2]),
+        kept: given(&query.own()[..2]),
     })
-}
-
-/// Parameters of an address, those that are given.
-pub(super) fn kept(parts: &[(&str, Option<&str>)]) -> String {
-    let mut text = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in parts {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            text.append_pair(name, value);
-        }
-    }
-    text.finish()
 }
 
 /// Which job is due first, in words.
@@ -189,17 +180,13 @@ fn next_run(look: &Look<'_>) -> String {
 
 /// How a job stands, as the address chooses it.
 fn stands_as(listing: &Listing<'_>, id: &str) -> &'static str {
-    if is_open(listing, id) {
+    if listing.open(id).is_some() {
         return "running";
     }
     match listing.status_name(id) {
         "failing" | "broken" => "failed",
         name => name,
     }
-}
-
-fn is_open(listing: &Listing<'_>, id: &str) -> bool {
-    listing.newest(id).is_some_and(|build| !build.finished && !listing.moment.is_interrupted(build))
 }
 
 /// The group of a job.
@@ -236,7 +223,7 @@ impl List {
         let more = ids.len() > first + SHOWN;
         let next = shown.last().filter(|_| more).map(|last| {
             let [q, tag, status, _] = query.own();
-            format!("/?{}", kept(&[q, tag, status, ("after", Some(*last))]))
+            format!("/?{}", given(&[q, tag, status, ("after", Some(*last))]))
         });
         let problem = |problem: &Diagnostic| {
             let place = problem.path().map(|path| format!("{path}: ")).unwrap_or_default();
@@ -248,7 +235,7 @@ impl List {
             groups: groups.into_iter().filter(|group| !group.rows.is_empty()).collect(),
             mistakes: if mistakes == 0 { String::new() } else { count(mistakes, "mistake", "mistakes") },
             problems: reload.problems.iter().take(PROBLEMS).map(problem).collect(),
-            last_good: reload.last_good.iter().map(|file| line(file)).collect::<Vec<_>>().join(", "),
+            last_good: names(&reload.last_good),
             next,
             filter: filter.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", "),
         })
@@ -284,11 +271,8 @@ pub(super) fn parts(look: &Look<'_>, query: &JobsQuery, visit: &Visit) -> Result
 
 impl Row {
     fn of(listing: &Listing<'_>, id: &str, marks: &[Mark], visit: &Visit) -> Self {
-        let (job, status, newest) =
-            (listing.job(id).map(|checked| &checked.job), listing.status(id), listing.newest(id));
+        let (job, newest) = (listing.job(id).map(|checked| &checked.job), listing.newest(id));
         let (zone, now) = (&visit.zone, listing.moment.now);
-        let open = newest.filter(|_| is_open(listing, id));
-        let sign = open.map_or_else(|| Status::of_job(status), |build| Status::of_build(build, &listing.moment));
         let last = newest.map(|build| {
             let at = build.start_time.unwrap_or(build.created);
             (build.id, zone.ago(at, now), took(build, &listing.moment))
@@ -298,7 +282,7 @@ impl Row {
         Self {
             id: id.to_owned(),
             protected: job.is_some_and(|job| job.protected),
-            status: rendered(&sign),
+            status: rendered(&Status::of_listed(listing, id)),
             why: rendered(&why(listing, id)),
             strip: if marks.is_empty() { NO_BUILDS.to_owned() } else { rendered(&Strip::of(marks)) },
             last: rendered(&Last { last }),

@@ -14,12 +14,9 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::HeaderValue;
 use http::Uri;
-use http::header::CONTENT_TYPE;
 use http_body::Frame;
 use jobcontrol_core::storage::LogFilter;
 use tokio::sync::mpsc;
@@ -28,6 +25,7 @@ use tokio::time::Instant;
 use super::super::api::HEARTBEAT;
 use super::super::api::HELLO;
 use super::super::api::LAST_EVENT_ID;
+use super::super::api::event_stream;
 use super::super::api::shut_out;
 use super::super::client::Client;
 use super::super::client::Peer;
@@ -35,6 +33,7 @@ use super::super::problem::Problem;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::Parts;
 use super::feed::Passing;
 use super::feed::Seen;
 use super::frame::Mistakes;
@@ -125,11 +124,7 @@ pub(super) async fn stream(
         }
         drop(place);
     });
-    let mut response = Response::new(Body::new(Stream(receiver)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // A proxy that waits for more would show nothing.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(event_stream(Body::new(Stream(receiver))))
 }
 
 /// The record that an id of ours names, and its place.
@@ -173,63 +168,60 @@ fn patch(text: &mut String, at: &str, how: &str, html: &str, id: Option<(u64, us
 impl Reader {
     /// Takes the pieces that the page has if its digest is right, or sends all of them.
     async fn first(&mut self, digest: Option<String>) -> Result<Found, Problem> {
-        let (view, visit) = (self.view.clone(), self.visit.clone());
-        let web = self.web.clone();
-        let (parts, frame) = web.look(move |look| Ok((view.parts(look, &visit)?.0, around(look)))).await?;
+        let (parts, _, frame) = self.pieces().await?;
         let is_current = digest.as_ref().is_some_and(|digest| *digest == parts.digest());
         self.seen = Seen::of(digest.as_deref(), &parts);
-        let mut found = Found::default();
-        for (at, html) in self.seen.take(&parts, is_current) {
-            patch(&mut found.text, &at, "html", &html, None);
-        }
-        self.take_frame(frame, &mut found.text);
-        let log = self.records().await?;
-        found.text.push_str(&log.text);
-        Ok(Found { is_running: true, is_behind: log.is_behind, ..found })
+        let mut found = Found { is_running: true, ..Found::default() };
+        self.take(&parts, is_current, frame, &mut found.text);
+        self.records(&mut found).await?;
+        Ok(found)
     }
 
     /// Looks, and says what is new.
     async fn look(&mut self) -> Result<Found, Problem> {
-        let (view, visit) = (self.view.clone(), self.visit.clone());
-        let web = self.web.clone();
-        let look = move |look: &Look<'_>| {
-            let (parts, passing) = view.parts(look, &visit)?;
-            Ok((parts, passing, around(look)))
-        };
-        let (parts, Passing { is_running, percent }, frame) = web.look(look).await?;
+        let (parts, Passing { is_running, percent }, frame) = self.pieces().await?;
         let mut found = Found { is_running, ..Found::default() };
-        for (at, html) in self.seen.take(&parts, false) {
-            patch(&mut found.text, &at, "html", &html, None);
-        }
-        self.take_frame(frame, &mut found.text);
+        self.take(&parts, false, frame, &mut found.text);
         let quarter = percent.unwrap_or(0) / 25;
         if quarter > self.quarter {
             event(&mut found.text, "say", &format!("{}% done", quarter * 25), None);
         }
         self.quarter = self.quarter.max(quarter);
-        let log = self.records().await?;
-        found.text.push_str(&log.text);
-        found.is_behind = log.is_behind;
+        self.records(&mut found).await?;
         Ok(found)
     }
 
-    /// Sends what is new in the navigation.
-    fn take_frame(&mut self, frame: Vec<(&'static str, String)>, text: &mut String) {
+    /// The page as it is now, with its navigation.
+    async fn pieces(&self) -> Result<(Parts, Passing, Vec<(&'static str, String)>), Problem> {
+        let (view, visit) = (self.view.clone(), self.visit.clone());
+        let look = move |look: &Look<'_>| {
+            let (parts, passing) = view.parts(look, &visit)?;
+            Ok((parts, passing, around(look)))
+        };
+        self.web.look(look).await
+    }
+
+    /// Sends what is new in the page and in the navigation; with `is_current` the reader has the page already.
+    fn take(&mut self, parts: &Parts, is_current: bool, frame: Vec<(&'static str, String)>, text: &mut String) {
+        for (at, html) in self.seen.take(parts, is_current) {
+            patch(text, &at, "html", &html, None);
+        }
         for cell in frame.iter().filter(|cell| !self.frame.contains(cell)) {
             patch(text, cell.0, "html", &cell.1, None);
         }
         self.frame = frame;
     }
 
-    /// The records that the reader does not have.
-    async fn records(&mut self) -> Result<Found, Problem> {
-        let View::Build(build, query) = &self.view else { return Ok(Found::default()) };
+    /// Sends the records that the reader does not have.
+    async fn records(&mut self, found: &mut Found) -> Result<(), Problem> {
+        let View::Build(build, query) = &self.view else { return Ok(()) };
         let (build, query, zone, (after, place)) = (*build, query.clone(), self.visit.zone.clone(), self.log);
-        let web = self.web.clone();
         let read = move |look: &Look<'_>| records(look, build, &query, after, place, &zone);
-        let (found, log) = web.look(read).await?;
+        let (new, log) = self.web.look(read).await?;
         self.log = log;
-        Ok(found)
+        found.text.push_str(&new.text);
+        found.is_behind = new.is_behind;
+        Ok(())
     }
 
     /// Sends what is new until nothing comes any more.

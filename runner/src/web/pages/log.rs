@@ -16,8 +16,8 @@ use super::super::problem::Sort;
 use super::super::state::Look;
 use super::super::state::Web;
 use super::failure::cut;
+use super::feed::given;
 use super::frame::rendered;
-use super::jobs::kept;
 use super::row::line;
 use super::times::Zone;
 use super::times::count;
@@ -58,7 +58,7 @@ impl LogQuery {
     /// As an address has it.
     pub(super) fn own(&self) -> String {
         let attempt = self.attempt.map(|attempt| attempt.to_string());
-        kept(&[("level", self.level.as_deref()), ("q", self.q.as_deref()), ("attempt", attempt.as_deref())])
+        given(&[("level", self.level.as_deref()), ("q", self.q.as_deref()), ("attempt", attempt.as_deref())])
     }
 }
 

@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
 use super::row::line;
+use super::row::names;
 use super::times::Time;
 use super::times::count;
 use super::visit::Visit;
@@ -110,7 +111,7 @@ impl List {
         let current = if query.before.is_none() { current.problems } else { Vec::new() };
         Ok(Self {
             now: current.iter().take(MISTAKES).map(Diagnostic::of).collect(),
-            last_good: look.current.last_good.iter().map(|file| line(file)).collect::<Vec<_>>().join(", "),
+            last_good: names(&look.current.last_good),
             next: rows.last().map(|row| row.id).filter(|_| rows.len() as u64 == SHOWN),
             entries: rows.iter().map(|row| Entry::of(row, visit, now)).collect(),
         })
@@ -150,10 +151,7 @@ impl Entry {
         let headline = if errors == 0 { files } else { format!("{} in {files}", count(errors, "mistake", "mistakes")) };
         let mut soft = vec![count(reload.jobs, "job", "jobs")];
         if !reload.last_good.is_empty() {
-            soft.push(format!(
-                "the last good versions of {} stay in use",
-                reload.last_good.iter().map(|file| line(file)).collect::<Vec<_>>().join(", ")
-            ));
+            soft.push(format!("the last good versions of {} stay in use", names(&reload.last_good)));
         }
         Self {
             id: row.id,

@@ -44,17 +44,14 @@ pub(super) struct Rows {
 impl Row {
     /// A build, and who asked for it.
     pub(super) fn new(build: &Build, moment: &Moment, zone: &Zone, requester: Option<&Requester>) -> Self {
-        let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
-        let failed = failure(build);
-        let is_bad = failed.is_some() && build.finished;
         let by = requester.map(|requester| asked(requester, build.edited));
-        let small = waits.or(failed).or_else(|| build.skip_reason.clone()).or(by).unwrap_or_default();
+        let small = reason(build, moment).or(by).unwrap_or_default();
         Self {
             id: build.id,
             job: build.job_id.clone(),
             status: Status::of_build(build, moment),
             small: line(&small),
-            is_bad,
+            is_bad: is_bad(build),
             started: build.start_time.map(|at| zone.ago(at, moment.now)),
             took: took(build, moment),
         }
@@ -111,6 +108,22 @@ pub(super) fn asked(requester: &Requester, edited: bool) -> String {
 /// How a build failed, or its newest attempt.
 pub(super) fn failure(build: &Build) -> Option<String> {
     build.exception.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message))
+}
+
+/// What a build waits for, how it failed, or why it was skipped.
+pub(super) fn reason(build: &Build, moment: &Moment) -> Option<String> {
+    let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
+    waits.or_else(|| failure(build)).or_else(|| build.skip_reason.clone())
+}
+
+/// Whether what is said of a build is a failure that stays.
+pub(super) fn is_bad(build: &Build) -> bool {
+    build.exception.is_some() && build.finished
+}
+
+/// Names of files, one after the other.
+pub(super) fn names(files: &[String]) -> String {
+    files.iter().map(|file| line(file)).collect::<Vec<_>>().join(", ")
 }
 
 /// How long a build took, or has taken so far.

@@ -22,7 +22,9 @@ use super::frame::Frame;
 use super::frame::ok;
 use super::frame::rendered;
 use super::row::asked;
+use super::row::is_bad;
 use super::row::line;
+use super::row::reason;
 use super::row::took;
 use super::status::Status;
 use super::times::Time;
@@ -234,19 +236,14 @@ fn of(id: &str, became: &JobBecame<'_>, moment: &Moment) -> Job {
     let nothing =
         Job { id: id.to_owned(), status: None, build: None, said: String::new(), is_bad: false, took: String::new() };
     match became {
-        JobBecame::Built(build) => {
-            let failed = super::row::failure(build);
-            let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
-            let said = waits.or(failed.clone()).or_else(|| build.skip_reason.clone()).unwrap_or_default();
-            Job {
-                status: Some(Status::of_build(build, moment)),
-                build: Some(build.id),
-                said: line(&said),
-                is_bad: failed.is_some() && build.finished,
-                took: took(build, moment),
-                ..nothing
-            }
-        }
+        JobBecame::Built(build) => Job {
+            status: Some(Status::of_build(build, moment)),
+            build: Some(build.id),
+            said: line(&reason(build, moment).unwrap_or_default()),
+            is_bad: is_bad(build),
+            took: took(build, moment),
+            ..nothing
+        },
         JobBecame::Shared(build) => {
             Job { build: Some(*build), said: "the build of another run was used".to_owned(), ..nothing }
         }

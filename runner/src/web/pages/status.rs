@@ -7,6 +7,7 @@ use jobcontrol_core::run::RunState;
 use jobcontrol_core::run::RunStatus;
 use jobcontrol_core::status::JobStatus;
 
+use crate::request::listing::Listing;
 use crate::show::moment::Moment;
 
 /// How something stands: a sign that has a shape and a colour of its own, and a word.
@@ -33,6 +34,12 @@ impl Status {
             Some(JobStatus::Success) => Self::new("ok", "successful"),
             Some(JobStatus::NotBuilt | JobStatus::OnlySkipped) => Self::new("never", "not built"),
         }
+    }
+
+    /// Of a job in a list: that it waits or runs counts more than how it stood before.
+    pub(super) fn of_listed(listing: &Listing<'_>, id: &str) -> Self {
+        let open = listing.open(id);
+        open.map_or_else(|| Self::of_job(listing.status(id)), |build| Self::of_build(build, &listing.moment))
     }
 
     /// Of a job by the name that programs read.

@@ -21,9 +21,9 @@ use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::given;
 use super::frame::Frame;
 use super::frame::ok;
-use super::jobs::kept;
 use super::row::Tag;
 use super::status::Status;
 use super::times::Zone;
@@ -164,7 +164,7 @@ fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page
         let failed = query.failed.as_deref().map(|_| "on");
         format!(
             "/timeline?{}",
-            kept(&[("h", Some(&h)), ("to", to), ("tag", Some(&tag)), ("failed", failed), ("after", after)])
+            given(&[("h", Some(&h)), ("to", to), ("tag", Some(&tag)), ("failed", failed), ("after", after)])
         )
     };
     let next =

@@ -104,7 +104,7 @@ impl View {
             Self::Runs(query) => runs::parts(look, query, visit)?,
             Self::Run(id) => runs::parts_of_one(look, *id, visit)?,
             Self::Reloads(query) => reloads::parts(look, query, visit)?,
-            Self::Graph(query) => graph::parts(look, query, visit)?,
+            Self::Graph(query) => graph::parts(look, query)?,
         };
         Ok((parts, Passing { is_running: runs, percent: None }))
     }
