@@ -11,9 +11,9 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::value::Value;
 
 use super::sample;
-use super::store;
 use crate::harness::Folder;
 use crate::harness::browser::Browser;
+use crate::harness::peer::Peer;
 use crate::harness::served::Served;
 
 /// Texts that break out of a page that lets them.
@@ -32,7 +32,7 @@ const TEXTS: [&str; 9] = [
 /// A build that failed, and one that returned something, all of whose texts are hostile; returns the first.
 fn hostile_builds(folder: &Folder) -> u64 {
     let everything = TEXTS.join(" ");
-    let store = store(folder);
+    let store = folder.store();
     let value = Value::Map(vec![
         (everything.clone(), Value::List(TEXTS.iter().map(|text| Value::string(*text)).collect())),
         ("long".to_owned(), Value::string("x".repeat(1_000_000))),
@@ -127,12 +127,11 @@ fn no_text_of_a_plugin_a_manifest_or_a_log_is_more_than_text() {
 fn another_site_can_neither_use_a_page_nor_send_its_forms() {
     let folder = sample();
     let served = Served::start(&folder, &[]);
-    let browser = Browser::start(&served.address);
-    // A page of another origin: another port is another site's origin to us.
-    let other = Served::start(&Folder::new().guest("add.wat"), &[]);
-    browser.open(&format!("/../../{}", "healthz"));
-    let elsewhere = Browser::start(&other.address);
-    elsewhere.open("/healthz");
+    // A page of another origin, which has no policy of its own: another port is another site's origin to us.
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\n<p>x</p>";
+    let other = Peer::http(move |_| page.to_owned());
+    let elsewhere = Browser::start(&format!("127.0.0.1:{}", other.port));
+    elsewhere.open("/");
     let target = format!("http://{}/jobs/good/run", served.address);
     let sent = elsewhere.run_async(&format!(
         "fetch('{target}', {{ method: 'POST', mode: 'no-cors', body: new URLSearchParams({{ deps: 'on' }}) }}).then(() => done('sent'), (e) => done(String(e)));"
@@ -141,8 +140,9 @@ fn another_site_can_neither_use_a_page_nor_send_its_forms() {
     elsewhere.run(&format!(
         "const f = document.createElement('form'); f.method = 'post'; f.action = '{target}'; document.body.append(f); setTimeout(() => f.submit(), 0)"
     ));
-    elsewhere.wait("document.readyState === 'complete'");
+    elsewhere.wait_across(&format!("location.href === '{target}' && document.readyState === 'complete'"));
     assert_eq!(served.get("/api/v1/builds")["builds"].as_array().map(Vec::len), Some(6), "nothing was run");
+    elsewhere.open("/");
     let framed = elsewhere.run_async(&format!(
         "const i = document.createElement('iframe'); i.src = 'http://{}/'; i.onload = () => done(true); i.onerror = () => done(true); document.body.append(i);",
         served.address

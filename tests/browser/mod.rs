@@ -20,23 +20,12 @@ mod open;
 mod pages;
 mod plain;
 
-use std::sync::Arc;
-
 use jobcontrol::record::sqlite::SqliteStorage;
-use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
-use jobcontrol_core::storage::Storage;
-use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_record;
 
 use crate::harness::Folder;
-
-/// The store of a folder, as another process has it.
-fn store(folder: &Folder) -> SqliteStorage {
-    SqliteStorage::open(&folder.path("jobcontrol.db"), Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap()
-}
 
 /// Writes records of these numbers into the log of a build, each 997th of which warns.
 fn say(store: &SqliteStorage, build: u64, from: u64, to: u64) {
@@ -49,11 +38,7 @@ fn say(store: &SqliteStorage, build: u64, from: u64, to: u64) {
             format!("record {number}"),
         )
     };
-    for number in from..to {
-        store.submit(Write::Log(build, pack_record(line(number))), Box::new(|done| assert!(done.is_ok())));
-    }
-    // It is written after all of them.
-    store.log_message(build, line(to)).unwrap();
+    crate::harness::say(store, build, from..=to, line);
 }
 
 /// The sample jobs, built, with one that fails, one that is protected and one that has a schedule.

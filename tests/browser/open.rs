@@ -2,7 +2,6 @@
 
 use super::sample;
 use super::say;
-use super::store;
 use crate::harness::Folder;
 use crate::harness::browser::Browser;
 use crate::harness::served::Served;
@@ -47,7 +46,7 @@ fn a_job_is_broken_and_mended_and_the_page_follows() {
     browser.open("/reloads");
     let told = browser.text(".events");
     assert!(told.contains("bad args: [8, 0] -> [8, 2]"), "{told}");
-    assert!(browser.complaints().is_empty(), "{:?}", browser.complaints());
+    browser.is_content();
 }
 
 #[test]
@@ -56,7 +55,7 @@ fn a_running_build_is_followed_and_a_reader_who_scrolls_up_is_left_alone() {
     let folder = spinning();
     let served = Served::start(&folder, &[]);
     spin(&served);
-    let store = store(&folder);
+    let store = folder.store();
     say(&store, 1, 1, 200);
     let browser = Browser::start(&served.address);
     browser.look(1440, 900, false);
@@ -76,7 +75,7 @@ fn a_running_build_is_followed_and_a_reader_who_scrolls_up_is_left_alone() {
     browser.click(".actions .is-danger");
     browser.wait("document.querySelector('h1 svg').getAttribute('aria-label') === 'failed'");
     assert!(browser.text(".failure").contains("cancelled"), "{}", browser.text(".failure"));
-    assert!(browser.complaints().is_empty());
+    browser.is_content();
 }
 
 #[test]
@@ -86,7 +85,7 @@ fn a_service_that_is_killed_and_started_again_costs_an_open_page_nothing() {
     folder.run(&["run", "good"]).code(0);
     let served = Served::start(&folder, &[]);
     let address = served.address.clone();
-    let store = store(&folder);
+    let store = folder.store();
     say(&store, 1, 1, 5);
     let browser = Browser::start(&address);
     browser.look(1440, 900, false);

@@ -95,6 +95,14 @@ impl Browser {
 
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let value = self.answer(method, path, body);
+        assert!(value["error"].is_null(), "{method} {path}: {}", value["message"]);
+        value
+    }
+
+    /// An answer, or the error in its place.
+    #[track_caller]
+    fn answer(&self, method: &str, path: &str, body: &Value) -> Value {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(COMMAND))
             .http_status_as_error(false)
@@ -109,9 +117,8 @@ impl Browser {
         }
         .expect("an answer of ChromeDriver");
         let text = answer.body_mut().with_config().limit(256 << 20).read_to_string().expect("a text");
-        let answer: Value = serde_json::from_str(&text).expect("JSON");
-        assert!(answer["value"]["error"].is_null(), "{method} {path}: {}", answer["value"]["message"]);
-        answer["value"].clone()
+        let mut answer: Value = serde_json::from_str(&text).expect("JSON");
+        answer["value"].take()
     }
 
     /// A command of Chromium's own.
@@ -138,23 +145,26 @@ impl Browser {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// What a script hands to `done`.
+    /// What a script hands to `done`. It is run again in the next page when its own page is left meanwhile.
     #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; {script}");
-        self.ask("POST", "/execute/async", &json!({ "script": script, "args": [] }))
+        loop {
+            let value = self.answer("POST", "/execute/async", &json!({ "script": script, "args": [] }));
+            let message = value["message"].as_str().unwrap_or_default();
+            if value["error"].is_null() || !message.contains("document unloaded") {
+                assert!(value["error"].is_null(), "{message}");
+                return value;
+            }
+        }
     }
 
     /// Waits until an expression of JavaScript is true, and returns it.
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
-        let until = Instant::now() + Duration::from_millis(WAIT);
-        while self.is_plain.get() {
-            let is_so = self.run(&format!("try {{ return Boolean({expression}) }} catch {{ return false }}"));
-            if is_so == Value::Bool(true) {
-                return is_so;
-            }
-            assert!(Instant::now() < until, "never: {expression}");
+        if self.is_plain.get() {
+            self.wait_across(expression);
+            return Value::Bool(true);
         }
         let found = self.run_async(&format!(
             "const end = performance.now() + {WAIT};
@@ -172,6 +182,15 @@ impl Browser {
         found
     }
 
+    /// Waits until an expression is true, whatever pages come and go meanwhile, and whether or not they run scripts.
+    #[track_caller]
+    pub fn wait_across(&self, expression: &str) {
+        let until = Instant::now() + Duration::from_millis(WAIT);
+        while self.run(&format!("try {{ return Boolean({expression}) }} catch {{ return false }}")) != true {
+            assert!(Instant::now() < until, "never: {expression}");
+        }
+    }
+
     /// The visible text of an element.
     #[track_caller]
     pub fn text(&self, selector: &str) -> String {
@@ -185,8 +204,10 @@ impl Browser {
         self.run(&format!("return document.querySelectorAll({}).length", json!(selector))).as_u64().unwrap_or(0)
     }
 
+    /// An element, as soon as it is there: the page that has it may be on its way.
     #[track_caller]
     fn element(&self, selector: &str) -> String {
+        self.wait_across(&format!("document.querySelector({})", json!(selector)));
         let found = self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }));
         let id = found.as_object().and_then(|found| found.values().next()).and_then(Value::as_str);
         id.expect("an element").to_owned()
@@ -241,6 +262,13 @@ impl Browser {
         let bad = all.as_array().cloned().unwrap_or_default();
         let bad = bad.into_iter().filter(|entry| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING")));
         bad.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Nothing was said that is bad.
+    #[track_caller]
+    pub fn is_content(&self) {
+        let complaints = self.complaints();
+        assert!(complaints.is_empty(), "{complaints:?}");
     }
 
     /// What makes a page scroll sideways, if it does.

@@ -8,16 +8,24 @@ pub(crate) mod served;
 pub(crate) mod serving;
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use jobcontrol::record::sqlite::SqliteStorage;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::Resolved;
 use jobcontrol::settings::resolve;
+use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::event::NewRecord;
+use jobcontrol_core::storage::Storage;
+use jobcontrol_core::storage::Write;
+use jobcontrol_core::storage::pack_record;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -116,6 +124,24 @@ impl Folder {
         let answer = self.run(&arguments);
         serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("no JSON ({e}) in {answer:?}"))
     }
+}
+
+impl Folder {
+    /// The store, as another process has it.
+    pub fn store(&self) -> SqliteStorage {
+        let path = self.path("jobcontrol.db");
+        SqliteStorage::open(&path, Arc::new(SystemClock), Arc::new(|_: &str| {})).expect("a store")
+    }
+}
+
+/// Writes records of these numbers into the log of a build, and waits until the store has them.
+pub fn say(store: &SqliteStorage, build: u64, numbers: RangeInclusive<u64>, line: impl Fn(u64) -> NewRecord) {
+    let last = *numbers.end();
+    for number in *numbers.start()..last {
+        store.submit(Write::Log(build, pack_record(line(number))), Box::new(|done| assert!(done.is_ok())));
+    }
+    // It is written after all of them.
+    store.log_message(build, line(last)).expect("a record that is written");
 }
 
 /// Runs a line of Bash in a folder, in which `$0` is the program.

@@ -29,11 +29,6 @@ const JOBS: &str = "jobs:
   - { id: two, function: add:add, kwargs: { a: !retval one, b: 10 } }
 ";
 
-/// The store as this process has it, whatever its version is.
-fn opened(folder: &Folder) -> SqliteStorage {
-    SqliteStorage::open(&folder.path("jobcontrol.db"), Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap()
-}
-
 fn version(path: &Path) -> Result<i64> {
     sqlite::version(path, &(Arc::new(|_: &str| {}) as _))
 }
@@ -182,7 +177,7 @@ fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
 #[test]
 fn a_store_that_an_older_program_uses_is_left_to_it() {
     let folder = old();
-    let owner = opened(&folder);
+    let owner = folder.store();
     owner.claim("older").unwrap();
     folder.run(&["store", "migrate"]).code(5).says("process older is running builds in it; wait until that has ended");
     folder.run(&["run", "one"]).code(5).says("process older is running builds in it");
@@ -300,7 +295,7 @@ fn what_is_no_sound_copy_is_refused_and_the_store_stays() {
 #[test]
 fn a_store_in_use_is_not_replaced() {
     let folder = greeted();
-    let owner = opened(&folder);
+    let owner = folder.store();
     owner.claim("busy").unwrap();
     folder.run(&["store", "restore", "copy.db"]).code(2).says("is in use by process busy; nothing was replaced");
     drop(owner);
@@ -336,7 +331,7 @@ fn a_store_of_version_4_has_no_runs_for_services_and_takes_some() {
     let store = std::fs::read(root().join("tests/stores/v4.db")).unwrap();
     let folder = Folder::new().file("jobcontrol.db", store).guest("add.wat").file("jobs/x.yaml", JOBS);
     folder.run(&["store", "migrate"]).code(0);
-    let store = opened(&folder);
+    let store = folder.store();
     assert_eq!((store.get_waiting_runs(9), store.get_reloads(None, 9)), (Ok(Vec::new()), Ok(Vec::new())));
     drop(store);
     let runs = folder.json(&["runs"]);
@@ -349,7 +344,7 @@ fn a_store_of_version_5_learns_which_builds_had_arguments_given_by_hand() {
     let store = std::fs::read(root().join("tests/stores/v5.db")).unwrap();
     let folder = Folder::new().file("jobcontrol.db", store);
     folder.run(&["store", "migrate"]).code(0);
-    let builds = opened(&folder).get_job_builds(&BuildFilter::default()).unwrap();
+    let builds = folder.store().get_job_builds(&BuildFilter::default()).unwrap();
     assert_eq!(builds.iter().map(|build| build.edited).collect::<Vec<_>>(), [false, true, false]);
-    assert_eq!(opened(&folder).get_latest_successful_build("one").unwrap().map(|build| build.id), Some(1));
+    assert_eq!(folder.store().get_latest_successful_build("one").unwrap().map(|build| build.id), Some(1));
 }

@@ -5,18 +5,13 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
-use jobcontrol::record::sqlite::SqliteStorage;
-use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Level;
 use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::storage::Storage;
-use jobcontrol_core::storage::Write;
-use jobcontrol_core::storage::pack_record;
 use serde_json::Value;
 
 use crate::harness::Folder;
@@ -139,15 +134,10 @@ fn a_log_is_followed_and_nothing_is_missed_or_comes_twice() {
     served.send("POST", "/api/v1/runs", &[], "{\"targets\": [\"spin\"]}").ok();
     served.get_until("/api/v1/builds/1", |build| build["status"] == "RUNNING");
     // Another process writes; the page is sent what the store has.
-    let store =
-        SqliteStorage::open(&folder.path("jobcontrol.db"), Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+    let store = folder.store();
     let say = |from: u64, to: u64| {
         let line = |number| NewRecord::new(Timestamp(1), Level::Info, "t", format!("line {number}"));
-        for number in from..to {
-            store.submit(Write::Log(1, pack_record(line(number))), Box::new(|done| assert!(done.is_ok())));
-        }
-        // It is written after all of them.
-        store.log_message(1, line(to)).unwrap();
+        crate::harness::say(&store, 1, from..=to, line);
     };
     say(1, 10);
     let mut first = Pieces::of(&served, "/builds/1", None);
@@ -179,8 +169,7 @@ fn a_log_is_followed_and_nothing_is_missed_or_comes_twice() {
 fn a_long_log_is_read_in_parts_by_place_level_and_text() {
     let folder = Folder::new().guest("add.wat").file("jobs/one.yaml", "function: add:add\nargs: [1, 2]\n");
     folder.run(&["run", "one"]).code(0);
-    let store =
-        SqliteStorage::open(&folder.path("jobcontrol.db"), Arc::new(SystemClock), Arc::new(|_: &str| {})).unwrap();
+    let store = folder.store();
     for number in 1..=6_000 {
         let level = if number % 1_000 == 0 { Level::Error } else { Level::Info };
         store.log_message(1, NewRecord::new(Timestamp(number), level, "t", format!("record <{number}>"))).unwrap();

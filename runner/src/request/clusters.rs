@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use jobcontrol_core::check::Graph;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::DiGraph;
 
 use crate::request::subgraph::Subgraph;
 
@@ -134,39 +136,15 @@ impl Clusters {
 
 /// For each node the number of the circle that it lies in: nodes that reach each other have the same.
 fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
-    let (mut out, mut back) = (vec![Vec::new(); nodes], vec![Vec::new(); nodes]);
-    for (from, to) in edges {
-        out[*from].push(*to);
-        back[*to].push(*from);
+    let mut net = DiGraph::<(), (), usize>::default();
+    for _ in 0..nodes {
+        net.add_node(());
     }
-    // Kosaraju: in the reverse order in which a walk leaves them, what reaches a node backwards is its circle.
-    let (mut seen, mut order) = (vec![false; nodes], Vec::with_capacity(nodes));
-    for start in 0..nodes {
-        let mut walk = if std::mem::replace(&mut seen[start], true) { Vec::new() } else { vec![(start, 0)] };
-        while let Some((node, next)) = walk.last_mut() {
-            match out[*node].get(*next) {
-                Some(to) => {
-                    *next += 1;
-                    if !std::mem::replace(&mut seen[*to], true) {
-                        walk.push((*to, 0));
-                    }
-                }
-                None => {
-                    order.push(*node);
-                    walk.pop();
-                }
-            }
-        }
-    }
-    let mut circle = vec![usize::MAX; nodes];
-    for (number, start) in order.into_iter().rev().enumerate() {
-        let mut walk = vec![start];
-        while let Some(node) = walk.pop() {
-            if circle[node] == usize::MAX {
-                circle[node] = number;
-                walk.extend(&back[node]);
-            }
-        }
+    net.extend_with_edges(edges);
+    let mut circle = vec![0; nodes];
+    // Not Tarjan's way, which as petgraph has it uses the stack for each node of a long chain.
+    for (number, members) in kosaraju_scc(&net).into_iter().enumerate() {
+        members.into_iter().for_each(|node| circle[node.index()] = number);
     }
     circle
 }
