@@ -158,10 +158,13 @@ fn times_are_the_readers_own_and_the_odd_nights_have_their_hours() {
     let folder = sample();
     let served = Served::start(&folder, &[]);
     let browser = Browser::start(&served.address);
+    // Chromium tells a page its zone only if it has shown one of that site before.
+    browser.open("/");
     browser.command("Emulation.setTimezoneOverride", &serde_json::json!({ "timezoneId": "Europe/Rome" }));
     browser.look(1440, 900, false);
     // The first page learns where the reader is.
     browser.open("/");
+    browser.wait("document.cookie.includes('zone=Europe/Rome')");
     browser.open("/schedules");
     assert!(browser.text(".sub").contains("Europe/Rome"), "{}", browser.text(".sub"));
     browser.open("/builds/1");

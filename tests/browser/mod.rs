@@ -5,6 +5,7 @@
 //! - `form`: the run form, every type there and back
 //! - `open`: pages that stay open
 //! - `long`: a log of a million records
+//! - `looks`: how pages look, beside how they looked
 //! - `drawn`: graphs of up to 2,000 jobs
 //! - `keys`: the keyboard
 //! - `hostile`: texts and requests that mean no good; the two odd nights of the year
@@ -16,6 +17,7 @@ mod form;
 mod hostile;
 mod keys;
 mod long;
+mod looks;
 mod open;
 mod pages;
 mod plain;

@@ -2,9 +2,11 @@
 //!
 //! - here: which room may name what, and how long a file is
 //! - `circles`: no files import each other
+//! - `commands`: what a page, a message or the README tells people to type
 //! - `security`: the tests that SECURITY.md names
 
 mod circles;
+mod commands;
 mod security;
 
 use std::path::Path;

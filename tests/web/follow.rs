@@ -225,3 +225,30 @@ fn a_page_that_is_not_there_is_not_followed() {
     let mut old = Pieces::at(&served, "/live?page=jobs&version=0.0.0", None);
     assert_eq!(old.next().event, "reload");
 }
+
+#[test]
+fn every_page_that_shows_what_changes_is_sent_it() {
+    let job = "  - { id: good, function: divide:divide, args: [6, 3], schedule: { cron: \"0 6 * * *\" } }\n";
+    let folder = Folder::new().guest("divide.wat").file("jobs/all.yaml", format!("jobs:\n{job}"));
+    let served = Served::start(&folder, &[]);
+    let mut timeline = Pieces::of(&served, "/timeline", None);
+    let mut plugin = Pieces::of(&served, "/plugins/divide", None);
+    let mut plugins = Pieces::of(&served, "/plugins?q=div", None);
+    let mut schedules = Pieces::of(&served, "/schedules", None);
+    let mut workers = Pieces::of(&served, "/workers", None);
+    folder.run(&["run", "good"]).code(0);
+    timeline.until("timeline", "href=\"/builds/1\"");
+    timeline.until("timeline:sub", "1 build in 24 h");
+    plugin.until("plugin", "in use</span>");
+    let more = "  - { id: more, function: divide:divide, args: [1, 1], schedule: { cron: \"0 7 * * *\" } }\n";
+    folder.write("jobs/all.yaml", format!("jobs:\n{job}{more}"));
+    schedules.until("schedules", "0 7 * * *");
+    plugins.until("plugins", "<td class=\"num\">2</td>");
+    plugin.until("plugin", "href=\"/jobs/more\"");
+    workers.until("jobs:count", "2");
+    // What goes while somebody looks at it is told, and stays to be read.
+    std::fs::remove_file(folder.path("jobs/divide.wat")).unwrap();
+    plugin.until("gone", "there is no plugin `divide`");
+    folder.write("jobs/divide.wat", std::fs::read(crate::harness::root().join("tests/guests/divide.wat")).unwrap());
+    plugin.until("plugin", "href=\"/jobs/more\"");
+}

@@ -109,3 +109,30 @@ fn style_and_script_are_asked_for_once() {
     }
     assert_eq!(served.send("GET", "/assets/app.css", &[], "").status, 404);
 }
+
+#[test]
+fn a_clock_that_jumps_hides_no_build_and_breaks_no_page() {
+    let folder = Folder::new().guest("divide.wat").file("jobs/all.yaml", JOBS);
+    for _ in 0..12 {
+        folder.run(&["run", "good"]).code(0);
+    }
+    // The clock was two days ahead for a while, and was put back while a build ran.
+    let db = rusqlite::Connection::open(folder.path("jobcontrol.db")).unwrap();
+    let days = 2_i64 * 86_400_000_000;
+    let ahead = "UPDATE build SET created = created + ?1, start_time = start_time + ?1, end_time = end_time + ?1
+        WHERE id BETWEEN 3 AND 9";
+    assert_eq!(db.execute(ahead, [days]).unwrap(), 7);
+    assert_eq!(db.execute("UPDATE build SET end_time = end_time - ?1 WHERE id = 9", [days]).unwrap(), 1);
+    let served = Served::start(&folder, &[]);
+    let timeline = page(&served, "/timeline");
+    for id in [1, 2, 10, 11, 12] {
+        assert!(timeline.contains(&format!("href=\"/builds/{id}\"")), "{id} in {timeline}");
+    }
+    assert!(!timeline.contains(" width=\"-") && !timeline.contains(" x=\"-"), "{timeline}");
+    let job = page(&served, "/jobs/good");
+    assert!(job.contains(">in 47 h<") || job.contains(">in 48 h<") || job.contains(">in 2 days<"), "{job}");
+    assert!(page(&served, "/builds/9").contains("<dt>Took</dt><dd>0"), "{}", page(&served, "/builds/9"));
+    for path in ["/", "/builds", "/runs", "/runs/9", "/graph", "/schedules", "/workers", "/plugins/divide"] {
+        assert!(!page(&served, path).contains("NaN"), "{path}");
+    }
+}

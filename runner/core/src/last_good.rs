@@ -254,6 +254,7 @@ mod tests {
             imports: Vec::new(),
             misfit: None,
             stock_adapter: false,
+            language: None,
         }))
     }
 

@@ -63,6 +63,8 @@ pub struct Plugin {
     pub misfit: Option<String>,
     /// Whether its toolchain put the stock adapter for preview1 into it, which holds no large variable.
     pub stock_adapter: bool,
+    /// The language that it was written in, and its compiler, as the file says.
+    pub language: Option<String>,
 }
 
 /// Why an export could not be found.
@@ -165,6 +167,7 @@ mod tests {
             imports: Vec::new(),
             misfit: None,
             stock_adapter: false,
+            language: None,
         }
     }
 

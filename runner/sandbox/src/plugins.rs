@@ -116,6 +116,7 @@ impl Plugins {
             imports: described.imports,
             misfit: described.misfit,
             stock_adapter: described.stock_adapter,
+            language: described.language,
         })
     }
 

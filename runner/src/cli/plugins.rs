@@ -4,6 +4,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use jobcontrol_core::diagnostic::Diagnostic;
+use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::limits::show_bytes;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::schema;
@@ -15,13 +16,46 @@ use super::render::BOLD;
 use super::render::Out;
 use super::render::Page;
 use super::render::styled;
+use super::render::text::table;
 use crate::app::App;
 use crate::catalog::at_hand::at_hand;
+use crate::catalog::load::Catalog;
 use crate::catalog::near::near_path;
 use crate::request::inspection::Inspection;
+use crate::request::inspection::brief;
 use crate::request::refusal::Refusal;
 use crate::show::escape::clean;
 use crate::show::escape::one_line;
+use crate::show::pages::PluginsJson;
+use crate::show::plugins::PluginBriefJson;
+
+/// The plugins that manifests of the jobs folder can name.
+pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
+    let workspace = &app.settings.workspace;
+    let (plugins, problems) = at_hand(workspace);
+    let catalog = Catalog::load(workspace).map_err(CliError::usage)?;
+    let all: Vec<_> = plugins.iter().map(|found| brief(&catalog.graph, found)).collect();
+    if out.is_json() {
+        let problems = problems.iter().map(|problem| problem.message.as_str()).collect();
+        out.json(&PluginsJson { plugins: all, problems })?;
+        return Ok(error::DONE);
+    }
+    for problem in &problems {
+        out.warn(&problem.message);
+    }
+    if all.is_empty() {
+        out.warn(&format!("there are no plugins (*.wasm, *.wat) below `{}`", workspace.jobs.display()));
+        return Ok(error::DONE);
+    }
+    let row = |plugin: &PluginBriefJson<'_>| {
+        let jobs = some_of(plugin.jobs.iter().map(|id| one_line(id)));
+        let functions = plugin.functions.to_string();
+        vec![one_line(plugin.name), plugin.kind.to_owned(), functions, show_bytes(plugin.size as u64), jobs]
+    };
+    let rows = all.iter().map(row).collect();
+    out.answer(table(&["PLUGIN", "KIND", "FUNCTIONS", "SIZE", "JOBS"], rows))?;
+    Ok(error::DONE)
+}
 
 pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError> {
     let path = locate(app, named)?;
@@ -91,6 +125,9 @@ fn describe(report: &Inspection<'_>) -> Page {
     row("kind", plugin.kind.describe());
     row("size", &show_bytes(plugin.bytes.len() as u64));
     row("digest", &format!("sha256:{}", plugin.digest));
+    if let Some(language) = &plugin.language {
+        row("language", &one_line(language));
+    }
     describe_functions(plugin, &mut page);
     if !report.types.is_empty() {
         heading(&mut page, "types");

@@ -145,10 +145,10 @@ enum Command {
     },
     /// Show the log of a build, or prune logs
     Logs(logs::LogsArgs),
-    /// Show what a plugin exports and imports
+    /// Show what a plugin exports and imports; without a plugin, list those at hand
     Inspect {
         /// A plugin's file, or its name
-        plugin: String,
+        plugin: Option<String>,
     },
     /// Say what the code of a mistake means, with an example of it; without a code, list all
     Explain {
@@ -302,7 +302,8 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Builds(args) => builds::list(&app, out, &args),
         Command::Build { command } => builds::build(&app, out, &command),
         Command::Logs(args) => logs::logs(&app, out, &args),
-        Command::Inspect { plugin } => plugins::inspect(&app, out, &plugin),
+        Command::Inspect { plugin: None } => plugins::list(&app, out),
+        Command::Inspect { plugin: Some(plugin) } => plugins::inspect(&app, out, &plugin),
         Command::Schema => plugins::schema(&app, out),
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),

@@ -3,23 +3,60 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use jobcontrol_core::check::CheckedJob;
+use jobcontrol_core::check::Graph;
 use jobcontrol_core::check::PluginProblem;
+use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::manifest::entry;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::declared;
 use jobcontrol_sandbox::missing_imports;
 
+use crate::catalog::at_hand::AtHand;
 use crate::catalog::at_hand::name_of;
 use crate::catalog::grants::HTTP_EXAMPLE;
 use crate::catalog::grants::OUTGOING;
 use crate::catalog::workspace::Workspace;
+use crate::request::refusal::Refusal;
 use crate::show::escape::one_line;
 use crate::show::plugins::FunctionJson;
 use crate::show::plugins::GrantJson;
 use crate::show::plugins::ParamJson;
+use crate::show::plugins::PluginBriefJson;
 use crate::show::plugins::PluginJson;
 use crate::show::plugins::RefusedJson;
+
+/// The plugin of a name.
+///
+/// # Errors
+///
+/// There is none.
+pub(crate) fn named<'a>(plugins: &'a [AtHand], name: &str) -> Result<&'a AtHand, Refusal> {
+    plugins.iter().find(|found| found.name == name).ok_or_else(|| {
+        let near = nearest(name, plugins.iter().map(|found| found.name.as_str()));
+        Refusal::not_found(format!("there is no plugin `{}`", one_line(name))).did_you_mean(near)
+    })
+}
+
+/// The jobs that call a plugin as it is now.
+pub(crate) fn jobs_of<'a>(graph: &'a Graph, plugin: &Plugin) -> Vec<&'a CheckedJob> {
+    graph.jobs.values().filter(|checked| checked.plugin.digest == plugin.digest).collect()
+}
+
+/// The shape of a plugin in the list of all.
+pub(crate) fn brief<'a>(graph: &'a Graph, found: &'a AtHand) -> PluginBriefJson<'a> {
+    let plugin = &found.plugin;
+    PluginBriefJson {
+        name: &found.name,
+        path: plugin.path.display().to_string(),
+        kind: plugin.kind.describe(),
+        digest: &plugin.digest,
+        size: plugin.bytes.len(),
+        functions: plugin.functions.len(),
+        jobs: jobs_of(graph, plugin).iter().map(|checked| checked.job.id.as_str()).collect(),
+    }
+}
 
 /// A plugin with what is told of it.
 pub(crate) struct Inspection<'a> {
@@ -93,6 +130,7 @@ impl<'a> Inspection<'a> {
             types: &self.types,
             grants: self.grants().map(|(import, grant)| GrantJson { import, grant }).collect(),
             missing: self.missing.as_ref().map(|problem| problem.message.clone()),
+            language: plugin.language.as_deref(),
             wit: self.wit,
         }
     }
@@ -118,6 +156,11 @@ fn called(workspace: &Workspace, plugin: &Plugin) -> (String, Option<String>) {
     (renamed, Some(before))
 }
 
+/// The key of the grant without which an import gives nothing.
+pub(crate) fn key_of(import: &str) -> Option<&'static str> {
+    grant_of(import)?.split([' ', ':', '{']).find(|word| !matches!(*word, "" | "grants"))
+}
+
 /// What a job has to grant before an import gives anything.
 fn grant_of(import: &str) -> Option<&'static str> {
     const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
@@ -130,5 +173,18 @@ fn grant_of(import: &str) -> Option<&'static str> {
         Some(HTTP_EXAMPLE)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_has_the_key_of_its_grant() {
+        assert_eq!(key_of("wasi:filesystem/preopens@0.2.6"), Some("files"));
+        assert_eq!(key_of("wasi_snapshot_preview1.environ_get"), Some("env"));
+        assert_eq!(key_of("wasi:http/outgoing-handler@0.2.6"), Some("http"));
+        assert_eq!(key_of("wasi:clocks/wall-clock@0.2.6"), None);
     }
 }

@@ -113,9 +113,10 @@ pub(crate) fn path(route: &Route) -> String {
     out
 }
 
-/// A text between tags or in an attribute.
+/// A text between tags or in an attribute, as the templates of pages write it.
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let Ok(escaped) = askama::filters::escape(text, askama::filters::Html);
+    escaped.to_string()
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
         let drawn = svg(&jobs, &[("a", "b"), ("b", "c"), ("c", "a"), ("gone", "a")]);
         assert_eq!(drawn.matches("<g class=").count(), 4);
         assert_eq!((drawn.matches("\"edge\"").count(), drawn.matches("\"edge back\"").count()), (2, 1));
-        assert!(drawn.contains("<title>a: success, &lt;/title&gt;&lt;script&gt;\\u{202e}\\u{7}&quot;&amp;</title>"));
+        assert!(drawn.contains("<title>a: success, &#60;/title&#62;&#60;script&#62;\\u{202e}\\u{7}&#34;&#38;</title>"));
         assert!(drawn.contains("<title>d: not_built</title>") && drawn.ends_with("</svg>\n"));
     }
 }

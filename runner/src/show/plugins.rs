@@ -16,6 +16,8 @@ pub(crate) struct PluginJson<'a> {
     pub(crate) types: &'a [String],
     pub(crate) grants: Vec<GrantJson<'a>>,
     pub(crate) missing: Option<String>,
+    /// The language that it was written in, and its compiler, as the file says.
+    pub(crate) language: Option<&'a str>,
     pub(crate) wit: &'a str,
 }
 

@@ -147,7 +147,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::NoToken => problem.hint("send it as `Authorization: Bearer jc_..`"),
             Denied::Unknown | Denied::Expired | Denied::Revoked => {
-                problem.hint("`jobcontrol token create` makes a new one")
+                problem.hint("`jobcontrol token create --scope read` makes a new one")
             }
         }
     }

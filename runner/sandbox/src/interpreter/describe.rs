@@ -28,6 +28,7 @@ use super::core_module::CoreModule;
 use super::guard::decoding;
 use super::link;
 use super::lookalike;
+use super::producers;
 use super::sound;
 use super::task::Described;
 use super::task::Kind;
@@ -90,7 +91,16 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     }
     // Where we put it in, ours does what it cannot.
     let stock_adapter = kind == Kind::Component && has_stock_adapter(&binary);
-    Ok(Described { kind, functions: Table::new(&functions), refused, imports: imported, misfit, stock_adapter })
+    let language = producers::language(bytes);
+    Ok(Described {
+        kind,
+        functions: Table::new(&functions),
+        refused,
+        imports: imported,
+        misfit,
+        stock_adapter,
+        language,
+    })
 }
 
 /// What toolchains call the core module that is the stock adapter for preview1.

@@ -6,7 +6,7 @@
 //! - `componentize`, `wat_lines`, `core_module`, `numeric`, `preview1`: a plugin's bytes to what the engine compiles
 //! - `exports`: a component without the exports that are no functions
 //! - `lookalike`, `toolchains`: what a file is that is no plugin, or one for another host
-//! - `describe`: what a plugin says of itself, without compiling it
+//! - `describe`: what a plugin says of itself, without compiling it; `producers`: the language that it was written in
 //! - `sound`, `features`, `link`: whether the engine compiles and links it
 //! - `trace`: names and lines of the calls of a trap
 
@@ -24,6 +24,7 @@ mod link;
 mod lookalike;
 mod numeric;
 mod preview1;
+mod producers;
 mod serve;
 mod sound;
 pub(crate) mod task;

@@ -52,6 +52,8 @@ pub(crate) struct Described {
     pub(crate) misfit: Option<String>,
     /// Whether the stock adapter for preview1 is in it as it came.
     pub(crate) stock_adapter: bool,
+    /// The language that it was written in, and its compiler.
+    pub(crate) language: Option<String>,
 }
 
 /// What is wrong with a plugin, in words that follow its name.

@@ -8,14 +8,13 @@ use super::super::extract::Path;
 use super::super::problem::ProblemJson;
 use super::super::reply::Answer;
 use super::super::reply::json;
-use super::super::state::Look;
 use super::super::state::Web;
-use crate::catalog::at_hand::AtHand;
 use crate::catalog::at_hand::at_hand;
 use crate::request::inspection::Inspection;
+use crate::request::inspection::brief;
+use crate::request::inspection::named;
 use crate::request::refusal::Refusal;
 use crate::show::pages::PluginsJson;
-use crate::show::plugins::PluginBriefJson;
 use crate::show::plugins::PluginJson;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
@@ -28,25 +27,11 @@ async fn list(State(web): State<Web>) -> Answer {
     web.look(|look| {
         let (plugins, problems) = at_hand(look.workspace);
         json(&PluginsJson {
-            plugins: plugins.iter().map(|found| brief(look, found)).collect(),
+            plugins: plugins.iter().map(|found| brief(&look.current.catalog.graph, found)).collect(),
             problems: problems.iter().map(|problem| problem.message.as_str()).collect(),
         })
     })
     .await
-}
-
-fn brief<'a>(look: &Look<'a>, found: &'a AtHand) -> PluginBriefJson<'a> {
-    let plugin = &found.plugin;
-    let jobs = look.current.catalog.graph.jobs.iter();
-    PluginBriefJson {
-        name: &found.name,
-        path: plugin.path.display().to_string(),
-        kind: plugin.kind.describe(),
-        digest: &plugin.digest,
-        size: plugin.bytes.len(),
-        functions: plugin.functions.len(),
-        jobs: jobs.filter(|(_, checked)| checked.plugin.digest == plugin.digest).map(|(id, _)| id.as_str()).collect(),
-    }
 }
 
 /// Show what a plugin exports and imports, and what it would need.
@@ -59,10 +44,7 @@ async fn one(State(web): State<Web>, Path(name): Path<String>) -> Answer {
     web.look(move |look| {
         let workspace = look.workspace;
         let (plugins, _) = at_hand(workspace);
-        let Some(found) = plugins.iter().find(|found| found.name == name) else {
-            let near = jobcontrol_core::diagnostic::nearest(&name, plugins.iter().map(|found| found.name.as_str()));
-            return Err(Refusal::not_found(format!("there is no plugin `{name}`")).did_you_mean(near).into());
-        };
+        let found = named(&plugins, &name)?;
         let wit = workspace.reader.wit_text(&found.plugin).map_err(Refusal::failed)?;
         json(&Inspection::new(workspace, &found.plugin, &wit).shape())
     })

@@ -1,5 +1,7 @@
 //! Code with its words in colours: WIT and YAML. Other languages are shown as they are.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 
 use crate::show::escape::clean;
@@ -7,10 +9,20 @@ use crate::show::escape::clean;
 /// Characters of code on one page.
 const MOST: usize = 60_000;
 
+/// Classes of the name of a type: where it is declared, and where it is used.
+const DECLARED: &str = "declared";
+const LINK: &str = "link";
+
+/// The words before the name of a type that is declared.
+const DECLARING: [&str; 6] = ["record", "variant", "enum", "flags", "type", "resource"];
+
+/// The names of types that an interface declares.
+pub(super) type Types = BTreeSet<String>;
+
 /// Code in pieces, each with its class.
 #[derive(Clone, Debug, Template)]
 #[template(
-    source = r#"{% for (class, text) in pieces %}{% if class.is_empty() %}{{ text }}{% else %}<span class="{{ class }}">{{ text }}</span>{% endif %}{% endfor %}"#,
+    source = r##"{% for (class, text) in pieces %}{% if class.is_empty() %}{{ text }}{% else if *class == DECLARED %}<b id="type-{{ text }}">{{ text }}</b>{% else if *class == LINK %}<a href="#type-{{ text }}">{{ text }}</a>{% else %}<span class="{{ class }}">{{ text }}</span>{% endif %}{% endfor %}"##,
     ext = "html"
 )]
 pub(super) struct Code {
@@ -27,60 +39,36 @@ impl Code {
         code
     }
 
-    /// An interface.
-    pub(super) fn wit(text: &str) -> Self {
-        const WORDS: [&str; 25] = [
-            "package",
-            "interface",
-            "world",
-            "use",
-            "import",
-            "export",
-            "include",
-            "func",
-            "record",
-            "variant",
-            "enum",
-            "flags",
-            "type",
-            "resource",
-            "list",
-            "option",
-            "result",
-            "tuple",
-            "string",
-            "bool",
-            "char",
-            "static",
-            "constructor",
-            "async",
-            "as",
-        ];
-        let mut code = Self { pieces: Vec::new() };
-        for line in bounded(text).split_inclusive('\n') {
-            let (before, comment) = line.find("//").map_or((line, ""), |at| line.split_at(at));
-            let mut rest = before;
-            while !rest.is_empty() {
-                let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-                let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-                let cut = if word == 0 { rest.find(is_word).unwrap_or(rest.len()) } else { word };
-                let (piece, after) = rest.split_at(cut);
-                let is_number =
-                    matches!(piece, "u8" | "u16" | "u32" | "u64" | "s8" | "s16" | "s32" | "s64" | "f32" | "f64");
-                code.push(
-                    if WORDS.contains(&piece) {
-                        "k"
-                    } else if is_number {
-                        "n"
-                    } else {
-                        ""
-                    },
-                    piece,
-                );
-                rest = after;
+    /// The types that an interface declares.
+    pub(super) fn types(wit: &str) -> Types {
+        let mut types = Types::new();
+        words(bounded(wit), |word| {
+            if let Word::Declared(name) = word {
+                types.insert(name.to_owned());
             }
-            code.push("c", comment);
-        }
+        });
+        types
+    }
+
+    /// An interface, or a part of one, whose types are links to where they are declared. With `declares` they are
+    /// declared here.
+    pub(super) fn wit(text: &str, types: &Types, declares: bool) -> Self {
+        let mut code = Self { pieces: Vec::new() };
+        // Two interfaces may have a type of one name: links go to the first.
+        let mut met = BTreeSet::new();
+        words(bounded(text), |word| {
+            let (class, text) = match word {
+                Word::Declared(name) if declares && types.contains(name) && met.insert(name.to_owned()) => {
+                    (DECLARED, name)
+                }
+                Word::Name(name) if types.contains(name) => (LINK, name),
+                Word::Keyword(text) => ("k", text),
+                Word::Number(text) => ("n", text),
+                Word::Comment(text) => ("c", text),
+                Word::Declared(text) | Word::Name(text) | Word::Rest(text) => ("", text),
+            };
+            code.push(class, text);
+        });
         code
     }
 
@@ -123,8 +111,80 @@ impl Code {
             return;
         }
         match self.pieces.last_mut() {
-            Some((last, before)) if *last == class => before.push_str(&clean(text)),
+            Some((last, before)) if *last == class && !matches!(class, DECLARED | LINK) => {
+                before.push_str(&clean(text));
+            }
             _ => self.pieces.push((class, clean(text).into_owned())),
+        }
+    }
+}
+
+/// A piece of WIT.
+enum Word<'a> {
+    Keyword(&'a str),
+    Number(&'a str),
+    /// The name of a type that is declared here.
+    Declared(&'a str),
+    Name(&'a str),
+    Comment(&'a str),
+    Rest(&'a str),
+}
+
+/// Hands out the pieces of a text of WIT.
+fn words(text: &str, mut take: impl FnMut(Word<'_>)) {
+    const KEYWORDS: [&str; 25] = [
+        "package",
+        "interface",
+        "world",
+        "use",
+        "import",
+        "export",
+        "include",
+        "func",
+        "record",
+        "variant",
+        "enum",
+        "flags",
+        "type",
+        "resource",
+        "list",
+        "option",
+        "result",
+        "tuple",
+        "string",
+        "bool",
+        "char",
+        "static",
+        "constructor",
+        "async",
+        "as",
+    ];
+    const NUMBERS: [&str; 10] = ["u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64"];
+    for line in text.split_inclusive('\n') {
+        let (mut rest, comment) = line.find("//").map_or((line, ""), |at| line.split_at(at));
+        let mut declaring = false;
+        while !rest.is_empty() {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            let word = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+            let cut = if word == 0 { rest.find(is_word).unwrap_or(rest.len()) } else { word };
+            let (piece, after) = rest.split_at(cut);
+            let is_keyword = KEYWORDS.contains(&piece);
+            take(match piece {
+                piece if word == 0 => Word::Rest(piece),
+                piece if declaring => Word::Declared(piece),
+                piece if is_keyword => Word::Keyword(piece),
+                piece if NUMBERS.contains(&piece) => Word::Number(piece),
+                // The name of a parameter, a field or a package.
+                piece if after.starts_with(':') => Word::Rest(piece),
+                piece => Word::Name(piece),
+            });
+            // Room stands between the two.
+            declaring =
+                if word == 0 { declaring && piece.trim().is_empty() } else { !declaring && DECLARING.contains(&piece) };
+            rest = after;
+        }
+        if !comment.is_empty() {
+            take(Word::Comment(comment));
         }
     }
 }
@@ -148,16 +208,31 @@ mod tests {
         let yaml = Code::yaml("kwargs:\n  top: 3\n  - !retval a.b\n# x\n");
         assert_eq!(yaml.to_string().matches("class=\"k\"").count(), 1);
         assert!(yaml.to_string().contains("<span class=\"f\">top:</span><span class=\"n\"> 3\n</span>"), "{yaml}");
-        let wit = Code::wit("f: func(a: list<u8>) -> string; // <b>\n").to_string();
+        let wit = Code::wit("f: func(a: list<u8>) -> string; // <b>\n", &Types::new(), true).to_string();
         assert!(wit.contains("<span class=\"k\">func</span>") && wit.contains("<span class=\"n\">u8</span>"), "{wit}");
         assert!(wit.contains("<span class=\"c\">// &#60;b&#62;\n</span>"), "{wit}");
+    }
+
+    #[test]
+    fn a_type_is_a_link_to_where_it_is_declared() {
+        let text = "record order { at: day }\ntype day = string;\ntype order = u8; // day\nrecord-of: func(day: day) -> order;\n";
+        let types = Code::types(text);
+        assert_eq!(types.iter().map(String::as_str).collect::<Vec<_>>(), ["day", "order"]);
+        let shown = Code::wit(text, &types, true).to_string();
+        assert_eq!(shown.matches("<b id=\"type-order\">order</b>").count(), 1, "{shown}");
+        assert!(shown.contains("at: <a href=\"#type-day\">day</a>"), "{shown}");
+        assert!(
+            shown.ends_with("(day: <a href=\"#type-day\">day</a>) -&#62; <a href=\"#type-order\">order</a>;\n"),
+            "{shown}"
+        );
+        assert!(!Code::wit(text, &types, false).to_string().contains("id="));
     }
 
     proptest! {
         #[test]
         fn nothing_of_a_text_is_lost(text in "[ -~\n\t\u{e9}\u{202e}]{0,80}") {
             prop_assert_eq!(plain(&Code::yaml(&text)), clean(&text).into_owned());
-            prop_assert_eq!(plain(&Code::wit(&text)), clean(&text).into_owned());
+            prop_assert_eq!(plain(&Code::wit(&text, &Code::types(&text), true)), clean(&text).into_owned());
         }
     }
 }

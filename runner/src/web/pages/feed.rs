@@ -5,8 +5,19 @@ use std::hash::DefaultHasher;
 use std::hash::Hash;
 use std::hash::Hasher;
 
+use askama::Template;
+
+use super::frame::rendered;
+
 /// Where a page's changes come from.
 pub(super) const PATH: &str = "/live";
+
+/// A piece of a page that is text alone.
+#[derive(Template)]
+#[template(source = "{{ text }}", ext = "html")]
+struct Text<'a> {
+    text: &'a str,
+}
 
 /// The pieces of a page that change.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +45,21 @@ impl Parts {
         Self { whole: Some((at, html)), ..Self::default() }
     }
 
+    /// A page with one cell.
+    pub(super) fn one(at: &'static str, piece: &impl Template) -> Self {
+        let mut parts = Self::default();
+        parts.cell(at, rendered(piece));
+        parts
+    }
+
     /// Adds a cell.
     pub(super) fn cell(&mut self, at: impl Into<String>, html: impl Into<String>) {
         self.cells.push((at.into(), html.into()));
+    }
+
+    /// Adds a cell that is text alone.
+    pub(super) fn text(&mut self, at: &'static str, text: &str) {
+        self.cell(at, rendered(&Text { text }));
     }
 
     /// Stands for all of it: for which cells there are, and for what is in them.

@@ -225,7 +225,7 @@ impl Drawn {
     fn parts(&self) -> Parts {
         let mut parts = Parts::whole("graph", rendered(self));
         parts.shape.clone_from(&self.shape);
-        parts.cell("graph:said", self.said.clone());
+        parts.text("graph:said", &self.said);
         if let Some(picture) = &self.picture {
             parts.cells.extend(picture.nodes.iter().cloned());
         }

@@ -144,7 +144,8 @@ fn changing(look: &Look<'_>, id: &str, visit: &Visit) -> Result<(Head, Body), Pr
     let outdated = standing.map(|standing| standing.status.outdated_because().to_vec()).unwrap_or_default();
     let reasons = wrong.iter().map(|problem| problem.message.clone()).chain(outdated);
     let marks = look.storage.get_marks(&[id], strip::WIDE)?.pop().unwrap_or_default();
-    let total = look.storage.count_job_builds(&BuildFilter::job(id))?;
+    let status = standing.map(|standing| &standing.status);
+    let head = Head::of(look, id, status, !graph.dependencies.contains_key(id), visit, "overview")?;
     let statuses: BTreeMap<&str, _> = standings.iter().map(|(id, standing)| (id.as_str(), &standing.status)).collect();
     let body = Body {
         reasons: reasons.map(|reason| line(&reason)).collect(),
@@ -152,12 +153,10 @@ fn changing(look: &Look<'_>, id: &str, visit: &Visit) -> Result<(Head, Body), Pr
         around: around.map(|part| super::around::drawn(&part, graph, id, &statuses)).unwrap_or_default(),
         strip: (!marks.is_empty()).then(|| WideStrip::of(&marks)),
         builds: Rows::read(look, &visit.zone, BuildFilter::job(id), SHOWN)?,
-        total: count(total, "build", "builds"),
+        total: head.builds.clone(),
         id: id.to_owned(),
     };
-    let status = standing.map(|standing| &standing.status);
-    let gone = !graph.dependencies.contains_key(id);
-    Ok((Head::of(look, id, status, gone, visit, "overview"), body))
+    Ok((head, body))
 }
 
 /// What its manifest says, in a few words each.

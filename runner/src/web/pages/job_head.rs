@@ -2,10 +2,13 @@
 
 use askama::Template;
 use jobcontrol_core::status::JobStatus;
+use jobcontrol_core::storage::BuildFilter;
 
+use super::super::problem::Problem;
 use super::super::state::Look;
 use super::row::line;
 use super::status::Status;
+use super::times::thousands;
 use super::visit::Visit;
 
 /// What stands above each page of a job.
@@ -21,6 +24,8 @@ pub(super) struct Head {
     tab: &'static str,
     is_known: bool,
     has_manifest: bool,
+    /// How many builds it has.
+    pub(super) builds: String,
 }
 
 impl Head {
@@ -32,11 +37,11 @@ impl Head {
         gone: bool,
         visit: &Visit,
         tab: &'static str,
-    ) -> Self {
+    ) -> Result<Self, Problem> {
         let checked = look.current.catalog.graph.jobs.get(id);
         let job = checked.map(|checked| &checked.job);
         let title = job.and_then(|job| job.title.clone());
-        Self {
+        Ok(Self {
             id: id.to_owned(),
             status: if gone { Status { class: "never", word: "no manifest has it" } } else { Status::of_job(status) },
             title: line(
@@ -48,6 +53,7 @@ impl Head {
             tab,
             is_known: job.is_some(),
             has_manifest: !gone,
-        }
+            builds: thousands(look.storage.count_job_builds(&BuildFilter::job(id))?),
+        })
     }
 }

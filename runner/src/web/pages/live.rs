@@ -11,6 +11,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use askama::Template;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -30,6 +31,7 @@ use super::super::api::shut_out;
 use super::super::client::Client;
 use super::super::client::Peer;
 use super::super::problem::Problem;
+use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
@@ -38,6 +40,7 @@ use super::feed::Passing;
 use super::feed::Seen;
 use super::frame::Mistakes;
 use super::frame::Running;
+use super::frame::rendered;
 use super::log::Line;
 use super::log::Lines;
 use super::log::LogQuery;
@@ -194,9 +197,21 @@ impl Reader {
     /// The page as it is now, with its navigation.
     async fn pieces(&self) -> Result<(Parts, Passing, Vec<(&'static str, String)>), Problem> {
         let (view, visit) = (self.view.clone(), self.visit.clone());
+        // What was not there at first is not followed.
+        let was_there = !self.frame.is_empty();
         let look = move |look: &Look<'_>| {
-            let (parts, passing) = view.parts(look, &visit)?;
-            Ok((parts, passing, around(look)))
+            let mut frame = around(look);
+            let (parts, passing) = match view.parts(look, &visit) {
+                Err(problem) if was_there && problem.sort() == Sort::NotFound => {
+                    frame.push(("gone", rendered(&Gone { why: problem.told().2 })));
+                    Default::default()
+                }
+                parts => {
+                    frame.push(("gone", String::new()));
+                    parts?
+                }
+            };
+            Ok((parts, passing, frame))
         };
         self.web.look(look).await
     }
@@ -237,25 +252,26 @@ impl Reader {
                 },
                 () = tokio::time::sleep(EACH_SECOND), if is_running && !is_behind => Vec::new(),
                 () = tokio::time::sleep(pause), if is_behind => Vec::new(),
-                () = tokio::time::sleep_until(heartbeat) => {
-                    heartbeat = Instant::now() + HEARTBEAT;
-                    if sender.send(Bytes::from_static(b":\n\n")).await.is_err() {
-                        return;
-                    }
-                    continue;
-                }
+                // Without an event, too: moments to come draw near, and others do what is not told here.
+                () = tokio::time::sleep_until(heartbeat) => Vec::new(),
             };
             let began = Instant::now();
-            // A store that cannot be read now says nothing about the page: the next look may.
-            let Ok(found) = self.look().await else {
-                tokio::time::sleep(EACH_SECOND).await;
-                continue;
+            let found = match self.look().await {
+                Ok(found) => found,
+                // A store that cannot be read now says nothing about the page: the next look may.
+                Err(_) => {
+                    tokio::time::sleep(EACH_SECOND).await;
+                    Found { is_running, is_behind, ..Found::default() }
+                }
             };
             pause = PAUSE.max(began.elapsed() * PAUSE_PER_LOOK);
             (is_running, is_behind) = (found.is_running, found.is_behind);
             let mut text = found.text;
             for say in news {
                 event(&mut text, "say", &say, None);
+            }
+            if text.is_empty() && Instant::now() >= heartbeat {
+                text.push_str(":\n\n");
             }
             if !text.is_empty() {
                 heartbeat = Instant::now() + HEARTBEAT;
@@ -267,6 +283,13 @@ impl Reader {
             tokio::time::sleep(pause).await;
         }
     }
+}
+
+/// What stands above a page whose job, build or plugin has gone.
+#[derive(Template)]
+#[template(path = "gone.html")]
+struct Gone<'a> {
+    why: &'a str,
 }
 
 /// What the navigation shows.

@@ -75,7 +75,7 @@ fn page_of(look: &Look<'_>, id: String, visit: &Visit) -> Result<Page, Problem> 
     });
     Ok(Page {
         frame,
-        head: Head::of(look, &id, standing.map(|standing| &standing.status), false, visit, "manifest"),
+        head: Head::of(look, &id, standing.map(|standing| &standing.status), false, visit, "manifest")?,
         file: line(&manifest.source.path),
         last_good: manifest.last_good,
         mistakes: kept.iter().map(Shown::of).collect(),

@@ -14,7 +14,6 @@ use super::super::state::Web;
 use super::feed::Parts;
 use super::frame::Frame;
 use super::frame::ok;
-use super::frame::rendered;
 use super::row::line;
 use super::row::names;
 use super::times::Time;
@@ -118,9 +117,7 @@ impl List {
     }
 
     fn parts(&self) -> Parts {
-        let mut parts = Parts::default();
-        parts.cell("reloads", rendered(self));
-        parts
+        Parts::one("reloads", self)
     }
 }
 

@@ -330,7 +330,7 @@ fn shown(
     });
     let page = Page {
         frame,
-        head: Head::of(look, &id, standings.get(&id).map(|standing| &standing.status), false, visit, "run"),
+        head: Head::of(look, &id, standings.get(&id).map(|standing| &standing.status), false, visit, "run")?,
         wrong: wrong.collect(),
         hints: filled.hints.clone(),
         deps: choices.deps,

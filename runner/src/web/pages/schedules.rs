@@ -7,6 +7,7 @@ use super::super::problem::Problem;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::Parts;
 use super::frame::Frame;
 use super::frame::ok;
 use super::jobs::soon;
@@ -19,6 +20,12 @@ use crate::request::schedules::Schedules;
 #[template(path = "schedules.html")]
 struct Page {
     frame: Frame,
+    list: List,
+}
+
+#[derive(Template)]
+#[template(path = "schedules_list.html")]
+struct List {
     leads: bool,
     rows: Vec<Row>,
 }
@@ -34,11 +41,20 @@ struct Row {
 }
 
 pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
-    web.look(move |look| ok(&page_of(look, &visit)?)).await
+    web.look(move |look| {
+        let list = list(look, &visit)?;
+        let frame = Frame::new(look, "timeline", &visit).fed(Parts::one("schedules", &list).feed("schedules", &[]));
+        ok(&Page { frame, list })
+    })
+    .await
 }
 
-fn page_of(look: &Look<'_>, visit: &Visit) -> Result<Page, Problem> {
-    let frame = Frame::new(look, "timeline", visit);
+/// What changes on the page.
+pub(super) fn parts(look: &Look<'_>, visit: &Visit) -> Result<Parts, Problem> {
+    Ok(Parts::one("schedules", &list(look, visit)?))
+}
+
+fn list(look: &Look<'_>, visit: &Visit) -> Result<List, Problem> {
     let schedules = Schedules::read(&look.current.catalog, look.storage)?;
     let now = look.storage.clock().now();
     let shapes = schedules.shapes();
@@ -55,5 +71,5 @@ fn page_of(look: &Look<'_>, visit: &Visit) -> Result<Page, Problem> {
         shapes.iter().map(|shape| (shape.next, row(shape))).collect();
     // What is due first stands first; what is never due stands last.
     rows.sort_by_key(|(next, _)| (next.is_none(), *next));
-    Ok(Page { frame, leads: look.service.leads(), rows: rows.into_iter().map(|(_, row)| row).collect() })
+    Ok(List { leads: look.service.leads(), rows: rows.into_iter().map(|(_, row)| row).collect() })
 }

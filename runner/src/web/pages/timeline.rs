@@ -21,6 +21,7 @@ use super::super::problem::Sort;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::Parts;
 use super::feed::given;
 use super::frame::Frame;
 use super::frame::ok;
@@ -63,6 +64,12 @@ pub(super) struct TimelineQuery {
 #[template(path = "timeline.html")]
 struct Page {
     frame: Frame,
+    body: Body,
+}
+
+#[derive(Template)]
+#[template(path = "timeline_body.html")]
+struct Body {
     sub: String,
     hours: u64,
     spans: Vec<(u64, &'static str, String)>,
@@ -98,7 +105,33 @@ struct Bar {
 }
 
 pub(super) async fn page(State(web): State<Web>, Query(query): Query<TimelineQuery>, visit: Visit) -> Answer {
-    web.look(move |look| ok(&page_of(look, &query, &visit)?)).await
+    web.look(move |look| {
+        let body = body(look, &query, &visit)?;
+        let frame = Frame::new(look, "timeline", &visit);
+        let hours = query.h.map(|hours| hours.to_string());
+        let own = [
+            ("h", hours.as_deref()),
+            ("to", query.to.as_deref()),
+            ("tag", query.tag.as_deref()),
+            ("failed", query.failed.as_deref().map(|_| "on")),
+            ("after", query.after.as_deref()),
+        ];
+        ok(&Page { frame: frame.fed(body.parts().feed("timeline", &own)), body })
+    })
+    .await
+}
+
+/// What changes on the page.
+pub(super) fn parts(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Parts, Problem> {
+    Ok(body(look, query, visit)?.parts())
+}
+
+impl Body {
+    fn parts(&self) -> Parts {
+        let mut parts = Parts::one("timeline", self);
+        parts.text("timeline:sub", &self.sub);
+        parts
+    }
 }
 
 /// The time that is shown: from a moment to another, and where now is.
@@ -133,8 +166,7 @@ impl Span {
     }
 }
 
-fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page, Problem> {
-    let frame = Frame::new(look, "timeline", visit);
+fn body(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Body, Problem> {
     let (span, hours) = Span::of(query, look.storage.clock().now())?;
     let builds = read(look, query, &span)?;
     let is_cut = builds.len() as u64 == BUILDS;
@@ -186,8 +218,7 @@ fn page_of(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Page
     let marks = visit.zone.hours(span.from, span.to, every).into_iter();
     let is_in = span.now.0 >= span.from.0 && span.now.0 <= span.to.0;
     let tags: BTreeSet<String> = graph.jobs.values().flat_map(|checked| checked.job.tags.iter().cloned()).collect();
-    Ok(Page {
-        frame,
+    Ok(Body {
         sub,
         hours,
         spans: SPANS.iter().map(|(h, _, word)| (*h, *word, own(query.to.as_deref(), *h, None))).collect(),
@@ -214,7 +245,9 @@ fn read(look: &Look<'_>, query: &TimelineQuery, span: &Span) -> Result<Vec<Build
         brief: true,
         ..BuildFilter::default()
     };
-    narrow(look.storage, &mut filter, Some(span.from), Some(span.to))?;
+    // Up to now is up to the newest, also after a clock was put back.
+    let to = query.to.as_ref().filter(|to| !to.is_empty()).map(|_| span.to);
+    narrow(look.storage, &mut filter, Some(span.from), to)?;
     Ok(look.storage.get_job_builds(&filter)?)
 }
 

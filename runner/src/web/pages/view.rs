@@ -15,11 +15,17 @@ use super::job;
 use super::jobs;
 use super::jobs::JobsQuery;
 use super::log::LogQuery;
+use super::plugins;
+use super::plugins::PluginsQuery;
 use super::reloads;
 use super::reloads::ReloadsQuery;
 use super::runs;
 use super::runs::RunsQuery;
+use super::schedules;
+use super::timeline;
+use super::timeline::TimelineQuery;
 use super::visit::Visit;
+use super::workers;
 use crate::service::hub::Concern;
 
 /// Which page a tab shows.
@@ -33,6 +39,11 @@ pub(super) enum View {
     Run(u64),
     Reloads(ReloadsQuery),
     Graph(GraphQuery),
+    Timeline(TimelineQuery),
+    Schedules,
+    Plugins(PluginsQuery),
+    Plugin(String),
+    Workers,
 }
 
 /// What a tab asks for.
@@ -51,7 +62,7 @@ impl Wanted {
     pub(super) fn read(query: &str) -> Result<Self, Problem> {
         let mut own = form_urlencoded::Serializer::new(String::new());
         let (mut page, mut digest, mut version, mut after) = (None, None, None, None);
-        let (mut job, mut build, mut run) = (None, None, None);
+        let (mut job, mut build, mut run, mut plugin) = (None, None, None, None);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let value = value.into_owned();
             match name.as_ref() {
@@ -61,6 +72,7 @@ impl Wanted {
                 "seen" => after = Some(value),
                 "build" => build = value.parse().ok(),
                 "run" => run = value.parse().ok(),
+                "plugin" => plugin = Some(value),
                 "job" if page.as_deref() == Some("job") => job = Some(value),
                 name => drop(own.append_pair(name, &value)),
             }
@@ -76,6 +88,11 @@ impl Wanted {
             Some("run") => View::Run(run.ok_or_else(unknown)?),
             Some("reloads") => View::Reloads(read_query(&own)?),
             Some("graph") => View::Graph(read_query(&own)?),
+            Some("timeline") => View::Timeline(read_query(&own)?),
+            Some("schedules") => View::Schedules,
+            Some("plugins") => View::Plugins(read_query(&own)?),
+            Some("plugin") => View::Plugin(plugin.ok_or_else(unknown)?),
+            Some("workers") => View::Workers,
             _ => return Err(unknown()),
         };
         Ok(Self { view, digest, version, after })
@@ -105,6 +122,11 @@ impl View {
             Self::Run(id) => runs::parts_of_one(look, *id, visit)?,
             Self::Reloads(query) => reloads::parts(look, query, visit)?,
             Self::Graph(query) => graph::parts(look, query)?,
+            Self::Timeline(query) => timeline::parts(look, query, visit)?,
+            Self::Schedules => schedules::parts(look, visit)?,
+            Self::Plugins(query) => plugins::parts(look, query),
+            Self::Plugin(name) => plugins::parts_of_one(look, name, visit)?,
+            Self::Workers => workers::parts(look)?,
         };
         Ok((parts, Passing { is_running: runs, percent: None }))
     }

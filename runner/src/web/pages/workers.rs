@@ -10,6 +10,7 @@ use super::super::problem::Problem;
 use super::super::reply::Answer;
 use super::super::state::Look;
 use super::super::state::Web;
+use super::feed::Parts;
 use super::frame::Frame;
 use super::frame::ok;
 use super::row::line;
@@ -20,6 +21,12 @@ use crate::machine::resident_memory;
 #[template(path = "workers.html")]
 struct Page {
     frame: Frame,
+    body: Body,
+}
+
+#[derive(Template)]
+#[template(path = "workers_body.html")]
+struct Body {
     facts: Vec<(&'static str, String)>,
     others: Vec<Other>,
 }
@@ -35,11 +42,20 @@ struct Other {
 const BUILDS: usize = 10;
 
 pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
-    web.look(move |look| ok(&page_of(look, &visit)?)).await
+    web.look(move |look| {
+        let body = body(look)?;
+        let frame = Frame::new(look, "builds", &visit).fed(Parts::one("workers", &body).feed("workers", &[]));
+        ok(&Page { frame, body })
+    })
+    .await
 }
 
-fn page_of(look: &Look<'_>, visit: &Visit) -> Result<Page, Problem> {
-    let frame = Frame::new(look, "builds", visit);
+/// What changes on the page.
+pub(super) fn parts(look: &Look<'_>) -> Result<Parts, Problem> {
+    Ok(Parts::one("workers", &body(look)?))
+}
+
+fn body(look: &Look<'_>) -> Result<Body, Problem> {
     let slots = look.service.engine().slots();
     let ((running, waiting), (charged, chargeable)) = (slots.counts(), slots.memory());
     let own = look.service.owner();
@@ -66,5 +82,5 @@ fn page_of(look: &Look<'_>, visit: &Visit) -> Result<Page, Problem> {
                 .to_owned(),
         ),
     ];
-    Ok(Page { frame, facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(), others: shown })
+    Ok(Body { facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(), others: shown })
 }
