@@ -38,9 +38,9 @@ use crate::show::escape::clean;
 
 /// Functions of a plugin that are shown.
 const FUNCTIONS: usize = 200;
-/// Jobs and versions that are named at most, and builds that are asked for their version.
+/// Jobs and versions that are named at most, and builds of each job that are asked for their version.
 const NAMED: usize = 10;
-const LATE: u64 = 200;
+const LATE: u64 = 20;
 
 /// Which plugins.
 #[derive(Clone, Default, Deserialize)]
@@ -277,14 +277,18 @@ impl Import {
 
 /// What the plugin was in the newest builds of its jobs.
 fn versions(look: &Look<'_>, plugin: &Plugin, jobs: &[&CheckedJob], visit: &Visit) -> Result<Vec<Version>, Problem> {
-    let ids = jobs.iter().take(NAMED).map(|checked| checked.job.id.clone()).collect();
-    let filter =
-        BuildFilter { job_ids: Some(ids), order: Order::Desc, limit: LATE, brief: true, ..BuildFilter::default() };
     let now = look.storage.clock().now();
+    let mut builds = Vec::new();
+    for checked in jobs.iter().take(NAMED) {
+        let filter = BuildFilter::job(&checked.job.id);
+        let filter = BuildFilter { order: Order::Desc, limit: LATE, brief: true, ..filter };
+        builds.extend(look.storage.get_job_builds(&filter)?);
+    }
+    builds.sort_by_key(|build| std::cmp::Reverse(build.id));
     let mut versions: Vec<Version> = Vec::new();
     let mut known = BTreeSet::new();
-    for build in look.storage.get_job_builds(&filter)? {
-        let Some(digest) = build.plugin.filter(|digest| known.insert(digest.to_string())) else { continue };
+    for build in builds {
+        let Some(digest) = build.plugin.filter(|digest| known.insert(digest.clone())) else { continue };
         versions.push(Version {
             digest: digest.get(..8).unwrap_or(&digest).to_owned(),
             is_current: *digest == *plugin.digest,
