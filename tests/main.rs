@@ -23,6 +23,7 @@ mod reruns;
 mod run;
 mod runs;
 mod sandbox;
+mod scripts;
 mod secrets;
 mod service;
 mod stale;

@@ -255,6 +255,7 @@ mod tests {
             misfit: None,
             stock_adapter: false,
             language: None,
+            script: None,
         }))
     }
 

@@ -8,7 +8,7 @@
 //! - [`grants`]: what a job file lets its plugin touch; [`http`] requests; [`secret`]s, and how they are kept out of all that is written
 //! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
 //!   limited, and [`held_size`], by which the memory of all builds is
-//! - [`plugin`], [`functions`]: what a plugin's binary says of itself
+//! - [`plugin`], [`functions`]: what a plugin's binary says of itself; [`kebab`]: names of other languages
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
@@ -54,6 +54,7 @@ pub mod grants;
 pub mod held_size;
 pub mod http;
 pub mod job;
+pub mod kebab;
 pub mod last_good;
 pub mod layout;
 pub mod limits;

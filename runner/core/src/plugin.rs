@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde::Serialize;
+
 use crate::diagnostic::Code;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::diagnostic::some_of;
 use crate::functions::Functions;
+use crate::kebab::kebab;
 use crate::types::Signature;
 use crate::types::same_name;
 
@@ -22,6 +26,8 @@ pub enum PluginKind {
     NumericModule,
     /// A core module that is a WASI preview1 command.
     CommandModule,
+    /// A script, which an interpreter runs.
+    Script,
 }
 
 impl PluginKind {
@@ -37,6 +43,7 @@ impl PluginKind {
             Self::WitModule => "core module with WIT",
             Self::NumericModule => "core module with numeric exports",
             Self::CommandModule => "WASI preview1 command",
+            Self::Script => "script",
         }
     }
 }
@@ -65,6 +72,17 @@ pub struct Plugin {
     pub stock_adapter: bool,
     /// The language that it was written in, and its compiler, as the file says.
     pub language: Option<String>,
+    /// What its interpreter runs, if it is a script; `bytes` are then an archive of its files.
+    pub script: Option<Arc<Script>>,
+}
+
+/// What an interpreter runs of a script.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// All files of it as one text.
+    pub program: String,
+    /// For each function, by its name in kebab case, how its values come and go, as JSON.
+    pub plans: Vec<(String, String)>,
 }
 
 /// Why an export could not be found.
@@ -89,6 +107,9 @@ impl Plugin {
         let Some(export) = export else {
             return self.functions.iter().find(|f| f.command).ok_or_else(|| self.no_command());
         };
+        // A script's author writes the names of its language.
+        let own = self.script.as_ref().map(|_| kebab(export));
+        let export = own.as_deref().unwrap_or(export);
         match self.functions.named(export).as_slice() {
             [one] => Ok(one),
             [] => Err(self.missing(export, export.rsplit('#').next().unwrap_or(export))),
@@ -168,6 +189,7 @@ mod tests {
             misfit: None,
             stock_adapter: false,
             language: None,
+            script: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
+use jobcontrol_core::event::Outcome;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::value::Value;
@@ -12,9 +13,12 @@ use wasmtime::component::Component;
 use wasmtime::component::ComponentExportIndex;
 use wasmtime::component::InstancePre;
 
+use crate::apart::apart_if;
 use crate::command;
 use crate::host::Host;
 use crate::numbers;
+use crate::script::CALL;
+use crate::script::ScriptFunction;
 use crate::transfer::Args;
 use crate::transfer::Returned;
 use crate::transfer::Values;
@@ -42,12 +46,18 @@ enum Code {
     /// An export of a core module, by its own name.
     Numbers(wasmtime::InstancePre<Host>, Arc<str>),
     Command(wasmtime::InstancePre<Host>),
+    /// The function of an interpreter that calls a script's.
+    Script(InstancePre<Host>, ComponentExportIndex, Arc<ScriptFunction>),
 }
 
 impl Function {
     /// Finds a function in the code of its plugin; none if the code does not export it.
     pub(crate) fn find(linked: Linked, plugin: &Plugin, signature: &Signature) -> Option<Self> {
         let code = match linked {
+            Linked::Component(pre) if plugin.script.is_some() => {
+                let export = pre.component().get_export_index(None, CALL)?;
+                Code::Script(pre, export, Arc::new(ScriptFunction::of(plugin, signature)?))
+            }
             Linked::Component(pre) => {
                 let export = find_export(pre.component(), signature)?;
                 Code::Export(pre, export)
@@ -97,21 +107,52 @@ impl Function {
                 return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
             }
             Code::Export(pre, export) => (pre, export),
+            Code::Script(pre, export, script) => {
+                let args = Values::new(apart_if(args.are_large(), || script.arguments(args)));
+                let returned = called(store, pre, export, &args, lowering).await?;
+                return Ok(apart_if(is_large(&returned), || script.returned(returned)));
+            }
             Code::Numbers(pre, export) => return numbers::call(store, pre, export, args).await,
             Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
         };
-        let instance = pre.instantiate_async(&mut *store).await?;
-        let callee = instance
-            .get_func(&mut *store, export)
-            .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
-        if args.are_large() {
-            lowering.store(true, Ordering::Relaxed);
-            // The next poll is apart.
-            tokio::task::yield_now().await;
-        }
-        let args = Args { values: args, lowering };
-        callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
+        called(store, pre, export, args, lowering).await
     }
+
+    /// An outcome whose calls are those of a script, if it is one's.
+    pub(crate) fn with_code(&self, outcome: Outcome) -> Outcome {
+        match &self.code {
+            Code::Script(.., script) => script.with_code(outcome),
+            _ => outcome,
+        }
+    }
+}
+
+/// Calls an export in a fresh instance.
+async fn called(
+    store: &mut Store<Host>,
+    pre: &InstancePre<Host>,
+    export: &ComponentExportIndex,
+    args: &Values,
+    lowering: &AtomicBool,
+) -> wasmtime::Result<Returned> {
+    let instance = pre.instantiate_async(&mut *store).await?;
+    let callee = instance
+        .get_func(&mut *store, export)
+        .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
+    if args.are_large() {
+        lowering.store(true, Ordering::Relaxed);
+        // The next poll is apart.
+        tokio::task::yield_now().await;
+    }
+    let args = Args { values: args, lowering };
+    callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
+}
+
+/// Bytes of JSON that are read apart from other guests.
+const LONG_TO_READ: usize = 1 << 20;
+
+fn is_large(returned: &Returned) -> bool {
+    matches!(returned, Returned::Value(Some(Value::String(text))) if text.len() > LONG_TO_READ)
 }
 
 fn find_export(component: &Component, signature: &Signature) -> Option<ComponentExportIndex> {

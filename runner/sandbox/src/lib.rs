@@ -7,7 +7,7 @@
 //! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
-//! - `command`, `numbers`: WASI commands, and functions of core modules
+//! - `command`, `numbers`, `script`: WASI commands, functions of core modules, and of scripts; `archive`: a script's files
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
 //! - `host`, `guest`, `limits`, `quota`: the state of a running build, what it may still say, use and write
@@ -23,6 +23,7 @@
 //! - `error`: why a plugin cannot be called
 
 mod apart;
+mod archive;
 mod bindings;
 mod bounded;
 mod build_info;
@@ -54,6 +55,7 @@ mod places;
 mod plugins;
 mod quota;
 mod sandbox;
+mod script;
 mod signal;
 mod sink;
 mod stop;
@@ -61,6 +63,7 @@ mod traceback;
 mod traced;
 mod transfer;
 
+pub use archive::is_script;
 pub use build_info::BuildInfo;
 pub use cache::PruneCache;
 pub use cache::Pruned;
@@ -85,5 +88,6 @@ pub use ledger::Ledger;
 pub use plugins::Plugins;
 pub use plugins::TRACING;
 pub use sandbox::Sandbox;
+pub use script::code_of;
 pub use sink::HttpExchange;
 pub use sink::Sink;

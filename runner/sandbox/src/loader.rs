@@ -25,6 +25,7 @@ use crate::once::Gate;
 use crate::plugins::Plugins;
 use crate::plugins::key;
 use crate::plugins::version;
+use crate::script::code_of;
 
 /// The part of `jobcontrol.yaml` that bounds compiling.
 const COMPILE: &str = "compile";
@@ -48,6 +49,7 @@ impl Plugins {
         gate: &Gate,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Loaded, SandboxError> {
+        let plugin = code_of(plugin);
         let cache = Cache::open(&self.cache, fingerprint(engine)).map_err(SandboxError::Cache)?;
         let key = key(&plugin.digest, &plugin.path);
         // An entry that is damaged, or of another engine, is made anew.

@@ -16,6 +16,8 @@ use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::value::digest;
 use serde::de::DeserializeOwned;
 
+use crate::archive::Archive;
+use crate::archive::is_script;
 use crate::cache::Cache;
 use crate::cancel::Cancel;
 use crate::child::Asked;
@@ -27,6 +29,7 @@ use crate::interpreter::task::Described;
 use crate::interpreter::task::Refused;
 use crate::interpreter::task::Task;
 use crate::once::Gate;
+use crate::script::javascript;
 use crate::traced::Memory;
 
 /// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What was found out is kept
@@ -82,6 +85,11 @@ impl Plugins {
     pub fn read_file(&self, path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
         let problem = |code: Code, what: String| problem(code, shown, &what);
         let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
+        if is_script(path) {
+            let archive =
+                Archive::read(path, &javascript().digest).map_err(|what| problem(Code::PluginUnreadable, what))?;
+            return self.read_bytes(archive.encode().into(), shown);
+        }
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
         if !metadata.is_file() {
             return Err(problem(
@@ -104,6 +112,13 @@ impl Plugins {
     pub fn read_bytes(&self, bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
         let digest: Arc<str> = Arc::from(digest(&bytes));
         let damaged = || problem(Code::PluginDamaged, shown, "cannot be described");
+        if let Some(archive) = Archive::decode(&bytes).filter(|archive| *archive.interpreter != *javascript().digest) {
+            let what = format!(
+                "is of another version of its interpreter, sha256:{}, which this program does not have",
+                archive.interpreter
+            );
+            return Err(problem(Code::PluginKind, shown, &what));
+        }
         let described = self.described(&bytes, &digest, shown)?;
         let functions = described.functions.signatures().map_err(|_| damaged())?;
         Ok(Plugin {
@@ -117,6 +132,7 @@ impl Plugins {
             misfit: described.misfit,
             stock_adapter: described.stock_adapter,
             language: described.language,
+            script: described.script.map(Arc::new),
         })
     }
 

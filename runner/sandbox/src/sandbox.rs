@@ -52,6 +52,8 @@ use crate::places::Place;
 use crate::places::Places;
 use crate::plugins::Plugins;
 use crate::quota::Quotas;
+use crate::script::code_of;
+use crate::script::javascript;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
@@ -135,7 +137,7 @@ impl Sandbox {
             linked.map_err(|e| failed(format!("{e:#}")))
         };
         let linked = loop {
-            match self.loaded.get_or_make(&plugin.digest, make) {
+            match self.loaded.get_or_make(&code_of(plugin).digest, make) {
                 // Who compiled it was cancelled, and we were not.
                 Err(SandboxError::Interrupted(_)) if !cancel.is_set() => {}
                 linked => break linked?,
@@ -147,12 +149,13 @@ impl Sandbox {
 
     /// Returns a function whose plugin is already loaded, or none. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
-        Function::find(self.loaded.get(&plugin.digest)?, plugin, signature)
+        Function::find(self.loaded.get(&code_of(plugin).digest)?, plugin, signature)
     }
 
     /// Gives back the memory of plugins but those of these digests. Calls that run keep theirs.
     pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
-        self.loaded.keep_only(is_kept);
+        // An interpreter is there for whatever script comes next.
+        self.loaded.keep_only(|digest| is_kept(digest) || *digest == *javascript().digest);
     }
 
     /// What reads plugins.
@@ -213,7 +216,8 @@ impl Sandbox {
         // The instance goes before anything waits: a slot of the pool is worth more than its memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
-        let outcome = outcome::explained(outcome::of(result, &limits), || streams[1].last());
+        let outcome = function.with_code(outcome::of(result, &limits));
+        let outcome = outcome::explained(outcome, || streams[1].last());
         let outcome = flush(&streams, &guest, outcome).await;
         // Before anything is added: a message that was cut is told by its end.
         let outcome = without_secrets(&guest, outcome);

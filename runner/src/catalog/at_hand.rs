@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::job::FunctionRef;
 use jobcontrol_core::plugin::Plugin;
+use jobcontrol_sandbox::is_script;
 use jobcontrol_sandbox::missing_imports;
 use walkdir::WalkDir;
 
+use crate::catalog::survey::is_plugin;
 use crate::catalog::workspace::Workspace;
 
 /// A plugin that a manifest can name.
@@ -23,14 +25,16 @@ pub struct AtHand {
 /// Every plugin below the jobs folder and in the plugin folders, in the order of their names, and what is wrong with
 /// those that cannot be used.
 pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
-    let visible =
-        |entry: &walkdir::DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().as_encoded_bytes();
+        entry.depth() == 0 || !name.starts_with(b".") && name != b"node_modules"
+    };
     let below_jobs = WalkDir::new(&workspace.jobs).sort_by_file_name().into_iter().filter_entry(visible);
     let beside = workspace.plugins.iter().flat_map(|folder| WalkDir::new(folder).max_depth(1).sort_by_file_name());
     let paths = below_jobs.chain(beside).flatten().map(walkdir::DirEntry::into_path);
     let mut found: Vec<AtHand> = Vec::new();
     let mut problems = Vec::new();
-    for path in paths.filter(|path| is_plugin(path)) {
+    for path in paths.filter(|path| is_plugin(path) && path.is_file()) {
         let Some(name) = name_of(workspace, &path).filter(|name| found.iter().all(|known| known.name != *name)) else {
             continue;
         };
@@ -39,16 +43,15 @@ pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
             .read_file(&path, &path)
             .and_then(|plugin| missing_imports(&plugin).map_or(Ok(plugin), Err))
         {
+            // What scripts import, and what is a script of something else, exports no job.
+            Ok(plugin) if plugin.script.is_some() && plugin.functions.is_empty() => {}
             Ok(plugin) => found.push(AtHand { name, plugin }),
+            Err(_) if is_script(&path) => {}
             Err(problem) => problems.push(problem),
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     (found, problems)
-}
-
-fn is_plugin(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat") && path.is_file()
 }
 
 /// How a manifest in the jobs folder names this file, if it can.
@@ -59,6 +62,12 @@ pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
     let real = |folder: &PathBuf| folder.canonicalize().ok();
     let jobs = real(&workspace.jobs)?;
     let inside = folder.strip_prefix(&jobs).ok();
+    if is_script(path) {
+        let below = inside?;
+        let name =
+            if below.as_os_str().is_empty() { file.to_owned() } else { format!("./{}", below.join(file).to_str()?) };
+        return can_be_written(&name).then_some(name);
+    }
     let folders: Vec<_> = std::iter::once(jobs.clone()).chain(workspace.plugins.iter().filter_map(real)).collect();
     // A bare name is taken from the first folder that has it, and has no dot, which would make it a path.
     let has_it = |folder: &&PathBuf| ["wasm", "wat"].iter().any(|ext| folder.join(format!("{stem}.{ext}")).exists());

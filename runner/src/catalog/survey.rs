@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+use jobcontrol_sandbox::is_script;
+
 use crate::catalog::folder::walk;
 use crate::catalog::manifest_files::is_manifest;
 use crate::catalog::trail::trail;
@@ -52,9 +54,9 @@ pub(super) fn matters(path: &Path) -> bool {
     is_manifest(path) || is_plugin(path)
 }
 
-/// Whether it is a plugin by its name.
+/// Whether it is a plugin by its name, or a file that a script may import.
 pub(super) fn is_plugin(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat")
+    path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat") || is_script(path)
 }
 
 impl Survey {

@@ -346,7 +346,8 @@ impl Watcher {
         let plugins = unpinned.filter_map(|(_, lookup)| lookup.as_ref().ok());
         let same = |path: &Path| survey.files.get(path).is_some_and(|now| self.read_at.files.get(path) == Some(now));
         plugins
-            .filter(|plugin| same(&plugin.path))
+            // What a script imports may have changed.
+            .filter(|plugin| plugin.script.is_none() && same(&plugin.path))
             .map(|plugin| (plugin.path.clone(), Ok(Arc::clone(plugin))))
             .collect()
     }

@@ -33,6 +33,7 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
+use jobcontrol_sandbox::code_of;
 use tokio::sync::Semaphore;
 
 use crate::catalog::load::Catalog;
@@ -440,7 +441,9 @@ impl Executor {
 
     /// Tells those that watch that no build of a job can start yet, since its plugin is being compiled.
     pub(super) fn tell_compiling(&self, job: &str, plugin: &Plugin) {
-        let (shown, bytes) = (plugin.path.display().to_string(), plugin.bytes.len() as u64);
+        // Of a script it is the interpreter, for all of them.
+        let code = code_of(plugin);
+        let (shown, bytes) = (code.path.display().to_string(), code.bytes.len() as u64);
         self.parts.publisher.publish(NO_BUILD, &Arc::from(job), EventKind::Compiling { plugin: shown, bytes });
     }
 

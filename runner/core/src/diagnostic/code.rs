@@ -108,6 +108,7 @@ codes! {
     UnsupportedFeature "JC0316" "a plugin uses a WebAssembly proposal that is not supported"
     PluginCapacity "JC0317" "a plugin defines more than the engine has room for"
     EnvironmentTooLarge "JC0326" "the variables of a job are too large together"
+    ScriptMistake "JC0327" "a script has a mistake"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"

@@ -72,7 +72,7 @@ mod tests {
             assert!(meaning.lines().all(|line| line.chars().count() <= 100), "{code}");
             assert!(!wrong.is_empty() && !right.is_empty() && wrong != right, "{code}");
             for example in wrong.iter().chain(&right) {
-                assert!(["yaml", "wat", "text"].contains(&example.language), "{code}: {}", example.language);
+                assert!(["yaml", "wat", "js", "text"].contains(&example.language), "{code}: {}", example.language);
                 assert!(!example.text.trim().is_empty(), "{code}");
             }
             assert!(!code.title().ends_with('.') && !code.title().is_empty(), "{code}");

@@ -29,11 +29,13 @@ use super::guard::decoding;
 use super::link;
 use super::lookalike;
 use super::producers;
+use super::script;
 use super::sound;
 use super::task::Described;
 use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
+use crate::archive::Archive;
 use crate::bounded::Bounded;
 use crate::imports::is_compatible;
 use crate::imports::is_linked;
@@ -54,6 +56,9 @@ pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused
 }
 
 fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
+    if let Some(archive) = Archive::decode(bytes) {
+        return script::described(&archive);
+    }
     let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
@@ -100,6 +105,7 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         misfit,
         stock_adapter,
         language,
+        script: None,
     })
 }
 
@@ -243,6 +249,9 @@ fn imports(resolve: &Resolve, world: &World) -> Vec<String> {
 ///
 /// A plugin that cannot be decoded, or text that cannot be printed.
 pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
+    if let Some(archive) = Archive::decode(bytes) {
+        return script::wit_text(&archive);
+    }
     let form = form(bytes, shown)?;
     if form.kind == Kind::CommandModule {
         return Ok(String::new());

@@ -7,6 +7,7 @@
 //! - `exports`: a component without the exports that are no functions
 //! - `lookalike`, `toolchains`: what a file is that is no plugin, or one for another host
 //! - `describe`: what a plugin says of itself, without compiling it; `producers`: the language that it was written in
+//! - `script`: scripts, which are read and never run
 //! - `sound`, `features`, `link`: whether the engine compiles and links it
 //! - `trace`: names and lines of the calls of a trap
 
@@ -25,6 +26,7 @@ mod lookalike;
 mod numeric;
 mod preview1;
 mod producers;
+mod script;
 mod serve;
 mod sound;
 pub(crate) mod task;

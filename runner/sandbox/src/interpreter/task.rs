@@ -3,6 +3,7 @@
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::failure::Frame;
 use jobcontrol_core::plugin::PluginKind;
+use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Table;
 use serde::Deserialize;
 use serde::Serialize;
@@ -54,6 +55,8 @@ pub(crate) struct Described {
     pub(crate) stock_adapter: bool,
     /// The language that it was written in, and its compiler.
     pub(crate) language: Option<String>,
+    /// What an interpreter runs, if it is a script.
+    pub(crate) script: Option<Script>,
 }
 
 /// What is wrong with a plugin, in words that follow its name.
@@ -89,6 +92,8 @@ pub(crate) enum Why {
     Feature,
     /// Defines more than the engine has room for.
     Capacity,
+    /// A script with a mistake.
+    Script,
 }
 
 impl Why {
@@ -102,6 +107,7 @@ impl Why {
             Self::TooLarge => Code::PluginExhausts,
             Self::Feature => Code::UnsupportedFeature,
             Self::Capacity => Code::PluginCapacity,
+            Self::Script => Code::ScriptMistake,
         }
     }
 }
@@ -113,6 +119,7 @@ pub(crate) enum Kind {
     WitModule,
     NumericModule,
     CommandModule,
+    Script,
 }
 
 impl Kind {
@@ -122,6 +129,7 @@ impl Kind {
             Self::WitModule => PluginKind::WitModule,
             Self::NumericModule => PluginKind::NumericModule,
             Self::CommandModule => PluginKind::CommandModule,
+            Self::Script => PluginKind::Script,
         }
     }
 }

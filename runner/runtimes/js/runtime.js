@@ -1,0 +1,232 @@
+// The interpreter's side of scripts. The host hands over a program, a plan and arguments; see wit/script.wit.
+
+import { write } from 'jobcontrol:plugin/log@0.1.0';
+import { report } from 'jobcontrol:plugin/progress@0.1.0';
+import { getRandomU64 } from 'wasi:random/random@0.2.0';
+import { current, fail as failBuild, skip as skipBuild } from 'jobcontrol:plugin/build@0.1.0';
+
+// What a script may replace is not relied on.
+const { parse, stringify } = JSON;
+const NativeError = Error;
+
+// --- Values -----------------------------------------------------------------------------------------------------------
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const DIGITS = new Uint8Array(128);
+for (let i = 0; i < 64; i++) DIGITS[ALPHABET.charCodeAt(i)] = i;
+
+function fromBase64(text) {
+  const end = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0;
+  const bytes = new Uint8Array((text.length / 4) * 3 - end);
+  for (let i = 0, at = 0; i < text.length; i += 4) {
+    let word = 0;
+    for (let j = 0; j < 4; j++) word = (word << 6) | DIGITS[text.charCodeAt(i + j)];
+    for (let j = 16; j >= 0 && at < bytes.length; j -= 8) bytes[at++] = (word >> j) & 255;
+  }
+  return bytes;
+}
+
+// A value of the host as a script has it.
+function taken(plan, value) {
+  if (plan === null) return value;
+  if (plan === 'f') return typeof value === 'string' ? Number(value) : value;
+  if (plan === 'i') return BigInt(value);
+  if (plan === 'y') return typeof value === 'string' ? fromBase64(value) : Uint8Array.from(value);
+  if ('l' in plan) return plan.l === null ? value : value.map((item) => taken(plan.l, item));
+  if ('t' in plan) return plan.t.map((item, at) => taken(item, value[at]));
+  if ('o' in plan) return value === null ? null : taken(plan.o, value);
+  if ('u' in plan) return value === null ? undefined : taken(plan.u, value);
+  if ('r' in plan) {
+    const record = {};
+    for (const [own, wit, field] of plan.r) record[own] = taken(field, value[wit] ?? null);
+    return record;
+  }
+  for (const [own, wit, carried, carries] of plan.v) {
+    if (!carries && value === wit) return own;
+    if (carries && value !== null && typeof value === 'object' && wit in value) return { [own]: taken(carried, value[wit]) };
+  }
+  return value;
+}
+
+class Mismatch extends NativeError {}
+Mismatch.prototype.name = 'TypeError';
+
+const shown = (value) => {
+  const text = typeof value === 'bigint' ? `${value}n` : typeof value === 'function' ? 'a function' : (stringify(value) ?? String(value));
+  return text.length > 60 ? `${text.slice(0, 60)}..` : text;
+};
+
+const misfit = (path, wanted, value) => new Mismatch(`${path} is not ${wanted}: ${shown(value)}`);
+
+// A value of a script as the host takes it. What it is not of its type is said here where the host could not see it.
+function given(plan, value, path) {
+  if (plan === null) {
+    if (value === undefined || typeof value === 'bigint' || typeof value === 'function') throw misfit(path, 'what its type says', value);
+    return value;
+  }
+  if (plan === 'f') {
+    if (typeof value !== 'number') throw misfit(path, 'a number', value);
+    return Number.isFinite(value) ? value : String(value);
+  }
+  if (plan === 'i') {
+    if (typeof value !== 'bigint' && !Number.isSafeInteger(value)) throw misfit(path, 'a bigint', value);
+    return String(value);
+  }
+  if (plan === 'y') {
+    if (!(value instanceof Uint8Array)) throw misfit(path, 'a Uint8Array', value);
+    return Array.from(value);
+  }
+  if ('l' in plan) {
+    if (!Array.isArray(value)) throw misfit(path, 'an array', value);
+    return plan.l === null ? value : value.map((item, at) => given(plan.l, item, `${path}[${at}]`));
+  }
+  if ('t' in plan) {
+    if (!Array.isArray(value) || value.length !== plan.t.length) throw misfit(path, `an array of ${plan.t.length}`, value);
+    return plan.t.map((item, at) => given(item, value[at], `${path}[${at}]`));
+  }
+  if ('o' in plan || 'u' in plan) return value === null || value === undefined ? null : given(plan.o ?? plan.u ?? null, value, path);
+  if ('r' in plan) {
+    if (value === null || typeof value !== 'object') throw misfit(path, 'an object', value);
+    const record = {};
+    for (const [own, wit, field] of plan.r) record[wit] = given(field, value[own], `${path}.${own}`);
+    return record;
+  }
+  for (const [own, wit, carried, carries] of plan.v) {
+    if (!carries && value === own) return wit;
+    if (carries && value !== null && typeof value === 'object' && own in value) return { [wit]: given(carried, value[own], `${path}.${own}`) };
+  }
+  throw misfit(path, `one of ${plan.v.map(([own]) => own).join(', ')}`, value);
+}
+
+// --- Failures ---------------------------------------------------------------------------------------------------------
+
+// Frames as QuickJS writes them: `    at name (<input>:12:5)`. What has another file is this file, or native.
+function frames(error, plan) {
+  const found = [];
+  for (const line of String(error?.stack ?? '').split('\n')) {
+    const match = /^\s*at (?:(.*) \()?<(?:input|eval|evalScript)>:(\d+)(?::\d+)?\)?$/.exec(line);
+    if (!match) continue;
+    const number = Number(match[2]);
+    const file = plan.files.findLast(([, before]) => number > before);
+    if (!file || number - file[1] > file[2]) continue;
+    const name = match[1] ?? '';
+    found.unshift({
+      file: file[0],
+      line: number - file[1],
+      function: name === '<anonymous>' ? '' : name,
+      context: [],
+      contextStart: 0,
+      locals: [],
+    });
+  }
+  return found;
+}
+
+function told(error, plan) {
+  if (error instanceof NativeError || (error !== null && typeof error === 'object' && typeof error.message === 'string')) {
+    return { kind: String(error.name || 'Error'), message: String(error.message), frames: frames(error, plan) };
+  }
+  return { kind: 'Error', message: typeof error === 'string' ? error : shown(error), frames: [] };
+}
+
+function failure(error, plan) {
+  const causes = [];
+  for (let cause = error?.cause; cause !== undefined && cause !== null && causes.length < 10; cause = cause?.cause) {
+    causes.push(told(cause, plan));
+  }
+  return { ...told(error, plan), causes };
+}
+
+// --- What scripts find ------------------------------------------------------------------------------------------------
+
+// A value as a line of a log has it.
+function line(value) {
+  if (typeof value === 'string') return value;
+  if (value instanceof NativeError) return `${value.name}: ${value.message}`;
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (typeof value === 'function') return `function ${value.name}`;
+  try {
+    return stringify(value, (_, inner) => (typeof inner === 'bigint' ? `${inner}n` : inner)) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+let plan = { files: [] };
+
+function record(level, values, fields = []) {
+  const caught = values.find((value) => value instanceof NativeError);
+  const message = values.map(line).join(' ');
+  write({ level, message, target: '', fields, failure: caught === undefined ? undefined : failure(caught, plan) });
+}
+
+const timers = new Map();
+globalThis.console = {
+  log: (...values) => record('info', values),
+  info: (...values) => record('info', values),
+  debug: (...values) => record('debug', values),
+  trace: (...values) => record('debug', values),
+  warn: (...values) => record('warning', values),
+  error: (...values) => record('error', values),
+  assert: (truth, ...values) => truth || record('error', ['assertion failed', ...values]),
+  time: (name = 'default') => void timers.set(name, Date.now()),
+  timeEnd: (name = 'default') => record('info', [`${name}: ${Date.now() - (timers.get(name) ?? Date.now())} ms`]),
+};
+
+// The interpreter was made once: numbers of its own would be the same in every call.
+Math.random = () => Number(getRandomU64()) / 2 ** 64;
+globalThis.crypto = {
+  getRandomValues(array) {
+    for (let at = 0; at < array.length; at++) array[at] = Math.floor(Math.random() * 2 ** (8 * array.BYTES_PER_ELEMENT));
+    return array;
+  },
+};
+
+const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'];
+
+const host = {
+  // A record with fields: `log('warning', 'slow', { seconds: 3 })`.
+  log(level, message, fields = {}) {
+    if (!LEVELS.includes(level)) throw new RangeError(`a level is one of ${LEVELS.join(', ')}, not ${shown(level)}`);
+    record(level, [message], Object.entries(fields).map(([name, value]) => [name, line(value)]));
+  },
+  // Goes through a list and says how far it is: `for (const page of progress(pages, 'pages')) ..`.
+  *progress(items, ...group) {
+    const all = Array.isArray(items) ? items : [...items];
+    const path = group.map(String);
+    for (let at = 0; at < all.length; at++) {
+      report(path, at, all.length, '');
+      yield all[at];
+    }
+    report(path, all.length, all.length, '');
+  },
+  // Says how far something is: `report(3, 10, 'the third page', 'pages')`.
+  report(current, total, status = '', ...group) {
+    report(group.map(String), Math.max(0, Math.trunc(current)), Math.max(0, Math.trunc(total)), String(status));
+  },
+  // Ends the build as skipped: there was nothing to do.
+  skip(reason) {
+    skipBuild(String(reason));
+  },
+  // The running build.
+  build() {
+    const { buildId, jobId, attempt, idempotencyKey } = current();
+    return { id: buildId, job: jobId, attempt, idempotencyKey };
+  },
+};
+
+// --- The call ---------------------------------------------------------------------------------------------------------
+
+export function call(program, planText, argumentsText) {
+  plan = parse(planText);
+  let result;
+  try {
+    const script = (0, eval)(program)(host);
+    const values = parse(argumentsText);
+    result = script[plan.function](...plan.params.map((param, at) => taken(param, values[at])));
+    if (plan.returns) return stringify(given(plan.result, result, 'what it returned'));
+    return 'null';
+  } catch (error) {
+    failBuild(failure(error, plan));
+  }
+}

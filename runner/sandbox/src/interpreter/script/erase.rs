@@ -1,0 +1,372 @@
+//! A file without its types and without the words of modules. Each line, and nearly each column, is where it was, so that
+//! the places of errors are those of the author's file.
+
+use std::fmt::Write;
+
+use oxc_ast::ast;
+use oxc_ast::ast::Declaration;
+use oxc_ast::ast::ExportDefaultDeclarationKind;
+use oxc_ast::ast::ImportDeclarationSpecifier;
+use oxc_ast::ast::Statement;
+use oxc_ast_visit::Visit;
+use oxc_ast_visit::walk;
+use oxc_span::GetSpan;
+use oxc_syntax::scope::ScopeFlags;
+
+use super::module;
+use super::module::HOST;
+use super::module::Module;
+use super::module::Modules;
+use crate::archive::joined;
+
+/// What is left of a file.
+pub(super) struct Erased {
+    pub(super) text: String,
+    /// Each name that it exports, with the expression that gives it.
+    pub(super) exports: Vec<(String, String)>,
+    /// Files all of whose names it exports.
+    pub(super) all_of: Vec<usize>,
+}
+
+/// Erases what the interpreter does not know.
+///
+/// # Errors
+///
+/// What is more than a type, with its place.
+pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erased, String> {
+    let mut eraser =
+        Eraser { module, modules, edits: Vec::new(), exports: Vec::new(), all_of: Vec::new(), wrong: None };
+    eraser.visit_program(module.program);
+    if let Some((what, at)) = eraser.wrong {
+        return Err(format!("has {what} ({}), which is more than a type: write it in JavaScript", module.place(at)));
+    }
+    eraser.edits.sort_by_key(|edit| (edit.start, std::cmp::Reverse(edit.end)));
+    let source = module.source;
+    let (mut text, mut at) = (String::with_capacity(source.len()), 0);
+    for edit in &eraser.edits {
+        // What lies in what is gone already is gone.
+        if edit.start < at {
+            continue;
+        }
+        text.push_str(&source[at..edit.start]);
+        let gone = &source[edit.start..edit.end];
+        match &edit.with {
+            None => text.extend(gone.chars().map(|c| if c == '\n' { '\n' } else { ' ' })),
+            Some(with) => {
+                text.push_str(with);
+                text.extend(gone.chars().filter(|c| *c == '\n'));
+            }
+        }
+        at = edit.end;
+    }
+    text.push_str(&source[at..]);
+    Ok(Erased { text, exports: eraser.exports, all_of: eraser.all_of })
+}
+
+/// A part that is blank then, or something else.
+struct Edit {
+    start: usize,
+    end: usize,
+    with: Option<String>,
+}
+
+struct Eraser<'m, 'a> {
+    module: &'m Module<'a>,
+    modules: &'m Modules<'a>,
+    edits: Vec<Edit>,
+    exports: Vec<(String, String)>,
+    all_of: Vec<usize>,
+    wrong: Option<(&'static str, u32)>,
+}
+
+impl Eraser<'_, '_> {
+    fn blank(&mut self, start: u32, end: u32) {
+        if start < end {
+            self.edits.push(Edit { start: start as usize, end: end as usize, with: None });
+        }
+    }
+
+    /// A statement that is gone still ends the one before it.
+    fn without(&mut self, span: oxc_span::Span) {
+        self.replace(span.start, span.start + 1, ";".to_owned());
+        self.blank(span.start + 1, span.end);
+    }
+
+    fn replace(&mut self, start: u32, end: u32, with: String) {
+        self.edits.push(Edit { start: start as usize, end: end as usize, with: Some(with) });
+    }
+
+    fn wrong(&mut self, what: &'static str, at: u32) {
+        self.wrong = self.wrong.or(Some((what, at)));
+    }
+
+    fn between(&self, start: u32, end: u32) -> &str {
+        self.module.source.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// Blanks one mark between two places.
+    fn mark(&mut self, mark: char, start: u32, end: u32) {
+        if let Some(at) = self.between(start, end).find(mark) {
+            let at = start + u32::try_from(at).unwrap_or(0);
+            self.blank(at, at + 1);
+        }
+    }
+
+    /// Blanks the words of TypeScript before a member of a class.
+    fn modifiers(&mut self, start: u32, end: u32) {
+        const WORDS: [&str; 7] = ["public", "private", "protected", "readonly", "abstract", "override", "declare"];
+        let text = self.between(start, end).to_owned();
+        for word in WORDS {
+            for (at, _) in text.match_indices(word) {
+                let at = start + u32::try_from(at).unwrap_or(0);
+                self.blank(at, at + u32::try_from(word.len()).unwrap_or(0));
+            }
+        }
+    }
+
+    /// How a file is reached that another imports.
+    fn reached(&self, from: &str) -> String {
+        let at = joined(&self.module.path, from).and_then(|path| self.modules.at(&path));
+        at.filter(|_| from != HOST).map_or_else(|| "__host".to_owned(), |at| format!("__modules[{at}]"))
+    }
+
+    fn import(&mut self, it: &ast::ImportDeclaration<'_>) {
+        if it.import_kind.is_type() {
+            return self.without(it.span);
+        }
+        let from = self.reached(&it.source.value);
+        let (mut whole, mut parts) = (String::new(), Vec::new());
+        for specifier in it.specifiers.iter().flatten() {
+            match specifier {
+                ImportDeclarationSpecifier::ImportSpecifier(it) if it.import_kind.is_type() => {}
+                ImportDeclarationSpecifier::ImportSpecifier(it) => {
+                    parts.push(format!("{:?}:{}", module::exported(&it.imported), it.local.name));
+                }
+                ImportDeclarationSpecifier::ImportDefaultSpecifier(it) => {
+                    parts.push(format!("default:{}", it.local.name));
+                }
+                ImportDeclarationSpecifier::ImportNamespaceSpecifier(it) => {
+                    let _ = write!(whole, "const {}={from};", it.local.name);
+                }
+            }
+        }
+        if !parts.is_empty() {
+            let _ = write!(whole, "const {{{}}}={from};", parts.join(","));
+        }
+        self.replace(it.span.start, it.span.end, if whole.is_empty() { ";".to_owned() } else { whole });
+    }
+
+    fn export_from(&mut self, it: &ast::ExportFromDeclaration<'_>) {
+        if it.export_kind.is_value() {
+            let from = self.reached(&it.source.value);
+            for it in it.specifiers.iter().filter(|it| it.export_kind.is_value()) {
+                let value = format!("{from}[{:?}]", module::exported(&it.local));
+                self.exports.push((module::exported(&it.exported).to_owned(), value));
+            }
+        }
+        self.without(it.span);
+    }
+
+    fn export_all(&mut self, it: &ast::ExportAllDeclaration<'_>) {
+        let from = joined(&self.module.path, &it.source.value).and_then(|path| self.modules.at(&path));
+        match (&it.exported, from) {
+            _ if it.export_kind.is_type() => {}
+            (Some(name), _) => {
+                let value = self.reached(&it.source.value);
+                self.exports.push((module::exported(name).to_owned(), value));
+            }
+            (None, Some(from)) => self.all_of.push(from),
+            (None, None) => {}
+        }
+        self.without(it.span);
+    }
+
+    fn export_default(&mut self, it: &ast::ExportDefaultDeclaration<'_>) {
+        let (start, end) = (it.span.start, it.declaration.span().start);
+        let id = match &it.declaration {
+            ExportDefaultDeclarationKind::FunctionDeclaration(it) => it.id.as_ref(),
+            ExportDefaultDeclarationKind::ClassDeclaration(it) => it.id.as_ref(),
+            ExportDefaultDeclarationKind::TSInterfaceDeclaration(_) => return self.without(it.span),
+            _ => None,
+        };
+        match id {
+            Some(id) => {
+                self.blank(start, end);
+                self.exports.push(("default".to_owned(), id.name.to_string()));
+            }
+            None => {
+                self.replace(start, end, "const __default=".to_owned());
+                self.exports.push(("default".to_owned(), "__default".to_owned()));
+            }
+        }
+    }
+}
+
+/// Whether nothing of a declaration is left when the program runs.
+fn is_type(declaration: &Declaration<'_>) -> bool {
+    match declaration {
+        Declaration::TSInterfaceDeclaration(_) | Declaration::TSTypeAliasDeclaration(_) => true,
+        Declaration::TSGlobalDeclaration(_) | Declaration::TSExternalModuleDeclaration(_) => true,
+        Declaration::VariableDeclaration(it) => it.declare,
+        Declaration::ClassDeclaration(it) => it.declare,
+        Declaration::FunctionDeclaration(it) => it.declare || it.body.is_none(),
+        _ => false,
+    }
+}
+
+impl<'a> Visit<'a> for Eraser<'_, 'a> {
+    fn visit_statement(&mut self, it: &Statement<'a>) {
+        match it {
+            Statement::ImportDeclaration(it) => return self.import(it),
+            Statement::ExportFromDeclaration(it) => return self.export_from(it),
+            Statement::ExportAllDeclaration(it) => return self.export_all(it),
+            Statement::ExportNamedDeclaration(export) => {
+                if export.export_kind.is_value() {
+                    let values = export.specifiers.iter().filter(|it| it.export_kind.is_value());
+                    let named = values
+                        .map(|it| (module::exported(&it.exported).to_owned(), module::exported(&it.local).to_owned()));
+                    self.exports.extend(named);
+                }
+                return self.without(export.span);
+            }
+            Statement::ExportDeclaration(export) if is_type(&export.declaration) => return self.without(export.span),
+            Statement::ExportDeclaration(export) => {
+                self.blank(export.span.start, export.declaration.span().start);
+                let names = module::bound(&export.declaration);
+                self.exports.extend(names.into_iter().map(|name| (name.to_owned(), name.to_owned())));
+            }
+            Statement::ExportDefaultDeclaration(export) => self.export_default(export),
+            Statement::TSExportAssignment(it) => self.wrong("`export =`", it.span.start),
+            it if it.as_declaration().is_some_and(is_type) => return self.without(it.span()),
+            _ => {}
+        }
+        walk::walk_statement(self, it);
+    }
+
+    fn visit_ts_enum_declaration(&mut self, it: &ast::TSEnumDeclaration<'a>) {
+        self.wrong("an enum", it.span.start);
+    }
+
+    fn visit_ts_namespace_declaration(&mut self, it: &ast::TSNamespaceDeclaration<'a>) {
+        self.wrong("a namespace", it.span.start);
+    }
+
+    fn visit_ts_import_equals_declaration(&mut self, it: &ast::TSImportEqualsDeclaration<'a>) {
+        self.wrong("`import =`", it.span.start);
+    }
+
+    fn visit_decorator(&mut self, it: &ast::Decorator<'a>) {
+        self.wrong("a decorator", it.span.start);
+    }
+
+    fn visit_ts_type_annotation(&mut self, it: &ast::TSTypeAnnotation<'a>) {
+        // The colon may stand before it.
+        let before = self.module.source.get(..it.span.start as usize).unwrap_or_default().trim_end();
+        let start = match before.strip_suffix(':') {
+            Some(before) if !self.between(it.span.start, it.span.end).starts_with(':') => before.len(),
+            _ => it.span.start as usize,
+        };
+        self.blank(u32::try_from(start).unwrap_or(it.span.start), it.span.end);
+    }
+
+    fn visit_ts_type_parameter_declaration(&mut self, it: &ast::TSTypeParameterDeclaration<'a>) {
+        self.blank(it.span.start, it.span.end);
+    }
+
+    fn visit_ts_type_parameter_instantiation(&mut self, it: &ast::TSTypeParameterInstantiation<'a>) {
+        self.blank(it.span.start, it.span.end);
+    }
+
+    fn visit_ts_as_expression(&mut self, it: &ast::TSAsExpression<'a>) {
+        self.blank(it.expression.span().end, it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_satisfies_expression(&mut self, it: &ast::TSSatisfiesExpression<'a>) {
+        self.blank(it.expression.span().end, it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_non_null_expression(&mut self, it: &ast::TSNonNullExpression<'a>) {
+        self.blank(it.expression.span().end, it.span.end);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_type_assertion(&mut self, it: &ast::TSTypeAssertion<'a>) {
+        self.blank(it.span.start, it.expression.span().start);
+        self.visit_expression(&it.expression);
+    }
+
+    fn visit_ts_this_parameter(&mut self, it: &ast::TSThisParameter<'a>) {
+        let rest = self.module.source.get(it.span.end as usize..).unwrap_or_default();
+        let comma = rest.find(|c: char| !c.is_whitespace()).filter(|at| rest[*at..].starts_with(','));
+        let end = it.span.end + comma.map_or(0, |at| u32::try_from(at + 1).unwrap_or(0));
+        self.blank(it.span.start, end);
+    }
+
+    fn visit_formal_parameter(&mut self, it: &ast::FormalParameter<'a>) {
+        if it.accessibility.is_some() || it.readonly || it.r#override {
+            self.wrong("a parameter that is a property", it.span.start);
+        }
+        if it.optional {
+            self.mark('?', it.pattern.span().end, it.type_annotation.as_ref().map_or(it.span.end, |ty| ty.span.end));
+        }
+        walk::walk_formal_parameter(self, it);
+    }
+
+    fn visit_variable_declarator(&mut self, it: &ast::VariableDeclarator<'a>) {
+        if it.definite {
+            self.mark('!', it.id.span().end, it.span.end);
+        }
+        walk::walk_variable_declarator(self, it);
+    }
+
+    fn visit_class(&mut self, it: &ast::Class<'a>) {
+        if it.r#abstract {
+            let head = self.between(it.span.start, it.body.span.start).find("abstract");
+            if let Some(at) = head {
+                let at = it.span.start + u32::try_from(at).unwrap_or(0);
+                self.blank(at, at + 8);
+            }
+        }
+        if let Some(first) = it.implements.first() {
+            let before = self.module.source.get(..first.span.start as usize).and_then(|text| text.rfind("implements"));
+            self.blank(before.and_then(|at| u32::try_from(at).ok()).unwrap_or(first.span.start), it.body.span.start);
+        }
+        walk::walk_class(self, it);
+    }
+
+    fn visit_property_definition(&mut self, it: &ast::PropertyDefinition<'a>) {
+        if it.declare || it.r#type.is_abstract() {
+            return self.without(it.span);
+        }
+        self.modifiers(it.span.start, it.key.span().start);
+        let end = it.type_annotation.as_ref().map_or(it.span.end, |ty| ty.span.start);
+        if it.optional {
+            self.mark('?', it.key.span().end, end.max(it.key.span().end + 1));
+        }
+        if it.definite {
+            self.mark('!', it.key.span().end, end.max(it.key.span().end + 1));
+        }
+        walk::walk_property_definition(self, it);
+    }
+
+    fn visit_method_definition(&mut self, it: &ast::MethodDefinition<'a>) {
+        if it.value.body.is_none() {
+            return self.without(it.span);
+        }
+        self.modifiers(it.span.start, it.key.span().start);
+        if it.optional {
+            self.mark('?', it.key.span().end, it.value.params.span.start);
+        }
+        walk::walk_method_definition(self, it);
+    }
+
+    fn visit_ts_index_signature(&mut self, it: &ast::TSIndexSignature<'a>) {
+        self.without(it.span);
+    }
+
+    fn visit_function(&mut self, it: &ast::Function<'a>, flags: ScopeFlags) {
+        walk::walk_function(self, it, flags);
+    }
+}

@@ -1,0 +1,141 @@
+//! Functions of scripts: one interpreter runs all scripts, and takes arguments and gives values as JSON.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use jobcontrol_core::argument::Arg;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Frame;
+use jobcontrol_core::functions::Functions;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::plugin::PluginKind;
+use jobcontrol_core::types::Retvals;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Type;
+use jobcontrol_core::types::resolve;
+use jobcontrol_core::value::Json;
+use jobcontrol_core::value::Value;
+use jobcontrol_core::value::digest;
+
+use crate::archive::Archive;
+use crate::transfer::Returned;
+
+/// The interpreter of JavaScript, built by `runtimes/js/build.sh`.
+const JAVASCRIPT: &[u8] = include_bytes!("../../runtimes/js.wasm");
+
+/// The function of an interpreter that calls a script's.
+pub(crate) const CALL: &str = "call";
+
+/// Lines of code on each side of the one that a call stands in.
+const AROUND: usize = 3;
+
+/// The interpreter of JavaScript, as a plugin.
+pub(crate) fn javascript() -> &'static Plugin {
+    static PLUGIN: OnceLock<Plugin> = OnceLock::new();
+    PLUGIN.get_or_init(|| Plugin {
+        path: PathBuf::from("the JavaScript interpreter"),
+        kind: PluginKind::Component,
+        digest: Arc::from(digest(JAVASCRIPT)),
+        bytes: Arc::from(JAVASCRIPT),
+        functions: Functions::default(),
+        refused: Vec::new(),
+        imports: Vec::new(),
+        misfit: None,
+        stock_adapter: false,
+        language: None,
+        script: None,
+    })
+}
+
+/// What is compiled and loaded for a plugin: itself, or the interpreter of a script.
+pub fn code_of(plugin: &Plugin) -> &Plugin {
+    if plugin.script.is_some() { javascript() } else { plugin }
+}
+
+/// A function of a script.
+pub(crate) struct ScriptFunction {
+    /// What the interpreter is given for every call.
+    program: Value,
+    plan: Value,
+    result: Option<Type>,
+    name: String,
+    archive: Arc<[u8]>,
+}
+
+/// A value that a script returned names no jobs.
+struct NoRetvals;
+
+impl Retvals for NoRetvals {
+    fn retval(&self, _: &str) -> Option<(&Type, Option<&Value>)> {
+        None
+    }
+}
+
+impl ScriptFunction {
+    /// Of a plugin that is a script.
+    pub(crate) fn of(plugin: &Plugin, signature: &Signature) -> Option<Self> {
+        let script = plugin.script.as_ref()?;
+        let (_, plan) = script.plans.iter().find(|(name, _)| *name == signature.name)?;
+        Some(Self {
+            program: Value::string(&*script.program),
+            plan: Value::string(plan),
+            result: signature.result.clone(),
+            name: signature.name.clone(),
+            archive: Arc::clone(&plugin.bytes),
+        })
+    }
+
+    /// What the interpreter is called with.
+    pub(crate) fn arguments(&self, args: &[Value]) -> Vec<Value> {
+        let args: Vec<Json<'_>> = args.iter().map(Json).collect();
+        // Values have no keys but texts, and nothing else fails.
+        let args = serde_json::to_string(&args).unwrap_or_default();
+        vec![self.program.clone(), self.plan.clone(), Value::String(args)]
+    }
+
+    /// What the script returned, out of what the interpreter did.
+    pub(crate) fn returned(&self, returned: Returned) -> Returned {
+        let (Some(ty), Returned::Value(Some(Value::String(text)))) = (&self.result, returned) else {
+            return Returned::Value(None);
+        };
+        let wrong = |what: String| Returned::Error(Some(Value::String(format!("`{}` returned {what}", self.name))));
+        let value = match serde_json::from_str::<Value>(&text) {
+            Ok(value) => value,
+            Err(error) => return wrong(format!("what is no JSON: {error}")),
+        };
+        let mut problems = Vec::new();
+        let value = resolve(&Arg::literal(value), "value", ty, &NoRetvals, &mut problems);
+        match problems.first() {
+            None => Returned::Value(Some(value)),
+            Some(problem) => {
+                let path = problem.path.strip_prefix("value").unwrap_or_default().trim_start_matches('.');
+                let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+                wrong(format!("another type than it says{place}: {}", problem.reason_with_value()))
+            }
+        }
+    }
+
+    /// An outcome whose calls are those of the script alone, each with its code.
+    pub(crate) fn with_code(&self, mut outcome: Outcome) -> Outcome {
+        if let Outcome::Failed(failure) = &mut outcome {
+            let files = Archive::decode(&self.archive).map(|archive| archive.files).unwrap_or_default();
+            let causes = failure.causes.iter_mut().map(|cause| &mut cause.frames);
+            for frames in std::iter::once(&mut failure.frames).chain(causes) {
+                frames.retain_mut(|frame| code(&files, frame));
+            }
+        }
+        outcome
+    }
+}
+
+/// Gives a call the code around it; says whether its file is one of the script.
+fn code(files: &[(String, String)], frame: &mut Frame) -> bool {
+    let Some((_, text)) = files.iter().find(|(name, _)| *name == frame.file) else { return false };
+    if let Some(at) = usize::try_from(frame.line).ok().and_then(|line| line.checked_sub(1)) {
+        let first = at.saturating_sub(AROUND);
+        frame.context = text.lines().skip(first).take(at - first + AROUND + 1).map(str::to_owned).collect();
+        frame.context_start = u32::try_from(first + 1).unwrap_or(0);
+    }
+    true
+}

@@ -1,0 +1,234 @@
+//! Jobs whose code is a script in the jobs folder.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::harness::Folder;
+use crate::harness::root;
+
+const ORDERS: &str = "import { progress, log, build, skip } from 'jobcontrol';
+import { price, type Order } from './lib/price.ts';
+
+/** What a shop has sold. */
+export interface Summary { count: u32; total: number; best: Order | null; size: 'small' | 'veryLarge' }
+
+/** Sums up. */
+export function sumUp(orders: Order[], factor = 2): Summary {
+  if (orders.length === 0) skip('no orders');
+  let total = 0;
+  for (const order of progress(orders, 'orders')) total += price(order) * factor;
+  log('warning', 'summed up', { total, job: build().job });
+  return { count: orders.length, total, best: orders[0] ?? null, size: total > 10 ? 'veryLarge' : 'small' };
+}
+
+export function untyped(a) { return a }
+";
+
+const PRICE: &str = "export interface Order { id: string; unitPrice: number; pieces?: u32 }
+
+export function price(order: Order): number {
+  if (order.unitPrice < 0) {
+    throw new RangeError(`order ${order.id} is negative`, { cause: new Error('the till') });
+  }
+  return order.unitPrice * (order.pieces ?? 1);
+}
+";
+
+const JOBS: &str = "jobs:
+  - id: sum
+    function: orders.ts:sumUp
+    kwargs: { orders: [{ id: a, unit-price: 3.5 }, { id: b, unit_price: 4, pieces: 3 }] }
+  - { id: none, function: \"orders.ts:sum-up\", args: [[]] }
+  - { id: bad, function: orders.ts:sumUp, args: [[{ id: c, unit-price: -1 }]] }
+";
+
+fn shop() -> Folder {
+    Folder::new().file("jobs/orders.ts", ORDERS).file("jobs/lib/price.ts", PRICE).file("jobs/jobs.yaml", JOBS)
+}
+
+fn build(folder: &Folder, id: &str) -> Value {
+    folder.json(&["build", "show", id])
+}
+
+#[test]
+fn a_typescript_file_is_a_plugin() {
+    let folder = shop();
+    folder.run(&["check"]).code(0);
+    folder.run(&["run", "sum"]).code(0);
+    let sum = build(&folder, "sum");
+    let best = json!({ "id": "a", "unit-price": 3.5, "pieces": null });
+    assert_eq!(sum["retval"], json!({ "count": 2, "total": 31.0, "best": best, "size": "very-large" }));
+    let progress = json!([{ "group_name": "orders", "current": 2, "total": 2, "status_line": "" }]);
+    assert_eq!(sum["progress"], progress, "{sum:#}");
+    folder.run(&["logs", "sum"]).code(0).tells("WARNING").tells("summed up total=31 job=sum");
+    folder.run(&["run", "none"]).code(0);
+    assert_eq!(
+        (&build(&folder, "none")["status"], &build(&folder, "none")["skip_reason"]),
+        (&json!("SKIPPED"), &json!("no orders"))
+    );
+}
+
+#[test]
+fn a_failure_has_the_lines_and_the_code_of_the_script() {
+    let folder = shop();
+    let answer = folder.run(&["run", "bad"]).code(1);
+    let bad = build(&folder, "bad");
+    let failure = &bad["exception"];
+    assert_eq!((&failure["kind"], &failure["message"]), (&json!("RangeError"), &json!("order c is negative")));
+    assert_eq!(failure["causes"][0]["message"], "the till");
+    let frames = bad["exception_tb"].as_array().unwrap();
+    let places: Vec<_> =
+        frames.iter().map(|frame| (frame["file"].as_str().unwrap(), frame["line"].as_u64().unwrap())).collect();
+    assert_eq!(places, [("orders.ts", 11), ("lib/price.ts", 5)], "{answer:?}");
+    assert!(frames[1]["context"].to_string().contains("throw new RangeError"), "{frames:#?}");
+    assert!(!answer.stderr.contains("wit_dylib"), "no calls of the interpreter: {answer:?}");
+}
+
+#[test]
+fn a_change_of_what_a_script_imports_is_a_change_of_the_script() {
+    let folder = shop();
+    folder.run(&["run", "sum"]).code(0);
+    let status = || folder.json(&["job", "sum"])["status"].clone();
+    assert_eq!(status(), "success");
+    folder.write("jobs/lib/price.ts", PRICE.replace("?? 1", "?? 2"));
+    assert_eq!(status(), "outdated");
+    // The build has kept its own files, and is repeated as it was.
+    std::fs::remove_file(folder.path("jobs/orders.ts")).unwrap();
+    folder.run(&["build", "rerun", "sum"]).code(0);
+    assert_eq!(build(&folder, "2")["retval"]["total"], json!(31.0));
+}
+
+#[test]
+fn the_types_of_a_graph_of_two_languages_are_checked() {
+    let folder = shop().guest("divide.wat").file(
+        "jobs/more.yaml",
+        "jobs:
+  - { id: divide, function: divide:divide, args: [6, 3] }
+  - { id: fits, function: more.js:twice, args: [!retval divide] }
+  - { id: misfit, function: more.js:shout, args: [!retval divide] }
+",
+    );
+    folder.write(
+        "jobs/more.js",
+        "/**
+          * @param {number} x
+          * @returns {number}
+          */
+         export const twice = (x) => x * 2;
+         /**
+          * @param {string} text
+          * @returns {string}
+          */
+         export function shout(text) { return text.toUpperCase() }
+         /**
+          * @param {number} x
+          * @returns {number}
+          */
+         export function half(x) { return x / 2 }",
+    );
+    let answer = folder.run(&["check"]).code(3);
+    assert_eq!(answer.stdout.matches("error[JC0413]").count(), 1, "{answer:?}");
+    folder.run(&["inspect", "more.js"]).code(0).tells("half: func(x: f64) -> f64");
+}
+
+#[test]
+fn what_a_script_returns_is_held_to_its_type() {
+    let text = "export function small(): u8 { return 300 }
+export function text(): string { return 5 as any }
+export function none(): string { return undefined as any }
+export function odd(): { a: u32 }[] { return [{ a: 1 }, { a: 1.5 }] }
+export function numbers(): number[] { return [NaN, Infinity, 0.1] }
+export function big(): u64 { return 18446744073709551615n }
+export function bytes(): Uint8Array { return new Uint8Array([0, 255]) }
+export function thrown(): void { throw 'a text' }
+";
+    let names = ["small", "text", "none", "odd", "numbers", "big", "bytes", "thrown"];
+    let jobs: String = names.iter().map(|name| format!("  - {{ id: {name}, function: t.ts:{name} }}\n")).collect();
+    let folder = Folder::new().file("jobs/t.ts", text).file("jobs/t.yaml", format!("jobs:\n{jobs}"));
+    let of = |id: &str| {
+        folder.run(&["run", id]);
+        build(&folder, id)
+    };
+    for (id, message) in [
+        ("small", "300 is out of range for u8"),
+        ("text", "expected string, found the integer 5"),
+        ("none", "what it returned is not what its type says: undefined"),
+        ("odd", "at `[1].a`: expected u32, found the number 1.5"),
+        ("thrown", "a text"),
+    ] {
+        let build = of(id);
+        let said = build["exception"]["message"].as_str().unwrap_or_default();
+        assert!(said.contains(message), "{id}: {build:#}");
+    }
+    assert_eq!(of("numbers")["retval"], json!(["NaN", "Infinity", 0.1]));
+    assert_eq!(of("big")["retval"], json!("18446744073709551615"));
+    assert_eq!(of("bytes")["retval"], json!("AP8="));
+}
+
+#[test]
+fn a_hostile_script_harms_itself_alone() {
+    let text = "JSON.stringify = () => '1'; JSON.parse = () => ({}); Error.prototype.toString = null;
+export function forge(): string { return 'x' }
+export function forever(): void { for (;;) {} }
+export function eat(): void { const all: string[] = []; for (;;) all.push('x'.repeat(1 << 20)) }
+export function deep(): void { deep() }
+export function odd(): void { const e: any = new Error('m'); Object.defineProperty(e, 'stack', { get() { throw 1 } }); throw e }
+export function see(): string { return typeof (globalThis as any).process + typeof (globalThis as any).require + typeof (globalThis as any).fetch }
+";
+    let names = ["forge", "forever", "eat", "deep", "odd", "see"];
+    let jobs: String = names
+        .iter()
+        .map(|name| format!("  - {{ id: {name}, function: h.ts:{name}, timeout: 2s, limits: {{ memory: 64 MiB }} }}\n"))
+        .collect();
+    let folder = Folder::new().file("jobs/h.ts", text).file("jobs/h.yaml", format!("jobs:\n{jobs}"));
+    let of = |id: &str| {
+        folder.run(&["run", id]);
+        build(&folder, id)
+    };
+    assert_eq!(of("forge")["retval"], "x");
+    assert_eq!(of("forever")["exception"]["kind"], "timeout");
+    for id in ["eat", "deep", "odd"] {
+        assert_eq!(of(id)["status"], "FAILED", "{id}");
+    }
+    assert_eq!(of("see")["retval"], "undefinedundefinedundefined");
+}
+
+#[test]
+fn a_script_with_a_mistake_is_told_by_file_and_line() {
+    let folder = Folder::new()
+        .file("jobs/a.js", "import { b } from './lib/b.js';\n\nexport function f( {\n")
+        .file("jobs/lib/b.js", "export const b = 1;")
+        .file("jobs/a.yaml", "id: a\nfunction: a.js:f\n");
+    folder.run(&["check"]).code(3).tells("error[JC0327]").tells("a.js:4:1");
+    folder.write("jobs/a.js", "import { b } from './lib/c.js';\nexport function f() {}\n");
+    folder.run(&["check"]).code(3).tells("a.js:1:19").tells("which is not there");
+    folder.write("jobs/a.js", "export function g() {}\n");
+    folder.run(&["check"]).code(3).tells("error[JC0310]");
+}
+
+#[test]
+fn editors_and_lists_know_scripts() {
+    let folder = shop();
+    let schema = folder.json(&["schema"]).to_string();
+    assert!(schema.contains("orders.ts:sum-up"), "{schema}");
+    folder.run(&["inspect"]).code(0).tells("orders.ts").tells("script");
+    let text = folder.run(&["inspect", "orders.ts"]).code(0).stdout;
+    assert!(text.contains("sum-up: func(orders: list<order>, factor: option<f64>) -> summary"), "{text}");
+    assert!(text.contains("untyped cannot be called: its parameter `a`: it has no type"), "{text}");
+    let (_, manifest) = text.split_once("\njobs:\n").unwrap();
+    folder.write("jobs/pasted.yaml", format!("jobs:\n{manifest}"));
+    folder.run(&["check"]).code(0);
+}
+
+#[test]
+fn the_sample_jobs_are_of_two_languages() {
+    let folder = Folder::new();
+    for file in ["sales.wasm", "sales.yaml", "report.js", "data/orders.csv"] {
+        folder.write(&format!("jobs/{file}"), std::fs::read(root().join("jobs").join(file)).unwrap());
+    }
+    let report = folder.run(&["run", "--deps", "sales-report"]).code(0).stdout;
+    // The same report as the plugin's own, in Rust.
+    let manifest = std::fs::read_to_string(root().join("jobs/sales.yaml")).unwrap();
+    folder.write("jobs/sales.yaml", manifest.replace("report.js:report", "sales:report"));
+    assert_eq!(folder.run(&["run", "sales-report"]).code(0).stdout, report);
+}
