@@ -94,6 +94,12 @@ fresh_plugins() {
   restore_plugins
 }
 
+# The interpreter of scripts is built anew, and answers as the one that the repository holds.
+interpreter() {
+  runner/runtimes/js/build.sh "$fresh/js.wasm"
+  JOBCONTROL_JS=$fresh/js.wasm cargo test --test tests -- scripts:: --ignored
+}
+
 libraries() {
   (cd sdk/rust && cargo test --locked --target-dir "$outside")
   (cd examples/sales && cargo test --locked --target-dir "$outside")

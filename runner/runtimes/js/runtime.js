@@ -2,7 +2,9 @@
 
 import { write } from 'jobcontrol:plugin/log@0.1.0';
 import { report } from 'jobcontrol:plugin/progress@0.1.0';
-import { getRandomU64 } from 'wasi:random/random@0.2.0';
+import { getRandomU64 } from 'wasi:random/random@0.2.12';
+import { getEnvironment } from 'wasi:cli/environment@0.2.12';
+import { getDirectories } from 'wasi:filesystem/preopens@0.2.12';
 import { current, fail as failBuild, skip as skipBuild } from 'jobcontrol:plugin/build@0.1.0';
 
 // What a script may replace is not relied on.
@@ -182,6 +184,95 @@ globalThis.crypto = {
   },
 };
 
+// --- Text and files ---------------------------------------------------------------------------------------------------
+
+const CHUNK = 1 << 13;
+
+function encoded(text) {
+  const latin = unescape(encodeURIComponent(text));
+  const bytes = new Uint8Array(latin.length);
+  for (let at = 0; at < latin.length; at++) bytes[at] = latin.charCodeAt(at);
+  return bytes;
+}
+
+function decoded(bytes) {
+  let latin = '';
+  for (let at = 0; at < bytes.length; at += CHUNK) latin += String.fromCharCode.apply(null, bytes.subarray(at, at + CHUNK));
+  try {
+    return decodeURIComponent(escape(latin));
+  } catch {
+    throw new TypeError('the bytes are not UTF-8');
+  }
+}
+
+globalThis.TextEncoder = class TextEncoder {
+  encode(text = '') {
+    return encoded(String(text));
+  }
+};
+globalThis.TextDecoder = class TextDecoder {
+  decode(bytes = new Uint8Array()) {
+    return decoded(bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes.buffer ?? bytes));
+  }
+};
+
+// What WASI calls the mistakes that people meet, as a terminal says them.
+const MISTAKES = {
+  access: 'Permission denied',
+  exist: 'File exists',
+  'is-directory': 'Is a directory',
+  'no-entry': 'No such file or directory',
+  'not-directory': 'Not a directory',
+  'not-permitted': 'Operation not permitted',
+  quota: 'Disk quota exceeded',
+  'read-only': 'Read-only file system',
+};
+
+// Does something with the granted folder that holds a path.
+function within(path, what, use) {
+  const wanted = String(path);
+  const holds = ([, guest]) => wanted === guest || wanted.startsWith(guest.endsWith('/') ? guest : `${guest}/`);
+  const found = getDirectories().filter(holds).sort(([, a], [, b]) => b.length - a.length)[0];
+  try {
+    if (found === undefined) throw { payload: 'no-entry' };
+    return use(found[0], wanted.slice(found[1].length).replace(/^\/+/, '') || '.');
+  } catch (error) {
+    const payload = error?.payload;
+    if (typeof payload !== 'string') throw error;
+    throw new NativeError(`${what} \`${wanted}\`: ${MISTAKES[payload] ?? payload}`);
+  }
+}
+
+const FOLLOW = { symlinkFollow: true };
+
+function readBytes(path) {
+  return within(path, 'cannot read', (folder, inside) => {
+    const file = folder.openAt(FOLLOW, inside, {}, { read: true });
+    const parts = [];
+    let size = 0;
+    for (;;) {
+      const [bytes, isEnd] = file.read(1 << 20, size);
+      parts.push(bytes);
+      size += bytes.length;
+      if (isEnd || bytes.length === 0) break;
+    }
+    const all = new Uint8Array(size);
+    let at = 0;
+    for (const part of parts) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  });
+}
+
+function writeBytes(path, bytes) {
+  within(path, 'cannot write', (folder, inside) => {
+    const file = folder.openAt(FOLLOW, inside, { create: true, truncate: true }, { write: true });
+    for (let at = 0; at < bytes.length; ) at += Number(file.write(bytes.subarray(at, at + (1 << 20)), at));
+  });
+}
+
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'];
 
 const host = {
@@ -204,6 +295,21 @@ const host = {
   report(current, total, status = '', ...group) {
     report(group.map(String), Math.max(0, Math.trunc(current)), Math.max(0, Math.trunc(total)), String(status));
   },
+  readBytes,
+  readText: (path) => decoded(readBytes(path)),
+  writeBytes,
+  writeText: (path, text) => writeBytes(path, encoded(String(text))),
+  // The names in a folder, in order.
+  list(path) {
+    return within(path, 'cannot list', (folder, inside) => {
+      const entries = folder.openAt(FOLLOW, inside, { directory: true }, { read: true }).readDirectory();
+      const names = [];
+      for (let entry = entries.readDirectoryEntry(); entry; entry = entries.readDirectoryEntry()) names.push(entry.name);
+      return names.sort();
+    });
+  },
+  // A variable that the job is granted, or undefined.
+  env: (name) => getEnvironment().find(([known]) => known === name)?.[1],
   // Ends the build as skipped: there was nothing to do.
   skip(reason) {
     skipBuild(String(reason));
