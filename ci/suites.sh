@@ -94,10 +94,13 @@ fresh_plugins() {
   restore_plugins
 }
 
-# The interpreter of scripts is built anew, and answers as the one that the repository holds.
-interpreter() {
+# scripts PROGRAM    the interpreters of scripts are made, JavaScript's to answer as the one that the repository holds, and
+# scripts in Python run
+scripts() {
   runner/runtimes/js/build.sh "$fresh/js.wasm"
-  JOBCONTROL_JS=$fresh/js.wasm cargo test --test tests -- scripts:: --ignored
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
+  "$1" --runtimes "$fresh/runtimes" runtime install python
+  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: --ignored
 }
 
 libraries() {

@@ -61,6 +61,7 @@ fn load(folder: &Path, jobs: &Path) -> Catalog {
         store: Some(format!("sqlite:{}", folder.join("bench.db").display())),
         cache: Some(folder.join("cache")),
         config: None,
+        runtimes: None,
         interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
     };
     Catalog::load(&resolve(&options, &BTreeMap::new()).unwrap().workspace).unwrap()

@@ -25,6 +25,7 @@ use jobcontrol_core::manifest::parse_settings;
 use jobcontrol_core::secret::SecretSource;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
+use jobcontrol_sandbox::Runtimes;
 use jobcontrol_sandbox::follow;
 
 use crate::catalog::near::near_path;
@@ -50,6 +51,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// `--cache`
     pub cache: Option<PathBuf>,
+    /// `--runtimes`
+    pub runtimes: Option<PathBuf>,
     /// How this program is started to interpret a plugin: its file and first argument.
     pub interpreter: Vec<OsString>,
 }
@@ -97,10 +100,11 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         (None, Some(cache)) => of_file(cache),
         (None, None) => default_cache()?,
     };
+    let runtimes = options.runtimes.clone().or_else(default_runtimes);
     let plugins: Vec<_> = settings.plugins.iter().map(of_file).collect();
     let secrets = settings.secrets.into_iter().map(|(name, source)| (name, based(source, &base)));
     let secrets: BTreeMap<_, _> = secrets.collect();
-    let mut files = policy(&jobs, &plugins, &store, &cache, &config.path);
+    let mut files = policy(&jobs, &plugins, &store, [&cache, &config.path], runtimes.as_deref());
     protect(&mut files, &secrets);
     let files = match &settings.files {
         Some(folders) => files.with_ceiling(folders.iter().map(|folder| (base.join(&folder.host), folder.write))),
@@ -114,6 +118,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let context =
         Context { environment, ceiling, pools: settings.pools, secrets: Arc::new(secrets), http: Arc::new(http) };
     let reader = Plugins::new(cache, options.interpreter.clone(), settings.read, settings.compile);
+    let reader = reader.with_runtimes(runtimes.map(Runtimes::new).unwrap_or_default());
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
         return Err(SettingsError::Usage(format!(
@@ -272,17 +277,28 @@ fn default_cache() -> Result<PathBuf, SettingsError> {
     Ok(strategy.cache_dir().join("jobcontrol"))
 }
 
+fn default_runtimes() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("jobcontrol").join("runtimes"))
+}
+
 /// What no job may be granted. Who could write where a link stands could say where it leads, so links are kept too.
-fn policy(jobs: &Path, plugins: &[PathBuf], store: &StoreUrl, cache: &Path, config: &Path) -> FilePolicy {
+fn policy(
+    jobs: &Path,
+    plugins: &[PathBuf],
+    store: &StoreUrl,
+    [cache, config]: [&Path; 2],
+    runtimes: Option<&Path>,
+) -> FilePolicy {
     let code = || std::iter::once(jobs).chain(plugins.iter().map(PathBuf::as_path));
-    let mut named: Vec<&Path> = code().chain([cache, config]).collect();
+    let mut named: Vec<&Path> = code().chain([cache, config]).chain(runtimes).collect();
     if let StoreUrl::Sqlite(file) = store {
         named.push(&file.shown);
     }
     let code = code().map(|path| (settled(path), "the folders of jobs and plugins".to_owned()));
+    let interpreters = runtimes.map(|path| (settled(path), "the interpreters of scripts".to_owned()));
     let links = named.into_iter().flat_map(links_to);
     FilePolicy {
-        no_write: code.chain(links).collect(),
+        no_write: code.chain(interpreters).chain(links).collect(),
         no_read: own_paths(store, cache, config),
         operator: operator(config),
         ..FilePolicy::default()

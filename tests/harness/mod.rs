@@ -108,6 +108,7 @@ impl Folder {
             store: Some(format!("sqlite:{}", self.path("jobcontrol.db").display())),
             cache: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")),
             config: None,
+            runtimes: None,
             interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
         };
         resolve(&options, &BTreeMap::new()).expect("settings that make sense")

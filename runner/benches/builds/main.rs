@@ -115,6 +115,7 @@ impl Bench {
             store: Some(format!("sqlite:{}", store.display())),
             cache: Some(folder.path().join("cache")),
             config: None,
+            runtimes: None,
             interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
         };
         let settings = resolve(&options, &BTreeMap::new()).unwrap();

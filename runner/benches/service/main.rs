@@ -72,6 +72,7 @@ fn options(folder: &Path) -> Options {
         store: Some(format!("sqlite:{}", folder.join("bench.db").display())),
         cache: Some(folder.join("cache")),
         config: None,
+        runtimes: None,
         interpreter: vec![env!("CARGO_BIN_EXE_jobcontrol").into(), "__interpret".into()],
     }
 }

@@ -79,6 +79,8 @@ pub struct Plugin {
 /// What an interpreter runs of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
+    /// SHA-256 of the interpreter that runs it.
+    pub interpreter: String,
     /// All files of it as one text.
     pub program: String,
     /// For each function, by its name in kebab case, how its values come and go, as JSON.

@@ -18,8 +18,38 @@ const MAGIC: &[u8] = b"jobcontrol script 1\n";
 const FILES: usize = 200;
 const BYTES: u64 = 4 * MIB;
 
+/// The languages of scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// JavaScript, and TypeScript without its types.
+    JavaScript,
+    /// Python.
+    Python,
+}
+
 /// How the files of scripts end.
-const ENDINGS: [&str; 3] = ["js", "mjs", "ts"];
+const ENDINGS: [(&str, Language); 4] = [
+    ("js", Language::JavaScript),
+    ("mjs", Language::JavaScript),
+    ("ts", Language::JavaScript),
+    ("py", Language::Python),
+];
+
+impl Language {
+    /// Of a file by its name; none if it is no script.
+    pub fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?;
+        ENDINGS.iter().find(|(known, _)| ending == *known).map(|(_, language)| *language)
+    }
+
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+        }
+    }
+}
 
 /// A script with what it imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +62,7 @@ pub(crate) struct Archive {
 
 /// Whether a file is a script by its name.
 pub fn is_script(path: &Path) -> bool {
-    path.extension().is_some_and(|ext| ENDINGS.iter().any(|known| ext == *known))
+    Language::of(path).is_some()
 }
 
 impl Archive {
@@ -68,11 +98,17 @@ impl Archive {
                 return Err(format!("has more than {most} or {FILES} files, with all that it imports"));
             }
             let text = String::from_utf8(bytes).map_err(|_| format!("has a file that is not UTF-8: `{name}`"))?;
-            waiting.extend(imports(&text).filter_map(|to| joined(&name, to)).filter(|to| is_script(Path::new(to))));
+            let of = Language::of(Path::new(&name));
+            waiting.extend(named(&name, &text).into_iter().filter(|to| Language::of(Path::new(to)) == of));
             known.insert(name, text);
         }
         let first = known.remove_entry(main);
         Ok(Self { interpreter: interpreter.to_owned(), files: first.into_iter().chain(known).collect() })
+    }
+
+    /// The language of the script.
+    pub(crate) fn language(&self) -> Language {
+        self.files.first().and_then(|(name, _)| Language::of(Path::new(name))).unwrap_or(Language::JavaScript)
     }
 
     /// As a plugin's bytes.
@@ -104,6 +140,54 @@ pub(crate) fn joined(from: &str, to: &str) -> Option<String> {
         }
     }
     path.to_str().map(str::to_owned)
+}
+
+/// The files that one may import, by their paths from the script's folder.
+fn named(from: &str, text: &str) -> Vec<String> {
+    match Language::of(Path::new(from)) {
+        Some(Language::JavaScript) => imports(text).filter_map(|to| joined(from, to)).collect(),
+        Some(Language::Python) => python_imports(from, text),
+        None => Vec::new(),
+    }
+}
+
+/// The files that the lines of a module in Python may import: each name may be a file or a folder, and so may what is
+/// imported from it.
+fn python_imports(from: &str, text: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut add = |base: &[&str], name: &str| {
+        let parts: Vec<&str> = base.iter().copied().chain(name.split('.').filter(|part| !part.is_empty())).collect();
+        if parts.iter().all(|part| part.chars().all(|c| c.is_alphanumeric() || c == '_')) {
+            for end in base.len() + usize::from(parts.len() > base.len())..=parts.len() {
+                let path = parts[..end].join("/");
+                files.extend([format!("{path}.py"), format!("{path}/__init__.py")]);
+            }
+        }
+    };
+    let folder: Vec<&str> = from.split('/').collect();
+    let folder = &folder[..folder.len() - 1];
+    for (at, _) in text.match_indices("import") {
+        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim();
+        let rest = &text[at + "import".len()..];
+        let rest = match rest.trim_start().strip_prefix('(') {
+            Some(rest) => rest.split(')').next().unwrap_or_default(),
+            None => rest.lines().next().unwrap_or_default(),
+        };
+        let names = rest.split([',', ';', '\n']).filter_map(|name| name.split_whitespace().next());
+        match line.strip_prefix("from ").map(str::trim) {
+            Some(module) => {
+                let own = module.trim_start_matches('.');
+                let up = module.len() - own.len();
+                let base =
+                    if up == 0 { &[][..] } else { &folder[..(folder.len() + 1).saturating_sub(up).min(folder.len())] };
+                add(base, own);
+                names.for_each(|name| add(base, &format!("{own}.{name}")));
+            }
+            None if line.is_empty() => names.for_each(|name| add(&[], name)),
+            None => {}
+        }
+    }
+    files
 }
 
 /// What stands in quotes behind `from` or `import`.
@@ -141,6 +225,20 @@ mod tests {
         std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link.js")).unwrap();
         let error = Archive::read(&folder.path().join("d.js"), "0").unwrap_err();
         assert!(error.contains("leads out of its folder"), "{error}");
+    }
+
+    #[test]
+    fn modules_are_files_or_folders() {
+        let of = |from: &str, text: &str| python_imports(from, text);
+        assert_eq!(of("a.py", "import os\nx = 1"), ["os.py", "os/__init__.py"]);
+        let price = of("a.py", "from lib.price import (\n    total,\n)\n");
+        for file in ["lib.py", "lib/__init__.py", "lib/price.py", "lib/price/total.py"] {
+            assert!(price.contains(&file.to_owned()), "{file} in {price:?}");
+        }
+        assert!(of("lib/a.py", "from . import b").contains(&"lib/b.py".to_owned()));
+        assert!(of("lib/a.py", "from ..c import d").contains(&"c.py".to_owned()));
+        assert!(of("lib/a.py", "from .....c import d").contains(&"c.py".to_owned()), "no higher than the folder");
+        assert_eq!(of("a.py", "x = 'an import of ../b'"), Vec::<String>::new());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! - `interpreter`: what looks into a plugin's bytes, in a process of its own; `child`: that process from the outside
 //! - `plugins`, `imports`: what a plugin says of itself, and whether the host offers what it asks for
+//! - `runtimes`: the interpreters of scripts
 //! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
@@ -54,6 +55,7 @@ mod outcome;
 mod places;
 mod plugins;
 mod quota;
+mod runtimes;
 mod sandbox;
 mod script;
 mod signal;
@@ -63,6 +65,7 @@ mod traceback;
 mod traced;
 mod transfer;
 
+pub use archive::Language;
 pub use archive::is_script;
 pub use build_info::BuildInfo;
 pub use cache::PruneCache;
@@ -87,7 +90,8 @@ pub use ledger::Full;
 pub use ledger::Ledger;
 pub use plugins::Plugins;
 pub use plugins::TRACING;
+pub use runtimes::Code;
+pub use runtimes::Runtimes;
 pub use sandbox::Sandbox;
-pub use script::code_of;
 pub use sink::HttpExchange;
 pub use sink::Sink;

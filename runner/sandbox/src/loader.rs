@@ -25,7 +25,7 @@ use crate::once::Gate;
 use crate::plugins::Plugins;
 use crate::plugins::key;
 use crate::plugins::version;
-use crate::script::code_of;
+use crate::runtimes::Code;
 
 /// The part of `jobcontrol.yaml` that bounds compiling.
 const COMPILE: &str = "compile";
@@ -49,25 +49,25 @@ impl Plugins {
         gate: &Gate,
         cancel: &dyn Fn() -> bool,
     ) -> Result<Loaded, SandboxError> {
-        let plugin = code_of(plugin);
+        let code = self.code(plugin)?;
         let cache = Cache::open(&self.cache, fingerprint(engine)).map_err(SandboxError::Cache)?;
-        let key = key(&plugin.digest, &plugin.path);
+        let key = key(&code.digest, &code.shown);
         // An entry that is damaged, or of another engine, is made anew.
         let kept = cache.as_ref().and_then(|cache| cache.get(&key));
-        if let Some(loaded) = kept.and_then(|entry| deserialize(engine, &entry, plugin.kind).ok()) {
+        if let Some(loaded) = kept.and_then(|entry| deserialize(engine, &entry, code.kind).ok()) {
             return Ok(loaded);
         }
         let _place = gate.enter();
-        let failed = |e: std::io::Error| SandboxError::Cache(format!("compiling `{}`: {e}", plugin.path.display()));
+        let failed = |e: std::io::Error| SandboxError::Cache(format!("compiling `{}`: {e}", code.shown.display()));
         let Some(cache) = cache else {
             // Without a cache of our own the code is in nobody's folder, and gone when it is loaded.
             let output = NamedTempFile::new().map_err(failed)?;
-            self.compile(plugin, &output, cancel)?;
-            return loaded(engine, output.path(), plugin);
+            self.compile(&code, &output, cancel)?;
+            return loaded(engine, output.path(), &code);
         };
         let output = cache.begin().map_err(failed)?;
-        self.compile(plugin, &output, cancel)?;
-        loaded(engine, &cache.put(&key, output).map_err(failed)?, plugin)
+        self.compile(&code, &output, cancel)?;
+        loaded(engine, &cache.put(&key, output).map_err(failed)?, &code)
     }
 
     /// Takes out of the cache what nobody will use.
@@ -86,11 +86,22 @@ impl Plugins {
         pruned.map_err(|e| SandboxError::Cache(format!("the cache folder `{shown}`: {e}")))
     }
 
-    fn compile(&self, plugin: &Plugin, to: &NamedTempFile, cancel: &dyn Fn() -> bool) -> Result<(), SandboxError> {
-        let shown = format!("`{}`", plugin.path.display());
+    /// What is compiled for a plugin.
+    pub(crate) fn code<'a>(&self, plugin: &'a Plugin) -> Result<Code<'a>, SandboxError> {
+        self.runtimes().code(plugin).ok_or_else(|| {
+            SandboxError::Plugin(format!(
+                "`{}`: the interpreter of the script is not there any more",
+                plugin.path.display()
+            ))
+        })
+    }
+
+    fn compile(&self, code: &Code<'_>, to: &NamedTempFile, cancel: &dyn Fn() -> bool) -> Result<(), SandboxError> {
+        let shown = format!("`{}`", code.shown.display());
+        let bytes = code.bytes().map_err(|e| SandboxError::Plugin(format!("{shown} cannot be read: {e}")))?;
         let output = to.reopen().map_err(|e| SandboxError::Cache(format!("compiling {shown}: {e}")))?;
         let limits = self.compile;
-        let asked = Asked { task: Task::Compile, shown: &plugin.path, input: &[&plugin.bytes], limits, cancel };
+        let asked = Asked { task: Task::Compile, shown: &code.shown, input: &[&bytes], limits, cancel };
         let Err(error) = self.child.write_to(&asked, output) else {
             return Ok(());
         };
@@ -107,9 +118,9 @@ impl Plugins {
     }
 }
 
-fn loaded(engine: &Engine, entry: &Path, plugin: &Plugin) -> Result<Loaded, SandboxError> {
-    let shown = plugin.path.display();
-    deserialize(engine, entry, plugin.kind)
+fn loaded(engine: &Engine, entry: &Path, code: &Code<'_>) -> Result<Loaded, SandboxError> {
+    let shown = code.shown.display();
+    deserialize(engine, entry, code.kind)
         .map_err(|e| SandboxError::Plugin(format!("`{shown}` cannot be loaded: {e:#}")))
 }
 

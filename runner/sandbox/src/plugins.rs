@@ -17,7 +17,7 @@ use jobcontrol_core::value::digest;
 use serde::de::DeserializeOwned;
 
 use crate::archive::Archive;
-use crate::archive::is_script;
+use crate::archive::Language;
 use crate::cache::Cache;
 use crate::cancel::Cancel;
 use crate::child::Asked;
@@ -29,7 +29,7 @@ use crate::interpreter::task::Described;
 use crate::interpreter::task::Refused;
 use crate::interpreter::task::Task;
 use crate::once::Gate;
-use crate::script::javascript;
+use crate::runtimes::Runtimes;
 use crate::traced::Memory;
 
 /// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What was found out is kept
@@ -42,6 +42,7 @@ pub struct Plugins {
     pub(crate) compile: ChildLimits,
     /// Ends reading when it is set.
     stop: Option<Cancel>,
+    runtimes: Runtimes,
     pub(crate) traced: Arc<Memory>,
     /// Processes that find names and lines at the same time.
     pub(crate) tracing: Arc<Gate>,
@@ -58,13 +59,33 @@ impl Plugins {
     /// [`serve`](crate::serve) with the arguments that follow its own; `read` and `compile` what it may use.
     pub fn new(cache: PathBuf, command: Vec<OsString>, read: ChildLimits, compile: ChildLimits) -> Self {
         let (traced, tracing) = (Arc::default(), Arc::new(Gate::new(TRACING)));
-        Self { cache, child: Child { command }, read, compile, stop: None, traced, tracing }
+        Self {
+            cache,
+            child: Child { command },
+            read,
+            compile,
+            stop: None,
+            runtimes: Runtimes::default(),
+            traced,
+            tracing,
+        }
     }
 
     /// The same, which reads no longer than until `stop` is set.
     #[must_use]
     pub fn stopped_by(self, stop: Cancel) -> Self {
         Self { stop: Some(stop), ..self }
+    }
+
+    /// With the interpreters that were installed.
+    #[must_use]
+    pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
+        Self { runtimes, ..self }
+    }
+
+    /// The interpreters of scripts.
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
     }
 
     /// Where descriptions and compiled code are kept.
@@ -85,9 +106,9 @@ impl Plugins {
     pub fn read_file(&self, path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
         let problem = |code: Code, what: String| problem(code, shown, &what);
         let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
-        if is_script(path) {
-            let archive =
-                Archive::read(path, &javascript().digest).map_err(|what| problem(Code::PluginUnreadable, what))?;
+        if let Some(language) = Language::of(path) {
+            let interpreter = self.runtimes.current(language).ok_or_else(|| not_installed(language, shown))?;
+            let archive = Archive::read(path, &interpreter).map_err(|what| problem(Code::PluginUnreadable, what))?;
             return self.read_bytes(archive.encode().into(), shown);
         }
         let metadata = std::fs::metadata(path).map_err(unreadable)?;
@@ -112,12 +133,11 @@ impl Plugins {
     pub fn read_bytes(&self, bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
         let digest: Arc<str> = Arc::from(digest(&bytes));
         let damaged = || problem(Code::PluginDamaged, shown, "cannot be described");
-        if let Some(archive) = Archive::decode(&bytes).filter(|archive| *archive.interpreter != *javascript().digest) {
-            let what = format!(
-                "is of another version of its interpreter, sha256:{}, which this program does not have",
-                archive.interpreter
-            );
-            return Err(problem(Code::PluginKind, shown, &what));
+        if let Some(archive) = Archive::decode(&bytes).filter(|archive| !self.runtimes.knows(&archive.interpreter)) {
+            let language = archive.language().name();
+            let what =
+                format!("was made with an interpreter of {language} that is not here: sha256:{}", archive.interpreter);
+            return Err(problem(Code::NoInterpreter, shown, &what));
         }
         let described = self.described(&bytes, &digest, shown)?;
         let functions = described.functions.signatures().map_err(|_| damaged())?;
@@ -184,6 +204,12 @@ impl Plugins {
             }
         }
     }
+}
+
+fn not_installed(language: Language, shown: &Path) -> PluginProblem {
+    let what = format!("is a script in {}, whose interpreter is not installed", language.name());
+    // All others come with the program.
+    problem(Code::NoInterpreter, shown, &what).help("`jobcontrol runtime install python` installs it, once")
 }
 
 fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {

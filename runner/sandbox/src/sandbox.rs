@@ -52,8 +52,6 @@ use crate::places::Place;
 use crate::places::Places;
 use crate::plugins::Plugins;
 use crate::quota::Quotas;
-use crate::script::code_of;
-use crate::script::javascript;
 use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
@@ -136,8 +134,9 @@ impl Sandbox {
             };
             linked.map_err(|e| failed(format!("{e:#}")))
         };
+        let digest = self.plugins.code(plugin)?.digest;
         let linked = loop {
-            match self.loaded.get_or_make(&code_of(plugin).digest, make) {
+            match self.loaded.get_or_make(&digest, make) {
                 // Who compiled it was cancelled, and we were not.
                 Err(SandboxError::Interrupted(_)) if !cancel.is_set() => {}
                 linked => break linked?,
@@ -149,13 +148,13 @@ impl Sandbox {
 
     /// Returns a function whose plugin is already loaded, or none. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
-        Function::find(self.loaded.get(&code_of(plugin).digest)?, plugin, signature)
+        Function::find(self.loaded.get(&self.plugins.code(plugin).ok()?.digest)?, plugin, signature)
     }
 
     /// Gives back the memory of plugins but those of these digests. Calls that run keep theirs.
     pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
         // An interpreter is there for whatever script comes next.
-        self.loaded.keep_only(|digest| is_kept(digest) || *digest == *javascript().digest);
+        self.loaded.keep_only(|digest| is_kept(digest) || self.plugins.runtimes().knows(digest));
     }
 
     /// What reads plugins.

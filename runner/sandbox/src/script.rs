@@ -1,57 +1,26 @@
 //! Functions of scripts: one interpreter runs all scripts, and takes arguments and gives values as JSON.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::OnceLock;
 
 use jobcontrol_core::argument::Arg;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Frame;
-use jobcontrol_core::functions::Functions;
 use jobcontrol_core::plugin::Plugin;
-use jobcontrol_core::plugin::PluginKind;
 use jobcontrol_core::types::Retvals;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::types::resolve;
 use jobcontrol_core::value::Json;
 use jobcontrol_core::value::Value;
-use jobcontrol_core::value::digest;
 
 use crate::archive::Archive;
 use crate::transfer::Returned;
-
-/// The interpreter of JavaScript, built by `runtimes/js/build.sh`.
-const JAVASCRIPT: &[u8] = include_bytes!("../../runtimes/js.wasm");
 
 /// The function of an interpreter that calls a script's.
 pub(crate) const CALL: &str = "call";
 
 /// Lines of code on each side of the one that a call stands in.
 const AROUND: usize = 3;
-
-/// The interpreter of JavaScript, as a plugin.
-pub(crate) fn javascript() -> &'static Plugin {
-    static PLUGIN: OnceLock<Plugin> = OnceLock::new();
-    PLUGIN.get_or_init(|| Plugin {
-        path: PathBuf::from("the JavaScript interpreter"),
-        kind: PluginKind::Component,
-        digest: Arc::from(digest(JAVASCRIPT)),
-        bytes: Arc::from(JAVASCRIPT),
-        functions: Functions::default(),
-        refused: Vec::new(),
-        imports: Vec::new(),
-        misfit: None,
-        stock_adapter: false,
-        language: None,
-        script: None,
-    })
-}
-
-/// What is compiled and loaded for a plugin: itself, or the interpreter of a script.
-pub fn code_of(plugin: &Plugin) -> &Plugin {
-    if plugin.script.is_some() { javascript() } else { plugin }
-}
 
 /// A function of a script.
 pub(crate) struct ScriptFunction {

@@ -37,6 +37,7 @@ mod repr;
 mod rerun;
 mod run;
 mod runs;
+mod runtime;
 mod secrets;
 mod serve;
 mod signals;

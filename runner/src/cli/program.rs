@@ -39,6 +39,7 @@ use super::render;
 use super::render::Out;
 use super::run;
 use super::runs;
+use super::runtime;
 use super::secrets;
 use super::serve;
 use super::signals;
@@ -84,6 +85,9 @@ struct Global {
     /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env = true)]
     cache: Option<PathBuf>,
+    /// The folder of the interpreters of scripts [default: jobcontrol/runtimes in the user's data folder]
+    #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_RUNTIMES", hide_env = true)]
+    runtimes: Option<PathBuf>,
     /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot, mermaid or svg, a check as sarif
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
     #[arg(hide_env = true)]
@@ -166,6 +170,11 @@ enum Command {
     Cache {
         #[command(subcommand)]
         command: cache::CacheCommand,
+    },
+    /// Install the interpreter of a language, and list those that are there
+    Runtime {
+        #[command(subcommand)]
+        command: runtime::RuntimeCommand,
     },
     /// Say which secrets of jobcontrol.yaml are there
     Secrets {
@@ -307,6 +316,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Schema => plugins::schema(&app, out),
         Command::Store { command } => store::store(&app, out, &command),
         Command::Cache { command } => cache::cache(&app, out, &command),
+        Command::Runtime { command } => runtime::runtime(&app, out, &command),
         Command::Token { command } => tokens::token(&app, out, &command),
         Command::Secrets { command } => secrets::secrets(&app, out, &command),
         Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
@@ -338,6 +348,7 @@ fn options(global: &Global) -> Result<Options, CliError> {
         store: global.store.clone(),
         config: global.config.clone(),
         cache: global.cache.clone(),
+        runtimes: global.runtimes.clone(),
         interpreter: vec![program.into(), INTERPRET.into()],
     })
 }

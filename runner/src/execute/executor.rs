@@ -33,7 +33,6 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::code_of;
 use tokio::sync::Semaphore;
 
 use crate::catalog::load::Catalog;
@@ -442,8 +441,8 @@ impl Executor {
     /// Tells those that watch that no build of a job can start yet, since its plugin is being compiled.
     pub(super) fn tell_compiling(&self, job: &str, plugin: &Plugin) {
         // Of a script it is the interpreter, for all of them.
-        let code = code_of(plugin);
-        let (shown, bytes) = (code.path.display().to_string(), code.bytes.len() as u64);
+        let Some(code) = self.parts.sandbox.plugins().runtimes().code(plugin) else { return };
+        let (shown, bytes) = (code.shown.display().to_string(), code.size);
         self.parts.publisher.publish(NO_BUILD, &Arc::from(job), EventKind::Compiling { plugin: shown, bytes });
     }
 

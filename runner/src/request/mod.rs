@@ -22,6 +22,7 @@
 //! - `prune`: what is older than it is to be kept
 //! - `cancel`: runs to cancel
 //! - `waits`: what builds wait for
+//! - `interpreter`: the interpreter of Python, made of what comes with the program
 //! - `interrupted`: which unfinished builds nobody runs any more
 //! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
@@ -35,6 +36,7 @@ pub(crate) mod clusters;
 pub mod delete;
 pub(crate) mod form;
 pub(crate) mod inspection;
+pub(crate) mod interpreter;
 pub mod interrupted;
 pub(crate) mod listing;
 pub(crate) mod manifest;

@@ -109,6 +109,7 @@ codes! {
     PluginCapacity "JC0317" "a plugin defines more than the engine has room for"
     EnvironmentTooLarge "JC0326" "the variables of a job are too large together"
     ScriptMistake "JC0327" "a script has a mistake"
+    NoInterpreter "JC0328" "the interpreter of a script is not installed"
 
     UnknownParameter "JC0401" "a function has no such parameter"
     TooManyArguments "JC0402" "there are more arguments than parameters"

@@ -1,38 +1,19 @@
-//! A script of JavaScript or TypeScript, read and never run: which functions are jobs, of which types, and the program that
-//! the interpreter is given.
+//! A script, read and never run: which functions are jobs, of which types, and what its interpreter is given.
 //!
-//! - `module`: the files with their imports and exports
-//! - `types`: types as TypeScript and JSDoc write them, made into types of WIT
-//! - `jsdoc`: what the comment above a function says
-//! - `erase`: a file without its types and without the words of modules, each line where it was
-//! - `program`: all files as one text
+//! - `javascript`: JavaScript and TypeScript
+//! - `python`: Python
 
-mod erase;
-mod jsdoc;
-mod module;
-mod program;
-#[cfg(test)]
-mod tests;
-mod types;
+mod javascript;
+mod python;
 
-use jobcontrol_core::kebab::kebab;
-use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Signature;
-use jobcontrol_core::types::Table;
-use oxc_allocator::Allocator;
-use serde_json::Value as Json;
-use serde_json::json;
+use jobcontrol_core::types::declared;
 
-use self::jsdoc::Docs;
-use self::module::Export;
-use self::module::Module;
-use self::module::Modules;
-use self::types::Reader;
 use super::task::Described;
-use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
 use crate::archive::Archive;
+use crate::archive::Language;
 
 /// Reads a script.
 ///
@@ -40,34 +21,10 @@ use crate::archive::Archive;
 ///
 /// What is wrong with it, with the file, the line and the column.
 pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
-    let allocator = Allocator::default();
-    let mistake = |what: String| Refused::new(Why::Script, what);
-    let modules = Modules::read(archive, &allocator).map_err(mistake)?;
-    let main = modules.main();
-    let (program, files) = program::of(&modules).map_err(mistake)?;
-    let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, export) in &main.exports {
-        let Export::Function(function) = export else { continue };
-        match signature(&modules, name, function) {
-            Ok((signature, mut plan)) => {
-                plan["files"] = json!(files);
-                plans.push((signature.name.clone(), plan.to_string()));
-                functions.push(signature);
-            }
-            Err(reason) => refused.push((name.clone(), reason)),
-        }
+    match archive.language() {
+        Language::JavaScript => javascript::described(archive),
+        Language::Python => python::described(archive),
     }
-    let language = if main.is_typed { "TypeScript" } else { "JavaScript" };
-    Ok(Described {
-        kind: Kind::Script,
-        functions: Table::new(&functions),
-        refused,
-        imports: Vec::new(),
-        misfit: None,
-        stock_adapter: false,
-        language: Some(language.to_owned()),
-        script: Some(Script { program, plans }),
-    })
 }
 
 /// The script's functions as WIT text.
@@ -79,72 +36,23 @@ pub(super) fn wit_text(archive: &Archive) -> Result<String, Refused> {
     let described = described(archive)?;
     let functions = described.functions.signatures().map_err(|e| Refused::new(Why::Script, e.to_string()))?;
     let mut text = String::from("interface jobs {\n");
-    for part in jobcontrol_core::types::declared(&functions) {
+    for part in declared(&functions) {
         part.lines().for_each(|line| text.push_str(&format!("  {line}\n")));
     }
-    for function in &functions {
-        let docs = function.docs.as_deref().unwrap_or_default().lines();
-        docs.for_each(|line| text.push_str(&format!("  /// {line}\n")));
-        text.push_str(&format!("  {function};\n"));
-    }
+    functions.iter().for_each(|function| add(function, &mut text));
     Ok(text + "}\n")
 }
 
-/// A function that is typed as a job has to be, and how its values come and go.
-fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>) -> Result<(Signature, Json), String> {
-    if function.is_async {
-        return Err("it is `async` or a generator: a script cannot be waited for yet".to_owned());
-    }
-    let docs = Docs::of(function.comment.unwrap_or_default());
-    let kebab_name = kebab(name);
-    let mut reader = Reader::new(modules);
-    let (mut params, mut plans) = (Vec::new(), Vec::new());
-    for param in function.params {
-        let Some(own) = module::name_of(&param.pattern) else {
-            return Err("a parameter that is taken apart has no name: take it whole".to_owned());
-        };
-        let wit = kebab(own);
-        let said = docs.params.iter().find(|(name, ..)| name == own);
-        let hint = format!("{kebab_name}-{wit}");
-        let typed = match (&param.type_annotation, said.and_then(|(_, ty, _)| ty.as_deref())) {
-            (Some(written), _) => reader.written(&written.type_annotation, &hint),
-            (None, Some(text)) => reader.text(text, &hint),
-            (None, None) => reader.default(param.initializer.as_deref()),
-        };
-        let typed = typed.map_err(|reason| format!("its parameter `{own}`: {reason}"))?;
-        let may_miss = param.optional || param.initializer.is_some() || said.is_some_and(|(.., optional)| *optional);
-        // What is left out takes its default.
-        let typed = if may_miss { types::left_out(typed) } else { typed };
-        params.push((wit, typed.ty));
-        plans.push(typed.plan);
-    }
-    if function.has_rest {
-        return Err("it takes any number of arguments: take a list".to_owned());
-    }
-    let written = function.result.map(|result| reader.result(result, &kebab_name));
-    let result = match (written, docs.returns.as_deref()) {
-        (Some(written), _) => written.map_err(|reason| format!("what it returns: {reason}"))?,
-        (None, Some(text)) => {
-            reader.result_text(text, &kebab_name).map_err(|reason| format!("what it returns: {reason}"))?
-        }
-        (None, None) if !function.returns => None,
-        (None, None) => {
-            let way = if modules.main().is_typed { "write `): TYPE {`" } else { "write `@returns {TYPE}` above it" };
-            return Err(format!("what it returns has no type: {way}"));
-        }
-    };
-    let (result, plan) = result.map_or((None, Json::Null), |typed| (Some(typed.ty), typed.plan));
-    let plan = json!({ "function": name, "params": plans, "result": plan, "returns": result.is_some() });
-    let docs = Some(docs.text).filter(|text| !text.is_empty());
-    Ok((Signature { interface: None, name: kebab_name, params, result, docs, command: false }, plan))
+fn add(function: &Signature, text: &mut String) {
+    let docs = function.docs.as_deref().unwrap_or_default().lines();
+    docs.for_each(|line| text.push_str(&format!("  /// {line}\n")));
+    text.push_str(&format!("  {function};\n"));
 }
 
-impl Module<'_> {
-    /// A place in its file as people read it: `lib/b.ts:3:7`.
-    fn place(&self, offset: u32) -> String {
-        let before = self.source.get(..offset as usize).unwrap_or(self.source);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("{}:{line}:{column}", self.path)
-    }
+/// A place in a file as people read it: `lib/b.ts:3:7`.
+fn place(path: &str, source: &str, offset: usize) -> String {
+    let before = source.get(..offset).unwrap_or(source);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{path}:{line}:{column}")
 }

@@ -1,8 +1,8 @@
-//! Jobs whose code is a script in the jobs folder.
+//! Jobs in JavaScript and TypeScript.
 
-use serde_json::Value;
 use serde_json::json;
 
+use super::build;
 use crate::harness::Folder;
 use crate::harness::root;
 
@@ -44,10 +44,6 @@ const JOBS: &str = "jobs:
 
 fn shop() -> Folder {
     Folder::new().file("jobs/orders.ts", ORDERS).file("jobs/lib/price.ts", PRICE).file("jobs/jobs.yaml", JOBS)
-}
-
-fn build(folder: &Folder, id: &str) -> Value {
-    folder.json(&["build", "show", id])
 }
 
 #[test]
@@ -139,10 +135,11 @@ export function none(): string { return undefined as any }
 export function odd(): { a: u32 }[] { return [{ a: 1 }, { a: 1.5 }] }
 export function numbers(): number[] { return [NaN, Infinity, 0.1] }
 export function big(): u64 { return 18446744073709551615n }
+export function little(): s64 { return -7n }
 export function bytes(): Uint8Array { return new Uint8Array([0, 255]) }
 export function thrown(): void { throw 'a text' }
 ";
-    let names = ["small", "text", "none", "odd", "numbers", "big", "bytes", "thrown"];
+    let names = ["small", "text", "none", "odd", "numbers", "big", "little", "bytes", "thrown"];
     let jobs: String = names.iter().map(|name| format!("  - {{ id: {name}, function: t.ts:{name} }}\n")).collect();
     let folder = Folder::new().file("jobs/t.ts", text).file("jobs/t.yaml", format!("jobs:\n{jobs}"));
     let of = |id: &str| {
@@ -162,6 +159,7 @@ export function thrown(): void { throw 'a text' }
     }
     assert_eq!(of("numbers")["retval"], json!(["NaN", "Infinity", 0.1]));
     assert_eq!(of("big")["retval"], json!("18446744073709551615"));
+    assert_eq!(of("little")["retval"], json!(-7));
     assert_eq!(of("bytes")["retval"], json!("AP8="));
 }
 

@@ -23,6 +23,7 @@ use oxc_span::GetSpan;
 use oxc_span::SourceType;
 use oxc_syntax::scope::ScopeFlags;
 
+use super::super::place;
 use super::jsdoc::Docs;
 use crate::archive::Archive;
 use crate::archive::joined;
@@ -239,10 +240,7 @@ fn parsed<'a>(allocator: &'a Allocator, path: &str, source: &'a str) -> Result<&
     let program: &Program<'_> = allocator.alloc(parsed.program);
     let Some(first) = parsed.diagnostics.first() else { return Ok(program) };
     let at = first.labels.first().map_or(0, |label| label.offset() as usize);
-    let before = source.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Err(format!("has a mistake ({path}:{line}:{column}): {}", first.message))
+    Err(format!("has a mistake ({}): {}", place(path, source, at), first.message))
 }
 
 /// What a file imports, with the place of each, and whether it is types alone.

@@ -1,0 +1,322 @@
+"""The interpreter's side of scripts in Python. The host hands over a program, a plan and arguments; see wit/script.wit.
+
+What is imported here is in the interpreter; what is not cannot be imported by a script, as it has no files of its own.
+"""
+
+# ruff: noqa: F401
+import abc, argparse, array, ast, asyncio, base64, binascii, bisect, calendar, cmath, codecs, collections.abc, colorsys
+import configparser, contextlib, copy, csv, dataclasses, datetime, decimal, difflib, email.message, enum, fnmatch
+import fractions, functools, gettext, glob, graphlib, hashlib, heapq, hmac, html.parser, importlib.abc, importlib.util
+import inspect, io, ipaddress, itertools, json, keyword, linecache, locale, logging.handlers, math, mimetypes, numbers
+import operator, os, pathlib, pickle, pprint, queue, random, re, reprlib, secrets, shlex, shutil, statistics, string
+import struct, sys, tempfile, textwrap, threading, time, timeit, token, tokenize, tomllib, traceback, types, typing
+import unicodedata, unittest.mock, urllib.parse, uuid, warnings, weakref, xml.dom.minidom, xml.etree.ElementTree, zlib
+import zoneinfo
+import encodings.idna, encodings.latin_1, encodings.utf_8_sig, encodings.cp1252, encodings.ascii
+
+import wit_world
+from wit_world.imports import build as host_build
+from wit_world.imports import log as host_log
+from wit_world.imports import progress as host_progress
+from wit_world.imports import types as host_types
+
+SHOWN = 10_000
+LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "critical": 4}
+
+# --- Failures -------------------------------------------------------------------------------------------------------------
+
+files = {}
+
+
+def text(value):
+    """A local variable as its frame shows it."""
+    try:
+        return repr(value)[:SHOWN]
+    except BaseException as error:
+        return f"<its repr failed: {type(error).__name__}>"
+
+
+def frames(error):
+    found = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        if code.co_filename not in files:
+            continue
+        is_module = code.co_name == "<module>"
+        hidden = (types.ModuleType, types.FunctionType, type)
+        names = {} if is_module else frame.f_locals
+        variables = [(name, text(value)) for name, value in names.items() if not isinstance(value, hidden)]
+        name = "" if is_module else code.co_qualname
+        found.append(host_types.Frame(code.co_filename, line or 0, name, [], 0, variables))
+    if isinstance(error, SyntaxError) and error.filename in files:
+        found.append(host_types.Frame(error.filename, error.lineno or 0, "", [], 0, []))
+    return found
+
+
+def message(error):
+    try:
+        said = str(error)
+    except BaseException as other:
+        said = f"<its str failed: {type(other).__name__}>"
+    # A key alone says little.
+    return f"there is no {said}" if type(error) is KeyError else said
+
+
+def failure(error):
+    causes, seen, cause = [], {id(error)}, error
+    while len(causes) < 10:
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+        if cause is None or id(cause) in seen:
+            break
+        seen.add(id(cause))
+        causes.append(host_types.Cause(type(cause).__qualname__, message(cause), frames(cause)))
+    return host_types.Failure(type(error).__qualname__, message(error), frames(error), causes)
+
+
+# --- What scripts find ----------------------------------------------------------------------------------------------------
+
+
+class Skipped(BaseException):
+    """Ends a script whose build is skipped."""
+
+
+class Records(logging.Handler):
+    """Log records to the host."""
+
+    def emit(self, record):
+        level = 4 if record.levelno >= 50 else min(max(record.levelno // 10 - 1, 0), 3)
+        error = record.exc_info[1] if record.exc_info else None
+        entry = host_log.Entry(
+            host_types.Level(level), record.getMessage(), record.name if record.name != "root" else "", [],
+            failure(error) if error else None,
+        )
+        host_log.write(entry)
+
+
+logging.getLogger().handlers = [Records()]
+logging.getLogger().setLevel(logging.DEBUG)
+logging.captureWarnings(True)
+warnings.showwarning = lambda message, category, *_: logging.getLogger("warnings").warning("%s: %s", category.__name__, message)
+
+
+def jobcontrol():
+    """What a script imports as `jobcontrol`."""
+    module = types.ModuleType("jobcontrol", "The host of this script.")
+
+    def log(level, message, **fields):
+        """Writes a record with fields."""
+        entry = host_log.Entry(
+            host_types.Level(LEVELS[level]), str(message), "", [(name, str(value)) for name, value in fields.items()], None
+        )
+        host_log.write(entry)
+
+    def report(current, total, status="", *group):
+        """Tells how far something is."""
+        host_progress.report([str(name) for name in group], max(0, int(current)), max(0, int(total)), str(status))
+
+    def progress(items, *group):
+        """Goes through a list and tells how far it is."""
+        items = items if hasattr(items, "__len__") else list(items)
+        for at, item in enumerate(items):
+            report(at, len(items), "", *group)
+            yield item
+        report(len(items), len(items), "", *group)
+
+    def skip(reason):
+        """Ends the build as skipped: there was nothing to do."""
+        host_build.skip(str(reason))
+
+    def build():
+        """The running build."""
+        return host_build.current()
+
+    for function in (log, report, progress, skip, build):
+        setattr(module, function.__name__, function)
+    for name in ("u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64"):
+        setattr(module, name, int)
+    module.f32 = module.f64 = float
+    module.char = str
+    return module
+
+
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """The script's own files, as modules."""
+
+    def __init__(self, modules):
+        self.modules = modules
+
+    def find_spec(self, name, path=None, target=None):
+        known = self.modules.get(name)
+        if known is None:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin=known[0], is_package=known[0].endswith("__init__.py"))
+
+    def exec_module(self, module):
+        file, source = self.modules[module.__name__]
+        module.__file__ = file
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
+
+
+# --- Values ---------------------------------------------------------------------------------------------------------------
+
+
+class Mismatch(TypeError):
+    """A value that is not of its type."""
+
+
+Mismatch.__qualname__ = "TypeError"
+
+
+def named(plan):
+    return getattr(importlib.import_module(plan["m"]), plan["c"])
+
+
+def opened(plan):
+    """What a plan is of, and what is in it."""
+    kind = next(kind for kind in "ltdorenv" if kind in plan)
+    return kind, plan[kind]
+
+
+# The host reads larger integers as text.
+EXACT = 2**53
+
+TEXTS = {
+    "datetime": datetime.datetime.fromisoformat,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "decimal": decimal.Decimal,
+    "uuid": uuid.UUID,
+}
+
+
+def taken(plan, value):
+    """A value of the host as a script has it."""
+    if plan is None:
+        return value
+    if isinstance(plan, str):
+        if plan == "f":
+            return float(value)
+        if plan == "i":
+            return int(value)
+        if plan == "y":
+            return base64.b64decode(value) if isinstance(value, str) else bytes(value)
+        return TEXTS[plan](value)
+    kind, inner = opened(plan)
+    if kind == "l":
+        return [taken(inner, item) for item in value]
+    if kind == "t":
+        return tuple(taken(item, one) for item, one in zip(inner, value))
+    if kind == "d":
+        return {taken(inner[0], key): taken(inner[1], one) for key, one in value}
+    if kind == "o":
+        return None if value is None else taken(inner, value)
+    if kind == "r":
+        # What is left out takes its default.
+        fields = [(own, field, value.get(wit)) for own, wit, field, may_miss in inner if value.get(wit) is not None or not may_miss]
+        return named(plan)(**{own: taken(field, one) for own, field, one in fields})
+    if kind == "e":
+        return next(named(plan)[own] for own, wit in inner if wit == value)
+    if kind == "n":
+        return next(own for own, wit in inner if wit == value)
+    for wit, one in inner:
+        if isinstance(value, dict) and wit in value:
+            return taken(one, value[wit])
+    raise Mismatch(f"{value!r} is none of {[wit for wit, _ in inner]}")
+
+
+def wrong(path, wanted, value):
+    return Mismatch(f"{path} is not {wanted}: {text(value)[:60]}")
+
+
+def given(plan, value, path):
+    """A value of a script as the host takes it."""
+    if plan is None or isinstance(plan, str):
+        return plain(plan, value, path)
+    kind, inner = opened(plan)
+    if kind == "l":
+        if not isinstance(value, (list, tuple, set, frozenset)) and not hasattr(value, "__iter__"):
+            raise wrong(path, "a list", value)
+        return [given(inner, item, f"{path}[{at}]") for at, item in enumerate(value)]
+    if kind == "t":
+        if not isinstance(value, (list, tuple)) or len(value) != len(inner):
+            raise wrong(path, f"a tuple of {len(inner)}", value)
+        return [given(item, one, f"{path}[{at}]") for at, (item, one) in enumerate(zip(inner, value))]
+    if kind == "d":
+        if not isinstance(value, dict):
+            raise wrong(path, "a dict", value)
+        return [[given(inner[0], key, path), given(inner[1], one, f"{path}[{key!r}]")] for key, one in value.items()]
+    if kind == "o":
+        return None if value is None else given(inner, value, path)
+    if kind == "r":
+        if not isinstance(value, named(plan)):
+            raise wrong(path, f"of {plan['c']}", value)
+        return {wit: given(field, getattr(value, own), f"{path}.{own}") for own, wit, field, _ in inner}
+    if kind == "e":
+        found = next((wit for own, wit in inner if isinstance(value, named(plan)) and value.name == own), None)
+        if found is None:
+            raise wrong(path, f"of {plan['c']}", value)
+        return found
+    if kind == "n":
+        found = next((wit for own, wit in inner if value == own), None)
+        if found is None:
+            raise wrong(path, f"one of {[own for own, _ in inner]}", value)
+        return found
+    for wit, one in inner:
+        if isinstance(value, named(one)):
+            return {wit: given(one, value, path)}
+    raise wrong(path, f"one of {[wit for wit, _ in inner]}", value)
+
+
+def plain(plan, value, path):
+    if plan == "f":
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise wrong(path, "a float", value)
+        return float(value) if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    if plan == "i":
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise wrong(path, "an int", value)
+        return value if abs(value) <= EXACT else str(value)
+    if plan == "y":
+        if not isinstance(value, (bytes, bytearray)):
+            raise wrong(path, "bytes", value)
+        return list(value)
+    if plan in TEXTS:
+        return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    if plan is None and not isinstance(value, (str, bool)):
+        raise wrong(path, "what its type says", value)
+    return value
+
+
+# --- The call -------------------------------------------------------------------------------------------------------------
+
+
+def run(program, plan, arguments):
+    program, plan = json.loads(program), json.loads(plan)
+    files.update({file: source for file, source in program["modules"].values()})
+    for file, source in files.items():
+        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+    sys.modules["jobcontrol"] = jobcontrol()
+    sys.meta_path.insert(0, Finder(program["modules"]))
+    # The interpreter was started once, when it was built.
+    random.seed()
+    script = importlib.import_module(program["main"])
+    positional, keywords = [], {}
+    for (name, kind, may_miss, param), value in zip(plan["params"], json.loads(arguments)):
+        # What is left out takes its default.
+        if value is None and may_miss:
+            continue
+        if kind == "position":
+            positional.append(taken(param, value))
+        else:
+            keywords[name] = taken(param, value)
+    result = getattr(script, plan["function"])(*positional, **keywords)
+    return json.dumps(given(plan["result"], result, "what it returned") if plan["returns"] else None)
+
+
+class WitWorld(wit_world.WitWorld):
+    def call(self, program: str, plan: str, arguments: str) -> str:
+        try:
+            return run(program, plan, arguments)
+        except BaseException as error:
+            host_build.fail(failure(error))
+            raise

@@ -1,0 +1,109 @@
+//! Python: functions with their annotations. They are read from the syntax tree; the module is never run.
+//!
+//! - `module`: the files with what each imports and defines
+//! - `types`: annotations, made into types of WIT
+
+mod module;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use jobcontrol_core::kebab::kebab;
+use jobcontrol_core::plugin::Script;
+use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Table;
+use ruff_python_ast::Expr;
+use ruff_python_ast::ParameterWithDefault;
+use ruff_python_ast::Stmt;
+use ruff_python_ast::StmtFunctionDef;
+use serde_json::Value as Json;
+use serde_json::json;
+
+use self::module::Modules;
+use self::types::Reader;
+use super::super::task::Described;
+use super::super::task::Kind;
+use super::super::task::Refused;
+use super::super::task::Why;
+use crate::archive::Archive;
+
+/// Reads a script.
+///
+/// # Errors
+///
+/// What is wrong with it, with the file, the line and the column.
+pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
+    let modules = Modules::read(archive).map_err(|what| Refused::new(Why::Script, what))?;
+    let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+    for function in modules.main().functions() {
+        match signature(&modules, function) {
+            Ok((signature, plan)) => {
+                plans.push((signature.name.clone(), plan.to_string()));
+                functions.push(signature);
+            }
+            Err(reason) => refused.push((function.name.to_string(), reason)),
+        }
+    }
+    Ok(Described {
+        kind: Kind::Script,
+        functions: Table::new(&functions),
+        refused,
+        imports: Vec::new(),
+        misfit: None,
+        stock_adapter: false,
+        language: Some("Python".to_owned()),
+        script: Some(Script { interpreter: archive.interpreter.clone(), program: modules.program(), plans }),
+    })
+}
+
+/// A function that is annotated as a job has to be, and how its values come and go.
+fn signature(modules: &Modules, function: &StmtFunctionDef) -> Result<(Signature, Json), String> {
+    if function.is_async {
+        return Err("it is `async`: a script cannot be waited for yet".to_owned());
+    }
+    if !function.decorator_list.is_empty() {
+        return Err("it has decorators, which may make another function of it".to_owned());
+    }
+    let parameters = &function.parameters;
+    if parameters.vararg.is_some() || parameters.kwarg.is_some() {
+        return Err("it takes any number of arguments: take a list".to_owned());
+    }
+    let name = kebab(&function.name);
+    let mut reader = Reader::new(modules);
+    let (mut params, mut plans) = (Vec::new(), Vec::new());
+    let kinds = [(&parameters.posonlyargs, "position"), (&parameters.args, "any"), (&parameters.kwonlyargs, "name")];
+    for (parameter, kind) in kinds.iter().flat_map(|(all, kind)| all.iter().map(move |one| (one, kind))) {
+        let own = parameter.parameter.name.as_str();
+        let wit = kebab(own);
+        let typed = typed(&mut reader, parameter, &format!("{name}-{wit}"));
+        let typed = typed.map_err(|reason| format!("its parameter `{own}`: {reason}"))?;
+        let may_miss = parameter.default.is_some();
+        let typed = if may_miss { typed.left_out() } else { typed };
+        params.push((wit, typed.ty));
+        plans.push(json!([own, kind, may_miss, typed.plan]));
+    }
+    let result = match &function.returns {
+        Some(written) => reader.result(written, &name).map_err(|reason| format!("what it returns: {reason}"))?,
+        None if !module::gives_back(&function.body) => None,
+        None => return Err("what it returns has no type: write `-> TYPE`".to_owned()),
+    };
+    let (result, plan) = result.map_or((None, Json::Null), |typed| (Some(typed.ty), typed.plan));
+    let plan =
+        json!({ "function": function.name.as_str(), "params": plans, "result": plan, "returns": result.is_some() });
+    Ok((Signature { interface: None, name, params, result, docs: docs(&function.body), command: false }, plan))
+}
+
+fn typed(reader: &mut Reader<'_>, parameter: &ParameterWithDefault, hint: &str) -> Result<types::Typed, String> {
+    match &parameter.parameter.annotation {
+        Some(written) => reader.written(written, hint),
+        None => reader.default(parameter.default.as_deref()),
+    }
+}
+
+/// What the first statement documents.
+fn docs(body: &[Stmt]) -> Option<String> {
+    let Some(Stmt::Expr(first)) = body.first() else { return None };
+    let Expr::StringLiteral(text) = &*first.value else { return None };
+    let lines = text.value.to_str().trim().lines().map(str::trim);
+    Some(lines.collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,16 @@
+//! Jobs whose code is a script in the jobs folder.
+//!
+//! - `javascript`: JavaScript and TypeScript
+//! - `python`: Python, whose interpreter is installed first
+
+mod javascript;
+mod python;
+
+use serde_json::Value;
+
+use crate::harness::Folder;
+
+/// What the store has of a build, or of a job's newest.
+fn build(folder: &Folder, id: &str) -> Value {
+    folder.json(&["build", "show", id])
+}
