@@ -294,7 +294,7 @@ fn the_first_job_of_the_readme_runs_as_it_says() {
 fn the_sample_jobs_check_and_run() {
     let folder = Folder::new();
     let samples = crate::harness::root().join("jobs");
-    for name in ["sales.yaml", "sales.wasm", "data/orders.csv"] {
+    for name in ["sales.yaml", "sales.wasm", "report.js", "data/orders.csv"] {
         folder.write(&format!("jobs/{name}"), std::fs::read(samples.join(name)).expect("a sample"));
     }
     folder.run(&["check"]).code(0).stdout("4 jobs in 1 manifest: all good\n");

@@ -63,7 +63,7 @@ fn sample() -> Folder {
     let folder = Folder::new().guest("divide.wat").guest("types.wat").file("jobs/more.yaml", jobs);
     let folder = folder.file("jobs/types.yaml", "id: types\\nfunction: types:all\\n".replace("\\n", "\n"));
     let root = crate::harness::root();
-    for file in ["sales.wasm", "sales.yaml", "data/orders.csv"] {
+    for file in ["sales.wasm", "sales.yaml", "report.js", "data/orders.csv"] {
         folder.write(&format!("jobs/{file}"), std::fs::read(root.join("jobs").join(file)).unwrap());
     }
     folder.run(&["run", "--deps", "sales-report"]).code(0);

@@ -316,3 +316,41 @@ fn an_interpreter_that_was_built_now_answers_as_the_one_that_is_kept() {
     assert_eq!(kept, built);
     assert_eq!(kept[0][0][0], "SUCCESSFUL");
 }
+
+/// What `new` makes in a language, with the options of the interpreter.
+pub(super) fn made(lang: &str) -> Folder {
+    let outside = Folder::new();
+    let answer = outside.run(&["new", "word-count", "--lang", lang]).code(0);
+    assert!(answer.stdout.ends_with("cd word-count && jobcontrol run word-count\n"), "{answer:?}");
+    outside.run(&["new", "word-count", "--lang", lang]).code(1).says("`word-count` is there already");
+    let folder = Folder::new();
+    for entry in
+        walkdir::WalkDir::new(outside.path("word-count")).into_iter().flatten().filter(|it| it.path().is_file())
+    {
+        let inside = entry.path().strip_prefix(outside.path("word-count")).unwrap();
+        folder.write(inside.to_str().unwrap(), std::fs::read(entry.path()).unwrap());
+    }
+    folder
+}
+
+#[test]
+fn a_folder_to_begin_with_runs_as_it_is() {
+    for lang in ["js", "ts"] {
+        let folder = made(lang);
+        folder.run(&["check"]).code(0).tells("1 job in 1 manifest: all good");
+        let words = folder.run(&["run", "word-count"]).code(0).stdout;
+        assert!(words.contains("word: to") && words.contains("count: 2"), "{lang}: {words}");
+        let readme = std::fs::read_to_string(folder.path("README.md")).unwrap();
+        assert!(readme.lines().count() <= 12 && !readme.contains("NAME") && !readme.contains("LANG"), "{readme}");
+    }
+    Folder::new().run(&["new", "../x", "--lang", "js"]).code(2).says("cannot be the id of a job");
+}
+
+#[test]
+#[ignore = "wants Node and npm: see ci/suites.sh"]
+fn the_test_of_a_folder_to_begin_with_passes_in_node() {
+    let folder = made("js");
+    let shell = "npm install --offline --no-audit --no-fund --silent && npm test --silent";
+    let output = std::process::Command::new("sh").args(["-c", shell]).current_dir(folder.path("")).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}

@@ -348,3 +348,15 @@ def total(order: Order) -> Order:
     folder.0.write("jobs/o.js", javascript.replace("@property {s64} cents", "@property {string} cents"));
     folder.run(&["check"]).code(3).tells("error[JC0413]");
 }
+
+#[test]
+#[ignore = "wants the interpreter of Python, in JOBCONTROL_PYTHON: see ci/suites.sh"]
+fn a_folder_to_begin_with_runs_and_is_tested_as_it_is() {
+    let folder = Python(super::javascript::made("python"));
+    folder.run(&["check"]).code(0);
+    let words = folder.run(&["run", "word-count"]).code(0).stdout;
+    assert!(words.contains("word: to") && words.contains("count: 2"), "{words}");
+    let test = std::process::Command::new("python3").arg("test_word_count.py").current_dir(folder.0.path("")).output();
+    let test = test.expect("python3");
+    assert!(test.status.success(), "{test:?}");
+}

@@ -28,6 +28,7 @@ mod jobs;
 mod listen;
 mod logs;
 mod moment;
+mod new;
 mod next;
 mod person;
 mod plugins;

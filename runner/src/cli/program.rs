@@ -33,6 +33,7 @@ use super::flags::settings;
 use super::graph;
 use super::jobs;
 use super::logs;
+use super::new;
 use super::next;
 use super::plugins;
 use super::render;
@@ -149,6 +150,8 @@ enum Command {
     },
     /// Show the log of a build, or prune logs
     Logs(logs::LogsArgs),
+    /// Make a folder to begin with: a script, a manifest that runs it, and a test
+    New(new::NewArgs),
     /// Show what a plugin exports and imports; without a plugin, list those at hand
     Inspect {
         /// A plugin's file, or its name
@@ -277,6 +280,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
     if let Command::Explain { code } = &cli.command {
         return explain::explain(out, code.as_deref());
     }
+    if let Command::New(args) = &cli.command {
+        return new::new(out, args);
+    }
     let activated = activated(&cli.command)?;
     let app = match open(&cli.global, out) {
         // A program that reads the mistakes reads those of the operator's file as well.
@@ -319,7 +325,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Runtime { command } => runtime::runtime(&app, out, &command),
         Command::Token { command } => tokens::token(&app, out, &command),
         Command::Secrets { command } => secrets::secrets(&app, out, &command),
-        Command::Explain { .. } | Command::Completions { .. } => Ok(error::DONE),
+        Command::Explain { .. } | Command::Completions { .. } | Command::New(_) => Ok(error::DONE),
     }
 }
 

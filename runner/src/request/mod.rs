@@ -24,6 +24,7 @@
 //! - `waits`: what builds wait for
 //! - `interpreter`: the interpreter of Python, made of what comes with the program
 //! - `interrupted`: which unfinished builds nobody runs any more
+//! - `template`: a folder to begin with
 //! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
 
@@ -51,6 +52,7 @@ pub(crate) mod schedules;
 pub mod standing;
 pub(crate) mod subgraph;
 pub mod targets;
+pub(crate) mod template;
 pub mod token;
 pub mod traceback;
 pub(crate) mod waits;

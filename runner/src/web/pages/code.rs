@@ -91,7 +91,7 @@ impl Code {
         };
         let plain = value.trim();
         if let Some(tag) = plain.strip_prefix('!') {
-            let word = tag.split_whitespace().next().unwrap_or_default();
+            let word = tag.split(char::is_whitespace).next().unwrap_or_default();
             let (before, after) = value.split_at(value.find('!').unwrap_or(0));
             self.push("", before);
             self.push("k", &after[..=word.len()]);
@@ -207,6 +207,7 @@ mod tests {
     fn words_have_their_colours() {
         let yaml = Code::yaml("kwargs:\n  top: 3\n  - !retval a.b\n# x\n");
         assert_eq!(yaml.to_string().matches("class=\"k\"").count(), 1);
+        assert_eq!(plain(&Code::yaml("a: !\tbé\u{202e}")), clean("a: !\tbé\u{202e}"));
         assert!(yaml.to_string().contains("<span class=\"f\">top:</span><span class=\"n\"> 3\n</span>"), "{yaml}");
         let wit = Code::wit("f: func(a: list<u8>) -> string; // <b>\n", &Types::new(), true).to_string();
         assert!(wit.contains("<span class=\"k\">func</span>") && wit.contains("<span class=\"n\">u8</span>"), "{wit}");
