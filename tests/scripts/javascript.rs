@@ -327,8 +327,11 @@ pub(super) fn made(lang: &str) -> Folder {
     for entry in
         walkdir::WalkDir::new(outside.path("word-count")).into_iter().flatten().filter(|it| it.path().is_file())
     {
-        let inside = entry.path().strip_prefix(outside.path("word-count")).unwrap();
-        folder.write(inside.to_str().unwrap(), std::fs::read(entry.path()).unwrap());
+        let inside = entry.path().strip_prefix(outside.path("word-count")).expect("a file of the template");
+        folder.write(
+            inside.to_str().expect("a file of the template"),
+            std::fs::read(entry.path()).expect("a file of the template"),
+        );
     }
     folder
 }
