@@ -2,6 +2,7 @@
 //! files are equal bytes, so that their digest stands for all that decides what a call does.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -13,6 +14,11 @@ use serde::Serialize;
 
 /// What an archive begins with; no other plugin does.
 const MAGIC: &[u8] = b"jobcontrol script 1\n";
+
+/// Files that one may name as imports, and bytes around each `import` that are looked at.
+const NAMED: usize = 2_000;
+const BEFORE: usize = 300;
+const AFTER: usize = 4_000;
 
 /// Files of a script with all that it imports, and their bytes.
 const FILES: usize = 200;
@@ -98,8 +104,11 @@ impl Archive {
                 return Err(format!("has more than {most} or {FILES} files, with all that it imports"));
             }
             let text = String::from_utf8(bytes).map_err(|_| format!("has a file that is not UTF-8: `{name}`"))?;
+            // A mark of the order of bytes is no part of a program.
+            let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
             let of = Language::of(Path::new(&name));
-            waiting.extend(named(&name, &text).into_iter().filter(|to| Language::of(Path::new(to)) == of));
+            let files = named(&name, &text).into_iter().filter(|to| Language::of(Path::new(to)) == of);
+            waiting.extend(files.collect::<BTreeSet<_>>().into_iter().take(NAMED));
             known.insert(name, text);
         }
         let first = known.remove_entry(main);
@@ -167,8 +176,8 @@ fn python_imports(from: &str, text: &str) -> Vec<String> {
     let folder: Vec<&str> = from.split('/').collect();
     let folder = &folder[..folder.len() - 1];
     for (at, _) in text.match_indices("import") {
-        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim();
-        let rest = &text[at + "import".len()..];
+        let line = ending(&text[..at], BEFORE).rsplit('\n').next().unwrap_or_default().trim();
+        let rest = beginning(&text[at + "import".len()..], AFTER);
         let rest = match rest.trim_start().strip_prefix('(') {
             Some(rest) => rest.split(')').next().unwrap_or_default(),
             None => rest.lines().next().unwrap_or_default(),
@@ -188,6 +197,18 @@ fn python_imports(from: &str, text: &str) -> Vec<String> {
         }
     }
     files
+}
+
+/// The last bytes of a text, in whole characters.
+fn ending(text: &str, most: usize) -> &str {
+    let from = (text.len().saturating_sub(most)..=text.len()).find(|at| text.is_char_boundary(*at));
+    &text[from.unwrap_or(text.len())..]
+}
+
+/// The first bytes of a text, in whole characters.
+fn beginning(text: &str, most: usize) -> &str {
+    let to = (0..=text.len().min(most)).rev().find(|at| text.is_char_boundary(*at));
+    &text[..to.unwrap_or(0)]
 }
 
 /// What stands in quotes behind `from` or `import`.
@@ -225,6 +246,14 @@ mod tests {
         std::os::unix::fs::symlink("/etc/hostname", folder.path().join("link.js")).unwrap();
         let error = Archive::read(&folder.path().join("d.js"), "0").unwrap_err();
         assert!(error.contains("leads out of its folder"), "{error}");
+    }
+
+    #[test]
+    fn a_line_of_imports_without_end_is_looked_at_in_parts() {
+        // Looked through to its ends for each, it would take minutes.
+        let found = python_imports("a.py", &"import a, ".repeat(100_000));
+        assert!(found.contains(&"a.py".to_owned()));
+        assert_eq!((ending("aéb", 2), beginning("aéb", 2)), ("b", "a"));
     }
 
     #[test]

@@ -118,6 +118,14 @@ impl Function {
         called(store, pre, export, args, lowering).await
     }
 
+    /// Bytes of the host's memory that a call takes besides its arguments, which are copied for a script.
+    pub(crate) fn held(&self, args: &Values) -> u64 {
+        match &self.code {
+            Code::Script(.., script) => script.held() + args.held(),
+            _ => 0,
+        }
+    }
+
     /// An outcome whose calls are those of a script, if it is one's.
     pub(crate) fn with_code(&self, outcome: Outcome) -> Outcome {
         match &self.code {

@@ -189,6 +189,9 @@ impl Sandbox {
         {
             return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
         }
+        if let Err(full) = guest.account.charge(function.held(&args)) {
+            return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
+        }
         let context = || grant::context(&granted, &guest, &function.argv(&args), limits.handles);
         let (wasi, streams) = match apart_if(args.are_large(), context) {
             Ok(context) => context,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jobcontrol_core::argument::Arg;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Frame;
+use jobcontrol_core::failure::cut_failure;
+use jobcontrol_core::held_size;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::types::Retvals;
 use jobcontrol_core::types::Signature;
@@ -21,6 +23,8 @@ pub(crate) const CALL: &str = "call";
 
 /// Lines of code on each side of the one that a call stands in.
 const AROUND: usize = 3;
+/// Characters of such a line.
+const WIDTH: usize = 400;
 
 /// A function of a script.
 pub(crate) struct ScriptFunction {
@@ -53,6 +57,11 @@ impl ScriptFunction {
             name: signature.name.clone(),
             archive: Arc::clone(&plugin.bytes),
         })
+    }
+
+    /// Bytes of the host's memory that a call takes besides its arguments.
+    pub(crate) fn held(&self) -> u64 {
+        held_size::of(&self.program) + held_size::of(&self.plan)
     }
 
     /// What the interpreter is called with.
@@ -93,6 +102,7 @@ impl ScriptFunction {
             for frames in std::iter::once(&mut failure.frames).chain(causes) {
                 frames.retain_mut(|frame| code(&files, frame));
             }
+            cut_failure(failure);
         }
         outcome
     }
@@ -103,7 +113,8 @@ fn code(files: &[(String, String)], frame: &mut Frame) -> bool {
     let Some((_, text)) = files.iter().find(|(name, _)| *name == frame.file) else { return false };
     if let Some(at) = usize::try_from(frame.line).ok().and_then(|line| line.checked_sub(1)) {
         let first = at.saturating_sub(AROUND);
-        frame.context = text.lines().skip(first).take(at - first + AROUND + 1).map(str::to_owned).collect();
+        let lines = text.lines().skip(first).take(at - first + AROUND + 1);
+        frame.context = lines.map(|line| line.chars().take(WIDTH).collect()).collect();
         frame.context_start = u32::try_from(first + 1).unwrap_or(0);
     }
     true
