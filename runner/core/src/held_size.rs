@@ -22,6 +22,11 @@ pub fn of(value: &Value) -> u64 {
     VALUE + behind(value)
 }
 
+/// Bytes that a text of that length takes, as a value.
+pub fn of_text(length: usize) -> u64 {
+    VALUE + bytes(length)
+}
+
 /// Bytes of what a value points to.
 fn behind(value: &Value) -> u64 {
     match value {

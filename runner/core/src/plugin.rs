@@ -99,6 +99,11 @@ pub struct NoSuchExport {
 }
 
 impl Plugin {
+    /// The digest of what is compiled for it: its own, or that of the interpreter which runs it.
+    pub fn code_digest(&self) -> &str {
+        self.script.as_ref().map_or(&*self.digest, |script| &*script.interpreter)
+    }
+
     /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left out; none for the
     /// function of a command.
     ///

@@ -42,7 +42,7 @@ const ENDINGS: [(&str, Language); 4] = [
 ];
 
 impl Language {
-    /// Of a file by its name; none if it is no script.
+    /// The language of a file, from its name; `None` for a file that is not a script.
     pub fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?;
         ENDINGS.iter().find(|(known, _)| ending == *known).map(|(_, language)| *language)
@@ -103,9 +103,11 @@ impl Archive {
                 let most = show_bytes(BYTES);
                 return Err(format!("has more than {most} or {FILES} files, with all that it imports"));
             }
-            let text = String::from_utf8(bytes).map_err(|_| format!("has a file that is not UTF-8: `{name}`"))?;
-            // A mark of the order of bytes is no part of a program.
-            let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+            let mut text = String::from_utf8(bytes).map_err(|_| format!("has a file that is not UTF-8: `{name}`"))?;
+            // Some editors put a byte order mark in front, which is not part of the program.
+            if text.starts_with('\u{feff}') {
+                text.remove(0);
+            }
             let of = Language::of(Path::new(&name));
             let files = named(&name, &text).into_iter().filter(|to| Language::of(Path::new(to)) == of);
             waiting.extend(files.collect::<BTreeSet<_>>().into_iter().take(NAMED));

@@ -133,13 +133,14 @@ impl Plugins {
     pub fn read_bytes(&self, bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
         let digest: Arc<str> = Arc::from(digest(&bytes));
         let damaged = || problem(Code::PluginDamaged, shown, "cannot be described");
-        if let Some(archive) = Archive::decode(&bytes).filter(|archive| !self.runtimes.knows(&archive.interpreter)) {
-            let language = archive.language().name();
+        let described = self.described(&bytes, &digest, shown)?;
+        // What was described of older bytes may name an interpreter that is gone.
+        if let Some(script) = described.script.as_ref().filter(|script| !self.runtimes.knows(&script.interpreter)) {
+            let language = described.language.as_deref().unwrap_or_default();
             let what =
-                format!("was made with an interpreter of {language} that is not here: sha256:{}", archive.interpreter);
+                format!("was made with an interpreter of {language} that is not here: sha256:{}", script.interpreter);
             return Err(problem(Code::NoInterpreter, shown, &what));
         }
-        let described = self.described(&bytes, &digest, shown)?;
         let functions = described.functions.signatures().map_err(|_| damaged())?;
         Ok(Plugin {
             path: shown.to_owned(),

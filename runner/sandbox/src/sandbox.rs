@@ -134,7 +134,7 @@ impl Sandbox {
             };
             linked.map_err(|e| failed(format!("{e:#}")))
         };
-        let digest = self.plugins.code(plugin)?.digest;
+        let digest = Arc::from(plugin.code_digest());
         let linked = loop {
             match self.loaded.get_or_make(&digest, make) {
                 // Who compiled it was cancelled, and we were not.
@@ -148,7 +148,7 @@ impl Sandbox {
 
     /// Returns a function whose plugin is already loaded, or none. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
-        Function::find(self.loaded.get(&self.plugins.code(plugin).ok()?.digest)?, plugin, signature)
+        Function::find(self.loaded.get(plugin.code_digest())?, plugin, signature)
     }
 
     /// Gives back the memory of plugins but those of these digests. Calls that run keep theirs.

@@ -8,6 +8,7 @@ use jobcontrol_core::failure::Frame;
 use jobcontrol_core::failure::cut_failure;
 use jobcontrol_core::held_size;
 use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Retvals;
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::Type;
@@ -28,9 +29,9 @@ const WIDTH: usize = 400;
 
 /// A function of a script.
 pub(crate) struct ScriptFunction {
-    /// What the interpreter is given for every call.
-    program: Value,
-    plan: Value,
+    script: Arc<Script>,
+    /// Which of its plans.
+    plan: usize,
     result: Option<Type>,
     name: String,
     archive: Arc<[u8]>,
@@ -49,10 +50,10 @@ impl ScriptFunction {
     /// Of a plugin that is a script.
     pub(crate) fn of(plugin: &Plugin, signature: &Signature) -> Option<Self> {
         let script = plugin.script.as_ref()?;
-        let (_, plan) = script.plans.iter().find(|(name, _)| *name == signature.name)?;
+        let plan = script.plans.iter().position(|(name, _)| *name == signature.name)?;
         Some(Self {
-            program: Value::string(&*script.program),
-            plan: Value::string(plan),
+            script: Arc::clone(script),
+            plan,
             result: signature.result.clone(),
             name: signature.name.clone(),
             archive: Arc::clone(&plugin.bytes),
@@ -61,7 +62,7 @@ impl ScriptFunction {
 
     /// Bytes of the host's memory that a call takes besides its arguments.
     pub(crate) fn held(&self) -> u64 {
-        held_size::of(&self.program) + held_size::of(&self.plan)
+        held_size::of_text(self.script.program.len()) + held_size::of_text(self.plan().len())
     }
 
     /// What the interpreter is called with.
@@ -69,7 +70,11 @@ impl ScriptFunction {
         let args: Vec<Json<'_>> = args.iter().map(Json).collect();
         // Values have no keys but texts, and nothing else fails.
         let args = serde_json::to_string(&args).unwrap_or_default();
-        vec![self.program.clone(), self.plan.clone(), Value::String(args)]
+        vec![Value::string(&*self.script.program), Value::string(self.plan()), Value::String(args)]
+    }
+
+    fn plan(&self) -> &str {
+        &self.script.plans[self.plan].1
     }
 
     /// What the script returned, out of what the interpreter did.

@@ -11,13 +11,11 @@ use oxc_ast::ast::Statement;
 use oxc_ast_visit::Visit;
 use oxc_ast_visit::walk;
 use oxc_span::GetSpan;
-use oxc_syntax::scope::ScopeFlags;
 
 use super::module;
 use super::module::HOST;
 use super::module::Module;
 use super::module::Modules;
-use crate::archive::joined;
 
 /// What is left of a file.
 pub(super) struct Erased {
@@ -126,7 +124,7 @@ impl Eraser<'_, '_> {
 
     /// How a file is reached that another imports.
     fn reached(&self, from: &str) -> String {
-        let at = joined(&self.module.path, from).and_then(|path| self.modules.at(&path));
+        let at = self.modules.imported(&self.module.path, from);
         at.filter(|_| from != HOST).map_or_else(|| "__host".to_owned(), |at| format!("__modules[{at}]"))
     }
 
@@ -168,7 +166,7 @@ impl Eraser<'_, '_> {
     }
 
     fn export_all(&mut self, it: &ast::ExportAllDeclaration<'_>) {
-        let from = joined(&self.module.path, &it.source.value).and_then(|path| self.modules.at(&path));
+        let from = self.modules.imported(&self.module.path, &it.source.value);
         match (&it.exported, from) {
             _ if it.export_kind.is_type() => {}
             (Some(name), _) => {
@@ -364,9 +362,5 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
 
     fn visit_ts_index_signature(&mut self, it: &ast::TSIndexSignature<'a>) {
         self.without(it.span);
-    }
-
-    fn visit_function(&mut self, it: &ast::Function<'a>, flags: ScopeFlags) {
-        walk::walk_function(self, it, flags);
     }
 }

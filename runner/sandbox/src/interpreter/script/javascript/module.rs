@@ -96,8 +96,13 @@ impl<'a> Modules<'a> {
     }
 
     /// Which of them has that path.
-    pub(super) fn at(&self, path: &str) -> Option<usize> {
+    fn at(&self, path: &str) -> Option<usize> {
         self.all.iter().position(|module| module.path == path)
+    }
+
+    /// Which of them a file imports by that text.
+    pub(super) fn imported(&self, from: &str, to: &str) -> Option<usize> {
+        self.at(&joined(from, to)?)
     }
 
     fn add(&mut self, archive: &'a Archive, path: &str, above: &mut Vec<String>) -> Result<(), String> {
@@ -153,7 +158,7 @@ impl<'a> Modules<'a> {
             let at = statement.span().start;
             match statement {
                 Statement::ImportDeclaration(import) => {
-                    let from = joined(&module.path, &import.source.value).and_then(|path| self.at(&path));
+                    let from = self.imported(&module.path, &import.source.value);
                     for specifier in import.specifiers.iter().flatten() {
                         let (local, imported) = match specifier {
                             ImportDeclarationSpecifier::ImportSpecifier(it) => (&it.local, exported(&it.imported)),
