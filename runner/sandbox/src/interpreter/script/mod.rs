@@ -2,14 +2,20 @@
 //!
 //! - `javascript`: JavaScript and TypeScript
 //! - `python`: Python
+//! - `typed`: types with the plans of their values, for both
 
 mod javascript;
 mod python;
+mod typed;
 
+use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Signature;
+use jobcontrol_core::types::Table;
 use jobcontrol_core::types::declared;
+use serde_json::Value as Json;
 
 use super::task::Described;
+use super::task::Kind;
 use super::task::Refused;
 use super::task::Why;
 use crate::archive::Archive;
@@ -24,6 +30,33 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     match archive.language() {
         Language::JavaScript => javascript::described(archive),
         Language::Python => python::described(archive),
+    }
+}
+
+/// A function as it is called, with its plan; or why it cannot be.
+type Found = Result<(Signature, Json), String>;
+
+/// A script as its language has found it.
+fn scripted(archive: &Archive, language: &str, program: String, found: Vec<(String, Found)>) -> Described {
+    let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, found) in found {
+        match found {
+            Ok((signature, plan)) => {
+                plans.push((signature.name.clone(), plan.to_string()));
+                functions.push(signature);
+            }
+            Err(reason) => refused.push((name, reason)),
+        }
+    }
+    Described {
+        kind: Kind::Script,
+        functions: Table::new(&functions),
+        refused,
+        imports: Vec::new(),
+        misfit: None,
+        stock_adapter: false,
+        language: Some(language.to_owned()),
+        script: Some(Script { interpreter: archive.interpreter.clone(), program, plans }),
     }
 }
 

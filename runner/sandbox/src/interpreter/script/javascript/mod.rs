@@ -15,9 +15,7 @@ mod tests;
 mod types;
 
 use jobcontrol_core::kebab::kebab;
-use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Signature;
-use jobcontrol_core::types::Table;
 use oxc_allocator::Allocator;
 use serde_json::Value as Json;
 use serde_json::json;
@@ -28,10 +26,11 @@ use self::module::Module;
 use self::module::Modules;
 use self::types::Reader;
 use super::super::task::Described;
-use super::super::task::Kind;
 use super::super::task::Refused;
 use super::super::task::Why;
+use super::Found;
 use super::place;
+use super::scripted;
 use crate::archive::Archive;
 
 /// Reads a script.
@@ -45,33 +44,20 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     let modules = Modules::read(archive, &allocator).map_err(mistake)?;
     let main = modules.main();
     let (program, files) = program::of(&modules).map_err(mistake)?;
-    let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, export) in &main.exports {
-        let Export::Function(function) = export else { continue };
-        match signature(&modules, name, function) {
-            Ok((signature, mut plan)) => {
-                plan["files"] = json!(files);
-                plans.push((signature.name.clone(), plan.to_string()));
-                functions.push(signature);
-            }
-            Err(reason) => refused.push((name.clone(), reason)),
-        }
-    }
+    let found = main.exports.iter().filter_map(|(name, export)| {
+        let Export::Function(function) = export else { return None };
+        let found = signature(&modules, name, function).map(|(signature, mut plan)| {
+            plan["files"] = json!(files);
+            (signature, plan)
+        });
+        Some((name.clone(), found))
+    });
     let language = if main.is_typed { "TypeScript" } else { "JavaScript" };
-    Ok(Described {
-        kind: Kind::Script,
-        functions: Table::new(&functions),
-        refused,
-        imports: Vec::new(),
-        misfit: None,
-        stock_adapter: false,
-        language: Some(language.to_owned()),
-        script: Some(Script { interpreter: archive.interpreter.clone(), program, plans }),
-    })
+    Ok(scripted(archive, language, program, found.collect()))
 }
 
 /// A function that is typed as a job has to be, and how its values come and go.
-fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>) -> Result<(Signature, Json), String> {
+fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>) -> Found {
     if function.is_async {
         return Err("it is `async` or a generator: a script cannot be waited for yet".to_owned());
     }

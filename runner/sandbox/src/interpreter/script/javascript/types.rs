@@ -3,7 +3,7 @@
 //!
 //! A plan is JSON: null for what goes as it is, `"i"` for a bigint, `"f"` for a number, `"y"` for bytes, and one key for
 //! what holds others: `l` a list, `t` a tuple, `o` an option, `u` what may be left out, `r` a record (each field's own name,
-//! its name in WIT, and its plan), `e` an enum (own name, name in WIT), `v` a variant (own name, name in WIT, plan).
+//! its name in WIT, and its plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a value).
 
 use std::sync::Arc;
 
@@ -21,37 +21,12 @@ use oxc_ast::ast::TSTypeReference;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use super::super::typed::DEPTH;
+use super::super::typed::Typed;
+use super::super::typed::integer;
 use super::module::Declared;
 use super::module::Modules;
 use super::module::parsed_type;
-
-/// Types inside of each other: more is a mistake, or means harm.
-const DEPTH: usize = 50;
-
-/// The integers of WIT, by the names that a script may use without declaring them.
-const INTEGERS: [(&str, IntType); 8] = [
-    ("s8", IntType::S8),
-    ("s16", IntType::S16),
-    ("s32", IntType::S32),
-    ("s64", IntType::S64),
-    ("u8", IntType::U8),
-    ("u16", IntType::U16),
-    ("u32", IntType::U32),
-    ("u64", IntType::U64),
-];
-
-/// A type with its plan.
-#[derive(Debug)]
-pub(super) struct Typed {
-    pub(super) ty: Type,
-    pub(super) plan: Json,
-}
-
-impl Typed {
-    fn of(ty: Type, plan: impl Into<Json>) -> Self {
-        Self { ty, plan: plan.into() }
-    }
-}
 
 /// Reads types, each name in the file that uses it.
 pub(super) struct Reader<'m, 'a> {
@@ -135,7 +110,7 @@ impl<'m, 'a> Reader<'m, 'a> {
             TSType::TSParenthesizedType(it) => self.read(module, &it.type_annotation, hint)?,
             // `readonly T[]`
             TSType::TSTypeOperatorType(it) => self.read(module, &it.type_annotation, hint)?,
-            TSType::JSDocNullableType(it) => option(self.read(module, &it.type_annotation, hint)?),
+            TSType::JSDocNullableType(it) => self.read(module, &it.type_annotation, hint)?.option(),
             TSType::JSDocNonNullableType(it) => self.read(module, &it.type_annotation, hint)?,
             TSType::TSNamedTupleMember(it) => match it.element_type.as_ts_type() {
                 Some(inner) => self.read(module, inner, hint)?,
@@ -150,8 +125,7 @@ impl<'m, 'a> Reader<'m, 'a> {
                 if all.is_empty() {
                     return Err("an empty tuple is no type of WIT".to_owned());
                 }
-                let (types, plans): (Vec<_>, Vec<_>) = all.into_iter().map(|typed| (typed.ty, typed.plan)).unzip();
-                Typed::of(Type::Tuple(types.into()), json!({ "t": plans }))
+                Typed::tuple(all)
             }
             TSType::TSTypeLiteral(it) => self.record(module, &it.members, hint)?,
             TSType::TSLiteralType(it) if matches!(it.literal, TSLiteral::StringLiteral(_)) => {
@@ -167,8 +141,7 @@ impl<'m, 'a> Reader<'m, 'a> {
     }
 
     fn list(&mut self, module: usize, ty: &TSType<'a>, hint: &str) -> Result<Typed, String> {
-        let item = self.read(module, ty, &format!("{hint}-item"))?;
-        Ok(Typed::of(Type::List(Arc::new(item.ty)), json!({ "l": item.plan })))
+        Ok(self.read(module, ty, &format!("{hint}-item"))?.list())
     }
 
     fn reference(&mut self, module: usize, it: &TSTypeReference<'a>, hint: &str) -> Result<Typed, String> {
@@ -200,9 +173,9 @@ impl<'m, 'a> Reader<'m, 'a> {
             ("Map" | "Record" | "Set", _) => Err(format!("`{name}` is no type of WIT: take a list of pairs")),
             ("Promise", _) => Err("a script cannot be waited for yet: return the value itself".to_owned()),
             ("Date", _) => Err("`Date` is no type of WIT: take its text, or a number".to_owned()),
-            _ => match INTEGERS.iter().find(|(known, _)| *known == name) {
-                Some((_, int @ (IntType::S64 | IntType::U64))) => Ok(Typed::of(Type::Int(*int), "i")),
-                Some((_, int)) => Ok(Typed::of(Type::Int(*int), Json::Null)),
+            _ => match integer(name) {
+                Some(int @ (IntType::S64 | IntType::U64)) => Ok(Typed::of(Type::Int(int), "i")),
+                Some(int) => Ok(Typed::of(Type::Int(int), Json::Null)),
                 None => Err(format!("there is no type `{name}`")),
             },
         }
@@ -250,7 +223,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         Ok(match rest.len() == types.len() {
             true => typed,
             false if is_left_out => left_out(typed),
-            false => option(typed),
+            false => typed.option(),
         })
     }
 
@@ -289,11 +262,6 @@ impl<'m, 'a> Reader<'m, 'a> {
         }
         Ok(Typed::of(Type::Variant(Arc::new(Named::new(name.to_owned(), cases)?)), json!({ "v": plans })))
     }
-}
-
-/// What may be null.
-fn option(typed: Typed) -> Typed {
-    Typed::of(Type::Option(Arc::new(typed.ty)), json!({ "o": typed.plan }))
 }
 
 /// What may be left out: nothing is `undefined`.

@@ -9,9 +9,7 @@ mod tests;
 mod types;
 
 use jobcontrol_core::kebab::kebab;
-use jobcontrol_core::plugin::Script;
 use jobcontrol_core::types::Signature;
-use jobcontrol_core::types::Table;
 use ruff_python_ast::Expr;
 use ruff_python_ast::ParameterWithDefault;
 use ruff_python_ast::Stmt;
@@ -22,9 +20,11 @@ use serde_json::json;
 use self::module::Modules;
 use self::types::Reader;
 use super::super::task::Described;
-use super::super::task::Kind;
 use super::super::task::Refused;
 use super::super::task::Why;
+use super::Found;
+use super::scripted;
+use super::typed::Typed;
 use crate::archive::Archive;
 
 /// Reads a script.
@@ -34,30 +34,13 @@ use crate::archive::Archive;
 /// What is wrong with it, with the file, the line and the column.
 pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     let modules = Modules::read(archive).map_err(|what| Refused::new(Why::Script, what))?;
-    let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
-    for function in modules.main().functions() {
-        match signature(&modules, function) {
-            Ok((signature, plan)) => {
-                plans.push((signature.name.clone(), plan.to_string()));
-                functions.push(signature);
-            }
-            Err(reason) => refused.push((function.name.to_string(), reason)),
-        }
-    }
-    Ok(Described {
-        kind: Kind::Script,
-        functions: Table::new(&functions),
-        refused,
-        imports: Vec::new(),
-        misfit: None,
-        stock_adapter: false,
-        language: Some("Python".to_owned()),
-        script: Some(Script { interpreter: archive.interpreter.clone(), program: modules.program(), plans }),
-    })
+    let functions = modules.main().functions();
+    let found = functions.map(|function| (function.name.to_string(), signature(&modules, function)));
+    Ok(scripted(archive, "Python", modules.program(), found.collect()))
 }
 
 /// A function that is annotated as a job has to be, and how its values come and go.
-fn signature(modules: &Modules, function: &StmtFunctionDef) -> Result<(Signature, Json), String> {
+fn signature(modules: &Modules, function: &StmtFunctionDef) -> Found {
     if function.is_async {
         return Err("it is `async`: a script cannot be waited for yet".to_owned());
     }
@@ -78,7 +61,7 @@ fn signature(modules: &Modules, function: &StmtFunctionDef) -> Result<(Signature
         let typed = typed(&mut reader, parameter, &format!("{name}-{wit}"));
         let typed = typed.map_err(|reason| format!("its parameter `{own}`: {reason}"))?;
         let may_miss = parameter.default.is_some();
-        let typed = if may_miss { typed.left_out() } else { typed };
+        let typed = if may_miss { types::left_out(typed) } else { typed };
         params.push((wit, typed.ty));
         plans.push(json!([own, kind, may_miss, typed.plan]));
     }
@@ -93,7 +76,7 @@ fn signature(modules: &Modules, function: &StmtFunctionDef) -> Result<(Signature
     Ok((Signature { interface: None, name, params, result, docs: docs(&function.body), command: false }, plan))
 }
 
-fn typed(reader: &mut Reader<'_>, parameter: &ParameterWithDefault, hint: &str) -> Result<types::Typed, String> {
+fn typed(reader: &mut Reader<'_>, parameter: &ParameterWithDefault, hint: &str) -> Result<Typed, String> {
     match &parameter.parameter.annotation {
         Some(written) => reader.written(written, hint),
         None => reader.default(parameter.default.as_deref()),

@@ -21,24 +21,12 @@ use ruff_python_parser::parse_expression;
 use serde_json::Value as Json;
 use serde_json::json;
 
+use super::super::typed::DEPTH;
+use super::super::typed::Typed;
+use super::super::typed::integer;
 use super::module::Meaning;
 use super::module::Module;
 use super::module::Modules;
-
-/// Types inside of each other: more is a mistake, or means harm.
-const DEPTH: usize = 50;
-
-/// The integers of WIT, by the names that `jobcontrol` exports.
-const INTEGERS: [(&str, IntType); 8] = [
-    ("s8", IntType::S8),
-    ("s16", IntType::S16),
-    ("s32", IntType::S32),
-    ("s64", IntType::S64),
-    ("u8", IntType::U8),
-    ("u16", IntType::U16),
-    ("u32", IntType::U32),
-    ("u64", IntType::U64),
-];
 
 /// Types of the standard library that are text outside, with their plans.
 const TEXTS: [(&str, &str); 5] = [
@@ -49,28 +37,11 @@ const TEXTS: [(&str, &str); 5] = [
     ("uuid.UUID", "uuid"),
 ];
 
-/// A type with its plan.
-pub(super) struct Typed {
-    pub(super) ty: Type,
-    pub(super) plan: Json,
-}
-
-impl Typed {
-    fn of(ty: Type, plan: impl Into<Json>) -> Self {
-        Self { ty, plan: plan.into() }
-    }
-
-    /// What may be None.
-    fn option(self) -> Self {
-        Self::of(Type::Option(Arc::new(self.ty)), json!({ "o": self.plan }))
-    }
-
-    /// What takes its default where it is left out.
-    pub(super) fn left_out(self) -> Self {
-        match self.ty {
-            Type::Option(_) => self,
-            ty => Self::of(Type::Option(Arc::new(ty)), self.plan),
-        }
+/// A parameter that takes its default where it is left out.
+pub(super) fn left_out(typed: Typed) -> Typed {
+    match typed.ty {
+        Type::Option(_) => typed,
+        ty => Typed::of(Type::Option(Arc::new(ty)), typed.plan),
     }
 }
 
@@ -164,8 +135,7 @@ impl<'m> Reader<'m> {
                 let all =
                     items.iter().enumerate().map(|(at, item)| self.read(module, item, &format!("{hint}-{}", at + 1)));
                 let all = all.collect::<Result<Vec<_>, _>>()?;
-                let (types, plans): (Vec<_>, Vec<_>) = all.into_iter().map(|typed| (typed.ty, typed.plan)).unzip();
-                Ok(Typed::of(Type::Tuple(types.into()), json!({ "t": plans })))
+                Ok(Typed::tuple(all))
             }
             ("dict" | "Dict" | "Mapping", [key, value]) => {
                 let key = self.read(module, key, &format!("{hint}-key"))?;
@@ -182,8 +152,7 @@ impl<'m> Reader<'m> {
     }
 
     fn list(&mut self, module: &'m Module, item: &Expr, hint: &str) -> Result<Typed, String> {
-        let item = self.read(module, item, &format!("{hint}-item"))?;
-        Ok(Typed::of(Type::List(Arc::new(item.ty)), json!({ "l": item.plan })))
+        Ok(self.read(module, item, &format!("{hint}-item"))?.list())
     }
 
     fn union(&mut self, module: &'m Module, several: &[&Expr], hint: &str) -> Result<Typed, String> {
@@ -280,8 +249,8 @@ fn plain(name: &str) -> Result<Typed, String> {
         "list" | "List" | "dict" | "Dict" | "tuple" | "Tuple" | "set" => {
             return Err(format!("`{name}` of what? write `{name}[..]`"));
         }
-        other => match INTEGERS.iter().find(|(known, _)| *known == other) {
-            Some((_, int)) => Typed::of(Type::Int(*int), "i"),
+        other => match integer(other) {
+            Some(int) => Typed::of(Type::Int(int), "i"),
             None => return Err(format!("there is no type `{name}`")),
         },
     })
