@@ -292,11 +292,7 @@ fn the_first_job_of_the_readme_runs_as_it_says() {
 
 #[test]
 fn the_sample_jobs_check_and_run() {
-    let folder = Folder::new();
-    let samples = crate::harness::root().join("jobs");
-    for name in ["sales.yaml", "sales.wasm", "report.js", "data/orders.csv"] {
-        folder.write(&format!("jobs/{name}"), std::fs::read(samples.join(name)).expect("a sample"));
-    }
+    let folder = Folder::new().samples();
     folder.run(&["check"]).code(0).stdout("4 jobs in 1 manifest: all good\n");
     let answer = folder.run(&["run", "--deps", "sales-report"]).code(0);
     assert!(answer.stdout.contains("3,984 orders, 672 with a coupon\n358,400.56 EUR in all, median 65.85\n"));

@@ -60,12 +60,8 @@ fn sample() -> Folder {
       * two
   - { id: next, function: divide:divide, kwargs: { a: !retval good, b: 1 }, protected: true }
 ";
-    let folder = Folder::new().guest("divide.wat").guest("types.wat").file("jobs/more.yaml", jobs);
+    let folder = Folder::new().samples().guest("divide.wat").guest("types.wat").file("jobs/more.yaml", jobs);
     let folder = folder.file("jobs/types.yaml", "id: types\\nfunction: types:all\\n".replace("\\n", "\n"));
-    let root = crate::harness::root();
-    for file in ["sales.wasm", "sales.yaml", "report.js", "data/orders.csv"] {
-        folder.write(&format!("jobs/{file}"), std::fs::read(root.join("jobs").join(file)).unwrap());
-    }
     folder.run(&["run", "--deps", "sales-report"]).code(0);
     folder.run(&["run", "good"]).code(0);
     folder.run(&["run", "bad"]).code(1);

@@ -128,6 +128,15 @@ impl Folder {
 }
 
 impl Folder {
+    /// Puts the sample jobs among the jobs, with all that they need.
+    pub fn samples(self) -> Self {
+        for file in ["sales.wasm", "sales.yaml", "report.js", "data/orders.csv"] {
+            let sample = std::fs::read(root().join("jobs").join(file)).expect("a sample");
+            self.write(&format!("jobs/{file}"), sample);
+        }
+        self
+    }
+
     /// The store, as another process has it.
     pub fn store(&self) -> SqliteStorage {
         let path = self.path("jobcontrol.db");

@@ -266,10 +266,7 @@ fn editors_and_lists_know_scripts() {
 
 #[test]
 fn the_sample_jobs_are_of_two_languages() {
-    let folder = Folder::new();
-    for file in ["sales.wasm", "sales.yaml", "report.js", "data/orders.csv"] {
-        folder.write(&format!("jobs/{file}"), std::fs::read(root().join("jobs").join(file)).unwrap());
-    }
+    let folder = Folder::new().samples();
     let report = folder.run(&["run", "--deps", "sales-report"]).code(0).stdout;
     // The same report as the plugin's own, in Rust.
     let manifest = std::fs::read_to_string(root().join("jobs/sales.yaml")).unwrap();
