@@ -132,7 +132,7 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
         ),
         (
             "export function f(a: Map<string, number>): void {}",
-            "its parameter `a`: `Map` is no type of WIT: take a list of pairs",
+            "its parameter `a`: WIT has no type like `Map`: use a list of pairs",
         ),
         (
             "export function f(a: string | number): void {}",

@@ -46,7 +46,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         self.modules.all.len() - 1
     }
 
-    /// A type that the script writes. `hint` names it, if it has no name of its own.
+    /// A type in the script. `hint` is its name if it has none.
     pub(super) fn written(&mut self, ty: &TSType<'a>, hint: &str) -> Result<Typed, String> {
         self.read(self.main(), ty, hint)
     }
@@ -57,7 +57,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         self.written(ty, hint)
     }
 
-    /// What a function returns: none where it gives nothing back.
+    /// The type a function returns, or `None` if it returns nothing.
     pub(super) fn result(&mut self, ty: &TSType<'a>, hint: &str) -> Result<Option<Typed>, String> {
         match ty {
             TSType::TSVoidKeyword(_) | TSType::TSUndefinedKeyword(_) => Ok(None),
@@ -123,7 +123,7 @@ impl<'m, 'a> Reader<'m, 'a> {
                     all.push(self.read(module, element, &format!("{hint}-{}", at + 1))?);
                 }
                 if all.is_empty() {
-                    return Err("an empty tuple is no type of WIT".to_owned());
+                    return Err("WIT has no empty tuple".to_owned());
                 }
                 Typed::tuple(all)
             }
@@ -145,7 +145,7 @@ impl<'m, 'a> Reader<'m, 'a> {
     }
 
     fn reference(&mut self, module: usize, it: &TSTypeReference<'a>, hint: &str) -> Result<Typed, String> {
-        let name = plain_name(it).ok_or("a name with a dot in it is no type of WIT")?;
+        let name = plain_name(it).ok_or("WIT has no type with a dot in its name")?;
         if let Some((owner, declared)) = self.declared(module, name) {
             if self.open.iter().any(|open| open == name) {
                 return Err(format!("`{name}` holds itself, which WIT does not have"));
@@ -170,9 +170,9 @@ impl<'m, 'a> Reader<'m, 'a> {
             ("f64", None) => Ok(Typed::of(Type::F64, "f")),
             ("char", None) => Ok(Typed::of(Type::Char, Json::Null)),
             ("String" | "Number" | "Boolean", None) => Err(format!("write `{}`", name.to_ascii_lowercase())),
-            ("Map" | "Record" | "Set", _) => Err(format!("`{name}` is no type of WIT: take a list of pairs")),
+            ("Map" | "Record" | "Set", _) => Err(format!("WIT has no type like `{name}`: use a list of pairs")),
             ("Promise", _) => Err("a script cannot be waited for yet: return the value itself".to_owned()),
-            ("Date", _) => Err("`Date` is no type of WIT: take its text, or a number".to_owned()),
+            ("Date", _) => Err("WIT has no type like `Date`: use a string or a number".to_owned()),
             _ => match integer(name) {
                 Some(int @ (IntType::S64 | IntType::U64)) => Ok(Typed::of(Type::Int(int), "i")),
                 Some(int) => Ok(Typed::of(Type::Int(int), Json::Null)),

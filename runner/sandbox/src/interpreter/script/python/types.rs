@@ -61,12 +61,12 @@ impl<'m> Reader<'m> {
         Self { modules, open: Vec::new(), depth: 0 }
     }
 
-    /// An annotation of the script. `hint` names the type, if it has no name of its own.
+    /// An annotation in the script. `hint` is the type's name if it has none.
     pub(super) fn written(&mut self, written: &Expr, hint: &str) -> Result<Typed, String> {
         self.read(self.modules.main(), written, hint)
     }
 
-    /// What a function returns: none where it gives nothing back.
+    /// The type a function returns, or `None` if it returns nothing.
     pub(super) fn result(&mut self, written: &Expr, hint: &str) -> Result<Option<Typed>, String> {
         match written {
             Expr::NoneLiteral(_) => Ok(None),
@@ -147,7 +147,7 @@ impl<'m> Reader<'m> {
             ("Annotated", [inner, ..]) => self.read(module, inner, hint),
             ("Union", several) => self.union(module, several, hint),
             ("Literal", texts) => literal(texts, hint),
-            _ => Err(format!("`{name}` is no type of WIT")),
+            _ => Err(format!("WIT has no type like `{name}`")),
         }
     }
 
