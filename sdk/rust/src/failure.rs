@@ -42,11 +42,25 @@ pub fn fail_with<E: Error + ?Sized>(error: &E) -> ! {
     })
 }
 
+/// Ends the build as failed with an error of that kind, in that place.
+pub(crate) fn raise(kind: &str, error: &dyn Error, frame: host::Frame) -> ! {
+    host::fail(&host::Failure {
+        kind: kind.to_owned(),
+        message: error.to_string(),
+        frames: vec![frame],
+        causes: causes(error.source()),
+    })
+}
+
 pub(crate) fn frame(location: &Location<'_>) -> host::Frame {
+    frame_of(location.file(), location.line(), "")
+}
+
+pub(crate) fn frame_of(file: &str, line: u32, function: &str) -> host::Frame {
     host::Frame {
-        file: location.file().to_owned(),
-        line: location.line(),
-        function: String::new(),
+        file: file.to_owned(),
+        line,
+        function: function.to_owned(),
         context: Vec::new(),
         context_start: 0,
         locals: Vec::new(),
@@ -61,7 +75,7 @@ fn causes(nearest: Option<&(dyn Error + 'static)>) -> Vec<host::Cause> {
 }
 
 /// `sales::Broken<sales::Csv>` is `Broken`.
-fn kind(type_name: &str) -> &str {
+pub(crate) fn kind(type_name: &str) -> &str {
     let bare = type_name.split('<').next().unwrap_or_default();
     match bare.rsplit("::").next() {
         Some(name) if !name.is_empty() && !bare.starts_with("dyn ") && name != "Box" => name,

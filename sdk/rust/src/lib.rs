@@ -23,6 +23,7 @@
 //! [`skip`] and [`fail`] panic.
 
 pub mod build;
+mod data;
 pub mod failure;
 mod host;
 mod init;
@@ -30,11 +31,45 @@ mod logger;
 mod panic;
 pub mod progress;
 
+pub use jobcontrol_plugin_macros::Data;
+pub use jobcontrol_plugin_macros::job;
+
 pub use build::BuildInfo;
 pub use build::current;
 pub use build::skip;
+pub use data::Data;
 pub use failure::fail;
 pub use failure::fail_with;
 pub use init::init;
 pub use progress::Progress;
 pub use progress::ProgressIterator;
+
+/// What the macros write. It changes with them.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::data::Data;
+    pub use crate::data::encode::Bytes;
+    pub use crate::data::encode::bound;
+    pub use crate::data::encode::said_bound;
+    pub use crate::data::encode::said_of_job;
+    pub use crate::data::encode::said_of_type;
+    pub use crate::data::encode::section;
+    pub use crate::data::export::Bits;
+    pub use crate::data::export::Kind;
+    pub use crate::data::export::Slot;
+    pub use crate::data::export::Slots;
+    pub use crate::data::export::begin;
+    pub use crate::data::export::give;
+    pub use crate::data::export::gives;
+    pub use crate::data::export::load_flags;
+    pub use crate::data::export::no_such_case;
+    pub use crate::data::export::param;
+    pub use crate::data::export::result;
+    pub use crate::data::export::store_flags;
+    pub use crate::data::export::take;
+    pub use crate::data::export::takes;
+    pub use crate::data::layout::Shape;
+    pub use crate::data::layout::Ty;
+    pub use crate::data::outcome::Fallible;
+    pub use crate::data::outcome::Outcome;
+}

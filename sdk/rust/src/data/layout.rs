@@ -1,0 +1,396 @@
+//! Types as values that the compiler knows, and how the canonical ABI lays them out.
+//!
+//! <https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>
+
+/// A type with its layout, worked out once.
+#[derive(Debug)]
+pub struct Ty {
+    pub(crate) shape: Shape,
+    size: usize,
+    align: usize,
+    flat: Flat,
+}
+
+/// What a type is made of. Names are in kebab case.
+#[derive(Debug)]
+pub enum Shape {
+    /// A scalar or a string, by the component model's code for it.
+    Primitive(u8),
+    /// A list of one type.
+    List(&'static Ty),
+    /// Something or nothing.
+    Option(&'static Ty),
+    /// Either side may hold nothing.
+    Result(Option<&'static Ty>, Option<&'static Ty>),
+    /// Values in order.
+    Tuple(&'static [&'static Ty]),
+    /// A name, and fields with theirs.
+    Record(&'static str, &'static [(&'static str, &'static Ty)]),
+    /// A name, and cases with theirs, each with what it holds.
+    Variant(&'static str, &'static [(&'static str, Option<&'static Ty>)]),
+    /// A name, and cases that hold nothing.
+    Enum(&'static str, &'static [&'static str]),
+    /// A name, and flags.
+    Flags(&'static str, &'static [&'static str]),
+}
+
+pub(crate) const BOOL: u8 = 0x7f;
+pub(crate) const S8: u8 = 0x7e;
+pub(crate) const U8: u8 = 0x7d;
+pub(crate) const S16: u8 = 0x7c;
+pub(crate) const U16: u8 = 0x7b;
+pub(crate) const S32: u8 = 0x7a;
+pub(crate) const U32: u8 = 0x79;
+pub(crate) const S64: u8 = 0x78;
+pub(crate) const U64: u8 = 0x77;
+pub(crate) const F32: u8 = 0x76;
+pub(crate) const F64: u8 = 0x75;
+pub(crate) const CHAR: u8 = 0x74;
+pub(crate) const STRING: u8 = 0x73;
+
+const fn max(a: usize, b: usize) -> usize {
+    if a > b { a } else { b }
+}
+
+const fn round_up(n: usize, align: usize) -> usize {
+    n.next_multiple_of(align)
+}
+
+impl Ty {
+    /// A type of that shape.
+    ///
+    /// # Panics
+    ///
+    /// `()` inside anything but a result: WIT has no type for it.
+    pub const fn new(shape: Shape) -> Self {
+        let mut ty = Self { shape, size: 0, align: 1, flat: Flat::NONE };
+        assert!(!ty.holds_unit(), "`()` is no value that a job can take, or hold in another: leave it out");
+        ty.align = ty.find_align();
+        ty.size = ty.find_size();
+        let mut flat = Flat::NONE;
+        flat.add_parts(&ty);
+        ty.flat = flat;
+        ty
+    }
+
+    /// Whether it is `()`.
+    pub const fn is_unit(&self) -> bool {
+        matches!(&self.shape, Shape::Tuple(parts) if parts.is_empty())
+    }
+
+    const fn holds_unit(&self) -> bool {
+        let mut at = 0;
+        while at < self.fields() {
+            if self.field(at).is_unit() {
+                return true;
+            }
+            at += 1;
+        }
+        at = 0;
+        while at < self.cases() {
+            if let Some(ty) = self.case(at)
+                && ty.is_unit()
+            {
+                return true;
+            }
+            at += 1;
+        }
+        matches!(&self.shape, Shape::List(item) if item.is_unit())
+    }
+
+    /// Bytes in memory.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Its alignment in memory.
+    pub const fn align(&self) -> usize {
+        self.align
+    }
+
+    /// What functions are given of it, if it is handed over value by value.
+    pub const fn flat(&self) -> &Flat {
+        &self.flat
+    }
+
+    pub(crate) const fn cases(&self) -> usize {
+        match &self.shape {
+            Shape::Option(_) | Shape::Result(..) => 2,
+            Shape::Variant(_, cases) => cases.len(),
+            Shape::Enum(_, cases) => cases.len(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) const fn case(&self, at: usize) -> Option<&'static Self> {
+        match &self.shape {
+            Shape::Option(some) if at == 1 => Some(some),
+            Shape::Result(ok, err) => {
+                if at == 0 {
+                    *ok
+                } else {
+                    *err
+                }
+            }
+            Shape::Variant(_, cases) => cases[at].1,
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn fields(&self) -> usize {
+        match &self.shape {
+            Shape::Record(_, fields) => fields.len(),
+            Shape::Tuple(parts) => parts.len(),
+            _ => 0,
+        }
+    }
+
+    pub(crate) const fn field(&self, at: usize) -> &'static Self {
+        match &self.shape {
+            Shape::Record(_, fields) => fields[at].1,
+            Shape::Tuple(parts) => parts[at],
+            _ => panic!("it has no fields"),
+        }
+    }
+
+    /// Bytes of the number that says which case it is.
+    const fn tag(&self) -> usize {
+        match self.cases() {
+            0..=0x100 => 1,
+            0x101..=0x1_0000 => 2,
+            _ => 4,
+        }
+    }
+
+    const fn find_align(&self) -> usize {
+        match &self.shape {
+            Shape::Primitive(BOOL | S8 | U8) => 1,
+            Shape::Primitive(S16 | U16) => 2,
+            Shape::Primitive(S64 | U64 | F64) => 8,
+            Shape::Primitive(_) | Shape::List(_) => 4,
+            Shape::Flags(..) => self.find_size(),
+            Shape::Record(..) | Shape::Tuple(_) => {
+                let (mut align, mut at) = (1, 0);
+                while at < self.fields() {
+                    align = max(align, self.field(at).align);
+                    at += 1;
+                }
+                align
+            }
+            _ => max(self.tag(), self.payload_align()),
+        }
+    }
+
+    const fn payload_align(&self) -> usize {
+        let (mut align, mut at) = (1, 0);
+        while at < self.cases() {
+            if let Some(ty) = self.case(at) {
+                align = max(align, ty.align);
+            }
+            at += 1;
+        }
+        align
+    }
+
+    const fn find_size(&self) -> usize {
+        match &self.shape {
+            Shape::Primitive(BOOL | S8 | U8) => 1,
+            Shape::Primitive(S16 | U16) => 2,
+            Shape::Primitive(S64 | U64 | F64 | STRING) | Shape::List(_) => 8,
+            Shape::Primitive(_) => 4,
+            Shape::Flags(_, flags) => match flags.len() {
+                0..=8 => 1,
+                9..=16 => 2,
+                _ => 4,
+            },
+            Shape::Record(..) | Shape::Tuple(_) => round_up(self.offset(self.fields()), self.align),
+            _ => {
+                let (mut size, mut at) = (0, 0);
+                while at < self.cases() {
+                    if let Some(ty) = self.case(at) {
+                        size = max(size, ty.size);
+                    }
+                    at += 1;
+                }
+                round_up(self.payload() + size, self.align)
+            }
+        }
+    }
+
+    /// Where a field begins; for the number of fields, where the last one ends.
+    pub const fn offset(&self, field: usize) -> usize {
+        let (mut offset, mut at) = (0, 0);
+        while at < field {
+            offset = round_up(offset, self.field(at).align) + self.field(at).size;
+            at += 1;
+        }
+        if field < self.fields() { round_up(offset, self.field(field).align) } else { offset }
+    }
+
+    /// Where what a case holds begins.
+    pub const fn payload(&self) -> usize {
+        round_up(self.tag(), self.payload_align())
+    }
+}
+
+/// Kinds of core values.
+pub(crate) const NONE: u8 = 0;
+pub(crate) const I32: u8 = 1;
+pub(crate) const I64: u8 = 2;
+pub(crate) const CORE_F32: u8 = 3;
+pub(crate) const CORE_F64: u8 = 4;
+
+/// Most core values that a function takes one by one. More are in memory.
+pub(crate) const SLOTS: usize = 16;
+
+/// The core values of a type: kinds in order. One more than [`SLOTS`] stands for any number above.
+#[derive(Debug)]
+pub struct Flat {
+    kinds: [u8; SLOTS + 1],
+    len: usize,
+}
+
+impl Flat {
+    const NONE: Self = Self { kinds: [NONE; SLOTS + 1], len: 0 };
+
+    /// How many there are.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) const fn kind(&self, at: usize) -> u8 {
+        self.kinds[at]
+    }
+
+    const fn put(&mut self, kind: u8) {
+        if self.len <= SLOTS {
+            self.kinds[self.len] = kind;
+            self.len += 1;
+        }
+    }
+
+    const fn add(&mut self, ty: &Ty) {
+        let mut at = 0;
+        while at < ty.flat.len {
+            self.put(ty.flat.kinds[at]);
+            at += 1;
+        }
+    }
+
+    const fn add_parts(&mut self, ty: &Ty) {
+        match &ty.shape {
+            Shape::Primitive(S64 | U64) => self.put(I64),
+            Shape::Primitive(F32) => self.put(CORE_F32),
+            Shape::Primitive(F64) => self.put(CORE_F64),
+            Shape::Primitive(STRING) | Shape::List(_) => {
+                self.put(I32);
+                self.put(I32);
+            }
+            Shape::Primitive(_) | Shape::Flags(..) => self.put(I32),
+            Shape::Record(..) | Shape::Tuple(_) => {
+                let mut at = 0;
+                while at < ty.fields() {
+                    self.add(ty.field(at));
+                    at += 1;
+                }
+            }
+            _ => {
+                self.put(I32);
+                self.join_cases(ty);
+            }
+        }
+    }
+
+    /// All cases share the same values, each of a kind that has room for any of them.
+    const fn join_cases(&mut self, ty: &Ty) {
+        let (begin, mut end, mut case) = (self.len, self.len, 0);
+        while case < ty.cases() {
+            if let Some(held) = ty.case(case) {
+                let mut at = 0;
+                while at < held.flat.len && begin + at <= SLOTS {
+                    let (here, new) = (begin + at, held.flat.kinds[at]);
+                    self.kinds[here] = if here >= end { new } else { join(self.kinds[here], new) };
+                    at += 1;
+                }
+                end = max(end, begin + at);
+            }
+            case += 1;
+        }
+        self.len = end;
+    }
+}
+
+const fn join(a: u8, b: u8) -> u8 {
+    match (a, b) {
+        _ if a == b => a,
+        (I32, CORE_F32) | (CORE_F32, I32) => I32,
+        _ => I64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn primitive(code: u8) -> Ty {
+        Ty::new(Shape::Primitive(code))
+    }
+
+    static U8_TY: Ty = primitive(U8);
+    static U64_TY: Ty = primitive(U64);
+    static F32_TY: Ty = primitive(F32);
+    static F64_TY: Ty = primitive(F64);
+    static STRING_TY: Ty = primitive(STRING);
+
+    fn layout(ty: &Ty) -> (usize, usize, Vec<u8>) {
+        (ty.size, ty.align, ty.flat.kinds[..ty.flat.len].to_vec())
+    }
+
+    #[test]
+    fn fields_are_aligned_and_sizes_rounded_up() {
+        let record = Ty::new(Shape::Record(
+            "r",
+            vec![("a", &U8_TY), ("b", &U64_TY), ("c", &U8_TY), ("d", &STRING_TY)].leak(),
+        ));
+        assert_eq!(layout(&record), (32, 8, vec![I32, I64, I32, I32, I32]));
+        assert_eq!([0, 1, 2, 3, 4].map(|at| record.offset(at)), [0, 8, 16, 20, 28]);
+    }
+
+    #[test]
+    fn cases_share_their_place() {
+        let variant = Ty::new(Shape::Variant(
+            "v",
+            vec![("a", None), ("b", Some(&F32_TY)), ("c", Some(&STRING_TY))].leak(),
+        ));
+        assert_eq!(layout(&variant), (12, 4, vec![I32, I32, I32]));
+        let result = Ty::new(Shape::Result(Some(&F64_TY), Some(&STRING_TY)));
+        assert_eq!(layout(&result), (16, 8, vec![I32, I64, I32]));
+        assert_eq!(result.payload(), 8);
+        let option = Ty::new(Shape::Option(&U8_TY));
+        assert_eq!((layout(&option), option.payload()), ((2, 1, vec![I32, I32]), 1));
+    }
+
+    #[test]
+    fn what_is_too_much_for_single_values_goes_through_memory() {
+        let parts = [&STRING_TY; 9];
+        let many = Ty::new(Shape::Tuple(Box::leak(Box::new(parts))));
+        assert_eq!(many.flat.len, SLOTS + 1);
+        let option = Ty::new(Shape::Option(Box::leak(Box::new(many))));
+        assert_eq!(option.flat.len, SLOTS + 1);
+    }
+
+    #[test]
+    fn flags_take_as_many_bytes_as_they_need() {
+        let names: &'static [&'static str] = &["f"; 17];
+        let of = |count: usize| layout(&Ty::new(Shape::Flags("f", &names[..count])));
+        assert_eq!([8, 9, 16, 17].map(of).map(|(size, align, _)| (size, align)), [(1, 1), (2, 2), (2, 2), (4, 4)]);
+    }
+
+    #[test]
+    #[should_panic(expected = "`()` is no value")]
+    fn a_list_of_nothing_is_no_type() {
+        let unit = Box::leak(Box::new(Ty::new(Shape::Tuple(&[]))));
+        Ty::new(Shape::List(unit));
+    }
+}

@@ -1,0 +1,49 @@
+//! What a job returns: a value, or an error that ends the build.
+
+use std::any;
+use std::error::Error;
+
+use super::Data;
+use super::layout::Ty;
+use crate::failure;
+
+/// What a job returned. Its own methods are for data, those of [`Fallible`] for any other result.
+#[derive(Debug)]
+pub struct Outcome<T>(pub T);
+
+impl<T: Data> Outcome<T> {
+    /// The type that the job returns.
+    pub const TYPE: &'static Ty = T::TYPE;
+
+    /// The value as it is: an error that is data is one, too.
+    pub fn settle(self, _file: &str, _line: u32, _function: &str) -> T {
+        self.0
+    }
+}
+
+/// A result whose error is no data.
+#[diagnostic::on_unimplemented(
+    message = "a job cannot return `{Self}`",
+    note = "an error is a type with `#[derive(Data)]`, or implements `std::error::Error`"
+)]
+pub trait Fallible {
+    /// What it is if all goes well.
+    type Value: Data;
+
+    /// Its type.
+    const TYPE: &'static Ty = Self::Value::TYPE;
+
+    /// The value, or the end of the build, with a traceback of one frame.
+    fn settle(self, file: &str, line: u32, function: &str) -> Self::Value;
+}
+
+impl<T: Data, E: Into<Box<dyn Error>>> Fallible for Outcome<Result<T, E>> {
+    type Value = T;
+
+    fn settle(self, file: &str, line: u32, function: &str) -> T {
+        self.0.unwrap_or_else(|error| {
+            let kind = failure::kind(any::type_name::<E>());
+            failure::raise(kind, &*error.into(), failure::frame_of(file, line, function))
+        })
+    }
+}
