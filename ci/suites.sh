@@ -16,7 +16,7 @@ export CARGO_INCREMENTAL=0
 fresh=$(mktemp -d)
 outside=$root/target/examples
 # Plugins that the repository holds, and that a suite builds from source for a time.
-plugins=(jobs/sales.wasm examples/fetch/jobs/fetch.wasm tests/guests/sdk.wasm tests/guests/http.wasm)
+plugins=(jobs/sales.wasm examples/fetch/jobs/fetch.wasm tests/guests/sdk.wasm tests/guests/http.wasm tests/guests/rust-form.wasm)
 replaced=
 
 done_steps=()
@@ -90,7 +90,7 @@ fresh_plugins() {
   examples/build.sh
   mkdir -p "$fresh/plugins"
   cp "${plugins[@]}" "$fresh/plugins"
-  cargo test --test tests -- sandbox http
+  cargo test --test tests -- sandbox http forms::rust
   restore_plugins
 }
 
@@ -100,11 +100,12 @@ scripts() {
   runner/runtimes/js/build.sh "$fresh/js.wasm"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
   "$1" --runtimes "$fresh/runtimes" runtime install python
-  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: --ignored
+  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: forms:: --ignored
 }
 
 libraries() {
-  (cd sdk/rust && cargo test --locked --target-dir "$outside")
+  (cd sdk/rust && cargo test --locked --workspace --all-features --target-dir "$outside")
+  (cd tests/plugins/rust && cargo test --locked --target-dir "$outside")
   (cd examples/sales && cargo test --locked --target-dir "$outside")
   (cd examples/fetch && cargo test --locked --target-dir "$outside")
 }
@@ -173,7 +174,8 @@ fuzz() { fuzz/run.sh "$@"; }
 clippy() {
   local crate
   cargo clippy --workspace --all-targets --locked -- -D warnings
-  for crate in sdk/rust sdk/rust/guest examples/sales examples/fetch tests/http-guest examples/componentize tests/schema; do
+  for crate in sdk/rust/guest examples/sales examples/fetch tests/http-guest tests/plugins/rust examples/componentize tests/schema; do
     (cd "$crate" && cargo clippy --all-targets --locked --target-dir "$outside" -- -D warnings)
   done
+  (cd sdk/rust && cargo clippy --workspace --all-targets --all-features --locked --target-dir "$outside" -- -D warnings)
 }

@@ -20,18 +20,20 @@ if (($# == 1)); then
   sdk=$out/sdk.wasm
   fetch=$out/fetch.wasm
   http=$out/http.wasm
+  form=$out/rust-form.wasm
 else
   sales=$root/jobs/sales.wasm
   sdk=$root/tests/guests/sdk.wasm
   fetch=$root/examples/fetch/jobs/fetch.wasm
   http=$root/tests/guests/http.wasm
+  form=$root/tests/guests/rust-form.wasm
 fi
 
 # shellcheck source=rust-target.sh
 source "$root/examples/rust-target.sh"
 
 build=(cargo build --release --locked --target-dir "$target_dir")
-for crate in examples/componentize sdk/rust/guest examples/sales examples/fetch tests/http-guest; do
+for crate in examples/componentize sdk/rust/guest examples/sales examples/fetch tests/http-guest tests/plugins/rust; do
   (cd "$root/$crate" && cargo fetch --locked)
 done
 (cd "$root/examples/componentize" && "${build[@]}")
@@ -50,3 +52,4 @@ build_plugin sdk/rust/guest sdk "$sdk"
 build_plugin examples/sales sales "$sales"
 build_plugin examples/fetch fetch "$fetch"
 build_plugin tests/http-guest http_guest "$http"
+build_plugin tests/plugins/rust rust_form "$form"

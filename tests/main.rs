@@ -13,6 +13,7 @@ mod diagnostics;
 mod digests;
 mod execution;
 mod explain;
+mod forms;
 mod hooks;
 mod hostile;
 mod http;

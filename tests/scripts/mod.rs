@@ -11,6 +11,6 @@ use serde_json::Value;
 use crate::harness::Folder;
 
 /// What the store has of a build, or of a job's newest.
-fn build(folder: &Folder, id: &str) -> Value {
+pub fn build(folder: &Folder, id: &str) -> Value {
     folder.json(&["build", "show", id])
 }

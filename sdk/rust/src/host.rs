@@ -1,52 +1,54 @@
-//! The only module that calls the host. Elsewhere than in WebAssembly its calls have no effect.
+//! The only module that calls the host. Elsewhere than in WebAssembly it is the one that tests are given.
 
-use bindings::jobcontrol::plugin::build;
-use bindings::jobcontrol::plugin::log;
-use bindings::jobcontrol::plugin::progress;
+#[cfg(target_family = "wasm")]
+use crate::bindings::jobcontrol::plugin::build;
+#[cfg(target_family = "wasm")]
+use crate::bindings::jobcontrol::plugin::log;
+#[cfg(target_family = "wasm")]
+use crate::bindings::jobcontrol::plugin::progress;
 
-pub(crate) use bindings::jobcontrol::plugin::build::Info;
-pub(crate) use bindings::jobcontrol::plugin::log::Entry;
-pub(crate) use bindings::jobcontrol::plugin::types::Cause;
-pub(crate) use bindings::jobcontrol::plugin::types::Failure;
-pub(crate) use bindings::jobcontrol::plugin::types::Frame;
-pub(crate) use bindings::jobcontrol::plugin::types::Level;
+#[cfg(target_family = "wasm")]
+use crate::bindings::jobcontrol::plugin::build::Info;
+pub(crate) use crate::bindings::jobcontrol::plugin::log::Entry;
+pub(crate) use crate::bindings::jobcontrol::plugin::types::Cause;
+pub(crate) use crate::bindings::jobcontrol::plugin::types::Failure;
+pub(crate) use crate::bindings::jobcontrol::plugin::types::Frame;
+pub(crate) use crate::bindings::jobcontrol::plugin::types::Level;
 
-mod bindings {
-    wit_bindgen::generate!({ path: "../wit", world: "jobcontrol:plugin/host" });
-}
+#[cfg(target_family = "wasm")]
+mod calls {
+    use super::*;
 
-/// Whether there is a host to call.
-const PRESENT: bool = cfg!(target_family = "wasm");
-
-pub(crate) fn write(entry: &Entry) {
-    if PRESENT {
+    pub(crate) fn write(entry: &Entry) {
         log::write(entry);
     }
-}
 
-pub(crate) fn report(group: &[String], current: u64, total: u64, status: &str) {
-    if PRESENT {
+    pub(crate) fn report(group: &[String], current: u64, total: u64, status: &str) {
         progress::report(group, current, total, status);
     }
-}
 
-/// The running build, or none outside WebAssembly.
-pub(crate) fn current() -> Option<Info> {
-    PRESENT.then(build::current)
-}
-
-pub(crate) fn skip(reason: &str) -> ! {
-    if PRESENT {
-        build::skip(reason);
+    /// The running build, or none outside WebAssembly.
+    pub(crate) fn current() -> Option<Info> {
+        Some(build::current())
     }
-    panic!("skipped: {reason}")
-}
 
-pub(crate) fn fail(failure: &Failure) -> ! {
-    if PRESENT {
+    pub(crate) fn skip(reason: &str) -> ! {
+        build::skip(reason);
+        unreachable!("the host ends the build")
+    }
+
+    pub(crate) fn fail(failure: &Failure) -> ! {
         build::fail(failure);
         // Not a panic, which would come back here through the hook.
         std::process::abort();
     }
-    panic!("{}: {}", failure.kind, failure.message)
 }
+
+#[cfg(not(target_family = "wasm"))]
+use crate::collected as calls;
+
+pub(crate) use calls::current;
+pub(crate) use calls::fail;
+pub(crate) use calls::report;
+pub(crate) use calls::skip;
+pub(crate) use calls::write;

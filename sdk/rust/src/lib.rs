@@ -1,35 +1,50 @@
-//! The host's side of a jobcontrol plugin: logging, progress, failures and the running build.
+//! Jobs for jobcontrol in Rust: a plain function is a job.
 //!
-//! A plugin writes its own WIT with its own exports and generates bindings for it as usual. This
-//! crate brings the imports of `jobcontrol:plugin`; the two are merged when the component is made.
-//!
-//! ```no_run
+//! ```
+//! use jobcontrol_plugin::Data;
 //! use jobcontrol_plugin::ProgressIterator;
+//! use jobcontrol_plugin::job;
 //!
-//! // Once in the crate: `log` and panics go to the host from then on.
-//! jobcontrol_plugin::init_on_load!();
-//!
-//! fn total(amounts: Vec<u64>) -> u64 {
-//!     log::info!(count = amounts.len(); "adding up");
-//!     amounts.iter().progress(["total"]).sum()
+//! /// What somebody has ordered.
+//! #[derive(Data)]
+//! struct Order {
+//!     id: String,
+//!     cents: u64,
 //! }
-//! # fn main() { total(vec![1]); }
+//!
+//! /// Adds up what the orders cost.
+//! #[job]
+//! fn total(orders: Vec<Order>, least: Option<u64>) -> u64 {
+//!     log::info!(count = orders.len(); "adding up");
+//!     let cents = orders.iter().progress(["total"]).map(|order| order.cents);
+//!     cents.filter(|cents| Some(*cents) >= least).sum()
+//! }
+//! # fn main() { total(vec![], None); }
 //! ```
 //!
-//! In reading order: [`init`] and [`init_on_load!`], [`progress`], [`build`], [`failure`].
+//! The signature is the interface: there is no WIT to write, and no build step beside cargo. Compile it as a `cdylib` for
+//! `wasm32-wasip2`, `wasm32-wasip1` or `wasm32-unknown-unknown`, and the file is a plugin.
 //!
-//! Outside WebAssembly there is no host, so that a plugin's functions can be tested with
-//! `cargo test`: log records and progress go nowhere, [`current`] gives a made-up build, and
-//! [`skip`] and [`fail`] panic.
+//! In reading order: [`macro@job`] and [`derive@Data`], [`progress`], [`build`], [`failure`], [`http`], [`testing`].
+//!
+//! Those who describe their interface in WIT use `wit-bindgen` as usual, and this crate for the rest: they call [`init`] or
+//! write [`init_on_load!`] once.
 
+mod bindings;
 pub mod build;
+#[cfg(not(target_family = "wasm"))]
+mod collected;
 mod data;
 pub mod failure;
 mod host;
+#[cfg(feature = "http")]
+pub mod http;
 mod init;
 mod logger;
 mod panic;
 pub mod progress;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
 pub use jobcontrol_plugin_macros::Data;
 pub use jobcontrol_plugin_macros::job;

@@ -33,7 +33,7 @@ use super::toolchains;
 use super::wat_lines;
 
 /// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
-pub(crate) const VERSION: u32 = 8;
+pub(crate) const VERSION: u32 = 9;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {

@@ -26,6 +26,7 @@ use super::componentize::Form;
 use super::componentize::form;
 use super::core_module::CoreModule;
 use super::guard::decoding;
+use super::library::Library;
 use super::link;
 use super::lookalike;
 use super::producers;
@@ -59,6 +60,7 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     if let Some(archive) = Archive::decode(bytes) {
         return script::described(&archive);
     }
+    let library = Library::read(bytes)?;
     let Form { kind, binary, functions: known, mut refused, .. } = form(bytes, shown)?;
     if let Some(refused) = link::code_imports(&binary).filter(|_| Parser::is_component(&binary)) {
         return Err(refused);
@@ -87,6 +89,7 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         }
         imported = imports(resolve, world);
     }
+    functions.iter_mut().for_each(|signature| library.comment(signature));
     // What has nothing to call is neither compiled nor linked.
     if !functions.is_empty() {
         sound::fits(&binary)?;

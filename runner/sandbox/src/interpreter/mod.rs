@@ -21,6 +21,7 @@ mod features;
 #[cfg(test)]
 mod growth;
 mod guard;
+mod library;
 mod link;
 mod lookalike;
 mod numeric;

@@ -104,7 +104,9 @@ fn of_struct(said: &Said, name: &str, fields: &FieldsNamed) -> Result<TokenStrea
     let types: Vec<_> = fields.iter().map(|field| field.ty).collect();
     let at: Vec<_> = (0..fields.len()).collect();
     if said.is_flags {
-        if let Some(field) = fields.iter().find(|field| !matches!(field.ty, Type::Path(path) if path.path.is_ident("bool"))) {
+        if let Some(field) =
+            fields.iter().find(|field| !matches!(field.ty, Type::Path(path) if path.path.is_ident("bool")))
+        {
             return Err(Error::new_spanned(field.ty, "a flag is a `bool`"));
         }
         return Ok(quote! {
@@ -117,7 +119,7 @@ fn of_struct(said: &Said, name: &str, fields: &FieldsNamed) -> Result<TokenStrea
                 unsafe { jobs::store_flags(Self::TYPE, 0 #(| u32::from(self.#idents) << #at)*, to) }
             }
             unsafe fn lift(slots: &mut jobs::Slots) -> Self {
-                let bits = slots.next() as u32;
+                let bits = slots.take() as u32;
                 Self { #(#idents: bits & (1 << #at) != 0),* }
             }
         });
@@ -190,7 +192,7 @@ fn of_enum(ident: &Ident, name: &str, item: &DataEnum) -> Result<TokenStream> {
         }
         unsafe fn lift(slots: &mut jobs::Slots) -> Self {
             let begin = slots.place();
-            let value = unsafe { match slots.next() as u8 { #(#lift,)* _ => jobs::no_such_case() } };
+            let value = unsafe { match slots.take() as u8 { #(#lift,)* _ => jobs::no_such_case() } };
             slots.go_to(begin + const { <Self as jobs::Data>::TYPE.flat().len() });
             value
         }
@@ -209,23 +211,102 @@ mod tests {
 
     #[test]
     fn what_cannot_be_data_is_told_why() {
-        assert!(error(parse_quote!(struct A<T> { x: T })).contains("cannot be generic"));
-        assert!(error(parse_quote!(struct A(u8);)).contains("fields with names"));
-        assert!(error(parse_quote!(struct A;)).contains("fields with names"));
-        assert!(error(parse_quote!(struct A {})).contains("1 to 256 fields"));
-        assert!(error(parse_quote!(enum A {})).contains("1 to 256 cases"));
-        assert!(error(parse_quote!(enum A { B { x: u8 } })).contains("nothing or one value"));
-        assert!(error(parse_quote!(enum A { B(u8, u8) })).contains("nothing or one value"));
+        assert!(
+            error(parse_quote!(
+                struct A<T> {
+                    x: T,
+                }
+            ))
+            .contains("cannot be generic")
+        );
+        assert!(
+            error(parse_quote!(
+                struct A(u8);
+            ))
+            .contains("fields with names")
+        );
+        assert!(
+            error(parse_quote!(
+                struct A;
+            ))
+            .contains("fields with names")
+        );
+        assert!(
+            error(parse_quote!(
+                struct A {}
+            ))
+            .contains("1 to 256 fields")
+        );
+        assert!(
+            error(parse_quote!(
+                enum A {}
+            ))
+            .contains("1 to 256 cases")
+        );
+        assert!(
+            error(parse_quote!(
+                enum A {
+                    B { x: u8 },
+                }
+            ))
+            .contains("nothing or one value")
+        );
+        assert!(
+            error(parse_quote!(
+                enum A {
+                    B(u8, u8),
+                }
+            ))
+            .contains("nothing or one value")
+        );
         assert!(error(parse_quote!(union A { x: u8 })).contains("union"));
-        assert!(error(parse_quote!(struct A { a_b: u8, aB: u8 })).contains("another field"));
-        assert!(error(parse_quote!(#[data(flags)] struct A { a: u8 })).contains("a flag is a `bool`"));
-        assert!(error(parse_quote!(#[data(flags)] enum A { B })).contains("what is known here"));
-        assert!(error(parse_quote!(struct A { größe: u8 })).contains("has no name"));
+        assert!(
+            error(parse_quote!(
+                struct A {
+                    a_b: u8,
+                    aB: u8,
+                }
+            ))
+            .contains("another field")
+        );
+        assert!(
+            error(parse_quote!(
+                #[data(flags)]
+                struct A {
+                    a: u8,
+                }
+            ))
+            .contains("a flag is a `bool`")
+        );
+        assert!(
+            error(parse_quote!(
+                #[data(flags)]
+                enum A {
+                    B,
+                }
+            ))
+            .contains("what is known here")
+        );
+        assert!(
+            error(parse_quote!(
+                struct A {
+                    größe: u8,
+                }
+            ))
+            .contains("has no name")
+        );
     }
 
     #[test]
     fn names_can_be_given() {
-        let tokens = expand(&parse_quote!(#[data(name = "b")] struct A { #[data(name = "size")] größe: u8 })).expect("data");
+        let tokens = expand(&parse_quote!(
+            #[data(name = "b")]
+            struct A {
+                #[data(name = "size")]
+                größe: u8,
+            }
+        ))
+        .expect("data");
         let text = tokens.to_string();
         assert!(text.contains("\"b\"") && text.contains("\"size\""), "{text}");
     }

@@ -7,7 +7,8 @@ use syn::Meta;
 
 /// The text of the `///` lines, without the space after them.
 pub(crate) fn of(attributes: &[Attribute]) -> String {
-    let lines: Vec<String> = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(line).collect();
+    let lines: Vec<String> =
+        attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(line).collect();
     lines.join("\n").trim().to_owned()
 }
 

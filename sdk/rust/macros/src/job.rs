@@ -6,6 +6,7 @@ use quote::quote;
 use syn::Error;
 use syn::FnArg;
 use syn::GenericArgument;
+use syn::Ident;
 use syn::Index;
 use syn::ItemFn;
 use syn::LitStr;
@@ -36,6 +37,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
     };
     let ok = ok_of(&out);
     let ident = &function.sig.ident;
+    let line = line_of(ident);
     let docs = docs::of(&function.attrs);
     let section = format!("component-type:jobcontrol:{name}");
     let slots: Vec<_> = (0..SLOTS).map(|at| format_ident!("slot{at}")).collect();
@@ -81,12 +83,18 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
                 ) -> <jobs::Kind<{ jobs::result(OUT) }> as jobs::Slot>::Core {
                     jobs::begin();
                     let args: Args = unsafe { jobs::take([#(jobs::Bits::to_bits(#slots)),*]) };
-                    let out = jobs::Outcome(#ident(#(args.#fields),*)).settle(file!(), line!(), stringify!(#ident));
+                    let out = jobs::Outcome(#ident(#(args.#fields),*)).settle(file!(), #line, stringify!(#ident));
                     jobs::Bits::from_bits(unsafe { jobs::give(out) })
                 }
             };
         };
     })
+}
+
+/// Where the function stands: `line!()` would be the line of the attribute.
+fn line_of(ident: &Ident) -> u32 {
+    let line = proc_macro::is_available().then(|| ident.span().unwrap().line());
+    line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default()
 }
 
 fn name_of(options: TokenStream, function: &ItemFn) -> Result<String> {
@@ -112,10 +120,14 @@ fn refuse(function: &ItemFn) -> Result<()> {
         return Err(Error::new_spanned(&sig.generics, "a job has types that are known: it cannot be generic"));
     }
     if let Some(unsafety) = &sig.unsafety {
-        return Err(Error::new_spanned(unsafety, "whoever writes the manifest cannot keep promises: a job cannot be `unsafe`"));
+        return Err(Error::new_spanned(
+            unsafety,
+            "whoever writes the manifest cannot keep promises: a job cannot be `unsafe`",
+        ));
     }
     if sig.inputs.len() > ARGUMENTS {
-        let what = format!("a job has at most {ARGUMENTS} arguments: put some of them into a struct with #[derive(Data)]");
+        let what =
+            format!("a job has at most {ARGUMENTS} arguments: put some of them into a struct with #[derive(Data)]");
         return Err(Error::new_spanned(&sig.inputs, what));
     }
     Ok(())
@@ -183,16 +195,96 @@ mod tests {
     #[test]
     fn what_cannot_be_a_job_is_told_why() {
         let none = TokenStream::new;
-        assert!(error(none(), parse_quote!(async fn f() {})).contains("cannot be `async`"));
-        assert!(error(none(), parse_quote!(fn f<T>(x: T) {})).contains("cannot be generic"));
-        assert!(error(none(), parse_quote!(unsafe fn f() {})).contains("cannot be `unsafe`"));
-        assert!(error(none(), parse_quote!(fn f(&self) {})).contains("free function"));
-        assert!(error(none(), parse_quote!(fn f((a, b): (u8, u8)) {})).contains("a name"));
-        assert!(error(none(), parse_quote!(fn f(text: &str) {})).contains("take String here"));
-        assert!(error(none(), parse_quote!(fn f(bytes: &[u8]) {})).contains("take Vec here"));
-        assert!(error(none(), parse_quote!(fn f(a_b: u8, aB: u8) {})).contains("another parameter"));
-        assert!(error(quote!(nome = "x"), parse_quote!(fn f() {})).contains("what is known here"));
-        assert!(error(quote!(name = "Big"), parse_quote!(fn f() {})).contains("a name is words"));
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    async fn f() {}
+                )
+            )
+            .contains("cannot be `async`")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f<T>(x: T) {}
+                )
+            )
+            .contains("cannot be generic")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    unsafe fn f() {}
+                )
+            )
+            .contains("cannot be `unsafe`")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f(&self) {}
+                )
+            )
+            .contains("free function")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f((a, b): (u8, u8)) {}
+                )
+            )
+            .contains("a name")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f(text: &str) {}
+                )
+            )
+            .contains("take String here")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f(bytes: &[u8]) {}
+                )
+            )
+            .contains("take Vec here")
+        );
+        assert!(
+            error(
+                none(),
+                parse_quote!(
+                    fn f(a_b: u8, aB: u8) {}
+                )
+            )
+            .contains("another parameter")
+        );
+        assert!(
+            error(
+                quote!(nome = "x"),
+                parse_quote!(
+                    fn f() {}
+                )
+            )
+            .contains("what is known here")
+        );
+        assert!(
+            error(
+                quote!(name = "Big"),
+                parse_quote!(
+                    fn f() {}
+                )
+            )
+            .contains("a name is words")
+        );
     }
 
     #[test]

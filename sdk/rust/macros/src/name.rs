@@ -44,7 +44,10 @@ pub(crate) fn given(text: &LitStr) -> Result<String> {
     };
     match name.split('-').all(is_word) {
         true => Ok(name),
-        false => Err(Error::new(text.span(), "a name is words of a to z and 0 to 9 with `-` between them, such as `top-ten`")),
+        false => Err(Error::new(
+            text.span(),
+            "a name is words of a to z and 0 to 9 with `-` between them, such as `top-ten`",
+        )),
     }
 }
 
@@ -52,7 +55,9 @@ pub(crate) fn given(text: &LitStr) -> Result<String> {
 pub(crate) fn of(ident: &Ident) -> Result<String> {
     let name = kebab(&ident.unraw().to_string());
     given(&LitStr::new(&name, Span::call_site())).map_err(|_| {
-        let what = format!("`{ident}` has no name in kebab case whose words begin with a letter: give it one, as `name = \"..\"`");
+        let what = format!(
+            "`{ident}` has no name in kebab case whose words begin with a letter: give it one, as `name = \"..\"`"
+        );
         Error::new(ident.span(), what)
     })
 }
@@ -70,7 +75,8 @@ fn kebab(name: &str) -> String {
         let before = at.checked_sub(1).map(|at| chars[at]);
         let small_next = chars.get(at + 1).is_some_and(char::is_ascii_lowercase);
         let is_hump = c.is_ascii_uppercase()
-            && before.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b.is_ascii_uppercase() && small_next);
+            && before
+                .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b.is_ascii_uppercase() && small_next);
         if (is_gap && !c.is_ascii_digit() || is_hump) && !out.is_empty() {
             out.push('-');
         }

@@ -14,7 +14,7 @@ pub struct Slots {
 
 impl Slots {
     /// The next value.
-    pub fn next(&mut self) -> u64 {
+    pub fn take(&mut self) -> u64 {
         self.at += 1;
         self.values[self.at - 1]
     }

@@ -254,7 +254,6 @@ impl Flat {
     const NONE: Self = Self { kinds: [NONE; SLOTS + 1], len: 0 };
 
     /// How many there are.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -349,20 +348,16 @@ mod tests {
 
     #[test]
     fn fields_are_aligned_and_sizes_rounded_up() {
-        let record = Ty::new(Shape::Record(
-            "r",
-            vec![("a", &U8_TY), ("b", &U64_TY), ("c", &U8_TY), ("d", &STRING_TY)].leak(),
-        ));
+        let record =
+            Ty::new(Shape::Record("r", vec![("a", &U8_TY), ("b", &U64_TY), ("c", &U8_TY), ("d", &STRING_TY)].leak()));
         assert_eq!(layout(&record), (32, 8, vec![I32, I64, I32, I32, I32]));
         assert_eq!([0, 1, 2, 3, 4].map(|at| record.offset(at)), [0, 8, 16, 20, 28]);
     }
 
     #[test]
     fn cases_share_their_place() {
-        let variant = Ty::new(Shape::Variant(
-            "v",
-            vec![("a", None), ("b", Some(&F32_TY)), ("c", Some(&STRING_TY))].leak(),
-        ));
+        let variant =
+            Ty::new(Shape::Variant("v", vec![("a", None), ("b", Some(&F32_TY)), ("c", Some(&STRING_TY))].leak()));
         assert_eq!(layout(&variant), (12, 4, vec![I32, I32, I32]));
         let result = Ty::new(Shape::Result(Some(&F64_TY), Some(&STRING_TY)));
         assert_eq!(layout(&result), (16, 8, vec![I32, I64, I32]));

@@ -20,7 +20,7 @@ macro_rules! primitives {
                 unsafe { to.cast::<Self>().write(self) }
             }
             unsafe fn lift(slots: &mut Slots) -> Self {
-                let $bits = slots.next();
+                let $bits = slots.take();
                 $lift
             }
         }
@@ -112,7 +112,7 @@ impl Data for String {
         unsafe { store_pair(self.into_bytes().leak(), to) }
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
-        let pair = (slots.next() as usize, slots.next() as usize);
+        let pair = (slots.take() as usize, slots.take() as usize);
         // SAFETY: the caller says that there is one.
         unsafe { text(pair) }
     }
@@ -141,7 +141,7 @@ impl<T: Data> Data for Vec<T> {
         }
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
-        let pair = (slots.next() as usize, slots.next() as usize);
+        let pair = (slots.take() as usize, slots.take() as usize);
         // SAFETY: the caller says that there is one.
         unsafe { list(pair) }
     }
@@ -181,7 +181,7 @@ impl<T: Data> Data for Option<T> {
     unsafe fn lift(slots: &mut Slots) -> Self {
         let begin = slots.place();
         // SAFETY: the caller says that there is one.
-        let value = (slots.next() != 0).then(|| unsafe { T::lift(slots) });
+        let value = (slots.take() != 0).then(|| unsafe { T::lift(slots) });
         slots.go_to(begin + const { Self::TYPE.flat().len() });
         value
     }
@@ -210,7 +210,7 @@ impl<T: Data, E: Data> Data for Result<T, E> {
     unsafe fn lift(slots: &mut Slots) -> Self {
         let begin = slots.place();
         // SAFETY: the caller says that there is one.
-        let value = unsafe { if slots.next() == 0 { Ok(T::lift(slots)) } else { Err(E::lift(slots)) } };
+        let value = unsafe { if slots.take() == 0 { Ok(T::lift(slots)) } else { Err(E::lift(slots)) } };
         slots.go_to(begin + const { Self::TYPE.flat().len() });
         value
     }

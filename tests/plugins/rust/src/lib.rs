@@ -10,6 +10,7 @@ use std::io;
 use std::time::SystemTime;
 
 use jobcontrol_plugin::ProgressIterator;
+use jobcontrol_plugin::http;
 use jobcontrol_plugin::job;
 use jobcontrol_plugin::skip;
 
@@ -36,7 +37,16 @@ pub fn more_there_and_back(more: More) -> More {
 
 /// Gives single values back, of each kind of core value.
 #[job]
-pub fn one_by_one(a: i8, b: i16, c: f32, d: f64, e: bool, f: char, g: i64, h: Payment) -> (i8, i16, f32, f64, bool, char, i64, Payment) {
+pub fn one_by_one(
+    a: i8,
+    b: i16,
+    c: f32,
+    d: f64,
+    e: bool,
+    f: char,
+    g: i64,
+    h: Payment,
+) -> (i8, i16, f32, f64, bool, char, i64, Payment) {
     (a, b, c, d, e, f, g, h)
 }
 
@@ -105,6 +115,12 @@ pub fn refused(count: u32) -> Result<u32, Refusal> {
 #[job]
 pub fn checked(is_right: bool) -> Result<(), Payment> {
     if is_right { Ok(()) } else { Err(Payment::Rate(0.5)) }
+}
+
+/// What a server answers.
+#[job]
+pub fn fetched(url: String) -> Result<String, http::Error> {
+    http::get(url).header("accept", "text/plain").send()?.ok()?.text()
 }
 
 #[job]

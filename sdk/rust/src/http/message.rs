@@ -1,0 +1,141 @@
+//! Requests and answers.
+
+use std::error;
+use std::fmt;
+use std::time::Duration;
+
+/// A request before it is sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Request {
+    /// A request of any method.
+    pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
+        Self { method: method.into(), url: url.into(), headers: Vec::new(), body: Vec::new(), timeout: None }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets how long to wait for a connection, for the answer to begin, and for each of its parts.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Where it goes.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its headers, in order.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// Its body as it is to be sent.
+    pub fn sent_body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Response {
+    /// An answer for tests.
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { method: String::new(), url: String::new(), status, headers: Vec::new(), body: body.into() }
+    }
+
+    /// The same with a header.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Its status, such as 200.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The first header of that name, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// The answer, if its status is below 400.
+    ///
+    /// # Errors
+    ///
+    /// Its status and the beginning of what it says.
+    pub fn ok(self) -> Result<Self, Error> {
+        if self.status < 400 {
+            return Ok(self);
+        }
+        let text = String::from_utf8_lossy(&self.body);
+        let said: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
+        let colon = if said.is_empty() { "" } else { ": " };
+        let what = format!("the answer is {}{colon}{said}", self.status);
+        Err(Error { method: self.method, url: self.url, what })
+    }
+
+    /// The body.
+    pub fn bytes(self) -> Vec<u8> {
+        self.body
+    }
+
+    /// The body as text.
+    ///
+    /// # Errors
+    ///
+    /// It is not UTF-8.
+    pub fn text(self) -> Result<String, Error> {
+        let (method, url) = (self.method, self.url);
+        String::from_utf8(self.body).map_err(|_| Error { method, url, what: "the answer is no UTF-8".to_owned() })
+    }
+}
+
+/// Why a request has no answer, or none that is any good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) what: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.method, self.url, self.what)
+    }
+}
+
+impl error::Error for Error {}
