@@ -91,6 +91,7 @@ fresh_plugins() {
   mkdir -p "$fresh/plugins"
   cp "${plugins[@]}" "$fresh/plugins"
   cargo test --test tests -- sandbox http forms::rust
+  cargo test --test tests -- forms::made --ignored
   restore_plugins
 }
 
@@ -100,7 +101,7 @@ scripts() {
   runner/runtimes/js/build.sh "$fresh/js.wasm"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
   "$1" --runtimes "$fresh/runtimes" runtime install python
-  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: forms:: --ignored
+  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: forms::graph forms::python --ignored
 }
 
 libraries() {

@@ -38,8 +38,7 @@ for crate in examples/componentize sdk/rust/guest examples/sales examples/fetch 
 done
 (cd "$root/examples/componentize" && "${build[@]}")
 
-target=wasm32-wasip2
-has_target "$target" || target=wasm32-wasip1
+target=$(plugin_target)
 rust_target "$target" "$target_dir"
 
 build_plugin() {

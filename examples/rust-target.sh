@@ -1,9 +1,12 @@
-# How Rust is compiled to WebAssembly here, whether or not rustup has the target. Sourced by the scripts that build.
+#!/usr/bin/env bash
+# How Rust is compiled to WebAssembly, whether or not rustup has the target.
 #
+# rust-target.sh build --release ..    runs cargo with these arguments and a target, as JOBCONTROL_RUST_TARGET_COMMAND does
+#
+# Sourced by the scripts that build, which set `root`, the project's folder:
 # install_missing PACKAGE..        installs Debian packages
 # rust_target TARGET TARGET_DIR    sets `cargo_rustc`, the command that builds a crate in release for TARGET, and
 #                                  `program_args`, what it needs after `--` if the crate is a program
-# Wants `root`, the project's folder.
 
 install_missing() {
   local missing=() package
@@ -21,11 +24,13 @@ has_target() {
   [[ $'\n'$(rustup target list --installed 2>/dev/null || true)$'\n' == *$'\n'"$1"$'\n'* ]]
 }
 
-rust_target() {
+# for_target TARGET TARGET_DIR ROOT    sets `in_environment` and `for_target`, what comes before cargo and after its command
+for_target() {
   local target=$1 target_dir=$2 cargo_home=${CARGO_HOME:-$HOME/.cargo} sources encoded
-  cargo_rustc=(cargo rustc --release --locked --target-dir "$target_dir" --target "$target")
+  in_environment=(env)
+  for_target=(--target-dir "$target_dir" --target "$target")
   # Without this, panic messages would hold the paths of the machine that builds.
-  local flags=(--remap-path-prefix="$root"=. --remap-path-prefix="$target_dir"=target)
+  local flags=(--remap-path-prefix="$3"=. --remap-path-prefix="$target_dir"=target)
   for sources in "$cargo_home"/registry/src/*; do
     flags+=(--remap-path-prefix="$sources"=registry)
   done
@@ -40,9 +45,26 @@ rust_target() {
       program_args=(-C link-arg=/usr/lib/wasm32-wasi/crt1-command.o)
     fi
     flags+=(--remap-path-prefix=/usr/lib/rustlib/src/rust=rust)
-    cargo_rustc=(env RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_${name//-/_}_LINKER=$linker"
-      "${cargo_rustc[@]}" -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size)
+    in_environment+=(RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 "CARGO_TARGET_${name//-/_}_LINKER=$linker")
+    for_target+=(-Z build-std=std,panic_abort -Z build-std-features=optimize_for_size)
   fi
   encoded=$(printf '%s\x1f' "${flags[@]}")
-  cargo_rustc=(env CARGO_ENCODED_RUSTFLAGS="${encoded%$'\x1f'}" "${cargo_rustc[@]}")
+  in_environment+=(CARGO_ENCODED_RUSTFLAGS="${encoded%$'\x1f'}")
 }
+
+rust_target() {
+  for_target "$1" "$2" "$root"
+  cargo_rustc=("${in_environment[@]}" cargo rustc --release --locked "${for_target[@]}")
+}
+
+# A target that plugins can be compiled for here.
+plugin_target() {
+  if has_target wasm32-wasip2; then echo wasm32-wasip2; else echo wasm32-wasip1; fi
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  set -euo pipefail
+  # What cargo prints to stdout is for a program.
+  for_target "$(plugin_target)" "${CARGO_TARGET_DIR:-$PWD/target}" "$PWD" >&2
+  exec "${in_environment[@]}" cargo "$@" "${for_target[@]}"
+fi

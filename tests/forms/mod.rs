@@ -1,5 +1,7 @@
 //! What every form of job can do: one suite for all of them, each with the same functions in `tests/plugins`.
 
+mod graph;
+mod made;
 mod rust;
 
 use serde_json::Value;

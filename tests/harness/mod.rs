@@ -6,6 +6,7 @@ pub(crate) mod browser;
 pub(crate) mod peer;
 pub(crate) mod served;
 pub(crate) mod serving;
+pub(crate) mod watching;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -304,53 +304,6 @@ def numbers() -> float:
 
 #[test]
 #[ignore = "wants the interpreter of Python, in JOBCONTROL_PYTHON: see ci/suites.sh"]
-fn a_graph_of_four_languages_passes_one_record_on() {
-    let order = "interface Order { id: string; cents: s64; notes: string[] }";
-    let typescript = format!(
-        "{order}\nexport function typed(order: Order): Order {{ return {{ ...order, notes: [...order.notes, 'ts'] }} }}"
-    );
-    let javascript = "/**
- * @typedef {Object} Order
- * @property {string} id
- * @property {s64} cents
- * @property {string[]} notes
- */
-/**
- * @param {Order} order
- * @returns {Order}
- */
-export function plain(order) { return { ...order, cents: order.cents + 1n, notes: [...order.notes, 'js'] } }";
-    let python = "from dataclasses import dataclass, replace
-
-@dataclass
-class Order:
-    id: str
-    cents: int
-    notes: list[str]
-
-def made() -> Order:
-    return Order('a', 2**60, ['py'])
-
-def total(order: Order) -> Order:
-    return replace(order, notes=order.notes + ['py again'])
-";
-    let jobs = "jobs:
-  - { id: made, function: o.py:made }
-  - { id: typed, function: o.ts:typed, args: [!retval made] }
-  - { id: plain, function: o.js:plain, args: [!retval typed] }
-  - { id: total, function: o.py:total, args: [!retval plain] }
-";
-    let files = [("jobs/o.ts", &*typescript), ("jobs/o.js", javascript), ("jobs/o.py", python), ("jobs/o.yaml", jobs)];
-    let folder = Python::with(&files);
-    folder.run(&["run", "--deps", "total"]).code(0);
-    let wanted = json!({ "id": "a", "cents": "1152921504606846977", "notes": ["py", "ts", "js", "py again"] });
-    assert_eq!(folder.build("total")["retval"], wanted);
-    folder.0.write("jobs/o.js", javascript.replace("@property {s64} cents", "@property {string} cents"));
-    folder.run(&["check"]).code(3).tells("error[JC0413]");
-}
-
-#[test]
-#[ignore = "wants the interpreter of Python, in JOBCONTROL_PYTHON: see ci/suites.sh"]
 fn a_folder_to_begin_with_runs_and_is_tested_as_it_is() {
     let folder = Python(super::javascript::made("python"));
     folder.run(&["check"]).code(0);

@@ -5,7 +5,7 @@
 //! - `ask`: what `run` and `enqueue` are asked for
 //! - `listen`: where a service listens
 //! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
-//!   `completions`: a command each, or a few
+//!   `completions`, `new`, `make`: a command each, or a few
 //!   that belong together
 //! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
 //! - `render`: everything that is printed
@@ -27,6 +27,7 @@ mod graph;
 mod jobs;
 mod listen;
 mod logs;
+mod make;
 mod moment;
 mod new;
 mod next;

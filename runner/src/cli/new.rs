@@ -29,6 +29,8 @@ enum Lang {
     Ts,
     /// Python
     Python,
+    /// Rust
+    Rust,
 }
 
 #[derive(Serialize)]
@@ -41,6 +43,7 @@ pub(super) fn new(out: &Out, args: &NewArgs) -> Result<u8, CliError> {
         Lang::Js => Form::JavaScript,
         Lang::Ts => Form::TypeScript,
         Lang::Python => Form::Python,
+        Lang::Rust => Form::Rust,
     };
     let files = template::make(&args.name, form)?;
     if out.is_json() {
@@ -50,7 +53,8 @@ pub(super) fn new(out: &Out, args: &NewArgs) -> Result<u8, CliError> {
     let mut page = Page::default();
     files.iter().for_each(|file| page.line(file.as_str()));
     page.gap();
-    page.line(format!("cd {0} && jobcontrol run {0}", args.name));
+    let make = if form == Form::Rust { "jobcontrol make && " } else { "" };
+    page.line(format!("cd {0} && {make}jobcontrol run {0}", args.name));
     out.answer(page)?;
     Ok(error::DONE)
 }

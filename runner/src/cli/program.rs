@@ -33,6 +33,7 @@ use super::flags::settings;
 use super::graph;
 use super::jobs;
 use super::logs;
+use super::make;
 use super::new;
 use super::next;
 use super::plugins;
@@ -150,8 +151,10 @@ enum Command {
     },
     /// Show the log of a build, or prune logs
     Logs(logs::LogsArgs),
-    /// Make a folder to begin with: a script, a manifest that runs it, and a test
+    /// Make a folder to begin with: a script or a crate, a manifest that runs it, and a test
     New(new::NewArgs),
+    /// Make a plugin out of its source, and put it beside the manifest
+    Make(make::MakeArgs),
     /// Show what a plugin exports and imports; without a plugin, list those at hand
     Inspect {
         /// A plugin's file, or its name
@@ -272,7 +275,7 @@ fn activated(command: &Command) -> Result<Vec<Activated>, CliError> {
     }
 }
 
-fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
+fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
     if let Command::Completions { shell } = &cli.command {
         return completions::script(out, shell);
     }
@@ -282,6 +285,9 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
     }
     if let Command::New(args) = &cli.command {
         return new::new(out, args);
+    }
+    if let Command::Make(args) = &cli.command {
+        cli.global.jobs = cli.global.jobs.or_else(|| args.jobs());
     }
     let activated = activated(&cli.command)?;
     let app = match open(&cli.global, out) {
@@ -317,6 +323,7 @@ fn answer(cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Builds(args) => builds::list(&app, out, &args),
         Command::Build { command } => builds::build(&app, out, &command),
         Command::Logs(args) => logs::logs(&app, out, &args),
+        Command::Make(args) => make::make(&app, out, &args),
         Command::Inspect { plugin: None } => plugins::list(&app, out),
         Command::Inspect { plugin: Some(plugin) } => plugins::inspect(&app, out, &plugin),
         Command::Schema => plugins::schema(&app, out),

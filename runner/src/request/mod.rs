@@ -24,6 +24,7 @@
 //! - `waits`: what builds wait for
 //! - `interpreter`: the interpreter of Python, made of what comes with the program
 //! - `interrupted`: which unfinished builds nobody runs any more
+//! - `make`: a plugin out of its source
 //! - `template`: a folder to begin with
 //! - `token`: tokens of the API
 //! - `traceback`: names and lines that a build was stored without
@@ -40,6 +41,7 @@ pub(crate) mod inspection;
 pub(crate) mod interpreter;
 pub mod interrupted;
 pub(crate) mod listing;
+pub(crate) mod make;
 pub(crate) mod manifest;
 pub mod prune;
 pub mod ready;

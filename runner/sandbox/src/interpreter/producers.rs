@@ -25,7 +25,10 @@ pub(crate) fn language(binary: &[u8]) -> Option<String> {
         // There is some C in what most languages bring along.
         let is_c =
             |name: &str| name.strip_prefix('C').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        let language = languages.iter().find(|(name, _)| !is_c(name)).or(languages.first());
+        // Its own standard library names only the C in it.
+        let is_rust = compilers.iter().any(|(name, _)| *name == "rustc");
+        let rust = is_rust.then_some(&("Rust", ""));
+        let language = languages.iter().find(|(name, _)| !is_c(name)).or(rust).or(languages.first());
         if let Some((language, of)) = language {
             return Some(said(language, of, compilers.first().copied()));
         }
@@ -72,6 +75,7 @@ mod tests {
         let mut component = Component::new();
         component.section(&ModuleSection(&module("Zig", "5", "")));
         assert_eq!(language(component.as_slice()).as_deref(), Some("Zig 5"));
+        assert_eq!(language(module("C11", "", "1.96.0").as_slice()).as_deref(), Some("Rust, rustc 1.96.0"));
         assert_eq!(language(Module::new().as_slice()), None);
         assert_eq!(language(b"no wasm"), None);
         assert_eq!(language(module(&"x".repeat(500), "", "1").as_slice()).map(|text| text.len()), Some(MOST));

@@ -119,7 +119,7 @@ fn refuse(function: &ItemFn) -> Result<()> {
     if !sig.generics.params.is_empty() {
         return Err(Error::new_spanned(&sig.generics, "a job has types that are known: it cannot be generic"));
     }
-    if let Some(unsafety) = &sig.unsafety {
+    if let syn::Safety::Unsafe(unsafety) = &sig.safety {
         return Err(Error::new_spanned(
             unsafety,
             "whoever writes the manifest cannot keep promises: a job cannot be `unsafe`",

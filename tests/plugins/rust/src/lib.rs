@@ -18,6 +18,7 @@ use crate::model::Broken;
 use crate::model::Every;
 use crate::model::More;
 use crate::model::Names;
+use crate::model::Order;
 use crate::model::Payment;
 use crate::model::Refusal;
 
@@ -54,6 +55,13 @@ pub fn one_by_one(
 #[job]
 pub fn many(first: Every, second: Every) -> (String, u64) {
     (first.text + &second.text, first.long + second.long)
+}
+
+/// Leaves a note.
+#[job]
+pub fn noted(mut order: Order) -> Order {
+    order.notes.push("rust".to_owned());
+    order
 }
 
 /// Leaves out what can be left out.

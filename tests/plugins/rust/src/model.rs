@@ -89,6 +89,14 @@ pub enum Payment {
     Later(u64),
 }
 
+/// What jobs of several languages pass on.
+#[derive(Clone, Debug, Data, PartialEq)]
+pub struct Order {
+    pub id: String,
+    pub cents: i64,
+    pub notes: Vec<String>,
+}
+
 /// Why something is refused, as data.
 #[derive(Clone, Debug, Data, PartialEq)]
 pub enum Refusal {

@@ -1,0 +1,109 @@
+//! A folder to begin with: a script or a crate, a manifest that runs it, a test, and what they need.
+
+mod rust;
+
+use std::fs;
+use std::path::Path;
+
+use jobcontrol_core::manifest::valid_id;
+
+use crate::request::refusal::Refusal;
+
+/// Languages that a folder can begin in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    JavaScript,
+    TypeScript,
+    Python,
+    Rust,
+}
+
+/// A file of a template: its path and its text, in both of which `NAME` stands for the job's id. What is in `vendor` is as
+/// it is.
+type File = (&'static str, &'static str);
+
+const JAVASCRIPT: &[File] = &[
+    ("jobs/NAME.LANG", include_str!("../../../../sdk/js/template/script.js")),
+    ("jobs/NAME.yaml", MANIFEST),
+    ("NAME.test.js", include_str!("../../../../sdk/js/template/test.js")),
+    ("package.json", include_str!("../../../../sdk/js/template/package.json")),
+    ("README.md", include_str!("../../../../sdk/js/template/README.md")),
+    ("vendor/jobcontrol/package.json", include_str!("../../../../sdk/js/package.json")),
+    ("vendor/jobcontrol/index.js", include_str!("../../../../sdk/js/index.js")),
+    ("vendor/jobcontrol/index.d.ts", include_str!("../../../../sdk/js/index.d.ts")),
+];
+
+const PYTHON: &[File] = &[
+    ("jobs/MODULE.LANG", include_str!("../../../../sdk/python/template/script.py")),
+    ("jobs/NAME.yaml", MANIFEST),
+    ("test_MODULE.py", include_str!("../../../../sdk/python/template/test.py")),
+    ("README.md", include_str!("../../../../sdk/python/template/README.md")),
+    ("vendor/jobcontrol.py", include_str!("../../../../sdk/python/jobcontrol.py")),
+];
+
+const RUST: &[File] = &[
+    ("src/lib.rs", include_str!("../../../../sdk/rust/template/lib.rs")),
+    ("jobs/NAME.yaml", MANIFEST),
+    ("Cargo.toml", include_str!("../../../../sdk/rust/template/Cargo.toml")),
+    ("README.md", include_str!("../../../../sdk/rust/template/README.md")),
+    (".gitignore", include_str!("../../../../sdk/rust/template/gitignore")),
+    rust::CONTRACT,
+];
+
+const TYPESCRIPT: &str = include_str!("../../../../sdk/js/template/script.ts");
+
+const MANIFEST: &str = "jobs:
+  - id: NAME
+    title: Count words
+    function: PLUGIN:words
+    kwargs:
+      texts: [to be or not to be]
+      least: 2
+";
+
+/// Makes the folder; returns the paths of its files.
+///
+/// # Errors
+///
+/// A name that cannot be a job's, a folder that has something in it, or one that cannot be written to.
+pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
+    if !valid_id(name) {
+        let what = format!("`{name}` cannot be the id of a job: it has letters, digits, `_` and `-`");
+        return Err(Refusal::usage(what));
+    }
+    let folder = Path::new(name);
+    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
+        return Err(Refusal::failed(format!("`{name}` is there already")).hint("name another, or move it away"));
+    }
+    if form == Form::Rust && !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return Err(Refusal::usage(format!("`{name}` cannot be the name of a crate: it begins with a letter")));
+    }
+    let (files, library, ending): (_, &[File], _) = match form {
+        Form::JavaScript => (JAVASCRIPT, &[], "js"),
+        Form::TypeScript => (JAVASCRIPT, &[], "ts"),
+        Form::Python => (PYTHON, &[], "py"),
+        Form::Rust => (RUST, rust::LIBRARY, "rs"),
+    };
+    let filled = |text: &str| filled(text, name, form, ending);
+    let mut made = Vec::new();
+    for (path, text) in files.iter().chain(library) {
+        let text = if form == Form::TypeScript && path.ends_with(".LANG") { TYPESCRIPT } else { text };
+        let text = if path.starts_with("vendor/") { (*text).to_owned() } else { filled(text) };
+        let path = folder.join(filled(path));
+        let parent = path.parent().unwrap_or(folder);
+        let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
+        written.map_err(|e| Refusal::failed(format!("`{}` cannot be written: {e}", path.display())))?;
+        made.push(path.display().to_string());
+    }
+    Ok(made)
+}
+
+/// A text or path with what stands for something else filled in.
+fn filled(text: &str, name: &str, form: Form, ending: &str) -> String {
+    // A module of Python has no dashes in its name.
+    let module = if form == Form::Python { name.replace('-', "_") } else { name.to_owned() };
+    let plugin = if form == Form::Rust { name.to_owned() } else { format!("{module}.{ending}") };
+    let node = if form == Form::TypeScript { "Node 22.18 or newer" } else { "Node 20 or newer" };
+    let text = text.replace("PLUGIN", &plugin).replace("NAME", name).replace("MODULE", &module);
+    text.replace("LANG", ending).replace("NODE", node)
+}
