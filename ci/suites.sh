@@ -105,7 +105,7 @@ scripts() {
 }
 
 libraries() {
-  (cd sdk/rust && cargo test --locked --workspace --all-features --target-dir "$outside")
+  (cd sdk/rust && cargo test --locked --workspace --target-dir "$outside")
   (cd tests/plugins/rust && cargo test --locked --target-dir "$outside")
   (cd examples/sales && cargo test --locked --target-dir "$outside")
   (cd examples/fetch && cargo test --locked --target-dir "$outside")
@@ -178,5 +178,5 @@ clippy() {
   for crate in sdk/rust/guest examples/sales examples/fetch tests/http-guest tests/plugins/rust examples/componentize tests/schema; do
     (cd "$crate" && cargo clippy --all-targets --locked --target-dir "$outside" -- -D warnings)
   done
-  (cd sdk/rust && cargo clippy --workspace --all-targets --all-features --locked --target-dir "$outside" -- -D warnings)
+  (cd sdk/rust && cargo clippy --workspace --all-targets --locked --target-dir "$outside" -- -D warnings)
 }

@@ -60,9 +60,11 @@ fn errors_are_values_where_they_are_data_and_failures_where_they_are_not() {
 
 #[test]
 fn requests_are_made_as_far_as_they_are_granted() {
-    let server = Peer::http(|head| match head.contains("/missing") {
-        true => "HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno such".to_owned(),
-        false => ok("hello"),
+    let server = Peer::http(|head| match head.split(' ').nth(1) {
+        Some("/missing") => "HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno such".to_owned(),
+        Some("/moved") => "HTTP/1.1 302 Found\r\nlocation: /?q=1\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        Some("/away") => "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.2/\r\ncontent-length: 0\r\n\r\n".to_owned(),
+        _ => ok("hello"),
     });
     let form = Form::new("rust-form", "tests/guests/rust-form.wasm");
     let port = server.port;
@@ -81,7 +83,13 @@ fn requests_are_made_as_far_as_they_are_granted() {
     assert_eq!(found["retval"], "hello", "{found:#}");
     let head = server.heads().concat();
     assert!(head.starts_with("GET /?q=1 HTTP/1.1") && head.to_lowercase().contains("accept: text/plain"), "{head}");
-    for (id, said) in [("missing", "the answer is 404: no such"), ("denied", "the job has no grant for it")] {
+    let moved = form.built("moved");
+    assert_eq!(moved["retval"], "hello", "{moved:#}");
+    for (id, said) in [
+        ("away", "GET http://127.0.0.2/` is not granted"),
+        ("missing", "the answer is 404: no such"),
+        ("denied", "is not granted; add `grants: { http: ["),
+    ] {
         let failed = form.built(id);
         assert!(failed["exception"]["message"].to_string().contains(said), "{failed:#}");
         assert_eq!(failed["exception"]["kind"], "Error");

@@ -2,10 +2,13 @@
 
 wasmtime::component::bindgen!({
     path: "../../sdk/wit",
-    world: "host",
+    world: "host-and-network",
     imports: {
         "jobcontrol:plugin/log.write": async | trappable,
         "jobcontrol:plugin/progress.report": async | trappable,
+        "jobcontrol:plugin/http.send": async | trappable,
+        "jobcontrol:plugin/http.[method]response.read": async | trappable,
         default: trappable,
     },
+    with: { "jobcontrol:plugin/http.response": crate::http::Answer },
 });

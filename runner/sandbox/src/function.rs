@@ -15,6 +15,7 @@ use wasmtime::component::InstancePre;
 
 use crate::apart::apart_if;
 use crate::command;
+use crate::grant::Granted;
 use crate::host::Host;
 use crate::numbers;
 use crate::script::CALL;
@@ -69,7 +70,10 @@ impl Function {
             }
         };
         let program = || plugin.path.file_stem().unwrap_or_default().to_string_lossy().into();
-        let makes_requests = plugin.imports.iter().any(|import| import.starts_with("wasi:http/"));
+        let makes_requests = plugin
+            .imports
+            .iter()
+            .any(|import| ["wasi:http/", "jobcontrol:plugin/http@"].iter().any(|one| import.starts_with(one)));
         Some(Self { code, program: signature.command.then(program), makes_requests })
     }
 
@@ -79,8 +83,10 @@ impl Function {
     }
 
     /// Whether its plugin makes HTTP messages.
-    pub(crate) fn makes_requests(&self) -> bool {
-        self.makes_requests
+    pub(crate) fn makes_requests(&self, granted: &Granted) -> bool {
+        // An interpreter can, whatever its script does: then what the job is granted counts.
+        let is_granted = || granted.http.iter().any(|grant| grant.rule.is_some());
+        if matches!(self.code, Code::Script(..)) { is_granted() } else { self.makes_requests }
     }
 
     /// The argv of a command; empty for any other function.

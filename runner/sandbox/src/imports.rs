@@ -9,7 +9,7 @@ use jobcontrol_core::plugin::Plugin;
 /// What is linked: package, the versions it is compatible with, and interfaces; the functions of files, variables and the
 /// network are among them and refuse everything that was not granted.
 const LINKED: &[(&str, &str, &[&str])] = &[
-    ("jobcontrol:plugin", "0.1", &["types", "log", "progress", "build"]),
+    ("jobcontrol:plugin", "0.1", &["types", "log", "progress", "build", "http"]),
     // Of our own adapter, for modules that use preview1.
     ("jobcontrol:preview1", "0.1", &["process"]),
     ("wasi:io", "0.2", &["error", "poll", "streams"]),

@@ -184,7 +184,7 @@ impl Sandbox {
             return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
         }
         // Whatever it has open may be a message, whose headers the host holds.
-        if function.makes_requests()
+        if function.makes_requests(&granted)
             && let Err(full) = guest.account.charge(limits.handles.saturating_mul(MESSAGE))
         {
             return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));

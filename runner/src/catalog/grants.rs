@@ -14,8 +14,8 @@ use jobcontrol_sandbox::GrantedFolder;
 
 use crate::catalog::workspace::Workspace;
 
-/// The import with which a plugin makes requests.
-pub(crate) const OUTGOING: &str = "wasi:http/outgoing-handler";
+/// The imports with which a plugin makes requests.
+pub(crate) const OUTGOING: [&str; 2] = ["wasi:http/outgoing-handler", "jobcontrol:plugin/http"];
 
 /// What a job has to grant before its plugin makes requests, as an example.
 pub(crate) const HTTP_EXAMPLE: &str = "grants: { http: [{ host: api.example.com, methods: [GET] }] }";
@@ -23,7 +23,8 @@ pub(crate) const HTTP_EXAMPLE: &str = "grants: { http: [{ host: api.example.com,
 /// What is said of a plugin that makes requests for a job that says nothing of them.
 fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
     let plugin = plugin.filter(|_| job.grants.http.is_empty())?;
-    let import = plugin.imports.iter().find(|import| import.split('@').next() == Some(OUTGOING))?;
+    let import =
+        plugin.imports.iter().find(|import| import.split('@').next().is_some_and(|name| OUTGOING.contains(&name)))?;
     let message = format!("`{}` imports `{import}`, and the job grants no HTTP requests", plugin.path.display());
     let problem = Diagnostic::at(Code::HttpNotGranted, &job.place.source, job.place.function, message);
     let problem = problem.help(format!("add `{HTTP_EXAMPLE}` to the job"));

@@ -78,7 +78,7 @@ impl<'a> Inspection<'a> {
         let (shown, before) = called(workspace, plugin);
         let shown = shown.as_str();
         let (mut ids, mut numbers) = (BTreeSet::new(), BTreeMap::new());
-        let makes_requests = plugin.imports.iter().any(|import| import.starts_with(OUTGOING));
+        let makes_requests = plugin.imports.iter().any(|import| OUTGOING.iter().any(|name| import.starts_with(name)));
         let entries = plugin.functions.iter().map(|signature| {
             let export = plugin.shortest(signature);
             let command = export.is_empty();
@@ -169,7 +169,7 @@ fn grant_of(import: &str) -> Option<&'static str> {
         Some(FILES)
     } else if asks(&["wasi:cli/environment", "wasi_snapshot_preview1.environ_"]) {
         Some("grants: { env: [NAME] }")
-    } else if asks(&[OUTGOING]) {
+    } else if asks(&OUTGOING) {
         Some(HTTP_EXAMPLE)
     } else {
         None
@@ -185,6 +185,7 @@ mod tests {
         assert_eq!(key_of("wasi:filesystem/preopens@0.2.6"), Some("files"));
         assert_eq!(key_of("wasi_snapshot_preview1.environ_get"), Some("env"));
         assert_eq!(key_of("wasi:http/outgoing-handler@0.2.6"), Some("http"));
+        assert_eq!(key_of("jobcontrol:plugin/http@0.1.0"), Some("http"));
         assert_eq!(key_of("wasi:clocks/wall-clock@0.2.6"), None);
     }
 }

@@ -37,7 +37,6 @@ mod collected;
 mod data;
 pub mod failure;
 mod host;
-#[cfg(feature = "http")]
 pub mod http;
 mod init;
 mod logger;

@@ -47,8 +47,7 @@ pub struct Collected<T> {
     pub progress: BTreeMap<Vec<String>, Report>,
 }
 
-/// Answers the requests that are made on this thread, until what is being collected ends. Wants the feature `http`.
-#[cfg(feature = "http")]
+/// Answers the requests that are made on this thread, until what is being collected ends.
 pub fn answer(answer: impl Fn(&crate::http::Request) -> crate::http::Response + 'static) {
     crate::http::answers::set(Some(Box::new(answer)));
 }
@@ -71,7 +70,6 @@ pub fn collect<T>(job: impl FnOnce() -> T) -> Collected<T> {
             Ended::Failed { kind: "panic".to_owned(), message, causes: Vec::new() }
         }
     });
-    #[cfg(feature = "http")]
     crate::http::answers::set(None);
     let Told { log, progress } = collected::replace(None).unwrap_or_default();
     Collected { outcome, log, progress }

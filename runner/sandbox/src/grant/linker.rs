@@ -5,6 +5,7 @@ use wasmtime::component::Linker;
 
 use super::build;
 use super::http;
+use super::http_plain;
 use super::listing;
 use super::log;
 use super::preview1;
@@ -18,6 +19,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(true);
     http::add_to_linker(&mut linker)?;
+    http_plain::add_to_linker(&mut linker)?;
     listing::add_to_linker(&mut linker)?;
     written::add_to_linker(&mut linker)?;
     log::add_to_linker(&mut linker)?;

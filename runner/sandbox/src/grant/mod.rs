@@ -5,7 +5,7 @@
 //! - `stdio`: standard output and error, as log records
 //! - `files` (with `links`, `listing`, `entries` and `answer`), `env`: given by a job's `grants`
 //! - `fixed`: likewise: clocks and random numbers that are the same each time; `written`, `written_preview1`: writing, counted against quotas
-//! - `http`: likewise; `crate::http` makes the requests
+//! - `http`, `http_plain`: likewise; `crate::http` makes the requests
 //! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
 //! - `opened`: the file or folder behind a number of theirs
 //! - `granted`: what one job was granted
@@ -22,6 +22,7 @@ mod fixed;
 mod folders;
 mod granted;
 mod http;
+mod http_plain;
 mod linker;
 mod links;
 mod listing;

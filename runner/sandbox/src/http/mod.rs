@@ -1,7 +1,7 @@
 //! HTTP requests of guests, made on threads of their own: what is asked of a connection never waits for a guest that
 //! computes.
 //!
-//! - `requests`: what the engine asks
+//! - `requests`: what the engine asks; `plain`: what those ask who send a request whole
 //! - `attempt`: one attempt's rights; `said`: what it was refused; `connections`: those that it has
 //! - `exchange`: one request and its response; `received`: the body of that
 //! - `connect`: a name to an address that may be connected to, and a connection there; `proxy`: through what
@@ -17,6 +17,7 @@ mod connections;
 mod exchange;
 mod meter;
 mod names;
+mod plain;
 mod proxy;
 mod received;
 mod requests;
@@ -26,5 +27,8 @@ mod tls;
 
 pub(crate) use client::Client;
 pub use names::Names;
+#[expect(unreachable_pub, reason = "the generated bindings name it again")]
+pub use plain::Answer;
+pub(crate) use plain::Plain;
 pub(crate) use requests::MESSAGE;
 pub(crate) use requests::Requests;

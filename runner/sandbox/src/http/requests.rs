@@ -59,11 +59,7 @@ impl Requests {
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
     ) -> HostFutureIncomingResponse {
-        let make = || {
-            let (client, rules) = (Arc::clone(&self.client), Arc::clone(&self.rules));
-            Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest))
-        };
-        let attempt = self.attempt.get_or_insert_with(make);
+        let attempt = self.attempt();
         match attempt.begin(request, options) {
             Ok(task) => HostFutureIncomingResponse::Pending(task),
             Err(Refused { error, said }) => {
@@ -73,6 +69,29 @@ impl Requests {
                 HostFutureIncomingResponse::Ready(Err(error))
             }
         }
+    }
+
+    /// Makes a request, and waits until its answer begins.
+    pub(super) async fn answered(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+    ) -> Result<http::Response<WasiBody>, Error> {
+        match self.begin(request, options).await {
+            HostFutureIncomingResponse::Pending(task) => task.await.map(|(response, _)| response),
+            HostFutureIncomingResponse::Ready(Err(error)) => Err(error),
+            HostFutureIncomingResponse::Ready(Ok(_)) | HostFutureIncomingResponse::Consumed => {
+                Err(Error::InternalError(None))
+            }
+        }
+    }
+
+    fn attempt(&mut self) -> &Attempt {
+        let make = || {
+            let (client, rules) = (Arc::clone(&self.client), Arc::clone(&self.rules));
+            Attempt::new(client, rules, self.rights.clone(), Arc::clone(&self.guest))
+        };
+        self.attempt.get_or_insert_with(make)
     }
 
     /// What was done.

@@ -32,7 +32,7 @@ pub(super) const LIBRARY: &[File] = library![
     "src/http/answers.rs",
     "src/http/message.rs",
     "src/http/mod.rs",
-    "src/http/wasi.rs",
+    "src/http/sent.rs",
     "src/init.rs",
     "src/lib.rs",
     "src/logger.rs",

@@ -12,12 +12,20 @@ pub struct Request {
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     pub(super) timeout: Option<Duration>,
+    pub(super) redirects: u32,
 }
 
 impl Request {
     /// A request of any method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { method: method.into(), url: url.into(), headers: Vec::new(), body: Vec::new(), timeout: None }
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            timeout: None,
+            redirects: 10,
+        }
     }
 
     /// Adds a header.
@@ -35,6 +43,12 @@ impl Request {
     /// Sets how long to wait for a connection, for the answer to begin, and for each of its parts.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many redirects are followed, instead of 10. An answer that redirects once more is an answer like any other.
+    pub fn redirects(mut self, redirects: u32) -> Self {
+        self.redirects = redirects;
         self
     }
 
@@ -65,7 +79,7 @@ pub struct Response {
     pub(super) method: String,
     pub(super) url: String,
     pub(super) status: u16,
-    pub(super) headers: Vec<(String, Vec<u8>)>,
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
 }
 
@@ -76,7 +90,7 @@ impl Response {
     }
 
     /// The same with a header.
-    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
@@ -86,10 +100,15 @@ impl Response {
         self.status
     }
 
-    /// The first header of that name, if it is text.
+    /// Where it came from, after all redirects.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-        found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The answer, if its status is below 400.

@@ -1,4 +1,4 @@
-//! HTTP requests, one after the other, under the job's `http` grant. Wants the feature `http`.
+//! HTTP requests, one after the other, under the job's `http` grant.
 //!
 //! ```
 //! use jobcontrol_plugin::http;
@@ -15,14 +15,13 @@
 //! assert_eq!(told.outcome.unwrap().unwrap(), "[\"https://shop.example/orders\"]");
 //! ```
 //!
-//! A token belongs into the grant, from where the host adds it: the plugin never sees it. A redirect is an answer like any
-//! other, with the status 301 to 308 and a header `location`.
+//! A token belongs into the grant, from where the host adds it: the plugin never sees it.
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod answers;
 mod message;
 #[cfg(target_family = "wasm")]
-mod wasi;
+mod sent;
 
 pub use message::Error;
 pub use message::Request;
@@ -31,7 +30,7 @@ pub use message::Response;
 #[cfg(not(target_family = "wasm"))]
 use answers::exchange;
 #[cfg(target_family = "wasm")]
-use wasi::exchange;
+use sent::exchange;
 
 /// A GET request.
 pub fn get(url: impl Into<String>) -> Request {
