@@ -28,6 +28,9 @@ export function writeBytes(path: string, bytes: Uint8Array): void;
 /** The names in a folder, in order. */
 export function list(path: string): string[];
 
+/** What a function returns that can refuse: the error is a value of its own, and how the build failed. */
+export type Result<T, E> = { ok: T } | { err: E };
+
 declare global {
   // Numbers of WIT. Those of 64 bits are bigints, as all of them are exact.
   type s8 = number;

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use crate::harness::Answer;
 use crate::harness::Folder;
+use crate::harness::peer::Peer;
+use crate::harness::peer::ok;
 use crate::harness::root;
 use crate::scripts::build;
 
@@ -22,6 +24,9 @@ const EVERY: &str = "{ yes: true, tiny: 255, tiny-signed: -128, short: 65535, sh
     word-signed: -2147483648, long: 18446744073709551615, long-signed: -9223372036854775808, single: 0.5, double: .inf, \
     letter: é, text: \"a\\nü\", bytes: [0, 255], items: [{ first: a, unit-price: 1.5 }], lists: [[1, 2], [], [3]], \
     pair: [x, 7], maybe: null, kind: very-large, shape: { square: { side: 2, labels: [a, b] } } }";
+
+const CONFIG: &str =
+    "environment: [GREETING]\nceiling: { files: [{ host: in, mode: read }, { host: out, mode: write }] }\n";
 
 impl Form {
     /// A form whose plugin is a file of the repository.
@@ -49,6 +54,8 @@ impl Form {
             job("steps", "steps", "[3, 4]"),
             job("skipped", "skipped", "[nothing to do]"),
             job("broken", "broken", "[the report was not saved]"),
+            job("refused", "refused", "[30]"),
+            job("allowed", "refused", "[3]"),
             job("copied", "copied", "[/in/a.txt, /out/b.txt]"),
             job("peep", "copied", "[/etc/passwd, /out/c.txt]"),
             job("variable", "variable", "[GREETING]"),
@@ -58,9 +65,7 @@ impl Form {
             job("names", "names", "[1000]"),
             job("price", "price", "[!retval names]"),
         ];
-        let config =
-            "environment: [GREETING]\nceiling: { files: [{ host: in, mode: read }, { host: out, mode: write }] }\n";
-        folder.write("jobcontrol.yaml", config);
+        folder.write("jobcontrol.yaml", CONFIG);
         folder.write("jobs/jobs.yaml", format!("jobs:\n{}", jobs.concat()));
         folder.write("in/a.txt", "ä\n");
         std::fs::create_dir(folder.path("out")).expect("a folder");
@@ -83,11 +88,13 @@ impl Form {
 
     /// All that a form has to do.
     fn conforms(&self) {
-        self.run(&["check"]).code(0).tells("16 jobs in 1 manifest: all good");
+        self.run(&["check"]).code(0).tells("18 jobs in 1 manifest: all good");
         self.has_types();
         self.tells();
         self.fails();
+        self.refuses();
         self.has_what_is_granted();
+        self.makes_requests();
         assert_eq!(self.built("names")["retval"].as_array().map(Vec::len), Some(1000));
         assert_eq!(self.built("price")["retval"], json!(499_500.0), "{}", self.plugin);
     }
@@ -144,6 +151,59 @@ impl Form {
         let frames = broken["exception_tb"].as_array().expect("frames");
         let last = frames.last().expect("a frame");
         assert!(last["function"].to_string().contains("broken") && last["line"].as_u64() > Some(10), "{frames:#?}");
+    }
+
+    /// An error that is a value is how the build failed.
+    fn refuses(&self) {
+        let refused = self.built("refused");
+        let value = &refused["exception"]["value"];
+        // A case of Python carries a dataclass.
+        assert!([json!({ "too-many": 30 }), json!({ "too-many": { "count": 30 } })].contains(value), "{refused:#}");
+        assert_eq!(refused["status"], "FAILED");
+        assert_eq!(self.built("allowed")["retval"], json!(3), "{}", self.plugin);
+    }
+
+    fn makes_requests(&self) {
+        let server = Peer::http(|head| match head.split(' ').nth(1) {
+            Some("/missing") => "HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno such".to_owned(),
+            Some("/moved") => "HTTP/1.1 302 Found\r\nlocation: /?q=1\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            Some("/away") => {
+                "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.2/\r\ncontent-length: 0\r\n\r\n".to_owned()
+            }
+            _ => ok("hello"),
+        });
+        let port = server.port;
+        let job = |id: &str, path: &str, http: &str| {
+            let args = format!("[\"http://127.0.0.1:{port}{path}\"]");
+            format!(
+                "  - {{ id: {id}, function: \"{}:fetched\", args: {args}, grants: {{ http: [{http}] }} }}\n",
+                self.plugin
+            )
+        };
+        let grant = format!("{{ host: 127.0.0.1, scheme: http, ports: [{port}] }}");
+        let jobs = [
+            job("found", "/?q=1#part", &grant),
+            job("missing", "/missing", &grant),
+            job("moved", "/moved", &grant),
+            job("away", "/away", &grant),
+            job("denied", "/", ""),
+        ];
+        self.folder.write("jobs/http.yaml", format!("jobs:\n{}", jobs.concat()));
+        self.folder.write("jobcontrol.yaml", format!("{CONFIG}http: {{ addresses: [127.0.0.1] }}\n"));
+        let found = self.built("found");
+        assert_eq!(found["retval"], "hello", "{found:#}");
+        let head = server.heads().concat();
+        assert!(head.starts_with("GET /?q=1 HTTP/1.1") && head.to_lowercase().contains("accept: text/plain"), "{head}");
+        let moved = self.built("moved");
+        assert_eq!(moved["retval"], "hello", "{moved:#}");
+        for (id, said) in [
+            ("away", "GET http://127.0.0.2/` is not granted"),
+            ("missing", "the answer is 404: no such"),
+            ("denied", "is not granted; add `grants: { http: ["),
+        ] {
+            let failed = self.built(id);
+            assert!(failed["exception"]["message"].to_string().contains(said), "{failed:#}");
+        }
     }
 
     fn has_what_is_granted(&self) {

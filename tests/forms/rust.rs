@@ -3,8 +3,6 @@
 use serde_json::json;
 
 use super::Form;
-use crate::harness::peer::Peer;
-use crate::harness::peer::ok;
 
 /// A form with one more job.
 fn with(function: &str, args: &str) -> Form {
@@ -44,9 +42,6 @@ fn more_arguments_than_single_values_go_through_memory() {
 
 #[test]
 fn errors_are_values_where_they_are_data_and_failures_where_they_are_not() {
-    let it = with("refused", "[30]").built("it");
-    assert_eq!((&it["status"], &it["exception"]["value"]), (&json!("FAILED"), &json!({ "too-many": 30 })), "{it:#}");
-    assert_eq!(with("refused", "[3]").built("it")["retval"], json!({ "ok": 3 })["ok"]);
     let it = with("checked", "[false]").built("it");
     assert_eq!(it["exception"]["value"], json!({ "rate": 0.5 }), "{it:#}");
     let it = with("broken", "[x]").built("it");
@@ -56,42 +51,4 @@ fn errors_are_values_where_they_are_data_and_failures_where_they_are_not() {
     let it = with("panics", "[[1], 3]").built("it");
     assert_eq!(it["exception"]["kind"], "panic");
     assert!(it["exception"]["message"].to_string().contains("the index is 3"), "{it:#}");
-}
-
-#[test]
-fn requests_are_made_as_far_as_they_are_granted() {
-    let server = Peer::http(|head| match head.split(' ').nth(1) {
-        Some("/missing") => "HTTP/1.1 404 Not Found\r\ncontent-length: 7\r\n\r\nno such".to_owned(),
-        Some("/moved") => "HTTP/1.1 302 Found\r\nlocation: /?q=1\r\ncontent-length: 0\r\n\r\n".to_owned(),
-        Some("/away") => "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.2/\r\ncontent-length: 0\r\n\r\n".to_owned(),
-        _ => ok("hello"),
-    });
-    let form = Form::new("rust-form", "tests/guests/rust-form.wasm");
-    let port = server.port;
-    let job = |id: &str, path: &str, http: &str| {
-        format!(
-            "  - {{ id: {id}, function: \"rust-form:fetched\", args: [\"http://127.0.0.1:{port}{path}\"], grants: {{ http: [{http}] }} }}\n"
-        )
-    };
-    let grant = format!("{{ host: 127.0.0.1, scheme: http, ports: [{port}] }}");
-    let jobs =
-        [job("found", "/?q=1#part", &grant), job("missing", "/missing", &grant), job("denied", "/", "")].concat();
-    form.folder.write("jobs/http.yaml", format!("jobs:\n{jobs}"));
-    form.folder.write("jobcontrol.yaml", "http: { addresses: [127.0.0.1] }\n");
-    std::fs::remove_file(form.folder.path("jobs/jobs.yaml")).expect("a file");
-    let found = form.built("found");
-    assert_eq!(found["retval"], "hello", "{found:#}");
-    let head = server.heads().concat();
-    assert!(head.starts_with("GET /?q=1 HTTP/1.1") && head.to_lowercase().contains("accept: text/plain"), "{head}");
-    let moved = form.built("moved");
-    assert_eq!(moved["retval"], "hello", "{moved:#}");
-    for (id, said) in [
-        ("away", "GET http://127.0.0.2/` is not granted"),
-        ("missing", "the answer is 404: no such"),
-        ("denied", "is not granted; add `grants: { http: ["),
-    ] {
-        let failed = form.built(id);
-        assert!(failed["exception"]["message"].to_string().contains(said), "{failed:#}");
-        assert_eq!(failed["exception"]["kind"], "Error");
-    }
 }

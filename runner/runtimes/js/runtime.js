@@ -2,6 +2,8 @@
 
 import { write } from 'jobcontrol:plugin/log@0.1.0';
 import { report } from 'jobcontrol:plugin/progress@0.1.0';
+import { send } from 'jobcontrol:plugin/http@0.1.0';
+import { subscribeDuration } from 'wasi:clocks/monotonic-clock@0.2.12';
 import { getRandomU64 } from 'wasi:random/random@0.2.12';
 import { getEnvironment } from 'wasi:cli/environment@0.2.12';
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.12';
@@ -34,6 +36,7 @@ function taken(plan, value) {
   if (plan === 'f') return typeof value === 'string' ? Number(value) : value;
   if (plan === 'i') return BigInt(value);
   if (plan === 'y') return typeof value === 'string' ? fromBase64(value) : Uint8Array.from(value);
+  if (plan === 'n') return undefined;
   if ('l' in plan) return plan.l === null ? value : value.map((item) => taken(plan.l, item));
   if ('t' in plan) return plan.t.map((item, at) => taken(item, value[at]));
   if ('o' in plan) return value === null ? null : taken(plan.o, value);
@@ -64,6 +67,7 @@ const misfit = (path, wanted, value) => new Mismatch(`${path} is not ${wanted}: 
 function given(plan, value, path) {
   if (plan === null) {
     if (value === undefined || typeof value === 'bigint' || typeof value === 'function') throw misfit(path, 'what its type says', value);
+    if (typeof value?.then === 'function') throw misfit(path, 'a value: it is a promise, write `await` before it', value);
     return value;
   }
   if (plan === 'f') {
@@ -79,6 +83,7 @@ function given(plan, value, path) {
     if (!(value instanceof Uint8Array)) throw misfit(path, 'a Uint8Array', value);
     return Array.from(value);
   }
+  if (plan === 'n') return null;
   if ('l' in plan) {
     if (!Array.isArray(value)) throw misfit(path, 'an array', value);
     return plan.l === null ? value : value.map((item, at) => given(plan.l, item, `${path}[${at}]`));
@@ -185,6 +190,316 @@ globalThis.crypto = {
   },
 };
 
+// --- Waiting ----------------------------------------------------------------------------------------------------------
+
+// A script is called and returns, so nothing goes on beside it: what it waits for happens while it waits. The host has made
+// `async` functions plain ones, and `await` a call of `awaited`.
+
+const queue = [];
+const sleepers = new Map();
+let lastSleeper = 0;
+
+// Does one thing that is waited for; says whether there was any.
+function step() {
+  if (queue.length > 0) {
+    queue.shift()();
+    return true;
+  }
+  const [next] = [...sleepers].sort(([a, one], [b, other]) => one.at - other.at || a - b);
+  if (next === undefined) return false;
+  const [id, { at, every, wake }] = next;
+  const wait = at - Date.now();
+  if (wait > 0) subscribeDuration(BigInt(Math.ceil(wait * 1e6))).block();
+  if (every === undefined) sleepers.delete(id);
+  else sleepers.get(id).at = Date.now() + every;
+  wake();
+  return true;
+}
+
+const unhandled = new Set();
+let awaited;
+
+globalThis.Promise = class Promise {
+  #state = 'pending';
+  #value;
+  #reactions = [];
+
+  constructor(executor) {
+    const [resolve, reject] = this.#ends();
+    try {
+      executor(resolve, reject);
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  static {
+    awaited = (value) => {
+      if (value === null || typeof value?.then !== 'function') return value;
+      const promise = value instanceof Promise ? value : Promise.resolve(value);
+      unhandled.delete(promise);
+      while (promise.#state === 'pending') {
+        if (!step()) throw new NativeError('it waits for what can never happen');
+      }
+      unhandled.delete(promise);
+      if (promise.#state === 'rejected') throw promise.#value;
+      return promise.#value;
+    };
+    // What `for await` goes through.
+    awaited.each = function* (items) {
+      for (const item of items) yield awaited(item);
+    };
+  }
+
+  // The first of the two that is called counts.
+  #ends() {
+    let isDone = false;
+    const once = (end) => (value) => {
+      if (!isDone) end(value);
+      isDone = true;
+    };
+    return [once((value) => this.#resolve(value)), once((error) => this.#settle('rejected', error))];
+  }
+
+  #resolve(value) {
+    let then;
+    try {
+      if (value === this) throw new TypeError('a promise cannot wait for itself');
+      then = value !== null && ['object', 'function'].includes(typeof value) ? value.then : undefined;
+    } catch (error) {
+      return this.#settle('rejected', error);
+    }
+    if (typeof then !== 'function') return this.#settle('fulfilled', value);
+    queue.push(() => {
+      const [resolve, reject] = this.#ends();
+      try {
+        then.call(value, resolve, reject);
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  #settle(state, value) {
+    [this.#state, this.#value] = [state, value];
+    if (state === 'rejected' && this.#reactions.length === 0) unhandled.add(this);
+    queue.push(...this.#reactions);
+    this.#reactions = [];
+  }
+
+  then(fulfilled, rejected) {
+    unhandled.delete(this);
+    return new Promise((resolve, reject) => {
+      const react = () => {
+        const handler = this.#state === 'fulfilled' ? fulfilled : rejected;
+        try {
+          if (typeof handler === 'function') resolve(handler(this.#value));
+          else (this.#state === 'fulfilled' ? resolve : reject)(this.#value);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      (this.#state === 'pending' ? this.#reactions : queue).push(react);
+    });
+  }
+
+  catch(rejected) {
+    return this.then(undefined, rejected);
+  }
+
+  finally(handler) {
+    return this.then(
+      (value) => Promise.resolve(handler()).then(() => value),
+      (error) =>
+        Promise.resolve(handler()).then(() => {
+          throw error;
+        }),
+    );
+  }
+
+  static resolve(value) {
+    return value instanceof Promise ? value : new Promise((resolve) => resolve(value));
+  }
+
+  static reject(error) {
+    return new Promise((_, reject) => reject(error));
+  }
+
+  static withResolvers() {
+    const all = {};
+    all.promise = new Promise((resolve, reject) => Object.assign(all, { resolve, reject }));
+    return all;
+  }
+
+  // All of them, each given to `one` with its place; `done` is called when none is left.
+  static #each(promises, one, done) {
+    let left = 1;
+    const less = () => --left === 0 && done();
+    [...promises].forEach((promise, at) => {
+      left += 1;
+      one(Promise.resolve(promise), at, less);
+    });
+    less();
+  }
+
+  static all(promises) {
+    const values = [];
+    return new Promise((resolve, reject) => {
+      const one = (promise, at, less) => promise.then((value) => ((values[at] = value), less()), reject);
+      Promise.#each(promises, one, () => resolve(values));
+    });
+  }
+
+  static allSettled(promises) {
+    const results = [...promises].map((promise) =>
+      Promise.resolve(promise).then(
+        (value) => ({ status: 'fulfilled', value }),
+        (reason) => ({ status: 'rejected', reason }),
+      ),
+    );
+    return Promise.all(results);
+  }
+
+  static race(promises) {
+    return new Promise((resolve, reject) => [...promises].forEach((one) => Promise.resolve(one).then(resolve, reject)));
+  }
+
+  static any(promises) {
+    const errors = [];
+    return new Promise((resolve, reject) => {
+      const one = (promise, at, less) => promise.then(resolve, (error) => ((errors[at] = error), less()));
+      Promise.#each(promises, one, () => reject(new AggregateError(errors, 'all promises were rejected')));
+    });
+  }
+};
+
+const { Promise } = globalThis;
+
+// What an `async` function does.
+const started = (body) => new Promise((resolve) => resolve(body()));
+
+const sleeper = (every) => (wake, time = 0, ...values) => {
+  lastSleeper += 1;
+  const wait = Math.max(0, Number(time) || 0);
+  sleepers.set(lastSleeper, { at: Date.now() + wait, every: every ? wait : undefined, wake: () => wake(...values) });
+  return lastSleeper;
+};
+globalThis.setTimeout = sleeper(false);
+globalThis.setInterval = sleeper(true);
+globalThis.clearTimeout = globalThis.clearInterval = (id) => void sleepers.delete(id);
+globalThis.queueMicrotask = (wake) => void queue.push(wake);
+
+// --- Requests ---------------------------------------------------------------------------------------------------------
+
+const Headers = (globalThis.Headers = class Headers {
+  #all = new Map();
+
+  constructor(from = []) {
+    const pairs = typeof from[Symbol.iterator] === 'function' ? from : Object.entries(from);
+    for (const [name, value] of pairs) this.append(name, value);
+  }
+  append(name, value) {
+    const key = String(name).toLowerCase();
+    this.#all.set(key, this.#all.has(key) ? `${this.#all.get(key)}, ${value}` : String(value));
+  }
+  set(name, value) {
+    this.#all.set(String(name).toLowerCase(), String(value));
+  }
+  get(name) {
+    return this.#all.get(String(name).toLowerCase()) ?? null;
+  }
+  has(name) {
+    return this.#all.has(String(name).toLowerCase());
+  }
+  delete(name) {
+    this.#all.delete(String(name).toLowerCase());
+  }
+  forEach(each) {
+    for (const [name, value] of this) each(value, name, this);
+  }
+  entries() {
+    return this[Symbol.iterator]();
+  }
+  keys() {
+    return [...this].map(([name]) => name)[Symbol.iterator]();
+  }
+  values() {
+    return [...this].map(([, value]) => value)[Symbol.iterator]();
+  }
+  [Symbol.iterator]() {
+    return [...this.#all].sort(([a], [b]) => (a < b ? -1 : 1))[Symbol.iterator]();
+  }
+});
+
+class Response {
+  #answer;
+  #where;
+
+  constructor(answer, method, url) {
+    this.#answer = answer;
+    this.status = answer.status();
+    this.ok = this.status >= 200 && this.status < 300;
+    this.statusText = '';
+    this.url = answer.url();
+    this.redirected = this.url !== url;
+    this.headers = new Headers(answer.headers());
+    this.bodyUsed = false;
+    this.#where = `${method} ${url}`;
+  }
+
+  #read() {
+    if (this.bodyUsed) throw new TypeError('the body was read already');
+    this.bodyUsed = true;
+    const parts = [];
+    for (;;) {
+      const part = tried(this.#where, () => this.#answer.read());
+      if (part.length === 0) return joined(parts);
+      parts.push(part);
+    }
+  }
+  bytes() {
+    return started(() => this.#read());
+  }
+  arrayBuffer() {
+    return started(() => this.#read().buffer);
+  }
+  text() {
+    return started(() => decoded(this.#read()));
+  }
+  json() {
+    return started(() => parse(decoded(this.#read())));
+  }
+}
+
+// What the host refuses is an error as `fetch` has it.
+function tried(where, ask) {
+  try {
+    return ask();
+  } catch (error) {
+    if (typeof error?.payload !== 'string') throw error;
+    throw new TypeError(`${where}: ${error.payload}`);
+  }
+}
+
+globalThis.AbortSignal = { timeout: (time) => ({ time }) };
+
+globalThis.fetch = (from, options = {}) =>
+  started(() => {
+    const url = String(from);
+    const method = String(options.method ?? 'GET').toUpperCase();
+    const headers = new Headers(options.headers);
+    let body = options.body ?? new Uint8Array();
+    if (body instanceof ArrayBuffer) body = new Uint8Array(body);
+    if (!(body instanceof Uint8Array)) {
+      if (!headers.has('content-type')) headers.set('content-type', 'text/plain;charset=UTF-8');
+      body = encoded(String(body));
+    }
+    const timeout = options.signal?.time === undefined ? undefined : BigInt(Math.ceil(options.signal.time));
+    const redirects = ['manual', 'error'].includes(options.redirect) ? 0 : 20;
+    const request = { method, url, headers: [...headers], body, timeout, redirects };
+    return new Response(tried(`${method} ${url}`, () => send(request)), method, url);
+  });
+
 // --- Text and files ---------------------------------------------------------------------------------------------------
 
 const CHUNK = 1 << 13;
@@ -244,6 +559,16 @@ function within(path, what, use) {
   }
 }
 
+function joined(parts) {
+  const all = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 const FOLLOW = { symlinkFollow: true };
 
 function readBytes(path) {
@@ -257,13 +582,7 @@ function readBytes(path) {
       size += bytes.length;
       if (isEnd || bytes.length === 0) break;
     }
-    const all = new Uint8Array(size);
-    let at = 0;
-    for (const part of parts) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
+    return joined(parts);
   });
 }
 
@@ -328,9 +647,12 @@ export function call(program, planText, argumentsText) {
   plan = parse(planText);
   let result;
   try {
-    const script = (0, eval)(program)(host);
+    const script = (0, eval)(program)(host, awaited, started);
     const values = parse(argumentsText);
-    result = script[plan.function](...plan.params.map((param, at) => taken(param, values[at])));
+    result = awaited(script[plan.function](...plan.params.map((param, at) => taken(param, values[at]))));
+    // What it has not waited for happens, too.
+    while (queue.length > 0 || sleepers.size > 0) step();
+    for (const promise of unhandled) awaited(promise);
     if (plan.returns) return stringify(given(plan.result, result, 'what it returned'));
     return 'null';
   } catch (error) {

@@ -15,7 +15,9 @@ import zoneinfo
 import encodings.idna, encodings.latin_1, encodings.utf_8_sig, encodings.cp1252, encodings.ascii
 
 import wit_world
+from componentize_py_types import Err as Refused
 from wit_world.imports import build as host_build
+from wit_world.imports import http as host_http
 from wit_world.imports import log as host_log
 from wit_world.imports import progress as host_progress
 from wit_world.imports import types as host_types
@@ -99,9 +101,131 @@ logging.captureWarnings(True)
 warnings.showwarning = lambda message, category, *_: logging.getLogger("warnings").warning("%s: %s", category.__name__, message)
 
 
+@dataclasses.dataclass
+class Ok:
+    """The value of a result."""
+
+    value: object
+
+    def __class_getitem__(cls, item):
+        return cls
+
+
+@dataclasses.dataclass
+class Err:
+    """The error of a result: how the build failed, as a value."""
+
+    error: object
+
+    def __class_getitem__(cls, item):
+        return cls
+
+
+class Result:
+    """A value or an error: `Result[int, Refusal]`."""
+
+    def __class_getitem__(cls, item):
+        return Ok | Err
+
+
+class HTTPError(OSError):
+    """An answer that is an error, or none."""
+
+    def __init__(self, message, response=None):
+        super().__init__(message)
+        self.response = response
+
+
+class Headers(dict):
+    """Headers of an answer, whose names have no case."""
+
+    def __init__(self, pairs):
+        for name, value in pairs:
+            key = name.lower()
+            dict.__setitem__(self, key, f"{self[key]}, {value}" if key in self else value)
+
+    def __getitem__(self, name):
+        return dict.__getitem__(self, name.lower())
+
+    def __contains__(self, name):
+        return dict.__contains__(self, name.lower())
+
+    def get(self, name, default=None):
+        return dict.get(self, name.lower(), default)
+
+
+class Response:
+    """An answer."""
+
+    def __init__(self, method, answer, content):
+        self.method = method
+        self.status_code = answer.status()
+        self.url = answer.url()
+        self.headers = Headers(answer.headers())
+        self.content = content
+
+    @property
+    def ok(self):
+        return self.status_code < 400
+
+    @property
+    def text(self):
+        known = re.search(r"charset=([^;\s]+)", self.headers.get("content-type", ""))
+        return self.content.decode(known[1].strip("'\"") if known else "utf-8")
+
+    def json(self):
+        return json.loads(self.content)
+
+    def raise_for_status(self):
+        if not self.ok:
+            said = " ".join(self.content[:1000].decode("utf-8", "replace").split())[:200]
+            raise HTTPError(f"{self.method} {self.url}: the answer is {self.status_code}" + (f": {said}" if said else ""), self)
+
+    def __repr__(self):
+        return f"<Response [{self.status_code}]>"
+
+
+def request(method, url, *, params=None, headers=None, data=None, json=None, timeout=None, allow_redirects=True):
+    """Sends a request, and takes the whole answer."""
+    all = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    if params:
+        url += ("&" if "?" in url else "?") + urllib.parse.urlencode(params, doseq=True)
+    if json is not None:
+        data = dumps(json)
+        all.setdefault("content-type", "application/json")
+    elif isinstance(data, (dict, list, tuple)):
+        data = urllib.parse.urlencode(data, doseq=True)
+        all.setdefault("content-type", "application/x-www-form-urlencoded")
+    body = data.encode() if isinstance(data, str) else bytes(data or b"")
+    wait = None if timeout is None else max(1, int(timeout * 1000))
+    wanted = host_http.Request(method.upper(), url, list(all.items()), body, wait, 20 if allow_redirects else 0)
+    try:
+        answer, parts = host_http.send(wanted), []
+        while part := answer.read():
+            parts.append(part)
+    except Refused as error:
+        raise HTTPError(f"{method.upper()} {url}: {error.value}") from None
+    return Response(method.upper(), answer, b"".join(parts))
+
+
+dumps = json.dumps
+
+
+def requests():
+    """What a script imports as `jobcontrol.http`."""
+    module = types.ModuleType("jobcontrol.http", "Requests, in the style of the library `requests`.")
+    module.request, module.Response, module.HTTPError = request, Response, HTTPError
+    for method in ("get", "post", "put", "patch", "delete", "head", "options"):
+        setattr(module, method, functools.partial(request, method))
+    return module
+
+
 def jobcontrol():
     """What a script imports as `jobcontrol`."""
     module = types.ModuleType("jobcontrol", "The host of this script.")
+    module.__path__ = []
+    module.Ok, module.Err, module.Result = Ok, Err, Result
+    module.http = requests()
 
     def log(level, message, **fields):
         """Writes a record with fields."""
@@ -173,7 +297,7 @@ def named(plan):
 
 def opened(plan):
     """What a plan is of, and what is in it."""
-    kind = next(kind for kind in "ltdorenv" if kind in plan)
+    kind = next(kind for kind in "ltdorensv" if kind in plan)
     return kind, plan[kind]
 
 
@@ -200,6 +324,8 @@ def taken(plan, value):
             return int(value)
         if plan == "y":
             return base64.b64decode(value) if isinstance(value, str) else bytes(value)
+        if plan == "n":
+            return None
         return TEXTS[plan](value)
     kind, inner = opened(plan)
     if kind == "l":
@@ -218,6 +344,8 @@ def taken(plan, value):
         return next(named(plan)[own] for own, wit in inner if wit == value)
     if kind == "n":
         return next(own for own, wit in inner if wit == value)
+    if kind == "s":
+        return Ok(taken(inner[0], value["ok"])) if "ok" in value else Err(taken(inner[1], value["err"]))
     for wit, one in inner:
         if isinstance(value, dict) and wit in value:
             return taken(one, value[wit])
@@ -251,6 +379,12 @@ def given(plan, value, path):
         if not isinstance(value, named(plan)):
             raise wrong(path, f"of {plan['c']}", value)
         return {wit: given(field, getattr(value, own), f"{path}.{own}") for own, wit, field, _ in inner}
+    if kind == "s":
+        if not isinstance(value, (Ok, Err)):
+            raise wrong(path, "an Ok or an Err", value)
+        if isinstance(value, Ok):
+            return {"ok": given(inner[0], value.value, f"{path}.value")}
+        return {"err": given(inner[1], value.error, f"{path}.error")}
     if kind == "e":
         found = next((wit for own, wit in inner if isinstance(value, named(plan)) and value.name == own), None)
         if found is None:
@@ -280,6 +414,8 @@ def plain(plan, value, path):
         if not isinstance(value, (bytes, bytearray)):
             raise wrong(path, "bytes", value)
         return list(value)
+    if plan == "n" and value is not None:
+        raise wrong(path, "None", value)
     if plan in TEXTS:
         return value.isoformat() if hasattr(value, "isoformat") else str(value)
     if plan is None and not isinstance(value, (str, bool)):
@@ -296,6 +432,7 @@ def run(program, plan, arguments):
     for file, source in files.items():
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     sys.modules["jobcontrol"] = jobcontrol()
+    sys.modules["jobcontrol.http"] = sys.modules["jobcontrol"].http
     sys.meta_path.insert(0, Finder(program["modules"]))
     # The interpreter was started once, when it was built.
     random.seed()

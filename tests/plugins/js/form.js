@@ -103,6 +103,29 @@ export function broken(what) {
   throw new Error(what, { cause: new Error('the disk is full') });
 }
 
+/** @typedef {'closed' | { tooMany: u32 }} Refusal */
+
+/**
+ * Refuses, and says why as a value.
+ * @param {u32} count
+ * @returns {{ ok: u32 } | { err: Refusal }}
+ */
+export function refused(count) {
+  if (count === 0) return { err: 'closed' };
+  return count < 10 ? { ok: count } : { err: { tooMany: count } };
+}
+
+/**
+ * What a server answers.
+ * @param {string} url
+ * @returns {Promise<string>}
+ */
+export async function fetched(url) {
+  const answer = await fetch(url, { headers: { accept: 'text/plain' } });
+  if (!answer.ok) throw new Error(`the answer is ${answer.status}: ${await answer.text()}`);
+  return answer.text();
+}
+
 /**
  * @param {string} from
  * @param {string} to

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 
-from jobcontrol import char, f32, log, progress, s8, s16, s32, skip, u8, u16, u32, u64
+from jobcontrol import Err, Ok, Result, char, f32, http, log, progress, s8, s16, s32, skip, u8, u16, u32, u64
 
 
 class Kind(Enum):
@@ -94,6 +94,30 @@ def skipped(reason: str) -> str:
 def broken(what: str) -> u32:
     """Fails, for a reason that has a reason."""
     raise RuntimeError(what) from OSError("the disk is full")
+
+
+@dataclass
+class TooMany:
+    count: u32
+
+
+@dataclass
+class Closed:
+    since: u32
+
+
+def refused(count: u32) -> Result[u32, TooMany | Closed]:
+    """Refuses, and says why as a value."""
+    if count == 0:
+        return Err(Closed(3))
+    return Ok(count) if count < 10 else Err(TooMany(count))
+
+
+def fetched(url: str) -> str:
+    """What a server answers."""
+    answer = http.get(url, headers={"accept": "text/plain"})
+    answer.raise_for_status()
+    return answer.text
 
 
 def copied(source: str, to: str) -> u64:

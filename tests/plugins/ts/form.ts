@@ -1,5 +1,5 @@
 // What every form of job can do, in TypeScript: the same functions as in the other folders of `tests/plugins`.
-import { env, log, progress, readBytes, skip, writeBytes } from "jobcontrol";
+import { env, log, progress, readBytes, type Result, skip, writeBytes } from "jobcontrol";
 
 type Kind = "small" | "veryLarge";
 
@@ -81,6 +81,21 @@ export function skipped(reason: string): string {
 /** Fails, for a reason that has a reason. */
 export function broken(what: string): u32 {
   throw new Error(what, { cause: new Error("the disk is full") });
+}
+
+type Refusal = "closed" | { tooMany: u32 };
+
+/** Refuses, and says why as a value. */
+export function refused(count: u32): Result<u32, Refusal> {
+  if (count === 0) return { err: "closed" };
+  return count < 10 ? { ok: count } : { err: { tooMany: count } };
+}
+
+/** What a server answers. */
+export async function fetched(url: string): Promise<string> {
+  const answer = await fetch(url, { headers: { accept: "text/plain" } });
+  if (!answer.ok) throw new Error(`the answer is ${answer.status}: ${await answer.text()}`);
+  return answer.text();
 }
 
 export function copied(from: string, to: string): u64 {

@@ -1,5 +1,9 @@
 //! A file without its types and without the words of modules. Each line, and nearly each column, is where it was, so that
 //! the places of errors are those of the author's file.
+//!
+//! The interpreter has nothing that goes on beside a call, so `async` functions become plain ones: `await x` is
+//! `__awaited(x)`, which returns once `x` is settled, and what an `async` function does is given to `__started`, which
+//! makes a promise of it.
 
 use std::fmt::Write;
 
@@ -11,6 +15,7 @@ use oxc_ast::ast::Statement;
 use oxc_ast_visit::Visit;
 use oxc_ast_visit::walk;
 use oxc_span::GetSpan;
+use oxc_syntax::scope::ScopeFlags;
 
 use super::module;
 use super::module::HOST;
@@ -35,10 +40,11 @@ pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erase
     let mut eraser =
         Eraser { module, modules, edits: Vec::new(), exports: Vec::new(), all_of: Vec::new(), wrong: None };
     eraser.visit_program(module.program);
-    if let Some((what, at)) = eraser.wrong {
-        return Err(format!("has {what} ({}), which is more than a type: write it in JavaScript", module.place(at)));
+    if let Some((what, why, at)) = eraser.wrong {
+        return Err(format!("has {what} ({}), {why}", module.place(at)));
     }
-    eraser.edits.sort_by_key(|edit| (edit.start, std::cmp::Reverse(edit.end)));
+    // What is only put in comes before what is changed there, in the order in which it was found.
+    eraser.edits.sort_by_key(|edit| (edit.start, edit.start != edit.end, std::cmp::Reverse(edit.end)));
     let source = module.source;
     let (mut text, mut at) = (String::with_capacity(source.len()), 0);
     for edit in &eraser.edits {
@@ -74,8 +80,15 @@ struct Eraser<'m, 'a> {
     edits: Vec<Edit>,
     exports: Vec<(String, String)>,
     all_of: Vec<usize>,
-    wrong: Option<(&'static str, u32)>,
+    /// What cannot be, why, and where.
+    wrong: Option<(&'static str, &'static str, u32)>,
 }
+
+/// Why something of TypeScript is refused.
+const MORE: &str = "which is more than a type: write it in JavaScript";
+
+/// Why something of JavaScript is refused.
+const UNKNOWN: &str = "which the interpreter does not run";
 
 impl Eraser<'_, '_> {
     fn blank(&mut self, start: u32, end: u32) {
@@ -94,8 +107,34 @@ impl Eraser<'_, '_> {
         self.edits.push(Edit { start: start as usize, end: end as usize, with: Some(with) });
     }
 
+    /// Puts something in before a place.
+    fn insert(&mut self, at: u32, with: &str) {
+        self.replace(at, at, with.to_owned());
+    }
+
     fn wrong(&mut self, what: &'static str, at: u32) {
-        self.wrong = self.wrong.or(Some((what, at)));
+        self.wrong = self.wrong.or(Some((what, MORE, at)));
+    }
+
+    fn unknown(&mut self, what: &'static str, at: u32) {
+        self.wrong = self.wrong.or(Some((what, UNKNOWN, at)));
+    }
+
+    /// Blanks the word `async` that stands between two places.
+    fn no_async(&mut self, start: u32, end: u32) {
+        if let Some(at) = self.between(start, end).find("async") {
+            let at = start + u32::try_from(at).unwrap_or(0);
+            self.blank(at, at + 5);
+        }
+    }
+
+    /// Gives what a body in braces does to `__started`.
+    fn begin_body(&mut self, body: oxc_span::Span) {
+        self.insert(body.start + 1, "return __started(()=>{");
+    }
+
+    fn end_body(&mut self, body: oxc_span::Span) {
+        self.insert(body.end - 1, "});");
     }
 
     fn between(&self, start: u32, end: u32) -> &str {
@@ -241,6 +280,66 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
         walk::walk_statement(self, it);
     }
 
+    fn visit_function(&mut self, it: &ast::Function<'a>, flags: ScopeFlags) {
+        let body = it.body.as_ref().filter(|_| it.r#async).map(|body| body.span);
+        if it.r#async && it.generator {
+            self.unknown("an `async` generator", it.span.start);
+        }
+        if let Some(body) = body {
+            // Of a method it stands before its name.
+            self.no_async(it.span.start, it.id.as_ref().map_or(it.params.span.start, |id| id.span.start));
+            self.begin_body(body);
+        }
+        walk::walk_function(self, it, flags);
+        if let Some(body) = body {
+            self.end_body(body);
+        }
+    }
+
+    fn visit_arrow_function_expression(&mut self, it: &ast::ArrowFunctionExpression<'a>) {
+        if !it.r#async {
+            return walk::walk_arrow_function_expression(self, it);
+        }
+        self.no_async(it.span.start, it.params.span.start);
+        let body = it.body.span();
+        let is_block = matches!(&it.body, ast::ArrowFunctionBody::FunctionBody(_));
+        if is_block {
+            self.begin_body(body)
+        } else {
+            self.insert(body.start, "__started(()=>(")
+        }
+        walk::walk_arrow_function_expression(self, it);
+        if is_block { self.end_body(body) } else { self.insert(body.end, "))") }
+    }
+
+    fn visit_object_property(&mut self, it: &ast::ObjectProperty<'a>) {
+        if it.method && matches!(&it.value, ast::Expression::FunctionExpression(it) if it.r#async) {
+            self.no_async(it.span.start, it.key.span().start);
+        }
+        walk::walk_object_property(self, it);
+    }
+
+    fn visit_await_expression(&mut self, it: &ast::AwaitExpression<'a>) {
+        self.replace(it.span.start, it.span.start + 5, "__awaited(".to_owned());
+        walk::walk_await_expression(self, it);
+        self.insert(it.span.end, ")");
+    }
+
+    fn visit_for_of_statement(&mut self, it: &ast::ForOfStatement<'a>) {
+        if it.r#await {
+            let head = self.between(it.span.start, it.left.span().start).find("await");
+            if let Some(at) = head {
+                let at = it.span.start + u32::try_from(at).unwrap_or(0);
+                self.blank(at, at + 5);
+            }
+            self.insert(it.right.span().start, "__awaited.each(");
+        }
+        walk::walk_for_of_statement(self, it);
+        if it.r#await {
+            self.insert(it.right.span().end, ")");
+        }
+    }
+
     fn visit_ts_enum_declaration(&mut self, it: &ast::TSEnumDeclaration<'a>) {
         self.wrong("an enum", it.span.start);
     }
@@ -354,6 +453,9 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
             return self.without(it.span);
         }
         self.modifiers(it.span.start, it.key.span().start);
+        if it.value.r#async {
+            self.no_async(it.span.start, it.key.span().start);
+        }
         if it.optional {
             self.mark('?', it.key.span().end, it.value.params.span.start);
         }

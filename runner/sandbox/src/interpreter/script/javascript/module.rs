@@ -63,7 +63,7 @@ pub(super) enum Export<'a> {
 pub(super) struct Function<'a> {
     pub(super) params: &'a [FormalParameter<'a>],
     pub(super) has_rest: bool,
-    pub(super) is_async: bool,
+    pub(super) is_generator: bool,
     pub(super) result: Option<&'a TSType<'a>>,
     /// Whether it gives anything back.
     pub(super) returns: bool,
@@ -325,7 +325,7 @@ fn declared<'a>(
 fn of_function<'a>(it: &'a ast::Function<'a>, comment: Option<&'a str>) -> Function<'a> {
     let result = it.return_type.as_ref().map(|result| &result.type_annotation);
     let returns = it.body.as_ref().is_some_and(|body| gives_back(&body.statements));
-    Function { is_async: it.r#async || it.generator, ..of_params(&it.params, result, returns, comment) }
+    Function { is_generator: it.generator, ..of_params(&it.params, result, returns, comment) }
 }
 
 fn of_expression<'a>(it: &'a Expression<'a>, comment: Option<&'a str>) -> Option<Function<'a>> {
@@ -337,7 +337,7 @@ fn of_expression<'a>(it: &'a Expression<'a>, comment: Option<&'a str>) -> Option
                 ast::ArrowFunctionBody::FunctionBody(body) => gives_back(&body.statements),
                 _ => true,
             };
-            Some(Function { is_async: it.r#async, ..of_params(&it.params, result, returns, comment) })
+            Some(of_params(&it.params, result, returns, comment))
         }
         _ => None,
     }
@@ -349,7 +349,7 @@ fn of_params<'a>(
     returns: bool,
     comment: Option<&'a str>,
 ) -> Function<'a> {
-    Function { params: &params.items, has_rest: params.rest.is_some(), is_async: false, result, returns, comment }
+    Function { params: &params.items, has_rest: params.rest.is_some(), is_generator: false, result, returns, comment }
 }
 
 /// Whether there is a `return` with a value, but for those of functions inside.

@@ -16,7 +16,7 @@ pub(super) type Lines = (String, u32, u32);
 ///
 /// What the interpreter cannot be given, with its place.
 pub(super) fn of(modules: &Modules<'_>) -> Result<(String, Vec<Lines>), String> {
-    let mut text = String::from("(function(__host){\"use strict\";const __modules=[];\n");
+    let mut text = String::from("(function(__host,__awaited,__started){\"use strict\";const __modules=[];\n");
     let (mut line, mut lines) = (1_u32, Vec::new());
     for (at, module) in modules.all.iter().enumerate() {
         let Erased { text: body, exports, all_of } = erased(modules, module)?;

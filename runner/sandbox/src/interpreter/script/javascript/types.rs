@@ -1,7 +1,7 @@
 //! Types as TypeScript and JSDoc write them, made into types of WIT, each with the plan by which the interpreter's side
 //! takes values of it and gives them back.
 //!
-//! A plan is JSON: null for what goes as it is, `"i"` for a bigint, `"f"` for a number, `"y"` for bytes, and one key for
+//! A plan is JSON: null for what goes as it is, `"n"` for nothing, `"i"` for a bigint, `"f"` for a number, `"y"` for bytes, and one key for
 //! what holds others: `l` a list, `t` a tuple, `o` an option, `u` what may be left out, `r` a record (each field's own name,
 //! its name in WIT, and its plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a value).
 
@@ -61,6 +61,11 @@ impl<'m, 'a> Reader<'m, 'a> {
     pub(super) fn result(&mut self, ty: &TSType<'a>, hint: &str) -> Result<Option<Typed>, String> {
         match ty {
             TSType::TSVoidKeyword(_) | TSType::TSUndefinedKeyword(_) => Ok(None),
+            // A promise is waited for.
+            TSType::TSTypeReference(it) if plain_name(it) == Some("Promise") => match argument(it) {
+                Some(inner) => self.result(inner, hint),
+                None => Err("a promise has the type of its value: write `Promise<TYPE>`".to_owned()),
+            },
             ty => self.written(ty, &format!("{hint}-result")).map(Some),
         }
     }
@@ -171,7 +176,11 @@ impl<'m, 'a> Reader<'m, 'a> {
             ("char", None) => Ok(Typed::of(Type::Char, Json::Null)),
             ("String" | "Number" | "Boolean", None) => Err(format!("write `{}`", name.to_ascii_lowercase())),
             ("Map" | "Record" | "Set", _) => Err(format!("WIT has no type like `{name}`: use a list of pairs")),
-            ("Promise", _) => Err("a script cannot be waited for yet: return the value itself".to_owned()),
+            ("Result", _) => match it.type_arguments.as_ref().map(|all| all.params.as_slice()) {
+                Some([ok, err]) => self.sides(module, ok, err, hint),
+                _ => Err("a result has two sides: write `Result<TYPE, ERROR>`".to_owned()),
+            },
+            ("Promise", _) => Err("a promise can only be what a function returns".to_owned()),
             ("Date", _) => Err("WIT has no type like `Date`: use a string or a number".to_owned()),
             _ => match integer(name) {
                 Some(int @ (IntType::S64 | IntType::U64)) => Ok(Typed::of(Type::Int(int), "i")),
@@ -227,8 +236,36 @@ impl<'m, 'a> Reader<'m, 'a> {
         })
     }
 
+    /// `{ ok: T } | { err: E }` is a result.
+    fn either(&mut self, module: usize, types: &[&TSType<'a>], name: &str) -> Result<Option<Typed>, String> {
+        let [first, second] = types else { return Ok(None) };
+        let (Some((ok_name, ok)), Some((err_name, err))) = (only_field(first), only_field(second)) else {
+            return Ok(None);
+        };
+        if (ok_name.as_str(), err_name.as_str()) != ("ok", "err") {
+            return Ok(None);
+        }
+        self.sides(module, ok, err, name).map(Some)
+    }
+
+    fn sides(&mut self, module: usize, ok: &TSType<'a>, err: &TSType<'a>, name: &str) -> Result<Typed, String> {
+        let mut side = |ty: &TSType<'a>, hint: String| match ty {
+            TSType::TSVoidKeyword(_) | TSType::TSUndefinedKeyword(_) | TSType::TSNullKeyword(_) => {
+                Ok((None, json!("n")))
+            }
+            ty => self.read(module, ty, &hint).map(|typed| (Some(Arc::new(typed.ty)), typed.plan)),
+        };
+        let (ok, ok_plan) = side(ok, format!("{name}-ok"))?;
+        let (err, err_plan) = side(err, format!("{name}-err"))?;
+        let plan = json!({ "v": [["ok", "ok", ok_plan, true], ["err", "err", err_plan, true]] });
+        Ok(Typed::of(Type::Result(ok, err), plan))
+    }
+
     /// Texts are an enum; with objects of one field, which carry what is in it, they are a variant.
     fn cases(&mut self, module: usize, types: &[&TSType<'a>], name: &str) -> Result<Typed, String> {
+        if let Some(result) = self.either(module, types, name)? {
+            return Ok(result);
+        }
         let (mut cases, mut plans) = (Vec::new(), Vec::new());
         for ty in types {
             match ty {
@@ -262,6 +299,13 @@ impl<'m, 'a> Reader<'m, 'a> {
         }
         Ok(Typed::of(Type::Variant(Arc::new(Named::new(name.to_owned(), cases)?)), json!({ "v": plans })))
     }
+}
+
+/// The type of the one field of an object type.
+fn only_field<'t, 'a>(ty: &'t TSType<'a>) -> Option<(String, &'t TSType<'a>)> {
+    let TSType::TSTypeLiteral(it) = ty else { return None };
+    let [TSSignature::TSPropertySignature(field)] = it.members.as_slice() else { return None };
+    Some((field_name(&field.key)?, &field.type_annotation.as_ref()?.type_annotation))
 }
 
 /// What may be left out: nothing is `undefined`.

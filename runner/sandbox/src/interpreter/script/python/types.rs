@@ -1,10 +1,10 @@
 //! Annotations, made into types of WIT, each with the plan by which the interpreter's side takes values of it and gives
 //! them back.
 //!
-//! A plan is JSON: null for what goes as it is, `"i"` an int, `"f"` a float, `"y"` bytes, `"date"` and its like for what is
+//! A plan is JSON: null for what goes as it is, `"n"` for None, `"i"` an int, `"f"` a float, `"y"` bytes, `"date"` and its like for what is
 //! text outside, and one key for what holds others: `l` a list, `t` a tuple, `d` a dict (a list of pairs), `o` what may be
 //! None, `r` a dataclass (each field's own name, its name in WIT, its plan, and whether it may be left out), `e` an enum,
-//! `n` one of several texts, `v` one of several dataclasses; `c` and `m` are a class and its module.
+//! `s` a result, `n` one of several texts, `v` one of several dataclasses; `c` and `m` are a class and its module.
 
 use std::sync::Arc;
 
@@ -143,6 +143,7 @@ impl<'m> Reader<'m> {
                 let pair = Type::Tuple([key.ty, value.ty].into());
                 Ok(Typed::of(Type::List(Arc::new(pair)), json!({ "d": [key.plan, value.plan] })))
             }
+            ("Result", [ok, err]) if name.starts_with("jobcontrol.") => self.sides(module, ok, err, hint),
             ("Optional", [inner]) => Ok(self.read(module, inner, hint)?.option()),
             ("Annotated", [inner, ..]) => self.read(module, inner, hint),
             ("Union", several) => self.union(module, several, hint),
@@ -153,6 +154,17 @@ impl<'m> Reader<'m> {
 
     fn list(&mut self, module: &'m Module, item: &Expr, hint: &str) -> Result<Typed, String> {
         Ok(self.read(module, item, &format!("{hint}-item"))?.list())
+    }
+
+    /// A value or an error: either may be None.
+    fn sides(&mut self, module: &'m Module, ok: &Expr, err: &Expr, hint: &str) -> Result<Typed, String> {
+        let mut side = |written: &Expr, hint: String| match written {
+            Expr::NoneLiteral(_) => Ok((None, json!("n"))),
+            written => self.read(module, written, &hint).map(|typed| (Some(Arc::new(typed.ty)), typed.plan)),
+        };
+        let (ok, ok_plan) = side(ok, format!("{hint}-ok"))?;
+        let (err, err_plan) = side(err, format!("{hint}-err"))?;
+        Ok(Typed::of(Type::Result(ok, err), json!({ "s": [ok_plan, err_plan] })))
     }
 
     fn union(&mut self, module: &'m Module, several: &[&Expr], hint: &str) -> Result<Typed, String> {
