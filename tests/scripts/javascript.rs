@@ -164,6 +164,86 @@ export function thrown(): void { throw 'a text' }
 }
 
 #[test]
+fn what_a_script_waits_for_happens_while_it_waits() {
+    let text = "const base = await Promise.resolve(1);
+const sleep = (time: number) => new Promise<void>((wake) => setTimeout(wake, time));
+class Shop {
+  async price(id: string): Promise<number> { await sleep(1); return id.length + base }
+  static async open(): Promise<Shop> { return new Shop() }
+}
+const twice = async (x: number) => await Promise.resolve(x) * 2;
+const object = { async name(this: any) { return `n${await twice(2)}` } };
+
+export async function all(): Promise<number[]> {
+  const shop = await Shop.open();
+  return Promise.all(['a', 'bcd'].map(async (id) => twice(await shop.price(id))));
+}
+export async function order(): Promise<string> {
+  const told: string[] = [];
+  setTimeout(() => told.push('late'), 20);
+  setTimeout(() => told.push('early'), 5);
+  Promise.resolve().then(() => told.push('first'));
+  await sleep(40);
+  for await (const one of [twice(1), 5]) told.push(String(one));
+  return [...told, await object.name()].join();
+}
+export async function caught(): Promise<string> {
+  const settled = await Promise.allSettled([Promise.reject(new Error('a')), twice(1)]);
+  const any = await Promise.any([Promise.reject(1), sleep(1).then(() => 'any')]);
+  const race = await Promise.race([sleep(50), twice(4)]);
+  try { await fails() } catch (error) { return `${settled.map((one) => one.status)} ${any} ${race} ${(error as Error).message}` }
+  finally { await sleep(1) }
+}
+async function fails(): Promise<void> {
+  await sleep(1);
+  throw new RangeError('not today');
+}
+export async function failed(): Promise<void> {
+  await fails();
+}
+export async function floating(): Promise<u32> {
+  fails();
+  return 1;
+}
+export async function never(): Promise<void> {
+  await new Promise(() => {});
+}
+export function promised(): u32 { return twice(3) as any }
+export function started(): string { setTimeout(() => console.log('done'), 1); return 'x' }
+";
+    let names = ["all", "order", "caught", "failed", "floating", "never", "promised", "started"];
+    let jobs: String = names.iter().map(|name| format!("  - {{ id: {name}, function: a.ts:{name} }}\n")).collect();
+    let folder = Folder::new().file("jobs/a.ts", text).file("jobs/a.yaml", format!("jobs:\n{jobs}"));
+    folder.run(&["check"]).code(0);
+    let of = |id: &str| {
+        folder.run(&["run", id]);
+        build(&folder, id)
+    };
+    for (id, value) in [
+        ("all", json!([4.0, 8.0])),
+        ("order", json!("first,early,late,2,5,n4")),
+        ("caught", json!("rejected,fulfilled any 8 not today")),
+        ("promised", json!(6)),
+        ("started", json!("x")),
+    ] {
+        let build = of(id);
+        assert_eq!(build["retval"], value, "{id}: {build:#}");
+    }
+    folder.run(&["logs", "started"]).code(0).tells("done");
+    for (id, said) in
+        [("failed", "not today"), ("floating", "not today"), ("never", "it waits for what can never happen")]
+    {
+        let build = of(id);
+        assert_eq!(build["exception"]["message"], said, "{id}: {build:#}");
+    }
+    let lines: Vec<_> =
+        build(&folder, "failed")["exception_tb"].as_array().unwrap().iter().map(|it| it["line"].clone()).collect();
+    assert!(lines.contains(&json!(32)) && lines.contains(&json!(35)), "{lines:?}");
+    folder.write("jobs/a.ts", "export async function* f(): Promise<string> { yield 'x' }");
+    folder.run(&["check"]).code(3).tells("has an `async` generator (a.ts:1:8), which the interpreter does not run");
+}
+
+#[test]
 fn a_hostile_script_harms_itself_alone() {
     let text = "JSON.stringify = () => '1'; JSON.parse = () => ({}); Error.prototype.toString = null;
 export function forge(): string { return 'x' }
@@ -188,7 +268,7 @@ export function see(): string { return typeof (globalThis as any).process + type
     for id in ["eat", "deep", "odd"] {
         assert_eq!(of(id)["status"], "FAILED", "{id}");
     }
-    assert_eq!(of("see")["retval"], "undefinedundefinedundefined");
+    assert_eq!(of("see")["retval"], "undefinedundefinedfunction");
 }
 
 #[test]

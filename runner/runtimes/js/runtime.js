@@ -209,7 +209,7 @@ function step() {
   if (next === undefined) return false;
   const [id, { at, every, wake }] = next;
   const wait = at - Date.now();
-  if (wait > 0) subscribeDuration(BigInt(Math.ceil(wait * 1e6))).block();
+  if (wait > 0) subscribeDuration(Math.ceil(wait * 1e6)).block();
   if (every === undefined) sleepers.delete(id);
   else sleepers.get(id).at = Date.now() + every;
   wake();
@@ -494,7 +494,7 @@ globalThis.fetch = (from, options = {}) =>
       if (!headers.has('content-type')) headers.set('content-type', 'text/plain;charset=UTF-8');
       body = encoded(String(body));
     }
-    const timeout = options.signal?.time === undefined ? undefined : BigInt(Math.ceil(options.signal.time));
+    const timeout = options.signal?.time === undefined ? undefined : Math.ceil(options.signal.time);
     const redirects = ['manual', 'error'].includes(options.redirect) ? 0 : 20;
     const request = { method, url, headers: [...headers], body, timeout, redirects };
     return new Response(tried(`${method} ${url}`, () => send(request)), method, url);

@@ -256,8 +256,8 @@ mod tests {
         assert!(error("GET", &format!("http://a/{}", "x".repeat(URL)), "a").contains("too long"));
         assert_eq!(error("GET", "http://a", "a b"), "the header `a b` has no such name as headers have");
         assert!(error("GET", "http://a", &"a".repeat(40_000)).contains("longer than"));
-        let message = message("GET", "http://ä.example/ü?q=ö#f");
-        assert_eq!(message.request().unwrap().uri(), "http://xn--4ca.example/%C3%BC?q=%C3%B6");
+        let message = message("GET", "http://A.example/ü?q=ö#f");
+        assert_eq!(message.request().unwrap().uri(), "http://a.example/%C3%BC?q=%C3%B6");
         assert!(!message.headers.contains_key(CONTENT_LENGTH), "the host says how long a body is");
     }
 }

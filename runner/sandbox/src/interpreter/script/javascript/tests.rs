@@ -121,10 +121,7 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
             "export function f({ a }: { a: string }): void {}",
             "a parameter that is taken apart has no name: take it whole",
         ),
-        (
-            "export async function f(): Promise<void> {}",
-            "it is `async` or a generator: a script cannot be waited for yet",
-        ),
+        ("export function* f(): string { yield 'x' }", "it is a generator, which returns no value: collect a list"),
         ("export function f(a: Missing): void {}", "its parameter `a`: there is no type `Missing`"),
         (
             "interface T { t: T } export function f(a: T): void {}",
@@ -205,9 +202,39 @@ fn types_are_gone_and_lines_stay() {
     same("const a = <string>b;", "const a = b;");
 }
 
+#[test]
+fn what_is_waited_for_is_waited_for_at_once() {
+    let same = |text: &str, wanted: &str| {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let found = left(text).unwrap();
+        assert_eq!(words(&found), words(wanted), "{text}");
+        assert_eq!(found.matches('\n').count(), text.matches('\n').count(), "{found}");
+    };
+    same(
+        "async function f(a: number): Promise<number> {\n  return await g(a) as number;\n}",
+        "function f(a ) {return __started(()=>{ return __awaited( g(a)) ; });}",
+    );
+    same("const f = async (a: T) => await a.b!.c;", "const f = (a ) => __started(()=>(__awaited( a.b .c)));");
+    same(
+        "f(async a => ({ a }), async () => {});",
+        "f( a => __started(()=>(({ a }))), () => {return __started(()=>{});});",
+    );
+    same("const f = async a => await (await a);", "const f = a => __started(()=>(__awaited( (__awaited( a)))));");
+    same(
+        "class A { static async b() {} private async c() {} async = 1; }",
+        "class A { static b() {return __started(()=>{});} c() {return __started(()=>{});} async = 1; }",
+    );
+    same("const a = { async b() {}, async: 1 };", "const a = { b() {return __started(()=>{});}, async: 1 };");
+    same("export {};\nfor await (const a of b) {}", "; for (const a of __awaited.each(b)) {}");
+    same("export default async function () {}", "const __default= function () {return __started(()=>{});}");
+    same("export const a = async function b() {}", "const a = function b() {return __started(()=>{});}");
+    let error = left("const a = async function* () {}").unwrap_err();
+    assert!(error.contains("has an `async` generator (a.ts:1:11), which the interpreter does not run"), "{error}");
+}
+
 proptest! {
     #[test]
-    fn nothing_that_is_read_as_a_script_ends_the_reader(text in "\\PC{0,60}|(export |function |f|\\(|\\)|:|string|\\{|\\}|=>|import |from |'./a.ts'|type |=|\n|<|>|/\\*\\*|\\*/|@param ){0,25}") {
+    fn nothing_that_is_read_as_a_script_ends_the_reader(text in "\\PC{0,60}|(export |function |async |await |f|\\(|\\)|:|string|\\{|\\}|=>|import |from |'./a.ts'|type |=|\n|<|>|/\\*\\*|\\*/|@param ){0,25}") {
         let _ = described(&archive(&[("a.ts", &text)]));
         let _ = described(&archive(&[("a.js", &text)]));
     }
