@@ -11,6 +11,7 @@ use crate::bindings::jobcontrol::plugin::http;
 use crate::host::Host;
 use crate::http::Answer;
 use crate::http::Plain;
+use crate::signal::Signal;
 
 /// Adds the interface to a linker.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -21,8 +22,12 @@ impl http::Host for Host {
     async fn send(&mut self, request: http::Request) -> wasmtime::Result<Result<Resource<Answer>, String>> {
         let http::Request { method, url, headers, body, timeout, redirects } = request;
         let timeout = timeout.map(Duration::from_millis);
-        let plain = Plain { method, url, headers, body, timeout, redirects };
-        Ok(match self.requests.send(plain).await {
+        // The host holds it until the answer begins.
+        let held = body.len() as u64;
+        self.guest.account.charge(held).map_err(Signal::full)?;
+        let sent = self.requests.send(Plain { method, url, headers, body, timeout, redirects }).await;
+        self.guest.account.give_back(held);
+        Ok(match sent {
             Ok(answer) => Ok(self.ctx().table.push(answer)?),
             Err(reason) => Err(reason),
         })
