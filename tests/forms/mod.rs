@@ -115,6 +115,8 @@ impl Form {
         let said = self.run(&["inspect", &self.file()]).code(0).stdout;
         let wanted = "  /// Gives back what it gets.\n  ///\n  /// Every type there and back.\n  there-and-back: func(every: every) -> every\n";
         assert!(said.contains(wanted), "{said}");
+        let job = self.run(&["job", "again"]).code(0).stdout;
+        assert!(job.contains("what it does\n  Gives back what it gets.\n\n  Every type there and back.\n"), "{job}");
     }
 
     fn file(&self) -> String {

@@ -196,7 +196,7 @@ impl Served {
     /// What a path answers, which is a document.
     #[track_caller]
     pub fn get(&self, path: &str) -> Value {
-        self.send("GET", path, &[], "").ok()
+        self.get_until(path, |_| true)
     }
 
     /// The same once what it answers is as it should be. Others change it, so it is asked for again and again.

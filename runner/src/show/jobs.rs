@@ -23,6 +23,8 @@ pub(crate) struct JobJson<'a> {
     file: &'a str,
     function: String,
     signature: String,
+    /// What the plugin says of the function.
+    docs: Option<&'a str>,
     plugin: &'a str,
     protected: bool,
     dependencies: &'a [String],
@@ -91,6 +93,7 @@ impl<'a> JobJson<'a> {
             file: &job.place.source.path,
             function: job.function.to_string(),
             signature: checked.signature.to_string(),
+            docs: checked.signature.docs.as_deref(),
             plugin: &checked.plugin.digest,
             protected: job.protected,
             dependencies: &graph.dependencies[&job.id],

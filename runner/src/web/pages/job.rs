@@ -27,6 +27,7 @@ use super::job_head::Head;
 use super::notes::Notes;
 use super::row::Rows;
 use super::row::Tag;
+use super::row::docs;
 use super::row::line;
 use super::strip;
 use super::strip::WideStrip;
@@ -57,6 +58,7 @@ struct Page {
     function: String,
     plugin: String,
     signature: String,
+    docs: String,
     next: Vec<String>,
     tags: Vec<Tag>,
     grants: Vec<(String, Vec<String>)>,
@@ -108,6 +110,7 @@ fn page_of(look: &Look<'_>, id: String, visit: &Visit) -> Result<Page, Problem> 
         function: job.map(|job| line(&job.function.to_string())).unwrap_or_default(),
         plugin: job.map(|job| job.function.plugin.clone()).unwrap_or_default(),
         signature: checked.map(|checked| line(&checked.signature.to_string())).unwrap_or_default(),
+        docs: checked.map(|checked| docs(&checked.signature)).unwrap_or_default(),
         next: upcoming.map(|at| visit.zone.clock(at, now).to_string()).collect(),
         tags: job.map(|job| Tag::all(&job.tags)).unwrap_or_default(),
         grants: config.as_ref().map(grants).unwrap_or_default(),

@@ -6,6 +6,7 @@ use jobcontrol_core::limits::show_took;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::storage::BuildFilter;
 use jobcontrol_core::storage::Order;
+use jobcontrol_core::types::Signature;
 
 use super::super::problem::Problem;
 use super::super::state::Look;
@@ -14,6 +15,7 @@ use super::times::Time;
 use super::times::Zone;
 use crate::request::interrupted::look_at;
 use crate::request::waits::waits_for;
+use crate::show::escape::clean;
 use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
@@ -130,6 +132,11 @@ pub(super) fn names(files: &[String]) -> String {
 pub(super) fn took(build: &Build, moment: &Moment) -> String {
     let end = build.end_time.or_else(|| (!build.finished).then_some(moment.now));
     build.start_time.zip(end).map(|(start, end)| show_took(end.since(start))).unwrap_or_default()
+}
+
+/// What a plugin says of a function, in lines.
+pub(super) fn docs(signature: &Signature) -> String {
+    signature.docs.as_deref().map(|docs| clean(docs.trim()).into_owned()).unwrap_or_default()
 }
 
 /// The first line of a text, cut where it is long, without characters that hide what it says.

@@ -37,6 +37,7 @@ use super::fields::typed;
 use super::frame::Frame;
 use super::frame::html;
 use super::job_head::Head;
+use super::row::docs;
 use super::row::line;
 use super::times::ago;
 use super::visit::Visit;
@@ -66,6 +67,7 @@ struct Page {
     frame: Frame,
     id: String,
     head: Head,
+    docs: String,
     arguments: Vec<Argument>,
     /// What is wrong, each with the field that it stands at.
     wrong: Vec<(String, String)>,
@@ -331,6 +333,7 @@ fn shown(
     let page = Page {
         frame,
         head: Head::of(look, &id, standings.get(&id).map(|standing| &standing.status), false, visit, "run")?,
+        docs: docs(&checked.signature),
         wrong: wrong.collect(),
         hints: filled.hints.clone(),
         deps: choices.deps,
