@@ -34,6 +34,14 @@ fn every_type_of_wit_goes_there_and_back() {
 }
 
 #[test]
+fn a_job_may_be_called_as_a_function_of_c() {
+    let form = with("write", "[hello]");
+    let it = form.built("it");
+    assert_eq!(it["retval"], "hello", "{it:#}");
+    form.run(&["logs", "it"]).code(0).tells("stdout  hello");
+}
+
+#[test]
 fn more_arguments_than_single_values_go_through_memory() {
     let every = super::EVERY.replace("long: 18446744073709551615", "long: 9223372036854775807");
     let it = with("many", &format!("[{every}, {every}]")).built("it");

@@ -178,6 +178,9 @@ fn cut(text: &str) -> String {
 }
 
 fn demangle(name: &str) -> String {
+    // The component model's name of an export: `cm32p2|INTERFACE|FUNCTION`.
+    let name =
+        name.strip_prefix("cm32p2|").and_then(|rest| rest.split_once('|')).map_or(name, |(_, function)| function);
     if name.len() > MANGLED {
         return cut(name);
     }
@@ -217,6 +220,8 @@ mod tests {
         assert_eq!(demangle("_ZN5sales5clean17h0123456789abcdefE"), "sales::clean");
         assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
         assert_eq!(demangle("plain"), "plain");
+        assert_eq!(demangle("cm32p2||total"), "total");
+        assert_eq!(demangle("cm32p2|a:b/c@0.1|total"), "total");
     }
 
     /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands for.

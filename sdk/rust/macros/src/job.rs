@@ -40,6 +40,8 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
     let line = line_of(ident);
     let docs = docs::of(&function.attrs);
     let section = format!("component-type:jobcontrol:{name}");
+    // As the component model's own names of exports: a job may be called `write`, and so is a function of C.
+    let symbol = format!("cm32p2||{name}");
     let slots: Vec<_> = (0..SLOTS).map(|at| format_ident!("slot{at}")).collect();
     let at: Vec<_> = (0..SLOTS).collect();
     let fields: Vec<_> = (0..types.len()).map(Index::from).collect();
@@ -76,7 +78,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
                 #[unsafe(link_section = "jobcontrol-plugin")]
                 static DOCS: [u8; SAID.len()] = SAID.take();
 
-                #[unsafe(export_name = #name)]
+                #[unsafe(export_name = #symbol)]
                 #[allow(improper_ctypes_definitions)]
                 extern "C" fn export(
                     #(#slots: <jobs::Kind<{ jobs::param(ARGS, #at) }> as jobs::Slot>::Core),*

@@ -78,6 +78,13 @@ pub fn told(name: String) {
     log::error!("the hand was not shaken");
 }
 
+/// Has the name of a function of C, which printing needs.
+#[job]
+pub fn write(text: String) -> String {
+    println!("{text}");
+    text
+}
+
 #[job]
 pub fn steps(outer: u32, inner: u32) -> u64 {
     let mut sum = 0;
