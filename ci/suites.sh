@@ -16,7 +16,8 @@ export CARGO_INCREMENTAL=0
 fresh=$(mktemp -d)
 outside=$root/target/examples
 # Plugins that the repository holds, and that a suite builds from source for a time.
-plugins=(jobs/sales.wasm examples/fetch/jobs/fetch.wasm tests/guests/sdk.wasm tests/guests/http.wasm tests/guests/rust-form.wasm)
+plugins=(jobs/sales.wasm examples/fetch/jobs/fetch.wasm tests/guests/sdk.wasm tests/guests/http.wasm
+  tests/guests/rust-form.wasm)
 replaced=
 
 done_steps=()
@@ -101,7 +102,10 @@ scripts() {
   runner/runtimes/js/build.sh "$fresh/js.wasm"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
   "$1" --runtimes "$fresh/runtimes" runtime install python
-  JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes cargo test --test tests -- scripts:: forms::graph forms::python --ignored
+  # One that runs TypeScript, for the test of a folder to begin with.
+  npm install --silent --no-audit --no-fund --prefix "$fresh/node" node@22
+  JOBCONTROL_NODE=$fresh/node/node_modules/.bin JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes \
+    cargo test --test tests -- scripts:: forms::graph forms::python --ignored
 }
 
 libraries() {
@@ -175,7 +179,8 @@ fuzz() { fuzz/run.sh "$@"; }
 clippy() {
   local crate
   cargo clippy --workspace --all-targets --locked -- -D warnings
-  for crate in sdk/rust/guest examples/sales examples/fetch tests/http-guest tests/plugins/rust examples/componentize tests/schema; do
+  local crates=(sdk/rust/guest examples/{sales,fetch,componentize} tests/http-guest tests/plugins/rust tests/schema)
+  for crate in "${crates[@]}"; do
     (cd "$crate" && cargo clippy --all-targets --locked --target-dir "$outside" -- -D warnings)
   done
   (cd sdk/rust && cargo clippy --workspace --all-targets --locked --target-dir "$outside" -- -D warnings)
