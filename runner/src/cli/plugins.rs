@@ -160,7 +160,7 @@ fn describe_functions(plugin: &Plugin, page: &mut Page) {
     heading(page, "functions");
     for signature in &plugin.functions {
         for line in signature.docs.as_deref().unwrap_or_default().lines() {
-            page.line(format!("  /// {}", clean(line)).trim_end().to_owned());
+            page.line(format!("  /// {}", clean(line)).trim_end());
         }
         page.line(format!("  {}", clean(&signature.to_string())));
     }

@@ -304,9 +304,9 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
         let body = it.body.span();
         let is_block = matches!(&it.body, ast::ArrowFunctionBody::FunctionBody(_));
         if is_block {
-            self.begin_body(body)
+            self.begin_body(body);
         } else {
-            self.insert(body.start, "__started(()=>(")
+            self.insert(body.start, "__started(()=>(");
         }
         walk::walk_arrow_function_expression(self, it);
         if is_block { self.end_body(body) } else { self.insert(body.end, "))") }
