@@ -108,7 +108,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Broken {
     pub what: String,
-    pub source: Option<Box<Broken>>,
+    pub source: Option<Box<Self>>,
 }
 
 impl fmt::Display for Broken {
