@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::build;
 use crate::harness::Folder;
+use crate::harness::peer::Peer;
+use crate::harness::peer::ok;
 use crate::harness::root;
 
 const ORDERS: &str = "import { progress, log, build, skip } from 'jobcontrol';
@@ -241,6 +243,60 @@ export function started(): string { setTimeout(() => console.log('done'), 1); re
     assert!(lines.contains(&json!(32)) && lines.contains(&json!(35)), "{lines:?}");
     folder.write("jobs/a.ts", "export async function* f(): Promise<string> { yield 'x' }");
     folder.run(&["check"]).code(3).tells("has an `async` generator (a.ts:1:8), which the interpreter does not run");
+}
+
+#[test]
+fn a_script_that_hoards_answers_or_bytes_meets_its_limits() {
+    let server = Peer::http(|_| ok(&"x".repeat(100_000)));
+    let text = "export async function hoard(url: string): Promise<u32> {
+  const all: Response[] = [];
+  for (;;) all.push(await fetch(url));
+}
+export async function swallow(url: string): Promise<u32> {
+  const all: string[] = [];
+  for (;;) all.push(await (await fetch(url)).text());
+}
+export async function slow(url: string): Promise<string> {
+  return (await fetch(url, { signal: AbortSignal.timeout(50) })).text();
+}
+export async function shown(url: string): Promise<string[]> {
+  const answer = await fetch(url, { method: 'post', body: 'é', headers: { 'X-One': '1' } });
+  const size = (await answer.arrayBuffer()).byteLength;
+  let again = '';
+  try { await answer.text() } catch (error) { again = (error as Error).message }
+  return [String(answer.ok), String(size), again, answer.headers.get('Content-Length') ?? '', answer.url];
+}
+";
+    let silent = Peer::raw(|stream| std::mem::forget(stream));
+    let job = |id: &str, port: u16, more: &str| {
+        let grant =
+            format!("grants: {{ http: [{{ host: 127.0.0.1, scheme: http, ports: [{port}], methods: [GET, POST] }}] }}");
+        format!("  - {{ id: {id}, function: a.ts:{id}, args: [\"http://127.0.0.1:{port}/\"], {grant}{more} }}\n")
+    };
+    let jobs = [
+        job("hoard", server.port, ""),
+        job("swallow", server.port, ", limits: { http_received: 2 MB }"),
+        job("slow", silent.port, ""),
+        job("shown", server.port, ""),
+    ];
+    let folder = Folder::new().file("jobs/a.ts", text).file("jobs/a.yaml", format!("jobs:\n{}", jobs.concat()));
+    folder.write("jobcontrol.yaml", "http: { addresses: [127.0.0.1] }\n");
+    let of = |id: &str| {
+        folder.run(&["run", id]);
+        build(&folder, id)
+    };
+    // Each answer that is not read holds a connection.
+    for (id, said) in [("hoard", "http_connections"), ("swallow", "http_received"), ("slow", "takes too long")] {
+        let build = of(id);
+        assert!(build["exception"]["message"].to_string().contains(said), "{id}: {build:#}");
+    }
+    let url = format!("http://127.0.0.1:{}/", server.port);
+    assert_eq!(of("shown")["retval"], json!(["true", "100000", "the body was read already", "100000", url]));
+    let heads = server.heads().concat().to_lowercase();
+    assert!(
+        heads.contains("post / http/1.1") && heads.contains("x-one: 1") && heads.contains("content-length: 2"),
+        "{heads}"
+    );
 }
 
 #[test]
