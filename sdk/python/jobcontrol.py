@@ -98,7 +98,7 @@ class http:
 
         def raise_for_status(self) -> None:
             if not self.ok:
-                raise http.HTTPError(f"{self.url}: the answer is {self.status_code}")
+                raise http.HTTPError(f"{self.url}: the server answered {self.status_code}")
 
     @staticmethod
     def request(

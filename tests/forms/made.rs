@@ -36,7 +36,7 @@ fn a_crate_to_begin_with_is_made_tested_run_and_edited() {
     let wanted = "jobs/word-count.wasm\n  words: func(texts: list<string>, least: option<u32>) -> list<word>\n\
                   1 job in 1 manifest: all good\n";
     assert_eq!(made, wanted);
-    assert!(success(run(&["make"])).starts_with("jobs/word-count.wasm is as it was\n"));
+    assert!(success(run(&["make"])).starts_with("jobs/word-count.wasm is unchanged\n"));
     let words = success(run(&["run", "word-count"]));
     assert_eq!(words, "- word: be\n  count: 2\n- word: to\n  count: 2\n");
     let mut test = Command::new("cargo");
@@ -47,16 +47,16 @@ fn a_crate_to_begin_with_is_made_tested_run_and_edited() {
     let running = Watching::of(program(&at, &folder, &["run", "--watch", "word-count"]).spawn().expect("it starts"));
     running.until("count: 2");
     let making = Watching::of(program(&at, &folder, &["make", "--watch"]).spawn().expect("it starts"));
-    making.until("is as it was");
+    making.until("is unchanged");
     let source = at.join("src/lib.rs");
     let text = std::fs::read_to_string(&source).expect("the source");
     std::fs::write(&source, text.replace(".to_lowercase()", ".to_uppercase()")).expect("a file");
     making.until("jobs/word-count.wasm");
     running.until("word: BE");
     std::fs::write(&source, text.replace("pub fn words(", "pub fun words(")).expect("a file");
-    making.until("`Cargo.toml` was not compiled");
+    making.until("cargo could not build `Cargo.toml`");
     std::fs::write(&source, text.replace("#[job]", "")).expect("a file");
-    making.until("`word-count.wasm` has no function that a job could call");
+    making.until("`word-count.wasm` does not export a function that a job can call");
     std::fs::write(&source, text).expect("a file");
     running.until("word: be");
     assert_eq!((making.interrupt(), running.interrupt()), (Some(130), Some(130)));

@@ -116,7 +116,7 @@ impl Form {
         let wanted = "  /// Gives back what it gets.\n  ///\n  /// Every type there and back.\n  there-and-back: func(every: every) -> every\n";
         assert!(said.contains(wanted), "{said}");
         let job = self.run(&["job", "again"]).code(0).stdout;
-        assert!(job.contains("what it does\n  Gives back what it gets.\n\n  Every type there and back.\n"), "{job}");
+        assert!(job.contains("description\n  Gives back what it gets.\n\n  Every type there and back.\n"), "{job}");
     }
 
     fn file(&self) -> String {
@@ -200,7 +200,7 @@ impl Form {
         assert_eq!(moved["retval"], "hello", "{moved:#}");
         for (id, said) in [
             ("away", "GET http://127.0.0.2/` is not granted"),
-            ("missing", "the answer is 404: no such"),
+            ("missing", "the server answered 404: no such"),
             ("denied", "is not granted; add `grants: { http: ["),
         ] {
             let failed = self.built(id);

@@ -232,9 +232,11 @@ export function started(): string { setTimeout(() => console.log('done'), 1); re
         assert_eq!(build["retval"], value, "{id}: {build:#}");
     }
     folder.run(&["logs", "started"]).code(0).tells("done");
-    for (id, said) in
-        [("failed", "not today"), ("floating", "not today"), ("never", "it waits for what can never happen")]
-    {
+    for (id, said) in [
+        ("failed", "not today"),
+        ("floating", "not today"),
+        ("never", "this promise can never settle: nothing is left that could resolve it"),
+    ] {
         let build = of(id);
         assert_eq!(build["exception"]["message"], said, "{id}: {build:#}");
     }
@@ -242,7 +244,7 @@ export function started(): string { setTimeout(() => console.log('done'), 1); re
         build(&folder, "failed")["exception_tb"].as_array().unwrap().iter().map(|it| it["line"].clone()).collect();
     assert!(lines.contains(&json!(32)) && lines.contains(&json!(35)), "{lines:?}");
     folder.write("jobs/a.ts", "export async function* f(): Promise<string> { yield 'x' }");
-    folder.run(&["check"]).code(3).tells("has an `async` generator (a.ts:1:8), which the interpreter does not run");
+    folder.run(&["check"]).code(3).tells("has an `async` generator (a.ts:1:8), which scripts do not support");
 }
 
 #[test]
@@ -286,12 +288,12 @@ export async function shown(url: string): Promise<string[]> {
         build(&folder, id)
     };
     // Each answer that is not read holds a connection.
-    for (id, said) in [("hoard", "http_connections"), ("swallow", "http_received"), ("slow", "takes too long")] {
+    for (id, said) in [("hoard", "http_connections"), ("swallow", "http_received"), ("slow", "took too long")] {
         let build = of(id);
         assert!(build["exception"]["message"].to_string().contains(said), "{id}: {build:#}");
     }
     let url = format!("http://127.0.0.1:{}/", server.port);
-    assert_eq!(of("shown")["retval"], json!(["true", "100000", "the body was read already", "100000", url]));
+    assert_eq!(of("shown")["retval"], json!(["true", "100000", "the body was already read", "100000", url]));
     let heads = server.heads().concat().to_lowercase();
     assert!(
         heads.contains("post / http/1.1") && heads.contains("x-one: 1") && heads.contains("content-length: 2"),
@@ -434,7 +436,7 @@ fn an_interpreter_that_was_built_now_answers_as_the_one_that_is_kept() {
             // A block, in which nothing is filled in.
             let program: String = script.program.lines().map(|line| format!("    {line}\n")).collect();
             let job = format!(
-                "id: {id}\nfunction: {interpreter}:call\nkwargs:\n  plan: '{plan}'\n  arguments: '{arguments}'\n  program: |\n{program}"
+                "id: {id}\nfunction: {interpreter}:call\ngrants: {{ http: [] }}\nkwargs:\n  plan: '{plan}'\n  arguments: '{arguments}'\n  program: |\n{program}"
             );
             folder.write(&format!("jobs/{id}.yaml"), job);
             folder.run(&["run", &id]);

@@ -67,7 +67,7 @@ const misfit = (path, wanted, value) => new Mismatch(`${path} is not ${wanted}: 
 function given(plan, value, path) {
   if (plan === null) {
     if (value === undefined || typeof value === 'bigint' || typeof value === 'function') throw misfit(path, 'what its type says', value);
-    if (typeof value?.then === 'function') throw misfit(path, 'a value: it is a promise, write `await` before it', value);
+    if (typeof value?.then === 'function') throw new Mismatch(`${path} is a promise: await it`);
     return value;
   }
   if (plan === 'f') {
@@ -239,7 +239,7 @@ globalThis.Promise = class Promise {
       const promise = value instanceof Promise ? value : Promise.resolve(value);
       unhandled.delete(promise);
       while (promise.#state === 'pending') {
-        if (!step()) throw new NativeError('it waits for what can never happen');
+        if (!step()) throw new NativeError('this promise can never settle: nothing is left that could resolve it');
       }
       unhandled.delete(promise);
       if (promise.#state === 'rejected') throw promise.#value;
@@ -264,7 +264,7 @@ globalThis.Promise = class Promise {
   #resolve(value) {
     let then;
     try {
-      if (value === this) throw new TypeError('a promise cannot wait for itself');
+      if (value === this) throw new TypeError('a promise cannot resolve to itself');
       then = value !== null && ['object', 'function'].includes(typeof value) ? value.then : undefined;
     } catch (error) {
       return this.#settle('rejected', error);
@@ -448,7 +448,7 @@ class Response {
   }
 
   #read() {
-    if (this.bodyUsed) throw new TypeError('the body was read already');
+    if (this.bodyUsed) throw new TypeError('the body was already read');
     this.bodyUsed = true;
     const parts = [];
     for (;;) {

@@ -179,7 +179,7 @@ class Response:
     def raise_for_status(self):
         if not self.ok:
             said = " ".join(self.content[:1000].decode("utf-8", "replace").split())[:200]
-            raise HTTPError(f"{self.method} {self.url}: the answer is {self.status_code}" + (f": {said}" if said else ""), self)
+            raise HTTPError(f"{self.method} {self.url}: the server answered {self.status_code}" + (f": {said}" if said else ""), self)
 
     def __repr__(self):
         return f"<Response [{self.status_code}]>"

@@ -173,7 +173,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
         row("retry", job.retry.to_string());
     }
     if let Some(docs) = checked.signature.docs.as_deref().filter(|docs| !docs.is_empty()) {
-        quoted(&mut page, "what it does", clean(docs.trim_end()).as_ref());
+        quoted(&mut page, "description", clean(docs.trim_end()).as_ref());
     }
     for (name, value) in config::shown_arguments(&job.to_config()) {
         quoted(&mut page, name, &text::yaml(value));

@@ -59,8 +59,8 @@ fn one(app: &App, out: &Out, dir: &Path) -> Result<(), CliError> {
     let plugin = app.plugins().read_bytes(made.bytes.as_slice().into(), Path::new(&name));
     let plugin = plugin.map_err(|problem| CliError::from(Refusal::failed(problem.message)))?;
     if plugin.functions.is_empty() {
-        let refusal = Refusal::failed(format!("`{name}` has no function that a job could call"));
-        return Err(refusal.hint("put `#[job]` before one: `use jobcontrol_plugin::job;`").into());
+        let refusal = Refusal::failed(format!("`{name}` does not export a function that a job can call"));
+        return Err(refusal.hint("put `#[job]` before a function, after `use jobcontrol_plugin::job;`").into());
     }
     let (path, changed) = make::put(&made, &app.settings.workspace.jobs)?;
     let functions: Vec<String> = plugin.functions.iter().map(ToString::to_string).collect();
@@ -68,7 +68,7 @@ fn one(app: &App, out: &Out, dir: &Path) -> Result<(), CliError> {
         return out.json(&MadeJson { plugin: path.display().to_string(), changed, functions });
     }
     let mut page = Page::default();
-    page.line(format!("{}{}", path.display(), if changed { "" } else { " is as it was" }));
+    page.line(format!("{}{}", path.display(), if changed { "" } else { " is unchanged" }));
     functions.iter().for_each(|function| page.line(format!("  {function}")));
     out.answer(page)
 }

@@ -122,7 +122,7 @@ export function refused(count) {
  */
 export async function fetched(url) {
   const answer = await fetch(url, { headers: { accept: 'text/plain' } });
-  if (!answer.ok) throw new Error(`the answer is ${answer.status}: ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}: ${await answer.text()}`);
   return answer.text();
 }
 

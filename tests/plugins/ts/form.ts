@@ -94,7 +94,7 @@ export function refused(count: u32): Result<u32, Refusal> {
 /** What a server answers. */
 export async function fetched(url: string): Promise<string> {
   const answer = await fetch(url, { headers: { accept: "text/plain" } });
-  if (!answer.ok) throw new Error(`the answer is ${answer.status}: ${await answer.text()}`);
+  if (!answer.ok) throw new Error(`the server answered ${answer.status}: ${await answer.text()}`);
   return answer.text();
 }
 

@@ -89,25 +89,24 @@ struct Message {
 impl Message {
     fn of(request: Plain) -> Result<Self, String> {
         let method = Method::from_bytes(request.method.as_bytes());
-        let method = method.map_err(|_| format!("`{}` is no method", shown(&request.method)))?;
+        let method = method.map_err(|_| format!("`{}` is not an HTTP method", shown(&request.method)))?;
         if request.url.len() > URL {
-            return Err("the URL is too long".to_owned());
+            return Err("the URL is longer than 16 KiB".to_owned());
         }
-        let url = Url::parse(&request.url).map_err(|e| format!("`{}` is no URL: {e}", shown(&request.url)))?;
+        let url = Url::parse(&request.url).map_err(|e| format!("`{}` is not a valid URL: {e}", shown(&request.url)))?;
         let mut headers = HeaderMap::new();
         let size: usize = request.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         if size as u64 > MESSAGE {
             return Err(format!("the headers are longer than {MESSAGE} bytes"));
         }
         for (name, value) in &request.headers {
-            let wrong = |what: &str| format!("the header `{}` {what}", shown(name));
-            let name =
-                HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("has no such name as headers have"))?;
+            let wrong = |what: &str| format!("the {what} `{}` is not valid", shown(name));
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("header name"))?;
             // How long a body is, and how it comes, is the host's to say.
             if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
                 continue;
             }
-            let value = HeaderValue::from_str(value).map_err(|_| wrong("has characters that none may have"))?;
+            let value = HeaderValue::from_str(value).map_err(|_| wrong("value of the header"))?;
             headers.try_append(name, value).map_err(|_| "there are too many headers".to_owned())?;
         }
         Ok(Self { method, url, headers, body: request.body.into() })
@@ -116,7 +115,8 @@ impl Message {
     fn request(&self) -> Result<http::Request<WasiBody>, String> {
         let mut url = self.url.clone();
         url.set_fragment(None);
-        let uri: http::Uri = url.as_str().parse().map_err(|e| format!("`{}` is no URL: {e}", shown(url.as_str())))?;
+        let uri: http::Uri =
+            url.as_str().parse().map_err(|e| format!("`{}` is not a valid URL: {e}", shown(url.as_str())))?;
         let body = Full::new(self.body.clone()).map_err(|never| match never {}).boxed_unsync();
         let mut request = http::Request::new(body);
         (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), uri);
@@ -177,7 +177,7 @@ impl Requests {
                 return Ok(Answer::new(response, &message.url));
             }
         }
-        Err("it is redirected without end".to_owned())
+        Err("too many redirects".to_owned())
     }
 
     /// What was said of a refusal, which has more than its error has.
@@ -201,14 +201,14 @@ fn shown(text: &str) -> String {
 /// An error of HTTP in words.
 fn words(error: &Error) -> String {
     match error {
-        Error::DnsTimeout | Error::DnsError { .. } => "the name of the host is not known".to_owned(),
-        Error::ConnectionRefused => "the connection is refused".to_owned(),
-        Error::ConnectionTerminated => "the connection was closed before the answer was there".to_owned(),
-        Error::ConnectionTimeout => "the connection takes too long".to_owned(),
-        Error::ConnectionReadTimeout | Error::HttpResponseTimeout => "the answer takes too long".to_owned(),
-        Error::TlsCertificateError => "the certificate of the server is not trusted".to_owned(),
-        Error::HttpResponseIncomplete => "the answer is cut short".to_owned(),
-        Error::HttpProtocolError => "what came is no answer of HTTP".to_owned(),
+        Error::DnsTimeout | Error::DnsError { .. } => "the host name could not be resolved".to_owned(),
+        Error::ConnectionRefused => "the connection was refused".to_owned(),
+        Error::ConnectionTerminated => "the server closed the connection before it answered".to_owned(),
+        Error::ConnectionTimeout => "connecting took too long".to_owned(),
+        Error::ConnectionReadTimeout | Error::HttpResponseTimeout => "the response took too long".to_owned(),
+        Error::TlsCertificateError => "the server's certificate is not trusted".to_owned(),
+        Error::HttpResponseIncomplete => "the response ended early".to_owned(),
+        Error::HttpProtocolError => "the server did not send a valid HTTP response".to_owned(),
         Error::InternalError(Some(what)) => what.clone(),
         other => other.to_string(),
     }
@@ -255,10 +255,10 @@ mod tests {
             let (method, url) = (method.to_owned(), url.to_owned());
             Message::of(Plain { method, url, headers, body: Vec::new(), timeout: None, redirects: 0 }).err().unwrap()
         };
-        assert_eq!(error("G T", "http://a", "a"), "`G T` is no method");
-        assert!(error("GET", "nonsense", "a").starts_with("`nonsense` is no URL: "));
-        assert!(error("GET", &format!("http://a/{}", "x".repeat(URL)), "a").contains("too long"));
-        assert_eq!(error("GET", "http://a", "a b"), "the header `a b` has no such name as headers have");
+        assert_eq!(error("G T", "http://a", "a"), "`G T` is not an HTTP method");
+        assert!(error("GET", "nonsense", "a").starts_with("`nonsense` is not a valid URL: "));
+        assert!(error("GET", &format!("http://a/{}", "x".repeat(URL)), "a").contains("longer than 16 KiB"));
+        assert_eq!(error("GET", "http://a", "a b"), "the header name `a b` is not valid");
         assert!(error("GET", "http://a", &"a".repeat(40_000)).contains("longer than"));
         let message = message("GET", "http://A.example/ü?q=ö#f");
         assert_eq!(message.request().unwrap().uri(), "http://a.example/%C3%BC?q=%C3%B6");

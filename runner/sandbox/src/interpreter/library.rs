@@ -81,8 +81,8 @@ impl Library {
 }
 
 fn two_of_one_name(name: &str, first: &str, second: &str) -> Refused {
-    let what = format!("has two types that are called `{name}` and are not the same, from {first} and {second}");
-    Refused::new(Why::Kind, what).or_help("give one of them another name, with `#[data(name = \"..\")]`")
+    let what = format!("defines two different types named `{name}`, at {first} and {second}");
+    Refused::new(Why::Kind, what).or_help("rename one of them with `#[data(name = \"..\")]`")
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
         assert!(Library::read(&plugin(&twice)).is_ok());
         let other = r#"{"type":"order","shape":"2","file":"src/b.rs","line":9}"#;
         let refused = Library::read(&plugin(&format!("{ORDER}\n{other}\n"))).err().unwrap();
-        let what = "has two types that are called `order` and are not the same, from src/a.rs:3 and src/b.rs:9";
+        let what = "defines two different types named `order`, at src/a.rs:3 and src/b.rs:9";
         assert_eq!((refused.why, refused.what.as_str()), (Why::Kind, what));
     }
 }

@@ -61,12 +61,13 @@ pub(super) fn made(folder: &Path) -> Result<Made, Refusal> {
     let started = command.stderr(Stdio::inherit()).output();
     let output = started.map_err(|e| not_started(&command.get_program().display().to_string(), &e))?;
     if !output.status.success() {
-        return Err(Refusal::failed(format!("`{shown}` was not compiled: cargo says why, above")));
+        return Err(Refusal::failed(format!("cargo could not build `{shown}`; its errors are above")));
     }
     let manifest = folder.join("Cargo.toml").canonicalize().unwrap_or_default();
     let messages = String::from_utf8_lossy(&output.stdout);
     let file = messages.lines().filter_map(|line| plugin_of(line, &manifest)).next_back().ok_or_else(|| {
-        Refusal::failed(format!("`{shown}` makes no plugin")).hint("it wants `crate-type = [\"cdylib\"]` below `[lib]`")
+        Refusal::failed(format!("`{shown}` does not build a plugin"))
+            .hint("add `crate-type = [\"cdylib\"]` below `[lib]`")
     })?;
     let bytes = fs::read(&file).map_err(|e| Refusal::failed(format!("`{}`: {e}", file.display())))?;
     Ok(Made { name, bytes })
@@ -99,7 +100,7 @@ fn target(folder: &Path) -> Result<&'static str, Refusal> {
     let sysroot = sysroot.map_err(|said| Refusal::failed(format!("rustc fails: {}", said.trim())))?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
     let found = TARGETS.into_iter().find(|target| libraries.join(target).join("lib").is_dir());
-    found.ok_or_else(|| Refusal::failed("Rust has no target for WebAssembly yet").hint(format!("`{INSTALL}`")))
+    found.ok_or_else(|| Refusal::failed("no WebAssembly target is installed for Rust").hint(format!("`{INSTALL}`")))
 }
 
 fn not_started(program: &str, error: &std::io::Error) -> Refusal {

@@ -25,7 +25,7 @@ const FLAGS: usize = 32;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
-        let what = "a type that jobs share has one shape: it cannot be generic, and it owns what it holds";
+        let what = "a type with #[derive(Data)] cannot be generic and cannot borrow";
         return Err(Error::new_spanned(&input.generics, what));
     }
     let said = name::said(&input.attrs, matches!(input.data, Data::Struct(_)))?;
@@ -63,7 +63,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 }
 
 fn named_fields(input: &DeriveInput, fields: &Fields) -> Error {
-    let what = "give it fields with names: manifests and other languages use them";
+    let what = "its fields need names: manifests and other languages use them";
     match fields {
         Fields::Unnamed(fields) => Error::new_spanned(fields, what),
         _ => Error::new_spanned(&input.ident, what),
@@ -79,14 +79,14 @@ struct Field<'a> {
 
 fn fields_of(fields: &FieldsNamed, most: usize) -> Result<Vec<Field<'_>>> {
     if fields.named.is_empty() || fields.named.len() > most {
-        return Err(Error::new(fields.span(), format!("it has 1 to {most} fields")));
+        return Err(Error::new(fields.span(), format!("expected 1 to {most} fields")));
     }
     let mut out: Vec<Field<'_>> = Vec::new();
     for field in &fields.named {
         let Some(ident) = &field.ident else { continue };
         let name = name_in(&field.attrs, ident)?;
         if out.iter().any(|other| other.name == name) {
-            return Err(Error::new_spanned(ident, format!("another field is called `{name}`, too")));
+            return Err(Error::new_spanned(ident, format!("two fields are named `{name}`")));
         }
         out.push(Field { ident, name, ty: &field.ty });
     }
@@ -107,7 +107,7 @@ fn of_struct(said: &Said, name: &str, fields: &FieldsNamed) -> Result<TokenStrea
         if let Some(field) =
             fields.iter().find(|field| !matches!(field.ty, Type::Path(path) if path.path.is_ident("bool")))
         {
-            return Err(Error::new_spanned(field.ty, "a flag is a `bool`"));
+            return Err(Error::new_spanned(field.ty, "a flag must be a `bool`"));
         }
         return Ok(quote! {
             const TYPE: &'static jobs::Ty = &jobs::Ty::new(jobs::Shape::Flags(#name, &[#(#names),*]));
@@ -141,7 +141,7 @@ fn of_struct(said: &Said, name: &str, fields: &FieldsNamed) -> Result<TokenStrea
 
 fn of_enum(ident: &Ident, name: &str, item: &DataEnum) -> Result<TokenStream> {
     if item.variants.is_empty() || item.variants.len() > PARTS {
-        return Err(Error::new_spanned(ident, format!("it has 1 to {PARTS} cases")));
+        return Err(Error::new_spanned(ident, format!("expected 1 to {PARTS} cases")));
     }
     let (mut names, mut cases, mut load, mut lift, mut store) = (Vec::new(), vec![], vec![], vec![], vec![]);
     for (at, variant) in item.variants.iter().enumerate() {
@@ -149,7 +149,7 @@ fn of_enum(ident: &Ident, name: &str, item: &DataEnum) -> Result<TokenStream> {
         let case = &variant.ident;
         let named = name_in(&variant.attrs, case)?;
         if names.contains(&named) {
-            return Err(Error::new_spanned(case, format!("another case is called `{named}`, too")));
+            return Err(Error::new_spanned(case, format!("two cases are named `{named}`")));
         }
         match &variant.fields {
             Fields::Unit => {
@@ -166,7 +166,7 @@ fn of_enum(ident: &Ident, name: &str, item: &DataEnum) -> Result<TokenStream> {
                 store.push(quote!(Self::#case(value) => { *to = #tag; jobs::Data::store(value, payload) }));
             }
             fields => {
-                let what = "a case holds nothing or one value: make it a struct with #[derive(Data)]";
+                let what = "a case holds at most one value: use a struct with #[derive(Data)]";
                 return Err(Error::new_spanned(fields, what));
             }
         }
@@ -223,13 +223,13 @@ mod tests {
             error(parse_quote!(
                 struct A(u8);
             ))
-            .contains("fields with names")
+            .contains("fields need names")
         );
         assert!(
             error(parse_quote!(
                 struct A;
             ))
-            .contains("fields with names")
+            .contains("fields need names")
         );
         assert!(
             error(parse_quote!(
@@ -249,7 +249,7 @@ mod tests {
                     B { x: u8 },
                 }
             ))
-            .contains("nothing or one value")
+            .contains("at most one value")
         );
         assert!(
             error(parse_quote!(
@@ -257,7 +257,7 @@ mod tests {
                     B(u8, u8),
                 }
             ))
-            .contains("nothing or one value")
+            .contains("at most one value")
         );
         assert!(error(parse_quote!(union A { x: u8 })).contains("union"));
         assert!(
@@ -267,7 +267,7 @@ mod tests {
                     aB: u8,
                 }
             ))
-            .contains("another field")
+            .contains("two fields")
         );
         assert!(
             error(parse_quote!(
@@ -276,7 +276,7 @@ mod tests {
                     a: u8,
                 }
             ))
-            .contains("a flag is a `bool`")
+            .contains("a flag must be a `bool`")
         );
         assert!(
             error(parse_quote!(
@@ -285,7 +285,7 @@ mod tests {
                     B,
                 }
             ))
-            .contains("what is known here")
+            .contains("expected `name")
         );
         assert!(
             error(parse_quote!(
@@ -293,7 +293,7 @@ mod tests {
                     größe: u8,
                 }
             ))
-            .contains("has no name")
+            .contains("cannot be written")
         );
     }
 

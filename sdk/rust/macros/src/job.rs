@@ -103,7 +103,7 @@ fn name_of(options: TokenStream, function: &ItemFn) -> Result<String> {
     let mut given = None;
     let read = syn::meta::parser(|meta| {
         if !meta.path.is_ident("name") {
-            return Err(meta.error("what is known here is `name = \"..\"`"));
+            return Err(meta.error("expected `name = \"..\"`"));
         }
         given = Some(name::given(&meta.value()?.parse::<LitStr>()?)?);
         Ok(())
@@ -116,15 +116,15 @@ fn name_of(options: TokenStream, function: &ItemFn) -> Result<String> {
 fn refuse(function: &ItemFn) -> Result<()> {
     let sig = &function.sig;
     if let Some(asyncness) = &sig.asyncness {
-        return Err(Error::new_spanned(asyncness, "a job is called and returns: it cannot be `async`"));
+        return Err(Error::new_spanned(asyncness, "a job cannot be `async`: it is called, and returns its result"));
     }
     if !sig.generics.params.is_empty() {
-        return Err(Error::new_spanned(&sig.generics, "a job has types that are known: it cannot be generic"));
+        return Err(Error::new_spanned(&sig.generics, "a job cannot be generic: its types must be known"));
     }
     if let syn::Safety::Unsafe(unsafety) = &sig.safety {
         return Err(Error::new_spanned(
             unsafety,
-            "whoever writes the manifest cannot keep promises: a job cannot be `unsafe`",
+            "a job cannot be `unsafe`: nothing checks what its callers must guarantee",
         ));
     }
     if sig.inputs.len() > ARGUMENTS {
@@ -141,7 +141,7 @@ fn parameters(function: &ItemFn) -> Result<(Vec<String>, Vec<Type>)> {
     let mut types = Vec::new();
     for input in &function.sig.inputs {
         let FnArg::Typed(input) = input else {
-            return Err(Error::new_spanned(input, "a job is a free function: nobody could give it a `self`"));
+            return Err(Error::new_spanned(input, "a job must be a free function, without `self`"));
         };
         let Pat::Ident(pattern) = &*input.pat else {
             return Err(Error::new_spanned(&input.pat, "give this parameter a name: manifests use it"));
@@ -151,7 +151,7 @@ fn parameters(function: &ItemFn) -> Result<(Vec<String>, Vec<Type>)> {
         }
         let name = name::of(&pattern.ident)?;
         if names.contains(&name) {
-            return Err(Error::new_spanned(pattern, format!("another parameter is called `{name}`, too")));
+            return Err(Error::new_spanned(pattern, format!("two parameters are named `{name}`")));
         }
         names.push(name);
         types.push((*input.ty).clone());
@@ -267,7 +267,7 @@ mod tests {
                     fn f(a_b: u8, aB: u8) {}
                 )
             )
-            .contains("another parameter")
+            .contains("two parameters")
         );
         assert!(
             error(
@@ -276,7 +276,7 @@ mod tests {
                     fn f() {}
                 )
             )
-            .contains("what is known here")
+            .contains("expected `name")
         );
         assert!(
             error(
@@ -285,7 +285,7 @@ mod tests {
                     fn f() {}
                 )
             )
-            .contains("a name is words")
+            .contains("expected words")
         );
     }
 

@@ -27,8 +27,8 @@ pub(crate) fn said(attributes: &[Attribute], takes_flags: bool) -> Result<Said> 
                 said.is_flags = true;
                 Ok(())
             } else {
-                let flags = if takes_flags { " and `flags`" } else { "" };
-                Err(meta.error(format!("what is known here is `name = \"..\"`{flags}")))
+                let flags = if takes_flags { " or `flags`" } else { "" };
+                Err(meta.error(format!("expected `name = \"..\"`{flags}")))
             }
         })?;
     }
@@ -44,10 +44,9 @@ pub(crate) fn given(text: &LitStr) -> Result<String> {
     };
     match name.split('-').all(is_word) {
         true => Ok(name),
-        false => Err(Error::new(
-            text.span(),
-            "a name is words of a to z and 0 to 9 with `-` between them, such as `top-ten`",
-        )),
+        false => {
+            Err(Error::new(text.span(), "expected words of a to z and 0 to 9 with `-` between them, such as `top-ten`"))
+        }
     }
 }
 
@@ -56,7 +55,7 @@ pub(crate) fn of(ident: &Ident) -> Result<String> {
     let name = kebab(&ident.unraw().to_string());
     given(&LitStr::new(&name, Span::call_site())).map_err(|_| {
         let what = format!(
-            "`{ident}` has no name in kebab case whose words begin with a letter: give it one, as `name = \"..\"`"
+            "`{ident}` cannot be written in kebab case with words that begin with a letter: name it, with `name = \"..\"`"
         );
         Error::new(ident.span(), what)
     })
@@ -107,7 +106,7 @@ mod tests {
     #[test]
     fn what_has_no_such_name_is_told() {
         let error = of(&Ident::new("größe", Span::call_site())).map(drop).unwrap_err().to_string();
-        assert!(error.contains("`größe` has no name"), "{error}");
+        assert!(error.contains("`größe` cannot be written"), "{error}");
         assert_eq!(of(&Ident::new_raw("type", Span::call_site())).ok().as_deref(), Some("type"));
     }
 }

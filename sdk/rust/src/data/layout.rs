@@ -64,7 +64,7 @@ impl Ty {
     /// `()` inside anything but a result: WIT has no type for it.
     pub const fn new(shape: Shape) -> Self {
         let mut ty = Self { shape, size: 0, align: 1, flat: Flat::NONE };
-        assert!(!ty.holds_unit(), "`()` is no value that a job can take, or hold in another: leave it out");
+        assert!(!ty.holds_unit(), "`()` cannot be an argument or a part of another type: leave it out");
         ty.align = ty.find_align();
         ty.size = ty.find_size();
         let mut flat = Flat::NONE;
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "`()` is no value")]
+    #[should_panic(expected = "`()` cannot be")]
     fn a_list_of_nothing_is_no_type() {
         let unit = Box::leak(Box::new(Ty::new(Shape::Tuple(&[]))));
         Ty::new(Shape::List(unit));

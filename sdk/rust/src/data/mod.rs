@@ -15,8 +15,8 @@ use export::Slots;
 /// Derive it for your own types, see [`derive@Data`]. What its methods are is between the macros and this crate.
 #[diagnostic::on_unimplemented(
     message = "a job cannot take or return `{Self}`",
-    label = "no type that jobs can share",
-    note = "they share numbers, bool, char, String, Vec, Option, Result, Box, tuples, and types with `#[derive(Data)]`"
+    label = "not a type that jobs can exchange",
+    note = "jobs exchange numbers, bool, char, String, Vec, Option, Result, Box, tuples, and types with `#[derive(Data)]`"
 )]
 pub trait Data: Sized + 'static {
     #[doc(hidden)]

@@ -123,7 +123,7 @@ impl Response {
         let text = String::from_utf8_lossy(&self.body);
         let said: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
         let colon = if said.is_empty() { "" } else { ": " };
-        let what = format!("the answer is {}{colon}{said}", self.status);
+        let what = format!("the server answered {}{colon}{said}", self.status);
         Err(Error { method: self.method, url: self.url, what })
     }
 
@@ -139,7 +139,7 @@ impl Response {
     /// It is not UTF-8.
     pub fn text(self) -> Result<String, Error> {
         let (method, url) = (self.method, self.url);
-        String::from_utf8(self.body).map_err(|_| Error { method, url, what: "the answer is no UTF-8".to_owned() })
+        String::from_utf8(self.body).map_err(|_| Error { method, url, what: "the response is not UTF-8".to_owned() })
     }
 }
 

@@ -81,7 +81,7 @@ mod tests {
         let (made, missing) = told.outcome.expect("it returns");
         let made = made.expect("an answer");
         assert_eq!((made.status(), made.header("location")), (201, Some("/1")));
-        assert_eq!(missing.unwrap_err().to_string(), "GET http://a/b: the answer is 404: no such order");
+        assert_eq!(missing.unwrap_err().to_string(), "GET http://a/b: the server answered 404: no such order");
     }
 
     #[test]

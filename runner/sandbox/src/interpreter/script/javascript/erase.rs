@@ -88,7 +88,7 @@ struct Eraser<'m, 'a> {
 const MORE: &str = "which is more than a type: write it in JavaScript";
 
 /// Why something of JavaScript is refused.
-const UNKNOWN: &str = "which the interpreter does not run";
+const UNKNOWN: &str = "which scripts do not support";
 
 impl Eraser<'_, '_> {
     fn blank(&mut self, start: u32, end: u32) {

@@ -59,7 +59,7 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
 /// A function that is typed as a job has to be, and how its values come and go.
 fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>) -> Found {
     if function.is_generator {
-        return Err("it is a generator, which returns no value: collect a list".to_owned());
+        return Err("it is a generator: return a list instead".to_owned());
     }
     let docs = Docs::of(function.comment.unwrap_or_default());
     let kebab_name = kebab(name);

@@ -121,7 +121,7 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
             "export function f({ a }: { a: string }): void {}",
             "a parameter that is taken apart has no name: take it whole",
         ),
-        ("export function* f(): string { yield 'x' }", "it is a generator, which returns no value: collect a list"),
+        ("export function* f(): string { yield 'x' }", "it is a generator: return a list instead"),
         ("export function f(a: Missing): void {}", "its parameter `a`: there is no type `Missing`"),
         (
             "interface T { t: T } export function f(a: T): void {}",
@@ -229,7 +229,7 @@ fn what_is_waited_for_is_waited_for_at_once() {
     same("export default async function () {}", "const __default= function () {return __started(()=>{});}");
     same("export const a = async function b() {}", "const a = function b() {return __started(()=>{});}");
     let error = left("const a = async function* () {}").unwrap_err();
-    assert!(error.contains("has an `async` generator (a.ts:1:11), which the interpreter does not run"), "{error}");
+    assert!(error.contains("has an `async` generator (a.ts:1:11), which scripts do not support"), "{error}");
 }
 
 proptest! {

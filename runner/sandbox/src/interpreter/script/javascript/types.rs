@@ -64,7 +64,7 @@ impl<'m, 'a> Reader<'m, 'a> {
             // A promise is waited for.
             TSType::TSTypeReference(it) if plain_name(it) == Some("Promise") => match argument(it) {
                 Some(inner) => self.result(inner, hint),
-                None => Err("a promise has the type of its value: write `Promise<TYPE>`".to_owned()),
+                None => Err("a promise needs the type of its value: write `Promise<TYPE>`".to_owned()),
             },
             ty => self.written(ty, &format!("{hint}-result")).map(Some),
         }
@@ -178,9 +178,9 @@ impl<'m, 'a> Reader<'m, 'a> {
             ("Map" | "Record" | "Set", _) => Err(format!("WIT has no type like `{name}`: use a list of pairs")),
             ("Result", _) => match it.type_arguments.as_ref().map(|all| all.params.as_slice()) {
                 Some([ok, err]) => self.sides(module, ok, err, hint),
-                _ => Err("a result has two sides: write `Result<TYPE, ERROR>`".to_owned()),
+                _ => Err("a result needs two types: write `Result<TYPE, ERROR>`".to_owned()),
             },
-            ("Promise", _) => Err("a promise can only be what a function returns".to_owned()),
+            ("Promise", _) => Err("a promise is only allowed as a return type".to_owned()),
             ("Date", _) => Err("WIT has no type like `Date`: use a string or a number".to_owned()),
             _ => match integer(name) {
                 Some(int @ (IntType::S64 | IntType::U64)) => Ok(Typed::of(Type::Int(int), "i")),

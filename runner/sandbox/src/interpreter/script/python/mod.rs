@@ -42,7 +42,7 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
 /// A function that is annotated as a job has to be, and how its values come and go.
 fn signature(modules: &Modules, function: &StmtFunctionDef) -> Found {
     if function.is_async {
-        return Err("it is `async`, and there is nothing that it could wait for: write a plain function".to_owned());
+        return Err("it is `async`, which Python scripts do not support: write a plain function".to_owned());
     }
     if !function.decorator_list.is_empty() {
         return Err("it has decorators, which may make another function of it".to_owned());

@@ -113,7 +113,7 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
         ("def f(a: Any): ...", "its parameter `a`: `Any` does not say what it is"),
         ("def f():\n  return 1", "what it returns has no type: write `-> TYPE`"),
         ("def f(*a: int): ...", "it takes any number of arguments: take a list"),
-        ("async def f(): ...", "it is `async`, and there is nothing that it could wait for: write a plain function"),
+        ("async def f(): ...", "it is `async`, which Python scripts do not support: write a plain function"),
         ("@cache\ndef f(): ...", "it has decorators, which may make another function of it"),
         (
             "class C: ...\ndef f(a: C): ...",
