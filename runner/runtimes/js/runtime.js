@@ -99,6 +99,9 @@ function given(plan, value, path) {
     for (const [own, wit, field] of plan.r) record[wit] = given(field, value[own], `${path}.${own}`);
     return record;
   }
+  if (plan.v.filter(([own, , , carries]) => carries && value?.[own] !== undefined).length > 1) {
+    throw misfit(path, `only one of ${plan.v.map(([own]) => own).join(', ')}`, value);
+  }
   for (const [own, wit, carried, carries] of plan.v) {
     if (!carries && value === own) return wit;
     if (carries && value !== null && typeof value === 'object' && own in value) return { [wit]: given(carried, value[own], `${path}.${own}`) };
@@ -117,7 +120,7 @@ function frames(error, plan) {
     const number = Number(match[2]);
     const file = plan.files.findLast(([, before]) => number > before);
     if (!file || number - file[1] > file[2]) continue;
-    const name = match[1] ?? '';
+    const name = (match[1] ?? '').replace(/^__async_/, '');
     found.unshift({
       file: file[0],
       line: number - file[1],
@@ -192,8 +195,8 @@ globalThis.crypto = {
 
 // --- Waiting ----------------------------------------------------------------------------------------------------------
 
-// A script is called and returns, so nothing goes on beside it: what it waits for happens while it waits. The host has made
-// `async` functions plain ones, and `await` a call of `awaited`.
+// A script is called and returns. The host has made `async` functions generators, which `started` goes through: they stop at
+// each `await`, and others go on. Outside of them `await` is a call of `awaited`, which does what is due until it is there.
 
 const queue = [];
 const sleepers = new Map();
@@ -209,7 +212,7 @@ function step() {
   if (next === undefined) return false;
   const [id, { at, every, wake }] = next;
   const wait = at - Date.now();
-  if (wait > 0) subscribeDuration(Math.ceil(wait * 1e6)).block();
+  if (wait > 0) using(subscribeDuration(Math.ceil(wait * 1e6)), (pollable) => pollable.block());
   if (every === undefined) sleepers.delete(id);
   else sleepers.get(id).at = Date.now() + every;
   wake();
@@ -247,7 +250,9 @@ globalThis.Promise = class Promise {
     };
     // What `for await` goes through.
     awaited.each = function* (items) {
-      for (const item of items) yield awaited(item);
+      const from = items[Symbol.asyncIterator]?.();
+      if (from === undefined) for (const item of items) yield awaited(item);
+      else for (let next; !(next = awaited(from.next())).done; ) yield next.value;
     };
   }
 
@@ -375,8 +380,34 @@ globalThis.Promise = class Promise {
 
 const { Promise } = globalThis;
 
-// What an `async` function does.
-const started = (body) => new Promise((resolve) => resolve(body()));
+// What an `async` function does, by the generator that it is. It begins here and not in a call of its own: calls in calls
+// are few on the guest's stack.
+const started = (begin) => {
+  const { promise, resolve, reject } = Promise.withResolvers();
+  let generator, first;
+  const after = (next) => {
+    if (next.done) resolve(next.value);
+    else Promise.resolve(next.value).then((value) => go('next', value), (error) => go('throw', error));
+  };
+  const go = (how, value) => {
+    let next;
+    try {
+      next = generator[how](value);
+    } catch (error) {
+      return reject(error);
+    }
+    after(next);
+  };
+  try {
+    generator = begin();
+    first = generator.next();
+  } catch (error) {
+    reject(error);
+    return promise;
+  }
+  after(first);
+  return promise;
+};
 
 const sleeper = (every) => (wake, time = 0, ...values) => {
   lastSleeper += 1;
@@ -432,11 +463,9 @@ const Headers = (globalThis.Headers = class Headers {
 });
 
 class Response {
-  #answer;
-  #where;
+  #bytes;
 
-  constructor(answer, method, url) {
-    this.#answer = answer;
+  constructor(answer, bytes, url) {
     this.status = answer.status();
     this.ok = this.status >= 200 && this.status < 300;
     this.statusText = '';
@@ -444,51 +473,61 @@ class Response {
     this.redirected = this.url !== url;
     this.headers = new Headers(answer.headers());
     this.bodyUsed = false;
-    this.#where = `${method} ${url}`;
+    this.#bytes = bytes;
   }
 
-  #read() {
-    if (this.bodyUsed) throw new TypeError('the body was already read');
-    this.bodyUsed = true;
-    const parts = [];
-    for (;;) {
-      const part = tried(this.#where, () => this.#answer.read());
-      if (part.length === 0) return joined(parts);
-      parts.push(part);
-    }
+  #read(of) {
+    return new Promise((resolve) => {
+      if (this.bodyUsed) throw new TypeError('the body was already read');
+      this.bodyUsed = true;
+      resolve(of(this.#bytes));
+    });
   }
   bytes() {
-    return started(() => this.#read());
+    return this.#read((bytes) => bytes);
   }
   arrayBuffer() {
-    return started(() => this.#read().buffer);
+    return this.#read((bytes) => bytes.buffer);
   }
   text() {
-    return started(() => decoded(this.#read()));
+    return this.#read(decoded);
   }
   json() {
-    return started(() => parse(decoded(this.#read())));
+    return this.#read((bytes) => parse(decoded(bytes)));
   }
 }
 
+// The whole answer: one that is only begun would hold a connection.
+function exchanged(request) {
+  return using(send(request), (answer) => {
+    const parts = [];
+    for (let part = answer.read(); part.length > 0; part = answer.read()) parts.push(part);
+    return new Response(answer, joined(parts), request.url);
+  });
+}
+
 // What the host refuses is an error as `fetch` has it.
-function tried(where, ask) {
+function tried(request) {
+  const where = `${request.method} ${request.url}`;
   try {
-    return ask();
+    return exchanged(request);
   } catch (error) {
     if (typeof error?.payload !== 'string') throw error;
-    throw new TypeError(`${where}: ${error.payload}`);
+    const failed = new TypeError(`${where}: ${error.payload}`);
+    if (error.payload.endsWith('took too long')) failed.name = 'TimeoutError';
+    throw failed;
   }
 }
 
 globalThis.AbortSignal = { timeout: (time) => ({ time }) };
 
 globalThis.fetch = (from, options = {}) =>
-  started(() => {
+  new Promise((resolve) => {
     const url = String(from);
     const method = String(options.method ?? 'GET').toUpperCase();
     const headers = new Headers(options.headers);
     let body = options.body ?? new Uint8Array();
+    if (options.body != null && ['GET', 'HEAD'].includes(method)) throw new TypeError(`a ${method} request has no body`);
     if (body instanceof ArrayBuffer) body = new Uint8Array(body);
     if (!(body instanceof Uint8Array)) {
       if (!headers.has('content-type')) headers.set('content-type', 'text/plain;charset=UTF-8');
@@ -496,8 +535,11 @@ globalThis.fetch = (from, options = {}) =>
     }
     const timeout = options.signal?.time === undefined ? undefined : Math.ceil(options.signal.time);
     const redirects = ['manual', 'error'].includes(options.redirect) ? 0 : 20;
-    const request = { method, url, headers: [...headers], body, timeout, redirects };
-    return new Response(tried(`${method} ${url}`, () => send(request)), method, url);
+    const answer = tried({ method, url, headers: [...headers], body, timeout, redirects });
+    if (options.redirect === 'error' && answer.status >= 300 && answer.status < 400 && answer.headers.has('location')) {
+      throw new TypeError(`${method} ${url}: the server redirects to ${answer.headers.get('location')}`);
+    }
+    resolve(answer);
   });
 
 // --- Text and files ---------------------------------------------------------------------------------------------------
@@ -544,11 +586,21 @@ const MISTAKES = {
   'read-only': 'Read-only file system',
 };
 
+// Uses a resource of the host, and gives it back: a job has only so many at once.
+function using(resource, use) {
+  try {
+    return use(resource);
+  } finally {
+    resource[Symbol.dispose]();
+  }
+}
+
 // Does something with the granted folder that holds a path.
 function within(path, what, use) {
   const wanted = String(path);
   const holds = ([, guest]) => wanted === guest || wanted.startsWith(guest.endsWith('/') ? guest : `${guest}/`);
-  const found = getDirectories().filter(holds).sort(([, a], [, b]) => b.length - a.length)[0];
+  const all = getDirectories();
+  const found = all.filter(holds).sort(([, a], [, b]) => b.length - a.length)[0];
   try {
     if (found === undefined) throw { payload: 'no-entry' };
     return use(found[0], wanted.slice(found[1].length).replace(/^\/+/, '') || '.');
@@ -556,6 +608,8 @@ function within(path, what, use) {
     const payload = error?.payload;
     if (typeof payload !== 'string') throw error;
     throw new NativeError(`${what} \`${wanted}\`: ${MISTAKES[payload] ?? payload}`);
+  } finally {
+    for (const [folder] of all) folder[Symbol.dispose]();
   }
 }
 
@@ -572,25 +626,27 @@ function joined(parts) {
 const FOLLOW = { symlinkFollow: true };
 
 function readBytes(path) {
-  return within(path, 'cannot read', (folder, inside) => {
-    const file = folder.openAt(FOLLOW, inside, {}, { read: true });
-    const parts = [];
-    let size = 0;
-    for (;;) {
-      const [bytes, isEnd] = file.read(1 << 20, size);
-      parts.push(bytes);
-      size += bytes.length;
-      if (isEnd || bytes.length === 0) break;
-    }
-    return joined(parts);
-  });
+  return within(path, 'cannot read', (folder, inside) =>
+    using(folder.openAt(FOLLOW, inside, {}, { read: true }), (file) => {
+      const parts = [];
+      let size = 0;
+      for (;;) {
+        const [bytes, isEnd] = file.read(1 << 20, size);
+        parts.push(bytes);
+        size += bytes.length;
+        if (isEnd || bytes.length === 0) break;
+      }
+      return joined(parts);
+    }),
+  );
 }
 
 function writeBytes(path, bytes) {
-  within(path, 'cannot write', (folder, inside) => {
-    const file = folder.openAt(FOLLOW, inside, { create: true, truncate: true }, { write: true });
-    for (let at = 0; at < bytes.length; ) at += Number(file.write(bytes.subarray(at, at + (1 << 20)), at));
-  });
+  within(path, 'cannot write', (folder, inside) =>
+    using(folder.openAt(FOLLOW, inside, { create: true, truncate: true }, { write: true }), (file) => {
+      for (let at = 0; at < bytes.length; ) at += Number(file.write(bytes.subarray(at, at + (1 << 20)), at));
+    }),
+  );
 }
 
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'];
@@ -621,12 +677,15 @@ const host = {
   writeText: (path, text) => writeBytes(path, encoded(String(text))),
   // The names in a folder, in order.
   list(path) {
-    return within(path, 'cannot list', (folder, inside) => {
-      const entries = folder.openAt(FOLLOW, inside, { directory: true }, { read: true }).readDirectory();
-      const names = [];
-      for (let entry = entries.readDirectoryEntry(); entry; entry = entries.readDirectoryEntry()) names.push(entry.name);
-      return names.sort();
-    });
+    return within(path, 'cannot list', (folder, inside) =>
+      using(folder.openAt(FOLLOW, inside, { directory: true }, { read: true }), (opened) =>
+        using(opened.readDirectory(), (entries) => {
+          const names = [];
+          for (let entry = entries.readDirectoryEntry(); entry; entry = entries.readDirectoryEntry()) names.push(entry.name);
+          return names.sort();
+        }),
+      ),
+    );
   },
   // A variable that the job is granted, or undefined.
   env: (name) => getEnvironment().find(([known]) => known === name)?.[1],

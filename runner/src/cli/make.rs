@@ -80,16 +80,16 @@ fn watch(app: &App, out: &Out, dir: &Path) -> Result<u8, CliError> {
     let stop = interruptible(move || {
         let _ = waker.try_send(());
     })?;
+    let mut is_first = true;
     loop {
         match one(app, out, dir) {
             Ok(()) => {}
-            // Without a toolchain or its source no change would help.
-            Err(CliError::Refused(refusal)) if refusal.kind == crate::request::refusal::RefusalKind::Usage => {
-                return Err(CliError::Refused(refusal));
-            }
+            // A folder without source was not meant.
+            Err(error @ CliError::Refused(_)) if is_first && error.exit_code() == error::USAGE => return Err(error),
             Err(error) if !stop.is_set() => render::error(out, &error),
             Err(_) => {}
         }
+        is_first = false;
         sources.changed().map_err(unwatched)?;
         if stop.is_set() {
             return Ok(error::INTERRUPTED);

@@ -85,5 +85,6 @@ pub mod __private {
     pub use crate::data::layout::Shape;
     pub use crate::data::layout::Ty;
     pub use crate::data::outcome::Fallible;
+    pub use crate::data::outcome::FallibleSend;
     pub use crate::data::outcome::Outcome;
 }

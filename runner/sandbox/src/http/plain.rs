@@ -173,11 +173,14 @@ impl Requests {
                 Ok(response) => response,
                 Err(error) => return Err(self.refusal(&error)),
             };
-            if left == 0 || !message.redirected(&response) {
+            if redirects == 0 || !message.redirected(&response) {
                 return Ok(Answer::new(response, &message.url));
             }
+            if left == 0 {
+                break;
+            }
         }
-        Err("too many redirects".to_owned())
+        Err(format!("the server redirected more than {redirects} times"))
     }
 
     /// What was said of a refusal, which has more than its error has.

@@ -1,5 +1,6 @@
 //! A folder to begin with: a script or a crate, a manifest that runs it, a test, and what they need.
 
+mod python;
 mod rust;
 
 use std::fs;
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use jobcontrol_core::manifest::valid_id;
 
+use crate::catalog::workspace::SETTINGS_FILE;
 use crate::request::refusal::Refusal;
 
 /// Languages that a folder can begin in.
@@ -53,13 +55,20 @@ const RUST: &[File] = &[
 const TYPESCRIPT: &str = include_str!("../../../../sdk/js/template/script.ts");
 
 const MANIFEST: &str = "jobs:
-  - id: NAME
+  - id: QUOTED
     title: Count words
     function: PLUGIN:words
     kwargs:
       texts: [to be or not to be]
       least: 2
 ";
+
+/// An id as YAML reads it as text.
+fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_word = ["true", "false", "null"].contains(&name.to_ascii_lowercase().as_str());
+    if is_plain && !is_word { name.to_owned() } else { format!("\"{name}\"") }
+}
 
 /// Makes the folder; returns the paths of its files.
 ///
@@ -68,8 +77,13 @@ const MANIFEST: &str = "jobs:
 /// A name that cannot be a job's, a folder that has something in it, or one that cannot be written to.
 pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
     if !valid_id(name) {
-        let what = format!("`{name}` cannot be the id of a job: it has letters, digits, `_` and `-`");
+        let what = format!("`{name}` is not a valid job id: use letters, digits, `_` and `-`, at most 128 of them");
         return Err(Refusal::usage(what));
+    }
+    if format!("{name}.yaml") == SETTINGS_FILE {
+        return Err(Refusal::usage(format!(
+            "`{name}` cannot be the id of this job: `{SETTINGS_FILE}` is the operator's file"
+        )));
     }
     let folder = Path::new(name);
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
@@ -100,10 +114,28 @@ pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
 
 /// A text or path with what stands for something else filled in.
 fn filled(text: &str, name: &str, form: Form, ending: &str) -> String {
-    // A module of Python has no dashes in its name.
-    let module = if form == Form::Python { name.replace('-', "_") } else { name.to_owned() };
+    let module = if form == Form::Python { python::module_of(name) } else { name.to_owned() };
     let plugin = if form == Form::Rust { name.to_owned() } else { format!("{module}.{ending}") };
     let node = if form == Form::TypeScript { "Node 22.18 or newer" } else { "Node 20 or newer" };
-    let text = text.replace("PLUGIN", &plugin).replace("NAME", name).replace("MODULE", &module);
+    let text = text
+        .replace("PLUGIN", &plugin)
+        .replace("QUOTED", &quoted(name))
+        .replace("NAME", name)
+        .replace("MODULE", &module);
     text.replace("LANG", ending).replace("NODE", node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_text_and_modules_have_names_of_their_own() {
+        assert_eq!(
+            ["word-count", "true", "NULL", "42", "-"].map(quoted),
+            ["word-count", "\"true\"", "\"NULL\"", "\"42\"", "\"-\""]
+        );
+        let modules = ["word-count", "json", "class", "1st", "_x"].map(python::module_of);
+        assert_eq!(modules, ["word_count", "json_job", "class_job", "job_1st", "_x"]);
+    }
 }

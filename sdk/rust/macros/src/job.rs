@@ -59,10 +59,18 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
             #(const _: () = jobs::takes::<#types>();)*
             const _: () = jobs::gives::<#ok>();
 
+            #[allow(unused_imports)]
+            use jobs::Fallible as _;
+            #[allow(unused_imports)]
+            use jobs::FallibleSend as _;
+
+            // An error that cannot be returned is told by `cargo check`, too.
+            const _: fn(jobs::Outcome<Out>) = |out| {
+                out.settle("", 0, "");
+            };
+
             #[cfg(target_family = "wasm")]
             const _: () = {
-                #[allow(unused_imports)]
-                use jobs::Fallible as _;
 
                 const ARGS: &jobs::Ty = <Args as jobs::Data>::TYPE;
                 const OUT: &jobs::Ty = jobs::Outcome::<Out>::TYPE;

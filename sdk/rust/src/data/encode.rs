@@ -90,56 +90,85 @@ const fn low(number: usize) -> u8 {
 }
 
 /// Room that the type of a job certainly has, in bytes.
-pub const fn bound(job: &str, names: &[&str], args: &Ty, out: &Ty) -> usize {
-    let (mut room, mut at) = (512 + 3 * job.len() + room_of(args) + room_of(out), 0);
+pub const fn bound(job: &str, names: &[&str], args: &'static Ty, out: &'static Ty) -> usize {
+    let mut seen = Seen { names: [None; PARTS], count: 0, room: 512 + 3 * job.len() };
+    seen.visit(args);
+    seen.visit(out);
+    let mut at = 0;
     while at < names.len() {
-        room += names[at].len() + 8;
+        seen.room += names[at].len() + 8;
         at += 1;
     }
-    room
+    seen.room
 }
 
-/// As if each type was written wherever it is used.
-const fn room_of(ty: &Ty) -> usize {
-    let (mut room, mut at) = (32, 0);
-    while at < ty.fields() {
-        room += 8 + room_of(ty.field(at));
-        at += 1;
+/// Types that were seen, each counted once as they are written once.
+struct Seen {
+    names: [Option<&'static str>; PARTS],
+    count: usize,
+    room: usize,
+}
+
+impl Seen {
+    const fn visit(&mut self, ty: &'static Ty) {
+        self.room += 32;
+        if let Some(name) = ty.name() {
+            let mut at = 0;
+            while at < self.count {
+                if let Some(known) = self.names[at]
+                    && same_text(known, name)
+                {
+                    return;
+                }
+                at += 1;
+            }
+            assert!(self.count < PARTS, "this job uses more than 256 types with names");
+            self.names[self.count] = Some(name);
+            self.count += 1;
+            self.room += 2 * name.len();
+        }
+        self.parts(ty);
     }
-    at = 0;
-    while at < ty.cases() {
-        room += 8;
-        if let Some(held) = ty.case(at) {
-            room += room_of(held);
+
+    const fn parts(&mut self, ty: &'static Ty) {
+        let mut at = 0;
+        if let Shape::List(item) = &ty.shape {
+            self.visit(item);
         }
-        at += 1;
-    }
-    room + match &ty.shape {
-        Shape::Primitive(_) | Shape::Option(_) | Shape::Result(..) | Shape::Tuple(_) => 0,
-        Shape::List(item) => room_of(item),
-        Shape::Record(name, fields) => {
-            let (mut names, mut at) = (name.len(), 0);
-            while at < fields.len() {
-                names += fields[at].0.len();
-                at += 1;
-            }
-            names
+        while at < ty.fields() {
+            self.room += 8;
+            self.visit(ty.field(at));
+            at += 1;
         }
-        Shape::Variant(name, cases) => {
-            let (mut names, mut at) = (name.len(), 0);
-            while at < cases.len() {
-                names += cases[at].0.len();
-                at += 1;
+        at = 0;
+        while at < ty.cases() {
+            self.room += 8;
+            if let Some(held) = ty.case(at) {
+                self.visit(held);
             }
-            names
+            at += 1;
         }
-        Shape::Enum(name, cases) | Shape::Flags(name, cases) => {
-            let (mut names, mut at) = (name.len(), 0);
-            while at < cases.len() {
-                names += 8 + cases[at].len();
-                at += 1;
+        at = 0;
+        match &ty.shape {
+            Shape::Record(_, fields) => {
+                while at < fields.len() {
+                    self.room += fields[at].0.len();
+                    at += 1;
+                }
             }
-            names
+            Shape::Variant(_, cases) => {
+                while at < cases.len() {
+                    self.room += cases[at].0.len();
+                    at += 1;
+                }
+            }
+            Shape::Enum(_, names) | Shape::Flags(_, names) => {
+                while at < names.len() {
+                    self.room += 8 + names[at].len();
+                    at += 1;
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -211,7 +240,7 @@ impl<const C: usize> World<C> {
                 && same_text(name, wanted)
             {
                 assert!(
-                    shape_hash(known) == shape_hash(ty),
+                    known.hash() == ty.hash(),
                     "two different types of this job have one name: give one of them another, \
                      with #[data(name = \"..\")]"
                 );
@@ -310,7 +339,7 @@ impl<const C: usize> World<C> {
                 }
             }
             Shape::Enum(_, names) | Shape::Flags(_, names) => {
-                out.byte(if matches!(&ty.shape, Shape::Enum(..)) { 0x6d } else { 0x6e });
+                out.byte(ty.code());
                 out.number(names.len());
                 while at < names.len() {
                     out.text(names[at]);
@@ -425,79 +454,11 @@ pub const fn said_of_type<const C: usize>(name: &str, ty: &Ty, file: &str, at: u
     line.raw(b"{\"type\":");
     line.json(name);
     line.raw(b",\"shape\":\"");
-    line.digits(shape_hash(ty));
+    line.digits(ty.hash());
     line.raw(b"\",\"file\":");
     line.json(file);
     line.raw(b",\"line\":");
     line.digits(at as u64);
     line.raw(b"}\n");
     line
-}
-
-/// FNV-1a over all that a type is made of.
-const fn shape_hash(ty: &Ty) -> u64 {
-    hash_ty(0xcbf2_9ce4_8422_2325, ty)
-}
-
-const fn hash_byte(hash: u64, byte: u8) -> u64 {
-    (hash ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
-}
-
-const fn hash_text(mut hash: u64, text: &str) -> u64 {
-    let (bytes, mut at) = (text.as_bytes(), 0);
-    while at < bytes.len() {
-        hash = hash_byte(hash, bytes[at]);
-        at += 1;
-    }
-    hash_byte(hash, 0)
-}
-
-const fn hash_some(hash: u64, ty: Option<&Ty>) -> u64 {
-    match ty {
-        Some(ty) => hash_ty(hash_byte(hash, 1), ty),
-        None => hash_byte(hash, 0),
-    }
-}
-
-const fn hash_ty(hash: u64, ty: &Ty) -> u64 {
-    let mut at = 0;
-    match &ty.shape {
-        Shape::Primitive(code) => hash_byte(hash, *code),
-        Shape::List(item) => hash_ty(hash_byte(hash, 0x70), item),
-        Shape::Option(some) => hash_ty(hash_byte(hash, 0x6b), some),
-        Shape::Result(ok, err) => hash_some(hash_some(hash_byte(hash, 0x6a), *ok), *err),
-        Shape::Tuple(parts) => {
-            let mut hash = hash_byte(hash, 0x6f);
-            while at < parts.len() {
-                hash = hash_ty(hash, parts[at]);
-                at += 1;
-            }
-            hash_byte(hash, 0)
-        }
-        Shape::Record(name, fields) => {
-            let mut hash = hash_text(hash_byte(hash, 0x72), name);
-            while at < fields.len() {
-                hash = hash_ty(hash_text(hash, fields[at].0), fields[at].1);
-                at += 1;
-            }
-            hash_byte(hash, 0)
-        }
-        Shape::Variant(name, cases) => {
-            let mut hash = hash_text(hash_byte(hash, 0x71), name);
-            while at < cases.len() {
-                hash = hash_some(hash_text(hash, cases[at].0), cases[at].1);
-                at += 1;
-            }
-            hash_byte(hash, 0)
-        }
-        Shape::Enum(name, names) | Shape::Flags(name, names) => {
-            let is_enum = matches!(&ty.shape, Shape::Enum(..));
-            let mut hash = hash_text(hash_byte(hash, if is_enum { 0x6d } else { 0x6e }), name);
-            while at < names.len() {
-                hash = hash_text(hash, names[at]);
-                at += 1;
-            }
-            hash_byte(hash, 0)
-        }
-    }
 }

@@ -9,6 +9,8 @@ pub struct Ty {
     size: usize,
     align: usize,
     flat: Flat,
+    /// FNV-1a over all that it is made of.
+    hash: u64,
 }
 
 /// What a type is made of. Names are in kebab case.
@@ -63,14 +65,87 @@ impl Ty {
     ///
     /// `()` inside anything but a result: WIT has no type for it.
     pub const fn new(shape: Shape) -> Self {
-        let mut ty = Self { shape, size: 0, align: 1, flat: Flat::NONE };
+        let mut ty = Self { shape, size: 0, align: 1, flat: Flat::NONE, hash: 0 };
         assert!(!ty.holds_unit(), "`()` cannot be an argument or a part of another type: leave it out");
         ty.align = ty.find_align();
         ty.size = ty.find_size();
         let mut flat = Flat::NONE;
         flat.add_parts(&ty);
         ty.flat = flat;
+        ty.hash = ty.find_hash();
         ty
+    }
+
+    /// What tells two types of one name apart.
+    pub const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    const fn find_hash(&self) -> u64 {
+        let mut hash = hash_byte(0xcbf2_9ce4_8422_2325, self.code());
+        let mut at = 0;
+        match &self.shape {
+            Shape::Primitive(code) => hash = hash_byte(hash, *code),
+            Shape::List(item) => hash = hash_number(hash, item.hash),
+            Shape::Record(name, fields) => {
+                hash = hash_text(hash, name);
+                while at < fields.len() {
+                    hash = hash_text(hash, fields[at].0);
+                    at += 1;
+                }
+            }
+            Shape::Variant(name, cases) => {
+                hash = hash_text(hash, name);
+                while at < cases.len() {
+                    hash = hash_text(hash, cases[at].0);
+                    at += 1;
+                }
+            }
+            Shape::Enum(name, names) | Shape::Flags(name, names) => {
+                hash = hash_text(hash, name);
+                while at < names.len() {
+                    hash = hash_text(hash, names[at]);
+                    at += 1;
+                }
+            }
+            Shape::Option(_) | Shape::Result(..) | Shape::Tuple(_) => {}
+        }
+        at = 0;
+        while at < self.fields() {
+            hash = hash_number(hash, self.field(at).hash);
+            at += 1;
+        }
+        at = 0;
+        while at < self.cases() {
+            hash = hash_number(hash, if let Some(held) = self.case(at) { held.hash } else { 0 });
+            at += 1;
+        }
+        hash
+    }
+
+    /// The component model's code for its shape.
+    pub(crate) const fn code(&self) -> u8 {
+        match &self.shape {
+            Shape::Primitive(code) => *code,
+            Shape::List(_) => 0x70,
+            Shape::Option(_) => 0x6b,
+            Shape::Result(..) => 0x6a,
+            Shape::Tuple(_) => 0x6f,
+            Shape::Record(..) => 0x72,
+            Shape::Variant(..) => 0x71,
+            Shape::Enum(..) => 0x6d,
+            Shape::Flags(..) => 0x6e,
+        }
+    }
+
+    /// Its name, if it has one.
+    pub(crate) const fn name(&self) -> Option<&'static str> {
+        match &self.shape {
+            Shape::Record(name, _) | Shape::Variant(name, _) | Shape::Enum(name, _) | Shape::Flags(name, _) => {
+                Some(name)
+            }
+            _ => None,
+        }
     }
 
     /// Whether it is `()`.
@@ -231,6 +306,28 @@ impl Ty {
     pub const fn payload(&self) -> usize {
         round_up(self.tag(), self.payload_align())
     }
+}
+
+const fn hash_byte(hash: u64, byte: u8) -> u64 {
+    (hash ^ byte as u64).wrapping_mul(0x0100_0000_01b3)
+}
+
+const fn hash_number(mut hash: u64, number: u64) -> u64 {
+    let (bytes, mut at) = (number.to_le_bytes(), 0);
+    while at < bytes.len() {
+        hash = hash_byte(hash, bytes[at]);
+        at += 1;
+    }
+    hash
+}
+
+const fn hash_text(mut hash: u64, text: &str) -> u64 {
+    let (bytes, mut at) = (text.as_bytes(), 0);
+    while at < bytes.len() {
+        hash = hash_byte(hash, bytes[at]);
+        at += 1;
+    }
+    hash_byte(hash, 0)
 }
 
 /// Kinds of core values.

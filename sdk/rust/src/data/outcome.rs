@@ -37,6 +37,26 @@ pub trait Fallible {
     fn settle(self, file: &str, line: u32, function: &str) -> Self::Value;
 }
 
+/// The same for the one error type that does not become a `Box<dyn Error>` by itself.
+pub trait FallibleSend {
+    /// What it is if all goes well.
+    type Value: Data;
+
+    /// Its type.
+    const TYPE: &'static Ty = Self::Value::TYPE;
+
+    /// The value, or the end of the build, with a traceback of one frame.
+    fn settle(self, file: &str, line: u32, function: &str) -> Self::Value;
+}
+
+impl<T: Data> FallibleSend for Outcome<Result<T, Box<dyn Error + Send + Sync>>> {
+    type Value = T;
+
+    fn settle(self, file: &str, line: u32, function: &str) -> T {
+        self.0.unwrap_or_else(|error| failure::raise("error", &*error, failure::frame_of(file, line, function)))
+    }
+}
+
 impl<T: Data, E: Into<Box<dyn Error>>> Fallible for Outcome<Result<T, E>> {
     type Value = T;
 

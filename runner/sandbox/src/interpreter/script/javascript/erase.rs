@@ -1,9 +1,9 @@
 //! A file without its types and without the words of modules. Each line, and nearly each column, is where it was, so that
 //! the places of errors are those of the author's file.
 //!
-//! The interpreter has nothing that goes on beside a call, so `async` functions become plain ones: `await x` is
-//! `__awaited(x)`, which returns once `x` is settled, and what an `async` function does is given to `__started`, which
-//! makes a promise of it.
+//! The interpreter runs no promises by itself, so `async` functions become generators: `await x` is `(yield x)`, and the
+//! function returns the promise that `__started` makes of its generator. At the top of a file `await x` is `__awaited(x)`,
+//! which returns once `x` is settled.
 
 use std::fmt::Write;
 
@@ -37,8 +37,16 @@ pub(super) struct Erased {
 ///
 /// What is more than a type, with its place.
 pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erased, String> {
-    let mut eraser =
-        Eraser { module, modules, edits: Vec::new(), exports: Vec::new(), all_of: Vec::new(), wrong: None };
+    let mut eraser = Eraser {
+        module,
+        modules,
+        edits: Vec::new(),
+        exports: Vec::new(),
+        all_of: Vec::new(),
+        is_async: false,
+        is_arrow: false,
+        wrong: None,
+    };
     eraser.visit_program(module.program);
     if let Some((what, why, at)) = eraser.wrong {
         return Err(format!("has {what} ({}), {why}", module.place(at)));
@@ -80,6 +88,9 @@ struct Eraser<'m, 'a> {
     edits: Vec<Edit>,
     exports: Vec<(String, String)>,
     all_of: Vec<usize>,
+    /// Whether what is visited stands in an `async` function, and whether that is an arrow function.
+    is_async: bool,
+    is_arrow: bool,
     /// What cannot be, why, and where.
     wrong: Option<(&'static str, &'static str, u32)>,
 }
@@ -122,19 +133,15 @@ impl Eraser<'_, '_> {
 
     /// Blanks the word `async` that stands between two places.
     fn no_async(&mut self, start: u32, end: u32) {
-        if let Some(at) = self.between(start, end).find("async") {
-            let at = start + u32::try_from(at).unwrap_or(0);
-            self.blank(at, at + 5);
-        }
+        self.mark("async", start, end);
     }
 
-    /// Gives what a body in braces does to `__started`.
-    fn begin_body(&mut self, body: oxc_span::Span) {
-        self.insert(body.start + 1, "return __started(()=>{");
-    }
-
-    fn end_body(&mut self, body: oxc_span::Span) {
-        self.insert(body.end - 1, "});");
+    /// What is in an `async` function, then what was before.
+    fn inside(&mut self, is_arrow: bool, walk: impl FnOnce(&mut Self)) {
+        let before = (self.is_async, self.is_arrow);
+        (self.is_async, self.is_arrow) = (true, is_arrow);
+        walk(self);
+        (self.is_async, self.is_arrow) = before;
     }
 
     fn between(&self, start: u32, end: u32) -> &str {
@@ -142,10 +149,10 @@ impl Eraser<'_, '_> {
     }
 
     /// Blanks one mark between two places.
-    fn mark(&mut self, mark: char, start: u32, end: u32) {
+    fn mark(&mut self, mark: &str, start: u32, end: u32) {
         if let Some(at) = self.between(start, end).find(mark) {
             let at = start + u32::try_from(at).unwrap_or(0);
-            self.blank(at, at + 1);
+            self.blank(at, at + u32::try_from(mark.len()).unwrap_or(0));
         }
     }
 
@@ -281,35 +288,70 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
     }
 
     fn visit_function(&mut self, it: &ast::Function<'a>, flags: ScopeFlags) {
-        let body = it.body.as_ref().filter(|_| it.r#async).map(|body| body.span);
-        if it.r#async && it.generator {
+        let Some(body) = it.body.as_ref().filter(|_| it.r#async) else {
+            let before = (self.is_async, self.is_arrow);
+            (self.is_async, self.is_arrow) = (false, false);
+            walk::walk_function(self, it, flags);
+            (self.is_async, self.is_arrow) = before;
+            return;
+        };
+        if it.generator {
             self.unknown("an `async` generator", it.span.start);
         }
-        if let Some(body) = body {
-            // Of a method it stands before its name.
-            self.no_async(it.span.start, it.id.as_ref().map_or(it.params.span.start, |id| id.span.start));
-            self.begin_body(body);
-        }
-        walk::walk_function(self, it, flags);
-        if let Some(body) = body {
-            self.end_body(body);
-        }
+        // Of a method it stands before its name.
+        self.no_async(it.span.start, it.id.as_ref().map_or(it.params.span.start, |id| id.span.start));
+        let name = it.id.as_ref().map(|id| format!("__async_{}", id.name)).unwrap_or_default();
+        self.insert(it.params.span.start, &format!("(...__a){{return __started(()=>(function*{name}"));
+        self.inside(false, |eraser| walk::walk_function(eraser, it, flags));
+        self.insert(body.span.end, ").apply(this,__a));}");
     }
 
     fn visit_arrow_function_expression(&mut self, it: &ast::ArrowFunctionExpression<'a>) {
         if !it.r#async {
             return walk::walk_arrow_function_expression(self, it);
         }
-        self.no_async(it.span.start, it.params.span.start);
-        let body = it.body.span();
+        let (params, body) = (it.params.span, it.body.span());
+        self.replace(it.span.start, it.span.start + 5, "(...__a)=>__started(()=>(function*".to_owned());
+        let has_parens = self.between(params.start, params.end).starts_with('(');
+        let returned = it.return_type.as_ref().map_or(params.end, |result| result.span.end);
+        self.mark("=>", returned, body.start);
         let is_block = matches!(&it.body, ast::ArrowFunctionBody::FunctionBody(_));
-        if is_block {
-            self.begin_body(body);
-        } else {
-            self.insert(body.start, "__started(()=>(");
+        if !has_parens {
+            self.insert(params.start, "(");
         }
-        walk::walk_arrow_function_expression(self, it);
-        if is_block { self.end_body(body) } else { self.insert(body.end, "))") }
+        self.inside(true, |eraser| {
+            eraser.visit_formal_parameters(&it.params);
+            if !has_parens {
+                eraser.insert(params.end, ")");
+            }
+            if !is_block {
+                eraser.insert(body.start, "{return (");
+            }
+            walk::walk_arrow_function_body(eraser, &it.body);
+        });
+        if let Some(types) = &it.type_parameters {
+            self.visit_ts_type_parameter_declaration(types);
+        }
+        if let Some(result) = &it.return_type {
+            self.visit_ts_type_annotation(result);
+        }
+        self.insert(body.end, if is_block { ").apply(this,__a))" } else { ");}).apply(this,__a))" });
+    }
+
+    fn visit_identifier_reference(&mut self, it: &ast::IdentifierReference<'a>) {
+        if self.is_arrow && it.name == "arguments" {
+            self.unknown("`arguments` in an `async` arrow function", it.span.start);
+        }
+    }
+
+    fn visit_super(&mut self, it: &ast::Super) {
+        if self.is_async {
+            self.unknown("`super` in an `async` method", it.span.start);
+        }
+    }
+
+    fn visit_import_expression(&mut self, it: &ast::ImportExpression<'a>) {
+        self.unknown("`import()`", it.span.start);
     }
 
     fn visit_object_property(&mut self, it: &ast::ObjectProperty<'a>) {
@@ -320,18 +362,15 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
     }
 
     fn visit_await_expression(&mut self, it: &ast::AwaitExpression<'a>) {
-        self.replace(it.span.start, it.span.start + 5, "__awaited(".to_owned());
+        let wait = if self.is_async { "(yield " } else { "__awaited(" };
+        self.replace(it.span.start, it.span.start + 5, wait.to_owned());
         walk::walk_await_expression(self, it);
         self.insert(it.span.end, ")");
     }
 
     fn visit_for_of_statement(&mut self, it: &ast::ForOfStatement<'a>) {
         if it.r#await {
-            let head = self.between(it.span.start, it.left.span().start).find("await");
-            if let Some(at) = head {
-                let at = it.span.start + u32::try_from(at).unwrap_or(0);
-                self.blank(at, at + 5);
-            }
+            self.mark("await", it.span.start, it.left.span().start);
             self.insert(it.right.span().start, "__awaited.each(");
         }
         walk::walk_for_of_statement(self, it);
@@ -406,14 +445,14 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
             self.wrong("a parameter that is a property", it.span.start);
         }
         if it.optional {
-            self.mark('?', it.pattern.span().end, it.type_annotation.as_ref().map_or(it.span.end, |ty| ty.span.end));
+            self.mark("?", it.pattern.span().end, it.type_annotation.as_ref().map_or(it.span.end, |ty| ty.span.end));
         }
         walk::walk_formal_parameter(self, it);
     }
 
     fn visit_variable_declarator(&mut self, it: &ast::VariableDeclarator<'a>) {
         if it.definite {
-            self.mark('!', it.id.span().end, it.span.end);
+            self.mark("!", it.id.span().end, it.span.end);
         }
         walk::walk_variable_declarator(self, it);
     }
@@ -440,10 +479,10 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
         self.modifiers(it.span.start, it.key.span().start);
         let end = it.type_annotation.as_ref().map_or(it.span.end, |ty| ty.span.start);
         if it.optional {
-            self.mark('?', it.key.span().end, end.max(it.key.span().end + 1));
+            self.mark("?", it.key.span().end, end.max(it.key.span().end + 1));
         }
         if it.definite {
-            self.mark('!', it.key.span().end, end.max(it.key.span().end + 1));
+            self.mark("!", it.key.span().end, end.max(it.key.span().end + 1));
         }
         walk::walk_property_definition(self, it);
     }
@@ -457,7 +496,7 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
             self.no_async(it.span.start, it.key.span().start);
         }
         if it.optional {
-            self.mark('?', it.key.span().end, it.value.params.span.start);
+            self.mark("?", it.key.span().end, it.value.params.span.start);
         }
         walk::walk_method_definition(self, it);
     }

@@ -203,33 +203,52 @@ fn types_are_gone_and_lines_stay() {
 }
 
 #[test]
-fn what_is_waited_for_is_waited_for_at_once() {
+fn async_functions_become_generators() {
     let same = |text: &str, wanted: &str| {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let found = left(text).unwrap();
         assert_eq!(words(&found), words(wanted), "{text}");
         assert_eq!(found.matches('\n').count(), text.matches('\n').count(), "{found}");
     };
+    // A function, whose arguments are those of its generator, and an arrow function.
+    let function = |name: &str, params: &str, body: &str| {
+        format!("(...__a){{return __started(()=>(function*{name}{params} {{{body}}}).apply(this,__a));}}")
+    };
+    let arrow =
+        |params: &str, body: &str| format!("(...__a)=>__started(()=>(function* {params} {body}).apply(this,__a))");
     same(
         "async function f(a: number): Promise<number> {\n  return await g(a) as number;\n}",
-        "function f(a ) {return __started(()=>{ return __awaited( g(a)) ; });}",
+        &format!("function f{}", function("__async_f", "(a )", " return (yield g(a)) ; ")),
     );
-    same("const f = async (a: T) => await a.b!.c;", "const f = (a ) => __started(()=>(__awaited( a.b .c)));");
     same(
-        "f(async a => ({ a }), async () => {});",
-        "f( a => __started(()=>(({ a }))), () => {return __started(()=>{});});",
+        "const f = async (a: T): Promise<U> => await a.b!.c;",
+        &format!("const f = {};", arrow("(a )", "{return ((yield a.b .c));}")),
     );
-    same("const f = async a => await (await a);", "const f = a => __started(()=>(__awaited( (__awaited( a)))));");
+    same("f(async a => ({ a }));", &format!("f({});", arrow("(a)", "{return (({ a }));}")));
+    same("f(async () => {});", &format!("f({});", arrow("()", "{}")));
+    same(
+        "const f = async a => await (await a);",
+        &format!("const f = {};", arrow("(a)", "{return ((yield ((yield a))));}")),
+    );
+    let empty = function("", "()", "");
     same(
         "class A { static async b() {} private async c() {} async = 1; }",
-        "class A { static b() {return __started(()=>{});} c() {return __started(()=>{});} async = 1; }",
+        &format!("class A {{ static b{empty} c{empty} async = 1; }}"),
     );
-    same("const a = { async b() {}, async: 1 };", "const a = { b() {return __started(()=>{});}, async: 1 };");
+    same("const a = { async b() {}, async: 1 };", &format!("const a = {{ b{empty}, async: 1 }};"));
     same("export {};\nfor await (const a of b) {}", "; for (const a of __awaited.each(b)) {}");
-    same("export default async function () {}", "const __default= function () {return __started(()=>{});}");
-    same("export const a = async function b() {}", "const a = function b() {return __started(()=>{});}");
-    let error = left("const a = async function* () {}").unwrap_err();
-    assert!(error.contains("has an `async` generator (a.ts:1:11), which scripts do not support"), "{error}");
+    same("export default async function () {}", &format!("const __default= function {empty}"));
+    same("export const a = async function b() {}", &format!("const a = function b{}", function("__async_b", "()", "")));
+    same("export const a = await b;", "const a = __awaited( b);");
+    for (text, what) in [
+        ("class A { async b() { super.b() } }", "`super` in an `async` method (a.ts:1:23)"),
+        ("const a = async () => arguments;", "`arguments` in an `async` arrow function (a.ts:1:23)"),
+        ("import('./b.ts')", "`import()` (a.ts:1:1)"),
+        ("const a = async function* () {}", "an `async` generator (a.ts:1:11), which scripts do not support"),
+    ] {
+        let error = left(text).unwrap_err();
+        assert!(error.contains(what), "{error}");
+    }
 }
 
 proptest! {
