@@ -106,6 +106,8 @@ class http:
     ) -> "http.Response":
         """Sends a request, and takes the whole answer. In jobcontrol the job's `http` grant says which may be made."""
         all = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+        if isinstance(params, dict):
+            params = {name: value for name, value in params.items() if value is not None}
         if params:
             url += ("&" if "?" in url else "?") + urllib.parse.urlencode(params, doseq=True)
         if json is not None:

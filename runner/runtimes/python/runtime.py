@@ -188,6 +188,8 @@ class Response:
 def request(method, url, *, params=None, headers=None, data=None, json=None, timeout=None, allow_redirects=True):
     """Sends a request, and takes the whole answer."""
     all = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    if isinstance(params, dict):
+        params = {name: value for name, value in params.items() if value is not None}
     if params:
         url += ("&" if "?" in url else "?") + urllib.parse.urlencode(params, doseq=True)
     if json is not None:

@@ -197,6 +197,12 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     let carried = engine.iter().rev().take_while(|frame| is_runtime(&frame.function)).count();
     let first = engine.iter().position(|frame| PANICS.iter().any(|begin| frame.function.starts_with(begin)));
     engine.truncate(first.unwrap_or(engine.len() - carried));
+    // `unwrap` panics at the place of its caller.
+    if said.last().is_some_and(|place| !place.file.contains("library/")) {
+        let is_library = |frame: &Frame| LIBRARY.iter().any(|begin| frame.function.starts_with(begin));
+        let own = engine.iter().rposition(|frame| !is_library(frame)).map_or(engine.len(), |at| at + 1);
+        engine.truncate(own);
+    }
     if let (Some(innermost), Some(place)) = (engine.last_mut(), said.last_mut())
         && innermost.file.is_empty()
     {
@@ -209,6 +215,9 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
 
 /// How the name of the first call begins that carries a panic of Rust; those behind it may have lost their names.
 const PANICS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
+
+/// How the names of functions of Rust's own libraries begin.
+const LIBRARY: &[&str] = &["core::", "alloc::", "std::"];
 
 /// Whether a path ends with another, part by part.
 fn ends_with(path: &str, end: &str) -> bool {
@@ -251,7 +260,10 @@ mod tests {
         let call = |function: &str| Frame { function: function.into(), ..Frame::default() };
         let place = Frame { file: "src/lib.rs".into(), line: 7, ..Frame::default() };
         let engine = vec![call("outer"), call("inner"), call("core::panicking::panic_fmt"), call("function 1")];
-        let joined = joined(engine, vec![place.clone()]);
-        assert_eq!(joined, vec![call("outer"), Frame { function: "inner".into(), ..place }]);
+        let wanted = vec![call("outer"), Frame { function: "inner".into(), ..place.clone() }];
+        assert_eq!(joined(engine, vec![place.clone()]), wanted);
+        let unwraps =
+            vec![call("outer"), call("inner"), call("core::option::unwrap_failed"), call("core::panicking::panic")];
+        assert_eq!(joined(unwraps, vec![place]), wanted);
     }
 }
