@@ -114,11 +114,11 @@ fn main() {
 }
 
 fn order(order: &Order) -> Value {
-    Value::Map(vec![
-        ("id".to_owned(), Value::Int(order.id.into())),
-        ("name".to_owned(), Value::string(&order.name)),
-        ("total".to_owned(), Value::Float(order.total)),
-        ("open".to_owned(), Value::Bool(order.open)),
+    Value::map([
+        ("id", Value::Int(order.id.into())),
+        ("name", Value::string(&order.name)),
+        ("total", Value::Float(order.total)),
+        ("open", Value::Bool(order.open)),
     ])
 }
 

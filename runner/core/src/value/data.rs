@@ -8,6 +8,8 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de;
 
+use super::name::Name;
+
 /// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
 /// may be millions, and a long one may not be there.
 const AT_ONCE: usize = 64;
@@ -19,9 +21,9 @@ pub const RETVAL_KEY: &str = "!retval";
 pub const SECRET_KEY: &str = "!secret";
 
 /// What stands for something else inside a stored build config: which key it is, and the text with it.
-pub fn as_tag(entries: &[(String, Value)]) -> Option<(&'static str, &str)> {
+pub fn as_tag(entries: &[(Name, Value)]) -> Option<(&'static str, &str)> {
     let [(key, Value::String(text))] = entries else { return None };
-    let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| tag == key)?;
+    let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| key == tag)?;
     Some((key, text))
 }
 
@@ -43,7 +45,7 @@ pub enum Value {
     /// `list`, `tuple`, `flags`.
     List(Vec<Self>),
     /// `record`, in declared order; a variant's case with its payload; `result` as `ok` or `err`.
-    Map(Vec<(String, Self)>),
+    Map(Vec<(Name, Self)>),
 }
 
 impl Value {
@@ -53,8 +55,13 @@ impl Value {
     }
 
     /// A map with one entry, as variants and results are written.
-    pub fn entry(key: impl Into<String>, value: Self) -> Self {
+    pub fn entry(key: impl Into<Name>, value: Self) -> Self {
         Self::Map(vec![(key.into(), value)])
+    }
+
+    /// A map with these entries, in this order.
+    pub fn map<K: Into<Name>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
+        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
     /// The value under `key`, if this is a map that has it.
@@ -87,7 +94,7 @@ impl Value {
     }
 
     /// The entries, if this is a map; none of anything else.
-    pub(crate) fn entries(&self) -> &[(String, Self)] {
+    pub(crate) fn entries(&self) -> &[(Name, Self)] {
         match self {
             Self::Map(entries) => entries,
             _ => &[],

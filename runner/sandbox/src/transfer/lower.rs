@@ -6,12 +6,14 @@
 //! A list is put together on the host's side and copied as a whole; what its elements point to is allocated on the way.
 //! What is put together here has its room in the guest's memory first, all of it at once, so it cannot be larger than that.
 
+use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
 use wasmtime::Error;
 use wasmtime::Result;
 use wasmtime::ValRaw;
 use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::LowerContext;
+use wasmtime::component::__internal::wasmtime_environ::component::RecordField;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
 
 use super::abi::int_type;
@@ -44,7 +46,7 @@ pub(super) fn args<T>(
     }
     let mut bytes = vec![0; size(params.abi.size32)];
     let at = writer.room(params.abi.align32, bytes.len())?;
-    writer.fields(args.iter().zip(params.types.iter().copied()), &mut bytes)?;
+    writer.fields(args.iter().zip(params.types.iter().copied()).map(Ok), &mut bytes)?;
     writer.copy(at, &bytes)?;
     slots[0] = ValRaw::u64(at as u64);
     Ok(())
@@ -78,8 +80,8 @@ impl<T> Writer<'_, '_, T> {
                 put(slots, len as u64)
             }
             InterfaceType::Record(index) => {
-                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
-                fields.into_iter().try_for_each(|(value, ty)| self.flat(value, ty, slots))
+                let mut fields = record(value, &types[index].fields)?;
+                fields.try_for_each(|field| field.and_then(|(value, ty)| self.flat(value, ty, slots)))
             }
             InterfaceType::Tuple(index) => {
                 let mut items = tuple(value, &types[index].types)?;
@@ -113,11 +115,8 @@ impl<T> Writer<'_, '_, T> {
                 write(&mut bytes[..4], at as u64);
                 write(&mut bytes[4..], len as u64);
             }
-            InterfaceType::Record(index) => {
-                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
-                self.fields(fields, bytes)?;
-            }
-            InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?, bytes)?,
+            InterfaceType::Record(index) => self.fields(record(value, &types[index].fields)?, bytes)?,
+            InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?.map(Ok), bytes)?,
             InterfaceType::Flags(_) => {
                 let words = self.flags(value, ty)?;
                 bytes.chunks_mut(4).zip(words).for_each(|(bytes, word)| write(bytes, word.into()));
@@ -148,11 +147,12 @@ impl<T> Writer<'_, '_, T> {
 
     fn fields<'v>(
         &mut self,
-        fields: impl IntoIterator<Item = (&'v Value, InterfaceType)>,
+        fields: impl Iterator<Item = Result<(&'v Value, InterfaceType)>>,
         bytes: &mut [u8],
     ) -> Result<()> {
         let mut end = 0;
-        for (value, ty) in fields {
+        for field in fields {
+            let (value, ty) = field?;
             let abi = self.cx.types.canonical_abi(&ty);
             let at = abi.next_field32_size(&mut end);
             self.store(value, ty, &mut bytes[at..at + size(abi.size32)])?;
@@ -255,10 +255,10 @@ impl<T> Writer<'_, '_, T> {
             }
             (InterfaceType::Variant(index), value) => {
                 let (case, payload) = match value {
-                    Value::String(case) => (case, None),
+                    Value::String(case) => (case.as_str(), None),
                     value => one(value).map(|(case, payload)| (case, Some(payload)))?,
                 };
-                let (at, _, carried) = types[index].cases.get_full(&**case).ok_or_else(|| none(case))?;
+                let (at, _, carried) = types[index].cases.get_full(case).ok_or_else(|| none(case))?;
                 match (payload, carried) {
                     (Some(payload), Some(ty)) => (at, Some((payload, *ty))),
                     (None, None) => (at, None),
@@ -267,7 +267,7 @@ impl<T> Writer<'_, '_, T> {
             }
             (InterfaceType::Result(index), value) => {
                 let (case, payload) = one(value)?;
-                let (at, carried) = match &**case {
+                let (at, carried) = match case {
                     "ok" => (0, types[index].ok),
                     "err" => (1, types[index].err),
                     case => return Err(none(case)),
@@ -279,9 +279,9 @@ impl<T> Writer<'_, '_, T> {
     }
 }
 
-fn one(value: &Value) -> Result<(&String, &Value)> {
+fn one(value: &Value) -> Result<(&str, &Value)> {
     match value {
-        Value::Map(entries) if entries.len() == 1 => Ok((&entries[0].0, &entries[0].1)),
+        Value::Map(entries) if entries.len() == 1 => Ok((&*entries[0].0, &entries[0].1)),
         value => Err(mismatch(format!("{} is no case", value.kind()))),
     }
 }
@@ -292,20 +292,25 @@ fn wrong(value: &Value, ty: InterfaceType) -> Error {
 }
 
 /// The fields of a record that has exactly these, in this order.
-fn record<'v, 't>(
+fn record<'v>(
     value: &'v Value,
-    fields: impl ExactSizeIterator<Item = (&'t str, InterfaceType)>,
-) -> Result<Vec<(&'v Value, InterfaceType)>> {
+    fields: &'v [RecordField],
+) -> Result<impl Iterator<Item = Result<(&'v Value, InterfaceType)>>> {
     let Value::Map(entries) = value else {
         return Err(mismatch(format!("{} is no record", value.kind())));
     };
     if entries.len() != fields.len() {
         return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
     }
-    let same = |((key, value), (name, ty)): (&'v (String, Value), (&str, _))| {
-        if key == name { Ok((value, ty)) } else { Err(mismatch(format!("field `{name}` is not in its place"))) }
+    let same = |((key, value), field): (&'v (Name, Value), &RecordField)| {
+        if *key == field.name { Ok((value, field.ty)) } else { Err(misplaced(field)) }
     };
-    entries.iter().zip(fields).map(same).collect()
+    Ok(entries.iter().zip(fields).map(same))
+}
+
+#[cold]
+fn misplaced(field: &RecordField) -> Error {
+    mismatch(format!("field `{}` is not in its place", field.name))
 }
 
 fn tuple<'v>(value: &'v Value, types: &[InterfaceType]) -> Result<impl Iterator<Item = (&'v Value, InterfaceType)>> {
