@@ -9,6 +9,7 @@ use serde::Serializer;
 use serde::de;
 
 use super::name::Name;
+use super::name::Names;
 
 /// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
 /// may be millions, and a long one may not be there.
@@ -174,13 +175,22 @@ fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Er
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor(&mut Names::default()))
     }
 }
 
-struct ValueVisitor;
+/// Reads a value, all of whose maps share the names that they have in common.
+struct ValueVisitor<'n>(&'n mut Names);
 
-impl<'de> de::Visitor<'de> for ValueVisitor {
+impl<'de> de::DeserializeSeed<'de> for ValueVisitor<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for ValueVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,7 +243,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(AT_ONCE));
-        while let Some(item) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(ValueVisitor(self.0))? {
             items.push(item);
         }
         Ok(Value::List(items))
@@ -241,8 +251,8 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(AT_ONCE));
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        while let Some(key) = map.next_key_seed(&mut *self.0)? {
+            entries.push((key, map.next_value_seed(ValueVisitor(self.0))?));
         }
         Ok(Value::Map(entries))
     }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 use serde::Serializer;
@@ -126,15 +125,38 @@ impl Serialize for Name {
     }
 }
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor)
+/// Names that were met before, so that equal ones share their text. There is one place for all names that look alike, and
+/// the latest has it.
+#[derive(Default)]
+pub(super) struct Names(Vec<Option<Name>>);
+
+impl Names {
+    /// Names that are kept at most.
+    const PLACES: usize = 256;
+
+    fn find(&mut self, text: &str) -> Name {
+        let look = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
+        let (first, last) = (look(text.as_bytes().first()), look(text.as_bytes().last()));
+        if self.0.is_empty() {
+            self.0.resize(Self::PLACES, None);
+        }
+        let place = &mut self.0[(31 * (31 * first + last) + text.len()) % Self::PLACES];
+        match place {
+            Some(name) if *name == text => name.clone(),
+            place => place.insert(text.into()).clone(),
+        }
     }
 }
 
-struct NameVisitor;
+impl<'de> de::DeserializeSeed<'de> for &mut Names {
+    type Value = Name;
 
-impl de::Visitor<'_> for NameVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Name, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl de::Visitor<'_> for &mut Names {
     type Value = Name;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +164,22 @@ impl de::Visitor<'_> for NameVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Name, E> {
-        Ok(text.into())
+        Ok(self.find(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_share_their_text() {
+        let mut names = Names::default();
+        let [one, other, again] = ["total", "open", "total"].map(|text| names.find(text));
+        assert_eq!((&*one, &*other, &*again), ("total", "open", "total"));
+        assert!(Arc::ptr_eq(&one.0, &again.0));
+        // These look alike.
+        let [one, other, again] = ["abcd", "accd", "abcd"].map(|text| names.find(text));
+        assert_eq!((&*one, &*other, &*again), ("abcd", "accd", "abcd"));
     }
 }

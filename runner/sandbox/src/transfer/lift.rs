@@ -5,7 +5,6 @@
 //! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes. A number, which makes
 //! no room, only notes them, and they are paid for with what comes next or at the end.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use jobcontrol_core::held_size::ALLOCATION;
@@ -14,7 +13,6 @@ use jobcontrol_core::held_size::VALUE;
 use jobcontrol_core::held_size::name as held_name;
 use jobcontrol_core::held_size::sequence as room;
 use jobcontrol_core::packed_size;
-use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::shortest;
 use wasmtime::Error;
@@ -29,6 +27,8 @@ use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
 use super::abi::size;
 use super::large::LARGE;
+use super::records::Record;
+use super::records::Records;
 use super::returned::FUEL;
 use super::returned::HELD;
 use super::returned::Returned;
@@ -85,8 +85,8 @@ fn read(
         return Ok(Returned::Value(None));
     };
     let memory = cx.memory();
-    let (what, records) = ("the return value", HashMap::new());
-    let mut reader = Reader { cx, types, memory, what, encoded: 0, held: 0, most, paid, records, last: None };
+    let (what, records) = ("the return value", Records::default());
+    let mut reader = Reader { cx, types, memory, what, encoded: 0, held: 0, most, paid, records };
     if results.abi.flat_count(1).is_some() {
         return reader.top(ty, Place::Slot(slots[0]));
     }
@@ -155,21 +155,6 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A type of record, laid out once for all its values.
-struct Record {
-    fields: Vec<Field>,
-    /// Bytes of a value, encoded, but for its own first byte and all but the first of each field.
-    encoded: u64,
-}
-
-struct Field {
-    name: Name,
-    ty: InterfaceType,
-    /// Where it stands in the record, and how long it is.
-    at: usize,
-    len: usize,
-}
-
 struct Reader<'r, 'c> {
     cx: &'r mut LiftContext<'c>,
     types: &'c ComponentTypes,
@@ -185,9 +170,7 @@ struct Reader<'r, 'c> {
     /// What was paid for the larger of both.
     paid: &'r mut Paid,
     /// The types of record that were met, whose names are paid for.
-    records: HashMap<TypeRecordIndex, Rc<Record>>,
-    /// The one of them that was met last, since there are lists of records.
-    last: Option<(TypeRecordIndex, Rc<Record>)>,
+    records: Records,
 }
 
 impl<'c> Reader<'_, 'c> {
@@ -350,35 +333,12 @@ impl<'c> Reader<'_, 'c> {
 
     /// A type of record, laid out. Its names are made and paid for once, however many values have them.
     fn record(&mut self, index: TypeRecordIndex) -> Result<Rc<Record>> {
-        if let Some((last, record)) = &self.last
-            && *last == index
-        {
-            return Ok(Rc::clone(record));
+        if let Some(record) = self.records.get(index) {
+            return Ok(record);
         }
-        let record = match self.records.get(&index) {
-            Some(record) => Rc::clone(record),
-            None => {
-                let record = Rc::new(self.lay_out(index)?);
-                self.records.insert(index, Rc::clone(&record));
-                record
-            }
-        };
-        self.last = Some((index, Rc::clone(&record)));
-        Ok(record)
-    }
-
-    fn lay_out(&mut self, index: TypeRecordIndex) -> Result<Record> {
-        let types = self.types;
-        let declared = &types[index].fields;
-        self.pay(0, declared.iter().map(|field| held_name(field.name.len())).sum())?;
-        let mut end = 0;
-        let fields = declared.iter().map(|field| {
-            let abi = types.canonical_abi(&field.ty);
-            let at = abi.next_field32_size(&mut end);
-            Field { name: field.name.as_str().into(), ty: field.ty, at, len: size(abi.size32) }
-        });
-        let encoded = declared.iter().map(|field| packed_size::string(field.name.len()) + 1).sum::<u64>();
-        Ok(Record { fields: fields.collect(), encoded: packed_size::sequence(declared.len()) - 1 + encoded })
+        let fields = &self.types[index].fields;
+        self.pay(0, fields.iter().map(|field| held_name(field.name.len())).sum())?;
+        Ok(self.records.add(self.types, index, fields.iter().map(|field| field.name.as_str().into())))
     }
 
     fn named(&mut self, name: &str) -> Result<Value> {

@@ -3,8 +3,10 @@
 //! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared order, options
 //! filled in. The checks here are the last line, since an argument of a wrong type costs the instance.
 //!
-//! A list is put together on the host's side and copied as a whole; what its elements point to is allocated on the way.
-//! What is put together here has its room in the guest's memory first, all of it at once, so it cannot be larger than that.
+//! A list has its room in the guest's memory first, all of it at once. Its elements are then put together on the host's
+//! side and copied, many at a time; what they point to is allocated on the way.
+
+use std::rc::Rc;
 
 use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
@@ -13,16 +15,22 @@ use wasmtime::Result;
 use wasmtime::ValRaw;
 use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::LowerContext;
-use wasmtime::component::__internal::wasmtime_environ::component::RecordField;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+use wasmtime::component::__internal::wasmtime_environ::component::TypeRecordIndex;
 
 use super::abi::int_type;
 use super::abi::size;
 use super::args::FLAT;
 use super::args::Mismatch;
+use super::records::Field;
+use super::records::Record;
+use super::records::Records;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;
+
+/// Bytes of a list that are put together at once: few enough to stay in a processor's cache.
+const AT_ONCE: usize = 32 << 10;
 
 /// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than there are.
 pub(super) fn args<T>(
@@ -39,14 +47,14 @@ pub(super) fn args<T>(
     if args.len() != params.types.len() {
         return Err(mismatch(format!("the function takes {} arguments, found {}", params.types.len(), args.len())));
     }
-    let mut writer = Writer { cx, given: 0 };
+    let mut writer = Writer { cx, given: 0, memory: 0, records: Records::default() };
     if params.abi.flat_count(FLAT).is_some() {
         let mut slots = slots.iter_mut();
         return args.iter().zip(&params.types).try_for_each(|(value, ty)| writer.flat(value, *ty, &mut slots));
     }
     let mut bytes = vec![0; size(params.abi.size32)];
     let at = writer.room(params.abi.align32, bytes.len())?;
-    writer.fields(args.iter().zip(params.types.iter().copied()).map(Ok), &mut bytes)?;
+    writer.fields(args.iter().zip(params.types.iter().copied()), &mut bytes)?;
     writer.copy(at, &bytes)?;
     slots[0] = ValRaw::u64(at as u64);
     Ok(())
@@ -68,6 +76,10 @@ struct Writer<'w, 'c, T: 'static> {
     cx: &'w mut LowerContext<'c, T>,
     /// Bytes that the guest has made room for.
     given: usize,
+    /// Bytes that its memory had when this was last asked. It may have grown since, and never shrinks.
+    memory: usize,
+    /// The types of record that were met, with names that the values have.
+    records: Records,
 }
 
 impl<T> Writer<'_, '_, T> {
@@ -80,8 +92,11 @@ impl<T> Writer<'_, '_, T> {
                 put(slots, len as u64)
             }
             InterfaceType::Record(index) => {
-                let mut fields = record(value, &types[index].fields)?;
-                fields.try_for_each(|field| field.and_then(|(value, ty)| self.flat(value, ty, slots)))
+                let (entries, record) = self.record(value, index)?;
+                entries
+                    .iter()
+                    .zip(&record.fields)
+                    .try_for_each(|(entry, field)| self.flat(in_place(entry, field)?, field.ty, slots))
             }
             InterfaceType::Tuple(index) => {
                 let mut items = tuple(value, &types[index].types)?;
@@ -115,8 +130,13 @@ impl<T> Writer<'_, '_, T> {
                 write(&mut bytes[..4], at as u64);
                 write(&mut bytes[4..], len as u64);
             }
-            InterfaceType::Record(index) => self.fields(record(value, &types[index].fields)?, bytes)?,
-            InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?.map(Ok), bytes)?,
+            InterfaceType::Record(index) => {
+                let (entries, record) = self.record(value, index)?;
+                for (entry, field) in entries.iter().zip(&record.fields) {
+                    self.store(in_place(entry, field)?, field.ty, &mut bytes[field.at..field.at + field.len])?;
+                }
+            }
+            InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?, bytes)?,
             InterfaceType::Flags(_) => {
                 let words = self.flags(value, ty)?;
                 bytes.chunks_mut(4).zip(words).for_each(|(bytes, word)| write(bytes, word.into()));
@@ -145,19 +165,35 @@ impl<T> Writer<'_, '_, T> {
         Ok(())
     }
 
-    fn fields<'v>(
-        &mut self,
-        fields: impl Iterator<Item = Result<(&'v Value, InterfaceType)>>,
-        bytes: &mut [u8],
-    ) -> Result<()> {
+    fn fields<'v>(&mut self, fields: impl Iterator<Item = (&'v Value, InterfaceType)>, bytes: &mut [u8]) -> Result<()> {
         let mut end = 0;
-        for field in fields {
-            let (value, ty) = field?;
+        for (value, ty) in fields {
             let abi = self.cx.types.canonical_abi(&ty);
             let at = abi.next_field32_size(&mut end);
             self.store(value, ty, &mut bytes[at..at + size(abi.size32)])?;
         }
         Ok(())
+    }
+
+    /// The entries of a record, as many as its type has fields, and the type.
+    fn record<'v>(&mut self, value: &'v Value, index: TypeRecordIndex) -> Result<(&'v [(Name, Value)], Rc<Record>)> {
+        let Value::Map(entries) = value else {
+            return Err(mismatch(format!("{} is no record", value.kind())));
+        };
+        let types = self.cx.types;
+        let fields = &types[index].fields;
+        if entries.len() != fields.len() {
+            return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
+        }
+        let record = self.records.get(index).unwrap_or_else(|| {
+            // Values that share these names are compared by address.
+            let names = entries
+                .iter()
+                .zip(fields)
+                .map(|((key, _), field)| if *key == field.name { key.clone() } else { field.name.as_str().into() });
+            self.records.add(types, index, names)
+        });
+        Ok((entries, record))
     }
 
     /// What goes as pointer and length: allocates it and copies it there.
@@ -176,16 +212,32 @@ impl<T> Writer<'_, '_, T> {
                 let too_long = || Error::msg("size overflow copying a list");
                 let len = items.len().checked_mul(stride).ok_or_else(too_long)?;
                 let at = self.room(abi.align32, len)?;
-                // After the guest has made room for it, so that a long one meets the guest's limit and not the host's.
-                let mut bytes = vec![0; len];
-                for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride.max(1))) {
-                    self.store(item, element, bytes)?;
-                }
-                self.copy(at, &bytes)?;
+                self.items(items, element, stride, at)?;
                 Ok((at, items.len()))
             }
             (value, ty) => Err(wrong(value, ty)),
         }
+    }
+
+    /// Writes the items of a list to the room that the guest has made for them.
+    fn items(&mut self, items: &[Value], element: InterfaceType, stride: usize, at: usize) -> Result<()> {
+        // The guest has made room for one item at least, however long that is.
+        if items.is_empty() {
+            return Ok(());
+        }
+        let stride = stride.max(1);
+        let count = (AT_ONCE / stride).clamp(1, items.len());
+        let (mut bytes, mut at) = (vec![0; count * stride], at);
+        for items in items.chunks(count) {
+            let bytes = &mut bytes[..items.len() * stride];
+            bytes.fill(0);
+            for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride)) {
+                self.store(item, element, bytes)?;
+            }
+            self.copy(at, bytes)?;
+            at += bytes.len();
+        }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) -> Result<(usize, usize)> {
@@ -213,7 +265,10 @@ impl<T> Writer<'_, '_, T> {
     fn room(&mut self, align: u32, len: usize) -> Result<usize> {
         let at = self.cx.realloc(0, 0, align, len)?;
         self.given = self.given.saturating_add(len);
-        if self.given > self.cx.as_slice_mut().len() {
+        if self.given > self.memory {
+            self.memory = self.cx.as_slice_mut().len();
+        }
+        if self.given > self.memory {
             return Err(Error::msg("realloc return: the same memory again"));
         }
         Ok(at)
@@ -291,25 +346,13 @@ fn wrong(value: &Value, ty: InterfaceType) -> Error {
     mismatch(format!("{} is not of the parameter's type ({ty:?})", value.kind()))
 }
 
-/// The fields of a record that has exactly these, in this order.
-fn record<'v>(
-    value: &'v Value,
-    fields: &'v [RecordField],
-) -> Result<impl Iterator<Item = Result<(&'v Value, InterfaceType)>>> {
-    let Value::Map(entries) = value else {
-        return Err(mismatch(format!("{} is no record", value.kind())));
-    };
-    if entries.len() != fields.len() {
-        return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
-    }
-    let same = |((key, value), field): (&'v (Name, Value), &RecordField)| {
-        if *key == field.name { Ok((value, field.ty)) } else { Err(misplaced(field)) }
-    };
-    Ok(entries.iter().zip(fields).map(same))
+/// The value of an entry that is the field's.
+fn in_place<'v>((key, value): &'v (Name, Value), field: &Field) -> Result<&'v Value> {
+    if *key == field.name { Ok(value) } else { Err(misplaced(field)) }
 }
 
 #[cold]
-fn misplaced(field: &RecordField) -> Error {
+fn misplaced(field: &Field) -> Error {
     mismatch(format!("field `{}` is not in its place", field.name))
 }
 
