@@ -254,8 +254,9 @@ impl<'c> Reader<'_, 'c> {
                 self.pay(record.encoded, room(ENTRY, record.fields.len()))?;
                 let mut entries = Vec::with_capacity(record.fields.len());
                 for field in &record.fields {
-                    let value = self.value(field.ty, place.part(field.at, field.len))?;
-                    entries.push((field.name.clone(), value));
+                    // The name first: cloned after the value, it would wait for that to be written.
+                    let name = field.name.clone();
+                    entries.push((name, self.value(field.ty, place.part(field.at, field.len))?));
                 }
                 Value::Map(entries)
             }

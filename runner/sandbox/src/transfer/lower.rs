@@ -347,6 +347,7 @@ fn wrong(value: &Value, ty: InterfaceType) -> Error {
 }
 
 /// The value of an entry that is the field's.
+#[inline]
 fn in_place<'v>((key, value): &'v (Name, Value), field: &Field) -> Result<&'v Value> {
     if *key == field.name { Ok(value) } else { Err(misplaced(field)) }
 }
