@@ -57,9 +57,9 @@ impl RunRequest {
     /// As the row of the run keeps it.
     pub fn to_value(&self) -> Value {
         let mut run = vec![("targets", Value::List(self.targets.iter().map(Value::string).collect()))];
-        run.extend(self.deps.then(|| ("deps", Value::Bool(true))));
-        run.extend(self.force.then(|| ("force", Value::Bool(true))));
-        run.extend(self.revdeps.then(|| ("revdeps", Value::Bool(true))));
+        run.extend(self.deps.then_some(("deps", Value::Bool(true))));
+        run.extend(self.force.then_some(("force", Value::Bool(true))));
+        run.extend(self.revdeps.then_some(("revdeps", Value::Bool(true))));
         run.extend((!self.pins.is_empty()).then(|| ("pins", pins(&self.pins))));
         run.extend(self.rest_of.map(|run| ("rest_of", Value::Int(run.into()))));
         Value::map(run)

@@ -66,6 +66,9 @@ fn mismatch(reason: impl Into<String>) -> Error {
 
 type Slots<'s> = std::slice::IterMut<'s, ValRaw>;
 
+/// The entries of a map.
+type Entries<'v> = &'v [(Name, Value)];
+
 fn put(slots: &mut Slots<'_>, bits: u64) -> Result<()> {
     let slot = slots.next().ok_or_else(|| Error::msg("more values than slots"))?;
     *slot = ValRaw::u64(bits);
@@ -176,7 +179,7 @@ impl<T> Writer<'_, '_, T> {
     }
 
     /// The entries of a record, as many as its type has fields, and the type.
-    fn record<'v>(&mut self, value: &'v Value, index: TypeRecordIndex) -> Result<(&'v [(Name, Value)], Rc<Record>)> {
+    fn record<'v>(&mut self, value: &'v Value, index: TypeRecordIndex) -> Result<(Entries<'v>, Rc<Record>)> {
         let Value::Map(entries) = value else {
             return Err(mismatch(format!("{} is no record", value.kind())));
         };
