@@ -33,9 +33,9 @@ const TEXTS: [&str; 9] = [
 fn hostile_builds(folder: &Folder) -> u64 {
     let everything = TEXTS.join(" ");
     let store = folder.store();
-    let value = Value::Map(vec![
-        (everything.clone(), Value::List(TEXTS.iter().map(|text| Value::string(*text)).collect())),
-        ("long".to_owned(), Value::string("x".repeat(1_000_000))),
+    let value = Value::map([
+        (everything.as_str(), Value::List(TEXTS.iter().map(|text| Value::string(*text)).collect())),
+        ("long", Value::string("x".repeat(1_000_000))),
     ]);
     let id = store.create_build("j1", &Value::Map(Vec::new())).unwrap();
     store.start_build(id).unwrap();

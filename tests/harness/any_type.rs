@@ -80,7 +80,7 @@ pub(crate) fn value_of(ty: &Type) -> BoxedStrategy<Value> {
         Type::Record(record) => {
             let names: Vec<_> = record.names().map(str::to_owned).collect();
             let values = record.members.iter().map(|(_, t)| value_of(t)).collect::<Vec<_>>();
-            values.prop_map(move |values| Value::Map(names.iter().cloned().zip(values).collect())).boxed()
+            values.prop_map(move |values| Value::map(names.iter().cloned().zip(values))).boxed()
         }
         Type::Variant(variant) => {
             let case = |(name, ty): &(String, Option<Type>)| {

@@ -86,8 +86,8 @@ fn a_success_that_never_started_is_nobodys_latest(store: &dyn Storage, _: &Manua
 
 fn a_build_with_arguments_given_by_hand_says_nothing_of_its_job(store: &dyn Storage, _: &ManualClock) {
     let with = |overrides: &[(&str, i128)]| {
-        let given = overrides.iter().map(|(name, value)| ((*name).to_owned(), Value::Int(*value))).collect();
-        let id = store.create_build("a", &Value::entry("overrides", Value::Map(given))).unwrap();
+        let given = overrides.iter().map(|(name, value)| (*name, Value::Int(*value)));
+        let id = store.create_build("a", &Value::entry("overrides", Value::map(given))).unwrap();
         store.start_build(id).unwrap();
         id
     };

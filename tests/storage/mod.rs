@@ -96,16 +96,13 @@ use rules;
 /// A config that holds a value of every kind.
 fn config() -> Value {
     let text = |text: &str| Value::string(text);
-    Value::Map(vec![
-        ("function".to_owned(), text("sales:fetch-orders")),
-        (
-            "args".to_owned(),
-            Value::List(vec![Value::Null, Value::Bool(true), Value::Float(-0.5), text("ünï\0cødé 🦀")]),
-        ),
-        ("bytes".to_owned(), Value::Bytes(vec![0, 255, 10])),
-        ("least".to_owned(), Value::Int(i64::MIN.into())),
-        ("most".to_owned(), Value::Int(u64::MAX.into())),
-        (String::new(), Value::Map(Vec::new())),
+    Value::map([
+        ("function", text("sales:fetch-orders")),
+        ("args", Value::List(vec![Value::Null, Value::Bool(true), Value::Float(-0.5), text("ünï\0cødé 🦀")])),
+        ("bytes", Value::Bytes(vec![0, 255, 10])),
+        ("least", Value::Int(i64::MIN.into())),
+        ("most", Value::Int(u64::MAX.into())),
+        ("", Value::Map(Vec::new())),
     ])
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::diagnostic::Span;
+use crate::value::Name;
 use crate::value::RETVAL_KEY;
 use crate::value::SECRET_KEY;
 use crate::value::Value;
@@ -65,7 +66,7 @@ impl Arg {
             Value::Map(entries) => ArgNode::Map(
                 entries
                     .into_iter()
-                    .map(|(name, value)| (Key { name, span: Span::default() }, Self::literal(value)))
+                    .map(|(name, value)| (Key { name: name.into(), span: Span::default() }, Self::literal(value)))
                     .collect(),
             ),
             scalar => ArgNode::Scalar(scalar),
@@ -98,9 +99,7 @@ impl Arg {
         match &self.node {
             ArgNode::Scalar(value) => value.clone(),
             ArgNode::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
-            ArgNode::Map(entries) => {
-                Value::Map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
-            }
+            ArgNode::Map(entries) => Value::map(entries.iter().map(|(key, arg)| (key.name.clone(), arg.to_value()))),
             ArgNode::Retval(reference) => Value::entry(RETVAL_KEY, Value::string(reference.to_string())),
             ArgNode::Secret(name) => Value::entry(SECRET_KEY, Value::string(name)),
         }
@@ -108,7 +107,7 @@ impl Arg {
 
     /// The argument that [`Arg::to_value`] was made of.
     pub fn from_value(value: &Value) -> Self {
-        let entry = |(name, value): &(String, Value)| (Key::nowhere(name), Self::from_value(value));
+        let entry = |(name, value): &(Name, Value)| (Key::nowhere(name), Self::from_value(value));
         let node = match value {
             Value::List(items) => ArgNode::List(items.iter().map(Self::from_value).collect()),
             Value::Map(entries) => match as_tag(entries) {

@@ -1,5 +1,6 @@
 //! What differs between two configurations of a job, key by key, in short and in words.
 
+use crate::value::Name;
 use crate::value::Value;
 use crate::value::as_tag;
 
@@ -38,7 +39,7 @@ pub(crate) fn compared(key: &str, was: Option<&Value>, now: Option<&Value>, foun
     match (was, now) {
         (was, now) if was == now => {}
         (Some(Value::Map(was)), Some(Value::Map(now))) => {
-            let find = |entries: &[(String, Value)], name: &str| {
+            let find = |entries: &[(Name, Value)], name: &str| {
                 entries.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone())
             };
             let names = was.iter().chain(now.iter().filter(|(name, _)| find(was, name).is_none()));
@@ -50,7 +51,7 @@ pub(crate) fn compared(key: &str, was: Option<&Value>, now: Option<&Value>, foun
                 }
             }
             if found.len() == before {
-                let order = |entries: &[(String, Value)]| {
+                let order = |entries: &[(Name, Value)]| {
                     Some(entries.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "))
                 };
                 found.push(Difference { what: format!("{ORDER}{key}"), was: order(was), now: order(now) });
@@ -118,9 +119,7 @@ mod tests {
 
     #[test]
     fn a_change_is_told_entry_by_entry_and_in_short() {
-        let map = |entries: &[(&str, i128)]| {
-            Value::Map(entries.iter().map(|(key, n)| ((*key).to_owned(), Value::Int(*n))).collect())
-        };
+        let map = |entries: &[(&str, i128)]| Value::map(entries.iter().map(|(key, n)| (*key, Value::Int(*n))));
         let told = |was: &Value, now: &Value| {
             let mut out = Vec::new();
             changes("kwargs", Some(was), Some(now), &mut out);

@@ -29,6 +29,7 @@ use crate::manifest::keys::priority::PRIORITY;
 use crate::manifest::keys::retry::RETRY;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
+use crate::value::Name;
 use crate::value::Value;
 use crate::yaml::key::Key;
 
@@ -59,7 +60,7 @@ impl BuildConfig {
     /// As the store keeps it.
     pub fn to_value(&self) -> Value {
         let mut config = entries(&self.job);
-        config.push((OVERRIDES.to_owned(), pack_named(&self.overrides)));
+        config.push((OVERRIDES.into(), pack_named(&self.overrides)));
         Value::Map(config)
     }
 
@@ -190,12 +191,13 @@ impl Job {
     }
 }
 
-fn entries(job: &Job) -> Vec<(String, Value)> {
+fn entries(job: &Job) -> Vec<(Name, Value)> {
     let mut keys: Vec<_> = KEYS.iter().collect();
     keys.sort_by_key(|key| key.packed_at);
-    let mut config: Vec<_> = keys.into_iter().filter_map(|key| Some((key.name.to_owned(), (key.pack)(job)?))).collect();
+    let mut config: Vec<_> =
+        keys.into_iter().filter_map(|key| Some((Name::from(key.name), (key.pack)(job)?))).collect();
     if !job.grants.files.is_empty() {
-        config.push((FOLDER.to_owned(), Value::string(&job.place.folder)));
+        config.push((FOLDER.into(), Value::string(&job.place.folder)));
     }
     config
 }
@@ -426,18 +428,17 @@ repr_function: ./sub/x.wasm:show
 
     #[test]
     fn a_config_of_another_program_is_read_as_far_as_it_makes_sense() {
-        let entry = |key: &str, value| (key.to_owned(), value);
-        let other = Value::Map(vec![
-            entry("function", Value::Int(1)),
-            entry("title", Value::string("kept")),
-            entry("args", Value::string("no list")),
-            entry("limits", Value::entry("memory", Value::Int(-1))),
-            entry("grants", Value::List(Vec::new())),
-            entry("pool", Value::string("db")),
-            entry("priority", Value::Int(1 << 90)),
-            entry("schedule", Value::string("@daily")),
-            entry("on", Value::string("push")),
-            entry("overrides", Value::Null),
+        let other = Value::map([
+            ("function", Value::Int(1)),
+            ("title", Value::string("kept")),
+            ("args", Value::string("no list")),
+            ("limits", Value::entry("memory", Value::Int(-1))),
+            ("grants", Value::List(Vec::new())),
+            ("pool", Value::string("db")),
+            ("priority", Value::Int(1 << 90)),
+            ("schedule", Value::string("@daily")),
+            ("on", Value::string("push")),
+            ("overrides", Value::Null),
         ]);
         let read = BuildConfig::from_value(&other);
         assert_eq!(read.job.title.as_deref(), Some("kept"));

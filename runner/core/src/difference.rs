@@ -71,17 +71,17 @@ mod tests {
         storage.get_build(id).unwrap()
     }
 
-    fn build(plugin: &str, kwargs: &[(&str, i128)], pins: &[(&str, u64, &str)]) -> Build {
-        let entry = |(name, number): &(&str, i128)| ((*name).to_owned(), Value::Int(*number));
+    fn build(plugin: &str, kwargs: &[(&'static str, i128)], pins: &[(&str, u64, &str)]) -> Build {
+        let entry = |(name, number): &(&'static str, i128)| (*name, Value::Int(*number));
         let pin = |(job, build, digest): &(&str, u64, &str)| Pin {
             job: (*job).to_owned(),
             build: *build,
             retval_digest: Some((*digest).to_owned()),
         };
-        let kwargs = Value::Map(kwargs.iter().map(entry).collect());
+        let kwargs = Value::map(kwargs.iter().map(entry));
         Build {
             plugin: Some(plugin.to_owned()),
-            config: Value::Map(vec![("timeout".to_owned(), Value::Int(5)), ("kwargs".to_owned(), kwargs)]),
+            config: Value::map([("timeout", Value::Int(5)), ("kwargs", kwargs)]),
             pins: pins.iter().map(pin).collect(),
             ..empty()
         }

@@ -38,7 +38,7 @@ pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<
             let decisive =
                 config::decisive(&config).map(|(key, value)| (key.to_owned(), value.cloned().unwrap_or(Value::Null)));
             // A config that cannot be packed makes no build, which is told there.
-            add(&pack(&Value::Map(decisive.collect())).unwrap_or_default());
+            add(&pack(&Value::map(decisive)).unwrap_or_default());
         }
         if need != id
             && let Some(build) = latest(need)

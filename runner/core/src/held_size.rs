@@ -6,13 +6,17 @@ use crate::failure::Cause;
 use crate::failure::Failure;
 use crate::failure::FailureKind;
 use crate::failure::Frame;
+use crate::value::Name;
 use crate::value::Value;
 
 /// Bytes of a value where it stands in a list.
 pub const VALUE: u64 = size_of::<Value>() as u64;
 
-/// Bytes of a value where it stands in a mapping, with its key but for the key's text.
-pub const ENTRY: u64 = size_of::<(String, Value)>() as u64;
+/// Bytes of a value where it stands in a mapping, with its key but for what that points to.
+pub const ENTRY: u64 = size_of::<(Name, Value)>() as u64;
+
+/// Bytes of the two counters with which the text of a key begins.
+const COUNTERS: u64 = 2 * size_of::<usize>() as u64;
 
 /// Bytes that an allocation takes beside those asked for, and at least.
 pub const ALLOCATION: u64 = 16;
@@ -27,6 +31,11 @@ pub fn of_text(length: usize) -> u64 {
     VALUE + bytes(length)
 }
 
+/// Bytes of what a key of that length points to. Entries may share it; [`of`] counts it for each of them.
+pub fn name(length: usize) -> u64 {
+    COUNTERS + length as u64 + ALLOCATION
+}
+
 /// Bytes of what a value points to.
 fn behind(value: &Value) -> u64 {
     match value {
@@ -35,7 +44,7 @@ fn behind(value: &Value) -> u64 {
         Value::Bytes(data) => bytes(data.len()),
         Value::List(items) => sequence(VALUE, items.len()) + items.iter().map(behind).sum::<u64>(),
         Value::Map(entries) => {
-            let parts = entries.iter().map(|(key, value)| bytes(key.len()) + behind(value));
+            let parts = entries.iter().map(|(key, value)| name(key.len()) + behind(value));
             sequence(ENTRY, entries.len()) + parts.sum::<u64>()
         }
     }
@@ -111,6 +120,6 @@ mod tests {
         assert_eq!(of(&Value::Bool(true)), VALUE);
         assert_eq!(of(&Value::List(vec![Value::Null; 1_000])), VALUE + 1_000 * VALUE + ALLOCATION);
         let entry = Value::entry("key", Value::Bytes(vec![0; 100]));
-        assert_eq!(of(&entry), VALUE + ENTRY + ALLOCATION + 3 + ALLOCATION + 100 + ALLOCATION);
+        assert_eq!(of(&entry), VALUE + ENTRY + ALLOCATION + COUNTERS + 3 + ALLOCATION + 100 + ALLOCATION);
     }
 }

@@ -10,6 +10,7 @@ use crate::check::closure;
 use crate::config;
 use crate::job::Job;
 use crate::status::JobStatus;
+use crate::value::Name;
 use crate::value::Value;
 
 /// What to build, each after what it needs.
@@ -41,8 +42,8 @@ impl Plan {
     /// As the row of a run keeps it.
     pub fn to_value(&self) -> Value {
         let list = |ids: &[String]| Value::List(ids.iter().map(Value::string).collect());
-        let job = |id: &String| (id.clone(), list(self.waits_for.get(id).map(Vec::as_slice).unwrap_or_default()));
-        Value::Map(self.order.iter().map(job).collect())
+        let job = |id: &String| (Name::from(id), list(self.waits_for.get(id).map(Vec::as_slice).unwrap_or_default()));
+        Value::map(self.order.iter().map(job))
     }
 
     /// Reads what [`Plan::to_value`] wrote; what cannot be read is left out.
@@ -55,8 +56,8 @@ impl Plan {
             _ => Vec::new(),
         };
         Self {
-            order: jobs.iter().map(|(id, _)| id.clone()).collect(),
-            waits_for: jobs.iter().map(|(id, waits)| (id.clone(), needs(waits))).collect(),
+            order: jobs.iter().map(|(id, _)| id.to_string()).collect(),
+            waits_for: jobs.iter().map(|(id, waits)| (id.to_string(), needs(waits))).collect(),
         }
     }
 }

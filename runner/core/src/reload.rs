@@ -8,6 +8,7 @@ use crate::check::CheckedJob;
 use crate::check::Graph;
 use crate::diagnostic::Diagnostic;
 use crate::failure::cut;
+use crate::value::Name;
 use crate::value::Value;
 
 /// Entries of each list that are kept; of the others only the number is.
@@ -158,7 +159,7 @@ fn altered(before: &CheckedJob, now: &CheckedJob) -> Vec<String> {
     let (Value::Map(was), Value::Map(is)) = (before.job.to_config(), now.job.to_config()) else {
         return out;
     };
-    let of = |entries: &[(String, Value)], key: &str| {
+    let of = |entries: &[(Name, Value)], key: &str| {
         entries.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone())
     };
     let keys = was.iter().chain(is.iter().filter(|(key, _)| of(&was, key).is_none())).map(|(key, _)| key);

@@ -20,10 +20,10 @@ pub struct BuildRequest {
 impl BuildRequest {
     /// As the row of its run keeps it.
     pub fn to_value(&self) -> Value {
-        let overrides = self.overrides.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect();
-        let mut entries = vec![("overrides".to_owned(), Value::Map(overrides)), ("pins".to_owned(), pins(&self.pins))];
-        entries.extend(self.rerun_of.map(|build| ("rerun_of".to_owned(), Value::Int(build.into()))));
-        Value::Map(entries)
+        let overrides = self.overrides.iter().map(|(key, arg)| (&key.name, arg.to_value()));
+        let mut entries = vec![("overrides", Value::map(overrides)), ("pins", pins(&self.pins))];
+        entries.extend(self.rerun_of.map(|build| ("rerun_of", Value::Int(build.into()))));
+        Value::map(entries)
     }
 
     /// Reads what [`BuildRequest::to_value`] wrote; what cannot be read is left out.
@@ -56,13 +56,13 @@ pub struct RunRequest {
 impl RunRequest {
     /// As the row of the run keeps it.
     pub fn to_value(&self) -> Value {
-        let mut run = vec![("targets".to_owned(), Value::List(self.targets.iter().map(Value::string).collect()))];
-        run.extend(self.deps.then(|| ("deps".to_owned(), Value::Bool(true))));
-        run.extend(self.force.then(|| ("force".to_owned(), Value::Bool(true))));
-        run.extend(self.revdeps.then(|| ("revdeps".to_owned(), Value::Bool(true))));
-        run.extend((!self.pins.is_empty()).then(|| ("pins".to_owned(), pins(&self.pins))));
-        run.extend(self.rest_of.map(|run| ("rest_of".to_owned(), Value::Int(run.into()))));
-        Value::Map(run)
+        let mut run = vec![("targets", Value::List(self.targets.iter().map(Value::string).collect()))];
+        run.extend(self.deps.then_some(("deps", Value::Bool(true))));
+        run.extend(self.force.then_some(("force", Value::Bool(true))));
+        run.extend(self.revdeps.then_some(("revdeps", Value::Bool(true))));
+        run.extend((!self.pins.is_empty()).then(|| ("pins", pins(&self.pins))));
+        run.extend(self.rest_of.map(|run| ("rest_of", Value::Int(run.into()))));
+        Value::map(run)
     }
 
     /// Reads what [`RunRequest::to_value`] wrote; what cannot be read is left out.
@@ -84,14 +84,14 @@ impl RunRequest {
 }
 
 fn pins(pins: &BTreeMap<String, u64>) -> Value {
-    Value::Map(pins.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into()))).collect())
+    Value::map(pins.iter().map(|(job, build)| (job, Value::Int((*build).into()))))
 }
 
 fn pins_of(value: Option<&Value>) -> BTreeMap<String, u64> {
     let Some(Value::Map(pins)) = value else {
         return BTreeMap::new();
     };
-    pins.iter().filter_map(|(job, build)| Some((job.clone(), number(build)?))).collect()
+    pins.iter().filter_map(|(job, build)| Some((job.to_string(), number(build)?))).collect()
 }
 
 fn number(value: &Value) -> Option<u64> {

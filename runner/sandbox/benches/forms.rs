@@ -109,7 +109,7 @@ impl Bench {
         let names = |count| {
             let name = |at: u32| {
                 let fields = [("first", Value::string(format!("n{at}"))), ("unit-price", Value::Float(at.into()))];
-                Value::Map(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+                Value::map(fields)
             };
             Value::List((0..count).map(name).collect())
         };

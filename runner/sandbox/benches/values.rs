@@ -18,6 +18,7 @@ use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
+use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
 use jobcontrol_core::value::unpack;
@@ -84,7 +85,8 @@ fn main() {
     let orders: Vec<_> = (0..RECORDS)
         .map(|id| Order { id, name: format!("order {id}"), total: f64::from(id) * 0.5, open: id % 2 == 0 })
         .collect();
-    let values = Value::List(orders.iter().map(order).collect());
+    let names = ["id", "name", "total", "open"].map(Name::from);
+    let values = Value::List(orders.iter().map(|it| order(it, &names)).collect());
     let bytes = Value::Bytes(vec![7; BYTES]);
     let Value::Bytes(plain) = &bytes else { return };
 
@@ -113,12 +115,13 @@ fn main() {
     println!("  packed and unpacked                    {:>8.1} ms", ms(packing));
 }
 
-fn order(order: &Order) -> Value {
+/// The names are shared, as in a value out of a guest or out of the store.
+fn order(order: &Order, [id, name, total, open]: &[Name; 4]) -> Value {
     Value::Map(vec![
-        ("id".to_owned(), Value::Int(order.id.into())),
-        ("name".to_owned(), Value::string(&order.name)),
-        ("total".to_owned(), Value::Float(order.total)),
-        ("open".to_owned(), Value::Bool(order.open)),
+        (id.clone(), Value::Int(order.id.into())),
+        (name.clone(), Value::string(&order.name)),
+        (total.clone(), Value::Float(order.total)),
+        (open.clone(), Value::Bool(order.open)),
     ])
 }
 

@@ -105,7 +105,7 @@ impl Function {
     pub(crate) async fn run(
         &self,
         store: &mut Store<Host>,
-        args: &Values,
+        args: Values,
         lowering: &AtomicBool,
     ) -> wasmtime::Result<Returned> {
         let (pre, export) = match &self.code {
@@ -114,11 +114,11 @@ impl Function {
             }
             Code::Export(pre, export) => (pre, export),
             Code::Script(pre, export, script) => {
-                let args = Values::new(apart_if(args.are_large(), || script.arguments(args)));
-                let returned = called(store, pre, export, &args, lowering).await?;
+                let args = Values::new(apart_if(args.are_large(), || script.arguments(&args)));
+                let returned = called(store, pre, export, args, lowering).await?;
                 return Ok(apart_if(is_large(&returned), || script.returned(returned)));
             }
-            Code::Numbers(pre, export) => return numbers::call(store, pre, export, args).await,
+            Code::Numbers(pre, export) => return numbers::call(store, pre, export, &args).await,
             Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
         };
         called(store, pre, export, args, lowering).await
@@ -146,7 +146,7 @@ async fn called(
     store: &mut Store<Host>,
     pre: &InstancePre<Host>,
     export: &ComponentExportIndex,
-    args: &Values,
+    args: Values,
     lowering: &AtomicBool,
 ) -> wasmtime::Result<Returned> {
     let instance = pre.instantiate_async(&mut *store).await?;
@@ -158,7 +158,7 @@ async fn called(
         // The next poll is apart.
         tokio::task::yield_now().await;
     }
-    let args = Args { values: args, lowering };
+    let args = Args::new(args, lowering);
     callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
 }
 

@@ -211,7 +211,7 @@ impl Sandbox {
         store.set_hostcall_fuel(usize::try_from(limits.retval.saturating_mul(FUEL)).unwrap_or(usize::MAX));
         interrupt::at_ticks(&mut store, Arc::clone(&deadlines), cancel.clone());
         let (mut time, lowering) = (Duration::ZERO, AtomicBool::new(false));
-        let run = metered(&mut time, &lowering, current::running(&guest, function.run(&mut store, &args, &lowering)));
+        let run = metered(&mut time, &lowering, current::running(&guest, function.run(&mut store, args, &lowering)));
         let result = interrupt::in_time(run, &deadlines, cancel, &guest.stop).await;
         let peak_memory = store.data().limiter.peak_memory();
         let (traffic, refused) = (store.data().requests.traffic(), store.data().requests.refused());

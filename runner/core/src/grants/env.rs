@@ -10,6 +10,7 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::limits::show_bytes;
 use crate::plugin::Plugin;
+use crate::value::Name;
 use crate::value::SECRET_KEY;
 use crate::value::Value;
 use crate::yaml::environment::Environment;
@@ -146,12 +147,12 @@ impl Grant for EnvGrant {
 
     fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| (grant.name.clone(), grant.value.clone().map_or(Value::Null, Value::String));
-        Some(Value::Map(grants.iter().map(entry).collect()))
+        Some(Value::map(grants.iter().map(entry)))
     }
 
     fn unpack(packed: &Value) -> Vec<Self> {
-        let entry = |(name, value): &(String, Value)| Self {
-            name: name.clone(),
+        let entry = |(name, value): &(Name, Value)| Self {
+            name: name.to_string(),
             value: value.as_str().map(str::to_owned),
             span: Span::default(),
         };

@@ -84,12 +84,12 @@ impl Grant for FilesGrant {
     fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| {
             let mut entry = vec![
-                ("host".to_owned(), Value::string(&grant.host)),
-                ("guest".to_owned(), Value::string(&grant.guest)),
-                ("mode".to_owned(), Value::string(grant.mode())),
+                ("host", Value::string(&grant.host)),
+                ("guest", Value::string(&grant.guest)),
+                ("mode", Value::string(grant.mode())),
             ];
-            entry.extend(grant.quota.map(|quota| ("quota".to_owned(), Value::Int(quota.into()))));
-            Value::Map(entry)
+            entry.extend(grant.quota.map(|quota| ("quota", Value::Int(quota.into()))));
+            Value::map(entry)
         };
         Some(Value::List(grants.iter().map(entry).collect()))
     }

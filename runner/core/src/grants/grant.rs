@@ -61,8 +61,8 @@ macro_rules! grants {
             /// As a build config keeps them.
             pub(crate) fn pack(&self) -> $crate::value::Value {
                 let packed = [$((<$grant as grant::Grant>::KEY, grant::Grant::pack(&self.$name)),)*];
-                let packed = packed.into_iter().filter_map(|(key, packed)| Some((key.to_owned(), packed?)));
-                $crate::value::Value::Map(packed.collect())
+                let packed = packed.into_iter().filter_map(|(key, packed)| Some((key, packed?)));
+                $crate::value::Value::map(packed)
             }
 
             /// Reads what a build config keeps.

@@ -12,6 +12,7 @@ use crate::http::is_method;
 use crate::schema::parts::described;
 use crate::schema::parts::object;
 use crate::secret::valid_name;
+use crate::value::Name;
 use crate::value::SECRET_KEY;
 use crate::value::Value;
 use crate::value::as_tag;
@@ -128,8 +129,8 @@ impl Grant for HttpGrant {
     fn pack(grants: &[Self]) -> Option<Value> {
         let entry = |grant: &Self| {
             let mut entry = pack_rule(grant.rule.as_ref()?);
-            entry.push(("headers".to_owned(), Value::Map(pack_headers(&grant.headers))));
-            Some(Value::Map(entry))
+            entry.push(("headers", Value::Map(pack_headers(&grant.headers))));
+            Some(Value::map(entry))
         };
         (!grants.is_empty()).then(|| Value::List(grants.iter().filter_map(entry).collect()))
     }
@@ -324,24 +325,24 @@ fn is_header_text(text: &str) -> bool {
     text.bytes().all(|b| b == b'\t' || (b >= b' ' && b != 0x7f))
 }
 
-fn pack_rule(rule: &Rule) -> Vec<(String, Value)> {
+fn pack_rule(rule: &Rule) -> Vec<(&'static str, Value)> {
     let texts = |texts: Vec<String>| Value::List(texts.into_iter().map(Value::String).collect());
-    let mut entry = vec![("host".to_owned(), Value::string(rule.host.to_string()))];
-    entry.extend(rule.scheme.map(|scheme| ("scheme".to_owned(), Value::string(scheme.name()))));
+    let mut entry = vec![("host", Value::string(rule.host.to_string()))];
+    entry.extend(rule.scheme.map(|scheme| ("scheme", Value::string(scheme.name()))));
     let ports = rule.ports.iter().map(|ports| Value::List(ports.iter().map(|p| Value::Int((*p).into())).collect()));
-    entry.extend(ports.map(|ports| ("ports".to_owned(), ports)));
-    entry.extend(rule.methods.iter().map(|methods| ("methods".to_owned(), texts(methods.clone()))));
+    entry.extend(ports.map(|ports| ("ports", ports)));
+    entry.extend(rule.methods.iter().map(|methods| ("methods", texts(methods.clone()))));
     let paths = rule.paths.iter().map(|paths| texts(paths.iter().map(ToString::to_string).collect()));
-    entry.extend(paths.map(|paths| ("paths".to_owned(), paths)));
+    entry.extend(paths.map(|paths| ("paths", paths)));
     entry
 }
 
-fn pack_headers(headers: &[(String, Vec<HeaderPart>)]) -> Vec<(String, Value)> {
+fn pack_headers(headers: &[(String, Vec<HeaderPart>)]) -> Vec<(Name, Value)> {
     let part = |part: &HeaderPart| match part {
         HeaderPart::Text(text) => Value::string(text),
         HeaderPart::Secret(name, _) => Value::entry(SECRET_KEY, Value::string(name)),
     };
-    let packed = headers.iter().map(|(name, parts)| (name.clone(), Value::List(parts.iter().map(part).collect())));
+    let packed = headers.iter().map(|(name, parts)| (name.into(), Value::List(parts.iter().map(part).collect())));
     packed.collect()
 }
 
@@ -363,7 +364,7 @@ fn unpack_entry(entry: &Value) -> Option<HttpGrant> {
         methods: Some(texts("methods")?.into_iter().filter(|method| is_method(method)).collect()),
         paths: texts("paths").map(|paths| paths.iter().filter_map(|path| PathPattern::parse(path).ok()).collect()),
     };
-    let header = |(name, parts): &(String, Value)| {
+    let header = |(name, parts): &(Name, Value)| {
         let part = |part: &Value| match part {
             Value::String(text) if is_header_text(text) => Some(HeaderPart::Text(text.clone())),
             Value::Map(entries) => match as_tag(entries) {
@@ -374,7 +375,7 @@ fn unpack_entry(entry: &Value) -> Option<HttpGrant> {
             },
             _ => None,
         };
-        Some((name.clone(), parts.items().iter().map(part).collect::<Option<Vec<_>>>()?))
+        Some((name.to_string(), parts.items().iter().map(part).collect::<Option<Vec<_>>>()?))
     };
     let headers =
         entry.get("headers").map_or_else(Vec::new, |headers| headers.entries().iter().filter_map(header).collect());

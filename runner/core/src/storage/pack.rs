@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::request::BuildRequest;
 use crate::usage::Usage;
 use crate::value;
+use crate::value::Name;
 use crate::value::PackError;
 use crate::value::Value;
 
@@ -218,9 +219,8 @@ pub fn unpack_record(row: LogRow) -> NewRecord {
 /// Arguments that cannot be packed.
 pub fn pack_plan(plan: &Plan, requests: &BTreeMap<String, BuildRequest>) -> Result<Vec<u8>, PackError> {
     let asked = requests.iter().filter(|(_, request)| **request != BuildRequest::default());
-    let asked = asked.map(|(job, request)| (job.clone(), request.to_value())).collect();
-    let plan = vec![("plan".to_owned(), plan.to_value()), ("requests".to_owned(), Value::Map(asked))];
-    value::pack(&Value::Map(plan))
+    let asked = asked.map(|(job, request)| (job, request.to_value()));
+    value::pack(&Value::map([("plan", plan.to_value()), ("requests", Value::map(asked))]))
 }
 
 /// Reads what [`pack_plan`] wrote; what cannot be read is left out.
@@ -228,7 +228,7 @@ pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest
     let packed = value::unpack(bytes).unwrap_or(Value::Null);
     let requests = match packed.get("requests") {
         Some(Value::Map(requests)) => {
-            requests.iter().map(|(job, request)| (job.clone(), BuildRequest::from_value(request))).collect()
+            requests.iter().map(|(job, request)| (job.to_string(), BuildRequest::from_value(request))).collect()
         }
         _ => BTreeMap::new(),
     };
@@ -238,8 +238,8 @@ pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest
 /// Packs why jobs of a run have no build, by job: the reason, or the build of another run that was used. Returns none
 /// where there is nothing to say.
 pub fn pack_refused(refused: &BTreeMap<String, String>, shared: &BTreeMap<String, u64>) -> Option<Vec<u8>> {
-    let reasons = refused.iter().map(|(job, reason)| (job.clone(), Value::string(reason)));
-    let entries = reasons.chain(shared.iter().map(|(job, build)| (job.clone(), Value::Int((*build).into()))));
+    let reasons = refused.iter().map(|(job, reason)| (Name::from(job), Value::string(reason)));
+    let entries = reasons.chain(shared.iter().map(|(job, build)| (Name::from(job), Value::Int((*build).into()))));
     let entries: Vec<_> = entries.collect();
     if entries.is_empty() { None } else { value::pack(&Value::Map(entries)).ok() }
 }
@@ -250,8 +250,8 @@ pub fn unpack_refused(bytes: &[u8]) -> (BTreeMap<String, String>, BTreeMap<Strin
     if let Ok(Value::Map(entries)) = value::unpack(bytes) {
         for (job, value) in entries {
             match value {
-                Value::String(reason) => drop(refused.insert(job, reason)),
-                Value::Int(build) => drop(u64::try_from(build).ok().map(|build| shared.insert(job, build))),
+                Value::String(reason) => drop(refused.insert(job.into(), reason)),
+                Value::Int(build) => drop(u64::try_from(build).ok().map(|build| shared.insert(job.into(), build))),
                 _ => {}
             }
         }

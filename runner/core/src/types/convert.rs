@@ -1,5 +1,6 @@
 //! A stored value of one type made into another that it fits. Follows `fits` rule by rule.
 
+use crate::value::Name;
 use crate::value::Value;
 
 use super::ty::IntType;
@@ -81,7 +82,7 @@ fn convert_option(value: Value, a: &Type, b: &Type) -> Result<Value, String> {
     Ok(some(convert(inner, a, b)?, b))
 }
 
-fn convert_record(mut entries: Vec<(String, Value)>, a: &Named<Type>, b: &Named<Type>) -> Result<Value, String> {
+fn convert_record(mut entries: Vec<(Name, Value)>, a: &Named<Type>, b: &Named<Type>) -> Result<Value, String> {
     let mut fields = Vec::with_capacity(b.members.len());
     for (i, (name, to)) in b.members.iter().enumerate() {
         // Fields come in the declared order, so the one at the same place is tried first.
@@ -89,12 +90,15 @@ fn convert_record(mut entries: Vec<(String, Value)>, a: &Named<Type>, b: &Named<
             Some((key, _)) if key == name => Some(i),
             _ => entries.iter().position(|(key, _)| key == name),
         };
-        let value = match (at, a.get(name)) {
-            (Some(at), Some((_, from))) => convert(std::mem::replace(&mut entries[at].1, Value::Null), from, to)?,
-            _ if matches!(to, Type::Option(_)) => Value::Null,
+        let field = match (at, a.get(name)) {
+            (Some(at), Some((_, from))) => {
+                let (key, value) = &mut entries[at];
+                (key.clone(), convert(std::mem::replace(value, Value::Null), from, to)?)
+            }
+            _ if matches!(to, Type::Option(_)) => (name.into(), Value::Null),
             _ => return Err(format!("field `{name}` is missing")),
         };
-        fields.push((name.clone(), value));
+        fields.push(field);
     }
     Ok(Value::Map(fields))
 }

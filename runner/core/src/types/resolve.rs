@@ -13,6 +13,7 @@ use crate::diagnostic::Span;
 use crate::diagnostic::listed;
 use crate::diagnostic::nearest;
 use crate::value::JSON_EXACT;
+use crate::value::Name;
 use crate::value::Value;
 use crate::value::shortest;
 use crate::yaml::key::Key;
@@ -456,7 +457,7 @@ impl Walk<'_> {
             if let Some((key, _)) = given.next() {
                 self.problem(Code::FieldTwice, key.span, format!("field `{name}` is given twice"), None);
             }
-            fields.push((name.clone(), value));
+            fields.push((Name::from(name), value));
         }
         Value::Map(fields)
     }

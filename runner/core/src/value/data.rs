@@ -8,6 +8,9 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de;
 
+use super::name::Name;
+use super::name::Names;
+
 /// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
 /// may be millions, and a long one may not be there.
 const AT_ONCE: usize = 64;
@@ -19,9 +22,9 @@ pub const RETVAL_KEY: &str = "!retval";
 pub const SECRET_KEY: &str = "!secret";
 
 /// What stands for something else inside a stored build config: which key it is, and the text with it.
-pub fn as_tag(entries: &[(String, Value)]) -> Option<(&'static str, &str)> {
+pub fn as_tag(entries: &[(Name, Value)]) -> Option<(&'static str, &str)> {
     let [(key, Value::String(text))] = entries else { return None };
-    let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| tag == key)?;
+    let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| key == tag)?;
     Some((key, text))
 }
 
@@ -43,7 +46,7 @@ pub enum Value {
     /// `list`, `tuple`, `flags`.
     List(Vec<Self>),
     /// `record`, in declared order; a variant's case with its payload; `result` as `ok` or `err`.
-    Map(Vec<(String, Self)>),
+    Map(Vec<(Name, Self)>),
 }
 
 impl Value {
@@ -53,8 +56,13 @@ impl Value {
     }
 
     /// A map with one entry, as variants and results are written.
-    pub fn entry(key: impl Into<String>, value: Self) -> Self {
+    pub fn entry(key: impl Into<Name>, value: Self) -> Self {
         Self::Map(vec![(key.into(), value)])
+    }
+
+    /// A map with these entries, in this order.
+    pub fn map<K: Into<Name>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
+        Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
     /// The value under `key`, if this is a map that has it.
@@ -87,7 +95,7 @@ impl Value {
     }
 
     /// The entries, if this is a map; none of anything else.
-    pub(crate) fn entries(&self) -> &[(String, Self)] {
+    pub(crate) fn entries(&self) -> &[(Name, Self)] {
         match self {
             Self::Map(entries) => entries,
             _ => &[],
@@ -167,13 +175,22 @@ fn serialize_int<S: Serializer>(int: i128, serializer: S) -> Result<S::Ok, S::Er
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        deserializer.deserialize_any(ValueVisitor(&mut Names::default()))
     }
 }
 
-struct ValueVisitor;
+/// Reads a value, all of whose maps share the names that they have in common.
+struct ValueVisitor<'n>(&'n mut Names);
 
-impl<'de> de::Visitor<'de> for ValueVisitor {
+impl<'de> de::DeserializeSeed<'de> for ValueVisitor<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> de::Visitor<'de> for ValueVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -226,7 +243,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(AT_ONCE));
-        while let Some(item) = seq.next_element()? {
+        while let Some(item) = seq.next_element_seed(ValueVisitor(self.0))? {
             items.push(item);
         }
         Ok(Value::List(items))
@@ -234,8 +251,8 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::with_capacity(map.size_hint().unwrap_or(0).min(AT_ONCE));
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        while let Some(key) = map.next_key_seed(&mut *self.0)? {
+            entries.push((key, map.next_value_seed(ValueVisitor(self.0))?));
         }
         Ok(Value::Map(entries))
     }

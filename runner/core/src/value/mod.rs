@@ -1,10 +1,12 @@
 //! A value of any WIT type, neutral of language and engine; stored as MessagePack, shown as JSON or YAML.
 //!
 //! - `data`: the value
+//! - `name`: the key of an entry in a map
 //! - `pack`: its bytes in the store
 //! - `show`: how people see it
 
 pub(crate) mod data;
+mod name;
 mod pack;
 mod show;
 
@@ -13,6 +15,7 @@ pub use data::SECRET_KEY;
 pub use data::Value;
 pub use data::as_tag;
 pub use data::shortest;
+pub use name::Name;
 pub use pack::MAX_DEPTH;
 pub use pack::PackError;
 pub use pack::digest;

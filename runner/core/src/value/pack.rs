@@ -78,7 +78,7 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
-                prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::Map),
+                prop::collection::vec((any::<String>(), inner), 0..6).prop_map(Value::map),
             ]
         })
     }
@@ -123,7 +123,7 @@ mod tests {
                 as_packed(&Value::Bytes(vec![0; len]));
                 as_packed(&Value::string("x".repeat(len)));
                 as_packed(&Value::List(vec![Value::Null; len]));
-                as_packed(&Value::Map(vec![("key".to_owned(), Value::Bool(true)); len]));
+                as_packed(&Value::map(vec![("key", Value::Bool(true)); len]));
             }
         }
     }

@@ -439,7 +439,7 @@ fn to_value(node: Node) -> Result<Value, String> {
         NodeKind::Seq(items) => Value::List(items.into_iter().map(to_value).collect::<Result<_, _>>()?),
         NodeKind::Map(entries) => {
             let entries = entries.into_iter().map(|(key, value)| match key.kind {
-                NodeKind::Scalar(_) => Ok((key_text(&key), to_value(value)?)),
+                NodeKind::Scalar(_) => Ok((key_text(&key).into(), to_value(value)?)),
                 _ => Err("a key is a name".to_owned()),
             });
             Value::Map(entries.collect::<Result<_, String>>()?)

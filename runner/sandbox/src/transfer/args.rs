@@ -1,17 +1,31 @@
 //! The arguments of a call.
 
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
-use jobcontrol_core::value::Value;
+use super::large::Values;
 
 /// How many flat parameters the canonical ABI knows; more go by one pointer.
 pub(super) const FLAT: usize = 16;
 
-/// The arguments of a call, in the order and of the types of the parameters.
+/// The arguments of a call, in the order and of the types of the parameters. They are dropped once they are in the guest,
+/// so that they do not take memory beside what the call returns.
 pub(crate) struct Args<'a> {
-    pub(crate) values: &'a [Value],
+    values: Mutex<Option<Values>>,
     /// Set to false once the arguments are in the guest.
-    pub(crate) lowering: &'a AtomicBool,
+    pub(super) lowering: &'a AtomicBool,
+}
+
+impl<'a> Args<'a> {
+    pub(crate) fn new(values: Values, lowering: &'a AtomicBool) -> Self {
+        Self { values: Mutex::new(Some(values)), lowering }
+    }
+
+    /// The values, the first time.
+    pub(super) fn take(&self) -> Option<Values> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// An argument that is not of its parameter's type.

@@ -2,11 +2,15 @@
 //!
 //! Every number from the guest is hostile. What the host makes of a value is bounded while it is made, by the bytes that
 //! the value has when it is encoded and by those that it takes here: whatever holds others pays for the first byte of
-//! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes.
+//! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes. A number, which makes
+//! no room, only notes them, and they are paid for with what comes next or at the end.
+
+use std::rc::Rc;
 
 use jobcontrol_core::held_size::ALLOCATION;
 use jobcontrol_core::held_size::ENTRY;
 use jobcontrol_core::held_size::VALUE;
+use jobcontrol_core::held_size::name as held_name;
 use jobcontrol_core::held_size::sequence as room;
 use jobcontrol_core::packed_size;
 use jobcontrol_core::value::Value;
@@ -18,11 +22,13 @@ use wasmtime::component::__internal::ComponentTypes;
 use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::LiftContext;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+use wasmtime::component::__internal::wasmtime_environ::component::TypeRecordIndex;
 use wasmtime::component::__internal::wasmtime_environ::component::VariantInfo;
 
-use super::abi::int_type;
 use super::abi::size;
 use super::large::LARGE;
+use super::records::Record;
+use super::records::Records;
 use super::returned::FUEL;
 use super::returned::HELD;
 use super::returned::Returned;
@@ -79,7 +85,8 @@ fn read(
         return Ok(Returned::Value(None));
     };
     let memory = cx.memory();
-    let mut reader = Reader { cx, types, memory, what: "the return value", encoded: 0, held: 0, most, paid };
+    let (what, records) = ("the return value", Records::default());
+    let mut reader = Reader { cx, types, memory, what, encoded: 0, held: 0, most, paid, records };
     if results.abi.flat_count(1).is_some() {
         return reader.top(ty, Place::Slot(slots[0]));
     }
@@ -118,9 +125,18 @@ impl<'a> Place<'a> {
         self.bits(if matches!(self, Self::Slot(_)) { 4 } else { len })
     }
 
+    /// The first bytes of what stands there. A slot may hold more than the type is wide; what is above is dropped.
+    fn bytes<const N: usize>(self) -> [u8; N] {
+        let mut first = [0; N];
+        match self {
+            Self::Slot(_) => first.copy_from_slice(&self.bits(N).to_le_bytes()[..N]),
+            Self::Memory(bytes) => first.copy_from_slice(&bytes[..N]),
+        }
+        first
+    }
+
     fn u32(self) -> u32 {
-        let [a, b, c, d, ..] = self.bits(4).to_le_bytes();
-        u32::from_le_bytes([a, b, c, d])
+        u32::from_le_bytes(self.bytes())
     }
 
     /// A part of it. A slot holds types of one part only.
@@ -153,6 +169,8 @@ struct Reader<'r, 'c> {
     most: u64,
     /// What was paid for the larger of both.
     paid: &'r mut Paid,
+    /// The types of record that were met, whose names are paid for.
+    records: Records,
 }
 
 impl<'c> Reader<'_, 'c> {
@@ -172,7 +190,9 @@ impl<'c> Reader<'_, 'c> {
 
     fn whole(&mut self, ty: InterfaceType, place: Place<'c>) -> Result<Value> {
         self.pay(1, VALUE)?;
-        self.value(ty, place)
+        let value = self.value(ty, place)?;
+        self.pay(0, 0)?;
+        Ok(value)
     }
 
     /// Counts bytes of the encoded value, and of the host's memory.
@@ -189,6 +209,11 @@ impl<'c> Reader<'_, 'c> {
             return Err(IsLarge.into());
         }
         self.charge()
+    }
+
+    /// Counts bytes of the encoded value that are paid for later, so there must be no room made for them.
+    fn note(&mut self, encoded: u64) {
+        self.encoded = self.encoded.saturating_add(encoded);
     }
 
     /// Charges what the value takes here, with room for its encoded bytes, which grow to up to twice their length.
@@ -212,8 +237,8 @@ impl<'c> Reader<'_, 'c> {
         let types = self.types;
         Ok(match ty {
             InterfaceType::Bool => Value::Bool(place.number(1) != 0),
-            InterfaceType::Float32 => self.float(shortest(f32::from_bits(place.u32())))?,
-            InterfaceType::Float64 => self.float(f64::from_bits(place.bits(8)))?,
+            InterfaceType::Float32 => self.float(shortest(f32::from_le_bytes(place.bytes()))),
+            InterfaceType::Float64 => self.float(f64::from_le_bytes(place.bytes())),
             InterfaceType::Char => {
                 let char = char::try_from(place.u32())?;
                 self.pay_text(packed_size::string(char.len_utf8()))?;
@@ -225,14 +250,13 @@ impl<'c> Reader<'_, 'c> {
             }
             InterfaceType::List(index) => self.list(types[index].element, place.memory()?)?,
             InterfaceType::Record(index) => {
-                let fields = &types[index].fields;
-                let names: u64 = fields.iter().map(|field| packed_size::string(field.name.len())).sum();
-                let count = fields.len() as u64;
-                let held = room(ENTRY, fields.len()) + names + ALLOCATION * count;
-                self.pay(packed_size::sequence(fields.len()) - 1 + names + count, held)?;
-                let (mut entries, mut end) = (Vec::with_capacity(fields.len()), 0);
-                for field in fields {
-                    entries.push((field.name.to_string(), self.field(field.ty, place, &mut end)?));
+                let record = self.record(index)?;
+                self.pay(record.encoded, room(ENTRY, record.fields.len()))?;
+                let mut entries = Vec::with_capacity(record.fields.len());
+                for field in &record.fields {
+                    // The name first: cloned after the value, it would wait for that to be written.
+                    let name = field.name.clone();
+                    entries.push((name, self.value(field.ty, place.part(field.at, field.len))?));
                 }
                 Value::Map(entries)
             }
@@ -288,19 +312,34 @@ impl<'c> Reader<'_, 'c> {
     }
 
     fn int(&mut self, ty: InterfaceType, place: Place<'c>) -> Result<Value> {
-        let int = int_type(ty).ok_or_else(|| Error::msg("a type that no function of a job may return"))?;
-        let (min, max) = int.range();
-        let len = size(self.types.canonical_abi(&ty).size32);
-        // A slot may hold more than the type is wide; what is above is dropped.
-        let bits = i128::from(place.bits(len)) & ((1 << (8 * len)) - 1);
-        let value = if min < 0 && bits > max { bits - (1 << (8 * len)) } else { bits };
-        self.pay(packed_size::int(value) - 1, 0)?;
+        let value = match ty {
+            InterfaceType::S8 => i8::from_le_bytes(place.bytes()).into(),
+            InterfaceType::U8 => u8::from_le_bytes(place.bytes()).into(),
+            InterfaceType::S16 => i16::from_le_bytes(place.bytes()).into(),
+            InterfaceType::U16 => u16::from_le_bytes(place.bytes()).into(),
+            InterfaceType::S32 => i32::from_le_bytes(place.bytes()).into(),
+            InterfaceType::U32 => u32::from_le_bytes(place.bytes()).into(),
+            InterfaceType::S64 => i64::from_le_bytes(place.bytes()).into(),
+            InterfaceType::U64 => u64::from_le_bytes(place.bytes()).into(),
+            _ => return Err(Error::msg("a type that no function of a job may return")),
+        };
+        self.note(packed_size::int(value) - 1);
         Ok(Value::Int(value))
     }
 
-    fn float(&mut self, x: f64) -> Result<Value> {
-        self.pay(packed_size::FLOAT - 1, 0)?;
-        Ok(Value::Float(x))
+    fn float(&mut self, x: f64) -> Value {
+        self.note(packed_size::FLOAT - 1);
+        Value::Float(x)
+    }
+
+    /// A type of record, laid out. Its names are made and paid for once, however many values have them.
+    fn record(&mut self, index: TypeRecordIndex) -> Result<Rc<Record>> {
+        if let Some(record) = self.records.get(index) {
+            return Ok(record);
+        }
+        let fields = &self.types[index].fields;
+        self.pay(0, fields.iter().map(|field| held_name(field.name.len())).sum())?;
+        Ok(self.records.add(self.types, index, fields.iter().map(|field| field.name.as_str().into())))
     }
 
     fn named(&mut self, name: &str) -> Result<Value> {
@@ -310,8 +349,7 @@ impl<'c> Reader<'_, 'c> {
 
     /// Counts a mapping of one entry but for what that carries.
     fn pay_entry(&mut self, name: &str) -> Result<()> {
-        let key = packed_size::string(name.len());
-        self.pay(key + 1, room(ENTRY, 1) + key + ALLOCATION)
+        self.pay(packed_size::string(name.len()) + 1, room(ENTRY, 1) + held_name(name.len()))
     }
 
     fn entry(&mut self, name: &str, ty: InterfaceType, place: Place<'c>) -> Result<Value> {

@@ -3,9 +3,12 @@
 //! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared order, options
 //! filled in. The checks here are the last line, since an argument of a wrong type costs the instance.
 //!
-//! A list is put together on the host's side and copied as a whole; what its elements point to is allocated on the way.
-//! What is put together here has its room in the guest's memory first, all of it at once, so it cannot be larger than that.
+//! A list has its room in the guest's memory first, all of it at once. Its elements are then put together on the host's
+//! side and copied, many at a time; what they point to is allocated on the way.
 
+use std::rc::Rc;
+
+use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
 use wasmtime::Error;
 use wasmtime::Result;
@@ -13,14 +16,21 @@ use wasmtime::ValRaw;
 use wasmtime::component::__internal::InterfaceType;
 use wasmtime::component::__internal::LowerContext;
 use wasmtime::component::__internal::wasmtime_environ::component::StringEncoding;
+use wasmtime::component::__internal::wasmtime_environ::component::TypeRecordIndex;
 
 use super::abi::int_type;
 use super::abi::size;
 use super::args::FLAT;
 use super::args::Mismatch;
+use super::records::Field;
+use super::records::Record;
+use super::records::Records;
 
 /// Marks the length of a text that is UTF-16 although it could have been Latin-1.
 const UTF16: usize = 1 << 31;
+
+/// Bytes of a list that are put together at once: few enough to stay in a processor's cache.
+const AT_ONCE: usize = 32 << 10;
 
 /// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than there are.
 pub(super) fn args<T>(
@@ -37,7 +47,7 @@ pub(super) fn args<T>(
     if args.len() != params.types.len() {
         return Err(mismatch(format!("the function takes {} arguments, found {}", params.types.len(), args.len())));
     }
-    let mut writer = Writer { cx, given: 0 };
+    let mut writer = Writer { cx, given: 0, memory: 0, records: Records::default() };
     if params.abi.flat_count(FLAT).is_some() {
         let mut slots = slots.iter_mut();
         return args.iter().zip(&params.types).try_for_each(|(value, ty)| writer.flat(value, *ty, &mut slots));
@@ -56,6 +66,9 @@ fn mismatch(reason: impl Into<String>) -> Error {
 
 type Slots<'s> = std::slice::IterMut<'s, ValRaw>;
 
+/// The entries of a map.
+type Entries<'v> = &'v [(Name, Value)];
+
 fn put(slots: &mut Slots<'_>, bits: u64) -> Result<()> {
     let slot = slots.next().ok_or_else(|| Error::msg("more values than slots"))?;
     *slot = ValRaw::u64(bits);
@@ -66,6 +79,10 @@ struct Writer<'w, 'c, T: 'static> {
     cx: &'w mut LowerContext<'c, T>,
     /// Bytes that the guest has made room for.
     given: usize,
+    /// Bytes that its memory had when this was last asked. It may have grown since, and never shrinks.
+    memory: usize,
+    /// The types of record that were met, with names that the values have.
+    records: Records,
 }
 
 impl<T> Writer<'_, '_, T> {
@@ -78,8 +95,11 @@ impl<T> Writer<'_, '_, T> {
                 put(slots, len as u64)
             }
             InterfaceType::Record(index) => {
-                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
-                fields.into_iter().try_for_each(|(value, ty)| self.flat(value, ty, slots))
+                let (entries, record) = self.record(value, index)?;
+                entries
+                    .iter()
+                    .zip(&record.fields)
+                    .try_for_each(|(entry, field)| self.flat(in_place(entry, field)?, field.ty, slots))
             }
             InterfaceType::Tuple(index) => {
                 let mut items = tuple(value, &types[index].types)?;
@@ -114,8 +134,10 @@ impl<T> Writer<'_, '_, T> {
                 write(&mut bytes[4..], len as u64);
             }
             InterfaceType::Record(index) => {
-                let fields = record(value, types[index].fields.iter().map(|field| (&*field.name, field.ty)))?;
-                self.fields(fields, bytes)?;
+                let (entries, record) = self.record(value, index)?;
+                for (entry, field) in entries.iter().zip(&record.fields) {
+                    self.store(in_place(entry, field)?, field.ty, &mut bytes[field.at..field.at + field.len])?;
+                }
             }
             InterfaceType::Tuple(index) => self.fields(tuple(value, &types[index].types)?, bytes)?,
             InterfaceType::Flags(_) => {
@@ -146,11 +168,7 @@ impl<T> Writer<'_, '_, T> {
         Ok(())
     }
 
-    fn fields<'v>(
-        &mut self,
-        fields: impl IntoIterator<Item = (&'v Value, InterfaceType)>,
-        bytes: &mut [u8],
-    ) -> Result<()> {
+    fn fields<'v>(&mut self, fields: impl Iterator<Item = (&'v Value, InterfaceType)>, bytes: &mut [u8]) -> Result<()> {
         let mut end = 0;
         for (value, ty) in fields {
             let abi = self.cx.types.canonical_abi(&ty);
@@ -158,6 +176,27 @@ impl<T> Writer<'_, '_, T> {
             self.store(value, ty, &mut bytes[at..at + size(abi.size32)])?;
         }
         Ok(())
+    }
+
+    /// The entries of a record, as many as its type has fields, and the type.
+    fn record<'v>(&mut self, value: &'v Value, index: TypeRecordIndex) -> Result<(Entries<'v>, Rc<Record>)> {
+        let Value::Map(entries) = value else {
+            return Err(mismatch(format!("{} is no record", value.kind())));
+        };
+        let types = self.cx.types;
+        let fields = &types[index].fields;
+        if entries.len() != fields.len() {
+            return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
+        }
+        let record = self.records.get(index).unwrap_or_else(|| {
+            // Values that share these names are compared by address.
+            let names = entries
+                .iter()
+                .zip(fields)
+                .map(|((key, _), field)| if *key == field.name { key.clone() } else { field.name.as_str().into() });
+            self.records.add(types, index, names)
+        });
+        Ok((entries, record))
     }
 
     /// What goes as pointer and length: allocates it and copies it there.
@@ -176,16 +215,32 @@ impl<T> Writer<'_, '_, T> {
                 let too_long = || Error::msg("size overflow copying a list");
                 let len = items.len().checked_mul(stride).ok_or_else(too_long)?;
                 let at = self.room(abi.align32, len)?;
-                // After the guest has made room for it, so that a long one meets the guest's limit and not the host's.
-                let mut bytes = vec![0; len];
-                for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride.max(1))) {
-                    self.store(item, element, bytes)?;
-                }
-                self.copy(at, &bytes)?;
+                self.items(items, element, stride, at)?;
                 Ok((at, items.len()))
             }
             (value, ty) => Err(wrong(value, ty)),
         }
+    }
+
+    /// Writes the items of a list to the room that the guest has made for them.
+    fn items(&mut self, items: &[Value], element: InterfaceType, stride: usize, at: usize) -> Result<()> {
+        // The guest has made room for one item at least, however long that is.
+        if items.is_empty() {
+            return Ok(());
+        }
+        let stride = stride.max(1);
+        let count = (AT_ONCE / stride).clamp(1, items.len());
+        let (mut bytes, mut at) = (vec![0; count * stride], at);
+        for items in items.chunks(count) {
+            let bytes = &mut bytes[..items.len() * stride];
+            bytes.fill(0);
+            for (item, bytes) in items.iter().zip(bytes.chunks_exact_mut(stride)) {
+                self.store(item, element, bytes)?;
+            }
+            self.copy(at, bytes)?;
+            at += bytes.len();
+        }
+        Ok(())
     }
 
     fn text(&mut self, text: &str) -> Result<(usize, usize)> {
@@ -213,7 +268,10 @@ impl<T> Writer<'_, '_, T> {
     fn room(&mut self, align: u32, len: usize) -> Result<usize> {
         let at = self.cx.realloc(0, 0, align, len)?;
         self.given = self.given.saturating_add(len);
-        if self.given > self.cx.as_slice_mut().len() {
+        if self.given > self.memory {
+            self.memory = self.cx.as_slice_mut().len();
+        }
+        if self.given > self.memory {
             return Err(Error::msg("realloc return: the same memory again"));
         }
         Ok(at)
@@ -255,10 +313,10 @@ impl<T> Writer<'_, '_, T> {
             }
             (InterfaceType::Variant(index), value) => {
                 let (case, payload) = match value {
-                    Value::String(case) => (case, None),
+                    Value::String(case) => (case.as_str(), None),
                     value => one(value).map(|(case, payload)| (case, Some(payload)))?,
                 };
-                let (at, _, carried) = types[index].cases.get_full(&**case).ok_or_else(|| none(case))?;
+                let (at, _, carried) = types[index].cases.get_full(case).ok_or_else(|| none(case))?;
                 match (payload, carried) {
                     (Some(payload), Some(ty)) => (at, Some((payload, *ty))),
                     (None, None) => (at, None),
@@ -267,7 +325,7 @@ impl<T> Writer<'_, '_, T> {
             }
             (InterfaceType::Result(index), value) => {
                 let (case, payload) = one(value)?;
-                let (at, carried) = match &**case {
+                let (at, carried) = match case {
                     "ok" => (0, types[index].ok),
                     "err" => (1, types[index].err),
                     case => return Err(none(case)),
@@ -279,9 +337,9 @@ impl<T> Writer<'_, '_, T> {
     }
 }
 
-fn one(value: &Value) -> Result<(&String, &Value)> {
+fn one(value: &Value) -> Result<(&str, &Value)> {
     match value {
-        Value::Map(entries) if entries.len() == 1 => Ok((&entries[0].0, &entries[0].1)),
+        Value::Map(entries) if entries.len() == 1 => Ok((&*entries[0].0, &entries[0].1)),
         value => Err(mismatch(format!("{} is no case", value.kind()))),
     }
 }
@@ -291,21 +349,15 @@ fn wrong(value: &Value, ty: InterfaceType) -> Error {
     mismatch(format!("{} is not of the parameter's type ({ty:?})", value.kind()))
 }
 
-/// The fields of a record that has exactly these, in this order.
-fn record<'v, 't>(
-    value: &'v Value,
-    fields: impl ExactSizeIterator<Item = (&'t str, InterfaceType)>,
-) -> Result<Vec<(&'v Value, InterfaceType)>> {
-    let Value::Map(entries) = value else {
-        return Err(mismatch(format!("{} is no record", value.kind())));
-    };
-    if entries.len() != fields.len() {
-        return Err(mismatch(format!("the record has {} fields, found {}", fields.len(), entries.len())));
-    }
-    let same = |((key, value), (name, ty)): (&'v (String, Value), (&str, _))| {
-        if key == name { Ok((value, ty)) } else { Err(mismatch(format!("field `{name}` is not in its place"))) }
-    };
-    entries.iter().zip(fields).map(same).collect()
+/// The value of an entry that is the field's.
+#[inline]
+fn in_place<'v>((key, value): &'v (Name, Value), field: &Field) -> Result<&'v Value> {
+    if *key == field.name { Ok(value) } else { Err(misplaced(field)) }
+}
+
+#[cold]
+fn misplaced(field: &Field) -> Error {
+    mismatch(format!("field `{}` is not in its place", field.name))
 }
 
 fn tuple<'v>(value: &'v Value, types: &[InterfaceType]) -> Result<impl Iterator<Item = (&'v Value, InterfaceType)>> {

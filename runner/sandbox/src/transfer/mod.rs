@@ -9,6 +9,7 @@
 //! - `large`: which values take long
 //! - `lower`: arguments into the guest
 //! - `lift`: a return value out of it
+//! - `records`: types of record, laid out
 //! - `typed`: the engine's traits for both
 
 mod abi;
@@ -16,6 +17,7 @@ mod args;
 mod large;
 mod lift;
 mod lower;
+mod records;
 mod returned;
 mod typed;
 

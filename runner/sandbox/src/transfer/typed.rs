@@ -47,7 +47,10 @@ unsafe impl Lower for Args<'_> {
         ty: InterfaceType,
         slots: &mut MaybeUninit<Self::Lower>,
     ) -> wasmtime::Result<()> {
-        lower::args(cx, self.values, ty, slots.write([ValRaw::u64(0); FLAT]))?;
+        let slots = slots.write([ValRaw::u64(0); FLAT]);
+        let values = self.take().ok_or_else(|| wasmtime::Error::msg("arguments are written once"))?;
+        lower::args(cx, &values, ty, slots)?;
+        drop(values);
         self.lowering.store(false, Ordering::Relaxed);
         Ok(())
     }

@@ -244,7 +244,7 @@ fn build(db: &Connection, old: &Old, runs: &mut HashMap<String, i64>) -> rusqlit
         let mut insert = db.prepare_cached(sql)?;
         for (job, pin) in pins {
             if let Some(used) = pin.get("build").and_then(number) {
-                insert.execute(params![old.id, job, used, pin.get("retval").and_then(Value::as_str)])?;
+                insert.execute(params![old.id, job.as_str(), used, pin.get("retval").and_then(Value::as_str)])?;
             }
         }
     }
@@ -336,7 +336,7 @@ fn parted(packed: &[u8]) -> (String, String, Option<Vec<u8>>) {
     let fields = record.get("fields").cloned().unwrap_or_else(|| Value::List(Vec::new()));
     let exception = record.get("exception").cloned().unwrap_or(Value::Null);
     let is_plain = fields == Value::List(Vec::new()) && exception == Value::Null;
-    let rest = Value::Map(vec![("fields".to_owned(), fields), ("exception".to_owned(), exception)]);
+    let rest = Value::map([("fields", fields), ("exception", exception)]);
     let rest = if is_plain { None } else { value::pack(&rest).ok() };
     (text("message"), text("target"), rest)
 }

@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_large_value_has_a_page_of_lines_and_says_how_much_more_there_is() {
-        let record = || Value::Map((0..9).map(|at| (format!("k{at}"), Value::Int(at))).collect());
+        let record = || Value::map((0..9).map(|at| (format!("k{at}"), Value::Int(at))));
         let tree = Tree::of("", &Value::List((0..100_000).map(|_| record()).collect()));
         assert!(lines(&tree) <= LINES + PARTS, "{}", lines(&tree));
         assert_eq!((tree.kind.as_str(), tree.more + tree.parts.len() as u64), ("list of 100,000", 100_000));

@@ -60,7 +60,7 @@ pub(crate) const KWARGS: JobKey = JobKey {
 
 /// Arguments by name, as a build config keeps them.
 pub(crate) fn pack_named(args: &[(Key, Arg)]) -> Value {
-    Value::Map(args.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())).collect())
+    Value::map(args.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())))
 }
 
 /// Reads what [`pack_named`] returned; none of anything else.

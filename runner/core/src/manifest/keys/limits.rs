@@ -69,12 +69,12 @@ pub(crate) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fi
 
 fn pack(job: &Job) -> Value {
     let (mut limits, mut default) = (job.limits.clone(), Limits::default());
-    let entry = |key: &&str| {
+    let entry = |key: &&'static str| {
         let value = *limits.by_key(key)?.value;
         let is_default = *default.by_key(key)?.value == value;
-        (!is_default || !Limits::LATER_KEYS.contains(key)).then(|| ((*key).to_owned(), Value::Int(value.into())))
+        (!is_default || !Limits::LATER_KEYS.contains(key)).then(|| (*key, Value::Int(value.into())))
     };
-    Value::Map(Limits::KEYS.iter().filter_map(entry).collect())
+    Value::map(Limits::KEYS.iter().filter_map(entry))
 }
 
 fn unpack(packed: &Value, job: &mut Job) {

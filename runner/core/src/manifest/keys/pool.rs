@@ -103,7 +103,7 @@ pub(crate) fn slots(node: &Node, key: &str, fields: &mut Fields<'_>) -> Option<u
 
 fn pack(pool: &PoolUse) -> Value {
     let slots = Value::Int(pool.slots.into());
-    Value::Map(vec![("name".to_owned(), Value::string(&pool.name)), ("slots".to_owned(), slots)])
+    Value::map([("name", Value::string(&pool.name)), ("slots", slots)])
 }
 
 /// Reads what a build config keeps.

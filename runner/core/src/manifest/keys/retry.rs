@@ -45,13 +45,13 @@ impl Retry {
             return Value::Null;
         }
         let millis = |duration: Duration| Value::string(format!("{}ms", duration.as_millis()));
-        Value::Map(vec![
-            ("attempts".to_owned(), Value::Int(self.attempts.into())),
-            ("backoff".to_owned(), Value::string(self.backoff.name())),
-            ("initial".to_owned(), millis(self.initial)),
-            ("max".to_owned(), millis(self.max)),
-            ("jitter".to_owned(), Value::Bool(self.jitter)),
-            ("on".to_owned(), Value::List(self.on.iter().map(|on| Value::string(on.to_string())).collect())),
+        Value::map([
+            ("attempts", Value::Int(self.attempts.into())),
+            ("backoff", Value::string(self.backoff.name())),
+            ("initial", millis(self.initial)),
+            ("max", millis(self.max)),
+            ("jitter", Value::Bool(self.jitter)),
+            ("on", Value::List(self.on.iter().map(|on| Value::string(on.to_string())).collect())),
         ])
     }
 

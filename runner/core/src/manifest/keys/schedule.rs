@@ -177,15 +177,14 @@ fn jitter(fields: &mut Fields<'_>) -> Option<Duration> {
 }
 
 fn pack(schedule: &Schedule) -> Value {
-    let entry = |key: &str, value| (key.to_owned(), value);
-    Value::Map(vec![
-        entry("cron", Value::string(schedule.cron.to_string())),
-        entry("timezone", Value::string(schedule.timezone.name())),
-        entry("catch_up", Value::string(schedule.catch_up.name())),
-        entry("max", Value::Int(schedule.max.into())),
-        entry("overlap", Value::string(schedule.overlap.name())),
-        entry("jitter", Value::string(format!("{}ms", schedule.jitter.as_millis()))),
-        entry("build", Value::string(schedule.build.name())),
+    Value::map([
+        ("cron", Value::string(schedule.cron.to_string())),
+        ("timezone", Value::string(schedule.timezone.name())),
+        ("catch_up", Value::string(schedule.catch_up.name())),
+        ("max", Value::Int(schedule.max.into())),
+        ("overlap", Value::string(schedule.overlap.name())),
+        ("jitter", Value::string(format!("{}ms", schedule.jitter.as_millis()))),
+        ("build", Value::string(schedule.build.name())),
     ])
 }
 

@@ -60,7 +60,7 @@ fn pack(job: &Job) -> Value {
     }
     let parts =
         [("attempt", Some(limits.timeout)), ("build", limits.build_timeout), ("no_progress", limits.no_progress)];
-    Value::Map(parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), millis(part?)))).collect())
+    Value::map(parts.into_iter().filter_map(|(key, part)| Some((key, millis(part?)))))
 }
 
 fn unpack(packed: &Value, job: &mut Job) {
