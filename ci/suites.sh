@@ -132,6 +132,12 @@ toolchains() {
     cargo test --test tests toolchains:: -- --ignored --test-threads=1
 }
 
+# The manual; a link that leads nowhere is an error.
+manual() {
+  manual_tools
+  NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+}
+
 # The pages in a real browser.
 browser() {
   install_missing chromium chromium-driver

@@ -3,6 +3,7 @@
 #
 # checking_tools    puts cargo-deny and cargo-fuzz, in the versions of ci/tools.txt, on the path
 # api_tools         the same for Schemathesis and ci/api-tools.txt
+# manual_tools      the same for MkDocs and ci/docs-tools.txt
 # Wants `root`, the project's folder.
 
 # shellcheck source=../examples/rust-target.sh
@@ -11,6 +12,8 @@ source "$root/examples/rust-target.sh"
 checking_tools() { wheels tools; }
 
 api_tools() { wheels api-tools; }
+
+manual_tools() { wheels docs-tools; }
 
 # wheels LIST    puts the programs of ci/LIST.txt, whose wheels are pinned there, on the path
 wheels() {

@@ -18,6 +18,7 @@ mod hooks;
 mod hostile;
 mod http;
 mod inspect;
+mod manual;
 mod operating;
 mod pools;
 mod reruns;

@@ -269,24 +269,11 @@ fn variables_fill_in_what_the_operator_allows() {
 }
 
 #[test]
-fn the_first_job_of_the_readme_runs_as_it_says() {
-    let readme = std::fs::read_to_string(crate::harness::root().join("README.md")).expect("the README");
-    let block = |start: &str| {
-        let from = readme.find(start).unwrap_or_else(|| panic!("{start} is in the README")) + start.len();
-        readme[from..].split("```").next().expect("a block").to_owned()
-    };
-    let folder = Folder::new()
-        .file("jobs/maths.wat", block("```wat\n"))
-        .file("jobs/bill.yaml", block("and this into `jobs/bill.yaml`:\n\n```yaml\n"));
-    folder.run(&["check"]).code(0).stdout("2 jobs in 1 manifest: all good\n");
-    folder.run(&["run", "--deps", "share"]).code(0).stdout("7\n");
-    folder
-        .run(&["run", "share", "--arg", "people=0"])
-        .code(1)
-        .says("  Traceback (most recent call last):\n    maths.wat:4:61, in div\n  trap: integer divide by zero\n");
-    let limits = block("### Limits\n");
+fn the_manual_has_every_limit() {
+    let grants = std::fs::read_to_string(crate::harness::root().join("docs/grants.md")).expect("the manual");
+    let limits = grants.split("## Limits\n").nth(1).and_then(|rest| rest.split("```").nth(1)).expect("a block");
     for key in jobcontrol_core::limits::Limits::KEYS {
-        assert!(limits.contains(&format!("{key}:")), "the limit `{key}` is in the README");
+        assert!(limits.contains(&format!("{key}:")), "the limit `{key}` is in the manual");
     }
 }
 

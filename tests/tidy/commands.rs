@@ -1,4 +1,4 @@
-//! Every command line that a page, a message or the README names can be typed.
+//! Every command line that a page, a message or the manual names can be typed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,7 @@ fn every_command_that_is_named_is_one() {
         }
     }
     let pages = named.len();
-    let folders = ["runner/src", "runner/core/src", "runner/sandbox/src", "README.md"];
+    let folders = ["runner/src", "runner/core/src", "runner/sandbox/src", "docs", "README.md", "CONTRIBUTING.md"];
     for entry in folders.iter().flat_map(|folder| walkdir::WalkDir::new(root().join(folder))).flatten() {
         if let Ok(text) = fs::read_to_string(entry.path()) {
             named.extend(between(&text, "`jobcontrol ", "`").filter(|command| !command.contains('\n')).map(filled));
