@@ -1,4 +1,5 @@
-//! The command line as people use it: lists, names of builds, times, how a failure came about, one document for programs.
+//! The command line as people use it: lists, names of builds, times, how a failure came about, one
+//! document for programs.
 
 use std::process::Command;
 use std::process::Stdio;

@@ -1,8 +1,9 @@
 //! Every mistake in a manifest, by the whole text that `check` answers.
 //!
-//! A case is a file `tests/manifests/invalid/NAME.yaml`, or a folder of that name with several (with `jobs` in it, the
-//! whole folder in which the program is run), beside the text it is
-//! answered with, `NAME.txt`. `BLESS=1 cargo test` writes the answers anew; read them before you commit them.
+//! A case is a file `tests/manifests/invalid/NAME.yaml`, or a folder of that name with several
+//! (with `jobs` in it, the whole folder in which the program is run), beside the text it is
+//! answered with, `NAME.txt`. `BLESS=1 cargo test` writes the answers anew; read them before you
+//! commit them.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! Jobs that pin their plugin by digest: they run those bytes alone, from the file or from the store.
+//! Jobs that pin their plugin by digest: they run those bytes alone, from the file or from the
+//! store.
 
 use crate::harness::Folder;
 

@@ -1,4 +1,5 @@
-//! What the README and the tutorial show is what happens: their files are written, and their commands run.
+//! What the README and the tutorial show is what happens: their files are written, and their
+//! commands run.
 
 use std::process::Command;
 use std::process::Stdio;
@@ -65,14 +66,18 @@ fn are_as_shown(shown: &[&str], printed: &[&str]) -> bool {
 fn run(page: &str) -> usize {
     let folder = Folder::new();
     let program = folder.program();
-    let path = format!("{}:{}", program.parent().expect("a folder").display(), std::env::var("PATH").unwrap_or_default());
+    let path =
+        format!("{}:{}", program.parent().expect("a folder").display(), std::env::var("PATH").unwrap_or_default());
     let (mut count, mut services) = (0, Vec::new());
     for block in blocks(page) {
         if let Some(file) = &block.file {
             folder.write(file, &block.text);
             continue;
         }
-        for (command, shown) in commands(&block.text).into_iter().filter(|_| block.language == "console") {
+        if block.language != "console" {
+            continue;
+        }
+        for (command, shown) in commands(&block.text) {
             count += 1;
             if let Some(arguments) = command.strip_prefix("jobcontrol serve") {
                 // Somebody else may listen at the usual address.

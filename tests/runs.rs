@@ -1,4 +1,5 @@
-//! What was asked for, and what became of it: `runs`, and what it knows of killed, cancelled and waiting runs.
+//! What was asked for, and what became of it: `runs`, and what it knows of killed, cancelled and
+//! waiting runs.
 
 #![expect(clippy::unwrap_used, reason = "a rule that is broken ends its test")]
 

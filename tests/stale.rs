@@ -1,4 +1,5 @@
-//! No value is used that is older than it looks: how jobs stand, and what a run says, refuses, skips and counts.
+//! No value is used that is older than it looks: how jobs stand, and what a run says, refuses,
+//! skips and counts.
 
 use serde_json::Value;
 use serde_json::json;

@@ -1,7 +1,8 @@
 //! The plugins of `tests/toolchains`, as each toolchain leaves them, run by the real program.
 //!
 //! They take compilers of eight languages, so these tests are run by name, with the folder that
-//! `tests/toolchains/build.sh` filled in JOBCONTROL_TOOLCHAINS. A plugin that is missing there is a failure.
+//! `tests/toolchains/build.sh` filled in JOBCONTROL_TOOLCHAINS. A plugin that is missing there is a
+//! failure.
 
 use std::path::PathBuf;
 

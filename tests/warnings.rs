@@ -1,4 +1,5 @@
-//! What `check` warns of, and that it does not fail for it; which files `check FILE` reads, and why others are not read.
+//! What `check` warns of, and that it does not fail for it; which files `check FILE` reads, and why
+//! others are not read.
 
 use serde_json::Value;
 use serde_json::json;

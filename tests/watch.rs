@@ -65,7 +65,8 @@ fn what_alters_nothing_is_not_told_of() {
     replace(&folder, "jobs/sum.yaml", SUM);
     folder.write("jobs/notes.txt", "nothing to do with it");
     folder.write("jobs/sub/new.yaml", SUM);
-    // Each document is about another change: none came of the first, and none of the reading itself.
+    // Each document is about another change: none came of the first, and none of the reading
+    // itself.
     assert_eq!(changed(&watching.document()), ["jobs/sub/new.yaml"]);
     replace(&folder, "jobs/sub/new.yaml", "function: add:add\nargs: [4, 5]\n");
     assert_eq!(changed(&watching.document()), ["jobs/sub/new.yaml"]);

@@ -1,5 +1,5 @@
-//! Two types as WIT text and a literal as YAML, each up to a line of `---`: a literal of the first type that is accepted
-//! has to convert wherever the type fits.
+//! Two types as WIT text and a literal as YAML, each up to a line of `---`: a literal of the first
+//! type that is accepted has to convert wherever the type fits.
 #![no_main]
 
 use jobcontrol_core::job::Arg;

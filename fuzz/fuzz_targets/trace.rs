@@ -1,4 +1,5 @@
-//! Any calls in any plugin with debugging information, for the process that finds names and lines: an answer, and no crash.
+//! Any calls in any plugin with debugging information, for the process that finds names and lines:
+//! an answer, and no crash.
 #![no_main]
 
 use std::path::Path;

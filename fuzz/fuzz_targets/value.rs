@@ -1,4 +1,5 @@
-//! Any bytes as a stored value: what can be read is written as the same bytes again, of the size that limits count.
+//! Any bytes as a stored value: what can be read is written as the same bytes again, of the size
+//! that limits count.
 #![no_main]
 
 use jobcontrol_core::packed_size;

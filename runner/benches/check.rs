@@ -1,5 +1,5 @@
-//! `check` of 10,000 jobs in 1,000 files, each of which takes what another returned, and of one job whose plugin nobody
-//! has read yet. `cargo bench --bench check`.
+//! `check` of 10,000 jobs in 1,000 files, each of which takes what another returned, and of one job
+//! whose plugin nobody has read yet. `cargo bench --bench check`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
-//! Lists, logs and pages on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log records; a tenth of both by default.
-//! `cargo bench --bench history [-- BUILDS]`. Needs 3 GB of disk for the million.
+//! Lists, logs and pages on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log records; a
+//! tenth of both by default. `cargo bench --bench history [-- BUILDS]`. Needs 3 GB of disk for the
+//! million.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::io::BufRead;
@@ -153,7 +154,8 @@ fn get(address: &str, path: &str) -> Duration {
     since.elapsed()
 }
 
-/// Builds and their records, one microsecond apart; each tenth build failed, each tenth record is a warning.
+/// Builds and their records, one microsecond apart; each tenth build failed, each tenth record is a
+/// warning.
 fn fill(storage: &SqliteStorage, db: &Connection, builds: u64) {
     let first = storage.create_build("job-0", &Value::Map(Vec::new())).unwrap();
     storage.log_message(first, NewRecord::new(Timestamp(0), Level::Info, "bench", "a line".to_owned())).unwrap();

@@ -1,4 +1,5 @@
-//! All parts put together: the only room that knows every other. Faces call it and show what it returns.
+//! All parts put together: the only room that knows every other. Faces call it and show what it
+//! returns.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,8 +72,8 @@ impl App {
         self.store.storage(create)
     }
 
-    /// The engine of this process, made at its first use for so many calls at once: a process that makes one call and
-    /// ends needs no more.
+    /// The engine of this process, made at its first use for so many calls at once: a process that
+    /// makes one call and ends needs no more.
     ///
     /// # Errors
     ///
@@ -95,7 +96,8 @@ impl App {
         Ok(engine)
     }
 
-    /// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what became of each job.
+    /// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what
+    /// became of each job.
     ///
     /// # Errors
     ///
@@ -150,7 +152,8 @@ impl App {
         &self.settings.workspace.reader
     }
 
-    /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.
+    /// Calls a function of a build's own plugin with what the build returned; none where the build
+    /// names no such one.
     ///
     /// # Errors
     ///

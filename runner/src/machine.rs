@@ -17,8 +17,8 @@ const GROUP: &str = "/proc/self/cgroup";
 /// Where the groups are.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Half of the memory that there is for this process: the rest is for the store, the compiler and others. Where nothing
-/// tells how much there is, the least that one can say.
+/// Half of the memory that there is for this process: the rest is for the store, the compiler and
+/// others. Where nothing tells how much there is, the least that one can say.
 pub(crate) fn half_of_memory() -> u64 {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     (memory(read).unwrap_or(0) / 2).max(MIN_HOST_MEMORY)
@@ -35,14 +35,16 @@ pub(crate) fn resident_memory() -> u64 {
     kibibytes.unwrap_or(0).saturating_mul(1024)
 }
 
-/// Has this process open as many files as it may: a shell gives 1,024, and each connection and each build has some.
+/// Has this process open as many files as it may: a shell gives 1,024, and each connection and each
+/// build has some.
 pub(crate) fn open_all_files() {
     let limit = getrlimit(Resource::Nofile);
     // Whoever may not raise it has what there is.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// The memory of the machine, or what a group of processes that this one belongs to may use, if that is less.
+/// The memory of the machine, or what a group of processes that this one belongs to may use, if
+/// that is less.
 fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new(MEMORY)).and_then(|text| total(&text));
     let groups = read(Path::new(GROUP)).unwrap_or_default();
@@ -56,8 +58,9 @@ fn total(text: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The limits of a group and of those above it. A line is `0::/system.slice/a.service`, or `4:memory:/a` of the older
-/// kind. In a container its groups may be mounted as the root, so that only that one is there.
+/// The limits of a group and of those above it. A line is `0::/system.slice/a.service`, or
+/// `4:memory:/a` of the older kind. In a container its groups may be mounted as the root, so that
+/// only that one is there.
 fn limits(line: &str, read: &impl Fn(&Path) -> Option<String>) -> Vec<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else {

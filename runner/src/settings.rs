@@ -205,9 +205,9 @@ pub struct ConfigFile {
     pub is_there: bool,
 }
 
-/// The operator's file: the one that was named, else the nearest in the working directory and its parents. The search
-/// ends at the first parent that neither this user nor root owns, and passes a file of anybody else by: it could lift
-/// every limit.
+/// The operator's file: the one that was named, else the nearest in the working directory and its
+/// parents. The search ends at the first parent that neither this user nor root owns, and passes a
+/// file of anybody else by: it could lift every limit.
 pub fn config_file(options: &Options) -> ConfigFile {
     if let Some(path) = &options.config {
         return ConfigFile { path: path.clone(), is_there: true };
@@ -281,7 +281,8 @@ fn default_runtimes() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("jobcontrol").join("runtimes"))
 }
 
-/// What no job may be granted. Who could write where a link stands could say where it leads, so links are kept too.
+/// What no job may be granted. Who could write where a link stands could say where it leads, so
+/// links are kept too.
 fn policy(
     jobs: &Path,
     plugins: &[PathBuf],

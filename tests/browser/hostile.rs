@@ -29,7 +29,8 @@ const TEXTS: [&str; 9] = [
     "]]>--><!-- &lt;b&gt;",
 ];
 
-/// A build that failed, and one that returned something, all of whose texts are hostile; returns the first.
+/// A build that failed, and one that returned something, all of whose texts are hostile; returns
+/// the first.
 fn hostile_builds(folder: &Folder) -> u64 {
     let everything = TEXTS.join(" ");
     let store = folder.store();
@@ -127,7 +128,8 @@ fn no_text_of_a_plugin_a_manifest_or_a_log_is_more_than_text() {
 fn another_site_can_neither_use_a_page_nor_send_its_forms() {
     let folder = sample();
     let served = Served::start(&folder, &[]);
-    // A page of another origin, which has no policy of its own: another port is another site's origin to us.
+    // A page of another origin, which has no policy of its own: another port is another site's
+    // origin to us.
     let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 8\r\n\r\n<p>x</p>";
     let other = Peer::http(move |_| page.to_owned());
     let elsewhere = Browser::start(&format!("127.0.0.1:{}", other.port));

@@ -1,8 +1,9 @@
-//! How pages look, beside how they looked when somebody last looked at them: in light, dark, on a phone and on paper.
+//! How pages look, beside how they looked when somebody last looked at them: in light, dark, on a
+//! phone and on paper.
 //!
-//! A look is a picture of few large cells of grey. Texts may change a little in it, as times do; a style that is missing,
-//! a part that has moved or colours of the other theme do not pass. `BLESS=1` writes the looks anew: look at the pictures
-//! in `target/pages` before you commit them.
+//! A look is a picture of few large cells of grey. Texts may change a little in it, as times do; a
+//! style that is missing, a part that has moved or colours of the other theme do not pass.
+//! `BLESS=1` writes the looks anew: look at the pictures in `target/pages` before you commit them.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ use crate::harness::served::Served;
 /// Cells of a look, side by side and one above the other.
 const COLUMNS: usize = 24;
 const ROWS: usize = 18;
-/// How much the greys may differ on average, of 255, and how many cells may differ by more than `FAR`.
+/// How much the greys may differ on average, of 255, and how many cells may differ by more than
+/// `FAR`.
 const MEAN: f64 = 4.0;
 const FAR: u8 = 40;
 const MOST_FAR: usize = 9;

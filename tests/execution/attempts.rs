@@ -1,4 +1,5 @@
-//! Retries: which failures are tried again, how each attempt is told, and what becomes of one whose process dies.
+//! Retries: which failures are tried again, how each attempt is told, and what becomes of one whose
+//! process dies.
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -167,7 +168,8 @@ fn a_run_takes_up_the_same_build_of_a_dead_process() {
         (&json!("RUNNING"), &json!(2), vec![json!("interrupted"), Value::Null])
     );
     second.kill();
-    // It has an attempt left, so a run of something else leaves it to whoever would make the same build.
+    // It has an attempt left, so a run of something else leaves it to whoever would make the same
+    // build.
     let other = folder.run(&["run", "other"]).code(0);
     assert!(!other.stderr.contains("interrupted"), "{other:#?}");
     let build = shown(&folder, "1");

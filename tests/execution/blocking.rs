@@ -1,4 +1,5 @@
-//! Work on large values happens apart from guests: a guest whose time is up ends, whatever else is being packed.
+//! Work on large values happens apart from guests: a guest whose time is up ends, whatever else is
+//! being packed.
 
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! `build cancel` from another process: guests that run, that wait, that are between attempts, and builds nobody runs.
+//! `build cancel` from another process: guests that run, that wait, that are between attempts, and
+//! builds nobody runs.
 
 use std::sync::Arc;
 

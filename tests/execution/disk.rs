@@ -1,5 +1,6 @@
-//! Disks that are full, that cannot be written, and files that are damaged: a clear error, exit 5, and nothing lost that
-//! was acknowledged. The file systems are real and seen by one process tree alone, which takes `unshare` and `mount`.
+//! Disks that are full, that cannot be written, and files that are damaged: a clear error, exit 5,
+//! and nothing lost that was acknowledged. The file systems are real and seen by one process tree
+//! alone, which takes `unshare` and `mount`.
 
 use std::process::Command;
 
@@ -15,8 +16,8 @@ fn folder() -> Folder {
         .file("jobs/talks.yaml", "id: talks\nfunction: log_raw:write\nargs: [1, 0, 60000, 0, 0, 40]\n")
 }
 
-/// Runs a script in the folder, in which `jc NAME ARGS..` runs the program and keeps its answer under that name. It may
-/// mount what it likes.
+/// Runs a script in the folder, in which `jc NAME ARGS..` runs the program and keeps its answer
+/// under that name. It may mount what it likes.
 pub(super) fn mounted(folder: &Folder, script: &str) {
     let program = folder.command(&[]);
     let helper = "jc() { name=$1; shift; code=0; \"$PROGRAM\" --store sqlite:small/jobcontrol.db \"$@\" \

@@ -1,5 +1,5 @@
-//! Many processes on one store: they share it without an error, and what is killed at any point leaves a store in which
-//! nothing that was acknowledged is lost.
+//! Many processes on one store: they share it without an error, and what is killed at any point
+//! leaves a store in which nothing that was acknowledged is lost.
 
 use std::collections::BTreeSet;
 use std::io::BufRead;
@@ -88,7 +88,8 @@ fn what_is_killed_at_any_point_loses_nothing() {
             .collect();
         children.sort_by_key(|(_, _, after)| *after);
         for (child, lines, after) in &mut children {
-            // The moment of the kill is the input of this test; nothing is expected to have happened by then.
+            // The moment of the kill is the input of this test; nothing is expected to have
+            // happened by then.
             std::thread::sleep(after.saturating_sub(since.elapsed()));
             child.kill().expect("it can be killed");
             child.wait().expect("it ends");

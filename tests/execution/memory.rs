@@ -1,4 +1,5 @@
-//! What builds hold of the host's memory: it is bounded for all of them together, and what no build needs is gone.
+//! What builds hold of the host's memory: it is bounded for all of them together, and what no build
+//! needs is gone.
 
 use crate::execution::Background;
 use crate::harness::Folder;
@@ -6,8 +7,8 @@ use crate::harness::root;
 
 const MIB: u64 = 1 << 20;
 
-/// `bools` returns so many `false`, `take` counts those that it is given, `grow` takes so many pages and returns, `hold`
-/// does so and never returns, and `late` fails.
+/// `bools` returns so many `false`, `take` counts those that it is given, `grow` takes so many
+/// pages and returns, `hold` does so and never returns, and `late` fails.
 const GUEST: &str = r#"
 (component
   (core module $m

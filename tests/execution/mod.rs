@@ -1,4 +1,5 @@
-//! Builds that are tried again, that take too long, that are cancelled from elsewhere, and processes that share a store.
+//! Builds that are tried again, that take too long, that are cancelled from elsewhere, and
+//! processes that share a store.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 

@@ -1,4 +1,5 @@
-//! Two runs at once that need the same build of the same dependency: one makes it, the other waits for it.
+//! Two runs at once that need the same build of the same dependency: one makes it, the other waits
+//! for it.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -16,7 +17,8 @@ use serde_json::json;
 use super::jobs;
 use crate::harness::Folder;
 
-/// `base` ends once there is a file `data/go`, and fails if there is a file `data/bad`; the others need it.
+/// `base` ends once there is a file `data/go`, and fails if there is a file `data/bad`; the others
+/// need it.
 fn folder(retry: &str) -> Folder {
     let base = format!(
         "id: base, function: shared_until, grants: {{ files: [{{ host: ./data, guest: /data, mode: read }}] }}{retry}"

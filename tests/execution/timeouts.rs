@@ -1,4 +1,5 @@
-//! Timeouts of an attempt, of a build with all its attempts, and of an attempt that gives no sign of life.
+//! Timeouts of an attempt, of a build with all its attempts, and of an attempt that gives no sign
+//! of life.
 
 use serde_json::Value;
 use serde_json::json;

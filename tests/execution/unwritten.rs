@@ -1,4 +1,5 @@
-//! Builds whose end finds no room in the store: the reason that is recorded is the true one, sooner or later.
+//! Builds whose end finds no room in the store: the reason that is recorded is the true one, sooner
+//! or later.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! What every form of job can do: one suite for all of them, each with the same functions in `tests/plugins`.
+//! What every form of job can do: one suite for all of them, each with the same functions in
+//! `tests/plugins`.
 
 mod graph;
 mod made;

@@ -13,7 +13,8 @@ fn named<T: Clone + std::fmt::Debug + 'static>(
     name: &'static str,
     member: impl Strategy<Value = T> + 'static,
 ) -> impl Strategy<Value = Arc<Named<T>>> {
-    // Members are numbered, so that no two share a name; the count is part of the name, so that shapes differ by it.
+    // Members are numbered, so that no two share a name; the count is part of the name, so that
+    // shapes differ by it.
     prop::collection::vec(member, 1..4).prop_map(move |members| {
         let own = format!("{name}-of{}", members.len());
         let members = members.into_iter().enumerate().map(|(i, t)| (format!("m-{name}{i}"), t)).collect();

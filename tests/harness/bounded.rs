@@ -1,4 +1,5 @@
-//! The real program beside an attack: its time is bounded, its memory measured, and no process of it may be left.
+//! The real program beside an attack: its time is bounded, its memory measured, and no process of
+//! it may be left.
 
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -32,7 +33,8 @@ const BOUND: Duration = Duration::from_secs(120);
 /// How often memory is measured, and how long each wait for a process is.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Bytes that the runner's own process may take during any attack. With innocent plugins it takes a third of that.
+/// Bytes that the runner's own process may take during any attack. With innocent plugins it takes a
+/// third of that.
 const OWN: u64 = 200 << 20;
 
 /// The program as it runs, in a process group of its own.
@@ -114,7 +116,8 @@ impl Bounded {
         kill_process(self.group(), Signal::KILL).expect("it runs");
     }
 
-    /// Waits until a child does a task. It is bound by then, since it has a second thread, which looks at the time.
+    /// Waits until a child does a task. It is bound by then, since it has a second thread, which
+    /// looks at the time.
     pub fn until_child(&mut self, task: &str) {
         let does = |pid: &u32| {
             let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

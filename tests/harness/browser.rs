@@ -1,4 +1,5 @@
-//! A real Chromium, driven over WebDriver by ChromeDriver. Waits happen in the browser, frame by frame: no test sleeps.
+//! A real Chromium, driven over WebDriver by ChromeDriver. Waits happen in the browser, frame by
+//! frame: no test sleeps.
 
 use std::cell::Cell;
 use std::io::BufRead;
@@ -145,7 +146,8 @@ impl Browser {
         self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// What a script hands to `done`. It is run again in the next page when its own page is left meanwhile.
+    /// What a script hands to `done`. It is run again in the next page when its own page is left
+    /// meanwhile.
     #[track_caller]
     pub fn run_async(&self, script: &str) -> Value {
         let script = format!("const done = arguments[arguments.length - 1]; {script}");
@@ -168,7 +170,8 @@ impl Browser {
         }
         let found = self.run_async(&format!(
             "const end = performance.now() + {WAIT};
-             // Keys that come before a page was painted are lost. A page that nobody sees is never painted.
+             // Keys that come before a page was painted are lost. A page that nobody sees is never
+             // painted.
              const shown = (found) => {{ let last = () => {{ last = () => {{}}; done(found); }}; requestAnimationFrame(() => requestAnimationFrame(() => last())); setTimeout(() => last(), 300); }};
              const look = () => {{
                let found = null;
@@ -182,7 +185,8 @@ impl Browser {
         found
     }
 
-    /// Waits until an expression is true, whatever pages come and go meanwhile, and whether or not they run scripts.
+    /// Waits until an expression is true, whatever pages come and go meanwhile, and whether or not
+    /// they run scripts.
     #[track_caller]
     pub fn wait_across(&self, expression: &str) {
         let until = Instant::now() + Duration::from_millis(WAIT);
@@ -254,8 +258,8 @@ impl Browser {
         self.command("Emulation.setScriptExecutionDisabled", &json!({ "value": !allowed }));
     }
 
-    /// What the console has said since the last time but for what is only told: errors of scripts and of pages, and what
-    /// the policy of the page has blocked.
+    /// What the console has said since the last time but for what is only told: errors of scripts
+    /// and of pages, and what the policy of the page has blocked.
     #[track_caller]
     pub fn complaints(&self) -> Vec<String> {
         let all = self.ask("POST", "/se/log", &json!({ "type": "browser" }));

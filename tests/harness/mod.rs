@@ -35,7 +35,8 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the runner lies in the project").to_owned()
 }
 
-/// The program that is tested: the one of this build, or the one that JOBCONTROL_TEST_PROGRAM names.
+/// The program that is tested: the one of this build, or the one that JOBCONTROL_TEST_PROGRAM
+/// names.
 fn program() -> PathBuf {
     std::env::var_os("JOBCONTROL_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_jobcontrol").into(), PathBuf::from)
 }
@@ -78,7 +79,8 @@ impl Folder {
         self
     }
 
-    /// The program in this folder, with a clean environment and the tests' own cache of compiled plugins.
+    /// The program in this folder, with a clean environment and the tests' own cache of compiled
+    /// plugins.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command

@@ -77,7 +77,8 @@ impl Stream {
     }
 }
 
-/// The program in a folder, with these arguments, started by a line of a shell, in which `"$0" "$@"` is the command.
+/// The program in a folder, with these arguments, started by a line of a shell, in which `"$0"
+/// "$@"` is the command.
 pub fn shelled(folder: &Folder, line: &str, arguments: &[&str]) -> Command {
     let inner = folder.command(arguments);
     let mut command = Command::new("sh");
@@ -199,7 +200,8 @@ impl Served {
         self.get_until(path, |_| true)
     }
 
-    /// The same once what it answers is as it should be. Others change it, so it is asked for again and again.
+    /// The same once what it answers is as it should be. Others change it, so it is asked for again
+    /// and again.
     #[track_caller]
     pub fn get_until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let until = std::time::Instant::now() + std::time::Duration::from_secs(30);

@@ -24,7 +24,8 @@ const HANGS: Duration = Duration::from_secs(60);
 pub struct Serving {
     child: Child,
     records: Receiver<Value>,
-    /// Ends of runs that were passed over: the end of a build and that of its run are told by two threads, in any order.
+    /// Ends of runs that were passed over: the end of a build and that of its run are told by two
+    /// threads, in any order.
     ends: RefCell<VecDeque<Value>>,
 }
 

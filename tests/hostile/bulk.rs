@@ -1,5 +1,5 @@
-//! Bulk operations, in which the engine does not look at the time: `limits.memory` bounds each, and its end is the
-//! build's. How long that takes is measured by the bench `overrun`.
+//! Bulk operations, in which the engine does not look at the time: `limits.memory` bounds each, and
+//! its end is the build's. How long that takes is measured by the bench `overrun`.
 
 use crate::harness::Folder;
 

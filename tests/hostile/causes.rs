@@ -1,9 +1,10 @@
-//! A failure whose thousand causes all have the same million calls: what is read of a plugin's memory is counted each
-//! time, before it is read.
+//! A failure whose thousand causes all have the same million calls: what is read of a plugin's
+//! memory is counted each time, before it is read.
 
 use crate::harness::Folder;
 
-/// `f(causes, frames)` ends the build with so many causes, each with the same frames, which are all zeroes.
+/// `f(causes, frames)` ends the build with so many causes, each with the same frames, which are all
+/// zeroes.
 const PLUGIN: &str = r#"
 (component
   (import "jobcontrol:plugin/types@0.1.0" (instance $types

@@ -1,5 +1,5 @@
-//! A text of a few kilobytes whose compiled code would be gigabytes, since each of its modules has a byte at either end of
-//! 16 MiB: the cache does not keep what is above 512 MiB.
+//! A text of a few kilobytes whose compiled code would be gigabytes, since each of its modules has
+//! a byte at either end of 16 MiB: the cache does not keep what is above 512 MiB.
 
 use crate::harness::Folder;
 

@@ -1,4 +1,5 @@
-//! Plugins that import the contract as it is not: `check` refuses them, and nothing is begun that cannot be linked.
+//! Plugins that import the contract as it is not: `check` refuses them, and nothing is begun that
+//! cannot be linked.
 
 use crate::harness::Folder;
 

@@ -1,8 +1,10 @@
-//! Loops without end wherever the host calls a plugin, or waits for it: each ends as a timeout, and its neighbour goes on.
+//! Loops without end wherever the host calls a plugin, or waits for it: each ends as a timeout, and
+//! its neighbour goes on.
 
 use crate::harness::Folder;
 
-/// A plugin whose parts are these: code of the start function, of `realloc`, of `f`, and of what comes after `f`.
+/// A plugin whose parts are these: code of the start function, of `realloc`, of `f`, and of what
+/// comes after `f`.
 struct Parts {
     start: &'static str,
     realloc: &'static str,

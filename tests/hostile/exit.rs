@@ -1,5 +1,5 @@
-//! Plugins that end themselves with exit code 0 where they are not expected to: a command has done its work then, a
-//! function has returned nothing.
+//! Plugins that end themselves with exit code 0 where they are not expected to: a command has done
+//! its work then, a function has returned nothing.
 
 use crate::harness::Answer;
 use crate::harness::Folder;

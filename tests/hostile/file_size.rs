@@ -1,4 +1,5 @@
-//! A guest that makes a file larger than any may be (`ulimit -f`): it is told, and nobody dies of SIGXFSZ.
+//! A guest that makes a file larger than any may be (`ulimit -f`): it is told, and nobody dies of
+//! SIGXFSZ.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! A plugin that writes lines as the runner writes them: none of them stands where the runner's own lines do.
+//! A plugin that writes lines as the runner writes them: none of them stands where the runner's own
+//! lines do.
 
 use std::process::Command;
 

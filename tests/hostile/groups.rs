@@ -1,9 +1,10 @@
-//! A progress group of millions of levels: its levels are not read, the report is ignored with one warning, and the
-//! timeout is not late.
+//! A progress group of millions of levels: its levels are not read, the report is ignored with one
+//! warning, and the timeout is not late.
 
 use crate::harness::Folder;
 
-/// `f(n)` reports progress of a group with so many levels, again and again; `once(n)` does so once and returns 7.
+/// `f(n)` reports progress of a group with so many levels, again and again; `once(n)` does so once
+/// and returns 7.
 const PLUGIN: &str = r#"
 (component
   (import "jobcontrol:plugin/progress@0.1.0" (instance $progress

@@ -1,4 +1,5 @@
-//! Hooks that are over a limit: what is said of it names the key that raises that very limit, and no other.
+//! Hooks that are over a limit: what is said of it names the key that raises that very limit, and
+//! no other.
 
 use crate::harness::Folder;
 

@@ -1,5 +1,6 @@
-//! Debugging information of 60 KB that says so much that gigabytes come of it: a table of long file names that each of
-//! hundreds of units reads anew. Who reads it has 512 MiB and 2 s; the failure is told without lines, and why.
+//! Debugging information of 60 KB that says so much that gigabytes come of it: a table of long file
+//! names that each of hundreds of units reads anew. Who reads it has 512 MiB and 2 s; the failure
+//! is told without lines, and why.
 
 use crate::harness::Folder;
 
@@ -26,8 +27,8 @@ fn with_length(content: &[u8]) -> Vec<u8> {
     [&u32::try_from(content.len()).expect("it is small").to_le_bytes()[..], content].concat()
 }
 
-/// A table (DWARF 5) of so many files, whose names all are the one at the start of `.debug_line_str`. It is about the code
-/// from `address` on.
+/// A table (DWARF 5) of so many files, whose names all are the one at the start of
+/// `.debug_line_str`. It is about the code from `address` on.
 fn line_table(files: usize, address: u32) -> Vec<u8> {
     let opcodes = b"\x01\x01\x01\xfb\x0e\x0d\0\x01\x01\x01\x01\0\0\0\x01\0\0\x01";
     // A folder is a path; a file is a path and the number of its folder.
@@ -39,7 +40,8 @@ fn line_table(files: usize, address: u32) -> Vec<u8> {
     with_length(&[&b"\x05\0\x04\0"[..], &header, &program].concat())
 }
 
-/// A plugin whose `f` traps and whose `g` never ends, in which so many units have the same table of files with this name.
+/// A plugin whose `f` traps and whose `g` never ends, in which so many units have the same table of
+/// files with this name.
 fn plugin(units: usize, files: usize, name: &str, address: u32) -> Vec<u8> {
     // A unit is its table and its addresses, which are all there are.
     let unit = with_length(b"\x05\0\x01\x04\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x40");
@@ -57,7 +59,8 @@ fn plugin(units: usize, files: usize, name: &str, address: u32) -> Vec<u8> {
     .concat()
 }
 
-/// Where the plugin has no code: whoever looks for a call finds nothing in one table, and reads the next.
+/// Where the plugin has no code: whoever looks for a call finds nothing in one table, and reads the
+/// next.
 const ELSEWHERE: u32 = 0x1000_0000;
 
 fn folder(plugin: Vec<u8>) -> Folder {

@@ -1,5 +1,6 @@
-//! A name of eighty letters that keeps a demangler busy for good: the failure is stored before anybody looks for names,
-//! no other build waits, and a timeout or Ctrl-C ends the build as any other.
+//! A name of eighty letters that keeps a demangler busy for good: the failure is stored before
+//! anybody looks for names, no other build waits, and a timeout or Ctrl-C ends the build as any
+//! other.
 
 use serde_json::json;
 

@@ -1,9 +1,11 @@
-//! Hundreds of failures, each with another stack of calls whose names take long to find, or are long: other builds do not
-//! wait for the threads of those who look, and what is remembered of the stacks takes little memory.
+//! Hundreds of failures, each with another stack of calls whose names take long to find, or are
+//! long: other builds do not wait for the threads of those who look, and what is remembered of the
+//! stacks takes little memory.
 
 use crate::harness::Folder;
 
-/// A plugin that calls itself at two places, as random bits say, until it traps: a stack is never the same twice.
+/// A plugin that calls itself at two places, as random bits say, until it traps: a stack is never
+/// the same twice.
 fn plugin(name: &str) -> String {
     let again = format!("(call ${name} (i32.rotr (local.get 0) (i32.const 1)) (i32.sub (local.get 1) (i32.const 1)))");
     format!(

@@ -1,5 +1,6 @@
-//! Processes that read, compile or trace a hostile plugin: none outlives the runner, however that one ends, and an
-//! interrupt of the runner alone ends it at once, not when their limits are used up.
+//! Processes that read, compile or trace a hostile plugin: none outlives the runner, however that
+//! one ends, and an interrupt of the runner alone ends it at once, not when their limits are used
+//! up.
 
 use crate::harness::Folder;
 use crate::harness::bounded::Bounded;

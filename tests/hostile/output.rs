@@ -1,5 +1,5 @@
-//! Standard output without end: a line that never ends is cut, lines that never end are the log's limit, and neither
-//! takes memory.
+//! Standard output without end: a line that never ends is cut, lines that never end are the log's
+//! limit, and neither takes memory.
 
 use crate::harness::Folder;
 

@@ -1,5 +1,5 @@
-//! Plugins as text that take gigabytes to read: whoever reads them is another process, whose limits have keys that the
-//! refusal names.
+//! Plugins as text that take gigabytes to read: whoever reads them is another process, whose limits
+//! have keys that the refusal names.
 
 use crate::harness::Folder;
 

@@ -1,5 +1,5 @@
-//! Compiled code that another user put into the cache while the folder was open to others: it never runs, whatever the
-//! folder's mode is now, and a folder of another user is not used at all.
+//! Compiled code that another user put into the cache while the folder was open to others: it never
+//! runs, whatever the folder's mode is now, and a folder of another user is not used at all.
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
-//! Random bytes by the gigabyte: no call gets more than a mebibyte, since the host holds them for as long as the plugin
-//! takes to make room for them.
+//! Random bytes by the gigabyte: no call gets more than a mebibyte, since the host holds them for
+//! as long as the plugin takes to make room for them.
 
 use crate::harness::Folder;
 

@@ -1,5 +1,5 @@
-//! HTTP requests without end, to servers that answer nothing or without end: they cost what their limits say, and no memory
-//! beside that.
+//! HTTP requests without end, to servers that answer nothing or without end: they cost what their
+//! limits say, and no memory beside that.
 
 use std::io::Write;
 

@@ -1,11 +1,12 @@
-//! Characters that drive a terminal, turn a line around or cannot be seen, in every text that a plugin can set: none of
-//! them is ever printed as it is, but in a return value where no terminal is.
+//! Characters that drive a terminal, turn a line around or cannot be seen, in every text that a
+//! plugin can set: none of them is ever printed as it is, but in a return value where no terminal
+//! is.
 
 use super::forgery::on_a_terminal;
 use crate::harness::Folder;
 
-/// A title for the window, a cleared screen (two ways), a turned line (two ways), what nobody sees (three), line ends that
-/// are none for us (three), and steps back.
+/// A title for the window, a cleared screen (two ways), a turned line (two ways), what nobody sees
+/// (three), line ends that are none for us (three), and steps back.
 const TEXT: &str = "a\u{1b}]0;b\u{7}c\u{1b}[2Jd\u{9b}2Je\u{202e}f\u{2066}g\u{200b}h\u{e0041}i\u{feff}j\u{85}k\u{2028}l\u{2029}m\u{8}n\ro";
 
 /// Those of them that no output has, ours included.

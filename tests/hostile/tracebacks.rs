@@ -1,5 +1,5 @@
-//! Failures whose names and lines come later: no build waits for them, they are in the store after the run, and who reads
-//! a failure that was stored without them finds them out.
+//! Failures whose names and lines come later: no build waits for them, they are in the store after
+//! the run, and who reads a failure that was stored without them finds them out.
 
 use serde_json::Value;
 use serde_json::json;
@@ -36,7 +36,8 @@ fn every_attempt_has_its_lines_after_the_run() {
 
 #[test]
 fn lines_that_a_killed_runner_did_not_find_are_found_by_who_reads() {
-    // Two names that nobody finds out keep both places of those who look, while `traps` waits for one.
+    // Two names that nobody finds out keep both places of those who look, while `traps` waits for
+    // one.
     let name = format!("_ZUlStDT{}fpdt", "nw".repeat(40));
     let evil = format!("(module (func ${name} (export \"f\") unreachable) (func ${name}g (export \"g\") unreachable))");
     let slow = "(module (func (export \"f\") (local i32)

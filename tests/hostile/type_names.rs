@@ -1,5 +1,5 @@
-//! Types whose names cost far more than their bytes: what is computed from a plugin is linear in its bytes, in this
-//! process and in the one that reads it.
+//! Types whose names cost far more than their bytes: what is computed from a plugin is linear in
+//! its bytes, in this process and in the one that reads it.
 
 use crate::harness::Folder;
 

@@ -1,4 +1,5 @@
-//! A thousand jobs of one plugin that takes long to compile: a job of another plugin does not wait for it.
+//! A thousand jobs of one plugin that takes long to compile: a job of another plugin does not wait
+//! for it.
 
 use std::fmt::Write;
 

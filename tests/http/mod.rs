@@ -40,7 +40,8 @@ fn all(port: u16) -> String {
     )
 }
 
-/// A folder with one job, `job`, that calls a function with arguments, and may ask for everything at a port.
+/// A folder with one job, `job`, that calls a function with arguments, and may ask for everything
+/// at a port.
 fn job(function: &str, args: &str, port: u16) -> Folder {
     folder(&[&format!("id: job, function: http:{function}, args: {args}, {}", all(port))])
 }

@@ -46,7 +46,8 @@ fn the_unit_gives_a_service_more_time_to_stop_than_it_takes() {
     let seconds = |text: &str| text.trim_end_matches('s').parse::<u64>().unwrap();
     let grace = value("ExecStart").split_once("--grace ").unwrap().1;
     let grace = seconds(grace.split(' ').next().unwrap());
-    // What is written at the end, and those who are told of failed runs, have some seconds of their own.
+    // What is written at the end, and those who are told of failed runs, have some seconds of their
+    // own.
     assert!(seconds(value("TimeoutStopSec")) >= grace + 10, "{unit}");
     assert_eq!(value("Type"), "notify");
 }

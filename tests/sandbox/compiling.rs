@@ -1,4 +1,5 @@
-//! Compiling is bounded in time and memory, by limits that the operator sets, and no compiler outlives who asked for it.
+//! Compiling is bounded in time and memory, by limits that the operator sets, and no compiler
+//! outlives who asked for it.
 
 use std::os::fd::OwnedFd;
 use std::process::Child;
@@ -103,8 +104,8 @@ fn a_large_function_within_the_limits() {
     folder.run(&["run", "big", "--cache", "cache"]).code(0);
 }
 
-/// The compiler that a process has started, once it has read the plugin: then it has more threads than the one that
-/// waits for its time.
+/// The compiler that a process has started, once it has read the plugin: then it has more threads
+/// than the one that waits for its time.
 fn compiler(of: &Child) -> OwnedFd {
     loop {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", of.id())).expect("it runs");

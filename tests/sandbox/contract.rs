@@ -1,4 +1,5 @@
-//! What a plugin says of itself through `jobcontrol:plugin` and its streams, with the Rust library on its side.
+//! What a plugin says of itself through `jobcontrol:plugin` and its streams, with the Rust library
+//! on its side.
 
 use serde_json::Value;
 use serde_json::json;

@@ -93,8 +93,8 @@ fn a_giant_function() {
     refused(&component, "is larger than the engine takes: function body size count exceeds limit of 7654321");
 }
 
-/// A plugin that traps, with debugging information about its one function: abbreviations, what stands in the unit, and
-/// other sections.
+/// A plugin that traps, with debugging information about its one function: abbreviations, what
+/// stands in the unit, and other sections.
 fn described(abbreviations: &[u8], entries: &[u8], others: &[(&str, Vec<u8>)]) -> Answer {
     let custom = |name: &str, content: &[u8]| section(0, &[&leb(name.len()), name.as_bytes(), content].concat());
     let unit = [&b"\x04\0\0\0\0\0\x04\x01\0\0\0\0\0\x04\0\0"[..], entries, &[0]].concat();

@@ -1,5 +1,6 @@
-//! Generated values of generated types, through guests that give back what they are given: flat parameters are written
-//! to memory by code made here from the canonical ABI, apart from the host's own.
+//! Generated values of generated types, through guests that give back what they are given: flat
+//! parameters are written to memory by code made here from the canonical ABI, apart from the host's
+//! own.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -135,7 +136,8 @@ fn payload_offset(ty: &Type) -> u32 {
     discriminant_size(cases.len()).next_multiple_of(align)
 }
 
-/// Code that writes the flat parameters from `slot` on to `offset` in memory. `slots` is what they are declared as.
+/// Code that writes the flat parameters from `slot` on to `offset` in memory. `slots` is what they
+/// are declared as.
 fn store(ty: &Type, offset: u32, slot: usize, slots: &[Core], code: &mut String) {
     if let Some(parts) = parts(ty) {
         let (mut at, mut slot) = (0_u32, slot);

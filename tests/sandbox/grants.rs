@@ -140,7 +140,8 @@ fn a_folder_that_is_granted_for_reading_is_not_written() {
     }
 }
 
-/// A job that makes a link out of its folder, and one whose grant passes through the place of that link.
+/// A job that makes a link out of its folder, and one whose grant passes through the place of that
+/// link.
 fn linker(report: &str) -> Folder {
     let grants = |host: &str, mode: &str| format!("grants: {{ files: [{{ host: {host}, guest: /x, mode: {mode} }}] }}");
     let folder = Folder::new().guest("files_link.wat").guest("files_create.wat");

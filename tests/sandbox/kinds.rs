@@ -1,4 +1,5 @@
-//! Every kind of plugin: core modules with WIT, with plain numbers, and WASI commands of both versions.
+//! Every kind of plugin: core modules with WIT, with plain numbers, and WASI commands of both
+//! versions.
 
 use serde_json::Value;
 use serde_json::json;

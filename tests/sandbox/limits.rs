@@ -12,7 +12,8 @@ fn limited(guest: &str, call: &str, limit: &str) -> Built {
     built(&format!("{guest}.wat"), &format!("function: {guest}:{call}\nlimits: {{ {limit} }}\n"))
 }
 
-/// Asserts that a limit was hit, and the words for it, but for how much was asked for and where the limit is set.
+/// Asserts that a limit was hit, and the words for it, but for how much was asked for and where the
+/// limit is set.
 #[track_caller]
 fn hits(built: &Built, message: &str) {
     assert_eq!(without_numbers(built.failed("limit")), message);

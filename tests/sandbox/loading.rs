@@ -1,4 +1,5 @@
-//! Plugins that are made ready at the same time, by the real compiler behind a program that waits when it is told to.
+//! Plugins that are made ready at the same time, by the real compiler behind a program that waits
+//! when it is told to.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -14,7 +15,8 @@ use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::SandboxError;
 use tempfile::TempDir;
 
-/// Says that it has begun, and waits to go on, where the plugin says so; then compiles it. Each compilation is a line.
+/// Says that it has begun, and waits to go on, where the plugin says so; then compiles it. Each
+/// compilation is a line.
 const COMPILER: &str = "[ \"$2\" = compile ] || exec \"$1\" __interpret \"$2\" \"$3\" \"$4\" \"$5\" \"$6\"
 cat > \"$0/$$\"
 if grep -q please-wait \"$0/$$\"; then echo x > \"$0/begun\"; read go < \"$0/go\"; fi

@@ -1,4 +1,5 @@
-//! What preview1 modules do runs here as in the engine alone, whether they stay core modules or are made components.
+//! What preview1 modules do runs here as in the engine alone, whether they stay core modules or are
+//! made components.
 
 use super::Built;
 use super::built_in;

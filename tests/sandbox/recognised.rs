@@ -1,4 +1,5 @@
-//! What `check` says of plugins that the engine would not run: it refuses them, with the reason and the way out.
+//! What `check` says of plugins that the engine would not run: it refuses them, with the reason and
+//! the way out.
 
 use serde_json::json;
 

@@ -27,7 +27,8 @@ fn two_builds_of_one_process_share_no_memory() {
     assert_eq!(retvals, [111, 111, 111, 111]);
 }
 
-/// A run that is interrupted when a line of its standard error has all of these words; its code and its document.
+/// A run that is interrupted when a line of its standard error has all of these words; its code and
+/// its document.
 fn interrupted(folder: &Folder, jobs: &[&str], words: &[&str]) -> (Option<i32>, Value) {
     let arguments: Vec<_> = ["run"].iter().chain(jobs).chain(&["--format", "json"]).copied().collect();
     let mut child = folder.start(&arguments);

@@ -46,7 +46,8 @@ fn memory_that_was_refused_does_not_count() {
     assert_eq!(called.usage.peak_memory, 8 * PAGE);
 }
 
-/// The engine refuses such a growth without asking, in the same way in which it reports one that failed.
+/// The engine refuses such a growth without asking, in the same way in which it reports one that
+/// failed.
 #[test]
 fn growth_beyond_the_type_of_a_memory_changes_nothing() {
     let called = called("limit_memory64.wat", "of-narrow-memory", call_with(vec![Value::Int(-1)]));

@@ -442,7 +442,8 @@ fn the_sample_jobs_are_of_two_languages() {
     assert_eq!(folder.run(&["run", "sales-report"]).code(0).stdout, report);
 }
 
-/// The interpreter that the repository holds, and one that was built now, answer alike when they are called as plugins.
+/// The interpreter that the repository holds, and one that was built now, answer alike when they
+/// are called as plugins.
 #[test]
 #[ignore = "wants an interpreter that was built now, in JOBCONTROL_JS: see ci/suites.sh"]
 fn an_interpreter_that_was_built_now_answers_as_the_one_that_is_kept() {

@@ -1,4 +1,5 @@
-//! Files that are dropped, changed, broken and removed while a service runs, and jobs with `on: change`.
+//! Files that are dropped, changed, broken and removed while a service runs, and jobs with `on:
+//! change`.
 
 use std::cell::Cell;
 
@@ -66,8 +67,8 @@ fn only_what_decides_a_result_makes_a_job_due_and_only_once() {
     assert_eq!(builds(&folder).len(), 2);
 }
 
-/// Reads until so many builds, each of a run of its own, have ended, and nothing more was found to be due. What is said of
-/// builds and of runs comes from two threads.
+/// Reads until so many builds, each of a run of its own, have ended, and nothing more was found to
+/// be due. What is said of builds and of runs comes from two threads.
 fn settled(serving: &Serving, count: usize) -> Vec<Value> {
     let (built, ended, looked) = (Cell::new(0), Cell::new(0), Cell::new(false));
     serving.until(|record| {

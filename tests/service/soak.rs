@@ -1,5 +1,6 @@
-//! A soak: files are edited, runs asked for and cancelled, and one of two services is killed, all at random. At the end
-//! nothing is lost, nothing was done twice, and nothing is stuck. `JOBCONTROL_SOAK` says for how many seconds.
+//! A soak: files are edited, runs asked for and cancelled, and one of two services is killed, all
+//! at random. At the end nothing is lost, nothing was done twice, and nothing is stuck.
+//! `JOBCONTROL_SOAK` says for how many seconds.
 
 use std::time::Duration;
 use std::time::Instant;

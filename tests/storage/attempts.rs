@@ -1,4 +1,5 @@
-//! Rules of attempts: each is told apart, only the owner of the newest goes on, and a cancel reaches that owner.
+//! Rules of attempts: each is told apart, only the owner of the newest goes on, and a cancel
+//! reaches that owner.
 
 use std::sync::Arc;
 

@@ -196,7 +196,8 @@ fn a_build_may_end_without_having_started(store: &dyn Storage, _: &ManualClock) 
     assert_eq!(store.get_latest_successful_build("fetch"), Ok(None));
 }
 
-/// One build in each state: created, running, failed, skipped, successful; then another job's success.
+/// One build in each state: created, running, failed, skipped, successful; then another job's
+/// success.
 fn one_of_each(store: &dyn Storage) -> [u64; 6] {
     let builds = ["a", "a", "a", "a", "a", "b"].map(|job| create(store, job));
     builds[1..].iter().for_each(|id| store.start_build(*id).unwrap());
@@ -446,7 +447,8 @@ fn values_are_packed_and_unpacked(store: &dyn Storage, _: &ManualClock) {
         assert_eq!(store.unpack(&packed, safe), Ok(config()));
     }
     assert!(store.pack(&nested(129)).is_err());
-    // Nothing, a byte that means nothing, a text that ends too soon, nesting without end, a value and something else.
+    // Nothing, a byte that means nothing, a text that ends too soon, nesting without end, a value
+    // and something else.
     let broken = [vec![], vec![0xc1], vec![0xa5, b'a'], vec![0x91; 10_000], vec![0xc0, 0xc0]];
     for bytes in broken {
         let reason = store.unpack(&bytes, false).expect_err("these bytes are no value");

@@ -1,4 +1,5 @@
-//! Rules of builds that are about to go: nothing can be pinned to them from the moment in which that is decided.
+//! Rules of builds that are about to go: nothing can be pinned to them from the moment in which
+//! that is decided.
 
 use jobcontrol_core::clock::ManualClock;
 use jobcontrol_core::storage::BuildFilter;

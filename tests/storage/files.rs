@@ -1,4 +1,5 @@
-//! The files of a store: what a killed process leaves in its log, what is put over it, and who makes one.
+//! The files of a store: what a killed process leaves in its log, what is put over it, and who
+//! makes one.
 
 use crate::execution::Background;
 use crate::harness::Folder;

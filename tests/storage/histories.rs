@@ -27,7 +27,8 @@ rules! {
     the_newest_builds_of_many_jobs_are_read_as_marks
 }
 
-/// Ids of the newest, the latest successful and the last good build, and of the newest that finished unskipped.
+/// Ids of the newest, the latest successful and the last good build, and of the newest that
+/// finished unskipped.
 fn short(history: &JobHistory) -> (Option<u64>, Option<u64>, Option<u64>, Option<u64>) {
     let id = |build: &Option<Arc<Build>>| build.as_ref().map(|build| build.id);
     (id(&history.newest), id(&history.latest), id(&history.last_good), id(&history.ended))

@@ -83,7 +83,8 @@ fn records_come_in_the_order_of_writing(store: &dyn Storage, _: &ManualClock) {
     assert_eq!(messages(store, &LogFilter::default()), ["first", "second", "third", "fourth"]);
 }
 
-/// Two builds of `a` and one of `b`, each with a record of every level; the messages are `BUILD LEVEL`.
+/// Two builds of `a` and one of `b`, each with a record of every level; the messages are `BUILD
+/// LEVEL`.
 fn three_logs(store: &dyn Storage) -> [u64; 3] {
     let builds = ["a", "a", "b"].map(|job| create(store, job));
     for (n, build) in builds.iter().enumerate() {

@@ -1,9 +1,14 @@
-//! What a store promises: one suite of rules for every backend, then what SQLite and the program add to it.
+//! What a store promises: one suite of rules for every backend, then what SQLite and the program
+//! add to it.
 //!
-//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`, `logs`, `leases`, `services`, `tokens`: rules that every backend keeps, each a function over `&dyn Storage`
+//! - `builds`, `deletion`, `histories`, `sharing`, `retention`, `attempts`, `failures`, `progress`,
+//!   `logs`, `leases`, `services`, `tokens`: rules that every backend keeps, each a function over
+//!   `&dyn Storage`
 //! - `alike`: backends answer alike whatever is written
-//! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied, replaced, of older versions
-//! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the executor
+//! - `sqlite`, `broken`, `backup`, `restore`, `versions`: the file, by many hands, damaged, copied,
+//!   replaced, of older versions
+//! - `program`, `files`, `rescue`, `names`, `pins`: the same through the command line and the
+//!   executor
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a rule that is broken ends its test")]
 

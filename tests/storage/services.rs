@@ -1,4 +1,5 @@
-//! What services keep: who works on which run, reloads, schedules, what `on: change` has tried, and who leads.
+//! What services keep: who works on which run, reloads, schedules, what `on: change` has tried, and
+//! who leads.
 
 use std::sync::Arc;
 

@@ -148,7 +148,8 @@ fn many_can_make_the_same_store_at_once() {
     }
 }
 
-/// Keeps another hand on the file until the store has said that it waits, then lets go and expects its answer.
+/// Keeps another hand on the file until the store has said that it waits, then lets go and expects
+/// its answer.
 fn while_another_writes<T: Send>(act: impl FnOnce(&SqliteStorage) -> T + Send) -> T {
     let (_folder, path, clock) = folder();
     create(&open(&path, &clock), "a");

@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::harness::Folder;
 use crate::harness::root;
 
-/// A folder with a store as version 1 wrote it: builds 1 to 10 without 7, of every status, with log, progress and
-/// plugins.
+/// A folder with a store as version 1 wrote it: builds 1 to 10 without 7, of every status, with
+/// log, progress and plugins.
 fn old() -> Folder {
     let store = std::fs::read(root().join("tests/stores/v1.db")).unwrap();
     Folder::new().file("jobcontrol.db", store).guest("add.wat").file("jobs/x.yaml", JOBS)

@@ -1,5 +1,6 @@
-//! No two files import each other, directly or in a circle. A file imports what it names in `use`, with the re-exports on
-//! the way followed to the file that defines the name; that a `mod.rs` lists and re-exports its files is no import.
+//! No two files import each other, directly or in a circle. A file imports what it names in `use`,
+//! with the re-exports on the way followed to the file that defines the name; that a `mod.rs` lists
+//! and re-exports its files is no import.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -74,8 +75,8 @@ fn modules() -> BTreeMap<Path, Module> {
     modules
 }
 
-/// What a file says with `use`. `is_map` is for `mod.rs` and `lib.rs`, whose re-exports are a way to what their files
-/// define.
+/// What a file says with `use`. `is_map` is for `mod.rs` and `lib.rs`, whose re-exports are a way
+/// to what their files define.
 fn read(path: &[String], text: &str, is_map: bool) -> Module {
     let mut module = Module::default();
     // Tests of a file may use what they like.

@@ -36,7 +36,8 @@ fn every_command_that_is_named_is_one() {
     assert!(pages > 10 && named.len() > pages + 10, "{named:?}");
     let folder = Folder::new();
     for command in named {
-        // What follows is the shell's; a word in capitals stands for a number as well as for a name.
+        // What follows is the shell's; a word in capitals stands for a number as well as for a
+        // name.
         let words = command.split([';', '|', '>']).next().unwrap_or_default().split_whitespace();
         let is_any = |word: &str| word.chars().all(|c| c.is_ascii_uppercase() || c == '.');
         let words = words.map(|word| if is_any(word) { "1" } else { word });

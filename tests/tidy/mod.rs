@@ -1,6 +1,6 @@
 //! The rules of the house that Cargo and Clippy do not hold.
 //!
-//! - here: which room may name what, and how long a file is
+//! - here: which room may name what, how long a file is, and how wide comments are
 //! - `circles`: no files import each other
 //! - `commands`: what a page, a message or the README tells people to type
 //! - `security`: the tests that SECURITY.md names
@@ -16,6 +16,12 @@ use crate::harness::root;
 
 /// Longest file, in lines.
 const MAX_LINES: usize = 600;
+
+/// Longest comment, and longest line of the pages that a stranger reads first, in columns.
+const MAX_COLUMNS: usize = 100;
+
+/// Longest README, in lines.
+const MAX_README: usize = 150;
 
 fn sources() -> Vec<(PathBuf, String)> {
     let root = root();
@@ -37,6 +43,30 @@ fn no_file_is_long_and_each_says_what_it_is_for() {
     for (path, text) in sources {
         assert!(text.lines().count() <= MAX_LINES, "{} is longer than {MAX_LINES} lines", path.display());
         assert!(text.starts_with("//!"), "{} does not begin with `//!`", path.display());
+    }
+}
+
+#[test]
+fn comments_are_wrapped() {
+    for (path, text) in sources() {
+        let long = text
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.trim_start().starts_with("//") && line.chars().count() > MAX_COLUMNS);
+        assert!(long.is_none(), "{}: {long:?} is longer than {MAX_COLUMNS} columns", path.display());
+    }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let text = |page: &str| std::fs::read_to_string(root().join(page)).expect("a page");
+    assert!(text("README.md").lines().count() <= MAX_README);
+    for page in ["README.md", "CONTRIBUTING.md", "docs/tutorial.md"] {
+        // A table has a line for each row, and a console what the program printed.
+        let is_text = |line: &&str| !line.starts_with('|') && !line.starts_with("4  ");
+        let long =
+            text(page).lines().filter(is_text).find(|line| line.chars().count() > MAX_COLUMNS).map(str::to_owned);
+        assert_eq!(long, None, "{page}");
     }
 }
 

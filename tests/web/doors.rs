@@ -92,8 +92,8 @@ fn a_certificate_that_cannot_be_used_is_told_at_the_start() {
     folder.run(&["serve", "--listen", "127.0.0.1:0", "--tls-cert", &cert, "--tls-key", "gone.key"]).code(2);
 }
 
-/// Sends a byte ten times a second after a beginning, until the other end has had enough; returns what it said, and after
-/// how long.
+/// Sends a byte ten times a second after a beginning, until the other end has had enough; returns
+/// what it said, and after how long.
 fn slowly(address: &str, beginning: &str) -> (String, Duration) {
     let (began, mut answer) = (Instant::now(), Vec::new());
     let mut stream = TcpStream::connect(address).unwrap();

@@ -6,7 +6,8 @@
 //! - `doors`: what comes in over encrypted connections, slowly, or too often
 //! - `hostile`: requests that mean no good
 //! - `many`: more clients than there is room for
-//! - `pages`: what a browser without scripts sees; `forms`: what it sends; `follow`: what an open page is sent
+//! - `pages`: what a browser without scripts sees; `forms`: what it sends; `follow`: what an open
+//!   page is sent
 
 #![expect(clippy::unwrap_used, reason = "an answer that is missing ends its test")]
 

@@ -1,7 +1,7 @@
 //! An example plugin: orders from a server, over HTTPS and with a token, and what they come to.
 //!
-//! `http` is a GET by `wasi:http` alone; `orders` reads what it brings, `totals` adds it up. The token is in neither: the
-//! host adds it, by the job's grant.
+//! `http` is a GET by `wasi:http` alone; `orders` reads what it brings, `totals` adds it up. The
+//! token is in neither: the host adds it, by the job's grant.
 
 mod http;
 mod orders;

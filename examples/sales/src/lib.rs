@@ -1,4 +1,5 @@
-//! An example plugin: from a CSV of orders to a sales report, in four functions that are a job each.
+//! An example plugin: from a CSV of orders to a sales report, in four functions that are a job
+//! each.
 //!
 //! One file a function, in the order of the jobs: `fetch`, `clean`, `summarise`, `report`.
 

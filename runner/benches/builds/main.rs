@@ -1,5 +1,6 @@
-//! Durable trivial builds a second, beside their floors measured in the same run: the bare call, bare batched inserts of
-//! the same rows, and both together, each row on the disk before the next step. `cargo bench --bench builds [-- SECONDS]`.
+//! Durable trivial builds a second, beside their floors measured in the same run: the bare call,
+//! bare batched inserts of the same rows, and both together, each row on the disk before the next
+//! step. `cargo bench --bench builds [-- SECONDS]`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod floor;

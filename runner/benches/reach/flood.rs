@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// A folder with a job that logs 90,000 records of 100 bytes, with a secret to look for and without.
+/// A folder with a job that logs 90,000 records of 100 bytes, with a secret to look for and
+/// without.
 pub(crate) struct Flood(TempDir);
 
 const JOBS: &str = "jobs:

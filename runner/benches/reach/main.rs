@@ -1,6 +1,7 @@
-//! What the sandbox costs a plugin that reaches out: a thousand GETs beside the same client without the sandbox; plugins that
-//! compute, beside as many that wait for slow servers; and a flood of log records, with and without a secret to look for.
-//! Each pair is measured in turns. `cargo bench --bench reach`.
+//! What the sandbox costs a plugin that reaches out: a thousand GETs beside the same client without
+//! the sandbox; plugins that compute, beside as many that wait for slow servers; and a flood of log
+//! records, with and without a secret to look for. Each pair is measured in turns. `cargo bench
+//! --bench reach`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod client;

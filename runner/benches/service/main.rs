@@ -1,5 +1,6 @@
-//! A service: runs that wait, the choice of the next one, the way from a saved manifest to a new catalog, builds over HTTP,
-//! and clients that look on. `cargo bench --bench service [-- PART]`, where a part is one of the words below.
+//! A service: runs that wait, the choice of the next one, the way from a saved manifest to a new
+//! catalog, builds over HTTP, and clients that look on. `cargo bench --bench service [-- PART]`,
+//! where a part is one of the words below.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod latency;

@@ -101,7 +101,8 @@ fn at_once(storage: &Arc<dyn Storage>, service: &Service, runs: &[NewRun]) -> f6
     runs.len() as f64 / since.elapsed().as_secs_f64()
 }
 
-/// Runs all clients on one thread. Each has its own address, because the service limits how often one client connects.
+/// Runs all clients on one thread. Each has its own address, because the service limits how often
+/// one client connects.
 fn look_on(address: SocketAddr, got: &Arc<Got>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -94,7 +94,8 @@ impl Arg {
         }
     }
 
-    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`, a secret one with `!secret`.
+    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`, a
+    /// secret one with `!secret`.
     pub fn to_value(&self) -> Value {
         match &self.node {
             ArgNode::Scalar(value) => value.clone(),

@@ -49,7 +49,8 @@ pub struct Build {
     pub retval: Option<Value>,
     /// Why there was nothing to do, if there was not.
     pub skip_reason: Option<String>,
-    /// What its attempts used: the most memory of any, the guest time of all together. None where nobody measured.
+    /// What its attempts used: the most memory of any, the guest time of all together. None where
+    /// nobody measured.
     pub usage: Option<Usage>,
     /// Why it failed; the frames are in `exception_tb`.
     pub exception: Option<Failure>,
@@ -81,8 +82,8 @@ impl Build {
         BuildStatus::of(self.started, self.finished, self.success, self.skipped)
     }
 
-    /// The build without what can be large: return value with its type, traceback, and all of a failure but its kind
-    /// and message.
+    /// The build without what can be large: return value with its type, traceback, and all of a
+    /// failure but its kind and message.
     #[must_use]
     pub fn brief(self) -> Self {
         let exception = self.exception.map(|failure| Failure::new(failure.kind, failure.message));
@@ -99,7 +100,8 @@ impl Build {
         config::retry(&self.config).attempts.max(self.attempt)
     }
 
-    /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is this build's own.
+    /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is
+    /// this build's own.
     pub fn attempts(&self, ended: Vec<Attempt>) -> Vec<Attempt> {
         let mut all = ended;
         let is_kept_apart = all.last().is_some_and(|last| last.number >= self.attempt);

@@ -10,7 +10,8 @@ const ORDER: &str = "order of ";
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as `pins.JOB`.
+    /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as
+    /// `pins.JOB`.
     pub what: String,
     /// The value before; none if there was none.
     pub was: Option<String>,

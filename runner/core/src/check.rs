@@ -105,8 +105,8 @@ pub fn closure<'a>(
     seen
 }
 
-/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order; `broken` the jobs that
-/// could not be read.
+/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order;
+/// `broken` the jobs that could not be read.
 pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Diagnostic>>) -> Graph {
     let mut graph = Graph { broken, ..Graph::default() };
     let mut places: BTreeMap<String, Arc<Job>> = BTreeMap::new();
@@ -155,7 +155,8 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
 
-/// `missing` keeps the nearest id of each one that does not exist, since a folder may ask for one thousands of times.
+/// `missing` keeps the nearest id of each one that does not exist, since a folder may ask for one
+/// thousands of times.
 fn check_job(
     graph: &Graph,
     places: &BTreeMap<String, Arc<Job>>,
@@ -302,7 +303,8 @@ impl Retvals for SignatureRetvals<'_> {
     }
 }
 
-/// Which argument goes to which parameter, in declared order; none where an optional one was left out.
+/// Which argument goes to which parameter, in declared order; none where an optional one was left
+/// out.
 pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<Cow<'a, Arg>>> {
     if signature.command {
         return vec![Some(Cow::Owned(argv(job, out)))];

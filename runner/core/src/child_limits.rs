@@ -36,7 +36,8 @@ impl ChildLimits {
     /// What finding the names and lines of a trap's calls may use.
     pub const TRACE: Self = Self { timeout: TRACE_TIME, memory: TRACE_MEMORY };
 
-    /// What is said of work, in words, that takes too long; `section` of `jobcontrol.yaml` raises its limits.
+    /// What is said of work, in words, that takes too long; `section` of `jobcontrol.yaml` raises
+    /// its limits.
     pub fn timed_out(&self, work: &str, section: Option<&str>) -> String {
         let raise = raise(section, "timeout", self.timeout >= MAX_COMPILE_TIME);
         format!("{work} took longer than {}{raise}", show_duration(self.timeout))

@@ -37,7 +37,8 @@ const OVERRIDES: &str = "overrides";
 /// What the paths of a job's grants are relative to; kept where there are any.
 const FOLDER: &str = "folder";
 
-/// Keys of a job that decide what a build returns; the others may change without making it outdated.
+/// Keys of a job that decide what a build returns; the others may change without making it
+/// outdated.
 static DECISIVE_KEYS: LazyLock<Vec<&str>> =
     LazyLock::new(|| KEYS.iter().filter(|key| key.decisive).map(|key| key.name).collect());
 
@@ -64,8 +65,9 @@ impl BuildConfig {
         Value::Map(config)
     }
 
-    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is missing or makes no
-    /// sense has its default, and only [`BuildConfig::job`] minds a missing function.
+    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is
+    /// missing or makes no sense has its default, and only [`BuildConfig::job`] minds a missing
+    /// function.
     pub fn from_value(config: &Value) -> Self {
         let folder = config.get(FOLDER).and_then(Value::as_str).unwrap_or_default();
         let mut job = Job::empty(nowhere(folder.to_owned()));
@@ -112,7 +114,8 @@ pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job,
     BuildConfig::from_value(config).job(id, ceiling)
 }
 
-// Single parts, which are asked of many builds whose arguments may be large, so that nothing else is read.
+// Single parts, which are asked of many builds whose arguments may be large, so that nothing else
+// is read.
 
 /// The function that a build config names, as it was written; empty if there is none.
 pub fn function(config: &Value) -> &str {
@@ -162,8 +165,8 @@ pub fn is_edited(config: &Value) -> bool {
     config.get(OVERRIDES).is_some_and(|overrides| !overrides.entries().is_empty())
 }
 
-/// The arguments as they are kept, for people to look at: by position, by name, and by hand, each with its key. Those
-/// without any are left out.
+/// The arguments as they are kept, for people to look at: by position, by name, and by hand, each
+/// with its key. Those without any are left out.
 pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     let parts = [ARGS.name, KWARGS.name, OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
     parts.filter(|(_, value)| match value {
@@ -458,7 +461,8 @@ repr_function: ./sub/x.wasm:show
         assert_eq!((back.limits.timeout, back.place.folder.as_str()), (Duration::from_secs(90), "jobs"));
     }
 
-    /// A stored config is compared with a new one as bytes, so neither the keys nor their order may change.
+    /// A stored config is compared with a new one as bytes, so neither the keys nor their order may
+    /// change.
     #[test]
     fn a_job_is_packed_as_ever() {
         let packed = |text: &str| serde_json::to_string(&crate::value::Json(&parsed(text).to_config())).unwrap();

@@ -1,5 +1,5 @@
-//! What differs between two builds of a job, and between a build and its job: each in short, for a person who looks for
-//! the cause.
+//! What differs between two builds of a job, and between a build and its job: each in short, for a
+//! person who looks for the cause.
 
 use crate::build::Build;
 use crate::build::Pin;
@@ -7,8 +7,9 @@ pub use crate::changes::Difference;
 use crate::changes::compared;
 use crate::config;
 
-/// What differs between an earlier build of a job and a later one, in the order of its likely effect: the plugin, what was
-/// used of other builds, the keys that decide the result, and all other keys.
+/// What differs between an earlier build of a job and a later one, in the order of its likely
+/// effect: the plugin, what was used of other builds, the keys that decide the result, and all
+/// other keys.
 pub fn differences(was: &Build, now: &Build) -> Vec<Difference> {
     let mut found = Vec::new();
     if was.plugin != now.plugin {

@@ -1,4 +1,5 @@
-//! Whether what decides the result of a job has changed since it was last built: what `on: change` goes by.
+//! Whether what decides the result of a job has changed since it was last built: what `on: change`
+//! goes by.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -15,15 +16,15 @@ use crate::status::differences;
 use crate::value::Value;
 use crate::value::pack;
 
-/// Whether a job would use something else than its newest finished build did, however that ended, or has none. `latest`
-/// tells the latest successful build of a dependency.
+/// Whether a job would use something else than its newest finished build did, however that ended,
+/// or has none. `latest` tells the latest successful build of a dependency.
 pub fn is_changed<'a>(checked: &CheckedJob, history: &JobHistory, latest: impl Fn(&str) -> Option<&'a Build>) -> bool {
     let finished = [&history.ended, &history.last_good].into_iter().flatten().max_by_key(|build| build.id);
     finished.is_none_or(|used| !differences(&checked.job, &checked.plugin.digest, used, latest).is_empty())
 }
 
-/// Tells all that decides the result of a job from what decided it before: its own configuration and plugin, those of all
-/// that it needs, and what these have returned.
+/// Tells all that decides the result of a job from what decided it before: its own configuration
+/// and plugin, those of all that it needs, and what these have returned.
 pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<&'a Build>) -> String {
     let mut digest = Sha256::new();
     let mut add = |text: &[u8]| {

@@ -131,7 +131,8 @@ pub const NO_BUILD: u64 = 0;
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// Its plugin is being compiled, which takes long. There is no build yet, so the event has [`NO_BUILD`].
+    /// Its plugin is being compiled, which takes long. There is no build yet, so the event has
+    /// [`NO_BUILD`].
     Compiling {
         /// The plugin's file.
         plugin: String,

@@ -9,8 +9,8 @@ use serde::Serializer;
 
 use crate::value::Value;
 
-/// What sort of failure it is. Retries, exit codes and cancels look at the runner's own kinds, which no plugin can
-/// claim: whatever a plugin calls its failure is a [`FailureKind::Plugin`].
+/// What sort of failure it is. Retries, exit codes and cancels look at the runner's own kinds,
+/// which no plugin can claim: whatever a plugin calls its failure is a [`FailureKind::Plugin`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The function returned an error of its own.
@@ -71,8 +71,8 @@ impl FailureKind {
 }
 
 impl fmt::Display for FailureKind {
-    /// The name that is stored and shown: a plugin's own kind as the plugin wrote it, or `plugin:limit` where that is
-    /// the name of one of the runner's.
+    /// The name that is stored and shown: a plugin's own kind as the plugin wrote it, or
+    /// `plugin:limit` where that is the name of one of the runner's.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugin(name) if name.starts_with(PLUGIN) || Self::own(name).is_some() => {
@@ -111,8 +111,8 @@ pub struct Failure {
     /// The calls that led to it, outermost first. Stored apart.
     #[serde(skip)]
     pub frames: Vec<Frame>,
-    /// Whether kind, message and calls were read from the guest's standard error; how the call ended is then the last of
-    /// the causes.
+    /// Whether kind, message and calls were read from the guest's standard error; how the call
+    /// ended is then the last of the causes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_stderr: bool,
 }
@@ -123,7 +123,8 @@ impl Failure {
         Self { kind, message: message.into(), ..Self::default() }
     }
 
-    /// How the call ended, `trap` or `exit`, where the failure's own kind was read from standard error.
+    /// How the call ended, `trap` or `exit`, where the failure's own kind was read from standard
+    /// error.
     pub fn ended(&self) -> Option<&str> {
         self.causes.last().filter(|_| self.from_stderr).map(|ended| ended.kind.as_str())
     }
@@ -194,7 +195,8 @@ const LONGEST_TURN: usize = 8;
 /// How often the same has to stand in a row to be kept once: what stands twice is as quickly read.
 const LEAST_TIMES: usize = 3;
 
-/// The items of a row with each repetition once: what is kept by its place, and how often it was repeated.
+/// The items of a row with each repetition once: what is kept by its place, and how often it was
+/// repeated.
 pub fn folded<T: PartialEq>(row: &[T]) -> Vec<(usize, Option<Repeated>)> {
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < row.len() {
@@ -231,8 +233,8 @@ const ENTRY: usize = 32;
 /// A chain of causes is cut at this many; nobody reads a longer one.
 const MAX_CAUSES: usize = 100;
 
-/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within [`MAX_TRACEBACK`]
-/// together with those of its causes.
+/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within
+/// [`MAX_TRACEBACK`] together with those of its causes.
 pub fn cut_failure(failure: &mut Failure) {
     let mut left = MAX_TRACEBACK;
     cut_frames(&mut failure.frames, &mut left);

@@ -1,5 +1,6 @@
-//! The functions of a plugin, found by each of their names. A plugin may export hundred thousands, and as many under one
-//! name in as many interfaces, so nothing here looks through all of them for each.
+//! The functions of a plugin, found by each of their names. A plugin may export hundred thousands,
+//! and as many under one name in as many interfaces, so nothing here looks through all of them for
+//! each.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -13,7 +14,8 @@ pub struct Functions {
     all: Vec<Arc<Signature>>,
     /// The places of functions by their own names.
     by_name: HashMap<String, Vec<usize>>,
-    /// How many functions each name with an interface finds: `iface#f`, `ns:pkg/iface#f`, and that with a version.
+    /// How many functions each name with an interface finds: `iface#f`, `ns:pkg/iface#f`, and that
+    /// with a version.
     with_interface: HashMap<String, usize>,
 }
 
@@ -50,8 +52,8 @@ impl<'a> IntoIterator for &'a Functions {
 }
 
 impl Functions {
-    /// All functions that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left out. One of the world
-    /// comes before those of interfaces that are not named.
+    /// All functions that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left
+    /// out. One of the world comes before those of interfaces that are not named.
     pub fn named(&self, export: &str) -> Vec<&Arc<Signature>> {
         let (interface, name) = match export.rsplit_once('#') {
             Some((interface, name)) => (Some(interface), name),
@@ -65,8 +67,8 @@ impl Functions {
         in_world.map_or(found.clone(), |function| vec![function])
     }
 
-    /// The shortest name by which [`Functions::named`] finds this function and no other: `f`, `iface#f`, `ns:pkg/iface#f`,
-    /// or that with its version. Empty for a command.
+    /// The shortest name by which [`Functions::named`] finds this function and no other: `f`,
+    /// `iface#f`, `ns:pkg/iface#f`, or that with its version. Empty for a command.
     pub fn shortest(&self, function: &Signature) -> String {
         let Some(full) = function.interface.as_deref().filter(|_| !function.command) else {
             return if function.command { String::new() } else { function.name.clone() };

@@ -1,5 +1,5 @@
-//! How much of the host's memory values and log records take, without asking the allocator: what all builds hold together
-//! is counted in these bytes.
+//! How much of the host's memory values and log records take, without asking the allocator: what
+//! all builds hold together is counted in these bytes.
 
 use crate::event::NewRecord;
 use crate::failure::Cause;
@@ -31,7 +31,8 @@ pub fn of_text(length: usize) -> u64 {
     VALUE + bytes(length)
 }
 
-/// Bytes of what a key of that length points to. Entries may share it; [`of`] counts it for each of them.
+/// Bytes of what a key of that length points to. Entries may share it; [`of`] counts it for each of
+/// them.
 pub fn name(length: usize) -> u64 {
     COUNTERS + length as u64 + ALLOCATION
 }
@@ -60,14 +61,15 @@ fn bytes(len: usize) -> u64 {
     sequence(1, len)
 }
 
-/// Bytes of what a log record points to. What each record takes beside that is not counted, since there is a limit on
-/// their number.
+/// Bytes of what a log record points to. What each record takes beside that is not counted, since
+/// there is a limit on their number.
 pub fn record(record: &NewRecord) -> u64 {
     let failure = record.failure.as_ref().map_or(0, failure);
     (record.message.len() + record.target.len()) as u64 + pairs(&record.fields) + failure
 }
 
-/// Bytes of a log record that waits for the store: the record for whoever watches, and what is stored of it.
+/// Bytes of a log record that waits for the store: the record for whoever watches, and what is
+/// stored of it.
 pub fn queued(said: &NewRecord) -> u64 {
     2 * (size_of::<NewRecord>() as u64 + record(said))
 }

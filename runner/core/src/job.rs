@@ -85,7 +85,8 @@ pub struct FunctionRef {
     pub plugin: String,
     /// The only bytes that will do: SHA-256 in 64 lower-case hexadecimal digits.
     pub digest: Option<String>,
-    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`; none for a plugin that is a command.
+    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`; none for a plugin that is a
+    /// command.
     pub export: Option<String>,
 }
 
@@ -93,7 +94,8 @@ pub struct FunctionRef {
 const PINNED: &str = "@sha256:";
 
 impl FunctionRef {
-    /// Reads `PATH[@sha256:HEX][:EXPORT]`, split at the first colon after the digest, if there is one.
+    /// Reads `PATH[@sha256:HEX][:EXPORT]`, split at the first colon after the digest, if there is
+    /// one.
     ///
     /// # Errors
     ///
@@ -133,8 +135,8 @@ impl fmt::Display for FunctionRef {
     }
 }
 
-/// Functions of the job's own plugin that are called with what a build returned. A build keeps its plugin, so that
-/// they can be called as long as there is the build.
+/// Functions of the job's own plugin that are called with what a build returned. A build keeps its
+/// plugin, so that they can be called as long as there is the build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hooks {
     /// Called when a build is deleted; key `cleanup_function`.
@@ -177,8 +179,8 @@ impl Job {
         }
     }
 
-    /// Whether a service builds it once what decides its result has changed. `by_default` says what the operator chose
-    /// for jobs that are not protected and name no trigger.
+    /// Whether a service builds it once what decides its result has changed. `by_default` says what
+    /// the operator chose for jobs that are not protected and name no trigger.
     pub fn builds_on_change(&self, by_default: bool) -> bool {
         match self.on {
             Some(Trigger::Change) => true,
@@ -210,7 +212,8 @@ impl Job {
         out
     }
 
-    /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the first mention.
+    /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the
+    /// first mention.
     pub fn dependency_ids(&self) -> Vec<(&str, Span)> {
         let mut seen = BTreeSet::new();
         let named = self.dependencies.iter().map(|key| (key.name.as_str(), key.span));

@@ -1,4 +1,5 @@
-//! Which version of each manifest is used while some of them are broken: today's, or the last good one.
+//! Which version of each manifest is used while some of them are broken: today's, or the last good
+//! one.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -91,13 +92,14 @@ impl LastGood {
         Self { files: today.clone() }
     }
 
-    /// Decides which version of each file is used. `check` puts versions together; of two jobs with one id, the first
-    /// has it.
+    /// Decides which version of each file is used. `check` puts versions together; of two jobs with
+    /// one id, the first has it.
     ///
-    /// A file with a mistake falls back to its last good version, plugins included. With it fall the files that would
-    /// not fit that version, and the files that have given a job away to one that is not good yet, so that no job is
-    /// lost on its way from file to file. A file that took the place of one which is gone inherits its last good
-    /// version; a file that is gone, and that nobody took the place of, takes its jobs with it.
+    /// A file with a mistake falls back to its last good version, plugins included. With it fall
+    /// the files that would not fit that version, and the files that have given a job away to
+    /// one that is not good yet, so that no job is lost on its way from file to file. A file
+    /// that took the place of one which is gone inherits its last good version; a file that is
+    /// gone, and that nobody took the place of, takes its jobs with it.
     pub fn choose(&self, today: &Files, mut check: impl FnMut(&[Arc<FileVersion>]) -> Graph) -> Choice {
         let last = self.inherited(today);
         let mut fallen: BTreeSet<String> = BTreeSet::new();
@@ -107,7 +109,8 @@ impl LastGood {
             let graph = check(&used.values().cloned().collect::<Vec<_>>());
             let faulty = faulty(&graph, &used);
             let may_fall = |path: &&str| last.contains_key(*path) && !fallen.contains(*path);
-            // First those that are wrong whatever the others are: beside their last good version the rest may fit.
+            // First those that are wrong whatever the others are: beside their last good version
+            // the rest may fit.
             let alone = |path: &&str| used.get(&(true, &(*path).to_owned())).is_some_and(|v| v.is_wrong_alone());
             let mut falls: BTreeSet<&str> = faulty.iter().copied().filter(alone).filter(may_fall).collect();
             if falls.is_empty() {
@@ -161,7 +164,8 @@ impl LastGood {
     }
 }
 
-/// The versions in use, by whether they are today's and by path: of two jobs with one id, the older has it.
+/// The versions in use, by whether they are today's and by path: of two jobs with one id, the older
+/// has it.
 fn selected<'a>(
     today: &'a Files,
     last: &Files,
@@ -207,7 +211,8 @@ fn faulty<'a>(graph: &Graph, used: &BTreeMap<(bool, &'a String), Arc<FileVersion
     used.iter().filter(|((_, path), version)| wrong(version, path)).map(|((_, path), _)| path.as_str()).collect()
 }
 
-/// The files whose last good version has a job which today stands in one of `takers`, and not in them.
+/// The files whose last good version has a job which today stands in one of `takers`, and not in
+/// them.
 fn givers<'a>(today: &'a Files, last: &Files, takers: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut givers = BTreeSet::new();
     for taker in takers {
@@ -259,7 +264,8 @@ mod tests {
         }))
     }
 
-    /// Files of `ID NEEDS..; ID NEEDS..`; what begins with `?` calls a function that is not there, `!` is no YAML.
+    /// Files of `ID NEEDS..; ID NEEDS..`; what begins with `?` calls a function that is not there,
+    /// `!` is no YAML.
     fn folder(files: &[(&str, &str)], plugin: &Lookup) -> Files {
         let file = |(path, jobs): &(&str, &str)| {
             let mut text = String::from("jobs:\n");
@@ -295,7 +301,8 @@ mod tests {
         check(jobs, &lookups, broken)
     }
 
-    /// What is used after `files`, one reading after the other: `ID@FILE` of each job that can run, and what is kept.
+    /// What is used after `files`, one reading after the other: `ID@FILE` of each job that can run,
+    /// and what is kept.
     fn after(readings: &[&[(&str, &str)]]) -> (String, String) {
         let good = plugin("one", &["f"]);
         let readings: Vec<_> = readings.iter().map(|files| folder(files, &good)).collect();

@@ -1,14 +1,19 @@
-//! The pure part of jobcontrol. Nothing here knows of an engine, a database, a terminal, a file system or the time of
-//! day: what comes in is text and plain data, what goes out is plain data and diagnostics.
+//! The pure part of jobcontrol. Nothing here knows of an engine, a database, a terminal, a file
+//! system or the time of day: what comes in is text and plain data, what goes out is plain data and
+//! diagnostics.
 //!
 //! In the order in which data goes through:
 //!
 //! - `yaml`: YAML text to values that keep their places
-//! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own lines
-//! - [`grants`]: what a job file lets its plugin touch; [`http`] requests; [`secret`]s, and how they are kept out of all that is written
-//! - [`types`] and [`value`]: what functions take and return; which type fits which; [`packed_size`], by which values are
-//!   limited, and [`held_size`], by which the memory of all builds is
-//! - [`plugin`], [`functions`]: what a plugin's binary says of itself; [`kebab`]: names of other languages
+//! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own
+//!   lines
+//! - [`grants`]: what a job file lets its plugin touch; [`http`] requests; [`secret`]s, and how
+//!   they are kept out of all that is written
+//! - [`types`] and [`value`]: what functions take and return; which type fits which;
+//!   [`packed_size`], by which values are limited, and [`held_size`], by which the memory of all
+//!   builds is
+//! - [`plugin`], [`functions`]: what a plugin's binary says of itself; [`kebab`]: names of other
+//!   languages
 //! - [`check`]: jobs and signatures to a graph that fits
 //! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
 //! - [`schema`]: what a manifest may hold, for editors
@@ -24,13 +29,14 @@
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`failure`], [`usage`], [`progress`]: the record of a build
-//! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without colours
+//! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without
+//!   colours
 //! - [`storage`]: the contract of a store, and [`memory`], the readable reference
 //! - [`retention`]: how long the store keeps what
 //! - [`token`]: what a client of the API may do
 //! - [`config`]: a job back from the configuration that a build keeps
-//! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets a plugin, may use; time
-//!   as an input
+//! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets
+//!   a plugin, may use; time as an input
 
 // The generators of tests, shared with the tests of the program, name this crate as all others do.
 #[cfg(test)]

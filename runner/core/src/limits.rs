@@ -12,7 +12,7 @@ pub const KIB: u64 = 1 << 10;
 /// One mebibyte.
 pub const MIB: u64 = 1 << 20;
 
-/// All memories of an instance together: room for Python and a few million rows, far from hurting the host.
+/// All memories of an instance together: room for Python and a few million rows.
 pub const MEMORY: u64 = 256 * MIB;
 /// Largest `limits.memory`: what the engine reserves for one memory.
 pub const MAX_MEMORY: u64 = 4096 * MIB;
@@ -24,12 +24,12 @@ pub const RETVAL: u64 = 16 * MIB;
 pub const TABLE_ELEMENTS: u64 = 100_000;
 /// Core instances of a component: the largest toolchain makes a few dozen.
 pub const INSTANCES: u64 = 100;
-/// Files, folders, streams and whatever else of the host a guest has open at once: the process has a few thousand for all
-/// builds, and a program that needs more than a few dozen is rare.
+/// Files, folders, streams and whatever else of the host a guest has open at once: the process has
+/// a few thousand for all builds, and a program that needs more than a few dozen is rare.
 pub const HANDLES: u64 = 256;
 /// Largest `limits.handles`.
 pub const MAX_HANDLES: u64 = 10_000;
-/// The guest's stack: what a deep recursion of an ordinary program takes. The engine's, so the same for all.
+/// The guest's stack: a deep recursion of an ordinary program fits. The same for all jobs.
 pub const STACK: u64 = MIB;
 /// Log bytes of a build, so that a loop that logs does not fill the disk.
 pub const LOG_BYTES: u64 = 16 * MIB;
@@ -41,7 +41,7 @@ pub const LOG_MESSAGE: usize = 64 << 10;
 pub const PROGRESS_GROUPS: u64 = 1_000;
 /// Characters of a progress group's joined path, as the column has them.
 pub const PROGRESS_GROUP_NAME: usize = 128;
-/// Random bytes of one call: the host holds them until the plugin has made room, which may take as long as it likes.
+/// Random bytes of one call: the host holds them until the plugin has made room for them.
 pub const RANDOM: u64 = MIB;
 /// A plugin file: a whole Python with its library is 20 MB.
 pub const PLUGIN: u64 = 64 * MIB;
@@ -53,8 +53,8 @@ pub const MAX_COMPILE_TIME: Duration = Duration::from_hours(1);
 pub const COMPILE_MEMORY: u64 = 2048 * MIB;
 /// Least `compile.memory`: what the program itself takes, and the compiler for a small plugin.
 pub const MIN_COMPILE_MEMORY: u64 = 128 * MIB;
-/// Compiled code of one plugin, which the cache keeps: five times what a whole Python has. Some bytes of data at the ends of
-/// a memory stand for all that is between them.
+/// Compiled code of one plugin, which the cache keeps: five times what a whole Python has. Some
+/// bytes of data at the ends of a memory stand for all that is between them.
 pub const COMPILED: u64 = 512 * MIB;
 /// Largest `compile.memory`.
 pub const MAX_COMPILE_MEMORY: u64 = 64 * 1024 * MIB;
@@ -71,7 +71,7 @@ pub const NOTES: usize = 64 << 10;
 pub const HTTP_REQUESTS: u64 = 10_000;
 /// Bytes that all requests of a build send.
 pub const HTTP_SENT: u64 = 64 * MIB;
-/// Bytes that all responses of a build have: a download belongs into a file, and the next job takes it from there.
+/// Bytes of all responses of a build. Write a download to a file, and read it in the next job.
 pub const HTTP_RECEIVED: u64 = 256 * MIB;
 /// Connections that a build has open at once: servers refuse more from one client.
 pub const HTTP_CONNECTIONS: u64 = 16;
@@ -85,7 +85,7 @@ pub struct Limits {
     pub timeout: Duration,
     /// How long a build may take with all its attempts; key `timeout.build`.
     pub build_timeout: Option<Duration>,
-    /// How long an attempt may give no sign of life: no progress, no log record; key `timeout.no_progress`.
+    /// How long an attempt may make no progress and log nothing; key `timeout.no_progress`.
     pub no_progress: Option<Duration>,
     /// Bytes of the encoded return value, and of the encoded arguments; key `limits.retval`.
     pub retval: u64,
@@ -135,8 +135,8 @@ impl fmt::Display for OperatorFile {
     }
 }
 
-/// Where a manifest sets limits: each key with its place, such as `jobs/shop.yaml:5`. A build's config keeps limits without
-/// it, and limits are the same wherever they were set.
+/// Where a manifest sets limits: each key with its place, such as `jobs/shop.yaml:5`. A build's
+/// config keeps limits without it, and limits are the same wherever they were set.
 #[derive(Clone, Debug, Default)]
 pub struct SetAt(Vec<(&'static str, String)>);
 
@@ -276,7 +276,7 @@ impl Limits {
         Self { timeout: most.unwrap_or(self.timeout), called, ..self }
     }
 
-    /// What is said of a build that is over a limit: which, its value, where that is set, and what raises it.
+    /// A build exceeded a limit: which one, its value, where that is set, and how to raise it.
     pub fn exceeded(&self, excess: Excess<'_>) -> String {
         self.said(excess, "")
     }
@@ -340,7 +340,7 @@ impl Limits {
         format!("{what}{requested}{place}{}", self.remedy(key))
     }
 
-    /// What is said of an attempt that is not made, since it would begin after the time of the build.
+    /// An attempt was not made, because it would begin after the build's time was over.
     pub fn too_late(&self, attempt: u32, of: u32) -> String {
         let time = self.build_timeout.map(show_duration).unwrap_or_default();
         let by = self.set_by(Excess::Build.key());
@@ -366,7 +366,7 @@ impl Limits {
         }
     }
 
-    /// The key that sets a limit, as it is written: the job's, or the operator's where the job cannot raise it.
+    /// The key that sets a limit: the job's, or the operator's if the job cannot raise it.
     fn set_by(&self, key: &str) -> String {
         let own = if TIMEOUTS.contains(&key) { key.to_owned() } else { format!("limits: {{ {key}: .. }}") };
         if !self.at_ceiling.contains(&key) {
@@ -412,7 +412,8 @@ impl Limits {
         "http_connections",
     ];
 
-    /// Those of the keys that a build config has only where they are not the default: builds of older versions have none.
+    /// Those of the keys that a build config has only where they are not the default: builds of
+    /// older versions have none.
     pub const LATER_KEYS: &[&str] = &["http_requests", "http_sent", "http_received", "http_connections"];
 }
 
@@ -453,7 +454,8 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration as a person writes it, exact to the millisecond, below one to the microsecond: `30s`, `1h 30m`, `1.5s`, `200ms`.
+/// A duration as a person writes it, exact to the millisecond, below one to the microsecond: `30s`,
+/// `1h 30m`, `1.5s`, `200ms`.
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     if ms == 0 && !duration.is_zero() {
@@ -478,8 +480,8 @@ pub fn show_duration(duration: Duration) -> String {
     parts.join(" ")
 }
 
-/// How long something took, in the form of [`show_duration`], rounded down to what a person cares for: `12ms`, `1.25s`,
-/// `3m 20s`, `2h 5m`, `3d 4h`.
+/// How long something took, in the form of [`show_duration`], rounded down to what a person cares
+/// for: `12ms`, `1.25s`, `3m 20s`, `2h 5m`, `3d 4h`.
 pub fn show_took(micros: u64) -> String {
     let step = match micros {
         0..1_000_000 => 1_000,

@@ -1,5 +1,5 @@
-//! The notes of a job: a small part of reStructuredText, read in one pass. What is not of this part is text as it stands,
-//! and nothing in it can become markup of a page.
+//! The notes of a job: a small part of reStructuredText, read in one pass. What is not of this part
+//! is text as it stands, and nothing in it can become markup of a page.
 //!
 //! - paragraphs, titles (underlined by a line of one sign), bullet and numbered lists
 //! - `*emphasis*`, `**strong**`, ` ``literals`` `
@@ -99,7 +99,8 @@ pub fn parse(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Where the lines end that stand together: at an empty one, after a title, or before a list's first item.
+/// Where the lines end that stand together: at an empty one, after a title, or before a list's
+/// first item.
 fn end_of(lines: &[&str], start: usize) -> usize {
     if let Some(next) = lines.get(start + 1)
         && is_underline(lines[start], next)

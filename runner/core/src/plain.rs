@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 const ESCAPE: char = '\u{1b}';
 
-/// A text without its control sequences (CSI: colours, movements of the cursor), control strings (OSC: titles, links; DCS
-/// and the like), and choices of a character set (`ESC ( B`, as `tput sgr0` writes it). Other escapes, and sequences that are cut short, stay as they are. Takes time linear in the text.
+/// A text without its control sequences (CSI: colours, movements of the cursor), control strings
+/// (OSC: titles, links; DCS and the like), and choices of a character set (`ESC ( B`, as `tput
+/// sgr0` writes it). Other escapes, and sequences that are cut short, stay as they are. Takes time
+/// linear in the text.
 pub fn text(text: &str) -> Cow<'_, str> {
     if !text.contains([ESCAPE, '\u{9b}']) {
         return Cow::Borrowed(text);
@@ -47,7 +49,8 @@ fn control(text: &str) -> Option<usize> {
     (0x40..0x7f).contains(&text.as_bytes()[end]).then_some(end + 1)
 }
 
-/// The bytes of a choice of a character set: what is set, and the set, which may have two characters.
+/// The bytes of a choice of a character set: what is set, and the set, which may have two
+/// characters.
 fn character_set(text: &str) -> Option<usize> {
     let set = text.strip_prefix(['(', ')', '*', '+', '-', '.', '/', '%', '#'])?;
     let set = set.strip_prefix(['"', '%', '&', '!']).unwrap_or(set);

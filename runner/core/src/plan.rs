@@ -67,8 +67,8 @@ impl Plan {
 pub struct Ask<'a> {
     /// The jobs that are built whatever their status is.
     pub targets: &'a [&'a str],
-    /// Builds what is missing, failing or outdated of what they need first. A dependency is due as well if something
-    /// that it needs is due.
+    /// Builds what is missing, failing or outdated of what they need first. A dependency is due as
+    /// well if something that it needs is due.
     pub deps: bool,
     /// Builds all that they need first, whatever its status is.
     pub force: bool,
@@ -113,8 +113,8 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
-/// What the builds of a plan use without building it, directly or not, but for what was pinned by hand and what only
-/// that needs. Dependencies come first.
+/// What the builds of a plan use without building it, directly or not, but for what was pinned by
+/// hand and what only that needs. Dependencies come first.
 pub fn reused<'a>(graph: &'a Graph, plan: &'a Plan, pinned: &BTreeSet<&str>) -> Vec<&'a str> {
     let planned: Vec<&str> = plan.order.iter().map(String::as_str).collect();
     let is_planned: BTreeSet<&str> = planned.iter().copied().collect();

@@ -63,12 +63,14 @@ pub struct Plugin {
     pub functions: Functions,
     /// What it exports that cannot be called, with the reason.
     pub refused: Vec<(String, String)>,
-    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of what stays a core module the functions, such as
-    /// `wasi_snapshot_preview1.fd_write`.
+    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of what stays a core module
+    /// the functions, such as `wasi_snapshot_preview1.fd_write`.
     pub imports: Vec<String>,
-    /// Why an import cannot be linked although its name is known, in words that follow the plugin's name.
+    /// Why an import cannot be linked although its name is known, in words that follow the plugin's
+    /// name.
     pub misfit: Option<String>,
-    /// Whether its toolchain put the stock adapter for preview1 into it, which holds no large variable.
+    /// Whether its toolchain put the stock adapter for preview1 into it, which holds no large
+    /// variable.
     pub stock_adapter: bool,
     /// The language that it was written in, and its compiler, as the file says.
     pub language: Option<String>,
@@ -104,8 +106,8 @@ impl Plugin {
         self.script.as_ref().map_or(&*self.digest, |script| &*script.interpreter)
     }
 
-    /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left out; none for the
-    /// function of a command.
+    /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left
+    /// out; none for the function of a command.
     ///
     /// # Errors
     ///
@@ -131,7 +133,8 @@ impl Plugin {
         }
     }
 
-    /// The shortest name by which [`Plugin::find`] finds this function and no other. Empty for a command.
+    /// The shortest name by which [`Plugin::find`] finds this function and no other. Empty for a
+    /// command.
     pub fn shortest(&self, function: &Signature) -> String {
         self.functions.shortest(function)
     }

@@ -73,7 +73,8 @@ pub struct Problem {
 }
 
 impl Reload {
-    /// What lies between two catalogs. `files` and `last_good` are named as the person would type them.
+    /// What lies between two catalogs. `files` and `last_good` are named as the person would type
+    /// them.
     pub fn between(before: &Graph, after: &Graph) -> Self {
         let added = after.jobs.keys().filter(|id| !before.jobs.contains_key(*id)).take(KEPT).cloned().collect();
         let removed = before.jobs.keys().filter(|id| !after.jobs.contains_key(*id)).take(KEPT).cloned().collect();

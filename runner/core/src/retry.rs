@@ -26,8 +26,8 @@ pub struct Retry {
     pub initial: Duration,
     /// The longest time between two attempts.
     pub max: Duration,
-    /// Whether the time is drawn from nothing up to what the backoff says, so that builds that failed together do not
-    /// come back together.
+    /// Whether the time is drawn from nothing up to what the backoff says, so that builds that
+    /// failed together do not come back together.
     pub jitter: bool,
     /// The failures that are tried again.
     pub on: Vec<RetryOn>,
@@ -72,8 +72,9 @@ const PANIC: &str = "panic";
 const PLUGIN: &str = "plugin:";
 
 impl RetryOn {
-    /// The kinds that a manifest can name beside `plugin:NAME`. `panic` stands for any kind of a plugin's own. The
-    /// others of the runner's kinds are final: nobody wants another attempt, or it would be the same call.
+    /// The kinds that a manifest can name beside `plugin:NAME`. `panic` stands for any kind of a
+    /// plugin's own. The others of the runner's kinds are final: nobody wants another attempt,
+    /// or it would be the same call.
     pub const KINDS: &[&str] = &["trap", PANIC, "timeout", "limit", "interrupted", "exit", "error"];
 
     fn covers(&self, failure: &Failure) -> bool {
@@ -138,8 +139,8 @@ impl Retry {
         attempt < self.attempts && self.on.iter().any(|on| on.covers(failure))
     }
 
-    /// The time from the end of an attempt to the start of the next one. `random` is from 0 up to 1 and counts only
-    /// with jitter.
+    /// The time from the end of an attempt to the start of the next one. `random` is from 0 up to 1
+    /// and counts only with jitter.
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let grown = match self.backoff {
             Backoff::Fixed => self.initial,

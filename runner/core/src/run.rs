@@ -1,4 +1,5 @@
-//! A run: what was asked for at once, who asked for it, what was to be built, and what became of it.
+//! A run: what was asked for at once, who asked for it, what was to be built, and what became of
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -47,8 +48,8 @@ pub struct Run {
     pub requests: BTreeMap<String, BuildRequest>,
     /// Why jobs of the plan have no build, where the plan and the builds do not tell.
     pub refused: BTreeMap<String, String>,
-    /// The builds of other runs that stand for a job's own, since they were the same and made at the same time. Known
-    /// once the run has ended.
+    /// The builds of other runs that stand for a job's own, since they were the same and made at
+    /// the same time. Known once the run has ended.
     pub shared: BTreeMap<String, u64>,
 }
 
@@ -226,8 +227,8 @@ impl Run {
         }
     }
 
-    /// What became of each job of the plan, or of each job that was built where the run has no plan. `builds` are those
-    /// of the run, oldest first.
+    /// What became of each job of the plan, or of each job that was built where the run has no
+    /// plan. `builds` are those of the run, oldest first.
     pub fn jobs<'a>(&'a self, builds: &'a [Build], state: RunState) -> Vec<RunJob<'a>> {
         let newest: BTreeMap<&str, &Build> = builds.iter().map(|build| (build.job_id.as_str(), build)).collect();
         let mut order: Vec<&str> = match &self.plan {

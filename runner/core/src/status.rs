@@ -16,11 +16,13 @@ use crate::job::Job;
 pub enum JobStatus {
     /// It has no finished build.
     NotBuilt,
-    /// It has finished builds, and all of them were skipped: there is nothing that a dependent could use.
+    /// It has finished builds, and all of them were skipped: there is nothing that a dependent
+    /// could use.
     OnlySkipped,
     /// It has finished builds that were not skipped, and none of them succeeded.
     Failed,
-    /// A build succeeded, and dependents still use it, but the newest build that finished and was not skipped failed.
+    /// A build succeeded, and dependents still use it, but the newest build that finished and was
+    /// not skipped failed.
     Failing {
         /// The build that failed.
         build: u64,
@@ -45,7 +47,8 @@ impl JobStatus {
         }
     }
 
-    /// What has changed since the build that its dependents use, or since a later one that was skipped.
+    /// What has changed since the build that its dependents use, or since a later one that was
+    /// skipped.
     pub fn outdated_because(&self) -> &[String] {
         match self {
             Self::Failing { outdated, .. } | Self::Outdated(outdated) => outdated,
@@ -74,8 +77,8 @@ impl Serialize for JobStatus {
     }
 }
 
-/// What the store knows of a job. Builds come without return value and traceback; those with arguments that were given by
-/// hand count as the newest alone.
+/// What the store knows of a job. Builds come without return value and traceback; those with
+/// arguments that were given by hand count as the newest alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobHistory {
     /// Its newest build that finished and was not skipped.
@@ -88,7 +91,8 @@ pub struct JobHistory {
     pub last_good: Option<Arc<Build>>,
 }
 
-/// The status of `job`, whose plugin has `digest` today. `latest` tells the latest successful build of a dependency.
+/// The status of `job`, whose plugin has `digest` today. `latest` tells the latest successful build
+/// of a dependency.
 pub fn job_status<'a>(
     job: &Job,
     digest: &str,

@@ -1,4 +1,5 @@
-//! Tokens of the API: what a holder may do, until when, and how a token is recognised. Pure: the random bytes come in.
+//! Tokens of the API: what a holder may do, until when, and how a token is recognised. Pure: the
+//! random bytes come in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -156,7 +157,8 @@ impl Scopes {
         Self(vec![Scope::Admin])
     }
 
-    /// Whether everything may be looked at. A token that may only run jobs cannot read what they return.
+    /// Whether everything may be looked at. A token that may only run jobs cannot read what they
+    /// return.
     pub fn may_read(&self) -> bool {
         self.0.iter().any(|scope| matches!(scope, Scope::Read | Scope::Admin))
     }

@@ -1,6 +1,7 @@
 //! Triggers: what starts runs of a job without a person, beside its schedule.
 
-/// Largest priority, and with a minus the smallest one: enough for any order, and short enough to compare at a glance.
+/// Largest priority, and with a minus the smallest one: enough for any order, and short enough to
+/// compare at a glance.
 pub const MAX_PRIORITY: i64 = 1_000;
 
 /// What starts a job without a person; key `on`.

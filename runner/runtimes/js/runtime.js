@@ -67,6 +67,8 @@ const misfit = (path, wanted, value) => new Mismatch(`${path} is not ${wanted}: 
 function given(plan, value, path) {
   if (plan === null) {
     if (value === undefined || typeof value === 'bigint' || typeof value === 'function') throw misfit(path, 'what its type says', value);
+    // As JSON it would be null.
+    if (typeof value === 'number' && !Number.isFinite(value)) throw misfit(path, 'a number of its type', String(value));
     if (typeof value?.then === 'function') throw new Mismatch(`${path} is a promise: await it`);
     return value;
   }
@@ -86,7 +88,7 @@ function given(plan, value, path) {
   if (plan === 'n') return null;
   if ('l' in plan) {
     if (!Array.isArray(value)) throw misfit(path, 'an array', value);
-    return plan.l === null ? value : value.map((item, at) => given(plan.l, item, `${path}[${at}]`));
+    return value.map((item, at) => given(plan.l, item, `${path}[${at}]`));
   }
   if ('t' in plan) {
     if (!Array.isArray(value) || value.length !== plan.t.length) throw misfit(path, `an array of ${plan.t.length}`, value);

@@ -4,6 +4,7 @@ What is imported here is in the interpreter; what is not cannot be imported by a
 """
 
 # ruff: noqa: F401
+import gc
 import abc, argparse, array, ast, asyncio, base64, binascii, bisect, calendar, cmath, codecs, collections.abc, colorsys
 import configparser, contextlib, copy, csv, dataclasses, datetime, decimal, difflib, email.message, enum, fnmatch
 import fractions, functools, gettext, glob, graphlib, hashlib, heapq, hmac, html.parser, importlib.abc, importlib.util
@@ -459,3 +460,9 @@ class WitWorld(wit_world.WitWorld):
         except BaseException as error:
             host_build.fail(failure(error))
             raise
+
+
+# What is here when the interpreter is made is never garbage: a collection that looked at it would write to all of its memory,
+# which each call would have to copy first.
+gc.collect()
+gc.freeze()

@@ -1,6 +1,7 @@
-//! Each form of job beside the others: how soon a plugin that has changed is called, what a call costs after that, and how
-//! large it is. `cargo bench -p jobcontrol-sandbox --bench forms [-- RUNTIMES]`; the folder of interpreters is that of
-//! `jobcontrol --runtimes RUNTIMES runtime install python`, and without it Python is left out.
+//! Each form of job beside the others: how soon a plugin that has changed is called, what a call
+//! costs after that, and how large it is. `cargo bench -p jobcontrol-sandbox --bench forms [--
+//! RUNTIMES]`; the folder of interpreters is that of `jobcontrol --runtimes RUNTIMES runtime
+//! install python`, and without it Python is left out.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::future::Future;

@@ -1,6 +1,6 @@
-//! How long after its timeout a loop ends: alone, and beside builds that take and return large lists all the time; and
-//! how long a bulk operation on fresh memory takes, which is how much later than its timeout a build can end.
-//! `cargo bench -p jobcontrol-sandbox --bench overrun`.
+//! How long after its timeout a loop ends: alone, and beside builds that take and return large
+//! lists all the time; and how long a bulk operation on fresh memory takes, which is how much later
+//! than its timeout a build can end. `cargo bench -p jobcontrol-sandbox --bench overrun`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::future::Future;
@@ -118,7 +118,8 @@ impl Bench {
         }
     }
 
-    /// How much longer than a timeout that is over at once a bulk operation takes, with giving back what it touched.
+    /// How much longer than a timeout that is over at once a bulk operation takes, with giving back
+    /// what it touched.
     fn bulk(
         self: &Arc<Self>,
         function: &Function,
@@ -137,7 +138,8 @@ impl Bench {
         }
     }
 
-    /// As [`Bench::overrun`], beside builds with large values, and how many of these ended in a second of the whole time.
+    /// As [`Bench::overrun`], beside builds with large values, and how many of these ended in a
+    /// second of the whole time.
     fn beside(self: &Arc<Self>, runtime: &Runtime) -> (Duration, f64) {
         let since = Instant::now();
         let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
@@ -161,7 +163,8 @@ impl Bench {
         (overrun, f64::from(done.load(Ordering::Relaxed)) / since.elapsed().as_secs_f64())
     }
 
-    /// What is not the sandbox's own work is done elsewhere, so that the sandbox alone can keep the loop waiting.
+    /// What is not the sandbox's own work is done elsewhere, so that the sandbox alone can keep the
+    /// loop waiting.
     async fn there_and_back(&self) {
         let args = spawn_blocking(|| vec![Value::List((0..NUMBERS).map(|n| Value::Int(n.into())).collect())]);
         let limits = Limits { retval: 64 * MIB, ..Limits::default() };

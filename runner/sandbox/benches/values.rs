@@ -1,5 +1,5 @@
-//! Values to a plugin and back, beside the engine's typed binding: a million records, and 100 MB of bytes, which stand
-//! beside plain copies too. `cargo bench -p jobcontrol-sandbox --bench values`.
+//! Values to a plugin and back, beside the engine's typed binding: a million records, and 100 MB of
+//! bytes, which stand beside plain copies too. `cargo bench -p jobcontrol-sandbox --bench values`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::future::Future;

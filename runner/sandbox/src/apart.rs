@@ -9,8 +9,8 @@ use tokio::runtime::RuntimeFlavor;
 
 use crate::once::Gate;
 
-/// Lets as much long work through at once as there are processors. More would only take turns with the guests, which
-/// would wait for each of them in turn.
+/// Lets as much long work through at once as there are processors. More would only take turns with
+/// the guests, which would wait for each of them in turn.
 static PROCESSORS: LazyLock<Gate> =
     LazyLock::new(|| Gate::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
 
@@ -35,16 +35,17 @@ impl Drop for Working {
     }
 }
 
-/// Does `work` on this thread, while another thread takes over all else that this one had to do. The kernel then shares
-/// the processors among them. It waits first while as much long work is done as there are processors.
+/// Does `work` on this thread, while another thread takes over all else that this one had to do.
+/// The kernel then shares the processors among them. It waits first while as much long work is done
+/// as there are processors.
 ///
-/// On a runtime of one thread, outside of any, and within other long work, `work` is just done. It must not be called in
-/// a `LocalSet`, where the runtime panics.
+/// On a runtime of one thread, outside of any, and within other long work, `work` is just done. It
+/// must not be called in a `LocalSet`, where the runtime panics.
 ///
 /// Handing over takes some 10 microseconds, so this is for work that takes a millisecond or more.
 ///
-/// On the stack of a guest, `work` must not let the guest run: a guest that gives way leaves this function unfinished on
-/// one thread, and goes on with it on another.
+/// On the stack of a guest, `work` must not let the guest run: a guest that gives way leaves this
+/// function unfinished on one thread, and goes on with it on another.
 pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
     let several = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if !several || WORKING.get() {

@@ -1,5 +1,6 @@
-//! A script as a plugin's bytes: the script, each neighbouring file that it imports, and which interpreter runs it. Equal
-//! files are equal bytes, so that their digest stands for all that decides what a call does.
+//! A script as a plugin's bytes: the script, each neighbouring file that it imports, and which
+//! interpreter runs it. Equal files are equal bytes, so that their digest stands for all that
+//! decides what a call does.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -72,12 +73,13 @@ pub fn is_script(path: &Path) -> bool {
 }
 
 impl Archive {
-    /// Reads a script and the neighbours that it imports. Which these are is seen without parsing: what looks like an
-    /// import and is none only adds a file.
+    /// Reads a script and the neighbours that it imports. Which these are is seen without parsing:
+    /// what looks like an import and is none only adds a file.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, is not text, or lies outside the script's folder; too many, or too large.
+    /// A file that cannot be read, is not text, or lies outside the script's folder; too many, or
+    /// too large.
     pub(crate) fn read(path: &Path, interpreter: &str) -> Result<Self, String> {
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let inside = |path: &Path| path.canonicalize().map_err(|e| e.to_string());
@@ -162,8 +164,8 @@ fn named(from: &str, text: &str) -> Vec<String> {
     }
 }
 
-/// The files that the lines of a module in Python may import: each name may be a file or a folder, and so may what is
-/// imported from it.
+/// The files that the lines of a module in Python may import: each name may be a file or a folder,
+/// and so may what is imported from it.
 fn python_imports(from: &str, text: &str) -> Vec<String> {
     let mut files = Vec::new();
     let mut add = |base: &[&str], name: &str| {

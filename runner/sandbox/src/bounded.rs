@@ -1,8 +1,10 @@
-//! Texts that are made for a guest after its time: as long as a person reads, however much there is to say.
+//! Texts that are made for a guest after its time: as long as a person reads, however much there is
+//! to say.
 
 use std::fmt;
 
-/// Takes a text up to a length, cut between two characters, and refuses the rest, so that its maker stops.
+/// Takes a text up to a length, cut between two characters, and refuses the rest, so that its maker
+/// stops.
 pub(crate) struct Bounded {
     text: String,
     most: usize,

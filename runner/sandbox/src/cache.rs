@@ -1,5 +1,5 @@
-//! The folder of compiled plugins. What lies in it is trusted as code, so nobody else may write there, and an entry
-//! that is not what was put there is not used.
+//! The folder of compiled plugins. What lies in it is trusted as code, so nobody else may write
+//! there, and an entry that is not what was put there is not used.
 
 use std::fs::File;
 use std::io::Read;
@@ -65,8 +65,8 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from others. None where the
-    /// folder is another user's, who may have put anything there.
+    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from
+    /// others. None where the folder is another user's, who may have put anything there.
     ///
     /// # Errors
     ///
@@ -229,7 +229,8 @@ fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A file that only this user can have made as it is: of another it may have been put there while the folder was open.
+/// A file that only this user can have made as it is: of another it may have been put there while
+/// the folder was open.
 fn ours(path: &Path) -> Option<&Path> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
     let alone = metadata.uid() == user() && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1;

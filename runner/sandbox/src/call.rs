@@ -25,7 +25,8 @@ pub struct Call {
     pub secrets: Secrets,
     /// What it may use.
     pub limits: Limits,
-    /// What it holds of the host's memory is charged to this. What the arguments hold is the caller's to charge.
+    /// What it holds of the host's memory is charged to this. What the arguments hold is the
+    /// caller's to charge.
     pub account: Arc<Account>,
     /// What it can learn of its build.
     pub build: BuildInfo,

@@ -1,5 +1,5 @@
-//! A child process that interprets a plugin's bytes: started with its limits, asked one thing, and killed when its time
-//! is up or nobody waits for it any more.
+//! A child process that interprets a plugin's bytes: started with its limits, asked one thing, and
+//! killed when its time is up or nobody waits for it any more.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -32,8 +32,8 @@ use crate::interpreter::task::ANSWER;
 use crate::interpreter::task::TIMED_OUT;
 use crate::interpreter::task::Task;
 
-/// How the allocator and the system say that there is no more address space; the last one where a thread's stack finds
-/// none.
+/// How the allocator and the system say that there is no more address space; the last one where a
+/// thread's stack finds none.
 const NO_MEMORY: &[&str] =
     &["memory allocation of ", "os error 12", "Cannot allocate memory", "Resource temporarily unavailable"];
 
@@ -44,7 +44,8 @@ const HEARD: usize = 16 << 10;
 /// How often it is looked whether somebody still waits.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The watchdog of the child is the first to end it; this is for one that does not even get that far.
+/// The watchdog of the child is the first to end it; this is for one that does not even get that
+/// far.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The program that starts a child, with its first arguments.
@@ -125,7 +126,8 @@ impl Child {
             .arg(asked.shown.file_name().unwrap_or_default())
             // What it reads is not trusted, and the environment may have secrets.
             .env_clear()
-            // Else each thread takes 64 MiB of address space for its first allocation, if it finds them.
+            // Else each thread takes 64 MiB of address space for its first allocation, if it finds
+            // them.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
             .stdout(file.map_or_else(Stdio::piped, Stdio::from))

@@ -1,4 +1,5 @@
-//! WASI commands: a program with argv that ends with an exit code, as a component or as a preview1 core module.
+//! WASI commands: a program with argv that ends with an exit code, as a component or as a preview1
+//! core module.
 
 use jobcontrol_core::value::Value;
 use wasmtime::Store;
@@ -17,8 +18,8 @@ pub(crate) fn argv(program: &str, args: &[Value]) -> Vec<String> {
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// Runs `_start` to its end. Exit code 0 is a success, however it came about: in a start function of the module too,
-/// which runs before.
+/// Runs `_start` to its end. Exit code 0 is a success, however it came about: in a start function
+/// of the module too, which runs before.
 pub(crate) async fn run_module(store: &mut Store<Host>, pre: &wasmtime::InstancePre<Host>) -> wasmtime::Result<()> {
     let run = async {
         let instance = pre.instantiate_async(&mut *store).await?;

@@ -1,5 +1,5 @@
-//! The build that a thread polls. What reads values out of a guest reaches neither the store nor its data, and has to
-//! charge what it makes before it makes it.
+//! The build that a thread polls. What reads values out of a guest reaches neither the store nor
+//! its data, and has to charge what it makes before it makes it.
 
 use std::cell::Cell;
 use std::future::Future;

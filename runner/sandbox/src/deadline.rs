@@ -1,4 +1,5 @@
-//! When a call has to end for its time: the attempt's, the build's, or that of a guest that gives no sign of life.
+//! When a call has to end for its time: the attempt's, the build's, or that of a guest that gives
+//! no sign of life.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;

@@ -19,8 +19,8 @@ use wasmtime::PoolingAllocationConfig;
 use wasmtime::WasmBacktraceDetails;
 use wasmtime::WasmFeatures;
 
-/// What WebAssembly may use here. `check` validates with these, the engine compiles with these, and the advice for a
-/// plugin that needs more names the others.
+/// What WebAssembly may use here. `check` validates with these, the engine compiles with these, and
+/// the advice for a plugin that needs more names the others.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::COMPONENT_MODEL)
     .difference(WasmFeatures::GC_TYPES)
@@ -30,15 +30,18 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
 /// How often a running guest is looked at: it is stopped within two of these.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-/// Most calls at once in one process, however many are asked for: the address space has room for the memories of these.
+/// Most calls at once in one process, however many are asked for: the address space has room for
+/// the memories of these.
 pub(crate) const MOST_CALLS: usize = 1_000;
 /// Core instances of all calls: they are only counted, so that this costs nothing.
 const CORE_INSTANCES: u32 = 10_000;
 /// Memories and tables that a component has beside its first, for adapters and language runtimes.
 pub(crate) const PER_COMPONENT: u32 = 20;
-/// Memories and tables of all calls. Few components have more than two of either, so this is enough for the most calls.
+/// Memories and tables of all calls. Few components have more than two of either, so this is enough
+/// for the most calls.
 const MEMORIES_AND_TABLES: u32 = 2_000;
-/// What a slot keeps of a memory between two builds: decides the speed of languages with a large heap.
+/// What a slot keeps of a memory between two builds: decides the speed of languages with a large
+/// heap.
 const MEMORY_KEPT: usize = 1 << 20;
 /// What a slot keeps of a table between two builds.
 const TABLE_KEPT: usize = 64 << 10;
@@ -66,7 +69,8 @@ fn config() -> Config {
     config
 }
 
-/// Lets this process open as many files as it may: what guests have open is theirs, and so many times over.
+/// Lets this process open as many files as it may: what guests have open is theirs, and so many
+/// times over.
 pub(crate) fn raise_open_files() {
     let bound = getrlimit(Resource::Nofile);
     if bound.current != bound.maximum {
@@ -87,8 +91,8 @@ pub(crate) fn linking() -> wasmtime::Result<Engine> {
 
 /// An engine that runs so many calls at once.
 ///
-/// The pool is made for these: the kernel has to set up each stack, and each memory has an entry in a table. For a
-/// thousand calls that takes a quarter of the time of a process that makes one.
+/// The pool is made for these: the kernel has to set up each stack, and each memory has an entry in
+/// a table. For a thousand calls that takes a quarter of the time of a process that makes one.
 ///
 /// # Errors
 ///
@@ -117,7 +121,8 @@ pub(crate) fn running(calls: usize) -> wasmtime::Result<Engine> {
         .pagemap_scan(Enabled::Auto);
     let mut pooled = config();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    // Under a limit on address space (`ulimit -v`) the reservation fails; single memories are slower and work.
+    // Under a limit on address space (`ulimit -v`) the reservation fails; single memories are
+    // slower and work.
     Engine::new(&pooled).or_else(|_| Engine::new(&config()))
 }
 

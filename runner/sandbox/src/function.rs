@@ -96,12 +96,14 @@ impl Function {
 
     /// Calls it in a fresh instance.
     ///
-    /// While large arguments are lowered, `lowering` is true, and the caller polls the future apart from other guests.
-    /// Lowering itself cannot be apart: it calls the guest, which may give way in between.
+    /// While large arguments are lowered, `lowering` is true, and the caller polls the future apart
+    /// from other guests. Lowering itself cannot be apart: it calls the guest, which may give
+    /// way in between.
     ///
     /// # Errors
     ///
-    /// A trap, a [`Signal`](crate::signal::Signal), an argument that does not fit, or a value that is too large.
+    /// A trap, a [`Signal`](crate::signal::Signal), an argument that does not fit, or a value that
+    /// is too large.
     pub(crate) async fn run(
         &self,
         store: &mut Store<Host>,
@@ -124,7 +126,8 @@ impl Function {
         called(store, pre, export, args, lowering).await
     }
 
-    /// Bytes of the host's memory that a call takes besides its arguments, which are copied for a script.
+    /// Bytes of the host's memory that a call takes besides its arguments, which are copied for a
+    /// script.
     pub(crate) fn held(&self, args: &Values) -> u64 {
         match &self.code {
             Code::Script(.., script) => script.held() + args.held(),

@@ -39,7 +39,8 @@ pub(crate) struct Guest {
     secrets: Secrets,
     /// Records on their way out, where a secret may go over two of them.
     stream: Mutex<Stream>,
-    /// Those that need not wait for a next one any more, in their order. Whoever hands them over may be ended at any of them.
+    /// Those that need not wait for a next one any more, in their order. Whoever hands them over
+    /// may be ended at any of them.
     released: Mutex<VecDeque<NewRecord>>,
 }
 
@@ -81,8 +82,8 @@ impl Guest {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts a record to its limits, counts it, and makes it ready to be handed over, without secrets: one that may end with a
-    /// part of a secret waits for the next.
+    /// Cuts a record to its limits, counts it, and makes it ready to be handed over, without
+    /// secrets: one that may end with a part of a secret waits for the next.
     pub(crate) fn admit(&self, mut record: NewRecord) -> Result<(), Signal> {
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
@@ -107,7 +108,8 @@ impl Guest {
         self.grown(grown)
     }
 
-    /// Accounts for bytes by which messages have grown. A record that waits for the store takes its text twice.
+    /// Accounts for bytes by which messages have grown. A record that waits for the store takes its
+    /// text twice.
     fn grown(&self, by: i64) -> Result<(), Signal> {
         let bytes = 2 * by.unsigned_abs();
         if by < 0 {
@@ -142,8 +144,8 @@ impl Guest {
         self.account.charge(held_size::queued(record)).map_err(Signal::full)
     }
 
-    /// Counts bytes of a list that is about to be read out of the guest for what it says; none is longer than what the
-    /// build may still say.
+    /// Counts bytes of a list that is about to be read out of the guest for what it says; none is
+    /// longer than what the build may still say.
     pub(crate) fn read(&self, bytes: u64) -> Result<(), Signal> {
         let mut said = self.said();
         said.read = said.read.saturating_add(bytes);

@@ -6,8 +6,8 @@ use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::plugin::Plugin;
 
-/// What is linked: package, the versions it is compatible with, and interfaces; the functions of files, variables and the
-/// network are among them and refuse everything that was not granted.
+/// What is linked: package, the versions it is compatible with, and interfaces; the functions of
+/// files, variables and the network are among them and refuse everything that was not granted.
 const LINKED: &[(&str, &str, &[&str])] = &[
     ("jobcontrol:plugin", "0.1", &["types", "log", "progress", "build", "http"]),
     // Of our own adapter, for modules that use preview1.
@@ -53,7 +53,8 @@ fn parts(import: &str) -> (&str, &str, Option<&str>) {
     (package, interface, version)
 }
 
-/// Whether a version is one of those that `offered`, such as `0.2`, is compatible with: no prerelease.
+/// Whether a version is one of those that `offered`, such as `0.2`, is compatible with: no
+/// prerelease.
 pub(crate) fn is_compatible(version: &str, offered: &str) -> bool {
     let (version, _build) = version.split_once('+').unwrap_or((version, ""));
     let patch = version.strip_prefix(offered).and_then(|rest| rest.strip_prefix('.'));

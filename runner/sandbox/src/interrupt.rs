@@ -16,8 +16,8 @@ use crate::host::Host;
 use crate::signal::Signal;
 use crate::stop::Stop;
 
-/// How long a guest that waits in the host is left after its time, so that one that runs can be stopped with its
-/// call stack first.
+/// How long a guest that waits in the host is left after its time, so that one that runs can be
+/// stopped with its call stack first.
 const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
 
 /// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.

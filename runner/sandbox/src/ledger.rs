@@ -1,4 +1,5 @@
-//! The memory of the host that all running builds of a process hold together, and the account of each.
+//! The memory of the host that all running builds of a process hold together, and the account of
+//! each.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,14 +11,16 @@ use jobcontrol_core::limits::MIB;
 use jobcontrol_core::limits::show_bytes;
 use tokio::sync::Notify;
 
-/// What each running build is charged at its start: its stack, its instance, and all that follows as long as it is
-/// small. So a small build changes the count that all threads share twice, whatever it does.
+/// What each running build is charged at its start: its stack, its instance, and all that follows
+/// as long as it is small. So a small build changes the count that all threads share twice,
+/// whatever it does.
 const FIRST: u64 = MIB;
 
 /// What an account takes at least when it needs more, for the same reason.
 const STEP: u64 = MIB;
 
-/// A build starts only while less than this part of the whole is in use: those that run need room to grow.
+/// A build starts only while less than this part of the whole is in use: those that run need room
+/// to grow.
 const START_BELOW: (u64, u64) = (4, 5);
 
 /// One running build in the count. The bytes are below it, so that both change at once.
@@ -65,8 +68,8 @@ impl Ledger {
         self.account(FIRST)
     }
 
-    /// Opens the account of a build with room for `need` bytes, if there is enough memory. While no build runs, one
-    /// always may; it then has room for what a small build needs.
+    /// Opens the account of a build with room for `need` bytes, if there is enough memory. While no
+    /// build runs, one always may; it then has room for what a small build needs.
     pub fn try_enter(self: &Arc<Self>, need: u64) -> Option<Arc<Account>> {
         let mut took = 0;
         let enter = |state: u64| {
@@ -87,8 +90,8 @@ impl Ledger {
         }
     }
 
-    /// As [`Ledger::try_enter`], waiting until there is enough memory. `tell` is called once if it has to wait, with
-    /// what for.
+    /// As [`Ledger::try_enter`], waiting until there is enough memory. `tell` is called once if it
+    /// has to wait, with what for.
     pub async fn wait_to_enter(self: &Arc<Self>, need: u64, tell: impl FnOnce(String)) -> Arc<Account> {
         if let Some(account) = self.try_enter(need) {
             return account;
@@ -157,8 +160,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What one running build holds. All of it is given back when the last who knows the account drops it: records that wait
-/// for the store outlive their call.
+/// What one running build holds. All of it is given back when the last who knows the account drops
+/// it: records that wait for the store outlive their call.
 #[derive(Debug)]
 pub struct Account {
     ledger: Arc<Ledger>,
@@ -185,7 +188,8 @@ impl Account {
         let taken = self.ledger.take(step, bytes).map(|()| step);
         match taken.or_else(|_| self.ledger.take(missing, bytes).map(|()| missing)) {
             Ok(taken) => {
-                // Two charges at once may both take what is missing; it is given back with the rest.
+                // Two charges at once may both take what is missing; it is given back with the
+                // rest.
                 self.reserved.fetch_add(taken, Ordering::Relaxed);
                 Ok(())
             }

@@ -2,17 +2,23 @@
 //!
 //! In the order in which a call goes through:
 //!
-//! - `interpreter`: what looks into a plugin's bytes, in a process of its own; `child`: that process from the outside
-//! - `plugins`, `imports`: what a plugin says of itself, and whether the host offers what it asks for
+//! - `interpreter`: what looks into a plugin's bytes, in a process of its own; `child`: that
+//!   process from the outside
+//! - `plugins`, `imports`: what a plugin says of itself, and whether the host offers what it asks
+//!   for
 //! - `runtimes`: the interpreters of scripts
-//! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all who need it
+//! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all
+//!   who need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
-//! - `command`, `numbers`, `script`: WASI commands, functions of core modules, and of scripts; `archive`: a script's files
+//! - `command`, `numbers`, `script`: WASI commands, functions of core modules, and of scripts;
+//!   `archive`: a script's files
 //! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
 //! - `transfer`: values of the house into and out of a guest's memory
-//! - `host`, `guest`, `limits`, `quota`: the state of a running build, what it may still say, use and write
-//! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread polls
+//! - `host`, `guest`, `limits`, `quota`: the state of a running build, what it may still say, use
+//!   and write
+//! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread
+//!   polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
 //! - `meter`: the time that a call is on a guest thread

@@ -13,7 +13,8 @@ use crate::signal::Signal;
 pub(crate) struct Limiter {
     /// Bytes that growths of memory took, those included that the engine then failed to make.
     memory: u64,
-    /// Bytes of memory that the instance has. A memory never shrinks, so this is also the most that it had.
+    /// Bytes of memory that the instance has. A memory never shrinks, so this is also the most that
+    /// it had.
     held: u64,
     /// What the newest growth added to `held`.
     newest: u64,
@@ -44,10 +45,12 @@ impl Limiter {
     }
 }
 
-/// Takes as much as a growth asks for, unless that is more than is left. A guest may ask for up to 2^64.
+/// Takes as much as a growth asks for, unless that is more than is left. A guest may ask for up to
+/// 2^64.
 ///
-/// What a growth has taken and then failed to get stays taken: the engine says so in the same words as of a growth that
-/// it refused before anything was taken, and what is given back then could be asked for again and again.
+/// What a growth has taken and then failed to get stays taken: the engine says so in the same words
+/// as of a growth that it refused before anything was taken, and what is given back then could be
+/// asked for again and again.
 fn take(used: &mut u64, current: usize, desired: usize, most: u64) -> bool {
     let more = (desired as u64).saturating_sub(current as u64);
     let sum = used.checked_add(more).filter(|sum| *sum <= most);

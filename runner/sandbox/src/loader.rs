@@ -37,11 +37,13 @@ pub(crate) enum Loaded {
 }
 
 impl Plugins {
-    /// The compiled code of a plugin. Who has to compile it goes through `gate`, and gives up once `cancel` says so.
+    /// The compiled code of a plugin. Who has to compile it goes through `gate`, and gives up once
+    /// `cancel` says so.
     ///
     /// # Errors
     ///
-    /// A cache folder that others can write to, a plugin that cannot be compiled within the limits, or a full disk.
+    /// A cache folder that others can write to, a plugin that cannot be compiled within the limits,
+    /// or a full disk.
     pub(crate) fn load(
         &self,
         engine: &Engine,
@@ -60,7 +62,8 @@ impl Plugins {
         let _place = gate.enter();
         let failed = |e: std::io::Error| SandboxError::Cache(format!("compiling `{}`: {e}", code.shown.display()));
         let Some(cache) = cache else {
-            // Without a cache of our own the code is in nobody's folder, and gone when it is loaded.
+            // Without a cache of our own the code is in nobody's folder, and gone when it is
+            // loaded.
             let output = NamedTempFile::new().map_err(failed)?;
             self.compile(&code, &output, cancel)?;
             return loaded(engine, output.path(), &code);
@@ -124,7 +127,8 @@ fn loaded(engine: &Engine, entry: &Path, code: &Code<'_>) -> Result<Loaded, Sand
         .map_err(|e| SandboxError::Plugin(format!("`{shown}` cannot be loaded: {e:#}")))
 }
 
-/// What else decides the compiled code: the engine's version and configuration, and this machine's processor.
+/// What else decides the compiled code: the engine's version and configuration, and this machine's
+/// processor.
 fn fingerprint(engine: &Engine) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -133,7 +137,8 @@ fn fingerprint(engine: &Engine) -> u64 {
 }
 
 fn deserialize(engine: &Engine, entry: &Path, kind: PluginKind) -> wasmtime::Result<Loaded> {
-    // SAFETY: the file was written by this program in a folder that nobody else can write to; see `cache`.
+    // SAFETY: the file was written by this program in a folder that nobody else can write to; see
+    // `cache`.
     #[expect(unsafe_code, reason = "loading compiled code is trusting it")]
     unsafe {
         match kind {

@@ -1,4 +1,5 @@
-//! Functions of a core module, which take and return plain numbers: called as the engine alone would call them.
+//! Functions of a core module, which take and return plain numbers: called as the engine alone
+//! would call them.
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::value::Value;

@@ -20,7 +20,8 @@ impl<V, E> Default for OncePerKey<V, E> {
 }
 
 impl<V: Clone, E: Clone> OncePerKey<V, E> {
-    /// The value of a key. All who wait while it is made share an error; who comes later tries anew.
+    /// The value of a key. All who wait while it is made share an error; who comes later tries
+    /// anew.
     ///
     /// # Errors
     ///

@@ -31,7 +31,8 @@ use crate::transfer::Mismatch;
 use crate::transfer::Returned;
 use crate::transfer::TooLarge;
 
-/// How the engine says that a plugin handed more to the host in one call than [`FUEL`] bytes for each of `retval`.
+/// How the engine says that a plugin handed more to the host in one call than [`FUEL`] bytes for
+/// each of `retval`.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// How the engine says that a store has too many instances, tables or memories.
@@ -49,7 +50,8 @@ pub(crate) fn of(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome
     }
 }
 
-/// An outcome with the reason that the guest wrote on standard error, where it aborted and the outcome tells only how.
+/// An outcome with the reason that the guest wrote on standard error, where it aborted and the
+/// outcome tells only how.
 pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Outcome {
     match outcome {
         Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Trap | FailureKind::Exit) => {
@@ -59,8 +61,8 @@ pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Ou
     }
 }
 
-/// An outcome that names the path and the grant that opens it, where the plugin failed for want of a file that its job does
-/// not grant.
+/// An outcome that names the path and the grant that opens it, where the plugin failed for want of
+/// a file that its job does not grant.
 pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: impl FnOnce() -> String) -> Outcome {
     let Outcome::Failed(mut failure) = outcome else {
         return outcome;
@@ -228,7 +230,8 @@ fn trap_text(trap: Trap) -> String {
     text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
 }
 
-/// How the engine says where a memory was missed: `memory fault at wasm address 0xfffffff0 in linear memory of size 0x20000`.
+/// How the engine says where a memory was missed: `memory fault at wasm address 0xfffffff0 in
+/// linear memory of size 0x20000`.
 const FAULT: &str = "memory fault at ";
 
 /// A trap with the address that it is about, where the engine knows it.

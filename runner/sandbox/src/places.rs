@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 
 use crate::engine::Ticker;
 
-/// Places for calls. The ticker's count of guests that run is the count of places taken, so that a call changes one
-/// number that all threads share, and not two.
+/// Places for calls. The ticker's count of guests that run is the count of places taken, so that a
+/// call changes one number that all threads share, and not two.
 pub(crate) struct Places {
     ticker: Ticker,
     most: usize,

@@ -32,8 +32,8 @@ use crate::once::Gate;
 use crate::runtimes::Runtimes;
 use crate::traced::Memory;
 
-/// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What was found out is kept
-/// in a folder.
+/// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What
+/// was found out is kept in a folder.
 #[derive(Clone, Debug)]
 pub struct Plugins {
     pub(crate) cache: PathBuf,
@@ -55,8 +55,9 @@ pub const TRACING: usize = 2;
 const READ: &str = "read";
 
 impl Plugins {
-    /// `cache` is where descriptions and compiled code are kept, made if it is missing; `command` a program that calls
-    /// [`serve`](crate::serve) with the arguments that follow its own; `read` and `compile` what it may use.
+    /// `cache` is where descriptions and compiled code are kept, made if it is missing; `command` a
+    /// program that calls [`serve`](crate::serve) with the arguments that follow its own;
+    /// `read` and `compile` what it may use.
     pub fn new(cache: PathBuf, command: Vec<OsString>, read: ChildLimits, compile: ChildLimits) -> Self {
         let (traced, tracing) = (Arc::default(), Arc::new(Gate::new(TRACING)));
         Self {
@@ -125,7 +126,8 @@ impl Plugins {
         self.read_bytes(std::fs::read(path).map_err(unreadable)?.into(), shown)
     }
 
-    /// Reads a plugin from its bytes, such as those that a store keeps; `shown` is what its file was called.
+    /// Reads a plugin from its bytes, such as those that a store keeps; `shown` is what its file
+    /// was called.
     ///
     /// # Errors
     ///
@@ -217,7 +219,8 @@ fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
     PluginProblem::new(code, format!("`{}` {what}", shown.display()))
 }
 
-/// What tells this plugin's entries from others: its bytes, and the name of a text, which is in its debug information.
+/// What tells this plugin's entries from others: its bytes, and the name of a text, which is in its
+/// debug information.
 pub(crate) fn key(plugin_digest: &str, shown: &Path) -> String {
     if !is_wat(shown) {
         return plugin_digest.to_owned();

@@ -38,7 +38,8 @@ impl Quotas {
         self.0.is_empty()
     }
 
-    /// The quotas that count what is written to a file: those of all folders that it lies in, whatever it is called by now.
+    /// The quotas that count what is written to a file: those of all folders that it lies in,
+    /// whatever it is called by now.
     pub(crate) fn of(&self, file: &File) -> Counted {
         if self.is_empty() {
             return Counted::default();

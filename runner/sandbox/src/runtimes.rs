@@ -1,5 +1,6 @@
-//! The interpreters of scripts. JavaScript's comes with the program; others are installed once, into a folder of their own,
-//! where each has its digest for a name: builds name the one that they were made with.
+//! The interpreters of scripts. JavaScript's comes with the program; others are installed once,
+//! into a folder of their own, where each has its digest for a name: builds name the one that they
+//! were made with.
 
 use std::borrow::Cow;
 use std::fs;
@@ -67,7 +68,8 @@ impl Runtimes {
         digest == &*javascript() || self.file(digest).is_some()
     }
 
-    /// Puts an interpreter where scripts of its language find it; returns its digest. Those of older builds stay.
+    /// Puts an interpreter where scripts of its language find it; returns its digest. Those of
+    /// older builds stay.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The engine with the plugins that it has loaded: from a plugin to a function, and from a function to an outcome.
+//! The engine with the plugins that it has loaded: from a plugin to a function, and from a function
+//! to an outcome.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -56,11 +57,12 @@ use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
 
-/// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may take
-/// `compile.memory`, and one that takes its whole time holds up no other.
+/// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may
+/// take `compile.memory`, and one that takes its whole time holds up no other.
 const COMPILING: usize = 2;
 
-/// Memory of an instance, from which on it takes long to give it back: the kernel needs about a millisecond for so much.
+/// Memory of an instance, from which on it takes long to give it back: the kernel needs about a
+/// millisecond for so much.
 const LONG_TO_FREE: u64 = 16 * MIB;
 
 /// Plugins ready to be called.
@@ -80,8 +82,9 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts an engine. Nothing is compiled until a function is asked for.
     ///
-    /// `concurrency` is how many calls can run at once, from 1 to 1,000; a call beyond that waits for one to end. It
-    /// decides what the engine sets up now, so a process that makes one call passes 1.
+    /// `concurrency` is how many calls can run at once, from 1 to 1,000; a call beyond that waits
+    /// for one to end. It decides what the engine sets up now, so a process that makes one call
+    /// passes 1.
     ///
     /// # Errors
     ///
@@ -118,13 +121,13 @@ impl Sandbox {
         &self.memory
     }
 
-    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it compiles, until `cancel`
-    /// is set.
+    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it
+    /// compiles, until `cancel` is set.
     ///
     /// # Errors
     ///
-    /// A plugin that cannot be compiled, as the operator's limits and the cache allow, or that asks for what the host does
-    /// not offer.
+    /// A plugin that cannot be compiled, as the operator's limits and the cache allow, or that asks
+    /// for what the host does not offer.
     pub fn function(&self, plugin: &Plugin, signature: &Signature, cancel: &Cancel) -> Result<Function, SandboxError> {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
         let make = || {
@@ -162,9 +165,9 @@ impl Sandbox {
         &self.plugins
     }
 
-    /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to the guest is an
-    /// outcome. Where as many calls run as may run at once, it waits for one to end, and this counts as time of the
-    /// attempt.
+    /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to
+    /// the guest is an outcome. Where as many calls run as may run at once, it waits for one to
+    /// end, and this counts as time of the attempt.
     pub async fn call(&self, function: &Function, call: Call) -> Called {
         let Call { args, granted, secrets, limits, account, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
@@ -215,7 +218,8 @@ impl Sandbox {
         let result = interrupt::in_time(run, &deadlines, cancel, &guest.stop).await;
         let peak_memory = store.data().limiter.peak_memory();
         let (traffic, refused) = (store.data().requests.traffic(), store.data().requests.refused());
-        // The instance goes before anything waits: a slot of the pool is worth more than its memory.
+        // The instance goes before anything waits: a slot of the pool is worth more than its
+        // memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
         let outcome = function.with_code(outcome::of(result, &limits));

@@ -1,4 +1,5 @@
-//! Functions of scripts: one interpreter runs all scripts, and takes arguments and gives values as JSON.
+//! Functions of scripts: one interpreter runs all scripts, and takes arguments and gives values as
+//! JSON.
 
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ use jobcontrol_core::progress::Progress;
 
 /// Where the log and the progress of a running build go.
 ///
-/// What a record holds while it waits is charged to the account of its call, as `held_size::queued` counts it; a sink gives
-/// it back once the record has gone.
+/// What a record holds while it waits is charged to the account of its call, as `held_size::queued`
+/// counts it; a sink gives it back once the record has gone.
 pub trait Sink: Send + Sync {
     /// Takes a record, or gives it back where that would mean to wait.
     ///
@@ -26,7 +26,8 @@ pub trait Sink: Send + Sync {
     /// Takes the newest report of a group. Called as often as the guest likes, so it must be cheap.
     fn progress(&self, report: Progress);
 
-    /// Is told of a request once its answer has begun. Called as often as the limits allow, so it must be cheap.
+    /// Is told of a request once its answer has begun. Called as often as the limits allow, so it
+    /// must be cheap.
     fn requested(&self, _: HttpExchange) {}
 }
 

@@ -1,4 +1,5 @@
-//! Ends a call from within the host, where no function of the guest is there to return an error from.
+//! Ends a call from within the host, where no function of the guest is there to return an error
+//! from.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
-//! A trap's call stack as the engine knows it, and what comes of it once another process has found names and lines.
+//! A trap's call stack as the engine knows it, and what comes of it once another process has found
+//! names and lines.
 
 use std::path::Path;
 
@@ -24,8 +25,8 @@ use crate::plugins::Plugins;
 /// Bytes of a name that is kept; a mangled one that is longer is not worth its time.
 const NAME: usize = 2_000;
 
-/// The calls that led to an error, outermost first, without lines and with the names that the binary has; none where the
-/// engine took no stack.
+/// The calls that led to an error, outermost first, without lines and with the names that the
+/// binary has; none where the engine took no stack.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -55,8 +56,8 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
 /// An offset at which no binary has code.
 const NOWHERE: usize = 0;
 
-/// Where a function begins. A call for which there is no stack left ends before its first instruction, so that the engine
-/// knows no other place of it.
+/// Where a function begins. A call for which there is no stack left ends before its first
+/// instruction, so that the engine knows no other place of it.
 fn first_instruction(info: &FrameInfo) -> Option<usize> {
     let module = info.module();
     let function = module.functions().find(|function| function.index.as_u32() == info.func_index())?;
@@ -76,7 +77,8 @@ pub(crate) fn unsought(mut frames: Vec<Frame>) -> Vec<Frame> {
 /// Why nobody looks for calls.
 const UNSOUGHT: &str = "the language of the plugin told its calls";
 
-/// The calls of the engine and those that the plugin's language told, as they are kept until names and lines are found.
+/// The calls of the engine and those that the plugin's language told, as they are kept until names
+/// and lines are found.
 pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
     if said.iter().any(|frame| !frame.function.is_empty()) {
         return said;
@@ -132,9 +134,9 @@ fn outermost_first(traced: Traced, raw: &[Frame]) -> Vec<Frame> {
 }
 
 impl Plugins {
-    /// Finds names and lines of the raw calls among a failure's frames, in a process of its own. Where that fails, the
-    /// calls stay as they are and say why. `bytes` are the plugin's, `digest` is theirs, and `shown` is what its file is
-    /// called. Blocks.
+    /// Finds names and lines of the raw calls among a failure's frames, in a process of its own.
+    /// Where that fails, the calls stay as they are and say why. `bytes` are the plugin's,
+    /// `digest` is theirs, and `shown` is what its file is called. Blocks.
     pub fn trace(&self, digest: &str, bytes: &[u8], shown: &Path, frames: Vec<Frame>) -> Vec<Frame> {
         let calls = raw(&frames);
         if calls.is_empty() {
@@ -174,8 +176,9 @@ impl Plugins {
     }
 }
 
-/// The engine's calls and those that the plugin's language told. A language that names its functions knows better; one
-/// that says only where it happened is right about the innermost call of the plugin's own.
+/// The engine's calls and those that the plugin's language told. A language that names its
+/// functions knows better; one that says only where it happened is right about the innermost call
+/// of the plugin's own.
 pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame> {
     if said.iter().any(|frame| !frame.function.is_empty()) {
         return said;
@@ -213,7 +216,8 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     engine
 }
 
-/// How the name of the first call begins that carries a panic of Rust; those behind it may have lost their names.
+/// How the name of the first call begins that carries a panic of Rust; those behind it may have
+/// lost their names.
 const PANICS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
 
 /// How the names of functions of Rust's own libraries begin.

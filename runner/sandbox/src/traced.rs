@@ -21,7 +21,8 @@ type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>
 const REMEMBERED: usize = 100;
 
 impl Memory {
-    /// What is known of a plugin's calls, or what `look` finds out. All who ask at once wait for one look.
+    /// What is known of a plugin's calls, or what `look` finds out. All who ask at once wait for
+    /// one look.
     pub(crate) fn traced(
         &self,
         digest: &str,

@@ -76,7 +76,8 @@ impl<'a> FilesRead<'a> {
         near.cloned().or_else(|| near_path(path, |path| path.is_dir() || is_manifest(path)))
     }
 
-    /// Whether a manifest is one of the `wanted` files or lies below one; all are where nothing is wanted.
+    /// Whether a manifest is one of the `wanted` files or lies below one; all are where nothing is
+    /// wanted.
     pub(crate) fn is_wanted(path: &str, wanted: &[PathBuf]) -> bool {
         let real = Path::new(path).canonicalize().ok();
         wanted.is_empty() || real.is_some_and(|file| wanted.iter().any(|path| file.starts_with(path)))

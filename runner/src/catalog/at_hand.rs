@@ -16,14 +16,15 @@ use crate::catalog::workspace::Workspace;
 /// A plugin that a manifest can name.
 #[derive(Debug)]
 pub struct AtHand {
-    /// How `function` begins in a manifest that stands in the jobs folder: `sales`, or `./sub/sales.wasm`.
+    /// How `function` begins in a manifest that stands in the jobs folder: `sales`, or
+    /// `./sub/sales.wasm`.
     pub name: String,
     /// What the file holds.
     pub plugin: Plugin,
 }
 
-/// Every plugin below the jobs folder and in the plugin folders, in the order of their names, and what is wrong with
-/// those that cannot be used.
+/// Every plugin below the jobs folder and in the plugin folders, in the order of their names, and
+/// what is wrong with those that cannot be used.
 pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().as_encoded_bytes();
@@ -69,7 +70,8 @@ pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
         return can_be_written(&name).then_some(name);
     }
     let folders: Vec<_> = std::iter::once(jobs.clone()).chain(workspace.plugins.iter().filter_map(real)).collect();
-    // A bare name is taken from the first folder that has it, and has no dot, which would make it a path.
+    // A bare name is taken from the first folder that has it, and has no dot, which would make it a
+    // path.
     let has_it = |folder: &&PathBuf| ["wasm", "wat"].iter().any(|ext| folder.join(format!("{stem}.{ext}")).exists());
     let only = ["wasm", "wat"].iter().filter(|ext| folder.join(format!("{stem}.{ext}")).exists()).count() == 1;
     let by_name = folders.iter().find(has_it) == Some(&folder) && only && !stem.contains('.');

@@ -89,8 +89,8 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
     entries
 }
 
-/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it. `before` are files as
-/// they were read by the same rules: the same text is not parsed again.
+/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it.
+/// `before` are files as they were read by the same rules: the same text is not parsed again.
 pub(super) fn read_files(workspace: &Workspace, before: &Files) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
     let folder = &workspace.jobs;
     let shown = folder.display();

@@ -1,4 +1,5 @@
-//! What a job asks for, against what the operator allows: the rights of its builds, or what is refused.
+//! What a job asks for, against what the operator allows: the rights of its builds, or what is
+//! refused.
 
 use std::sync::Arc;
 

@@ -80,7 +80,8 @@ impl Catalog {
         Ok(checked(workspace, read_folder(workspace)?))
     }
 
-    /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is wrong with them.
+    /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is
+    /// wrong with them.
     ///
     /// # Errors
     ///
@@ -168,8 +169,8 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads and checks a folder. `before` are files as they were read by the same rules, plugins in `known` have not
-    /// changed since they were read.
+    /// Reads and checks a folder. `before` are files as they were read by the same rules, plugins
+    /// in `known` have not changed since they were read.
     ///
     /// # Errors
     ///

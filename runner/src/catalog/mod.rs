@@ -12,7 +12,8 @@
 //! - `near`: what may have been meant by a path that leads nowhere
 //! - `survey`: which files a catalog is made of, and their state
 //! - `trail`: the names that a path leads through
-//! - `watch`: a new catalog for each change of the files, with the last good version of what is broken
+//! - `watch`: a new catalog for each change of the files, with the last good version of what is
+//!   broken
 
 pub(crate) mod asked;
 pub mod at_hand;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jobcontrol_core::diagnostic::nearest;
 
-/// The neighbour whose name is most like that of `path`, among those that are `wanted`, as the person would type it.
+/// The neighbour whose name is most like that of `path`, among those that are `wanted`, as the
+/// person would type it.
 pub(crate) fn near_path(path: &Path, wanted: impl Fn(&Path) -> bool) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

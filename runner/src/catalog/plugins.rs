@@ -21,8 +21,8 @@ use crate::catalog::near::near_path;
 use crate::catalog::survey::is_plugin;
 use crate::catalog::workspace::Workspace;
 
-/// A plugin from the bytes that the store keeps for a digest; `shown` is what its file was called, perhaps without its
-/// ending.
+/// A plugin from the bytes that the store keeps for a digest; `shown` is what its file was called,
+/// perhaps without its ending.
 ///
 /// # Errors
 ///
@@ -70,7 +70,8 @@ impl<'a> PluginFinder<'a> {
         Self { workspace, allowed, read, kept: HashMap::new(), names: HashMap::new(), hidden: BTreeMap::new() }
     }
 
-    /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest that the file has not.
+    /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest
+    /// that the file has not.
     pub(super) fn find(&mut self, job: &Job) -> Lookup {
         let file = self.file_of(job);
         let Some(digest) = &job.function.digest else {

@@ -1,4 +1,5 @@
-//! A look at the files that a catalog is made of, without reading them: which there are, and their state.
+//! A look at the files that a catalog is made of, without reading them: which there are, and their
+//! state.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -43,7 +44,8 @@ pub(super) struct Survey {
     pub(super) files: BTreeMap<PathBuf, Option<State>>,
     /// Where they are, links resolved, by device and inode.
     pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
-    /// Folders that are watched only for these: what roots and links lead through, which may come, go or be replaced.
+    /// Folders that are watched only for these: what roots and links lead through, which may come,
+    /// go or be replaced.
     pub(super) names: BTreeSet<PathBuf>,
     /// Where these are.
     pub(super) around: BTreeMap<PathBuf, (u64, u64)>,
@@ -60,7 +62,8 @@ pub(super) fn is_plugin(path: &Path) -> bool {
 }
 
 impl Survey {
-    /// Looks at the jobs, the plugin folders, the operator's file, and plugins that lie elsewhere by their paths.
+    /// Looks at the jobs, the plugin folders, the operator's file, and plugins that lie elsewhere
+    /// by their paths.
     pub(super) fn take<'a>(workspace: &Workspace, config: &Path, plugins: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut survey = Self::default();
         let mut outside = Vec::new();
@@ -125,8 +128,8 @@ impl Survey {
         }
     }
 
-    /// Watches for each name that a path leads through, in its folder: links on the way may be turned, folders replaced,
-    /// and what is not there may come.
+    /// Watches for each name that a path leads through, in its folder: links on the way may be
+    /// turned, folders replaced, and what is not there may come.
     fn way(&mut self, path: &Path) {
         for (folder, name) in trail(path) {
             if let Ok(metadata) = folder.metadata() {

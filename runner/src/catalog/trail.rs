@@ -1,5 +1,5 @@
-//! The names that a path leads through, links followed one by one: whatever is put under one of these names, the path
-//! leads elsewhere.
+//! The names that a path leads through, links followed one by one: whatever is put under one of
+//! these names, the path leads elsewhere.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 /// As many as the kernel follows.
 const LINKS: usize = 40;
 
-/// Each name on the way with the folder that it is looked up in, which has no links; the last may not be there yet. A
-/// path that is not absolute begins in the working directory, wherever that is.
+/// Each name on the way with the folder that it is looked up in, which has no links; the last may
+/// not be there yet. A path that is not absolute begins in the working directory, wherever that is.
 pub(super) fn trail(path: &Path) -> Vec<(PathBuf, OsString)> {
     let (mut steps, mut links) = (Vec::new(), 0);
     let Ok(mut at) = std::env::current_dir() else { return steps };

@@ -1,7 +1,8 @@
-//! A new catalog for each settled change of the files, with the last good version of what is broken.
+//! A new catalog for each settled change of the files, with the last good version of what is
+//! broken.
 //!
-//! Any event leads to a look at all files, so that it does not matter what an editor, a compiler or a version control
-//! does on the way: what counts is what lies there once it is quiet.
+//! Any event leads to a look at all files, so that it does not matter what an editor, a compiler or
+//! a version control does on the way: what counts is what lies there once it is quiet.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -38,9 +39,11 @@ use crate::catalog::survey::matters;
 use crate::catalog::workspace::Workspace;
 use crate::say::Say;
 
-/// A change is over when nothing happens for so long: editors and version control write a burst without a pause.
+/// A change is over when nothing happens for so long: editors and version control write a burst
+/// without a pause.
 const QUIET: Duration = Duration::from_millis(25);
-/// A plugin that is missing, damaged or without its functions may still be on its way from a compiler.
+/// A plugin that is missing, damaged or without its functions may still be on its way from a
+/// compiler.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// However much happens, the files are looked at this long after it began.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -182,8 +185,8 @@ pub struct SettingsFile {
 }
 
 impl Watcher {
-    /// Begins to watch, and reads all files. `workspace` is what the operator's file said last. Whoever sets `stop` wakes
-    /// `waker` as well.
+    /// Begins to watch, and reads all files. `workspace` is what the operator's file said last.
+    /// Whoever sets `stop` wakes `waker` as well.
     pub fn start(settings: SettingsFile, workspace: Workspace, waker: &Waker, stop: Cancel, say: Say) -> Self {
         let workspace = Workspace { reader: workspace.reader.clone().stopped_by(stop.clone()), ..workspace };
         let scope = Arc::new(Mutex::new(Scope::default()));
@@ -262,7 +265,8 @@ impl Watcher {
         }
     }
 
-    /// Reads the files once they are quiet; answers whether anything is otherwise than before, none to stop.
+    /// Reads the files once they are quiet; answers whether anything is otherwise than before, none
+    /// to stop.
     fn settle(&mut self) -> Option<bool> {
         let began = Instant::now();
         let mut quiet = QUIET;
@@ -369,7 +373,8 @@ impl Watcher {
         let mut changed = Vec::new();
         let new_rules = std::mem::take(&mut self.new_rules);
         if std::mem::take(&mut self.withdrawn) {
-            // Rights may have been withdrawn: nothing that was read under the old rules is used under the new ones.
+            // Rights may have been withdrawn: nothing that was read under the old rules is used
+            // under the new ones.
             self.last_good = LastGood::default();
         }
         if new_rules && self.read_at.files.get(&self.config) != self.survey.files.get(&self.config) {

@@ -25,7 +25,8 @@ pub struct Workspace {
     pub context: Context,
     /// What folders may be granted.
     pub files: FilePolicy,
-    /// Whether a service builds jobs that name no trigger whenever what decides their result changes.
+    /// Whether a service builds jobs that name no trigger whenever what decides their result
+    /// changes.
     pub on_change: bool,
     /// Who is told of scheduled runs that failed.
     pub notify: Vec<Notify>,

@@ -37,7 +37,8 @@ pub(super) struct AskArgs {
     /// Use this build of a dependency instead of its latest; the dependency is not built
     #[arg(long = "pin", value_name = "DEP=BUILD")]
     pub(super) pins: Vec<String>,
-    /// Give an argument another value in this build: as text where the parameter is a string, else as YAML
+    /// Give an argument another value in this build: as text where the parameter is a string, else
+    /// as YAML
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     pub(super) args: Vec<String>,
     /// Run protected jobs without asking

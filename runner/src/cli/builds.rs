@@ -97,7 +97,8 @@ pub(super) enum BuildCommand {
         #[arg(add = ArgValueCandidates::new(completions::jobs))]
         build: BuildRef,
     },
-    /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run that failed
+    /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run
+    /// that failed
     Rerun(rerun::RerunArgs),
     /// End it, whichever process runs it; waits until it has ended
     Cancel(super::cancel::CancelArgs),

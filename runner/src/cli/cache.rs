@@ -17,7 +17,8 @@ use crate::app::App;
 /// What to do with the cache of compiled plugins.
 #[derive(Subcommand, Debug)]
 pub(super) enum CacheCommand {
-    /// Remove compiled plugins of other versions, and those not used for a while; they are made anew when they are needed
+    /// Remove compiled plugins of other versions, and those not used for a while; they are made
+    /// anew when they are needed
     Prune(PruneArgs),
 }
 

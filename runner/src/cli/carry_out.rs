@@ -222,7 +222,8 @@ fn report(
     })
 }
 
-/// Shows what helps to understand each build that failed by itself; its failure was shown when it ended.
+/// Shows what helps to understand each build that failed by itself; its failure was shown when it
+/// ended.
 fn endings(app: &App, out: &Out, order: &[String], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
     /// More than this nobody reads at once.
     const MOST: usize = 3;

@@ -40,7 +40,8 @@ pub(super) struct Wanted {
     real: PathBuf,
 }
 
-/// The files that the person asks for; `manifests` are those that one of them may have been meant as.
+/// The files that the person asks for; `manifests` are those that one of them may have been meant
+/// as.
 pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathBuf]) -> Result<Vec<Wanted>, CliError> {
     let resolve = |path: &PathBuf| match path.canonicalize() {
         Ok(real) => Ok(Wanted { typed: path.clone(), real }),
@@ -55,7 +56,8 @@ pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathB
 pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[Wanted]) -> Vec<Diagnostic> {
     problems.retain(|problem| {
         let Some(path) = problem.path().filter(|_| !wanted.is_empty()) else { return true };
-        // What has no real path, such as a link that leads nowhere, is what was typed or nothing that was asked for.
+        // What has no real path, such as a link that leads nowhere, is what was typed or nothing
+        // that was asked for.
         let real = Path::new(path).canonicalize();
         wanted.iter().any(|wanted| match &real {
             Ok(real) => real.starts_with(&wanted.real),

@@ -68,7 +68,8 @@ pub(super) fn tags() -> Vec<CompletionCandidate> {
     tags.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The jobs of the folder that the command line so far names. What is wrong is told when the command is run.
+/// The jobs of the folder that the command line so far names. What is wrong is told when the
+/// command is run.
 fn all() -> Vec<Name> {
     let given: Vec<String> = std::env::args().collect();
     let option = |name: &str, variable: &str| {

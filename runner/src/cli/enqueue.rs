@@ -17,7 +17,8 @@ use crate::request::run;
 pub(super) struct EnqueueArgs {
     #[command(flatten)]
     ask: AskArgs,
-    /// Which of several waiting runs starts first: those with the larger number [default: that of the jobs]
+    /// Which of several waiting runs starts first: those with the larger number [default: that of
+    /// the jobs]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1000..=1000))]
     priority: Option<i64>,
 }

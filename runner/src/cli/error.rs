@@ -84,7 +84,8 @@ impl From<Refusal> for CliError {
     }
 }
 
-/// The flag by which a part of what was asked for was given; none for a job, whose name says enough.
+/// The flag by which a part of what was asked for was given; none for a job, whose name says
+/// enough.
 fn flag(place: &Place) -> Option<String> {
     match place {
         Place::Pins => Some("--pin".to_owned()),

@@ -60,7 +60,8 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
     Ok(error::DONE)
 }
 
-/// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded again.
+/// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded
+/// again.
 fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
     /// Deeper than this a picture helps nobody, and drawing it would recurse as deep.
     const DEEPEST: usize = 64;
@@ -87,7 +88,8 @@ fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
     for id in ids.iter().filter(|id| !needed.contains(*id)) {
         text.push_str(&branch(graph, id, 0, &mut shown).to_string());
     }
-    // Jobs that wait for each other hang below nothing; what lies deeper than the deepest is named where it was cut.
+    // Jobs that wait for each other hang below nothing; what lies deeper than the deepest is named
+    // where it was cut.
     let below = graph.closure(shown.iter().copied());
     for id in ids {
         if !shown.contains(id) && !below.contains(id) {

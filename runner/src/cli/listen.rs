@@ -25,8 +25,8 @@ const OFF: &str = "off";
 /// Where to listen, and who gets there.
 #[derive(Args, Debug)]
 pub(super) struct ListenArgs {
-    /// Answer HTTP there: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port, `unix:PATH`, or `off`
-    /// [default: `server.listen` of jobcontrol.yaml, else localhost:8484]
+    /// Answer HTTP there: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port,
+    /// `unix:PATH`, or `off` [default: `server.listen` of jobcontrol.yaml, else localhost:8484]
     #[arg(long, value_name = "ADDRESS", value_parser = place)]
     listen: Vec<Place>,
     /// The certificate, in PEM, with which connections are encrypted
@@ -58,7 +58,8 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 impl ListenArgs {
-    /// Begins to listen, and takes over the sockets that systemd opened. Returns none if the service should answer nothing.
+    /// Begins to listen, and takes over the sockets that systemd opened. Returns none if the
+    /// service should answer nothing.
     pub(super) fn open(&self, app: &App, activated: Vec<Activated>) -> Result<Option<Opened>, CliError> {
         let server = &app.settings.server;
         let default = if activated.is_empty() { Some(DEFAULT) } else { None };

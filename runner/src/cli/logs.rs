@@ -43,7 +43,8 @@ pub(super) struct LogsArgs {
     /// Only records at or above this level: debug, info, warning, error, critical or a number
     #[arg(long, value_name = "LEVEL", value_parser = Level::parse)]
     min_level: Option<i64>,
-    /// Only records of this time or later: how long ago (`2h`), a date or time of this time zone, or RFC 3339
+    /// Only records of this time or later: how long ago (`2h`), a date or time of this time zone,
+    /// or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     since: Option<Timestamp>,
     /// Only records before this time

@@ -21,7 +21,8 @@ use crate::request::refusal::Refusal;
 /// What to make.
 #[derive(Args, Debug)]
 pub(super) struct MakeArgs {
-    /// The folder of the source. The plugin goes into its folder `jobs`, or else into the folder of jobs
+    /// The folder of the source. The plugin goes into its folder `jobs`, or else into the folder of
+    /// jobs
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// Stay, and make it again after each change of the source

@@ -1,13 +1,15 @@
 //! The command line: what can be said, and which command answers it.
 //!
-//! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of them take
+//! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of
+//!   them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: what `run` and `enqueue` are asked for
 //! - `listen`: where a service listens
-//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
-//!   `completions`, `new`, `make`: a command each, or a few
-//!   that belong together
-//! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for that
+//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
+//!   `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`, `completions`, `new`,
+//!   `make`: a command each, or a few that belong together
+//! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for
+//!   that
 //! - `render`: everything that is printed
 //! - `signals`: those that must not end the program; `stdout`: whether there is one
 //! - `error`: what can go wrong, and the exit codes

@@ -1,4 +1,5 @@
-//! Moments as people write them: RFC 3339, a date or a time of their own time zone, or how long ago.
+//! Moments as people write them: RFC 3339, a date or a time of their own time zone, or how long
+//! ago.
 
 use std::time::Duration;
 

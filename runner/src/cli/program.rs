@@ -54,9 +54,9 @@ const INTERPRET: &str = "__interpret";
 
 /// A job runner whose jobs are WebAssembly.
 ///
-/// Jobs are YAML files in a folder; each names a function that a plugin (.wasm) exports, with its arguments. The types
-/// of the whole graph are checked before anything runs, each function is called in a sandbox without any right but
-/// those granted, and every build is kept.
+/// Jobs are YAML files in a folder; each names a function that a plugin (.wasm) exports, with its
+/// arguments. The types of the whole graph are checked before anything runs, each function is
+/// called in a sandbox without any right but those granted, and every build is kept.
 #[derive(Parser, Debug)]
 #[command(name = "jobcontrol", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -87,10 +87,12 @@ struct Global {
     /// The folder of compiled plugins [default: jobcontrol in the user's cache folder]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_CACHE", hide_env = true)]
     cache: Option<PathBuf>,
-    /// The folder of the interpreters of scripts [default: jobcontrol/runtimes in the user's data folder]
+    /// The folder of the interpreters of scripts [default: jobcontrol/runtimes in the user's data
+    /// folder]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_RUNTIMES", hide_env = true)]
     runtimes: Option<PathBuf>,
-    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as text, dot, mermaid or svg, a check as sarif
+    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as
+    /// text, dot, mermaid or svg, a check as sarif
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
     #[arg(hide_env = true)]
     format: Format,

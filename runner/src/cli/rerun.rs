@@ -1,4 +1,5 @@
-//! `build rerun`: does a build again, as it was, as its job is now, or with other arguments; or the rest of a run.
+//! `build rerun`: does a build again, as it was, as its job is now, or with other arguments; or the
+//! rest of a run.
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -26,8 +27,9 @@ pub(super) struct RerunArgs {
     /// As its job is now, with the latest builds of its dependencies
     #[arg(long, group = "how")]
     latest: bool,
-    /// All that failed in the run that the build belongs to, and what it had not come to, as these jobs are now;
-    /// what succeeded in that run is used as it is, and what was given with `--arg` is given again
+    /// All that failed in the run that the build belongs to, and what it had not come to, as these
+    /// jobs are now; what succeeded in that run is used as it is, and what was given with
+    /// `--arg` is given again
     #[arg(long, group = "how", conflicts_with = "args")]
     from_failed: bool,
     /// Give an argument another value: as text where the parameter is a string, else as YAML

@@ -16,7 +16,8 @@ use crate::show::escape::one_line;
 /// What to do with the secrets of the operator's file.
 #[derive(Subcommand, Debug)]
 pub(super) enum SecretsCommand {
-    /// Read each secret of jobcontrol.yaml as a build would, and say which are there; values are never shown
+    /// Read each secret of jobcontrol.yaml as a build would, and say which are there; values are
+    /// never shown
     Check,
 }
 

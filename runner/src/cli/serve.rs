@@ -27,7 +27,8 @@ use crate::web::Server;
 /// How to serve.
 #[derive(Args, Debug)]
 pub(super) struct ServeArgs {
-    /// Build each job that names no trigger whenever what decides its result changes, unless it is protected
+    /// Build each job that names no trigger whenever what decides its result changes, unless it is
+    /// protected
     #[arg(long)]
     on_change: bool,
     /// How long builds that run may take to end when the service stops

@@ -1,5 +1,6 @@
-//! Whether the program was started with a standard output. The standard library opens `/dev/null` in the place of one that
-//! is closed before `main` begins, and what is written there would be lost without a word.
+//! Whether the program was started with a standard output. The standard library opens `/dev/null`
+//! in the place of one that is closed before `main` begins, and what is written there would be lost
+//! without a word.
 
 use std::io;
 use std::sync::atomic::AtomicBool;

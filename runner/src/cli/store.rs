@@ -35,18 +35,20 @@ pub(super) enum StoreCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Copy the store to a new file while it is in use, and verify the copy; a plain copy of the file may lack what was
-    /// written last
+    /// Copy the store to a new file while it is in use, and verify the copy; a plain copy of the
+    /// file may lack what was written last
     Backup {
         /// The new file
         file: PathBuf,
     },
-    /// Put a copy in the place of the store, which is kept beside it; refused while the store is in use
+    /// Put a copy in the place of the store, which is kept beside it; refused while the store is in
+    /// use
     Restore {
         /// The copy, of this version or an older one
         file: PathBuf,
     },
-    /// Delete what is older than `retention:` in jobcontrol.yaml keeps: log records, builds, plugins of no build
+    /// Delete what is older than `retention:` in jobcontrol.yaml keeps: log records, builds,
+    /// plugins of no build
     Prune {
         /// Only say what would be deleted
         #[arg(long)]

@@ -29,7 +29,8 @@ use crate::show::tokens::TokenJson;
 pub(super) enum TokenCommand {
     /// Make a token, which is shown once
     Create {
-        /// What it allows: `read`, `run:GLOB` (to run and cancel jobs, such as `run:sales-*`) or `admin`
+        /// What it allows: `read`, `run:GLOB` (to run and cancel jobs, such as `run:sales-*`) or
+        /// `admin`
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
         /// How long it is good: `30d`, `12h`; for ever where nothing is said

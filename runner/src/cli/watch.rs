@@ -96,7 +96,8 @@ impl Fixed {
         Self { began, told, out }
     }
 
-    /// The workspace of new settings, in which the store and the cache that are in use are nobody's to see either.
+    /// The workspace of new settings, in which the store and the cache that are in use are nobody's
+    /// to see either.
     fn hold(&self, settings: Resolved) -> Workspace {
         let Resolved { mut workspace, store, .. } = settings;
         let cache = workspace.reader.cache().to_owned();
@@ -228,7 +229,8 @@ struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    /// What was named on the command line. Mistakes of the command line end the program, those in files do not.
+    /// What was named on the command line. Mistakes of the command line end the program, those in
+    /// files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
         let built = self.build(catalog, &self.args.ask()?.targets);
         self.rounds.remember(catalog, &*self.app.storage(self.app.store.is_there())?)?;
@@ -262,7 +264,8 @@ impl Watched<'_> {
         sound(catalog, targets)?;
         let named = args.ask()?.targets;
         let ask = RunAsk { targets: targets.to_vec(), ..args.ask()? };
-        // What was given on the command line is for the job that was named there, in whichever round it is built.
+        // What was given on the command line is for the job that was named there, in whichever
+        // round it is built.
         let given = args.args.as_slice();
         let requests = match named.as_slice() {
             [one] if !catalog.graph.closure(targets.iter().copied()).contains(one) => BTreeMap::new(),

@@ -69,7 +69,8 @@ pub(super) struct Parts {
     pub(super) publisher: Publisher,
     pub(super) resolver: Arc<Resolver>,
     pub(super) tracer: Tracer,
-    /// How many builds make their arguments at once: these are charged when it is known how large they are.
+    /// How many builds make their arguments at once: these are charged when it is known how large
+    /// they are.
     pub(super) making: Semaphore,
     pub(super) pools: Pools,
 }
@@ -281,7 +282,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// The secrets that the job names, as they are now, also in the arguments, which have been made without them.
+    /// The secrets that the job names, as they are now, also in the arguments, which have been made
+    /// without them.
     async fn secrets(&self, args: &mut Arc<Vec<Value>>) -> Result<Secrets, Failure> {
         let job = &self.prepared.checked.job;
         let mut cancel = self.cancel.clone();
@@ -375,8 +377,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// Waits for the next attempt without a slot; returns the end of the build if it is cancelled before, or its time is
-    /// up.
+    /// Waits for the next attempt without a slot; returns the end of the build if it is cancelled
+    /// before, or its time is up.
     async fn wait(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
         self.let_go().await;
         let (mut cancel, until) = (self.cancel.clone(), self.until);
@@ -392,7 +394,8 @@ impl<'a> Running<'a> {
         Ok(Some(Outcome::Failed(cancelled(&self.by()))))
     }
 
-    /// The end of a call with what the store will keep of it: what is too large or cannot be packed is a failure.
+    /// The end of a call with what the store will keep of it: what is too large or cannot be packed
+    /// is a failure.
     async fn settle(&mut self, outcome: Outcome) -> (Ending, FinishBuild) {
         let value = match &outcome {
             Outcome::Returned(value) => value.as_ref(),
@@ -417,7 +420,8 @@ impl<'a> Running<'a> {
         if let Some(reason) = self.lost() {
             let message = format!("a part of the log is lost: {reason}");
             if matches!(ending, Ending::Failed(_)) {
-                // That has its reason already, and this may find room where the rest of the log did not.
+                // That has its reason already, and this may find room where the rest of the log did
+                // not.
                 self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
             } else {
                 // As where the guest was told of it by its next record.

@@ -1,5 +1,5 @@
-//! Cancels builds: those of this process by a switch each, those of others by a request in the store, which their owner
-//! looks for while it runs builds.
+//! Cancels builds: those of this process by a switch each, those of others by a request in the
+//! store, which their owner looks for while it runs builds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use tokio::sync::watch;
 use crate::execute::interrupted::end_with;
 use crate::lock::lock;
 
-/// How often an owner looks for requests while it runs builds: half of this is what a cancel waits on average, and 20
-/// looks a second at an empty index cost nothing that can be measured.
+/// How often an owner looks for requests while it runs builds: half of this is what a cancel waits
+/// on average, and 20 looks a second at an empty index cost nothing that can be measured.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often somebody who waits for the end of a build looks for it.
@@ -81,7 +81,8 @@ impl Canceller {
                     canceller.look(&*storage, &owner);
                     if renewed.elapsed() >= RENEW_EVERY {
                         renewed = Instant::now();
-                        // A lease that is lost shows itself: what another process takes over is refused to this one.
+                        // A lease that is lost shows itself: what another process takes over is
+                        // refused to this one.
                         let _ = storage.renew(&owner);
                     }
                 }

@@ -1,5 +1,5 @@
-//! Programs that the operator names in `jobcontrol.yaml`. None sees the variables that are secrets, and whatever one starts
-//! ends with it.
+//! Programs that the operator names in `jobcontrol.yaml`. None sees the variables that are secrets,
+//! and whatever one starts ends with it.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -111,7 +111,8 @@ fn said() -> std::io::Result<(Receiver, [OwnedFd; 2])> {
     Ok((reader, [OwnedFd::from(writer.try_clone()?), OwnedFd::from(writer)]))
 }
 
-/// Writes the input and reads the output for as long as it is polled: who waits for the program knows when it has ended.
+/// Writes the input and reads the output for as long as it is polled: who waits for the program
+/// knows when it has ended.
 async fn talk(stdin: Option<impl AsyncWriteExt + Unpin>, input: &[u8], said: &mut Receiver, output: &mut Vec<u8>) {
     let write = async {
         if let Some(mut stdin) = stdin {

@@ -41,7 +41,8 @@ pub struct Batch {
     pub requests: BTreeMap<String, BuildRequest>,
     /// The jobs that are called even if all that they need was skipped.
     pub targets: BTreeSet<String>,
-    /// The jobs whose builds may be left to another run, with the latest success of each when it was found to be due, or
+    /// The jobs whose builds may be left to another run, with the latest success of each when it
+    /// was found to be due, or
     /// 0. They are built because others need them, not because somebody named them.
     pub shared: BTreeMap<String, u64>,
     /// The run as it is to be recorded, or as it is.
@@ -212,8 +213,8 @@ impl Work {
         (self.catalog.job(id), None)
     }
 
-    /// What was asked of the build of a job. It uses the builds of this run whose arguments were given by hand, which are
-    /// nobody's latest success.
+    /// What was asked of the build of a job. It uses the builds of this run whose arguments were
+    /// given by hand, which are nobody's latest success.
     fn request(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> BuildRequest {
         let mut request = self.requests.get(id).cloned().unwrap_or_default();
         let is_edited = |need: &&String| self.requests.get(*need).is_some_and(|of| !of.overrides.is_empty());
@@ -225,7 +226,8 @@ impl Work {
         request
     }
 
-    /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of the job itself.
+    /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of
+    /// the job itself.
     fn skipped_needs(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> Vec<String> {
         let needs = self.plan.waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
         let all_skipped = needs.iter().all(|need| ends.get(need).is_some_and(JobEnd::is_skipped));

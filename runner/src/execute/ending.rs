@@ -27,8 +27,9 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// The end of a build with what the store will keep of it: a return value that is too large or cannot be packed is a
-    /// failure. Values are dropped once they are packed. Both takes long for a large value.
+    /// The end of a build with what the store will keep of it: a return value that is too large or
+    /// cannot be packed is a failure. Values are dropped once they are packed. Both takes long
+    /// for a large value.
     pub(super) fn settle(self, storage: &dyn Storage, limits: &Limits, outcome: Outcome) -> (Ending, FinishBuild) {
         match outcome {
             Outcome::Returned(value) => {

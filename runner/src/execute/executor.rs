@@ -66,8 +66,8 @@ use crate::execute::unchanged::pins_if_unchanged;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// How often a build is created anew whose plugin or dependency another process deletes in the moment before; one that
-/// does so each time is no accident any more.
+/// How often a build is created anew whose plugin or dependency another process deletes in the
+/// moment before; one that does so each time is no accident any more.
 const TRIES: u32 = 10;
 
 /// What became of waiting for a build of another run.
@@ -89,7 +89,8 @@ pub struct Wish {
     pub alone: bool,
     /// Starts its first attempt in the same commit, unless it needs slots of a pool.
     pub start: bool,
-    /// The latest success that was known, after which a build of another run will do; none where none will.
+    /// The latest success that was known, after which a build of another run will do; none where
+    /// none will.
     pub shared_after: Option<u64>,
 }
 
@@ -197,8 +198,8 @@ impl Executor {
         self.prepare_with(checked, granted, function)
     }
 
-    /// Does what [`Executor::prepare`] does if the plugin is loaded and the manifest is short; returns none otherwise.
-    /// Never blocks.
+    /// Does what [`Executor::prepare`] does if the plugin is loaded and the manifest is short;
+    /// returns none otherwise. Never blocks.
     pub(super) fn prepare_ready(
         &self,
         checked: &CheckedJob,
@@ -225,13 +226,15 @@ impl Executor {
         Ok(Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args })
     }
 
-    /// Creates a build, or takes over an interrupted one that is the same. It is pinned to the builds that were asked
-    /// for, and else to the latest successful builds of its dependencies at this moment.
+    /// Creates a build, or takes over an interrupted one that is the same. It is pinned to the
+    /// builds that were asked for, and else to the latest successful builds of its dependencies
+    /// at this moment.
     ///
     /// # Errors
     ///
-    /// A dependency that never succeeded, a value that does not fit, the store, or [`StorageError::Same`] where another
-    /// run makes the same build, or has made it since `shared_after`.
+    /// A dependency that never succeeded, a value that does not fit, the store, or
+    /// [`StorageError::Same`] where another run makes the same build, or has made it since
+    /// `shared_after`.
     pub async fn create(
         &self,
         prepared: &Prepared,
@@ -240,7 +243,8 @@ impl Executor {
     ) -> Result<Created, ExecuteError> {
         for _ in 1..TRIES {
             match self.create_once(prepared, request, wish).await {
-                // It went in this moment: the job's next one is taken, or what was asked for is told to be gone.
+                // It went in this moment: the job's next one is taken, or what was asked for is
+                // told to be gone.
                 Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
                 created => return created,
             }
@@ -285,7 +289,8 @@ impl Executor {
         }
         let large = is_large(args.iter());
         let edited = !overrides.is_empty();
-        // Large arguments are made again, and charged, when the build starts: many such builds may wait.
+        // Large arguments are made again, and charged, when the build starts: many such builds may
+        // wait.
         let start = *start && prepared.checked.job.pool.is_none() && !large;
         let created = self.now();
         let new = NewBuild {
@@ -376,8 +381,8 @@ impl Executor {
         apart_if(true, move || sharing::read(&*storage, id)).await
     }
 
-    /// Waits for a build of another run that is the same as one of this run would be. Returns none if this run has to
-    /// make the build itself, by taking that one over where it can.
+    /// Waits for a build of another run that is the same as one of this run would be. Returns none
+    /// if this run has to make the build itself, by taking that one over where it can.
     ///
     /// # Errors
     ///
@@ -395,8 +400,8 @@ impl Executor {
         })
     }
 
-    /// Records a skipped build of a job that would use exactly what its last good build used; returns none where it
-    /// would not. `skipped` are the jobs that have nothing new for it.
+    /// Records a skipped build of a job that would use exactly what its last good build used;
+    /// returns none where it would not. `skipped` are the jobs that have nothing new for it.
     ///
     /// # Errors
     ///
@@ -438,7 +443,8 @@ impl Executor {
         Ok(Some(id))
     }
 
-    /// Tells those that watch that no build of a job can start yet, since its plugin is being compiled.
+    /// Tells those that watch that no build of a job can start yet, since its plugin is being
+    /// compiled.
     pub(super) fn tell_compiling(&self, job: &str, plugin: &Plugin) {
         // Of a script it is the interpreter, for all of them.
         let Some(code) = self.parts.sandbox.plugins().runtimes().code(plugin) else { return };
@@ -446,8 +452,8 @@ impl Executor {
         self.parts.publisher.publish(NO_BUILD, &Arc::from(job), EventKind::Compiling { plugin: shown, bytes });
     }
 
-    /// Runs a created build to its end, in a slot that others have while it waits for its next attempt, and returns what
-    /// the store then has.
+    /// Runs a created build to its end, in a slot that others have while it waits for its next
+    /// attempt, and returns what the store then has.
     ///
     /// # Errors
     ///
@@ -462,8 +468,8 @@ impl Executor {
         Running::run(&self.parts, prepared, created, slot, cancel).await
     }
 
-    /// Expects builds whose process died and that have attempts left: `create` takes one over where it would make the
-    /// same.
+    /// Expects builds whose process died and that have attempts left: `create` takes one over where
+    /// it would make the same.
     pub fn expect(&self, interrupted: Vec<Interrupted>) {
         self.takeover.expect(interrupted);
     }
@@ -484,8 +490,8 @@ impl Executor {
         self.parts.recorder.storage().clock().now()
     }
 
-    /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by another process in
-    /// the moment before, and are written again.
+    /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by
+    /// another process in the moment before, and are written again.
     async fn record(&self, plugin: &Plugin, new: NewBuild) -> Result<u64, ExecuteError> {
         for _ in 1..TRIES {
             self.keep_plugin(plugin).await?;

@@ -1,4 +1,5 @@
-//! The first builds of a run that waits until somebody starts it: created with their pins, and not executed.
+//! The first builds of a run that waits until somebody starts it: created with their pins, and not
+//! executed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
 use crate::execute::executor::Wish;
 
-/// Creates a build of each job of a run that waits for no other. A job that cannot be built gets none: why is known once
-/// the run is started.
+/// Creates a build of each job of a run that waits for no other. A job that cannot be built gets
+/// none: why is known once the run is started.
 ///
 /// # Errors
 ///

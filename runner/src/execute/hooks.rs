@@ -1,4 +1,5 @@
-//! `cleanup_function` and `repr_function`: functions of a build's own plugin, called with what the build returned.
+//! `cleanup_function` and `repr_function`: functions of a build's own plugin, called with what the
+//! build returned.
 
 use std::future::Future;
 use std::pin::Pin;

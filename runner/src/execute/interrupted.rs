@@ -26,8 +26,8 @@ use crate::record::recorder::Recorder;
 /// How long an interrupted build with attempts left waits for somebody who makes the next one.
 const WAITS: Duration = Duration::from_hours(24);
 
-/// A build whose process died, with attempts left. Nothing is written to it before a run takes it over, so that until
-/// then anybody can end it.
+/// A build whose process died, with attempts left. Nothing is written to it before a run takes it
+/// over, so that until then anybody can end it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interrupted {
     /// As the store has it.
@@ -39,7 +39,8 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
-    /// A build of a dead owner, if it has attempts left, nobody has asked to end it, and it has not waited too long.
+    /// A build of a dead owner, if it has attempts left, nobody has asked to end it, and it has not
+    /// waited too long.
     ///
     /// # Errors
     ///
@@ -59,7 +60,8 @@ impl Interrupted {
         Guard { owner: self.build.owner.as_deref().map(Arc::from), attempt: self.build.attempt }
     }
 
-    /// When the next attempt is due. What a process of another clock has left is not waited for longer than any wait.
+    /// When the next attempt is due. What a process of another clock has left is not waited for
+    /// longer than any wait.
     pub(super) fn due(&self, now: Timestamp) -> Timestamp {
         let after = |random| {
             let delay = self.retry.delay(self.build.attempt, random);
@@ -73,8 +75,8 @@ impl Interrupted {
 }
 
 impl Interrupted {
-    /// Takes the build over, for a run or in its own; returns when its next attempt is due, or none if another process was
-    /// faster.
+    /// Takes the build over, for a run or in its own; returns when its next attempt is due, or none
+    /// if another process was faster.
     pub(super) async fn take(&self, recorder: &Recorder, owner: &Arc<str>, run: &RunOf) -> Result<Option<Timestamp>> {
         let now = recorder.storage().clock().now();
         let due = self.due(now);

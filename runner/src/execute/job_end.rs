@@ -23,7 +23,8 @@ pub enum JobEnd {
 }
 
 impl JobEnd {
-    /// Whether what needs the job can be built. What needs one that had nothing to do uses its latest success.
+    /// Whether what needs the job can be built. What needs one that had nothing to do uses its
+    /// latest success.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Built(_, None) | Self::Skipped(_) | Self::Shared(SharedEnd { failure: None, .. }))
     }

@@ -2,8 +2,8 @@
 
 use jobcontrol_core::value::Value;
 
-/// Values with more parts than this are worked on elsewhere: packing or dropping so many takes about as long as handing
-/// them to another thread.
+/// Values with more parts than this are worked on elsewhere: packing or dropping so many takes
+/// about as long as handing them to another thread.
 const PARTS: usize = 1_000;
 
 /// As many bytes of text or binary count as one part.

@@ -1,8 +1,9 @@
-//! The end of a build, written whatever it takes: the disk may be full, or not to be written any more.
+//! The end of a build, written whatever it takes: the disk may be full, or not to be written any
+//! more.
 //!
-//! What is tried, in this order: the end itself; a failure in a few words, which may find room where a value did not; a
-//! note that the store keeps elsewhere until somebody can write to it, and with which it gets what room was held back;
-//! and the end and the failure again for a while.
+//! What is tried, in this order: the end itself; a failure in a few words, which may find room
+//! where a value did not; a note that the store keeps elsewhere until somebody can write to it, and
+//! with which it gets what room was held back; and the end and the failure again for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::record::recorder::Recorder;
 
-/// How long the end of a build is tried to be written: somebody may be making room, and who waits should not wait long.
+/// How long the end of a build is tried to be written: somebody may be making room, and who waits
+/// should not wait long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often.
@@ -36,11 +38,13 @@ const SMALL: usize = 64 << 10;
 /// Of what a build said when it failed, in characters.
 const MESSAGE: usize = 1_000;
 
-/// Writes the end of a build; returns how it ended to the store, which is otherwise where that end had no room.
+/// Writes the end of a build; returns how it ended to the store, which is otherwise where that end
+/// had no room.
 ///
 /// # Errors
 ///
-/// The store's, where it has no end: another process took the build over, or nothing could be written.
+/// The store's, where it has no end: another process took the build over, or nothing could be
+/// written.
 pub(super) async fn write_end(
     recorder: &Recorder,
     ending: Ending,
@@ -98,8 +102,8 @@ async fn keep(recorder: &Recorder, end: FinishBuild) -> Result<(), StorageError>
     apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(end))).await
 }
 
-/// Writes the end of a run, as that of a build is written. Where it is kept it counts as written, if it is a bad one that
-/// its builds tell of.
+/// Writes the end of a run, as that of a build is written. Where it is kept it counts as written,
+/// if it is a bad one that its builds tell of.
 ///
 /// # Errors
 ///
@@ -127,7 +131,8 @@ fn is_small(finish: &FinishBuild) -> bool {
     finish.retval.as_ref().map_or(0, Vec::len) + failure.unwrap_or(0) <= SMALL
 }
 
-/// What is left of an end that could not be written for this reason: a failure of the build's own stays one.
+/// What is left of an end that could not be written for this reason: a failure of the build's own
+/// stays one.
 fn in_short(ending: &Ending, error: &StorageError) -> Failure {
     let returned = match ending {
         Ending::Failed(failure) => {

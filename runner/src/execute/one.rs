@@ -39,7 +39,8 @@ pub(super) struct One {
     pub(super) request: BuildRequest,
     /// What it needs, if all of that was skipped.
     pub(super) skipped_needs: Vec<String>,
-    /// The latest success that was known, after which a build of another run will do; none where none will.
+    /// The latest success that was known, after which a build of another run will do; none where
+    /// none will.
     pub(super) shared_after: Option<u64>,
     /// A build that was begun before, to go on with. The job is the build's own then.
     pub(super) begun: Option<Build>,

@@ -1,5 +1,5 @@
-//! The pools of the operator's file: how large each is, and who waits for it. Which of its slots are used is known to the
-//! store alone, since builds of other processes use them too.
+//! The pools of the operator's file: how large each is, and who waits for it. Which of its slots
+//! are used is known to the store alone, since builds of other processes use them too.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -39,8 +39,8 @@ impl Pools {
         sizes.get(pool).copied().unwrap_or(u32::MAX)
     }
 
-    /// The queue of a pool, whose one permit is the right to look for room: a build that needs many slots is not
-    /// overtaken for ever by those that need few.
+    /// The queue of a pool, whose one permit is the right to look for room: a build that needs many
+    /// slots is not overtaken for ever by those that need few.
     pub(super) fn queue(&self, pool: &str) -> Queue {
         let mut queues = lock(&self.queues);
         queues.entry(pool.to_owned()).or_insert_with(|| Queue::new(1)).clone()

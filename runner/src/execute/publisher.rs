@@ -23,7 +23,8 @@ pub struct Published {
     pub event: Arc<Event>,
 }
 
-/// Sees every event before the watchers, and loses none. It is called on threads of guests, and must not wait.
+/// Sees every event before the watchers, and loses none. It is called on threads of guests, and
+/// must not wait.
 pub type Observer = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// A call of the host that an attempt of a build made.
@@ -111,7 +112,8 @@ impl Publisher {
             if let Some(Observed(observer)) = self.observer.get() {
                 observer(&event);
             }
-            // The number is taken and sent in two steps: the order of a build's own events is what counts.
+            // The number is taken and sent in two steps: the order of a build's own events is what
+            // counts.
             let sequence = self.next.fetch_add(1, Ordering::Relaxed);
             let _ = self.watchers.send(Published { sequence, event });
         }

@@ -1,4 +1,5 @@
-//! A number of permits, given to who waits by priority, highest first, and then by build, oldest first.
+//! A number of permits, given to who waits by priority, highest first, and then by build, oldest
+//! first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

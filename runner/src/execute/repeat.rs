@@ -22,7 +22,8 @@ use crate::catalog::plugins::kept_plugin;
 use crate::catalog::today::Today;
 use crate::catalog::workspace::Workspace;
 
-/// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job. `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
+/// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job.
+/// `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
 ///
 /// # Errors
 ///

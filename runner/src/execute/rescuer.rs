@@ -72,7 +72,8 @@ pub struct Rescued {
     pub left: Vec<Interrupted>,
 }
 
-/// Sees to what owners that are dead have left. Called by each process that opens the store to write, before it does.
+/// Sees to what owners that are dead have left. Called by each process that opens the store to
+/// write, before it does.
 ///
 /// # Errors
 ///
@@ -141,7 +142,8 @@ fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]
     Ok(())
 }
 
-/// Whether a build of a run failed because the store could not be written, so that the run's end could not be either.
+/// Whether a build of a run failed because the store could not be written, so that the run's end
+/// could not be either.
 fn ended_by_store(storage: &dyn Storage, run: u64) -> Result<bool> {
     let failed = BuildFilter {
         run: Some(run),

@@ -1,5 +1,5 @@
-//! From a job and the builds that it uses to the arguments of its function. Reads the store and unpacks values, so it
-//! belongs on a thread that may block.
+//! From a job and the builds that it uses to the arguments of its function. Reads the store and
+//! unpacks values, so it belongs on a thread that may block.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -48,7 +48,8 @@ impl Resolver {
         Self { storage, types: Mutex::default() }
     }
 
-    /// Pins a job to the builds that were asked for, and else to the latest successful ones at this moment.
+    /// Pins a job to the builds that were asked for, and else to the latest successful ones at this
+    /// moment.
     pub(super) fn pin(&self, checked: &CheckedJob, request: &BuildRequest) -> Result<Resolved, ExecuteError> {
         let (mut pinned, mut missing) = (Vec::new(), Missing::default());
         let used = used(checked, &request.overrides);
@@ -154,7 +155,8 @@ impl Resolver {
     }
 }
 
-/// The jobs whose return values the arguments name; those of all other dependencies, which may be large, are not read.
+/// The jobs whose return values the arguments name; those of all other dependencies, which may be
+/// large, are not read.
 fn used<'a>(checked: &'a CheckedJob, overrides: &'a [(Key, Arg)]) -> BTreeSet<&'a str> {
     let mut references = checked.job.references();
     overrides.iter().for_each(|(_, arg)| arg.references(&mut references));

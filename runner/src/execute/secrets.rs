@@ -22,7 +22,8 @@ use crate::execute::command::start;
 /// How long a command may take: an attempt waits for it.
 const COMMAND_TIME: Duration = Duration::from_secs(10);
 
-/// Reads the secrets that a job names. Not for a thread that may not wait: a command takes its time.
+/// Reads the secrets that a job names. Not for a thread that may not wait: a command takes its
+/// time.
 ///
 /// # Errors
 ///
@@ -124,7 +125,8 @@ fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
     Ok(value)
 }
 
-/// What a command writes on standard output. What it says on standard error is shown to nobody: it may have the value.
+/// What a command writes on standard output. What it says on standard error is shown to nobody: it
+/// may have the value.
 async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
     let mut started = start(argv, others, |command| {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -43,8 +43,8 @@ pub(super) enum Awaited {
     Cancelled,
 }
 
-/// Waits until a build of another run has ended. Calls `tell` once if it has not ended yet. Nothing is written to the
-/// build unless its process died.
+/// Waits until a build of another run has ended. Calls `tell` once if it has not ended yet. Nothing
+/// is written to the build unless its process died.
 pub(super) async fn wait_for(
     storage: &Arc<dyn Storage>,
     build: u64,

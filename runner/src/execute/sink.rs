@@ -39,16 +39,17 @@ pub(super) struct BuildSink {
     publisher: Publisher,
     /// In the order of their first reports.
     groups: Mutex<Vec<Group>>,
-    /// What the attempt's records are charged to while they wait. A build that waits for its next attempt keeps the sink,
-    /// and must not keep the account.
+    /// What the attempt's records are charged to while they wait. A build that waits for its next
+    /// attempt keeps the sink, and must not keep the account.
     account: OnceLock<Weak<Account>>,
     failed: Arc<OnceLock<String>>,
-    /// What waits for room in the store, so that what is said last is written last: a record of a guest that was ended
-    /// while it waited is on its way all the same.
+    /// What waits for room in the store, so that what is said last is written last: a record of a
+    /// guest that was ended while it waited is on its way all the same.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a slow watcher.
+/// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a
+/// slow watcher.
 const SHOWN: u64 = 256 << 10;
 
 /// A record for whoever watches; the store has all of it.
@@ -85,7 +86,8 @@ impl BuildSink {
         Write::Log(self.build_id, LogRow { attempt: Some(self.attempt), ..pack_record(record.clone()) })
     }
 
-    /// Remembers the first error, for the next record and for the end; publishes what the store has.
+    /// Remembers the first error, for the next record and for the end; publishes what the store
+    /// has.
     fn completion(&self, kind: impl FnOnce(u64) -> EventKind + Send + 'static) -> Completion {
         let (failed, publisher) = (Arc::clone(&self.failed), self.publisher.clone());
         let (build_id, job_id) = (self.build_id, Arc::clone(&self.job_id));
@@ -109,13 +111,14 @@ impl BuildSink {
         })
     }
 
-    /// The first error that lost a log record or a progress report. Complete once a later write has been acknowledged.
+    /// The first error that lost a log record or a progress report. Complete once a later write has
+    /// been acknowledged.
     pub(super) fn lost(&self) -> Option<String> {
         self.failed.get().cloned()
     }
 
-    /// Hands over the newest reports that were not written yet. Must run to its end: a report that waits for room is
-    /// written all the same, after what would come later.
+    /// Hands over the newest reports that were not written yet. Must run to its end: a report that
+    /// waits for room is written all the same, after what would come later.
     pub(super) async fn write_progress(&self) {
         let changed: Vec<_> = {
             let mut groups = self.groups();

@@ -1,5 +1,5 @@
-//! How many builds run at once, and with how much memory. A build that waits for its next attempt gives its slot to
-//! another.
+//! How many builds run at once, and with how much memory. A build that waits for its next attempt
+//! gives its slot to another.
 
 use std::sync::Arc;
 
@@ -45,7 +45,8 @@ impl Slots {
         (self.queue.taken(), self.queue.waiting())
     }
 
-    /// Bytes of the host's memory that running builds are charged with, and what they may be charged with together.
+    /// Bytes of the host's memory that running builds are charged with, and what they may be
+    /// charged with together.
     pub fn memory(&self) -> (u64, u64) {
         (self.memory.used(), self.memory.most())
     }
@@ -89,8 +90,9 @@ impl Slot {
         self.held.as_ref().map_or_else(|| self.slots.memory.enter(), |held| Arc::clone(&held.account))
     }
 
-    /// Waits for a free one and then for memory, so much at least, unless this is still held. `tell` is called once it
-    /// waits for memory, with how much is used. Those that wait for memory keep others from waiting beside them.
+    /// Waits for a free one and then for memory, so much at least, unless this is still held.
+    /// `tell` is called once it waits for memory, with how much is used. Those that wait for
+    /// memory keep others from waiting beside them.
     pub(super) async fn take(&mut self, need: u64, tell: impl FnOnce(String)) {
         if self.held.is_none() {
             let permit = self.slots.queue.take(self.turn).await;

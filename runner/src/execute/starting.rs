@@ -25,8 +25,8 @@ use crate::execute::queue::Permit;
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
 
 impl Running<'_> {
-    /// Starts an attempt once there is room in the pool, a slot, and memory; returns the end of the build if it ends
-    /// before.
+    /// Starts an attempt once there is room in the pool, a slot, and memory; returns the end of the
+    /// build if it ends before.
     pub(super) async fn start(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let mut cancel = self.cancel.clone();
         let mut told = None;
@@ -61,8 +61,8 @@ impl Running<'_> {
         }
     }
 
-    /// Waits until no build that comes first looks for room in the pool; the turn lasts until the permit is dropped. The
-    /// error is a cancel.
+    /// Waits until no build that comes first looks for room in the pool; the turn lasts until the
+    /// permit is dropped. The error is a cancel.
     async fn wait_in_line(&self) -> Result<Option<Permit>, ()> {
         let Some(pool) = &self.prepared.checked.job.pool else {
             return Ok(None);
@@ -82,8 +82,9 @@ impl Running<'_> {
         }
     }
 
-    /// Takes a slot with memory, and makes the arguments if they are not there: many builds may wait, so that large ones
-    /// are made only now. Returns the end of the build if it ends before.
+    /// Takes a slot with memory, and makes the arguments if they are not there: many builds may
+    /// wait, so that large ones are made only now. Returns the end of the build if it ends
+    /// before.
     pub(super) async fn make_ready(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let (mut cancel, mut need) = (self.cancel.clone(), 0);
         loop {

@@ -57,7 +57,8 @@ impl Takeover {
         lock(&self.left).is_empty()
     }
 
-    /// Takes over an interrupted build that is what is wanted, for a run; returns it with when its next attempt is due.
+    /// Takes over an interrupted build that is what is wanted, for a run; returns it with when its
+    /// next attempt is due.
     pub(super) async fn take(
         &self,
         recorder: &Recorder,

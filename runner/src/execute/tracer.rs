@@ -27,10 +27,12 @@ use tokio::sync::Semaphore;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// Attempts whose calls are looked for or were found. What comes beyond stays as it is until somebody reads it.
+/// Attempts whose calls are looked for or were found. What comes beyond stays as it is until
+/// somebody reads it.
 const MOST: usize = 250;
 
-/// How long a failure is waited for after it happened: its own time, and that of a process that starts.
+/// How long a failure is waited for after it happened: its own time, and that of a process that
+/// starts.
 const PATIENCE: Duration = TRACE_TIME.saturating_add(Duration::from_millis(500));
 
 /// Finds names and lines, and writes them to the store after the failure itself.
@@ -59,7 +61,8 @@ impl Tracer {
         Self(Arc::new(Inner { plugins, recorder, asked, answered, places }))
     }
 
-    /// A failure with the names and lines of its calls, if the plugin has failed in this way before.
+    /// A failure with the names and lines of its calls, if the plugin has failed in this way
+    /// before.
     pub(super) fn known(&self, plugin: &Plugin, failure: &mut Failure) {
         if are_raw(&failure.frames) {
             let frames = std::mem::take(&mut failure.frames);
@@ -102,7 +105,8 @@ impl Tracer {
         });
     }
 
-    /// An event with the names and lines of its failure, which is waited for, but not longer than a person does.
+    /// An event with the names and lines of its failure, which is waited for, but not longer than a
+    /// person does.
     pub async fn named(&self, event: Arc<Event>) -> Arc<Event> {
         let (attempt, failure) = match &event.kind {
             EventKind::AttemptFailed { attempt, failure, .. } => (Some(*attempt), &**failure),

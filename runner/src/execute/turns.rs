@@ -1,5 +1,6 @@
-//! Who waits until a plugin is compiled: the first build that needs it on a thread, all others on none. There are some
-//! hundred threads for waiting, and one plugin that takes its whole minute may have more jobs than that.
+//! Who waits until a plugin is compiled: the first build that needs it on a thread, all others on
+//! none. There are some hundred threads for waiting, and one plugin that takes its whole minute may
+//! have more jobs than that.
 
 use std::collections::HashMap;
 use std::sync::Arc;

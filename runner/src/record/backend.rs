@@ -42,8 +42,8 @@ impl Store {
         }
     }
 
-    /// Takes into the file what a killed process has left beside it, if it has left anything; what goes wrong is told to
-    /// who uses the store.
+    /// Takes into the file what a killed process has left beside it, if it has left anything; what
+    /// goes wrong is told to who uses the store.
     pub fn take_log_in(&self) {
         let StoreUrl::Sqlite(file) = &self.url else { return };
         if file.beside("-wal").metadata().is_ok_and(|log| log.len() > 0) {
@@ -71,7 +71,8 @@ impl Store {
     }
 }
 
-/// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory otherwise.
+/// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory
+/// otherwise.
 ///
 /// # Errors
 ///
@@ -113,8 +114,8 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
     }
 }
 
-/// A folder in the place of the file would be told as one that is missing. A second hard link would have a log and
-/// owners of its own, which spoils the store.
+/// A folder in the place of the file would be told as one that is missing. A second hard link would
+/// have a log and owners of its own, which spoils the store.
 fn sound_name(file: &StoreFile) -> Result<()> {
     let path = file.shown.display();
     match file.path.metadata() {
@@ -130,7 +131,8 @@ fn sound_name(file: &StoreFile) -> Result<()> {
     }
 }
 
-/// A store of an older version is changed only by who writes to it, and not under the hands of an older program.
+/// A store of an older version is changed only by who writes to it, and not under the hands of an
+/// older program.
 fn may_open(file: &StoreFile, create: bool, version: i64) -> Result<()> {
     let path = &file.shown;
     if version == 0 || version == sqlite::VERSION {
@@ -154,7 +156,8 @@ fn may_open(file: &StoreFile, create: bool, version: i64) -> Result<()> {
 ///
 /// # Errors
 ///
-/// A store that is in use or is no file; a file that is damaged, of another program or of a newer version; the disk.
+/// A store that is in use or is no file; a file that is damaged, of another program or of a newer
+/// version; the disk.
 pub fn restore(url: &StoreUrl, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));

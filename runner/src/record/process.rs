@@ -1,9 +1,10 @@
-//! The name of a process that runs builds, by which the others on the machine can tell whether it is still there.
+//! The name of a process that runs builds, by which the others on the machine can tell whether it
+//! is still there.
 
 use jobcontrol_core::clock::Timestamp;
 
-/// A name for an owner of builds in this process: its number, when the kernel started it, and the moment, which tells
-/// several owners of one process apart.
+/// A name for an owner of builds in this process: its number, when the kernel started it, and the
+/// moment, which tells several owners of one process apart.
 pub(crate) fn owner_name(now: Timestamp) -> String {
     let pid = std::process::id();
     format!("{pid}-{}-{}", started(pid).unwrap_or(0), now.0)
@@ -15,13 +16,15 @@ pub(crate) fn is_running(owner: &str) -> bool {
     let (Some(Some(pid)), Some(Some(start)), Some(Some(_))) = (parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    // A number is given to another process one day, but not at the same tick since the machine started.
+    // A number is given to another process one day, but not at the same tick since the machine
+    // started.
     u32::try_from(pid).ok().and_then(started) == Some(start)
 }
 
 /// When a process started, in ticks since the machine did. Only Linux tells.
 fn started(pid: u32) -> Option<u64> {
-    /// The position of the field behind the name of the program, which may hold spaces and parentheses.
+    /// The position of the field behind the name of the program, which may hold spaces and
+    /// parentheses.
     const START: usize = 19;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;

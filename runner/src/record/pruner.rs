@@ -1,4 +1,5 @@
-//! What is older than the operator wants it, deleted in small steps so that nobody who writes waits long.
+//! What is older than the operator wants it, deleted in small steps so that nobody who writes waits
+//! long.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -20,7 +21,8 @@ use jobcontrol_core::storage::Write;
 /// Log records that one change looks at: a few milliseconds.
 const STEP: u64 = 20_000;
 
-/// Deletions that are handed over before their answers are waited for, so that they share commits: a few milliseconds.
+/// Deletions that are handed over before their answers are waited for, so that they share commits:
+/// a few milliseconds.
 const TOGETHER: usize = 256;
 
 /// Builds read at once.
@@ -44,10 +46,11 @@ pub struct Pruned {
 /// Cleans up after a build and deletes it, or says why it stays.
 pub type Delete<'a> = dyn FnMut(u64) -> Result<Option<String>> + 'a;
 
-/// Deletes what `retention` does not keep, and builds whose deletion somebody began and did not end. `delete` cleans up
-/// after one build and deletes it; it is called for those that have something to clean up. Without
-/// it nothing is deleted, and what would be is counted. Of the plugins that no build was made with those of `pinned` stay, which jobs
-/// name; all of them where it is not known.
+/// Deletes what `retention` does not keep, and builds whose deletion somebody began and did not
+/// end. `delete` cleans up after one build and deletes it; it is called for those that have
+/// something to clean up. Without it nothing is deleted, and what would be is counted. Of the
+/// plugins that no build was made with those of `pinned` stay, which jobs name; all of them where
+/// it is not known.
 ///
 /// # Errors
 ///
@@ -159,8 +162,10 @@ impl Seen {
     }
 }
 
-/// Finished builds beyond the count or the age, newest first; never a job's latest successful one or the latest that
-/// succeeded or was skipped, which tells whether the job is outdated, and never one that an unfinished build is pinned to. Those whose deletion has begun are due whatever is kept.
+/// Finished builds beyond the count or the age, newest first; never a job's latest successful one
+/// or the latest that succeeded or was skipped, which tells whether the job is outdated, and never
+/// one that an unfinished build is pinned to. Those whose deletion has begun are due whatever is
+/// kept.
 fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> {
     let due_of = |build: &Build| Due { id: build.id, has_cleanup: build.has_cleanup() };
     if retention.builds.is_none() && retention.build_age.is_none() {

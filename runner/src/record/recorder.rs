@@ -28,7 +28,8 @@ impl Recorder {
         &self.storage
     }
 
-    /// Hands a change over and answers after its commit. The change is in the queue before the answer is awaited.
+    /// Hands a change over and answers after its commit. The change is in the queue before the
+    /// answer is awaited.
     pub fn write(&self, write: Write) -> impl Future<Output = Result<u64>> + Send + use<> {
         let (sender, receiver) = oneshot::channel();
         let done: Completion = Box::new(move |answer| drop(sender.send(answer)));
@@ -51,8 +52,9 @@ impl Recorder {
         self.storage.try_submit(write, done)
     }
 
-    /// Hands a change over as soon as there is room, without waiting for its commit. Changes of one `turn` are handed over
-    /// one after the other, also where somebody who sends does not wait for the end of this.
+    /// Hands a change over as soon as there is room, without waiting for its commit. Changes of one
+    /// `turn` are handed over one after the other, also where somebody who sends does not wait
+    /// for the end of this.
     pub async fn send(&self, turn: &Arc<Mutex<()>>, write: Write, done: Completion) {
         let held = Arc::clone(turn).lock_owned().await;
         if let Err((write, done)) = self.storage.try_submit(write, done) {

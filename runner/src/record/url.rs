@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Links that are followed to a file that is not there yet; those to one that is are followed by the system.
+/// Links that are followed to a file that is not there yet; those to one that is are followed by
+/// the system.
 const LINKS: usize = 40;
 
 /// Where builds are kept.
@@ -41,8 +42,8 @@ impl StoreUrl {
     }
 }
 
-/// What somebody meant who wrote a URL as SQLite or other programs take it; none where it is one of ours, or nothing
-/// that we know.
+/// What somebody meant who wrote a URL as SQLite or other programs take it; none where it is one of
+/// ours, or nothing that we know.
 fn meant(url: &str) -> Option<String> {
     const OF_SQLITE: [&str; 6] = ["mode=", "cache=", "immutable=", "vfs=", "nolock=", "psow="];
     let (scheme, rest) = match url.split_once(':') {
@@ -62,8 +63,8 @@ fn meant(url: &str) -> Option<String> {
     (wrong && !path.is_empty()).then(|| format!("sqlite:{path}"))
 }
 
-/// The file of a store. Links are followed once, here: SQLite keeps its log beside the file that they lead to, and so
-/// must everything that processes tell each other by files.
+/// The file of a store. Links are followed once, here: SQLite keeps its log beside the file that
+/// they lead to, and so must everything that processes tell each other by files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFile {
     /// As the person wrote it, for messages.
@@ -94,7 +95,8 @@ impl StoreFile {
     }
 }
 
-/// A path without links, of which the last name may be missing; a link there leads to where the file will be.
+/// A path without links, of which the last name may be missing; a link there leads to where the
+/// file will be.
 fn real(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {

@@ -1,4 +1,5 @@
-//! What a person looks at to understand a failed build: the arguments that it was called with, and how its log ends.
+//! What a person looks at to understand a failed build: the arguments that it was called with, and
+//! how its log ends.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -19,8 +20,8 @@ use crate::show::aftermath::Aftermath;
 /// The end of a log has this many records.
 const LOG_TAIL: u64 = 10;
 
-/// Reads from the store what helps to understand a failed build. A reference stays where the build that it was pinned to
-/// is gone.
+/// Reads from the store what helps to understand a failed build. A reference stays where the build
+/// that it was pinned to is gone.
 ///
 /// # Errors
 ///

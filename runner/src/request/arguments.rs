@@ -117,8 +117,8 @@ fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> 
     }
 }
 
-/// Reads arguments that are given as JSON: by job, or, where there is one job to build, by the names of its function's
-/// parameters.
+/// Reads arguments that are given as JSON: by job, or, where there is one job to build, by the
+/// names of its function's parameters.
 ///
 /// # Errors
 ///
@@ -148,7 +148,8 @@ pub(crate) fn given(
     refused.refusal.map_or(Ok(requests), Err)
 }
 
-/// The arguments of each job, with where they stand. A name that is both the job's and its parameter's is the parameter.
+/// The arguments of each job, with where they stand. A name that is both the job's and its
+/// parameter's is the parameter.
 fn by_job<'a>(
     catalog: &Catalog,
     targets: &[&'a str],
@@ -200,8 +201,8 @@ fn values_of(checked: &CheckedJob, values: Map<String, Json>, at: &[String], ref
     overrides
 }
 
-/// The keys and indices that lead to a part of a value, as the value has them. `path` is as `[2].total`, with the names
-/// of WIT, and its last steps may be missing from the value.
+/// The keys and indices that lead to a part of a value, as the value has them. `path` is as
+/// `[2].total`, with the names of WIT, and its last steps may be missing from the value.
 fn steps(path: &str, json: &Json) -> Vec<String> {
     let (mut here, mut steps) = (json, Vec::new());
     for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty()) {

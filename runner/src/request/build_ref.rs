@@ -15,7 +15,8 @@ use crate::request::targets::known_job;
 pub enum BuildRef {
     /// `12`: the build with this number.
     Number(u64),
-    /// `JOB`, or `JOB~2`: the latest build of a job, or one that so many came after. `job:12` is the job `12`.
+    /// `JOB`, or `JOB~2`: the latest build of a job, or one that so many came after. `job:12` is
+    /// the job `12`.
     Latest {
         /// The job's id.
         job: String,
@@ -52,7 +53,8 @@ impl FromStr for BuildRef {
 }
 
 impl BuildRef {
-    /// The number of the build that is meant. That there is such a build is known only where a job was named.
+    /// The number of the build that is meant. That there is such a build is known only where a job
+    /// was named.
     ///
     /// # Errors
     ///

@@ -28,7 +28,8 @@ pub fn is_worked_on(storage: &dyn Storage, run: &Run) -> StorageResult<bool> {
     owner.map_or(Ok(false), |owner| storage.is_alive(owner))
 }
 
-/// Asks for the end of a run and of its builds, in the name of `by`. What a dead process left is ended at once.
+/// Asks for the end of a run and of its builds, in the name of `by`. What a dead process left is
+/// ended at once.
 ///
 /// # Errors
 ///

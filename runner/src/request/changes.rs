@@ -12,8 +12,9 @@ use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
 
-/// Finds the jobs with `on: change` that are due. A job waits as long as it, or something that it needs, has a build that
-/// somebody works on, or stands in `pending`. `by_default` is the operator's choice for jobs that name no trigger.
+/// Finds the jobs with `on: change` that are due. A job waits as long as it, or something that it
+/// needs, has a build that somebody works on, or stands in `pending`. `by_default` is the
+/// operator's choice for jobs that name no trigger.
 ///
 /// # Errors
 ///

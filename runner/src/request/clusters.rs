@@ -1,4 +1,5 @@
-//! A graph of jobs as it is drawn: all jobs where they are few, else groups of them, some of which are open.
+//! A graph of jobs as it is drawn: all jobs where they are few, else groups of them, some of which
+//! are open.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -63,7 +64,8 @@ pub(crate) enum Node {
 pub(crate) struct Clusters {
     /// The boxes.
     pub(crate) nodes: Vec<Node>,
-    /// From what is needed to what needs it, by the numbers of the boxes, with how many dependencies each stands for.
+    /// From what is needed to what needs it, by the numbers of the boxes, with how many
+    /// dependencies each stands for.
     pub(crate) edges: Vec<(usize, usize, usize)>,
 }
 
@@ -78,8 +80,8 @@ impl Clusters {
         }
     }
 
-    /// Jobs in groups; the jobs of those that are open are boxes of their own. Groups that need each other in a circle are
-    /// one.
+    /// Jobs in groups; the jobs of those that are open are boxes of their own. Groups that need
+    /// each other in a circle are one.
     pub(crate) fn grouped(graph: &Graph, part: &Subgraph<'_>, by: By, open: &BTreeSet<String>) -> Self {
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
         let mut members: Vec<(Option<String>, Vec<String>)> = Vec::new();
@@ -134,7 +136,8 @@ impl Clusters {
     }
 }
 
-/// For each node the number of the circle that it lies in: nodes that reach each other have the same.
+/// For each node the number of the circle that it lies in: nodes that reach each other have the
+/// same.
 fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut net = DiGraph::<(), (), usize>::default();
     for _ in 0..nodes {

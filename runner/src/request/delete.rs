@@ -12,8 +12,9 @@ use crate::request::refusal::Refusal;
 /// Calls the `cleanup_function` of a build.
 pub type CleanUp<'a> = dyn Fn(&jobcontrol_core::build::Build) -> Result<Option<Value>, String> + 'a;
 
-/// Refuses to delete what a living process runs, or what a build that stays and has not finished is pinned to. All are
-/// looked at before anything is deleted, so that a mistyped number deletes nothing.
+/// Refuses to delete what a living process runs, or what a build that stays and has not finished is
+/// pinned to. All are looked at before anything is deleted, so that a mistyped number deletes
+/// nothing.
 ///
 /// # Errors
 ///

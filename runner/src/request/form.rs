@@ -1,4 +1,5 @@
-//! What a person fills in to run a job: the parameters of its function, with what its manifest gives them.
+//! What a person fills in to run a job: the parameters of its function, with what its manifest
+//! gives them.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +31,8 @@ impl<'a> Form<'a> {
         Self { checked, config: config.clone() }
     }
 
-    /// What each parameter is given, as JSON; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled in later.
+    /// What each parameter is given, as JSON; `{"!retval": JOB}` and `{"!secret": NAME}` for what
+    /// is filled in later.
     pub(crate) fn values(&self) -> BTreeMap<String, serde_json::Value> {
         let params = self.checked.signature.params.iter().enumerate();
         let value = |(at, (name, _)): (usize, &(String, Type))| {
@@ -39,7 +41,8 @@ impl<'a> Form<'a> {
         params.filter_map(value).collect()
     }
 
-    /// What a parameter is given: by hand, by name or by position; a reference or a secret by its name.
+    /// What a parameter is given: by hand, by name or by position; a reference or a secret by its
+    /// name.
     fn given(&self, at: usize, name: &str) -> Option<&Value> {
         let given = config::shown_arguments(&self.config).filter_map(|(_, part)| match part {
             Value::Map(entries) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),

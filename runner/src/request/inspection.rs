@@ -1,4 +1,5 @@
-//! A plugin with what is told of it: how manifests name its functions, and what they would have to grant.
+//! A plugin with what is told of it: how manifests name its functions, and what they would have to
+//! grant.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -84,7 +85,8 @@ impl<'a> Inspection<'a> {
             let command = export.is_empty();
             let function = if command { shown.to_owned() } else { format!("{shown}:{export}") };
             let id = if command { shown } else { export.as_str() };
-            // Thousands of interfaces may export the same: the search for a free number goes on where it was.
+            // Thousands of interfaces may export the same: the search for a free number goes on
+            // where it was.
             let number: &mut u32 = numbers.entry(id.to_owned()).or_default();
             let id = std::iter::from_fn(|| number.checked_add(1).inspect(|next| *number = *next))
                 .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })

@@ -1,4 +1,5 @@
-//! Makes the interpreter of Python: from its pinned package and from the files that come with this program.
+//! Makes the interpreter of Python: from its pinned package and from the files that come with this
+//! program.
 
 use std::fs;
 use std::path::Path;

@@ -9,8 +9,8 @@ use jobcontrol_core::storage::Storage;
 
 use crate::show::moment::Moment;
 
-/// A look at builds: the time, and which of them have not finished although their process died. Taken before a build is
-/// shown.
+/// A look at builds: the time, and which of them have not finished although their process died.
+/// Taken before a build is shown.
 ///
 /// # Errors
 ///

@@ -14,7 +14,8 @@
 //! - `form`: what a person fills in to run a job
 //! - `inspection`: a plugin with what is told of it
 //! - `standing`: how every job stands; `listing`: all of them, for who lists them
-//! - `subgraph`: which jobs and edges of the graph somebody wants to see; `clusters`: the boxes that are drawn of them
+//! - `subgraph`: which jobs and edges of the graph somebody wants to see; `clusters`: the boxes
+//!   that are drawn of them
 //! - `manifest`: the file of a job as it is now
 //! - `whole`: one build with all that is known of it; `window`: those of a time
 //! - `schedules`: when jobs are due by themselves

@@ -25,8 +25,9 @@ pub struct Swept {
     pub plugins_stay: Option<String>,
 }
 
-/// Deletes what the workspace's `retention` does not keep, with the compiled code of the plugins that go. Without
-/// `clean_up`, it only tells what would be deleted. Blocks, and writes in small steps.
+/// Deletes what the workspace's `retention` does not keep, with the compiled code of the plugins
+/// that go. Without `clean_up`, it only tells what would be deleted. Blocks, and writes in small
+/// steps.
 ///
 /// # Errors
 ///
@@ -47,8 +48,8 @@ pub fn prune(workspace: &Workspace, storage: &dyn Storage, clean_up: Option<&Cle
     Ok(Swept { pruned, compiled, plugins_stay: pinned.err() })
 }
 
-/// Takes the compiled code of plugins out of the cache. Another store of the person's may have them too, and makes it
-/// anew.
+/// Takes the compiled code of plugins out of the cache. Another store of the person's may have them
+/// too, and makes it anew.
 fn uncache(workspace: &Workspace, plugins: &[String], dry_run: bool) -> std::result::Result<PrunedCache, String> {
     if plugins.is_empty() {
         return Ok(PrunedCache::default());

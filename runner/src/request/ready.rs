@@ -31,8 +31,8 @@ pub struct Ready {
     pub reused: Vec<Used>,
     /// Protected jobs that are due and are not built, since nobody is there to confirm it.
     pub guarded: Vec<String>,
-    /// The jobs of the plan whose builds may be left to another run, with the latest success of each when it was found to
-    /// be due, or 0.
+    /// The jobs of the plan whose builds may be left to another run, with the latest success of
+    /// each when it was found to be due, or 0.
     pub shared: BTreeMap<String, u64>,
 }
 
@@ -59,8 +59,8 @@ impl Ready {
         Self { catalog, plan, requests, request, left_out, stale, reused, guarded, shared }
     }
 
-    /// The jobs that are called even if all that they need was skipped: what is forced is called, whatever comes of what
-    /// it needs.
+    /// The jobs that are called even if all that they need was skipped: what is forced is called,
+    /// whatever comes of what it needs.
     pub fn called(&self) -> BTreeSet<String> {
         let targets = if self.request.force { &self.plan.order } else { &self.request.targets };
         targets.iter().cloned().collect()

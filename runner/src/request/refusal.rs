@@ -67,7 +67,8 @@ pub struct Refusal {
     pub hints: Vec<String>,
     /// What is wrong with the manifests, with their lines.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is wrong with single parts of what was asked for. The message is about the first of them.
+    /// What is wrong with single parts of what was asked for. The message is about the first of
+    /// them.
     pub faults: Vec<Fault>,
 }
 

@@ -47,8 +47,8 @@ fn of_one(catalog: Catalog, job: &str, request: BuildRequest) -> Ready {
     Ready::of_plan(Arc::new(catalog), Plan::of_one(job), requests, request)
 }
 
-/// A build again as it was, with the arguments that are given by hand in their place. Calls `warn` where nobody knows
-/// whether the job is protected now.
+/// A build again as it was, with the arguments that are given by hand in their place. Calls `warn`
+/// where nobody knows whether the job is protected now.
 ///
 /// # Errors
 ///
@@ -126,12 +126,13 @@ pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, R
     run_of(&catalog, store, &ask, requests)
 }
 
-/// The rest of a run that nobody works on: what failed, and what it had not come to, as these jobs are now. What
-/// succeeded in that run is used as it is, and what was given by hand is given again.
+/// The rest of a run that nobody works on: what failed, and what it had not come to, as these jobs
+/// are now. What succeeded in that run is used as it is, and what was given by hand is given again.
 ///
 /// # Errors
 ///
-/// A run that is still being worked on, one of which nothing is left, or jobs that are gone or do not check.
+/// A run that is still being worked on, one of which nothing is left, or jobs that are gone or do
+/// not check.
 pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> Result<Ready, Refusal> {
     if is_worked_on(storage, run)? {
         let message = format!("run {} is still running", run.id);

@@ -32,7 +32,8 @@ pub struct Resume {
     pub begun: BTreeMap<String, Begun>,
 }
 
-/// Puts together how an open run goes on. `has_builds` is false for a run that nobody has worked on.
+/// Puts together how an open run goes on. `has_builds` is false for a run that nobody has worked
+/// on.
 ///
 /// # Errors
 ///

@@ -50,8 +50,8 @@ impl Rounds {
         Ok(())
     }
 
-    /// Has the jobs of a round that need `job`, and do not build it, use the newest of its builds with the arguments that
-    /// were given by hand for every round.
+    /// Has the jobs of a round that need `job`, and do not build it, use the newest of its builds
+    /// with the arguments that were given by hand for every round.
     ///
     /// # Errors
     ///
@@ -73,8 +73,8 @@ impl Rounds {
         Ok(())
     }
 
-    /// Those of what was asked for that a change has touched since the last round, or, with `deps`, has touched
-    /// something that they need.
+    /// Those of what was asked for that a change has touched since the last round, or, with `deps`,
+    /// has touched something that they need.
     ///
     /// # Errors
     ///
@@ -82,7 +82,8 @@ impl Rounds {
     pub fn due<'a>(&self, catalog: &'a Catalog, storage: &dyn Storage, ask: &RunAsk<'a>) -> Result<Vec<&'a str>> {
         let touched = plan::touched(&self.graph, &catalog.graph);
         let standings = standings(catalog, storage)?;
-        // A job that was outdated before, and is for the same reasons, was not made so by the change.
+        // A job that was outdated before, and is for the same reasons, was not made so by the
+        // change.
         let newly = |id: &str| {
             let now = standings.get(id).map(|standing| standing.status.outdated_because()).unwrap_or_default();
             !now.is_empty() && self.seen.get(id).is_none_or(|seen| seen.outdated_because() != now)

@@ -67,8 +67,8 @@ pub fn run(workspace: &Workspace, store: &Store, ask: &RunAsk<'_>) -> Result<Rea
     run_of(&catalog, store, ask, requests)
 }
 
-/// As [`run`], of jobs that were read before, with arguments that are given as JSON: by the names of the one job's
-/// parameters, or by job.
+/// As [`run`], of jobs that were read before, with arguments that are given as JSON: by the names
+/// of the one job's parameters, or by job.
 ///
 /// # Errors
 ///
@@ -86,7 +86,8 @@ pub(crate) fn run_with(
     run_of(catalog, store, ask, given(catalog, &ask.targets, arguments)?)
 }
 
-/// As [`run`], of jobs that were read before and are sound. `requests` has what was asked of single builds.
+/// As [`run`], of jobs that were read before and are sound. `requests` has what was asked of single
+/// builds.
 ///
 /// # Errors
 ///
@@ -131,7 +132,8 @@ pub fn run_of(
         pins: pins.iter().map(|(job, build)| (job.clone(), build.id)).collect(),
         rest_of: None,
     };
-    // What is forced is built by this run itself, and so is what somebody named or pinned something for.
+    // What is forced is built by this run itself, and so is what somebody named or pinned something
+    // for.
     let may_share = |id: &&String| !ask.force && !roots.contains(id.as_str()) && !requests.contains_key(*id);
     let known = |id: &String| (id.clone(), standings.get(id).and_then(|standing| standing.latest).unwrap_or(0));
     let shared = plan.order.iter().filter(may_share).map(known).collect();
@@ -193,8 +195,8 @@ pub fn read_pins(texts: &[String]) -> Result<BTreeMap<String, u64>, Refusal> {
     Ok(pins)
 }
 
-/// Reads the build of each pin: its job must be one that something of this run can depend on, its build one that
-/// returned.
+/// Reads the build of each pin: its job must be one that something of this run can depend on, its
+/// build one that returned.
 fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<String, Build>, Refusal> {
     let mut pins = BTreeMap::new();
     for (job, number) in &ask.pins {
@@ -219,7 +221,8 @@ fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<S
     Ok(pins)
 }
 
-/// Hands each pin to the builds that use it, after a look at whether what was returned then fits what is called now.
+/// Hands each pin to the builds that use it, after a look at whether what was returned then fits
+/// what is called now.
 fn pin_each(
     catalog: &Catalog,
     plan: &Plan,

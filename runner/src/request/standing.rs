@@ -51,8 +51,8 @@ pub fn standings_of(catalog: &Catalog, storage: &dyn Storage, ids: &[&str]) -> R
     Ok(histories.iter().filter_map(standing).collect())
 }
 
-/// The jobs whose manifests have mistakes, each with its newest build, if it has any: those that cannot be built, and
-/// those that the text of a file that cannot be read seems to hold.
+/// The jobs whose manifests have mistakes, each with its newest build, if it has any: those that
+/// cannot be built, and those that the text of a file that cannot be read seems to hold.
 ///
 /// # Errors
 ///

@@ -30,7 +30,8 @@ impl<'a> Subgraph<'a> {
         Self { edges, jobs }
     }
 
-    /// A job with all within so many steps of it, towards what it needs and towards what needs it; all jobs without one.
+    /// A job with all within so many steps of it, towards what it needs and towards what needs it;
+    /// all jobs without one.
     ///
     /// # Errors
     ///

@@ -121,8 +121,8 @@ impl Choice<'_> {
         self.of_names(&names)
     }
 
-    /// As [`Choice::of_folder`], among jobs that were read before. Patterns, tags and all stand for the jobs that `may` lets
-    /// through, so that nobody learns of others.
+    /// As [`Choice::of_folder`], among jobs that were read before. Patterns, tags and all stand for
+    /// the jobs that `may` lets through, so that nobody learns of others.
     ///
     /// # Errors
     ///
@@ -185,7 +185,8 @@ pub(crate) fn is_glob(name: &str) -> bool {
     name.contains('*')
 }
 
-/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed stay.
+/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed
+/// stay.
 ///
 /// # Errors
 ///
@@ -217,8 +218,8 @@ pub struct Sound {
     pub left_out: Vec<String>,
 }
 
-/// Takes out of a graph what depends on `targets` and cannot be built, where that is asked for: it stops only itself,
-/// and what depends on it depends on a broken graph too.
+/// Takes out of a graph what depends on `targets` and cannot be built, where that is asked for: it
+/// stops only itself, and what depends on it depends on a broken graph too.
 pub fn without_broken(catalog: &Catalog, targets: &[&str], revdeps: bool) -> Sound {
     let mut graph = catalog.graph.clone();
     let mut left_out = Vec::new();

@@ -1,4 +1,5 @@
-//! Names and lines of calls that a build was stored without: whoever reads it has them looked for again.
+//! Names and lines of calls that a build was stored without: whoever reads it has them looked for
+//! again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,8 +19,9 @@ use crate::catalog::plugins::kept_name;
 /// How long a person waits for the names of many failures, each of which may take its own time.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Finds the names and lines of a build's failure, and of those of its earlier attempts, where the store has none. They
-/// stay as they are where the plugin is gone, and those that are not begun before `until`. Writes nothing.
+/// Finds the names and lines of a build's failure, and of those of its earlier attempts, where the
+/// store has none. They stay as they are where the plugin is gone, and those that are not begun
+/// before `until`. Writes nothing.
 pub fn find_names(
     plugins: &Plugins,
     storage: &dyn Storage,

@@ -35,8 +35,8 @@ pub(crate) struct WholeBuild {
 }
 
 impl WholeBuild {
-    /// Reads a build; `pools` has the size of each pool. Names and lines of its calls that are not known yet are looked for
-    /// until `until`.
+    /// Reads a build; `pools` has the size of each pool. Names and lines of its calls that are not
+    /// known yet are looked for until `until`.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! What happens to builds, for whoever watches: those of this process as they happen, those of others soon after.
+//! What happens to builds, for whoever watches: those of this process as they happen, those of
+//! others soon after.
 //!
-//! A watcher may be slow and lose events; it is told, and reads what it missed from the store. Nothing that runs waits
-//! for a watcher.
+//! A watcher may be slow and lose events; it is told, and reads what it missed from the store.
+//! Nothing that runs waits for a watcher.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -24,7 +25,8 @@ use crate::service::engine::Engine;
 use crate::service::follower::Follower;
 use crate::service::follower::Whose;
 
-/// How often the store is looked at for builds of other processes: a look costs one read of a counter.
+/// How often the store is looked at for builds of other processes: a look costs one read of a
+/// counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a watcher sees.
@@ -34,7 +36,8 @@ pub enum Seen {
     Event(Arc<Event>),
     /// Something happened to a build of another process.
     Elsewhere(Arc<Event>),
-    /// The watcher was slower than the builds, so that this many events were lost. What follows is read from the store.
+    /// The watcher was slower than the builds, so that this many events were lost. What follows is
+    /// read from the store.
     Lost(u64),
 }
 
@@ -64,8 +67,8 @@ impl Watcher {
         Self { publisher, events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
     }
 
-    /// Waits for what happens next; none once the run has ended and all was seen. Blocks. A failure comes with the names
-    /// and lines of its calls, if they are found in good time.
+    /// Waits for what happens next; none once the run has ended and all was seen. Blocks. A failure
+    /// comes with the names and lines of its calls, if they are found in good time.
     pub fn wait_for_next(&mut self) -> Option<Seen> {
         let seen = self.next()?;
         let (guests, tracer) = (self.guests.clone(), &self.tracer);

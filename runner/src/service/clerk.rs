@@ -42,7 +42,8 @@ use crate::service::snapshot::Snapshot;
 use crate::service::systemd::Signs;
 use crate::service::wake::Wake;
 
-/// How often the store is looked at for what others have left there: a look costs one read of a counter.
+/// How often the store is looked at for what others have left there: a look costs one read of a
+/// counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The same once nothing has happened for a while, so that an idle service costs next to nothing.
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -294,7 +295,8 @@ impl Clerk {
             let from: Arc<str> = other.as_str().into();
             let runs = self.storage.get_runs(&of_other)?;
             if runs.is_empty() {
-                // It died while it made a run that is held back, which is taken once that is started.
+                // It died while it made a run that is held back, which is taken once that is
+                // started.
                 self.storage.release(&other);
                 continue;
             }
@@ -366,7 +368,8 @@ impl Clerk {
         claimed
     }
 
-    /// Goes on with runs that are this process's. One that cannot be read now is tried again at the next step.
+    /// Goes on with runs that are this process's. One that cannot be read now is tried again at the
+    /// next step.
     fn go_on(&self, desk: &mut Desk, now: &Snapshot) -> Result<()> {
         while let Some((run, has_builds)) = desk.claimed.last() {
             let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run.clone(), *has_builds)?;

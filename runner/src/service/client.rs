@@ -1,4 +1,5 @@
-//! The client with which a service itself makes requests: to webhooks and to collectors, as the operator says.
+//! The client with which a service itself makes requests: to webhooks and to collectors, as the
+//! operator says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +19,9 @@ use ureq::tls::TlsConfig;
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// A client for requests to `url`, each of which may take `within` as a whole. It trusts the certificates of the operator's
-/// file or those of the system, uses the operator's proxy, follows no redirects, and returns answers of any status.
+/// A client for requests to `url`, each of which may take `within` as a whole. It trusts the
+/// certificates of the operator's file or those of the system, uses the operator's proxy, follows
+/// no redirects, and returns answers of any status.
 ///
 /// # Errors
 ///

@@ -57,8 +57,9 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no more than that. `pools`
-    /// has the size of each pool, `memory` is what all builds together may hold of the host's.
+    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no
+    /// more than that. `pools` has the size of each pool, `memory` is what all builds together
+    /// may hold of the host's.
     ///
     /// # Errors
     ///
@@ -117,8 +118,8 @@ impl Engine {
         Ok(executor)
     }
 
-    /// Calls a function of a build's own plugin with what the build returned; none where the build names no such one.
-    /// Blocks; not for a thread of guests.
+    /// Calls a function of a build's own plugin with what the build returned; none where the build
+    /// names no such one. Blocks; not for a thread of guests.
     ///
     /// # Errors
     ///
@@ -162,7 +163,8 @@ impl Drop for Engine {
 pub fn guest_runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name("guest")
-        // A guest gives way every few milliseconds; the timers of the others are looked at each time.
+        // A guest gives way every few milliseconds; the timers of the others are looked at each
+        // time.
         .event_interval(1)
         .enable_all()
         .build()

@@ -1,5 +1,5 @@
-//! Feeds the hub: with what this process publishes, with what other processes do while somebody looks on, and with looks
-//! at the files.
+//! Feeds the hub: with what this process publishes, with what other processes do while somebody
+//! looks on, and with looks at the files.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -25,12 +25,12 @@ use crate::service::hub::Hub;
 use crate::service::hub::Watch;
 use crate::service::snapshot::Snapshot;
 
-/// How often the store is looked at for builds of other processes while somebody looks on: a look costs one read of a
-/// counter.
+/// How often the store is looked at for builds of other processes while somebody looks on: a look
+/// costs one read of a counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long builds of other processes are followed after the last one who looked on has gone: a page that is loaded again
-/// misses nothing.
+/// How long builds of other processes are followed after the last one who looked on has gone: a
+/// page that is loaded again misses nothing.
 const LINGER: Duration = Duration::from_secs(60);
 
 /// The hub of a service, with what follows the builds of other processes.

@@ -1,4 +1,5 @@
-//! What happened to builds, read again from the store: for builds of other processes, and after events were lost.
+//! What happened to builds, read again from the store: for builds of other processes, and after
+//! events were lost.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

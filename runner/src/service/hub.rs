@@ -1,5 +1,6 @@
-//! The events of a service in one order, each with a number, for those who look on: a browser, a script. For each event
-//! there is work only for those whom it concerns, and none of them can delay it.
+//! The events of a service in one order, each with a number, for those who look on: a browser, a
+//! script. For each event there is work only for those whom it concerns, and none of them can delay
+//! it.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -24,7 +25,8 @@ use crate::service::snapshot::Snapshot;
 use crate::service::told::Told;
 use crate::show::events::is_shown;
 
-/// Events that can be asked for again: some minutes of a busy service, so that a reader who was away misses nothing.
+/// Events that can be asked for again: some minutes of a busy service, so that a reader who was
+/// away misses nothing.
 const KEPT: usize = 10_000;
 
 /// Bytes that these may have: a record has up to 64 KiB.

@@ -4,8 +4,8 @@ use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 
-/// Logs an event that whoever operates the service cares for. Texts that a plugin has a say in are fields, which the log
-/// escapes.
+/// Logs an event that whoever operates the service cares for. Texts that a plugin has a say in are
+/// fields, which the log escapes.
 pub(super) fn tell(event: &Event) {
     let (job, build) = (&*event.job_id, event.build_id);
     match &event.kind {

@@ -1,4 +1,5 @@
-//! What a service counts, for `/metrics`. Nothing is counted by job: labels would be as many as there are jobs.
+//! What a service counts, for `/metrics`. Nothing is counted by job: labels would be as many as
+//! there are jobs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -144,7 +145,8 @@ impl Metrics {
         own.register("store_writes", "Changes in these commits", self.writes.clone());
     }
 
-    /// Counts what happened to a build. Called on threads of guests, for every event; waits for nothing.
+    /// Counts what happened to a build. Called on threads of guests, for every event; waits for
+    /// nothing.
     pub(super) fn observe(&self, event: &Event) {
         let id = event.build_id;
         match &event.kind {
@@ -161,7 +163,8 @@ impl Metrics {
                 let started = lock(&self.unfinished).remove(&id).is_some_and(|created| created.is_none());
                 self.builds.get_or_create(&status(ending.status())).inc();
                 if started {
-                    // A build takes less than the 285 years that a float of microseconds is exact for.
+                    // A build takes less than the 285 years that a float of microseconds is exact
+                    // for.
                     self.took.observe(std::time::Duration::from_micros(*took).as_secs_f64());
                 }
                 if started && matches!(ending, Ending::Failed(_)) {

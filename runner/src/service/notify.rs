@@ -1,5 +1,5 @@
-//! Tells those that `notify:` names of scheduled runs that failed. It has a queue and a thread of its own, so that a slow
-//! receiver delays no run.
+//! Tells those that `notify:` names of scheduled runs that failed. It has a queue and a thread of
+//! its own, so that a slow receiver delays no run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ use crate::show::runs::RunJson;
 
 /// Runs that may wait to be told of. Beyond them, nobody is told.
 const QUEUE: usize = 1_024;
-/// Messages that may be on their way, most of them between two tries; each holds the JSON of its run.
+/// Messages that may be on their way, most of them between two tries; each holds the JSON of its
+/// run.
 const ON_THEIR_WAY: usize = 256;
 /// Commands that run at once; they share the machine with builds.
 const COMMANDS: usize = 4;
@@ -52,7 +53,8 @@ const COMMANDS: usize = 4;
 const TRIES_AT_ONCE: usize = 8;
 /// How long a command may take.
 const COMMAND_TIME: Duration = Duration::from_secs(60);
-/// How long a service that stops waits for messages on their way. No try begins after that was asked for.
+/// How long a service that stops waits for messages on their way. No try begins after that was
+/// asked for.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
 /// A run that ended, and was this process's or is left of a service that died.
@@ -111,7 +113,8 @@ impl Notifier {
         }
     }
 
-    /// Hands in a failed run whose process died before it told anybody. Never waits; returns false if the queue is full.
+    /// Hands in a failed run whose process died before it told anybody. Never waits; returns false
+    /// if the queue is full.
     pub(super) fn run_left(&self, run: u64) -> bool {
         let mut left = lock(&self.left);
         left.contains(&run) || (self.queue.try_send(Ended { run, is_left: true }).is_ok() && left.insert(run))

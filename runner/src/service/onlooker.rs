@@ -1,4 +1,5 @@
-//! What waits for one who looks on: a bounded queue. Whoever is too slow loses all of it, and is told how much.
+//! What waits for one who looks on: a bounded queue. Whoever is too slow loses all of it, and is
+//! told how much.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ const WAITING_BYTES: usize = 256 << 10;
 pub(crate) enum Next {
     /// Something happened.
     Event(Arc<Told>),
-    /// They were slower than the events, so that this many were lost; the last of them has this number.
+    /// They were slower than the events, so that this many were lost; the last of them has this
+    /// number.
     Lost(u64, u64),
 }
 

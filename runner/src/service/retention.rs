@@ -1,4 +1,5 @@
-//! Prunes the store once a day, at the time that `retention.at` names. Only the service that leads does so.
+//! Prunes the store once a day, at the time that `retention.at` names. Only the service that leads
+//! does so.
 
 use std::sync::Arc;
 use std::thread;
@@ -19,8 +20,8 @@ use crate::request::prune::prune;
 use crate::service::engine::Engine;
 use crate::service::snapshot::Snapshot;
 
-/// Where the store keeps when it was pruned: beside the schedules of jobs, none of which can have such an id. It has no
-/// rule, as a schedule that was taken away.
+/// Where the store keeps when it was pruned: beside the schedules of jobs, none of which can have
+/// such an id. It has no rule, as a schedule that was taken away.
 const KEPT_AS: &str = ":retention";
 
 /// When the store is pruned next, as far as this service knows.
@@ -41,8 +42,8 @@ impl Sweeper {
         self.next = None;
     }
 
-    /// Begins to prune if it is time, on a thread of its own: cleaning up after builds takes as long as it takes. A service
-    /// that stops leaves the rest for the next day.
+    /// Begins to prune if it is time, on a thread of its own: cleaning up after builds takes as
+    /// long as it takes. A service that stops leaves the rest for the next day.
     ///
     /// # Errors
     ///
@@ -65,8 +66,8 @@ impl Sweeper {
     }
 }
 
-/// Whether it is time to prune, so that no other service finds the same, and when to look next. A store that no service
-/// was on before is not pruned at once.
+/// Whether it is time to prune, so that no other service finds the same, and when to look next. A
+/// store that no service was on before is not pruned at once.
 fn take_turn(storage: &dyn Storage, at: &PruneTime) -> Result<(bool, Timestamp)> {
     let now = storage.clock().now();
     let after = |time| at.next_after(time).unwrap_or(Timestamp(i64::MAX));

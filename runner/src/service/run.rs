@@ -25,8 +25,8 @@ use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 
-/// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what became of each job.
-/// Blocks.
+/// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what
+/// became of each job. Blocks.
 ///
 /// # Errors
 ///

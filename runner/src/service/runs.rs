@@ -1,4 +1,5 @@
-//! The runs that a service works on: those that it starts, those that waited for it, and those that others left.
+//! The runs that a service works on: those that it starts, those that waited for it, and those that
+//! others left.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -39,8 +40,9 @@ use crate::service::run::new_run;
 use crate::service::traces::Traces;
 use crate::service::wake::Wake;
 
-/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep every slot busy though
-/// many of them wait for a pool, and few enough that a second service finds some.
+/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep
+/// every slot busy though many of them wait for a pool, and few enough that a second service finds
+/// some.
 pub(super) const TAKEN_AT_ONCE: usize = 2_048;
 
 /// The runs that a service works on.
@@ -114,8 +116,8 @@ impl Runs {
         self.executor.owner()
     }
 
-    /// Starts a run in the background, with a priority other than that of its jobs if one is given. The receiver gets its
-    /// id once the store has it, or why the store refuses it.
+    /// Starts a run in the background, with a priority other than that of its jobs if one is given.
+    /// The receiver gets its id once the store has it, or why the store refuses it.
     ///
     /// # Errors
     ///
@@ -138,9 +140,9 @@ impl Runs {
         Ok(NewRun { service: true, owner: Some(Arc::clone(self.owner())), priority, ..new })
     }
 
-    /// Records a run that waits until somebody starts it, with a created build of each job that waits for nothing, none
-    /// of which has an owner; returns its id. A job whose build cannot be created has none before the run is started.
-    /// Blocks.
+    /// Records a run that waits until somebody starts it, with a created build of each job that
+    /// waits for nothing, none of which has an owner; returns its id. A job whose build cannot
+    /// be created has none before the run is started. Blocks.
     ///
     /// # Errors
     ///
@@ -198,8 +200,8 @@ impl Runs {
         Ok(run)
     }
 
-    /// Takes over open runs; returns those that this process has now, each with whether it may have builds already, and
-    /// the first error: other runs may have been taken all the same.
+    /// Takes over open runs; returns those that this process has now, each with whether it may have
+    /// builds already, and the first error: other runs may have been taken all the same.
     pub(super) fn claim(&self, runs: &[(u64, Option<Arc<str>>)]) -> (BTreeMap<u64, bool>, Result<()>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         for (id, from) in runs {
@@ -305,8 +307,8 @@ impl Runs {
         Ok(runs.len())
     }
 
-    /// Tells of runs that ended badly before their services, which are gone, had told of them; false if there was no room
-    /// for all.
+    /// Tells of runs that ended badly before their services, which are gone, had told of them;
+    /// false if there was no room for all.
     ///
     /// # Errors
     ///

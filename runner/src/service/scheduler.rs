@@ -1,4 +1,5 @@
-//! Starts what schedules say is due, and records what was missed or skipped. Only the service that leads does so.
+//! Starts what schedules say is due, and records what was missed or skipped. Only the service that
+//! leads does so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,7 +179,8 @@ impl Scheduler {
         Ok((runs.collect(), missed))
     }
 
-    /// A job without its schedule begins anew should it get it back. While files have mistakes, nobody knows.
+    /// A job without its schedule begins anew should it get it back. While files have mistakes,
+    /// nobody knows.
     fn forget(&self, catalog: &Catalog, states: &mut BTreeMap<String, ScheduleState>) -> Result<()> {
         if !catalog.is_sound() {
             return Ok(());

@@ -190,13 +190,14 @@ impl Service {
         self.files.wake();
     }
 
-    /// Whether schedules and `on: change` are this service's to see to: of all services of a store, one leads.
+    /// Whether schedules and `on: change` are this service's to see to: of all services of a store,
+    /// one leads.
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
     }
 
-    /// What it counts and how it stands, in the text format of OpenMetrics. Waits for nothing but locks that are held
-    /// briefly.
+    /// What it counts and how it stands, in the text format of OpenMetrics. Waits for nothing but
+    /// locks that are held briefly.
     pub fn metrics(&self) -> String {
         let (running, waiting) = self.engine.slots().counts();
         let (charged, chargeable) = self.engine.slots().memory();
@@ -215,8 +216,8 @@ impl Service {
         self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }
 
-    /// Starts a run in the background, with a priority other than that of its jobs if one is given. The receiver gets its
-    /// id once the store has it, or why the store refuses it.
+    /// Starts a run in the background, with a priority other than that of its jobs if one is given.
+    /// The receiver gets its id once the store has it, or why the store refuses it.
     ///
     /// # Errors
     ///
@@ -235,8 +236,8 @@ impl Service {
         let _ = self.wake.send(Wake::Look);
     }
 
-    /// Stops: no build starts any more, those that run get `grace` to end, and what is left is taken up by another
-    /// service, or by the next start of this one. Blocks.
+    /// Stops: no build starts any more, those that run get `grace` to end, and what is left is
+    /// taken up by another service, or by the next start of this one. Blocks.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! What a service and systemd tell each other: that it serves, that it stops, that it is alive, and which sockets were
-//! opened for it. Without systemd nothing is told.
+//! What a service and systemd tell each other: that it serves, that it stops, that it is alive, and
+//! which sockets were opened for it. Without systemd nothing is told.
 
 use std::io;
 use std::net::TcpListener;
@@ -19,8 +19,8 @@ const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Signs of life for each one that systemd wants, so that a single late one does not matter.
 const SIGNS: u32 = 3;
 
-/// Tells systemd that the service serves. To be called once the folder was read and, should there be any, the sockets are
-/// open.
+/// Tells systemd that the service serves. To be called once the folder was read and, should there
+/// be any, the sockets are open.
 pub fn ready() {
     tell(NotifyState::Ready);
 }
@@ -81,9 +81,10 @@ pub enum Activated {
     Unix(UnixListener),
 }
 
-/// Takes the sockets that systemd opened for this process, in the order of its units; none on a second call, and none
-/// where the service was started otherwise. To be called while the process has one thread: it takes `LISTEN_FDS` out of
-/// the environment, so that no child believes that they are its own.
+/// Takes the sockets that systemd opened for this process, in the order of its units; none on a
+/// second call, and none where the service was started otherwise. To be called while the process
+/// has one thread: it takes `LISTEN_FDS` out of the environment, so that no child believes that
+/// they are its own.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! An event with its number in the stream of a service, written for programs once, whoever looks on.
+//! An event with its number in the stream of a service, written for programs once, whoever looks
+//! on.
 
 use std::sync::Arc;
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! Spans of runs, builds and attempts for OpenTelemetry, made from the store once a run has ended, and of requests of guests,
-//! made as they end; exported in batches.
+//! Spans of runs, builds and attempts for OpenTelemetry, made from the store once a run has ended,
+//! and of requests of guests, made as they end; exported in batches.
 
 use std::sync::Arc;
 use std::thread;
@@ -202,7 +202,8 @@ impl Maker {
         Ok(())
     }
 
-    /// The ids of a span: the same whoever makes it, so that a build names its run before that has a span.
+    /// The ids of a span: the same whoever makes it, so that a build names its run before that has
+    /// a span.
     fn context(&self, run: u64, what: &str) -> SpanContext {
         let (mut trace, mut span) = ([0; 16], [0; 8]);
         trace.copy_from_slice(&Sha256::digest(format!("{} {run}", self.store))[..16]);
@@ -248,7 +249,8 @@ fn of_attempt(attempt: &Attempt, build: &Build, context: SpanContext, parent: &S
     span
 }
 
-/// By the conventions for clients of HTTP. The path is left out: it may hold what identifies somebody.
+/// By the conventions for clients of HTTP. The path is left out: it may hold what identifies
+/// somebody.
 fn of_call(call: HostCall, context: SpanContext, parent: &SpanContext) -> SpanData {
     let HttpExchange { method, scheme, host, port, began, ended, answer } = call.exchange;
     let mut span = span(method.clone(), context, parent.span_id(), (began, ended));

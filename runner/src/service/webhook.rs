@@ -15,7 +15,8 @@ use crate::service::client::agent;
 
 /// How often a request is tried: a receiver that restarts is back by then.
 const TRIES: u32 = 5;
-/// How long the second try waits; each later one waits four times as long as the one before: 1, 4, 16 and 64 s.
+/// How long the second try waits; each later one waits four times as long as the one before: 1, 4,
+/// 16 and 64 s.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
 const DELAY_GROWS: u32 = 4;

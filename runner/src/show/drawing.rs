@@ -1,4 +1,5 @@
-//! A graph of jobs as an SVG picture that stands for itself: no script, no font and no style from elsewhere.
+//! A graph of jobs as an SVG picture that stands for itself: no script, no font and no style from
+//! elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +10,8 @@ use jobcontrol_core::layout::place;
 
 use crate::show::escape::one_line;
 
-/// Pixels: how high a box is, how wide a character of a job's id, and what is left and right of that.
+/// Pixels: how high a box is, how wide a character of a job's id, and what is left and right of
+/// that.
 const HEIGHT: f64 = 30.0;
 const CHARACTER: f64 = 7.25;
 const BEFORE: f64 = 30.0;
@@ -78,7 +80,8 @@ pub(crate) fn svg(jobs: &[Drawn<'_>], edges: &[(&str, &str)]) -> String {
     out + "</svg>\n"
 }
 
-/// A disc for what is good, a square for what failed, a triangle for what is outdated, and a dashed ring otherwise.
+/// A disc for what is good, a square for what failed, a triangle for what is outdated, and a dashed
+/// ring otherwise.
 fn sign(status: &str, x: f64, y: f64) -> String {
     match status {
         "failed" | "failing" | "broken" => {

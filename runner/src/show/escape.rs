@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Replaces each character that a terminal obeys or reorders, or that nobody sees, by its number. Line ends and tabs
-/// stay.
+/// Replaces each character that a terminal obeys or reorders, or that nobody sees, by its number.
+/// Line ends and tabs stay.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     replaced(text, |out, c| {
         let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
@@ -16,7 +16,8 @@ pub(crate) fn one_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
-/// The same for a JSON document, whose texts stay the same: beside ASCII, only they have such characters.
+/// The same for a JSON document, whose texts stay the same: beside ASCII, only they have such
+/// characters.
 pub(crate) fn clean_json(document: &str) -> Cow<'_, str> {
     replaced(document, |out, c| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -48,14 +49,16 @@ fn is_unsafe(c: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // Ends of lines and paragraphs.
         '\u{2028}' | '\u{2029}' => true,
-        // Emoji need these two variation selectors; all others are as invisible and can carry a text of their own.
+        // Emoji need these two variation selectors; all others are as invisible and can carry a
+        // text of their own.
         '\u{fe0e}' | '\u{fe0f}' => false,
         c => is_invisible(c),
     }
 }
 
-/// Characters without a picture: those that Unicode says to ignore where they are not known, and its format characters
-/// but for the few that are seen (the number signs of Arabic, Syriac and Kaithi).
+/// Characters without a picture: those that Unicode says to ignore where they are not known, and
+/// its format characters but for the few that are seen (the number signs of Arabic, Syriac and
+/// Kaithi).
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

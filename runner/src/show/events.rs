@@ -53,8 +53,8 @@ fn document(document: &impl Serialize) -> String {
     clean_json(&text).into_owned()
 }
 
-/// Whether an event is shown to those who look on: the others are about builds that are not there yet, or not the run's
-/// own.
+/// Whether an event is shown to those who look on: the others are about builds that are not there
+/// yet, or not the run's own.
 pub(crate) fn is_shown(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Compiling { .. } | EventKind::Shared)
 }

@@ -26,8 +26,8 @@ pub(crate) struct FormParamJson<'a> {
     pub(crate) r#type: String,
     /// Whether it has to be given.
     pub(crate) required: bool,
-    /// What the manifest gives; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled in later. Left out where it
-    /// gives nothing.
+    /// What the manifest gives; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled in
+    /// later. Left out where it gives nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub(crate) value: Option<Json<'a>>,

@@ -53,7 +53,8 @@ pub(crate) struct BuildJson<'a> {
     exception_tb: &'a [Frame],
     #[serde(flatten)]
     details: Option<DetailsJson<'a>>,
-    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of references; for a failed build.
+    /// `args`, `kwargs` and `overrides` of the config, with return values in the place of
+    /// references; for a failed build.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
     resolved_args: Option<BTreeMap<&'a str, Json<'a>>>,
@@ -266,7 +267,8 @@ impl<'a> StateJson<'a> {
     }
 }
 
-/// `{kind, message, value}`, `causes` where there are any, and `read_from` where it was not the plugin that said so.
+/// `{kind, message, value}`, `causes` where there are any, and `read_from` where it was not the
+/// plugin that said so.
 pub(crate) struct FailureJson<'a>(pub(crate) &'a Failure);
 
 impl Serialize for FailureJson<'_> {
@@ -399,8 +401,8 @@ impl<'a> CheckJson<'a> {
     }
 }
 
-/// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past the last character. A
-/// mistake of a whole file has null for them.
+/// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past
+/// the last character. A mistake of a whole file has null for them.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DiagnosticJson<'a> {
     code: &'static str,

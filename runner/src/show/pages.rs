@@ -28,7 +28,8 @@ pub(crate) struct JobsJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BuildsJson<'a> {
     pub(crate) builds: Vec<BriefJson<'a>>,
-    /// Given as `before` (`after` where the oldest come first), the builds that follow; none where there are none.
+    /// Given as `before` (`after` where the oldest come first), the builds that follow; none where
+    /// there are none.
     pub(crate) next: Option<u64>,
 }
 

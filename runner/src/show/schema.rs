@@ -1,5 +1,5 @@
-//! For the description of the API: the shapes that are written by hand or by `core`, which knows nothing of the API. A
-//! test holds each to what is written.
+//! For the description of the API: the shapes that are written by hand or by `core`, which knows
+//! nothing of the API. A test holds each to what is written.
 
 use utoipa::ToSchema;
 
@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is written by hand")]
 pub(crate) struct Failed {
-    /// One of the runner's own (`error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`, `exit`, `arguments`,
-    /// `storage`), or what the plugin calls it.
+    /// One of the runner's own (`error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`,
+    /// `exit`, `arguments`, `storage`), or what the plugin calls it.
     kind: String,
     message: String,
     /// The function's own error value, if it returned one.
@@ -48,7 +48,8 @@ pub(crate) struct Framed {
     context_start: u32,
     /// Names and values of local variables.
     locals: Vec<(String, String)>,
-    /// Where the call is in the plugin's binary, while its name and line are not found; left out else.
+    /// Where the call is in the plugin's binary, while its name and line are not found; left out
+    /// else.
     #[schema(required = false, nullable = false)]
     raw: Option<Placed>,
     /// How often calls up to this one were repeated; left out where they were not.

@@ -1,4 +1,5 @@
-//! Connections: accepted as long as there is room, each served within bounds of time and size, ended together.
+//! Connections: accepted as long as there is room, each served within bounds of time and size,
+//! ended together.
 
 use std::future::Future;
 use std::io;
@@ -27,8 +28,8 @@ use super::client::Peer;
 use super::sockets::Socket;
 use super::stall::Stall;
 
-/// Connections at once: those of all who may watch events, and half as many again. Each holds a file descriptor and some
-/// 100 KiB while it is busy.
+/// Connections at once: those of all who may watch events, and half as many again. Each holds a
+/// file descriptor and some 100 KiB while it is busy.
 const CONNECTIONS: usize = 1_600;
 
 /// Time for all headers of a request, and for the next request of a connection that stays open.
@@ -46,7 +47,8 @@ const HEADER_COUNT: usize = 100;
 /// How long requests may still take once the service is to end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long nothing is accepted after the machine has refused it, such as for want of file descriptors.
+/// How long nothing is accepted after the machine has refused it, such as for want of file
+/// descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
 /// What connections share.
@@ -58,7 +60,8 @@ struct Shared {
     stop: watch::Receiver<bool>,
 }
 
-/// Serves what connects to these sockets until `stop` is set, and lets the requests end that run then.
+/// Serves what connects to these sockets until `stop` is set, and lets the requests end that run
+/// then.
 ///
 /// # Errors
 ///

@@ -32,11 +32,13 @@ pub(super) struct Caller {
     pub(super) requester: Requester,
     /// What they may do.
     pub(super) scopes: Scopes,
-    /// What has to come with a change, where a cookie says who asks: a browser sends it whoever made the form.
+    /// What has to come with a change, where a cookie says who asks: a browser sends it whoever
+    /// made the form.
     pub(super) csrf: Option<Csrf>,
 }
 
-/// Proves that whoever sends a form has read a page of ours: nobody can compute it who does not have the token.
+/// Proves that whoever sends a form has read a page of ours: nobody can compute it who does not
+/// have the token.
 #[derive(Clone, Debug)]
 pub(super) struct Csrf(String);
 
@@ -46,7 +48,8 @@ impl Csrf {
         Self(BASE32_NOPAD.encode(&digest).to_ascii_lowercase())
     }
 
-    /// What stands for a token where none is needed: the store's id, which no page of another site can read.
+    /// What stands for a token where none is needed: the store's id, which no page of another site
+    /// can read.
     pub(super) fn of_store(id: &str) -> Self {
         Self::of(&format!("store\0{id}"))
     }
@@ -87,7 +90,8 @@ enum Presented<'a> {
     Cookie(&'a str),
 }
 
-/// What came with the request. A header counts more than a cookie, since no browser sends it by itself.
+/// What came with the request. A header counts more than a cookie, since no browser sends it by
+/// itself.
 fn presented(headers: &HeaderMap) -> Presented<'_> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
@@ -114,7 +118,8 @@ pub(super) enum Entrance {
     Address {
         /// Whose it is.
         ip: IpAddr,
-        /// Whether a token is needed even while there is none: others than this machine's users get here.
+        /// Whether a token is needed even while there is none: others than this machine's users get
+        /// here.
         exposed: bool,
     },
 }
@@ -137,7 +142,8 @@ pub(super) fn caller(
         return local("owner");
     };
     let (text, cookie) = match presented(headers) {
-        // An expired token still says that tokens are wanted here; who revokes the last one wants none.
+        // An expired token still says that tokens are wanted here; who revokes the last one wants
+        // none.
         Presented::Nothing if !exposed && is_loopback(ip) && tokens.iter().all(|token| token.revoked.is_some()) => {
             return local("local");
         }

@@ -1,4 +1,5 @@
-//! What callers do, if they may: started, cancelled and deleted in their names. The API and the pages ask here.
+//! What callers do, if they may: started, cancelled and deleted in their names. The API and the
+//! pages ask here.
 
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::run::Run;
@@ -40,7 +41,8 @@ pub(super) fn run_of_caller(look: &Look<'_>, caller: &Caller, id: u64) -> Result
     Ok(run)
 }
 
-/// Refuses a run that the caller may not start; `armed` names the protected jobs that may be among its jobs.
+/// Refuses a run that the caller may not start; `armed` names the protected jobs that may be among
+/// its jobs.
 pub(super) fn may_start(caller: &Caller, ready: &Ready, armed: &[String]) -> Result<(), Problem> {
     may_run(caller, ready.plan.order.iter().map(String::as_str))?;
     match ready.protected().find(|job| !armed.iter().any(|id| id == job)) {
@@ -88,7 +90,8 @@ pub(super) fn cancel_build(look: &Look<'_>, caller: &Caller, id: u64) -> Result<
     }
 }
 
-/// Deletes a build, after its `cleanup_function`; returns how that failed, where the build is deleted all the same.
+/// Deletes a build, after its `cleanup_function`; returns how that failed, where the build is
+/// deleted all the same.
 pub(super) fn delete_build(look: &Look<'_>, caller: &Caller, id: u64, force: bool) -> Result<Option<String>, Problem> {
     if !caller.scopes.is_admin() {
         return Err(Problem::new(Sort::Forbidden, "the token may not delete builds").hint("it needs the scope `admin`"));

@@ -1,5 +1,5 @@
-//! Style, script and icon of the pages: compiled in, and served under names that change with them, so that a browser asks
-//! for each once.
+//! Style, script and icon of the pages: compiled in, and served under names that change with them,
+//! so that a browser asks for each once.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,8 @@ use super::reply::Answer;
 /// Where they are.
 pub(super) const PATH: &str = "/assets/{name}";
 
-/// What their addresses begin with: whoever signs in has no token yet, and sees the page all the same.
+/// What their addresses begin with: whoever signs in has no token yet, and sees the page all the
+/// same.
 pub(super) const FOLDER: &str = "/assets/";
 
 /// Bytes of a digest that stand in a name.

@@ -1,4 +1,5 @@
-//! Who sends a request: the other end of the connection, or the one for whom a trusted proxy speaks.
+//! Who sends a request: the other end of the connection, or the one for whom a trusted proxy
+//! speaks.
 
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
@@ -28,7 +29,8 @@ pub(super) struct Client {
     pub(super) address: Option<IpAddr>,
     /// Whether the browser's connection is encrypted.
     pub(super) secure: bool,
-    /// The host that the client asked for, as it wrote it; none where there is none, or more than one.
+    /// The host that the client asked for, as it wrote it; none where there is none, or more than
+    /// one.
     pub(super) host: Option<String>,
 }
 
@@ -69,8 +71,8 @@ pub(super) enum ProxyError {
     For,
 }
 
-/// Tells who sends a request. What it says of another client is believed only where it comes from `proxy`, and only the
-/// last entry of each list, which is the one that the proxy itself has added.
+/// Tells who sends a request. What it says of another client is believed only where it comes from
+/// `proxy`, and only the last entry of each list, which is the one that the proxy itself has added.
 ///
 /// # Errors
 ///

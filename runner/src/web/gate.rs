@@ -1,4 +1,5 @@
-//! What every request goes through: whether it is answered at all, who asks, and what every answer has.
+//! What every request goes through: whether it is answered at all, who asks, and what every answer
+//! has.
 
 use std::time::Duration;
 
@@ -40,8 +41,8 @@ pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 /// Where a browser brings its token, which it has none of yet.
 pub(super) const LOGIN: &str = "/login";
 
-/// Time for an answer to begin, which is more than a client may ask to wait for the end of a run. A store that is slower
-/// than this is not looked at by people.
+/// Time for an answer to begin, which is more than a client may ask to wait for the end of a run. A
+/// store that is slower than this is not looked at by people.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -124,7 +125,8 @@ pub(super) async fn identify(web: &Web, peer: Peer, client: &Client, headers: He
     .await
 }
 
-/// Refuses what the caller may not do whatever it is in detail; what is done to single jobs is looked at where it is done.
+/// Refuses what the caller may not do whatever it is in detail; what is done to single jobs is
+/// looked at where it is done.
 fn may(caller: &Caller, request: &Request, is_api: bool) -> Result<(), Problem> {
     let reads = is_read(request.method());
     if reads && !caller.scopes.may_read() {

@@ -14,7 +14,8 @@ const OTHERS: u32 = 0o077;
 ///
 /// # Errors
 ///
-/// Others can connect to a socket of the file system, where whoever connects may act without a token.
+/// Others can connect to a socket of the file system, where whoever connects may act without a
+/// token.
 pub(super) fn given(socket: Activated) -> Result<(Listen, Socket), Refusal> {
     let failed = |error: std::io::Error| Refusal::failed(format!("a socket of systemd cannot be used: {error}"));
     match socket {

@@ -1,4 +1,5 @@
-//! Which requests are answered at all, whoever sends them: what a page of another site can make a browser send is not.
+//! Which requests are answered at all, whoever sends them: what a page of another site can make a
+//! browser send is not.
 //!
 //! Decisions alone; `gate` asks them of each request.
 
@@ -40,8 +41,8 @@ pub(super) fn harden(headers: &mut HeaderMap) {
     }
 }
 
-/// The hosts by which this service may be asked for. A site whose name is made to lead to this machine is not one of
-/// them, so its pages get nothing.
+/// The hosts by which this service may be asked for. A site whose name is made to lead to this
+/// machine is not one of them, so its pages get nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     /// Names that the operator has given, in lower case.
@@ -65,8 +66,8 @@ pub(super) enum Barred {
 }
 
 impl Names {
-    /// The names of a service. `any_address` is for one that listens on networks: an address cannot be made to lead to
-    /// another one.
+    /// The names of a service. `any_address` is for one that listens on networks: an address cannot
+    /// be made to lead to another one.
     pub(super) fn new(names: impl IntoIterator<Item = String>, any_address: bool) -> Self {
         Self { names: names.into_iter().map(|name| bare(&name)).collect(), any_address }
     }
@@ -150,7 +151,8 @@ pub(super) struct Sent<'a> {
     pub(super) api: bool,
 }
 
-/// Refuses what a page of another site makes a browser send. A client that is not a browser says nothing of sites.
+/// Refuses what a page of another site makes a browser send. A client that is not a browser says
+/// nothing of sites.
 ///
 /// # Errors
 ///
@@ -172,7 +174,8 @@ pub(super) fn same_site(sent: Sent<'_>) -> Result<(), Barred> {
     if ours { Ok(()) } else { Err(Barred::OtherSite) }
 }
 
-/// Whether an origin is that of a host. A proxy may have changed the scheme, never the host and the port.
+/// Whether an origin is that of a host. A proxy may have changed the scheme, never the host and the
+/// port.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     let (secure, authority) = match origin.split_once("://") {
         Some(("https", authority)) => (true, authority),

@@ -1,5 +1,5 @@
-//! Which records a long log has, kept for a while: a page shows any part of it by its place, and the store knows records
-//! by their ids alone.
+//! Which records a long log has, kept for a while: a page shows any part of it by its place, and
+//! the store knows records by their ids alone.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -82,7 +82,8 @@ impl KeptLogs {
             after: Some(kept.read_to),
             ..LogFilter::default()
         };
-        // Before the records: those up to this one are all read below, whether they are chosen or not.
+        // Before the records: those up to this one are all read below, whether they are chosen or
+        // not.
         let newest = storage.get_last_log_id()?;
         let mut more = Vec::new();
         if choice.is_read() {

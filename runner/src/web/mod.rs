@@ -1,14 +1,16 @@
-//! The web: HTTP and pages. Decides nothing about jobs and builds: it asks `request`, `service` and `show`.
+//! The web: HTTP and pages. Decides nothing about jobs and builds: it asks `request`, `service` and
+//! `show`.
 //!
 //! - `address`, `sockets`, `tls`: where to listen, and how
 //! - `accept`, `stall`: connections within bounds
-//! - `gate`: what each request goes through, by the decisions of `client` (who sends it), `rate` (how often), `guard`
-//!   (from which site) and `access` (with which rights)
+//! - `gate`: what each request goes through, by the decisions of `client` (who sends it), `rate`
+//!   (how often), `guard` (from which site) and `access` (with which rights)
 //! - `extract`, `problem`, `reply`: what comes with a request, and what goes back
 //! - `state`: what requests share; `kept_logs`: which records long logs have
 //! - `posted`: the forms of our pages
 //! - `acting`: what callers start, cancel and delete, if they may
-//! - `api`: the routes of the API, a file a resource; `pages`: those for people; `assets`: their style and script
+//! - `api`: the routes of the API, a file a resource; `pages`: those for people; `assets`: their
+//!   style and script
 //! - `router`: all routes
 //! - `server`: the whole, opened, served and stopped
 

@@ -1,5 +1,5 @@
-//! What comes instead of an answer: a problem document (RFC 9457), with hints and diagnostics as the command line has
-//! them.
+//! What comes instead of an answer: a problem document (RFC 9457), with hints and diagnostics as
+//! the command line has them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -238,7 +238,8 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// An answer that carries the problem; `gate` writes the document, since it knows the request's id.
+    /// An answer that carries the problem; `gate` writes the document, since it knows the request's
+    /// id.
     fn into_response(self) -> Response {
         let mut response = self.sort.parts().0.into_response();
         response.extensions_mut().insert(self);

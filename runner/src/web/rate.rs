@@ -7,10 +7,12 @@ use std::time::Duration;
 /// Requests of one client that may come at once: a page with its parts, many times over.
 const BURST: u32 = 200;
 
-/// Requests of one client per second in the long run: more than a person makes, and than a script needs.
+/// Requests of one client per second in the long run: more than a person makes, and than a script
+/// needs.
 const PER_SECOND: u32 = 50;
 
-/// Clients that are remembered: each takes some 50 bytes. With more, those with full buckets are forgotten.
+/// Clients that are remembered: each takes some 50 bytes. With more, those with full buckets are
+/// forgotten.
 const CLIENTS: usize = 10_000;
 
 /// One request, in nanoseconds of filling.

@@ -18,7 +18,8 @@ use super::state::Admission;
 use super::state::Web;
 use crate::service::serving::Service;
 
-/// Everything that is served. Requests need the extension that [`serve`](super::accept::serve) puts on them.
+/// Everything that is served. Requests need the extension that [`serve`](super::accept::serve) puts
+/// on them.
 pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
     let web = Web::new(service, admission);
     let (routes, described) = api::routes().split_for_parts();

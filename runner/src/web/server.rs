@@ -1,5 +1,5 @@
-//! The web as a whole: opened before anything else begins, so that what is wrong with it is told at once; then served
-//! until it is stopped.
+//! The web as a whole: opened before anything else begins, so that what is wrong with it is told at
+//! once; then served until it is stopped.
 
 use std::io;
 use std::net::IpAddr;
@@ -31,7 +31,8 @@ use crate::service::systemd::Activated;
 /// Threads that serve connections. They wait most of the time: all work is done elsewhere.
 const THREADS: usize = 2;
 
-/// Threads that read the store and write answers: more requests than these wait, so that builds keep the machine.
+/// Threads that read the store and write answers: more requests than these wait, so that builds
+/// keep the machine.
 const WORKERS: usize = 16;
 
 /// Where the web is to be, and who may get there.
@@ -56,11 +57,13 @@ pub struct Opened {
     runtime: Runtime,
 }
 
-/// Begins to listen there, and on sockets that are listened on already. `has_token` is whether some token is valid.
+/// Begins to listen there, and on sockets that are listened on already. `has_token` is whether some
+/// token is valid.
 ///
 /// # Errors
 ///
-/// Others could act without a token, the certificate cannot be used, or somebody else listens there.
+/// Others could act without a token, the certificate cannot be used, or somebody else listens
+/// there.
 pub fn open(door: &Door, activated: Vec<Activated>, has_token: bool) -> Result<Opened, Refusal> {
     let protection = Protection { token: has_token, tls: door.tls.is_some(), proxy: door.proxy.is_some() };
     let (mut places, mut sockets) = (door.listen.clone(), Vec::new());

@@ -141,7 +141,8 @@ fn unix(path: &Path, listen: &Listen) -> Result<Socket, BindError> {
     Ok(Socket::Unix(listener, Some(file)))
 }
 
-/// A socket that nobody else has ever been able to connect to: it has its mode before it has a name.
+/// A socket that nobody else has ever been able to connect to: it has its mode before it has a
+/// name.
 fn private(path: &Path) -> rustix::io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;

@@ -12,7 +12,8 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use tokio::time::Sleep;
 
-/// A client that takes nothing for so long is gone, or means no good: it would hold memory and a place for ever.
+/// A client that takes nothing for so long is gone, or means no good: it would hold memory and a
+/// place for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection that fails once its other end has taken nothing for a time.

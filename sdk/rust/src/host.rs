@@ -1,4 +1,5 @@
-//! The only module that calls the host. Elsewhere than in WebAssembly it is the one that tests are given.
+//! The only module that calls the host. Elsewhere than in WebAssembly it is the one that tests are
+//! given.
 
 #[cfg(target_family = "wasm")]
 use crate::bindings::jobcontrol::plugin::build;

@@ -22,13 +22,15 @@
 //! # fn main() { total(vec![], None); }
 //! ```
 //!
-//! The signature is the interface: there is no WIT to write, and no build step beside cargo. Compile it as a `cdylib` for
-//! `wasm32-wasip2`, `wasm32-wasip1` or `wasm32-unknown-unknown`, and the file is a plugin.
+//! The signature is the interface: there is no WIT to write, and no build step beside cargo.
+//! Compile it as a `cdylib` for `wasm32-wasip2`, `wasm32-wasip1` or `wasm32-unknown-unknown`, and
+//! the file is a plugin.
 //!
-//! In reading order: [`macro@job`] and [`derive@Data`], [`progress`], [`build`], [`failure`], [`http`], [`testing`].
+//! In reading order: [`macro@job`] and [`derive@Data`], [`progress`], [`build`], [`failure`],
+//! [`http`], [`testing`].
 //!
-//! Those who describe their interface in WIT use `wit-bindgen` as usual, and this crate for the rest: they call [`init`] or
-//! write [`init_on_load!`] once.
+//! Those who describe their interface in WIT use `wit-bindgen` as usual, and this crate for the
+//! rest: they call [`init`] or write [`init_on_load!`] once.
 
 mod bindings;
 pub mod build;

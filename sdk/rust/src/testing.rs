@@ -21,8 +21,8 @@
 //! assert_eq!(told.outcome, Err(testing::Ended::Skipped("no amounts".to_owned())));
 //! ```
 //!
-//! It is there wherever the code is not WebAssembly. Outside of [`collect`] records and progress go nowhere, and
-//! [`skip`](crate::skip) and [`fail`](crate::fail) panic.
+//! It is there wherever the code is not WebAssembly. Outside of [`collect`] records and progress go
+//! nowhere, and [`skip`](crate::skip) and [`fail`](crate::fail) panic.
 
 use std::collections::BTreeMap;
 use std::panic;

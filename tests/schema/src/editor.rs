@@ -1,4 +1,5 @@
-//! YAML as an editor hands it to its validator: JSON, in which a scalar with a tag of ours is a text.
+//! YAML as an editor hands it to its validator: JSON, in which a scalar with a tag of ours is a
+//! text.
 
 use std::fmt;
 

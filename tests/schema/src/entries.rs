@@ -1,12 +1,13 @@
-//! Every way to write a function and an argument, given to the schema and to `check`: what `check` takes, the schema
-//! takes, and what an editor marks is a mistake to both.
+//! Every way to write a function and an argument, given to the schema and to `check`: what `check`
+//! takes, the schema takes, and what an editor marks is a mistake to both.
 
 use std::fmt::Write;
 
 use crate::editor;
 use crate::folder::Folder;
 
-/// Values of each type: a function of `values_echo`, which returns its argument, and what `check` takes for it.
+/// Values of each type: a function of `values_echo`, which returns its argument, and what `check`
+/// takes for it.
 const VALUES: &[(&str, &[&str])] = &[
     ("a-bool", &["true", "false"]),
     ("a-s8", &["-128", "127", "0x1F"]),
@@ -40,7 +41,8 @@ const VALUES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Return values within arguments: the function, and what it is given of the jobs that `values_echo` makes.
+/// Return values within arguments: the function, and what it is given of the jobs that
+/// `values_echo` makes.
 const RETVALS: &[(&str, &str)] = &[
     ("values_echo:bytes", "[1, !retval of-a-u8]"),
     ("values_echo:numbers", "[1, !retval of-a-u8]"),

@@ -1,4 +1,5 @@
-//! A folder with plugins, the program that is run in it, and the validator of the schema that it prints there.
+//! A folder with plugins, the program that is run in it, and the validator of the schema that it
+//! prints there.
 
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,10 @@
-//! A stable code for each kind of mistake, with its title. What it means stands in `explanations/CODE.md`.
+//! A stable code for each kind of mistake, with its title. What it means stands in
+//! `explanations/CODE.md`.
 //!
-//! The first two digits are the room: 01 reading files and YAML, 02 keys and values of a manifest, 03 plugins and
-//! functions, 04 arguments and types, 05 the graph, 06 limits and grants. A number never changes its meaning and is
-//! never given again; a new kind of mistake takes the next one of its room.
+//! The first two digits are the room: 01 reading files and YAML, 02 keys and values of a manifest,
+//! 03 plugins and functions, 04 arguments and types, 05 the graph, 06 limits and grants. A number
+//! never changes its meaning and is never given again; a new kind of mistake takes the next one of
+//! its room.
 
 use std::fmt;
 

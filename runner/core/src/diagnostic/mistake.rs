@@ -13,7 +13,8 @@ use super::source::Source;
 use super::source::Span;
 use crate::failure::cut_bytes;
 
-/// One mistake in bytes of text, as people and programs get it: nobody reads more, and a plugin has a say in it.
+/// One mistake in bytes of text, as people and programs get it: nobody reads more, and a plugin has
+/// a say in it.
 pub const MAX_DIAGNOSTIC: usize = 4 << 10;
 /// Of which its message has this much,
 const MESSAGE: usize = 1_024;
@@ -40,11 +41,14 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
-    /// The place it is about. None where a whole file or folder is meant, which the message then names.
+    /// The place it is about. None where a whole file or folder is meant, which the message then
+    /// names.
     pub label: Option<Label>,
-    /// The whole file or folder that is meant, as the person would type it, where there is no place.
+    /// The whole file or folder that is meant, as the person would type it, where there is no
+    /// place.
     pub file: Option<String>,
-    /// The job that calls the plugin, where the mistake is the plugin's own and every other job meets it too.
+    /// The job that calls the plugin, where the mistake is the plugin's own and every other job
+    /// meets it too.
     pub caller: Option<String>,
     /// Other places that belong to it, such as the first of two duplicates.
     pub related: Vec<Label>,

@@ -1,4 +1,5 @@
-//! What is wrong in a person's file: where, why, and what would mend it. Plain data; an interface renders it.
+//! What is wrong in a person's file: where, why, and what would mend it. Plain data; an interface
+//! renders it.
 //!
 //! - `source`: a file, and a place in it
 //! - `mistake`: one mistake with its places

@@ -28,8 +28,8 @@ pub fn some_of(things: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// A name that a dash or a value has grown into since a space is missing: `-id` or `text:hello`; as it is right, and
-/// why.
+/// A name that a dash or a value has grown into since a space is missing: `-id` or `text:hello`; as
+/// it is right, and why.
 pub(crate) fn without_space(name: &str) -> Option<(String, &'static str)> {
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
@@ -56,7 +56,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether two neighbours of one name have changed places in the other, which says little of short names otherwise.
+/// Whether two neighbours of one name have changed places in the other, which says little of short
+/// names otherwise.
 fn is_swapped(name: &str, other: &str) -> bool {
     let sorted = |text: &str| {
         let mut all: Vec<char> = text.chars().collect();

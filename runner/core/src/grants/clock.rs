@@ -1,5 +1,5 @@
-//! `grants: { clock: fixed(TIME) }` and `grants: { random: seeded(N) }`: time and chance that are the same in each build, for
-//! tests of jobs.
+//! `grants: { clock: fixed(TIME) }` and `grants: { random: seeded(N) }`: time and chance that are
+//! the same in each build, for tests of jobs.
 
 use serde_json::json;
 
@@ -14,7 +14,8 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// The time that the plugin's clock shows, for as long as it runs. It is no right, only another clock.
+/// The time that the plugin's clock shows, for as long as it runs. It is no right, only another
+/// clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClockGrant {
     /// The time; none before 1970.

@@ -24,11 +24,12 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// Bytes that all variables of a plugin take together, its own two included: what the libraries of its language hold, which
-/// read all of them at once.
+/// Bytes that all variables of a plugin take together, its own two included: what the libraries of
+/// its language hold, which read all of them at once.
 const MOST: usize = 128 << 10;
 
-/// Bytes of a variable that the stock adapter for preview1 can read: it has one page of memory for it and for all else.
+/// Bytes of a variable that the stock adapter for preview1 can read: it has one page of memory for
+/// it and for all else.
 const STOCK_ADAPTER: usize = 50_000;
 
 /// What a variable takes beside name and value, as libraries keep it.
@@ -49,8 +50,8 @@ pub struct EnvGrant {
 }
 
 impl EnvGrant {
-    /// What is said of variables that are too large together, where the largest stands. `values` are what was resolved,
-    /// one for each grant.
+    /// What is said of variables that are too large together, where the largest stands. `values`
+    /// are what was resolved, one for each grant.
     pub fn too_large(grants: &[Self], values: &[(String, String)], source: &Arc<Source>) -> Option<Diagnostic> {
         let size = |(name, value): &(String, String)| name.len() + value.len() + ENTRY;
         let all = OWN + values.iter().map(size).sum::<usize>();
@@ -62,7 +63,8 @@ impl EnvGrant {
         Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
     }
 
-    /// What is said of a variable that is too large for a plugin into which its toolchain put the stock adapter for preview1.
+    /// What is said of a variable that is too large for a plugin into which its toolchain put the
+    /// stock adapter for preview1.
     pub fn too_large_for_adapter(
         grants: &[Self],
         values: &[(String, String)],
@@ -174,8 +176,8 @@ impl Grant for EnvGrant {
         })
     }
 
-    /// A variable of the runner's own is granted again where today's job still takes it. Where there is no such job any
-    /// more, the operator's list decides alone.
+    /// A variable of the runner's own is granted again where today's job still takes it. Where
+    /// there is no such job any more, the operator's list decides alone.
     fn still_granted(granted: &[Self], _repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         let now = match today {
             Today::Gone => return Ok(()),

@@ -12,21 +12,24 @@ pub(crate) trait Grant: Sized {
     /// The key below `grants`.
     const KEY: &'static str;
 
-    /// Takes the value of [`Grant::KEY`] out of `grants`, and reports all that is wrong with it. Called once for each
-    /// job that has `grants`, whether the key was written or not.
+    /// Takes the value of [`Grant::KEY`] out of `grants`, and reports all that is wrong with it.
+    /// Called once for each job that has `grants`, whether the key was written or not.
     fn read(fields: &mut Fields<'_>) -> Vec<Self>;
 
-    /// The value of the key in a build config, or none where it is left out, as that of a grant that older builds do not
-    /// know. Never changes for the same grants: stored configs are compared as bytes.
+    /// The value of the key in a build config, or none where it is left out, as that of a grant
+    /// that older builds do not know. Never changes for the same grants: stored configs are
+    /// compared as bytes.
     fn pack(grants: &[Self]) -> Option<Value>;
 
-    /// Reads what [`Grant::pack`] returned. Another program may have written it, so what makes no sense is left out.
+    /// Reads what [`Grant::pack`] returned. Another program may have written it, so what makes no
+    /// sense is left out.
     fn unpack(packed: &Value) -> Vec<Self>;
 
     /// The value of the key as editors are told of it, with its description.
     fn schema() -> serde_json::Value;
 
-    /// Whether a build that was `granted` these may have all of them again, as far as its manifest decides that.
+    /// Whether a build that was `granted` these may have all of them again, as far as its manifest
+    /// decides that.
     ///
     /// # Errors
     ///
@@ -34,7 +37,8 @@ pub(crate) trait Grant: Sized {
     fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn>;
 }
 
-/// Makes `Grants` of a list: for each grant its key, which is the name of its field too, and its type.
+/// Makes `Grants` of a list: for each grant its key, which is the name of its field too, and its
+/// type.
 macro_rules! grants {
     ($($(#[$doc:meta])* $name:ident: $grant:ident,)*) => {
         /// What a job file lets its plugin touch.
@@ -77,8 +81,8 @@ macro_rules! grants {
                 $crate::schema::parts::object(serde_json::Map::from_iter(keys), &[])
             }
 
-            /// Whether a repeated build that was granted these may have them again, as far as its manifest decides
-            /// that: whoever took a grant out of a manifest meant it to end.
+            /// Whether a repeated build that was granted these may have them again, as far as its
+            /// manifest decides that: whoever took a grant out of a manifest meant it to end.
             ///
             /// # Errors
             ///

@@ -165,7 +165,8 @@ impl Grant for HttpGrant {
         })
     }
 
-    /// A request is granted again where today's job still grants it, or where the operator bounds what may be asked for.
+    /// A request is granted again where today's job still grants it, or where the operator bounds
+    /// what may be asked for.
     fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         let now = match today {
             Today::Gone if repeated.operator_lists_http => return Ok(()),

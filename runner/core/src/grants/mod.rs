@@ -1,6 +1,6 @@
-//! What a job file lets its plugin touch. Each grant is one file: how it is read from a manifest, packed into a build
-//! config and back, described to editors, and whether a repeated build may have it again. What it lets a guest do is
-//! one file of the sandbox.
+//! What a job file lets its plugin touch. Each grant is one file: how it is read from a manifest,
+//! packed into a build config and back, described to editors, and whether a repeated build may have
+//! it again. What it lets a guest do is one file of the sandbox.
 //!
 //! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
 //! - `today`: what is known today of the job of an older build

@@ -56,15 +56,15 @@ impl Grant for SecretGrant {
         })
     }
 
-    /// A secret is granted again where today's job still takes it. Where there is no such job any more, the operator's list
-    /// decides alone.
+    /// A secret is granted again where today's job still takes it. Where there is no such job any
+    /// more, the operator's list decides alone.
     fn still_granted(granted: &[Self], _repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         still_named(granted.iter().map(|grant| grant.name.as_str()), today, |grant| &grant.name)
     }
 }
 
-/// Whether a job with these secrets in its arguments may have all of them again: today's job, if there is one, hands them to
-/// its plugin too.
+/// Whether a job with these secrets in its arguments may have all of them again: today's job, if
+/// there is one, hands them to its plugin too.
 ///
 /// # Errors
 ///

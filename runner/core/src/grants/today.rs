@@ -46,8 +46,8 @@ impl<'a, G: ?Sized> Today<'a, G> {
 pub struct Repeated<'a> {
     /// The folder that its paths are relative to.
     pub folder: &'a str,
-    /// Whether the operator lists the folders that may be granted, under `ceiling.files`: these are granted whatever
-    /// today's manifest says.
+    /// Whether the operator lists the folders that may be granted, under `ceiling.files`: these are
+    /// granted whatever today's manifest says.
     pub operator_lists_files: bool,
     /// Whether the operator bounds the requests that may be granted, under `ceiling.http`.
     pub operator_lists_http: bool,

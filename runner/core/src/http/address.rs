@@ -17,8 +17,8 @@ const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
-/// Addresses that are not of the public network, by the special-purpose registries of IANA, and those at which clouds tell
-/// machines their own secrets.
+/// Addresses that are not of the public network, by the special-purpose registries of IANA, and
+/// those at which clouds tell machines their own secrets.
 const RESERVED_V4: &[Ipv4Net] = &[
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
@@ -61,8 +61,9 @@ fn inner(address: Ipv6Addr) -> Option<Ipv4Addr> {
     address.to_ipv4_mapped().or_else(|| NAT64.contains(&address).then_some(Ipv4Addr::new(a, b, c, d)))
 }
 
-/// Whether an address is of the public network: not private, loopback, link-local, multicast, or where a cloud has its
-/// metadata. An IPv6 address that stands for an IPv4 address is what that one is.
+/// Whether an address is of the public network: not private, loopback, link-local, multicast, or
+/// where a cloud has its metadata. An IPv6 address that stands for an IPv4 address is what that one
+/// is.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !RESERVED_V4.iter().any(|net| net.contains(&address)),
@@ -92,7 +93,8 @@ impl AddressRange {
         Err(format!("`{text}` is not a range: its first address is `{}`", net.trunc()))
     }
 
-    /// Whether an address is one of these; an IPv6 address that stands for an IPv4 address also as that one.
+    /// Whether an address is one of these; an IPv6 address that stands for an IPv4 address also as
+    /// that one.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
             || matches!(address, IpAddr::V6(address) if inner(address).is_some_and(|inner| self.0.contains(&IpAddr::V4(inner))))

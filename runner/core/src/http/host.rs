@@ -25,8 +25,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// What is wrong with it. Whatever two programs could understand in two ways is refused, such as `0177.0.0.1`, which
-    /// the system's resolver takes for 127.0.0.1.
+    /// What is wrong with it. Whatever two programs could understand in two ways is refused, such
+    /// as `0177.0.0.1`, which the system's resolver takes for 127.0.0.1.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let address = inside.parse::<Ipv6Addr>().map_err(|_| format!("`{text}` is not an IPv6 address"))?;

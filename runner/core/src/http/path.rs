@@ -52,8 +52,8 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// Whether no server finds another path in this one: none of its parts is `..` or `.`, also not once its escapes are
-/// decoded.
+/// Whether no server finds another path in this one: none of its parts is `..` or `.`, also not
+/// once its escapes are decoded.
 pub(super) fn is_plain(path: &str) -> bool {
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..DECODINGS {

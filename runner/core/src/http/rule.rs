@@ -56,8 +56,8 @@ impl Rule {
             && paths
     }
 
-    /// The least rule that allows a request, as a manifest has it; none for one that no rule allows alone, such as one with
-    /// a `*` in its path.
+    /// The least rule that allows a request, as a manifest has it; none for one that no rule allows
+    /// alone, such as one with a `*` in its path.
     pub fn for_target(target: &Target) -> Option<String> {
         if target.path.contains(['"', '\\', '*']) || !is_method(&target.method) {
             return None;
@@ -96,7 +96,8 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Whether a text is a method that a request can have. A tunnel is none: what goes through it nobody checks.
+/// Whether a text is a method that a request can have. A tunnel is none: what goes through it
+/// nobody checks.
 pub fn is_method(text: &str) -> bool {
     let token = |b: u8| b.is_ascii_uppercase() || b == b'-';
     !text.is_empty() && text.len() <= 32 && text.bytes().all(token) && text != "CONNECT"

@@ -57,7 +57,8 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// What is wrong with it: a name and a password before the host, a host or a path that can be understood in two ways.
+    /// What is wrong with it: a name and a password before the host, a host or a path that can be
+    /// understood in two ways.
     pub fn new(scheme: Scheme, authority: &str, method: &str, path: &str) -> Result<Self, String> {
         if authority.contains('@') {
             return Err("a name or password before the host is not allowed".to_owned());

@@ -42,8 +42,8 @@ pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> (Vec<(usize, us
     (turned.collect(), is_back)
 }
 
-/// The longest way from a node that needs nothing; such a node goes as far right as what needs it allows. The edges make
-/// no circle.
+/// The longest way from a node that needs nothing; such a node goes as far right as what needs it
+/// allows. The edges make no circle.
 pub(super) fn columns(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let (mut needs, mut users) = (vec![0_usize; nodes], vec![Vec::new(); nodes]);
     for (from, to) in edges {

@@ -42,8 +42,8 @@ pub(super) fn middles(net: &Net, rows: &[Vec<usize>], node: f64) -> Vec<f64> {
     closed_up(net, &middle, node).into_iter().map(|at| ((at + MARGIN) * PARTS).round() / PARTS).collect()
 }
 
-/// From the top, without the bands in which nothing lies: parts of the graph that have nothing to do with each other
-/// drift apart.
+/// From the top, without the bands in which nothing lies: parts of the graph that have nothing to
+/// do with each other drift apart.
 fn closed_up(net: &Net, middle: &[f64], node: f64) -> Vec<f64> {
     let top = |place: usize| middle[place] - net.height(place, node) / 2.0;
     let mut from_top: Vec<usize> = (0..middle.len()).collect();
@@ -85,7 +85,8 @@ fn wish(net: &Net, middle: &[f64], place: usize, forward: Option<bool>) -> f64 {
     if count == 0 { middle[place] } else { near.map(|other| middle[*other]).sum::<f64>() / count as f64 }
 }
 
-/// Places a column as its places wish: those that would overlap become a block at the mean of their wishes.
+/// Places a column as its places wish: those that would overlap become a block at the mean of their
+/// wishes.
 fn settle(net: &Net, row: &[usize], wishes: &[f64], node: f64, middle: &mut [f64]) {
     let offsets = offsets(net, row, node);
     let mut blocks: Vec<Block> = Vec::new();

@@ -1,9 +1,11 @@
-//! Nodes and lanes, and which lies beside which: an edge over several columns has a lane in each that it runs through.
+//! Nodes and lanes, and which lies beside which: an edge over several columns has a lane in each
+//! that it runs through.
 
 /// How high a lane is.
 const LANE: f64 = 10.0;
 
-/// Nodes come first, by their numbers, then lanes. Each connects to places in the next columns only.
+/// Nodes come first, by their numbers, then lanes. Each connects to places in the next columns
+/// only.
 pub(super) struct Net {
     nodes: usize,
     /// The column of each place.

@@ -1,5 +1,5 @@
-//! Places the jobs of a graph in columns from left to right, each to the right of all that it needs. Pure: numbers in,
-//! numbers out, the same for the same input.
+//! Places the jobs of a graph in columns from left to right, each to the right of all that it
+//! needs. Pure: numbers in, numbers out, the same for the same input.
 //!
 //! - `columns`: which column
 //! - `lanes`: a place in each column that a long edge runs through
@@ -69,8 +69,9 @@ pub struct Layout {
     pub height: f64,
 }
 
-/// Places nodes of these widths, all of one height. Each edge is the number of what is needed and of what needs it; one
-/// that names no node, or a node and itself, is an error of the caller and has an empty route.
+/// Places nodes of these widths, all of one height. Each edge is the number of what is needed and
+/// of what needs it; one that names no node, or a node and itself, is an error of the caller and
+/// has an empty route.
 pub fn place(widths: &[f64], height: f64, edges: &[(usize, usize)]) -> Layout {
     let drawn = |&(from, to): &(usize, usize)| from != to && from < widths.len() && to < widths.len();
     let kept: Vec<(usize, usize)> = edges.iter().copied().filter(|edge| drawn(edge)).collect();

@@ -1,5 +1,5 @@
-//! The order within each column, chosen so that few edges cross: sort by the mean place of the neighbours, back and forth,
-//! then swap adjacent places where that helps.
+//! The order within each column, chosen so that few edges cross: sort by the mean place of the
+//! neighbours, back and forth, then swap adjacent places where that helps.
 
 use super::lanes::Net;
 

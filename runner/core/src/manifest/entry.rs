@@ -7,8 +7,8 @@ use crate::types::sample::choices;
 
 use super::keys::id::MAX_ID;
 
-/// An entry for a job that calls `function`, with a value of the right type for each parameter. It checks as it is.
-/// `command` is for a plugin that is a WASI command.
+/// An entry for a job that calls `function`, with a value of the right type for each parameter. It
+/// checks as it is. `command` is for a plugin that is a WASI command.
 pub fn entry(id: &str, function: &str, signature: &Signature, command: bool) -> String {
     let mut text = String::new();
     for line in signature.docs.as_deref().unwrap_or_default().trim().lines() {

@@ -1,4 +1,5 @@
-//! `http` and `ceiling.http` of `jobcontrol.yaml`: what requests jobs may be granted, and how they are made.
+//! `http` and `ceiling.http` of `jobcontrol.yaml`: what requests jobs may be granted, and how they
+//! are made.
 
 use crate::diagnostic::Code;
 use crate::grants::http::read_ceiling_rule;

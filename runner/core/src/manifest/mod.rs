@@ -5,7 +5,8 @@
 //! - `keys`: the keys of a job, a file for each or for those that belong together
 //! - `unread`: what the text of a file seems to hold that cannot be read
 //! - `entry`: a job as a person would begin it
-//! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify` and `server`: `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify` and `server`:
+//!   `jobcontrol.yaml`, the operator's file
 
 pub(crate) mod ceiling;
 pub(crate) mod context;

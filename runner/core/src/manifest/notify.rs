@@ -66,7 +66,8 @@ fn read_url(entry: &mut Fields<'_>) -> Option<String> {
     Some(url)
 }
 
-/// Whether a text is a URL that a request can be made to: one without a name and a password before its host.
+/// Whether a text is a URL that a request can be made to: one without a name and a password before
+/// its host.
 fn is_url(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;

@@ -34,8 +34,8 @@ pub struct Parsed {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it stands, `stem` its
-/// name without the ending, which is the id of a job that has none.
+/// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it
+/// stands, `stem` its name without the ending, which is the id of a job that has none.
 pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) -> Parsed {
     let mut parsed = Parsed::default();
     let keys: Vec<_> = KEYS.iter().map(|key| key.name).chain(["jobs"]).collect();
@@ -95,7 +95,8 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn job(&self, node: Node, stem: Option<&str>, parsed: &mut Parsed) {
-        // A variable that could not be filled in was reported while the text was read, and breaks the job it stands in.
+        // A variable that could not be filled in was reported while the text was read, and breaks
+        // the job it stands in.
         let extent = node.extent();
         let inside = |problem: &mut Diagnostic| {
             problem.label.as_ref().is_some_and(|l| extent.start <= l.span.start && l.span.start <= extent.end)

@@ -62,7 +62,8 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
     }
 }
 
-/// A program with its arguments. What is wrong with it has `code`; `example` is what such a list holds.
+/// A program with its arguments. What is wrong with it has `code`; `example` is what such a list
+/// holds.
 pub(super) fn read_command(source: &mut Fields<'_>, code: Code, example: &str) -> Option<Vec<String>> {
     let node = source.peek("command")?;
     let (span, text) = (node.span, matches!(node.kind, NodeKind::Scalar(_)).then(|| node.text.clone()));

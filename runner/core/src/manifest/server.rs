@@ -17,7 +17,8 @@ pub struct Server {
     pub tls_cert: Option<String>,
     /// A file with the certificate's key.
     pub tls_key: Option<String>,
-    /// The only address whose `Forwarded` headers are believed, and which encrypts in the service's place.
+    /// The only address whose `Forwarded` headers are believed, and which encrypts in the service's
+    /// place.
     pub behind_proxy: Option<IpAddr>,
 }
 

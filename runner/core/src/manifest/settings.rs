@@ -1,4 +1,5 @@
-//! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask for.
+//! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask
+//! for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +79,8 @@ pub struct Settings {
     pub read: ChildLimits,
     /// What compiling a plugin may use; key `compile`.
     pub compile: ChildLimits,
-    /// Bytes of the host's memory that all running builds of a process may hold together; key `memory`.
+    /// Bytes of the host's memory that all running builds of a process may hold together; key
+    /// `memory`.
     pub memory: Option<u64>,
     /// The largest limits; keys `ceiling.limits` and `ceiling.timeout`.
     pub ceiling: Ceiling,

@@ -45,7 +45,8 @@ pub struct MemoryStorage {
 impl MemoryStorage {
     /// An empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        // It lives as long as its process and is shared with nobody, so its first moment names it well enough.
+        // It lives as long as its process and is shared with nobody, so its first moment names it
+        // well enough.
         let id = format!("memory-{}", clock.now().0);
         Self { clock, id, tables: Mutex::default() }
     }

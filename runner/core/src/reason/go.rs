@@ -47,7 +47,8 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(Block { frames, exits: EXITS, ..Block::new(kind, message, at) })
 }
 
-/// The lines of a goroutine: each name of a call has its place below it, and what was left out has none.
+/// The lines of a goroutine: each name of a call has its place below it, and what was left out has
+/// none.
 fn length(lines: Lines<'_>, from: usize) -> usize {
     let is_call = |at: usize| {
         let line = lines.get(at);

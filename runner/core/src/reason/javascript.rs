@@ -1,5 +1,5 @@
-//! Stacks of JavaScript engines: `    at name (file:line:column)` of QuickJS and V8, `name@file:line:column` of
-//! SpiderMonkey.
+//! Stacks of JavaScript engines: `    at name (file:line:column)` of QuickJS and V8,
+//! `name@file:line:column` of SpiderMonkey.
 
 use super::lines::Block;
 use super::lines::Lines;
@@ -42,7 +42,8 @@ pub(super) fn stack<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Frame> {
     frames
 }
 
-/// `TypeError: message`, perhaps behind words of the engine, or `(new TypeError("message", "file", line))`.
+/// `TypeError: message`, perhaps behind words of the engine, or `(new TypeError("message", "file",
+/// line))`.
 pub(super) fn exception(line: &str) -> Option<(String, String)> {
     if let Some((_, made)) = line.split_once("(new ") {
         let (kind, rest) = made.split_once("(\"")?;

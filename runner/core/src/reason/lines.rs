@@ -1,4 +1,5 @@
-//! A text as lines without escape sequences, and the small parts that the forms of runtimes are made of.
+//! A text as lines without escape sequences, and the small parts that the forms of runtimes are
+//! made of.
 
 use crate::failure::Frame;
 
@@ -38,9 +39,11 @@ pub(super) struct Block {
     pub(super) lines: usize,
     /// Exit codes with which this runtime aborts.
     pub(super) exits: &'static [i32],
-    /// Whether a runtime only says that the code it ran failed, for which that has said the reason before.
+    /// Whether a runtime only says that the code it ran failed, for which that has said the reason
+    /// before.
     pub(super) carries: bool,
-    /// Whether lines right behind it may belong to its message, or be what the guest wrote once it had handled it.
+    /// Whether lines right behind it may belong to its message, or be what the guest wrote once it
+    /// had handled it.
     pub(super) open: bool,
 }
 
@@ -82,7 +85,8 @@ pub(super) fn place_in_brackets(text: &str) -> Option<(&str, u32, u32)> {
     Some((file, line.parse().ok()?, column.parse().ok()?))
 }
 
-/// Whether a text could be the name of an exception's class: words of letters, joined by dots or colons.
+/// Whether a text could be the name of an exception's class: words of letters, joined by dots or
+/// colons.
 pub(super) fn is_class(text: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_alphabetic() || c == '_')

@@ -30,7 +30,8 @@ fn without_exceptions(line: &str) -> Option<Block> {
     Some(Block::new(kind, message, 1))
 }
 
-/// `libc++abi: terminating due to uncaught exception of type std::out_of_range: vector`, and the forms of GNU.
+/// `libc++abi: terminating due to uncaught exception of type std::out_of_range: vector`, and the
+/// forms of GNU.
 fn terminating(line: &str, next: &str) -> Option<Block> {
     let line = line.strip_prefix("libc++abi: ").unwrap_or(line);
     if let Some(kind) = line.strip_prefix("terminate called after throwing an instance of ") {
@@ -52,8 +53,9 @@ fn terminating(line: &str, next: &str) -> Option<Block> {
     None
 }
 
-/// `Assertion failed: n < 3 (shop.c: check: 5)` of wasi-libc, `Assertion failed: n < 3, at: shop.c,5,check` of
-/// Emscripten, `shop.c:5: int check(int): Assertion 'n < 3' failed` and `vector:12: assertion n < size() failed: reason`.
+/// `Assertion failed: n < 3 (shop.c: check: 5)` of wasi-libc, `Assertion failed: n < 3, at:
+/// shop.c,5,check` of Emscripten, `shop.c:5: int check(int): Assertion 'n < 3' failed` and
+/// `vector:12: assertion n < size() failed: reason`.
 fn assertion(line: &str) -> Option<Block> {
     if let Some((_, said)) = line.split_once("Assertion failed: ") {
         // The function is left out: the engine knows it, and the calls before.
@@ -77,7 +79,8 @@ fn assertion(line: &str) -> Option<Block> {
     })
 }
 
-/// `shop.c:3:5: runtime error: signed integer overflow: 2147483647 + 1 cannot be represented in type 'int'`
+/// `shop.c:3:5: runtime error: signed integer overflow: 2147483647 + 1 cannot be represented in
+/// type 'int'`
 fn sanitizer(line: &str) -> Option<Block> {
     if let Some((at, message)) = line.split_once(": runtime error: ") {
         let (file, line, column) = place(at)?;
@@ -89,7 +92,8 @@ fn sanitizer(line: &str) -> Option<Block> {
     Some(Block::new("runtime error", message, 1))
 }
 
-/// `abort: index out of range in maths.ts(12:5)` of AssemblyScript, and `Aborted(reason)` of Emscripten.
+/// `abort: index out of range in maths.ts(12:5)` of AssemblyScript, and `Aborted(reason)` of
+/// Emscripten.
 fn abort(line: &str) -> Option<Block> {
     if let Some(said) = line.strip_prefix("Aborted(").and_then(|said| said.strip_suffix(')')) {
         return (!said.is_empty()).then(|| Block::new("abort", said, 1));

@@ -43,7 +43,8 @@ pub struct Reason {
     pub kind: String,
     /// In words.
     pub message: String,
-    /// The calls that led to it, outermost first. Some runtimes tell only where it happened, or nothing.
+    /// The calls that led to it, outermost first. Some runtimes tell only where it happened, or
+    /// nothing.
     pub frames: Vec<Frame>,
     /// What led to it, nearest first.
     pub causes: Vec<Cause>,
@@ -74,8 +75,8 @@ impl From<Block> for Reason {
     }
 }
 
-/// The reason that a guest gave with the last block that it wrote on standard error; none where that has no known form.
-/// Only the last [`MOST`] bytes are read.
+/// The reason that a guest gave with the last block that it wrote on standard error; none where
+/// that has no known form. Only the last [`MOST`] bytes are read.
 pub fn read(stderr: &str) -> Option<Reason> {
     let lines = last_lines(stderr);
     let (mut last, mut at) = (None::<Block>, 0);
@@ -89,7 +90,8 @@ pub fn read(stderr: &str) -> Option<Reason> {
                 at += block.lines.max(1);
                 is_behind = block.open;
                 last = Some(match last {
-                    // The guest ended with that very exception, so that all behind it is its message.
+                    // The guest ended with that very exception, so that all behind it is its
+                    // message.
                     Some(before) if block.carries => {
                         let message = before.message + &doubtful;
                         Block { message: message.trim_start().to_owned(), ..before }
@@ -118,7 +120,8 @@ pub fn read(stderr: &str) -> Option<Reason> {
     last.filter(|_| doubtful.is_empty()).map(Reason::from)
 }
 
-/// The lines of the last [`MOST`] bytes. A traceback of CPython tells its exception last, so of a long one the end is enough.
+/// The lines of the last [`MOST`] bytes. A traceback of CPython tells its exception last, so of a
+/// long one the end is enough.
 fn last_lines(stderr: &str) -> Vec<String> {
     let start = stderr.ceil_char_boundary(stderr.len().saturating_sub(MOST));
     let end = plain::text(&stderr[start..]);

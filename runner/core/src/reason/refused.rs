@@ -1,5 +1,5 @@
-//! A failure about a file that the job does not grant: the library of the plugin's language only says that there is no
-//! such file, since a plugin sees nothing but what was granted.
+//! A failure about a file that the job does not grant: the library of the plugin's language only
+//! says that there is no such file, since a plugin sees nothing but what was granted.
 
 use std::ops::Range;
 
@@ -107,10 +107,12 @@ fn direct(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The path in a line that complains in `said`: in quotes, or the word with a slash, or what stands before the complaint.
+/// The path in a line that complains in `said`: in quotes, or the word with a slash, or what stands
+/// before the complaint.
 fn path<'a>(line: &'a str, said: &Range<usize>) -> Option<&'a str> {
     let quoted = || ['\'', '"', '`'].into_iter().flat_map(|quote| between(line, quote));
-    // A language says of which function it complains, and of which line; neither is a file that it missed.
+    // A language says of which function it complains, and of which line; neither is a file that it
+    // missed.
     let is_path = |text: &str| {
         let whole = text.starts_with('/') || !text.contains(' ');
         whole && text.contains(['/', '.']) && !text.contains(['(', ')']) && !text.contains("::") && !is_place(text)
@@ -133,7 +135,8 @@ fn path<'a>(line: &'a str, said: &Range<usize>) -> Option<&'a str> {
         .or(before.filter(|word| is_path(word)))
 }
 
-/// What stands between a quote and the next one, with its place. Which of two opens is not known: `can't open 'a'`.
+/// What stands between a quote and the next one, with its place. Which of two opens is not known:
+/// `can't open 'a'`.
 fn between(line: &str, quote: char) -> impl Iterator<Item = (usize, &str)> {
     let places = line.match_indices(quote).map(|(at, _)| at);
     places.clone().zip(places.skip(1)).map(|(from, to)| (from + 1, &line[from + 1..to]))

@@ -1,5 +1,5 @@
-//! Which calls are those of a language's runtime or of an adapter, which carry a failure from the plugin's code to the
-//! host and tell nobody anything.
+//! Which calls are those of a language's runtime or of an adapter, which carry a failure from the
+//! plugin's code to the host and tell nobody anything.
 
 /// How the names of such functions begin.
 const BEGIN: &[&str] = &[

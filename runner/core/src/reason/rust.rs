@@ -1,4 +1,5 @@
-//! Panics of Rust's standard library, in plugins without our own library and in runtimes that are written in Rust.
+//! Panics of Rust's standard library, in plugins without our own library and in runtimes that are
+//! written in Rust.
 
 use super::javascript;
 use super::lines::Block;
@@ -79,7 +80,8 @@ fn backtrace(lines: Lines<'_>) -> (Vec<Frame>, usize) {
     (frames, 1 + length)
 }
 
-/// An exception as the runtime of componentize-qjs has it: `.. Exception(Exception { message: Some(".."), stack: Some("..") })`.
+/// An exception as the runtime of componentize-qjs has it: `.. Exception(Exception { message:
+/// Some(".."), stack: Some("..") })`.
 fn of_quickjs(message: &str) -> Option<(String, String, Vec<Frame>)> {
     const MESSAGE: &str = "message: Some(\"";
     const STACK: &str = "stack: Some(\"";

@@ -1,4 +1,5 @@
-//! Panics of Zig and of TinyGo, `panic: reason` or `thread 1 panic: reason`, with the calls where they were printed.
+//! Panics of Zig and of TinyGo, `panic: reason` or `thread 1 panic: reason`, with the calls where
+//! they were printed.
 
 use super::lines::Block;
 use super::lines::Lines;

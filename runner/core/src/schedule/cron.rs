@@ -1,5 +1,5 @@
-//! A cron rule on calendar dates and times of day. It knows nothing of time zones: its moments are local times, in
-//! seconds since 1970-01-01 00:00 of the same clock.
+//! A cron rule on calendar dates and times of day. It knows nothing of time zones: its moments are
+//! local times, in seconds since 1970-01-01 00:00 of the same clock.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,7 +21,8 @@ use super::unit::smallest;
 
 /// Seconds of a day on a clock.
 const DAY: i64 = 24 * 60 * 60;
-/// The longest rule that is read: more than any that a person writes, and the places of mistakes in it stay readable.
+/// The longest rule that is read: more than any that a person writes, and the places of mistakes in
+/// it stay readable.
 const MAX_LENGTH: usize = 1_000;
 /// The fields of a rule, as help names them.
 const FIELDS: &str = "minute, hour, day of the month, month, day of the week";
@@ -50,8 +51,8 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// Reads five fields (minute, hour, day of the month, month, day of the week), six with the seconds before them, or
-    /// a name such as `@daily`.
+    /// Reads five fields (minute, hour, day of the month, month, day of the week), six with the
+    /// seconds before them, or a name such as `@daily`.
     ///
     /// # Errors
     ///
@@ -117,8 +118,8 @@ impl Cron {
         self.never
     }
 
-    /// Whether it repeats by a `*` or a step in the minute or the hour. Such a rule goes by the time that passes. Any
-    /// other one names times of day.
+    /// Whether it repeats by a `*` or a step in the minute or the hour. Such a rule goes by the
+    /// time that passes. Any other one names times of day.
     pub(super) fn is_interval(&self) -> bool {
         self.interval
     }

@@ -12,8 +12,8 @@ use super::unit::WEEKDAY;
 pub(super) struct Days {
     of_month: OfMonth,
     of_week: OfWeek,
-    /// Whether one of the two fields begins with `*` or is `?`. Then a day has to be in both, else in either: the
-    /// rule of Vixie's cron.
+    /// Whether one of the two fields begins with `*` or is `?`. Then a day has to be in both, else
+    /// in either: the rule of Vixie's cron.
     both: bool,
 }
 

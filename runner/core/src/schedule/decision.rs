@@ -1,4 +1,5 @@
-//! What to start of a job's schedule now, and what was missed: a pure step from the last due time that was seen to.
+//! What to start of a job's schedule now, and what was missed: a pure step from the last due time
+//! that was seen to.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use super::plan::Schedule;
 use super::plan::seconds;
 use super::plan::timestamp;
 
-/// How late a run may begin without being missed. A service that is busy, or was just restarted, is no more than this
-/// behind; and a run that is a minute late is still the run that was meant.
+/// How late a run may begin without being missed. A service that is busy, or was just restarted, is
+/// no more than this behind; and a run that is a minute late is still the run that was meant.
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// A run to start.
@@ -19,7 +20,8 @@ pub const GRACE: Duration = Duration::from_secs(60);
 pub struct Due {
     /// When it was due.
     pub due: Timestamp,
-    /// When it was to begin: the same, or later by the schedule's jitter. Never after the moment of the decision.
+    /// When it was to begin: the same, or later by the schedule's jitter. Never after the moment of
+    /// the decision.
     pub start: Timestamp,
 }
 
@@ -80,20 +82,22 @@ pub struct Decision {
     pub fire: Vec<Due>,
     /// Those that are older than the first of these and are not made.
     pub missed: Option<Missed>,
-    /// The last due time that is seen to once the above is done. It is stored together with that, and is `last` of the
-    /// next look.
+    /// The last due time that is seen to once the above is done. It is stored together with that,
+    /// and is `last` of the next look.
     pub last: Timestamp,
-    /// When to look again at the latest: the beginning of the next run. None if the rule is never due again.
+    /// When to look again at the latest: the beginning of the next run. None if the rule is never
+    /// due again.
     pub next: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// Decides what to start of the schedule of `job` now. `last` is the result of the last look; none for a schedule
-    /// that is new or was changed, which begins now and has missed nothing.
+    /// Decides what to start of the schedule of `job` now. `last` is the result of the last look;
+    /// none for a schedule that is new or was changed, which begins now and has missed nothing.
     ///
-    /// Each due time between `last` and now is either fired or missed, once. `last` never goes back, so what was due
-    /// before the clock was set back is not due again: nothing happens until it has passed `last`. After a clock that was
-    /// ahead by years that is [`Decision::next`].
+    /// Each due time between `last` and now is either fired or missed, once. `last` never goes
+    /// back, so what was due before the clock was set back is not due again: nothing happens
+    /// until it has passed `last`. After a clock that was ahead by years that is
+    /// [`Decision::next`].
     ///
     /// The work is bounded: a rule for each second and a year without a look take milliseconds.
     pub fn decide(&self, job: &str, last: Option<Timestamp>, now: Timestamp) -> Decision {
@@ -131,8 +135,9 @@ impl Look<'_> {
         self.newest(after, seconds(self.now), |start| start <= self.now)
     }
 
-    /// The newest due second up to `until` whose run begins at such a time. Runs begin in the order in which they are
-    /// due, and each before the next one is due: so it is one of the last two.
+    /// The newest due second up to `until` whose run begins at such a time. Runs begin in the order
+    /// in which they are due, and each before the next one is due: so it is one of the last
+    /// two.
     fn newest(&self, after: i64, until: i64, fits: impl Fn(Timestamp) -> bool) -> Option<i64> {
         let times = self.schedule.times();
         let newest = times.newest(after, until)?;
@@ -300,7 +305,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever the clock does: each due time up to the last one is fired or missed, once, and none before it began.
+        /// Whatever the clock does: each due time up to the last one is fired or missed, once, and
+        /// none before it began.
         #[test]
         fn nothing_fires_twice_and_nothing_is_lost(
             schedule in schedules(),

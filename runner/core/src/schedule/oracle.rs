@@ -1,4 +1,5 @@
-//! A slow and obvious calculation of due times, to compare with: it walks through every minute and looks at the clock.
+//! A slow and obvious calculation of due times, to compare with: it walks through every minute and
+//! looks at the clock.
 
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -18,7 +18,8 @@ pub const MAX_CATCH_UP: u32 = 10_000;
 /// The largest jitter: with more, nobody could say on which day a run belongs.
 pub const MAX_JITTER: Duration = Duration::from_hours(24);
 
-/// The seconds of which the time zones are known, with room for any offset: the years -9998 to 9998.
+/// The seconds of which the time zones are known, with room for any offset: the years -9998 to
+/// 9998.
 const COUNTED: std::ops::RangeInclusive<i64> = -377_600_000_000..=253_300_000_000;
 const MICROS: i64 = 1_000_000;
 
@@ -91,7 +92,8 @@ pub struct Schedule {
     pub max: u32,
     /// What is done about a run that is due while the last one is not over.
     pub overlap: Overlap,
-    /// Each run begins so much after it is due at most; see [`Schedule::start_of`]. Up to [`MAX_JITTER`].
+    /// Each run begins so much after it is due at most; see [`Schedule::start_of`]. Up to
+    /// [`MAX_JITTER`].
     pub jitter: Duration,
     /// What a run builds beside the job.
     pub build: BuildScope,
@@ -111,8 +113,8 @@ impl Schedule {
         }
     }
 
-    /// The first due time after a moment, which is a whole second; none where the rule is never due again. A caller
-    /// that goes on from each due time gets each once, in order.
+    /// The first due time after a moment, which is a whole second; none where the rule is never due
+    /// again. A caller that goes on from each due time gets each once, in order.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         self.times().next(seconds(after)).map(timestamp)
     }
@@ -122,8 +124,9 @@ impl Schedule {
         Upcoming { schedule: self, last: Some(after) }
     }
 
-    /// When the run of a due time begins: at that time, or up to `jitter` later. The delay comes from the job's id and the
-    /// due time alone, so every service finds the same one. It ends before the next due time, so runs keep their order.
+    /// When the run of a due time begins: at that time, or up to `jitter` later. The delay comes
+    /// from the job's id and the due time alone, so every service finds the same one. It ends
+    /// before the next due time, so runs keep their order.
     pub fn start_of(&self, job: &str, due: Timestamp) -> Timestamp {
         let jitter = u64::try_from(self.jitter.min(MAX_JITTER).as_micros()).unwrap_or(0);
         if jitter == 0 {

@@ -1,22 +1,26 @@
 //! The moments at which a cron rule is due in a time zone, in seconds since 1970-01-01 UTC.
 //!
-//! A rule with a `*` or a step in its minute or hour goes by the time that passes: it is due whenever the clocks show
-//! a time that it matches. Where they are set back it is due in both passes, and a time that they leave out is none.
+//! A rule with a `*` or a step in its minute or hour goes by the time that passes: it is due
+//! whenever the clocks show a time that it matches. Where they are set back it is due in both
+//! passes, and a time that they leave out is none.
 //!
-//! Any other rule names times of day, and a person who writes `30 2 * * *` wants one run a day. Where the clocks are
-//! set back, only the first pass counts. A time that they leave out is due at the first moment behind the gap, and
-//! several such times are that one moment.
+//! Any other rule names times of day, and a person who writes `30 2 * * *` wants one run a day.
+//! Where the clocks are set back, only the first pass counts. A time that they leave out is due at
+//! the first moment behind the gap, and several such times are that one moment.
 
 use super::cron::Cron;
 use super::zone::Period;
 use super::zone::Zone;
 
-/// Dues that are walked through one by one before they are counted instead. Counting costs as much as some tens of them.
+/// Dues that are walked through one by one before they are counted instead. Counting costs as much
+/// as some tens of them.
 const WALKED: usize = 64;
-/// How far ahead a due time is looked for: 100 years. The dates of a rule are 40 years apart at most (29 February on one
-/// day of the week). A rule may still be due never, where each of its times falls into a gap.
+/// How far ahead a due time is looked for: 100 years. The dates of a rule are 40 years apart at
+/// most (29 February on one day of the week). A rule may still be due never, where each of its
+/// times falls into a gap.
 const HORIZON: i64 = 100 * 366 * 24 * 60 * 60;
-/// What the local times of two zones, or of one zone in two years, differ by at most, with something to spare.
+/// What the local times of two zones, or of one zone in two years, differ by at most, with
+/// something to spare.
 const OFFSETS: i64 = 3 * 24 * 60 * 60;
 
 /// A rule in a time zone.
@@ -39,15 +43,16 @@ impl Times<'_> {
             if due < period.end {
                 return Some(due);
             }
-            // Nothing is due before the next time that the clocks can show from there on, however they are set.
+            // Nothing is due before the next time that the clocks can show from there on, however
+            // they are set.
             let shown = self.cron.next(period.end + period.offset - OFFSETS)?;
             at = period.end.max(shown - period.offset - OFFSETS);
         }
         None
     }
 
-    /// How many seconds behind `after` and up to `until` are due. It costs a step for each month and each change of
-    /// the clocks, however many they are.
+    /// How many seconds behind `after` and up to `until` are due. It costs a step for each month
+    /// and each change of the clocks, however many they are.
     pub(super) fn count(self, after: i64, until: i64) -> u64 {
         let mut count = 0;
         let (Some(mut at), Some(end)) = (after.checked_add(1), until.checked_add(1)) else {
@@ -82,7 +87,8 @@ impl Times<'_> {
         last.or(newest)
     }
 
-    /// The latest moment from `after` on behind which at least `wanted` seconds up to `until` are due, or `after`.
+    /// The latest moment from `after` on behind which at least `wanted` seconds up to `until` are
+    /// due, or `after`.
     pub(super) fn before_newest(self, after: i64, until: i64, wanted: u64) -> i64 {
         if wanted == 0 {
             return until;
@@ -104,7 +110,8 @@ impl Times<'_> {
         low
     }
 
-    /// The local time from which on the rule counts in a period, `at` being the first second to look at.
+    /// The local time from which on the rule counts in a period, `at` being the first second to
+    /// look at.
     fn first_local(self, period: Period, at: i64) -> i64 {
         let local = at + period.offset;
         if self.cron.is_interval() || period.start == i64::MIN {

@@ -9,9 +9,9 @@ use jiff::tz::TimeZoneDatabase;
 
 use crate::clock;
 
-/// The time zones that this program was built with. The host's own are not read: this crate touches no files, and two
-/// services on different machines have to agree on when a job is due. A government that changes its clocks is heard of
-/// with the next version of the program.
+/// The time zones that this program was built with. The host's own are not read: this crate touches
+/// no files, and two services on different machines have to agree on when a job is due. A
+/// government that changes its clocks is heard of with the next version of the program.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// Names that a message proposes at most.

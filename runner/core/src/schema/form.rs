@@ -1,4 +1,5 @@
-//! The arguments of one function by name, for who fills in a form: values, and nothing that stands for one.
+//! The arguments of one function by name, for who fills in a form: values, and nothing that stands
+//! for one.
 
 use serde_json::Value;
 use serde_json::json;

@@ -12,7 +12,8 @@ use crate::types::Type;
 /// A function of a plugin at hand.
 #[derive(Clone, Copy, Debug)]
 pub struct Callable<'a> {
-    /// How a manifest beside the plugin names it, without the function: `sales`, or `./sub/sales.wasm`.
+    /// How a manifest beside the plugin names it, without the function: `sales`, or
+    /// `./sub/sales.wasm`.
     pub plugin: &'a str,
     /// The plugin file's name without its ending.
     pub stem: &'a str,
@@ -24,7 +25,8 @@ pub struct Callable<'a> {
     pub signature: &'a Signature,
 }
 
-/// What `function` completes to; any other name of a function may be written too, so that a new plugin is no mistake.
+/// What `function` completes to; any other name of a function may be written too, so that a new
+/// plugin is no mistake.
 pub(crate) fn names(functions: &[Callable<'_>]) -> Value {
     let mut any: Vec<_> = functions
         .iter()
@@ -45,8 +47,8 @@ fn written(function: &Callable<'_>) -> String {
     }
 }
 
-/// For each name of a function, what its arguments are. Functions that can be named alike (plugins of one name in
-/// two folders) share a condition.
+/// For each name of a function, what its arguments are. Functions that can be named alike (plugins
+/// of one name in two folders) share a condition.
 pub(super) fn conditions(functions: &[Callable<'_>], definitions: &mut Definitions) -> Vec<Value> {
     let mut by_name: Vec<(String, Vec<Value>)> = Vec::new();
     for function in functions {
@@ -68,7 +70,8 @@ pub(super) fn conditions(functions: &[Callable<'_>], definitions: &mut Definitio
     by_name.into_iter().map(condition).collect()
 }
 
-/// A pattern of all that names the function: the plugin by name or path, pinned or not; the export in any case.
+/// A pattern of all that names the function: the plugin by name or path, pinned or not; the export
+/// in any case.
 fn named(function: &Callable<'_>) -> String {
     let Callable { stem, digest, .. } = function;
     let plugin = format!("^(.*/)?{}(\\.wasm|\\.wat)?(@sha256:{digest})?", escaped(stem));
@@ -88,8 +91,8 @@ fn named(function: &Callable<'_>) -> String {
     }
 }
 
-/// A text as a pattern of itself. Only what has a meaning in patterns is escaped: editors read them in the mode of
-/// ECMAScript in which any other escape is an error, which costs the whole schema.
+/// A text as a pattern of itself. Only what has a meaning in patterns is escaped: editors read them
+/// in the mode of ECMAScript in which any other escape is an error, which costs the whole schema.
 fn escaped(text: &str) -> String {
     let special = |c: char| r"\^$.*+?()[]{}|".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain(std::iter::once(c))).collect()

@@ -1,4 +1,5 @@
-//! JSON Schema of a manifest, for editors: what may be written where, with the functions of the plugins at hand.
+//! JSON Schema of a manifest, for editors: what may be written where, with the functions of the
+//! plugins at hand.
 //!
 //! - `manifest`: the whole, out of what the keys of a job say of themselves
 //! - `functions`: what `args` and `kwargs` take, by function
@@ -6,8 +7,9 @@
 //! - `types`: WIT types
 //! - `parts`: what the keys share
 //!
-//! Draft-07, since that is what the YAML support of editors knows whole. A schema sees no tags: `!retval JOB` is a text
-//! to it, so it lets pass what only `check` can tell from one. What `check` accepts, it accepts.
+//! Draft-07, since that is what the YAML support of editors knows whole. A schema sees no tags:
+//! `!retval JOB` is a text to it, so it lets pass what only `check` can tell from one. What `check`
+//! accepts, it accepts.
 
 mod form;
 pub(crate) mod functions;

@@ -177,7 +177,8 @@ impl Definitions {
     /// A type with a name is written once. Two types of one name are kept apart by a number.
     fn define(&mut self, name: &str, ty: &Type, make: impl FnOnce(&mut Self) -> Value) -> Value {
         let namesakes = self.known.entry(name.to_owned()).or_default();
-        // Two that are alike may come from two plugins. Who gives the same name to more than these has each apart.
+        // Two that are alike may come from two plugins. Who gives the same name to more than these
+        // has each apart.
         let known = namesakes.iter().rev().take(NAMESAKES).find(|(_, known)| known == ty).map(|(key, _)| key.clone());
         if let Some(key) = known {
             return json!({ "$ref": format!("#/definitions/{key}") });

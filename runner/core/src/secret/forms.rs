@@ -1,4 +1,5 @@
-//! The texts in which a secret's value can come back: as it is, and in the encodings that programs put values into.
+//! The texts in which a secret's value can come back: as it is, and in the encodings that programs
+//! put values into.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +10,13 @@ use data_encoding::HEXUPPER;
 
 use super::source::SHORTEST;
 
-/// Letters and digits stay as they are in every percent encoding, and beside them one of these sets: none as in Rust's
-/// strictest, those of RFC 3986, those with which Python, Go, and the two functions of JavaScript leave a path whole.
+/// Letters and digits stay as they are in every percent encoding, and beside them one of these
+/// sets: none as in Rust's strictest, those of RFC 3986, those with which Python, Go, and the two
+/// functions of JavaScript leave a path whole.
 const PLAIN: [&[u8]; 6] = [b"", b"-_.~", b"-_.~/", b"-_.~$&+=:@", b"-_.~!*'()", b"-_.~!*'();/?:@&=+$,#"];
 
-/// As above for forms of HTML, where a space is a plus: those of browsers, and those of Python and Go.
+/// As above for forms of HTML, where a space is a plus: those of browsers, and those of Python and
+/// Go.
 const PLAIN_IN_FORMS: [&[u8]; 2] = [b"*-._", b"-_.~"];
 
 /// Letters of a line of base64, where an encoder breaks it: MIME and PEM.
@@ -22,8 +25,8 @@ const WIDTHS: [usize; 2] = [76, 64];
 /// Different bytes of a line that says nothing alone: dashes, blanks, a brace.
 const DULL: usize = 4;
 
-/// Every form of a value, each at least [`SHORTEST`] bytes and once. Blanks around it are no part of it, as programs take
-/// them off.
+/// Every form of a value, each at least [`SHORTEST`] bytes and once. Blanks around it are no part
+/// of it, as programs take them off.
 pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let trimmed = value.strip_prefix("\u{feff}".as_bytes()).unwrap_or(value).trim_ascii();
     let value = if trimmed.len() < SHORTEST { value } else { trimmed };
@@ -53,7 +56,8 @@ pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The lines of a value of several: a log has one in each record. What stands around every key is nobody's secret.
+/// The lines of a value of several: a log has one in each record. What stands around every key is
+/// nobody's secret.
 fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     let lines = value.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let lines: Vec<_> = lines.collect();
@@ -65,7 +69,8 @@ fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     telling.map(<[u8]>::to_vec).collect()
 }
 
-/// As the strings of JSON and of languages have it, which is how many logs and tracebacks have it too.
+/// As the strings of JSON and of languages have it, which is how many logs and tracebacks have it
+/// too.
 fn escaped(text: &str) -> Vec<Vec<u8>> {
     let mut out = vec![format!("{text:?}").trim_matches('"').as_bytes().to_vec()];
     for quotes in ["\"", "'", "\"'", ""] {
@@ -101,8 +106,8 @@ fn string(text: &str, quotes: &str, ascii: bool, html: bool, slash: bool) -> Str
     out
 }
 
-/// What stands in a longer text in base64 whatever is around the value, if so many bytes of another value come `before`
-/// it in its group of three.
+/// What stands in a longer text in base64 whatever is around the value, if so many bytes of another
+/// value come `before` it in its group of three.
 fn base64(value: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> Vec<u8> {
     let padded: Vec<u8> = std::iter::repeat_n(0, before).chain(value.iter().copied()).collect();
     let encoded = encode(&padded).into_bytes();

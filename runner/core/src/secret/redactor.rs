@@ -15,8 +15,8 @@ use crate::value::Value;
 
 use super::forms::forms;
 
-/// Bytes by which a form is looked for, and the least bytes of a beginning that count as a part of a secret: shorter ones
-/// stand at the end of every tenth line.
+/// Bytes by which a form is looked for, and the least bytes of a beginning that count as a part of
+/// a secret: shorter ones stand at the end of every tenth line.
 pub(super) const BEGINNING: usize = 4;
 
 /// Takes secrets out of texts.
@@ -70,8 +70,9 @@ impl Redactor {
         })
     }
 
-    /// The secrets in a text from `from` on. Where it may go on, they end before its open end: the first place from which on
-    /// it may be the beginning of a secret, which may be a longer one than what stands there already.
+    /// The secrets in a text from `from` on. Where it may go on, they end before its open end: the
+    /// first place from which on it may be the beginning of a secret, which may be a longer one
+    /// than what stands there already.
     pub(super) fn all(&self, text: &[u8], from: usize, goes_on: bool) -> (Vec<Found>, Option<Found>) {
         let (mut found, mut at) = (Vec::new(), from);
         let dangling = |at| self.dangling(text, at).filter(|_| goes_on);
@@ -112,7 +113,8 @@ impl Redactor {
         })
     }
 
-    /// Takes them out of a text. Of one that was cut, the end counts too where a secret begins there.
+    /// Takes them out of a text. Of one that was cut, the end counts too where a secret begins
+    /// there.
     pub fn text(&self, text: &mut String) {
         let (whole, cut) = match text.strip_suffix(CUT) {
             Some(whole) => (whole.as_bytes(), true),

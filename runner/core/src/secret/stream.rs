@@ -1,4 +1,5 @@
-//! Secrets across log records: a program may write one in pieces, each of which tells nothing alone.
+//! Secrets across log records: a program may write one in pieces, each of which tells nothing
+//! alone.
 
 use std::ops::Range;
 
@@ -9,9 +10,9 @@ use super::redactor::Found;
 use super::redactor::Redactor;
 use super::source::SHORTEST;
 
-/// The log records of one attempt on their way to the store. A record whose message ends with what may be the beginning of
-/// a secret waits for the next one. A beginning of fewer than four bytes does not keep a record; the rest of the secret is
-/// taken out all the same.
+/// The log records of one attempt on their way to the store. A record whose message ends with what
+/// may be the beginning of a secret waits for the next one. A beginning of fewer than four bytes
+/// does not keep a record; the rest of the secret is taken out all the same.
 #[derive(Default)]
 pub struct Stream {
     /// The last bytes of the records that have gone, fewer than [`BEGINNING`].
@@ -26,8 +27,8 @@ pub struct Stream {
 const WAITING: usize = 1000;
 
 impl Stream {
-    /// Takes the next record, and returns those that can go, without secrets, and by how many bytes the messages of all have
-    /// grown.
+    /// Takes the next record, and returns those that can go, without secrets, and by how many bytes
+    /// the messages of all have grown.
     pub fn push(&mut self, redactor: &Redactor, record: NewRecord) -> (Vec<NewRecord>, i64) {
         self.waiting.push(record);
         let (text, places) = self.joined();
@@ -57,8 +58,8 @@ impl Stream {
         (std::mem::replace(&mut self.waiting, waits), grown)
     }
 
-    /// The records that wait still, as no more will come, and by how many bytes their messages have grown. A beginning that
-    /// is as long as a secret of its own is taken out too.
+    /// The records that wait still, as no more will come, and by how many bytes their messages have
+    /// grown. A beginning that is as long as a secret of its own is taken out too.
     pub fn finish(&mut self, redactor: &Redactor) -> (Vec<NewRecord>, i64) {
         let (text, places) = self.joined();
         let (mut found, open) = redactor.all(&text, self.open, true);
@@ -80,7 +81,8 @@ impl Stream {
         (text, places)
     }
 
-    /// Takes what was found out of the records that wait, and returns by how many bytes they have grown.
+    /// Takes what was found out of the records that wait, and returns by how many bytes they have
+    /// grown.
     fn without(&mut self, redactor: &Redactor, found: &[Found], places: &[Range<usize>]) -> i64 {
         let mut grown = 0;
         for (record, place) in self.waiting.iter_mut().zip(places).filter(|_| !found.is_empty()) {
@@ -91,8 +93,9 @@ impl Stream {
     }
 }
 
-/// Takes what was found out of the message of a record, which stands at `place`. Where a secret goes over several records,
-/// the first of them that has not gone yet, which is at `first` at the earliest, names it.
+/// Takes what was found out of the message of a record, which stands at `place`. Where a secret
+/// goes over several records, the first of them that has not gone yet, which is at `first` at the
+/// earliest, names it.
 fn without(redactor: &Redactor, found: &[Found], record: &mut NewRecord, place: &Range<usize>, first: usize) {
     let (mut out, mut at) = (Vec::new(), place.start);
     for secret in found.iter().filter(|secret| secret.start < place.end && secret.end > place.start) {
@@ -123,7 +126,8 @@ mod tests {
         Redactor::new([("TOKEN", SECRET.as_bytes())])
     }
 
-    /// What the store has of these messages, and how many of them were there before the last one was written.
+    /// What the store has of these messages, and how many of them were there before the last one
+    /// was written.
     fn written(messages: &[&str]) -> (Vec<String>, usize) {
         let (redactor, mut stream) = (redactor(), Stream::default());
         let record = |message: &&str| NewRecord::new(Timestamp(0), Level::Info, "", *message);
@@ -180,7 +184,8 @@ mod tests {
     }
 
     proptest! {
-        /// However a text is cut into records, together they are the text without its secrets, up to what had gone.
+        /// However a text is cut into records, together they are the text without its secrets, up
+        /// to what had gone.
         #[test]
         fn no_cut_hides_a_secret(
             pieces in prop::collection::vec(prop::sample::select(vec!["x", "h", "hun", "hunter2-", "hunter3", SECRET]), 1..8),

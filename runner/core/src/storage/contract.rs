@@ -45,21 +45,24 @@ use crate::value;
 use crate::value::PackError;
 use crate::value::Value;
 
-/// Called once with the result of a change: the id of a new build, run or log record, or the number of rows for what
-/// deletes. Called after the commit, possibly on the writer's thread, so it must not wait.
+/// Called once with the result of a change: the id of a new build, run or log record, or the number
+/// of rows for what deletes. Called after the commit, possibly on the writer's thread, so it must
+/// not wait.
 pub type Completion = Box<dyn FnOnce(Result<u64>) + Send>;
 
 /// A store of runs, builds, their progress and their log.
 ///
-/// Methods may be called from any thread. Those that read do not wait for writers; [`Storage::submit`] and what is built
-/// on it may wait, so that they do not belong on a thread that guests run on.
+/// Methods may be called from any thread. Those that read do not wait for writers;
+/// [`Storage::submit`] and what is built on it may wait, so that they do not belong on a thread
+/// that guests run on.
 ///
 /// # The interface of the seed
 ///
-/// The Python library that jobcontrol descends from has these methods, which are kept by name and meaning for programs
-/// that use a store through this trait: `create_build`, `start_build`, `finish_build`, `finish_build_with_exception`,
-/// `report_build_progress`, `update_build_progress`, `log_message`, `unpack` and `uninstall`. The runner itself hands
-/// over [`Write`]s instead, with guards and already packed.
+/// The Python library that jobcontrol descends from has these methods, which are kept by name and
+/// meaning for programs that use a store through this trait: `create_build`, `start_build`,
+/// `finish_build`, `finish_build_with_exception`, `report_build_progress`, `update_build_progress`,
+/// `log_message`, `unpack` and `uninstall`. The runner itself hands over [`Write`]s instead, with
+/// guards and already packed.
 pub trait Storage: Send + Sync {
     /// Where this store's times come from.
     fn clock(&self) -> &dyn Clock;
@@ -78,8 +81,8 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn uninstall(&self) -> Result<()>;
 
-    /// Hands a change over, waiting while too many wait. Changes are applied in the order of their submission, and
-    /// `done` is called after the change is durable.
+    /// Hands a change over, waiting while too many wait. Changes are applied in the order of their
+    /// submission, and `done` is called after the change is durable.
     fn submit(&self, write: Write, done: Completion);
 
     /// As `submit`, but gives the change back where `submit` would wait.
@@ -103,34 +106,37 @@ pub trait Storage: Send + Sync {
     /// `Refused` where the file is there already or there is nothing to copy, or the backend's.
     fn backup(&self, file: &Path) -> Result<()>;
 
-    /// Takes a lease for `owner`, a name that no process had before. It lives until it is released, or until this process
-    /// dies, however it dies. Called once by each process that runs builds, before its first write.
+    /// Takes a lease for `owner`, a name that no process had before. It lives until it is released,
+    /// or until this process dies, however it dies. Called once by each process that runs
+    /// builds, before its first write.
     ///
     /// # Errors
     ///
     /// The name is taken, or the backend's.
     fn claim(&self, owner: &str) -> Result<()>;
 
-    /// Keeps a lease alive. Called every second or so by the process that claimed it; repairs what others removed.
+    /// Keeps a lease alive. Called every second or so by the process that claimed it; repairs what
+    /// others removed.
     ///
     /// # Errors
     ///
     /// The backend's. The lease may be lost then.
     fn renew(&self, owner: &str) -> Result<()>;
 
-    /// Whether a lease is alive. Called before anything is shown of, or done to, what the owner has not finished. An owner
-    /// of whom nothing is known is dead.
+    /// Whether a lease is alive. Called before anything is shown of, or done to, what the owner has
+    /// not finished. An owner of whom nothing is known is dead.
     ///
     /// # Errors
     ///
     /// The backend's; the owner may be alive then.
     fn is_alive(&self, owner: &str) -> Result<bool>;
 
-    /// Gives a lease back; does nothing if it is gone. What a dead owner left of its lease is removed by it too.
+    /// Gives a lease back; does nothing if it is gone. What a dead owner left of its lease is
+    /// removed by it too.
     fn release(&self, owner: &str);
 
-    /// Keeps the end of a run, or of a build that failed, which an owner could not write, in short, where there is room
-    /// for it all the same.
+    /// Keeps the end of a run, or of a build that failed, which an owner could not write, in short,
+    /// where there is room for it all the same.
     ///
     /// # Errors
     ///
@@ -140,7 +146,8 @@ pub trait Storage: Send + Sync {
         Err(StorageError::Refused("there is no place for it".to_owned()))
     }
 
-    /// Writes what [`Storage::keep_end`] has kept, in whichever process; does nothing where there is none.
+    /// Writes what [`Storage::keep_end`] has kept, in whichever process; does nothing where there
+    /// is none.
     ///
     /// # Errors
     ///
@@ -149,13 +156,14 @@ pub trait Storage: Send + Sync {
         Ok(())
     }
 
-    /// How many commits this process has made. Any thread may ask at any time; the answer is there at once. None where
-    /// nothing is committed, or where nobody counts.
+    /// How many commits this process has made. Any thread may ask at any time; the answer is there
+    /// at once. None where nothing is committed, or where nobody counts.
     fn commits(&self) -> Option<Commits> {
         None
     }
 
-    /// A number that changes whenever anybody has changed the store: a cheap look, for who watches the builds of others.
+    /// A number that changes whenever anybody has changed the store: a cheap look, for who watches
+    /// the builds of others.
     ///
     /// # Errors
     ///
@@ -176,15 +184,17 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
 
-    /// The open runs that wait for a service, without those that are held back: by priority, highest first, then by id.
-    /// Called by each service whenever the store has changed, so it must be cheap however many wait.
+    /// The open runs that wait for a service, without those that are held back: by priority,
+    /// highest first, then by id. Called by each service whenever the store has changed, so it
+    /// must be cheap however many wait.
     ///
     /// # Errors
     ///
     /// The backend's.
     fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
 
-    /// The runs of schedules that have ended other than well, oldest first, and of which nobody has been told.
+    /// The runs of schedules that have ended other than well, oldest first, and of which nobody has
+    /// been told.
     ///
     /// # Errors
     ///
@@ -219,8 +229,9 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>>;
 
-    /// Whether `owner`, which holds a lease, leads: of all services of a store one does, until its lease ends. Called
-    /// every second or so by each service; the first one to ask after a leader's end becomes the leader.
+    /// Whether `owner`, which holds a lease, leads: of all services of a store one does, until its
+    /// lease ends. Called every second or so by each service; the first one to ask after a
+    /// leader's end becomes the leader.
     ///
     /// # Errors
     ///
@@ -262,16 +273,16 @@ pub trait Storage: Send + Sync {
     /// `NotFound`, or the backend's.
     fn get_build(&self, id: u64) -> Result<Build>;
 
-    /// The attempts of a build that ended with another to follow, oldest first. The one that came after all of them is
-    /// told by the build itself; [`Build::attempts`] puts them together.
+    /// The attempts of a build that ended with another to follow, oldest first. The one that came
+    /// after all of them is told by the build itself; [`Build::attempts`] puts them together.
     ///
     /// # Errors
     ///
     /// The backend's.
     fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>>;
 
-    /// The unfinished builds and runs of this owner that somebody wants to end. Called many times a second while the
-    /// owner runs builds, so it must be cheap where there are none.
+    /// The unfinished builds and runs of this owner that somebody wants to end. Called many times a
+    /// second while the owner runs builds, so it must be cheap where there are none.
     ///
     /// # Errors
     ///
@@ -306,8 +317,8 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_last_log_id(&self) -> Result<u64>;
 
-    /// Digests of plugins that no build was made with but those of `besides`, and the largest id that a build had
-    /// before they were looked for.
+    /// Digests of plugins that no build was made with but those of `besides`, and the largest id
+    /// that a build had before they were looked for.
     ///
     /// # Errors
     ///
@@ -321,8 +332,8 @@ pub trait Storage: Send + Sync {
     /// The backend's.
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
 
-    /// All tokens of the API, those that are good no longer included, in the order of their ids. Called for every request
-    /// that needs one.
+    /// All tokens of the API, those that are good no longer included, in the order of their ids.
+    /// Called for every request that needs one.
     ///
     /// # Errors
     ///
@@ -344,8 +355,9 @@ pub trait Storage: Send + Sync {
         })
     }
 
-    /// What the store knows of each of these jobs, in their order: one that was never built has an empty history. Builds
-    /// that are being deleted, and those with arguments that were given by hand, count as the newest at most.
+    /// What the store knows of each of these jobs, in their order: one that was never built has an
+    /// empty history. Builds that are being deleted, and those with arguments that were given
+    /// by hand, count as the newest at most.
     ///
     /// # Errors
     ///
@@ -385,7 +397,8 @@ pub trait Storage: Send + Sync {
         runs.iter().filter_map(read).collect()
     }
 
-    /// The newest builds of each of these jobs, `limit` at most, oldest first, in the order of the jobs.
+    /// The newest builds of each of these jobs, `limit` at most, oldest first, in the order of the
+    /// jobs.
     ///
     /// # Errors
     ///
@@ -465,7 +478,8 @@ pub trait Storage: Send + Sync {
         self.write(Write::StartBuild(StartBuild { id, guard: None, owner: None, pool_size: None, time })).map(drop)
     }
 
-    /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the build.
+    /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the
+    /// build.
     ///
     /// # Errors
     ///
@@ -512,8 +526,8 @@ pub trait Storage: Send + Sync {
         self.write(Write::DeleteBuild(id)).map(drop)
     }
 
-    /// The newest build that started, finished, succeeded, was not skipped, is not being deleted, and had no arguments
-    /// that were given by hand.
+    /// The newest build that started, finished, succeeded, was not skipped, is not being deleted,
+    /// and had no arguments that were given by hand.
     ///
     /// # Errors
     ///
@@ -531,7 +545,8 @@ pub trait Storage: Send + Sync {
         self.write(Write::Log(id, pack_record(record))).map(drop)
     }
 
-    /// Deletes log records at or below `level` and older than `max_age` seconds; answers their number.
+    /// Deletes log records at or below `level` and older than `max_age` seconds; answers their
+    /// number.
     ///
     /// # Errors
     ///
@@ -569,8 +584,8 @@ pub trait Storage: Send + Sync {
         }
     }
 
-    /// Packs a failure and its traceback as they are stored. Never fails: what cannot be packed is left out, and the
-    /// message says so.
+    /// Packs a failure and its traceback as they are stored. Never fails: what cannot be packed is
+    /// left out, and the message says so.
     fn pack_exception(&self, failure: Failure) -> PackedFailure {
         pack_failure(failure)
     }

@@ -14,7 +14,8 @@ pub enum StorageError {
     /// A build was to be created that uses this one, which is not there, or is being deleted.
     #[error("build {0} cannot be used: it is gone, or being deleted")]
     NoPin(u64),
-    /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no longer.
+    /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no
+    /// longer.
     #[error("the store does not keep the plugin sha256:{0}")]
     NoPlugin(Arc<str>),
     /// A build was to be created that another run makes at the same time: this one.

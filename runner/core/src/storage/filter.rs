@@ -34,7 +34,8 @@ pub struct BuildFilter {
     pub order: Order,
     /// How many at most.
     pub limit: u64,
-    /// Leaves out what can be large: return value, traceback, and all of a failure but its kind and message.
+    /// Leaves out what can be large: return value, traceback, and all of a failure but its kind and
+    /// message.
     pub brief: bool,
 }
 
@@ -66,8 +67,8 @@ impl BuildFilter {
         Self { job_id: Some(job_id.to_owned()), ..Self::default() }
     }
 
-    /// The newest build of a job that started, finished, succeeded, was not skipped, is not being deleted, and had no
-    /// arguments that were given by hand.
+    /// The newest build of a job that started, finished, succeeded, was not skipped, is not being
+    /// deleted, and had no arguments that were given by hand.
     pub fn latest_success(job_id: &str) -> Self {
         Self {
             started: Some(true),
@@ -92,7 +93,8 @@ pub enum Order {
     Desc,
 }
 
-/// Which log records to read; filters combine. Records come in the order in which they were written.
+/// Which log records to read; filters combine. Records come in the order in which they were
+/// written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
     /// Only those of this job's builds.

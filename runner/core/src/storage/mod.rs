@@ -1,7 +1,9 @@
-//! The contract of a store, by the method names of the Python library that jobcontrol descends from.
+//! The contract of a store, by the method names of the Python library that jobcontrol descends
+//! from.
 //!
-//! Every change is a [`Write`] handed to [`Storage::submit`], so that a backend can commit together what waits
-//! together; the methods named for one change each are built on it. A backend passes the suite in `tests/storage`.
+//! Every change is a [`Write`] handed to [`Storage::submit`], so that a backend can commit together
+//! what waits together; the methods named for one change each are built on it. A backend passes the
+//! suite in `tests/storage`.
 //!
 //! - `contract`: the trait
 //! - `error`: what a store could not do

@@ -49,7 +49,8 @@ pub struct Finish {
     pub exception: Option<Failure>,
 }
 
-/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the reason kept.
+/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the
+/// reason kept.
 pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, mut finish: Finish) -> FinishBuild {
     match finish.retval.take().as_ref().map(value::pack).transpose() {
         Ok(packed) => pack_finish_with(id, guard, time, finish, packed),
@@ -101,7 +102,8 @@ pub fn pack_failure(failure: Failure) -> PackedFailure {
     PackedFailure { kind: failure.kind.to_string(), message, exception: packed.unwrap_or_default(), exception_tb }
 }
 
-/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its packed frames.
+/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its
+/// packed frames.
 fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
     cut_failure(&mut failure);
     if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
@@ -127,12 +129,14 @@ pub fn unpack_failure(bytes: &[u8]) -> Failure {
     rmp_serde::from_slice(bytes).unwrap_or_else(|error| unreadable(&error))
 }
 
-/// Reads kind and message of a packed failure. What follows them, which can be large, is neither read nor held.
+/// Reads kind and message of a packed failure. What follows them, which can be large, is neither
+/// read nor held.
 pub fn unpack_brief_failure(bytes: &[u8]) -> Failure {
     let mut head = Head::default();
     let read = rmp_serde::Deserializer::from_read_ref(bytes).deserialize_map(&mut head);
     match (head.kind, head.message, read) {
-        // With both of them found, the rest was left where it was, which the reader takes for a mistake.
+        // With both of them found, the rest was left where it was, which the reader takes for a
+        // mistake.
         (Some(kind), Some(message), _) => Failure::new(kind, message),
         (_, _, Err(error)) => unreadable(&error),
         (_, _, Ok(())) => unreadable(&"kind or message is missing"),
@@ -235,8 +239,8 @@ pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest
     (packed.get("plan").map(Plan::from_value), requests)
 }
 
-/// Packs why jobs of a run have no build, by job: the reason, or the build of another run that was used. Returns none
-/// where there is nothing to say.
+/// Packs why jobs of a run have no build, by job: the reason, or the build of another run that was
+/// used. Returns none where there is nothing to say.
 pub fn pack_refused(refused: &BTreeMap<String, String>, shared: &BTreeMap<String, u64>) -> Option<Vec<u8>> {
     let reasons = refused.iter().map(|(job, reason)| (Name::from(job), Value::string(reason)));
     let entries = reasons.chain(shared.iter().map(|(job, build)| (Name::from(job), Value::Int((*build).into()))));

@@ -1,5 +1,5 @@
-//! What services keep in a store: who works on which run, what was reloaded, how far each schedule is, and what `on: change`
-//! has tried.
+//! What services keep in a store: who works on which run, what was reloaded, how far each schedule
+//! is, and what `on: change` has tried.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub struct Commits {
 pub struct ClaimRun {
     /// The run.
     pub id: u64,
-    /// The process that has it now; none for a run that waits for a service. If another process was faster, the result is
-    /// 0 and nothing changes.
+    /// The process that has it now; none for a run that waits for a service. If another process was
+    /// faster, the result is 0 and nothing changes.
     pub from: Option<Arc<str>>,
     /// The process that works on it from now on.
     pub owner: Arc<str>,

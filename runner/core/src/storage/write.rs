@@ -22,15 +22,17 @@ pub enum Write {
     CreateRun(NewRun),
     /// A run ends. Ending it again changes nothing.
     EndRun(EndRun),
-    /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their owner sees to it.
+    /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their
+    /// owner sees to it.
     CancelRun(u64, Arc<str>),
-    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000 at most. The reloads
-    /// before that moment go as well.
+    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000
+    /// at most. The reloads before that moment go as well.
     PruneRuns(Timestamp),
-    /// A process takes over an open run. The result is 1 if it has the run now, 2 if the run may have builds already, and
-    /// 0 if another process was faster.
+    /// A process takes over an open run. The result is 1 if it has the run now, 2 if the run may
+    /// have builds already, and 0 if another process was faster.
     ClaimRun(ClaimRun),
-    /// The process by this name, which stops, leaves an open run to any service, with its builds that have not started.
+    /// The process by this name, which stops, leaves an open run to any service, with its builds
+    /// that have not started.
     ReleaseRun(u64, Arc<str>),
     /// A run that was created to be held back may start.
     StartRun(u64),
@@ -50,8 +52,9 @@ pub enum Write {
     RetryBuild(RetryBuild),
     /// A build ends.
     FinishBuild(FinishBuild),
-    /// Names and lines of the calls of a failure that was stored without. Taken once for each attempt: where they are
-    /// there already, and where the attempt has not failed, nothing changes. The result is 1 if they were taken.
+    /// Names and lines of the calls of a failure that was stored without. Taken once for each
+    /// attempt: where they are there already, and where the attempt has not failed, nothing
+    /// changes. The result is 1 if they were taken.
     Traceback(Traceback),
     /// Somebody, by this name, wants a build that has not ended to end; its owner sees to it.
     CancelBuild(u64, Arc<str>),
@@ -59,8 +62,8 @@ pub enum Write {
     Progress(u64, Progress),
     /// A log record.
     Log(u64, LogRow),
-    /// A build is about to go: from now on nothing can be pinned to it. Refused as [`Write::DeleteBuild`] is; doing it
-    /// again changes nothing.
+    /// A build is about to go: from now on nothing can be pinned to it. Refused as
+    /// [`Write::DeleteBuild`] is; doing it again changes nothing.
     PrepareDelete(u64),
     /// A build that was about to go stays.
     AbandonDelete(u64),
@@ -68,14 +71,15 @@ pub enum Write {
     DeleteBuild(u64),
     /// Log records go; the result is their number.
     PruneLog(PruneLog),
-    /// The plugin of a digest goes, unless a build with an id above this one was made with it: who says so knows of the
-    /// builds up to there that they were not. The result is 1 if it went.
+    /// The plugin of a digest goes, unless a build with an id above this one was made with it: who
+    /// says so knows of the builds up to there that they were not. The result is 1 if it went.
     PrunePlugin(Arc<str>, u64),
     /// A new token of the API; its result is the token's id.
     CreateToken(NewToken),
     /// A token ends at that moment. Doing it again changes nothing.
     RevokeToken(u64, Timestamp),
-    /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is kept.
+    /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is
+    /// kept.
     Plugin(Arc<str>, Arc<[u8]>),
 }
 
@@ -104,10 +108,11 @@ pub struct NewBuild {
     pub created: Timestamp,
     /// The process that is to run it.
     pub owner: Option<Arc<str>>,
-    /// Refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) where it would be the same as
-    /// another one (job, plugin, config and pins): an unfinished one of a living owner that belongs to another run and
-    /// that nobody has asked to end, or the job's latest success, if its id is larger than this one: the latest that was
-    /// known when the build was found to be due, or 0.
+    /// Refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) where it
+    /// would be the same as another one (job, plugin, config and pins): an unfinished one of a
+    /// living owner that belongs to another run and that nobody has asked to end, or the job's
+    /// latest success, if its id is larger than this one: the latest that was known when the
+    /// build was found to be due, or 0.
     pub shared_after: Option<u64>,
     /// Starts its first attempt in the same moment. Not for a build that takes slots of a pool.
     pub start: bool,
@@ -138,20 +143,22 @@ pub struct NewRun {
     pub missed: Option<Missed>,
 }
 
-/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in one change.
+/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in
+/// one change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSchedule {
     /// The job.
     pub job: Arc<str>,
-    /// How far the schedule was, as far as this process knows. If the store has something else, another process was
-    /// faster: the result is 0, and nothing changes.
+    /// How far the schedule was, as far as this process knows. If the store has something else,
+    /// another process was faster: the result is 0, and nothing changes.
     pub before: Option<Timestamp>,
     /// How far it is now.
     pub state: ScheduleState,
     /// The runs that are due. They are created in this order.
     pub runs: Vec<NewRun>,
-    /// Runs that were missed or skipped, as one row for each reason, which ends as soon as it is created. A row of the
-    /// same status and reason that is the schedule's newest one is extended instead.
+    /// Runs that were missed or skipped, as one row for each reason, which ends as soon as it is
+    /// created. A row of the same status and reason that is the schedule's newest one is
+    /// extended instead.
     pub missed: Vec<NewRun>,
 }
 
@@ -185,13 +192,13 @@ pub struct EndRun {
 pub struct StartBuild {
     /// The build.
     pub id: u64,
-    /// After which attempt, which makes this a retry: the progress of that attempt goes. None to start a build
-    /// whatever its state is.
+    /// After which attempt, which makes this a retry: the progress of that attempt goes. None to
+    /// start a build whatever its state is.
     pub guard: Option<Guard>,
     /// The process that runs it.
     pub owner: Option<Arc<str>>,
-    /// How many slots the pool of the build has. With a size, an attempt starts only if the slots that running builds
-    /// hold leave room for it; slots of owners that are dead are free.
+    /// How many slots the pool of the build has. With a size, an attempt starts only if the slots
+    /// that running builds hold leave room for it; slots of owners that are dead are free.
     pub pool_size: Option<u32>,
     /// When.
     pub time: Timestamp,
@@ -206,8 +213,8 @@ pub struct Guard {
     pub attempt: u32,
 }
 
-/// An attempt that ended, with the next one to follow. An attempt that had ended before is left as it was, so that
-/// another process can take over a build that waits.
+/// An attempt that ended, with the next one to follow. An attempt that had ended before is left as
+/// it was, so that another process can take over a build that waits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryBuild {
     /// The build.
@@ -311,6 +318,7 @@ pub struct PruneLog {
     pub level: Option<i64>,
     /// Only those above this level.
     pub above: Option<i64>,
-    /// Only those with an id above the first and up to the second, so that others can write in between.
+    /// Only those with an id above the first and up to the second, so that others can write in
+    /// between.
     pub ids: Option<(u64, u64)>,
 }

@@ -11,8 +11,8 @@ use super::ty::Type;
 ///
 /// # Errors
 ///
-/// A value that is not of the type `from`, or a `from` that does not fit `to`: what was stored was damaged, or the
-/// caller did not ask `fits` first.
+/// A value that is not of the type `from`, or a `from` that does not fit `to`: what was stored was
+/// damaged, or the caller did not ask `fits` first.
 pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
     match (value, from, to) {
         (value, Type::Option(a), Type::Option(b)) => convert_option(value, a, b),

@@ -10,8 +10,8 @@ use super::ty::Type;
 /// A declaration that fits is written on one line.
 const LINE: usize = 80;
 
-/// The records, variants, enums and flags that functions take and return, each once, written as WIT; what is in one comes
-/// after it.
+/// The records, variants, enums and flags that functions take and return, each once, written as
+/// WIT; what is in one comes after it.
 pub fn declared<'a>(functions: impl IntoIterator<Item = &'a Signature>) -> Vec<String> {
     let mut found = Found::default();
     for function in functions {

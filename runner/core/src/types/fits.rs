@@ -116,12 +116,13 @@ fn around(before: &'static str, after: &'static str) -> impl Fn(&str) -> String 
 
 /// Whether every value of type `from` can be taken where `to` is asked for.
 ///
-/// Integers widen and never narrow; an integer fits a float only where each of its values is exact; `T` fits
-/// `option<T>`; records fit by field name, extra fields dropped, missing ones only where the target is an option; all
-/// enum and variant cases must exist in the target; the rest goes element by element.
+/// Integers widen and never narrow; an integer fits a float only where each of its values is exact;
+/// `T` fits `option<T>`; records fit by field name, extra fields dropped, missing ones only where
+/// the target is an option; all enum and variant cases must exist in the target; the rest goes
+/// element by element.
 ///
-/// The relation is reflexive, and transitive but for one thing: a record's field that is dropped on the way may come
-/// again as an option of any type, which is then none.
+/// The relation is reflexive, and transitive but for one thing: a record's field that is dropped on
+/// the way may come again as an option of any type, which is then none.
 ///
 /// # Errors
 ///

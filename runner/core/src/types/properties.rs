@@ -37,7 +37,8 @@ fn literal(value: Value, ty: &Type) -> Result<Value, String> {
     if problems.is_empty() { Ok(resolved) } else { Err(format!("{problems:?}")) }
 }
 
-/// JSON's base64 as bytes again: in a manifest a text is no bytes, since a word can look like base64.
+/// JSON's base64 as bytes again: in a manifest a text is no bytes, since a word can look like
+/// base64.
 fn unbased(value: Value, ty: &Type) -> Value {
     let side = |value, ty: Option<&Type>| match ty {
         Some(ty) => unbased(value, ty),
@@ -148,7 +149,8 @@ proptest! {
 
     #[test]
     fn a_value_survives_json((ty, value) in typed_value()) {
-        // YAML, in which literals are written, takes all of JSON but for some characters that it wants escaped.
+        // YAML, in which literals are written, takes all of JSON but for some characters that it
+        // wants escaped.
         let escaped = |c: char| match c {
             '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => format!("\\u{:04x}", u32::from(c)),
             c => c.to_string(),
@@ -221,8 +223,8 @@ fn pool() -> Vec<Type> {
     types
 }
 
-/// Whether a field of `a` is dropped on the way to `b` and comes again in `c`, where it is an option: it has lost its
-/// value, and its type was not compared.
+/// Whether a field of `a` is dropped on the way to `b` and comes again in `c`, where it is an
+/// option: it has lost its value, and its type was not compared.
 fn comes_again(a: &Type, b: &Type, c: &Type) -> bool {
     match (a, b, c) {
         (Type::Record(a), Type::Record(b), Type::Record(c)) => {

@@ -1,7 +1,7 @@
 //! What a manifest wrote, made into the argument of a call.
 //!
-//! The same walk checks before anything runs, when return values have a type and no value yet, and makes the value
-//! when the call is due: what the check accepts, the call accepts.
+//! The same walk checks before anything runs, when return values have a type and no value yet, and
+//! makes the value when the call is due: what the check accepts, the call accepts.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ use super::ty::same_name;
 
 /// Where the return values of other jobs come from.
 pub trait Retvals {
-    /// The type of `job`'s return value and, once it is built, the value. None where the job's type cannot be known,
-    /// which is then reported elsewhere.
+    /// The type of `job`'s return value and, once it is built, the value. None where the job's type
+    /// cannot be known, which is then reported elsewhere.
     fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)>;
 
     /// The value of a secret; none before an attempt starts.
@@ -52,8 +52,8 @@ pub struct Problem {
     pub help: Vec<String>,
     /// The job whose return value it is, with a few words to stand beside the place that uses it.
     pub origin: Option<(String, String)>,
-    /// The value that was found: its kind, as the reason has it, and the value itself. It may be a secret, where it
-    /// was filled in from a variable.
+    /// The value that was found: its kind, as the reason has it, and the value itself. It may be a
+    /// secret, where it was filled in from a variable.
     pub found: Option<(&'static str, String)>,
 }
 
@@ -67,8 +67,8 @@ impl Problem {
     }
 }
 
-/// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is meaningless if anything
-/// was reported, or if a return value had no value yet.
+/// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is
+/// meaningless if anything was reported, or if a return value had no value yet.
 pub fn resolve(arg: &Arg, name: &str, ty: &Type, retvals: &dyn Retvals, problems: &mut Vec<Problem>) -> Value {
     let mut walk = Walk { retvals, problems, path: name.to_owned() };
     walk.arg(arg, ty)

@@ -78,8 +78,8 @@ impl Entry {
         Self { key: quoted(name), value: Sample::of(ty), comment: choices(ty) }
     }
 
-    /// Writes `key: value  # comment` at `column`, spread over lines where it is long. The cursor is where the key is
-    /// to stand, and ends behind the last line's end.
+    /// Writes `key: value  # comment` at `column`, spread over lines where it is long. The cursor
+    /// is where the key is to stand, and ends behind the last line's end.
     pub fn write(&self, column: usize, out: &mut String) {
         out.push_str(&self.key);
         out.push(':');
@@ -158,7 +158,8 @@ fn quoted(name: &str) -> String {
     if NOT_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) { format!("\"{name}\"") } else { name.to_owned() }
 }
 
-/// Bytes of what a value can be: a plugin's types can take megabytes to write, and this stands beside each use of one.
+/// Bytes of what a value can be: a plugin's types can take megabytes to write, and this stands
+/// beside each use of one.
 const CHOICES: usize = 1_000;
 
 /// What a value of this type can be, in a few words.

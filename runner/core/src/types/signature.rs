@@ -23,13 +23,15 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The one function of a plugin that is a WASI command; `interface` is where a component exports it.
+    /// The one function of a plugin that is a WASI command; `interface` is where a component
+    /// exports it.
     pub fn command(interface: Option<String>) -> Self {
         let params = vec![("args".to_owned(), Type::List(Arc::new(Type::String)))];
         Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
     }
 
-    /// The type of the return value that a build keeps: the `ok` side where the function returns a result.
+    /// The type of the return value that a build keeps: the `ok` side where the function returns a
+    /// result.
     pub fn retval(&self) -> Option<&Type> {
         match &self.result {
             Some(Type::Result(ok, _)) => ok.as_deref(),

@@ -1,5 +1,6 @@
-//! Functions and their types as plain rows: what is kept of a plugin on disk, and what the process that reads plugins
-//! answers. Each type is there once, whoever uses it, and holds only types of earlier rows.
+//! Functions and their types as plain rows: what is kept of a plugin on disk, and what the process
+//! that reads plugins answers. Each type is there once, whoever uses it, and holds only types of
+//! earlier rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;

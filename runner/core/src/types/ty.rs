@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// How many nodes a written-out type may have. A plugin can describe a type of 2^60 nodes in a few hundred bytes.
+/// How many nodes a written-out type may have. A plugin can describe a type of 2^60 nodes in a few
+/// hundred bytes.
 pub const MAX_TYPE_NODES: usize = 100_000;
 
-/// How many bytes a written-out type may have, with each name wherever it stands: a plugin can give a name of 100 KB, and
-/// use it 20,000 times.
+/// How many bytes a written-out type may have, with each name wherever it stands: a plugin can give
+/// a name of 100 KB, and use it 20,000 times.
 pub const MAX_TYPE_BYTES: u64 = 4 << 20;
 
-/// A WIT type, with the names that its author gave. Types are shared: a copy costs nothing, and what a plugin uses many
-/// times is there once.
+/// A WIT type, with the names that its author gave. Types are shared: a copy costs nothing, and
+/// what a plugin uses many times is there once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
     /// `bool`
@@ -59,7 +60,8 @@ pub struct Named<T> {
 }
 
 impl<T> Named<T> {
-    /// A type with its members. The parser of WIT text accepts what WIT forbids, and so do stored rows.
+    /// A type with its members. The parser of WIT text accepts what WIT forbids, and so do stored
+    /// rows.
     ///
     /// # Errors
     ///
@@ -102,8 +104,8 @@ impl<T> Named<T> {
     }
 }
 
-/// Whether a text can be a name in WIT: words of letters and digits with single dashes between, the first of which begins
-/// with a letter.
+/// Whether a text can be a name in WIT: words of letters and digits with single dashes between, the
+/// first of which begins with a letter.
 pub(super) fn is_identifier(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.split('-').all(word)

@@ -102,7 +102,8 @@ impl Read {
     }
 }
 
-/// How many bytes the signatures of all functions of a plugin may have, written out: who shows them all writes as much.
+/// How many bytes the signatures of all functions of a plugin may have, written out: who shows them
+/// all writes as much.
 const MAX_WRITTEN: u64 = 64 << 20;
 
 /// What a part takes beside its names.
@@ -149,12 +150,14 @@ impl<'a> TypeReader<'a> {
         Self { resolve, known: HashMap::new(), written: 0 }
     }
 
-    /// The signature that decoded WIT describes; `interface` is where the function stands, if not in the world itself.
+    /// The signature that decoded WIT describes; `interface` is where the function stands, if not
+    /// in the world itself.
     ///
     /// # Errors
     ///
-    /// A type that, written out, has more than [`MAX_TYPE_NODES`] parts or [`MAX_TYPE_BYTES`] bytes, or nests deeper than
-    /// 100 levels, or types that do so together. Names the function.
+    /// A type that, written out, has more than [`MAX_TYPE_NODES`] parts or [`MAX_TYPE_BYTES`]
+    /// bytes, or nests deeper than 100 levels, or types that do so together. Names the
+    /// function.
     pub fn signature(
         &mut self,
         interface: Option<String>,
@@ -178,7 +181,8 @@ impl<'a> TypeReader<'a> {
         Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
     }
 
-    /// Depth is bounded on the way down, since this recurses; parts and bytes on the way up, since each type is read once.
+    /// Depth is bounded on the way down, since this recurses; parts and bytes on the way up, since
+    /// each type is read once.
     fn read(&mut self, ty: &WitType) -> Result<Read, String> {
         self.at(ty, 0)
     }
@@ -204,8 +208,8 @@ impl<'a> TypeReader<'a> {
         Ok(Read::leaf(leaf))
     }
 
-    /// An alias keeps the name of what it stands for, so that two uses of one type read alike. None of its steps is a
-    /// call: a plugin may chain as many aliases as it has room for.
+    /// An alias keeps the name of what it stands for, so that two uses of one type read alike. None
+    /// of its steps is a call: a plugin may chain as many aliases as it has room for.
     fn defined(&mut self, mut id: TypeId, depth: usize) -> Result<Read, String> {
         if depth > MAX_TYPE_DEPTH {
             return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));

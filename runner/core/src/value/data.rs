@@ -11,8 +11,8 @@ use serde::de;
 use super::name::Name;
 use super::name::Names;
 
-/// Room that is made for a list or a mapping before it is read, by the length that stored bytes claim: of short ones there
-/// may be millions, and a long one may not be there.
+/// Room that is made for a list or a mapping before it is read, by the length that stored bytes
+/// claim: of short ones there may be millions, and a long one may not be there.
 const AT_ONCE: usize = 64;
 
 /// The key that stands for a reference inside a stored build config.
@@ -21,7 +21,8 @@ pub const RETVAL_KEY: &str = "!retval";
 /// The key that stands for a secret there.
 pub const SECRET_KEY: &str = "!secret";
 
-/// What stands for something else inside a stored build config: which key it is, and the text with it.
+/// What stands for something else inside a stored build config: which key it is, and the text with
+/// it.
 pub fn as_tag(entries: &[(Name, Value)]) -> Option<(&'static str, &str)> {
     let [(key, Value::String(text))] = entries else { return None };
     let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| key == tag)?;
@@ -137,8 +138,8 @@ impl Value {
 /// Up to here an `f32` has every whole number, so that each needs all of its digits: 2^24.
 const F32_WHOLE: f64 = 16_777_216.0;
 
-/// An `f32` as the `f64` that is written as briefly: 0.1 is 0.1 then, and not 0.10000000149011612. Rounded, it gives the
-/// same `f32` back.
+/// An `f32` as the `f64` that is written as briefly: 0.1 is 0.1 then, and not 0.10000000149011612.
+/// Rounded, it gives the same `f32` back.
 pub fn shortest(x: f32) -> f64 {
     let exact = f64::from(x);
     // Small whole numbers have few digits anyway.

@@ -1,4 +1,5 @@
-//! A value of any WIT type, neutral of language and engine; stored as MessagePack, shown as JSON or YAML.
+//! A value of any WIT type, neutral of language and engine; stored as MessagePack, shown as JSON or
+//! YAML.
 //!
 //! - `data`: the value
 //! - `name`: the key of an entry in a map

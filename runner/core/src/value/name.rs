@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de;
 
-/// The key of an entry in a map. Clones share the text, so that all records of a type have one copy of its names.
+/// The key of an entry in a map. Clones share the text, so that all records of a type have one copy
+/// of its names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -125,8 +126,8 @@ impl Serialize for Name {
     }
 }
 
-/// Names that were met before, so that equal ones share their text. There is one place for all names that look alike, and
-/// the latest has it.
+/// Names that were met before, so that equal ones share their text. There is one place for all
+/// names that look alike, and the latest has it.
 #[derive(Default)]
 pub(super) struct Names(Vec<Option<Name>>);
 

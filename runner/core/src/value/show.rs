@@ -13,7 +13,8 @@ use super::data::as_tag;
 /// Largest integer that every JSON reader keeps exactly: 2^53.
 pub(crate) const JSON_EXACT: u128 = 1 << 53;
 
-/// A value as JSON shows it: integers beyond 2^53 and non-finite floats as strings, bytes as base64.
+/// A value as JSON shows it: integers beyond 2^53 and non-finite floats as strings, bytes as
+/// base64.
 pub struct Json<'a>(pub &'a Value);
 
 impl Serialize for Json<'_> {

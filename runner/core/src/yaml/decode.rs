@@ -5,7 +5,8 @@ use crate::diagnostic::Diagnostic;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a file that a person wrote, without a byte order mark. `path` is the file as the person would type it.
+/// The text of a file that a person wrote, without a byte order mark. `path` is the file as the
+/// person would type it.
 ///
 /// # Errors
 ///
@@ -34,7 +35,8 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     }
 }
 
-/// Which kind of UTF-16 it is: by its mark, or by the zero that every second byte of a mostly Latin text is.
+/// Which kind of UTF-16 it is: by its mark, or by the zero that every second byte of a mostly Latin
+/// text is.
 fn utf16(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(BOM) {
         return None;

@@ -62,11 +62,13 @@ pub(crate) struct Fields<'a> {
     /// The whole mapping.
     pub(crate) span: Span,
     entries: Vec<(Key, Node)>,
-    /// Each key as it was written, in order: its name, where it begins, and whether more lines belong below it.
+    /// Each key as it was written, in order: its name, where it begins, and whether more lines
+    /// belong below it.
     written: Vec<(String, usize, bool)>,
 }
 
-/// Keys whose value stands in the lines below them, so that nothing behind them is a mistake of the indentation.
+/// Keys whose value stands in the lines below them, so that nothing behind them is a mistake of the
+/// indentation.
 const SECTIONS: &[&str] = &[
     "args",
     "kwargs",
@@ -107,7 +109,8 @@ impl<'a> Fields<'a> {
         Some(Self { source, problems, span, entries, written })
     }
 
-    /// Reports a mistake at a place of this file. Of a text whose variable was refused nothing else is said.
+    /// Reports a mistake at a place of this file. Of a text whose variable was refused nothing else
+    /// is said.
     pub(crate) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
         let refused = |problem: &Diagnostic| {
             let of_variable =
@@ -132,7 +135,8 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
     }
 
-    /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as unknown, and nothing is missing.
+    /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as
+    /// unknown, and nothing is missing.
     pub(crate) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
         let names = self.entries.iter().map(|(k, _)| k.name.split(':').next().unwrap_or(&k.name));
         let names = names
@@ -242,14 +246,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The section that an unknown key may belong to: it stands right behind it, with other unknown keys at most between.
+    /// The section that an unknown key may belong to: it stands right behind it, with other unknown
+    /// keys at most between.
     fn section_before(&self, key: &Key, known: &[&str]) -> Option<&str> {
         let before = self.written.iter().rev().filter(|(_, start, _)| *start < key.span.start);
         let (name, _, section) = before.into_iter().find(|(name, ..)| known.contains(&name.as_str()))?;
         section.then_some(name.as_str())
     }
 
-    /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as unknown.
+    /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as
+    /// unknown.
     pub(crate) fn finish(mut self, known: &[&str], later: &[&str]) {
         for (key, _) in std::mem::take(&mut self.entries) {
             let diagnostic = if later.contains(&key.name.as_str()) {

@@ -1,4 +1,5 @@
-//! The brackets of a list or a mapping in flow style: which of them is not closed, or closed by another.
+//! The brackets of a list or a mapping in flow style: which of them is not closed, or closed by
+//! another.
 
 use super::line::Line;
 use super::line::is_word;
@@ -8,11 +9,13 @@ use super::line::is_word;
 pub(super) enum Problem {
     /// A bracket that closes nothing, or another than the innermost open one.
     Closes { at: usize, open: Option<(usize, char)> },
-    /// Brackets that are open at the end, or where lines follow that can only stand outside of them.
+    /// Brackets that are open at the end, or where lines follow that can only stand outside of
+    /// them.
     Open { open: Vec<(usize, char)>, until: usize },
 }
 
-/// The first bracket where a value can begin, from the start of the line that `from` is on up to `to`.
+/// The first bracket where a value can begin, from the start of the line that `from` is on up to
+/// `to`.
 pub(super) fn first(text: &str, from: usize, to: usize) -> Option<usize> {
     let start = Line::around(text, from).start;
     let end = Line::around(text, to).end();
@@ -25,7 +28,8 @@ pub(super) fn first(text: &str, from: usize, to: usize) -> Option<usize> {
     })
 }
 
-/// What is wrong with the brackets that begin at `start`; nothing where a quote between them is not closed.
+/// What is wrong with the brackets that begin at `start`; nothing where a quote between them is not
+/// closed.
 pub(super) fn problem(text: &str, start: usize) -> Option<Problem> {
     let line = Line::around(text, start);
     let column = line.content().0 - line.start;

@@ -102,7 +102,8 @@ impl<'a> Line<'a> {
         (!text.is_empty()).then_some(LineValue { key, start, text })
     }
 
-    /// The entry of brackets that the byte `at` of this line is in, and where in the line it begins.
+    /// The entry of brackets that the byte `at` of this line is in, and where in the line it
+    /// begins.
     pub(super) fn entry_around(&self, at: usize) -> Option<(usize, &'a str)> {
         let opening = self.text[..at].rfind(['[', '{', ',']).map_or(0, |opening| opening + 1);
         let start = self.text[opening..at].find(": ").map_or(opening, |colon| opening + colon + 2);
@@ -157,7 +158,8 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The quoted scalars of a line: where each begins, its quote, and where it ends, if it does so on the line.
+/// The quoted scalars of a line: where each begins, its quote, and where it ends, if it does so on
+/// the line.
 fn quotes(line: &str) -> Vec<(usize, char, Option<usize>)> {
     let mut found = Vec::new();
     let (mut open, mut escaped, mut before) = (None, false, ' ');

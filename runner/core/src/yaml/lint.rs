@@ -43,7 +43,8 @@ pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Warns of a number that other programs would read as octal, or that is none. `written` may go on with a unit.
+/// Warns of a number that other programs would read as octal, or that is none. `written` may go on
+/// with a unit.
 pub(super) fn leading_zero(source: &Arc<Source>, written: &str, span: Span) -> Option<Diagnostic> {
     let digits = written.trim_start_matches(['-', '+']);
     let rest = digits.strip_prefix('0').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;

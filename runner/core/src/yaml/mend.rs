@@ -1,5 +1,5 @@
-//! What the author of a text that is not YAML may have meant. Each guess is tried: it is shown only if the text parses
-//! past the place of the error once it is applied.
+//! What the author of a text that is not YAML may have meant. Each guess is tried: it is shown only
+//! if the text parses past the place of the error once it is applied.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -20,7 +20,8 @@ use super::parser;
 const TRIES: usize = 64;
 /// and how many bytes they may have together, since each try reads the file up to its place.
 const TRIED_BYTES: usize = 16 << 20;
-/// How far above the error a quote that was never closed is looked for, and the columns that other lines begin in.
+/// How far above the error a quote that was never closed is looked for, and the columns that other
+/// lines begin in.
 const LINES_ABOVE: usize = 200;
 
 /// What is wrong, where, and what would mend it.
@@ -31,7 +32,8 @@ pub(super) struct Mend {
     pub(super) help: String,
 }
 
-/// Looks for what would mend a text that the parser gave up on at the byte `at`. `keys` are the known keys of the file.
+/// Looks for what would mend a text that the parser gave up on at the byte `at`. `keys` are the
+/// known keys of the file.
 pub(super) fn mend<'a>(text: &'a str, at: usize, keys: &'a [&'a str]) -> Option<Mend> {
     let tries = Cell::new((TRIED_BYTES / text.len().max(1)).clamp(1, TRIES));
     let at = text.floor_char_boundary(at.min(text.len()));
@@ -83,12 +85,14 @@ impl Search<'_> {
         let place = if range.end <= self.at { self.at + by.len() - range.len() } else { range.start + by.len() };
         let place = edited.floor_char_boundary(place.min(edited.len()));
         let line = Line::around(&edited, place);
-        // Several values may stand on one line of brackets; else the parser has to come to the next line.
+        // Several values may stand on one line of brackets; else the parser has to come to the next
+        // line.
         let in_brackets = edited[line.start..place].contains(['[', '{']);
         error > if in_brackets { place } else { line.end() }
     }
 
-    /// The text with `by` in place of `range`, and where the parser gives it up; none if no tries are left.
+    /// The text with `by` in place of `range`, and where the parser gives it up; none if no tries
+    /// are left.
     fn edited(&self, range: &Range<usize>, by: &str) -> Option<(String, Option<usize>)> {
         self.tries.set(self.tries.get().checked_sub(1)?);
         let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
@@ -186,7 +190,8 @@ impl Search<'_> {
         }
         if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
             let end = line.start + before.trim_end().len();
-            // `["a, "b"]`: the quote before it was to open a text, and closed the one before instead.
+            // `["a, "b"]`: the quote before it was to open a text, and closed the one before
+            // instead.
             let (text, quote) = before.trim_end().split_at(before.trim_end().len() - 1);
             if text.ends_with([' ', ','])
                 && let Some(opened) = text.rfind(quote)
@@ -317,7 +322,8 @@ impl Search<'_> {
         })
     }
 
-    /// Whether each bracket from `start` on is closed by its own once `by` stands in place of `range`.
+    /// Whether each bracket from `start` on is closed by its own once `by` stands in place of
+    /// `range`.
     fn balances(&self, start: usize, range: Range<usize>, by: &str) -> bool {
         let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
         flow::problem(&edited, start).is_none()
@@ -433,8 +439,8 @@ impl Search<'_> {
         }
     }
 
-    /// The last line of a text of several lines that begins on `line`: further ones are less indented or, if `strict`, keys or
-    /// entries.
+    /// The last line of a text of several lines that begins on `line`: further ones are less
+    /// indented or, if `strict`, keys or entries.
     fn last_of_text<'t>(&'t self, line: Line<'t>, strict: bool) -> Option<Line<'t>> {
         let column = line.content().0 - line.start;
         let is_text = |below: &Line<'_>| {
@@ -481,7 +487,8 @@ impl Search<'_> {
     fn indent(&self, line: Line<'_>) -> Option<Mend> {
         let now = line.indent();
         let item = line.text[now..].starts_with("- ");
-        // Whether two lines are of the same kind: entries that begin alike, or both keys of the file or neither.
+        // Whether two lines are of the same kind: entries that begin alike, or both keys of the
+        // file or neither.
         let alike = |above: &Line<'_>| {
             let (this, other) = (line.first_key(), above.first_key());
             if item { this == other } else { self.keys.contains(&this) == self.keys.contains(&other) }

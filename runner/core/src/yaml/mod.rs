@@ -1,5 +1,5 @@
-//! YAML as a person writes it: text to values that keep their places, and the keys of one mapping. It knows nothing of
-//! jobs.
+//! YAML as a person writes it: text to values that keep their places, and the keys of one mapping.
+//! It knows nothing of jobs.
 //!
 //! - `decode`: the bytes of a file to its text
 //! - `node`: YAML as a tree in which every value keeps its place and its tag
@@ -10,7 +10,8 @@
 //! - `parser`, `line`: what the parser says of a text beside its values, and one line of it
 //! - `environment`: `${NAME}` in scalars
 //! - `key`: a name with its place
-//! - `fields`: the keys of one mapping, each read once; unknown keys and values of the wrong kind are reported
+//! - `fields`: the keys of one mapping, each read once; unknown keys and values of the wrong kind
+//!   are reported
 //! - `units`: sizes and durations
 //! - `secret`: the tag that names one
 //! - `quantity`: a key whose value is a size, a number or a duration

@@ -84,8 +84,8 @@ impl Node {
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
     }
 
-    /// The place of a part of this text. It is the place of the whole where the text is not on one line as it is
-    /// written, or comes from a variable.
+    /// The place of a part of this text. It is the place of the whole where the text is not on one
+    /// line as it is written, or comes from a variable.
     pub(crate) fn part(&self, source: &Source, range: Range<usize>) -> Span {
         let NodeKind::Scalar(Value::String(text)) = &self.kind else {
             return self.span;
@@ -110,8 +110,8 @@ impl Node {
         }
     }
 
-    /// What a person would call this value: its kind, and a scalar itself. One that a variable was filled in for may be
-    /// a secret.
+    /// What a person would call this value: its kind, and a scalar itself. One that a variable was
+    /// filled in for may be a secret.
     pub(crate) fn shown(&self) -> String {
         if let Some(tag) = &self.tag {
             return format!("the tag `{tag}`");
@@ -204,7 +204,8 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// Reads a whole document. None for one that holds nothing. `keys` are the known keys of such a file.
+/// Reads a whole document. None for one that holds nothing. `keys` are the known keys of such a
+/// file.
 pub(crate) fn read(
     source: &Arc<Source>,
     environment: &Environment,
@@ -231,7 +232,8 @@ pub(crate) fn read(
     Some(node)
 }
 
-/// The end of a list or mapping that begins at `start`, as far as it stands on that line: its bracket, or the line's end.
+/// The end of a list or mapping that begins at `start`, as far as it stands on that line: its
+/// bracket, or the line's end.
 fn collection_end(text: &str, start: usize) -> usize {
     let rest = text[start..].split(['\n', '\r']).next().unwrap_or("");
     if !rest.starts_with(['[', '{']) {
@@ -349,7 +351,8 @@ impl Reader<'_> {
         node
     }
 
-    /// A tag that is none of YAML's. One that looks like theirs and is not is reported here, since it is one nowhere.
+    /// A tag that is none of YAML's. One that looks like theirs and is not is reported here, since
+    /// it is one nowhere.
     fn own_tag(&mut self, tag: Option<String>, span: Span, text: &str) -> Option<String> {
         let tag = tag?;
         let Some(name) = tag.strip_prefix(YAML_TAG) else {
@@ -380,7 +383,8 @@ impl Reader<'_> {
     }
 }
 
-/// Why a number that was written is none of the floats, and what to write: it would become infinite, or zero.
+/// Why a number that was written is none of the floats, and what to write: it would become
+/// infinite, or zero.
 fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
     let Value::Float(x) = value else { return None };
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
@@ -391,7 +395,8 @@ fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
     vanishes.then(|| (format!("{text} is too small for every float"), "write `0.0` for zero"))
 }
 
-/// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against the type.
+/// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against
+/// the type.
 fn decimal(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -400,7 +405,8 @@ fn decimal(text: &str) -> Option<i128> {
     text.parse().ok()
 }
 
-/// A plain scalar that a variable was filled into, read again as YAML reads one; never as more than a scalar.
+/// A plain scalar that a variable was filled into, read again as YAML reads one; never as more than
+/// a scalar.
 fn plain_scalar(text: String) -> Value {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
         if let Some(int) = decimal(&text) {
@@ -413,7 +419,8 @@ fn plain_scalar(text: String) -> Value {
     Value::String(text)
 }
 
-/// Reads one YAML value that stands in no manifest, such as a value of the command line. `${NAME}` is text there.
+/// Reads one YAML value that stands in no manifest, such as a value of the command line. `${NAME}`
+/// is text there.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What the YAML parser says of a text beside its values: where it gives up, which brackets are open there, which
-//! anchors are never used, and what it takes for comments.
+//! What the YAML parser says of a text beside its values: where it gives up, which brackets are
+//! open there, which anchors are never used, and what it takes for comments.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -27,8 +27,8 @@ pub(super) fn first_error(text: &str) -> Option<usize> {
     Some(offset(text, *error.marker()))
 }
 
-/// The brackets that are open where the parser gives up, from the outside in, and how far it came: it says nothing of
-/// brackets before all of them have ended where they may be a key.
+/// The brackets that are open where the parser gives up, from the outside in, and how far it came:
+/// it says nothing of brackets before all of them have ended where they may be a key.
 pub(super) fn open_brackets(text: &str) -> (Vec<(usize, char)>, usize) {
     let mut reached = 0;
     let mut open: Vec<Option<(usize, char)>> = Vec::new();
@@ -63,7 +63,8 @@ pub(super) fn anchors(text: &str) -> Vec<String> {
 pub(super) struct Remarks {
     /// Anchors that no alias names.
     pub(super) unused: Vec<(String, Range<usize>)>,
-    /// Comments on the line of a value, with the plain scalar before them; none where the value is empty.
+    /// Comments on the line of a value, with the plain scalar before them; none where the value is
+    /// empty.
     pub(super) cut: Vec<(Option<Range<usize>>, Range<usize>)>,
 }
 

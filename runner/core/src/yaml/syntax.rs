@@ -12,7 +12,8 @@ use super::line::Line;
 use super::mend::Mend;
 use super::mend::mend;
 
-/// The parser's error as a mistake on the line that has to be mended. `keys` are the known keys of the file.
+/// The parser's error as a mistake on the line that has to be mended. `keys` are the known keys of
+/// the file.
 pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, keys: &[&str]) -> Diagnostic {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -70,7 +71,8 @@ fn first_of(text: &str, second: Span) -> Option<Span> {
     Some(Span::new(start, start + key.len()))
 }
 
-/// The tabs that indent the line on which `at` is, or the one after it, where the parser was when it gave up.
+/// The tabs that indent the line on which `at` is, or the one after it, where the parser was when
+/// it gave up.
 fn indenting_tab(text: &str, at: usize) -> Option<Span> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
     let mut line_start = start;

@@ -16,7 +16,8 @@ use super::stdio;
 use super::stdio::Lines;
 use crate::guest::Guest;
 
-/// Bytes of a secret that is a variable: the libraries of some languages have 64 KiB for all variables.
+/// Bytes of a secret that is a variable: the libraries of some languages have 64 KiB for all
+/// variables.
 const LARGEST_VARIABLE: usize = 32 << 10;
 
 /// The variables that have the values of secrets.
@@ -34,8 +35,8 @@ fn secret_variables(granted: &Granted, guest: &Guest) -> Result<Vec<(String, Str
     granted.secrets.iter().map(variable).collect()
 }
 
-/// A context without any right but what was granted, and the two streams that end as log records. `argv` is what a
-/// command is started with, `handles` what it may have open at once.
+/// A context without any right but what was granted, and the two streams that end as log records.
+/// `argv` is what a command is started with, `handles` what it may have open at once.
 pub(crate) fn context(
     granted: &Granted,
     guest: &Arc<Guest>,

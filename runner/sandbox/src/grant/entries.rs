@@ -18,7 +18,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 /// Bytes of entries that are read from the kernel at once: about a hundred names.
 const AT_ONCE: usize = 4 << 10;
 
-/// Bytes that an open listing is charged: what was read at once, and the entries that it was made into.
+/// Bytes that an open listing is charged: what was read at once, and the entries that it was made
+/// into.
 pub(super) const HELD: u64 = 16 << 10;
 
 pub(super) type Entry = Result<DirectoryEntry, ErrorCode>;
@@ -55,7 +56,8 @@ pub(super) struct Reading {
     /// The descriptor through which it was opened.
     pub(super) folder: Arc<std::fs::File>,
     pub(super) listing: Listing,
-    /// The entry of the folder with this number is the next; the first two are the folder itself and the one above.
+    /// The entry of the folder with this number is the next; the first two are the folder itself
+    /// and the one above.
     pub(super) next: u64,
     /// That entry, if it was read and did not fit.
     pub(super) peeked: Option<DirectoryEntry>,

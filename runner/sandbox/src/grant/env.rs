@@ -1,9 +1,10 @@
-//! Environment variables: those that were granted, with the values that were resolved before the build, and two that ask
-//! for plain text.
+//! Environment variables: those that were granted, with the values that were resolved before the
+//! build, and two that ask for plain text.
 
 use wasmtime_wasi::WasiCtxBuilder;
 
-/// What tells programs that nobody watches: standard output looks like a terminal, so that no line of it is lost.
+/// What tells programs that nobody watches: standard output looks like a terminal, so that no line
+/// of it is lost.
 const PLAIN: &[(&str, &str)] = &[("NO_COLOR", "1"), ("TERM", "dumb")];
 
 /// Sets the variables that were granted; of two with one name, that of `secrets`.

@@ -1,5 +1,5 @@
-//! Folders: resolved through links that no job can have made, compared with the ceiling, opened once, and compared again
-//! as opened, so that a link that is swapped in between leads nowhere.
+//! Folders: resolved through links that no job can have made, compared with the ceiling, opened
+//! once, and compared again as opened, so that a link that is swapped in between leads nowhere.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -32,16 +32,20 @@ pub struct GrantedFolder {
 /// Where the kernel shows processes and devices, this one's own memory among them.
 const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
 
-/// What no job may be granted, and the most that any may be. All paths are absolute, with links resolved.
+/// What no job may be granted, and the most that any may be. All paths are absolute, with links
+/// resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilePolicy {
-    /// Never to be written, each with what it is: jobs, plugins, and the links that lead to what is the operator's.
+    /// Never to be written, each with what it is: jobs, plugins, and the links that lead to what is
+    /// the operator's.
     pub no_write: Vec<(PathBuf, String)>,
     /// Never to be seen at all, each with what it is: the store, the cache, the configuration.
     pub no_read: Vec<(PathBuf, String)>,
-    /// The only folders there are to grant, with whether they may be written; none for no such bound.
+    /// The only folders there are to grant, with whether they may be written; none for no such
+    /// bound.
     pub ceiling: Option<Vec<(PathBuf, bool)>>,
-    /// Where folders of the ceiling lead that do not count, each with the link for which they do not.
+    /// Where folders of the ceiling lead that do not count, each with the link for which they do
+    /// not.
     pub refused: Vec<(PathBuf, PathBuf)>,
     /// What the operator's file is called, which has the ceiling.
     pub operator: OperatorFile,
@@ -73,8 +77,8 @@ impl FilePolicy {
         Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write, quota: None })
     }
 
-    /// Sets the most that may be granted. A folder that is reached by a link that a job may have made does not count,
-    /// which is said where a grant would need it.
+    /// Sets the most that may be granted. A folder that is reached by a link that a job may have
+    /// made does not count, which is said where a grant would need it.
     #[must_use]
     pub fn with_ceiling(mut self, folders: impl IntoIterator<Item = (PathBuf, bool)>) -> Self {
         let mut ceiling = Vec::new();
@@ -89,9 +93,9 @@ impl FilePolicy {
         self
     }
 
-    /// Whether a link stands where no job can make one or move one to: in a folder that is never granted for writing,
-    /// or where this process itself may change no folder on the way. Which jobs may write today does not count, since a
-    /// link outlives its job.
+    /// Whether a link stands where no job can make one or move one to: in a folder that is never
+    /// granted for writing, or where this process itself may change no folder on the way. Which
+    /// jobs may write today does not count, since a link outlives its job.
     fn is_operators(&self, link: &Path) -> bool {
         let unchangeable = |folder: &Path| access(folder, Access::WRITE_OK) == Err(Errno::ACCESS);
         self.no_write.iter().chain(&self.no_read).any(|(kept, _)| link.starts_with(kept))

@@ -25,7 +25,8 @@ impl HostWallClock for Fixed {
     }
 }
 
-/// A monotonic clock that moves on when it is looked at, so that a loop which waits for a time ends.
+/// A monotonic clock that moves on when it is looked at, so that a loop which waits for a time
+/// ends.
 #[derive(Default)]
 struct Counting(AtomicU64);
 

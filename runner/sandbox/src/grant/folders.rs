@@ -1,4 +1,5 @@
-//! `fd_readdir` of preview1 that goes on where it was: the engine's own reads the whole folder for each of its calls.
+//! `fd_readdir` of preview1 that goes on where it was: the engine's own reads the whole folder for
+//! each of its calls.
 
 use std::sync::Arc;
 
@@ -24,7 +25,8 @@ use super::opened::opened;
 use crate::host::Host;
 use crate::signal::Signal;
 
-/// Listings of one build whose places are kept. Who has more folders open at once reads the oldest again.
+/// Listings of one build whose places are kept. Who has more folders open at once reads the oldest
+/// again.
 const KEPT: usize = 16;
 
 /// Bytes of an entry before its name.
@@ -101,7 +103,8 @@ async fn read(
     Ok(())
 }
 
-/// The reading of a descriptor that stands at `cookie`: the one that is kept, or a new one from the start.
+/// The reading of a descriptor that stands at `cookie`: the one that is kept, or a new one from the
+/// start.
 async fn resumed(host: &mut Host, fd: u32, folder: Arc<std::fs::File>, cookie: u64) -> Result<Reading, Stopped> {
     let kept = host.folders.0.iter().position(|reading| reading.fd == fd);
     if let Some(kept) = kept.and_then(|at| host.folders.0.remove(at)) {
@@ -150,7 +153,8 @@ async fn taken(reading: &mut Reading) -> Result<Option<DirectoryEntry>, Stopped>
     entry.transpose().map_err(|_| Errno::Ilseq.into())
 }
 
-/// An entry as preview1 has it: where the next one is, the file's identity, the length of the name, the type, the name.
+/// An entry as preview1 has it: where the next one is, the file's identity, the length of the name,
+/// the type, the name.
 async fn packed(host: &mut Host, handle: u32, next: u64, entry: &DirectoryEntry) -> Vec<u8> {
     let folder = Resource::<Descriptor>::new_borrow(handle);
     let mut filesystem = host.wasi.filesystem();

@@ -1,4 +1,5 @@
-//! `wasi:http/outgoing-handler`: requests, made by the room `http` with the rights that the job was granted.
+//! `wasi:http/outgoing-handler`: requests, made by the room `http` with the rights that the job was
+//! granted.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -26,7 +27,8 @@ use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
 use crate::host::Host;
 
-/// The interfaces in the version that the engine links. Components that import another 0.2 get them too.
+/// The interfaces in the version that the engine links. Components that import another 0.2 get them
+/// too.
 const TYPES: &str = "wasi:http/types@0.2.12";
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 

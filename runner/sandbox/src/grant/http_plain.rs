@@ -1,4 +1,5 @@
-//! `jobcontrol:plugin/http`: requests that are sent whole, made by the room `http` with the rights that the job was granted.
+//! `jobcontrol:plugin/http`: requests that are sent whole, made by the room `http` with the rights
+//! that the job was granted.
 
 use std::time::Duration;
 

@@ -13,7 +13,8 @@ use super::progress;
 use super::written;
 use crate::host::Host;
 
-/// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's context has it.
+/// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's
+/// context has it.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -20,8 +20,8 @@ pub struct Followed {
     pub error: Option<io::Error>,
 }
 
-/// Follows a path. Nothing is looked up twice, so the answer belongs to the links that it names, whatever is changed
-/// meanwhile.
+/// Follows a path. Nothing is looked up twice, so the answer belongs to the links that it names,
+/// whatever is changed meanwhile.
 #[must_use]
 pub fn follow(path: &Path) -> Followed {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

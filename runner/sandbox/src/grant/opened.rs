@@ -12,8 +12,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 
 use crate::host::Host;
 
-/// The file or folder, as `of` wants it, behind a descriptor of preview1, with its handle. Only the engine knows which handle
-/// belongs to a number; it tells the identity of what is open, and whatever else is open with that identity is the same.
+/// The file or folder, as `of` wants it, behind a descriptor of preview1, with its handle. Only the
+/// engine knows which handle belongs to a number; it tells the identity of what is open, and
+/// whatever else is open with that identity is the same.
 pub(super) async fn opened(
     host: &mut Host,
     stat: &Filestat,

@@ -1,5 +1,6 @@
-//! What preview1 asks of the host beside WASI: the exit code, and the environment in plain numbers, for modules whose
-//! adapter is our own (`interpreter/preview1`); and for core modules, what only some toolchains import.
+//! What preview1 asks of the host beside WASI: the exit code, and the environment in plain numbers,
+//! for modules whose adapter is our own (`interpreter/preview1`); and for core modules, what only
+//! some toolchains import.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
@@ -51,7 +52,8 @@ pub(super) fn add_to_core_linker(linker: &mut wasmtime::Linker<Host>) -> wasmtim
     Ok(())
 }
 
-/// Each variable with a zero byte behind it, as preview1 has them. Put together at the first question.
+/// Each variable with a zero byte behind it, as preview1 has them. Put together at the first
+/// question.
 fn environment(host: &mut Host) -> wasmtime::Result<&[u8]> {
     if host.environment.is_none() {
         let variables = host.wasi.cli().get_environment()?;

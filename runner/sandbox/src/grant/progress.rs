@@ -16,7 +16,8 @@ const INTERFACE: &str = "jobcontrol:plugin/progress@0.1.0";
 /// A status line is one line of a terminal.
 const STATUS_LINE: usize = 1_000;
 
-/// The levels of a group. With more of them its name would be too long, since each is followed by a separator.
+/// The levels of a group. With more of them its name would be too long, since each is followed by a
+/// separator.
 type Levels = AtMost<String, PROGRESS_GROUP_NAME>;
 
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {

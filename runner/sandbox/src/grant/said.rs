@@ -1,5 +1,6 @@
-//! Log records and failures as `sdk/wit/plugin.wit` describes them, read out of the guest. The bindings that are generated
-//! would read a list of any length before anybody asks whether the build may say so much.
+//! Log records and failures as `sdk/wit/plugin.wit` describes them, read out of the guest. The
+//! bindings that are generated would read a list of any length before anybody asks whether the
+//! build may say so much.
 
 use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;

@@ -139,8 +139,8 @@ impl Lines {
 
 impl IsTerminal for Lines {
     fn is_terminal(&self) -> bool {
-        // A libc that thinks so ends its buffers at each line, and none is lost when the guest traps. Standard error has no
-        // buffer, and programs colour what they write to a terminal.
+        // A libc that thinks so ends its buffers at each line, and none is lost when the guest
+        // traps. Standard error has no buffer, and programs colour what they write to a terminal.
         !self.is_stderr()
     }
 }

@@ -1,4 +1,5 @@
-//! Writing to files, counted against quotas before it happens: the functions of components, in the place of the engine's.
+//! Writing to files, counted against quotas before it happens: the functions of components, in the
+//! place of the engine's.
 
 use bytes::Bytes;
 use wasmtime::StoreContextMut;
@@ -20,7 +21,8 @@ use super::answer::answer;
 use crate::host::Host;
 use crate::quota::Counted;
 
-/// The interface in the version that the engine links. Components that import another 0.2 get it too.
+/// The interface in the version that the engine links. Components that import another 0.2 get it
+/// too.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
 /// Puts them in the place of the engine's, in a linker that allows shadowing.

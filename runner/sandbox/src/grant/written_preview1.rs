@@ -1,4 +1,5 @@
-//! Writing to files, counted against quotas before it happens: the functions of preview1, in the place of the engine's.
+//! Writing to files, counted against quotas before it happens: the functions of preview1, in the
+//! place of the engine's.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -85,7 +86,8 @@ async fn write(caller: &mut Caller<'_, Host>, numbers: [i32; 4], offset: Option<
     }
 }
 
-/// How long the first piece is that has something; none where there is none, or it is not in the memory.
+/// How long the first piece is that has something; none where there is none, or it is not in the
+/// memory.
 fn first_length(memory: &Memory, caller: &Caller<'_, Host>, pieces: u32, count: u32) -> Option<u64> {
     let data = memory.data(caller);
     let length = |at: usize| {

@@ -34,7 +34,8 @@ use crate::sink::HttpExchange;
 pub(crate) struct Attempt {
     rights: Vec<HttpGrant>,
     connections: Arc<Connections>,
-    /// The thread that all its requests are made on: what one task hands to another then stays there.
+    /// The thread that all its requests are made on: what one task hands to another then stays
+    /// there.
     network: Result<Handle, String>,
     said: Arc<Said>,
 }
@@ -60,8 +61,8 @@ impl Attempt {
         self.said.last()
     }
 
-    /// Begins a request: counts it, compares it with the rights, and has it made. Called while the guest asks, so that nothing
-    /// depends on whether it waits for the response.
+    /// Begins a request: counts it, compares it with the rights, and has it made. Called while the
+    /// guest asks, so that nothing depends on whether it waits for the response.
     pub(super) fn begin(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Begun {
         if !self.connections.meter().request() {
             return Err(Error::HttpRequestDenied.into());

@@ -17,7 +17,8 @@ use super::names::Names;
 use super::names::System;
 use super::tls;
 
-/// Threads of the network: they copy and encrypt. Each has a runtime of its own, so that none takes a task from another.
+/// Threads of the network: they copy and encrypt. Each has a runtime of its own, so that none takes
+/// a task from another.
 const THREADS: usize = 2;
 
 /// Names that a thread has resolved at once; more wait.

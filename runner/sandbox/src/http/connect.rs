@@ -110,8 +110,8 @@ async fn connected(
     Ok(Connection { sender, _task: task, _open: open })
 }
 
-/// The addresses of a host. Whoever changes what the name means from now on changes nothing: the connection goes to one of
-/// these.
+/// The addresses of a host. Whoever changes what the name means from now on changes nothing: the
+/// connection goes to one of these.
 async fn resolve(connections: &Connections, host: &Host) -> Result<Vec<IpAddr>, Refused> {
     let name = match host {
         Host::Ip(address) => return Ok(vec![*address]),

@@ -16,7 +16,8 @@ use super::connection::Connection;
 use super::meter::Meter;
 use super::meter::Open;
 
-/// How long a connection is kept for a next request. Servers close theirs after five seconds or more.
+/// How long a connection is kept for a next request. Servers close theirs after five seconds or
+/// more.
 const KEPT: Duration = Duration::from_secs(4);
 
 /// Names that an attempt has resolved at once, those included that it does not wait for any more.
@@ -29,7 +30,8 @@ pub(super) struct Connections {
     meter: Arc<Meter>,
     /// Those that wait, the newest last.
     kept: Mutex<Vec<Kept>>,
-    /// Names that are being resolved: a lookup cannot be stopped, and all attempts share the threads that do it.
+    /// Names that are being resolved: a lookup cannot be stopped, and all attempts share the
+    /// threads that do it.
     resolving: Arc<Semaphore>,
 }
 

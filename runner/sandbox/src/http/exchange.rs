@@ -38,7 +38,8 @@ use super::received::of_hyper;
 /// How long a connection may take, with resolving the name and the handshake of TLS.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long the headers of a response may take, all of them, from when the last of the request has been sent.
+/// How long the headers of a response may take, all of them, from when the last of the request has
+/// been sent.
 const HEADERS: Duration = Duration::from_mins(1);
 
 /// How long the body of a response may say nothing.
@@ -162,7 +163,8 @@ async fn kept(connections: &Connections, target: &Target) -> Option<Connection> 
     None
 }
 
-/// What stands in the request's line: its path and query, or all of it where a proxy has to know the host.
+/// What stands in the request's line: its path and query, or all of it where a proxy has to know
+/// the host.
 fn requested(connections: &Connections, target: &Target, uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.path_and_query = uri.path_and_query().cloned();

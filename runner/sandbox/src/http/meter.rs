@@ -70,7 +70,8 @@ impl Meter {
         within
     }
 
-    /// Takes one of the connections that the build may have open at once; none where it has all of them.
+    /// Takes one of the connections that the build may have open at once; none where it has all of
+    /// them.
     pub(super) fn open(self: &Arc<Self>) -> Option<Open> {
         let most = self.guest.limits().http_connections;
         let more = |open: u64| (open < most).then_some(open + 1);

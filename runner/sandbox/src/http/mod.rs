@@ -1,10 +1,11 @@
-//! HTTP requests of guests, made on threads of their own: what is asked of a connection never waits for a guest that
-//! computes.
+//! HTTP requests of guests, made on threads of their own: what is asked of a connection never waits
+//! for a guest that computes.
 //!
 //! - `requests`: what the engine asks; `plain`: what those ask who send a request whole
 //! - `attempt`: one attempt's rights; `said`: what it was refused; `connections`: those that it has
 //! - `exchange`: one request and its response; `received`: the body of that
-//! - `connect`: a name to an address that may be connected to, and a connection there; `proxy`: through what
+//! - `connect`: a name to an address that may be connected to, and a connection there; `proxy`:
+//!   through what
 //! - `tls`: whom to trust
 //! - `meter`: what goes over the wire, against the limits
 //! - `client`: what all attempts of a process share; `names`: who resolves names

@@ -6,8 +6,8 @@ use std::net::ToSocketAddrs;
 
 /// Resolves the names of hosts.
 pub trait Names: Send + Sync {
-    /// The addresses of a name, in the order in which they are to be tried. Called once for each connection, on a thread
-    /// that may block; a call that takes too long is left behind.
+    /// The addresses of a name, in the order in which they are to be tried. Called once for each
+    /// connection, on a thread that may block; a call that takes too long is left behind.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Requests that are sent whole, and answers that are read part by part: what `jobcontrol:plugin/http` offers.
+//! Requests that are sent whole, and answers that are read part by part: what
+//! `jobcontrol:plugin/http` offers.
 
 use std::time::Duration;
 
@@ -155,7 +156,8 @@ impl Message {
 }
 
 impl Requests {
-    /// Sends a request, and goes where it is redirected to; each time what the job is granted decides.
+    /// Sends a request, and goes where it is redirected to; each time what the job is granted
+    /// decides.
     ///
     /// # Errors
     ///

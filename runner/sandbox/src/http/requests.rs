@@ -19,8 +19,8 @@ use super::client::Client;
 use super::connect::Refused;
 use crate::guest::Guest;
 
-/// Bytes of headers, about, that one message may have: what a guest makes of them the host holds. Also what a body buffers
-/// on its way out.
+/// Bytes of headers, about, that one message may have: what a guest makes of them the host holds.
+/// Also what a body buffers on its way out.
 pub(crate) const MESSAGE: u64 = 32 << 10;
 
 /// What a guest may write to a body at once; two of them are on their way.
@@ -53,7 +53,8 @@ impl Requests {
         WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context }
     }
 
-    /// Begins a request, and returns what the guest waits for. Waits only for the log, where there is something to say.
+    /// Begins a request, and returns what the guest waits for. Waits only for the log, where there
+    /// is something to say.
     pub(crate) async fn begin(
         &mut self,
         request: http::Request<WasiBody>,

@@ -1,5 +1,6 @@
-//! What `check` accepts, the engine compiles, loads and links; what it refuses for the engine's sake, the engine refuses too.
-//! For generated modules and components, and for every guest of the tests.
+//! What `check` accepts, the engine compiles, loads and links; what it refuses for the engine's
+//! sake, the engine refuses too. For generated modules and components, and for every guest of the
+//! tests.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -26,7 +27,8 @@ enum Verdict {
     Accepted,
     /// For something that the engine finds as well.
     Refused(String),
-    /// For something that the engine is not asked about: it exports nothing that a job could call, or a debatable name.
+    /// For something that the engine is not asked about: it exports nothing that a job could call,
+    /// or a debatable name.
     NoPlugin(String),
 }
 

@@ -1,7 +1,8 @@
 //! A plugin's bytes to what the engine compiles: a component, or a WASI preview1 command as it is.
 //!
-//! A core module that carries its WIT is componentized as its toolchain's own tools would. One without WIT stays as it is,
-//! a preview1 command or functions of plain numbers, since no adapter can do all that preview1 can.
+//! A core module that carries its WIT is componentized as its toolchain's own tools would. One
+//! without WIT stays as it is, a preview1 command or functions of plain numbers, since no adapter
+//! can do all that preview1 can.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -32,14 +33,16 @@ use super::task::Why;
 use super::toolchains;
 use super::wat_lines;
 
-/// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not used.
+/// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not
+/// used.
 pub(crate) const VERSION: u32 = 9;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {
     /// What the file held.
     pub(crate) kind: Kind,
-    /// A component, or a core module where the kind is [`Kind::CommandModule`] or [`Kind::NumericModule`].
+    /// A component, or a core module where the kind is [`Kind::CommandModule`] or
+    /// [`Kind::NumericModule`].
     pub(crate) binary: Cow<'a, [u8]>,
     /// Its functions, where they are known without decoding it.
     pub(crate) functions: Option<Vec<Signature>>,
@@ -103,7 +106,8 @@ pub(crate) fn is_wat(shown: &Path) -> bool {
     shown.extension().is_some_and(|ext| ext == "wat")
 }
 
-/// The parser's reason and its place, without the picture that it draws below: `reason (file:line:column)`.
+/// The parser's reason and its place, without the picture that it draws below: `reason
+/// (file:line:column)`.
 fn placed(text: &str) -> String {
     let mut lines = text.lines();
     let reason = lines.next().unwrap_or_default();

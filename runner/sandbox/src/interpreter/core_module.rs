@@ -19,7 +19,8 @@ pub(crate) const START: &str = "_start";
 /// Custom sections in which bindings generators keep the WIT of a module.
 const WIT_SECTION: &str = "component-type";
 
-/// How many imports, exports and names of parameters a module may have: the largest has a few thousand.
+/// How many imports, exports and names of parameters a module may have: the largest has a few
+/// thousand.
 const NAMES: usize = 100_000;
 
 /// How many types and functions a module may have, as the engine has it.

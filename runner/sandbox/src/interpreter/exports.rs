@@ -1,5 +1,5 @@
-//! A component without the components and modules that it exports: the engine refuses one that exports a component, however
-//! good its functions are.
+//! A component without the components and modules that it exports: the engine refuses one that
+//! exports a component, however good its functions are.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,8 @@ use super::numeric::Uncallable;
 
 /// What a job can use of a component, and the exports that were left out, each with the reason.
 ///
-/// An export of a component is one more component to count, so nothing is left out where what comes after it may count.
+/// An export of a component is one more component to count, so nothing is left out where what comes
+/// after it may count.
 pub(super) fn callable_alone(binary: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, Uncallable) {
     match without_code(&binary) {
         Some((changed, refused)) if !refused.is_empty() => (Cow::Owned(changed), refused),

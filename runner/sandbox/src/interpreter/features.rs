@@ -1,4 +1,5 @@
-//! WebAssembly proposals that the engine does not run: which of them a plugin needs, and how toolchains avoid them.
+//! WebAssembly proposals that the engine does not run: which of them a plugin needs, and how
+//! toolchains avoid them.
 
 use wasmparser::Validator;
 use wasmparser::WasmFeatures;

@@ -14,8 +14,8 @@ use super::task::Described;
 use super::task::Refused;
 use super::task::Task;
 
-/// How much more a plugin of twice the size may cost. Rooms that double when they are full jump, so it is the mean of
-/// [`DOUBLINGS`].
+/// How much more a plugin of twice the size may cost. Rooms that double when they are full jump, so
+/// it is the mean of [`DOUBLINGS`].
 const GROWTH: f64 = 2.2;
 
 /// How often a plugin is doubled.
@@ -63,7 +63,8 @@ fn namesakes(interfaces: usize, records: usize) -> String {
     text + &types + &returning(&format!("(tuple{params})"))
 }
 
-/// A component whose one function returns a tuple of one record, so often, with a field of so many letters.
+/// A component whose one function returns a tuple of one record, so often, with a field of so many
+/// letters.
 fn long_names(uses: usize, letters: usize) -> String {
     let field = "x".repeat(letters);
     format!(

@@ -1,5 +1,6 @@
-//! Decoders run over bytes that nobody vouches for. They recurse into types, so what nests is counted before they see
-//! it, by a walk that does not recurse; what would be a crash becomes an answer.
+//! Decoders run over bytes that nobody vouches for. They recurse into types, so what nests is
+//! counted before they see it, by a walk that does not recurse; what would be a crash becomes an
+//! answer.
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -10,12 +11,12 @@ use wasmparser::Payload;
 /// How deep modules and components may nest in each other: toolchains stop at three or four.
 const NESTING: usize = 100;
 
-/// How many types a type section may declare inside of other types, by a count that never is too low. The
-/// largest world has a few hundred.
+/// How many types a type section may declare inside of other types, by a count that never is too
+/// low. The largest world has a few hundred.
 const TYPES_IN_TYPES: usize = 10_000;
 
-/// Room for the decoders' recursion into that many types, of which each takes up to 2 KiB; never touched, it costs
-/// nothing.
+/// Room for the decoders' recursion into that many types, of which each takes up to 2 KiB; never
+/// touched, it costs nothing.
 const STACK: usize = 128 << 20;
 
 /// Custom sections with the types of a world, as toolchains leave them in core modules.
@@ -68,8 +69,8 @@ fn nesting(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Inside of a type, each type that can hold others is a declaration 1 (a type) of kind 0x41 (a component) or 0x42 (an
-/// instance). The same bytes stand in other places too.
+/// Inside of a type, each type that can hold others is a declaration 1 (a type) of kind 0x41 (a
+/// component) or 0x42 (an instance). The same bytes stand in other places too.
 fn types_in_types(bytes: &[u8], range: Range<usize>) -> usize {
     let section = bytes.get(range).unwrap_or_default();
     section.windows(2).filter(|pair| matches!(pair, [0x01, 0x41 | 0x42])).count()

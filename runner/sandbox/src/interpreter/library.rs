@@ -1,5 +1,6 @@
-//! What the library for Rust has written into a plugin beside its types: comments of jobs, and where types were declared.
-//! They are lines of JSON in custom sections of its modules, since a component that is made of them keeps no comments.
+//! What the library for Rust has written into a plugin beside its types: comments of jobs, and
+//! where types were declared. They are lines of JSON in custom sections of its modules, since a
+//! component that is made of them keeps no comments.
 
 use std::collections::HashMap;
 
@@ -38,7 +39,8 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// Two types of one name that are not the same: whatever joins the types of the jobs would take one of them.
+    /// Two types of one name that are not the same: whatever joins the types of the jobs would take
+    /// one of them.
     pub(crate) fn read(binary: &[u8]) -> Result<Self, Refused> {
         let mut library = Self::default();
         let mut types: HashMap<String, (String, String)> = HashMap::new();

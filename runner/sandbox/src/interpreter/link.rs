@@ -1,5 +1,5 @@
-//! Whether the linker that a plugin will be linked with has all that the plugin imports, with the same types. The linker
-//! itself is asked, with the part of the plugin that says what it imports.
+//! Whether the linker that a plugin will be linked with has all that the plugin imports, with the
+//! same types. The linker itself is asked, with the part of the plugin that says what it imports.
 
 use wasm_encoder::CodeSection;
 use wasm_encoder::ComponentSectionId;
@@ -22,7 +22,8 @@ use crate::grant;
 /// What the engine's linker misses first, in words that follow the plugin's name.
 pub(super) fn misfit(binary: &[u8]) -> Option<String> {
     let linked = || -> wasmtime::Result<()> {
-        // Nothing is compiled but the code that comes before an import, of which toolchains write none.
+        // Nothing is compiled but the code that comes before an import, of which toolchains write
+        // none.
         let engine = engine::linking()?;
         let imports = imports_alone(binary);
         if Parser::is_core_wasm(&imports) {
@@ -87,8 +88,8 @@ fn described(error: &Error) -> String {
     }
 }
 
-/// The part of a binary that says what it imports, itself a binary: a component up to its last import, of a core module its
-/// types and imports.
+/// The part of a binary that says what it imports, itself a binary: a component up to its last
+/// import, of a core module its types and imports.
 fn imports_alone(binary: &[u8]) -> Vec<u8> {
     let is_component = Parser::is_component(binary);
     let sections = sections(binary);
@@ -136,7 +137,8 @@ fn hollow(binary: &[u8]) -> Vec<u8> {
 /// Magic number, version and layer of a binary.
 pub(super) const HEADER: usize = 8;
 
-/// The sections of a binary: what each is, and its content. They end where the binary stops making sense.
+/// The sections of a binary: what each is, and its content. They end where the binary stops making
+/// sense.
 pub(super) fn sections(binary: &[u8]) -> Vec<(u8, &[u8])> {
     let mut reader = BinaryReader::new(binary.get(HEADER..).unwrap_or_default(), 0);
     let mut sections = Vec::new();

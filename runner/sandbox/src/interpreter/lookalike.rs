@@ -56,7 +56,8 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     ("a text, not WebAssembly".to_owned(), Some(BUILD))
 }
 
-/// Whether a binary ends before the section does that it is in, or before the code of its functions.
+/// Whether a binary ends before the section does that it is in, or before the code of its
+/// functions.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     if bytes.len() < HEADER || !bytes.starts_with(b"\0asm") {
         return false;

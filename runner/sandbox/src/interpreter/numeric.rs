@@ -47,7 +47,8 @@ pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncalla
     ))
 }
 
-/// Functions that a command exports beside its start. None of them can be called, since the module runs as a whole.
+/// Functions that a command exports beside its start. None of them can be called, since the module
+/// runs as a whole.
 pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
     let reason = "it belongs to a command, which runs as a whole from `_start`; to call its functions, build it as a library: \
                   `-mexec-model=reactor` in C, C++ and Zig, `cdylib` in Rust, `-buildmode=c-shared` in Go";
@@ -117,7 +118,8 @@ fn params(module: &CoreModule, export: &Export, ty: &FuncType) -> Vec<String> {
     distinct.unwrap_or_else(|| (0..count).map(|position| format!("p{position}")).collect())
 }
 
-/// `addTwo` and `add_two` as `add-two`, `v_2` as `v2`; none for a name with other than letters, digits and `_`.
+/// `addTwo` and `add_two` as `add-two`, `v_2` as `v2`; none for a name with other than letters,
+/// digits and `_`.
 pub(crate) fn kebab(name: &str) -> Option<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = '_';

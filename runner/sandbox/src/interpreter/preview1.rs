@@ -1,9 +1,11 @@
-//! A core module with WIT that uses preview1, made ready for the stock adapter, which cannot do all that preview1 can.
+//! A core module with WIT that uses preview1, made ready for the stock adapter, which cannot do all
+//! that preview1 can.
 //!
-//! The adapter loses exit codes and dies of more than 60 KB of environment, so a second adapter, written here, takes these
-//! functions over. It asks the host for plain numbers, so it needs no memory of its own. The stock one keeps its state in
-//! the module's memory, so a memory of fixed size gets some pages more. A start function runs before any adapter is there,
-//! so it is called as the first thing after instead, as `_initialize` is.
+//! The adapter loses exit codes and dies of more than 60 KB of environment, so a second adapter,
+//! written here, takes these functions over. It asks the host for plain numbers, so it needs no
+//! memory of its own. The stock one keeps its state in the module's memory, so a memory of fixed
+//! size gets some pages more. A start function runs before any adapter is there, so it is called as
+//! the first thing after instead, as `_initialize` is.
 
 use wasm_encoder::CodeSection;
 use wasm_encoder::ExportKind;
@@ -28,7 +30,8 @@ use super::core_module::CoreModule;
 /// The module under which our adapter offers functions.
 pub(super) const ADAPTER: &str = "jobcontrol_preview1";
 
-/// What a module that its compiler made for JavaScript calls after its memory grew. Nobody has to know here.
+/// What a module that its compiler made for JavaScript calls after its memory grew. Nobody has to
+/// know here.
 pub(super) const NOTIFY: (&str, &str) = ("env", "emscripten_notify_memory_growth");
 
 /// Functions that our adapter takes over from the stock one.
@@ -39,13 +42,15 @@ const TAKEN_OVER: &[(&str, &str)] = &[
     NOTIFY,
 ];
 
-/// Pages of a memory of fixed size for the state and the stack of the stock adapter, which needs about three.
+/// Pages of a memory of fixed size for the state and the stack of the stock adapter, which needs
+/// about three.
 const PAGES: u64 = 16;
 
 /// Most pages of a memory with 32-bit addresses.
 const MOST_PAGES: u64 = 1 << 16;
 
-/// The function that is called before any other; where a module has one, the encoder calls it once all is linked.
+/// The function that is called before any other; where a module has one, the encoder calls it once
+/// all is linked.
 const INITIALIZE: &str = "_initialize";
 
 const WIT: &str = "package jobcontrol:preview1@0.1.0;
@@ -57,7 +62,8 @@ interface process {
 world adapter { import process; }
 ";
 
-/// The environment is one text, each variable ended by a zero byte, of which the host tells eight bytes at a time.
+/// The environment is one text, each variable ended by a zero byte, of which the host tells eight
+/// bytes at a time.
 const WAT: &str = r#"(module
   (import "env" "memory" (memory 0))
   (import "jobcontrol:preview1/process@0.1.0" "exit" (func $exit (param i32)))
@@ -155,7 +161,8 @@ impl Begin {
         Ok(begin)
     }
 
-    /// The function that does both: a new one where the module has a start function and another to call after it.
+    /// The function that does both: a new one where the module has a start function and another to
+    /// call after it.
     fn both(&self) -> Option<(u32, u32, u32)> {
         let (start, initialize) = (self.start?, self.initialize?);
         let ty = self.types.get(start.checked_sub(self.imported)? as usize)?;
@@ -168,8 +175,8 @@ impl Begin {
     }
 }
 
-/// The module with our adapter's functions in the place of the stock one's, room for the stock one's state, and its start
-/// function called after all is linked.
+/// The module with our adapter's functions in the place of the stock one's, room for the stock
+/// one's state, and its start function called after all is linked.
 ///
 /// # Errors
 ///
@@ -212,7 +219,8 @@ pub(super) fn prepared(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     Ok(out.finish())
 }
 
-/// The import section with other modules for some functions. Types and names stay as the binary has them.
+/// The import section with other modules for some functions. Types and names stay as the binary has
+/// them.
 fn imports(section: wasmparser::ImportSectionReader<'_>, module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let (end, count) = (section.range().end, section.count());
     let mut entries = section.into_iter_with_offsets().collect::<wasmparser::Result<Vec<_>>>()?;

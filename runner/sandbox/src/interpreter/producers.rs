@@ -7,8 +7,8 @@ use wasmparser::Payload;
 /// Characters of what is told: the text is the file's own, and may say anything.
 const MOST: usize = 80;
 
-/// The language that a plugin was written in, and its compiler: `Rust, rustc 1.95.0`. What its first module says counts:
-/// adapters and libraries come after it.
+/// The language that a plugin was written in, and its compiler: `Rust, rustc 1.95.0`. What its
+/// first module says counts: adapters and libraries come after it.
 pub(crate) fn language(binary: &[u8]) -> Option<String> {
     for payload in Parser::new(0).parse_all(binary).map_while(Result::ok) {
         let Payload::CustomSection(section) = payload else { continue };

@@ -1,5 +1,5 @@
-//! A child's whole life: a task and its limits from the arguments, a plugin's bytes from standard input, the answer to
-//! standard output.
+//! A child's whole life: a task and its limits from the arguments, a plugin's bytes from standard
+//! input, the answer to standard output.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -25,9 +25,9 @@ use super::task::Why;
 use super::trace;
 use crate::engine;
 
-/// Does one task with a plugin that nobody vouches for. Bound in memory and time before the first byte is read, and gone
-/// with its parent. `arguments` are the task, milliseconds, bytes of address space, seconds of the processor, and the
-/// name of the plugin's file.
+/// Does one task with a plugin that nobody vouches for. Bound in memory and time before the first
+/// byte is read, and gone with its parent. `arguments` are the task, milliseconds, bytes of address
+/// space, seconds of the processor, and the name of the plugin's file.
 ///
 /// # Errors
 ///
@@ -50,7 +50,8 @@ pub fn serve(arguments: &[OsString]) -> Result<(), String> {
     stdout.write_all(&answer).and_then(|()| stdout.flush()).map_err(|e| e.to_string())
 }
 
-/// The answer to a question, in this process: for a child, and for what looks for inputs that break it.
+/// The answer to a question, in this process: for a child, and for what looks for inputs that break
+/// it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Whether the engine takes a plugin: its code is valid with the engine's features, and what it defines fits the engine.
+//! Whether the engine takes a plugin: its code is valid with the engine's features, and what it
+//! defines fits the engine.
 
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
@@ -39,7 +40,8 @@ pub(super) fn valid(binary: &[u8]) -> Result<(), Refused> {
 ///
 /// # Errors
 ///
-/// What the engine would say when the plugin is compiled or loaded, in words for the plugin's author.
+/// What the engine would say when the plugin is compiled or loaded, in words for the plugin's
+/// author.
 pub(super) fn fits(binary: &[u8]) -> Result<(), Refused> {
     decoding(binary, || translated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
 }
@@ -66,7 +68,8 @@ struct Defined {
     instances: u64,
     memories: u64,
     tables: u64,
-    /// Bytes that the engine keeps beside memories and tables: globals, functions that are referred to, imports.
+    /// Bytes that the engine keeps beside memories and tables: globals, functions that are referred
+    /// to, imports.
     metadata: u64,
 }
 

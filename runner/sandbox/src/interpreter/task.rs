@@ -15,7 +15,8 @@ pub enum Task {
     Read,
     /// Writes it as WIT text: a text, or [`Refused`].
     Wit,
-    /// Finds names and lines: a list of lists of [`Frame`], one for each [`RawCall`], or [`Refused`].
+    /// Finds names and lines: a list of lists of [`Frame`], one for each [`RawCall`], or
+    /// [`Refused`].
     Trace,
     /// Compiles it: native code, or a text on standard error.
     Compile,
@@ -143,5 +144,6 @@ pub(crate) struct RawCall {
     pub(crate) name: String,
 }
 
-/// The calls that one raw call stands for, innermost first: several where the compiler put some into others.
+/// The calls that one raw call stands for, innermost first: several where the compiler put some
+/// into others.
 pub(crate) type Traced = Vec<Vec<Frame>>;

@@ -8,7 +8,8 @@ const WIT: &str = "write its functions against `plugin.wit` (with wit-bindgen) i
 
 /// How to tell one host's modules, and what to say of them.
 struct Toolchain {
-    /// Modules and names that it imports, where a name that is empty stands for all; each may end with `*`.
+    /// Modules and names that it imports, where a name that is empty stands for all; each may end
+    /// with `*`.
     imports: &'static [(&'static str, &'static str)],
     /// Names that it exports; each may end with `*`.
     exports: &'static [&'static str],
@@ -101,8 +102,8 @@ const TOOLCHAINS: &[Toolchain] = &[
     },
 ];
 
-/// A name that ends with `*` stands for all that begin so, one that begins with it for all that end so, one with it inside
-/// for both; `?` is any name of at most two characters.
+/// A name that ends with `*` stands for all that begin so, one that begins with it for all that end
+/// so, one with it inside for both; `?` is any name of at most two characters.
 fn matches(pattern: &str, name: &str) -> bool {
     if pattern == "?" {
         return name.len() <= 2;
@@ -125,12 +126,14 @@ impl Toolchain {
     }
 }
 
-/// The host that a module was made for, where it is not this one: what it is, to be said after `is`, and the way out.
+/// The host that a module was made for, where it is not this one: what it is, to be said after
+/// `is`, and the way out.
 pub(super) fn recognised(module: &CoreModule) -> Option<(&'static str, &'static str)> {
     TOOLCHAINS.iter().find(|toolchain| toolchain.made(module)).map(|toolchain| (toolchain.what, toolchain.help))
 }
 
-/// A core module that was made to be a component, whose WIT is gone: its strings and lists would be taken for numbers.
+/// A core module that was made to be a component, whose WIT is gone: its strings and lists would be
+/// taken for numbers.
 pub(super) fn stripped(module: &CoreModule) -> Option<Refused> {
     // `wasi:cli/exit@0.2.0`, and `cm32p2|wasi:cli/exit@0.2` as later toolchains write it.
     let is_interface = |from: &str| from == "$root" || from.starts_with("cm32p2") || is_wit_name(from);

@@ -1,4 +1,5 @@
-//! Names and lines of the calls of a trap: demangled names, and file and line where the plugin's DWARF has them.
+//! Names and lines of the calls of a trap: demangled names, and file and line where the plugin's
+//! DWARF has them.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -24,7 +25,8 @@ const CALLS: usize = 100;
 /// Bytes of a name or of a path, as long as a person reads.
 const NAME: usize = 1_000;
 
-/// Bytes of a mangled name that is worth the time to read it: what it stands for is longer in all that people write.
+/// Bytes of a mangled name that is worth the time to read it: what it stands for is longer in all
+/// that people write.
 const MANGLED: usize = 2 * NAME;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -49,7 +51,8 @@ impl Module<'_> {
     }
 }
 
-/// The calls that each of `raw` stands for. What the debugging information does not tell has its own name alone.
+/// The calls that each of `raw` stands for. What the debugging information does not tell has its
+/// own name alone.
 pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
     let modules = modules(binary);
     let mut contexts: HashMap<usize, Option<Context<Slice<'_>>>> = HashMap::new();
@@ -64,7 +67,8 @@ pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
             });
             let own = || vec![Frame { function: names_of(call, &mut names), ..Frame::default() }];
             let mut frames = frames.filter(|frames| !frames.is_empty()).unwrap_or_else(own);
-            // The outermost is the function of the binary itself; a compiler of text gives it a number for a name.
+            // The outermost is the function of the binary itself; a compiler of text gives it a
+            // number for a name.
             if let Some(outermost) = frames.last_mut().filter(|frame| is_number(&frame.function))
                 && let Some(name) = holder.and_then(|(_, module)| module.exported(call))
             {
@@ -197,8 +201,8 @@ fn demangle(name: &str) -> String {
     if demangled || written.is_cut() { written.text() } else { cut(name) }
 }
 
-/// Whether a name is one that a C++ compiler made. A demangler takes any text that is a mangled type too: `f` would be
-/// `float`.
+/// Whether a name is one that a C++ compiler made. A demangler takes any text that is a mangled
+/// type too: `f` would be `float`.
 fn is_cpp(name: &str) -> bool {
     name.starts_with("_Z") || name.starts_with("__Z")
 }
@@ -224,7 +228,8 @@ mod tests {
         assert_eq!(demangle("cm32p2|a:b/c@0.1|total"), "total");
     }
 
-    /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands for.
+    /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands
+    /// for.
     fn doubled(levels: usize) -> String {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut name = "_Z1f1a1BIS_S_E".to_owned();

@@ -1,10 +1,12 @@
-//! Whether the lines of a text are worth their time: its encoder looks for the end of the line at each instruction, and
-//! goes back over all that an instruction in brackets holds, so one long line would keep it for longer than anybody waits.
+//! Whether the lines of a text are worth their time: its encoder looks for the end of the line at
+//! each instruction, and goes back over all that an instruction in brackets holds, so one long line
+//! would keep it for longer than anybody waits.
 
 use wast::lexer::Lexer;
 use wast::lexer::TokenKind;
 
-/// Bytes that the encoder may look at for lines alone: under a second, and what a text of 20 MB takes.
+/// Bytes that the encoder may look at for lines alone: under a second, and what a text of 20 MB
+/// takes.
 const BYTES: usize = 200_000_000;
 
 /// Whether the encoder can tell the line of each instruction in good time.

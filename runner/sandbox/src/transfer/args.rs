@@ -9,8 +9,8 @@ use super::large::Values;
 /// How many flat parameters the canonical ABI knows; more go by one pointer.
 pub(super) const FLAT: usize = 16;
 
-/// The arguments of a call, in the order and of the types of the parameters. They are dropped once they are in the guest,
-/// so that they do not take memory beside what the call returns.
+/// The arguments of a call, in the order and of the types of the parameters. They are dropped once
+/// they are in the guest, so that they do not take memory beside what the call returns.
 pub(crate) struct Args<'a> {
     values: Mutex<Option<Values>>,
     /// Set to false once the arguments are in the guest.

@@ -8,12 +8,12 @@ use jobcontrol_core::value::Value;
 
 use crate::apart::apart_if;
 
-/// Bytes of a value, encoded, from which on it is large: a value of so many takes about a millisecond to write or to read,
-/// a fifth of the time after which a guest gives way.
+/// Bytes of a value, encoded, from which on it is large: a value of so many takes about a
+/// millisecond to write or to read, a fifth of the time after which a guest gives way.
 pub(super) const LARGE: u64 = 256 << 10;
 
-/// Values that know whether they are large together. Large ones are dropped apart from other guests, since this takes as
-/// long as to make them.
+/// Values that know whether they are large together. Large ones are dropped apart from other
+/// guests, since this takes as long as to make them.
 pub(crate) struct Values {
     values: Vec<Value>,
     large: bool,

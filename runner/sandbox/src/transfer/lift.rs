@@ -1,9 +1,10 @@
 //! A return value out of a guest.
 //!
-//! Every number from the guest is hostile. What the host makes of a value is bounded while it is made, by the bytes that
-//! the value has when it is encoded and by those that it takes here: whatever holds others pays for the first byte of
-//! each, and for the room, before it makes room for them, and each pays for the rest of its own bytes. A number, which makes
-//! no room, only notes them, and they are paid for with what comes next or at the end.
+//! Every number from the guest is hostile. What the host makes of a value is bounded while it is
+//! made, by the bytes that the value has when it is encoded and by those that it takes here:
+//! whatever holds others pays for the first byte of each, and for the room, before it makes room
+//! for them, and each pays for the rest of its own bytes. A number, which makes no room, only notes
+//! them, and they are paid for with what comes next or at the end.
 
 use std::rc::Rc;
 
@@ -58,8 +59,9 @@ struct IsLarge;
 
 /// Reads the one slot that a function returned: a flat value, or a pointer to the value.
 ///
-/// How large a value is shows itself only while it is read. One that turns out to be large is read again from the start,
-/// apart from other guests. This is sound on the guest's stack, since reading calls nothing of the guest.
+/// How large a value is shows itself only while it is read. One that turns out to be large is read
+/// again from the start, apart from other guests. This is sound on the guest's stack, since reading
+/// calls nothing of the guest.
 pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw; 1]) -> Result<Returned> {
     let mut paid = Paid { fuel: 0, charged: CHARGED };
     match read(cx, ty, slots, LARGE, &mut paid) {
@@ -125,7 +127,8 @@ impl<'a> Place<'a> {
         self.bits(if matches!(self, Self::Slot(_)) { 4 } else { len })
     }
 
-    /// The first bytes of what stands there. A slot may hold more than the type is wide; what is above is dropped.
+    /// The first bytes of what stands there. A slot may hold more than the type is wide; what is
+    /// above is dropped.
     fn bytes<const N: usize>(self) -> [u8; N] {
         let mut first = [0; N];
         match self {
@@ -211,12 +214,14 @@ impl<'c> Reader<'_, 'c> {
         self.charge()
     }
 
-    /// Counts bytes of the encoded value that are paid for later, so there must be no room made for them.
+    /// Counts bytes of the encoded value that are paid for later, so there must be no room made for
+    /// them.
     fn note(&mut self, encoded: u64) {
         self.encoded = self.encoded.saturating_add(encoded);
     }
 
-    /// Charges what the value takes here, with room for its encoded bytes, which grow to up to twice their length.
+    /// Charges what the value takes here, with room for its encoded bytes, which grow to up to
+    /// twice their length.
     fn charge(&mut self) -> Result<()> {
         let due = self.held.saturating_add(self.encoded.saturating_mul(2));
         let Some(more) = due.checked_sub(self.paid.charged).filter(|more| *more > 0) else {
@@ -332,7 +337,8 @@ impl<'c> Reader<'_, 'c> {
         Value::Float(x)
     }
 
-    /// A type of record, laid out. Its names are made and paid for once, however many values have them.
+    /// A type of record, laid out. Its names are made and paid for once, however many values have
+    /// them.
     fn record(&mut self, index: TypeRecordIndex) -> Result<Rc<Record>> {
         if let Some(record) = self.records.get(index) {
             return Ok(record);

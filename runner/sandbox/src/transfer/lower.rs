@@ -1,10 +1,12 @@
 //! Arguments into a guest.
 //!
-//! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared order, options
-//! filled in. The checks here are the last line, since an argument of a wrong type costs the instance.
+//! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared
+//! order, options filled in. The checks here are the last line, since an argument of a wrong type
+//! costs the instance.
 //!
-//! A list has its room in the guest's memory first, all of it at once. Its elements are then put together on the host's
-//! side and copied, many at a time; what they point to is allocated on the way.
+//! A list has its room in the guest's memory first, all of it at once. Its elements are then put
+//! together on the host's side and copied, many at a time; what they point to is allocated on the
+//! way.
 
 use std::rc::Rc;
 
@@ -32,7 +34,8 @@ const UTF16: usize = 1 << 31;
 /// Bytes of a list that are put together at once: few enough to stay in a processor's cache.
 const AT_ONCE: usize = 32 << 10;
 
-/// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than there are.
+/// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than
+/// there are.
 pub(super) fn args<T>(
     cx: &mut LowerContext<'_, T>,
     args: &[Value],
@@ -79,7 +82,8 @@ struct Writer<'w, 'c, T: 'static> {
     cx: &'w mut LowerContext<'c, T>,
     /// Bytes that the guest has made room for.
     given: usize,
-    /// Bytes that its memory had when this was last asked. It may have grown since, and never shrinks.
+    /// Bytes that its memory had when this was last asked. It may have grown since, and never
+    /// shrinks.
     memory: usize,
     /// The types of record that were met, with names that the values have.
     records: Records,
@@ -264,7 +268,8 @@ impl<T> Writer<'_, '_, T> {
         Ok(at)
     }
 
-    /// Lets the guest make room. One that gives the same room again and again gets no more than its memory has.
+    /// Lets the guest make room. One that gives the same room again and again gets no more than its
+    /// memory has.
     fn room(&mut self, align: u32, len: usize) -> Result<usize> {
         let at = self.cx.realloc(0, 0, align, len)?;
         self.given = self.given.saturating_add(len);
@@ -367,8 +372,8 @@ fn tuple<'v>(value: &'v Value, types: &[InterfaceType]) -> Result<impl Iterator<
     }
 }
 
-/// The bits of a number, a boolean or a char as a flat value has them; memory takes as many of the low ones as the
-/// type is wide.
+/// The bits of a number, a boolean or a char as a flat value has them; memory takes as many of the
+/// low ones as the type is wide.
 fn scalar(value: &Value, ty: InterfaceType) -> Result<u64> {
     if let (Value::Int(int), Some(range)) = (value, int_type(ty)) {
         let (min, max) = range.range();

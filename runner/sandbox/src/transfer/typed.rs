@@ -20,8 +20,9 @@ use super::lift;
 use super::lower;
 use super::returned::Returned;
 
-// SAFETY: `Lower` is an array of `ValRaw`, as many as the engine's own dynamic calls reserve, so there is room for the
-// parameters of every function. The type is checked against each value while it is written.
+// SAFETY: `Lower` is an array of `ValRaw`, as many as the engine's own dynamic calls reserve, so
+// there is room for the parameters of every function. The type is checked against each value while
+// it is written.
 #[expect(unsafe_code, reason = "the engine trusts that what it calls with has the right shape")]
 unsafe impl ComponentType for Args<'_> {
     type Lower = [ValRaw; FLAT];
@@ -65,8 +66,8 @@ unsafe impl Lower for Args<'_> {
     }
 }
 
-// SAFETY: `Lower` is one `ValRaw`: a flat result has one slot, and any other is returned as one pointer. A function that
-// returns nothing leaves the slot unwritten, and it is not read then.
+// SAFETY: `Lower` is one `ValRaw`: a flat result has one slot, and any other is returned as one
+// pointer. A function that returns nothing leaves the slot unwritten, and it is not read then.
 #[expect(unsafe_code, reason = "the engine trusts that what is returned has the right shape")]
 unsafe impl ComponentType for Returned {
     type Lower = [ValRaw; 1];

@@ -1,5 +1,5 @@
-//! The lines of a run on a terminal, each as wide as there is room: what is too long is cut, since a line that goes on
-//! below tears the others apart.
+//! The lines of a run on a terminal, each as wide as there is room: what is too long is cut, since
+//! a line that goes on below tears the others apart.
 
 use std::fmt::Write;
 use std::time::Duration;

@@ -306,7 +306,8 @@ mod tests {
         }
     }
 
-    /// No line begins with what a plugin wrote after a line end, nor with what it wrote where it is to be moved in.
+    /// No line begins with what a plugin wrote after a line end, nor with what it wrote where it is
+    /// to be moved in.
     fn is_ours(page: &Page) -> Result<(), TestCaseError> {
         for line in page.as_str().lines() {
             let plain = console::strip_ansi_codes(line);

@@ -1,4 +1,5 @@
-//! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would mend it.
+//! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would
+//! mend it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -43,7 +44,8 @@ fn counted(problems: &[Diagnostic]) -> String {
     [Severity::Error, Severity::Warning].into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
 }
 
-/// Whole lines of what one mistake is drawn as, at most [`MAX_DIAGNOSTIC`] bytes: paths and lines of a file may be long.
+/// Whole lines of what one mistake is drawn as, at most [`MAX_DIAGNOSTIC`] bytes: paths and lines
+/// of a file may be long.
 fn bounded(drawn: &str) -> Cow<'_, str> {
     const CUT: &str = "\x1b[0m  .. (cut)";
     if drawn.len() <= MAX_DIAGNOSTIC {

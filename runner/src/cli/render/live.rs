@@ -1,4 +1,5 @@
-//! A run while it goes on: nested bars with log lines above them on a terminal, plain lines elsewhere.
+//! A run while it goes on: nested bars with log lines above them on a terminal, plain lines
+//! elsewhere.
 
 use std::collections::HashMap;
 use std::collections::HashSet;

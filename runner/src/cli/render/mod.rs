@@ -1,4 +1,5 @@
-//! Everything that is printed. Nothing a plugin or a manifest said reaches a terminal without being escaped here.
+//! Everything that is printed. Nothing a plugin or a manifest said reaches a terminal without being
+//! escaped here.
 //!
 //! - `out`: where text goes, and in which colours
 //! - `page`: lines for people, of which no foreign text begins one

@@ -82,8 +82,8 @@ impl Out {
         Ok(stdout.flush()?)
     }
 
-    /// Prints what a build returned: moved in below a line that says so, and shortened unless all is asked for, on a
-    /// terminal; else as it is, for whoever the
+    /// Prints what a build returned: moved in below a line that says so, and shortened unless all
+    /// is asked for, on a terminal; else as it is, for whoever the
     /// output goes to, with a line end where it has none.
     pub(crate) fn returned(&self, job: &str, build: u64, value: &str) -> Result<(), CliError> {
         if self.is_for_people() {
@@ -232,8 +232,9 @@ pub(crate) fn interpreter_result(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// A panic that reaches the end of the program is a bug, and says so. Decoders of plugins run on bytes that nobody
-/// vouches for; what they trip over is caught there and answered as a mistake of the plugin.
+/// A panic that reaches the end of the program is a bug, and says so. Decoders of plugins run on
+/// bytes that nobody vouches for; what they trip over is caught there and answered as a mistake of
+/// the plugin.
 pub(crate) fn announce_bugs() {
     std::panic::set_hook(Box::new(|info| {
         let decoder = info.location().is_some_and(|location| {

@@ -1,7 +1,8 @@
 //! Lines for people, of which no foreign text begins one.
 //!
-//! Whatever is printed for people is a [`Page`]. A text that is put on it is one paragraph: what follows its first line
-//! is moved in below that, so that a line end inside of what a plugin says cannot begin a line that looks like ours.
+//! Whatever is printed for people is a [`Page`]. A text that is put on it is one paragraph: what
+//! follows its first line is moved in below that, so that a line end inside of what a plugin says
+//! cannot begin a line that looks like ours.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ use crate::show::escape::clean;
 /// How far lines are moved in that belong to the one above them.
 const INDENT: &str = "  ";
 
-/// What the styles of `out`, and those of drawn mistakes, are written as; every other escape sequence is shown and not
-/// obeyed.
+/// What the styles of `out`, and those of drawn mistakes, are written as; every other escape
+/// sequence is shown and not obeyed.
 const STYLES: [&str; 11] = ["[0m", "[1m", "[2m", "[31m", "[32m", "[33m", "[36m", "[91m", "[92m", "[94m", "[96m"];
 
 /// Lines for people.
@@ -43,7 +44,8 @@ impl Page {
         tidy(text.as_ref()).lines().for_each(|line| self.push(INDENT, line));
     }
 
-    /// Adds lines that are all ours, such as a drawing; whatever others said in them was put on one line before.
+    /// Adds lines that are all ours, such as a drawing; whatever others said in them was put on one
+    /// line before.
     pub(super) fn drawn(&mut self, text: &str) {
         tidy(text).lines().for_each(|line| self.push("", line));
     }

@@ -87,7 +87,8 @@ fn at(label: &Label) -> Value {
     }})
 }
 
-/// A path as a URI: relative to where jobcontrol runs, or `file:` for an absolute one, each unusual byte as `%XX`.
+/// A path as a URI: relative to where jobcontrol runs, or `file:` for an absolute one, each unusual
+/// byte as `%XX`.
 fn uri(path: &str) -> String {
     let path = Path::new(path);
     let parts = path.components().filter_map(|part| match part {

@@ -4,7 +4,8 @@ use jobcontrol_core::limits::show_bytes;
 
 /// A return value has this many lines on a terminal, unless all are asked for.
 pub(crate) const RETVAL_LINES: usize = 40;
-/// Characters that a line has on the average in what is shortened, so that one endless line is shortened too.
+/// Characters that a line has on the average in what is shortened, so that one endless line is
+/// shortened too.
 const LINE: usize = 200;
 /// How all of a return value is shown.
 pub(crate) const FULL: &str = "`--full` shows all";

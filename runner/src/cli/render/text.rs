@@ -149,7 +149,8 @@ pub(crate) fn stored(stored: &LogRecord, several: bool) -> Page {
     record(if several { &attempt } else { "" }, &stored.record)
 }
 
-/// Said of a build whose deletion has begun and not ended: by a process that is at it, or that died over it.
+/// Said of a build whose deletion has begun and not ended: by a process that is at it, or that died
+/// over it.
 pub(super) const DELETING: &str = "being deleted; `build delete` goes on with it";
 
 /// How a build stands or ended, on one line: its attempt if there were several, and its failure.

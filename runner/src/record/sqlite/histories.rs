@@ -1,4 +1,5 @@
-//! What the store knows of many jobs: one step into an index for each whose newest build is good, a few for the others.
+//! What the store knows of many jobs: one step into an index for each whose newest build is good, a
+//! few for the others.
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHi
     Ok(histories)
 }
 
-/// The newest builds of each of these jobs, oldest first: as many steps into an index as there are builds.
+/// The newest builds of each of these jobs, oldest first: as many steps into an index as there are
+/// builds.
 pub(super) fn marks(db: &Connection, jobs: &[&str], limit: u64) -> rusqlite::Result<Vec<Vec<Mark>>> {
     let sql = "SELECT id, started, finished, success, skipped, start_time, end_time FROM build
          WHERE job_id = ?1 ORDER BY id DESC LIMIT ?2";

@@ -1,5 +1,5 @@
-//! Ends of builds and runs that could not be written to the store: lines in the file of their owner's lease, which has
-//! room for them from the start.
+//! Ends of builds and runs that could not be written to the store: lines in the file of their
+//! owner's lease, which has room for them from the start.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,8 @@ use jobcontrol_core::storage::unpack_refused;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What is reserved for them: 64 builds run at once, and those that end while a disk is full are few.
+/// What is reserved for them: 64 builds run at once, and those that end while a disk is full are
+/// few.
 pub(super) const ROOM: u64 = 32 << 10;
 
 /// The most bytes of a message, so that there is room for many.

@@ -1,7 +1,8 @@
 //! Leases of a store in a file: each owner holds the lock of a file for as long as it lives.
 //!
-//! A free lock tells of a death, however the process died. A file that is missing tells nothing by itself, since anybody
-//! can remove the folder: then the process is asked for by its name, and a living owner puts the file back.
+//! A free lock tells of a death, however the process died. A file that is missing tells nothing by
+//! itself, since anybody can remove the folder: then the process is asked for by its name, and a
+//! living owner puts the file back.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -27,7 +28,8 @@ const TRIES: u32 = 1_000;
 /// The file whose lock the leader of all services has. It is not the name of an owner.
 const LEADER: &str = "leader";
 
-/// Held back from a disk that gets full, for the few words of how builds ended: a handful of commits.
+/// Held back from a disk that gets full, for the few words of how builds ended: a handful of
+/// commits.
 const RESERVE: u64 = 256 << 10;
 
 /// The folder of the locks that stands beside a store.
@@ -75,12 +77,13 @@ impl Leases {
         Ok(())
     }
 
-    /// Removes what dead owners have left that kept nothing. One that was killed while it had no builds is looked for by
-    /// nobody else.
+    /// Removes what dead owners have left that kept nothing. One that was killed while it had no
+    /// builds is looked for by nobody else.
     fn clear(&self) {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
         for name in entries.filter_map(|entry| entry.file_name().into_string().ok()) {
-            // An owner that is about to lock its file is found by its process, one of this process by the guard.
+            // An owner that is about to lock its file is found by its process, one of this process
+            // by the guard.
             let held = self.held();
             let path = self.folder.join(&name);
             if name != LEADER && !held.contains_key(&name) && !process::is_running(&name) && is_left(&path) {
@@ -89,12 +92,13 @@ impl Leases {
         }
     }
 
-    /// Whether this process has the lock of the leader, after a try to take it. The lock is the file's, so a dead leader
-    /// has none.
+    /// Whether this process has the lock of the leader, after a try to take it. The lock is the
+    /// file's, so a dead leader has none.
     pub(super) fn lead(&self, owner: &str) -> io::Result<bool> {
         let path = self.folder.join(LEADER);
         let mut leads = self.leads.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may have removed the file, and another process may have made and locked a new one.
+        // Somebody may have removed the file, and another process may have made and locked a new
+        // one.
         let is_there =
             |file: &File| path.metadata().is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino()));
         let is_owner = self.held().contains_key(owner);
@@ -180,7 +184,8 @@ impl Leases {
         let path = self.folder.join(owner);
         let keeps = path.metadata().is_ok_and(|file| file.len() > 0);
         if !keeps && (held.is_some() || !self.is_alive(owner)) {
-            // Removed while the lock is held: nobody can take a name that is on its way out for a dead owner's.
+            // Removed while the lock is held: nobody can take a name that is on its way out for a
+            // dead owner's.
             let _ = std::fs::remove_file(&path);
             drop(held);
             let _ = std::fs::remove_dir(&self.folder);

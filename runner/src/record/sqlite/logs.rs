@@ -15,14 +15,15 @@ use rusqlite::types::Value as Sql;
 use super::rows;
 use super::sql;
 
-/// Records that are read one after the other sooner than an index says where those of a moment begin.
+/// Records that are read one after the other sooner than an index says where those of a moment
+/// begin.
 const NEAR: i64 = 100_000;
 
 /// The oldest record of a moment or later, by its time.
 const BY_TIME: &str = "SELECT id FROM log WHERE created >= ?1 ORDER BY created, id LIMIT 1";
 
-/// The first of all of them, by its id: a clock may have been set back. The sign keeps SQLite from reading the whole log in
-/// the order of its ids.
+/// The first of all of them, by its id: a clock may have been set back. The sign keeps SQLite from
+/// reading the whole log in the order of its ids.
 const BY_ID: &str = "SELECT min(+id) FROM log INDEXED BY log_created WHERE created >= ?1";
 
 /// From this level on there is an index: those records are few, and looked for most.
@@ -51,7 +52,8 @@ pub(super) fn ids(db: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<u
     db.prepare_cached(&sql)?.query_map(params_from_iter(values), |row| row.get(0))?.collect()
 }
 
-/// Where the records of a build lie in time. Level and time stand before the text, so no text is read.
+/// Where the records of a build lie in time. Level and time stand before the text, so no text is
+/// read.
 pub(super) fn map(db: &Connection, build: u64) -> rusqlite::Result<LogMap> {
     let build = sql::number(build);
     let ends = "SELECT min(created), max(created) FROM log WHERE build_id = ?1";
@@ -68,7 +70,8 @@ pub(super) fn map(db: &Connection, build: u64) -> rusqlite::Result<LogMap> {
     Ok(map)
 }
 
-/// The statement that reads these columns of what a filter lets through, with its values; none where that is nothing.
+/// The statement that reads these columns of what a filter lets through, with its values; none
+/// where that is nothing.
 fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
     let of_all = filter.build_id.is_none() && filter.job_id.is_none();
     let mut after = filter.after;
@@ -80,7 +83,8 @@ fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result
         ("build_id = ?", filter.build_id.map(sql::number)),
         (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
         ("level >= ?", filter.min_level.map(Sql::Integer)),
-        // The sign keeps SQLite from the index of times, after which everything would have to be sorted.
+        // The sign keeps SQLite from the index of times, after which everything would have to be
+        // sorted.
         ("+created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
         ("+created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
         ("id > ?", after.map(sql::number)),

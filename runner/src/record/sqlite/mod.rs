@@ -1,5 +1,5 @@
-//! The store in one SQLite file: readers with connections of their own, and one writer that commits together what
-//! waits together.
+//! The store in one SQLite file: readers with connections of their own, and one writer that commits
+//! together what waits together.
 
 mod builds;
 mod histories;
@@ -84,7 +84,7 @@ use writer::Writer;
 /// How long SQLite itself waits for a lock before we look again.
 const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// How long a reader waits where another process has the whole file, which only a repair or a removal takes.
+/// How long a reader waits while a repair or a removal holds the whole file.
 const READ_PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Readers that are kept open.
@@ -110,10 +110,11 @@ impl SqliteStorage {
     ///
     /// # Errors
     ///
-    /// A folder that is missing, a file that cannot be written or is no database, or a store of a newer version.
+    /// A missing folder, a file that cannot be written or is not a database, a newer store.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Say) -> Result<Self> {
         let failed = |error| failure(path, &error);
-        // SQLite takes `:memory:` and `file:..` for more than paths; an absolute path is only a path.
+        // SQLite takes `:memory:` and `file:..` for more than paths; an absolute path is only a
+        // path.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(failed)?;
@@ -126,7 +127,8 @@ impl SqliteStorage {
         Ok(Self { path, clock, writer, readers, looker, leases, say })
     }
 
-    /// Opens a store that can only be read, since its folder cannot be written; none where it can be.
+    /// Opens a store that can only be read, since its folder cannot be written; none where it can
+    /// be.
     ///
     /// # Errors
     ///
@@ -145,8 +147,8 @@ impl SqliteStorage {
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
     }
 
-    /// Brings into the file what a process that died has left in the log, so that a copy of the file has it. Others who
-    /// have the store open do so themselves.
+    /// Brings into the file what a process that died has left in the log, so that a copy of the
+    /// file has it. Others who have the store open do so themselves.
     pub(crate) fn take_log_in(&self) {
         let is_left = stale_log::named(&self.path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
         if is_left && !self.writer.is_refusing() && self.leases.living().is_empty() {
@@ -170,7 +172,8 @@ impl SqliteStorage {
             let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
             match self.backup(&kept) {
                 Ok(()) => break (version, kept),
-                // Another process has just taken the name, for its own copy, which may be gone again by now.
+                // Another process has just taken the name, for its own copy, which may be gone
+                // again by now.
                 Err(StorageError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -271,8 +274,8 @@ fn refuse_newer(version: i64, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file of another program is left alone: it has tables that are not ours, or a version without ours. Waits for
-/// whoever has the whole file.
+/// A file of another program is left alone: it has tables that are not ours, or a version without
+/// ours. Waits for whoever has the whole file.
 fn refuse_foreign(db: &Connection, path: &Path, warn: &Say) -> Result<()> {
     /// Tables that every version has.
     const OURS: &str = "SELECT count(*) = 3 FROM sqlite_schema
@@ -293,8 +296,8 @@ fn refuse_foreign(db: &Connection, path: &Path, warn: &Say) -> Result<()> {
     }
 }
 
-/// Write-ahead log, each commit on the disk before it is acknowledged. Who only reads takes the file as it is: to bring
-/// it to its log takes the whole file.
+/// Write-ahead log, each commit on the disk before it is acknowledged. Who only reads takes the
+/// file as it is: to bring it to its log takes the whole file.
 fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
@@ -353,7 +356,8 @@ impl Storage for SqliteStorage {
         let unwritable =
             |e: &dyn Display| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display()));
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Into a file beside it first, so that a copy that fails leaves nothing that looks like one.
+        // Into a file beside it first, so that a copy that fails leaves nothing that looks like
+        // one.
         let partial =
             tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder).map_err(|e| unwritable(&e))?;
         // The connections that read may not write, which to SQLite includes a file of its own.
@@ -378,7 +382,8 @@ impl Storage for SqliteStorage {
         if (filter.success, filter.finished) != (Some(false), None) {
             return self.list(filter);
         }
-        // Those that failed and those that have not ended: each has its index, both together have none.
+        // Those that failed and those that have not ended: each has its index, both together have
+        // none.
         let with = |finished| self.list(&BuildFilter { finished: Some(finished), ..filter.clone() });
         let mut builds = with(true)?;
         builds.extend(with(false)?);

@@ -16,8 +16,8 @@ const WANTED: &str = "SELECT pool, pool_slots FROM build WHERE id = ?1 AND pool 
 const HOLDERS: &str = "SELECT id, owner, pool_slots FROM build
      WHERE pool = ?1 AND finished = 0 AND started = 1 AND retry_time IS NULL AND id <> ?2 ORDER BY id";
 
-/// Refuses a build whose pool of that size has no room for it. Slots of dead owners are free, and one build may always
-/// run, however small the pool has become.
+/// Refuses a build whose pool of that size has no room for it. Slots of dead owners are free, and
+/// one build may always run, however small the pool has become.
 pub(super) fn room(db: &Connection, leases: &Leases, id: i64, size: u32) -> Result<(), RowError> {
     let wanted =
         db.prepare_cached(WANTED)?.query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)));

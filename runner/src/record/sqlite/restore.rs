@@ -61,12 +61,14 @@ fn open(path: &Path) -> Result<Connection> {
     Connection::open_with_flags(path, flags).or_else(|_| read_only()).map_err(|error| failure(path, &error))
 }
 
-/// Puts a copy of `file` in the place of the store at `path`, and answers where the store that was there is kept. The
-/// file is looked through before and its copy after, and the place is never without a store.
+/// Puts a copy of `file` in the place of the store at `path`, and answers where the store that was
+/// there is kept. The file is looked through before and its copy after, and the place is never
+/// without a store.
 ///
 /// # Errors
 ///
-/// A file that is damaged, of another program or of a newer version; a store that is in use; the disk.
+/// A file that is damaged, of another program or of a newer version; a store that is in use; the
+/// disk.
 pub fn restore(path: &Path, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let refused = |what: String| StorageError::Refused(what);
     if !file.is_file() {
@@ -103,11 +105,13 @@ fn sound(db: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a copy over the store in one transaction of SQLite's. The file stays the same one, under SQLite's own lock: a
-/// renamed file would share the log of its name with whoever has opened the one before.
+/// Writes a copy over the store in one transaction of SQLite's. The file stays the same one, under
+/// SQLite's own lock: a renamed file would share the log of its name with whoever has opened the
+/// one before.
 fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     let failed = |error| failure(path, &error);
-    // Closed after the connection: a process that closes any handle of a file loses all its locks of it.
+    // Closed after the connection: a process that closes any handle of a file loses all its locks
+    // of it.
     let original = File::open(path).ok();
     // SQLite may drop a log that it cannot read, together with its name.
     let logs: Vec<_> =
@@ -139,8 +143,8 @@ fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     Ok(kept)
 }
 
-/// A connection that has the file for itself until it is closed, without a log beside it unless the file is `damaged`,
-/// which is to SQLite an empty one then.
+/// A connection that has the file for itself until it is closed, without a log beside it unless the
+/// file is `damaged`, which is to SQLite an empty one then.
 fn alone(path: &Path, damaged: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;

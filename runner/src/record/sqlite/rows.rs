@@ -99,7 +99,8 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
     }
 }
 
-/// A build that an unfinished one is pinned to stays: a retry, in another process perhaps, reads its value again.
+/// A build that an unfinished one is pinned to stays: a retry, in another process perhaps, reads
+/// its value again.
 fn unneeded(db: &Connection, id: u64) -> std::result::Result<(), RowError> {
     let user = db.prepare_cached(USERS)?.query_row([possible(id)?], |row| row.get::<_, u64>(0)).optional()?;
     match user {
@@ -148,7 +149,8 @@ fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
 
 const KEEPS_PLUGIN: &str = "SELECT EXISTS (SELECT 1 FROM plugin WHERE digest = ?1)";
 
-/// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to be able to undo them.
+/// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to
+/// be able to undo them.
 const INSERT_BUILD: &str =
     "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type, run, rerun_of,
          pool, pool_slots, edited)
@@ -300,7 +302,8 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
     if guarded { unless_stale(db, rows, finish.id) } else { changed(rows, finish.id) }
 }
 
-/// A build that ended with this attempt has the traceback itself, and an earlier attempt its own; one of them is there.
+/// A build that ended with this attempt has the traceback itself, and an earlier attempt its own;
+/// one of them is there.
 fn trace(db: &Connection, traceback: &Traceback) -> Result {
     const OF_ATTEMPT: &str = "SELECT exception_tb FROM attempt WHERE build_id = ?1 AND number = ?2";
     const OF_BUILD: &str = "SELECT exception_tb FROM build WHERE id = ?1 AND attempt = ?2 AND finished = 1";
@@ -377,7 +380,8 @@ pub(super) fn prunable(prune: &PruneLog) -> (String, Vec<Sql>) {
 pub(super) const ORPHANS: &str = "SELECT digest FROM plugin WHERE digest NOT IN
      (SELECT plugin FROM build WHERE plugin IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?1)))";
 
-/// Ids rise and a build's plugin never changes, so only builds that came later are looked at while others wait.
+/// Ids rise and a build's plugin never changes, so only builds that came later are looked at while
+/// others wait.
 const PRUNE_PLUGIN: &str = "DELETE FROM plugin WHERE digest = ?1 AND NOT EXISTS
      (SELECT 1 FROM build WHERE id > ?2 AND plugin = ?1)";
 
@@ -392,7 +396,8 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
      http_requests, http_sent, http_received, edited";
 
-/// The same without return value and traceback, which can be large, and of the failure only what lists show.
+/// The same without return value and traceback, which can be large, and of the failure only what
+/// lists show.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, NULL, NULL, NULL, NULL, \
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \

@@ -112,8 +112,8 @@ pub(super) fn adopt(db: &Connection, run: u64, build: i64) -> rusqlite::Result<(
     db.prepare_cached(sql)?.execute(params![build, number(run)]).map(drop)
 }
 
-/// The builds of run `?1` by their ids: no index has to be kept for each build. Only builds of runs at the same time lie
-/// between the first and the last.
+/// The builds of run `?1` by their ids: no index has to be kept for each build. Only builds of runs
+/// at the same time lie between the first and the last.
 pub(super) const BUILDS_OF_RUN: &str = "run = ?1 AND id >= (SELECT first_build FROM run WHERE id = ?1)
      AND id <= (SELECT coalesce(last_build, 9223372036854775807) FROM run WHERE id = ?1)";
 

@@ -9,7 +9,8 @@ use super::v5;
 use super::v6;
 use crate::say::Say;
 
-/// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and record MessagePack.
+/// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and
+/// record MessagePack.
 const V1: &str = "
 CREATE TABLE store (
     key TEXT NOT NULL PRIMARY KEY,
@@ -168,9 +169,9 @@ const STEPS: &[Step] = &[
 /// The version that this program reads and writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;
 
-/// Takes the steps that the store still needs, all in one transaction, and returns the version of the store afterwards.
-/// A process that comes second waits for the first and has nothing left to do. A newer store stays as it is.
-/// Steps that take long say how far they are.
+/// Takes the steps that the store still needs, all in one transaction, and returns the version of
+/// the store afterwards. A process that comes second waits for the first and has nothing left to
+/// do. A newer store stays as it is. Steps that take long say how far they are.
 pub(super) fn migrate(db: &mut Connection, say: &Say) -> rusqlite::Result<i64> {
     take(STEPS, db, say)
 }

@@ -26,8 +26,8 @@ const HAND_OVER: &str = "UPDATE build SET owner = ?2 WHERE run = ?1 AND finished
      AND id >= (SELECT first_build FROM run WHERE id = ?1)";
 
 pub(super) fn claim(db: &Connection, claim: &ClaimRun) -> sql::Result {
-    // The owner is compared in Rust: with `owner IS ?`, a partial index on `owner IS NULL` makes SQLite recompile the
-    // statement each time.
+    // The owner is compared in Rust: with `owner IS ?`, a partial index on `owner IS NULL` makes
+    // SQLite recompile the statement each time.
     let sql = "SELECT begun, owner FROM run WHERE id = ?1 AND status IS NULL AND cancel IS NULL AND held = 0";
     let id = possible(claim.id)?;
     let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));

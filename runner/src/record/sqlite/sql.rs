@@ -27,8 +27,8 @@ pub(super) fn number(n: u64) -> Sql {
     Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// The conditions that are asked for, all of them to be met, with their values. Only what is asked for stands in the
-/// text, so that an index can serve it.
+/// The conditions that are asked for, all of them to be met, with their values. Only what is asked
+/// for stands in the text, so that an index can serve it.
 pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (String, Vec<Sql>) {
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     for (condition, value) in parts {

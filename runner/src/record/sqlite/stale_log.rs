@@ -1,5 +1,6 @@
-//! A store whose file was replaced while a log of the one before lay beside it. SQLite would put the pages of that log
-//! into the file, whatever it is now, and spoil it: it knows the log by its name alone.
+//! A store whose file was replaced while a log of the one before lay beside it. SQLite would put
+//! the pages of that log into the file, whatever it is now, and spoil it: it knows the log by its
+//! name alone.
 
 use std::fs::File;
 use std::io;
@@ -23,8 +24,8 @@ pub(super) fn named(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether the log beside a file cannot be its own. False where there is none, and where that cannot be told; not asked
-/// while others write.
+/// Whether the log beside a file cannot be its own. False where there is none, and where that
+/// cannot be told; not asked while others write.
 pub(super) fn is_stale(path: &Path) -> bool {
     let log = named(path, "-wal");
     let (Ok(before), Ok(fits)) = (states(path, &log), fits(path, &log)) else {
@@ -59,8 +60,8 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A log begins where its file ends: its first head of the file is at most one step after that of the file, unless some
-/// of the log has gone into the file already.
+/// A log begins where its file ends: its first head of the file is at most one step after that of
+/// the file, unless some of the log has gone into the file already.
 fn fits(path: &Path, log: &Path) -> io::Result<bool> {
     let Some(committed) = Committed::read(BufReader::new(File::open(log)?))? else {
         return Ok(true);
@@ -167,7 +168,8 @@ mod tests {
 
     use super::*;
 
-    /// A store in miniature, whose log stays where it is when the connection goes as a killed process does.
+    /// A store in miniature, whose log stays where it is when the connection goes as a killed
+    /// process does.
     fn killed(path: &Path, work: impl FnOnce(&Connection)) {
         let db = Connection::open(path).unwrap();
         db.pragma_update(None, "journal_mode", "wal").unwrap();

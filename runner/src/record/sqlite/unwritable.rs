@@ -1,4 +1,5 @@
-//! Stores that can be read and not written: on a read-only file system, or in a folder that is somebody else's.
+//! Stores that can be read and not written: on a read-only file system, or in a folder that is
+//! somebody else's.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Version 3: runs and pins are rows, what lists and views show are columns, and the config is the job's alone.
+//! Version 3: runs and pins are rows, what lists and views show are columns, and the config is the
+//! job's alone.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The one thread that writes: it takes what waits, applies it in one transaction, and answers after the commit.
+//! The one thread that writes: it takes what waits, applies it in one transaction, and answers
+//! after the commit.
 
 use std::cell::Cell;
 use std::cell::OnceCell;
@@ -135,7 +136,8 @@ impl Writer {
         }
     }
 
-    /// Runs something on the writer's connection, between two transactions; again if another process is in the way.
+    /// Runs something on the writer's connection, between two transactions; again if another
+    /// process is in the way.
     pub(super) fn with<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -199,8 +201,9 @@ impl Thread {
             {
                 self.take(&mut batch, next);
             }
-            // Those who were answered a moment ago are about to come back: a commit that has them too is worth a part
-            // of its own time. Without this, two halves of the builds take turns, each commit half full.
+            // Those who were answered a moment ago are about to come back: a commit that has them
+            // too is worth a part of its own time. Without this, two halves of the builds take
+            // turns, each commit half full.
             let until = Instant::now() + took.min(LONGEST_COMMIT) / PART_OF_COMMIT;
             while expected <= WORTH_WAITING
                 && batch.len() < expected
@@ -247,11 +250,12 @@ impl Thread {
         waiting
     }
 
-    /// After a batch that could not be written: what is small may find room where all together did not. Of what builds
-    /// say, nothing more is tried after the first that has none.
+    /// After a batch that could not be written: what is small may find room where all together did
+    /// not. Of what builds say, nothing more is tried after the first that has none.
     fn one_by_one(&self, batch: &[(Write, Completion)], error: &rusqlite::Error) -> Vec<Result<u64>> {
         let mut failed = failure(&self.path, error);
-        // What the log has may go into the file now, so that the log begins again, in the room that it has.
+        // What the log has may go into the file now, so that the log begins again, in the room that
+        // it has.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         let mut no_room = false;
         let mut alone = |write: &Write| {
@@ -273,7 +277,8 @@ impl Thread {
         batch.iter().map(|(write, _)| alone(write)).collect()
     }
 
-    /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the others.
+    /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the
+    /// others.
     fn transaction<'a>(
         &self,
         batch: impl IntoIterator<Item = &'a Write, IntoIter: Clone>,
@@ -318,8 +323,8 @@ impl Thread {
         }
     }
 
-    /// Remembers of which build something is lost: what the store does not have is known to who finishes the build only
-    /// if that had been answered by then.
+    /// Remembers of which build something is lost: what the store does not have is known to who
+    /// finishes the build only if that had been answered by then.
     fn note_loss(&self, write: &Write, error: &StorageError) {
         if let Write::Log(build, _) | Write::Progress(build, _) = write {
             self.hurt.borrow_mut().entry(*build).or_insert_with(|| error.to_string());
@@ -349,8 +354,8 @@ impl Thread {
         Some(StorageError::Backend(format!("a part of the log is lost: {reason}")))
     }
 
-    /// Writes the head of the file into the log, as it is: SQLite counts that, and by the count a log can be told from
-    /// that of another file (`stale_log`). Once for each log is enough.
+    /// Writes the head of the file into the log, as it is: SQLite counts that, and by the count a
+    /// log can be told from that of another file (`stale_log`). Once for each log is enough.
     fn mark(&self) -> rusqlite::Result<()> {
         let version: i64 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         self.db.pragma_update(None, "user_version", version)

@@ -15,7 +15,8 @@ use crate::request::refusal::Refusal;
 /// A program that is run in the place of cargo, and chooses the target itself.
 const INSTEAD: &str = "JOBCONTROL_RUST_TARGET_COMMAND";
 
-/// Targets that make plugins, the best first: a plugin for the last has no files, no variables and no clock.
+/// Targets that make plugins, the best first: a plugin for the last has no files, no variables and
+/// no clock.
 const TARGETS: [&str; 3] = ["wasm32-wasip2", "wasm32-wasip1", "wasm32-unknown-unknown"];
 
 /// How Rust gets to know one.

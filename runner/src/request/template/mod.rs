@@ -1,4 +1,5 @@
-//! A folder to begin with: a script or a crate, a manifest that runs it, a test, and what they need.
+//! A folder to begin with: a script or a crate, a manifest that runs it, a test, and what they
+//! need.
 
 mod python;
 mod rust;
@@ -20,8 +21,8 @@ pub(crate) enum Form {
     Rust,
 }
 
-/// A file of a template: its path and its text, in both of which `NAME` stands for the job's id. What is in `vendor` is as
-/// it is.
+/// A file of a template: its path and its text, in both of which `NAME` stands for the job's id.
+/// What is in `vendor` is as it is.
 type File = (&'static str, &'static str);
 
 const JAVASCRIPT: &[File] = &[
@@ -74,7 +75,8 @@ fn quoted(name: &str) -> String {
 ///
 /// # Errors
 ///
-/// A name that cannot be a job's, a folder that has something in it, or one that cannot be written to.
+/// A name that cannot be a job's, a folder that has something in it, or one that cannot be written
+/// to.
 pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
     if !valid_id(name) {
         let what = format!("`{name}` is not a valid job id: use letters, digits, `_` and `-`, at most 128 of them");

@@ -41,7 +41,8 @@ use crate::request::targets::Choice;
 use crate::request::targets::is_glob;
 use crate::show::runs::RunJson;
 
-/// Longest time that an answer waits for the end of a run, in seconds. Proxies give up after a minute.
+/// Longest time that an answer waits for the end of a run, in seconds. Proxies give up after a
+/// minute.
 const LONGEST_WAIT: u64 = 60;
 
 /// How soon it is looked for the end of a run at first, and how often at most once it takes long.
@@ -59,8 +60,8 @@ fn yes() -> bool {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRunJson {
-    /// The jobs, by their ids; `*` stands for any part of one. Patterns, tags and `all` stand for jobs that the token may
-    /// run.
+    /// The jobs, by their ids; `*` stands for any part of one. Patterns, tags and `all` stand for
+    /// jobs that the token may run.
     #[serde(default)]
     targets: Vec<String>,
     /// The jobs with one of these tags.
@@ -84,11 +85,13 @@ struct NewRunJson {
     /// The builds of dependencies to use instead of their latest; these dependencies are not built.
     #[serde(default)]
     pins: BTreeMap<String, u64>,
-    /// Other values for arguments: by the names of the one job's parameters, or by job and then by name.
+    /// Other values for arguments: by the names of the one job's parameters, or by job and then by
+    /// name.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     arguments: serde_json::Map<String, serde_json::Value>,
-    /// Which of several waiting runs starts first: those with the larger number. That of the jobs where nothing is said.
+    /// Which of several waiting runs starts first: those with the larger number. That of the jobs
+    /// where nothing is said.
     #[schema(minimum = -1000, maximum = 1000)]
     priority: Option<i64>,
     /// The protected jobs that may run.

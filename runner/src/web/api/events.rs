@@ -1,4 +1,5 @@
-//! What happens, as it happens: server-sent events, gone on with after the last one that a client has seen.
+//! What happens, as it happens: server-sent events, gone on with after the last one that a client
+//! has seen.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -39,7 +40,8 @@ use crate::service::hub::Watch;
 use crate::service::onlooker::Next;
 use crate::service::told::Told;
 
-/// How often a stream without events says that it is there: proxies cut off what is silent for a minute.
+/// How often a stream without events says that it is there: proxies cut off what is silent for a
+/// minute.
 pub(in super::super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How often it is looked whether a client may still watch.
@@ -83,8 +85,9 @@ impl EventsQuery {
     }
 }
 
-/// Watch what happens, as server-sent events: `status`, `progress`, `log` and `reload`, whose data is JSON; `lost` where
-/// the client was too slow, with the number of events; `fresh` where the event of `Last-Event-ID` is not known any more.
+/// Watch what happens, as server-sent events: `status`, `progress`, `log` and `reload`, whose data
+/// is JSON; `lost` where the client was too slow, with the number of events; `fresh` where the
+/// event of `Last-Event-ID` is not known any more.
 #[utoipa::path(
     get, path = "/events", tag = "events", operation_id = "watchEvents",
     params(EventsQuery, ("last-event-id" = Option<String>, Header, description = "The last event that was seen")),
@@ -135,7 +138,8 @@ pub(in super::super) fn event_stream(body: Body) -> Response {
     response
 }
 
-/// Waits until whoever watches may not do so any more: their token has expired or was revoked, or tokens are wanted now.
+/// Waits until whoever watches may not do so any more: their token has expired or was revoked, or
+/// tokens are wanted now.
 pub(in super::super) async fn shut_out(web: Web, peer: Peer, client: Client, headers: HeaderMap) {
     loop {
         tokio::time::sleep(LOOK_AT_RIGHTS).await;

@@ -28,7 +28,8 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 struct GraphQuery {
     /// Only this job and what is near.
     focus: Option<String>,
-    /// How many steps are near, towards what it needs and towards what needs it: 2 where nothing is said.
+    /// How many steps are near, towards what it needs and towards what needs it: 2 where nothing is
+    /// said.
     depth: Option<u64>,
 }
 

@@ -1,4 +1,5 @@
-//! Whether the service is alive and ready, for load balancers, which need no token; what it counts, for those who may read.
+//! Whether the service is alive and ready, for load balancers, which need no token; what it counts,
+//! for those who may read.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -53,7 +54,8 @@ async fn ready(State(web): State<Web>) -> Answer {
 /// How the text of counts is called by those who read it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the service counts, as Prometheus reads it. Needs a token with the scope `read` where there are tokens.
+/// What the service counts, as Prometheus reads it. Needs a token with the scope `read` where there
+/// are tokens.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", operation_id = "getMetrics",
     responses(

@@ -39,8 +39,8 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 struct JobsQuery {
     /// Only those with this text in their id, title, function or tags.
     q: Option<String>,
-    /// Only those with one of these statuses, with commas between them: `not_built`, `failed`, `failing`, `outdated`,
-    /// `success`, `broken`.
+    /// Only those with one of these statuses, with commas between them: `not_built`, `failed`,
+    /// `failing`, `outdated`, `success`, `broken`.
     status: Option<String>,
     /// Only those with this tag.
     tag: Option<String>,

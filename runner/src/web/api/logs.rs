@@ -38,7 +38,8 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct LogQuery {
-    /// Only those at or above this level: `debug`, `info`, `warning`, `error`, `critical` or a number.
+    /// Only those at or above this level: `debug`, `info`, `warning`, `error`, `critical` or a
+    /// number.
     #[param(pattern = "^(debug|info|warning|error|critical|[0-9]{1,3})$")]
     level: Option<String>,
     /// Only those of this time or later.
@@ -51,7 +52,8 @@ struct LogQuery {
     after: Option<u64>,
     /// Only so many of the newest.
     last: Option<u64>,
-    /// Only those with this text in their message. One request searches so many records; `next` goes on.
+    /// Only those with this text in their message. One request searches so many records; `next`
+    /// goes on.
     q: Option<String>,
     /// How many at most, up to 1000: 100 where nothing is said.
     #[param(minimum = 1, maximum = 1000)]

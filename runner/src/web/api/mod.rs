@@ -1,9 +1,10 @@
 //! The routes of the API, a file a resource. Field names are those of `--format json`.
 //!
-//! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`, `reloads`, `schedules`: the
-//!   resources
+//! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`, `reloads`,
+//!   `schedules`: the resources
 //! - `events`: what happens, as it happens
-//! - `asking`: new runs; `changes`: what is cancelled and deleted; `reruns`: what is done again; all by `starting`
+//! - `asking`: new runs; `changes`: what is cancelled and deleted; `reruns`: what is done again;
+//!   all by `starting`
 //! - `health`: whether the service is alive and ready
 //! - `limits`: how much comes at once; `base`: where all of it is
 //! - `description`: the whole as OpenAPI

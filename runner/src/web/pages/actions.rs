@@ -1,4 +1,5 @@
-//! What the forms of pages do: each does what the API does, and leads to the page that shows what came of it.
+//! What the forms of pages do: each does what the API does, and leads to the page that shows what
+//! came of it.
 
 use axum::body::Body;
 use axum::extract::State;

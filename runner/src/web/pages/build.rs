@@ -1,5 +1,5 @@
-//! One build: what failed and why before all else, then what differs since it last worked, its progress, what it returned
-//! and what it said.
+//! One build: what failed and why before all else, then what differs since it last worked, its
+//! progress, what it returned and what it said.
 
 use std::time::Duration;
 use std::time::Instant;

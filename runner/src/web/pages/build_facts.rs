@@ -1,4 +1,5 @@
-//! What stands beside a build: its attempts, what it used of others and who used it, its arguments, times and limits.
+//! What stands beside a build: its attempts, what it used of others and who used it, its arguments,
+//! times and limits.
 
 use askama::Template;
 use jobcontrol_core::build::Build;

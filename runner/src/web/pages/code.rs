@@ -50,8 +50,8 @@ impl Code {
         types
     }
 
-    /// An interface, or a part of one, whose types are links to where they are declared. With `declares` they are
-    /// declared here.
+    /// An interface, or a part of one, whose types are links to where they are declared. With
+    /// `declares` they are declared here.
     pub(super) fn wit(text: &str, types: &Types, declares: bool) -> Self {
         let mut code = Self { pieces: Vec::new() };
         // Two interfaces may have a type of one name: links go to the first.

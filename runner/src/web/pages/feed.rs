@@ -1,5 +1,5 @@
-//! What of a page changes while it is open: pieces with names, and a digest by which a page that is current gets none of
-//! them again.
+//! What of a page changes while it is open: pieces with names, and a digest by which a page that is
+//! current gets none of them again.
 
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -24,7 +24,8 @@ struct Text<'a> {
 pub(super) struct Parts {
     /// What decides which cells there are and where: where it is another, the whole is sent.
     pub(super) shape: String,
-    /// The name of the element that has all cells in it, with its content; none where the cells are always the same.
+    /// The name of the element that has all cells in it, with its content; none where the cells are
+    /// always the same.
     pub(super) whole: Option<(&'static str, String)>,
     /// Each cell's name, with its content.
     pub(super) cells: Vec<(String, String)>,
@@ -98,7 +99,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What a page has, as far as its digest tells: the same cells as these, or nothing that is known.
+    /// What a page has, as far as its digest tells: the same cells as these, or nothing that is
+    /// known.
     pub(super) fn of(digest: Option<&str>, parts: &Parts) -> Self {
         let shape = hash(&parts.shape);
         let same = digest.and_then(|digest| digest.split_once('-')).is_some_and(|(own, _)| own == format!("{shape:x}"));
@@ -106,7 +108,8 @@ impl Seen {
         Self { shape: (same && !parts.cells.is_empty()).then_some(shape), ..Self::default() }
     }
 
-    /// Takes the newest pieces; returns those to send. With `is_current` the reader has them already.
+    /// Takes the newest pieces; returns those to send. With `is_current` the reader has them
+    /// already.
     pub(super) fn take(&mut self, parts: &Parts, is_current: bool) -> Vec<(String, String)> {
         let shape = hash(&parts.shape);
         let is_new = self.shape != Some(shape);

@@ -1,5 +1,6 @@
-//! Fields of a form from a WIT type, filled in, and back: what was typed to JSON, which is checked as any other argument
-//! is. Integers are texts, since numbers of a browser are no larger than 2^53.
+//! Fields of a form from a WIT type, filled in, and back: what was typed to JSON, which is checked
+//! as any other argument is. Integers are texts, since numbers of a browser are no larger than
+//! 2^53.
 
 use askama::Template;
 use jobcontrol_core::types::IntType;
@@ -16,7 +17,8 @@ use super::times::thousands;
 
 /// Choices that are shown as buttons; more are a list to choose from.
 const BUTTONS: usize = 5;
-/// Items of a list that have a field each, levels of fields, and columns of a table: what is more is YAML.
+/// Items of a list that have a field each, levels of fields, and columns of a table: what is more
+/// is YAML.
 const ITEMS: usize = 50;
 const DEPTH: usize = 4;
 const COLUMNS: usize = 4;
@@ -83,8 +85,8 @@ impl Wrong {
 }
 
 impl Field {
-    /// The field of a parameter; with `as_yaml` the whole of it as YAML. What is wrong in places that have no field of their
-    /// own stands at the whole.
+    /// The field of a parameter; with `as_yaml` the whole of it as YAML. What is wrong in places
+    /// that have no field of their own stands at the whole.
     pub(super) fn of(name: &str, ty: &Type, value: Option<&Json>, as_yaml: bool, wrong: Wrong) -> Self {
         let mut wrong = wrong;
         let as_yaml = as_yaml || value.is_some_and(|value| !fits(ty, value, 0));

@@ -1,4 +1,5 @@
-//! What pages hand out as files: logs and return values, whole, never as something that a browser would run.
+//! What pages hand out as files: logs and return values, whole, never as something that a browser
+//! would run.
 
 use std::ops::ControlFlow;
 

@@ -1,4 +1,5 @@
-//! The graph of jobs: all of them while they are few, groups of them above that, and always the same as a table.
+//! The graph of jobs: all of them while they are few, groups of them above that, and always the
+//! same as a table.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

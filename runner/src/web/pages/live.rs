@@ -1,7 +1,9 @@
-//! What changes while a page is open: one stream a tab, of pieces of HTML that the templates of the page have rendered.
+//! What changes while a page is open: one stream a tab, of pieces of HTML that the templates of the
+//! page have rendered.
 //!
-//! An event only says that there may be something new: what is sent is what the store has now and the reader has not. So
-//! a reader who is slow, or was away, gets the newest state at once, and nothing twice.
+//! An event only says that there may be something new: what is sent is what the store has now and
+//! the reader has not. So a reader who is slow, or was away, gets the newest state at once, and
+//! nothing twice.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -50,15 +52,16 @@ use super::visit::Visit;
 use crate::service::hub::Watch;
 use crate::service::onlooker::Next;
 
-/// The shortest time between two looks for one reader, and how much longer than a look it is: however many tabs are open,
-/// they take a part of the machine.
+/// The shortest time between two looks for one reader, and how much longer than a look it is:
+/// however many tabs are open, they take a part of the machine.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_PER_LOOK: u32 = 8;
 
 /// How often a page is looked at whose builds run: how long they have taken is told by the second.
 const EACH_SECOND: Duration = Duration::from_secs(1);
 
-/// Records that are sent at once, and how many may be behind: a reader whom a log runs away from is told so.
+/// Records that are sent at once, and how many may be behind: a reader whom a log runs away from is
+/// told so.
 const AT_ONCE: u64 = 200;
 const BEHIND: usize = 5_000;
 
@@ -113,7 +116,8 @@ pub(super) async fn stream(
     }
     let first = reader.first(if is_resumed { None } else { digest }).await?;
     text.push_str(&first.text);
-    // Without data it is no event; a browser that comes back by itself says that it had it, and gets all pieces anew.
+    // Without data it is no event; a browser that comes back by itself says that it had it, and
+    // gets all pieces anew.
     let (record, place_of) = reader.log;
     text.push_str(&format!("id: {record}.{place_of}\n\n"));
     let (sender, receiver) = mpsc::channel(WAITING);
@@ -216,7 +220,8 @@ impl Reader {
         self.web.look(look).await
     }
 
-    /// Sends what is new in the page and in the navigation; with `is_current` the reader has the page already.
+    /// Sends what is new in the page and in the navigation; with `is_current` the reader has the
+    /// page already.
     fn take(&mut self, parts: &Parts, is_current: bool, frame: Vec<(&'static str, String)>, text: &mut String) {
         for (at, html) in self.seen.take(parts, is_current) {
             patch(text, &at, "html", &html, None);
@@ -252,7 +257,8 @@ impl Reader {
                 },
                 () = tokio::time::sleep(EACH_SECOND), if is_running && !is_behind => Vec::new(),
                 () = tokio::time::sleep(pause), if is_behind => Vec::new(),
-                // Without an event, too: moments to come draw near, and others do what is not told here.
+                // Without an event, too: moments to come draw near, and others do what is not told
+                // here.
                 () = tokio::time::sleep_until(heartbeat) => Vec::new(),
             };
             let began = Instant::now();

@@ -1,4 +1,5 @@
-//! The log of a build: all of it in the page as long as it is short, else a window of it that scripts move.
+//! The log of a build: all of it in the page as long as it is short, else a window of it that
+//! scripts move.
 
 use std::ops::ControlFlow;
 

@@ -1,13 +1,14 @@
-//! Pages for people: rendered here, complete without scripts, and kept current with them. They ask what the routes of the
-//! API ask.
+//! Pages for people: rendered here, complete without scripts, and kept current with them. They ask
+//! what the routes of the API ask.
 //!
 //! - `visit`: who looks at a page; `times`: their clock
 //! - `frame`: what every page has around it, and how it is sent
-//! - `jobs`, `job`, `run_form`, `manifest`, `builds`, `build`, `runs`, `graph`, `timeline`, `schedules`, `plugins`,
-//!   `reloads`, `workers`: a page each
-//! - their parts: `status`, `row`, `strip`, `picture` and `around`, `job_head`, `build_facts`, `failure`, `progress`,
-//!   `value`, `code`, `log`, `notes`, `fields`
-//! - `actions`: what forms do; `login`: signing in; `files`: logs and values to keep; `go`: where one can go
+//! - `jobs`, `job`, `run_form`, `manifest`, `builds`, `build`, `runs`, `graph`, `timeline`,
+//!   `schedules`, `plugins`, `reloads`, `workers`: a page each
+//! - their parts: `status`, `row`, `strip`, `picture` and `around`, `job_head`, `build_facts`,
+//!   `failure`, `progress`, `value`, `code`, `log`, `notes`, `fields`
+//! - `actions`: what forms do; `login`: signing in; `files`: logs and values to keep; `go`: where
+//!   one can go
 //! - `feed`: what of a page changes; `view`: of which page; `live`: the stream of it
 //! - `error`: what went wrong, for browsers
 

@@ -9,8 +9,8 @@ use super::status::Status;
 use super::times::count;
 use crate::show::drawing::path;
 
-/// Pixels: how wide a character is, what is left of the name and right of it, and how high a box is, without a second line
-/// and with one.
+/// Pixels: how wide a character is, what is left of the name and right of it, and how high a box
+/// is, without a second line and with one.
 const CHARACTER: f64 = 7.0;
 const BEFORE: f64 = 30.0;
 const AFTER: f64 = 14.0;

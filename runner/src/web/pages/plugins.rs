@@ -38,7 +38,8 @@ use crate::show::escape::clean;
 
 /// Functions of a plugin that are shown.
 const FUNCTIONS: usize = 200;
-/// Jobs and versions that are named at most, and builds of each job that are asked for their version.
+/// Jobs and versions that are named at most, and builds of each job that are asked for their
+/// version.
 const NAMED: usize = 10;
 const LATE: u64 = 20;
 

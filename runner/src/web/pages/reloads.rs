@@ -1,4 +1,5 @@
-//! Looks at the jobs folder: what changed in the jobs' own terms, and what is wrong as the compiler prints it.
+//! Looks at the jobs folder: what changed in the jobs' own terms, and what is wrong as the compiler
+//! prints it.
 
 use askama::Template;
 use axum::extract::State;

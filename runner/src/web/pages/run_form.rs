@@ -1,5 +1,5 @@
-//! The form that runs a job with other arguments or other builds of what it needs: made of the function's types, filled
-//! in from the manifest or from a build.
+//! The form that runs a job with other arguments or other builds of what it needs: made of the
+//! function's types, filled in from the manifest or from a build.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! How jobs, builds and runs stand, in a sign and a word. Each has a shape of its own, so that colour is never needed.
+//! How jobs, builds and runs stand, in a sign and a word. Each has a shape of its own, so that
+//! colour is never needed.
 
 use askama::Template;
 use jobcontrol_core::build::Build;

@@ -14,7 +14,8 @@ use super::times::count;
 pub(super) const SMALL: u64 = 20;
 pub(super) const WIDE: u64 = 74;
 
-/// Pixels of a small strip: from bar to bar, how wide a bar is, where its foot is, and how high it may be.
+/// Pixels of a small strip: from bar to bar, how wide a bar is, where its foot is, and how high it
+/// may be.
 const STEP: f64 = 9.0;
 const BAR: f64 = 6.0;
 const FOOT: f64 = 20.0;
@@ -124,7 +125,8 @@ impl Bar {
     }
 }
 
-/// How high the bar of each build is: by the logarithm of its time, so that the short ones are seen beside the long ones.
+/// How high the bar of each build is: by the logarithm of its time, so that the short ones are seen
+/// beside the long ones.
 fn heights(marks: &[Mark], highest: f64) -> Vec<f64> {
     let log = |mark: &Mark| (mark.took.unwrap_or(0) as f64 + 1.0).ln();
     let times = || marks.iter().filter(|mark| mark.status != BuildStatus::Skipped).map(log);

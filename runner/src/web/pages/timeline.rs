@@ -34,7 +34,8 @@ use crate::request::window::narrow;
 
 /// Hours that can be chosen, with the hours between two marks.
 const SPANS: [(u64, i8, &str); 4] = [(1, 1, "1 h"), (6, 1, "6 h"), (24, 2, "24 h"), (168, 24, "7 days")];
-/// Builds that are read, jobs on one page, and builds of all rows that are drawn one by one, each with a link.
+/// Builds that are read, jobs on one page, and builds of all rows that are drawn one by one, each
+/// with a link.
 const BUILDS: u64 = 20_000;
 const JOBS: usize = 200;
 const LINKS: usize = 800;

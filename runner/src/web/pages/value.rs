@@ -1,5 +1,5 @@
-//! A value as a tree of lines that can be opened, within bounds: a page shows the start of a long list and says how much
-//! more there is.
+//! A value as a tree of lines that can be opened, within bounds: a page shows the start of a long
+//! list and says how much more there is.
 
 use askama::Template;
 use jobcontrol_core::value::Json;

@@ -40,7 +40,8 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
     let line = line_of(ident);
     let docs = docs::of(&function.attrs);
     let section = format!("component-type:jobcontrol:{name}");
-    // As the component model's own names of exports: a job may be called `write`, and so is a function of C.
+    // As the component model's own names of exports: a job may be called `write`, and so is a
+    // function of C.
     let symbol = format!("cm32p2||{name}");
     let slots: Vec<_> = (0..SLOTS).map(|at| format_ident!("slot{at}")).collect();
     let at: Vec<_> = (0..SLOTS).collect();
@@ -176,7 +177,8 @@ fn owned(reference: &syn::TypeReference) -> String {
     format!("a job owns its arguments: take {instead} here, without `&`")
 }
 
-/// What a function returns when all goes well. An alias of a result that names one type only has it first, too.
+/// What a function returns when all goes well. An alias of a result that names one type only has it
+/// first, too.
 fn ok_of(out: &Type) -> Type {
     let Type::Path(path) = out else {
         return out.clone();

@@ -61,7 +61,8 @@ pub(crate) fn of(ident: &Ident) -> Result<String> {
     })
 }
 
-/// `fetch_orders`, `fetchOrders` and `FetchOrders` are `fetch-orders`. Digits belong to the word before: `x_2` is `x2`.
+/// `fetch_orders`, `fetchOrders` and `FetchOrders` are `fetch-orders`. Digits belong to the word
+/// before: `x_2` is `x2`.
 fn kebab(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::with_capacity(name.len() + 4);

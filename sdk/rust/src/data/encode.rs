@@ -1,5 +1,6 @@
-//! What a plugin says of itself, written by the compiler: the type of each job as a `component-type` section, as
-//! `wit-component` reads it, and comments and shapes as lines of JSON in the section `jobcontrol-plugin`.
+//! What a plugin says of itself, written by the compiler: the type of each job as a
+//! `component-type` section, as `wit-component` reads it, and comments and shapes as lines of JSON
+//! in the section `jobcontrol-plugin`.
 
 use super::layout::Shape;
 use super::layout::Ty;
@@ -385,7 +386,8 @@ const fn same_text(a: &str, b: &str) -> bool {
 /// A component that says what a world exports: one function.
 ///
 /// As text it is
-/// `(component (type (component (type (component DECLARATIONS)) (export "jobcontrol:jobs/job-NAME" (component 0)))))`.
+/// `(component (type (component (type (component DECLARATIONS)) (export "jobcontrol:jobs/job-NAME"
+/// (component 0)))))`.
 pub const fn section<const C: usize>(job: &str, names: &[&str], args: &Ty, out: &'static Ty) -> Bytes<C> {
     let mut world =
         World { declarations: Bytes::<C>::NONE, count: 0, types: 0, named: [const { None }; PARTS], names: 0 };

@@ -12,7 +12,8 @@ use export::Slots;
 
 /// What a job can take and return.
 ///
-/// Derive it for your own types, see [`derive@Data`]. What its methods are is between the macros and this crate.
+/// Derive it for your own types, see [`derive@Data`]. What its methods are is between the macros
+/// and this crate.
 #[diagnostic::on_unimplemented(
     message = "a job cannot take or return `{Self}`",
     label = "not a type that jobs can exchange",

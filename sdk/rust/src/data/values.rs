@@ -73,7 +73,8 @@ unsafe fn list<T: Data>((at, len): (usize, usize)) -> Vec<T> {
         return Vec::new();
     }
     if T::IS_PLAIN {
-        // SAFETY: the host has got this memory from our allocator, of just this length and alignment.
+        // SAFETY: the host has got this memory from our allocator, of just this length and
+        // alignment.
         return unsafe { Vec::from_raw_parts(at as *mut T, len, len) };
     }
     let size = const { T::TYPE.size() };

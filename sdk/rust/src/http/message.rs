@@ -46,8 +46,8 @@ impl Request {
         self
     }
 
-    /// Sets how many redirects are followed, instead of 10. More are an error; with 0, a redirect is an answer like any
-    /// other.
+    /// Sets how many redirects are followed, instead of 10. More are an error; with 0, a redirect
+    /// is an answer like any other.
     pub fn redirects(mut self, redirects: u32) -> Self {
         self.redirects = redirects;
         self

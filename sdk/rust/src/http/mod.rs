@@ -9,8 +9,8 @@
 //!
 //! // In tests somebody else answers.
 //! let told = jobcontrol_plugin::testing::collect(|| {
-//!     jobcontrol_plugin::testing::answer(|request| http::Response::new(200, format!("[\"{}\"]", request.url())));
-//!     orders("https://shop.example/orders".to_owned())
+//!     jobcontrol_plugin::testing::answer(|request| http::Response::new(200, format!("[\"{}\"]",
+//!     request.url()))); orders("https://shop.example/orders".to_owned())
 //! });
 //! assert_eq!(told.outcome.unwrap().unwrap(), "[\"https://shop.example/orders\"]");
 //! ```
@@ -57,7 +57,8 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// What kept an answer from coming. An answer with a status of 400 and above is none, see [`Response::ok`].
+    /// What kept an answer from coming. An answer with a status of 400 and above is none, see
+    /// [`Response::ok`].
     pub fn send(self) -> Result<Response, Error> {
         let (method, url) = (self.method.clone(), self.url.clone());
         exchange(self).map_err(|what| Error { method, url, what })

@@ -1,4 +1,5 @@
-//! What every form of job can do, in Rust: the same functions as in the other folders of `tests/plugins`.
+//! What every form of job can do, in Rust: the same functions as in the other folders of
+//! `tests/plugins`.
 
 pub mod model;
 

@@ -1,5 +1,6 @@
-//! The keys of a job. Each says how it is read from a manifest, kept in a build config and read back, and described to
-//! editors. A key that is added is one more constant in a file here, and one more entry of [`KEYS`].
+//! The keys of a job. Each says how it is read from a manifest, kept in a build config and read
+//! back, and described to editors. A key that is added is one more constant in a file here, and one
+//! more entry of [`KEYS`].
 
 pub(crate) mod arguments;
 mod dependencies;

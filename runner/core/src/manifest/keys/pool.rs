@@ -64,7 +64,8 @@ fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUs
     known(PoolUse { name, slots: slots? }, span, slots_span, pools, fields)
 }
 
-/// Compares the use of a pool with the pools that there are. The spans are of its name and its slots.
+/// Compares the use of a pool with the pools that there are. The spans are of its name and its
+/// slots.
 fn known(
     pool: PoolUse,
     name: Span,

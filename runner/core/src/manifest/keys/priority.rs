@@ -29,7 +29,8 @@ pub(crate) const PRIORITY: JobKey = JobKey {
             }
         }
     },
-    // Only where it is not the default, so that configs from before there were priorities stay equal.
+    // Only where it is not the default, so that configs from before there were priorities stay
+    // equal.
     pack: |job| (job.priority != 0).then(|| Value::Int(job.priority.into())),
     unpack: |packed, job| job.priority = unpack(packed),
     schema: |_| {

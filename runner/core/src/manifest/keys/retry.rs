@@ -55,8 +55,8 @@ impl Retry {
         ])
     }
 
-    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one attempt for what
-    /// cannot be read.
+    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one
+    /// attempt for what cannot be read.
     pub fn from_config(config: &Value) -> Self {
         let read = || {
             let text = |key: &str| config.get(key).and_then(Value::as_str);

@@ -1,4 +1,5 @@
-//! A script, read and never run: which functions are jobs, of which types, and what its interpreter is given.
+//! A script, read and never run: which functions are jobs, of which types, and what its interpreter
+//! is given.
 //!
 //! - `javascript`: JavaScript and TypeScript
 //! - `python`: Python

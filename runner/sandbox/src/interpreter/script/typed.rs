@@ -1,5 +1,5 @@
-//! What both languages make of their types: a type of WIT, and the plan by which the interpreter takes values of it and
-//! gives them back.
+//! What both languages make of their types: a type of WIT, and the plan by which the interpreter
+//! takes values of it and gives them back.
 
 use std::sync::Arc;
 

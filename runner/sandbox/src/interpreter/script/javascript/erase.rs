@@ -1,9 +1,9 @@
-//! A file without its types and without the words of modules. Each line, and nearly each column, is where it was, so that
-//! the places of errors are those of the author's file.
+//! A file without its types and without the words of modules. Each line, and nearly each column, is
+//! where it was, so that the places of errors are those of the author's file.
 //!
-//! The interpreter runs no promises by itself, so `async` functions become generators: `await x` is `(yield x)`, and the
-//! function returns the promise that `__started` makes of its generator. At the top of a file `await x` is `__awaited(x)`,
-//! which returns once `x` is settled.
+//! The interpreter runs no promises by itself, so `async` functions become generators: `await x` is
+//! `(yield x)`, and the function returns the promise that `__started` makes of its generator. At
+//! the top of a file `await x` is `__awaited(x)`, which returns once `x` is settled.
 
 use std::fmt::Write;
 
@@ -88,7 +88,8 @@ struct Eraser<'m, 'a> {
     edits: Vec<Edit>,
     exports: Vec<(String, String)>,
     all_of: Vec<usize>,
-    /// Whether what is visited stands in an `async` function, and whether that is an arrow function.
+    /// Whether what is visited stands in an `async` function, and whether that is an arrow
+    /// function.
     is_async: bool,
     is_arrow: bool,
     /// What cannot be, why, and where.

@@ -1,4 +1,5 @@
-//! JavaScript and TypeScript: functions with their types, and the program that the interpreter is given.
+//! JavaScript and TypeScript: functions with their types, and the program that the interpreter is
+//! given.
 //!
 //! - `module`: the files with their imports and exports
 //! - `types`: types as TypeScript and JSDoc write them, made into types of WIT

@@ -82,7 +82,8 @@ impl<'a> Modules<'a> {
     ///
     /// # Errors
     ///
-    /// A mistake with its place, a file that is missing, or files that import each other in a circle.
+    /// A mistake with its place, a file that is missing, or files that import each other in a
+    /// circle.
     pub(super) fn read(archive: &'a Archive, allocator: &'a Allocator) -> Result<Self, String> {
         let mut modules = Self { allocator, all: Vec::new() };
         let main = archive.files.first().map(|(name, _)| name.as_str()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! All files of a script as one text, which the interpreter evaluates to a function: given what `jobcontrol` exports, it
-//! returns what the script exports.
+//! All files of a script as one text, which the interpreter evaluates to a function: given what
+//! `jobcontrol` exports, it returns what the script exports.
 
 use std::fmt::Write;
 

@@ -1,9 +1,10 @@
-//! Types as TypeScript and JSDoc write them, made into types of WIT, each with the plan by which the interpreter's side
-//! takes values of it and gives them back.
+//! Types as TypeScript and JSDoc write them, made into types of WIT, each with the plan by which
+//! the interpreter's side takes values of it and gives them back.
 //!
-//! A plan is JSON: null for what goes as it is, `"n"` for nothing, `"i"` for a bigint, `"f"` for a number, `"y"` for bytes, and one key for
-//! what holds others: `l` a list, `t` a tuple, `o` an option, `u` what may be left out, `r` a record (each field's own name,
-//! its name in WIT, and its plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a value).
+//! A plan is JSON: null for what goes as it is, `"n"` for nothing, `"i"` for a bigint, `"f"` for a
+//! number, `"y"` for bytes, and one key for what holds others: `l` a list, `t` a tuple, `o` an
+//! option, `u` what may be left out, `r` a record (each field's own name, its name in WIT, and its
+//! plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a value).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Python: functions with their annotations. They are read from the syntax tree; the module is never run.
+//! Python: functions with their annotations. They are read from the syntax tree; the module is
+//! never run.
 //!
 //! - `module`: the files with what each imports and defines
 //! - `types`: annotations, made into types of WIT

@@ -1,10 +1,12 @@
-//! Annotations, made into types of WIT, each with the plan by which the interpreter's side takes values of it and gives
-//! them back.
+//! Annotations, made into types of WIT, each with the plan by which the interpreter's side takes
+//! values of it and gives them back.
 //!
-//! A plan is JSON: null for what goes as it is, `"n"` for None, `"i"` an int, `"f"` a float, `"y"` bytes, `"date"` and its like for what is
-//! text outside, and one key for what holds others: `l` a list, `t` a tuple, `d` a dict (a list of pairs), `o` what may be
-//! None, `r` a dataclass (each field's own name, its name in WIT, its plan, and whether it may be left out), `e` an enum,
-//! `s` a result, `n` one of several texts, `v` one of several dataclasses; `c` and `m` are a class and its module.
+//! A plan is JSON: null for what goes as it is, `"n"` for None, `"i"` an int, `"f"` a float, `"y"`
+//! bytes, `"date"` and its like for what is text outside, and one key for what holds others: `l` a
+//! list, `t` a tuple, `d` a dict (a list of pairs), `o` what may be None, `r` a dataclass (each
+//! field's own name, its name in WIT, its plan, and whether it may be left out), `e` an enum, `s` a
+//! result, `n` one of several texts, `v` one of several dataclasses; `c` and `m` are a class and
+//! its module.
 
 use std::sync::Arc;
 
