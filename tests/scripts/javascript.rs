@@ -165,9 +165,7 @@ export function thrown(): void { throw 'a text' }
     assert_eq!(of("bytes")["retval"], json!("AP8="));
 }
 
-#[test]
-fn what_a_script_waits_for_happens_while_it_waits() {
-    let text = "const base = await Promise.resolve(1);
+const WAITING: &str = "const base = await Promise.resolve(1);
 const sleep = (time: number) => new Promise<void>((wake) => setTimeout(wake, time));
 class Shop {
   async price(id: string): Promise<number> { await sleep(1); return id.length + base }
@@ -236,11 +234,14 @@ export async function never(): Promise<void> {
 export function promised(): u32 { return twice(3) as any }
 export function started(): string { setTimeout(() => console.log('done'), 1); return 'x' }
 ";
+
+#[test]
+fn what_a_script_waits_for_happens_while_it_waits() {
     let names = ["all", "order", "caught", "turns", "many", "failed", "floating", "never", "promised", "started"];
     let jobs: String = names.iter().map(|name| format!("  - {{ id: {name}, function: a.ts:{name} }}\n")).collect();
     let jobs = jobs
         + "  - { id: again, function: a.ts:again, args: [5] }\n  - { id: deep, function: a.ts:deep, args: [100] }\n";
-    let folder = Folder::new().file("jobs/a.ts", text).file("jobs/a.yaml", format!("jobs:\n{jobs}"));
+    let folder = Folder::new().file("jobs/a.ts", WAITING).file("jobs/a.yaml", format!("jobs:\n{jobs}"));
     folder.run(&["check"]).code(0);
     let of = |id: &str| {
         folder.run(&["run", id]);
@@ -299,7 +300,7 @@ export async function shown(url: string): Promise<string[]> {
   return [String(answer.ok), String(size), again, answer.headers.get('Content-Length') ?? '', answer.url];
 }
 ";
-    let silent = Peer::raw(|stream| std::mem::forget(stream));
+    let silent = Peer::raw(std::mem::forget);
     let job = |id: &str, port: u16, more: &str| {
         let grant =
             format!("grants: {{ http: [{{ host: 127.0.0.1, scheme: http, ports: [{port}], methods: [GET, POST] }}] }}");

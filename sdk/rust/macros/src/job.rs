@@ -67,7 +67,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
 
             // An error that cannot be returned is told by `cargo check`, too.
             const _: fn(jobs::Outcome<Out>) = |out| {
-                out.settle("", 0, "");
+                let _ = out.settle("", 0, "");
             };
 
             #[cfg(target_family = "wasm")]
