@@ -267,6 +267,14 @@ mod tests {
         assert!(error("GET", "http://a", &"a".repeat(40_000)).contains("longer than"));
         let message = message("GET", "http://A.example/ü?q=ö#f");
         assert_eq!(message.request().unwrap().uri(), "http://a.example/%C3%BC?q=%C3%B6");
+        // What could be understood in two ways is normalised before it is checked, and sent so.
+        for (typed, meant) in [
+            ("http://0177.0.0.1/v1/%2e%2e/x", "http://127.0.0.1/x"),
+            ("http://a.example\\@b.example/", "http://a.example/@b.example/"),
+            ("HTTP://A.example:80/./y/../z", "http://a.example/z"),
+        ] {
+            assert_eq!(self::message("GET", typed).request().unwrap().uri(), meant);
+        }
         assert_eq!(message.request().unwrap().headers()[CONTENT_LENGTH], "1", "the host says how long a body is");
     }
 }
