@@ -1,15 +1,15 @@
 //! Calls of the sandbox without the program around it.
 
+#[path = "../../runner/sandbox/benches/nowhere/mod.rs"]
+mod nowhere;
+
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
@@ -21,25 +21,10 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use tokio::runtime::Runtime;
 
+use self::nowhere::Nowhere;
 use crate::harness::root;
-
-/// A sink that drops whatever a build says.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _: Progress) {}
-}
 
 /// A sandbox that makes so many calls at once, with the tests' own cache of compiled plugins.
 pub(crate) fn sandbox_for(concurrency: usize) -> Sandbox {

@@ -4,12 +4,13 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod floor;
+#[path = "../../sandbox/benches/nowhere/mod.rs"]
+mod nowhere;
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -24,11 +25,9 @@ use jobcontrol::service::engine::guest_runtime;
 use jobcontrol::settings::Options;
 use jobcontrol::settings::resolve;
 use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::request::BuildRequest;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::NewRun;
@@ -42,9 +41,10 @@ use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
+
+use crate::nowhere::Nowhere;
 
 const IN_FLIGHT: &[usize] = &[1, 16, 64, MOST_IN_FLIGHT];
 const MOST_IN_FLIGHT: usize = 256;
@@ -236,19 +236,4 @@ impl Bench {
             }
         })
     }
-}
-
-/// A build that says nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _record: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _report: Progress) {}
 }

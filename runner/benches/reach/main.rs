@@ -6,10 +6,11 @@
 
 mod client;
 mod flood;
+#[path = "../../sandbox/benches/nowhere/mod.rs"]
+mod nowhere;
 mod server;
 
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -18,7 +19,6 @@ use jobcontrol::service::engine::guest_runtime;
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::diagnostic::Span;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::grants::HttpGrant;
 use jobcontrol_core::http::AddressRange;
@@ -26,7 +26,6 @@ use jobcontrol_core::http::HostPattern;
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::http::Rule;
 use jobcontrol_core::limits::Limits;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
@@ -37,8 +36,9 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use tokio::runtime::Runtime;
+
+use crate::nowhere::Nowhere;
 
 const ROUNDS: usize = 7;
 const REQUESTS: u32 = 1_000;
@@ -156,19 +156,4 @@ fn call(args: Vec<Value>, cancel: Cancel) -> Call {
         cancel,
         until: None,
     }
-}
-
-/// A sink that drops whatever a build says.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _: Progress) {}
 }

@@ -4,21 +4,19 @@
 //! install python`, and without it Python is left out.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
-use std::future::Future;
+mod nowhere;
+
 use std::path::Path;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::plugin::Plugin;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
@@ -28,8 +26,9 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Runtimes;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::serve;
+
+use crate::nowhere::Nowhere;
 
 /// Calls after the first.
 const CALLS: usize = 200;
@@ -154,19 +153,4 @@ fn edited(source: &Path, bytes: &[u8]) -> Vec<u8> {
         _ => b"\n// edited\n",
     };
     [bytes, ending].concat()
-}
-
-/// A build that says nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _record: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _report: Progress) {}
 }

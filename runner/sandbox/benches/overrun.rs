@@ -3,9 +3,10 @@
 //! than its timeout a build can end. `cargo bench -p jobcontrol-sandbox --bench overrun`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
+mod nowhere;
+
 use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
@@ -15,14 +16,12 @@ use std::time::Instant;
 
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MAX_MEMORY;
 use jobcontrol_core::limits::MAX_TABLE_ELEMENTS;
 use jobcontrol_core::limits::MIB;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
@@ -33,10 +32,11 @@ use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::serve;
 use tokio::runtime::Runtime;
 use tokio::task::spawn_blocking;
+
+use crate::nowhere::Nowhere;
 
 const ROUNDS: u32 = 5;
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -183,19 +183,4 @@ fn call(args: Vec<Value>, limits: Limits) -> Call {
     let (granted, sink, cancel) = (Granted::default(), Arc::new(Nowhere), Cancel::pair().1);
     let account = Ledger::unbounded().enter();
     Call { args, granted, secrets: Secrets::default(), limits, account, build, sink, cancel, until: None }
-}
-
-/// A sink that drops whatever a build says.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _record: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _report: Progress) {}
 }

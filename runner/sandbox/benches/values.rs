@@ -2,21 +2,19 @@
 //! bytes, which stand beside plain copies too. `cargo bench -p jobcontrol-sandbox --bench values`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
-use std::future::Future;
+mod nowhere;
+
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::child_limits::ChildLimits;
 use jobcontrol_core::clock::SystemClock;
-use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::MIB;
 use jobcontrol_core::plugin::Plugin;
-use jobcontrol_core::progress::Progress;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::value::Name;
 use jobcontrol_core::value::Value;
@@ -28,7 +26,6 @@ use jobcontrol_sandbox::Cancel;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
-use jobcontrol_sandbox::Sink;
 use jobcontrol_sandbox::serve;
 use wasmtime::Engine;
 use wasmtime::Store;
@@ -37,6 +34,8 @@ use wasmtime::component::ComponentType;
 use wasmtime::component::Lift;
 use wasmtime::component::Linker;
 use wasmtime::component::Lower;
+
+use crate::nowhere::Nowhere;
 
 const RECORDS: u32 = 1_000_000;
 const BYTES: usize = 100_000_000;
@@ -200,19 +199,4 @@ impl Bench {
             function.call(&mut store, (value,)).unwrap()
         })
     }
-}
-
-/// A build that says nothing.
-struct Nowhere;
-
-impl Sink for Nowhere {
-    fn try_log(&self, _record: NewRecord) -> Result<(), NewRecord> {
-        Ok(())
-    }
-
-    fn log(&self, _record: NewRecord) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {
-        Box::pin(async { Ok(()) })
-    }
-
-    fn progress(&self, _report: Progress) {}
 }

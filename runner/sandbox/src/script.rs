@@ -92,11 +92,13 @@ impl ScriptFunction {
         let value = resolve(&Arg::literal(value), "value", ty, &NoRetvals, &mut problems);
         match problems.first() {
             // A result is the function's own: its error is how it failed.
-            None if matches!(ty, Type::Result(..)) => match (value.get("ok"), value.get("err")) {
-                (_, Some(error)) => Returned::Error(Some(error.clone()).filter(|_| carries_error(ty))),
-                (ok, None) => Returned::Value(ok.cloned().filter(|_| carries_value(ty))),
+            None => match ty {
+                Type::Result(ok, err) => match (value.get("ok"), value.get("err")) {
+                    (_, Some(error)) => Returned::Error(err.as_ref().map(|_| error.clone())),
+                    (value, None) => Returned::Value(ok.as_ref().and(value).cloned()),
+                },
+                _ => Returned::Value(Some(value)),
             },
-            None => Returned::Value(Some(value)),
             Some(problem) => {
                 let path = problem.path.strip_prefix("value").unwrap_or_default().trim_start_matches('.');
                 let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
@@ -117,14 +119,6 @@ impl ScriptFunction {
         }
         outcome
     }
-}
-
-fn carries_value(ty: &Type) -> bool {
-    matches!(ty, Type::Result(Some(_), _))
-}
-
-fn carries_error(ty: &Type) -> bool {
-    matches!(ty, Type::Result(_, Some(_)))
 }
 
 /// Gives a call the code around it; says whether its file is one of the script.

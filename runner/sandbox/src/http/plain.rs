@@ -170,16 +170,13 @@ impl Requests {
             between_bytes_timeout: Some(time),
         });
         let mut message = Message::of(request)?;
-        for left in (0..=redirects).rev() {
+        for _ in 0..=redirects {
             let response = match self.answered(message.request()?, options).await {
                 Ok(response) => response,
                 Err(error) => return Err(self.refusal(&error)),
             };
             if redirects == 0 || !message.redirected(&response) {
                 return Ok(Answer::new(response, &message.url));
-            }
-            if left == 0 {
-                break;
             }
         }
         Err(format!("the server redirected more than {redirects} times"))

@@ -1,5 +1,6 @@
 //! Plugins in Rust, by cargo.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -45,26 +46,20 @@ struct Package {
 
 pub(super) fn made(folder: &Path) -> Result<Made, Refusal> {
     let shown = folder.strip_prefix(".").unwrap_or(folder).join("Cargo.toml").display().to_string();
-    let name = name(folder, &shown)?;
-    let mut command = match std::env::var_os(INSTEAD) {
-        Some(program) => {
-            let mut command = Command::new(program);
-            command.args(["build", "--release"]);
-            command
-        }
-        None => {
-            let mut command = Command::new("cargo");
-            command.args(["build", "--release", "--target", target(folder)?]);
-            command
-        }
-    };
+    let manifest = folder.join("Cargo.toml").canonicalize().unwrap_or_default();
+    let name = name(folder, &manifest, &shown)?;
+    let instead = std::env::var_os(INSTEAD);
+    let mut command = Command::new(instead.as_deref().unwrap_or(OsStr::new("cargo")));
+    command.args(["build", "--release"]);
+    if instead.is_none() {
+        command.args(["--target", target(folder)?]);
+    }
     command.args(["--lib", "--message-format", "json-render-diagnostics"]).current_dir(folder).stdin(Stdio::null());
     let started = command.stderr(Stdio::inherit()).output();
     let output = started.map_err(|e| not_started(&command.get_program().display().to_string(), &e))?;
     if !output.status.success() {
         return Err(Refusal::failed(format!("cargo could not build `{shown}`; its errors are above")));
     }
-    let manifest = folder.join("Cargo.toml").canonicalize().unwrap_or_default();
     let messages = String::from_utf8_lossy(&output.stdout);
     let file = messages.lines().filter_map(|line| plugin_of(line, &manifest)).next_back().ok_or_else(|| {
         Refusal::failed(format!("`{shown}` does not build a plugin"))
@@ -82,11 +77,10 @@ fn plugin_of(line: &str, manifest: &Path) -> Option<PathBuf> {
 }
 
 /// What the crate is called.
-fn name(folder: &Path, shown: &str) -> Result<String, Refusal> {
+fn name(folder: &Path, manifest: &Path, shown: &str) -> Result<String, Refusal> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1"];
     let output = run("cargo", &arguments, folder).map_err(|e| not_started("cargo", &e))?;
     let output = output.map_err(|said| Refusal::failed(format!("`{shown}` cannot be read: {}", said.trim())))?;
-    let manifest = folder.join("Cargo.toml").canonicalize().unwrap_or_default();
     let metadata: Option<Metadata> = serde_json::from_str(&output).ok();
     let packages = metadata.map(|metadata| metadata.packages).unwrap_or_default();
     let package = packages.into_iter().find(|package| package.manifest_path == manifest);
