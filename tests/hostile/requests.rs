@@ -1,10 +1,12 @@
 //! HTTP requests without end, to servers that answer nothing or without end: they cost what their
 //! limits say, and no memory beside that.
 
+use std::io::BufReader;
 use std::io::Write;
 
 use crate::harness::Folder;
 use crate::harness::peer::Peer;
+use crate::harness::peer::read_head;
 
 /// A job that makes requests to a port of loopback.
 fn folder(jobs: &[(&str, u16)]) -> Folder {
@@ -23,9 +25,15 @@ fn silent() -> Peer {
     Peer::raw(|mut stream| drop(std::io::copy(&mut stream, &mut std::io::sink())))
 }
 
-/// A server that answers without end.
+/// A server that answers without end. An answer that comes before the request is an error, so it
+/// reads the request first.
 fn endless() -> Peer {
-    Peer::raw(|mut stream| {
+    Peer::raw(|stream| {
+        let mut reader = BufReader::new(stream);
+        if read_head(&mut reader).is_none() {
+            return;
+        }
+        let mut stream = reader.into_inner();
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
         let mut piece = b"100000\r\n".to_vec();
         piece.extend(std::iter::repeat_n(b'x', 1 << 20));
