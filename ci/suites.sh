@@ -102,7 +102,7 @@ scripts() {
   runner/runtimes/js/build.sh "$fresh/js.wasm"
   python3 -c 'import ensurepip, venv' 2>/dev/null || install_missing python3-venv
   "$1" --runtimes "$fresh/runtimes" runtime install python
-  # One that runs TypeScript, for the test of a folder to begin with.
+  # One that runs TypeScript, for the test of a new folder.
   npm install --silent --no-audit --no-fund --prefix "$fresh/node" node@22
   JOBCONTROL_NODE=$fresh/node/node_modules/.bin JOBCONTROL_JS=$fresh/js.wasm JOBCONTROL_PYTHON=$fresh/runtimes \
     cargo test --test tests -- scripts:: forms::graph forms::python --ignored

@@ -41,8 +41,8 @@ fn json_has_a_summary_and_every_place() {
             }],
             "help": [
                 "`fetch` is list<order { total: u64, .. }>",
-                "asked for is list<line { total: u32, .. }>",
-                "let the two functions agree, or put a job between them that converts",
+                "expected list<line { total: u32, .. }>",
+                "make the two functions agree, or add a job between them that converts the value",
             ],
         })
     );

@@ -61,13 +61,13 @@ fn a_pin_that_makes_no_sense_is_refused_before_anything_is_built() {
     let says =
         |pin: &str, code: i32, text: &str| drop(folder.run(&["run", "left", "--pin", pin]).code(code).says(text));
     says("base", 2, "error: --pin base: write `DEP=BUILD`");
-    says("base=x", 2, "error: --pin base=x: `x` is no build's number");
+    says("base=x", 2, "error: --pin base=x: `x` is not a build number");
     says("base=99", 4, "error: --pin base=99: there is no build 99; `jobcontrol builds base` lists them");
     says("base=3", 2, "error: --pin base=3: build 3 cannot be used for `base`: it is a build of `other`");
     says("basis=1", 2, "error: --pin basis=1: there is no job `basis`; did you mean `base`?");
     says("right=2", 2, "error: --pin right=2: build 2 cannot be used for `right`: it failed");
-    says("other=3", 2, "error: --pin other: nothing that is to be built depends on `other`");
-    says("left=1", 2, "error: --pin left=1: `left` is what is to be built");
+    says("other=3", 2, "error: --pin other: no job that is to be built depends on `other`");
+    says("left=1", 2, "error: --pin left=1: `left` is itself to be built");
     assert_eq!(built(&folder).len(), 3, "nothing was built");
 }
 

@@ -54,7 +54,7 @@ fn a_job_stands_for_its_latest_build() {
     let shown = |name: &str| folder.json(&["build", "show", name])["id"].clone();
     assert_eq!([shown("sum"), shown("sum~1"), shown("job:sum"), shown("2")], [json!(3), json!(1), json!(3), json!(2)]);
     assert_eq!(folder.json(&["build", "rerun", "sum~1"])["rerun_of"], 1);
-    folder.run(&["build", "cancel", "sum"]).code(2).says("build 4 has ended");
+    folder.run(&["build", "cancel", "sum"]).code(2).says("build 4 has already ended");
     folder.run(&["build", "delete", "4"]).code(0);
     folder.run(&["logs", "half"]).code(0).says("the log of build 2:");
     let refused = folder.run(&["build", "show", "sum~2"]).code(4);
@@ -68,7 +68,7 @@ fn a_job_stands_for_its_latest_build() {
 fn a_subcommand_wins_over_a_job_of_its_name() {
     let folder = Folder::new().guest("add.wat").file("jobs/prune.yaml", "function: add:add\nargs: [1, 2]\n");
     folder.run(&["run", "prune"]).code(0);
-    folder.run(&["logs", "prune"]).code(2).says("say which records go");
+    folder.run(&["logs", "prune"]).code(2).says("say which records to delete");
     folder.run(&["logs", "job:prune"]).code(0).says("the log of build 1:");
 }
 
@@ -276,7 +276,7 @@ fn the_nearest_configuration_is_in_force() {
     };
     let refused = below(&["check", "--jobs", "../../jobs"]).code(3);
     let refused = refused.tells("`memory` of 64 MiB is above the ceiling");
-    refused.tells("= help: ../../jobcontrol.yaml allows 32 MiB at most");
+    refused.tells("= help: ../../jobcontrol.yaml allows at most 32 MiB");
     let file = folder.path("jobcontrol.yaml").canonicalize().expect("it is there");
     below(&["-v", "jobs", "--jobs", "../../jobs"]).code(0).says(&format!("the configuration is {}\n", file.display()));
     // So are the jobs and the store beside it.
@@ -294,7 +294,7 @@ fn the_nearest_configuration_is_in_force() {
 fn a_configuration_among_the_jobs_is_refused() {
     let folder = sums().file("jobs/sub/ops.yaml", "memory: 1 GiB\n");
     let refused = folder.run(&["jobs", "--config", "jobs/sub/ops.yaml"]).code(2);
-    refused.says("the configuration `jobs/sub/ops.yaml` lies below the jobs folder");
+    refused.says("the configuration `jobs/sub/ops.yaml` is below the jobs folder");
 }
 
 #[test]
@@ -346,7 +346,7 @@ fn a_run_whose_builds_were_deleted_still_says_what_it_was() {
     folder.run(&["run", "--force", "half"]).code(0);
     folder.run(&["build", "delete", "4", "5"]).code(0);
     folder.run(&["runs", "show", "4"]).code(0).tells("SUCCESSFUL").tells("its build was deleted");
-    folder.run(&["runs", "rerun", "4", "--from-failed"]).code(2).says("nothing has failed in run 4");
+    folder.run(&["runs", "rerun", "4", "--from-failed"]).code(2).says("run 4 has no failed and no unfinished jobs");
     folder.run(&["build", "delete", "sum"]).code(2).says("`sum` is not a build number");
 }
 
@@ -366,7 +366,7 @@ fn job_of_a_broken_manifest_says_so() {
 fn a_link_that_leads_nowhere_is_told_as_such() {
     let folder = sums();
     std::os::unix::fs::symlink("nowhere.yaml", folder.path("jobs/dangling.yaml")).expect("a link");
-    let told = "error[JC0101]: `jobs/dangling.yaml` is a link that leads nowhere\n";
+    let told = "error[JC0101]: `jobs/dangling.yaml` is a link whose target does not exist\n";
     folder.run(&["check"]).code(3).tells(told);
     folder.run(&["check", "jobs/dangling.yaml"]).code(3).tells(told);
     folder.run(&["check", "jobs/sums.yaml"]).code(0).tells("3 jobs in 1 manifest: all good");

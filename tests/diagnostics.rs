@@ -122,7 +122,7 @@ fn an_empty_folder() {
         "error[JC0109]: there are no manifests (*.yaml, *.yml) below `jobs`\n \
          |\n \
          = help: write one, or name another folder with `--jobs DIR`\n\n\
-         1 error; `jobcontrol explain JC0109` tells more\n",
+         1 error; run `jobcontrol explain JC0109` for more\n",
     );
 }
 
@@ -140,7 +140,7 @@ fn a_file_that_is_not_utf8() {
     answers(
         &folder,
         "error[JC0102]: `jobs/x.yaml` is not UTF-8 text: line 2 has the byte 0xff\n |\n = help: save it as UTF-8\n\n\
-         1 error; `jobcontrol explain JC0102` tells more\n",
+         1 error; run `jobcontrol explain JC0102` for more\n",
     );
 }
 
@@ -149,8 +149,8 @@ fn a_file_of_fifty_megabytes() {
     let folder = Folder::new().file("jobs/x.yaml", vec![b'a'; 50_000_000]);
     answers(
         &folder,
-        "error[JC0103]: `jobs/x.yaml` is 50000000 bytes, a manifest may have 4 MiB\n |\n \
-         = help: split it into several files\n\n1 error; `jobcontrol explain JC0103` tells more\n",
+        "error[JC0103]: `jobs/x.yaml` has 50000000 bytes, a manifest may have 4 MiB\n |\n \
+         = help: split it into several files\n\n1 error; run `jobcontrol explain JC0103` for more\n",
     );
 }
 
@@ -161,7 +161,7 @@ fn a_folder_with_the_name_of_a_manifest() {
     answers(
         &folder,
         "error[JC0111]: `jobs/x.yaml` is a folder with the name of a manifest\n |\n \
-         = help: rename it without the ending\n\n1 error; `jobcontrol explain JC0111` tells more\n",
+         = help: rename it without the ending\n\n1 error; run `jobcontrol explain JC0111` for more\n",
     );
 }
 
@@ -176,7 +176,7 @@ fn begins(folder: &Folder, line: &str) {
 fn a_link_that_leads_nowhere() {
     let folder = Folder::new();
     std::os::unix::fs::symlink("nowhere", folder.path("jobs/x.yaml")).expect("a link");
-    begins(&folder, "error[JC0101]: `jobs/x.yaml` is a link that leads nowhere");
+    begins(&folder, "error[JC0101]: `jobs/x.yaml` is a link whose target does not exist");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_link_to_a_folder_elsewhere() {
 fn plugins_that_cannot_be_read() {
     let job = |function: &str| Folder::new().file("jobs/x.yaml", format!("function: {function}\n"));
     let outside = job("../outside.wat:run").file("outside.wat", "(component)");
-    begins(&outside, "error[JC0302]: `jobs/../outside.wat` lies outside the jobs folder and the plugin folders");
+    begins(&outside, "error[JC0302]: `jobs/../outside.wat` is outside the jobs folder and the plugin folders");
     begins(&job("p:run").file("jobs/p.wasm/x", ""), "error[JC0303]: `jobs/p.wasm` is a folder");
     let large = job("p:run").file("jobs/p.wasm", "");
     std::fs::File::options()
@@ -198,7 +198,7 @@ fn plugins_that_cannot_be_read() {
         .open(large.path("jobs/p.wasm"))
         .and_then(|f| f.set_len(65 << 20))
         .expect("a hole");
-    begins(&large, "error[JC0304]: `jobs/p.wasm` is 68157440 bytes, a plugin may have 64 MiB");
+    begins(&large, "error[JC0304]: `jobs/p.wasm` is 68157440 bytes; a plugin may have at most 64 MiB");
     begins(
         &job("./export_resource.wat:take-basket").guest("export_resource.wat"),
         "error[JC0312]: `take-basket` cannot be a job's function: its signature has a resource: \
@@ -223,10 +223,10 @@ fn a_file_saved_as_utf16() {
         answers(
             &Folder::new().file("jobs/x.yaml", bytes),
             &format!(
-                "error[JC0102]: `jobs/x.yaml` is saved as {encoding}, and only UTF-8 can be read\n |\n \
+                "error[JC0102]: `jobs/x.yaml` is saved as {encoding}, but only UTF-8 can be read\n |\n \
                  = help: save it again as UTF-8: editors ask for the encoding under `Save as` or `Save with encoding`\n \
                  = help: or convert it: `iconv -f {encoding} -t UTF-8 jobs/x.yaml > new.yaml`\n\n\
-                 1 error; `jobcontrol explain JC0102` tells more\n"
+                 1 error; run `jobcontrol explain JC0102` for more\n"
             ),
         );
     }
@@ -240,7 +240,7 @@ fn a_mark_of_utf8_and_windows_line_ends_are_no_mistake() {
         &folder,
         "error[JC0406]: items: 300 is out of range for u8\n --> jobs/x.yaml:4:5\n  |\n\
          4 |   - 300\n  |     ^^^\n  |\n  = help: u8 holds 0 to 255\n\n\
-         1 error; `jobcontrol explain JC0406` tells more\n",
+         1 error; run `jobcontrol explain JC0406` for more\n",
     );
     folder.write("jobs/x.yaml", text.replace("300", "200"));
     folder.run(&["check"]).code(0).stdout("1 job in 1 manifest: all good\n");
@@ -251,8 +251,8 @@ fn the_operators_file_among_the_jobs() {
     let folder = Folder::new().file("jobs/jobcontrol.yaml", "environment: [HOME]\n");
     answers(
         &folder,
-        "error[JC0110]: `jobs/jobcontrol.yaml` lies below the jobs folder, where anybody who writes jobs can change it\n |\n \
-         = help: move it to the folder where jobcontrol is run\n\n1 error; `jobcontrol explain JC0110` tells more\n",
+        "error[JC0110]: `jobs/jobcontrol.yaml` is below the jobs folder, where anybody who writes jobs can change it\n |\n \
+         = help: move it to the folder where jobcontrol is run\n\n1 error; run `jobcontrol explain JC0110` for more\n",
     );
 }
 
@@ -264,8 +264,8 @@ fn memory_of_all_builds_that_makes_no_sense() {
         said.lines().find(|line| line.starts_with("error")).unwrap_or_default().to_owned()
     };
     assert_eq!(asked("4"), "error[JC0602]: `memory` is a size such as `64 MiB`: found the integer 4");
-    assert_eq!(asked("63 MiB"), "error[JC0603]: `memory` has to be 64 MiB at least");
-    assert_eq!(asked("70000 GiB"), "error[JC0603]: `memory` can be 65536 GiB at most");
+    assert_eq!(asked("63 MiB"), "error[JC0603]: `memory` must be at least 64 MiB");
+    assert_eq!(asked("70000 GiB"), "error[JC0603]: `memory` can be at most 65536 GiB");
 }
 
 #[test]
@@ -285,11 +285,11 @@ fn limits_of_compiling_that_make_no_sense() {
     );
     assert_eq!(
         asked("{ timeout: 2h, memory: 127 MiB }"),
-        ["error[JC0603]: `timeout` can be 1h at most", "error[JC0603]: `memory` has to be 128 MiB at least"]
+        ["error[JC0603]: `timeout` can be at most 1h", "error[JC0603]: `memory` must be at least 128 MiB"]
     );
     assert_eq!(
         asked("{ time: 1s, memory: 65 GiB }"),
-        ["error[JC0603]: `memory` can be 64 GiB at most", "error[JC0201]: unknown key `time`"]
+        ["error[JC0603]: `memory` can be at most 64 GiB", "error[JC0201]: unknown key `time`"]
     );
 }
 
@@ -299,13 +299,13 @@ fn mistakes_of_the_operator() {
     let answer = folder.run(&["check"]).code(3);
     assert_eq!(
         answer.stderr,
-        "error[JC0602]: `memory` is a size such as `64 MiB`: `lots` is no size\n \
+        "error[JC0602]: `memory` is a size such as `64 MiB`: `lots` is not a size\n \
           --> jobcontrol.yaml:2:30\n  |\n\
          2 | ceiling: { limits: { memory: lots } }\n  |                              ^^^^\n\n\
          error[JC0201]: unknown key `enviroment`\n \
           --> jobcontrol.yaml:1:1\n  |\n\
          1 | enviroment: [HOME]\n  | ^^^^^^^^^^\n  |\n  = help: did you mean `environment`?\n\n\
-         2 errors; `jobcontrol explain JC0602` tells more\n"
+         2 errors; run `jobcontrol explain JC0602` for more\n"
     );
 }
 
@@ -319,8 +319,8 @@ fn pools_of_the_operator_that_make_no_sense() {
         [
             "error[JC0616]: `a b` cannot be a pool's name",
             "  = help: a pool's name is like a job's id: letters, digits, `_` and `-`",
-            "error[JC0603]: `db` of nothing lets no job run",
-            "error[JC0603]: `net` can be 10000 at most",
+            "error[JC0603]: `db` must be above zero",
+            "error[JC0603]: `net` can be at most 10000",
             "error[JC0602]: `up` is a number: found the string `many`",
         ]
     );

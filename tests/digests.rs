@@ -55,19 +55,23 @@ fn a_pinned_plugin_that_nobody_has_is_explained() {
     folder.write("jobs/p.wat", plugin(2));
     let answer = folder.run(&["check", "--store", "sqlite:other.db"]).code(3);
     let now = self::digest(&folder);
-    assert!(answer.stdout.contains("error[JC0314]: the plugin `p` with the digest that the job pins is nowhere"));
+    assert!(
+        answer.stdout.contains(
+            "error[JC0314]: no plugin `p` with the pinned digest was found, neither on disk nor in the store"
+        )
+    );
     assert!(answer.stdout.contains(&format!("write `p@sha256:{now}:answer`")), "{answer:#?}");
     assert!(answer.stdout.contains(&format!("has none with sha256:{digest}")), "{answer:#?}");
     assert!(!folder.path("other.db").exists(), "a check makes no store");
     std::fs::remove_file(folder.path("jobs/p.wat")).expect("a file");
     let answer = folder.run(&["check", "--store", "sqlite:other.db"]).code(3);
-    assert!(answer.stdout.contains("there is no file of that name either"), "{answer:#?}");
+    assert!(answer.stdout.contains("there is no file with that name either"), "{answer:#?}");
 }
 
 #[test]
 fn half_a_digest_is_no_pin() {
     let folder = Folder::new().file("jobs/p.wat", plugin(1)).file("jobs/j.yaml", "function: p@sha256:0123abc:answer\n");
     let answer = folder.run(&["check"]).code(3);
-    assert!(answer.stdout.contains("`0123abc` is no SHA-256, which has 64 hexadecimal digits"), "{answer:#?}");
+    assert!(answer.stdout.contains("`0123abc` is not a SHA-256 (write 64 hexadecimal digits)"), "{answer:#?}");
     assert!(answer.stdout.contains("`jobcontrol inspect PLUGIN` shows the whole digest"), "{answer:#?}");
 }

@@ -46,7 +46,7 @@ fn a_build_whose_cleanup_fails_stays_unless_forced() {
     let folder = made(13);
     folder.run(&["run", "made"]).code(0);
     let says = "build 1 was not deleted: its cleanup_function `hooks:clean` failed: trap:";
-    folder.run(&["build", "delete", "1"]).code(1).stdout("").says(says).says("`--force` deletes it all the same");
+    folder.run(&["build", "delete", "1"]).code(1).stdout("").says(says).says("`--force` deletes it anyway");
     assert_eq!(folder.json(&["build", "show", "1"])["retval"], 13);
     folder
         .run(&["build", "delete", "1", "--force"])
@@ -68,7 +68,7 @@ fn nothing_uses_a_build_whose_cleanup_has_begun() {
     let pinned = ["run", "user", "--pin", "made=1"];
     folder.run(&pinned).code(2).says("build 1 cannot be used for `made`: it is being deleted");
     folder.run(&["run", "user"]).code(1).says("`made` has no successful build");
-    let told = "being deleted; `build delete` goes on with it";
+    let told = "being deleted; `build delete` continues the deletion";
     for command in [&["builds"][..], &["build", "show", "1"]] {
         assert!(folder.run(command).code(0).stdout.contains(told), "{command:?}");
     }

@@ -74,7 +74,7 @@ fn a_build_with_arguments_given_by_hand_is_used_in_its_own_run_and_nowhere_else(
     assert_eq!(folder.json(&["job", "one"])["status"], "success");
     folder.run(&["run", "two", "--quiet"]).code(0).stdout("13\n");
     assert_eq!(pins(5), json!(1));
-    // Pinned by hand it is used all the same.
+    // A build that is pinned by hand is used anyway.
     folder.run(&["run", "two", "--pin", "one=3", "--quiet"]).code(0).stdout("112\n");
     // A job that was only built so has nothing for those who need it.
     let folder = Folder::new().guest("add.wat").file("jobs/sums.yaml", SUMS);
@@ -88,13 +88,10 @@ fn what_cannot_be_done_again_says_why() {
     let folder = sums();
     folder.run(&["build", "rerun", "9"]).code(4).says("there is no build 9");
     folder.run(&["build", "delete", "1"]).code(0);
-    let says = "build 2 cannot be done again as it was: build 1 of `one`, which it used, was deleted; `--latest` takes today's job";
+    let says = "build 2 cannot be repeated as it was: build 1 of `one`, which it used, was deleted; `--latest` uses the job as it is now";
     folder.run(&["build", "rerun", "2"]).code(1).says(says);
     folder.run(&["build", "rerun", "2", "--same", "--latest"]).code(2).says("cannot be used with");
-    folder
-        .run(&["build", "rerun", "2", "--from-failed"])
-        .code(2)
-        .says("nothing has failed in run 1, and nothing is left");
+    folder.run(&["build", "rerun", "2", "--from-failed"]).code(2).says("run 1 has no failed and no unfinished jobs");
 }
 
 #[test]
@@ -141,7 +138,7 @@ fn a_folder_is_granted_again_only_while_somebody_grants_it() {
     folder.run(&["build", "rerun", "1"]);
     assert_eq!((&show(&folder, 2)["status"], &show(&folder, 2)["rerun_of"]), (&status, &json!(1)));
     folder.write("jobs/reads.yaml", READS.replace("mode: write", "mode: read"));
-    let says = "it was granted the folder `jobs/../data`, and its job grants that no longer";
+    let says = "it was granted the folder `jobs/../data`, but its job no longer grants that";
     folder.run(&["build", "rerun", "1"]).code(1).says(says);
     std::fs::remove_file(folder.path("jobs/reads.yaml")).expect("the manifest goes");
     folder.run(&["build", "rerun", "1"]).code(1).says(says);
@@ -203,13 +200,13 @@ fn a_variable_is_granted_again_only_where_its_job_takes_it_still() {
     folder.write("jobs/j.yaml", job(""));
     run(&["build", "rerun", "1"])
         .code(1)
-        .says("it was granted the variable `TOKEN`, and its job grants that no longer");
+        .says("it was granted the variable `TOKEN`, but its job no longer grants that");
     folder.write("jobs/j.yaml", job("grants: { env: { TOKEN: mine } }\n"));
     run(&["build", "rerun", "1"])
         .code(1)
-        .says("it was granted the variable `TOKEN`, and its job grants that no longer");
+        .says("it was granted the variable `TOKEN`, but its job no longer grants that");
     folder.write("jobs/j.yaml", job("grants: { env: [TOKEN] }\nnope: 1\n"));
-    run(&["build", "rerun", "1", "--yes-protected"]).code(1).says("whether its job grants that still is not known");
+    run(&["build", "rerun", "1", "--yes-protected"]).code(1).says("it is not known whether its job still grants that");
     folder.write("jobs/j.yaml", &taking);
     run(&["build", "rerun", "1"]).code(0).stdout("3\n");
     std::fs::remove_file(folder.path("jobs/j.yaml")).expect("the manifest goes");
@@ -225,7 +222,7 @@ fn a_job_whose_manifest_cannot_be_read_counts_as_protected() {
         folder
             .run(&["build", "rerun", "1"])
             .code(2)
-            .says("whether `p` is protected now is not known")
+            .says("`p` is treated as protected")
             .says("`p` is protected; add `--yes-protected` to run it");
     }
     folder.run(&["build", "rerun", "1", "--yes-protected"]).code(0).stdout("3\n");

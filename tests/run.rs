@@ -73,7 +73,7 @@ fn a_build_is_pinned_to_what_it_used() {
     folder.run(&["run", "one"]).code(0).stdout("102\n");
     assert_eq!(status(&folder, "two"), "outdated");
     let because = folder.json(&["job", "two"])["outdated_because"].clone();
-    assert_eq!(because, json!(["`one` returned something else since: build 1 -> build 3"]));
+    assert_eq!(because, json!(["`one` has returned a different value since: build 1 -> build 3"]));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_argument_can_be_given_by_hand_and_is_checked() {
     assert_eq!(folder.json(&["build", "show", "1"])["config"]["overrides"], json!({"a": 40}));
     folder.run(&["run", "one", "--arg", "a=x"]).code(2).says("error: --arg a=x: a: expected u32, found the string `x`");
     folder.run(&["run", "one", "--arg", "c=1"]).code(2).says("there is no parameter `c`");
-    folder.run(&["run", "one", "--arg", "a"]).code(2).says("`a` is no `NAME=VALUE`");
+    folder.run(&["run", "one", "--arg", "a"]).code(2).says("`a` is not `NAME=VALUE`");
     folder.run(&["run", "one", "--arg", "a=1", "--arg", "a=2"]).code(2).says("--arg a: given twice");
     folder.run(&["run", "one", "two", "--arg", "a=1"]).code(2).says("`--arg` is for one job");
 }
@@ -249,7 +249,7 @@ fn settings_come_from_flags_then_variables_then_the_file() {
     folder.run(&["run", "one", "--store", "sqlite:from-flag.db"]).code(0);
     assert!(folder.path("from-flag.db").is_file());
     assert_eq!(folder.json(&["build", "show", "1"])["config"]["timeout"], "60000ms");
-    folder.run(&["jobs", "--store", "mysql:x"]).code(2).says("`mysql:x` is no store");
+    folder.run(&["jobs", "--store", "mysql:x"]).code(2).says("`mysql:x` is not a store URL");
     folder.write("jobs/sums.yaml", SUMS.replace("args: [1, 2]", "args: [1, 2], timeout: 2m"));
     let answer = folder.run(&["check"]).code(3);
     assert!(answer.stdout.contains("`timeout` of 2m is above the ceiling"), "{answer:#?}");

@@ -98,10 +98,7 @@ fn what_is_left_of_a_killed_run_is_built_once() {
     assert_eq!(jobs_of(&run_of(&folder, 2)), ["mid SUCCESSFUL", "end SUCCESSFUL"]);
     assert_eq!(run_of(&folder, 2)["rest_of"], 1);
     assert_eq!(jobs_of(&run_of(&folder, 1))[2], "end: `mid` did not succeed");
-    folder
-        .run(&["runs", "rerun", "2", "--from-failed"])
-        .code(2)
-        .says("nothing has failed in run 2, and nothing is left");
+    folder.run(&["runs", "rerun", "2", "--from-failed"]).code(2).says("run 2 has no failed and no unfinished jobs");
     folder.run(&["runs", "rerun", "1"]).code(0);
     assert_eq!(jobs_of(&run_of(&folder, 3)), ["end SUCCESSFUL"], "what it needs is up to date");
 }
@@ -117,7 +114,7 @@ fn a_run_of_another_process_is_cancelled_whole() {
     assert_eq!(run.end().status.code(), Some(1));
     assert_eq!(jobs_of(&run_of(&folder, 1)), ["spins FAILED", "after: `spins` did not succeed"]);
     assert_eq!(folder.json(&["build", "show", "1"])["exception"]["kind"], "cancelled");
-    folder.run(&["runs", "cancel", "1"]).code(2).says("run 1 has ended, CANCELLED; nothing was cancelled");
+    folder.run(&["runs", "cancel", "1"]).code(2).says("run 1 has already ended: CANCELLED; nothing was cancelled");
     folder.run(&["runs", "cancel", "9"]).code(4).says("there is no run 9");
 }
 

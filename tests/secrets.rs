@@ -122,11 +122,11 @@ fn a_rerun_reads_the_secret_of_today() {
         .code(1)
         .says("secret: the secret `TOKEN` cannot be read: the variable `API_TOKEN` is not set");
     folder.write("jobs/told.yaml", "{ id: length, function: secrets_told:length, args: [[1, 2]] }");
-    again(VALUE).code(1).says("it was granted the secret `TOKEN`, and its job grants that no longer");
+    again(VALUE).code(1).says("it was granted the secret `TOKEN`, but its job no longer grants that");
     // A variable is another way than an argument.
     let variable = "{ id: length, function: secrets_told:length, args: [[1, 2]], grants: { secrets: [TOKEN] } }";
     folder.write("jobs/told.yaml", variable);
-    again(VALUE).code(1).says("it was granted the secret `TOKEN`, and its job grants that no longer");
+    again(VALUE).code(1).says("it was granted the secret `TOKEN`, but its job no longer grants that");
 }
 
 #[test]
@@ -220,8 +220,8 @@ fn each_source_is_read_and_what_is_wrong_with_one_is_told_without_its_value() {
 A_FILE        ready    the file `token`
 B_COMMAND     ready    the command `/bin/echo`
 C_VARIABLE    ready    the variable `API_TOKEN`
-D_OPEN        missing  the file `open` has mode 0644, so that others can read it; run `chmod 600 open`
-E_SHORT       missing  the file `short` has 5 bytes, a secret has at least 8
+D_OPEN        missing  the file `open` has mode 0644, so others can read it; run `chmod 600 open`
+E_SHORT       missing  the file `short` has 5 bytes; a secret has at least 8
 F_GONE        missing  the file `nowhere` cannot be opened: No such file or directory (os error 2)
 G_FAILS       missing  the command `/bin/sh` failed with exit status: 3; run it by hand to see why
 H_UNSET       missing  the variable `NOT_SET` is not set

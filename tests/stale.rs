@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::Folder;
 
-/// `after` needs `base` for order alone, `half` uses what `base` returned.
+/// `after` only runs after `base`, `half` uses what `base` returned.
 const JOBS: &str = "jobs:
   - { id: base, function: divide:divide, args: [8, 2] }
   - { id: half, function: divide:divide, args: [!retval base, 2] }
@@ -46,7 +46,7 @@ fn a_dependency_for_order_alone_that_was_built_since_makes_its_dependents_outdat
     assert_eq!(after["status"], "success");
     let again = folder.json(&["run", "base"])["id"].clone();
     assert_eq!(status(&folder, "half"), "success", "the value is what it was");
-    let reason = format!("`base`, a dependency for order alone, was built since: build {base} -> build {again}");
+    let reason = format!("`base`, an order-only dependency, has been built since: build {base} -> build {again}");
     assert_eq!((status(&folder, "after"), because(&folder, "after")), ("outdated".to_owned(), json!([reason])));
     assert!(folder.run(&["job", "after"]).code(0).stdout.contains(&reason));
     let answer = folder.run(&["run", "--deps", "top"]).code(0);
@@ -86,7 +86,7 @@ fn a_job_whose_newest_build_failed_is_failing_and_built_again() {
     let answer = folder.run(&["run", "half"]).code(0).stdout("2\n");
     let used = "`base` (failing, build 1)";
     let warning =
-        format!("warning: dependencies that are not up to date are used: {used}; `--deps` builds them first\n");
+        format!("warning: these dependencies are used but not up to date: {used}; `--deps` builds them first\n");
     assert!(answer.stderr.starts_with(&warning), "{answer:#?}");
     let strict = format!("error: dependencies are not up to date: {used}; `--deps` builds them first\n");
     assert_eq!(folder.run(&["run", "half", "--strict"]).code(1).stderr, strict);
@@ -101,7 +101,7 @@ fn an_outdated_dependency_is_named_with_the_build_that_is_used() {
     let folder = folder();
     folder.run(&["run", "--deps", "half"]).code(0);
     folder.write("jobs/jobs.yaml", JOBS.replace("[8, 2]", "[100, 1]"));
-    let says = "not up to date are used: `base` (outdated, build 1)";
+    let says = "used but not up to date: `base` (outdated, build 1)";
     folder.run(&["run", "half"]).code(0).stdout("2\n").says(says);
     folder.run(&["build", "rerun", "2", "--latest"]).code(0).says(says);
     // What was chosen by hand needs no warning.
@@ -183,7 +183,7 @@ fn what_would_use_what_it_used_before_is_skipped_with_what_it_needs() {
     assert_eq!(summary(&answer.stderr), "5 built");
     folder.write("jobs/p.wat", guest(1));
     let answer = folder.run(&["run", "--deps", "last"]).code(0).stdout("17\n");
-    assert_eq!(summary(&answer.stderr), "1 built, 4 skipped", "a target is called all the same");
+    assert_eq!(summary(&answer.stderr), "1 built, 4 skipped", "a target is called anyway");
     answer.says(": nothing new from `parse`\n").says("nothing new from `clean`, `other`");
     let report = folder.json(&["builds", "report"]);
     let report = folder.json(&["build", "show", &report[1]["id"].to_string()]);

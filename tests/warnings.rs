@@ -115,8 +115,8 @@ fn warnings_fail_only_where_they_are_denied() {
                     --> jobs/x.yaml:2:14\n  |\n\
                     2 | title: issue #42\n  |              ^^^\n  |\n  \
                     = help: put the text in quotes: `'issue #42'`\n  \
-                    = help: or write a space behind the `#` of a comment\n\n\
-                    1 warning; `jobcontrol explain JC0116` tells more\n";
+                    = help: or write a space after the `#` of a comment\n\n\
+                    1 warning; run `jobcontrol explain JC0116` for more\n";
     folder.run(&["check"]).code(0).stdout(&format!("{expected}1 job in 1 manifest: no errors\n"));
     folder.run(&["check", "--deny-warnings"]).code(3);
     folder.run(&["check", "--deny-warnings", "jobs/x.yaml"]).code(3);
@@ -126,7 +126,7 @@ fn warnings_fail_only_where_they_are_denied() {
     folder.write("jobs/x.yaml", "function: shop:tidy\n");
     folder.run(&["check", "--deny-warnings"]).code(0).stdout("1 job in 1 manifest: all good\n");
     folder.write("jobs/y.yaml", "function: shop:tidy\ntitle: issue #42\nnope: 1\n");
-    folder.run(&["check"]).code(3).tells("1 error, 1 warning; `jobcontrol explain JC0201` tells more");
+    folder.run(&["check"]).code(3).tells("1 error, 1 warning; run `jobcontrol explain JC0201` for more");
 }
 
 #[test]
@@ -157,8 +157,8 @@ fn a_file_that_check_is_asked_for_is_read_or_refused() {
         ("jobs/text", "it is not a manifest by its name"),
         ("jobs/shop.wat", "it is a plugin"),
         ("jobs/empty", "it has no manifests below it"),
-        ("outside.yaml", "it lies outside of the jobs folder `jobs`"),
-        ("/etc/passwd", "it lies outside of the jobs folder `jobs`"),
+        ("outside.yaml", "it is outside the jobs folder `jobs`"),
+        ("/etc/passwd", "it is outside the jobs folder `jobs`"),
     ];
     for (path, reason) in why {
         assert_eq!(first(path, 3), format!("error[JC0119]: `{path}` is not read: {reason}"));

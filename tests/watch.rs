@@ -136,7 +136,7 @@ fn run_builds_what_a_change_touches_and_nothing_else() {
     let watching = Watching::start(&folder, &["run", "--deps", "--watch", "twice"]);
     watching.until("twice: build 2 SUCCESSFUL");
     folder.write("jobs/other.yaml", "function: add:add\nargs: [5, 5]\n");
-    watching.until("nothing to build: the change does not touch twice");
+    watching.until("nothing to build: the change does not affect twice");
     folder.write("jobs/sum.yaml", "function: add:add\nargs: [20, 1]\n");
     watching.until("sum: build 3 SUCCESSFUL");
     watching.until("twice: build 4 SUCCESSFUL");
@@ -198,10 +198,10 @@ fn run_goes_on_with_the_last_good_version_of_what_is_broken() {
     watching.until("SUCCESSFUL");
     folder.write("jobs/sum.yaml", "function: add:add\nargs: [1, two]\n");
     watching.until("error[JC0405]");
-    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("the last good version of `jobs/sum.yaml` is still in use");
     watching.until("nothing to build");
     folder.write("jobs/other.yaml", "function: add:add\nargs: [5, 5]\n");
-    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("the last good version of `jobs/sum.yaml` is still in use");
     watching.until("other: build 3 SUCCESSFUL");
     folder.write("jobs/sum.yaml", "function: add:add\nargs: [1, 40]\n");
     watching.until("2 jobs in 2 manifests: all good");
@@ -209,7 +209,7 @@ fn run_goes_on_with_the_last_good_version_of_what_is_broken() {
     // A plugin that is damaged stays as it was, too.
     let plugin = std::fs::read_to_string(folder.path("jobs/add.wat")).expect("the plugin");
     folder.write("jobs/add.wat", &plugin[..plugin.len() / 2]);
-    watching.until("the last good version of `jobs/sum.yaml` stays in use");
+    watching.until("the last good version of `jobs/sum.yaml` is still in use");
     watching.until("nothing to build");
     folder.write("jobs/add.wat", &plugin);
     watching.until("all good");
@@ -272,7 +272,7 @@ fn a_link_above_the_jobs_can_be_turned() {
     // The operator has withdrawn nothing.
     release(&folder, "r3", "[1]");
     turn(&folder, "current", "r3");
-    watching.until("the last good version of `current/jobs/sum.yaml` stays in use");
+    watching.until("the last good version of `current/jobs/sum.yaml` is still in use");
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn a_manifest_that_is_a_link_is_watched_along_its_way() {
     replace(&folder, "b/sum.yaml", "function: add:add\nargs: [6, 6]\n");
     watching.returned("12");
     std::fs::remove_file(folder.path("set")).expect("it is there");
-    watching.until("is a link that leads nowhere");
+    watching.until("is a link whose target does not exist");
     turn(&folder, "set", "a");
     watching.returned("3");
 }

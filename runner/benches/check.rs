@@ -1,5 +1,5 @@
-//! `check` of 10,000 jobs in 1,000 files, each of which takes what another returned, and of one job
-//! whose plugin nobody has read yet. `cargo bench --bench check`.
+//! Measures `check` of 10,000 jobs in 1,000 files, each of which uses the return value of another,
+//! and of one job whose plugin has not been read yet. `cargo bench --bench check`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::collections::BTreeMap;
@@ -33,14 +33,14 @@ fn main() {
     }
 }
 
-/// A module that exports so many functions of numbers.
+/// Writes a module with this many exported functions of numbers.
 fn numeric(exports: usize) -> String {
     let mut text = "(module (func $f (param i32) (result i32) local.get 0)".to_owned();
     (0..exports).for_each(|at| write!(text, "(export \"f{at}\" (func $f))").unwrap());
     text + ")"
 }
 
-/// One job, and a plugin that is read anew each time.
+/// Measures one job with a plugin that is read from scratch each time.
 fn unread(what: &str, plugin: &str, function: &str) {
     let rounds = (0..ROUNDS).map(|_| {
         let folder = tempfile::tempdir().unwrap();

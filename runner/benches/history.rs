@@ -1,6 +1,6 @@
-//! Lists, logs and pages on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log records; a
-//! tenth of both by default. `cargo bench --bench history [-- BUILDS]`. Needs 3 GB of disk for the
-//! million.
+//! Measures lists, logs and pages on a store of 1,000,000 builds of 1,000 jobs and 10,000,000 log
+//! records; a tenth of both by default. `cargo bench --bench history [-- BUILDS]`. A million builds
+//! need 3 GB of disk.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::io::BufRead;
@@ -32,7 +32,7 @@ const JOBS: u64 = 1_000;
 const RECORDS: u64 = 10;
 const ROUNDS: usize = 5;
 const PAGE: usize = 100;
-/// Requests of each kind, and the time between two.
+/// The number of requests of each kind, and the time between two.
 const REQUESTS: usize = 100;
 const BETWEEN: Duration = Duration::from_millis(25);
 
@@ -65,7 +65,7 @@ fn main() {
     over_http(folder.path(), builds);
 }
 
-/// Lists of the API, asked of a service on that store one after the other.
+/// Measures lists of the API, requested one after the other from a service on that store.
 fn over_http(folder: &Path, builds: u64) {
     let jobs = folder.join("jobs");
     std::fs::create_dir(&jobs).unwrap();
@@ -133,7 +133,7 @@ fn over_http(folder: &Path, builds: u64) {
     service.wait().unwrap();
 }
 
-/// Asks for a path again and again.
+/// Requests a path many times, and prints how long it took.
 fn measure(address: &str, path: &str) {
     let mut took: Vec<Duration> = (0..REQUESTS).map(|_| get(address, path)).collect();
     took.sort_unstable();
@@ -141,9 +141,9 @@ fn measure(address: &str, path: &str) {
     println!("{:>40}: p50 {:>7.2} ms, p99 {:>7.2} ms", format!("GET {path}"), of(50), of(99));
 }
 
-/// How long a service takes to answer.
+/// Returns how long a service takes to respond.
 fn get(address: &str, path: &str) -> Duration {
-    // Fewer a second than one client may send.
+    // This is fewer requests per second than one client may send.
     std::thread::sleep(BETWEEN);
     let mut stream = TcpStream::connect(address).unwrap();
     let since = Instant::now();
@@ -154,8 +154,8 @@ fn get(address: &str, path: &str) -> Duration {
     since.elapsed()
 }
 
-/// Builds and their records, one microsecond apart; each tenth build failed, each tenth record is a
-/// warning.
+/// Adds builds and their records, one microsecond apart. Each tenth build failed, and each tenth
+/// record is a warning.
 fn fill(storage: &SqliteStorage, db: &Connection, builds: u64) {
     let first = storage.create_build("job-0", &Value::Map(Vec::new())).unwrap();
     storage.log_message(first, NewRecord::new(Timestamp(0), Level::Info, "bench", "a line".to_owned())).unwrap();

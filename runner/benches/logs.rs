@@ -1,4 +1,5 @@
-//! Log records in, read and pruned: 1,000,000 by default. `cargo bench --bench logs [-- RECORDS]`.
+//! Measures writing, reading and pruning log records: 1,000,000 by default. `cargo bench --bench
+//! logs [-- RECORDS]`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 use std::ops::ControlFlow;
@@ -30,7 +31,7 @@ fn main() {
             let record = NewRecord::new(Timestamp(i), Level::Info, "sales::fetch", message);
             storage.submit(Write::Log(id, pack_record(record)), Box::new(|written| assert!(written.is_ok())));
         }
-        // What was handed over before is written before.
+        // Records submitted before this write are written before it.
         storage.update_build_progress(id, 1, 1).unwrap();
     });
     report(count, "read", || {

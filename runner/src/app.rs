@@ -1,5 +1,5 @@
-//! All parts put together: the only room that knows every other. Faces call it and show what it
-//! returns.
+//! Puts all parts together: the only module that knows every other one. The command line and the
+//! web call it and show what it returns.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use crate::service::serving::Parts;
 use crate::service::serving::Service;
 use crate::settings::Resolved;
 
-/// The program without its faces.
+/// The program without its command line and web interface.
 pub struct App {
     /// Where everything is.
     pub settings: Resolved,
@@ -45,13 +45,13 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The store, opened at its first use.
     pub store: Arc<Store>,
-    /// Says something to the person who waits.
+    /// Sends a message to the waiting person.
     pub warn: Say,
     engine: Mutex<Option<Arc<Engine>>>,
 }
 
 impl App {
-    /// The program on this machine's clock.
+    /// Creates the program with this machine's clock.
     pub fn new(mut settings: Resolved, warn: Say) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = Arc::new(Store::new(settings.store.clone(), Arc::clone(&clock), Arc::clone(&warn)));
@@ -63,21 +63,22 @@ impl App {
         Self { settings, clock, store, warn, engine: Mutex::default() }
     }
 
-    /// The store; made if it is missing and `create` is set, and empty in memory if not.
+    /// Returns the store. If it is missing, it is created when `create` is set; otherwise an empty
+    /// one in memory is returned.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be opened.
     pub fn storage(&self, create: bool) -> StorageResult<Arc<dyn Storage>> {
         self.store.storage(create)
     }
 
-    /// The engine of this process, made at its first use for so many calls at once: a process that
-    /// makes one call and ends needs no more.
+    /// Returns the engine of this process. It is made at its first use, for `concurrency` calls at
+    /// once: a process that makes one call and ends needs no more.
     ///
     /// # Errors
     ///
-    /// It cannot start.
+    /// Returns an error if the engine cannot start.
     pub fn engine(&self, concurrency: usize) -> Result<Arc<Engine>, EngineError> {
         let mut made = lock(&self.engine);
         if let Some(engine) = &*made {
@@ -87,7 +88,7 @@ impl App {
         let memory = self.settings.memory;
         if self.plugins().cache_is_foreign() {
             (self.warn)(
-                "the cache folder belongs to another user, so it is not used, and every plugin is compiled anew",
+                "the cache folder belongs to another user, so it is not used, and every plugin is compiled again",
             );
         }
         let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
@@ -96,12 +97,12 @@ impl App {
         Ok(engine)
     }
 
-    /// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what
-    /// became of each job.
+    /// Runs a request to its end and returns the outcome of each job. Calls `watch` with a watcher
+    /// of the events in the meantime.
     ///
     /// # Errors
     ///
-    /// The store, the engine or the machine.
+    /// Returns an error if the store, the engine or the machine fails.
     pub fn run(
         &self,
         ready: Ready,
@@ -114,11 +115,11 @@ impl App {
         service::run::run(&engine, &storage, ready, requester, cancel, &self.warn, watch)
     }
 
-    /// Leaves a run to a service; returns its id.
+    /// Leaves a run to a service and returns the id of the run.
     ///
     /// # Errors
     ///
-    /// The store.
+    /// Returns an error if the store cannot be opened or written to.
     pub fn enqueue(&self, ready: &Ready, requester: &Requester, priority: Option<i64>) -> StorageResult<u64> {
         let storage = self.storage(true)?;
         let new = service::run::new_run(ready, requester, &*self.clock)?;
@@ -130,34 +131,34 @@ impl App {
     ///
     /// # Errors
     ///
-    /// The store, the engine or the machine.
+    /// Returns an error if the store, the engine or the machine fails.
     pub fn serve(&self, settings: SettingsFile, on_change: bool, otlp: Option<String>) -> Result<Service, EngineError> {
         let engine = self.engine(SLOTS)?;
         let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
         Service::start(Parts { engine, store, settings, workspace, on_change, otlp })
     }
 
-    /// How each secret of the operator's file stands.
+    /// Returns the state of each secret in the operator's file.
     ///
     /// # Errors
     ///
-    /// The machine.
+    /// Returns an error if the runtime that reads the secrets cannot be started.
     pub fn secrets(&self) -> std::io::Result<Vec<Standing>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(runtime.block_on(standing(&self.settings.workspace.context.secrets)))
     }
 
-    /// What looks into plugins.
+    /// Returns the reader of plugins.
     pub fn plugins(&self) -> &Plugins {
         &self.settings.workspace.reader
     }
 
-    /// Calls a function of a build's own plugin with what the build returned; none where the build
-    /// names no such one.
+    /// Calls a hook of a build's plugin with the return value of the build. Returns `None` if the
+    /// build does not name this hook.
     ///
     /// # Errors
     ///
-    /// Why it could not be called, or how it failed, in words.
+    /// Returns a message that says why the hook could not be called, or how it failed.
     pub fn hook(&self, build: &Build, which: Which) -> Result<Option<Value>, String> {
         if named(build, which).is_none() {
             return Ok(None);

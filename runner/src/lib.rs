@@ -1,12 +1,12 @@
-//! jobcontrol as a library: the rooms that touch the world.
+//! jobcontrol as a library: the modules that do input and output.
 //!
-//! - [`settings`]: where everything is
-//! - [`catalog`]: a folder to checked jobs
-//! - [`execute`]: jobs to builds
-//! - [`record`]: builds to rows
-//! - [`request`]: what somebody asks for to a run that can start
-//! - [`service`]: runs to builds, on one engine
-//! - `show`: rows to the shapes that every face shows
+//! - [`settings`]: where the jobs, the store and all other files are
+//! - [`catalog`]: from a folder to checked jobs
+//! - [`execute`]: from jobs to builds
+//! - [`record`]: from builds to rows of the store
+//! - [`request`]: from a request to a run that can start
+//! - [`service`]: from runs to builds, on one engine
+//! - `show`: from rows to the shapes that the command line and the web show
 //! - [`app`]: all parts put together
 //! - [`cli`], [`web`]: the command line, and HTTP
 

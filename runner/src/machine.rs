@@ -1,4 +1,4 @@
-//! What the machine has for this process.
+//! The memory and the open files that the machine allows this process.
 
 use std::path::Path;
 
@@ -8,26 +8,27 @@ use rustix::process::Rlimit;
 use rustix::process::getrlimit;
 use rustix::process::setrlimit;
 
-/// Where the kernel says how much memory there is.
+/// The file in which the kernel reports how much memory the machine has.
 const MEMORY: &str = "/proc/meminfo";
 
-/// Where it says to which group of processes this one belongs.
+/// The file in which the kernel reports the groups of this process.
 const GROUP: &str = "/proc/self/cgroup";
 
-/// Where the groups are.
+/// The folder of the groups.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Half of the memory that there is for this process: the rest is for the store, the compiler and
-/// others. Where nothing tells how much there is, the least that one can say.
+/// Returns half of the memory available to this process, in bytes: the rest is for the store, the
+/// compiler and other programs. If the kernel does not report it, returns the smallest allowed
+/// value.
 pub(crate) fn half_of_memory() -> u64 {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
     (memory(read).unwrap_or(0) / 2).max(MIN_HOST_MEMORY)
 }
 
-/// Where the kernel says how much memory this process uses.
+/// The file in which the kernel reports how much memory this process uses.
 const STATUS: &str = "/proc/self/status";
 
-/// Bytes of this process that are in memory; 0 where nothing tells.
+/// Returns the bytes of this process that are in memory, or 0 if the kernel does not report them.
 pub(crate) fn resident_memory() -> u64 {
     let status = std::fs::read_to_string(STATUS).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -35,16 +36,16 @@ pub(crate) fn resident_memory() -> u64 {
     kibibytes.unwrap_or(0).saturating_mul(1024)
 }
 
-/// Has this process open as many files as it may: a shell gives 1,024, and each connection and each
-/// build has some.
+/// Raises the limit of open files to the allowed maximum: a shell gives 1,024, and each connection
+/// and each build needs some.
 pub(crate) fn open_all_files() {
     let limit = getrlimit(Resource::Nofile);
-    // Whoever may not raise it has what there is.
+    // A process that may not raise its limit keeps the old one.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// The memory of the machine, or what a group of processes that this one belongs to may use, if
-/// that is less.
+/// Returns the memory of the machine in bytes, or the smallest limit of the groups that this
+/// process belongs to, if that is less.
 fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new(MEMORY)).and_then(|text| total(&text));
     let groups = read(Path::new(GROUP)).unwrap_or_default();
@@ -52,15 +53,15 @@ fn memory(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     machine.into_iter().chain(limits).min()
 }
 
-/// `MemTotal:  16384 kB`.
+/// Reads the bytes from a line such as `MemTotal:  16384 kB`.
 fn total(text: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The limits of a group and of those above it. A line is `0::/system.slice/a.service`, or
-/// `4:memory:/a` of the older kind. In a container its groups may be mounted as the root, so that
-/// only that one is there.
+/// Returns the limits of a group and of those above it. A line is `0::/system.slice/a.service`, or
+/// `4:memory:/a` in the older format. In a container, its group may be mounted as the root, and
+/// only that one is visible.
 fn limits(line: &str, read: &impl Fn(&Path) -> Option<String>) -> Vec<u64> {
     let mut parts = line.splitn(3, ':').skip(1);
     let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else {
@@ -74,7 +75,7 @@ fn limits(line: &str, read: &impl Fn(&Path) -> Option<String>) -> Vec<u64> {
         _ => return Vec::new(),
     };
     let groups = Path::new(group.trim_start_matches('/')).ancestors();
-    // `max` is no number, and no limit.
+    // `max` is not a number, and means that there is no limit.
     groups.filter_map(|group| read(&folder.join(group).join(file))?.trim().parse().ok()).collect()
 }
 
@@ -82,7 +83,7 @@ fn limits(line: &str, read: &impl Fn(&Path) -> Option<String>) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    /// A machine with these files.
+    /// Returns the memory of a machine with these files.
     fn of(files: &[(&str, &str)]) -> Option<u64> {
         memory(|path| {
             let found = files.iter().find(|(name, _)| Path::new(name) == path);

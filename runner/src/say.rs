@@ -1,6 +1,6 @@
-//! How a room says something to the person who waits, without knowing of a terminal.
+//! How the library sends messages to the waiting person without knowing about terminals.
 
 use std::sync::Arc;
 
-/// Says something to the person who waits.
+/// Sends a message to the waiting person.
 pub type Say = Arc<dyn Fn(&str) + Send + Sync>;

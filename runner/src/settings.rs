@@ -1,4 +1,4 @@
-//! Flags, environment, `jobcontrol.yaml` and defaults, in this order, to where everything is.
+//! Resolves the settings from flags, environment, `jobcontrol.yaml` and defaults, in this order.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -35,12 +35,12 @@ use crate::catalog::workspace::Workspace;
 use crate::machine;
 use crate::record::url::StoreUrl;
 
-/// Where jobs are when nobody says.
+/// Where jobs are by default.
 pub const DEFAULT_JOBS: &str = "jobs";
-/// Where builds are kept when nobody says.
+/// Where builds are kept by default.
 pub const DEFAULT_STORE: &str = "sqlite:jobcontrol.db";
 
-/// What the person said, by flags or environment.
+/// What the person set, by flags or environment.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `--jobs`
@@ -57,41 +57,42 @@ pub struct Options {
     pub interpreter: Vec<OsString>,
 }
 
-/// Where everything is.
+/// The settings, with every default decided.
 #[derive(Clone, Debug)]
 pub struct Resolved {
     /// Jobs and plugins, and what jobs may be given.
     pub workspace: Workspace,
     /// Where builds are kept.
     pub store: StoreUrl,
-    /// Bytes of the host's memory that all running builds of the process may hold together.
+    /// Bytes of the host's memory that all running builds of the process may use together.
     pub memory: u64,
-    /// Where a service is reached.
+    /// Where a service listens.
     pub server: Server,
     /// The operator's file.
     pub config: ConfigFile,
 }
 
-/// Why it is not known where everything is.
+/// Why the settings could not be resolved.
 #[derive(Clone, Debug)]
 pub enum SettingsError {
-    /// A flag, a variable, or a file that is missing.
+    /// A wrong flag or variable, or a missing file.
     Usage(String),
     /// Mistakes in `jobcontrol.yaml`.
     Diagnostics(Vec<Diagnostic>),
 }
 
-/// Decides where everything is. `variables` is the process's environment.
+/// Resolves the settings. `variables` is the environment of the process.
 ///
 /// # Errors
 ///
-/// What the person said, or what the operator's file says, does not make sense.
+/// Returns an error if a flag, a variable or the operator's file is wrong, or if a file cannot be
+/// read.
 pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Result<Resolved, SettingsError> {
     let config = config_file(options);
     let (settings, base) = read_settings(&config, options.config.is_some())?;
     let of_file = |path: &String| base.join(path);
     let jobs = options.jobs.clone().or_else(|| settings.jobs.as_ref().map(of_file));
-    // Below a project's folder, its jobs and its store are meant.
+    // In a folder below a project, the defaults are the jobs and the store of the project.
     let project = if options.config.is_none() { base.clone() } else { PathBuf::new() };
     let jobs = jobs.unwrap_or_else(|| project.join(DEFAULT_JOBS));
     let store = store(options, &settings, &base, &project)?;
@@ -122,7 +123,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let stored_plugins = StoredPlugins::default();
     if config.is_there && settled(&config.path).starts_with(settled(&jobs)) {
         return Err(SettingsError::Usage(format!(
-            "the configuration `{}` lies below the jobs folder, where anybody who writes jobs can change it; move it",
+            "the configuration `{}` is below the jobs folder, where anybody who writes jobs can change it; move it",
             config.path.display()
         )));
     }
@@ -136,7 +137,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     Ok(Resolved { workspace, store, memory, server, config })
 }
 
-/// What a service needs, whose paths are relative to the operator's file.
+/// Resolves the paths of a service's settings, which are relative to the operator's file.
 fn based_server(server: Server, base: &Path) -> Server {
     let of_file = |path: String| base.join(path).display().to_string();
     let listen = server.listen.map(|listen| match listen.strip_prefix("unix:") {
@@ -146,7 +147,7 @@ fn based_server(server: Server, base: &Path) -> Server {
     Server { listen, tls_cert: server.tls_cert.map(of_file), tls_key: server.tls_key.map(of_file), ..server }
 }
 
-/// A source whose path is relative to the operator's file.
+/// Resolves the path of a secret's source, which is relative to the operator's file.
 fn based(source: SecretSource, base: &Path) -> SecretSource {
     match source {
         SecretSource::File(path) => SecretSource::File(base.join(path).display().to_string()),
@@ -162,10 +163,11 @@ fn based_notify(to: Notify, base: &Path) -> Notify {
     }
 }
 
-/// A command whose program is relative to the operator's file where it is more than a name.
+/// Resolves the program of a command. It is relative to the operator's file if it is more than a
+/// name.
 fn based_command(mut argv: Vec<String>, base: &Path) -> Vec<String> {
     if let Some(program) = argv.first_mut().filter(|program| program.contains('/')) {
-        // What is found without a slash would be looked for in PATH.
+        // A path without a slash would be looked up in PATH.
         let path = base.join(&*program);
         let path = std::path::absolute(&path).unwrap_or(path);
         *program = path.display().to_string();
@@ -173,7 +175,7 @@ fn based_command(mut argv: Vec<String>, base: &Path) -> Vec<String> {
     argv
 }
 
-/// Keeps jobs from the files of secrets, and from deciding what is read as one.
+/// Keeps jobs from reading the files of secrets, and from changing where a secret is read from.
 fn protect(files: &mut FilePolicy, secrets: &BTreeMap<String, SecretSource>) {
     for (name, source) in secrets {
         let (path, what) = match source {
@@ -190,24 +192,25 @@ fn protect(files: &mut FilePolicy, secrets: &BTreeMap<String, SecretSource>) {
     }
 }
 
-/// The links that lead to a path, which is not for jobs to change, so that they are not either.
+/// Returns the links that lead to a path. Jobs may not change the path, and so may not change
+/// these.
 fn links_to(path: &Path) -> impl Iterator<Item = (PathBuf, String)> {
-    let led = format!("a link that leads to `{}`, which is not for jobs to change", path.display());
+    let led = format!("a link that leads to `{}`, which jobs may not change", path.display());
     follow(path).links.into_iter().map(move |link| (link, led.clone()))
 }
 
 /// The operator's file, or where it would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Where it is, or would be.
+    /// Its path, or the path where it would be.
     pub path: PathBuf,
-    /// Whether it is there.
+    /// Whether it exists.
     pub is_there: bool,
 }
 
-/// The operator's file: the one that was named, else the nearest in the working directory and its
-/// parents. The search ends at the first parent that neither this user nor root owns, and passes a
-/// file of anybody else by: it could lift every limit.
+/// Finds the operator's file: the named one, or else the nearest in the working directory and its
+/// parents. The search ends at the first parent that neither this user nor root owns. It ignores a
+/// file of any other user, which could lift every limit.
 pub fn config_file(options: &Options) -> ConfigFile {
     if let Some(path) = &options.config {
         return ConfigFile { path: path.clone(), is_there: true };
@@ -227,7 +230,7 @@ pub fn config_file(options: &Options) -> ConfigFile {
     ConfigFile { path: own, is_there: false }
 }
 
-/// Whether a path is there and belongs to this user or to root.
+/// Returns whether a path exists and belongs to this user or to root.
 fn is_trusted(path: &Path) -> bool {
     let own = rustix::process::geteuid().as_raw();
     std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() == own || metadata.uid() == 0)
@@ -246,12 +249,12 @@ fn read_settings(config: &ConfigFile, is_named: bool) -> Result<(Settings, PathB
         SettingsError::Usage(format!("the configuration `{shown}` cannot be read: {e}{near}"))
     };
     let metadata = match std::fs::metadata(path) {
-        // It was removed since it was found.
+        // It was removed after it was found.
         Err(error) if error.kind() == ErrorKind::NotFound && !is_named => return Ok((Settings::default(), base)),
         metadata => metadata.map_err(unreadable)?,
     };
     if !metadata.is_file() || metadata.len() > limits::MANIFEST {
-        return Err(SettingsError::Usage(format!("the configuration `{shown}` is no file, or is too large")));
+        return Err(SettingsError::Usage(format!("the configuration `{shown}` is not a file, or is too large")));
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = decode(&shown.to_string(), bytes).map_err(|problem| SettingsError::Diagnostics(vec![*problem]))?;
@@ -272,7 +275,7 @@ fn store(options: &Options, settings: &Settings, base: &Path, project: &Path) ->
 
 fn default_cache() -> Result<PathBuf, SettingsError> {
     let strategy = etcetera::choose_base_strategy().map_err(|_| {
-        SettingsError::Usage("there is no home folder for compiled plugins: name one with `--cache`".to_owned())
+        SettingsError::Usage("there is no home folder for compiled plugins; name a folder with `--cache`".to_owned())
     })?;
     Ok(strategy.cache_dir().join("jobcontrol"))
 }
@@ -281,8 +284,8 @@ fn default_runtimes() -> Option<PathBuf> {
     Some(etcetera::choose_base_strategy().ok()?.data_dir().join("jobcontrol").join("runtimes"))
 }
 
-/// What no job may be granted. Who could write where a link stands could say where it leads, so
-/// links are kept too.
+/// Returns the files that no job may be granted. Links count too: a job that could replace a link
+/// could decide where it leads.
 fn policy(
     jobs: &Path,
     plugins: &[PathBuf],
@@ -310,7 +313,8 @@ fn operator(config: &Path) -> OperatorFile {
     OperatorFile(config.display().to_string().into())
 }
 
-/// What no plugin may see: the store with what lies beside it, the cache and the configuration.
+/// Returns the paths that no plugin may see: the store with the files beside it, the cache and the
+/// configuration.
 fn own_paths(store: &StoreUrl, cache: &Path, config: &Path) -> Vec<(PathBuf, String)> {
     let mut paths = vec![
         (settled(cache), "the cache of compiled plugins".to_owned()),
@@ -324,7 +328,7 @@ fn own_paths(store: &StoreUrl, cache: &Path, config: &Path) -> Vec<(PathBuf, Str
     paths
 }
 
-/// A path with all links resolved, as far as it is there already.
+/// Resolves all links of a path, as far as the path exists.
 pub(crate) fn settled(path: &Path) -> PathBuf {
     follow(path).path
 }

@@ -1,38 +1,39 @@
-// What a script imports from "jobcontrol", and the names of WIT's numbers, for editors and for `tsc`.
+// The types of what a script imports from "jobcontrol", and the names of WIT's numbers, for editors
+// and for `tsc`.
 
 export type Level = "debug" | "info" | "warning" | "error" | "critical";
 
-/** Writes a record with fields. `console.log` and its like write records, too. */
+/** Writes a record with fields. `console.log` and similar functions also write records. */
 export function log(level: Level, message: string, fields?: Record<string, unknown>): void;
 
-/** Goes through a list and tells how far it is: `for (const page of progress(pages, "pages")) ..` */
+/** Iterates over a list and reports the progress: `for (const page of progress(pages, "pages")) ..` */
 export function progress<T>(items: Iterable<T>, ...group: string[]): Iterable<T>;
 
-/** Tells how far something is. */
+/** Reports the progress of a group. */
 export function report(current: number, total: number, status?: string, ...group: string[]): void;
 
-/** Ends the build as skipped: there was nothing to do. */
+/** Ends the build as skipped, because there was nothing to do. */
 export function skip(reason: string): never;
 
-/** The running build. */
+/** Returns the running build. */
 export function build(): { id: number; job: string; attempt: number; idempotencyKey: string };
 
-/** A variable of `grants: { env: [NAME] }`. */
+/** Returns a variable of `grants: { env: [NAME] }`. */
 export function env(name: string): string | undefined;
 
-/** Files of `grants: { files: [..] }`, by their paths in the sandbox. */
+/** These access files of `grants: { files: [..] }`, by their paths in the sandbox. */
 export function readText(path: string): string;
 export function readBytes(path: string): Uint8Array;
 export function writeText(path: string, text: string): void;
 export function writeBytes(path: string, bytes: Uint8Array): void;
-/** The names in a folder, in order. */
+/** Returns the names in a folder, sorted. */
 export function list(path: string): string[];
 
-/** What a function returns that can refuse: the error is a value of its own, and how the build failed. */
+/** The return type of a function that can fail with a value: the build then fails with that error. */
 export type Result<T, E> = { ok: T } | { err: E };
 
 declare global {
-  // Numbers of WIT. Those of 64 bits are bigints, as all of them are exact.
+  // The numbers of WIT. 64-bit numbers are bigints, so that all of them are exact.
   type s8 = number;
   type s16 = number;
   type s32 = number;
@@ -43,6 +44,6 @@ declare global {
   type u64 = bigint;
   type f32 = number;
   type f64 = number;
-  /** A text of one character. */
+  /** A string of one character. */
   type char = string;
 }

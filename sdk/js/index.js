@@ -1,5 +1,6 @@
-// What `jobcontrol` is outside of jobcontrol: records go to the console and progress nowhere, so that the functions of a
-// script can be tested with Node. In jobcontrol, the interpreter has its own.
+// The module `jobcontrol` outside of jobcontrol: records go to the console, and progress is
+// dropped. With it, the functions of a script can be tested with Node. In jobcontrol, the
+// interpreter provides its own.
 
 import fs from 'node:fs';
 import process from 'node:process';

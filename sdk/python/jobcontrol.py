@@ -1,5 +1,5 @@
-"""What `jobcontrol` is outside of jobcontrol: records go to `logging` and progress nowhere, so that the functions of a script
-can be tested, and editors know them. In jobcontrol, the interpreter has its own."""
+"""The module `jobcontrol` outside of jobcontrol: records go to `logging`; progress is dropped. It makes the functions
+of a script testable, and editors know its imports. In jobcontrol, the interpreter provides its own."""
 
 import json as _json
 import logging
@@ -30,26 +30,26 @@ class Build:
 
 
 def log(level: Level, message: str, **fields: object) -> None:
-    """Writes a record with fields. `logging` writes records, too."""
+    """Writes a record with fields. `logging` also writes records."""
     logging.log(getattr(logging, level.upper()), "%s %s", message, fields)
 
 
 def progress(items: Iterable[T], *group: str) -> Iterator[T]:
-    """Goes through a list and tells how far it is."""
+    """Iterates over a list and reports the progress."""
     yield from items
 
 
 def report(current: int, total: int, status: str = "", *group: str) -> None:
-    """Tells how far something is."""
+    """Reports the progress of a group."""
 
 
 def skip(reason: str) -> NoReturn:
-    """Ends the build as skipped: there was nothing to do."""
+    """Ends the build as skipped, because there was nothing to do."""
     raise Skipped(reason)
 
 
 def build() -> Build:
-    """The running build."""
+    """Returns the running build."""
     return Build()
 
 
@@ -74,11 +74,11 @@ class http:
     """Requests, in the style of the library `requests`: `http.get(url).json()`."""
 
     class HTTPError(OSError):
-        """An answer that is an error, or none."""
+        """A response that is an error, or no response at all."""
 
     @dataclass
     class Response:
-        """An answer."""
+        """A response."""
 
         status_code: int
         url: str
@@ -104,7 +104,7 @@ class http:
     def request(
         method: str, url: str, *, params=None, headers=None, data=None, json=None, timeout=None, allow_redirects=True
     ) -> "http.Response":
-        """Sends a request, and takes the whole answer. In jobcontrol the job's `http` grant says which may be made."""
+        """Sends a request, and reads the whole response. In jobcontrol, the job's `http` grant must allow it."""
         all = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
         if isinstance(params, dict):
             params = {name: value for name, value in params.items() if value is not None}

@@ -51,7 +51,7 @@ fn a_guest_is_stopped_whether_it_runs_or_waits() {
         cancelled(&folder, "1");
         assert_eq!(kinds(&shown(&folder, "1")), ["cancelled"], "it is not tried again");
         assert_eq!(run.end().status.code(), Some(1));
-        cancel(&folder, &["1"]).code(2).says("build 1 has ended, FAILED; nothing was cancelled");
+        cancel(&folder, &["1"]).code(2).says("build 1 has already ended: FAILED; nothing was cancelled");
     }
 }
 
@@ -81,7 +81,7 @@ fn only_the_build_that_is_named_is_cancelled() {
     cancel(&folder, &["1"]).code(0);
     cancelled(&folder, "1");
     assert_eq!(shown(&folder, "2")["status"], "RUNNING");
-    cancel(&folder, &["2", "--no-wait"]).code(0).stdout("build 2 is to end; the process that runs it was asked\n");
+    cancel(&folder, &["2", "--no-wait"]).code(0).stdout("the process that runs build 2 was asked to end it\n");
     assert_eq!(run.end().status.code(), Some(1));
     cancelled(&folder, "2");
 }

@@ -104,7 +104,7 @@ fn a_store_that_cannot_be_written_says_so() {
     for name in ["run", "prune", "delete"] {
         answered(&folder, name, 5, "the store");
     }
-    answered(&folder, "run", 5, "the file system that it is on can only be read");
+    answered(&folder, "run", 5, "its file system is read-only");
     for name in ["list", "show", "log", "jobs", "copy", "after"] {
         answered(&folder, name, 0, "");
     }
@@ -139,7 +139,7 @@ fn changes_beside_a_store_that_cannot_be_written_are_not_passed_over() {
          jc after build show 1 --format json",
     );
     for name in ["list", "run"] {
-        answered(&folder, name, 5, "jobcontrol.db-wal` has changes that belong into it; copy both files");
+        answered(&folder, name, 5, "jobcontrol.db-wal` has changes that belong in it; copy both files");
     }
     answered(&folder, "after", 0, "");
     assert!(std::fs::read_to_string(folder.path("after.out")).unwrap().contains("newer"));

@@ -82,7 +82,7 @@ impl Drop for Run {
     }
 }
 
-const WAITS: &str = "base: waits for build 1 of another run";
+const WAITS: &str = "base: waits for the same build 1 of another run";
 
 /// A run that makes `base`, and one that waits for it.
 fn both(folder: &Folder) -> (Run, Run) {
@@ -114,7 +114,7 @@ fn the_second_run_uses_the_build_of_the_first() {
     let shown = folder.run(&["runs", "show", "2"]).code(0).stdout;
     assert!(shown.contains("another run made it at the same time"), "{shown}");
     assert!(folder.run(&["runs"]).code(0).stdout.contains("2 of 2"));
-    folder.run(&["runs", "rerun", "2", "--from-failed"]).code(2).says("nothing has failed in run 2");
+    folder.run(&["runs", "rerun", "2", "--from-failed"]).code(2).says("run 2 has no failed and no unfinished jobs");
 }
 
 #[test]

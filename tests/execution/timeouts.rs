@@ -37,7 +37,7 @@ fn an_attempt_that_would_begin_too_late_is_not_made() {
     let build = folder.json(&["run", "j"]);
     assert_eq!((failure(&build).0, &build["attempt"]), ("trap", &json!(1)));
     let log = folder.json(&["logs", "1"]);
-    let said = "attempt 2 of 5 is not made: it would begin after the 30m that `timeout: { build: .. }` allows";
+    let said = "attempt 2 of 5 is skipped: it would start after the 30m that `timeout: { build: .. }` allows";
     assert_eq!(log[0]["message"], said);
 }
 

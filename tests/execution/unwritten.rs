@@ -36,7 +36,7 @@ fn a_value_that_finds_no_room_leaves_its_reason() {
          jc runs runs --format json",
     );
     answered(&folder, "first", 0, "SUCCESSFUL");
-    answered(&folder, "large", 5, "the function returned, and that could not be written: the store");
+    answered(&folder, "large", 5, "the function returned, but its result could not be written: the store");
     answered(&folder, "large", 5, "database or disk is full");
     answered(&folder, "json", 5, "");
     for name in ["json", "shown"] {

@@ -71,5 +71,5 @@ fn what_cannot_be_made_is_told_with_a_way_out() {
     let nothing = folder.command(&["make", "crate"]).env("PATH", folder.path("")).output().expect("it starts");
     let said = String::from_utf8(nothing.stderr).expect("text");
     assert!(said.contains("`cargo` is not installed") && said.contains("https://rustup.rs"), "{said}");
-    folder.run(&["new", "1st", "--lang", "rust"]).code(2).says("it begins with a letter");
+    folder.run(&["new", "1st", "--lang", "rust"]).code(2).says("it must begin with a letter");
 }

@@ -22,10 +22,10 @@ fn refused(interface: &str, content: &str, reason: &str) {
 
 #[test]
 fn a_function_of_another_type() {
-    let other = "`jobcontrol:plugin/log@0.1.0` with another type than it has";
+    let other = "`jobcontrol:plugin/log@0.1.0` with a different type than the host offers";
     refused("log", "(export \"write\" (func (param \"entry\" string)))", other);
     refused("log", "(export \"write\" (func))", other);
-    let other = "`jobcontrol:plugin/progress@0.1.0` with another type than it has";
+    let other = "`jobcontrol:plugin/progress@0.1.0` with a different type than the host offers";
     let report = |group: &str, line: &str| {
         format!(
             "(export \"report\" (func (param \"group\" {group}) (param \"current\" u64) (param \"total\" u64) \
@@ -37,7 +37,7 @@ fn a_function_of_another_type() {
     refused(
         "build",
         "(export \"skip\" (func (param \"reason\" string) (result bool)))",
-        "with another type than it has",
+        "with a different type than the host offers",
     );
 }
 

@@ -29,7 +29,7 @@ fn a_command_that_exits_in_its_start_function_has_succeeded() {
 fn a_command_that_fails_in_its_start_function_has_failed() {
     let begin = BEGIN.replace("CODE", "3");
     let answer = built(&format!("{begin} (func (export \"_start\"))"), "").code(1);
-    answer.says("exit: the plugin ended itself with exit code 3");
+    answer.says("exit: the plugin exited with code 3");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_function_that_exits_has_returned_nothing() {
         "(func (export \"f\") (call $exit (i32.const 0)))".to_owned(),
         format!("(func (export \"_initialize\") (call $exit (i32.const 0))) {returns}"),
     ] {
-        built(&module, ":f").code(1).stdout("").says("exit: the plugin ended itself with exit code 0");
+        built(&module, ":f").code(1).stdout("").says("exit: the plugin exited with code 0");
     }
     let start = "(component
         (import \"wasi:cli/exit@0.2.0\" (instance $exit (export \"exit\" (func (param \"status\" (result))))))
@@ -52,5 +52,5 @@ fn a_function_that_exits_has_returned_nothing() {
         (core instance $m (instantiate $m (with \"host\" (instance (export \"exit\" (func $exit))))))
         (func (export \"f\") (result u32) (canon lift (core func $m \"f\"))))";
     let folder = Folder::new().file("jobs/evil.wat", start).file("jobs/evil.yaml", "id: evil\nfunction: evil:f\n");
-    folder.run(&["run", "evil"]).code(1).stdout("").says("exit: the plugin ended itself with exit code 0");
+    folder.run(&["run", "evil"]).code(1).stdout("").says("exit: the plugin exited with code 0");
 }

@@ -36,7 +36,7 @@ fn a_guest_is_told_that_a_file_may_not_be_so_large() {
     let folder = folder();
     let answer = limited(&folder, 50_000, "run evil good").code(1).says(": build 1").says(": build 2");
     // 22 is the errno `fbig` of preview1.
-    answer.says("exit: the plugin ended itself with exit code 22").stdout("3\n");
+    answer.says("exit: the plugin exited with code 22").stdout("3\n");
     folder.run(&["run", "evil"]).code(0);
     assert_eq!(std::fs::metadata(folder.path("rw/big")).expect("the file").len(), 1_000_000_000);
 }

@@ -23,7 +23,7 @@ fn the_time_of_a_repr_is_the_same_for_every_job() {
 #[test]
 fn a_hook_has_the_time_of_its_build() {
     let folder = built("timeout: 100ms\nrepr_function: hooks_endless:show\ncleanup_function: hooks_endless:clean");
-    let said = "failed: timeout: the call took longer than 100ms, which its build was made with; `timeout` raises it for \
+    let said = "failed: timeout: the call took longer than 100ms, the limit of its build; `timeout` raises it for \
                 later builds";
     folder.run(&["build", "show", "1"]).code(0).says(said);
     folder.run(&["build", "delete", "1"]).code(1).says(said);
@@ -35,15 +35,14 @@ fn a_hook_has_the_time_of_its_build() {
 fn a_hook_at_the_ceiling_names_the_operators_key() {
     let folder = built("cleanup_function: hooks_endless:clean");
     folder.write("jobcontrol.yaml", "ceiling: { timeout: 100ms }\n");
-    let said =
-        "the call took longer than 100ms, which is the most that `ceiling: { timeout: .. }` in jobcontrol.yaml allows";
+    let said = "the call took longer than 100ms, the most that `ceiling: { timeout: .. }` in jobcontrol.yaml allows";
     folder.run(&["build", "delete", "1"]).code(1).says(said);
 }
 
 #[test]
 fn a_hook_has_the_memory_of_its_build() {
     let folder = built("limits: { memory: 1 MiB }\ncleanup_function: hooks_endless:grow");
-    let said = "the memory of the call is above 1 MiB (6464 KiB requested), which its build was made with; `limits: { memory: .. }` raises it \
-                for later builds";
+    let said = "the memory of the call is above 1 MiB (6464 KiB requested), the limit of its build; \
+                `limits: { memory: .. }` raises it for later builds";
     folder.run(&["build", "delete", "1"]).code(1).says(said);
 }

@@ -43,7 +43,7 @@ fn long_field() -> String {
 #[test]
 fn a_long_field_that_is_used_often_by_several_functions() {
     let folder = folder(long_field());
-    folder.refused(&["`f` cannot be a job's function", "a type takes more than 4 MiB to write"]);
+    folder.refused(&["`f` cannot be a job's function", "a type takes more than 4 MiB when written out"]);
     looked_at(&folder);
 }
 

@@ -177,7 +177,7 @@ fn a_rerun_has_the_rights_of_today() {
     folder
         .run(&["build", "rerun", "1"])
         .code(1)
-        .says("it was granted requests to `127.0.0.1`, and its job grants that no longer");
+        .says("it was granted requests to `127.0.0.1`, but its job no longer grants that");
     assert_eq!(peer.heads().len(), 2);
 }
 

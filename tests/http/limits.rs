@@ -35,7 +35,7 @@ fn bytes_that_are_sent_are_bounded() {
         peer.port,
         all(peer.port)
     );
-    failed(&folder(&[&job])).says("limit: what the build sends over HTTP is above 1 MiB");
+    failed(&folder(&[&job])).says("limit: the HTTP data sent by the build is above 1 MiB");
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn a_body_without_end_ends_the_build_with_the_limit() {
         all(peer.port)
     );
     let folder = folder(&[&job]);
-    let said = failed(&folder).says("limit: what the build receives over HTTP is above 5 MiB");
+    let said = failed(&folder).says("limit: the HTTP data received by the build is above 5 MiB");
     said.says("raise it with `limits: { http_received: .. }`");
     let received = folder.json(&["build", "show", "job"])["http"]["received"].as_u64().unwrap();
     assert!(received < 6 << 20, "{received}");

@@ -43,7 +43,7 @@ fn a_command_reads_the_run_and_sees_no_secret() {
     let job = "function: secrets_told:refuse\nargs: [!secret TOKEN]\nschedule: \"* * * * * *\"\n";
     folder.write("jobs/bad.yaml", job);
     let serving = serve(&folder);
-    let said = serving.until(|record| says(record, "told of a failed run"));
+    let said = serving.until(|record| says(record, "reported a failed run"));
     assert!(!said.iter().any(|record| record.to_string().contains(VALUE)), "{said:#?}");
     let told = said.last().unwrap();
     assert_eq!(told["to"].as_str().map(|to| to.ends_with("/tell")), Some(true), "{told}");
@@ -69,7 +69,7 @@ fn a_command_that_fails_is_logged_and_only_schedules_are_told_of() {
     folder.run(&["enqueue", "other"]).code(0);
     let by_hand = serving.record("run ended");
     folder.write("jobs/bad.yaml", BAD);
-    let failed = serving.record("a command that is told of failed runs did not work");
+    let failed = serving.record("a command that reports failed runs did not work");
     assert_eq!(
         (&failed["reason"], &failed["output"]),
         (&json!("failed with exit status: 3"), &json!("no such printer"))
@@ -156,7 +156,7 @@ fn a_webhook_over_tls_is_trusted_as_the_operator_says() {
     let folder = telling("exit 0", &format!("{hook}http: {{ ca: {} }}\n", certificate("authority.pem")));
     folder.write("jobs/bad.yaml", BAD);
     let serving = serve(&folder);
-    while !serving.record("told of a failed run")["to"].as_str().unwrap().starts_with("https://localhost:") {}
+    while !serving.record("reported a failed run")["to"].as_str().unwrap().starts_with("https://localhost:") {}
     assert!(peer.heads()[0].starts_with("POST /jobs HTTP/1.1\r\n"), "{:?}", peer.heads());
     // Another authority signed this one.
     let unknown = Peer::https("unknown", |_| ok(""));
@@ -178,7 +178,7 @@ fn a_run_that_a_killed_service_has_not_told_of_is_told_of_by_the_next() {
     folder.write("tell", "#!/bin/sh\ncat > told.new; mv told.new told.json\n");
     std::fs::remove_file(folder.path("jobs/bad.yaml")).unwrap();
     let serving = serve(&folder);
-    let told = serving.until(|record| says(record, "told of a failed run"));
+    let told = serving.until(|record| says(record, "reported a failed run"));
     assert_eq!(told.last().unwrap()["run"], run);
     serving.stop();
     // Once is enough.

@@ -111,7 +111,7 @@ fn a_file_that_is_not_granted_is_named_with_its_grant() {
     let job = "function: stderr_reason:fail\nargs: [3000]\n";
     let missing = "[Errno 44] No such file or directory: '/data/orders.csv'";
     let grant = "grants: { files: [{ host: FOLDER, guest: /data, mode: read }] }";
-    let told = format!("{missing}\n`/data/orders.csv` is in no folder that the job grants; write `{grant}`");
+    let told = format!("{missing}\n`/data/orders.csv` is not in a folder that the job grants; write `{grant}`");
     assert_eq!(built("stderr_reason.wat", job).failed("FileNotFoundError"), told);
     let granted = format!("{job}grants: {{ files: [{{ host: ., guest: /data }}] }}\n");
     assert_eq!(built("stderr_reason.wat", &granted).failed("FileNotFoundError"), missing);

@@ -55,7 +55,7 @@ fn a_variable_that_the_stock_adapter_cannot_hold_is_refused() {
     // With the name, `=` and the end.
     assert_eq!(with_variable(&granting(49_994)), "x".repeat(49_994));
     let folder = granting(49_995);
-    let message = "`NAME` takes 50001 bytes, one variable of this plugin may take 50000";
+    let message = "`NAME` takes 50001 bytes, but a variable of this plugin can take at most 50000";
     let checked = folder.run(&["check"]).code(3).stdout;
     assert!(checked.starts_with(&format!("error[JC0326]: {message}\n")), "{checked}");
     folder.run(&["run", "j"]).code(3).says(message).says("grant several smaller ones");

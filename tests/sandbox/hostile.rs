@@ -62,7 +62,7 @@ fn a_level_that_does_not_exist() {
 fn a_progress_group_with_too_long_a_name_is_ignored_with_one_warning() {
     let built = built("progress_raw.wat", "function: progress_raw:report\nargs: [129, 1, 2, 3]\n");
     built.retval();
-    let message = "a progress report was ignored: a progress group has 129 characters, 128 are allowed";
+    let message = "a progress report was ignored: a progress group has 129 characters, at most 128 are allowed";
     assert_eq!(built.lines(), [(30, "jobcontrol".to_owned(), message.to_owned())]);
     assert_eq!(built.folder.json(&["build", "show", "1"])["progress"], serde_json::json!([]));
 }
@@ -109,12 +109,12 @@ fn a_retval_of_a_char_that_does_not_exist() {
 
 #[test]
 fn a_retval_whose_parts_are_all_the_same_bytes() {
-    let message = "the size of the return value, encoded, is above 16 MiB; raise it with `limits: { retval: .. }`";
+    let message = "the encoded size of the return value is above 16 MiB; raise it with `limits: { retval: .. }`";
     for function in ["alike-strings", "alike-bytes"] {
         assert_eq!(returned(function, "1000000, 1000000").failed("limit"), message, "{function}");
     }
     // Its tuples of one have a byte each, and 48 in the host.
-    let held = "the memory that the return value takes in the host (32 bytes for each of `retval`) is above 512 MiB; \
+    let held = "the memory that the return value takes in the host (32 bytes per byte of `retval`) is above 512 MiB; \
         raise it with `limits: { retval: .. }`";
     assert_eq!(returned("alike-lists", "1000000, 1000000").failed("limit"), held);
     assert_eq!(returned("alike-strings", "2, 3").retval(), &serde_json::json!(["\0\u{4}\0", "\0\u{4}\0"]));

@@ -112,7 +112,10 @@ fn a_core_module_that_is_not_what_its_wit_says() {
 #[test]
 fn what_a_core_module_may_import() {
     for (import, reason) in [
-        (r#"(import "env" "abort" (func))"#, "imports `env.abort`; without WIT it may import `wasi_snapshot_preview1`"),
+        (
+            r#"(import "env" "abort" (func))"#,
+            "imports `env.abort`; without WIT it may import only `wasi_snapshot_preview1`",
+        ),
         (
             r#"(import "wasi_unstable" "fd_write" (func))"#,
             "build it for `wasi_snapshot_preview1` (`wasm32-wasip1`), which came after",
@@ -153,7 +156,7 @@ fn an_exit_code_is_kept() {
     for (code, said) in [("1", 1), ("3", 3), ("126", 126), ("255", 255)] {
         let built = command("command.wat", &[code]);
         let message = built.failed("exit").to_owned();
-        assert_eq!(message, format!("the plugin ended itself with exit code {said}"));
+        assert_eq!(message, format!("the plugin exited with code {said}"));
         assert_eq!(built.build["exception"]["value"], json!(said));
     }
     assert_eq!(command("command.wat", &["0"]).retval(), &Value::Null);
@@ -179,15 +182,15 @@ fn a_component_may_be_a_command() {
     assert_eq!(command("command_component.wat", &[]).retval(), &Value::Null);
     assert_eq!(command("command_component.wat", &["ends itself with success"]).retval(), &Value::Null);
     let failed = command("command_component.wat", &["x", "y"]);
-    assert_eq!(failed.failed("exit"), "the plugin ended itself with exit code 1");
+    assert_eq!(failed.failed("exit"), "the plugin exited with code 1");
 }
 
 #[test]
 fn mistakes_with_commands_are_explained() {
     for (manifest, reason) in [
         ("function: command:main\n", "`jobs/command.wat` is a command, which exports no functions"),
-        ("function: numeric\n", "`jobs/numeric.wat` is no command, so one of its functions must be named"),
-        ("function: command\nkwargs: { x: 1 }\n", "`command` is a command, which has no parameters by name"),
+        ("function: numeric\n", "`jobs/numeric.wat` is not a command, so one of its functions must be named"),
+        ("function: command\nkwargs: { x: 1 }\n", "`command` is a command, which has no named parameters"),
         ("function: command\nargs: [a, 3]\n", "args[1]: expected string, found the number 3"),
     ] {
         let folder = Folder::new().guest("command.wat").guest("numeric.wat").file("jobs/j.yaml", manifest);

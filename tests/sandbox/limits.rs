@@ -129,7 +129,7 @@ fn a_recursion_without_end_in_a_core_module() {
 
 #[test]
 fn a_retval_that_is_too_large() {
-    let message = "the size of the return value, encoded, is above 1 KiB; raise it with `limits: { retval: .. }`";
+    let message = "the encoded size of the return value is above 1 KiB; raise it with `limits: { retval: .. }`";
     // 3 bytes for the list, 5 for each number.
     let built = limited("limit_values", "give-numbers\nargs: [205]", "retval: 1 KiB");
     hits(&built, message);
@@ -142,7 +142,7 @@ fn a_retval_that_is_too_large() {
 
 #[test]
 fn a_retval_that_takes_more_of_the_host_than_its_bytes_tell() {
-    let message = "the memory that the return value takes in the host (32 bytes for each of `retval`) is above 32 MiB; \
+    let message = "the memory that the return value takes in the host (32 bytes per byte of `retval`) is above 32 MiB; \
         raise it with `limits: { retval: .. }`";
     // 32 bytes for each value and 16 for the room of each but the last: 1,472 for each element.
     hits(&limited("limit_held", "nested\nargs: [22800]", "retval: 1 MiB"), message);
@@ -165,7 +165,7 @@ fn what_is_open_at_once() {
 
 #[test]
 fn an_error_of_the_function_that_is_too_large() {
-    let message = "the size of the function's error, encoded, is above 1 KiB; raise it with `limits: { retval: .. }`";
+    let message = "the encoded size of the function's error is above 1 KiB; raise it with `limits: { retval: .. }`";
     let built = limited("failure_result", "complain\nargs: [2000]", "retval: 1 KiB");
     hits(&built, message);
     let built = limited("failure_result", "complain\nargs: [1000]", "retval: 1 KiB");
@@ -175,7 +175,7 @@ fn an_error_of_the_function_that_is_too_large() {
 #[test]
 fn arguments_that_are_too_large() {
     let call = "take\nargs: [!!binary aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8=]";
-    let message = "the size of the arguments, encoded, is above 24 bytes; raise it with `limits: { retval: .. }`";
+    let message = "the encoded size of the arguments is above 24 bytes; raise it with `limits: { retval: .. }`";
     hits(&limited("limit_values", call, "retval: 24 B"), message);
     limited("limit_values", call, "retval: 25 B").retval();
 }
@@ -248,7 +248,7 @@ fn a_limit_that_is_the_operator_s_ceiling_says_so() {
         format!("ceiling: {{ limits: {{ {memory}retval: 1 KiB }}, timeout: 200ms }}\n")
     };
     let memory = ("the memory of the build is above 1 MiB", "limits: { memory: .. }");
-    let retval = ("the size of the return value, encoded, is above 1 KiB", "limits: { retval: .. }");
+    let retval = ("the encoded size of the return value is above 1 KiB", "limits: { retval: .. }");
     let time = ("the attempt took longer than 200ms", "timeout: ..");
     for (guest, job, kind, (message, key)) in [
         ("limit_memory", "grow\nargs: [14, 0, 0]", "limit", memory),
@@ -258,7 +258,7 @@ fn a_limit_that_is_the_operator_s_ceiling_says_so() {
     ] {
         let folder = Folder::new().guest(&format!("{guest}.wat")).file("jobcontrol.yaml", ceiling(guest));
         let built = super::built_in(folder.file("jobs/j.yaml", format!("function: {guest}:{job}\n")));
-        let most = format!("{message}, which is the most that `ceiling: {{ {key} }}` in jobcontrol.yaml allows");
+        let most = format!("{message}, the most that `ceiling: {{ {key} }}` in jobcontrol.yaml allows");
         assert_eq!(without_numbers(built.failed(kind)), most);
     }
     // Below the ceiling, the job's own key raises it.

@@ -55,7 +55,7 @@ fn an_import_of_the_contract_that_is_not_as_the_contract_has_it() {
     let of = "`jobcontrol:plugin/progress@0.1.0`";
     let missing = format!("`jobs/p.wat` imports `shout` of {of}, which has no such function");
     refused("p.wat", importing("(export \"shout\" (func))"), &missing);
-    let other = format!("`jobs/p.wat` imports `report` of {of} with another type than it has");
+    let other = format!("`jobs/p.wat` imports `report` of {of} with a different type than the host offers");
     refused("p.wat", importing("(export \"report\" (func (param \"group\" string)))"), &other);
 }
 
@@ -96,7 +96,7 @@ fn wat_that_is_wrong() {
 
 #[test]
 fn a_core_module_of_which_nothing_can_be_called() {
-    refused_guest("core_module.wat", "run", "is a core module without WIT, of which only functions of plain numbers");
+    refused_guest("core_module.wat", "run", "is a core module without WIT and exports no function of plain numbers");
 }
 
 #[test]
@@ -132,18 +132,14 @@ fn more_than_the_engine_has_room_for() {
     let globals = |count: usize| "(global i32 (i32.const 0))".repeat(count);
     let (tables, memories) = ("(table 1 funcref)".repeat(21), "(memory 1)".repeat(21));
     for (plugin, function, reason) in [
-        (instances("(memory 1)", 21), "p:run", "has 21 memories, a plugin may have 20"),
-        (instances("(table 1 funcref)", 21), "p:run", "has 21 tables, a plugin may have 20"),
-        (alone(&tables), "p:run", "has 21 tables, a plugin may have 20"),
-        (alone(&memories), "p:run", "has 21 memories, a plugin may have 20"),
-        (command(&tables), "p", "has 21 tables, a plugin may have 20"),
+        (instances("(memory 1)", 21), "p:run", "has 21 memories; a plugin may have at most 20"),
+        (instances("(table 1 funcref)", 21), "p:run", "has 21 tables; a plugin may have at most 20"),
+        (alone(&tables), "p:run", "has 21 tables; a plugin may have at most 20"),
+        (alone(&memories), "p:run", "has 21 memories; a plugin may have at most 20"),
+        (command(&tables), "p", "has 21 tables; a plugin may have at most 20"),
         (alone(&"(table 1 funcref)".repeat(101)), "p:run", "is larger than the engine takes: tables count exceeds"),
         (alone("(table 1_000_001 funcref)"), "p:run", "has a table of 1000001 elements at its start"),
-        (
-            alone("(memory i64 65_537)"),
-            "p:run",
-            "has a memory of 4295032832 bytes at its start, a memory may have 4 GiB",
-        ),
+        (alone("(memory i64 65_537)"), "p:run", "has a memory of 4295032832 bytes at its start; the limit is 4 GiB"),
         (alone(&globals(300_000)), "p:run", "for its globals, imports and functions that are referred to"),
         (command(&globals(300_000)), "p", "for its globals, imports and functions that are referred to"),
     ] {

@@ -42,7 +42,7 @@ fn a_memory_of_fixed_size_and_functions_that_begin_before() {
 #[test]
 fn an_exit_code_of_a_function_is_kept() {
     for built in both("leave\nargs: [3]\n") {
-        assert_eq!(built.failed("exit"), "the plugin ended itself with exit code 3");
+        assert_eq!(built.failed("exit"), "the plugin exited with code 3");
         assert_eq!(built.build["exception"]["value"], 3);
     }
 }
@@ -65,7 +65,7 @@ fn larger_variables_are_refused_where_they_are_granted() {
         let folder = folder.file("jobs/j.yaml", job);
         let answer = folder.run(&["check"]).code(3);
         assert!(answer.stdout.starts_with("error[JC0326]: the granted variables take 13"), "{answer:#?}");
-        folder.run(&["run", "j"]).code(3).says("a plugin may have 128 KiB");
+        folder.run(&["run", "j"]).code(3).says("a plugin can have at most 128 KiB");
     }
 }
 

@@ -75,5 +75,5 @@ fn a_quota_needs_a_grant_for_writing() {
         "jobs/j.yaml",
         "{ id: j, function: sdk:counts, args: [1], grants: { files: [{ host: .., guest: /x, quota: 1 MiB }] } }",
     );
-    folder.run(&["check"]).code(3).tells("`quota` bounds what is written, and the grant is for reading");
+    folder.run(&["check"]).code(3).tells("`quota` limits what is written, but the grant is read-only");
 }

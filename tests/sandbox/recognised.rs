@@ -67,7 +67,7 @@ fn a_command_of_wasi_03() {
         (core instance $i (instantiate $m))
         (func $run (result (result)) (canon lift (core func $i "f")))
         (instance (export "wasi:cli/run@0.3.0") (export "run" (func $run))))"#;
-    refused(function, "p", &["is no command"]);
+    refused(function, "p", &["is not a command"]);
     folder(function, "p:run").run(&["run", "j"]).code(0);
 }
 
@@ -87,7 +87,7 @@ fn imports_of_components_that_the_linker_lacks() {
     let good = r#"(export "get-random-u64" (func (result u64)))"#;
     for version in ["0.2.0-rc-2023-11-10", "0.3.0", "0.2.0-draft"] {
         let named = format!("imports `wasi:random/random@{version}`, which the host does not offer");
-        refused(&random(version, good), "p:f", &["error[JC0309]", &named, "wasi:random@0.2.x", "no prereleases"]);
+        refused(&random(version, good), "p:f", &["error[JC0309]", &named, "wasi:random@0.2.x", "without prereleases"]);
     }
     for version in ["0.2.0", "0.2.6", "0.2.99", "0.2.1+build"] {
         folder(&random(version, good), "p:f").run(&["run", "j"]).code(0).stdout("8\n");
@@ -95,7 +95,7 @@ fn imports_of_components_that_the_linker_lacks() {
     let nonsense = r#"(export "get-random-nonsense" (func (result u64)))"#;
     let missing = "imports `get-random-nonsense` of `wasi:random/random@0.2.0`, which has no such function";
     refused(&random("0.2.0", nonsense), "p:f", &["error[JC0309]", missing]);
-    let other = "imports `get-random-u64` of `wasi:random/random@0.2.0` with another type than it has";
+    let other = "imports `get-random-u64` of `wasi:random/random@0.2.0` with a different type than the host offers";
     refused(&random("0.2.0", r#"(export "get-random-u64" (func (result u32)))"#), "p:f", &[other]);
     let resource = "imports the resource `thing` of `wasi:random/random@0.2.0`, which has no such resource";
     refused(&random("0.2.0", r#"(export "thing" (type (sub resource)))"#), "p:f", &[resource]);
@@ -117,8 +117,8 @@ fn imports_of_core_modules_that_the_linker_lacks() {
     let global = r#""fd_write" (global i32)"#;
     for (function, export) in [("p", "_start"), ("p:f", "f")] {
         let missing = "imports `wasi_snapshot_preview1.sock_open`, which the host does not offer";
-        refused(&module(sockets, export), function, &["error[JC0309]", missing, "no extension of another engine"]);
-        let typed = "imports `wasi_snapshot_preview1.fd_write` with another type than it has";
+        refused(&module(sockets, export), function, &["error[JC0309]", missing, "without extensions of other engines"]);
+        let typed = "imports `wasi_snapshot_preview1.fd_write` with a different type than the host offers";
         refused(&module(other, export), function, &["error[JC0309]", typed]);
         refused(&module(global, export), function, &["error[JC0309]", typed]);
         let good = r#""fd_write" (func (param i32 i32 i32 i32) (result i32))"#;

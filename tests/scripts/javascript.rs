@@ -414,7 +414,7 @@ fn a_script_with_a_mistake_is_told_by_file_and_line() {
         .file("jobs/a.yaml", "id: a\nfunction: a.js:f\n");
     folder.run(&["check"]).code(3).tells("error[JC0327]").tells("a.js:4:1");
     folder.write("jobs/a.js", "import { b } from './lib/c.js';\nexport function f() {}\n");
-    folder.run(&["check"]).code(3).tells("a.js:1:19").tells("which is not there");
+    folder.run(&["check"]).code(3).tells("a.js:1:19").tells("which does not exist");
     folder.write("jobs/a.js", "export function g() {}\n");
     folder.run(&["check"]).code(3).tells("error[JC0310]");
 }
@@ -489,7 +489,7 @@ pub(super) fn made(lang: &str) -> Folder {
     let outside = Folder::new();
     let answer = outside.run(&["new", "word-count", "--lang", lang]).code(0);
     assert!(answer.stdout.ends_with("cd word-count && jobcontrol run word-count\n"), "{answer:?}");
-    outside.run(&["new", "word-count", "--lang", lang]).code(1).says("`word-count` is there already");
+    outside.run(&["new", "word-count", "--lang", lang]).code(1).says("`word-count` exists already");
     let folder = Folder::new();
     for entry in
         walkdir::WalkDir::new(outside.path("word-count")).into_iter().flatten().filter(|it| it.path().is_file())

@@ -16,7 +16,7 @@ fn a_run_waits_for_a_service_and_its_dependencies_come_first() {
         "id: one, function: add:add, args: [1, 2]",
         "id: two, function: add:add, kwargs: { a: !retval one, b: 10 }",
     ]);
-    folder.run(&["enqueue", "two", "--deps"]).code(0).stdout("run 1 of 2 jobs waits for a service\n");
+    folder.run(&["enqueue", "two", "--deps"]).code(0).stdout("run 1 with 2 jobs waits for a service\n");
     assert_eq!(folder.json(&["enqueue", "one"]), json!({ "run": 2, "jobs": ["one"] }));
     assert_eq!(runs(&folder), ["two WAITING cli:unknown", "one WAITING cli:unknown"]);
     let serving = Serving::start(&folder, &[]);
@@ -35,7 +35,7 @@ fn what_cannot_run_is_refused_at_once() {
     let folder = folder(&["id: one, function: add:add, args: [1, 2], protected: true"]);
     folder.run(&["enqueue", "on"]).code(4).says("did you mean `one`?");
     folder.run(&["enqueue", "one"]).code(2).says("add `--yes-protected` to run it");
-    folder.run(&["enqueue", "x*"]).code(4).says("no job fits `x*`");
+    folder.run(&["enqueue", "x*"]).code(4).says("no job matches `x*`");
     folder.run(&["enqueue", "one", "--priority", "5000"]).code(2);
     folder.run(&["enqueue"]).code(2);
 }

@@ -74,7 +74,7 @@ fn a_file_that_is_there_is_refused_and_left_alone() {
     let file = folder.path().join("copy.db");
     std::fs::write(&file, "precious").unwrap();
     let answer = store.backup(&file);
-    assert_eq!(answer, Err(StorageError::Refused(format!("`{}` is there already", file.display()))));
+    assert_eq!(answer, Err(StorageError::Refused(format!("`{}` already exists", file.display()))));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }
 

@@ -47,7 +47,7 @@ fn a_file_that_is_no_database() {
     let path = folder.path().join("notes.txt");
     let text = "not a database, but long enough to have a header ".repeat(100);
     std::fs::write(&path, &text).unwrap();
-    refused(&path, "it is no jobcontrol store");
+    refused(&path, "it is not a jobcontrol store");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "it is left as it was");
 }
 
@@ -89,7 +89,7 @@ fn a_store_of_a_newer_version() {
     let path = folder.path().join("store.db");
     drop(open(&path, &Arc::new(ManualClock::new(NOON))));
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 1_000).unwrap();
-    refused(&path, "is of version 1000, this program knows up to");
+    refused(&path, "has version 1000, this program supports up to");
     refused(&path, "use a newer jobcontrol");
 }
 

@@ -81,7 +81,7 @@ fn a_copy_put_over_a_store_with_a_log_is_not_spoiled() {
             folder
                 .run(command)
                 .code(5)
-                .says("the store `jobcontrol.db` was replaced while `jobcontrol.db-wal` had changes of the one before")
+                .says("the store `jobcontrol.db` was replaced while `jobcontrol.db-wal` had changes of the")
                 .says("remove `jobcontrol.db-wal` and `jobcontrol.db-shm`");
         }
         assert_eq!(std::fs::read(folder.path("jobcontrol.db")).unwrap(), before);
@@ -169,7 +169,7 @@ fn only_who_runs_what_it_has_found_makes_a_store() {
 fn urls_of_other_programs_are_answered_with_ours() {
     let folder = folder();
     for (url, right) in [("sqlite::memory:", "memory:"), ("sqlite:file:x.db?mode=ro", "sqlite:x.db")] {
-        let says = format!("`{url}` is no store: write `{right}`");
+        let says = format!("`{url}` is not a store URL: write `{right}`");
         folder.run(&["builds", "--store", url]).code(2).says(&says);
         folder.run(&["run", "quick", "--store", url]).code(2).says(&says);
     }

@@ -98,7 +98,7 @@ fn a_second_name_without_a_link_is_refused() {
         for command in [&["run", "quick"][..], &["builds"]] {
             let answer = folder.run(&[&["--store", &store], command].concat()).code(5).stdout("");
             let answer = answer.says(&format!("the store `{name}` has 2 names (hard links)"));
-            answer.says("keep one of them, or make the other a symbolic link");
+            answer.says("keep one of them, or make the others symbolic links");
         }
     }
     std::fs::remove_file(folder.path("hard.db")).unwrap();

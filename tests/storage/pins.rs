@@ -230,7 +230,7 @@ fn a_job_is_outdated_when_what_it_used_has_changed() {
             .run(&["job", "double"])
             .code(0)
             .stdout
-            .contains("`source` returned something else since: build 2 -> build 4")
+            .contains("`source` has returned a different value since: build 2 -> build 4")
     );
     folder.run(&["run", "double"]).code(0).stdout("16\n");
     folder.run(&["run", "source"]).code(0).stdout("8\n");

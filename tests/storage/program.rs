@@ -60,7 +60,7 @@ fn a_copy_is_a_store() {
         ["sqlite:copy.db", "sqlite:jobcontrol.db"].map(|store| folder.json(&["--store", store, "build", "show", "1"]));
     assert_eq!(copied, original);
     assert_eq!(copied["retval"], "Hello, Ada!");
-    folder.run(&["store", "backup", "copy.db"]).code(2).says("`copy.db` is there already");
+    folder.run(&["store", "backup", "copy.db"]).code(2).says("`copy.db` already exists");
     folder.run(&["store", "backup", "missing/copy.db"]).code(5).says("missing/copy.db");
 }
 
@@ -105,7 +105,7 @@ fn a_file_that_is_no_store_is_an_error_of_the_store() {
         &["store", "backup", "copy.db"],
     ];
     for command in commands {
-        folder.run(command).code(5).stdout("").says("jobcontrol.db").says("it is no jobcontrol store");
+        folder.run(command).code(5).stdout("").says("jobcontrol.db").says("it is not a jobcontrol store");
     }
     assert_eq!(files(&folder), ["jobcontrol.db"]);
     assert_eq!(std::fs::read_to_string(folder.path("jobcontrol.db")).unwrap(), garbage);

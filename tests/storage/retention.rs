@@ -260,7 +260,7 @@ fn mistakes_in_the_operators_file_are_shown() {
         "jobcontrol.yaml",
         "retention:\n  logs: { debug: two weeks, trace: 1 day }\n  builds: { keep: 0, age: 5 }\n",
     );
-    let answer = folder.run(&["store", "prune"]).code(3).says("error[JC0611]: `two weeks` is no age");
+    let answer = folder.run(&["store", "prune"]).code(3).says("error[JC0611]: `two weeks` is not an age");
     for part in [
         "unknown key `trace`",
         "error[JC0611]: `keep` is a number of builds above 0",
@@ -322,7 +322,7 @@ fn a_plugin_that_a_job_pins_stays() {
     folder.write("jobs/j.yaml", format!("{pinning}args: [too, many]\n"));
     folder.run(&["store", "prune"]).code(0).stdout(none);
     folder.write("jobs/j.yaml", format!("{pinning}argz: []\n"));
-    let why = "plugins of no build stay, since jobs may pin them: ";
+    let why = "plugins that no build uses are kept, because jobs may pin them: ";
     folder.run(&["store", "prune"]).code(0).stdout(none).says(why).says("unknown key `argz`");
     let told = folder.json(&["store", "prune"]);
     assert!(told["plugins_kept"].as_str().unwrap().starts_with(why), "{told}");

@@ -86,7 +86,7 @@ fn a_token_is_shown_once_and_listed_without_it() {
 fn a_scope_that_means_nothing_is_refused() {
     let folder = Folder::new();
     folder.run(&["token", "create", "--scope", "write"]).code(2).says("`write` is not a scope");
-    folder.run(&["token", "create", "--scope", "run:a b"]).code(2).says("cannot fit a job id");
+    folder.run(&["token", "create", "--scope", "run:a b"]).code(2).says("cannot match a job id");
     folder.run(&["token", "create"]).code(2).says("--scope");
     folder.run(&["token", "create", "--scope", "read", "--name", "a\nb"]).code(2).says("is not a name for a token");
 }

@@ -69,7 +69,7 @@ const STATUSES: [&str; 9] = [
 fn a_store_of_version_1_is_brought_forward_and_nothing_is_lost() {
     let folder = old();
     let said = format!(
-        "the store `sqlite:jobcontrol.db` was brought from version 1 to {VERSION}; the old one is kept beside it\n"
+        "the store `sqlite:jobcontrol.db` was upgraded from version 1 to {VERSION}; the old one is kept beside it\n"
     );
     folder.run(&["store", "migrate"]).code(0).stdout(&said);
     assert_eq!(version(&folder.path("jobcontrol.db")), Ok(VERSION));
@@ -94,7 +94,7 @@ fn a_store_of_version_1_is_brought_forward_and_nothing_is_lost() {
     folder
         .run(&["store", "migrate"])
         .code(0)
-        .stdout(&format!("the store `sqlite:jobcontrol.db` is of version {VERSION}, there is nothing to do\n"));
+        .stdout(&format!("the store `sqlite:jobcontrol.db` is at version {VERSION}; there is nothing to do\n"));
     assert!(!folder.path("jobcontrol.db.v1.bak.2").exists());
 }
 
@@ -158,13 +158,14 @@ fn a_store_of_version_2_has_runs_and_pins_and_plain_columns_afterwards() {
 fn a_run_brings_the_store_forward_and_who_only_reads_does_not() {
     let folder = old();
     let says =
-        format!("the store `jobcontrol.db` is of version 1, this program's is {VERSION}: `jobcontrol store migrate`");
+        format!("the store `jobcontrol.db` has version 1, this program needs {VERSION}: `jobcontrol store migrate`");
     for command in [&["builds"][..], &["jobs"], &["build", "show", "1"], &["logs", "5"]] {
         folder.run(command).code(5).stdout("").says(&says);
     }
-    let would = format!("the store `sqlite:jobcontrol.db` would be copied, and brought from version 1 to {VERSION}\n");
+    let would =
+        format!("the store `sqlite:jobcontrol.db` would be backed up and upgraded from version 1 to {VERSION}\n");
     folder.run(&["store", "migrate", "--dry-run"]).code(0).stdout(&would);
-    folder.run(&["store", "prune", "--dry-run"]).code(5).stdout("").says("`jobcontrol store migrate` brings it there");
+    folder.run(&["store", "prune", "--dry-run"]).code(5).stdout("").says("`jobcontrol store migrate` upgrades it");
     assert_eq!((version(&folder.path("jobcontrol.db")), folder.path("jobcontrol.db.v1.bak").exists()), (Ok(1), false));
     folder.run(&["run", "two"]).code(0).stdout("13\n").says("build 9 was interrupted");
     assert_eq!(
@@ -283,10 +284,10 @@ fn what_is_no_sound_copy_is_refused_and_the_store_stays() {
         assert_eq!(builds(&folder, "jobcontrol.db"), 2, "{file}");
     };
     refused("damaged.db", 5, "damaged");
-    refused("text.db", 5, "it is no jobcontrol store");
+    refused("text.db", 5, "it is not a jobcontrol store");
     refused("empty.db", 2, "`empty.db` is an empty database, not a copy of a store");
-    refused("foreign.db", 5, "it is a database of another program");
-    refused("newer.db", 5, "is of version 99");
+    refused("foreign.db", 5, "is a database of another program");
+    refused("newer.db", 5, "has version 99");
     refused("missing.db", 2, "there is no file `missing.db`");
     refused("jobcontrol.db", 2, "`jobcontrol.db` is the store itself");
     assert!(!folder.path("jobcontrol.db.replaced").exists());
@@ -320,7 +321,7 @@ fn a_copy_of_an_older_version_is_restored_and_then_brought_forward() {
     let folder = greeted();
     std::fs::copy(root().join("tests/stores/v1.db"), folder.path("old.db")).unwrap();
     folder.run(&["store", "restore", "old.db"]).code(0);
-    folder.run(&["builds"]).code(5).says("is of version 1");
+    folder.run(&["builds"]).code(5).says("has version 1");
     folder.run(&["store", "migrate"]).code(0);
     let ids: Vec<Value> = folder.json(&["builds"]).as_array().unwrap().iter().map(|b| b["id"].clone()).collect();
     assert_eq!(ids.len(), 9);

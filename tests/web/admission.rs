@@ -137,7 +137,10 @@ fn a_service_listens_where_flags_say_then_the_operator_s_file() {
     assert!(flag.address.starts_with("127.0.0.1:") && !socket.exists());
     let taken = folder.run(&["serve", "--listen", &flag.address]).code(1).stderr;
     assert!(taken.contains(&format!("`{}` is in use", flag.address)) && taken.contains("`--listen`"), "{taken}");
-    folder.run(&["serve", "--listen", "off", "--listen", "localhost:0"]).code(2).says("beside an address");
+    folder
+        .run(&["serve", "--listen", "off", "--listen", "localhost:0"])
+        .code(2)
+        .says("cannot be combined with an address");
     folder.write("jobcontrol.yaml", "server: { listen: \"8080\" }\n");
     folder.run(&["serve"]).code(2).says("`server.listen` of jobcontrol.yaml: `8080` has no port");
 }

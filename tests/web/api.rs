@@ -197,7 +197,7 @@ fn a_build_that_waits_says_what_for() {
     assert_eq!(served.get("/api/v1/builds/2")["waits_for"], "pool db: 1 of 1 slots used by build 1");
     assert_eq!(served.get("/api/v1/builds")["builds"][1]["waits_for"], json!(null));
     ask(r#"{"targets": ["holds"], "start": false}"#);
-    assert_eq!(served.get("/api/v1/builds/3")["waits_for"], "a service, or somebody who starts its run");
+    assert_eq!(served.get("/api/v1/builds/3")["waits_for"], "a service, or a person to start its run");
     folder.write("jobs/data/go", "");
     served.get_until("/api/v1/builds/2", |build| build["status"] == "SUCCESSFUL");
 }

@@ -245,7 +245,7 @@ fn a_socket_that_lets_everybody_in_is_refused() {
         let mut child = activated(&folder, socket, &[]).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let said: Vec<String> = lines.take_while(|line| !line.contains("listening")).collect();
-        // One that serves all the same would go on for ever.
+        // A service that starts anyway would run forever.
         let _ = child.kill();
         assert_eq!(child.wait().unwrap().code(), Some(2), "{said:?}");
         said.join("\n")

@@ -54,7 +54,7 @@ fn a_job_is_run_and_its_build_is_done_again_cancelled_and_deleted_by_forms() {
     served.get_until("/api/v1/builds/3", |build| build["status"] == "SUCCESSFUL");
     assert_eq!(post(&served, "/builds/1/rerun", "how=nonsense").status, 400);
     let late = post(&served, "/builds/1/cancel", "");
-    assert!(late.status == 409 && text(&late).contains("build 1 has ended"), "{}", text(&late));
+    assert!(late.status == 409 && text(&late).contains("build 1 has already ended"), "{}", text(&late));
     assert_eq!(location(&post(&served, "/builds/2/delete", "")), "/builds?job=good");
     served.send("GET", "/api/v1/builds/2", &[], "").refused(404);
     assert_eq!(location(&post(&served, "/reloads", "")), "/reloads");

@@ -1,4 +1,4 @@
-//! The same rows without the house: what the disk and the engine allow.
+//! Writes the same rows without jobcontrol: the limit of the disk and the engine.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use rusqlite::params;
 use tokio::sync::oneshot;
 
-/// Rows in one transaction.
+/// The most rows in one transaction.
 const BATCH: usize = 2_048;
 
 const INSERT: &str =
@@ -58,7 +58,8 @@ impl Rows {
     }
 }
 
-/// Builds a second by a bare loop: `count` inserts a commit, then `count` updates a commit.
+/// Measures builds per second in a bare loop: `count` inserts in one commit, then `count` updates
+/// in another.
 pub(crate) fn rows(folder: &Path, count: usize, time: Duration) -> f64 {
     let rows = Rows::open(&folder.join(format!("rows-{count}.db")));
     let (since, mut done) = (Instant::now(), 0_u32);
@@ -74,7 +75,7 @@ pub(crate) fn rows(folder: &Path, count: usize, time: Duration) -> f64 {
     f64::from(done) / since.elapsed().as_secs_f64()
 }
 
-/// A thread that commits what waits, and answers after the commit.
+/// A thread that commits all waiting rows, and replies after the commit.
 #[derive(Clone)]
 pub(crate) struct Writer(Sender<(Option<i64>, oneshot::Sender<i64>)>);
 

@@ -1,6 +1,6 @@
-//! Durable trivial builds a second, beside their floors measured in the same run: the bare call,
-//! bare batched inserts of the same rows, and both together, each row on the disk before the next
-//! step. `cargo bench --bench builds [-- SECONDS]`.
+//! Measures durable trivial builds per second, beside their floors in the same run: the bare call,
+//! bare batched inserts of the same rows, and both together, with each row on the disk before the
+//! next step. `cargo bench --bench builds [-- SECONDS]`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod floor;
@@ -49,16 +49,16 @@ use crate::nowhere::Nowhere;
 const IN_FLIGHT: &[usize] = &[1, 16, 64, MOST_IN_FLIGHT];
 const MOST_IN_FLIGHT: usize = 256;
 
-/// Finished builds that are in the store before.
+/// The numbers of finished builds that are in the store before.
 const HISTORY: &[u64] = &[0, 10_000, 1_000_000];
 
-/// A guest: what it is called, its file, and the job.
+/// The guests: name, file and job of each.
 const GUESTS: &[(&str, &str, &str)] = &[
     ("WAT", "tests/guests/add.wat", "function: ./add.wat:add\nargs: [40, 2]\n"),
     ("Rust", "tests/guests/sdk.wasm", "function: ./sdk.wasm:counts\nargs: [0]\n"),
 ];
 
-/// A guest that traps, some calls deep, and its job.
+/// A guest that traps some calls deep, and its job.
 const TRAPS: (&str, &str) = ("tests/guests/failure_traps.wat", "function: ./failure_traps.wat:fall\n");
 
 fn main() {
@@ -135,7 +135,7 @@ impl Bench {
         Self { folder, store, runtime, sandbox, function, args, executor, prepared, run }
     }
 
-    /// Finished builds of other days.
+    /// Adds finished builds of earlier days.
     fn fill(&self, history: u64) {
         let db = Connection::open(&self.store).unwrap();
         db.execute(
@@ -148,7 +148,7 @@ impl Bench {
     }
 
     fn compare(&self, guest: &str, count: usize, history: u64, time: Duration) {
-        // Three rounds in turn: the machine drifts, and the ratio is what counts.
+        // Three rounds in turn, because the machine drifts and only the ratio counts.
         let (mut calls, mut rows, mut floor, mut builds) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0_f64);
         for _ in 0..3 {
             calls += self.calls(count, time / 3) / 3.0;
@@ -171,7 +171,7 @@ impl Bench {
         assert!(matches!(sandbox.call(function, call).await.outcome, Outcome::Returned(_)));
     }
 
-    /// As many loops as there are builds in flight, each one build after the other.
+    /// Runs `count` loops at once, each with one build after the other. Returns builds per second.
     fn loops<F>(&self, count: usize, time: Duration, each: impl Fn() -> F + Clone + Send + 'static) -> f64
     where
         F: Future<Output = ()> + Send,
@@ -205,7 +205,7 @@ impl Bench {
         })
     }
 
-    /// Row, call, row, and nothing else.
+    /// Measures row, call, row, and nothing else.
     fn floor(&self, count: usize, time: Duration) -> f64 {
         let (sandbox, function, args) = (Arc::clone(&self.sandbox), self.function.clone(), self.args.clone());
         let (_switch, cancel) = Cancel::pair();

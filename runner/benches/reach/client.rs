@@ -1,4 +1,4 @@
-//! The client that the sandbox uses, without it.
+//! The HTTP client of the sandbox, used without the sandbox.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use wasmtime_wasi_http::io::TokioIo;
 
 use crate::server::BODY;
 
-/// GETs one after the other, over one connection.
+/// Sends GETs one after the other over one connection, and returns the time.
 pub(crate) async fn requests(port: u16, count: u32) -> Duration {
     let since = Instant::now();
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();

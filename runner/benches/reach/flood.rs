@@ -1,4 +1,4 @@
-//! A plugin that logs as fast as it can, through the whole program.
+//! Measures a plugin that logs as fast as it can, through the whole program.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-/// A folder with a job that logs 90,000 records of 100 bytes, with a secret to look for and
-/// without.
+/// A folder with two jobs that log 90,000 records of 100 bytes, one of them with a secret to look
+/// for.
 pub(crate) struct Flood(TempDir);
 
 const JOBS: &str = "jobs:
@@ -28,7 +28,7 @@ impl Flood {
         Self(folder)
     }
 
-    /// One run, in a new store.
+    /// Measures one run in a new store.
     pub(crate) fn run(&self, secret: bool) -> Duration {
         for file in ["jobcontrol.db", "jobcontrol.db-wal", "jobcontrol.db-shm"] {
             let _ = std::fs::remove_file(self.0.path().join(file));

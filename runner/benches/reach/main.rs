@@ -1,7 +1,7 @@
-//! What the sandbox costs a plugin that reaches out: a thousand GETs beside the same client without
-//! the sandbox; plugins that compute, beside as many that wait for slow servers; and a flood of log
-//! records, with and without a secret to look for. Each pair is measured in turns. `cargo bench
-//! --bench reach`.
+//! Measures the cost of the sandbox for plugins that do input and output. It compares a thousand
+//! GETs with the same client outside the sandbox; plugins that compute with and without others that
+//! wait for slow servers; and a flood of log records with and without a secret to look for. Each
+//! pair is measured in turns. `cargo bench --bench reach`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod client;
@@ -100,7 +100,7 @@ impl Bench {
         Self { sandbox, many, code, compute, guests: guest_runtime().unwrap() }
     }
 
-    /// GETs of one plugin, one after the other.
+    /// Measures GETs of one plugin, one after the other.
     fn requests(self: &Arc<Self>, url: &str) -> Duration {
         let args = vec![Value::string(url), Value::Int(REQUESTS.into())];
         let (bench, since) = (Arc::clone(self), Instant::now());
@@ -114,7 +114,7 @@ impl Bench {
         since.elapsed()
     }
 
-    /// Plugins that compute, beside as many that wait for a server.
+    /// Measures plugins that compute, beside as many that wait for a server if there is one.
     fn computing(self: &Arc<Self>, silent: Option<&str>) -> Duration {
         let (stop, cancel) = Cancel::pair();
         let wait = |url: &str| {

@@ -1,4 +1,4 @@
-//! Servers on loopback: one that answers, and one that never does.
+//! Servers on the loopback address: one that responds, and one that never does.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -7,10 +7,10 @@ use std::net::TcpListener;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 
-/// What is answered.
+/// The body of each response.
 pub(crate) const BODY: &str = "{\"orders\": [{\"id\": 1, \"customer\": \"Ada\", \"amount\": 500}]}";
 
-/// Connections that wait for an answer.
+/// The number of connections that wait for a response.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 fn listen(handle: fn(std::net::TcpStream)) -> u16 {
@@ -24,7 +24,7 @@ fn listen(handle: fn(std::net::TcpStream)) -> u16 {
     port
 }
 
-/// The port of a server that answers each request.
+/// Starts a server that responds to each request, and returns its port.
 pub(crate) fn answering() -> u16 {
     listen(|stream| {
         stream.set_nodelay(true).unwrap();
@@ -40,7 +40,7 @@ pub(crate) fn answering() -> u16 {
     })
 }
 
-/// The port of a server that answers nothing.
+/// Starts a server that never responds, and returns its port.
 pub(crate) fn silent() -> u16 {
     listen(|mut stream| {
         WAITING.fetch_add(1, Ordering::SeqCst);
@@ -49,7 +49,7 @@ pub(crate) fn silent() -> u16 {
     })
 }
 
-/// Waits until so many connections wait.
+/// Waits until `count` connections wait for a response.
 pub(crate) fn await_connections(count: usize) {
     while WAITING.load(Ordering::SeqCst) < count {
         std::thread::yield_now();

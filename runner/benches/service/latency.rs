@@ -1,4 +1,4 @@
-//! One build, one at a time: over HTTP, and in the same process without it.
+//! Measures builds one at a time: over HTTP, and in the same process without HTTP.
 
 use std::io::BufRead;
 use std::io::BufReader;
@@ -16,9 +16,9 @@ use jobcontrol_core::run::Requester;
 
 use super::ready;
 
-/// Pairs, one of each kind.
+/// The number of pairs, each with one build of each kind.
 const PAIRS: usize = 200;
-/// Between two pairs: fewer a second than one client may send.
+/// The time between two pairs. This gives fewer requests per second than one client may send.
 const BETWEEN: Duration = Duration::from_millis(25);
 
 pub(super) fn measure() {
@@ -51,7 +51,7 @@ pub(super) fn measure() {
     server.stop().unwrap();
 }
 
-/// From the request to what the function returned.
+/// Measures the time from the request to the function's return value.
 fn in_process(app: &jobcontrol::app::App, service: &Service) -> Duration {
     let mut events = service.engine().publisher().watch();
     let since = Instant::now();

@@ -1,6 +1,6 @@
-//! A service: runs that wait, the choice of the next one, the way from a saved manifest to a new
-//! catalog, builds over HTTP, and clients that look on. `cargo bench --bench service [-- PART]`,
-//! where a part is one of the words below.
+//! Measures a service: waiting runs, the choice of the next one, the time from a saved manifest to
+//! a new catalog, builds over HTTP, and clients that watch. `cargo bench --bench service [--
+//! PART]`, where a part is one of the words in `PARTS`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod latency;
@@ -29,11 +29,11 @@ use jobcontrol_core::storage::Write;
 use jobcontrol_core::storage::pack_plan;
 use jobcontrol_core::value::pack;
 
-/// Runs of one job each that wait when the service starts.
+/// The number of runs of one job each that are enqueued.
 const RUNS: usize = 10_000;
-/// Runs that wait where the next one is chosen.
+/// The number of waiting runs from which the next one is chosen.
 const MANY: usize = 1_000_000;
-/// Manifests of the folder of which one is saved.
+/// The number of manifests in the folder, one of which is saved.
 const FILES: usize = 1_000;
 const ROUNDS: usize = 5;
 
@@ -51,7 +51,7 @@ fn main() {
     PARTS.iter().filter(|(part, _)| !any || named(part)).for_each(|(_, measure)| measure());
 }
 
-/// A folder with so many manifests of one job each.
+/// Creates a folder with this many manifests of one job each.
 fn folder(files: usize) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let jobs = folder.path().join("jobs");
@@ -94,7 +94,7 @@ fn ready(app: &App, catalog: &Arc<Catalog>, job: &str) -> Ready {
     run_of(catalog, &app.store, &ask, BTreeMap::new()).unwrap()
 }
 
-/// A run of one job that waits for a service.
+/// Returns a run of one job that waits for a service.
 fn waiting(app: &App, catalog: &Arc<Catalog>, job: &str) -> NewRun {
     let ready = ready(app, catalog, job);
     NewRun {
@@ -108,7 +108,7 @@ fn waiting(app: &App, catalog: &Arc<Catalog>, job: &str) -> NewRun {
     }
 }
 
-/// So many of the same run, with some priorities.
+/// Returns `count` copies of the same run, with several priorities.
 fn many(run: &NewRun, count: usize) -> impl Iterator<Item = NewRun> {
     (0..count).map(|at| NewRun { priority: (at % 7) as i64, ..run.clone() })
 }
@@ -153,7 +153,7 @@ fn next_of_many() {
     let storage = app.storage(true).unwrap();
     let catalog = Arc::new(Catalog::load(&app.settings.workspace).unwrap());
     create(&storage, many(&waiting(&app, &catalog, "job-0"), MANY));
-    // As a service asks, which has asked before.
+    // A service in use has made this query before.
     storage.get_waiting_runs(1).unwrap();
     let rounds = (0..ROUNDS).map(|_| {
         let since = Instant::now();

@@ -1,4 +1,4 @@
-//! Streams of events: how fast builds end while a thousand clients look on.
+//! Measures streams of events: how fast builds end while a thousand clients watch.
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
@@ -21,16 +21,16 @@ use super::are_done;
 use super::create;
 use super::waiting;
 
-/// Streams of one job each, and of everything.
+/// The number of streams of one job each, and of all jobs.
 const OF_ONE: usize = 990;
 const OF_ALL: usize = 10;
-/// Builds a second that are asked for, and for how long.
+/// The number of builds requested per second, and for how many seconds.
 const PER_SECOND: usize = 1_000;
 const SECONDS: usize = 5;
-/// How often some of them are asked for.
+/// The number of batches per second.
 const PARTS: usize = 10;
 
-/// What all clients together have got.
+/// What all clients together have received.
 #[derive(Default)]
 struct Got {
     connected: AtomicU64,
@@ -79,7 +79,7 @@ pub(super) fn measure() {
     server.stop().unwrap();
 }
 
-/// So many builds a second, evenly.
+/// Requests builds at an even rate, and returns how many end per second.
 fn paced(storage: &Arc<dyn Storage>, service: &Service, runs: &[NewRun]) -> f64 {
     let (each, mut next) = (PER_SECOND / PARTS, runs.iter().cycle());
     let since = Instant::now();

@@ -1,4 +1,5 @@
-//! An argument as a manifest wrote it: a literal, with references to what other jobs return.
+//! An argument as written in a manifest: a literal that may contain references to the return values
+//! of other jobs.
 
 use std::fmt;
 
@@ -10,19 +11,19 @@ use crate::value::Value;
 use crate::value::as_tag;
 use crate::yaml::key::Key;
 
-/// An argument as a manifest wrote it.
+/// An argument as written in a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arg {
-    /// What was written.
+    /// The content.
     pub node: ArgNode,
-    /// Where it stands.
+    /// Its position in the manifest.
     pub span: Span,
 }
 
-/// What an argument is made of.
+/// The content of an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArgNode {
-    /// A literal that holds no other.
+    /// A literal that contains no other arguments.
     Scalar(Value),
     /// A sequence.
     List(Vec<Arg>),
@@ -34,12 +35,12 @@ pub enum ArgNode {
     Secret(String),
 }
 
-/// What `!retval` names: a job, and a field of the record it returns.
+/// The target of a `!retval`: a job, and a field of the record it returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The job.
     pub job: String,
-    /// Fields from the outside in; empty for the whole return value.
+    /// Field names from the outside in; empty for the whole return value.
     pub path: Vec<String>,
 }
 
@@ -59,7 +60,7 @@ impl fmt::Display for Reference {
 }
 
 impl Arg {
-    /// A literal that stands in no file, such as one of the command line.
+    /// Creates an argument from a literal that is not in a file, such as one from the command line.
     pub fn literal(value: Value) -> Self {
         let node = match value {
             Value::List(items) => ArgNode::List(items.into_iter().map(Self::literal).collect()),
@@ -74,7 +75,7 @@ impl Arg {
         Self { node, span: Span::default() }
     }
 
-    /// Every `!retval` in this argument, with its place.
+    /// Collects every `!retval` in this argument, with its position.
     pub fn references<'a>(&'a self, out: &mut Vec<(&'a Reference, Span)>) {
         match &self.node {
             ArgNode::Scalar(_) | ArgNode::Secret(_) => {}
@@ -84,7 +85,7 @@ impl Arg {
         }
     }
 
-    /// The name of every `!secret` in this argument, with its place.
+    /// Collects the name of every `!secret` in this argument, with its position.
     pub fn secrets<'a>(&'a self, out: &mut Vec<(&'a str, Span)>) {
         match &self.node {
             ArgNode::Scalar(_) | ArgNode::Retval(_) => {}
@@ -94,8 +95,8 @@ impl Arg {
         }
     }
 
-    /// As it is kept in a build config: a reference is a mapping with the one key `!retval`, a
-    /// secret one with `!secret`.
+    /// Returns the argument as a build config stores it. A reference becomes a mapping with the
+    /// single key `!retval`, a secret one with the single key `!secret`.
     pub fn to_value(&self) -> Value {
         match &self.node {
             ArgNode::Scalar(value) => value.clone(),
@@ -106,7 +107,7 @@ impl Arg {
         }
     }
 
-    /// The argument that [`Arg::to_value`] was made of.
+    /// Reads what [`Arg::to_value`] returned.
     pub fn from_value(value: &Value) -> Self {
         let entry = |(name, value): &(Name, Value)| (Key::nowhere(name), Self::from_value(value));
         let node = match value {

@@ -12,10 +12,10 @@ use crate::pool::PoolUse;
 use crate::usage::Usage;
 use crate::value::Value;
 
-/// One execution of a job, as it is stored.
+/// One execution of a job, as the store keeps it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Build {
-    /// Rising, and never used again.
+    /// Ids increase and are never reused.
     pub id: u64,
     /// The job.
     pub job_id: String,
@@ -29,28 +29,29 @@ pub struct Build {
     pub started: bool,
     /// Whether it has ended.
     pub finished: bool,
-    /// Whether it ended well; true for a skipped build as well.
+    /// Whether it succeeded; true for a skipped build as well.
     pub success: bool,
     /// Whether there was nothing to do.
     pub skipped: bool,
-    /// The copy of the job, with overrides.
+    /// A copy of the job, with overrides.
     pub config: Value,
-    /// Whether arguments were given to it by hand: it says nothing of how its job stands.
+    /// Whether some arguments were given by hand. Such a build does not count for the status of its
+    /// job.
     pub edited: bool,
-    /// The builds whose return values it uses, in the order of their jobs' names.
+    /// The builds whose return values it uses, ordered by job name.
     pub pins: Vec<Pin>,
-    /// The run that it belongs to; none for a build that was created by hand.
+    /// The run that it belongs to; `None` for a build that was created by hand.
     pub run: Option<u64>,
-    /// The build that it did again.
+    /// The build that it reran.
     pub rerun_of: Option<u64>,
     /// The pool whose slots it takes while it runs.
     pub pool: Option<PoolUse>,
     /// What the function returned.
     pub retval: Option<Value>,
-    /// Why there was nothing to do, if there was not.
+    /// Why there was nothing to do, if the build was skipped.
     pub skip_reason: Option<String>,
-    /// What its attempts used: the most memory of any, the guest time of all together. None where
-    /// nobody measured.
+    /// What its attempts used: the highest memory of any attempt, and the total guest time of all.
+    /// `None` if nothing was measured.
     pub usage: Option<Usage>,
     /// Why it failed; the frames are in `exception_tb`.
     pub exception: Option<Failure>,
@@ -64,11 +65,12 @@ pub struct Build {
     pub attempt_time: Option<Timestamp>,
     /// When the next attempt is due, if the newest has failed and another is to follow.
     pub retry_time: Option<Timestamp>,
-    /// Who wants it to end, if anybody does.
+    /// Who requested its cancellation, if anyone did.
     pub cancel: Option<String>,
     /// SHA-256 of the plugin's bytes, in hexadecimal.
     pub plugin: Option<String>,
-    /// Whether somebody began to delete it: its data may be gone, so nothing may use it any more.
+    /// Whether its deletion has begun. Its data may already be gone, so nothing may use it any
+    /// more.
     pub deleting: bool,
     /// WIT text of the return value's type.
     pub retval_type: Option<String>,
@@ -77,31 +79,31 @@ pub struct Build {
 }
 
 impl Build {
-    /// The status that its flags tell.
+    /// Returns the status that its flags stand for.
     pub fn status(&self) -> BuildStatus {
         BuildStatus::of(self.started, self.finished, self.success, self.skipped)
     }
 
-    /// The build without what can be large: return value with its type, traceback, and all of a
-    /// failure but its kind and message.
+    /// Returns the build without its large parts: the return value and its type, the traceback, and
+    /// everything in the failure except its kind and message.
     #[must_use]
     pub fn brief(self) -> Self {
         let exception = self.exception.map(|failure| Failure::new(failure.kind, failure.message));
         Self { retval: None, retval_type: None, exception, exception_tb: Vec::new(), ..self }
     }
 
-    /// Whether a function of its plugin is to clean up before it is deleted.
+    /// Returns whether a function of its plugin must clean up before the build is deleted.
     pub fn has_cleanup(&self) -> bool {
         self.retval_digest.is_some() && config::cleanup_function(&self.config).is_some()
     }
 
-    /// How many attempts it may have, by its config.
+    /// Returns how many attempts its config allows.
     pub fn max_attempts(&self) -> u32 {
         config::retry(&self.config).attempts.max(self.attempt)
     }
 
-    /// All attempts, oldest first, out of those that the store keeps apart and the newest, which is
-    /// this build's own.
+    /// Returns all attempts, oldest first: those that the store keeps separately, and the newest
+    /// one, which is part of the build.
     pub fn attempts(&self, ended: Vec<Attempt>) -> Vec<Attempt> {
         let mut all = ended;
         let is_kept_apart = all.last().is_some_and(|last| last.number >= self.attempt);
@@ -138,7 +140,7 @@ pub struct Pin {
     pub retval_digest: Option<String>,
 }
 
-/// What the flags of a build tell, in this order of precedence.
+/// The status that the flags of a build stand for, in this order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum BuildStatus {
@@ -155,7 +157,7 @@ pub enum BuildStatus {
 }
 
 impl BuildStatus {
-    /// The name that is shown.
+    /// Returns the name that is shown.
     pub fn name(self) -> &'static str {
         match self {
             Self::Created => "CREATED",
@@ -166,7 +168,7 @@ impl BuildStatus {
         }
     }
 
-    /// What these flags of a build tell.
+    /// Returns the status that these flags stand for.
     pub fn of(started: bool, finished: bool, success: bool, skipped: bool) -> Self {
         match (finished, success) {
             (false, _) if !started => Self::Created,

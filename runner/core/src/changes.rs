@@ -1,10 +1,11 @@
-//! What differs between two configurations of a job, key by key, in short and in words.
+//! Compares two configurations of a job key by key, and describes the differences in short form and
+//! in words.
 
 use crate::value::Name;
 use crate::value::Value;
 use crate::value::as_tag;
 
-/// How the name of a mapping begins of which only the order has changed.
+/// Prefix of the name of a mapping if only the order of its entries has changed.
 const ORDER: &str = "order of ";
 
 /// One thing that differs.
@@ -13,13 +14,13 @@ pub struct Difference {
     /// What it is: `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as
     /// `pins.JOB`.
     pub what: String,
-    /// The value before; none if there was none.
+    /// The value before; `None` if there was none.
     pub was: Option<String>,
-    /// The value now; none if it was removed.
+    /// The value now; `None` if it was removed.
     pub now: Option<String>,
 }
 
-/// In words: what has changed under a key of the configuration.
+/// Describes in words what has changed under a key of the configuration.
 pub(crate) fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: &mut Vec<String>) {
     let mut found = Vec::new();
     compared(key, was, now, &mut found);
@@ -30,7 +31,8 @@ pub(crate) fn changes(key: &str, was: Option<&Value>, now: Option<&Value>, out: 
     }));
 }
 
-/// What has changed under a key of the configuration: each entry of a mapping for itself.
+/// Finds what has changed under a key of the configuration. The entries of a mapping are compared
+/// one by one.
 pub(crate) fn compared(key: &str, was: Option<&Value>, now: Option<&Value>, found: &mut Vec<Difference>) {
     let change = |key: &str, was: Option<&Value>, now: Option<&Value>| Difference {
         what: key.to_owned(),
@@ -62,9 +64,9 @@ pub(crate) fn compared(key: &str, was: Option<&Value>, now: Option<&Value>, foun
     }
 }
 
-/// A value on one line, cut where it gets long.
+/// Formats a value on one line, and cuts it if it gets too long.
 fn short(value: &Value) -> String {
-    /// Longer than this, nobody compares two by eye.
+    /// Longer values cannot be compared by eye.
     const SHORT: usize = 60;
     fn write(value: &Value, out: &mut String) {
         if out.len() > 2 * SHORT {

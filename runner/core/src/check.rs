@@ -1,4 +1,5 @@
-//! Jobs and signatures to a graph that fits, or all that is wrong with them at once.
+//! Checks jobs against the signatures of their functions: the result is a consistent graph, or
+//! everything that is wrong at once.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,27 +29,27 @@ use crate::types::resolve;
 use crate::types::same_name;
 use crate::value::Value;
 
-/// What was found where a job names its plugin.
+/// The result of looking up the plugin that a job names.
 pub type Lookup = Result<Arc<Plugin>, PluginProblem>;
 
 /// Why a job's plugin cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginProblem {
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     pub code: Code,
-    /// In words.
+    /// A description in words.
     pub message: String,
-    /// What would mend it.
+    /// Hints that fix it.
     pub help: Vec<String>,
 }
 
 impl PluginProblem {
-    /// A problem without help.
+    /// Creates a problem without hints.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), help: Vec::new() }
     }
 
-    /// Adds what would mend it.
+    /// Adds a hint.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
@@ -56,7 +57,7 @@ impl PluginProblem {
     }
 }
 
-/// A job with the function it calls.
+/// A job together with the function it calls.
 #[derive(Clone, Debug)]
 pub struct CheckedJob {
     /// The job.
@@ -67,30 +68,30 @@ pub struct CheckedJob {
     pub signature: Arc<Signature>,
 }
 
-/// All jobs of a folder that could be read, and what is wrong with each.
+/// All readable jobs of a folder, and the problems of each.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    /// By id. A job whose function is not known is left out.
+    /// The jobs by id. A job whose function is not known is left out.
     pub jobs: BTreeMap<String, CheckedJob>,
-    /// What each job depends on, known or not, for every job that could be read.
+    /// The dependencies of every readable job, whether they are known or not.
     pub dependencies: BTreeMap<String, Vec<String>>,
-    /// What is wrong, by the job it stands in.
+    /// The problems, by the job that they are in.
     pub broken: BTreeMap<String, Vec<Diagnostic>>,
 }
 
 impl Graph {
-    /// `targets` and all that they depend on.
+    /// Returns `targets` and all their direct and indirect dependencies.
     pub fn closure<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
         closure(targets, |id| self.dependencies.get(id).into_iter().flatten().map(String::as_str).collect())
     }
 
-    /// What is wrong with `targets` or anything they depend on.
+    /// Returns the problems of `targets` and of everything they depend on.
     pub fn problems_of<'a>(&'a self, targets: impl IntoIterator<Item = &'a str>) -> Vec<&'a Diagnostic> {
         self.closure(targets).into_iter().filter_map(|id| self.broken.get(id)).flatten().collect()
     }
 }
 
-/// `targets` and all that they need, by what each one needs.
+/// Returns `targets` and everything they need, directly or not; `needs` returns what one job needs.
 pub fn closure<'a>(
     targets: impl IntoIterator<Item = &'a str>,
     needs: impl Fn(&'a str) -> Vec<&'a str>,
@@ -105,8 +106,8 @@ pub fn closure<'a>(
     seen
 }
 
-/// Checks all jobs of a folder. `plugins` holds what was found for each job, in the same order;
-/// `broken` the jobs that could not be read.
+/// Checks all jobs of a folder. `plugins` holds the lookup result for each job, in the same order;
+/// `broken` holds the jobs that could not be read.
 pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Diagnostic>>) -> Graph {
     let mut graph = Graph { broken, ..Graph::default() };
     let mut places: BTreeMap<String, Arc<Job>> = BTreeMap::new();
@@ -117,7 +118,7 @@ pub fn check(jobs: Vec<Job>, plugins: &[Lookup], broken: BTreeMap<String, Vec<Di
             let twice = Diagnostic::at(Code::DuplicateId, &job.place.source, job.place.id, message)
                 .label("the second")
                 .related(&first.place.source, first.place.id, "the first")
-                .help("an id is unique in the whole folder");
+                .help("ids must be unique in the whole folder");
             graph.broken.entry(job.id.clone()).or_default().push(twice);
             continue;
         }
@@ -155,8 +156,8 @@ fn find_function(job: &Job, lookup: &Lookup) -> Result<(Arc<Plugin>, Arc<Signatu
     Ok((Arc::clone(plugin), Arc::clone(signature)))
 }
 
-/// `missing` keeps the nearest id of each one that does not exist, since a folder may ask for one
-/// thousands of times.
+/// Checks one job. `missing` caches the nearest id for each id that does not exist, because a
+/// folder may mention the same one thousands of times.
 fn check_job(
     graph: &Graph,
     places: &BTreeMap<String, Arc<Job>>,
@@ -178,7 +179,7 @@ fn check_job(
         if graph.jobs.get(&reference.job).is_some_and(|other| other.signature.retval().is_none()) {
             let signature = &graph.jobs[&reference.job].signature;
             let message = format!("`{}` returns nothing", reference.job);
-            let help = format!("for order alone, write `dependencies: [{}]` in the job", reference.job);
+            let help = format!("to only run after it, write `dependencies: [{}]` in the job", reference.job);
             let place = &graph.jobs[&reference.job].job.place;
             let problem = Diagnostic::at(Code::RetvalOfNothing, source, span, message)
                 .label("there is no value to use")
@@ -204,7 +205,8 @@ fn check_job(
     out
 }
 
-/// A cleanup or, if it `shows`, a repr function: it takes what the job returns.
+/// Checks a cleanup function or, if it `shows`, a repr function. Either must take what the job
+/// returns.
 fn check_hook(checked: &CheckedJob, hook: &Hook, shows: bool) -> Result<(), Diagnostic> {
     let at = |code: Code, message: String| Diagnostic::at(code, &checked.job.place.source, hook.span, message);
     let found = checked.plugin.find(Some(&hook.export));
@@ -212,29 +214,29 @@ fn check_hook(checked: &CheckedJob, hook: &Hook, shows: bool) -> Result<(), Diag
     let shown = format!("its function is `{signature}`");
     let misfit = |message: String| Err(at(Code::HookMisfit, message).help(shown.clone()));
     let Some(retval) = checked.signature.retval() else {
-        return misfit(format!("`{}` has nothing to be called with: the job returns nothing", hook.export));
+        return misfit(format!("`{}` cannot be called: the job returns nothing to pass to it", hook.export));
     };
     let Some((name, ty)) = signature.params.first() else {
-        return misfit(format!("`{}` has no parameter for what the job returns", hook.export));
+        return misfit(format!("`{}` has no parameter for the job's return value", hook.export));
     };
     if let Err(problem) = fits(retval, ty) {
         let mut diagnostic = at(Code::HookMisfit, format!("{name}: {problem}"));
         if problem.from != retval.to_string() || problem.to != ty.to_string() {
-            let both = [format!("the job returns {}", problem.from), format!("asked for is {}", problem.to)];
+            let both = [format!("the job returns {}", problem.from), format!("the function expects {}", problem.to)];
             diagnostic = both.into_iter().fold(diagnostic, Diagnostic::help);
         }
         return Err(diagnostic.maybe_help(problem.help).help(shown));
     }
     if let Some((name, _)) = signature.params[1..].iter().find(|(_, ty)| !matches!(ty, Type::Option(_))) {
-        return misfit(format!("`{}` is called with one argument, and needs `{name}` too", hook.export));
+        return misfit(format!("`{}` is called with one argument, but also needs `{name}`", hook.export));
     }
     if shows && signature.retval() != Some(&Type::String) {
-        return misfit(format!("`{}` has to return a string", hook.export));
+        return misfit(format!("`{}` must return a string", hook.export));
     }
     Ok(())
 }
 
-/// The cases of `retry: { on: [error(CASE)] }` are those of the function's own error.
+/// Checks that the cases of `retry: { on: [error(CASE)] }` are cases of the function's error.
 fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
     let (what, cases) = match &signature.result {
         Some(Type::Result(_, Some(error))) => match &**error {
@@ -268,7 +270,7 @@ fn check_retry(job: &Job, signature: &Signature) -> Vec<Diagnostic> {
 
 fn diagnose(graph: &Graph, job: &Job, mut problem: Problem) -> Diagnostic {
     let source = &job.place.source;
-    // What a variable was filled in for may be a secret.
+    // A value that was filled in for a variable may be a secret.
     let written = source.text.get(problem.span.start..problem.span.end).unwrap_or("");
     if let Some((_, value)) = problem.found.as_mut().filter(|_| is_number(written)) {
         // As it was written: in `0123` and `4.50` the zeros may count.
@@ -294,7 +296,7 @@ fn is_number(written: &str) -> bool {
         && written.parse::<f64>().is_ok()
 }
 
-/// Return types as the signatures have them, before anything is built.
+/// Return types according to the signatures, before anything is built.
 struct SignatureRetvals<'a>(&'a Graph);
 
 impl Retvals for SignatureRetvals<'_> {
@@ -303,8 +305,8 @@ impl Retvals for SignatureRetvals<'_> {
     }
 }
 
-/// Which argument goes to which parameter, in declared order; none where an optional one was left
-/// out.
+/// Assigns the arguments to the parameters, in declared order. An optional parameter without an
+/// argument gets `None`.
 pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) -> Vec<Option<Cow<'a, Arg>>> {
     if signature.command {
         return vec![Some(Cow::Owned(argv(job, out)))];
@@ -312,11 +314,11 @@ pub fn bind<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnostic>) 
     bind_function(job, signature, out).into_iter().map(|arg| arg.map(Cow::Borrowed)).collect()
 }
 
-/// A command's one parameter is the list of all that `args` has.
+/// Returns the argument for a command's only parameter: the list of all entries of `args`.
 fn argv(job: &Job, out: &mut Vec<Diagnostic>) -> Arg {
     if let Some((key, _)) = job.kwargs.first() {
-        let message = format!("`{}` is a command, which has no parameters by name", job.function);
-        let help = "its arguments are strings, one an entry of `args`";
+        let message = format!("`{}` is a command, which has no named parameters", job.function);
+        let help = "its arguments are strings: write each one as an entry of `args`";
         out.push(Diagnostic::at(Code::UnknownParameter, &job.place.source, key.span, message).help(help));
     }
     Arg { node: ArgNode::List(job.args.clone()), span: job.place.args.unwrap_or(job.place.function) }
@@ -337,7 +339,7 @@ fn bind_function<'a>(job: &'a Job, signature: &Signature, out: &mut Vec<Diagnost
             }
         }
     }
-    // A parameter that was only misspelt is not reported as missing too.
+    // A misspelt parameter is not also reported as missing.
     let mut misspelt = Vec::new();
     for (key, arg) in &job.kwargs {
         match signature.params.iter().position(|(name, _)| same_name(name, &key.name)) {
@@ -400,7 +402,7 @@ fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
     }
     for (members, cycle) in found {
         let diagnostic = cycle_diagnostic(places, &cycle);
-        // Each member's graph needs all of them; the report stands with the first alone.
+        // Every member of the cycle is broken, but only the first one carries the report.
         for id in members.iter().skip(1) {
             graph.broken.entry(id.clone()).or_default();
         }
@@ -408,7 +410,8 @@ fn report_cycles(graph: &mut Graph, places: &BTreeMap<String, Arc<Job>>) {
     }
 }
 
-/// From `start` along dependencies back to it, both ends included.
+/// Finds the shortest cycle from `start` along dependencies back to `start`; both ends are
+/// included.
 fn shortest_cycle(
     dependencies: &BTreeMap<String, Vec<String>>,
     members: &BTreeSet<&str>,
@@ -437,10 +440,10 @@ fn shortest_cycle(
     None
 }
 
-/// Jobs of a cycle that are shown at each of its ends.
+/// How many jobs of a long cycle are shown at each of its ends.
 const CYCLE_END: usize = 10;
 
-/// A cycle whole, or its two ends if it is long.
+/// Returns the whole cycle, or only its two ends if it is long.
 fn ends(cycle: &[String]) -> Vec<&[String]> {
     if cycle.len() <= 2 * CYCLE_END {
         return vec![cycle];
@@ -448,7 +451,8 @@ fn ends(cycle: &[String]) -> Vec<&[String]> {
     vec![&cycle[..CYCLE_END], &cycle[cycle.len() - CYCLE_END..]]
 }
 
-/// The jobs of a cycle in a line; of a long one those at its ends, and how many there are between.
+/// Formats the jobs of a cycle on one line. A long cycle is shortened to its ends and the number of
+/// jobs in between.
 fn in_short(cycle: &[String]) -> String {
     let parts: Vec<_> = ends(cycle).into_iter().map(|part| part.join(" -> ")).collect();
     let between = cycle.len().saturating_sub(2 * CYCLE_END);
@@ -472,5 +476,5 @@ fn cycle_diagnostic(places: &BTreeMap<String, Arc<Job>>, cycle: &[String]) -> Di
         let (source, span) = mention(&pair[0], &pair[1]);
         diagnostic = diagnostic.related(&source, span, format!("`{}` needs `{}`", pair[0], pair[1]));
     }
-    diagnostic.help("take one of these dependencies away")
+    diagnostic.help("remove one of these dependencies")
 }

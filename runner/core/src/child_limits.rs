@@ -1,4 +1,4 @@
-//! What a process may use that interprets a plugin's bytes.
+//! Limits for the child processes that interpret a plugin's bytes.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::limits::MIB;
 use crate::limits::show_bytes;
 use crate::limits::show_duration;
 
-/// Reading one plugin: a whole Python takes a second on a slow machine.
+/// Time to read one plugin: a whole Python takes a second on a slow machine.
 pub const READ_TIME: Duration = Duration::from_secs(20);
-/// Address space of the process that reads one: ten times what a whole Python takes.
+/// Address space of the process that reads a plugin: ten times what a whole Python takes.
 pub const READ_MEMORY: u64 = 1024 * MIB;
-/// Finding the names and lines of a trap's calls: a person waits for it.
+/// Time to find the names and lines of a trap's calls: a person waits for it.
 pub const TRACE_TIME: Duration = Duration::from_secs(2);
 /// Address space of the process that finds them.
 pub const TRACE_MEMORY: u64 = 512 * MIB;
 
-/// The bounds of one child.
+/// The limits of one child process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChildLimits {
     /// How long it may take.
@@ -36,14 +36,14 @@ impl ChildLimits {
     /// What finding the names and lines of a trap's calls may use.
     pub const TRACE: Self = Self { timeout: TRACE_TIME, memory: TRACE_MEMORY };
 
-    /// What is said of work, in words, that takes too long; `section` of `jobcontrol.yaml` raises
-    /// its limits.
+    /// Returns the message for `work` (in words) that took too long. `section` is the section of
+    /// `jobcontrol.yaml` that raises its limits.
     pub fn timed_out(&self, work: &str, section: Option<&str>) -> String {
         let raise = raise(section, "timeout", self.timeout >= MAX_COMPILE_TIME);
         format!("{work} took longer than {}{raise}", show_duration(self.timeout))
     }
 
-    /// What is said of work, in words, that takes too much.
+    /// Returns the message for `work` (in words) that took too much memory.
     pub fn out_of_memory(&self, work: &str, section: Option<&str>) -> String {
         let raise = raise(section, "memory", self.memory >= MAX_COMPILE_MEMORY);
         format!("{work} took more than {} of memory{raise}", show_bytes(self.memory))
@@ -52,7 +52,7 @@ impl ChildLimits {
 
 fn raise(section: Option<&str>, key: &str, largest: bool) -> String {
     match section {
-        _ if largest => ", which is the most there is".to_owned(),
+        _ if largest => ", which is the maximum".to_owned(),
         Some(section) => format!("; raise it with `{section}: {{ {key}: .. }}` in jobcontrol.yaml"),
         None => String::new(),
     }
@@ -66,7 +66,7 @@ mod tests {
     fn what_is_the_most_there_is_cannot_be_raised() {
         let compile = ChildLimits { timeout: MAX_COMPILE_TIME, ..ChildLimits::COMPILE };
         let said = |limits: ChildLimits, section| limits.timed_out("reading `p`", section);
-        assert_eq!(said(compile, Some("compile")), "reading `p` took longer than 1h, which is the most there is");
+        assert_eq!(said(compile, Some("compile")), "reading `p` took longer than 1h, which is the maximum");
         let raise = "reading `p` took longer than 20s; raise it with `read: { timeout: .. }` in jobcontrol.yaml";
         assert_eq!(said(ChildLimits::READ, Some("read")), raise);
         assert_eq!(said(ChildLimits::TRACE, None), "reading `p` took longer than 2s");

@@ -1,4 +1,4 @@
-//! Time as an input: nothing else in this crate asks what time it is.
+//! Time as an input: nothing else in this crate reads a clock.
 
 use std::fmt;
 use std::sync::atomic::AtomicI64;
@@ -9,33 +9,35 @@ use std::time::UNIX_EPOCH;
 use serde::Serialize;
 use serde::Serializer;
 
-/// A moment in microseconds since 1970-01-01 UTC; shown as RFC 3339 in UTC.
+/// A moment in microseconds since 1970-01-01 UTC, displayed as RFC 3339 in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The moment `seconds` before this one, held at the earliest possible moment.
+    /// Returns the moment `seconds` before this one, or the earliest possible moment if that
+    /// underflows.
     pub fn minus_seconds(self, seconds: u64) -> Self {
         let micros = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         Self(self.0.saturating_sub(micros))
     }
 
-    /// Reads RFC 3339, or a date alone, which stands for its midnight in UTC.
+    /// Reads an RFC 3339 time, or a date alone, which means midnight of that day in UTC.
     ///
     /// # Errors
     ///
-    /// Text that is neither, with the reason.
+    /// Returns the reason if the text is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Ok(stamp) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(stamp.as_microsecond()));
         }
-        let date: jiff::civil::Date =
-            text.parse().map_err(|_| format!("`{text}` is no time: write `2026-11-22T06:00:00Z` or `2026-11-22`"))?;
+        let date: jiff::civil::Date = text
+            .parse()
+            .map_err(|_| format!("`{text}` is not a time (write `2026-11-22T06:00:00Z` or `2026-11-22`)"))?;
         let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).map_err(|e| e.to_string())?;
         Ok(Self(zoned.timestamp().as_microsecond()))
     }
 
-    /// Microseconds from `earlier` to this moment, zero if it is not earlier.
+    /// Returns the microseconds from `earlier` to this moment, or zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
@@ -56,13 +58,13 @@ impl Serialize for Timestamp {
     }
 }
 
-/// Where the time comes from.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present moment. Called for every record, so it must be cheap.
+    /// Returns the current time. Called for every record, so it must be cheap.
     fn now(&self) -> Timestamp;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -73,17 +75,17 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that is set by hand, so that a test can let days pass.
+/// A clock that is set by hand, so that a test can make days pass.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
 impl ManualClock {
-    /// A clock that stands at `now` until it is set.
+    /// Creates a clock that shows `now` until it is set.
     pub fn new(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.0))
     }
 
-    /// Sets the present moment.
+    /// Sets the current time.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.0, Ordering::SeqCst);
     }

@@ -1,4 +1,5 @@
-//! What a build keeps of its job: the one place that knows the keys of a build config.
+//! The build config: what a build keeps of its job. Only this file knows the keys of a build
+//! config.
 
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -34,40 +35,42 @@ use crate::value::Value;
 use crate::yaml::key::Key;
 
 const OVERRIDES: &str = "overrides";
-/// What the paths of a job's grants are relative to; kept where there are any.
+/// The folder that the paths of a job's grants are relative to. Stored only if there are such
+/// paths.
 const FOLDER: &str = "folder";
 
-/// Keys of a job that decide what a build returns; the others may change without making it
+/// Keys of a job that decide what a build returns. The other keys may change without making a build
 /// outdated.
 static DECISIVE_KEYS: LazyLock<Vec<&str>> =
     LazyLock::new(|| KEYS.iter().filter(|key| key.decisive).map(|key| key.name).collect());
 
-/// A build config: the job that a build was made of, and the arguments that were given by hand.
+/// A build config: the job that a build was created from, and the arguments that were given by
+/// hand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildConfig {
-    /// With the limits that it asked for, whatever the ceiling is.
+    /// The job, with the limits that it requested, regardless of the ceiling.
     job: Job,
-    /// Why the job cannot be called, if that is so.
+    /// Why the job cannot be called, if it cannot.
     unusable: Option<String>,
     overrides: Vec<(Key, Arg)>,
 }
 
 impl BuildConfig {
-    /// The config of a new build.
+    /// Creates the config of a new build.
     pub fn new(job: Job, overrides: Vec<(Key, Arg)>) -> Self {
         Self { job, unusable: None, overrides }
     }
 
-    /// As the store keeps it.
+    /// Returns the config as the store keeps it.
     pub fn to_value(&self) -> Value {
         let mut config = entries(&self.job);
         config.push((OVERRIDES.into(), pack_named(&self.overrides)));
         Value::Map(config)
     }
 
-    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it: what is
-    /// missing or makes no sense has its default, and only [`BuildConfig::job`] minds a missing
-    /// function.
+    /// Reads what [`BuildConfig::to_value`] returned. Another program may have written it, so a
+    /// missing or invalid part gets its default. A missing function is an error only in
+    /// [`BuildConfig::job`].
     pub fn from_value(config: &Value) -> Self {
         let folder = config.get(FOLDER).and_then(Value::as_str).unwrap_or_default();
         let mut job = Job::empty(nowhere(folder.to_owned()));
@@ -80,11 +83,12 @@ impl BuildConfig {
         Self { job, unusable, overrides: overrides(config) }
     }
 
-    /// The job as it can be built again under the name `id`, with no limit above today's ceiling.
+    /// Returns the job, ready to be built again under the name `id`, with no limit above today's
+    /// ceiling.
     ///
     /// # Errors
     ///
-    /// A config without a function, such as one that another program wrote.
+    /// Returns an error if the config has no function, such as one that another program wrote.
     pub fn job(self, id: &str, ceiling: &Ceiling) -> Result<Job, String> {
         if let Some(reason) = self.unusable {
             return Err(reason);
@@ -94,40 +98,41 @@ impl BuildConfig {
         Ok(job)
     }
 
-    /// What it was granted.
+    /// Returns what the job was granted.
     pub fn grants(&self) -> &Grants {
         &self.job.grants
     }
 
-    /// The arguments that were given by hand.
+    /// Returns the arguments that were given by hand.
     pub fn overrides(&self) -> &[(Key, Arg)] {
         &self.overrides
     }
 }
 
-/// The job that a build was made of, with limits of then but none above today's ceiling.
+/// Returns the job that a build was created from, with its original limits, but none above today's
+/// ceiling.
 ///
 /// # Errors
 ///
-/// A configuration without a function, such as one that another program wrote.
+/// Returns an error if the config has no function, such as one that another program wrote.
 pub fn job_of_config(id: &str, config: &Value, ceiling: &Ceiling) -> Result<Job, String> {
     BuildConfig::from_value(config).job(id, ceiling)
 }
 
-// Single parts, which are asked of many builds whose arguments may be large, so that nothing else
-// is read.
+// The functions below read a single part each. Callers need it for many builds with possibly large
+// arguments, so nothing else is read.
 
-/// The function that a build config names, as it was written; empty if there is none.
+/// Returns the function that a build config names, as it was written; empty if there is none.
 pub fn function(config: &Value) -> &str {
     config.get(FUNCTION.name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// How often the build is tried; once if a build config does not say.
+/// Returns how often the build is tried; once if the build config does not say.
 pub fn retry(config: &Value) -> Retry {
     config.get(RETRY.name).map_or_else(Retry::never, Retry::from_config)
 }
 
-/// The limit under `limits` that the build was given, by its key.
+/// Returns the build's limit with this key under `limits`.
 pub fn limit(config: &Value, key: &str) -> Option<u64> {
     match config.get(LIMITS.name)?.get(key)? {
         Value::Int(limit) => u64::try_from(*limit).ok(),
@@ -135,38 +140,38 @@ pub fn limit(config: &Value, key: &str) -> Option<u64> {
     }
 }
 
-/// What the build takes of a pool while it runs.
+/// Returns what the build takes from a pool while it runs.
 pub fn pool(config: &Value) -> Option<PoolUse> {
     config.get(POOL.name).and_then(pool::unpack)
 }
 
-/// Which of several waiting builds starts first: those with the larger number.
+/// Returns the priority. Of several waiting builds, those with the larger number start first.
 pub fn priority(config: &Value) -> i64 {
     config.get(PRIORITY.name).map_or(0, priority::unpack)
 }
 
-/// The function that cleans up before the build is deleted.
+/// Returns the function that cleans up before the build is deleted.
 pub fn cleanup_function(config: &Value) -> Option<FunctionRef> {
     config.get(CLEANUP.name).and_then(hooks::unpack)
 }
 
-/// The function that makes a text of what the build returned.
+/// Returns the function that turns the build's return value into text.
 pub fn repr_function(config: &Value) -> Option<FunctionRef> {
     config.get(REPR.name).and_then(hooks::unpack)
 }
 
-/// The arguments that were given by hand.
+/// Returns the arguments that were given by hand.
 pub fn overrides(config: &Value) -> Vec<(Key, Arg)> {
     arguments(config.get(OVERRIDES))
 }
 
-/// Whether arguments were given by hand.
+/// Returns whether arguments were given by hand.
 pub fn is_edited(config: &Value) -> bool {
     config.get(OVERRIDES).is_some_and(|overrides| !overrides.entries().is_empty())
 }
 
-/// The arguments as they are kept, for people to look at: by position, by name, and by hand, each
-/// with its key. Those without any are left out.
+/// Returns the stored arguments for display: by position, by name, and given by hand, each with its
+/// key. Empty groups are left out.
 pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &Value)> {
     let parts = [ARGS.name, KWARGS.name, OVERRIDES].into_iter().filter_map(|key| Some((key, config.get(key)?)));
     parts.filter(|(_, value)| match value {
@@ -177,18 +182,18 @@ pub fn shown_arguments(config: &Value) -> impl Iterator<Item = (&'static str, &V
     })
 }
 
-/// The parts that decide what the build returns, by key, as they are kept.
+/// Returns the stored parts that decide what the build returns, by key.
 pub fn decisive(config: &Value) -> impl Iterator<Item = (&'static str, Option<&Value>)> {
     DECISIVE_KEYS.iter().map(|key| (*key, config.get(key)))
 }
 
-/// Arguments by name, such as those that were given by hand.
+/// Returns arguments by name, such as those that were given by hand.
 pub fn arguments(stored: Option<&Value>) -> Vec<(Key, Arg)> {
     stored.map(unpack_named).unwrap_or_default()
 }
 
 impl Job {
-    /// What a build keeps of it, without the arguments that are given by hand.
+    /// Returns what a build keeps of the job, without the arguments that are given by hand.
     pub fn to_config(&self) -> Value {
         Value::Map(entries(self))
     }
@@ -205,7 +210,7 @@ fn entries(job: &Job) -> Vec<(Name, Value)> {
     config
 }
 
-/// The place of what stands in no file.
+/// Returns the place of something that is not in a file.
 fn nowhere(folder: String) -> Place {
     let source = Arc::new(Source { path: "the build's configuration".to_owned(), text: String::new() });
     Place { source, folder, id: Span::default(), function: Span::default(), args: None, kwargs: None }
@@ -372,7 +377,7 @@ repr_function: ./sub/x.wasm:show
         (option::of(schedule), on, -MAX_PRIORITY..=MAX_PRIORITY)
     }
 
-    /// Jobs as a config can keep them: without places, and with the dependencies that are implied.
+    /// Generates jobs as a config can keep them: without places, and with implied dependencies.
     fn jobs() -> impl Strategy<Value = Job> {
         let texts = || prop::collection::vec(any::<String>(), 0..3);
         let names = prop::collection::vec("[a-z]{1,4}".prop_map(Key::nowhere), 0..3);
@@ -448,7 +453,7 @@ repr_function: ./sub/x.wasm:show
         assert_eq!((read.job.args.len(), read.job.grants.files.len(), &read.job.pool), (0, 0, &None));
         assert_eq!((read.job.priority, &read.job.schedule, read.job.on), (0, &None, None));
         assert_eq!(read.overrides(), []);
-        assert_eq!(read.job("x", &Ceiling::default()), Err("its configuration names no function".to_owned()));
+        assert_eq!(read.job("x", &Ceiling::default()), Err("its configuration does not name a function".to_owned()));
     }
 
     #[test]

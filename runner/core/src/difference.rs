@@ -1,5 +1,5 @@
-//! What differs between two builds of a job, and between a build and its job: each in short, for a
-//! person who looks for the cause.
+//! The differences between two builds of a job, or between a build and its job, in short form for a
+//! person who looks for a cause.
 
 use crate::build::Build;
 use crate::build::Pin;
@@ -7,8 +7,8 @@ pub use crate::changes::Difference;
 use crate::changes::compared;
 use crate::config;
 
-/// What differs between an earlier build of a job and a later one, in the order of its likely
-/// effect: the plugin, what was used of other builds, the keys that decide the result, and all
+/// Returns what differs between an earlier build of a job and a later one, most relevant first. The
+/// order is: the plugin, the values used from other builds, the keys that decide the result, all
 /// other keys.
 pub fn differences(was: &Build, now: &Build) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ fn pins(was: &Build, now: &Build, found: &mut Vec<Difference>) {
     for job in was.pins.iter().chain(added).map(|pin| &pin.job) {
         let (before, after) = (pin(was, job), pin(now, job));
         let same = match (&before, &after) {
-            // The same value of another build changes nothing.
+            // The same value from another build changes nothing.
             (Some(before), Some(after)) => {
                 before.build == after.build
                     || (before.retval_digest.is_some() && before.retval_digest == after.retval_digest)
@@ -50,7 +50,7 @@ fn pins(was: &Build, now: &Build, found: &mut Vec<Difference>) {
     }
 }
 
-/// As much of a digest as tells it from the others of a folder.
+/// Returns enough of a digest to distinguish it from the others in a folder.
 fn start_of(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }

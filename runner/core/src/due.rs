@@ -1,5 +1,5 @@
-//! Whether what decides the result of a job has changed since it was last built: what `on: change`
-//! goes by.
+//! Detects whether anything that decides the result of a job has changed since the last build. `on:
+//! change` is based on this.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -16,15 +16,16 @@ use crate::status::differences;
 use crate::value::Value;
 use crate::value::pack;
 
-/// Whether a job would use something else than its newest finished build did, however that ended,
-/// or has none. `latest` tells the latest successful build of a dependency.
+/// Returns whether a job would now use something else than its newest finished build did, or has no
+/// finished build. How that build ended does not matter. `latest` returns the latest successful
+/// build of a dependency.
 pub fn is_changed<'a>(checked: &CheckedJob, history: &JobHistory, latest: impl Fn(&str) -> Option<&'a Build>) -> bool {
     let finished = [&history.ended, &history.last_good].into_iter().flatten().max_by_key(|build| build.id);
     finished.is_none_or(|used| !differences(&checked.job, &checked.plugin.digest, used, latest).is_empty())
 }
 
-/// Tells all that decides the result of a job from what decided it before: its own configuration
-/// and plugin, those of all that it needs, and what these have returned.
+/// Returns a digest of everything that decides the result of a job. This is the configuration and
+/// plugin of the job and of all jobs that it needs, and what those jobs returned.
 pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<&'a Build>) -> String {
     let mut digest = Sha256::new();
     let mut add = |text: &[u8]| {
@@ -38,13 +39,13 @@ pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<
             let config = checked.job.to_config();
             let decisive =
                 config::decisive(&config).map(|(key, value)| (key.to_owned(), value.cloned().unwrap_or(Value::Null)));
-            // A config that cannot be packed makes no build, which is told there.
+            // A config that cannot be packed cannot be built; the error is reported there.
             add(&pack(&Value::map(decisive)).unwrap_or_default());
         }
         if need != id
             && let Some(build) = latest(need)
         {
-            // No value tells whether a dependency for order alone changed anything.
+            // For an order-only dependency there is no value that shows a change.
             let by_value = build.retval_digest.clone().filter(|_| !for_order(graph, id, need));
             add(by_value.unwrap_or_else(|| build.id.to_string()).as_bytes());
         }
@@ -56,7 +57,7 @@ pub fn fingerprint<'a>(graph: &Graph, id: &str, latest: impl Fn(&str) -> Option<
     })
 }
 
-/// Whether a job needs another one directly, and takes no value from it.
+/// Returns whether a job needs another one directly, but takes no value from it.
 fn for_order(graph: &Graph, id: &str, need: &str) -> bool {
     graph.jobs.get(id).is_some_and(|checked| {
         let references = checked.job.references();
@@ -65,7 +66,7 @@ fn for_order(graph: &Graph, id: &str, need: &str) -> bool {
     })
 }
 
-/// A job that is due, with what decides its result now.
+/// A due job, with the fingerprint of what decides its result now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueJob {
     /// The job.

@@ -1,4 +1,5 @@
-//! What happens while a build runs: one ordered stream, read by the store and by whoever shows it.
+//! The events of a running build: one ordered stream, read by the store and by everything that
+//! displays it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +22,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// All of them in rising order.
+    /// All levels, lowest first.
     pub const ALL: [Self; 5] = [Self::Debug, Self::Info, Self::Warning, Self::Error, Self::Critical];
 
-    /// The level's name in capitals.
+    /// Returns the level's name in capitals.
     pub fn name(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",
@@ -35,23 +36,23 @@ impl Level {
         }
     }
 
-    /// The name of the highest level that `number` reaches.
+    /// Returns the name of the highest level that `number` reaches.
     pub fn name_of(number: i64) -> &'static str {
         let reached = Self::ALL.into_iter().rev().find(|level| *level as i64 <= number);
         reached.unwrap_or(Self::Debug).name()
     }
 
-    /// Reads a name in any case, or a number.
+    /// Reads a name in upper or lower case, or a number.
     ///
     /// # Errors
     ///
-    /// Any other text.
+    /// Returns an error for any other text.
     pub fn parse(text: &str) -> Result<i64, String> {
         let named = Self::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(text));
         match (named, text.parse()) {
             (Some(level), _) => Ok(level as i64),
             (None, Ok(number)) => Ok(number),
-            _ => Err(format!("`{text}` is no level: debug, info, warning, error, critical or a number")),
+            _ => Err(format!("`{text}` is not a level (write debug, info, warning, error, critical or a number)")),
         }
     }
 }
@@ -61,7 +62,7 @@ impl Level {
 pub struct NewRecord {
     /// When it was written.
     pub created: Timestamp,
-    /// 10 to 50.
+    /// The level as a number, 10 to 50.
     pub level: i64,
     /// The text.
     pub message: String,
@@ -69,12 +70,12 @@ pub struct NewRecord {
     pub target: String,
     /// Structured values, in the order given.
     pub fields: Vec<(String, String)>,
-    /// A failure that was caught and is being reported.
+    /// A failure that was caught and is reported.
     pub failure: Option<Failure>,
 }
 
 impl NewRecord {
-    /// A record with a message and nothing else.
+    /// Creates a record with only a message.
     pub fn new(created: Timestamp, level: Level, target: impl Into<String>, message: impl Into<String>) -> Self {
         let (target, message) = (target.into(), message.into());
         Self { created, level: level as i64, message, target, fields: Vec::new(), failure: None }
@@ -92,7 +93,7 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// How a build ended. What it returned can be large, so only the store has it.
+/// How a build ended. The return value can be large, so only the store has it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// The function returned.
@@ -104,7 +105,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// The status of a build that ended so.
+    /// Returns the status of a build with this ending.
     pub fn status(&self) -> BuildStatus {
         match self {
             Self::Returned => BuildStatus::Successful,
@@ -125,74 +126,74 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// The number in events that come before a build is created; no build has it.
+/// The build id of events that occur before a build is created. No build has this id.
 pub const NO_BUILD: u64 = 0;
 
 /// What can happen to a build, in the past tense.
 #[derive(Clone, Debug)]
 pub enum EventKind {
-    /// Its plugin is being compiled, which takes long. There is no build yet, so the event has
-    /// [`NO_BUILD`].
+    /// Its plugin is being compiled, which takes a long time. There is no build yet, so the event's
+    /// build id is [`NO_BUILD`].
     Compiling {
         /// The plugin's file.
         plugin: String,
-        /// How large it is.
+        /// Its size in bytes.
         bytes: u64,
     },
-    /// It was created, with its pins, and waits for a slot.
+    /// It was created with its pins, and waits for a slot.
     Created,
     /// It waits for something, such as slots of a pool.
     Waits {
-        /// For what, in words.
+        /// What it waits for, in words.
         reason: String,
     },
-    /// It belongs to another run, and this run waits for it, since it would make the same.
+    /// It belongs to another run. This run waits for it, because it would make the same build.
     Shared,
     /// The first attempt started.
     Started,
-    /// An attempt failed, and another is to follow.
+    /// An attempt failed, and another one will follow.
     AttemptFailed {
-        /// The one that failed.
+        /// The number of the failed attempt.
         attempt: u32,
-        /// How many there may be.
+        /// The maximum number of attempts.
         of: u32,
         /// Why.
         failure: Arc<Failure>,
-        /// Microseconds that it took.
+        /// Its duration in microseconds.
         took: u64,
-        /// Until the next one.
+        /// The time until the next attempt.
         delay: Duration,
     },
-    /// It was taken over from a process that is gone, between two attempts.
+    /// It was taken over, between two attempts, from a process that is gone.
     TakenOver {
-        /// The next attempt.
+        /// The number of the next attempt.
         attempt: u32,
-        /// How many there may be.
+        /// The maximum number of attempts.
         of: u32,
-        /// Until that.
+        /// The time until the next attempt.
         delay: Duration,
     },
     /// Another attempt started.
     AttemptStarted {
-        /// The one that started.
+        /// The number of the attempt that started.
         attempt: u32,
-        /// How many there may be.
+        /// The maximum number of attempts.
         of: u32,
     },
-    /// The guest, or the runner on its behalf, wrote a log record, and the store has it.
+    /// The guest, or the runner on its behalf, wrote a log record. The store already has it.
     Logged {
         /// Its id in the store.
         id: u64,
-        /// What was written.
+        /// The record.
         record: NewRecord,
     },
     /// Some groups have newer reports.
     Progressed(Vec<Progress>),
-    /// It ended, and the store has it.
+    /// It ended. The store already has the result.
     Finished {
-        /// How.
+        /// How it ended.
         ending: Ending,
-        /// Microseconds from its start to its end, as the store has them.
+        /// Microseconds from its start to its end, as stored.
         took: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What made a build fail, and the traceback.
+//! The failure of a build, and its traceback.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use serde::Serializer;
 
 use crate::value::Value;
 
-/// What sort of failure it is. Retries, exit codes and cancels look at the runner's own kinds,
-/// which no plugin can claim: whatever a plugin calls its failure is a [`FailureKind::Plugin`].
+/// The kind of a failure. Retries, exit codes and cancellation look at the runner's kinds. A plugin
+/// cannot use one of them: whatever it calls its failure becomes a [`FailureKind::Plugin`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum FailureKind {
-    /// The function returned an error of its own.
+    /// The function returned an error.
     #[default]
     Error,
     /// The guest trapped.
     Trap,
-    /// The build used more than one of its limits allows.
+    /// The build exceeded one of its limits.
     Limit,
-    /// An attempt or a build took longer than it may.
+    /// An attempt or a build took longer than allowed.
     Timeout,
     /// Somebody cancelled the build.
     Cancelled,
@@ -30,19 +30,19 @@ pub enum FailureKind {
     Exit,
     /// The function could not be called with its arguments.
     Arguments,
-    /// The store could not write what the build said.
+    /// The store could not write the build's log or progress.
     Storage,
     /// A secret could not be read, or the function returned one.
     Secret,
-    /// What the plugin, or its language, calls the failure, such as `panic` or `ValueError`.
+    /// The plugin's, or its language's, name for the failure, such as `panic` or `ValueError`.
     Plugin(String),
 }
 
-/// What marks the name of a plugin's own kind where it could be taken for one of the runner's.
+/// Prefix for the name of a plugin's kind that could be mistaken for one of the runner's.
 const PLUGIN: &str = "plugin:";
 
 impl FailureKind {
-    /// The runner's own kinds.
+    /// The runner's kinds with their names.
     const OWN: [(&'static str, Self); 10] = [
         ("error", Self::Error),
         ("trap", Self::Trap),
@@ -56,7 +56,7 @@ impl FailureKind {
         ("secret", Self::Secret),
     ];
 
-    /// Reads the text of a stored failure, as [`FailureKind`] displays it. Any text is a kind.
+    /// Reads the kind of a stored failure, as [`FailureKind`] displays it. Any text is a kind.
     pub fn from_text(text: &str) -> Self {
         match Self::own(text) {
             Some(kind) => kind,
@@ -64,15 +64,15 @@ impl FailureKind {
         }
     }
 
-    /// The runner's own kind of that name.
+    /// Returns the runner's kind with this name.
     pub fn own(name: &str) -> Option<Self> {
         Self::OWN.into_iter().find(|(own, _)| *own == name).map(|(_, kind)| kind)
     }
 }
 
 impl fmt::Display for FailureKind {
-    /// The name that is stored and shown: a plugin's own kind as the plugin wrote it, or
-    /// `plugin:limit` where that is the name of one of the runner's.
+    /// Writes the name that is stored and shown. A plugin's kind is written as the plugin wrote it,
+    /// or as `plugin:limit` if `limit` is also one of the runner's kinds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plugin(name) if name.starts_with(PLUGIN) || Self::own(name).is_some() => {
@@ -99,31 +99,31 @@ impl<'de> Deserialize<'de> for FailureKind {
 /// What made a build fail.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The sort of failure.
+    /// The kind of failure.
     pub kind: FailureKind,
     /// In words.
     pub message: String,
-    /// The function's own error value, if it returned one.
+    /// The function's error value, if it returned one.
     pub value: Option<Value>,
-    /// What led to it, nearest first.
+    /// The chain of causes, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
-    /// The calls that led to it, outermost first. Stored apart.
+    /// The calls that led to it, outermost first. Stored separately.
     #[serde(skip)]
     pub frames: Vec<Frame>,
-    /// Whether kind, message and calls were read from the guest's standard error; how the call
-    /// ended is then the last of the causes.
+    /// Whether kind, message and calls were read from the guest's standard error. The last cause
+    /// then says how the call ended.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_stderr: bool,
 }
 
 impl Failure {
-    /// A failure without value or frames.
+    /// Creates a failure without a value or frames.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), ..Self::default() }
     }
 
-    /// How the call ended, `trap` or `exit`, where the failure's own kind was read from standard
+    /// Returns how the call ended (`trap` or `exit`) if the failure's kind was read from standard
     /// error.
     pub fn ended(&self) -> Option<&str> {
         self.causes.last().filter(|_| self.from_stderr).map(|ended| ended.kind.as_str())
@@ -133,7 +133,7 @@ impl Failure {
 /// One link of a chain of failures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// What its plugin calls it.
+    /// The plugin's name for it.
     pub kind: String,
     /// In words.
     pub message: String,
@@ -160,43 +160,44 @@ pub struct Frame {
     pub context_start: u32,
     /// Local variables as text.
     pub locals: Vec<(String, String)>,
-    /// Where the call is in the plugin's binary, while its name and line are still to be found.
+    /// The position of the call in the plugin's binary, until its name and line are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Raw>,
-    /// How often calls up to this one were repeated before the next.
+    /// How often the calls up to this one were repeated before the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeated: Option<Repeated>,
 }
 
-/// Calls of a recursion, which are kept once.
+/// Repeated calls of a recursion, of which only one turn is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeated {
-    /// How many calls, the last of which has this.
+    /// How many calls were repeated; the last of them holds this value.
     pub calls: u32,
-    /// How often more they were made.
+    /// How many more times they were made.
     pub times: u32,
-    /// Whether there may have been more, since only the innermost calls are known.
+    /// Whether there may have been more repetitions, because only the innermost calls are known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
 }
 
-/// A call without a line, and with the name that the binary has.
+/// A call with the name from the binary, but without a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raw {
-    /// Bytes from the start of what was compiled.
+    /// Offset in bytes from the start of the compiled code.
     pub offset: u64,
-    /// Why name and line were not found; empty while nobody has looked.
+    /// Why the name and line were not found; empty until the search was made.
     pub why: String,
 }
 
-/// The longest recursion, in functions that call each other in turn, that is kept once.
+/// The longest turn of a recursion, in functions that call each other, that is recognised.
 const LONGEST_TURN: usize = 8;
 
-/// How often the same has to stand in a row to be kept once: what stands twice is as quickly read.
+/// How often a turn must repeat before it is folded. Two repetitions are just as quick to read
+/// unfolded.
 const LEAST_TIMES: usize = 3;
 
-/// The items of a row with each repetition once: what is kept by its place, and how often it was
-/// repeated.
+/// Folds the repetitions in a row of items. Returns the index of each item that is kept, and how
+/// often it was repeated.
 pub fn folded<T: PartialEq>(row: &[T]) -> Vec<(usize, Option<Repeated>)> {
     let (mut kept, mut at) = (Vec::new(), 0);
     while at < row.len() {
@@ -216,25 +217,26 @@ pub fn folded<T: PartialEq>(row: &[T]) -> Vec<(usize, Option<Repeated>)> {
     kept
 }
 
-/// Whether names and lines of some calls are still to be found.
+/// Returns whether the names and lines of some calls have not been looked up yet.
 pub fn are_raw(frames: &[Frame]) -> bool {
     frames.iter().any(|frame| frame.raw.as_ref().is_some_and(|raw| raw.why.is_empty()))
 }
 
-/// A local variable is cut at this many characters.
+/// Local variables are cut at this many characters.
 pub const MAX_LOCAL: usize = 10_000;
 
-/// All of a traceback together, in bytes of text.
+/// Size limit of a whole traceback, in bytes of text.
 pub const MAX_TRACEBACK: usize = 1 << 20;
 
-/// What a frame, a line or a local takes beside its text, so that many empty ones are not free.
+/// Bytes counted for each frame, line or local in addition to its text, so that many empty ones are
+/// not free.
 const ENTRY: usize = 32;
 
-/// A chain of causes is cut at this many; nobody reads a longer one.
+/// A chain of causes is cut at this length; nobody reads a longer one.
 const MAX_CAUSES: usize = 100;
 
-/// Cuts locals and lines so that a failure's traceback stays within [`MAX_LOCAL`], and within
-/// [`MAX_TRACEBACK`] together with those of its causes.
+/// Cuts the locals and lines of a failure's traceback to [`MAX_LOCAL`] each, and the traceback
+/// together with those of its causes to [`MAX_TRACEBACK`].
 pub fn cut_failure(failure: &mut Failure) {
     let mut left = MAX_TRACEBACK;
     cut_frames(&mut failure.frames, &mut left);
@@ -242,10 +244,10 @@ pub fn cut_failure(failure: &mut Failure) {
     failure.causes.iter_mut().for_each(|cause| cut_frames(&mut cause.frames, &mut left));
 }
 
-/// Cuts frames to what is `left` in bytes of text, and takes it off.
+/// Cuts frames to the `left` bytes of text, and subtracts what they take.
 fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
     let mut kept = 0;
-    // The innermost calls tell most, so they are kept first.
+    // The innermost calls are the most useful, so they are kept first.
     for frame in frames.iter_mut().rev() {
         cut(&mut frame.file, MAX_LOCAL);
         cut(&mut frame.function, MAX_LOCAL);
@@ -274,7 +276,7 @@ fn cut_frames(frames: &mut Vec<Frame>, left: &mut usize) {
     frames.drain(..frames.len() - kept);
 }
 
-/// Cuts a text to at most `max` characters, and says so at its end.
+/// Cuts a text to at most `max` characters, and marks the cut at its end.
 pub fn cut(text: &mut String, max: usize) {
     if let Some((at, _)) = text.char_indices().nth(max) {
         text.truncate(at);
@@ -282,7 +284,7 @@ pub fn cut(text: &mut String, max: usize) {
     }
 }
 
-/// Cuts a text to at most `max` bytes, between two characters, and says so at its end.
+/// Cuts a text to at most `max` bytes, between two characters, and marks the cut at its end.
 pub fn cut_bytes(text: &mut String, max: usize) {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max));
@@ -290,10 +292,10 @@ pub fn cut_bytes(text: &mut String, max: usize) {
     }
 }
 
-/// How a text ends that was cut.
+/// The end of a text that was cut.
 pub const CUT: &str = ".. (cut)";
 
-/// Says that a text was cut, and gives back what the rest of it took.
+/// Marks a text as cut, and frees the memory of the rest.
 fn ended(text: &mut String) {
     text.push_str(CUT);
     text.shrink_to_fit();

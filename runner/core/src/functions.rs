@@ -1,6 +1,6 @@
-//! The functions of a plugin, found by each of their names. A plugin may export hundred thousands,
-//! and as many under one name in as many interfaces, so nothing here looks through all of them for
-//! each.
+//! The functions of a plugin, indexed by each of their names. A plugin may export hundreds of
+//! thousands, even under one name in as many interfaces. So no lookup of one function scans all of
+//! them.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -12,10 +12,10 @@ use crate::types::Signature;
 #[derive(Clone, Debug, Default)]
 pub struct Functions {
     all: Vec<Arc<Signature>>,
-    /// The places of functions by their own names.
+    /// Indices of the functions by their names without an interface.
     by_name: HashMap<String, Vec<usize>>,
-    /// How many functions each name with an interface finds: `iface#f`, `ns:pkg/iface#f`, and that
-    /// with a version.
+    /// How many functions each name with an interface matches: `iface#f`, `ns:pkg/iface#f`, and the
+    /// latter with a version.
     with_interface: HashMap<String, usize>,
 }
 
@@ -52,8 +52,9 @@ impl<'a> IntoIterator for &'a Functions {
 }
 
 impl Functions {
-    /// All functions that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left
-    /// out. One of the world comes before those of interfaces that are not named.
+    /// Returns all functions that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`; the version
+    /// may be left out. Without an interface, a function of the world takes precedence over those
+    /// of interfaces.
     pub fn named(&self, export: &str) -> Vec<&Arc<Signature>> {
         let (interface, name) = match export.rsplit_once('#') {
             Some((interface, name)) => (Some(interface), name),
@@ -67,8 +68,8 @@ impl Functions {
         in_world.map_or(found.clone(), |function| vec![function])
     }
 
-    /// The shortest name by which [`Functions::named`] finds this function and no other: `f`,
-    /// `iface#f`, `ns:pkg/iface#f`, or that with its version. Empty for a command.
+    /// Returns the shortest name by which [`Functions::named`] finds this function and no other:
+    /// `f`, `iface#f`, `ns:pkg/iface#f`, or the latter with its version. Empty for a command.
     pub fn shortest(&self, function: &Signature) -> String {
         let Some(full) = function.interface.as_deref().filter(|_| !function.command) else {
             return if function.command { String::new() } else { function.name.clone() };
@@ -84,18 +85,18 @@ impl Functions {
     }
 }
 
-/// A name in kebab case, by which both spellings are found.
+/// Returns a name in kebab case, so that both spellings are found.
 fn kebab(name: &str) -> String {
     name.replace('_', "-")
 }
 
-/// `ns:pkg/iface` and `iface` of `ns:pkg/iface@1.0.0`.
+/// Returns `ns:pkg/iface` and `iface` for `ns:pkg/iface@1.0.0`.
 fn shorter(full: &str) -> (&str, &str) {
     let unversioned = full.split('@').next().unwrap_or(full);
     (unversioned, unversioned.rsplit('/').next().unwrap_or(unversioned))
 }
 
-/// The different names of a function's interface.
+/// Returns the different names of a function's interface.
 fn interfaces(function: &Signature) -> impl Iterator<Item = &str> {
     let names = |full| {
         let (unversioned, bare) = shorter(full);

@@ -2,29 +2,30 @@
 
 use std::str::FromStr;
 
-/// Longest pattern: longer than any job id that somebody types.
+/// Longest pattern: longer than any job id that a person types.
 pub const LONGEST_GLOB: usize = 256;
 
-/// Some job ids: a pattern in which `*` stands for any number of characters.
+/// A pattern of job ids, in which `*` stands for any number of characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobGlob(String);
 
-/// A text that cannot fit a job id.
+/// A pattern that cannot match a job id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` cannot fit a job id, which has letters, digits, `_` and `-`; `*` stands for any of them")]
+#[error("`{0}` cannot match a job id (write letters, digits, `_` and `-`; `*` stands for any number of them)")]
 pub struct GlobError(pub String);
 
 impl JobGlob {
-    /// The pattern as it is written.
+    /// Returns the pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a job id fits. Takes time proportional to the product of both lengths at most.
+    /// Returns whether a job id matches. Takes time at most proportional to the product of both
+    /// lengths.
     pub fn fits(&self, job: &str) -> bool {
         let (pattern, text) = (self.0.as_bytes(), job.as_bytes());
         let (mut at, mut in_text) = (0, 0);
-        // The last star, and how much of the text it stands for so far.
+        // The last star, and how much of the text it covers so far.
         let mut star: Option<(usize, usize)> = None;
         while in_text < text.len() {
             match pattern.get(at) {
@@ -87,7 +88,7 @@ mod tests {
         assert!("a b".parse::<JobGlob>().is_err() && "".parse::<JobGlob>().is_err());
     }
 
-    /// The meaning, without care for time.
+    /// Returns whether `job` matches, in a simple but slow way.
     fn plainly(glob: &[u8], job: &[u8]) -> bool {
         match glob.split_first() {
             None => job.is_empty(),

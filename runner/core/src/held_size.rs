@@ -1,5 +1,5 @@
-//! How much of the host's memory values and log records take, without asking the allocator: what
-//! all builds hold together is counted in these bytes.
+//! Estimates how much host memory values and log records take, without asking the allocator. The
+//! memory that all builds hold together is counted in these bytes.
 
 use crate::event::NewRecord;
 use crate::failure::Cause;
@@ -9,35 +9,35 @@ use crate::failure::Frame;
 use crate::value::Name;
 use crate::value::Value;
 
-/// Bytes of a value where it stands in a list.
+/// Bytes of a value as an item of a list.
 pub const VALUE: u64 = size_of::<Value>() as u64;
 
-/// Bytes of a value where it stands in a mapping, with its key but for what that points to.
+/// Bytes of a value as an entry of a mapping, including its key, but not what the key points to.
 pub const ENTRY: u64 = size_of::<(Name, Value)>() as u64;
 
-/// Bytes of the two counters with which the text of a key begins.
+/// Bytes of the two counters that precede the text of a key.
 const COUNTERS: u64 = 2 * size_of::<usize>() as u64;
 
-/// Bytes that an allocation takes beside those asked for, and at least.
+/// Minimum overhead of an allocation, in bytes.
 pub const ALLOCATION: u64 = 16;
 
-/// Bytes of a value, itself included.
+/// Returns the bytes of a value, including the value itself.
 pub fn of(value: &Value) -> u64 {
     VALUE + behind(value)
 }
 
-/// Bytes that a text of that length takes, as a value.
+/// Returns the bytes of a text value of this length.
 pub fn of_text(length: usize) -> u64 {
     VALUE + bytes(length)
 }
 
-/// Bytes of what a key of that length points to. Entries may share it; [`of`] counts it for each of
-/// them.
+/// Returns the bytes of what a key of this length points to. Entries may share it; [`of`] counts it
+/// for each of them.
 pub fn name(length: usize) -> u64 {
     COUNTERS + length as u64 + ALLOCATION
 }
 
-/// Bytes of what a value points to.
+/// Returns the bytes of what a value points to.
 fn behind(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
@@ -51,25 +51,25 @@ fn behind(value: &Value) -> u64 {
     }
 }
 
-/// Bytes that the items of a sequence take, each so many.
+/// Returns the bytes of a sequence of `items` items of `item` bytes each.
 pub fn sequence(item: u64, items: usize) -> u64 {
     if items == 0 { 0 } else { item.saturating_mul(items as u64).saturating_add(ALLOCATION) }
 }
 
-/// Bytes that a text or binary of so many bytes takes.
+/// Returns the bytes of a text or binary of this length.
 fn bytes(len: usize) -> u64 {
     sequence(1, len)
 }
 
-/// Bytes of what a log record points to. What each record takes beside that is not counted, since
-/// there is a limit on their number.
+/// Returns the bytes of what a log record points to. The record itself is not counted, because the
+/// number of records is limited.
 pub fn record(record: &NewRecord) -> u64 {
     let failure = record.failure.as_ref().map_or(0, failure);
     (record.message.len() + record.target.len()) as u64 + pairs(&record.fields) + failure
 }
 
-/// Bytes of a log record that waits for the store: the record for whoever watches, and what is
-/// stored of it.
+/// Returns the bytes of a log record that waits for the store: the record that watchers receive,
+/// and its stored form.
 pub fn queued(said: &NewRecord) -> u64 {
     2 * (size_of::<NewRecord>() as u64 + record(said))
 }

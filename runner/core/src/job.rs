@@ -22,51 +22,52 @@ pub use crate::yaml::key::Key;
 /// One entry of a manifest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// Unique in the folder: letters, digits, `_` and `-`.
+    /// The id, unique in the folder: letters, digits, `_` and `-`.
     pub id: String,
     /// A short text for people.
     pub title: Option<String>,
     /// A longer text for people, at most 64 KiB.
     pub notes: Option<String>,
-    /// Words to find it by.
+    /// Tags to find it by.
     pub tags: Vec<String>,
-    /// What it calls.
+    /// The function it calls.
     pub function: FunctionRef,
     /// Arguments by position.
     pub args: Vec<Arg>,
     /// Arguments by parameter name.
     pub kwargs: Vec<(Key, Arg)>,
-    /// Jobs that must be built first for order alone; those of `!retval` are implied.
+    /// Jobs that must be built first although no value of them is used; those of `!retval` are
+    /// implied.
     pub dependencies: Vec<Key>,
-    /// What its builds may use.
+    /// The resources that its builds may use.
     pub limits: Limits,
     /// How often a failed build is tried.
     pub retry: Retry,
-    /// What its plugin may touch.
+    /// What its plugin may access.
     pub grants: Grants,
-    /// What its builds take of a pool while they run.
+    /// What its builds take from a pool while they run.
     pub pool: Option<PoolUse>,
-    /// What else is called of its plugin.
+    /// Other functions of its plugin that are called.
     pub hooks: Hooks,
     /// Whether it must be armed before a person can run it. A schedule arms it.
     pub protected: bool,
-    /// When it runs without a person.
+    /// When it runs automatically.
     pub schedule: Option<Schedule>,
-    /// What else starts it without a person; see [`Job::builds_on_change`].
+    /// What else starts it automatically; see [`Job::builds_on_change`].
     pub on: Option<Trigger>,
-    /// Which of several waiting builds starts first: those with the larger number. From minus
-    /// [`MAX_PRIORITY`](crate::trigger::MAX_PRIORITY) up to that; 0 by default.
+    /// The priority: of several waiting builds, those with the larger number start first. From
+    /// minus [`MAX_PRIORITY`](crate::trigger::MAX_PRIORITY) to plus that; 0 by default.
     pub priority: i64,
-    /// Where it was written.
+    /// Its place in the manifests.
     pub place: Place,
 }
 
-/// Where in the manifests something was written.
+/// The place of a job in the manifests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
     /// The manifest.
     pub source: Arc<Source>,
-    /// The manifest's folder; paths in it are relative to this.
+    /// The manifest's folder; paths in the manifest are relative to it.
     pub folder: String,
     /// The job's id.
     pub id: Span,
@@ -78,28 +79,28 @@ pub struct Place {
     pub kwargs: Option<Span>,
 }
 
-/// `PATH[@sha256:HEX][:EXPORT]`, what a job calls.
+/// What a job calls: `PATH[@sha256:HEX][:EXPORT]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FunctionRef {
     /// The plugin as written: a bare name, or a path relative to the manifest.
     pub plugin: String,
-    /// The only bytes that will do: SHA-256 in 64 lower-case hexadecimal digits.
+    /// The digest that the plugin is pinned to: SHA-256 in 64 lower-case hexadecimal digits.
     pub digest: Option<String>,
-    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`; none for a plugin that is a
+    /// The export as written: `f`, `iface#f` or `ns:pkg/iface#f`; `None` for a plugin that is a
     /// command.
     pub export: Option<String>,
 }
 
-/// What comes between a plugin and the digest it is pinned to.
+/// Separator between a plugin and the digest it is pinned to.
 const PINNED: &str = "@sha256:";
 
 impl FunctionRef {
-    /// Reads `PATH[@sha256:HEX][:EXPORT]`, split at the first colon after the digest, if there is
-    /// one.
+    /// Reads `PATH[@sha256:HEX][:EXPORT]`. The export begins after the first colon, or after the
+    /// first colon behind the digest if there is one.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words.
+    /// Returns a description of what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (plugin, digest, export) = match text.split_once(PINNED) {
             Some((plugin, rest)) => {
@@ -108,17 +109,17 @@ impl FunctionRef {
             }
             None => text.split_once(':').map_or((text, None, None), |(plugin, export)| (plugin, None, Some(export))),
         };
-        // Without a colon it is a command: a bare name, or the path of a plugin's file.
+        // A text without a colon is a command: a bare name, or the path of a plugin's file.
         let is_file = plugin.ends_with(".wasm") || plugin.ends_with(".wat");
         let is_command = || is_file || !plugin.contains(|c: char| "./\\#".contains(c) || c.is_whitespace());
         let whole = export.map_or_else(is_command, |export| !export.is_empty() && !export.starts_with(':'));
         if plugin.is_empty() || !whole {
-            return Err(format!("`{text}` names no function of a plugin"));
+            return Err(format!("`{text}` does not name a function of a plugin"));
         }
         if let Some(digest) = digest
             && (digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()))
         {
-            return Err(format!("`{digest}` is no SHA-256, which has 64 hexadecimal digits"));
+            return Err(format!("`{digest}` is not a SHA-256 (write 64 hexadecimal digits)"));
         }
         let digest = digest.map(str::to_ascii_lowercase);
         Ok(Self { plugin: plugin.to_owned(), digest, export: export.map(str::to_owned) })
@@ -135,27 +136,27 @@ impl fmt::Display for FunctionRef {
     }
 }
 
-/// Functions of the job's own plugin that are called with what a build returned. A build keeps its
-/// plugin, so that they can be called as long as there is the build.
+/// Functions of the job's plugin that are called with a build's return value. A build keeps its
+/// plugin, so they can be called as long as the build exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hooks {
     /// Called when a build is deleted; key `cleanup_function`.
     pub cleanup: Option<Hook>,
-    /// Makes a text of the return value, for people; key `repr_function`.
+    /// Turns the return value into text for people; key `repr_function`.
     pub repr: Option<Hook>,
 }
 
-/// A function of the job's own plugin.
+/// A function of the job's plugin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// The export, as written.
     pub export: String,
-    /// Where it stands.
+    /// Its position in the manifest.
     pub span: Span,
 }
 
 impl Job {
-    /// A job of which nothing is known but its place, with every default.
+    /// Creates a job with every default, of which only the place is known.
     pub(crate) fn empty(place: Place) -> Self {
         Self {
             id: String::new(),
@@ -179,8 +180,8 @@ impl Job {
         }
     }
 
-    /// Whether a service builds it once what decides its result has changed. `by_default` says what
-    /// the operator chose for jobs that are not protected and name no trigger.
+    /// Returns whether a service builds it when something that decides its result has changed.
+    /// `by_default` is the operator's choice for jobs that are not protected and name no trigger.
     pub fn builds_on_change(&self, by_default: bool) -> bool {
         match self.on {
             Some(Trigger::Change) => true,
@@ -188,7 +189,7 @@ impl Job {
         }
     }
 
-    /// Every reference in the arguments, with its place.
+    /// Returns every reference in the arguments, with its position.
     pub fn references(&self) -> Vec<(&Reference, Span)> {
         let mut out = Vec::new();
         self.args.iter().for_each(|arg| arg.references(&mut out));
@@ -196,7 +197,7 @@ impl Job {
         out
     }
 
-    /// Every secret in the arguments, with its place.
+    /// Returns every secret in the arguments, with its position.
     pub fn argument_secrets(&self) -> Vec<(&str, Span)> {
         let mut out = Vec::new();
         self.args.iter().for_each(|arg| arg.secrets(&mut out));
@@ -204,7 +205,7 @@ impl Job {
         out
     }
 
-    /// Every secret that it names, in its arguments and grants, each with its place.
+    /// Returns every secret that the job names in its arguments and grants, each with its position.
     pub fn secrets(&self) -> Vec<(&str, Span)> {
         let mut out = self.argument_secrets();
         out.extend(self.grants.http.iter().flat_map(HttpGrant::secrets));
@@ -212,8 +213,8 @@ impl Job {
         out
     }
 
-    /// The jobs it depends on, by `dependencies` or `!retval`, each once, with the place of the
-    /// first mention.
+    /// Returns the jobs it depends on, by `dependencies` or `!retval`, each once, with the position
+    /// of the first mention.
     pub fn dependency_ids(&self) -> Vec<(&str, Span)> {
         let mut seen = BTreeSet::new();
         let named = self.dependencies.iter().map(|key| (key.name.as_str(), key.span));

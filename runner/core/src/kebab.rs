@@ -1,7 +1,7 @@
-//! Names of other languages in kebab case, as WIT writes them.
+//! Converts names of other languages to kebab case, as WIT writes them.
 
-/// A name in kebab case: `fetchOrders`, `fetch_orders` and `FetchOrders` are `fetch-orders`,
-/// `parseURLs` is `parse-urls`.
+/// Converts a name to kebab case: `fetchOrders`, `fetch_orders` and `FetchOrders` become
+/// `fetch-orders`, `parseURLs` becomes `parse-urls`.
 pub fn kebab(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::with_capacity(name.len() + 4);
@@ -14,8 +14,8 @@ pub fn kebab(name: &str) -> String {
         }
         let before = at.checked_sub(1).map(|at| chars[at]);
         let after = chars.get(at + 1);
-        // A word begins at a capital: after a small letter, or where capitals end. What follows as
-        // an `s` is their plural.
+        // A word begins at a capital: after a lower-case letter, or where a row of capitals ends.
+        // An `s` behind capitals is their plural.
         let begins = c.is_ascii_uppercase()
             && before.is_some_and(|before| {
                 before.is_ascii_lowercase()

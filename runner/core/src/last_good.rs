@@ -1,5 +1,5 @@
-//! Which version of each manifest is used while some of them are broken: today's, or the last good
-//! one.
+//! Chooses which version of each manifest is used while some of them are broken: today's, or the
+//! last good one.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,23 +13,23 @@ use crate::job::Job;
 use crate::manifest::Parsed;
 use crate::plan::dependents;
 
-/// A manifest as it was read at one time, with the plugins of that time.
+/// A manifest as it was read at one time, with its plugins at that time.
 #[derive(Clone, Debug, Default)]
 pub struct FileVersion {
-    /// Its text; none where it could not be read.
+    /// Its text; `None` if it could not be read.
     pub source: Option<Arc<Source>>,
-    /// The jobs that could be read, each with what was found where it names its plugin.
+    /// The jobs that could be read, each with the lookup result of its plugin.
     pub jobs: Vec<(Job, Lookup)>,
-    /// The jobs that could not, by their ids, with all that is wrong with each.
+    /// The ids of the jobs that could not be read, with all problems of each.
     pub broken: Vec<(String, Vec<Diagnostic>)>,
-    /// What is wrong with the file itself.
+    /// Problems of the file itself.
     pub problems: Vec<Diagnostic>,
-    /// What works and is probably not meant.
+    /// Warnings about things that work but are probably not intended.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl FileVersion {
-    /// What was read of the file, before plugins were looked for.
+    /// Returns the content of the file as it was before plugins were looked up.
     pub fn parsed(&self) -> Parsed {
         Parsed {
             jobs: self.jobs.iter().map(|(job, _)| job.clone()).collect(),
@@ -44,7 +44,7 @@ impl FileVersion {
         readable.chain(self.broken.iter().map(|(id, _)| id.as_str())).collect()
     }
 
-    /// Whether anything was written or put there otherwise.
+    /// Returns whether the text, the problems and the plugins are the same.
     pub fn is_same(&self, other: &Self) -> bool {
         let digests = |version: &Self| -> Vec<Option<Arc<str>>> {
             version.jobs.iter().map(|(_, plugin)| Some(Arc::clone(&plugin.as_ref().ok()?.digest))).collect()
@@ -52,12 +52,12 @@ impl FileVersion {
         self.source == other.source && self.problems == other.problems && digests(self) == digests(other)
     }
 
-    /// Whether it has a mistake that no other file can mend.
+    /// Returns whether it has a mistake that no other file can fix.
     fn is_wrong_alone(&self) -> bool {
         !self.problems.is_empty() || !self.broken.is_empty() || self.jobs.iter().any(|(_, plugin)| plugin.is_err())
     }
 
-    /// Without the jobs of these ids.
+    /// Returns a copy without the jobs with these ids.
     fn without(&self, ids: &BTreeSet<String>) -> Self {
         let mut rest = self.clone();
         rest.jobs.retain(|(job, _)| !ids.contains(&job.id));
@@ -69,37 +69,38 @@ impl FileVersion {
 /// Versions of files by path.
 pub type Files = BTreeMap<String, Arc<FileVersion>>;
 
-/// The last version of each file in which nothing was wrong.
+/// The last version of each file that had no problems.
 #[derive(Clone, Debug, Default)]
 pub struct LastGood {
     files: Files,
 }
 
-/// What is used of a folder.
+/// The versions of a folder's files that are used.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
-    /// The versions that are used, those that have been good for longest first.
+    /// The versions that are used; those that have been good for longest come first.
     pub used: Vec<Arc<FileVersion>>,
-    /// The files whose last good version stays in use, and works.
+    /// The files whose last good version stays in use and works.
     pub kept: Vec<String>,
-    /// What remains to come: the last good versions from now on.
+    /// The last good versions from now on.
     pub last_good: LastGood,
 }
 
 impl LastGood {
-    /// After a reading in which nothing was wrong.
+    /// Creates the state after a read that found no problems.
     pub fn of(today: &Files) -> Self {
         Self { files: today.clone() }
     }
 
-    /// Decides which version of each file is used. `check` puts versions together; of two jobs with
-    /// one id, the first has it.
+    /// Decides which version of each file is used. `check` combines versions into a graph; if two
+    /// jobs have the same id, the first one gets it.
     ///
-    /// A file with a mistake falls back to its last good version, plugins included. With it fall
-    /// the files that would not fit that version, and the files that have given a job away to
-    /// one that is not good yet, so that no job is lost on its way from file to file. A file
-    /// that took the place of one which is gone inherits its last good version; a file that is
-    /// gone, and that nobody took the place of, takes its jobs with it.
+    /// A file with a mistake falls back to its last good version, including its plugins. Files that
+    /// would not fit that version fall back with it. So do files from which a job has moved to a
+    /// file that is not good yet, so that no job is lost while it moves.
+    ///
+    /// A file that replaces a deleted one inherits its last good version. The jobs of a deleted
+    /// file without a replacement are gone.
     pub fn choose(&self, today: &Files, mut check: impl FnMut(&[Arc<FileVersion>]) -> Graph) -> Choice {
         let last = self.inherited(today);
         let mut fallen: BTreeSet<String> = BTreeSet::new();
@@ -109,8 +110,8 @@ impl LastGood {
             let graph = check(&used.values().cloned().collect::<Vec<_>>());
             let faulty = faulty(&graph, &used);
             let may_fall = |path: &&str| last.contains_key(*path) && !fallen.contains(*path);
-            // First those that are wrong whatever the others are: beside their last good version
-            // the rest may fit.
+            // First the files that are wrong regardless of the others: the rest may fit their last
+            // good version.
             let alone = |path: &&str| used.get(&(true, &(*path).to_owned())).is_some_and(|v| v.is_wrong_alone());
             let mut falls: BTreeSet<&str> = faulty.iter().copied().filter(alone).filter(may_fall).collect();
             if falls.is_empty() {
@@ -120,7 +121,7 @@ impl LastGood {
             falls.extend(givers(today, &last, unsettled).into_iter().filter(|path| may_fall(path)));
             let newly_stuck = faulty.iter().any(|path| !last.contains_key(*path) && !stuck.contains(*path));
             if falls.is_empty() && !newly_stuck {
-                // What has no mistake of its own, and needs what has one.
+                // Then the files that have no mistake themselves, but need a job that is broken.
                 let broken: Vec<&str> = graph.broken.keys().map(String::as_str).collect();
                 let needy = dependents(&graph, &broken);
                 let hampered = used
@@ -143,7 +144,7 @@ impl LastGood {
         }
     }
 
-    /// The last good versions by today's paths.
+    /// Returns the last good versions by today's paths.
     fn inherited(&self, today: &Files) -> Files {
         let mut last: Files = BTreeMap::new();
         let mut gone: Vec<&Arc<FileVersion>> = Vec::new();
@@ -164,8 +165,8 @@ impl LastGood {
     }
 }
 
-/// The versions in use, by whether they are today's and by path: of two jobs with one id, the older
-/// has it.
+/// Returns the versions in use, keyed by whether they are today's and by path. If two jobs have the
+/// same id, the older version gets it.
 fn selected<'a>(
     today: &'a Files,
     last: &Files,
@@ -192,12 +193,12 @@ fn selected<'a>(
     today.iter().map(version).collect()
 }
 
-/// The files in which something is wrong.
+/// Returns the files that have a problem.
 fn faulty<'a>(graph: &Graph, used: &BTreeMap<(bool, &'a String), Arc<FileVersion>>) -> BTreeSet<&'a str> {
     let mut ids: BTreeSet<&str> = BTreeSet::new();
     let mut paths: BTreeSet<&str> = BTreeSet::new();
     for (id, problems) in &graph.broken {
-        // A job of a cycle is broken without a mistake of its own.
+        // A job of a cycle is broken without a report, except for the first one.
         if problems.is_empty() {
             ids.insert(id);
         }
@@ -211,8 +212,8 @@ fn faulty<'a>(graph: &Graph, used: &BTreeMap<(bool, &'a String), Arc<FileVersion
     used.iter().filter(|((_, path), version)| wrong(version, path)).map(|((_, path), _)| path.as_str()).collect()
 }
 
-/// The files whose last good version has a job which today stands in one of `takers`, and not in
-/// them.
+/// Returns the files that have lost a job to one of `takers`: their last good version has it, and
+/// today's version does not.
 fn givers<'a>(today: &'a Files, last: &Files, takers: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let mut givers = BTreeSet::new();
     for taker in takers {
@@ -264,8 +265,8 @@ mod tests {
         }))
     }
 
-    /// Files of `ID NEEDS..; ID NEEDS..`; what begins with `?` calls a function that is not there,
-    /// `!` is no YAML.
+    /// Creates files from `ID NEEDS..; ID NEEDS..`. A job that begins with `?` calls a function
+    /// that does not exist; `!` is not YAML.
     fn folder(files: &[(&str, &str)], plugin: &Lookup) -> Files {
         let file = |(path, jobs): &(&str, &str)| {
             let mut text = String::from("jobs:\n");
@@ -301,8 +302,8 @@ mod tests {
         check(jobs, &lookups, broken)
     }
 
-    /// What is used after `files`, one reading after the other: `ID@FILE` of each job that can run,
-    /// and what is kept.
+    /// Returns what is used after reading `readings` one after the other: `ID@FILE` of each job
+    /// that can run, and the files that are kept.
     fn after(readings: &[&[(&str, &str)]]) -> (String, String) {
         let good = plugin("one", &["f"]);
         let readings: Vec<_> = readings.iter().map(|files| folder(files, &good)).collect();
@@ -334,7 +335,7 @@ mod tests {
     #[test]
     fn a_broken_file_keeps_its_last_good_version_until_it_is_mended() {
         assert_eq!(after(&[&[("a", "x"), ("b", "y x")], &[("a", "!"), ("b", "y x")]]), used("x@a y@b", "a"));
-        // What is right beside it is taken as it is now.
+        // Other files without mistakes are used as they are now.
         assert_eq!(after(&[&[("a", "x"), ("b", "y x")], &[("a", "!"), ("b", "y x; z")]]), used("x@a y@b z@b", "a"));
         assert_eq!(after(&[&[("a", "x")], &[("a", "?x")], &[("a", "!")]]), used("x@a", "a"));
         assert_eq!(after(&[&[("a", "x")], &[("a", "!")], &[("a", "x; z")]]), used("x@a z@a", ""));
@@ -344,7 +345,7 @@ mod tests {
     fn a_file_that_never_was_good_stops_only_itself() {
         assert_eq!(after(&[&[("a", "x"), ("b", "?y; z")]]), used("x@a z@b", ""));
         assert_eq!(after(&[&[("a", "x")], &[("a", "x"), ("b", "!")]]), used("x@a", ""));
-        // It takes nothing from those who have it.
+        // It takes no job from a file that already has it.
         assert_eq!(after(&[&[("b", "x")], &[("a", "x; y"), ("b", "x")]]), used("x@b y@a", ""));
         assert_eq!(after(&[&[("b", "x")], &[("a", "?x; y"), ("b", "x")]]), used("x@b y@a", ""));
     }
@@ -352,7 +353,7 @@ mod tests {
     #[test]
     fn a_file_that_is_gone_takes_its_jobs_along() {
         assert_eq!(after(&[&[("a", "x"), ("b", "y")], &[("b", "y")]]), used("y@b", ""));
-        // What needs them is refused, and works again when they are back.
+        // Jobs that need them are refused, and work again when they are back.
         assert_eq!(after(&[&[("a", "x"), ("b", "y x")], &[("b", "y x")]]), used("", ""));
         assert_eq!(
             after(&[&[("a", "x"), ("b", "y x")], &[("b", "y x")], &[("a", "x"), ("b", "y x")]]),
@@ -370,13 +371,13 @@ mod tests {
     #[test]
     fn a_job_that_moves_is_never_lost_nor_there_twice() {
         let before: &[(&str, &str)] = &[("a", "x; y"), ("b", "z")];
-        // The file that gave it away is broken, or the one that took it, or both, or neither.
+        // The file that the job left is broken, or the file that received it, or both, or neither.
         assert_eq!(after(&[before, &[("a", "?y"), ("b", "z; x")]]), used("x@a y@a z@b", "a b"));
         assert_eq!(after(&[before, &[("a", "y"), ("b", "?z; x")]]), used("x@a y@a z@b", "a b"));
         assert_eq!(after(&[before, &[("a", "y"), ("b", "z; ?x")]]), used("x@a y@a z@b", "a b"));
         assert_eq!(after(&[before, &[("a", "!"), ("b", "z; ?x")]]), used("x@a y@a z@b", "a b"));
         assert_eq!(after(&[before, &[("a", "y"), ("b", "z; x")]]), used("x@b y@a z@b", ""));
-        // To a file that is new and broken.
+        // The job moves to a file that is new and broken.
         assert_eq!(after(&[before, &[("a", "y"), ("b", "z"), ("c", "?x")]]), used("x@a y@a z@b", "a"));
     }
 

@@ -1,44 +1,45 @@
-//! The pure part of jobcontrol. Nothing here knows of an engine, a database, a terminal, a file
-//! system or the time of day: what comes in is text and plain data, what goes out is plain data and
+//! The pure part of jobcontrol. Nothing here knows about an engine, a database, a terminal, a file
+//! system or the time of day. The input is text and plain data; the output is plain data and
 //! diagnostics.
 //!
-//! In the order in which data goes through:
+//! The modules, in the order in which data passes through them:
 //!
-//! - `yaml`: YAML text to values that keep their places
-//! - [`manifest`]: these to [`job`]s with their [`argument`]s, or [`diagnostic`]s on their own
-//!   lines
-//! - [`grants`]: what a job file lets its plugin touch; [`http`] requests; [`secret`]s, and how
-//!   they are kept out of all that is written
-//! - [`types`] and [`value`]: what functions take and return; which type fits which;
-//!   [`packed_size`], by which values are limited, and [`held_size`], by which the memory of all
-//!   builds is
-//! - [`plugin`], [`functions`]: what a plugin's binary says of itself; [`kebab`]: names of other
+//! - `yaml`: reads YAML text into values that keep their positions
+//! - [`manifest`]: turns these into [`job`]s with their [`argument`]s, or into [`diagnostic`]s that
+//!   point at the lines
+//! - [`grants`]: what a job file lets its plugin access; [`http`] requests; [`secret`]s, and how
+//!   they are kept out of everything that is written
+//! - [`types`] and [`value`]: what functions take and return, and which type fits which;
+//!   [`packed_size`], the measure that limits values, and [`held_size`], the measure that limits
+//!   the memory of all builds
+//! - [`plugin`], [`functions`]: what a plugin's binary says about itself; [`kebab`]: names of other
 //!   languages
-//! - [`check`]: jobs and signatures to a graph that fits
-//! - [`schedule`], [`trigger`]: when a job is due without a person, and what was missed
-//! - [`schema`]: what a manifest may hold, for editors
-//! - [`status`]: how a job stands; [`difference`]: what differs between two builds
+//! - [`check`]: checks jobs against signatures, and builds a consistent graph
+//! - [`schedule`], [`trigger`]: when a job starts automatically, and which runs were missed
+//! - [`schema`]: what a manifest may contain, for editors
+//! - [`status`]: the status of a job; [`difference`]: what differs between two builds
 //! - [`due`]: whether what decides its result has changed
-//! - [`plan`]: what is due, and in which order
+//! - [`plan`]: which jobs are due, and in which order
 //! - [`layout`]: where the boxes and edges of a drawn graph are
 //! - [`glob`]: patterns of job ids
-//! - [`request`], [`run`]: what was asked for, and what became of it
+//! - [`request`], [`run`]: what was requested, and what came of it
 //! - [`pool`]: slots that builds share
-//! - [`reload`]: what a change of the files changed
+//! - [`reload`]: the effect of a change to the files
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
 //! - [`event`]: what happens while a build runs
 //! - [`build`], [`failure`], [`usage`], [`progress`]: the record of a build
-//! - [`reason`]: why a guest aborted, from what it wrote on standard error; [`plain`] text, without
-//!   colours
-//! - [`storage`]: the contract of a store, and [`memory`], the readable reference
-//! - [`retention`]: how long the store keeps what
+//! - [`reason`]: why a guest aborted, read from what it wrote to standard error; [`plain`] text,
+//!   without colours
+//! - [`storage`]: the contract of a store, and [`memory`], the readable reference implementation
+//! - [`retention`]: how long the store keeps its data
 //! - [`token`]: what a client of the API may do
-//! - [`config`]: a job back from the configuration that a build keeps
+//! - [`config`]: the configuration that a build keeps of its job
 //! - [`limits`], [`child_limits`], [`pool`], [`clock`]: what a build, and a process that interprets
 //!   a plugin, may use; time as an input
 
-// The generators of tests, shared with the tests of the program, name this crate as all others do.
+// The test generators are shared with the tests of the program, so they refer to this crate by its
+// external name.
 #[cfg(test)]
 extern crate self as jobcontrol_core;
 

@@ -1,4 +1,4 @@
-//! What a build may use: every limit with its default, its reason and the key that raises it.
+//! The limits of a build: each with its default, its reason and the key that raises it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,62 +18,63 @@ pub const MEMORY: u64 = 256 * MIB;
 pub const MAX_MEMORY: u64 = 4096 * MIB;
 /// One attempt: a job that takes longer says so.
 pub const TIMEOUT: Duration = Duration::from_mins(10);
-/// Return value and arguments, encoded: they live in the store and travel whole.
+/// Return value and arguments, encoded: they are stored and passed as a whole.
 pub const RETVAL: u64 = 16 * MIB;
-/// Elements of all tables together: languages put each function in one.
+/// Elements of all tables together: compilers put each function into one.
 pub const TABLE_ELEMENTS: u64 = 100_000;
 /// Core instances of a component: the largest toolchain makes a few dozen.
 pub const INSTANCES: u64 = 100;
-/// Files, folders, streams and whatever else of the host a guest has open at once: the process has
-/// a few thousand for all builds, and a program that needs more than a few dozen is rare.
+/// Files, folders, streams and other host resources that a guest has open at once. The process has
+/// a few thousand for all builds, and few programs need more than a few dozen.
 pub const HANDLES: u64 = 256;
 /// Largest `limits.handles`.
 pub const MAX_HANDLES: u64 = 10_000;
-/// The guest's stack: a deep recursion of an ordinary program fits. The same for all jobs.
+/// The guest's stack: enough for a deep recursion of an ordinary program. The same for all jobs.
 pub const STACK: u64 = MIB;
-/// Log bytes of a build, so that a loop that logs does not fill the disk.
+/// Log bytes of a build, so that a logging loop does not fill the disk.
 pub const LOG_BYTES: u64 = 16 * MIB;
 /// Log records of a build.
 pub const LOG_RECORDS: u64 = 100_000;
-/// Bytes of one log message; what is longer is cut, since a person reads it.
+/// Bytes of one log message. A longer one is cut, because a person reads it.
 pub const LOG_MESSAGE: usize = 64 << 10;
-/// Progress groups of a build: a tree of more tells nobody anything.
+/// Progress groups of a build: a larger tree is of no use to anyone.
 pub const PROGRESS_GROUPS: u64 = 1_000;
-/// Characters of a progress group's joined path, as the column has them.
+/// Characters of a progress group's joined path, as the database column defines it.
 pub const PROGRESS_GROUP_NAME: usize = 128;
 /// Random bytes of one call: the host holds them until the plugin has made room for them.
 pub const RANDOM: u64 = MIB;
 /// A plugin file: a whole Python with its library is 20 MB.
 pub const PLUGIN: u64 = 64 * MIB;
-/// Compiling one plugin: ten times what a whole Python takes.
+/// Time to compile one plugin: ten times what a whole Python takes.
 pub const COMPILE_TIME: Duration = Duration::from_mins(1);
-/// Largest `compile.timeout`: nobody waits longer for a function to begin.
+/// Largest `compile.timeout`: nobody waits longer for a function to start.
 pub const MAX_COMPILE_TIME: Duration = Duration::from_hours(1);
-/// Address space of the process that compiles.
+/// Address space of the compiling process.
 pub const COMPILE_MEMORY: u64 = 2048 * MIB;
-/// Least `compile.memory`: what the program itself takes, and the compiler for a small plugin.
+/// Smallest `compile.memory`: what the program itself and the compilation of a small plugin take.
 pub const MIN_COMPILE_MEMORY: u64 = 128 * MIB;
-/// Compiled code of one plugin, which the cache keeps: five times what a whole Python has. Some
-/// bytes of data at the ends of a memory stand for all that is between them.
+/// Compiled code of one plugin, as kept in the cache: five times that of a whole Python. A few
+/// bytes of data at both ends of a memory expand to everything in between.
 pub const COMPILED: u64 = 512 * MIB;
 /// Largest `compile.memory`.
 pub const MAX_COMPILE_MEMORY: u64 = 64 * 1024 * MIB;
-/// Least `memory` of `jobcontrol.yaml`: room for a build at each of the slots of a process.
+/// Smallest `memory` in `jobcontrol.yaml`: room for a build in each slot of a process.
 pub const MIN_HOST_MEMORY: u64 = 64 * MIB;
-/// Largest `memory` of `jobcontrol.yaml`: more than any machine has.
+/// Largest `memory` in `jobcontrol.yaml`: more than any machine has.
 pub const MAX_HOST_MEMORY: u64 = 64 * 1024 * 1024 * MIB;
-/// A manifest: thousands of jobs, and far from what a parser would choke on.
+/// Size of a manifest: room for thousands of jobs, and far below what a parser would choke on.
 pub const MANIFEST: u64 = 4 * MIB;
 /// The `notes` of a job.
 pub const NOTES: usize = 64 << 10;
 
-/// Requests of a build: a program that makes more of them in one build has lost count.
+/// HTTP requests of a build: a program that makes more in one build has probably run out of
+/// control.
 pub const HTTP_REQUESTS: u64 = 10_000;
 /// Bytes that all requests of a build send.
 pub const HTTP_SENT: u64 = 64 * MIB;
 /// Bytes of all responses of a build. Write a download to a file, and read it in the next job.
 pub const HTTP_RECEIVED: u64 = 256 * MIB;
-/// Connections that a build has open at once: servers refuse more from one client.
+/// Connections that a build may have open at once: servers refuse more from one client.
 pub const HTTP_CONNECTIONS: u64 = 16;
 
 /// The limits of one job's builds.
@@ -109,17 +110,17 @@ pub struct Limits {
     pub http_received: u64,
     /// HTTP connections that are open at once; key `limits.http_connections`.
     pub http_connections: u64,
-    /// Keys of those that the operator's ceiling does not let a job raise.
+    /// Keys of the limits that a job cannot raise because of the operator's ceiling.
     pub at_ceiling: Vec<&'static str>,
-    /// What is called under them, for the words of a failure.
+    /// What runs under these limits, for the wording of failures.
     pub called: Called,
     /// Where the job's manifest sets them.
     pub set_at: SetAt,
-    /// What the operator's file is called, which has the ceiling.
+    /// The name of the operator's file, which contains the ceiling.
     pub operator: OperatorFile,
 }
 
-/// What the operator's file is called, as the person would type it.
+/// The name of the operator's file, as a person would type it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperatorFile(pub Arc<str>);
 
@@ -136,7 +137,7 @@ impl fmt::Display for OperatorFile {
 }
 
 /// Where a manifest sets limits: each key with its place, such as `jobs/shop.yaml:5`. A build's
-/// config keeps limits without it, and limits are the same wherever they were set.
+/// config does not keep the places, and they do not count when limits are compared.
 #[derive(Clone, Debug, Default)]
 pub struct SetAt(Vec<(&'static str, String)>);
 
@@ -149,7 +150,7 @@ impl PartialEq for SetAt {
 impl Eq for SetAt {}
 
 impl SetAt {
-    /// Notes where a key is set.
+    /// Records where a key is set.
     pub fn note(&mut self, key: &'static str, source: &Source, span: Span) {
         let (line, _) = source.position(span.start);
         self.0.push((key, format!("{}:{line}", source.path)));
@@ -160,60 +161,60 @@ impl SetAt {
     }
 }
 
-/// What is called under limits, which decides what raises them.
+/// What runs under limits. It decides how they can be raised.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Called {
-    /// The job's function: what its manifest says is raised there.
+    /// The job's function: its limits are raised in the manifest.
     #[default]
     Attempt,
-    /// A hook of a build, which has the limits that the build was made with.
+    /// A hook of a build, which has the limits that the build was created with.
     Hook {
-        /// Whether its time is the same for every job.
+        /// Whether its time limit is the same for every job.
         fixed_time: bool,
     },
 }
 
-/// The limit that a build is over.
+/// A limit that a build exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Excess<'a> {
-    /// Of memory.
+    /// Memory.
     Memory,
-    /// Of table elements.
+    /// Table elements.
     TableElements,
-    /// Of core instances.
+    /// Core instances.
     Instances,
-    /// Of what is open at once.
+    /// Files, folders and streams open at once.
     Handles,
-    /// Of the log, in bytes.
+    /// The log, in bytes.
     Log,
-    /// Of the log, in records.
+    /// The log, in records.
     LogRecords,
-    /// Of progress groups.
+    /// Progress groups.
     ProgressGroups,
-    /// Of HTTP requests.
+    /// HTTP requests.
     HttpRequests,
-    /// Of bytes that HTTP sends.
+    /// Bytes sent over HTTP.
     HttpSent,
-    /// Of bytes that HTTP receives.
+    /// Bytes received over HTTP.
     HttpReceived,
-    /// Of HTTP connections that are open at once.
+    /// HTTP connections open at once.
     HttpConnections,
-    /// Of a value, as it is named, once it is encoded.
+    /// The encoded size of the value with this name.
     Encoded(&'a str),
-    /// Of the host's memory that a value takes, as it is named, so many bytes for each of `retval`.
+    /// Host memory of the value with this name, and the bytes allowed per byte of `retval`.
     Held(&'a str, u64),
-    /// Of what a plugin hands over in one call, so many bytes for each of `retval`.
+    /// Data passed to the host in one call, with the bytes allowed per byte of `retval`.
     Handed(u64),
-    /// Of the time of an attempt.
+    /// The time of an attempt.
     Attempt,
-    /// Of the time of a build with all its attempts.
+    /// The time of a build with all its attempts.
     Build,
-    /// Of the time without any sign of life.
+    /// The time without progress or log records.
     NoProgress,
 }
 
 impl Excess<'_> {
-    /// The key that sets the limit.
+    /// Returns the key that sets the limit.
     fn key(self) -> &'static str {
         match self {
             Self::Memory => "memory",
@@ -235,10 +236,11 @@ impl Excess<'_> {
     }
 }
 
-/// How the text of a limit ends that no key raises.
+/// The end of a message about a limit that no key can raise.
 pub const SAME_FOR_ALL: &str = ", which is the same for every job";
 
-/// The timeouts of an attempt, of a build and without progress, as [`Limits::at_ceiling`] has them.
+/// The timeouts of an attempt, of a build and without progress, as written in
+/// [`Limits::at_ceiling`].
 pub const TIMEOUTS: [&str; 3] = ["timeout", "timeout: { build: .. }", "timeout: { no_progress: .. }"];
 
 impl Default for Limits {
@@ -268,7 +270,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The same for a hook of the build that was made with them, which takes no longer than `most`.
+    /// Returns the limits for a hook of a build that was created with these limits. The hook may
+    /// take no longer than `most`.
     #[must_use]
     pub fn of_hook(self, most: Option<Duration>) -> Self {
         let most = most.filter(|most| self.timeout >= *most);
@@ -276,12 +279,13 @@ impl Limits {
         Self { timeout: most.unwrap_or(self.timeout), called, ..self }
     }
 
-    /// A build exceeded a limit: which one, its value, where that is set, and how to raise it.
+    /// Returns the message for an exceeded limit: which one, its value, where it is set, and how to
+    /// raise it.
     pub fn exceeded(&self, excess: Excess<'_>) -> String {
         self.said(excess, "")
     }
 
-    /// The same where it is known how much was asked for, in bytes or by number.
+    /// Returns the same message with the requested amount, in bytes or as a number.
     pub fn exceeded_by(&self, excess: Excess<'_>, requested: u64) -> String {
         let unit = self.clone().by_key(excess.key()).map(|limit| limit.unit);
         let requested = if unit == Some(Unit::Bytes) { show_bytes(requested) } else { requested.to_string() };
@@ -307,23 +311,21 @@ impl Limits {
             Excess::LogRecords => format!("the log of {build} is above {} records", self.log_records),
             Excess::ProgressGroups => format!("the progress of {build} is above {} groups", self.progress_groups),
             Excess::HttpRequests => format!("{build} makes more than {} HTTP requests", self.http_requests),
-            Excess::HttpSent => format!("what {build} sends over HTTP is above {}", show_bytes(self.http_sent)),
+            Excess::HttpSent => format!("the HTTP data sent by {build} is above {}", show_bytes(self.http_sent)),
             Excess::HttpReceived => {
-                format!("what {build} receives over HTTP is above {}", show_bytes(self.http_received))
+                format!("the HTTP data received by {build} is above {}", show_bytes(self.http_received))
             }
             Excess::HttpConnections => {
                 format!("the number of HTTP connections that {build} has open is above {}", self.http_connections)
             }
-            Excess::Encoded(what) => format!("the size of {what}, encoded, is above {}", show_bytes(self.retval)),
+            Excess::Encoded(what) => format!("the encoded size of {what} is above {}", show_bytes(self.retval)),
             Excess::Held(what, bytes) => {
                 let most = show_bytes(self.retval.saturating_mul(bytes));
-                format!("the memory that {what} takes in the host ({bytes} bytes for each of `retval`) is above {most}")
+                format!("the memory that {what} takes in the host ({bytes} bytes per byte of `retval`) is above {most}")
             }
             Excess::Handed(bytes) => {
                 let most = show_bytes(self.retval.saturating_mul(bytes));
-                format!(
-                    "what the plugin hands to the host in one call ({bytes} bytes for each of `retval`) is above {most}"
-                )
+                format!("the data passed to the host in one call ({bytes} bytes per byte of `retval`) is above {most}")
             }
             Excess::Attempt => format!("{attempt} took longer than {}", show_duration(self.timeout)),
             Excess::Build => {
@@ -340,33 +342,34 @@ impl Limits {
         format!("{what}{requested}{place}{}", self.remedy(key))
     }
 
-    /// An attempt was not made, because it would begin after the build's time was over.
+    /// Returns the message for an attempt that is skipped because it would start after the build's
+    /// time is over.
     pub fn too_late(&self, attempt: u32, of: u32) -> String {
         let time = self.build_timeout.map(show_duration).unwrap_or_default();
         let by = self.set_by(Excess::Build.key());
-        format!("attempt {attempt} of {of} is not made: it would begin after the {time} that {by} allows")
+        format!("attempt {attempt} of {of} is skipped: it would start after the {time} that {by} allows")
     }
 
-    /// What raises the limit of a key, if anything does.
+    /// Returns the end of a message: how to raise the limit of a key, or why it cannot be raised.
     fn remedy(&self, key: &str) -> String {
         if self.called == (Called::Hook { fixed_time: true }) && key == TIMEOUTS[0] {
             return SAME_FOR_ALL.to_owned();
         }
-        // Where nothing goes above it, no ceiling has to be raised either.
+        // At the maximum, raising the ceiling would not help either.
         if self.clone().by_key(key).is_some_and(|limit| *limit.value >= limit.max) {
-            return ", which is the most there is".to_owned();
+            return ", which is the maximum".to_owned();
         }
         let by = self.set_by(key);
         if self.at_ceiling.contains(&key) {
-            return format!(", which is the most that {by} allows");
+            return format!(", the most that {by} allows");
         }
         match self.called {
             Called::Attempt => format!("; raise it with {by}"),
-            Called::Hook { .. } => format!(", which its build was made with; {by} raises it for later builds"),
+            Called::Hook { .. } => format!(", the limit of its build; {by} raises it for later builds"),
         }
     }
 
-    /// The key that sets a limit: the job's, or the operator's if the job cannot raise it.
+    /// Returns the key that sets a limit: the job's, or the operator's if the job cannot raise it.
     fn set_by(&self, key: &str) -> String {
         let own = if TIMEOUTS.contains(&key) { key.to_owned() } else { format!("limits: {{ {key}: .. }}") };
         if !self.at_ceiling.contains(&key) {
@@ -376,7 +379,7 @@ impl Limits {
         format!("`ceiling: {{ {own} }}` in {}", self.operator)
     }
 
-    /// Each limit that a key under `limits:` sets, by key.
+    /// Returns the limit that this key under `limits:` sets.
     pub fn by_key(&mut self, key: &str) -> Option<LimitKey<'_>> {
         let (value, unit, max) = match key {
             "memory" => (&mut self.memory, Unit::Bytes, MAX_MEMORY),
@@ -412,8 +415,8 @@ impl Limits {
         "http_connections",
     ];
 
-    /// Those of the keys that a build config has only where they are not the default: builds of
-    /// older versions have none.
+    /// The keys that a build config contains only if they differ from the default. Builds of older
+    /// versions do not have them.
     pub const LATER_KEYS: &[&str] = &["http_requests", "http_sent", "http_received", "http_connections"];
 }
 
@@ -427,7 +430,7 @@ const MAX_HTTP: u64 = 16 * 1024 * 1024 * MIB;
 
 /// One limit that a manifest can set.
 pub struct LimitKey<'a> {
-    /// Where the number goes.
+    /// The field that holds the number.
     pub value: &'a mut u64,
     /// How it is written.
     pub unit: Unit,
@@ -444,7 +447,7 @@ pub enum Unit {
     Count,
 }
 
-/// Bytes as a person writes them: `64 MiB`.
+/// Formats bytes as a person writes them: `64 MiB`.
 pub fn show_bytes(bytes: u64) -> String {
     match bytes {
         b if b >= 1024 * MIB && b.is_multiple_of(1024 * MIB) => format!("{} GiB", b / (1024 * MIB)),
@@ -454,8 +457,8 @@ pub fn show_bytes(bytes: u64) -> String {
     }
 }
 
-/// A duration as a person writes it, exact to the millisecond, below one to the microsecond: `30s`,
-/// `1h 30m`, `1.5s`, `200ms`.
+/// Formats a duration as a person writes it: `30s`, `1h 30m`, `1.5s`, `200ms`. It is exact to the
+/// millisecond, or to the microsecond below one millisecond.
 pub fn show_duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     if ms == 0 && !duration.is_zero() {
@@ -480,8 +483,8 @@ pub fn show_duration(duration: Duration) -> String {
     parts.join(" ")
 }
 
-/// How long something took, in the form of [`show_duration`], rounded down to what a person cares
-/// for: `12ms`, `1.25s`, `3m 20s`, `2h 5m`, `3d 4h`.
+/// Formats how long something took like [`show_duration`], rounded down to a useful precision:
+/// `12ms`, `1.25s`, `3m 20s`, `2h 5m`, `3d 4h`.
 pub fn show_took(micros: u64) -> String {
     let step = match micros {
         0..1_000_000 => 1_000,
@@ -517,7 +520,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Every way to be over a limit, with the key that raises it.
+    /// Every limit that can be exceeded, with the key that raises it.
     pub(crate) const ALL: [(Excess<'_>, &str); 17] = [
         (Excess::Memory, "limits: { memory: .. }"),
         (Excess::TableElements, "limits: { table_elements: .. }"),
@@ -538,7 +541,7 @@ pub(crate) mod tests {
         (Excess::NoProgress, "timeout: { no_progress: .. }"),
     ];
 
-    /// Limits of which every one is set.
+    /// Returns limits with every limit set.
     pub(crate) fn limits() -> Limits {
         let time = Some(Duration::from_secs(9));
         Limits { build_timeout: time, no_progress: time, ..Limits::default() }
@@ -557,7 +560,7 @@ pub(crate) mod tests {
         let hook = limits().of_hook(None);
         for (excess, key) in ALL {
             let said = hook.exceeded(excess);
-            let end = format!(", which its build was made with; `{key}` raises it for later builds");
+            let end = format!(", the limit of its build; `{key}` raises it for later builds");
             assert!(said.ends_with(&end), "{said}");
         }
         let short = Duration::from_secs(5);
@@ -567,7 +570,7 @@ pub(crate) mod tests {
         let shorter = Limits { timeout: Duration::from_secs(4), ..limits() }.of_hook(Some(short));
         assert_eq!(
             shorter.exceeded(Excess::Attempt),
-            "the call took longer than 4s, which its build was made with; `timeout` raises it for later builds"
+            "the call took longer than 4s, the limit of its build; `timeout` raises it for later builds"
         );
     }
 
@@ -591,9 +594,6 @@ pub(crate) mod tests {
     #[test]
     fn what_is_the_most_there_is_cannot_be_raised() {
         let limits = Limits { memory: MAX_MEMORY, at_ceiling: vec!["memory"], ..Limits::default() };
-        assert_eq!(
-            limits.exceeded(Excess::Memory),
-            "the memory of the build is above 4 GiB, which is the most there is"
-        );
+        assert_eq!(limits.exceeded(Excess::Memory), "the memory of the build is above 4 GiB, which is the maximum");
     }
 }

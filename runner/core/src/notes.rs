@@ -1,18 +1,18 @@
-//! The notes of a job: a small part of reStructuredText, read in one pass. What is not of this part
-//! is text as it stands, and nothing in it can become markup of a page.
+//! Reads the notes of a job: a small subset of reStructuredText, in one pass. Everything outside
+//! this subset stays plain text, and none of it can become markup of a page.
 //!
-//! - paragraphs, titles (underlined by a line of one sign), bullet and numbered lists
+//! - paragraphs, titles (underlined with one repeated character), bullet and numbered lists
 //! - `*emphasis*`, `**strong**`, ` ``literals`` `
 //! - `` `text <address>`_ `` with `http`, `https` or `mailto`, and `job:ID` for another job
-//! - literal blocks: what is indented after a line that ends with `::`
-//! - anything else that is indented, and directives (`.. name::`), as preformatted text
+//! - literal blocks: indented lines after a line that ends with `::`
+//! - all other indented lines, and directives (`.. name::`), as preformatted text
 
-/// A part of a text, one below the other.
+/// A block of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     /// A heading.
     Title(Vec<Inline>),
-    /// Lines that belong together.
+    /// A paragraph.
     Paragraph(Vec<Inline>),
     /// A list; whether it is numbered, and its items.
     List(bool, Vec<Vec<Inline>>),
@@ -23,7 +23,7 @@ pub enum Block {
 /// A part of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inline {
-    /// As it stands.
+    /// Plain text.
     Text(String),
     /// `*..*`
     Emphasis(String),
@@ -31,14 +31,14 @@ pub enum Inline {
     Strong(String),
     /// ` ``..`` `
     Literal(String),
-    /// Its words, and where it leads.
+    /// A link: its text and its target.
     Link(String, Target),
 }
 
-/// Where a link leads.
+/// The target of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// Another site, with a scheme that runs nothing.
+    /// Another site, with a scheme that cannot run code.
     Address(String),
     /// A job.
     Job(String),
@@ -47,10 +47,10 @@ pub enum Target {
 /// Schemes that a link may have.
 const SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
 
-/// Signs that underline a title.
+/// Characters that can underline a title.
 const UNDERLINES: &str = "=-`:'\"~^_*+#<>.";
 
-/// Reads notes. Any text can be read.
+/// Reads notes. Any text is valid.
 pub fn parse(text: &str) -> Vec<Block> {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let (mut blocks, mut at) = (Vec::new(), 0);
@@ -99,8 +99,8 @@ pub fn parse(text: &str) -> Vec<Block> {
     blocks
 }
 
-/// Where the lines end that stand together: at an empty one, after a title, or before a list's
-/// first item.
+/// Returns the end of the group of lines that begins at `start`: the next empty line, or the end of
+/// a title.
 fn end_of(lines: &[&str], start: usize) -> usize {
     if let Some(next) = lines.get(start + 1)
         && is_underline(lines[start], next)
@@ -110,7 +110,7 @@ fn end_of(lines: &[&str], start: usize) -> usize {
     (start..lines.len()).find(|at| lines[*at].is_empty()).unwrap_or(lines.len())
 }
 
-/// Where a block ends whose lines are indented or empty.
+/// Returns the end of a block of indented or empty lines.
 fn with_indented(lines: &[&str], start: usize) -> usize {
     let is_in = |at: &usize| lines[*at].is_empty() || indent(lines[*at]) > 0;
     let mut end = (start..lines.len()).find(|at| !is_in(at)).unwrap_or(lines.len());
@@ -124,7 +124,7 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// Lines without the room that all of them have on their left.
+/// Returns the lines without the indentation that they all share.
 fn dedented(lines: &[&str]) -> String {
     let least = lines.iter().filter(|line| !line.is_empty()).map(|line| indent(line)).min().unwrap_or(0);
     let cut = |line: &&str| line.get(least..).unwrap_or_default().to_owned();
@@ -137,7 +137,7 @@ fn is_underline(title: &str, line: &str) -> bool {
     indent(title) == 0 && !title.is_empty() && long && sign.is_some_and(|sign| line.chars().all(|c| c == sign))
 }
 
-/// Whether a line begins an item of a list, whether that is numbered, and where its text begins.
+/// Returns whether the list is numbered and where the text begins, if the line begins a list item.
 fn marker(line: &str) -> Option<(bool, usize)> {
     if let Some(rest) = line.strip_prefix(['*', '-', '+', '•']) {
         return rest.starts_with(' ').then(|| (false, line.len() - rest.trim_start().len()));
@@ -165,7 +165,7 @@ fn items(lines: &[&str], numbered: bool) -> Vec<Vec<Inline>> {
     texts.iter().map(|text| inlines(text)).collect()
 }
 
-/// Reads the marks within a line.
+/// Reads the inline markup of a line.
 fn inlines(text: &str) -> Vec<Inline> {
     let (mut found, mut plain, mut rest) = (Vec::new(), String::new(), text);
     while let Some(first) = rest.chars().next() {
@@ -179,7 +179,7 @@ fn inlines(text: &str) -> Vec<Inline> {
                 }
                 found.push(inline);
                 rest = &rest[length..];
-                // What follows at once is no start of a word.
+                // The character right behind it is not the start of a word.
                 if let Some(next) = rest.chars().next() {
                     plain.push(next);
                     rest = &rest[next.len_utf8()..];
@@ -197,10 +197,11 @@ fn inlines(text: &str) -> Vec<Inline> {
     found
 }
 
-/// The longest text between two marks: an opening one without its end costs a look at so much.
+/// The longest text between two marks, in characters. It bounds the search for the end of an
+/// opening mark.
 const MARKED: usize = 500;
 
-/// What begins here, if it is marked and ends, with its length.
+/// Returns the markup that begins here and its length, if it is complete.
 fn inline(text: &str) -> Option<(Inline, usize)> {
     let between = |mark: &str, end: &str| {
         let inner = text.strip_prefix(mark)?;

@@ -1,11 +1,12 @@
-//! How long a value is as MessagePack, without packing it: limits are counted in these bytes.
+//! Computes the size of a value as MessagePack without packing it. Limits are counted in these
+//! bytes.
 
 use crate::value::data::Value;
 
-/// Bytes of a float: it keeps its marker and all 64 bits.
+/// Bytes of a float: its marker and all 64 bits.
 pub const FLOAT: u64 = 9;
 
-/// Bytes of a value, as `pack` writes it.
+/// Returns the bytes of a value as `pack` writes it.
 pub fn of(value: &Value) -> u64 {
     match value {
         Value::Null | Value::Bool(_) => 1,
@@ -20,7 +21,7 @@ pub fn of(value: &Value) -> u64 {
     }
 }
 
-/// Bytes of an integer of the 64-bit ranges.
+/// Returns the bytes of an integer in the 64-bit ranges.
 pub fn int(int: i128) -> u64 {
     match int {
         -32..=127 => 1,
@@ -31,7 +32,7 @@ pub fn int(int: i128) -> u64 {
     }
 }
 
-/// Bytes of a text of `len` bytes, with its marker.
+/// Returns the bytes of a text of `len` bytes, with its marker.
 pub fn string(len: usize) -> u64 {
     len as u64
         + match len {
@@ -42,7 +43,7 @@ pub fn string(len: usize) -> u64 {
         }
 }
 
-/// Bytes of `len` bytes, with their marker.
+/// Returns the bytes of a binary of `len` bytes, with its marker.
 pub fn bytes(len: usize) -> u64 {
     len as u64
         + match len {
@@ -52,7 +53,7 @@ pub fn bytes(len: usize) -> u64 {
         }
 }
 
-/// Bytes of the marker of a list or a mapping of `len` entries.
+/// Returns the bytes of the marker of a list or mapping with `len` entries.
 pub fn sequence(len: usize) -> u64 {
     match len {
         0..16 => 1,

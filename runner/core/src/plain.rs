@@ -1,19 +1,19 @@
-//! Text without what only a terminal understands.
+//! Removes terminal control sequences from text.
 
 use std::borrow::Cow;
 
 const ESCAPE: char = '\u{1b}';
 
-/// A text without its control sequences (CSI: colours, movements of the cursor), control strings
-/// (OSC: titles, links; DCS and the like), and choices of a character set (`ESC ( B`, as `tput
-/// sgr0` writes it). Other escapes, and sequences that are cut short, stay as they are. Takes time
-/// linear in the text.
+/// Returns a text without terminal control sequences. It removes control sequences (CSI: colours,
+/// cursor movements), control strings (OSC: titles, links; DCS and the like), and character set
+/// selections (`ESC ( B`, as `tput sgr0` writes it). Other escapes and incomplete sequences stay as
+/// they are. Takes time linear in the length of the text.
 pub fn text(text: &str) -> Cow<'_, str> {
     if !text.contains([ESCAPE, '\u{9b}']) {
         return Cow::Borrowed(text);
     }
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
-    // Once no end of a command was found, there is none further on either.
+    // If no end of a control string was found once, there is none further on either.
     let mut commands_end = true;
     while let Some(at) = rest.find([ESCAPE, '\u{9b}']) {
         out.push_str(&rest[..at]);
@@ -37,20 +37,20 @@ pub fn text(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What begins a control string: OSC, DCS, SOS, PM, APC.
+/// Characters that begin a control string: OSC, DCS, SOS, PM, APC.
 const STRINGS: &[char] = &[']', 'P', 'X', '^', '_'];
 
-/// Bytes of parameters that a control sequence has at most, so that no text is read many times.
+/// Maximum bytes of parameters in a control sequence, so that no text is read many times.
 const PARAMETERS: usize = 100;
 
-/// The bytes of a control sequence from its parameters to its last character.
+/// Returns the length of a control sequence in bytes, from its parameters to its last character.
 fn control(text: &str) -> Option<usize> {
     let end = text.bytes().take(PARAMETERS).position(|byte| !(0x20..0x40).contains(&byte))?;
     (0x40..0x7f).contains(&text.as_bytes()[end]).then_some(end + 1)
 }
 
-/// The bytes of a choice of a character set: what is set, and the set, which may have two
-/// characters.
+/// Returns the length of a character set selection in bytes: what is set, and the set, which may
+/// have two characters.
 fn character_set(text: &str) -> Option<usize> {
     let set = text.strip_prefix(['(', ')', '*', '+', '-', '.', '/', '%', '#'])?;
     let set = set.strip_prefix(['"', '%', '&', '!']).unwrap_or(set);
@@ -58,13 +58,13 @@ fn character_set(text: &str) -> Option<usize> {
     is_end.then_some(text.len() - set.len() + 1)
 }
 
-/// The bytes of a control string up to the end of what ends it.
+/// Returns the length of a control string in bytes, including its terminator.
 fn command(text: &str) -> Option<usize> {
     let end = text.find(['\u{7}', ESCAPE])?;
     match &text[end..] {
         rest if rest.starts_with('\u{7}') => Some(end + 1),
         rest if rest.starts_with("\u{1b}\\") => Some(end + 2),
-        // Another sequence has begun: this one is cut short, and others may still have an end.
+        // Another sequence has begun, so this one is incomplete. Later ones may still have an end.
         _ => Some(end),
     }
 }

@@ -1,4 +1,4 @@
-//! What is due, and in which order.
+//! Decides which jobs are built, and in which order.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,22 +13,22 @@ use crate::status::JobStatus;
 use crate::value::Name;
 use crate::value::Value;
 
-/// What to build, each after what it needs.
+/// The jobs to build, each after the jobs that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Jobs in an order in which each comes after its dependencies.
+    /// The jobs, each after its dependencies.
     pub order: Vec<String>,
-    /// For each, those of the plan that must be built first.
+    /// For each job, the jobs of the plan that must be built before it.
     pub waits_for: BTreeMap<String, Vec<String>>,
 }
 
 impl Plan {
-    /// One job that waits for nothing.
+    /// Creates a plan of one job that waits for nothing.
     pub fn of_one(job: &str) -> Self {
         Self { order: vec![job.to_owned()], waits_for: BTreeMap::from([(job.to_owned(), Vec::new())]) }
     }
 
-    /// What is left of the plan without the jobs that are done.
+    /// Returns the plan without the jobs that are done.
     #[must_use]
     pub fn without(&self, is_done: impl Fn(&str) -> bool) -> Self {
         let order: Vec<_> = self.order.iter().filter(|id| !is_done(id)).cloned().collect();
@@ -39,14 +39,14 @@ impl Plan {
         Self { waits_for: order.iter().map(waits).collect(), order }
     }
 
-    /// As the row of a run keeps it.
+    /// Returns the plan as the row of a run keeps it.
     pub fn to_value(&self) -> Value {
         let list = |ids: &[String]| Value::List(ids.iter().map(Value::string).collect());
         let job = |id: &String| (Name::from(id), list(self.waits_for.get(id).map(Vec::as_slice).unwrap_or_default()));
         Value::map(self.order.iter().map(job))
     }
 
-    /// Reads what [`Plan::to_value`] wrote; what cannot be read is left out.
+    /// Reads what [`Plan::to_value`] wrote. Parts that cannot be read are left out.
     pub fn from_value(value: &Value) -> Self {
         let Value::Map(jobs) = value else {
             return Self { order: Vec::new(), waits_for: BTreeMap::new() };
@@ -62,24 +62,25 @@ impl Plan {
     }
 }
 
-/// What to plan.
+/// A request for a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Ask<'a> {
-    /// The jobs that are built whatever their status is.
+    /// The jobs that are built regardless of their status.
     pub targets: &'a [&'a str],
-    /// Builds what is missing, failing or outdated of what they need first. A dependency is due as
-    /// well if something that it needs is due.
+    /// Whether to build those dependencies first that are missing, failing or outdated. A
+    /// dependency is due as well if something that it needs is due.
     pub deps: bool,
-    /// Builds all that they need first, whatever its status is.
+    /// Whether to build all dependencies first, regardless of their status.
     pub force: bool,
-    /// Builds what depends on the targets afterwards, directly or not.
+    /// Whether to build everything afterwards that depends on the targets, directly or not.
     pub revdeps: bool,
-    /// Jobs whose build was chosen by hand: neither they nor what only they need is built.
+    /// Jobs whose build was chosen by hand. Neither they nor the jobs that only they need are
+    /// built.
     pub pinned: BTreeSet<&'a str>,
 }
 
 impl<'a> Ask<'a> {
-    /// What is built whatever its status is.
+    /// Returns the jobs that are built regardless of their status.
     pub fn roots(&self, graph: &'a Graph) -> BTreeSet<&'a str> {
         let mut roots: BTreeSet<&str> = self.targets.iter().copied().collect();
         if self.revdeps {
@@ -113,8 +114,8 @@ pub fn plan<'a>(graph: &'a Graph, ask: &Ask<'a>, status: impl Fn(&str) -> JobSta
     Plan { waits_for: waits_for.collect(), order: order.iter().map(|id| (*id).to_owned()).collect() }
 }
 
-/// What the builds of a plan use without building it, directly or not, but for what was pinned by
-/// hand and what only that needs. Dependencies come first.
+/// Returns the jobs that the builds of a plan use, directly or not, but do not build. Jobs that
+/// were pinned by hand, and jobs that only those need, are left out. Dependencies come first.
 pub fn reused<'a>(graph: &'a Graph, plan: &'a Plan, pinned: &BTreeSet<&str>) -> Vec<&'a str> {
     let planned: Vec<&str> = plan.order.iter().map(String::as_str).collect();
     let is_planned: BTreeSet<&str> = planned.iter().copied().collect();
@@ -123,7 +124,7 @@ pub fn reused<'a>(graph: &'a Graph, plan: &'a Plan, pinned: &BTreeSet<&str>) -> 
     used
 }
 
-/// A plan of exactly these jobs, each after those of them that it needs.
+/// Creates a plan of exactly these jobs, each after those of them that it needs.
 pub fn of_jobs(graph: &Graph, jobs: &BTreeSet<&str>) -> Plan {
     let wanted: Vec<&str> = graph.dependencies.keys().map(String::as_str).filter(|id| jobs.contains(id)).collect();
     let order: Vec<_> = order(graph, &wanted).into_iter().filter(|id| jobs.contains(id)).map(str::to_owned).collect();
@@ -134,7 +135,7 @@ pub fn of_jobs(graph: &Graph, jobs: &BTreeSet<&str>) -> Plan {
     Plan { waits_for: order.iter().map(waits).collect(), order }
 }
 
-/// The jobs of `after` that `before` does not have, or that would do something else now.
+/// Returns the jobs of `after` that `before` does not have, or that would now do something else.
 pub fn touched<'a>(before: &Graph, after: &'a Graph) -> BTreeSet<&'a str> {
     let decisive = |job: &Job| -> Vec<Option<Value>> {
         let config = job.to_config();
@@ -149,7 +150,7 @@ pub fn touched<'a>(before: &Graph, after: &'a Graph) -> BTreeSet<&'a str> {
     after.jobs.iter().filter(|(id, now)| !same(id, now)).map(|(id, _)| id.as_str()).collect()
 }
 
-/// What depends on `targets`, directly or not, without the targets themselves.
+/// Returns the jobs that depend on `targets`, directly or not, without the targets themselves.
 pub fn dependents<'a>(graph: &'a Graph, targets: &[&'a str]) -> BTreeSet<&'a str> {
     let mut needed_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (id, needs) in &graph.dependencies {
@@ -160,12 +161,13 @@ pub fn dependents<'a>(graph: &'a Graph, targets: &[&'a str]) -> BTreeSet<&'a str
     all
 }
 
-/// `targets` and all they depend on, dependencies first; jobs in a cycle come in any order.
+/// Returns `targets` and everything they depend on, dependencies first. Jobs in a cycle come in any
+/// order.
 pub fn order<'a>(graph: &'a Graph, targets: &[&'a str]) -> Vec<&'a str> {
     order_where(graph, targets, |_| true)
 }
 
-/// As [`order`], without looking at dependencies that are not wanted, or past them.
+/// Like [`order`], but does not follow dependencies that are not wanted.
 fn order_where<'a>(graph: &'a Graph, targets: &[&'a str], wanted: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();

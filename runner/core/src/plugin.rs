@@ -1,4 +1,4 @@
-//! What a plugin's binary says of itself, read without compiling it.
+//! What a plugin's binary says about itself, read without compiling it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::kebab::kebab;
 use crate::types::Signature;
 use crate::types::same_name;
 
-/// What a plugin's file holds.
+/// The kind of a plugin's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginKind {
     /// A component.
@@ -26,17 +26,17 @@ pub enum PluginKind {
     NumericModule,
     /// A core module that is a WASI preview1 command.
     CommandModule,
-    /// A script, which an interpreter runs.
+    /// A script that an interpreter runs.
     Script,
 }
 
 impl PluginKind {
-    /// Whether it is called as a core module, not made into a component.
+    /// Returns whether it is called as a core module instead of being turned into a component.
     pub fn stays_core(self) -> bool {
         matches!(self, Self::NumericModule | Self::CommandModule)
     }
 
-    /// In words.
+    /// Returns the kind in words.
     pub fn describe(self) -> &'static str {
         match self {
             Self::Component => "component",
@@ -48,75 +48,77 @@ impl PluginKind {
     }
 }
 
-/// A plugin as it was read.
+/// A plugin after it was read.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// The file, as a person would type it.
+    /// The path of the file, as a person would type it.
     pub path: PathBuf,
-    /// What the file holds.
+    /// The kind of the file.
     pub kind: PluginKind,
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub digest: Arc<str>,
     /// The file's bytes.
     pub bytes: Arc<[u8]>,
-    /// What it exports.
+    /// The functions it exports.
     pub functions: Functions,
-    /// What it exports that cannot be called, with the reason.
+    /// Exports that cannot be called, each with the reason.
     pub refused: Vec<(String, String)>,
-    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`; of what stays a core module
-    /// the functions, such as `wasi_snapshot_preview1.fd_write`.
+    /// The interfaces it imports, such as `wasi:cli/environment@0.2.6`. For a plugin that stays a
+    /// core module: the functions, such as `wasi_snapshot_preview1.fd_write`.
     pub imports: Vec<String>,
-    /// Why an import cannot be linked although its name is known, in words that follow the plugin's
+    /// Why an import cannot be linked although its name is known, as words that follow the plugin's
     /// name.
     pub misfit: Option<String>,
-    /// Whether its toolchain put the stock adapter for preview1 into it, which holds no large
+    /// Whether its toolchain included the stock adapter for preview1, which cannot hold a large
     /// variable.
     pub stock_adapter: bool,
-    /// The language that it was written in, and its compiler, as the file says.
+    /// The language that it was written in and its compiler, according to the file.
     pub language: Option<String>,
-    /// What its interpreter runs, if it is a script; `bytes` are then an archive of its files.
+    /// What its interpreter runs, if it is a script. `bytes` is then an archive of its files.
     pub script: Option<Arc<Script>>,
 }
 
-/// What an interpreter runs of a script.
+/// The parts of a script that an interpreter runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
-    /// SHA-256 of the interpreter that runs it.
+    /// SHA-256 of the interpreter, in hexadecimal.
     pub interpreter: String,
-    /// All files of it as one text.
+    /// All its files as one text.
     pub program: String,
-    /// For each function, by its name in kebab case, how its values come and go, as JSON.
+    /// For each function, by its name in kebab case: a plan of how its values are passed and
+    /// returned, as JSON.
     pub plans: Vec<(String, String)>,
 }
 
-/// Why an export could not be found.
+/// The error for an export that was not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSuchExport {
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     pub code: Code,
     /// In words.
     pub message: String,
-    /// What would mend it.
+    /// A hint that fixes it.
     pub help: Option<String>,
 }
 
 impl Plugin {
-    /// The digest of what is compiled for it: its own, or that of the interpreter which runs it.
+    /// Returns the digest of the code that is compiled for it: the plugin's own, or that of its
+    /// interpreter.
     pub fn code_digest(&self) -> &str {
         self.script.as_ref().map_or(&*self.digest, |script| &*script.interpreter)
     }
 
-    /// The function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`, a version may be left
-    /// out; none for the function of a command.
+    /// Returns the function that `export` names: `f`, `iface#f` or `ns:pkg/iface#f`; the version
+    /// may be left out. `None` means the function of a command.
     ///
     /// # Errors
     ///
-    /// None, or more than one.
+    /// Returns an error if no function has this name, or more than one.
     pub fn find(&self, export: Option<&str>) -> Result<&Arc<Signature>, NoSuchExport> {
         let Some(export) = export else {
             return self.functions.iter().find(|f| f.command).ok_or_else(|| self.no_command());
         };
-        // A script's author writes the names of its language.
+        // The author of a script writes names in the style of its language.
         let own = self.script.as_ref().map(|_| kebab(export));
         let export = own.as_deref().unwrap_or(export);
         match self.functions.named(export).as_slice() {
@@ -133,18 +135,18 @@ impl Plugin {
         }
     }
 
-    /// The shortest name by which [`Plugin::find`] finds this function and no other. Empty for a
-    /// command.
+    /// Returns the shortest name by which [`Plugin::find`] finds this function and no other. Empty
+    /// for a command.
     pub fn shortest(&self, function: &Signature) -> String {
         self.functions.shortest(function)
     }
 
     fn no_command(&self) -> NoSuchExport {
         let shown = self.path.display();
-        let message = format!("`{shown}` is no command, so one of its functions must be named");
+        let message = format!("`{shown}` is not a command, so one of its functions must be named");
         let names: Vec<_> = self.functions.iter().map(|f| self.shortest(f)).collect();
         let help = match names.as_slice() {
-            [] => "it exports no function at all".to_owned(),
+            [] => "it exports no functions".to_owned(),
             names => format!("write `PLUGIN:FUNCTION`; it exports {}", listed(names.iter().map(String::as_str))),
         };
         NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }
@@ -166,7 +168,7 @@ impl Plugin {
         let bare = self.functions.iter().map(|f| f.name.as_str());
         let help = match nearest(name, bare) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "it exports no function at all".to_owned(),
+            None if names.is_empty() => "it exports no functions".to_owned(),
             None => format!("it exports {}", listed(names.iter().map(String::as_str))),
         };
         NoSuchExport { code: Code::NoSuchFunction, message, help: Some(help) }

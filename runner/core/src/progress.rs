@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::limits::PROGRESS_GROUP_NAME;
 
-/// What stands between the levels of a group's name.
+/// Separator between the levels of a group's name.
 pub const SEPARATOR: &str = "::";
 
 /// The newest report of one group.
@@ -14,23 +14,23 @@ pub struct Progress {
     pub group_name: String,
     /// Steps done.
     pub current: u64,
-    /// Steps in all; 0 when unknown.
+    /// Total steps; 0 if unknown.
     pub total: u64,
     /// One line about what is going on.
     pub status_line: String,
 }
 
-/// Joins the levels of a group, and refuses what the columns cannot hold.
+/// Joins the levels of a group, and refuses values that the database columns cannot hold.
 ///
 /// # Errors
 ///
-/// More than 128 characters, or a number above `i64::MAX`.
+/// Returns an error if the name has more than 128 characters, or if a number is above `i64::MAX`.
 pub fn checked(levels: &[impl AsRef<str>], current: u64, total: u64, status_line: &str) -> Result<Progress, String> {
     let levels: Vec<_> = levels.iter().map(AsRef::as_ref).collect();
     let group_name = levels.join(SEPARATOR);
     let length = group_name.chars().count();
     if length > PROGRESS_GROUP_NAME {
-        return Err(format!("a progress group has {length} characters, {PROGRESS_GROUP_NAME} are allowed"));
+        return Err(format!("a progress group has {length} characters, at most {PROGRESS_GROUP_NAME} are allowed"));
     }
     if current.max(total) > i64::MAX as u64 {
         return Err(format!("progress of {current} of {total} is above 2^63 - 1"));
@@ -43,20 +43,20 @@ pub fn checked(levels: &[impl AsRef<str>], current: u64, total: u64, status_line
 pub struct Tree {
     /// The last level of its name; empty for the whole build.
     pub name: String,
-    /// Steps done: what was reported, or the sum of the children where nobody reported.
+    /// Steps done: the reported number, or the sum of the children if this group was not reported.
     pub current: u64,
-    /// Steps in all, in the same way.
+    /// Total steps, determined in the same way.
     pub total: u64,
-    /// What was reported last; empty where nobody reported.
+    /// The last reported status line; empty if this group was not reported.
     pub status_line: String,
     /// Whether this group itself was reported.
     pub reported: bool,
-    /// In the order of their first report.
+    /// The groups below it, in the order of their first report.
     pub children: Vec<Self>,
 }
 
 impl Tree {
-    /// The tree of a build's reports.
+    /// Builds the tree of a build's reports.
     pub fn of(reports: &[Progress]) -> Self {
         let mut root = Self::default();
         for report in reports {

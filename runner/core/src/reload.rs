@@ -1,4 +1,4 @@
-//! What a change of the files changed, in the jobs' own terms.
+//! The effect of a change to the files, described in terms of jobs.
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -11,38 +11,38 @@ use crate::failure::cut;
 use crate::value::Name;
 use crate::value::Value;
 
-/// Entries of each list that are kept; of the others only the number is.
+/// How many entries of each list are kept.
 const KEPT: usize = 1_000;
-/// Mistakes that are kept.
+/// How many mistakes are kept.
 const KEPT_PROBLEMS: usize = 100;
-/// Characters of a line of a file that are kept with a mistake in it.
+/// How many characters of a line with a mistake are kept.
 const LINE: usize = 500;
 
-/// What a change of the files changed. The lists are cut at 1,000 entries.
+/// The effect of a change to the files. The lists are cut at 1,000 entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reload {
-    /// Whether it is the first look of a service at the files.
+    /// Whether this is the first time that a service reads the files.
     pub first: bool,
     /// Files that changed.
     pub files: Vec<String>,
-    /// Jobs that are new.
+    /// New jobs.
     pub added: Vec<String>,
-    /// Jobs that are gone.
+    /// Removed jobs.
     pub removed: Vec<String>,
-    /// Jobs that are otherwise.
+    /// Changed jobs.
     pub altered: Vec<Altered>,
     /// Files whose last good version stays in use.
     pub last_good: Vec<String>,
     /// How many jobs there are now.
     pub jobs: u64,
-    /// How many mistakes there are now.
+    /// How many mistakes the files have now.
     pub errors: u64,
     /// The first 100 of them.
     pub problems: Vec<Problem>,
 }
 
-/// A job that is otherwise than before.
+/// A changed job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Altered {
@@ -52,7 +52,7 @@ pub struct Altered {
     pub changes: Vec<String>,
 }
 
-/// A mistake as a reload keeps it.
+/// A mistake, as a reload keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Problem {
@@ -62,19 +62,18 @@ pub struct Problem {
     pub message: String,
     /// The file.
     pub file: Option<String>,
-    /// Counted from 1; none for a mistake of a whole file.
+    /// The line, counted from 1; `None` for a mistake of a whole file.
     pub line: Option<u64>,
-    /// In characters, counted from 1.
+    /// The column in characters, counted from 1.
     pub column: Option<u64>,
     /// The text of that line.
     pub text: Option<String>,
-    /// What would mend it.
+    /// Hints that fix it.
     pub help: Vec<String>,
 }
 
 impl Reload {
-    /// What lies between two catalogs. `files` and `last_good` are named as the person would type
-    /// them.
+    /// Compares two catalogs. The result has no files yet; see [`Reload::of_files`].
     pub fn between(before: &Graph, after: &Graph) -> Self {
         let added = after.jobs.keys().filter(|id| !before.jobs.contains_key(*id)).take(KEPT).cloned().collect();
         let removed = before.jobs.keys().filter(|id| !after.jobs.contains_key(*id)).take(KEPT).cloned().collect();
@@ -86,7 +85,8 @@ impl Reload {
         Self { added, removed, altered, jobs: after.dependencies.len() as u64, ..Self::default() }
     }
 
-    /// With the files that changed, and those whose last good version stays in use.
+    /// Adds the files that changed, and those whose last good version stays in use. Both are named
+    /// as a person would type them.
     #[must_use]
     pub fn of_files(mut self, changed: &[String], last_good: &[String]) -> Self {
         self.files = changed.iter().take(KEPT).cloned().collect();
@@ -94,7 +94,7 @@ impl Reload {
         self
     }
 
-    /// With what is wrong now.
+    /// Adds the current mistakes.
     #[must_use]
     pub fn with_problems(mut self, problems: &[Diagnostic]) -> Self {
         self.errors = problems.len() as u64;
@@ -102,18 +102,18 @@ impl Reload {
         self
     }
 
-    /// Whether nothing is otherwise than before.
+    /// Returns whether nothing has changed.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.altered.is_empty() && self.files.is_empty()
     }
 
-    /// As it is stored.
+    /// Packs it for the store.
     pub fn pack(&self) -> Vec<u8> {
         // Plain data of known types: this cannot fail.
         rmp_serde::to_vec_named(self).unwrap_or_default()
     }
 
-    /// Reads what [`Reload::pack`] wrote; what cannot be read is empty.
+    /// Reads what [`Reload::pack`] wrote. Parts that cannot be read are empty.
     pub fn unpack(bytes: &[u8]) -> Self {
         rmp_serde::from_slice(bytes).unwrap_or_default()
     }
@@ -143,7 +143,7 @@ impl Problem {
     }
 }
 
-/// What differs between two versions of a job.
+/// Returns what differs between two versions of a job.
 fn altered(before: &CheckedJob, now: &CheckedJob) -> Vec<String> {
     let mut out = Vec::new();
     if before.plugin.digest != now.plugin.digest {

@@ -1,4 +1,5 @@
-//! What was asked for: of a run, and of one build beside its job.
+//! Requests: what a run was asked to do, and what was asked of a single build in addition to its
+//! job.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +7,19 @@ use crate::job::Arg;
 use crate::job::Key;
 use crate::value::Value;
 
-/// What was asked of one build beside its job.
+/// What was asked of one build in addition to its job.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildRequest {
     /// Arguments given by hand.
     pub overrides: Vec<(Key, Arg)>,
-    /// The builds to use of some dependencies, by job, whatever their latest are.
+    /// The builds to use for some dependencies, by job, instead of their latest ones.
     pub pins: BTreeMap<String, u64>,
-    /// The build that is done again.
+    /// The build that is rerun.
     pub rerun_of: Option<u64>,
 }
 
 impl BuildRequest {
-    /// As the row of its run keeps it.
+    /// Returns the request as the row of its run keeps it.
     pub fn to_value(&self) -> Value {
         let overrides = self.overrides.iter().map(|(key, arg)| (&key.name, arg.to_value()));
         let mut entries = vec![("overrides", Value::map(overrides)), ("pins", pins(&self.pins))];
@@ -26,7 +27,7 @@ impl BuildRequest {
         Value::map(entries)
     }
 
-    /// Reads what [`BuildRequest::to_value`] wrote; what cannot be read is left out.
+    /// Reads what [`BuildRequest::to_value`] wrote. Parts that cannot be read are left out.
     pub fn from_value(value: &Value) -> Self {
         Self {
             overrides: crate::config::arguments(value.get("overrides")),
@@ -36,25 +37,25 @@ impl BuildRequest {
     }
 }
 
-/// What was asked for at once.
+/// What a run was asked to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunRequest {
     /// The jobs that were named.
     pub targets: Vec<String>,
-    /// Whether what they need was to be built where it is missing or outdated.
+    /// Whether to build dependencies that are missing or outdated.
     pub deps: bool,
-    /// Whether all that they need was to be built, whatever its status was.
+    /// Whether to build all dependencies, regardless of their status.
     pub force: bool,
-    /// Whether what depends on them was to be built too.
+    /// Whether to build everything that depends on the targets too.
     pub revdeps: bool,
     /// The builds that were chosen by hand, by job.
     pub pins: BTreeMap<String, u64>,
-    /// The run whose rest this one builds.
+    /// The run whose remaining jobs this one builds.
     pub rest_of: Option<u64>,
 }
 
 impl RunRequest {
-    /// As the row of the run keeps it.
+    /// Returns the request as the row of the run keeps it.
     pub fn to_value(&self) -> Value {
         let mut run = vec![("targets", Value::List(self.targets.iter().map(Value::string).collect()))];
         run.extend(self.deps.then_some(("deps", Value::Bool(true))));
@@ -65,7 +66,7 @@ impl RunRequest {
         Value::map(run)
     }
 
-    /// Reads what [`RunRequest::to_value`] wrote; what cannot be read is left out.
+    /// Reads what [`RunRequest::to_value`] wrote. Parts that cannot be read are left out.
     pub fn from_value(value: &Value) -> Self {
         let targets = match value.get("targets") {
             Some(Value::List(targets)) => targets.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

@@ -1,4 +1,4 @@
-//! How long the store keeps what.
+//! How long the store keeps its data.
 
 use crate::clock::Timestamp;
 use crate::event::Level;
@@ -8,36 +8,36 @@ use crate::schedule::Zone;
 
 /// Seconds of a day.
 pub const DAY: u64 = 24 * 60 * 60;
-/// A month counts 30 days, a year 365.
+/// Seconds of a month of 30 days.
 pub const MONTH: u64 = 30 * DAY;
-/// See [`MONTH`].
+/// Seconds of a year of 365 days.
 pub const YEAR: u64 = 365 * DAY;
 
-/// How long the store keeps what, in seconds.
+/// How long the store keeps its data, in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Log records by their level, in the order of [`Level::ALL`]: those of a level or above it,
-    /// below the next.
+    /// Ages for log records by level, in the order of [`Level::ALL`]. Each age applies to records
+    /// from that level up to, but not including, the next.
     pub logs: [u64; Level::ALL.len()],
-    /// All log records, whatever their level is.
+    /// Maximum age of all log records, regardless of their level.
     pub all_logs: u64,
-    /// How many finished builds of a job stay; none for all.
+    /// How many finished builds of a job are kept; `None` for all.
     pub builds: Option<u64>,
-    /// How old a finished build may become; none for any age.
+    /// How old a finished build may become; `None` for any age.
     pub build_age: Option<u64>,
 }
 
 impl Default for Retention {
-    /// What is written often and read soon goes first. Builds stay until the operator says
-    /// otherwise.
+    /// Records that are written often and read soon are deleted first. Builds are kept until the
+    /// operator says otherwise.
     fn default() -> Self {
         Self { logs: [15 * DAY, MONTH, 3 * MONTH, 6 * MONTH, 6 * MONTH], all_logs: YEAR, builds: None, build_age: None }
     }
 }
 
 impl Retention {
-    /// Of each level: its name, the levels of its records (above the first, up to the second) and
-    /// their age.
+    /// Returns for each level: its name, the range of record levels (above the first, up to the
+    /// second), and their maximum age.
     pub fn classes(&self) -> impl Iterator<Item = (&'static str, (Option<i64>, Option<i64>), u64)> + '_ {
         Level::ALL.into_iter().enumerate().map(|(i, level)| {
             let above = (i > 0).then(|| level as i64 - 1);
@@ -47,7 +47,7 @@ impl Retention {
     }
 }
 
-/// When a service prunes the store, each day.
+/// The time of day at which a service prunes the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PruneTime {
     /// The hour, 0 to 23.
@@ -59,14 +59,15 @@ pub struct PruneTime {
 }
 
 impl Default for PruneTime {
-    /// 03:30 UTC, when few jobs run and most clock changes are over.
+    /// Returns 03:30 UTC, when few jobs run and most clock changes are over.
     fn default() -> Self {
         Self { hour: 3, minute: 30, timezone: Zone::utc() }
     }
 }
 
 impl PruneTime {
-    /// The first time after a moment. None for an hour or a minute that no day has.
+    /// Returns the first such time after a moment. Returns `None` for an hour or minute that does
+    /// not exist.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let cron = Cron::parse(&format!("{} {} * * *", self.minute, self.hour)).ok()?;
         Schedule { timezone: self.timezone.clone(), ..Schedule::new(cron) }.next_after(after)

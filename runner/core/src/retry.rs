@@ -1,4 +1,4 @@
-//! Whether a failed build is tried again, and when.
+//! Decides whether a failed build is tried again, and when.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::limits::show_duration;
 use crate::types::same_name;
 use crate::value::Value;
 
-/// Most attempts of a build.
+/// Maximum number of attempts of a build.
 pub const MAX_ATTEMPTS: u32 = 100;
 /// Longest time between two attempts.
 pub const MAX_DELAY: Duration = Duration::from_hours(24);
 
-/// How often a build is tried, and how long it waits in between.
+/// How often a build is tried, and how long it waits between attempts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
-    /// Attempts in all, 1 to [`MAX_ATTEMPTS`].
+    /// Total number of attempts, 1 to [`MAX_ATTEMPTS`].
     pub attempts: u32,
     /// How the time between two attempts grows.
     pub backoff: Backoff,
@@ -26,8 +26,8 @@ pub struct Retry {
     pub initial: Duration,
     /// The longest time between two attempts.
     pub max: Duration,
-    /// Whether the time is drawn from nothing up to what the backoff says, so that builds that
-    /// failed together do not come back together.
+    /// Whether the time is random, between zero and the time of the backoff, so that builds that
+    /// failed together do not retry together.
     pub jitter: bool,
     /// The failures that are tried again.
     pub on: Vec<RetryOn>,
@@ -43,7 +43,7 @@ pub enum Backoff {
 }
 
 impl Backoff {
-    /// As a manifest writes it.
+    /// Returns the name as written in a manifest.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fixed => "fixed",
@@ -55,31 +55,31 @@ impl Backoff {
 /// A kind of failure that is tried again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RetryOn {
-    /// One of the runner's own kinds.
+    /// One of the runner's kinds.
     Own(FailureKind),
-    /// `panic`: any kind of a plugin's own.
+    /// `panic`: any kind that a plugin named.
     AnyOfPlugin,
-    /// `plugin:NAME`: this kind of a plugin's own.
+    /// `plugin:NAME`: this kind that a plugin named.
     OfPlugin(String),
-    /// A case of the function's own error, with the place where it was written.
+    /// A case of the function's error value, with its position in the manifest.
     Case(String, Span),
 }
 
-/// What stands for any failure of a plugin's own, `ValueError` and the like.
+/// Stands for any failure kind that a plugin named, `ValueError` and the like.
 const PANIC: &str = "panic";
 
-/// What a kind of a plugin's own begins with in `on`.
+/// Prefix in `on` for a kind that a plugin named.
 const PLUGIN: &str = "plugin:";
 
 impl RetryOn {
-    /// The kinds that a manifest can name beside `plugin:NAME`. `panic` stands for any kind of a
-    /// plugin's own. The others of the runner's kinds are final: nobody wants another attempt,
-    /// or it would be the same call.
+    /// The kinds that a manifest can name besides `plugin:NAME`. `panic` stands for any kind that a
+    /// plugin named. The runner's other kinds are final: another attempt is not wanted, or would
+    /// fail in the same way.
     pub const KINDS: &[&str] = &["trap", PANIC, "timeout", "limit", "interrupted", "exit", "error"];
 
     fn covers(&self, failure: &Failure) -> bool {
         match self {
-            // How a call ended stays true where its reason is known too.
+            // How a call ended still counts if its reason is known too.
             Self::Own(kind) => *kind == failure.kind || failure.ended().is_some_and(|ended| ended == kind.to_string()),
             Self::AnyOfPlugin => matches!(failure.kind, FailureKind::Plugin(_)),
             Self::OfPlugin(name) => matches!(&failure.kind, FailureKind::Plugin(is) if is == name),
@@ -102,7 +102,7 @@ impl fmt::Display for RetryOn {
     }
 }
 
-/// The case of a variant or an enum: `case`, or `{case: payload}`.
+/// Returns the case of a variant or an enum: `case`, or `{case: payload}`.
 fn case_of(value: &Value) -> Option<&str> {
     match value {
         Value::String(case) => Some(case),
@@ -115,7 +115,7 @@ fn case_of(value: &Value) -> Option<&str> {
 }
 
 impl Default for Retry {
-    /// What `retry: {}` means.
+    /// Returns what `retry: {}` means.
     fn default() -> Self {
         Self {
             attempts: 3,
@@ -129,18 +129,18 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// One attempt, which is what a job without `retry` has.
+    /// Returns a single attempt, which is what a job without `retry` has.
     pub fn never() -> Self {
         Self { attempts: 1, ..Self::default() }
     }
 
-    /// Whether a build whose attempt of that number failed so is tried again.
+    /// Returns whether a build is tried again after attempt number `attempt` failed with `failure`.
     pub fn is_due(&self, attempt: u32, failure: &Failure) -> bool {
         attempt < self.attempts && self.on.iter().any(|on| on.covers(failure))
     }
 
-    /// The time from the end of an attempt to the start of the next one. `random` is from 0 up to 1
-    /// and counts only with jitter.
+    /// Returns the time from the end of an attempt to the start of the next one. `random` is
+    /// between 0 and 1, and is only used with jitter.
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let grown = match self.backoff {
             Backoff::Fixed => self.initial,
@@ -155,7 +155,8 @@ impl Retry {
 }
 
 impl fmt::Display for Retry {
-    /// In words: `up to 3 attempts, 1s to 1m apart, doubling, with jitter`.
+    /// Writes it in words: `up to 3 attempts, 1s apart and then twice as long each time, 1m at
+    /// most, after trap`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.attempts <= 1 {
             return f.write_str("one attempt");

@@ -1,5 +1,4 @@
-//! A run: what was asked for at once, who asked for it, what was to be built, and what became of
-//! it.
+//! A run: what was requested, by whom, which jobs were planned, and what came of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,45 +14,45 @@ use crate::plan::Plan;
 use crate::request::BuildRequest;
 use crate::request::RunRequest;
 
-/// A run as it is stored.
+/// A run, as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
-    /// Rising, and never used again.
+    /// Ids increase and are never reused.
     pub id: u64,
-    /// When it was asked for.
+    /// When it was requested.
     pub created: Timestamp,
     /// When it ended.
     pub end_time: Option<Timestamp>,
-    /// How it ended; none while it is open.
+    /// How it ended; `None` while it is open.
     pub status: Option<RunStatus>,
-    /// Who or what asked for it.
+    /// Who or what requested it.
     pub requester: Requester,
-    /// Higher comes first; 0 by default.
+    /// Higher numbers come first; 0 by default.
     pub priority: i64,
-    /// Whether any service may go on with it once its process is gone, or it has none.
+    /// Whether any service may continue it if its process is gone or it has none.
     pub service: bool,
-    /// Whether it waits until somebody starts it.
+    /// Whether it waits until a person starts it.
     pub held: bool,
     /// Why there was nothing to run, for a run that was missed or skipped.
     pub missed: Option<Missed>,
-    /// The process that works on it.
+    /// The process that executes it.
     pub owner: Option<String>,
-    /// Who wants it to end, if anybody does.
+    /// Who requested its cancellation, if anyone did.
     pub cancel: Option<String>,
-    /// What was asked for.
+    /// What was requested.
     pub request: RunRequest,
-    /// What was to be built; none for a run of a store that did not keep plans.
+    /// The planned jobs; `None` for a run of an old store that did not keep plans.
     pub plan: Option<Plan>,
-    /// What was asked of single builds, by job; a job without an entry is built as it is.
+    /// What was asked of single builds, by job. A job without an entry is built as it is.
     pub requests: BTreeMap<String, BuildRequest>,
-    /// Why jobs of the plan have no build, where the plan and the builds do not tell.
+    /// Why jobs of the plan have no build, if this does not follow from the plan and the builds.
     pub refused: BTreeMap<String, String>,
-    /// The builds of other runs that stand for a job's own, since they were the same and made at
+    /// The builds of other runs that were used for a job, because they were the same and made at
     /// the same time. Known once the run has ended.
     pub shared: BTreeMap<String, u64>,
 }
 
-/// Scheduled runs that were not made, one after the other.
+/// Consecutive scheduled runs that were not made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missed {
     /// `Skipped` or `Missed`.
@@ -81,7 +80,7 @@ pub enum RunStatus {
     Interrupted,
     /// It was due, and not made, since another run of its schedule was not over.
     Skipped,
-    /// It was due while no service ran, and not made up for.
+    /// It was due while no service was running, and was not caught up.
     Missed,
 }
 
@@ -89,7 +88,7 @@ impl RunStatus {
     const ALL: [Self; 6] =
         [Self::Successful, Self::Failed, Self::Cancelled, Self::Interrupted, Self::Skipped, Self::Missed];
 
-    /// The name that is stored and shown.
+    /// Returns the name that is stored and shown.
     pub fn name(self) -> &'static str {
         match self {
             Self::Successful => "SUCCESSFUL",
@@ -106,7 +105,7 @@ impl RunStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
-    /// How a run of this one build ended.
+    /// Returns how a run of only this build ended.
     pub fn of_build(success: bool, kind: Option<&FailureKind>) -> Self {
         match kind {
             _ if success => Self::Successful,
@@ -122,7 +121,7 @@ impl fmt::Display for RunStatus {
     }
 }
 
-/// Who or what asked for a run.
+/// Who or what requested a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requester {
     /// A person at the command line, by name.
@@ -135,12 +134,12 @@ pub enum Requester {
     Change,
     /// Another build.
     Build(u64),
-    /// Something that this program does not know.
+    /// A requester that this program does not know.
     Unknown(String),
 }
 
 impl Requester {
-    /// Reads what was stored, as [`Requester`] displays it. Any text is a requester.
+    /// Reads a stored requester, as [`Requester`] displays it. Any text is a requester.
     pub fn from_text(text: &str) -> Self {
         match text.split_once(':') {
             Some(("cli", name)) => Self::Cli(name.to_owned()),
@@ -176,23 +175,23 @@ impl Serialize for Requester {
     }
 }
 
-/// How many builds of a run are how far.
+/// How many builds of a run have which status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunCounts {
-    /// Created and not started.
+    /// Created, but not started.
     pub created: u64,
-    /// Started and not ended.
+    /// Started, but not ended.
     pub running: u64,
     /// Failed.
     pub failed: u64,
     /// Ended with nothing to do.
     pub skipped: u64,
-    /// Ended well.
+    /// Successful.
     pub successful: u64,
 }
 
 impl RunCounts {
-    /// Counts `more` builds of a status.
+    /// Adds `more` builds of a status.
     pub fn add(&mut self, status: BuildStatus, more: u64) {
         let count = match status {
             BuildStatus::Created => &mut self.created,
@@ -205,19 +204,19 @@ impl RunCounts {
     }
 }
 
-/// What a run is, for who looks at it now.
+/// The current state of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
-    /// It waits for a service, or for somebody who starts it.
+    /// It waits for a service, or for a person to start it.
     Waiting,
-    /// Its process works on it.
+    /// Its process is executing it.
     Running,
     /// It has ended.
     Ended(RunStatus),
 }
 
 impl Run {
-    /// How the run stands, given whether its owner is alive.
+    /// Returns the state of the run, given whether its owner is alive.
     pub fn state(&self, owner_is_alive: bool) -> RunState {
         match self.status {
             Some(status) => RunState::Ended(status),
@@ -227,8 +226,8 @@ impl Run {
         }
     }
 
-    /// What became of each job of the plan, or of each job that was built where the run has no
-    /// plan. `builds` are those of the run, oldest first.
+    /// Returns the outcome of each job of the plan. If the run has no plan, returns that of each
+    /// target and each job that was built. `builds` are those of the run, oldest first.
     pub fn jobs<'a>(&'a self, builds: &'a [Build], state: RunState) -> Vec<RunJob<'a>> {
         let newest: BTreeMap<&str, &Build> = builds.iter().map(|build| (build.job_id.as_str(), build)).collect();
         let mut order: Vec<&str> = match &self.plan {
@@ -272,7 +271,7 @@ impl Run {
             }
             RunState::Ended(RunStatus::Cancelled) => JobBecame::NotBuilt("the run was cancelled".to_owned()),
             RunState::Ended(RunStatus::Interrupted) => JobBecame::NotBuilt("the process of the run died".to_owned()),
-            // All of such a run was built.
+            // Every job of a successful run was built.
             RunState::Ended(RunStatus::Successful) => JobBecame::NotBuilt("its build was deleted".to_owned()),
             RunState::Ended(_) => match needs.iter().find(|need| !good(need)) {
                 Some(need) => JobBecame::NotBuilt(format!("`{need}` was not built")),
@@ -282,25 +281,25 @@ impl Run {
     }
 }
 
-/// A job of a run's plan.
+/// A job of a run's plan, with its outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunJob<'a> {
     /// Its id.
     pub id: &'a str,
-    /// What became of it.
+    /// Its outcome.
     pub became: JobBecame<'a>,
 }
 
-/// What became of a job of a run.
+/// The outcome of a job of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobBecame<'a> {
-    /// It has this build in the run: ended, running, or created and waiting for a slot.
+    /// The run has this build of it: ended, running, or created and waiting for a slot.
     Built(&'a Build),
-    /// Another run made this build at the same time, and it was used.
+    /// Another run made this build at the same time, and this run used it.
     Shared(u64),
-    /// It waits for these jobs; for its turn if there are none.
+    /// It waits for these jobs, or for its turn if there are none.
     Waits(Vec<&'a str>),
-    /// It has no build and gets none in this run, for this reason.
+    /// It has no build in this run and will not get one, for this reason.
     NotBuilt(String),
 }
 

@@ -1,4 +1,4 @@
-//! How a job stands, by its finished builds.
+//! The status of a job, derived from its finished builds.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,32 +11,32 @@ use crate::changes::changes;
 use crate::config;
 use crate::job::Job;
 
-/// How a job stands, by its finished builds.
+/// The status of a job, derived from its finished builds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobStatus {
     /// It has no finished build.
     NotBuilt,
-    /// It has finished builds, and all of them were skipped: there is nothing that a dependent
+    /// It has finished builds, but all of them were skipped. There is nothing that a dependent
     /// could use.
     OnlySkipped,
-    /// It has finished builds that were not skipped, and none of them succeeded.
+    /// It has finished builds that were not skipped, but none of them succeeded.
     Failed,
-    /// A build succeeded, and dependents still use it, but the newest build that finished and was
-    /// not skipped failed.
+    /// A build succeeded, and dependents still use it, but the newest finished build that was not
+    /// skipped failed.
     Failing {
         /// The build that failed.
         build: u64,
-        /// Why the job would be outdated as well, if it would.
+        /// Why the job would otherwise be outdated, if it would.
         outdated: Vec<String>,
     },
-    /// Its last success used something that has changed since, for these reasons.
+    /// Its last successful build used something that has changed since. These are the reasons.
     Outdated(Vec<String>),
-    /// Its last success is still what a build would make today.
+    /// Its last successful build is still what a build would produce today.
     Success,
 }
 
 impl JobStatus {
-    /// The name, as programs read it.
+    /// Returns the name that programs read.
     pub fn name(&self) -> &'static str {
         match self {
             Self::NotBuilt | Self::OnlySkipped => "not_built",
@@ -47,8 +47,8 @@ impl JobStatus {
         }
     }
 
-    /// What has changed since the build that its dependents use, or since a later one that was
-    /// skipped.
+    /// Returns what has changed since the build that its dependents use, or since a later one that
+    /// was skipped.
     pub fn outdated_because(&self) -> &[String] {
         match self {
             Self::Failing { outdated, .. } | Self::Outdated(outdated) => outdated,
@@ -56,7 +56,7 @@ impl JobStatus {
         }
     }
 
-    /// Whether dependents would use a build although the job should be built again.
+    /// Returns whether dependents would use a build although the job should be built again.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Failing { .. } | Self::Outdated(_))
     }
@@ -77,22 +77,22 @@ impl Serialize for JobStatus {
     }
 }
 
-/// What the store knows of a job. Builds come without return value and traceback; those with
-/// arguments that were given by hand count as the newest alone.
+/// What the store knows about a job. Builds have no return value and traceback here. Builds with
+/// arguments that were given by hand count only for `newest`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct JobHistory {
-    /// Its newest build that finished and was not skipped.
+    /// Its newest finished build that was not skipped.
     pub ended: Option<Arc<Build>>,
-    /// Its newest build, whatever its status is.
+    /// Its newest build, regardless of its status.
     pub newest: Option<Arc<Build>>,
-    /// Its latest successful build, not skipped: what dependents are pinned to.
+    /// Its latest successful build that was not skipped. Dependents are pinned to it.
     pub latest: Option<Arc<Build>>,
-    /// Its latest build that was successful or skipped: what tells whether it is outdated.
+    /// Its latest build that was successful or skipped. It determines whether the job is outdated.
     pub last_good: Option<Arc<Build>>,
 }
 
-/// The status of `job`, whose plugin has `digest` today. `latest` tells the latest successful build
-/// of a dependency.
+/// Returns the status of `job`, whose plugin has `digest` today. `latest` returns the latest
+/// successful build of a dependency.
 pub fn job_status<'a>(
     job: &Job,
     digest: &str,
@@ -114,7 +114,7 @@ pub fn job_status<'a>(
     }
 }
 
-/// What a job would use today that differs from what its build `used` did, in words.
+/// Describes in words how what a job would use today differs from what its build `used` did.
 pub(crate) fn differences<'a>(
     job: &Job,
     digest: &str,
@@ -136,19 +136,20 @@ pub(crate) fn differences<'a>(
         let (dependency, was, now) = (&pin.job, pin.build, newest.id);
         if by_value.contains(dependency.as_str()) {
             if newest.retval_digest != pin.retval_digest {
-                reasons.push(format!("`{dependency}` returned something else since: build {was} -> build {now}"));
+                reasons
+                    .push(format!("`{dependency}` has returned a different value since: build {was} -> build {now}"));
             }
         } else if now > was {
-            // No value tells whether it changed anything: it may have written a file.
+            // There is no value that shows a change, and the dependency may have written a file.
             reasons.push(format!(
-                "`{dependency}`, a dependency for order alone, was built since: build {was} -> build {now}"
+                "`{dependency}`, an order-only dependency, has been built since: build {was} -> build {now}"
             ));
         }
     }
     reasons
 }
 
-/// As much of a digest as tells it from the others of a folder.
+/// Returns enough of a digest to distinguish it from the others in a folder.
 fn start_of(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }

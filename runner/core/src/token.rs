@@ -1,5 +1,5 @@
-//! Tokens of the API: what a holder may do, until when, and how a token is recognised. Pure: the
-//! random bytes come in.
+//! Tokens of the API: what a holder may do, until when, and how a token is recognised. The random
+//! bytes are an input.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::glob::GlobError;
 use crate::glob::JobGlob;
 use crate::glob::LONGEST_GLOB;
 
-/// What every token begins with, so that people and scanners of source code recognise one.
+/// Prefix of every token, so that people and source code scanners recognise one.
 pub const PREFIX: &str = "jc_";
 
 /// Random bytes of a token: nobody guesses 256 bits, so a plain hash of them is enough to store.
@@ -23,21 +23,22 @@ pub const RANDOM_BYTES: usize = 32;
 /// Characters of a token after its prefix: 32 bytes in base32.
 const ENCODED: usize = 52;
 
-/// A token as its holder has it. Shown once, when it is made, and never stored.
+/// A token in plain text, as its holder has it. It is shown once, when it is created, and never
+/// stored.
 pub struct Plain(String);
 
 impl Plain {
-    /// The token of these random bytes: `jc_` and 52 lower-case letters and digits.
+    /// Creates a token from random bytes: `jc_` and 52 lower-case letters and digits.
     pub fn from_random(bytes: &[u8; RANDOM_BYTES]) -> Self {
         Self(format!("{PREFIX}{}", BASE32_NOPAD.encode(bytes).to_ascii_lowercase()))
     }
 
-    /// What its holder sends.
+    /// Returns the text that its holder sends.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// What is stored of it.
+    /// Returns its hash, which is stored instead of it.
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.0)
     }
@@ -48,7 +49,7 @@ impl Plain {
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of what somebody presents; none where it cannot be a token.
+    /// Returns the hash of a presented text, or `None` if it cannot be a token.
     pub fn of_presented(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(PREFIX)?;
         let well_formed = rest.len() == ENCODED && rest.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
@@ -59,12 +60,12 @@ impl TokenHash {
         Self(Sha256::digest(text).into())
     }
 
-    /// Reads a stored hash; none where it has another length.
+    /// Reads a stored hash. Returns `None` if it has the wrong length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// As it is stored.
+    /// Returns the bytes that are stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -87,24 +88,24 @@ impl fmt::Debug for TokenHash {
 /// One thing that a token allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// To look at everything.
+    /// Reading everything.
     Read,
-    /// To run and cancel these jobs.
+    /// Running and cancelling these jobs.
     Run(JobGlob),
     /// Everything.
     Admin,
 }
 
-/// A text that is not a scope.
+/// An invalid scope.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
-    /// No such scope.
+    /// There is no such scope.
     #[error("`{0}` is not a scope (write `read`, `run:GLOB` or `admin`)")]
     Unknown(String),
-    /// What follows `run:` cannot fit any job.
+    /// The pattern after `run:` cannot match any job.
     #[error("{0}")]
     Glob(#[from] GlobError),
-    /// A token that allows nothing.
+    /// The token would allow nothing.
     #[error("a token without a scope allows nothing")]
     Nothing,
 }
@@ -132,16 +133,16 @@ impl fmt::Display for Scope {
     }
 }
 
-/// All that a token allows.
+/// Everything that a token allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// These scopes, each once.
+    /// Creates a set of these scopes, each once.
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// Returns an error if there is no scope.
     pub fn new(scopes: impl IntoIterator<Item = Scope>) -> Result<Self, ScopeError> {
         let mut each: Vec<Scope> = Vec::new();
         for scope in scopes {
@@ -152,18 +153,18 @@ impl Scopes {
         if each.is_empty() { Err(ScopeError::Nothing) } else { Ok(Self(each)) }
     }
 
-    /// What somebody may do who needs no token.
+    /// Returns the scopes of a person who needs no token.
     pub fn everything() -> Self {
         Self(vec![Scope::Admin])
     }
 
-    /// Whether everything may be looked at. A token that may only run jobs cannot read what they
+    /// Returns whether everything may be read. A token that may only run jobs cannot read what they
     /// return.
     pub fn may_read(&self) -> bool {
         self.0.iter().any(|scope| matches!(scope, Scope::Read | Scope::Admin))
     }
 
-    /// Whether this job may be run and cancelled.
+    /// Returns whether this job may be run and cancelled.
     pub fn may_run(&self, job: &str) -> bool {
         self.0.iter().any(|scope| match scope {
             Scope::Admin => true,
@@ -172,17 +173,17 @@ impl Scopes {
         })
     }
 
-    /// Whether there may be a job that may be run.
+    /// Returns whether the token may run at least some jobs, if they exist.
     pub fn may_run_some(&self) -> bool {
         self.0.iter().any(|scope| matches!(scope, Scope::Admin | Scope::Run(_)))
     }
 
-    /// Whether everything is allowed.
+    /// Returns whether everything is allowed.
     pub fn is_admin(&self) -> bool {
         self.0.contains(&Scope::Admin)
     }
 
-    /// Each of them.
+    /// Iterates over the scopes.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
@@ -191,7 +192,7 @@ impl Scopes {
 impl FromStr for Scopes {
     type Err = ScopeError;
 
-    /// Reads scopes with spaces between them, as they are stored.
+    /// Reads scopes separated by spaces, as they are stored.
     fn from_str(text: &str) -> Result<Self, ScopeError> {
         Self::new(text.split_whitespace().map(str::parse).collect::<Result<Vec<_>, _>>()?)
     }
@@ -206,61 +207,61 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// A token as it is stored.
+/// A token, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Rising, and never used again.
+    /// Ids increase and are never reused.
     pub id: u64,
-    /// What its maker called it. Runs that are requested with it are told by this name.
+    /// The name that its creator gave it. Runs requested with the token show this name.
     pub name: String,
-    /// How it is recognised.
+    /// The hash by which it is recognised.
     pub hash: TokenHash,
     /// What it allows.
     pub scopes: Scopes,
-    /// When it was made.
+    /// When it was created.
     pub created: Timestamp,
-    /// When it ends by itself, if it does.
+    /// When it expires, if it does.
     pub expires: Option<Timestamp>,
-    /// When somebody ended it, if somebody did.
+    /// When it was revoked, if it was.
     pub revoked: Option<Timestamp>,
 }
 
 /// A token to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewToken {
-    /// What its maker calls it.
+    /// The name that its creator gives it.
     pub name: String,
-    /// How it is recognised.
+    /// The hash by which it is recognised.
     pub hash: TokenHash,
     /// What it allows.
     pub scopes: Scopes,
-    /// When it is made.
+    /// When it is created.
     pub created: Timestamp,
-    /// When it ends by itself, if it does.
+    /// When it expires, if it does.
     pub expires: Option<Timestamp>,
 }
 
 impl NewToken {
-    /// The token as it is stored under an id.
+    /// Returns the token as it is stored under this id.
     pub fn stored(self, id: u64) -> Token {
         let Self { name, hash, scopes, created, expires } = self;
         Token { id, name, hash, scopes, created, expires, revoked: None }
     }
 }
 
-/// Whether a token is good.
+/// Whether a token is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
-    /// It is.
+    /// It is valid.
     Valid,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Somebody ended it.
+    /// It was revoked.
     Revoked,
 }
 
 impl TokenState {
-    /// As programs read it.
+    /// Returns the name that programs read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Valid => "valid",
@@ -271,7 +272,7 @@ impl TokenState {
 }
 
 impl Token {
-    /// Whether it is good at that moment.
+    /// Returns whether it is valid at this moment.
     pub fn state(&self, now: Timestamp) -> TokenState {
         match (self.revoked, self.expires) {
             (Some(_), _) => TokenState::Revoked,
@@ -281,7 +282,8 @@ impl Token {
     }
 }
 
-/// The token with this hash. Every token is compared in full, so that the time tells nothing.
+/// Returns the token with this hash. Every token is compared in full, so that the time reveals
+/// nothing.
 pub fn find<'t>(tokens: &'t [Token], presented: &TokenHash) -> Option<&'t Token> {
     tokens.iter().fold(None, |found, token| if token.hash == *presented { Some(token) } else { found })
 }

@@ -1,19 +1,19 @@
 //! What a build used.
 
-/// What one call used of the machine and of the network.
+/// The resources of the machine and the network that one call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The most linear memory that the instance had at one time, in bytes.
+    /// Peak linear memory of the instance, in bytes.
     pub peak_memory: u64,
     /// Time the guest ran, in microseconds: the time its call was on a guest thread, host functions
     /// included, waiting excluded.
     pub guest_time: u64,
-    /// What it did over HTTP.
+    /// Its HTTP traffic.
     pub traffic: Traffic,
 }
 
 impl Usage {
-    /// What two calls of one build used together.
+    /// Returns the combined usage of two calls of one build.
     pub(crate) fn with(self, more: Self) -> Self {
         Self {
             peak_memory: self.peak_memory.max(more.peak_memory),
@@ -27,13 +27,13 @@ impl Usage {
     }
 }
 
-/// What was done over HTTP.
+/// HTTP traffic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests that were asked for, those included that were refused.
+    /// Number of requests, including refused ones.
     pub requests: u64,
-    /// Bytes that were sent, with all that TLS adds.
+    /// Bytes sent, including the overhead of TLS.
     pub sent: u64,
-    /// Bytes that were received, likewise.
+    /// Bytes received, including the overhead of TLS.
     pub received: u64,
 }

@@ -14,7 +14,7 @@ trap 'rm -rf "$work"' EXIT
 command -v npm >/dev/null || install_missing nodejs npm
 npm install --silent --no-audit --no-fund --prefix "$work/npm" componentize-qjs@0.4.5
 cp -r "$here/wit" "$work/wit"
-# The one contract, from where it stands.
+# The contract exists only once in the repository, so copy it from there.
 mkdir -p "$work/wit/deps/plugin"
 cp "$root/sdk/wit/plugin.wit" "$work/wit/deps/plugin/"
 "$work/npm/node_modules/.bin/componentize-qjs" --wit "$work/wit" --js "$here/runtime.js" --world script \

@@ -1,4 +1,5 @@
-// The interpreter's side of scripts. The host hands over a program, a plan and arguments; see wit/script.wit.
+// The interpreter's side of scripts. The host passes a program, a plan and arguments; see
+// wit/script.wit.
 
 import { write } from 'jobcontrol:plugin/log@0.1.0';
 import { report } from 'jobcontrol:plugin/progress@0.1.0';
@@ -9,7 +10,7 @@ import { getEnvironment } from 'wasi:cli/environment@0.2.12';
 import { getDirectories } from 'wasi:filesystem/preopens@0.2.12';
 import { current, fail as failBuild, skip as skipBuild } from 'jobcontrol:plugin/build@0.1.0';
 
-// What a script may replace is not relied on.
+// A script may replace these globals, so keep the originals.
 const { parse, stringify } = JSON;
 const NativeError = Error;
 
@@ -30,7 +31,7 @@ function fromBase64(text) {
   return bytes;
 }
 
-// A value of the host as a script has it.
+// Converts a value of the host into a script's value.
 function taken(plan, value) {
   if (plan === null) return value;
   if (plan === 'f') return typeof value === 'string' ? Number(value) : value;
@@ -63,11 +64,12 @@ const shown = (value) => {
 
 const misfit = (path, wanted, value) => new Mismatch(`${path} is not ${wanted}: ${shown(value)}`);
 
-// A value of a script as the host takes it. What it is not of its type is said here where the host could not see it.
+// Converts a script's value into a value of the host. It reports a wrong type if the host could not
+// see it.
 function given(plan, value, path) {
   if (plan === null) {
     if (value === undefined || typeof value === 'bigint' || typeof value === 'function') throw misfit(path, 'what its type says', value);
-    // As JSON it would be null.
+    // In JSON it would become null.
     if (typeof value === 'number' && !Number.isFinite(value)) throw misfit(path, 'a number of its type', String(value));
     if (typeof value?.then === 'function') throw new Mismatch(`${path} is a promise: await it`);
     return value;
@@ -113,7 +115,8 @@ function given(plan, value, path) {
 
 // --- Failures ---------------------------------------------------------------------------------------------------------
 
-// Frames as QuickJS writes them: `    at name (<input>:12:5)`. What has another file is this file, or native.
+// Frames in QuickJS's format: `    at name (<input>:12:5)`. A frame with another file is in this
+// file, or native.
 function frames(error, plan) {
   const found = [];
   for (const line of String(error?.stack ?? '').split('\n')) {
@@ -150,9 +153,9 @@ function failure(error, plan) {
   return { ...told(error, plan), causes };
 }
 
-// --- What scripts find ------------------------------------------------------------------------------------------------
+// --- The API for scripts ----------------------------------------------------------------------------------------------
 
-// A value as a line of a log has it.
+// Formats a value for a line of a log.
 function line(value) {
   if (typeof value === 'string') return value;
   if (value instanceof NativeError) return `${value.name}: ${value.message}`;
@@ -186,7 +189,7 @@ globalThis.console = {
   timeEnd: (name = 'default') => record('info', [`${name}: ${Date.now() - (timers.get(name) ?? Date.now())} ms`]),
 };
 
-// The interpreter was made once: numbers of its own would be the same in every call.
+// The interpreter was made only once: its own random numbers would be the same in every call.
 Math.random = () => Number(getRandomU64()) / 2 ** 64;
 globalThis.crypto = {
   getRandomValues(array) {
@@ -197,14 +200,15 @@ globalThis.crypto = {
 
 // --- Waiting ----------------------------------------------------------------------------------------------------------
 
-// A script is called and returns. The host has made `async` functions generators, which `started` goes through: they stop at
-// each `await`, and others go on. Outside of them `await` is a call of `awaited`, which does what is due until it is there.
+// A script is called and returns. The host has turned `async` functions into generators, which
+// `started` runs: they stop at each `await`, and others go on. Outside of them, `await` is a call
+// of `awaited`, which runs everything that is due until the value is there.
 
 const queue = [];
 const sleepers = new Map();
 let lastSleeper = 0;
 
-// Does one thing that is waited for; says whether there was any.
+// Runs one thing that is due; returns whether there was any.
 function step() {
   if (queue.length > 0) {
     queue.shift()();
@@ -250,7 +254,7 @@ globalThis.Promise = class Promise {
       if (promise.#state === 'rejected') throw promise.#value;
       return promise.#value;
     };
-    // What `for await` goes through.
+    // The values that `for await` iterates over.
     awaited.each = function* (items) {
       const from = items[Symbol.asyncIterator]?.();
       if (from === undefined) for (const item of items) yield awaited(item);
@@ -258,7 +262,7 @@ globalThis.Promise = class Promise {
     };
   }
 
-  // The first of the two that is called counts.
+  // Only the first call of either function counts.
   #ends() {
     let isDone = false;
     const once = (end) => (value) => {
@@ -338,7 +342,7 @@ globalThis.Promise = class Promise {
     return all;
   }
 
-  // All of them, each given to `one` with its place; `done` is called when none is left.
+  // Passes each promise to `one` with its index; calls `done` when none is left.
   static #each(promises, one, done) {
     let left = 1;
     const less = () => --left === 0 && done();
@@ -382,8 +386,8 @@ globalThis.Promise = class Promise {
 
 const { Promise } = globalThis;
 
-// What an `async` function does, by the generator that it is. It begins here and not in a call of its own: calls in calls
-// are few on the guest's stack.
+// Runs an `async` function from its generator. It begins here and not in a nested call, because the
+// guest's stack allows only few nested calls.
 const started = (begin) => {
   const { promise, resolve, reject } = Promise.withResolvers();
   let generator, first;
@@ -499,7 +503,7 @@ class Response {
   }
 }
 
-// The whole answer: one that is only begun would hold a connection.
+// Reads the whole response: an unfinished one would hold a connection.
 function exchanged(request) {
   return using(send(request), (answer) => {
     const parts = [];
@@ -508,7 +512,7 @@ function exchanged(request) {
   });
 }
 
-// What the host refuses is an error as `fetch` has it.
+// Turns an error of the host into one like those of `fetch`.
 function tried(request) {
   const where = `${request.method} ${request.url}`;
   try {
@@ -576,7 +580,7 @@ globalThis.TextDecoder = class TextDecoder {
   }
 };
 
-// What WASI calls the mistakes that people meet, as a terminal says them.
+// WASI's common errors, in the words of a terminal.
 const MISTAKES = {
   access: 'Permission denied',
   exist: 'File exists',
@@ -588,7 +592,7 @@ const MISTAKES = {
   'read-only': 'Read-only file system',
 };
 
-// Uses a resource of the host, and gives it back: a job has only so many at once.
+// Uses a resource of the host, and frees it: a job may have only so many at once.
 function using(resource, use) {
   try {
     return use(resource);
@@ -597,7 +601,7 @@ function using(resource, use) {
   }
 }
 
-// Does something with the granted folder that holds a path.
+// Works with the granted folder that contains a path.
 function within(path, what, use) {
   const wanted = String(path);
   const holds = ([, guest]) => wanted === guest || wanted.startsWith(guest.endsWith('/') ? guest : `${guest}/`);
@@ -654,12 +658,13 @@ function writeBytes(path, bytes) {
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'];
 
 const host = {
-  // A record with fields: `log('warning', 'slow', { seconds: 3 })`.
+  // Writes a record with fields: `log('warning', 'slow', { seconds: 3 })`.
   log(level, message, fields = {}) {
     if (!LEVELS.includes(level)) throw new RangeError(`a level is one of ${LEVELS.join(', ')}, not ${shown(level)}`);
     record(level, [message], Object.entries(fields).map(([name, value]) => [name, line(value)]));
   },
-  // Goes through a list and says how far it is: `for (const page of progress(pages, 'pages')) ..`.
+  // Iterates over a list and reports the progress: `for (const page of progress(pages, 'pages'))
+  // ..`.
   *progress(items, ...group) {
     const all = Array.isArray(items) ? items : [...items];
     const path = group.map(String);
@@ -669,7 +674,7 @@ const host = {
     }
     report(path, all.length, all.length, '');
   },
-  // Says how far something is: `report(3, 10, 'the third page', 'pages')`.
+  // Reports the progress of a group: `report(3, 10, 'the third page', 'pages')`.
   report(current, total, status = '', ...group) {
     report(group.map(String), Math.max(0, Math.trunc(current)), Math.max(0, Math.trunc(total)), String(status));
   },
@@ -677,7 +682,7 @@ const host = {
   readText: (path) => decoded(readBytes(path)),
   writeBytes,
   writeText: (path, text) => writeBytes(path, encoded(String(text))),
-  // The names in a folder, in order.
+  // Returns the names in a folder, sorted.
   list(path) {
     return within(path, 'cannot list', (folder, inside) =>
       using(folder.openAt(FOLLOW, inside, { directory: true }, { read: true }), (opened) =>
@@ -689,13 +694,13 @@ const host = {
       ),
     );
   },
-  // A variable that the job is granted, or undefined.
+  // Returns a variable that the job is granted, or undefined.
   env: (name) => getEnvironment().find(([known]) => known === name)?.[1],
-  // Ends the build as skipped: there was nothing to do.
+  // Ends the build as skipped, because there was nothing to do.
   skip(reason) {
     skipBuild(String(reason));
   },
-  // The running build.
+  // Returns the running build.
   build() {
     const { buildId, jobId, attempt, idempotencyKey } = current();
     return { id: buildId, job: jobId, attempt, idempotencyKey };
@@ -711,7 +716,7 @@ export function call(program, planText, argumentsText) {
     const script = (0, eval)(program)(host, awaited, started);
     const values = parse(argumentsText);
     result = awaited(script[plan.function](...plan.params.map((param, at) => taken(param, values[at]))));
-    // What it has not waited for happens, too.
+    // Finish what the script started but did not wait for.
     while (queue.length > 0 || sleepers.size > 0) step();
     for (const promise of unhandled) awaited(promise);
     if (plan.returns) return stringify(given(plan.result, result, 'what it returned'));

@@ -1,6 +1,6 @@
-"""The interpreter's side of scripts in Python. The host hands over a program, a plan and arguments; see wit/script.wit.
+"""The interpreter's side of scripts in Python. The host passes a program, a plan and arguments; see wit/script.wit.
 
-What is imported here is in the interpreter; what is not cannot be imported by a script, as it has no files of its own.
+A script can import only the modules that are imported here, because the interpreter has no library files.
 """
 
 # ruff: noqa: F401
@@ -32,7 +32,7 @@ files = {}
 
 
 def text(value):
-    """A local variable as its frame shows it."""
+    """Formats a local variable for its frame."""
     try:
         return repr(value)[:SHOWN]
     except BaseException as error:
@@ -61,7 +61,7 @@ def message(error):
         said = str(error)
     except BaseException as other:
         said = f"<its str failed: {type(other).__name__}>"
-    # A key alone says little.
+    # The key by itself says little.
     return f"there is no {said}" if type(error) is KeyError else said
 
 
@@ -76,7 +76,7 @@ def failure(error):
     return host_types.Failure(type(error).__qualname__, message(error), frames(error), causes)
 
 
-# --- What scripts find ----------------------------------------------------------------------------------------------------
+# --- The API for scripts --------------------------------------------------------------------------------------------------
 
 
 class Skipped(BaseException):
@@ -84,7 +84,7 @@ class Skipped(BaseException):
 
 
 class Records(logging.Handler):
-    """Log records to the host."""
+    """Sends log records to the host."""
 
     def emit(self, record):
         level = 4 if record.levelno >= 50 else min(max(record.levelno // 10 - 1, 0), 3)
@@ -130,7 +130,7 @@ class Result:
 
 
 class HTTPError(OSError):
-    """An answer that is an error, or none."""
+    """A response that is an error, or no response at all."""
 
     def __init__(self, message, response=None):
         super().__init__(message)
@@ -138,7 +138,7 @@ class HTTPError(OSError):
 
 
 class Headers(dict):
-    """Headers of an answer, whose names have no case."""
+    """The headers of a response, with case-insensitive names."""
 
     def __init__(self, pairs):
         for name, value in pairs:
@@ -156,7 +156,7 @@ class Headers(dict):
 
 
 class Response:
-    """An answer."""
+    """A response."""
 
     def __init__(self, method, answer, content):
         self.method = method
@@ -187,7 +187,7 @@ class Response:
 
 
 def request(method, url, *, params=None, headers=None, data=None, json=None, timeout=None, allow_redirects=True):
-    """Sends a request, and takes the whole answer."""
+    """Sends a request, and reads the whole response."""
     all = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
     if isinstance(params, dict):
         params = {name: value for name, value in params.items() if value is not None}
@@ -215,7 +215,7 @@ dumps = json.dumps
 
 
 def requests():
-    """What a script imports as `jobcontrol.http`."""
+    """Creates the module that a script imports as `jobcontrol.http`."""
     module = types.ModuleType("jobcontrol.http", "Requests, in the style of the library `requests`.")
     module.request, module.Response, module.HTTPError = request, Response, HTTPError
     for method in ("get", "post", "put", "patch", "delete", "head", "options"):
@@ -224,7 +224,7 @@ def requests():
 
 
 def jobcontrol():
-    """What a script imports as `jobcontrol`."""
+    """Creates the module that a script imports as `jobcontrol`."""
     module = types.ModuleType("jobcontrol", "The host of this script.")
     module.__path__ = []
     module.Ok, module.Err, module.Result = Ok, Err, Result
@@ -238,11 +238,11 @@ def jobcontrol():
         host_log.write(entry)
 
     def report(current, total, status="", *group):
-        """Tells how far something is."""
+        """Reports the progress of a group."""
         host_progress.report([str(name) for name in group], max(0, int(current)), max(0, int(total)), str(status))
 
     def progress(items, *group):
-        """Goes through a list and tells how far it is."""
+        """Iterates over a list and reports the progress."""
         items = items if hasattr(items, "__len__") else list(items)
         for at, item in enumerate(items):
             report(at, len(items), "", *group)
@@ -250,11 +250,11 @@ def jobcontrol():
         report(len(items), len(items), "", *group)
 
     def skip(reason):
-        """Ends the build as skipped: there was nothing to do."""
+        """Ends the build as skipped, because there was nothing to do."""
         host_build.skip(str(reason))
 
     def build():
-        """The running build."""
+        """Returns the running build."""
         return host_build.current()
 
     for function in (log, report, progress, skip, build):
@@ -288,7 +288,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class Mismatch(TypeError):
-    """A value that is not of its type."""
+    """The error for a value that does not match its type."""
 
 
 Mismatch.__qualname__ = "TypeError"
@@ -299,7 +299,7 @@ def named(plan):
 
 
 def opened(plan):
-    """What a plan is of, and what is in it."""
+    """Returns the kind of a plan and its content."""
     kind = next(kind for kind in "ltdorensv" if kind in plan)
     return kind, plan[kind]
 
@@ -317,7 +317,7 @@ TEXTS = {
 
 
 def taken(plan, value):
-    """A value of the host as a script has it."""
+    """Converts a value of the host into a script's value."""
     if plan is None:
         return value
     if isinstance(plan, str):
@@ -340,7 +340,7 @@ def taken(plan, value):
     if kind == "o":
         return None if value is None else taken(inner, value)
     if kind == "r":
-        # What is left out takes its default.
+        # An omitted field takes its default.
         fields = [(own, field, value.get(wit)) for own, wit, field, may_miss in inner if value.get(wit) is not None or not may_miss]
         return named(plan)(**{own: taken(field, one) for own, field, one in fields})
     if kind == "e":
@@ -360,7 +360,7 @@ def wrong(path, wanted, value):
 
 
 def given(plan, value, path):
-    """A value of a script as the host takes it."""
+    """Converts a script's value into a value of the host."""
     if plan is None or isinstance(plan, str):
         return plain(plan, value, path)
     kind, inner = opened(plan)
@@ -437,12 +437,12 @@ def run(program, plan, arguments):
     sys.modules["jobcontrol"] = jobcontrol()
     sys.modules["jobcontrol.http"] = sys.modules["jobcontrol"].http
     sys.meta_path.insert(0, Finder(program["modules"]))
-    # The interpreter was started once, when it was built.
+    # The interpreter was started only once, when it was built.
     random.seed()
     script = importlib.import_module(program["main"])
     positional, keywords = [], {}
     for (name, kind, may_miss, param), value in zip(plan["params"], json.loads(arguments)):
-        # What is left out takes its default.
+        # An omitted argument takes its default.
         if value is None and may_miss:
             continue
         if kind == "position":
@@ -462,7 +462,7 @@ class WitWorld(wit_world.WitWorld):
             raise
 
 
-# What is here when the interpreter is made is never garbage: a collection that looked at it would write to all of its memory,
-# which each call would have to copy first.
+# What exists when the interpreter is made is never garbage. A collection would write to all of its
+# memory, and each call would have to copy it first.
 gc.collect()
 gc.freeze()

@@ -1,7 +1,7 @@
-//! Each form of job beside the others: how soon a plugin that has changed is called, what a call
-//! costs after that, and how large it is. `cargo bench -p jobcontrol-sandbox --bench forms [--
-//! RUNTIMES]`; the folder of interpreters is that of `jobcontrol --runtimes RUNTIMES runtime
-//! install python`, and without it Python is left out.
+//! Compares the forms of jobs: how soon a changed plugin is called, what a call costs after that,
+//! and how large it is. `cargo bench -p jobcontrol-sandbox --bench forms [-- RUNTIMES]`; the folder
+//! of interpreters is that of `jobcontrol --runtimes RUNTIMES runtime install python`. Without it,
+//! Python is left out.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod nowhere;
@@ -30,10 +30,10 @@ use jobcontrol_sandbox::serve;
 
 use crate::nowhere::Nowhere;
 
-/// Calls after the first.
+/// How many calls follow the first.
 const CALLS: usize = 200;
 
-/// Records of the larger list.
+/// How many records are in the larger list.
 const RECORDS: u32 = 10_000;
 
 fn main() {
@@ -73,10 +73,11 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// What was measured of a form.
+/// The measurements of a form.
 struct Found {
     bytes: u64,
-    /// From the changed file to the end of its first call, its interpreter compiled before.
+    /// The time from the changed file to the end of its first call, with its interpreter compiled
+    /// before.
     first: Duration,
     /// Sorted.
     later: Vec<Duration>,
@@ -114,7 +115,8 @@ impl Bench {
             Value::List((0..count).map(name).collect())
         };
         let mut first = Duration::ZERO;
-        // An interpreter is compiled with the first of its scripts, and not for an edit of one.
+        // An interpreter is compiled with the first of its scripts, and not after an edit of a
+        // script.
         for text in [bytes.clone(), edited(&source, &bytes)] {
             std::fs::write(&path, text).unwrap();
             let since = Instant::now();
@@ -144,7 +146,7 @@ impl Bench {
     }
 }
 
-/// The same with other bytes.
+/// Returns the same plugin with other bytes.
 fn edited(source: &Path, bytes: &[u8]) -> Vec<u8> {
     let ending = match source.extension().and_then(|ending| ending.to_str()) {
         Some("py") => &b"\n# edited\n"[..],

@@ -1,6 +1,6 @@
-//! How long after its timeout a loop ends: alone, and beside builds that take and return large
-//! lists all the time; and how long a bulk operation on fresh memory takes, which is how much later
-//! than its timeout a build can end. `cargo bench -p jobcontrol-sandbox --bench overrun`.
+//! Measures how long after its timeout a loop ends, alone and beside builds that constantly take
+//! and return large lists. Also measures how long a bulk operation on fresh memory takes: this is
+//! how long after its timeout a build can end. `cargo bench -p jobcontrol-sandbox --bench overrun`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod nowhere;
@@ -48,7 +48,7 @@ fn main() {
         return serve(&std::env::args_os().skip(2).collect::<Vec<_>>()).unwrap();
     }
     let bench = Arc::new(Bench::new());
-    // As the program makes it for its guests.
+    // Built like the program's runtime for guests.
     let runtime = tokio::runtime::Builder::new_multi_thread().event_interval(1).enable_time().build().unwrap();
     let alone: Vec<_> = (0..ROUNDS).map(|_| runtime.block_on(runtime.spawn(bench.overrun()))).collect();
     println!("alone                                   {}", shown(alone.into_iter().map(Result::unwrap)));
@@ -107,7 +107,7 @@ impl Bench {
         Self { _folder: folder, sandbox, spin, echo, fill, copy, fill_table }
     }
 
-    /// How much longer than its timeout an endless loop takes.
+    /// Returns how much longer than its timeout an endless loop takes.
     fn overrun(self: &Arc<Self>) -> impl Future<Output = Duration> + Send + use<> {
         let bench = Arc::clone(self);
         async move {
@@ -118,8 +118,8 @@ impl Bench {
         }
     }
 
-    /// How much longer than a timeout that is over at once a bulk operation takes, with giving back
-    /// what it touched.
+    /// Returns how much longer than an immediate timeout a bulk operation takes, including freeing
+    /// the memory that it touched.
     fn bulk(
         self: &Arc<Self>,
         function: &Function,
@@ -138,8 +138,8 @@ impl Bench {
         }
     }
 
-    /// As [`Bench::overrun`], beside builds with large values, and how many of these ended in a
-    /// second of the whole time.
+    /// Measures like [`Bench::overrun`], beside builds with large values. Also returns how many of
+    /// these builds ended per second over the whole time.
     fn beside(self: &Arc<Self>, runtime: &Runtime) -> (Duration, f64) {
         let since = Instant::now();
         let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
@@ -153,7 +153,7 @@ impl Bench {
             })
         };
         let tasks: Vec<_> = (0..BESIDE).map(|_| task()).collect();
-        // Each has ended once, so that they are no longer all at the same point.
+        // Each build has ended once, so they are no longer all at the same point.
         while done.load(Ordering::Relaxed) < u32::try_from(BESIDE).unwrap() {
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -163,8 +163,8 @@ impl Bench {
         (overrun, f64::from(done.load(Ordering::Relaxed)) / since.elapsed().as_secs_f64())
     }
 
-    /// What is not the sandbox's own work is done elsewhere, so that the sandbox alone can keep the
-    /// loop waiting.
+    /// Work outside of the sandbox runs elsewhere, so that only the sandbox can keep the loop
+    /// waiting.
     async fn there_and_back(&self) {
         let args = spawn_blocking(|| vec![Value::List((0..NUMBERS).map(|n| Value::Int(n.into())).collect())]);
         let limits = Limits { retval: 64 * MIB, ..Limits::default() };

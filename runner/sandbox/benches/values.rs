@@ -1,5 +1,5 @@
-//! Values to a plugin and back, beside the engine's typed binding: a million records, and 100 MB of
-//! bytes, which stand beside plain copies too. `cargo bench -p jobcontrol-sandbox --bench values`.
+//! Measures values to a plugin and back, beside the engine's typed binding: a million records, and
+//! 100 MB of bytes, also beside plain copies. `cargo bench -p jobcontrol-sandbox --bench values`.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops where something is wrong")]
 
 mod nowhere;
@@ -41,7 +41,7 @@ const RECORDS: u32 = 1_000_000;
 const BYTES: usize = 100_000_000;
 const ROUNDS: u32 = 5;
 
-/// Gives back the list that it is given.
+/// Returns the list that it gets.
 const ECHO: &str = r#"(component
   (type $order' (record (field "id" u32) (field "name" string) (field "total" f64) (field "open" bool)))
   (import "order" (type $order (eq $order')))
@@ -114,7 +114,7 @@ fn main() {
     println!("  packed and unpacked                    {:>8.1} ms", ms(packing));
 }
 
-/// The names are shared, as in a value out of a guest or out of the store.
+/// The names are shared, as in a value from a guest or from the store.
 fn order(order: &Order, [id, name, total, open]: &[Name; 4]) -> Value {
     Value::Map(vec![
         (id.clone(), Value::Int(order.id.into())),

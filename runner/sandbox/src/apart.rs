@@ -1,4 +1,4 @@
-//! Long work of the host, done so that the other guests of a thread go on.
+//! Runs long work of the host without delaying the other guests on the same thread.
 
 use std::cell::Cell;
 use std::num::NonZero;
@@ -9,8 +9,8 @@ use tokio::runtime::RuntimeFlavor;
 
 use crate::once::Gate;
 
-/// Lets as much long work through at once as there are processors. More would only take turns with
-/// the guests, which would wait for each of them in turn.
+/// Allows as many pieces of long work at once as there are processors. Any more would compete with
+/// the guests for processor time, and each guest would wait for its turn.
 static PROCESSORS: LazyLock<Gate> =
     LazyLock::new(|| Gate::new(std::thread::available_parallelism().map_or(1, NonZero::get)));
 
@@ -19,7 +19,7 @@ thread_local! {
     static WORKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// This thread is doing long work until it is dropped.
+/// Marks this thread as doing long work until the value is dropped.
 struct Working;
 
 impl Working {
@@ -35,17 +35,17 @@ impl Drop for Working {
     }
 }
 
-/// Does `work` on this thread, while another thread takes over all else that this one had to do.
-/// The kernel then shares the processors among them. It waits first while as much long work is done
-/// as there are processors.
+/// Runs `work` on this thread, while another thread takes over the other tasks of this one. The
+/// kernel then shares the processors among them. If as much long work is running as there are
+/// processors, it waits for some of it to finish.
 ///
-/// On a runtime of one thread, outside of any, and within other long work, `work` is just done. It
-/// must not be called in a `LocalSet`, where the runtime panics.
+/// On a single-threaded runtime, outside of a runtime, and within other long work, it just runs
+/// `work`. Do not call it in a `LocalSet`: the runtime panics there.
 ///
-/// Handing over takes some 10 microseconds, so this is for work that takes a millisecond or more.
+/// Handing over takes about 10 microseconds, so this is for work that takes a millisecond or more.
 ///
-/// On the stack of a guest, `work` must not let the guest run: a guest that gives way leaves this
-/// function unfinished on one thread, and goes on with it on another.
+/// On the stack of a guest, `work` must not let the guest run: a guest that yields leaves this
+/// function unfinished on one thread and resumes it on another.
 pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
     let several = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if !several || WORKING.get() {
@@ -58,7 +58,7 @@ pub(crate) fn apart<T>(work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// As [`apart`], if `long`; else `work` is just done.
+/// Runs `work` through [`apart`] if `long` is true; otherwise just runs it.
 pub(crate) fn apart_if<T>(long: bool, work: impl FnOnce() -> T) -> T {
     if long { apart(work) } else { work() }
 }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn work_within_work_waits_for_no_place() {
         let runtime = Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        // More of it at once than there are places.
+        // More tasks at once than the gate has places.
         let tasks: Vec<_> = (0..64).map(|n| runtime.spawn(async move { apart(|| apart(|| n)) })).collect();
         for (n, task) in tasks.into_iter().enumerate() {
             assert_eq!(runtime.block_on(task).unwrap(), n);

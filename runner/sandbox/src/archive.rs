@@ -1,6 +1,6 @@
-//! A script as a plugin's bytes: the script, each neighbouring file that it imports, and which
-//! interpreter runs it. Equal files are equal bytes, so that their digest stands for all that
-//! decides what a call does.
+//! Packs a script into a plugin's bytes: the script, each neighbouring file that it imports, and
+//! the digest of the interpreter that runs it. Equal files give equal bytes, so the digest covers
+//! everything that decides what a call does.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,15 +13,15 @@ use jobcontrol_core::limits::show_bytes;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What an archive begins with; no other plugin does.
+/// The first bytes of every archive. No other kind of plugin begins with them.
 const MAGIC: &[u8] = b"jobcontrol script 1\n";
 
-/// Files that one may name as imports, and bytes around each `import` that are looked at.
+/// How many imports of one file are followed, and how many bytes around each `import` are read.
 const NAMED: usize = 2_000;
 const BEFORE: usize = 300;
 const AFTER: usize = 4_000;
 
-/// Files of a script with all that it imports, and their bytes.
+/// The most files that a script may have, with all its imports, and the most bytes of these files.
 const FILES: usize = 200;
 const BYTES: u64 = 4 * MIB;
 
@@ -34,7 +34,7 @@ pub enum Language {
     Python,
 }
 
-/// How the files of scripts end.
+/// The file extensions of scripts.
 const ENDINGS: [(&str, Language); 4] = [
     ("js", Language::JavaScript),
     ("mjs", Language::JavaScript),
@@ -43,13 +43,13 @@ const ENDINGS: [(&str, Language); 4] = [
 ];
 
 impl Language {
-    /// The language of a file, from its name; `None` for a file that is not a script.
+    /// Returns the language of a file, judged by its name, or `None` if the file is not a script.
     pub fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?;
         ENDINGS.iter().find(|(known, _)| ending == *known).map(|(_, language)| *language)
     }
 
-    /// As people call it.
+    /// Returns the name of the language for display.
     pub fn name(self) -> &'static str {
         match self {
             Self::JavaScript => "JavaScript",
@@ -58,28 +58,28 @@ impl Language {
     }
 }
 
-/// A script with what it imports.
+/// A script with the files that it imports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Archive {
     /// SHA-256 of the interpreter's bytes.
     pub(crate) interpreter: String,
-    /// Each file by its path from the script's folder, the script first.
+    /// Each file and its path relative to the script's folder; the script comes first.
     pub(crate) files: Vec<(String, String)>,
 }
 
-/// Whether a file is a script by its name.
+/// Returns whether a file is a script, judged by its name.
 pub fn is_script(path: &Path) -> bool {
     Language::of(path).is_some()
 }
 
 impl Archive {
-    /// Reads a script and the neighbours that it imports. Which these are is seen without parsing:
-    /// what looks like an import and is none only adds a file.
+    /// Reads a script and the neighbouring files that it imports. Imports are found without
+    /// parsing; text that only looks like an import adds a file and does no other harm.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, is not text, or lies outside the script's folder; too many, or
-    /// too large.
+    /// Returns an error if a file cannot be read, is not text, or lies outside the script's folder.
+    /// Also returns one if there are too many files or too many bytes.
     pub(crate) fn read(path: &Path, interpreter: &str) -> Result<Self, String> {
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let inside = |path: &Path| path.canonicalize().map_err(|e| e.to_string());
@@ -93,7 +93,7 @@ impl Archive {
             }
             let file = folder.join(&name);
             if name != main {
-                // The parser says better what an import misses.
+                // The parser reports a missing import better.
                 let Ok(found) = inside(&file) else { continue };
                 if !found.starts_with(&real) {
                     return Err(format!("imports `{name}`, which leads out of its folder"));
@@ -103,10 +103,10 @@ impl Archive {
             size += bytes.len() as u64;
             if size > BYTES || known.len() == FILES {
                 let most = show_bytes(BYTES);
-                return Err(format!("has more than {most} or {FILES} files, with all that it imports"));
+                return Err(format!("has more than {most} or {FILES} files, including its imports"));
             }
             let mut text = String::from_utf8(bytes).map_err(|_| format!("has a file that is not UTF-8: `{name}`"))?;
-            // Some editors put a byte order mark in front, which is not part of the program.
+            // Some editors write a byte order mark at the start. It is not part of the program.
             if text.starts_with('\u{feff}') {
                 text.remove(0);
             }
@@ -119,25 +119,26 @@ impl Archive {
         Ok(Self { interpreter: interpreter.to_owned(), files: first.into_iter().chain(known).collect() })
     }
 
-    /// The language of the script.
+    /// Returns the language of the script.
     pub(crate) fn language(&self) -> Language {
         self.files.first().and_then(|(name, _)| Language::of(Path::new(name))).unwrap_or(Language::JavaScript)
     }
 
-    /// As a plugin's bytes.
+    /// Encodes the archive as a plugin's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(rmp_serde::to_vec(self).unwrap_or_default());
         bytes
     }
 
-    /// Out of a plugin's bytes; none if they are of another plugin.
+    /// Decodes an archive from a plugin's bytes. Returns `None` for the bytes of any other plugin.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         rmp_serde::from_slice(bytes.strip_prefix(MAGIC)?).ok()
     }
 }
 
-/// The path of a file that another names, from the script's folder; none for one outside.
+/// Returns the path, relative to the script's folder, of a file that another file imports. Returns
+/// `None` if the path leads outside the folder.
 pub(crate) fn joined(from: &str, to: &str) -> Option<String> {
     if !to.starts_with("./") && !to.starts_with("../") {
         return None;
@@ -155,7 +156,7 @@ pub(crate) fn joined(from: &str, to: &str) -> Option<String> {
     path.to_str().map(str::to_owned)
 }
 
-/// The files that one may import, by their paths from the script's folder.
+/// Returns the files that a file may import, by their paths from the script's folder.
 fn named(from: &str, text: &str) -> Vec<String> {
     match Language::of(Path::new(from)) {
         Some(Language::JavaScript) => imports(text).filter_map(|to| joined(from, to)).collect(),
@@ -164,8 +165,8 @@ fn named(from: &str, text: &str) -> Vec<String> {
     }
 }
 
-/// The files that the lines of a module in Python may import: each name may be a file or a folder,
-/// and so may what is imported from it.
+/// Returns the files that a Python module may import. Each imported name may be a file or a folder,
+/// and so may each name imported from it.
 fn python_imports(from: &str, text: &str) -> Vec<String> {
     let mut files = Vec::new();
     let mut add = |base: &[&str], name: &str| {
@@ -203,19 +204,19 @@ fn python_imports(from: &str, text: &str) -> Vec<String> {
     files
 }
 
-/// The last bytes of a text, in whole characters.
+/// Returns at most the last `most` bytes of a text, cut between characters.
 fn ending(text: &str, most: usize) -> &str {
     let from = (text.len().saturating_sub(most)..=text.len()).find(|at| text.is_char_boundary(*at));
     &text[from.unwrap_or(text.len())..]
 }
 
-/// The first bytes of a text, in whole characters.
+/// Returns at most the first `most` bytes of a text, cut between characters.
 fn beginning(text: &str, most: usize) -> &str {
     let to = (0..=text.len().min(most)).rev().find(|at| text.is_char_boundary(*at));
     &text[..to.unwrap_or(0)]
 }
 
-/// What stands in quotes behind `from` or `import`.
+/// Returns the quoted strings that follow `from` or `import`.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     let after = |word: &'static str| text.split(word).skip(1);
     after("from").chain(after("import")).filter_map(|rest| {
@@ -254,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_line_of_imports_without_end_is_looked_at_in_parts() {
-        // Looked through to its ends for each, it would take minutes.
+        // It would take minutes to read the whole line again for each import.
         let found = python_imports("a.py", &"import a, ".repeat(100_000));
         assert!(found.contains(&"a.py".to_owned()));
         assert_eq!((ending("aéb", 2), beginning("aéb", 2)), ("b", "a"));

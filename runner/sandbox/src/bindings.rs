@@ -1,4 +1,4 @@
-//! The host's side of `sdk/wit/plugin.wit`, generated.
+//! The host's side of `sdk/wit/plugin.wit`, as generated bindings.
 
 wasmtime::component::bindgen!({
     path: "../../sdk/wit",

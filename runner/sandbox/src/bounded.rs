@@ -1,10 +1,10 @@
-//! Texts that are made for a guest after its time: as long as a person reads, however much there is
-//! to say.
+//! Bounds the texts that the host writes about a guest after the guest has ended. A text stays
+//! short enough for a person to read.
 
 use std::fmt;
 
-/// Takes a text up to a length, cut between two characters, and refuses the rest, so that its maker
-/// stops.
+/// Takes text up to a length and cuts it between two characters. It returns an error for the rest,
+/// so that the formatting code stops early.
 pub(crate) struct Bounded {
     text: String,
     most: usize,
@@ -12,12 +12,12 @@ pub(crate) struct Bounded {
 }
 
 impl Bounded {
-    /// Room for so many bytes.
+    /// Creates a buffer for at most `most` bytes.
     pub(crate) fn new(most: usize) -> Self {
         Self { text: String::new(), most, cut: false }
     }
 
-    /// What was taken, and whether it was cut.
+    /// Returns the text that was taken; `.. (cut)` at its end marks a text that was cut.
     pub(crate) fn text(mut self) -> String {
         if self.cut {
             self.text.push_str(".. (cut)");
@@ -25,7 +25,7 @@ impl Bounded {
         self.text
     }
 
-    /// Whether there was more than there is room for.
+    /// Returns whether there was more text than room for it.
     pub(crate) fn is_cut(&self) -> bool {
         self.cut
     }

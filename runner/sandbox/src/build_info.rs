@@ -1,22 +1,23 @@
-//! What a plugin can learn of the build it runs in.
+//! What a plugin can learn about the build that it runs in.
 
 use std::sync::Arc;
 
-/// What a plugin can learn of the build it runs in.
+/// What a plugin can learn about the build that it runs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildInfo {
-    /// The build.
+    /// The number of the build.
     pub build_id: u64,
-    /// Its job.
+    /// The id of its job.
     pub job_id: Arc<str>,
-    /// 1 for the first try.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Tells this store from every other, so that two stores' builds do not share a key.
+    /// Identifies the store, so that builds of two stores never share an idempotency key.
     pub store_id: Arc<str>,
 }
 
 impl BuildInfo {
-    /// The same for all tries of one build, and for no other build of any store.
+    /// Returns a key that is the same for all attempts of one build, and different for every other
+    /// build of any store.
     pub fn idempotency_key(&self) -> String {
         format!("{}-{}", self.store_id, self.build_id)
     }

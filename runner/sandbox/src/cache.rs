@@ -1,5 +1,5 @@
-//! The folder of compiled plugins. What lies in it is trusted as code, so nobody else may write
-//! there, and an entry that is not what was put there is not used.
+//! The folder of compiled plugins. Its contents are trusted as code, so only the owner may write
+//! there. An entry that has changed since it was put there is not used.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,42 +17,44 @@ use sha2::Digest;
 use sha2::Sha256;
 use tempfile::NamedTempFile;
 
-/// How entries end.
+/// The file extension of entries.
 const ENTRY: &str = "cwasm";
-/// How the seal of an entry ends: its digest, and the state of the file that had it.
+/// The file extension of an entry's seal, which holds the entry's digest and the state of its file
+/// at the time.
 const SEAL: &str = "seal";
-/// How the descriptions of plugins end.
+/// The file extension of plugins' descriptions.
 const DESCRIPTION: &str = "plugin";
-/// How files begin that are not yet entries.
+/// The start of the names of files that are not yet entries.
 const UNFINISHED: &str = ".new-";
-/// How often the use of an entry is noted.
+/// How often the last use of an entry is recorded.
 const NOTE_USE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What went out of the cache, or would.
+/// What pruning removed, or would remove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Compiled plugins.
+    /// The number of compiled plugins.
     pub entries: u64,
-    /// Bytes of all files.
+    /// The size of all removed files in bytes.
     pub bytes: u64,
 }
 
-/// Which entries go.
+/// Selects the entries to remove.
 pub struct PruneCache<'a> {
-    /// Entries not used for so long, and those of other engines; none leaves both.
+    /// Removes entries not used for this long, and those of other engines. `None` keeps both.
     pub unused: Option<Duration>,
-    /// Entries of plugins with these digests (SHA-256, hexadecimal), however lately used.
+    /// Selects the plugins (SHA-256, hexadecimal) whose entries are removed, however recently they
+    /// were used.
     pub gone: &'a dyn Fn(&str) -> bool,
-    /// Only count.
+    /// Only count, and remove nothing.
     pub dry_run: bool,
 }
 
-/// [`PruneCache`], with what else decides.
+/// [`PruneCache`], with the rest of what decides.
 pub(crate) struct Prune<'a> {
     pub(crate) unused: Option<Duration>,
     pub(crate) gone: &'a dyn Fn(&str) -> bool,
     pub(crate) dry_run: bool,
-    /// What the names of today's descriptions end with.
+    /// The end of the names of descriptions that this version reads.
     pub(crate) reader: String,
 }
 
@@ -60,23 +62,24 @@ pub(crate) struct Prune<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// What the name of each entry of this engine ends with.
+    /// The end of the names of this engine's entries.
     engine: String,
 }
 
 impl Cache {
-    /// The cache in a folder, made if it is missing. `engine` tells this engine's entries from
-    /// others. None where the folder is another user's, who may have put anything there.
+    /// Opens the cache in a folder, and creates the folder if it is missing. `engine` distinguishes
+    /// this engine's entries from others. Returns `None` if the folder belongs to another user, who
+    /// may have put anything there.
     ///
     /// # Errors
     ///
-    /// A folder that others can write to, or that cannot be made.
+    /// Returns an error if other users can write to the folder, or if it cannot be created.
     pub(crate) fn open(folder: &Path, engine: u64) -> Result<Option<Self>, String> {
         let shown = folder.display();
         let failed = |e: std::io::Error| format!("the cache folder `{shown}`: {e}");
         if folder.exists() && !folder.is_dir() {
             return Err(format!(
-                "the cache folder `{shown}` is no folder: choose another with `cache:` in jobcontrol.yaml"
+                "the cache folder `{shown}` is not a folder: choose another with `cache:` in jobcontrol.yaml"
             ));
         }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
@@ -93,7 +96,7 @@ impl Cache {
         Ok(Some(Self { folder: folder.to_owned(), engine: format!("{engine:016x}") }))
     }
 
-    /// What was kept of a plugin's description, if it is whole.
+    /// Returns the stored description of a plugin if it is intact.
     pub(crate) fn description(&self, key: &str) -> Option<Vec<u8>> {
         let path = self.folder.join(format!("{key}-{}.{DESCRIPTION}", self.engine));
         let kept = std::fs::read(ours(&path)?).ok()?;
@@ -102,11 +105,11 @@ impl Cache {
         is_whole.then(|| description.to_vec())
     }
 
-    /// Keeps a plugin's description. One that is cut short by a crash is found to be so.
+    /// Stores a plugin's description. [`Self::description`] detects one that a crash cut short.
     ///
     /// # Errors
     ///
-    /// A full disk, or a folder that cannot be written to.
+    /// Returns an error if the disk is full or the folder cannot be written to.
     pub(crate) fn put_description(&self, key: &str, description: &[u8]) -> std::io::Result<()> {
         let mut file = self.begin()?;
         file.write_all(&Sha256::new().chain_update(key).chain_update(description).finalize())?;
@@ -119,16 +122,16 @@ impl Cache {
         self.folder.join(format!("{key}-{}.{ENTRY}", self.engine))
     }
 
-    /// The entry of a key, if there is one that is as it was when it was put there.
+    /// Returns the entry of a key if it exists and has not changed since it was put there.
     pub(crate) fn get(&self, key: &str) -> Option<PathBuf> {
         let entry = self.entry(key);
         let said = std::fs::read_to_string(ours(&entry.with_extension(SEAL))?).ok()?;
-        // An entry that was given another's name is that other's.
+        // A seal under another entry's name belongs to that other entry.
         let (digest, state) = said.trim_end().strip_prefix(key)?.strip_prefix(' ')?.split_once(' ')?;
         let mut file = File::open(ours(&entry)?).ok()?;
         let metadata = file.metadata().ok()?;
         if self::state(&metadata) != state {
-            // Copied, restored or touched: the content decides.
+            // The file was copied, restored or touched, so compare its content.
             if digest_of(&mut file).ok()? != digest {
                 return None;
             }
@@ -140,11 +143,11 @@ impl Cache {
         Some(entry)
     }
 
-    /// A file to write an entry to.
+    /// Creates a temporary file to write an entry to.
     ///
     /// # Errors
     ///
-    /// The folder cannot be written to.
+    /// Returns an error if the folder cannot be written to.
     pub(crate) fn begin(&self) -> std::io::Result<NamedTempFile> {
         tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)
     }
@@ -153,7 +156,7 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// A full disk, or a folder that cannot be written to.
+    /// Returns an error if the disk is full or the folder cannot be written to.
     pub(crate) fn put(&self, key: &str, file: NamedTempFile) -> std::io::Result<PathBuf> {
         let entry = self.entry(key);
         file.as_file().sync_all()?;
@@ -170,11 +173,11 @@ impl Cache {
         Ok(())
     }
 
-    /// Takes out entries of other engines, unused ones, and what dead processes left.
+    /// Removes entries of other engines, unused entries, and files that dead processes left behind.
     ///
     /// # Errors
     ///
-    /// The folder cannot be read, or a file not removed.
+    /// Returns an error if the folder cannot be read or a file cannot be removed.
     pub(crate) fn prune(&self, what: &Prune<'_>) -> std::io::Result<Pruned> {
         let mut pruned = Pruned::default();
         for file in std::fs::read_dir(&self.folder)? {
@@ -202,7 +205,7 @@ impl Cache {
     fn goes(&self, path: &Path, age: Duration, what: &Prune<'_>) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with(UNFINISHED) {
-            // Nobody writes to it for longer than a compilation may take.
+            // No process writes to it for longer than a compilation may take.
             return age > MAX_COMPILE_TIME;
         }
         let is = |kind: &str| path.extension().is_some_and(|ext| ext == kind);
@@ -217,7 +220,7 @@ impl Cache {
             return idle || (what.gone)(plugin);
         }
         let orphan = !path.with_extension(ENTRY).exists() && age > MAX_COMPILE_TIME;
-        // A seal goes with its entry, whose age counts.
+        // A seal is removed together with its entry, and the age of the entry decides.
         let used = std::fs::metadata(path.with_extension(ENTRY)).and_then(|entry| entry.modified());
         let age = used.ok().and_then(|used| used.elapsed().ok()).unwrap_or(age);
         let idle = what.unused.is_some_and(|unused| engine != self.engine || age > unused);
@@ -229,15 +232,15 @@ fn user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// A file that only this user can have made as it is: of another it may have been put there while
-/// the folder was open.
+/// Returns the path if only this user can have written the file. Any other file may have been put
+/// there while the folder was open to others.
 fn ours(path: &Path) -> Option<&Path> {
     let metadata = std::fs::symlink_metadata(path).ok()?;
     let alone = metadata.uid() == user() && metadata.mode() & 0o022 == 0 && metadata.nlink() == 1;
     (metadata.is_file() && alone).then_some(path)
 }
 
-/// What changes when a file is written to, and cannot be set by who writes to it.
+/// Describes the state of a file: values that change on each write and that a writer cannot set.
 fn state(metadata: &std::fs::Metadata) -> String {
     let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
     format!("{} {} {seconds}.{nanoseconds:09}", metadata.len(), metadata.ino())
@@ -281,7 +284,7 @@ mod tests {
         assert_eq!(cache.get("a"), None);
         let entry = put(&cache, "a");
         assert_eq!(cache.get("a"), Some(entry.clone()));
-        // The same length and the same times, as who tampers would have them.
+        // The same length and the same times, as a tamperer would leave them.
         let before = std::fs::metadata(&entry).unwrap().modified().unwrap();
         std::fs::write(&entry, b"c0mpiled code").unwrap();
         File::options().append(true).open(&entry).unwrap().set_modified(before).unwrap();
@@ -312,7 +315,7 @@ mod tests {
         let (_folder, cache) = cache(1);
         let entry = put(&cache, "a");
         put(&cache, "b");
-        // Under the name of another plugin, with the seal that belongs to it.
+        // Under the name of another plugin, with the seal that belongs to the entry.
         for kind in [ENTRY, SEAL] {
             std::fs::rename(entry.with_extension(kind), cache.entry("b").with_extension(kind)).unwrap();
         }
@@ -377,6 +380,6 @@ mod tests {
         assert!(Cache::open(folder.path(), 1).unwrap_err().contains("is open to other users"));
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(Cache::open(&file, 1).unwrap_err().contains("is no folder"));
+        assert!(Cache::open(&file, 1).unwrap_err().contains("is not a folder"));
     }
 }

@@ -1,4 +1,4 @@
-//! One call of a function: what goes in, and what comes out.
+//! One call of a function: its input and its result.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,40 +15,41 @@ use crate::grant::Granted;
 use crate::ledger::Account;
 use crate::sink::Sink;
 
-/// One attempt.
+/// The input of one attempt.
 pub struct Call {
-    /// Arguments in the order and of the types of the parameters.
+    /// The arguments, in the order and of the types of the parameters.
     pub args: Vec<Value>,
-    /// What the plugin may touch.
+    /// What the plugin may access.
     pub granted: Granted,
-    /// The secrets that its arguments and rights name.
+    /// The secrets that the arguments and grants name.
     pub secrets: Secrets,
-    /// What it may use.
+    /// What the attempt may use.
     pub limits: Limits,
-    /// What it holds of the host's memory is charged to this. What the arguments hold is the
-    /// caller's to charge.
+    /// The account to charge for host memory that the call holds. The caller charges for what the
+    /// arguments hold.
     pub account: Arc<Account>,
-    /// What it can learn of its build.
+    /// What the plugin can learn about its build.
     pub build: BuildInfo,
-    /// Where its log and progress go.
+    /// Where log records and progress go.
     pub sink: Arc<dyn Sink>,
-    /// Ends it when set.
+    /// Ends the call when set.
     pub cancel: Cancel,
-    /// When its build has to end; `limits.build_timeout` is what that is called.
+    /// When the build has to end; `limits.build_timeout` is the same limit as a duration, for
+    /// messages.
     pub until: Option<Instant>,
 }
 
-/// What became of one attempt.
+/// The result of one attempt.
 #[derive(Debug)]
 pub struct Called {
     /// How it ended.
     pub outcome: Outcome,
-    /// What it used until then; nothing if it ended before the guest started.
+    /// What it used until then; zero if it ended before the guest started.
     pub usage: Usage,
 }
 
 impl Called {
-    /// A call that ended before its guest started.
+    /// Returns the result of a call that ended before its guest started.
     pub(crate) fn unstarted(outcome: Outcome) -> Self {
         Self { outcome, usage: Usage::default() }
     }

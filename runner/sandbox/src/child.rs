@@ -1,5 +1,5 @@
-//! A child process that interprets a plugin's bytes: started with its limits, asked one thing, and
-//! killed when its time is up or nobody waits for it any more.
+//! A child process that interprets a plugin's bytes. It starts with limits and receives one
+//! question. It is killed when its time is up or nobody waits for it any more.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -32,54 +32,55 @@ use crate::interpreter::task::ANSWER;
 use crate::interpreter::task::TIMED_OUT;
 use crate::interpreter::task::Task;
 
-/// How the allocator and the system say that there is no more address space; the last one where a
-/// thread's stack finds none.
+/// How the allocator and the system report that there is no address space left. The last text
+/// appears if there is none for a thread's stack.
 const NO_MEMORY: &[&str] =
     &["memory allocation of ", "os error 12", "Cannot allocate memory", "Resource temporarily unavailable"];
 
-/// Bytes of what a child says that are shown, and that are kept to look for why it failed.
+/// How many bytes of a child's standard error are shown, and how many are kept to find out why it
+/// failed.
 const SAID: usize = 1 << 10;
 const HEARD: usize = 16 << 10;
 
-/// How often it is looked whether somebody still waits.
+/// How often the parent checks whether anybody still waits.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The watchdog of the child is the first to end it; this is for one that does not even get that
-/// far.
+/// How much longer than its limit a child may take. The child's own watchdog normally ends it
+/// first; this is for a child that does not get as far as starting its watchdog.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The program that starts a child, with its first arguments.
+/// The program to start as a child, with its first arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Child {
     pub(crate) command: Vec<OsString>,
 }
 
-/// One question.
+/// One question to a child.
 pub(crate) struct Asked<'a> {
     pub(crate) task: Task,
-    /// What the plugin's file is called.
+    /// The plugin's path for messages.
     pub(crate) shown: &'a Path,
-    /// What goes to standard input, one after the other.
+    /// The parts to write to standard input, in order.
     pub(crate) input: &'a [&'a [u8]],
     pub(crate) limits: ChildLimits,
-    /// Whether nobody waits any more.
+    /// Returns whether nobody waits for the answer any more.
     pub(crate) cancel: &'a dyn Fn() -> bool,
 }
 
-/// Why there is no answer.
+/// Why a child gave no answer.
 #[derive(Debug)]
 pub(crate) enum ChildError {
     TimedOut,
     OutOfMemory,
-    /// By a signal of a person or a service manager, or since nobody waits any more.
+    /// A person or a service manager sent a signal, or nobody waits any more.
     Interrupted,
-    /// Its code nests too deep for the stack.
+    /// The plugin's code nests too deep for the stack.
     TooDeep,
-    /// In its own words.
+    /// The child's own error message.
     Said(String),
-    /// It was given up, with how it ended and what it said.
+    /// The child ended without an answer; holds its exit status and its standard error.
     GivenUp(String),
-    /// It could not be asked.
+    /// The child could not be started or asked.
     Machine(String),
 }
 
@@ -102,13 +103,13 @@ impl From<std::io::Error> for ChildError {
 }
 
 impl Child {
-    /// The answer to a question.
+    /// Asks the child a question and returns its answer.
     pub(crate) fn ask<T: DeserializeOwned>(&self, asked: &Asked<'_>) -> Result<T, ChildError> {
         let answer = self.run(asked, None)?;
         rmp_serde::from_slice(&answer).map_err(|e| ChildError::GivenUp(format!("its answer cannot be read: {e}")))
     }
 
-    /// Has the answer written to a file.
+    /// Asks the child a question and lets it write the answer to a file.
     pub(crate) fn write_to(&self, asked: &Asked<'_>, file: File) -> Result<(), ChildError> {
         self.run(asked, Some(file)).map(drop)
     }
@@ -124,16 +125,16 @@ impl Child {
             .arg(limits.memory.to_string())
             .arg(processor_seconds(limits.timeout).to_string())
             .arg(asked.shown.file_name().unwrap_or_default())
-            // What it reads is not trusted, and the environment may have secrets.
+            // The child reads untrusted bytes, and the environment may hold secrets.
             .env_clear()
-            // Else each thread takes 64 MiB of address space for its first allocation, if it finds
-            // them.
+            // Otherwise each thread takes 64 MiB of address space for its first allocation, if
+            // there is as much.
             .env("MALLOC_ARENA_MAX", "1")
             .stdin(Stdio::piped())
             .stdout(file.map_or_else(Stdio::piped, Stdio::from))
             .stderr(Stdio::piped())
             .spawn()?;
-        // Whatever happens here, it does not live on.
+        // The child must not outlive this function, whatever happens here.
         let mut child = Killed(child);
         let mut exchange = Exchange { sent: 0, answer: Vec::new(), said: Vec::new() };
         let ended = exchange.run(&mut child.0, asked);
@@ -145,33 +146,34 @@ impl Child {
     }
 }
 
-/// Seconds of all processors that are enough for the time of the clock.
+/// Returns a limit in processor seconds, over all processors, that is enough for this wall-clock
+/// time.
 fn processor_seconds(time: Duration) -> u64 {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
     (time.as_secs() + 1).saturating_mul(processors + 1)
 }
 
-/// A process that is killed when this is dropped, unless it has ended.
+/// A process that is killed on drop unless it has already ended.
 struct Killed(Process);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // It has ended, or is gone in a moment.
+        // It has ended, or will end in a moment.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// What goes in and comes out of a child.
+/// The input and the output of a child.
 struct Exchange {
-    /// Bytes of all input that went in.
+    /// How many bytes of the whole input were sent.
     sent: usize,
     answer: Vec<u8>,
     said: Vec<u8>,
 }
 
 impl Exchange {
-    /// Until the child has closed its outputs.
+    /// Exchanges data until the child has closed its outputs.
     fn run(&mut self, child: &mut Process, asked: &Asked<'_>) -> Result<(), ChildError> {
         let end = Instant::now().checked_add(asked.limits.timeout.saturating_add(GRACE));
         let (mut stdin, mut stdout, mut stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -212,7 +214,7 @@ impl Exchange {
         }
     }
 
-    /// Sends what the pipe takes; whether there is more.
+    /// Sends as much as the pipe takes and returns whether there is more.
     fn send(&mut self, stdin: &mut Option<impl Write>, input: &[&[u8]]) -> Result<bool, ChildError> {
         let Some(pipe) = stdin else {
             return Ok(false);
@@ -224,7 +226,7 @@ impl Exchange {
                     Ok(count) => self.sent += count,
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(true),
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    // It has ended before it has read all, and says why.
+                    // The child ended before it had read everything, and its output says why.
                     Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(false),
                     Err(error) => return Err(error.into()),
                 }
@@ -240,7 +242,7 @@ fn without_waiting(pipe: impl AsFd) -> Result<(), ChildError> {
     changed.map_err(|e| ChildError::Machine(e.to_string()))
 }
 
-/// Takes what has come, and keeps the first of it; whether more can come.
+/// Reads what is available, keeps at most `most` bytes in total, and returns whether more can come.
 fn receive(pipe: &mut Option<impl Read>, into: &mut Vec<u8>, most: usize) -> Result<bool, ChildError> {
     let Some(pipe) = pipe else {
         return Ok(false);
@@ -265,7 +267,7 @@ fn failed(status: ExitStatus, said: &[u8]) -> ChildError {
     cut_bytes(&mut said, SAID);
     let signal = status.signal();
     let by = |signals: &[Signal]| signal.is_some_and(|signal| signals.iter().any(|one| one.as_raw() == signal));
-    // The terminal's interrupt goes to the child as well.
+    // The child also receives the terminal's interrupt.
     if by(&[Signal::INT, Signal::TERM]) {
         return ChildError::Interrupted;
     }

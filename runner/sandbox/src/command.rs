@@ -1,5 +1,5 @@
-//! WASI commands: a program with argv that ends with an exit code, as a component or as a preview1
-//! core module.
+//! Runs WASI commands: programs that take an argv and end with an exit code. A command is a
+//! component or a preview1 core module.
 
 use jobcontrol_core::value::Value;
 use wasmtime::Store;
@@ -11,15 +11,16 @@ use crate::host::Host;
 use crate::interpreter::START;
 use crate::signal::Signal;
 
-/// The argv of a command whose one argument is the list of what comes after its name.
+/// Returns the argv of a command. Its single argument is the list of arguments after the program
+/// name.
 pub(crate) fn argv(program: &str, args: &[Value]) -> Vec<String> {
     let rest = args.iter().flat_map(|arg| if let Value::List(items) = arg { items.as_slice() } else { &[] });
     let rest = rest.filter_map(Value::as_str).map(str::to_owned);
     std::iter::once(program.to_owned()).chain(rest).collect()
 }
 
-/// Runs `_start` to its end. Exit code 0 is a success, however it came about: in a start function
-/// of the module too, which runs before.
+/// Runs `_start` to its end. Exit code 0 is a success, wherever the guest exits; this includes the
+/// module's start function, which runs first.
 pub(crate) async fn run_module(store: &mut Store<Host>, pre: &wasmtime::InstancePre<Host>) -> wasmtime::Result<()> {
     let run = async {
         let instance = pre.instantiate_async(&mut *store).await?;
@@ -29,7 +30,7 @@ pub(crate) async fn run_module(store: &mut Store<Host>, pre: &wasmtime::Instance
     ended(run.await)
 }
 
-/// Runs `wasi:cli/run` to its end, likewise. It returns a result whose error is exit code 1.
+/// Runs `wasi:cli/run` to its end in the same way. An error result means exit code 1.
 pub(crate) async fn run_component(
     store: &mut Store<Host>,
     pre: &InstancePre<Host>,

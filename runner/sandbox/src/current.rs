@@ -1,5 +1,5 @@
-//! The build that a thread polls. What reads values out of a guest reaches neither the store nor
-//! its data, and has to charge what it makes before it makes it.
+//! The build that a thread is polling. The code that reads values out of a guest has no access to
+//! the store or its data, and must charge memory before it allocates it.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,7 +13,7 @@ thread_local! {
     static CURRENT: Cell<Option<Arc<Guest>>> = const { Cell::new(None) };
 }
 
-/// Runs a future to its end; during each of its polls, its build is the current one of the thread.
+/// Runs a future to its end. During each poll, its build is the current build of the thread.
 pub(crate) async fn running<T>(guest: &Arc<Guest>, run: impl Future<Output = T>) -> T {
     let (mut run, mut guest) = (pin!(run), Some(Arc::clone(guest)));
     poll_fn(|context| {
@@ -25,7 +25,8 @@ pub(crate) async fn running<T>(guest: &Arc<Guest>, run: impl Future<Output = T>)
     .await
 }
 
-/// Calls `with` with the build that the thread polls; outside of any, there is nothing to charge.
+/// Calls `with` with the build that this thread is polling. Outside of any build there is nothing
+/// to charge, so `with` is not called.
 pub(crate) fn with<E>(with: impl FnOnce(&Guest) -> Result<(), E>) -> Result<(), E> {
     let Some(guest) = CURRENT.take() else {
         return Ok(());

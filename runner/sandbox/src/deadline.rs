@@ -1,5 +1,5 @@
-//! When a call has to end for its time: the attempt's, the build's, or that of a guest that gives
-//! no sign of life.
+//! When a call has to end because its time is up: the attempt's time, the build's time, or the time
+//! that a guest may stay silent.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 
-/// The time that was exceeded.
+/// The time limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timeout {
     Attempt,
@@ -18,7 +18,7 @@ pub(crate) enum Timeout {
 }
 
 impl Timeout {
-    /// What happened, with the limit and what raises it.
+    /// Returns a message with the limit and the setting that raises it.
     pub(crate) fn text(self, limits: &Limits) -> String {
         limits.exceeded(match self {
             Self::Attempt => Excess::Attempt,
@@ -35,19 +35,19 @@ pub(crate) struct Deadlines {
     attempt: Instant,
     build: Option<Instant>,
     no_progress: Option<Duration>,
-    /// The newest sign of life, in microseconds since `begun`.
+    /// The latest sign of life, in microseconds since `begun`.
     sign: AtomicU64,
 }
 
 impl Deadlines {
-    /// Those of a call that begins now, of a build that has to end by `build`.
+    /// Creates the deadlines of a call that begins now and whose build has to end by `build`.
     pub(crate) fn new(limits: &Limits, build: Option<Instant>) -> Self {
         let begun = Instant::now();
         let attempt = begun + limits.timeout;
         Self { begun, attempt, build, no_progress: limits.no_progress, sign: AtomicU64::new(0) }
     }
 
-    /// The guest has said something.
+    /// Records a sign of life from the guest.
     pub(crate) fn sign(&self) {
         if self.no_progress.is_some() {
             let since = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -59,12 +59,12 @@ impl Deadlines {
         Some(self.begun + Duration::from_micros(self.sign.load(Ordering::Relaxed)) + self.no_progress?)
     }
 
-    /// The moment until which nothing is exceeded, as things are.
+    /// Returns the earliest deadline as of now.
     pub(crate) fn next(&self) -> Instant {
         [self.build, self.quiet_until()].into_iter().flatten().fold(self.attempt, Instant::min)
     }
 
-    /// What is exceeded at that moment.
+    /// Returns the limit that is exceeded at `now`.
     pub(crate) fn exceeded(&self, now: Instant) -> Option<Timeout> {
         let over = |until: Option<Instant>| until.is_some_and(|until| now >= until);
         if over(self.build) {

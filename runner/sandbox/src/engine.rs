@@ -1,4 +1,4 @@
-//! The engine: one configuration to compile with and to run with.
+//! The engine: one configuration for compiling and for running.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -19,40 +19,42 @@ use wasmtime::PoolingAllocationConfig;
 use wasmtime::WasmBacktraceDetails;
 use wasmtime::WasmFeatures;
 
-/// What WebAssembly may use here. `check` validates with these, the engine compiles with these, and
-/// the advice for a plugin that needs more names the others.
+/// The WebAssembly features that plugins may use. `check` validates with these and the engine
+/// compiles with these. The advice for a plugin that needs more names the others.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::COMPONENT_MODEL)
     .difference(WasmFeatures::GC_TYPES)
     .difference(WasmFeatures::EXCEPTIONS)
     .difference(WasmFeatures::THREADS);
 
-/// How often a running guest is looked at: it is stopped within two of these.
+/// How often the host interrupts a running guest. A guest is stopped within two ticks.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-/// Most calls at once in one process, however many are asked for: the address space has room for
-/// the memories of these.
+/// The most calls at once in one process, however many are requested. The address space has room
+/// for the memories of this many.
 pub(crate) const MOST_CALLS: usize = 1_000;
-/// Core instances of all calls: they are only counted, so that this costs nothing.
+/// The most core instances of all calls. They are only counted, so a high limit costs nothing.
 const CORE_INSTANCES: u32 = 10_000;
-/// Memories and tables that a component has beside its first, for adapters and language runtimes.
+/// The memories and tables that a component may have beside its first, for adapters and language
+/// runtimes.
 pub(crate) const PER_COMPONENT: u32 = 20;
-/// Memories and tables of all calls. Few components have more than two of either, so this is enough
-/// for the most calls.
+/// The memories and tables of all calls. Few components have more than two of either, so this is
+/// enough for the highest number of calls.
 const MEMORIES_AND_TABLES: u32 = 2_000;
-/// What a slot keeps of a memory between two builds: decides the speed of languages with a large
-/// heap.
+/// How many bytes of a memory a slot keeps between two builds. This decides how fast languages with
+/// a large heap start.
 const MEMORY_KEPT: usize = 1 << 20;
-/// What a slot keeps of a table between two builds.
+/// How many bytes of a table a slot keeps between two builds.
 const TABLE_KEPT: usize = 64 << 10;
-/// Metadata of an instance: Python and JavaScript need a few hundred KiB.
+/// The size of an instance's metadata. Python and JavaScript need a few hundred KiB.
 pub(crate) const INSTANCE_METADATA: usize = 4 << 20;
-/// What the engine adds to that for itself, a few hundred bytes for each core instance.
+/// What the engine adds to that for its own state: a few hundred bytes for each core instance.
 const INSTANCE_STATE: usize = 1 << 20;
-/// Frames of a trap's call stack; a deep recursion repeats itself.
+/// The most frames in the call stack of a trap. A deep recursion repeats itself.
 pub(crate) const BACKTRACE_FRAMES: usize = 100;
 
-/// What decides the compiled code, the same in the process that compiles and in the one that runs.
+/// Returns the configuration that decides the compiled code. The process that compiles and the one
+/// that runs use the same.
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -60,7 +62,7 @@ fn config() -> Config {
         .wasm_features(FEATURES, true)
         .concurrency_support(FEATURES.contains(WasmFeatures::CM_ASYNC))
         .epoch_interruption(true)
-        // Debug information is a plugin's word, which is read in a process of its own.
+        // Debug information is untrusted, so a separate process reads it.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES))
         .max_wasm_stack(usize::try_from(limits::STACK).unwrap_or(usize::MAX))
@@ -69,34 +71,35 @@ fn config() -> Config {
     config
 }
 
-/// Lets this process open as many files as it may: what guests have open is theirs, and so many
-/// times over.
+/// Raises the limit on open files to the most that this process may have. Guests open files through
+/// the host, and many guests run at once.
 pub(crate) fn raise_open_files() {
     let bound = getrlimit(Resource::Nofile);
     if bound.current != bound.maximum {
-        // Where that is refused, what there was has to do.
+        // If raising is refused, the current limit has to do.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: bound.maximum, maximum: bound.maximum });
     }
 }
 
-/// An engine that compiles and never runs, so that it reserves no memory.
+/// Creates an engine that compiles and never runs, so it reserves no memory.
 pub(crate) fn compiling() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
-/// An engine that finds out whether something can be linked, on the thread that asks.
+/// Creates an engine that finds out, on the calling thread, whether something can be linked.
 pub(crate) fn linking() -> wasmtime::Result<Engine> {
     Engine::new(config().parallel_compilation(false))
 }
 
-/// An engine that runs so many calls at once.
+/// Creates an engine that runs up to `calls` calls at once.
 ///
-/// The pool is made for these: the kernel has to set up each stack, and each memory has an entry in
-/// a table. For a thousand calls that takes a quarter of the time of a process that makes one.
+/// The pool is sized for this number: the kernel has to set up each stack, and each memory has an
+/// entry in a table. Setting up a pool for a thousand calls takes a quarter of the time of a
+/// process that makes a single call.
 ///
 /// # Errors
 ///
-/// The machine has no room for the pool's reservation and none for a single memory either.
+/// Returns an error if the machine has no room for the pool's reservation, nor for a single memory.
 pub(crate) fn running(calls: usize) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -121,12 +124,12 @@ pub(crate) fn running(calls: usize) -> wasmtime::Result<Engine> {
         .pagemap_scan(Enabled::Auto);
     let mut pooled = config();
     pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    // Under a limit on address space (`ulimit -v`) the reservation fails; single memories are
-    // slower and work.
+    // Under a limit on address space (`ulimit -v`) the reservation fails. Single memories are
+    // slower, but they work.
     Engine::new(&pooled).or_else(|_| Engine::new(&config()))
 }
 
-/// Moves the engine's epoch on while guests run, and sleeps while none does.
+/// Advances the engine's epoch while guests run, and sleeps while none do.
 pub(crate) struct Ticker {
     running: Arc<AtomicUsize>,
     thread: thread::Thread,
@@ -148,7 +151,7 @@ impl Ticker {
         Ok(Self { running, thread: handle.thread().clone() })
     }
 
-    /// Counts a guest as running, unless so many do.
+    /// Counts one more running guest, unless `most` guests are running already.
     pub(crate) fn count_if_below(&self, most: usize) -> bool {
         let more = |running: usize| (running < most).then_some(running + 1);
         let before = self.running.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
@@ -158,7 +161,7 @@ impl Ticker {
         before.is_ok()
     }
 
-    /// One guest that was counted does not run any more.
+    /// Counts one running guest less.
     pub(crate) fn uncount(&self) {
         self.running.fetch_sub(1, Ordering::SeqCst);
     }

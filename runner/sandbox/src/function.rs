@@ -1,4 +1,4 @@
-//! A function of a plugin, ready to be called.
+//! A function of a plugin that is ready to be called.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,18 +24,18 @@ use crate::transfer::Args;
 use crate::transfer::Returned;
 use crate::transfer::Values;
 
-/// A plugin's code with its imports.
+/// A plugin's code with its imports resolved.
 #[derive(Clone)]
 pub(crate) enum Linked {
     Component(InstancePre<Host>),
     Module(wasmtime::InstancePre<Host>),
 }
 
-/// A function ready to be called.
+/// A function that is ready to be called.
 #[derive(Clone)]
 pub struct Function {
     code: Code,
-    /// Whether it is a command, and what that finds as the first of its argv.
+    /// The first element of argv if the function is a command; `None` for any other function.
     program: Option<Arc<str>>,
     /// Whether its plugin makes HTTP messages.
     makes_requests: bool,
@@ -44,15 +44,15 @@ pub struct Function {
 #[derive(Clone)]
 enum Code {
     Export(InstancePre<Host>, ComponentExportIndex),
-    /// An export of a core module, by its own name.
+    /// An export of a core module, with its name in the module.
     Numbers(wasmtime::InstancePre<Host>, Arc<str>),
     Command(wasmtime::InstancePre<Host>),
-    /// The function of an interpreter that calls a script's.
+    /// The interpreter's function that calls a function of a script.
     Script(InstancePre<Host>, ComponentExportIndex, Arc<ScriptFunction>),
 }
 
 impl Function {
-    /// Finds a function in the code of its plugin; none if the code does not export it.
+    /// Finds a function in the code of its plugin. Returns `None` if the code does not export it.
     pub(crate) fn find(linked: Linked, plugin: &Plugin, signature: &Signature) -> Option<Self> {
         let code = match linked {
             Linked::Component(pre) if plugin.script.is_some() => {
@@ -77,33 +77,33 @@ impl Function {
         Some(Self { code, program: signature.command.then(program), makes_requests })
     }
 
-    /// Whether it is a command.
+    /// Returns whether the function is a command.
     pub(crate) fn is_command(&self) -> bool {
         self.program.is_some()
     }
 
-    /// Whether its plugin makes HTTP messages.
+    /// Returns whether the plugin makes HTTP messages.
     pub(crate) fn makes_requests(&self, granted: &Granted) -> bool {
-        // An interpreter can, whatever its script does: then what the job is granted counts.
+        // An interpreter always can, so the grants of the job decide.
         let is_granted = || granted.http.iter().any(|grant| grant.rule.is_some());
         if matches!(self.code, Code::Script(..)) { is_granted() } else { self.makes_requests }
     }
 
-    /// The argv of a command; empty for any other function.
+    /// Returns the argv of a command, or an empty list for any other function.
     pub(crate) fn argv(&self, args: &[Value]) -> Vec<String> {
         self.program.as_ref().map_or_else(Vec::new, |program| command::argv(program, args))
     }
 
-    /// Calls it in a fresh instance.
+    /// Calls the function in a fresh instance.
     ///
     /// While large arguments are lowered, `lowering` is true, and the caller polls the future apart
-    /// from other guests. Lowering itself cannot be apart: it calls the guest, which may give
-    /// way in between.
+    /// from other guests. Lowering itself cannot run in [`apart`](crate::apart::apart): it calls
+    /// the guest, which may yield in between.
     ///
     /// # Errors
     ///
-    /// A trap, a [`Signal`](crate::signal::Signal), an argument that does not fit, or a value that
-    /// is too large.
+    /// Returns an error if the guest traps, if the host ends the call with a
+    /// [`Signal`](crate::signal::Signal), if an argument does not fit, or if a value is too large.
     pub(crate) async fn run(
         &self,
         store: &mut Store<Host>,
@@ -126,8 +126,8 @@ impl Function {
         called(store, pre, export, args, lowering).await
     }
 
-    /// Bytes of the host's memory that a call takes besides its arguments, which are copied for a
-    /// script.
+    /// Returns the bytes of host memory that a call takes besides its arguments. A script gets a
+    /// copy of its arguments.
     pub(crate) fn held(&self, args: &Values) -> u64 {
         match &self.code {
             Code::Script(.., script) => script.held() + args.held(),
@@ -135,7 +135,7 @@ impl Function {
         }
     }
 
-    /// An outcome whose calls are those of a script, if it is one's.
+    /// Adds a script's code to the calls in an outcome if the function belongs to a script.
     pub(crate) fn with_code(&self, outcome: Outcome) -> Outcome {
         match &self.code {
             Code::Script(.., script) => script.with_code(outcome),
@@ -158,14 +158,14 @@ async fn called(
         .ok_or_else(|| wasmtime::Error::msg("the instance has no such function"))?;
     if args.are_large() {
         lowering.store(true, Ordering::Relaxed);
-        // The next poll is apart.
+        // The caller polls apart from other guests from the next poll on.
         tokio::task::yield_now().await;
     }
     let args = Args::new(args, lowering);
     callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
 }
 
-/// Bytes of JSON that are read apart from other guests.
+/// The size of JSON, in bytes, from which on it is read apart from other guests.
 const LONG_TO_READ: usize = 1 << 20;
 
 fn is_large(returned: &Returned) -> bool {

@@ -1,4 +1,4 @@
-//! What one running build may still say, and where that goes.
+//! What one running build may still log, and where its records go.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::signal::Signal;
 use crate::sink::Sink;
 use crate::stop::Stop;
 
-/// What a build may still say, and where it goes; shared with its streams.
+/// What a build may still log, and where its records go. Its output streams share this.
 pub(crate) struct Guest {
     pub(crate) build: BuildInfo,
     pub(crate) sink: Arc<dyn Sink>,
@@ -37,17 +37,17 @@ pub(crate) struct Guest {
     limits: Arc<Limits>,
     said: Mutex<Said>,
     secrets: Secrets,
-    /// Records on their way out, where a secret may go over two of them.
+    /// Records on their way to the sink. A secret may span two of them.
     stream: Mutex<Stream>,
-    /// Those that need not wait for a next one any more, in their order. Whoever hands them over
-    /// may be ended at any of them.
+    /// Records that no longer wait for a next one, in order. The task that hands them over may be
+    /// dropped after any of them.
     released: Mutex<VecDeque<NewRecord>>,
 }
 
 #[derive(Default)]
 struct Said {
     bytes: u64,
-    /// Bytes of lists that were read for a record that is not admitted yet.
+    /// How many bytes of lists were read for a record that is not admitted yet.
     read: u64,
     records: u64,
     groups: std::collections::HashSet<String>,
@@ -68,12 +68,12 @@ impl Guest {
         Self { build, sink, clock, deadlines, account, stop, limits, said, secrets, stream, released }
     }
 
-    /// What the build may use.
+    /// Returns the limits of the build.
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The secrets of the attempt.
+    /// Returns the secrets of the attempt.
     pub(crate) fn secrets(&self) -> &Secrets {
         &self.secrets
     }
@@ -83,7 +83,7 @@ impl Guest {
     }
 
     /// Cuts a record to its limits, counts it, and makes it ready to be handed over, without
-    /// secrets: one that may end with a part of a secret waits for the next.
+    /// secrets. A record that may end with part of a secret waits for the next one.
     pub(crate) fn admit(&self, mut record: NewRecord) -> Result<(), Signal> {
         cut_bytes(&mut record.message, limits::LOG_MESSAGE);
         cut_bytes(&mut record.target, limits::LOG_MESSAGE);
@@ -93,7 +93,7 @@ impl Guest {
             return Ok(());
         }
         let redactor = self.secrets.redactor();
-        // Elsewhere the next record tells whether a secret goes on.
+        // For any other message, the next record shows whether a secret continues.
         if record.message.ends_with(CUT) {
             redactor.text(&mut record.message);
         }
@@ -108,8 +108,8 @@ impl Guest {
         self.grown(grown)
     }
 
-    /// Accounts for bytes by which messages have grown. A record that waits for the store takes its
-    /// text twice.
+    /// Charges for the bytes by which messages have grown. A record that waits for the store holds
+    /// its text twice.
     fn grown(&self, by: i64) -> Result<(), Signal> {
         let bytes = 2 * by.unsigned_abs();
         if by < 0 {
@@ -144,8 +144,8 @@ impl Guest {
         self.account.charge(held_size::queued(record)).map_err(Signal::full)
     }
 
-    /// Counts bytes of a list that is about to be read out of the guest for what it says; none is
-    /// longer than what the build may still say.
+    /// Counts the bytes of a list that is about to be read out of the guest as log output. A list
+    /// may be no longer than what the build may still log.
     pub(crate) fn read(&self, bytes: u64) -> Result<(), Signal> {
         let mut said = self.said();
         said.read = said.read.saturating_add(bytes);
@@ -156,18 +156,18 @@ impl Guest {
         Ok(())
     }
 
-    /// A record of the runner's own about this build.
+    /// Creates a record of the runner about this build.
     pub(crate) fn record(&self, level: Level, target: &str, message: String) -> NewRecord {
         NewRecord::new(self.clock.now(), level, target, message)
     }
 
-    /// Hands a record over, waiting while the sink is full.
+    /// Hands a record over and waits while the sink is full.
     pub(crate) async fn log(&self, record: NewRecord) -> Result<(), Signal> {
         self.admit(record)?;
         self.drain().await
     }
 
-    /// Hands over the records that waited for a next one: no more will come.
+    /// Hands over the records that waited for a next one, as no more will come.
     pub(crate) async fn finish(&self) -> Result<(), Signal> {
         let (left, grown) = self.stream().finish(self.secrets.redactor());
         self.released().extend(left);
@@ -175,7 +175,7 @@ impl Guest {
         self.drain().await
     }
 
-    /// Hands over what is ready, as far as the sink takes it at once.
+    /// Hands over as many ready records as the sink takes without waiting.
     pub(crate) fn try_drain(&self) {
         let mut released = self.released();
         while let Some(record) = released.pop_front() {
@@ -186,12 +186,12 @@ impl Guest {
         }
     }
 
-    /// Whether nothing waits for the sink.
+    /// Returns whether no record waits for the sink.
     pub(crate) fn is_drained(&self) -> bool {
         self.released().is_empty()
     }
 
-    /// Hands over what is ready, waiting while the sink is full.
+    /// Hands over all ready records and waits while the sink is full.
     pub(crate) async fn drain(&self) -> Result<(), Signal> {
         loop {
             self.try_drain();
@@ -202,7 +202,8 @@ impl Guest {
         }
     }
 
-    /// Takes a progress report; one that the columns cannot hold is answered with a warning, once.
+    /// Takes a progress report. The first report that the columns cannot hold is logged as a
+    /// warning.
     pub(crate) async fn progress(&self, report: Result<Progress, String>) -> Result<(), Signal> {
         self.deadlines.sign();
         let report = match report {

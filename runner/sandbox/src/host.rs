@@ -12,18 +12,18 @@ use crate::http::Requests;
 use crate::limits::Limiter;
 use crate::quota::Quotas;
 
-/// What the functions of the host work on.
+/// The state that the functions of the host work on.
 pub(crate) struct Host {
     pub(crate) limiter: Limiter,
     pub(crate) wasi: WasiP1Ctx,
     pub(crate) guest: Arc<Guest>,
-    /// The environment as preview1 has it, once somebody has asked for it.
+    /// The environment in preview1's format, once the guest has asked for it.
     pub(crate) environment: Option<Vec<u8>>,
-    /// Folders that a module of preview1 reads.
+    /// The folders that a preview1 module reads.
     pub(crate) folders: Folders,
     /// HTTP requests.
     pub(crate) requests: Requests,
-    /// What was written to folders.
+    /// How much the build has written to each folder.
     pub(crate) quotas: Quotas,
 }
 

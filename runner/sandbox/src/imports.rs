@@ -1,4 +1,4 @@
-//! What a plugin may import, by name.
+//! The names that a plugin may import.
 
 use jobcontrol_core::check::PluginProblem;
 use jobcontrol_core::diagnostic::Code;
@@ -6,11 +6,11 @@ use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::diagnostic::some_of;
 use jobcontrol_core::plugin::Plugin;
 
-/// What is linked: package, the versions it is compatible with, and interfaces; the functions of
-/// files, variables and the network are among them and refuse everything that was not granted.
+/// What is linked: the package, the version it is compatible with, and its interfaces. Functions
+/// for files, variables and the network are included; they refuse everything that was not granted.
 const LINKED: &[(&str, &str, &[&str])] = &[
     ("jobcontrol:plugin", "0.1", &["types", "log", "progress", "build", "http"]),
-    // Of our own adapter, for modules that use preview1.
+    // Used by our own adapter for preview1 modules.
     ("jobcontrol:preview1", "0.1", &["process"]),
     ("wasi:io", "0.2", &["error", "poll", "streams"]),
     ("wasi:clocks", "0.2", &["wall-clock", "monotonic-clock"]),
@@ -40,21 +40,21 @@ const LINKED: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// Interfaces that a grant of a later version would open.
+/// Interfaces that grants of a later version will open.
 const LATER: &[&str] = &["wasi:keyvalue", "wasi:config", "wasi:messaging", "wasi:blobstore"];
 
-/// What mends an import of WASI preview 1 that is not there.
-const PREVIEW1_HELP: &str = "of `wasi_snapshot_preview1` the host offers what WASI defines, and no extension of another engine, such as sockets";
+/// The hint for an import of WASI preview 1 that does not exist.
+const PREVIEW1_HELP: &str = "the host offers what WASI defines for `wasi_snapshot_preview1`, without extensions of \
+                             other engines, such as sockets";
 
-/// `package/interface@version` in its parts.
+/// Splits `package/interface@version` into its parts.
 fn parts(import: &str) -> (&str, &str, Option<&str>) {
     let (path, version) = import.split_once('@').map_or((import, None), |(path, version)| (path, Some(version)));
     let (package, interface) = path.split_once('/').unwrap_or((path, ""));
     (package, interface, version)
 }
 
-/// Whether a version is one of those that `offered`, such as `0.2`, is compatible with: no
-/// prerelease.
+/// Returns whether a version is compatible with `offered`, such as `0.2`. A prerelease is not.
 pub(crate) fn is_compatible(version: &str, offered: &str) -> bool {
     let (version, _build) = version.split_once('+').unwrap_or((version, ""));
     let patch = version.strip_prefix(offered).and_then(|rest| rest.strip_prefix('.'));
@@ -70,7 +70,8 @@ pub(crate) fn is_linked(import: &str) -> bool {
     })
 }
 
-/// Every import of a plugin that the host does not offer, with what to do about it.
+/// Returns a problem that names every import of a plugin that the host does not offer, with what to
+/// do about it.
 pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
     if let Some(misfit) = &plugin.misfit {
         let message = format!("`{}` {misfit}", plugin.path.display());
@@ -95,12 +96,12 @@ pub fn missing_imports(plugin: &Plugin) -> Option<PluginProblem> {
         Some((_, offered, interfaces)) if version.is_some_and(|version| is_compatible(version, offered)) => {
             match nearest(interface, interfaces.iter().copied()) {
                 Some(near) => format!("did you mean `{package}/{near}`?"),
-                None => format!("of `{package}` the host offers {}", interfaces.join(", ")),
+                None => format!("the host offers these interfaces of `{package}`: {}", interfaces.join(", ")),
             }
         }
         Some(_) => {
             let offered = LINKED.iter().map(|(name, version, _)| format!("{name}@{version}.x"));
-            format!("the versions offered are {}, and no prereleases", offered.collect::<Vec<_>>().join(", "))
+            format!("the host offers the versions {}, without prereleases", offered.collect::<Vec<_>>().join(", "))
         }
         None => "a plugin may import WASI 0.2 and `jobcontrol:plugin`".to_owned(),
     };
@@ -116,12 +117,13 @@ mod tests {
     use crate::engine;
     use crate::grant;
 
-    /// What `check` takes for linked is what the linker has.
+    /// The imports that `check` accepts are the ones that the linker has.
     #[test]
     fn the_host_offers_what_it_says() {
         let engine = engine::running(1).unwrap();
         let linker = grant::linker(&engine).unwrap();
-        // Asked for as a function, what is there is told as an instance.
+        // If the interface exists, importing it as a function fails with a message that it is an
+        // instance.
         let has = |package: &str, interface: &str, version: &str| {
             let text = format!(r#"(component (import "{package}/{interface}@{version}.0" (func)))"#);
             let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
@@ -130,7 +132,7 @@ mod tests {
         };
         for (package, version, interfaces) in LINKED {
             for interface in *interfaces {
-                // What holds types alone needs nothing of the host.
+                // An interface with only types needs nothing from the host.
                 assert!(has(package, interface, version) || *interface == "types", "{package}/{interface}");
             }
             assert!(!has(package, "nonsense", version));

@@ -1,4 +1,4 @@
-//! Ends a call from outside: when its time is up, or when it is cancelled.
+//! Ends a call from outside, when its time is up or when it is cancelled.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::host::Host;
 use crate::signal::Signal;
 use crate::stop::Stop;
 
-/// How long a guest that waits in the host is left after its time, so that one that runs can be
-/// stopped with its call stack first.
+/// How long after its deadline a guest that waits in the host may go on. A guest that runs is
+/// stopped sooner, and so leaves its call stack.
 const GRACE: Duration = TICK.saturating_mul(2).saturating_sub(Duration::from_millis(2));
 
-/// Stops a guest that runs: at each tick it gives way to others, and ends if its time is up.
+/// Stops a guest that runs: at each tick it yields to others, and it ends if its time is up.
 pub(crate) fn at_ticks(store: &mut Store<Host>, deadlines: Arc<Deadlines>, cancel: Cancel) {
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |store| {
@@ -37,7 +37,7 @@ pub(crate) fn at_ticks(store: &mut Store<Host>, deadlines: Arc<Deadlines>, cance
     });
 }
 
-/// Stops a guest that waits in the host, by dropping it.
+/// Stops a guest that waits in the host by dropping its future.
 pub(crate) async fn in_time<T>(
     run: impl Future<Output = wasmtime::Result<T>>,
     deadlines: &Deadlines,
@@ -50,7 +50,8 @@ pub(crate) async fn in_time<T>(
     };
     tokio::select! {
         biased;
-        // What the guest makes of the error that it got at the same time does not count.
+        // The host's signal takes precedence over what the guest makes of the error that it got at
+        // the same time.
         result = run => stop.signal().map_or(result, |signal| Err(signal.clone().into())),
         () = cancelled => Err(Signal::Cancelled.into()),
         signal = stop.wait() => Err(signal.into()),
@@ -58,7 +59,8 @@ pub(crate) async fn in_time<T>(
     }
 }
 
-/// Waits until a deadline is missed by more than the grace; signs of life move one of them on.
+/// Waits until a deadline is missed by more than the grace period. Signs of life move one of the
+/// deadlines.
 async fn exceeded(deadlines: &Deadlines) -> Timeout {
     loop {
         tokio::time::sleep_until((deadlines.next() + GRACE).into()).await;

@@ -1,5 +1,5 @@
 //! The memory of the host that all running builds of a process hold together, and the account of
-//! each.
+//! each build.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,33 +11,33 @@ use jobcontrol_core::limits::MIB;
 use jobcontrol_core::limits::show_bytes;
 use tokio::sync::Notify;
 
-/// What each running build is charged at its start: its stack, its instance, and all that follows
-/// as long as it is small. So a small build changes the count that all threads share twice,
-/// whatever it does.
+/// The charge for each build at its start: its stack, its instance, and everything after that as
+/// long as it is small. A small build therefore changes the count that all threads share only
+/// twice.
 const FIRST: u64 = MIB;
 
-/// What an account takes at least when it needs more, for the same reason.
+/// The least that an account takes when it needs more, for the same reason.
 const STEP: u64 = MIB;
 
-/// A build starts only while less than this part of the whole is in use: those that run need room
-/// to grow.
+/// A build starts only while less than this fraction of the memory is in use. Running builds need
+/// room to grow.
 const START_BELOW: (u64, u64) = (4, 5);
 
-/// One running build in the count. The bytes are below it, so that both change at once.
+/// One running build in the combined count. The low bits hold bytes, so both change at once.
 const BUILD: u64 = 1 << 48;
 
-/// The memory that running builds hold together.
+/// The memory that all running builds hold together.
 #[derive(Debug)]
 pub struct Ledger {
     most: u64,
     /// Bytes in the low 48 bits, running builds above.
     state: AtomicU64,
-    /// Builds that wait for memory.
+    /// The number of builds that wait for memory.
     waiting: AtomicUsize,
     freed: Notify,
 }
 
-/// Growth that was refused because all builds together would hold more than they may.
+/// The error for growth that would bring all builds together above their limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "all running builds together may hold {}: {} used, and this build needs {} more; \
@@ -51,25 +51,25 @@ pub struct Full {
 }
 
 impl Ledger {
-    /// A ledger of builds that may hold so many bytes together, at most 2^47.
+    /// Creates a ledger for builds that may hold `most` bytes together, at most 2^47.
     pub fn new(most: u64) -> Arc<Self> {
         let most = most.min(BUILD / 2);
         Arc::new(Self { most, state: AtomicU64::new(0), waiting: AtomicUsize::new(0), freed: Notify::new() })
     }
 
-    /// A ledger of builds that are not bounded.
+    /// Creates a ledger for builds without a bound.
     pub fn unbounded() -> Arc<Self> {
         Self::new(u64::MAX)
     }
 
-    /// Opens the account of a build, whatever the others hold.
+    /// Opens the account of a build, however much the others hold.
     pub fn enter(self: &Arc<Self>) -> Arc<Account> {
         self.state.fetch_add(BUILD + FIRST, Ordering::SeqCst);
         self.account(FIRST)
     }
 
-    /// Opens the account of a build with room for `need` bytes, if there is enough memory. While no
-    /// build runs, one always may; it then has room for what a small build needs.
+    /// Opens the account of a build with room for `need` bytes if there is enough memory. While no
+    /// build runs, one build may always start; it then has room for what a small build needs.
     pub fn try_enter(self: &Arc<Self>, need: u64) -> Option<Arc<Account>> {
         let mut took = 0;
         let enter = |state: u64| {
@@ -80,7 +80,8 @@ impl Ledger {
         Some(self.account(took))
     }
 
-    /// What a build that needs so much takes at its start; none if it has to wait.
+    /// Returns the bytes that a build with this need takes at its start, or `None` if it has to
+    /// wait.
     fn first(&self, state: u64, need: u64) -> Option<u64> {
         let (used, first) = (state % BUILD, FIRST.saturating_add(need));
         let may_start = used < self.most / START_BELOW.1 * START_BELOW.0;
@@ -90,8 +91,8 @@ impl Ledger {
         }
     }
 
-    /// As [`Ledger::try_enter`], waiting until there is enough memory. `tell` is called once if it
-    /// has to wait, with what for.
+    /// Opens an account like [`Ledger::try_enter`], and waits until there is enough memory. If it
+    /// has to wait, it calls `tell` once with the reason.
     pub async fn wait_to_enter(self: &Arc<Self>, need: u64, tell: impl FnOnce(String)) -> Arc<Account> {
         if let Some(account) = self.try_enter(need) {
             return account;
@@ -112,12 +113,12 @@ impl Ledger {
         }
     }
 
-    /// Bytes that may be charged at once.
+    /// Returns the most bytes that may be charged at once.
     pub fn most(&self) -> u64 {
         self.most
     }
 
-    /// Bytes that are charged at this moment.
+    /// Returns the bytes that are charged now.
     pub fn used(&self) -> u64 {
         self.state.load(Ordering::SeqCst) % BUILD
     }
@@ -135,7 +136,8 @@ impl Ledger {
         taken.map(drop).map_err(|state| Full { most: self.most, used: state % BUILD, more })
     }
 
-    /// Ends the account of a build that holds so many bytes, and wakes those that wait for memory.
+    /// Ends the account of a build that holds this many bytes, and wakes builds that wait for
+    /// memory.
     fn leave(&self, bytes: u64) {
         self.state.fetch_sub(BUILD + bytes, Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) > 0 {
@@ -144,7 +146,7 @@ impl Ledger {
     }
 }
 
-/// A build that waits for memory.
+/// Counts a build as waiting for memory until this is dropped.
 struct Waiting<'a>(&'a Ledger);
 
 impl<'a> Waiting<'a> {
@@ -160,14 +162,15 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What one running build holds. All of it is given back when the last who knows the account drops
-/// it: records that wait for the store outlive their call.
+/// What one running build holds. Everything is given back when the last owner drops the account.
+/// Records that wait for the store outlive their call.
 #[derive(Debug)]
 pub struct Account {
     ledger: Arc<Ledger>,
-    /// Bytes that the build holds.
+    /// The bytes that the build holds.
     used: AtomicU64,
-    /// Bytes that the ledger has for it, at least as many unless a charge is under way.
+    /// The bytes that the ledger reserves for it. These are at least as many as `used`, except
+    /// during a charge.
     reserved: AtomicU64,
 }
 
@@ -176,7 +179,8 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// All builds together would hold more than they may. Nothing is charged then.
+    /// Returns an error if all builds together would hold more than they may. Nothing is charged
+    /// then.
     pub fn charge(&self, bytes: u64) -> Result<(), Full> {
         let used = self.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let missing = used.saturating_sub(self.reserved.load(Ordering::Relaxed));
@@ -184,12 +188,12 @@ impl Account {
             return Ok(());
         }
         let step = missing.max(STEP);
-        // Near the end of the whole, the rest is still given out to the byte.
+        // Near the limit, the rest is still given out to the byte.
         let taken = self.ledger.take(step, bytes).map(|()| step);
         match taken.or_else(|_| self.ledger.take(missing, bytes).map(|()| missing)) {
             Ok(taken) => {
-                // Two charges at once may both take what is missing; it is given back with the
-                // rest.
+                // Two charges at once may both take what is missing; the account gives it back with
+                // the rest.
                 self.reserved.fetch_add(taken, Ordering::Relaxed);
                 Ok(())
             }
@@ -200,7 +204,7 @@ impl Account {
         }
     }
 
-    /// Gives back bytes that were charged, for later charges of the same build.
+    /// Releases bytes that were charged, for later charges of the same build.
     pub fn give_back(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -212,7 +216,7 @@ impl Drop for Account {
     }
 }
 
-/// How much is used of how much: `3.1 of 4 GiB`.
+/// Formats how much is used of how much: `3.1 of 4 GiB`.
 fn used_of(used: u64, most: u64) -> String {
     let (unit, name) = unit_of(most);
     format!("{} of {} {name}", tenths(used, unit), tenths(most, unit))
@@ -231,7 +235,7 @@ fn unit_of(bytes: u64) -> (u64, &'static str) {
     }
 }
 
-/// A number of units with one decimal, unless that is a zero.
+/// Formats bytes in a unit with one decimal, which is left out if it is zero.
 fn tenths(bytes: u64, unit: u64) -> String {
     let tenths = (u128::from(bytes) * 10 + u128::from(unit) / 2) / u128::from(unit);
     match (tenths / 10, tenths % 10) {

@@ -1,32 +1,31 @@
-//! The WebAssembly sandbox of jobcontrol, and the only crate that knows the engine.
+//! The WebAssembly sandbox of jobcontrol. No other crate depends on the engine.
 //!
-//! In the order in which a call goes through:
+//! In the order in which a call passes through them:
 //!
-//! - `interpreter`: what looks into a plugin's bytes, in a process of its own; `child`: that
-//!   process from the outside
-//! - `plugins`, `imports`: what a plugin says of itself, and whether the host offers what it asks
-//!   for
+//! - `interpreter`: inspects a plugin's bytes in a separate process; `child`: the parent's side of
+//!   that process
+//! - `plugins`, `imports`: what a plugin declares, and whether the host offers what it imports
 //! - `runtimes`: the interpreters of scripts
-//! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, once for all
-//!   who need it
+//! - `loader`, `cache`, `once`: compiled code, from the cache or from a child process, made once
+//!   for all callers that need it
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
-//! - `sandbox`, `function`: a plugin to a function, and a function to an outcome
+//! - `sandbox`, `function`: from a plugin to a function, and from a function to an outcome
 //! - `command`, `numbers`, `script`: WASI commands, functions of core modules, and of scripts;
 //!   `archive`: a script's files
-//! - `call`, `build_info`, `sink`, `cancel`: what goes into a call, and what comes out
-//! - `transfer`: values of the house into and out of a guest's memory
-//! - `host`, `guest`, `limits`, `quota`: the state of a running build, what it may still say, use
-//!   and write
+//! - `call`, `build_info`, `sink`, `cancel`: the input and the output of a call
+//! - `transfer`: moves values into and out of a guest's memory
+//! - `host`, `guest`, `limits`, `quota`: the state of a running build, and what it may still log,
+//!   use and write
 //! - `ledger`: the memory that all running builds hold together; `current`: the build that a thread
 //!   polls
 //! - `apart`: long work that other guests do not wait for
 //! - `places`: how many calls run at once
-//! - `meter`: the time that a call is on a guest thread
+//! - `meter`: the time that a call spends on a guest thread
 //! - `deadline`, `interrupt`, `signal`, `stop`: when and how the host ends a call
-//! - `bindings`, `grant`: what a plugin can ask of the host, one capability a file
-//! - `http`: HTTP requests of guests, on threads of their own
-//! - `outcome`, `traceback`, `traced`: what became of a call, and a trap's call stack
-//! - `bounded`: texts of the host about a guest, as long as a person reads
+//! - `bindings`, `grant`: what a plugin can ask of the host, one file for each capability
+//! - `http`: HTTP requests of guests, on dedicated threads
+//! - `outcome`, `traceback`, `traced`: the outcome of a call, and the call stack of a trap
+//! - `bounded`: bounded texts of the host about a guest
 //! - `error`: why a plugin cannot be called
 
 mod apart;

@@ -1,4 +1,4 @@
-//! Memory, tables and instances of one build, summed over the whole instance.
+//! Limits memory, tables and instances of one build, summed over the whole instance.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::signal::Signal;
 
 /// Counts what a build uses and refuses what is above its limits.
 pub(crate) struct Limiter {
-    /// Bytes that growths of memory took, those included that the engine then failed to make.
+    /// The bytes that memory growths took, including growths that the engine then failed to make.
     memory: u64,
-    /// Bytes of memory that the instance has. A memory never shrinks, so this is also the most that
-    /// it had.
+    /// The bytes of memory that the instance has. A memory never shrinks, so this is also the peak.
     held: u64,
-    /// What the newest growth added to `held`.
+    /// The bytes that the latest growth added to `held`.
     newest: u64,
-    /// Elements that growths of tables took.
+    /// The elements that table growths took.
     elements: u64,
     limits: Arc<Limits>,
-    /// What all of it is charged to.
+    /// The account that is charged for all of it.
     account: Arc<Account>,
 }
 
-/// Memories and tables of one build: a bound for hostile components, far above any toolchain.
+/// The most memories and tables of one build. This stops hostile components and is far above what
+/// any toolchain needs.
 const MEMORIES_AND_TABLES: usize = 100;
 
-/// Bytes of the host's memory for an element of a table.
+/// The bytes of host memory for one element of a table.
 const ELEMENT: u64 = 8;
 
 /// How the engine reports a growth that it refused without asking the limiter.
@@ -39,7 +39,7 @@ impl Limiter {
         Self { memory: 0, held: 0, newest: 0, elements: 0, limits, account }
     }
 
-    /// The most bytes of linear memory that the instance had at one time.
+    /// Returns the most bytes of linear memory that the instance had at one time.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.held
     }
@@ -48,9 +48,9 @@ impl Limiter {
 /// Takes as much as a growth asks for, unless that is more than is left. A guest may ask for up to
 /// 2^64.
 ///
-/// What a growth has taken and then failed to get stays taken: the engine says so in the same words
-/// as of a growth that it refused before anything was taken, and what is given back then could be
-/// asked for again and again.
+/// If the engine then fails to make the growth, it stays counted. The engine reports this in the
+/// same words as a growth that it refused before anything was taken. A guest could otherwise ask
+/// for memory that was given back again and again.
 fn take(used: &mut u64, current: usize, desired: usize, most: u64) -> bool {
     let more = (desired as u64).saturating_sub(current as u64);
     let sum = used.checked_add(more).filter(|sum| *sum <= most);
@@ -58,14 +58,14 @@ fn take(used: &mut u64, current: usize, desired: usize, most: u64) -> bool {
     sum.is_some()
 }
 
-/// What a build would have with a growth that it is refused.
+/// Returns how much a build would use with a growth that is refused.
 fn requested(used: u64, current: usize, desired: usize) -> u64 {
     used.saturating_add((desired as u64).saturating_sub(current as u64))
 }
 
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // Refused by the plugin's own bound, it takes nothing.
+        // A growth that the plugin's own bound refuses takes nothing.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

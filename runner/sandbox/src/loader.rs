@@ -1,4 +1,5 @@
-//! Plugins as compiled code: out of the cache, or made by a child process and put there.
+//! Loads plugins as compiled code, from the cache or from a child process that compiles them into
+//! it.
 
 use std::hash::Hash;
 use std::hash::Hasher;
@@ -27,23 +28,23 @@ use crate::plugins::key;
 use crate::plugins::version;
 use crate::runtimes::Code;
 
-/// The part of `jobcontrol.yaml` that bounds compiling.
+/// The section of `jobcontrol.yaml` that bounds compiling.
 const COMPILE: &str = "compile";
 
-/// Compiled code, of either kind.
+/// Compiled code: a component or a core module.
 pub(crate) enum Loaded {
     Component(Component),
     Module(Module),
 }
 
 impl Plugins {
-    /// The compiled code of a plugin. Who has to compile it goes through `gate`, and gives up once
-    /// `cancel` says so.
+    /// Returns the compiled code of a plugin. If it has to be compiled, the caller passes through
+    /// `gate` first, and gives up once `cancel` returns true.
     ///
     /// # Errors
     ///
-    /// A cache folder that others can write to, a plugin that cannot be compiled within the limits,
-    /// or a full disk.
+    /// Returns an error if others can write to the cache folder, if the plugin cannot be compiled
+    /// within the limits, or if the disk is full.
     pub(crate) fn load(
         &self,
         engine: &Engine,
@@ -54,7 +55,7 @@ impl Plugins {
         let code = self.code(plugin)?;
         let cache = Cache::open(&self.cache, fingerprint(engine)).map_err(SandboxError::Cache)?;
         let key = key(&code.digest, &code.shown);
-        // An entry that is damaged, or of another engine, is made anew.
+        // An entry that is damaged, or of another engine, is compiled again.
         let kept = cache.as_ref().and_then(|cache| cache.get(&key));
         if let Some(loaded) = kept.and_then(|entry| deserialize(engine, &entry, code.kind).ok()) {
             return Ok(loaded);
@@ -62,7 +63,7 @@ impl Plugins {
         let _place = gate.enter();
         let failed = |e: std::io::Error| SandboxError::Cache(format!("compiling `{}`: {e}", code.shown.display()));
         let Some(cache) = cache else {
-            // Without a cache of our own the code is in nobody's folder, and gone when it is
+            // Without our own cache, the code is a temporary file that is removed once it is
             // loaded.
             let output = NamedTempFile::new().map_err(failed)?;
             self.compile(&code, &output, cancel)?;
@@ -73,11 +74,12 @@ impl Plugins {
         loaded(engine, &cache.put(&key, output).map_err(failed)?, &code)
     }
 
-    /// Takes out of the cache what nobody will use.
+    /// Removes entries from the cache that nobody will use.
     ///
     /// # Errors
     ///
-    /// A cache folder that is not the user's own, or cannot be read or written to.
+    /// Returns an error if the cache folder belongs to another user, or if it cannot be read or
+    /// written to.
     pub fn prune(&self, what: &PruneCache<'_>) -> Result<Pruned, SandboxError> {
         let engine = engine::compiling().map_err(|e| SandboxError::Engine(e.to_string()))?;
         let shown = self.cache.display();
@@ -89,11 +91,11 @@ impl Plugins {
         pruned.map_err(|e| SandboxError::Cache(format!("the cache folder `{shown}`: {e}")))
     }
 
-    /// What is compiled for a plugin.
+    /// Returns the code to compile for a plugin.
     pub(crate) fn code<'a>(&self, plugin: &'a Plugin) -> Result<Code<'a>, SandboxError> {
         self.runtimes().code(plugin).ok_or_else(|| {
             SandboxError::Plugin(format!(
-                "`{}`: the interpreter of the script is not there any more",
+                "`{}`: the interpreter of the script is no longer installed",
                 plugin.path.display()
             ))
         })
@@ -114,7 +116,7 @@ impl Plugins {
             ChildError::OutOfMemory => limits.out_of_memory(&compiling, Some(COMPILE)),
             ChildError::TooDeep => format!("{shown} cannot be compiled: its code nests too deep"),
             ChildError::Said(said) => format!("{shown} cannot be compiled: {said}"),
-            ChildError::GivenUp(how) => format!("{compiling} was given up ({how})"),
+            ChildError::GivenUp(how) => format!("{compiling} failed unexpectedly ({how})"),
             ChildError::Interrupted => return Err(SandboxError::Interrupted(format!("{compiling} was interrupted"))),
             ChildError::Machine(why) => return Err(SandboxError::Cache(format!("{compiling}: {why}"))),
         }))
@@ -127,8 +129,8 @@ fn loaded(engine: &Engine, entry: &Path, code: &Code<'_>) -> Result<Loaded, Sand
         .map_err(|e| SandboxError::Plugin(format!("`{shown}` cannot be loaded: {e:#}")))
 }
 
-/// What else decides the compiled code: the engine's version and configuration, and this machine's
-/// processor.
+/// Returns a hash of everything else that decides the compiled code: the engine's version and
+/// configuration, and this machine's processor.
 fn fingerprint(engine: &Engine) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! The time that a call is on a guest thread.
+//! The time that a call spends on a guest thread.
 
 use std::future::Future;
 use std::future::poll_fn;
@@ -10,9 +10,8 @@ use std::time::Instant;
 
 use crate::apart::apart_if;
 
-/// Runs a future to its end and adds the duration of each of its polls to `spent`, which also
-/// counts if the future is dropped before its end. While `long` is true, it is polled apart from
-/// other guests.
+/// Runs a future to its end and adds the duration of each poll to `spent`. The time counts even if
+/// the future is dropped early. While `long` is true, the future is polled apart from other guests.
 pub(crate) async fn metered<T>(spent: &mut Duration, long: &AtomicBool, run: impl Future<Output = T>) -> T {
     let mut run = pin!(run);
     poll_fn(|context| {

@@ -1,5 +1,4 @@
-//! Functions of a core module, which take and return plain numbers: called as the engine alone
-//! would call them.
+//! Functions of a core module that take and return plain numbers, without the component model.
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::value::Value;
@@ -15,10 +14,10 @@ use crate::interpreter::kebab;
 use crate::transfer::Mismatch;
 use crate::transfer::Returned;
 
-/// What is called before any other function, where a module exports it.
+/// The export to call before any other function, if a module has it.
 const INITIALIZE: &str = "_initialize";
 
-/// The export that a job calls by its name in WIT.
+/// Returns the export that a job calls by its name in WIT.
 pub(crate) fn export(module: &Module, signature: &Signature) -> Option<String> {
     let is_it = |ty: &FuncType| {
         ty.params().len() == signature.params.len() && ty.results().len() == usize::from(signature.result.is_some())
@@ -29,7 +28,7 @@ pub(crate) fn export(module: &Module, signature: &Signature) -> Option<String> {
     found.map(|export| export.name().to_owned())
 }
 
-/// Calls an export in a fresh instance, whose own beginning goes before.
+/// Calls an export in a fresh instance, after the module's `_initialize`.
 pub(crate) async fn call(
     store: &mut Store<Host>,
     pre: &wasmtime::InstancePre<Host>,
@@ -54,7 +53,7 @@ pub(crate) async fn call(
 }
 
 fn number(value: &Value, ty: &ValType) -> Result<Val, Mismatch> {
-    let misfit = || Mismatch(format!("a value is no number of the type {ty}"));
+    let misfit = || Mismatch(format!("a value is not a number of the type {ty}"));
     let number = match (value, ty) {
         (Value::Int(x), ValType::I32) => Val::I32(i32::try_from(*x).map_err(|_| misfit())?),
         (Value::Int(x), ValType::I64) => Val::I64(i64::try_from(*x).map_err(|_| misfit())?),

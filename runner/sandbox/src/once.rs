@@ -1,4 +1,5 @@
-//! What is made once for all who need it at the same time, and how much is made at once.
+//! Values made once for all callers that need them at the same time, and a gate that limits how
+//! many callers work at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,7 +9,8 @@ use std::sync::MutexGuard;
 use std::sync::OnceLock;
 use std::sync::PoisonError;
 
-/// Values by key, each made by the first who needs it, while others wait for that one alone.
+/// Values by key. The first caller that needs a value makes it, and others wait for that value
+/// alone.
 pub(crate) struct OncePerKey<V, E>(Mutex<Cells<V, E>>);
 
 type Cells<V, E> = HashMap<Arc<str>, Arc<OnceLock<Result<V, E>>>>;
@@ -20,12 +22,12 @@ impl<V, E> Default for OncePerKey<V, E> {
 }
 
 impl<V: Clone, E: Clone> OncePerKey<V, E> {
-    /// The value of a key. All who wait while it is made share an error; who comes later tries
-    /// anew.
+    /// Returns the value of a key. All callers that wait while it is made share an error; a later
+    /// caller tries again.
     ///
     /// # Errors
     ///
-    /// Those of `make`.
+    /// Returns the error of `make`.
     pub(crate) fn get_or_make(&self, key: &Arc<str>, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let cell = Arc::clone(self.cells().entry(Arc::clone(key)).or_default());
         let made = cell.get_or_init(make).clone();
@@ -38,14 +40,14 @@ impl<V: Clone, E: Clone> OncePerKey<V, E> {
         made
     }
 
-    /// The value of a key, if it is made.
+    /// Returns the value of a key if it has been made.
     pub(crate) fn get(&self, key: &str) -> Option<V> {
         self.cells().get(key)?.get()?.as_ref().ok().cloned()
     }
 
-    /// Forgets the values of all other keys. Whoever has cloned one keeps it.
+    /// Drops the values of all other keys. Clones that callers hold remain valid.
     pub(crate) fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
-        // One that is being made stays: others wait for it.
+        // A value that is being made stays, because others wait for it.
         self.cells().retain(|key, cell| is_kept(key) || cell.get().is_none());
     }
 
@@ -54,7 +56,7 @@ impl<V: Clone, E: Clone> OncePerKey<V, E> {
     }
 }
 
-/// Lets so many through at once.
+/// Lets a fixed number of callers through at once.
 #[derive(Debug)]
 pub(crate) struct Gate {
     free: Mutex<usize>,

@@ -1,4 +1,4 @@
-//! What became of a call, in the words of the house.
+//! The outcome of a call, in the terms of the core crate.
 
 use std::fmt::Write;
 
@@ -31,14 +31,14 @@ use crate::transfer::Mismatch;
 use crate::transfer::Returned;
 use crate::transfer::TooLarge;
 
-/// How the engine says that a plugin handed more to the host in one call than [`FUEL`] bytes for
-/// each of `retval`.
+/// How the engine reports that a plugin passed more than [`FUEL`] bytes for each of `retval` to the
+/// host in one call.
 const FUEL_EXHAUSTED: &str = "fuel allocated for hostcalls has been exhausted";
 
-/// How the engine says that a store has too many instances, tables or memories.
+/// How the engine reports that a store has too many instances, tables or memories.
 const COUNTED: &str = "resource limit exceeded: ";
 
-/// The outcome of a call that returned, trapped, or was ended.
+/// Returns the outcome of a call that returned, trapped, or was ended.
 pub(crate) fn of(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome {
     match result {
         Err(error) => failed(&error, limits),
@@ -50,8 +50,8 @@ pub(crate) fn of(result: wasmtime::Result<Returned>, limits: &Limits) -> Outcome
     }
 }
 
-/// An outcome with the reason that the guest wrote on standard error, where it aborted and the
-/// outcome tells only how.
+/// Adds the reason that the guest wrote on standard error, if it aborted and the outcome lacks a
+/// reason.
 pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Outcome {
     match outcome {
         Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Trap | FailureKind::Exit) => {
@@ -61,13 +61,13 @@ pub(crate) fn explained(outcome: Outcome, stderr: impl FnOnce() -> String) -> Ou
     }
 }
 
-/// An outcome that names the path and the grant that opens it, where the plugin failed for want of
-/// a file that its job does not grant.
+/// Names the path and the grant that opens it, if the plugin failed because its job does not grant
+/// a file.
 pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: impl FnOnce() -> String) -> Outcome {
     let Outcome::Failed(mut failure) = outcome else {
         return outcome;
     };
-    // A program that ends itself has said why on standard error, if at all.
+    // A program that exits has written its reason on standard error, if it gave one.
     let stderr = match failure.kind {
         FailureKind::Error | FailureKind::Plugin(_) => Some(String::new()),
         FailureKind::Exit | FailureKind::Trap => Some(stderr()),
@@ -85,7 +85,7 @@ pub(crate) fn with_grant(outcome: Outcome, folders: &[GrantedFolder], stderr: im
     Outcome::Failed(failure)
 }
 
-/// An outcome that names the last request that was refused, where the plugin failed after one.
+/// Names the last refused request if the plugin failed after one.
 pub(crate) fn with_request(mut outcome: Outcome, refused: Option<String>) -> Outcome {
     use FailureKind::Error;
     use FailureKind::Exit;
@@ -99,7 +99,7 @@ pub(crate) fn with_request(mut outcome: Outcome, refused: Option<String>) -> Out
     outcome
 }
 
-/// An outcome without secrets, where a value that is returned and has one is a failure.
+/// Removes secrets from an outcome. A return value that contains a secret becomes a failure.
 pub(crate) fn without_secrets(mut outcome: Outcome, redactor: &Redactor) -> Outcome {
     match &mut outcome {
         Outcome::Returned(Some(value)) => {
@@ -116,7 +116,7 @@ pub(crate) fn without_secrets(mut outcome: Outcome, redactor: &Redactor) -> Outc
     outcome
 }
 
-/// Causes that a reason may have beside the trap.
+/// The most causes that a reason may have beside the trap.
 const CAUSES: usize = 90;
 
 fn explain(failure: Failure, reason: Option<Reason>) -> Failure {
@@ -139,10 +139,10 @@ fn explain(failure: Failure, reason: Option<Reason>) -> Failure {
     Failure { kind, message, value, causes, frames, from_stderr: true }
 }
 
-/// A function's own error in words: `case: payload`, or `field: value, ..`.
+/// Describes a function's error value as text: `case: payload`, or `field: value, ..`.
 fn error_message(value: &Value) -> String {
     let mut message = Bounded::new(LOG_MESSAGE);
-    // What does not fit is cut.
+    // Text beyond the limit is cut.
     let _ = error_text(value, &mut message);
     message.text()
 }
@@ -182,7 +182,7 @@ fn failed(error: &wasmtime::Error, limits: &Limits) -> Outcome {
     Outcome::Failed(failure)
 }
 
-/// The failure of a build that is over a limit.
+/// Returns the failure of a build that is over a limit.
 pub(crate) fn over(limits: &Limits, excess: Excess<'_>) -> Failure {
     Failure::new(FailureKind::Limit, limits.exceeded(excess))
 }
@@ -222,7 +222,7 @@ fn trapped(error: &wasmtime::Error, limits: &Limits) -> Failure {
 
 fn exited(code: i32) -> Failure {
     let value = Some(Value::Int(code.into()));
-    Failure { value, ..Failure::new(FailureKind::Exit, format!("the plugin ended itself with exit code {code}")) }
+    Failure { value, ..Failure::new(FailureKind::Exit, format!("the plugin exited with code {code}")) }
 }
 
 fn trap_text(trap: Trap) -> String {
@@ -230,11 +230,11 @@ fn trap_text(trap: Trap) -> String {
     text.strip_prefix("wasm trap: ").unwrap_or(&text).to_owned()
 }
 
-/// How the engine says where a memory was missed: `memory fault at wasm address 0xfffffff0 in
-/// linear memory of size 0x20000`.
+/// How the engine reports the address of a bad memory access: `memory fault at wasm address
+/// 0xfffffff0 in linear memory of size 0x20000`.
 const FAULT: &str = "memory fault at ";
 
-/// A trap with the address that it is about, where the engine knows it.
+/// Describes a trap with the address that caused it, if the engine knows it.
 fn with_place(trap: Trap, error: &wasmtime::Error) -> String {
     let text = trap_text(trap);
     let fault = error.chain().map(ToString::to_string).find(|cause| cause.starts_with(FAULT));

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 
 use crate::engine::Ticker;
 
-/// Places for calls. The ticker's count of guests that run is the count of places taken, so that a
-/// call changes one number that all threads share, and not two.
+/// Places for calls. The ticker's count of running guests doubles as the count of places taken, so
+/// a call changes only one number that all threads share.
 pub(crate) struct Places {
     ticker: Ticker,
     most: usize,
@@ -29,7 +29,7 @@ impl Places {
         Self { ticker, most, waiting: AtomicUsize::new(0), freed: Notify::new() }
     }
 
-    /// A place, at once where one is free and nobody waits.
+    /// Takes a place if one is free and nobody waits for one.
     pub(crate) fn try_take(&self) -> Option<Place<'_>> {
         if self.waiting.load(SeqCst) == 0 { self.free() } else { None }
     }
@@ -38,7 +38,8 @@ impl Places {
     pub(crate) async fn take(&self) -> Place<'_> {
         let _waiter = Waiter::new(&self.waiting);
         loop {
-            // Listens before it looks: a place that is freed in between is not missed.
+            // Starts to listen before it checks, so that it does not miss a place that is freed in
+            // between.
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable();
             if let Some(place) = self.free() {

@@ -1,4 +1,5 @@
-//! Plugins as they are read: out of the cache, or by a child that interprets their bytes.
+//! Reads plugins: their descriptions come from the cache, or from a child that interprets their
+//! bytes.
 
 use std::ffi::OsString;
 use std::hash::Hash;
@@ -32,32 +33,32 @@ use crate::once::Gate;
 use crate::runtimes::Runtimes;
 use crate::traced::Memory;
 
-/// Interprets plugins, in processes of their own: this one never looks into a plugin's bytes. What
-/// was found out is kept in a folder.
+/// Interprets plugins in separate processes; this process never parses a plugin's bytes. The
+/// results are kept in a folder.
 #[derive(Clone, Debug)]
 pub struct Plugins {
     pub(crate) cache: PathBuf,
     pub(crate) child: Child,
     read: ChildLimits,
     pub(crate) compile: ChildLimits,
-    /// Ends reading when it is set.
+    /// Stops reading when it is set.
     stop: Option<Cancel>,
     runtimes: Runtimes,
     pub(crate) traced: Arc<Memory>,
-    /// Processes that find names and lines at the same time.
+    /// Limits how many processes find names and lines at the same time.
     pub(crate) tracing: Arc<Gate>,
 }
 
-/// Processes that look for the calls of traps at once: builds have the processors first.
+/// How many processes look for the calls of traps at once. Builds come first for processor time.
 pub const TRACING: usize = 2;
 
-/// The part of `jobcontrol.yaml` that bounds reading.
+/// The section of `jobcontrol.yaml` that bounds reading.
 const READ: &str = "read";
 
 impl Plugins {
-    /// `cache` is where descriptions and compiled code are kept, made if it is missing; `command` a
-    /// program that calls [`serve`](crate::serve) with the arguments that follow its own;
-    /// `read` and `compile` what it may use.
+    /// Creates a reader of plugins. `cache` is the folder for descriptions and compiled code, and
+    /// is created if it is missing. `command` is a program, with its first arguments, that calls
+    /// [`serve`](crate::serve) with the arguments that follow. `read` and `compile` are its limits.
     pub fn new(cache: PathBuf, command: Vec<OsString>, read: ChildLimits, compile: ChildLimits) -> Self {
         let (traced, tracing) = (Arc::default(), Arc::new(Gate::new(TRACING)));
         Self {
@@ -72,29 +73,29 @@ impl Plugins {
         }
     }
 
-    /// The same, which reads no longer than until `stop` is set.
+    /// Stops reading once `stop` is set.
     #[must_use]
     pub fn stopped_by(self, stop: Cancel) -> Self {
         Self { stop: Some(stop), ..self }
     }
 
-    /// With the interpreters that were installed.
+    /// Uses these installed interpreters.
     #[must_use]
     pub fn with_runtimes(self, runtimes: Runtimes) -> Self {
         Self { runtimes, ..self }
     }
 
-    /// The interpreters of scripts.
+    /// Returns the interpreters of scripts.
     pub fn runtimes(&self) -> &Runtimes {
         &self.runtimes
     }
 
-    /// Where descriptions and compiled code are kept.
+    /// Returns the folder for descriptions and compiled code.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// Whether the cache folder is another user's, so that it is not used.
+    /// Returns whether the cache folder belongs to another user and is therefore not used.
     pub fn cache_is_foreign(&self) -> bool {
         matches!(Cache::open(&self.cache, 0), Ok(None))
     }
@@ -103,7 +104,7 @@ impl Plugins {
     ///
     /// # Errors
     ///
-    /// What is wrong with the file, in words for the author of a manifest.
+    /// Returns a problem, worded for the author of a manifest, if the file cannot be used.
     pub fn read_file(&self, path: &Path, shown: &Path) -> Result<Plugin, PluginProblem> {
         let problem = |code: Code, what: String| problem(code, shown, &what);
         let unreadable = |e: std::io::Error| problem(Code::PluginUnreadable, format!("cannot be read: {e}"));
@@ -116,31 +117,34 @@ impl Plugins {
         if !metadata.is_file() {
             return Err(problem(
                 Code::PluginUnreadable,
-                if metadata.is_dir() { "is a folder" } else { "is no file" }.to_owned(),
+                if metadata.is_dir() { "is a folder" } else { "is not a file" }.to_owned(),
             ));
         }
         if metadata.len() > limits::PLUGIN {
-            let found = format!("is {} bytes, a plugin may have {}", metadata.len(), show_bytes(limits::PLUGIN));
+            let found =
+                format!("is {} bytes; a plugin may have at most {}", metadata.len(), show_bytes(limits::PLUGIN));
             return Err(problem(Code::PluginTooLarge, found));
         }
         self.read_bytes(std::fs::read(path).map_err(unreadable)?.into(), shown)
     }
 
-    /// Reads a plugin from its bytes, such as those that a store keeps; `shown` is what its file
-    /// was called.
+    /// Reads a plugin from its bytes, such as those in a store. `shown` is the name of the original
+    /// file.
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes, in words for the author of a manifest.
+    /// Returns a problem, worded for the author of a manifest, if the bytes are not a plugin.
     pub fn read_bytes(&self, bytes: Arc<[u8]>, shown: &Path) -> Result<Plugin, PluginProblem> {
         let digest: Arc<str> = Arc::from(digest(&bytes));
         let damaged = || problem(Code::PluginDamaged, shown, "cannot be described");
         let described = self.described(&bytes, &digest, shown)?;
-        // What was described of older bytes may name an interpreter that is gone.
+        // A description of older bytes may name an interpreter that is gone.
         if let Some(script) = described.script.as_ref().filter(|script| !self.runtimes.knows(&script.interpreter)) {
             let language = described.language.as_deref().unwrap_or_default();
-            let what =
-                format!("was made with an interpreter of {language} that is not here: sha256:{}", script.interpreter);
+            let what = format!(
+                "was made with an interpreter of {language} that is not installed: sha256:{}",
+                script.interpreter
+            );
             return Err(problem(Code::NoInterpreter, shown, &what));
         }
         let functions = described.functions.signatures().map_err(|_| damaged())?;
@@ -160,7 +164,7 @@ impl Plugins {
     }
 
     fn described(&self, bytes: &[u8], digest: &str, shown: &Path) -> Result<Described, PluginProblem> {
-        // Without a cache it takes longer, and is as good.
+        // Reading without a cache gives the same result, only more slowly.
         let cache = Cache::open(&self.cache, version()).ok().flatten();
         let key = key(digest, shown);
         let kept = cache.as_ref().and_then(|cache| cache.description(&key));
@@ -169,17 +173,18 @@ impl Plugins {
         }
         let described = self.ask::<Described>(Task::Read, bytes, shown)?;
         if let (Some(cache), Ok(packed)) = (cache, rmp_serde::to_vec(&described)) {
-            // On a full disk it is read again.
+            // If the disk is full, the plugin is read again next time.
             let _ = cache.put_description(&key, &packed);
         }
         Ok(described)
     }
 
-    /// All of a plugin as WIT text; empty for a preview1 command, which has none.
+    /// Returns a plugin's whole interface as WIT text. It is empty for a preview1 command, which
+    /// has no WIT.
     ///
     /// # Errors
     ///
-    /// A plugin that cannot be decoded, or written as text.
+    /// Returns an error if the plugin cannot be decoded or written as text.
     pub fn wit_text(&self, plugin: &Plugin) -> Result<String, String> {
         self.ask(Task::Wit, &plugin.bytes, &plugin.path).map_err(|problem| problem.message)
     }
@@ -211,7 +216,7 @@ impl Plugins {
 
 fn not_installed(language: Language, shown: &Path) -> PluginProblem {
     let what = format!("is a script in {}, whose interpreter is not installed", language.name());
-    // All others come with the program.
+    // All other interpreters come with the program.
     problem(Code::NoInterpreter, shown, &what).help("`jobcontrol runtime install python` installs it, once")
 }
 
@@ -219,8 +224,8 @@ fn problem(code: Code, shown: &Path, what: &str) -> PluginProblem {
     PluginProblem::new(code, format!("`{}` {what}", shown.display()))
 }
 
-/// What tells this plugin's entries from others: its bytes, and the name of a text, which is in its
-/// debug information.
+/// Returns what distinguishes a plugin's entries from others: the digest of its bytes, and the name
+/// of a text plugin, which is part of its debug information.
 pub(crate) fn key(plugin_digest: &str, shown: &Path) -> String {
     if !is_wat(shown) {
         return plugin_digest.to_owned();
@@ -229,7 +234,7 @@ pub(crate) fn key(plugin_digest: &str, shown: &Path) -> String {
     format!("{plugin_digest}-{}", &digest(name.as_encoded_bytes())[..16])
 }
 
-/// What else decides a description: how this version reads.
+/// Returns what else decides a description: the version of this reader.
 pub(crate) fn version() -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), interpreter::VERSION).hash(&mut hasher);

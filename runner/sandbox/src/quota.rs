@@ -1,4 +1,4 @@
-//! What a build has written to each folder that it was granted, against the grant's quota.
+//! How much a build has written to each granted folder, compared with the grant's quota.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -13,7 +13,7 @@ use jobcontrol_core::limits::show_bytes;
 use crate::grant::GrantedFolder;
 use crate::signal::Signal;
 
-/// What a build has written to each folder that has a quota.
+/// How much a build has written to each folder that has a quota.
 #[derive(Clone, Default)]
 pub(crate) struct Quotas(Arc<[Quota]>);
 
@@ -33,13 +33,13 @@ impl Quotas {
         Self(folders.iter().filter_map(quota).collect())
     }
 
-    /// Whether nothing is counted.
+    /// Returns whether nothing is counted.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The quotas that count what is written to a file: those of all folders that it lies in,
-    /// whatever it is called by now.
+    /// Returns the quotas that apply to writes to a file: those of every folder that contains it,
+    /// even if the file was renamed.
     pub(crate) fn of(&self, file: &File) -> Counted {
         if self.is_empty() {
             return Counted::default();
@@ -48,7 +48,8 @@ impl Quotas {
         Counted { quotas: self.clone(), at: self.containing(&path) }
     }
 
-    /// The places of the folders that a path lies in. What lies nowhere is counted everywhere.
+    /// Returns the indices of the folders that contain a path. A path outside of all folders counts
+    /// against every quota.
     fn containing(&self, path: &Path) -> Vec<usize> {
         let at: Vec<_> = (0..self.0.len()).filter(|at| path.starts_with(&self.0[*at].host)).collect();
         if at.is_empty() && !path.starts_with("/") { (0..self.0.len()).collect() } else { at }
@@ -67,7 +68,7 @@ impl Counted {
     ///
     /// # Errors
     ///
-    /// They are more than is left. Nothing is written then, and the build ends.
+    /// Returns an error if fewer bytes are left. Nothing is written then, and the build ends.
     pub(crate) fn take(&self, bytes: u64) -> Result<(), Signal> {
         for quota in self.at.iter().map(|at| &self.quotas.0[*at]) {
             let used = quota.used.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);

@@ -1,6 +1,6 @@
-//! The interpreters of scripts. JavaScript's comes with the program; others are installed once,
-//! into a folder of their own, where each has its digest for a name: builds name the one that they
-//! were made with.
+//! The interpreters of scripts. The JavaScript interpreter is part of the program; others are
+//! installed once into a folder. Each has its digest as its file name, because builds name the
+//! interpreter that they were made with.
 
 use std::borrow::Cow;
 use std::fs;
@@ -21,7 +21,7 @@ use crate::archive::Language;
 /// The interpreter of JavaScript, built by `runtimes/js/build.sh`.
 const JAVASCRIPT: &[u8] = include_bytes!("../../runtimes/js.wasm");
 
-/// The folder of the interpreters that were installed.
+/// The folder of the installed interpreters.
 #[derive(Clone, Debug, Default)]
 pub struct Runtimes {
     folder: Option<PathBuf>,
@@ -29,11 +29,11 @@ pub struct Runtimes {
 
 /// What is compiled for a plugin: its own bytes, or those of its interpreter.
 pub struct Code<'a> {
-    /// What people are told that it is.
+    /// The name for messages.
     pub shown: Cow<'a, Path>,
     /// SHA-256 of its bytes.
     pub digest: Arc<str>,
-    /// Bytes of it.
+    /// The number of its bytes.
     pub size: u64,
     pub(crate) kind: PluginKind,
     bytes: Bytes<'a>,
@@ -41,17 +41,18 @@ pub struct Code<'a> {
 
 enum Bytes<'a> {
     Held(&'a [u8]),
-    /// Read when it is compiled, which is once.
+    /// A file that is read when it is compiled, which happens once.
     File(PathBuf),
 }
 
 impl Runtimes {
-    /// Those in a folder, which need not be there.
+    /// Uses the interpreters in a folder. The folder need not exist.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder: Some(folder) }
     }
 
-    /// The digest of the interpreter that scripts of a language get now; none where there is none.
+    /// Returns the digest of the interpreter that scripts of a language use now, or `None` if there
+    /// is none.
     pub fn current(&self, language: Language) -> Option<Arc<str>> {
         match language {
             Language::JavaScript => Some(javascript()),
@@ -63,17 +64,17 @@ impl Runtimes {
         }
     }
 
-    /// Whether there is an interpreter of that digest.
+    /// Returns whether an interpreter with this digest is available.
     pub(crate) fn knows(&self, digest: &str) -> bool {
         digest == &*javascript() || self.file(digest).is_some()
     }
 
-    /// Puts an interpreter where scripts of its language find it; returns its digest. Those of
+    /// Installs an interpreter for scripts of a language and returns its digest. Interpreters of
     /// older builds stay.
     ///
     /// # Errors
     ///
-    /// A folder that cannot be written to.
+    /// Returns an error if the folder cannot be written to.
     pub fn install(&self, language: Language, bytes: &[u8]) -> io::Result<String> {
         let folder = self.folder.as_ref().ok_or_else(|| io::Error::other("there is no folder for it"))?;
         fs::create_dir_all(folder)?;
@@ -83,7 +84,7 @@ impl Runtimes {
         Ok(digest)
     }
 
-    /// What is compiled for a plugin; none for a script whose interpreter is not there.
+    /// Returns what is compiled for a plugin, or `None` for a script whose interpreter is missing.
     pub fn code<'a>(&self, plugin: &'a Plugin) -> Option<Code<'a>> {
         let Some(script) = &plugin.script else {
             let bytes = Bytes::Held(&plugin.bytes);
@@ -104,7 +105,7 @@ impl Runtimes {
     }
 
     fn file(&self, digest: &str) -> Option<PathBuf> {
-        // A digest comes out of an archive, which may say anything.
+        // The digest comes from an archive, which may contain anything.
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
         let file = self.folder.as_ref().filter(|_| is_digest)?.join(format!("{digest}.wasm"));
         file.is_file().then_some(file)
@@ -112,11 +113,11 @@ impl Runtimes {
 }
 
 impl Code<'_> {
-    /// The bytes.
+    /// Returns the bytes.
     ///
     /// # Errors
     ///
-    /// An installed interpreter that cannot be read, or is not what it was.
+    /// Returns an error if an installed interpreter cannot be read or has changed.
     pub(crate) fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
         match &self.bytes {
             Bytes::Held(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -131,18 +132,18 @@ impl Code<'_> {
     }
 }
 
-/// The digest of JavaScript's interpreter.
+/// Returns the digest of the JavaScript interpreter.
 fn javascript() -> Arc<str> {
     static DIGEST: OnceLock<Arc<str>> = OnceLock::new();
     Arc::clone(DIGEST.get_or_init(|| Arc::from(digest(JAVASCRIPT))))
 }
 
-/// The file that names the interpreter of a language.
+/// Returns the name of the file that names the current interpreter of a language.
 fn pointer(language: Language) -> String {
     language.name().to_ascii_lowercase()
 }
 
-/// Writes a file whole, or not at all.
+/// Writes a file completely or not at all.
 fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;

@@ -1,5 +1,5 @@
-//! The engine with the plugins that it has loaded: from a plugin to a function, and from a function
-//! to an outcome.
+//! The engine with the plugins that it has loaded. It turns a plugin into a function, and a call of
+//! a function into an outcome.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -57,12 +57,12 @@ use crate::signal::Signal;
 use crate::transfer::FUEL;
 use crate::transfer::Values;
 
-/// Plugins that may be compiled at once on one core; on more cores, as many as there are. Each may
-/// take `compile.memory`, and one that takes its whole time holds up no other.
+/// How many plugins may be compiled at once on one core; with more cores, one for each core. Each
+/// may take `compile.memory`, and a slow compilation does not delay the others.
 const COMPILING: usize = 2;
 
-/// Memory of an instance, from which on it takes long to give it back: the kernel needs about a
-/// millisecond for so much.
+/// The memory of an instance, in bytes, from which on freeing it takes long. The kernel needs about
+/// a millisecond for this much.
 const LONG_TO_FREE: u64 = 16 * MIB;
 
 /// Plugins ready to be called.
@@ -80,7 +80,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts an engine. Nothing is compiled until a function is asked for.
+    /// Starts an engine. Nothing is compiled until a function is requested.
     ///
     /// `concurrency` is how many calls can run at once, from 1 to 1,000; a call beyond that waits
     /// for one to end. It decides what the engine sets up now, so a process that makes one call
@@ -88,7 +88,7 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// The engine cannot run on this machine.
+    /// Returns an error if the engine cannot run on this machine.
     pub fn new(plugins: Plugins, clock: Arc<dyn Clock>, concurrency: usize) -> Result<Self, SandboxError> {
         let failed = |e: &dyn std::fmt::Display| SandboxError::Engine(e.to_string());
         engine::raise_open_files();
@@ -104,30 +104,30 @@ impl Sandbox {
         Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory, http })
     }
 
-    /// With the ledger of the builds that it runs; it bounds nothing otherwise.
+    /// Uses a ledger for the builds that it runs. Without one, their memory is not bounded.
     #[must_use]
     pub fn with_memory(self, memory: Arc<Ledger>) -> Self {
         Self { memory, ..self }
     }
 
-    /// With another resolver of names than the system's, for HTTP requests.
+    /// Uses another name resolver than the system's for HTTP requests.
     #[must_use]
     pub fn with_names(self, names: Arc<dyn Names>) -> Self {
         Self { http: Arc::new(Client::with_names(names)), ..self }
     }
 
-    /// The ledger of the builds that it runs.
+    /// Returns the ledger of the builds that it runs.
     pub fn memory(&self) -> &Arc<Ledger> {
         &self.memory
     }
 
-    /// Makes a function ready: compiles its plugin, unless that was done before. Blocks while it
+    /// Makes a function ready, and compiles its plugin unless that was done before. Blocks while it
     /// compiles, until `cancel` is set.
     ///
     /// # Errors
     ///
-    /// A plugin that cannot be compiled, as the operator's limits and the cache allow, or that asks
-    /// for what the host does not offer.
+    /// Returns an error if the plugin cannot be compiled within the operator's limits and with this
+    /// cache, or if it imports what the host does not offer.
     pub fn function(&self, plugin: &Plugin, signature: &Signature, cancel: &Cancel) -> Result<Function, SandboxError> {
         let failed = |e: String| SandboxError::Plugin(format!("`{}`: {e}", plugin.path.display()));
         let make = || {
@@ -140,7 +140,7 @@ impl Sandbox {
         let digest = Arc::from(plugin.code_digest());
         let linked = loop {
             match self.loaded.get_or_make(&digest, make) {
-                // Who compiled it was cancelled, and we were not.
+                // The caller that compiled it was cancelled, but this one was not.
                 Err(SandboxError::Interrupted(_)) if !cancel.is_set() => {}
                 linked => break linked?,
             }
@@ -149,25 +149,26 @@ impl Sandbox {
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
     }
 
-    /// Returns a function whose plugin is already loaded, or none. Never blocks.
+    /// Returns a function whose plugin is already loaded, or `None`. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
         Function::find(self.loaded.get(plugin.code_digest())?, plugin, signature)
     }
 
-    /// Gives back the memory of plugins but those of these digests. Calls that run keep theirs.
+    /// Frees the memory of all plugins except those with digests that `is_kept` accepts. Running
+    /// calls keep their plugins.
     pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
-        // An interpreter is there for whatever script comes next.
+        // Any script may need the interpreter next.
         self.loaded.keep_only(|digest| is_kept(digest) || self.plugins.runtimes().knows(digest));
     }
 
-    /// What reads plugins.
+    /// Returns the reader of plugins.
     pub fn plugins(&self) -> &Plugins {
         &self.plugins
     }
 
-    /// Calls a function in a fresh instance, which is gone when this returns. Whatever happens to
-    /// the guest is an outcome. Where as many calls run as may run at once, it waits for one to
-    /// end, and this counts as time of the attempt.
+    /// Calls a function in a fresh instance, which is dropped before this returns. Whatever happens
+    /// to the guest is reported as an outcome. If as many calls run as may run at once, it waits
+    /// for one to end. This wait counts as time of the attempt.
     pub async fn call(&self, function: &Function, call: Call) -> Called {
         let Call { args, granted, secrets, limits, account, build, sink, cancel, until } = call;
         let (deadlines, limits) = (Arc::new(Deadlines::new(&limits, until)), Arc::new(limits));
@@ -179,14 +180,14 @@ impl Sandbox {
             let message = limits.exceeded_by(Excess::Encoded("the arguments"), args.size());
             return Called::unstarted(Outcome::Failed(Failure::new(FailureKind::Limit, message)));
         }
-        // A command's arguments are copied into its argv, and that into its context.
+        // A command's arguments are copied into its argv, and again into its context.
         if function.is_command()
             && args.are_large()
             && let Err(full) = guest.account.charge(2 * args.held())
         {
             return Called::unstarted(outcome::of(Err(Signal::full(full).into()), &limits));
         }
-        // Whatever it has open may be a message, whose headers the host holds.
+        // Each handle may be a message whose headers the host holds.
         if function.makes_requests(&granted)
             && let Err(full) = guest.account.charge(limits.handles.saturating_mul(MESSAGE))
         {
@@ -218,14 +219,14 @@ impl Sandbox {
         let result = interrupt::in_time(run, &deadlines, cancel, &guest.stop).await;
         let peak_memory = store.data().limiter.peak_memory();
         let (traffic, refused) = (store.data().requests.traffic(), store.data().requests.refused());
-        // The instance goes before anything waits: a slot of the pool is worth more than its
-        // memory.
+        // The instance is dropped before anything waits: its slot in the pool is worth more than
+        // the memory.
         apart_if(peak_memory > LONG_TO_FREE, || drop(store));
         drop(place);
         let outcome = function.with_code(outcome::of(result, &limits));
         let outcome = outcome::explained(outcome, || streams[1].last());
         let outcome = flush(&streams, &guest, outcome).await;
-        // Before anything is added: a message that was cut is told by its end.
+        // Secrets go before anything is added: a cut message is recognised by its end.
         let outcome = without_secrets(&guest, outcome);
         let outcome = outcome::with_grant(outcome, &folders, || streams[1].last());
         let outcome = match outcome::with_request(outcome, refused) {
@@ -236,7 +237,7 @@ impl Sandbox {
         Called { outcome, usage: Usage { peak_memory, guest_time, traffic } }
     }
 
-    /// Waits until one call more may run.
+    /// Waits until one more call may run.
     async fn place(&self, guest: &Guest, cancel: Cancel) -> wasmtime::Result<Place<'_>> {
         match self.places.try_take() {
             Some(place) => Ok(place),
@@ -248,10 +249,12 @@ impl Sandbox {
     }
 }
 
-/// Bytes of a value that is searched apart: that takes a millisecond.
+/// The size of a value, in bytes, from which on it is searched apart, because that takes a
+/// millisecond.
 const LONG_TO_SEARCH: u64 = MIB;
 
-/// An outcome without secrets. A value that is returned cannot do without, so that is a failure.
+/// Removes secrets from an outcome. A secret cannot be removed from a return value, so that becomes
+/// a failure.
 fn without_secrets(guest: &Guest, outcome: Outcome) -> Outcome {
     if guest.secrets().is_empty() {
         return outcome;
@@ -265,7 +268,8 @@ fn without_secrets(guest: &Guest, outcome: Outcome) -> Outcome {
     apart_if(large, || outcome::without_secrets(outcome, guest.secrets().redactor()))
 }
 
-/// What the guest had written without an end of line; a limit hit there changes a success only.
+/// Flushes what the guest wrote without an end of line. A limit that is reached here changes the
+/// outcome only if it was a success.
 async fn flush(streams: &[Lines; 2], guest: &Guest, outcome: Outcome) -> Outcome {
     let [stdout, stderr] = streams;
     for finished in [stdout.finish().await, stderr.finish().await, guest.finish().await] {

@@ -1,5 +1,5 @@
-//! Functions of scripts: one interpreter runs all scripts, and takes arguments and gives values as
-//! JSON.
+//! Functions of scripts: one interpreter runs all scripts of a language, and takes and returns
+//! values as JSON.
 
 use std::sync::Arc;
 
@@ -20,25 +20,25 @@ use jobcontrol_core::value::Value;
 use crate::archive::Archive;
 use crate::transfer::Returned;
 
-/// The function of an interpreter that calls a script's.
+/// The interpreter's function that calls a script's function.
 pub(crate) const CALL: &str = "call";
 
-/// Lines of code on each side of the one that a call stands in.
+/// How many lines of code are shown on each side of a call's line.
 const AROUND: usize = 3;
-/// Characters of such a line.
+/// The most characters shown of such a line.
 const WIDTH: usize = 400;
 
 /// A function of a script.
 pub(crate) struct ScriptFunction {
     script: Arc<Script>,
-    /// Which of its plans.
+    /// The index of the function's plan.
     plan: usize,
     result: Option<Type>,
     name: String,
     archive: Arc<[u8]>,
 }
 
-/// A value that a script returned names no jobs.
+/// Resolves no references: a value that a script returned cannot refer to jobs.
 struct NoRetvals;
 
 impl Retvals for NoRetvals {
@@ -48,7 +48,7 @@ impl Retvals for NoRetvals {
 }
 
 impl ScriptFunction {
-    /// Of a plugin that is a script.
+    /// Returns the function of a plugin that is a script.
     pub(crate) fn of(plugin: &Plugin, signature: &Signature) -> Option<Self> {
         let script = plugin.script.as_ref()?;
         let plan = script.plans.iter().position(|(name, _)| *name == signature.name)?;
@@ -61,15 +61,15 @@ impl ScriptFunction {
         })
     }
 
-    /// Bytes of the host's memory that a call takes besides its arguments.
+    /// Returns the bytes of host memory that a call takes besides its arguments.
     pub(crate) fn held(&self) -> u64 {
         held_size::of_text(self.script.program.len()) + held_size::of_text(self.plan().len())
     }
 
-    /// What the interpreter is called with.
+    /// Returns the arguments for the interpreter.
     pub(crate) fn arguments(&self, args: &[Value]) -> Vec<Value> {
         let args: Vec<Json<'_>> = args.iter().map(Json).collect();
-        // Values have no keys but texts, and nothing else fails.
+        // The keys of these values are always text, and nothing else can fail.
         let args = serde_json::to_string(&args).unwrap_or_default();
         vec![Value::string(&*self.script.program), Value::string(self.plan()), Value::String(args)]
     }
@@ -78,7 +78,7 @@ impl ScriptFunction {
         &self.script.plans[self.plan].1
     }
 
-    /// What the script returned, out of what the interpreter did.
+    /// Extracts the script's result from the interpreter's.
     pub(crate) fn returned(&self, returned: Returned) -> Returned {
         let (Some(ty), Returned::Value(Some(Value::String(text)))) = (&self.result, returned) else {
             return Returned::Value(None);
@@ -86,12 +86,12 @@ impl ScriptFunction {
         let wrong = |what: String| Returned::Error(Some(Value::String(format!("`{}` returned {what}", self.name))));
         let value = match serde_json::from_str::<Value>(&text) {
             Ok(value) => value,
-            Err(error) => return wrong(format!("what is no JSON: {error}")),
+            Err(error) => return wrong(format!("invalid JSON: {error}")),
         };
         let mut problems = Vec::new();
         let value = resolve(&Arg::literal(value), "value", ty, &NoRetvals, &mut problems);
         match problems.first() {
-            // A result is the function's own: its error is how it failed.
+            // An error result is how the function itself failed.
             None => match ty {
                 Type::Result(ok, err) => match (value.get("ok"), value.get("err")) {
                     (_, Some(error)) => Returned::Error(err.as_ref().map(|_| error.clone())),
@@ -102,12 +102,12 @@ impl ScriptFunction {
             Some(problem) => {
                 let path = problem.path.strip_prefix("value").unwrap_or_default().trim_start_matches('.');
                 let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-                wrong(format!("another type than it says{place}: {}", problem.reason_with_value()))
+                wrong(format!("a value of the wrong type{place}: {}", problem.reason_with_value()))
             }
         }
     }
 
-    /// An outcome whose calls are those of the script alone, each with its code.
+    /// Keeps only the script's calls in an outcome, each with its code.
     pub(crate) fn with_code(&self, mut outcome: Outcome) -> Outcome {
         if let Outcome::Failed(failure) = &mut outcome {
             let files = Archive::decode(&self.archive).map(|archive| archive.files).unwrap_or_default();
@@ -121,7 +121,7 @@ impl ScriptFunction {
     }
 }
 
-/// Gives a call the code around it; says whether its file is one of the script.
+/// Adds the code around a call, and returns whether its file belongs to the script.
 fn code(files: &[(String, String)], frame: &mut Frame) -> bool {
     let Some((_, text)) = files.iter().find(|(name, _)| *name == frame.file) else { return false };
     if let Some(at) = usize::try_from(frame.line).ok().and_then(|line| line.checked_sub(1)) {

@@ -25,7 +25,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    /// A build that needs more memory than there is for all.
+    /// Returns the signal for a build that needs more memory than is left for all builds.
     pub(crate) fn full(full: Full) -> Self {
         Self::Limit(full.to_string())
     }

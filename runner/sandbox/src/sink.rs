@@ -8,16 +8,16 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::http::Scheme;
 use jobcontrol_core::progress::Progress;
 
-/// Where the log and the progress of a running build go.
+/// Receives the log and the progress of a running build.
 ///
-/// What a record holds while it waits is charged to the account of its call, as `held_size::queued`
-/// counts it; a sink gives it back once the record has gone.
+/// While a record waits, the account of its call is charged for what it holds, as
+/// `held_size::queued` counts it. A sink gives this back once the record has gone.
 pub trait Sink: Send + Sync {
-    /// Takes a record, or gives it back where that would mean to wait.
+    /// Takes a record, or returns it if taking it would mean waiting.
     ///
     /// # Errors
     ///
-    /// The record, if there is no room.
+    /// Returns the record if there is no room.
     fn try_log(&self, record: NewRecord) -> Result<(), NewRecord>;
 
     /// Takes a record, waiting for room. An error ends the build.
@@ -26,26 +26,26 @@ pub trait Sink: Send + Sync {
     /// Takes the newest report of a group. Called as often as the guest likes, so it must be cheap.
     fn progress(&self, report: Progress);
 
-    /// Is told of a request once its answer has begun. Called as often as the limits allow, so it
+    /// Reports a request once its response has begun. Called as often as the limits allow, so it
     /// must be cheap.
     fn requested(&self, _: HttpExchange) {}
 }
 
-/// A request that a guest made, up to the head of its answer.
+/// A request that a guest made, up to the head of its response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpExchange {
     /// The method.
     pub method: String,
-    /// How it travelled.
+    /// The scheme of its URL.
     pub scheme: Scheme,
-    /// Whom it was for.
+    /// The host it was sent to.
     pub host: String,
-    /// At which port.
+    /// The port it was sent to.
     pub port: u16,
     /// When it began.
     pub began: Timestamp,
-    /// When its answer began, or when it failed.
+    /// When its response began, or when it failed.
     pub ended: Timestamp,
-    /// The status of the answer, or the name of what went wrong.
+    /// The status of the response, or the name of the error.
     pub answer: Result<u16, String>,
 }

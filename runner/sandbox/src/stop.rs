@@ -1,5 +1,4 @@
-//! Ends a call from within the host, where no function of the guest is there to return an error
-//! from.
+//! Ends a call from within the host, where no guest function is running that could return an error.
 
 use std::sync::OnceLock;
 
@@ -7,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::signal::Signal;
 
-/// Ends a call once it is told why. The first reason counts.
+/// Ends a call with a reason. The first reason counts.
 #[derive(Default)]
 pub(crate) struct Stop {
     signal: OnceLock<Signal>,
@@ -18,17 +17,17 @@ impl Stop {
     /// Ends the call.
     pub(crate) fn now(&self, signal: Signal) {
         if self.signal.set(signal).is_ok() {
-            // The one who waits may come later.
+            // The task that waits may start to wait later.
             self.told.notify_one();
         }
     }
 
-    /// Why the call has to end, if it has.
+    /// Returns why the call has to end, if it does.
     pub(crate) fn signal(&self) -> Option<&Signal> {
         self.signal.get()
     }
 
-    /// Waits until it has to end.
+    /// Waits until the call has to end.
     pub(crate) async fn wait(&self) -> Signal {
         loop {
             if let Some(signal) = self.signal() {

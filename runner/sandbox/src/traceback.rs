@@ -1,4 +1,4 @@
-//! A trap's call stack as the engine knows it, and what comes of it once another process has found
+//! A trap's call stack as the engine knows it, and its final form once another process has found
 //! names and lines.
 
 use std::path::Path;
@@ -22,11 +22,11 @@ use crate::interpreter::task::Task;
 use crate::interpreter::task::Traced;
 use crate::plugins::Plugins;
 
-/// Bytes of a name that is kept; a mangled one that is longer is not worth its time.
+/// The most bytes kept of a function name. Demangling longer names is not worth the time.
 const NAME: usize = 2_000;
 
-/// The calls that led to an error, outermost first, without lines and with the names that the
-/// binary has; none where the engine took no stack.
+/// Returns the calls that led to an error, outermost first, with the names in the binary and
+/// without lines. Returns no calls if the engine took no stack.
 pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -44,7 +44,7 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
     let calls: Vec<_> = backtrace.frames().iter().rev().collect();
     let places: Vec<_> = calls.iter().map(|info| (info.module_offset(), info.func_index())).collect();
     let mut folded = folded(&places);
-    // What is repeated from the outermost known call on may have been so before.
+    // If a repetition starts at the outermost known call, there may have been more of it before.
     if calls.len() >= BACKTRACE_FRAMES
         && let Some((at, Some(repeated))) = folded.iter_mut().find(|(_, repeated)| repeated.is_some())
     {
@@ -56,8 +56,8 @@ pub(crate) fn frames(error: &wasmtime::Error) -> Vec<Frame> {
 /// An offset at which no binary has code.
 const NOWHERE: usize = 0;
 
-/// Where a function begins. A call for which there is no stack left ends before its first
-/// instruction, so that the engine knows no other place of it.
+/// Returns the start of a function. A call with no stack left ends before its first instruction, so
+/// the engine knows no other position.
 fn first_instruction(info: &FrameInfo) -> Option<usize> {
     let module = info.module();
     let function = module.functions().find(|function| function.index.as_u32() == info.func_index())?;
@@ -66,7 +66,7 @@ fn first_instruction(info: &FrameInfo) -> Option<usize> {
     places.filter_map(|(_, place)| place).min().map(|place| place as usize)
 }
 
-/// The same calls, which nobody looks for: the plugin's language told better ones.
+/// Marks calls as not to be traced, because the plugin's language reported better ones.
 pub(crate) fn unsought(mut frames: Vec<Frame>) -> Vec<Frame> {
     for raw in frames.iter_mut().filter_map(|frame| frame.raw.as_mut()) {
         UNSOUGHT.clone_into(&mut raw.why);
@@ -74,11 +74,11 @@ pub(crate) fn unsought(mut frames: Vec<Frame>) -> Vec<Frame> {
     frames
 }
 
-/// Why nobody looks for calls.
-const UNSOUGHT: &str = "the language of the plugin told its calls";
+/// Why these calls are not traced.
+const UNSOUGHT: &str = "the plugin's language reported its own calls";
 
-/// The calls of the engine and those that the plugin's language told, as they are kept until names
-/// and lines are found.
+/// Combines the engine's calls with those that the plugin's language reported, in the form that is
+/// kept until names and lines are found.
 pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
     if said.iter().any(|frame| !frame.function.is_empty()) {
         return said;
@@ -87,7 +87,7 @@ pub(crate) fn untraced(mut engine: Vec<Frame>, said: Vec<Frame>) -> Vec<Frame> {
     engine
 }
 
-/// The calls to look for, innermost first: these tell most.
+/// Returns the calls to trace, innermost first: these say most.
 fn raw(frames: &[Frame]) -> Vec<RawCall> {
     let call = |frame: &Frame| {
         let raw = frame.raw.as_ref().filter(|raw| raw.why.is_empty())?;
@@ -96,7 +96,7 @@ fn raw(frames: &[Frame]) -> Vec<RawCall> {
     frames.iter().rev().filter_map(call).collect()
 }
 
-/// The frames with what was found of their raw calls, or why nothing was.
+/// Returns the frames with the results for their raw calls, or with the reason why there are none.
 fn named(mut frames: Vec<Frame>, traced: Result<Traced, String>) -> Vec<Frame> {
     match traced {
         Ok(mut traced) => {
@@ -117,7 +117,7 @@ fn named(mut frames: Vec<Frame>, traced: Result<Traced, String>) -> Vec<Frame> {
     }
 }
 
-/// The calls that each raw one stands for. What was repeated is so with all that stands for it.
+/// Expands each raw call into the calls that it stands for. A repetition then covers all of these.
 fn outermost_first(traced: Traced, raw: &[Frame]) -> Vec<Frame> {
     let mut ends: Vec<usize> = Vec::new();
     let mut frames = Vec::new();
@@ -134,9 +134,9 @@ fn outermost_first(traced: Traced, raw: &[Frame]) -> Vec<Frame> {
 }
 
 impl Plugins {
-    /// Finds names and lines of the raw calls among a failure's frames, in a process of its own.
-    /// Where that fails, the calls stay as they are and say why. `bytes` are the plugin's,
-    /// `digest` is theirs, and `shown` is what its file is called. Blocks.
+    /// Finds names and lines of the raw calls among a failure's frames, in a separate process. If
+    /// that fails, the calls stay as they are and give the reason. `digest` is the digest of the
+    /// plugin's `bytes`, and `shown` is the name of its file. Blocks.
     pub fn trace(&self, digest: &str, bytes: &[u8], shown: &Path, frames: Vec<Frame>) -> Vec<Frame> {
         let calls = raw(&frames);
         if calls.is_empty() {
@@ -146,11 +146,12 @@ impl Plugins {
         named(frames, traced)
     }
 
-    /// As [`Plugins::trace`], if the same calls of the plugin were looked for before. Never blocks.
+    /// Does the same as [`Plugins::trace`] if the same calls of the plugin were traced before.
+    /// Never blocks.
     ///
     /// # Errors
     ///
-    /// The frames as they were, if they were not.
+    /// Returns the unchanged frames if they were not traced before.
     pub fn trace_again(&self, digest: &str, frames: Vec<Frame>) -> Result<Vec<Frame>, Vec<Frame>> {
         match self.traced.remembered(digest, &raw(&frames)) {
             Some(traced) => Ok(named(frames, traced)),
@@ -176,9 +177,9 @@ impl Plugins {
     }
 }
 
-/// The engine's calls and those that the plugin's language told. A language that names its
-/// functions knows better; one that says only where it happened is right about the innermost call
-/// of the plugin's own.
+/// Combines the engine's calls with those that the plugin's language reported. If the language
+/// names its functions, its calls win. If it only reports a place, that place belongs to the
+/// innermost call of the plugin's own code.
 pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame> {
     if said.iter().any(|frame| !frame.function.is_empty()) {
         return said;
@@ -186,7 +187,7 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     if said.is_empty() {
         return engine;
     }
-    // The engine's call at that very place has its name too.
+    // The engine's call at the same place also has a name.
     let same = |frame: &Frame, place: &Frame| {
         frame.line == place.line && !frame.file.is_empty() && ends_with(&frame.file, &place.file)
     };
@@ -196,7 +197,7 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
         engine.truncate(at + 1);
         return engine;
     }
-    // Behind the plugin's own calls come those that only carry its failure to the host.
+    // The calls after the plugin's own only carry its failure to the host.
     let carried = engine.iter().rev().take_while(|frame| is_runtime(&frame.function)).count();
     let first = engine.iter().position(|frame| PANICS.iter().any(|begin| frame.function.starts_with(begin)));
     engine.truncate(first.unwrap_or(engine.len() - carried));
@@ -216,14 +217,14 @@ pub(crate) fn joined(mut engine: Vec<Frame>, mut said: Vec<Frame>) -> Vec<Frame>
     engine
 }
 
-/// How the name of the first call begins that carries a panic of Rust; those behind it may have
+/// How the name of the first call that carries a Rust panic begins. The calls inside it may have
 /// lost their names.
 const PANICS: &[&str] = &["core::panicking::", "std::panicking::", "__rustc::", "jobcontrol_plugin::"];
 
-/// How the names of functions of Rust's own libraries begin.
+/// How the names of functions in Rust's own libraries begin.
 const LIBRARY: &[&str] = &["core::", "alloc::", "std::"];
 
-/// Whether a path ends with another, part by part.
+/// Returns whether a path ends with another, compared component by component.
 fn ends_with(path: &str, end: &str) -> bool {
     Path::new(path).ends_with(end.strip_prefix("./").unwrap_or(end))
 }

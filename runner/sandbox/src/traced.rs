@@ -1,4 +1,4 @@
-//! Call stacks whose names and lines were looked for.
+//! Call stacks whose names and lines were looked up before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use std::sync::PoisonError;
 use crate::interpreter::task::RawCall;
 use crate::interpreter::task::Traced;
 
-/// What was found before, so that a plugin that fails everywhere in the same way costs one look.
+/// Earlier results, so that a plugin that always fails in the same way costs one lookup.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<Known>);
 
-/// By digest of a plugin and its calls, innermost first.
+/// Results by the digest of a plugin and its calls, innermost first.
 type Known = HashMap<(String, Vec<RawCall>), Arc<OnceLock<Result<Traced, String>>>>;
 
-/// Call stacks that are remembered: a hostile one has a quarter of a mebibyte of names.
+/// How many call stacks are remembered. A hostile one has a quarter of a mebibyte of names.
 const REMEMBERED: usize = 100;
 
 impl Memory {
-    /// What is known of a plugin's calls, or what `look` finds out. All who ask at once wait for
-    /// one look.
+    /// Returns the known result for a plugin's calls, or looks it up with `look`. All callers that
+    /// ask at the same time share one lookup.
     pub(crate) fn traced(
         &self,
         digest: &str,
@@ -39,7 +39,7 @@ impl Memory {
         cell.get_or_init(look).clone()
     }
 
-    /// What was found out before.
+    /// Returns an earlier result.
     pub(crate) fn remembered(&self, digest: &str, calls: &[RawCall]) -> Option<Result<Traced, String>> {
         let cell = Arc::clone(self.known().get(&(digest.to_owned(), calls.to_vec()))?);
         cell.get().cloned()

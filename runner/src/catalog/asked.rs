@@ -1,4 +1,5 @@
-//! A file that somebody asks to check: one of those that are read, or the reason why it is not.
+//! A file that the person asked to check: whether it is one of those that are read, or why it is
+//! not.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -28,11 +29,11 @@ impl<'a> FilesRead<'a> {
         Self { workspace, manifests, real }
     }
 
-    /// Why `path` is not among them; `real` is where it leads to.
+    /// Checks that `path` is one of the files read; `real` is where it leads.
     ///
     /// # Errors
     ///
-    /// A mistake that says so.
+    /// Returns a diagnostic that says why the file is not read.
     pub(crate) fn look_for(&self, path: &Path, real: &Path) -> Result<(), Diagnostic> {
         let is_settings = path.file_name().is_some_and(|name| name == SETTINGS_FILE);
         if self.real.iter().any(|file| file.starts_with(real)) || is_settings {
@@ -45,8 +46,8 @@ impl<'a> FilesRead<'a> {
                 let own = if real.is_dir() { Some(path) } else { path.parent() };
                 let own = own.filter(|own| !own.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let help =
-                    format!("to check it as a jobs folder of its own: `jobcontrol --jobs {} check`", own.display());
-                (format!("lies outside of the jobs folder `{jobs}`"), Some(help).filter(|_| is_manifest(path)))
+                    format!("to check it as a separate jobs folder: `jobcontrol --jobs {} check`", own.display());
+                (format!("is outside the jobs folder `{jobs}`"), Some(help).filter(|_| is_manifest(path)))
             }
             Ok(_) if real.is_dir() => ("has no manifests below it".to_owned(), None),
             Ok(inside) if inside.iter().any(is_hidden) => {
@@ -68,7 +69,7 @@ impl<'a> FilesRead<'a> {
         Err(problem.file(shown.to_string()).maybe_help(help))
     }
 
-    /// The manifest that may have been meant by a file that is not there.
+    /// Suggests a manifest for a file that does not exist.
     pub(crate) fn near(&self, path: &Path) -> Option<String> {
         let name = |path: &'a str| Path::new(path).file_name().and_then(|name| name.to_str());
         let near = nearest(path.file_name()?.to_str()?, self.manifests.iter().filter_map(|path| name(path)));
@@ -76,8 +77,8 @@ impl<'a> FilesRead<'a> {
         near.cloned().or_else(|| near_path(path, |path| path.is_dir() || is_manifest(path)))
     }
 
-    /// Whether a manifest is one of the `wanted` files or lies below one; all are where nothing is
-    /// wanted.
+    /// Returns whether a manifest is one of the `wanted` files or below one. If nothing is wanted,
+    /// every manifest is.
     pub(crate) fn is_wanted(path: &str, wanted: &[PathBuf]) -> bool {
         let real = Path::new(path).canonicalize().ok();
         wanted.is_empty() || real.is_some_and(|file| wanted.iter().any(|path| file.starts_with(path)))

@@ -1,4 +1,4 @@
-//! The plugins at hand, and how a manifest of the jobs folder names them.
+//! The available plugins, and how a manifest of the jobs folder names them.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::catalog::workspace::Workspace;
 /// A plugin that a manifest can name.
 #[derive(Debug)]
 pub struct AtHand {
-    /// How `function` begins in a manifest that stands in the jobs folder: `sales`, or
+    /// How `function` begins in a manifest directly in the jobs folder: `sales`, or
     /// `./sub/sales.wasm`.
     pub name: String,
-    /// What the file holds.
+    /// The content of the file.
     pub plugin: Plugin,
 }
 
-/// Every plugin below the jobs folder and in the plugin folders, in the order of their names, and
-/// what is wrong with those that cannot be used.
+/// Returns every plugin below the jobs folder and in the plugin folders, sorted by name, and what
+/// is wrong with those that cannot be used.
 pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
     let visible = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().as_encoded_bytes();
@@ -44,7 +44,7 @@ pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
             .read_file(&path, &path)
             .and_then(|plugin| missing_imports(&plugin).map_or(Ok(plugin), Err))
         {
-            // What scripts import, and what is a script of something else, exports no job.
+            // Modules that scripts import, and scripts for other purposes, export no job.
             Ok(plugin) if plugin.script.is_some() && plugin.functions.is_empty() => {}
             Ok(plugin) => found.push(AtHand { name, plugin }),
             Err(_) if is_script(&path) => {}
@@ -55,7 +55,7 @@ pub fn at_hand(workspace: &Workspace) -> (Vec<AtHand>, Vec<PluginProblem>) {
     (found, problems)
 }
 
-/// How a manifest in the jobs folder names this file, if it can.
+/// Returns how a manifest in the jobs folder names this file, or `None` if it cannot.
 pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
     let file = path.file_name()?.to_str()?;
     let stem = path.file_stem()?.to_str()?;
@@ -70,7 +70,7 @@ pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
         return can_be_written(&name).then_some(name);
     }
     let folders: Vec<_> = std::iter::once(jobs.clone()).chain(workspace.plugins.iter().filter_map(real)).collect();
-    // A bare name is taken from the first folder that has it, and has no dot, which would make it a
+    // A bare name means the first folder that has such a file. It has no dot, which would make it a
     // path.
     let has_it = |folder: &&PathBuf| ["wasm", "wat"].iter().any(|ext| folder.join(format!("{stem}.{ext}")).exists());
     let only = ["wasm", "wat"].iter().filter(|ext| folder.join(format!("{stem}.{ext}")).exists()).count() == 1;
@@ -83,12 +83,13 @@ pub fn name_of(workspace: &Workspace, path: &Path) -> Option<String> {
     can_be_written(&name).then_some(name)
 }
 
-/// Whether a bare name can be taken for nothing else, with a function after it and alone.
+/// Returns whether a bare name is unambiguous, both alone and with a function after it.
 fn is_plain(stem: &str) -> bool {
     stem.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-/// Whether a manifest can name a file so: a colon ends a plugin's name, a pin begins after it.
+/// Returns whether a manifest can use this name for a file: a colon ends a plugin's name, and a pin
+/// begins after it.
 fn can_be_written(name: &str) -> bool {
     let path = FunctionRef::parse(&format!("{name}:f")).is_ok_and(|function| function.plugin == name);
     path && !name.chars().any(char::is_control)

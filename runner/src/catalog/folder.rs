@@ -1,4 +1,4 @@
-//! The files of a jobs folder, before plugins are looked for.
+//! The files of a jobs folder, before their plugins are looked up.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,7 +26,7 @@ use crate::catalog::near::near_path;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::catalog::workspace::Workspace;
 
-/// What was read of a folder, before plugins are looked for.
+/// What was read from a folder, before plugins are looked up.
 #[derive(Default)]
 pub(super) struct Folder {
     pub(super) jobs: Vec<Job>,
@@ -37,7 +37,7 @@ pub(super) struct Folder {
     pub(super) manifests: Vec<String>,
 }
 
-/// A manifest as it was read, before plugins are looked for.
+/// A manifest as it was read, before plugins are looked up.
 pub(super) struct ReadFile {
     pub(super) path: String,
     pub(super) source: Option<Arc<Source>>,
@@ -59,11 +59,12 @@ pub(super) fn read_folder(workspace: &Workspace) -> Result<Folder, String> {
     Ok(read)
 }
 
-/// Below the jobs folder: what is hidden, or leads out of it, is passed over; the latter is noted.
+/// Lists the entries below the jobs folder. Skips hidden entries, and links to folders outside,
+/// which it adds to `outside`.
 pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walkdir::DirEntry, walkdir::Error>> {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let walk = WalkDir::new(folder).follow_links(true).sort_by_file_name().into_iter();
-    // A link to a folder elsewhere could lead through the whole machine.
+    // A link to a folder elsewhere could make the walk cover the whole machine.
     let leaves = |entry: &walkdir::DirEntry| {
         let linked = entry.path_is_symlink() && entry.file_type().is_dir();
         linked && !entry.path().canonicalize().is_ok_and(|target| target.starts_with(&real))
@@ -89,13 +90,14 @@ pub(super) fn walk(folder: &Path, outside: &mut Vec<PathBuf>) -> Vec<Result<walk
     entries
 }
 
-/// The manifests of the jobs folder, and what is wrong with the folder itself, warnings among it.
-/// `before` are files as they were read by the same rules: the same text is not parsed again.
+/// Returns the manifests of the jobs folder, and what is wrong with the folder itself, including
+/// warnings. `before` holds files that were read by the same rules: a file with the same text is
+/// not parsed again.
 pub(super) fn read_files(workspace: &Workspace, before: &Files) -> Result<(Vec<ReadFile>, Vec<Diagnostic>), String> {
     let folder = &workspace.jobs;
     let shown = folder.display();
     if !folder.is_dir() {
-        let what = if folder.exists() { "is no folder" } else { "is missing" };
+        let what = if folder.exists() { "is not a folder" } else { "is missing" };
         let near = near_path(folder, Path::is_dir).map(|near| format!("; did you mean `{near}`?"));
         let near = near.unwrap_or_default();
         return Err(format!("the jobs folder `{shown}` {what}; name the right one with `--jobs DIR`{near}"));
@@ -151,12 +153,12 @@ pub(super) fn read_files(workspace: &Workspace, before: &Files) -> Result<(Vec<R
     Ok((files, problems))
 }
 
-/// What is wrong with something in the folder that was not looked into.
+/// Describes why an entry of the folder could not be read.
 fn unread(path: &Path, error: &walkdir::Error) -> Diagnostic {
     let file = path.display().to_string();
     let is_missing = error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound);
     let message = match error.io_error() {
-        _ if is_missing && path.is_symlink() => format!("`{file}` is a link that leads nowhere"),
+        _ if is_missing && path.is_symlink() => format!("`{file}` is a link whose target does not exist"),
         Some(error) => format!("`{file}` cannot be read: {error}"),
         None => format!("`{file}` cannot be read: {error}"),
     };
@@ -170,17 +172,17 @@ fn read_text(path: &Path) -> Result<String, Box<Diagnostic>> {
     };
     let unreadable = |e: std::io::Error| wrong(Code::Unreadable, format!("`{shown}` cannot be read: {e}"), None);
     if path.file_name().is_some_and(|name| name == SETTINGS_FILE) {
-        let message = format!("`{shown}` lies below the jobs folder, where anybody who writes jobs can change it");
+        let message = format!("`{shown}` is below the jobs folder, where anybody who writes jobs can change it");
         let help = "move it to the folder where jobcontrol is run";
         return Err(wrong(Code::SettingsAmongJobs, message, Some(help)));
     }
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if !metadata.is_file() {
-        return Err(wrong(Code::Unreadable, format!("`{shown}` is no regular file"), None));
+        return Err(wrong(Code::Unreadable, format!("`{shown}` is not a regular file"), None));
     }
     if metadata.len() > limits::MANIFEST {
         let message =
-            format!("`{shown}` is {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
+            format!("`{shown}` has {} bytes, a manifest may have {}", metadata.len(), show_bytes(limits::MANIFEST));
         return Err(wrong(Code::TooLarge, message, Some("split it into several files")));
     }
     let bytes = std::fs::read(path).map_err(unreadable)?;

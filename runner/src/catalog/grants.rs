@@ -1,5 +1,5 @@
-//! What a job asks for, against what the operator allows: the rights of its builds, or what is
-//! refused.
+//! Compares what a job asks for with what the operator allows. The result is the rights of its
+//! builds, or what is refused.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::catalog::workspace::Workspace;
 /// The imports with which a plugin makes requests.
 pub(crate) const OUTGOING: [&str; 2] = ["wasi:http/outgoing-handler", "jobcontrol:plugin/http"];
 
-/// What a job has to grant before its plugin makes requests, as an example.
+/// An example of what a job has to grant before its plugin makes requests.
 pub(crate) const HTTP_EXAMPLE: &str = "grants: { http: [{ host: api.example.com, methods: [GET] }] }";
 
-/// What is said of a plugin that makes requests for a job that says nothing of them.
+/// Reports a plugin that makes requests while its job does not mention any.
 fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
     let plugin = plugin.filter(|_| job.grants.http.is_empty())?;
     let import =
@@ -32,7 +32,7 @@ fn http_not_granted(job: &Job, plugin: Option<&Plugin>) -> Option<Diagnostic> {
     Some(problem.help("add `grants: { http: [] }` if this function makes no request"))
 }
 
-/// Why the operator does not allow a grant.
+/// Returns why the operator does not allow a grant, or `None` if it is allowed.
 fn above_ceiling(workspace: &Workspace, grant: &HttpGrant) -> Option<String> {
     let (ceiling, rule) = (workspace.context.http.ceiling.as_ref()?, grant.rule.as_ref()?);
     let covered = ceiling.iter().any(|most| most.covers(rule));

@@ -1,4 +1,4 @@
-//! A folder to checked jobs, with what each was granted.
+//! Turns a folder into checked jobs, with what each was granted.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ use crate::catalog::grants::grant;
 use crate::catalog::plugins::PluginFinder;
 use crate::catalog::workspace::Workspace;
 
-/// All of a folder's jobs as they are now.
+/// All jobs of a folder as they are now.
 #[derive(Debug, Default)]
 pub struct Catalog {
     /// The jobs that fit, and what is wrong with the others.
@@ -37,36 +37,36 @@ pub struct Catalog {
     pub problems: Vec<Diagnostic>,
     /// What each job was granted.
     pub granted: BTreeMap<String, Granted>,
-    /// What works and is probably not meant.
+    /// Warnings about what works but is probably not meant.
     pub warnings: Vec<Diagnostic>,
     /// The manifests that were found, as the person would type them.
     pub manifests: Vec<String>,
 }
 
 impl Catalog {
-    /// Everything that is wrong, in the order of files and lines.
+    /// Returns everything that is wrong, in the order of files and lines.
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
         collected(self.problems.iter().chain(self.graph.broken.values().flatten()))
     }
 
-    /// As [`Catalog::diagnostics`], with the warnings.
+    /// Returns the same as [`Catalog::diagnostics`], with the warnings.
     pub fn diagnostics_and_warnings(&self) -> Vec<Diagnostic> {
         collected(self.problems.iter().chain(self.graph.broken.values().flatten()).chain(&self.warnings))
     }
 
-    /// A job with what it is granted.
+    /// Returns a job with what it is granted.
     pub fn job(&self, id: &str) -> Option<(CheckedJob, Granted)> {
         let checked = self.graph.jobs.get(id)?.clone();
         Some((checked, self.granted.get(id).cloned().unwrap_or_default()))
     }
 
-    /// Ids that seem to stand in files that cannot be read.
+    /// Returns ids that seem to be in files that cannot be read.
     pub fn unread_ids(&self) -> Vec<String> {
         let sources = self.problems.iter().filter_map(|problem| Some(&*problem.label.as_ref()?.source.text));
         sources.collect::<BTreeSet<_>>().into_iter().flat_map(ids_of_text).collect()
     }
 
-    /// Whether nothing is wrong; warnings do not count.
+    /// Returns whether nothing is wrong; warnings do not count.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty() && self.graph.broken.is_empty()
     }
@@ -75,17 +75,17 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// The folder itself cannot be read.
+    /// Returns an error if the folder itself cannot be read.
     pub fn load(workspace: &Workspace) -> Result<Self, String> {
         Ok(checked(workspace, read_folder(workspace)?))
     }
 
-    /// As [`Catalog::load`], reading only the plugins that `targets` need, as long as nothing is
-    /// wrong with them.
+    /// Does the same as [`Catalog::load`], but reads only the plugins that `targets` need, as long
+    /// as nothing is wrong with them.
     ///
     /// # Errors
     ///
-    /// The folder itself cannot be read.
+    /// Returns an error if the folder itself cannot be read.
     pub fn load_for(workspace: &Workspace, targets: &[&str]) -> Result<Self, String> {
         let folder = read_folder(workspace)?;
         let mut by_id: HashMap<&str, Vec<&Job>> = HashMap::new();
@@ -107,7 +107,7 @@ impl Catalog {
     }
 }
 
-/// What a job is called.
+/// The id, the title and the tags of a job.
 #[derive(Clone, Debug)]
 pub struct Name {
     /// Its id.
@@ -118,11 +118,11 @@ pub struct Name {
     pub tags: Vec<String>,
 }
 
-/// The name of every job of a folder, read without a look at plugins.
+/// Returns the name of every job in a folder, without reading plugins.
 ///
 /// # Errors
 ///
-/// The folder itself cannot be read.
+/// Returns an error if the folder itself cannot be read.
 pub fn job_names(workspace: &Workspace) -> Result<Vec<Name>, String> {
     let name = |job: Job| Name { id: job.id, title: job.title, tags: job.tags };
     Ok(read_folder(workspace)?.jobs.into_iter().map(name).collect())
@@ -141,13 +141,13 @@ fn checked(workspace: &Workspace, folder: Folder) -> Catalog {
     catalog
 }
 
-/// Checks jobs with the plugins that were found for them, and looks at what they are to be granted.
+/// Checks jobs with the plugins that were found for them, and resolves what they are granted.
 fn together(workspace: &Workspace, found: Vec<(Job, Lookup)>, broken: BTreeMap<String, Vec<Diagnostic>>) -> Catalog {
     let mut granted = BTreeMap::new();
     let mut refused: Vec<(String, Diagnostic)> = Vec::new();
     for (job, plugin) in &found {
         let (grants, problems) = grant(workspace, job, plugin.as_deref().ok());
-        // Of two jobs with one id the first has it.
+        // If two jobs have the same id, the first one counts.
         granted.entry(job.id.clone()).or_insert(grants);
         refused.extend(problems.into_iter().map(|problem| (job.id.clone(), problem)));
     }
@@ -159,7 +159,7 @@ fn together(workspace: &Workspace, found: Vec<(Job, Lookup)>, broken: BTreeMap<S
     Catalog { graph, granted, ..Catalog::default() }
 }
 
-/// A folder as it was read at one time, file by file.
+/// A folder as it was read at one moment, file by file.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     /// The files.
@@ -169,12 +169,12 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads and checks a folder. `before` are files as they were read by the same rules, plugins
-    /// in `known` have not changed since they were read.
+    /// Reads and checks a folder. `before` holds files that were read by the same rules. Plugins in
+    /// `known` have not changed since they were read.
     ///
     /// # Errors
     ///
-    /// The folder itself cannot be read.
+    /// Returns an error if the folder itself cannot be read.
     pub(super) fn take(workspace: &Workspace, before: &Files, known: HashMap<PathBuf, Lookup>) -> Result<Self, String> {
         let (read, found) = read_files(workspace, before)?;
         let (mut warnings, problems): (Vec<_>, Vec<_>) = found.into_iter().partition(Diagnostic::is_warning);
@@ -200,7 +200,7 @@ impl Reading {
 }
 
 impl Catalog {
-    /// Versions of files, checked together.
+    /// Checks versions of files together.
     pub(super) fn of<'a>(workspace: &Workspace, files: impl IntoIterator<Item = &'a Arc<FileVersion>>) -> Self {
         let (mut found, mut problems) = (Vec::new(), Vec::new());
         let mut broken: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();

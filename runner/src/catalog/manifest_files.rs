@@ -1,4 +1,4 @@
-//! Which files are manifests by their names, and which look like manifests and are not read.
+//! Which files are manifests by their names, and which look like manifests but are not read.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,10 +9,10 @@ use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::diagnostic::nearest;
 use jobcontrol_core::limits;
 
-/// How the names of manifests end, in capitals or not.
+/// The endings of manifests, in upper or lower case.
 const ENDINGS: &[&str] = &["yaml", "yml"];
 
-/// Whether a file is a manifest by its name.
+/// Returns whether a file is a manifest by its name.
 pub(super) fn is_manifest(path: &Path) -> bool {
     path.extension().is_some_and(is_ending)
 }
@@ -21,12 +21,12 @@ fn is_ending(ext: &OsStr) -> bool {
     ENDINGS.iter().any(|known| ext.eq_ignore_ascii_case(known))
 }
 
-/// Whether a name is hidden, so that nothing below the jobs folder reads it.
+/// Returns whether a name is hidden. Hidden files and folders below the jobs folder are not read.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
-/// The hidden files of a folder that would be manifests, in order.
+/// Returns the hidden files of a folder that would be manifests, sorted.
 pub(super) fn hidden_manifests(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut hidden: Vec<_> =
@@ -35,7 +35,7 @@ pub(super) fn hidden_manifests(folder: &Path) -> Vec<PathBuf> {
     hidden
 }
 
-/// A warning of a file that has jobs in it and is not read, because of its name.
+/// Returns a warning for a file that contains jobs and is not read because of its name.
 pub(super) fn not_read(path: &Path) -> Option<Diagnostic> {
     let name = path.file_name()?.to_str()?;
     if is_hidden(name.as_ref()) && !is_manifest(path) {
@@ -49,7 +49,7 @@ pub(super) fn not_read(path: &Path) -> Option<Diagnostic> {
     if !has_jobs(path, path.extension().is_some_and(|ext| ext.eq_ignore_ascii_case("json"))) {
         return None;
     }
-    let message = format!("`{}` has jobs in it and is not read: {reason}", path.display());
+    let message = format!("`{}` contains jobs and is not read: {reason}", path.display());
     let help = if path.with_file_name(&better).exists() {
         "move it out of the jobs folder".to_owned()
     } else {
@@ -58,10 +58,11 @@ pub(super) fn not_read(path: &Path) -> Option<Diagnostic> {
     Some(Diagnostic::of(Code::NotRead, message).file(path.display().to_string()).help(help))
 }
 
-/// The name that a file was to have which looks like a manifest and is none by its name.
+/// Returns the name that a file should have, if it looks like a manifest but its name is not that
+/// of one.
 fn manifest_name(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
-    // What editors, people and programs put behind the name of a manifest is theirs to choose.
+    // Editors, people and programs add all sorts of suffixes to the name of a manifest.
     for ending in ENDINGS {
         let ending = format!(".{ending}");
         let ends = |at: &usize| !lower[at + ending.len()..].starts_with(|c: char| c.is_ascii_alphanumeric());
@@ -75,7 +76,7 @@ fn manifest_name(name: &str) -> Option<String> {
     looks_like_one.then(|| format!("{}.yaml", &name[..name.len() - ext.len() - 1]))
 }
 
-/// Whether the text of a file begins jobs.
+/// Returns whether the text of a file defines jobs.
 fn has_jobs(path: &Path, is_json: bool) -> bool {
     let small = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() <= limits::MANIFEST);
     let Some(text) = small.then(|| std::fs::read_to_string(path).ok()).flatten() else {

@@ -1,11 +1,11 @@
-//! The file or folder that may have been meant by a path that leads nowhere.
+//! Suggests a file or folder for a path that does not exist.
 
 use std::path::Path;
 
 use jobcontrol_core::diagnostic::nearest;
 
-/// The neighbour whose name is most like that of `path`, among those that are `wanted`, as the
-/// person would type it.
+/// Returns the neighbour whose name is most like that of `path`, as the person would type it. Only
+/// neighbours for which `wanted` is true count.
 pub(crate) fn near_path(path: &Path, wanted: impl Fn(&Path) -> bool) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

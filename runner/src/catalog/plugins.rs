@@ -1,4 +1,4 @@
-//! From the function that a job names to its plugin: which file, or which bytes of the store.
+//! Finds the plugin of the function that a job names: a file, or bytes from the store.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,22 +21,22 @@ use crate::catalog::near::near_path;
 use crate::catalog::survey::is_plugin;
 use crate::catalog::workspace::Workspace;
 
-/// A plugin from the bytes that the store keeps for a digest; `shown` is what its file was called,
-/// perhaps without its ending.
+/// Reads a plugin from the bytes that the store keeps for a digest. `shown` is the former name of
+/// its file, perhaps without its ending.
 ///
 /// # Errors
 ///
-/// The store has other bytes than it says, or this version cannot read them.
+/// Returns a message if the bytes do not match the digest, or if this version cannot read them.
 pub(crate) fn kept_plugin(workspace: &Workspace, bytes: Vec<u8>, shown: &Path, digest: &str) -> Result<Plugin, String> {
     let shown = kept_name(&bytes, shown);
     let plugin = workspace.reader.read_bytes(bytes.into(), &shown).map_err(|problem| problem.message)?;
     if *plugin.digest == *digest {
         return Ok(plugin);
     }
-    Err(format!("the store has other bytes than its plugin sha256:{digest}: it is damaged"))
+    Err(format!("the plugin sha256:{digest} in the store does not have this digest: the store is damaged"))
 }
 
-/// What the file was called that had these bytes.
+/// Returns the name of the file that had these bytes, with its ending.
 pub(crate) fn kept_name(bytes: &[u8], shown: &Path) -> PathBuf {
     let mut shown = shown.to_owned();
     if shown.extension().is_none() {
@@ -45,16 +45,16 @@ pub(crate) fn kept_name(bytes: &[u8], shown: &Path) -> PathBuf {
     shown
 }
 
-/// Finds plugins, each file read once.
+/// Finds plugins, and reads each file once.
 pub(super) struct PluginFinder<'a> {
     workspace: &'a Workspace,
     allowed: Vec<PathBuf>,
     read: HashMap<PathBuf, Lookup>,
     /// Names of plugins by folder, for help.
     names: HashMap<PathBuf, BTreeSet<String>>,
-    /// Plugins of jobs that pin a digest which the file has no longer.
+    /// Plugins of jobs that pin a digest that the file no longer has.
     kept: HashMap<String, Lookup>,
-    /// By job, a plugin of the same name in a folder that comes later.
+    /// By job, a plugin with the same name in a later folder.
     hidden: BTreeMap<String, PathBuf>,
 }
 
@@ -63,15 +63,15 @@ impl<'a> PluginFinder<'a> {
         Self::with(workspace, HashMap::new())
     }
 
-    /// With plugins that were read before and have not changed.
+    /// Creates a finder with plugins that were read before and have not changed.
     pub(super) fn with(workspace: &'a Workspace, read: HashMap<PathBuf, Lookup>) -> Self {
         let folders = std::iter::once(&workspace.jobs).chain(&workspace.plugins);
         let allowed = folders.filter_map(|folder| folder.canonicalize().ok()).collect();
         Self { workspace, allowed, read, kept: HashMap::new(), names: HashMap::new(), hidden: BTreeMap::new() }
     }
 
-    /// The plugin of a job: its file, or the one that the store keeps, if the job pins a digest
-    /// that the file has not.
+    /// Returns the plugin of a job: its file, or, if the job pins a digest that the file does not
+    /// have, the one that the store keeps.
     pub(super) fn find(&mut self, job: &Job) -> Lookup {
         let file = self.file_of(job);
         let Some(digest) = &job.function.digest else {
@@ -137,7 +137,7 @@ impl<'a> PluginFinder<'a> {
             .iter()
             .flat_map(|folder| ["wasm", "wat"].map(|ext| folder.join(format!("{}.{ext}", function.plugin))))
             .collect();
-        // Reading it says what is wrong with one that is no file.
+        // A path that exists but is not a file is reported when it is read.
         let mut found = tried.iter().filter(|path| path.exists());
         let Some(path) = found.next() else {
             return Err(self.missing(&function.plugin, &tried, &folders));
@@ -168,26 +168,26 @@ impl<'a> PluginFinder<'a> {
         PluginProblem { code: Code::NoSuchPlugin, message: format!("there is no plugin `{name}`"), help }
     }
 
-    /// Says of a function that is missing that another plugin of the name may have it.
+    /// Adds a hint to each missing function: another plugin with the same name may have it.
     pub(super) fn mention_hidden(&self, graph: &mut Graph) {
         for (job, other) in &self.hidden {
             let problems = graph.broken.get_mut(job).into_iter().flatten();
             for problem in problems.filter(|problem| problem.code == Code::NoSuchFunction) {
                 problem.help.push(format!(
-                    "`{}` has the same name; the plugin beside the manifest comes first, then the plugin folders in order",
+                    "`{}` has the same name; the plugin beside the manifest wins, then the plugin folders in order",
                     other.display()
                 ));
             }
         }
     }
 
-    /// Nothing outside the jobs and plugin folders, through links either.
+    /// Refuses files outside the jobs and plugin folders, even through links.
     fn allowed(&self, path: &Path) -> Result<(), PluginProblem> {
         let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if self.allowed.iter().any(|folder| real.starts_with(folder)) {
             return Ok(());
         }
-        let message = format!("`{}` lies outside the jobs folder and the plugin folders", path.display());
+        let message = format!("`{}` is outside the jobs folder and the plugin folders", path.display());
         let help = "list its folder in jobcontrol.yaml: `plugins: [FOLDER]`";
         Err(PluginProblem::new(Code::PluginOutside, message).help(help))
     }
@@ -195,7 +195,7 @@ impl<'a> PluginFinder<'a> {
 
 fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> PluginProblem {
     let named = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
-    let message = format!("`{}` may be `{}` or `{}`", function.plugin, one.display(), other.display());
+    let message = format!("`{}` may mean `{}` or `{}`", function.plugin, one.display(), other.display());
     let mut problem = PluginProblem::new(Code::AmbiguousPlugin, message);
     if beside {
         let write = |path: &Path| {
@@ -204,26 +204,27 @@ fn ambiguous(function: &FunctionRef, one: &Path, other: &Path, beside: bool) -> 
         };
         problem = problem.help(format!("write {} or {}", write(one), write(other)));
     }
-    problem.help("delete the one that is old")
+    problem.help("delete the outdated one")
 }
 
-/// The names of a folder's plugins, without their endings.
+/// Returns the names of a folder's plugins, without their endings.
 fn plugin_names(folder: &Path) -> BTreeSet<String> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let plugins = files.filter(|path| is_plugin(path));
     plugins.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
 }
 
-/// Neither the file nor the store has what the job pins.
+/// Reports that neither the file nor the store has the digest that the job pins.
 fn unkept(function: &FunctionRef, file: Option<&Plugin>, digest: &str) -> PluginProblem {
-    let message = format!("the plugin `{}` with the digest that the job pins is nowhere", function.plugin);
+    let message =
+        format!("no plugin `{}` with the pinned digest was found, neither on disk nor in the store", function.plugin);
     let problem = PluginProblem::new(Code::PluginPinned, message);
     let problem = match file {
         Some(plugin) => {
             let today = FunctionRef { digest: Some(plugin.digest.to_string()), ..function.clone() };
             problem.help(format!("to take `{}` as it is today, write `{today}`", plugin.path.display()))
         }
-        None => problem.help("there is no file of that name either"),
+        None => problem.help("there is no file with that name either"),
     };
     problem.help(format!("the store keeps the plugins of its builds, and has none with sha256:{digest}"))
 }

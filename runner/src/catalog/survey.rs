@@ -1,5 +1,4 @@
-//! A look at the files that a catalog is made of, without reading them: which there are, and their
-//! state.
+//! Lists the files that a catalog is made of, and the state of each, without reading them.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,7 +14,7 @@ use crate::catalog::manifest_files::is_manifest;
 use crate::catalog::trail::trail;
 use crate::catalog::workspace::Workspace;
 
-/// What changes when a file is written, replaced, or given other rights.
+/// The metadata that changes when a file is written, replaced, or given other rights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     device: u64,
@@ -37,33 +36,32 @@ impl State {
     }
 }
 
-/// What was seen at one time.
+/// The files and folders that were seen at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Survey {
-    /// Manifests, plugins and the operator's file; none where a link leads nowhere.
+    /// Manifests, plugins and the operator's file; `None` for a link to a file that does not exist.
     pub(super) files: BTreeMap<PathBuf, Option<State>>,
-    /// Where they are, links resolved, by device and inode.
+    /// The folders of these files, links resolved, each with its device and inode.
     pub(super) folders: BTreeMap<PathBuf, (u64, u64)>,
-    /// Folders that are watched only for these: what roots and links lead through, which may come,
-    /// go or be replaced.
+    /// The names that roots and links lead through, which may appear, disappear or be replaced.
     pub(super) names: BTreeSet<PathBuf>,
-    /// Where these are.
+    /// The folders of these names, which are watched only for them, each with its device and inode.
     pub(super) around: BTreeMap<PathBuf, (u64, u64)>,
 }
 
-/// Whether a catalog reads files of this name.
+/// Returns whether a catalog reads files with this name.
 pub(super) fn matters(path: &Path) -> bool {
     is_manifest(path) || is_plugin(path)
 }
 
-/// Whether it is a plugin by its name, or a file that a script may import.
+/// Returns whether the file is a plugin by its name, or a file that a script may import.
 pub(super) fn is_plugin(path: &Path) -> bool {
     path.extension().is_some_and(|ext| ext == "wasm" || ext == "wat") || is_script(path)
 }
 
 impl Survey {
-    /// Looks at the jobs, the plugin folders, the operator's file, and plugins that lie elsewhere
-    /// by their paths.
+    /// Looks at the jobs, the plugin folders, the operator's file, and, by their paths, plugins
+    /// that are elsewhere.
     pub(super) fn take<'a>(workspace: &Workspace, config: &Path, plugins: impl IntoIterator<Item = &'a Path>) -> Self {
         let mut survey = Self::default();
         let mut outside = Vec::new();
@@ -71,7 +69,7 @@ impl Survey {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
-                    // A link to what is not there, perhaps yet.
+                    // A link to a file that does not exist, perhaps not yet.
                     error.path().filter(|path| matters(path)).iter().for_each(|path| survey.file(path));
                     continue;
                 }
@@ -93,7 +91,7 @@ impl Survey {
             entries.map(|entry| entry.path()).filter(|path| is_plugin(path)).for_each(|path| survey.file(&path));
         }
         for plugin in plugins {
-            // Those below the jobs, and those of the plugin folders, were seen by now.
+            // Those below the jobs and those of the plugin folders have been seen by now.
             if !survey.files.contains_key(plugin) {
                 survey.file(plugin);
                 survey.way(plugin);
@@ -107,7 +105,7 @@ impl Survey {
         survey
     }
 
-    /// Whether nothing that the other has seen is otherwise here.
+    /// Returns whether everything in `other` is the same in this survey.
     pub(super) fn extends(&self, other: &Self) -> bool {
         let same = |(path, state): (&PathBuf, _)| self.files.get(path) == Some(state);
         self.folders == other.folders && other.files.iter().all(same)
@@ -128,8 +126,8 @@ impl Survey {
         }
     }
 
-    /// Watches for each name that a path leads through, in its folder: links on the way may be
-    /// turned, folders replaced, and what is not there may come.
+    /// Adds each name that a path leads through, with its folder: links on the way may be
+    /// redirected, folders may be replaced, and missing files may appear.
     fn way(&mut self, path: &Path) {
         for (folder, name) in trail(path) {
             if let Ok(metadata) = folder.metadata() {

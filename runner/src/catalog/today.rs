@@ -1,4 +1,4 @@
-//! One job as the folder has it now, and which plugins its jobs pin.
+//! One job as it is in the folder now, and the plugins that the jobs of the folder pin.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use jobcontrol_core::job::Job;
 use crate::catalog::folder::read_folder;
 use crate::catalog::workspace::Workspace;
 
-/// A job as its manifest has it now, whether its plugin fits or not.
+/// A job as it is in its manifest now, whether its plugin fits or not.
 pub enum Today {
-    /// This.
+    /// The job.
     Job(Box<Job>),
-    /// There is none any more.
+    /// The job does not exist any more.
     Gone,
-    /// Nobody knows, for this reason: its manifest, or the folder, cannot be read.
+    /// It is unknown, for this reason: its manifest or the folder cannot be read.
     Unknown(String),
 }
 
-/// How a job stands in the folder.
+/// Returns a job as it is in the folder now.
 pub fn today(workspace: &Workspace, id: &str) -> Today {
     if !workspace.jobs.exists() {
         return Today::Gone;
@@ -28,7 +28,7 @@ pub fn today(workspace: &Workspace, id: &str) -> Today {
     };
     let mistake = || folder.broken.get(id).and_then(|problems| problems.first());
     let problem = mistake().or_else(|| {
-        // It may stand in a file that cannot be read.
+        // It may be in a file that cannot be read.
         folder.problems.first().filter(|_| !folder.jobs.iter().any(|job| job.id == id))
     });
     match (problem, folder.jobs.iter().find(|job| job.id == id)) {
@@ -38,15 +38,15 @@ pub fn today(workspace: &Workspace, id: &str) -> Today {
     }
 }
 
-/// The digests of plugins that jobs pin.
+/// Returns the digests of the plugins that jobs pin.
 ///
 /// # Errors
 ///
-/// What cannot be read, and may pin one, in words.
+/// Returns a message about the first file that cannot be read, because it may pin a plugin.
 pub fn pinned_plugins(workspace: &Workspace) -> Result<BTreeSet<String>, String> {
     let folder = read_folder(workspace)?;
     if let Some(problem) = folder.problems.iter().chain(folder.broken.values().flatten()).next() {
-        return Err(format!("the manifests do not check: {}", problem.message));
+        return Err(format!("the manifests have mistakes: {}", problem.message));
     }
     Ok(folder.jobs.into_iter().filter_map(|job| job.function.digest).collect())
 }

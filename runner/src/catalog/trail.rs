@@ -1,5 +1,5 @@
-//! The names that a path leads through, links followed one by one: whatever is put under one of
-//! these names, the path leads elsewhere.
+//! The names that a path leads through, with links followed one by one. If the entry under one of
+//! these names is replaced, the path leads elsewhere.
 
 use std::ffi::OsStr;
 use std::ffi::OsString;
@@ -7,11 +7,11 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// As many as the kernel follows.
+/// The number of links that the kernel follows in one path.
 const LINKS: usize = 40;
 
-/// Each name on the way with the folder that it is looked up in, which has no links; the last may
-/// not be there yet. A path that is not absolute begins in the working directory, wherever that is.
+/// Returns each name on the way with the folder in which it is looked up. The folder has no links,
+/// and the last name may not exist yet. A relative path begins in the working directory.
 pub(super) fn trail(path: &Path) -> Vec<(PathBuf, OsString)> {
     let (mut steps, mut links) = (Vec::new(), 0);
     let Ok(mut at) = std::env::current_dir() else { return steps };
@@ -23,7 +23,7 @@ pub(super) fn trail(path: &Path) -> Vec<(PathBuf, OsString)> {
             continue;
         }
         if name == ".." {
-            // Where that is depends on where the folder is.
+            // What `..` means depends on where the folder is.
             if let (Some(parent), Some(own)) = (at.parent(), at.file_name()) {
                 steps.push((parent.to_owned(), own.to_owned()));
             }
@@ -85,7 +85,7 @@ mod tests {
                 "releases/7/jobs/a.yaml"
             ])
         );
-        assert_eq!(steps("none/of/these"), through(&["none"]), "what is not there may come");
+        assert_eq!(steps("none/of/these"), through(&["none"]), "a missing file may appear");
         symlink("gone/far", inside("dangling")).unwrap();
         assert_eq!(steps("dangling/x"), through(&["dangling", "gone"]));
         symlink("round", inside("round")).unwrap();

@@ -1,8 +1,7 @@
-//! A new catalog for each settled change of the files, with the last good version of what is
-//! broken.
+//! A new catalog for each settled change of the files, with the last good version of broken files.
 //!
-//! Any event leads to a look at all files, so that it does not matter what an editor, a compiler or
-//! a version control does on the way: what counts is what lies there once it is quiet.
+//! Any event leads to a look at all files. It does not matter what an editor, a compiler or version
+//! control does on the way: only the files that are there once it is quiet count.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -39,15 +38,15 @@ use crate::catalog::survey::matters;
 use crate::catalog::workspace::Workspace;
 use crate::say::Say;
 
-/// A change is over when nothing happens for so long: editors and version control write a burst
+/// A change is over when nothing happens for this long: editors and version control write in bursts
 /// without a pause.
 const QUIET: Duration = Duration::from_millis(25);
 /// A plugin that is missing, damaged or without its functions may still be on its way from a
 /// compiler.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// However much happens, the files are looked at this long after it began.
+/// However much happens, the files are looked at this long after the first event.
 const LONGEST: Duration = Duration::from_secs(5);
-/// Where the kernel tells nothing, the files are looked at this often.
+/// If the kernel reports no events, the files are looked at this often.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Reads the operator's file.
@@ -56,19 +55,19 @@ pub type ReadSettings = Box<dyn Fn() -> Result<Workspace, Vec<Diagnostic>> + Sen
 /// The files after a change.
 #[derive(Clone, Debug)]
 pub struct Reload {
-    /// What is used: today's files, and the last good version of those that are broken.
+    /// The catalog in use: the current files, and the last good version of the broken ones.
     pub catalog: Arc<Catalog>,
-    /// The files whose last good version stays in use.
+    /// The files whose last good version is still in use.
     pub last_good: Vec<String>,
     /// Everything that is wrong with the files as they are now.
     pub problems: Vec<Diagnostic>,
-    /// The same with what works and is probably not meant.
+    /// The same, with warnings about what works but is probably not meant.
     pub remarks: Vec<Diagnostic>,
-    /// The manifests that there are now.
+    /// The manifests that exist now.
     pub manifests: Vec<String>,
-    /// How many jobs they have, as far as they can be read.
+    /// The number of their jobs, as far as they can be read.
     pub jobs: usize,
-    /// The files that have changed since the time before; none the first time.
+    /// The files that have changed since the previous reading; empty the first time.
     pub changed: Vec<String>,
 }
 
@@ -81,7 +80,7 @@ struct Scope {
 
 impl Scope {
     fn concerns(&self, event: &Event) -> bool {
-        // Reading makes these events: who followed them would read himself into a loop.
+        // Reading causes these events: reacting to them would lead to an endless loop.
         if matches!(event.kind, EventKind::Access(_)) {
             return false;
         }
@@ -94,16 +93,16 @@ impl Scope {
     }
 }
 
-/// What the kernel tells about the files.
+/// The kernel's events about the files.
 struct Kernel {
     watcher: RecommendedWatcher,
     watched: BTreeMap<PathBuf, (u64, u64)>,
-    /// Whether it may not tell of some of them.
+    /// Whether it may not report some of them.
     is_blind: bool,
 }
 
 impl Kernel {
-    /// Watches the folders of a survey and no others; answers whether any is new.
+    /// Watches the folders of a survey and no others. Returns whether any of them is new.
     fn follow(&mut self, survey: &Survey) -> notify::Result<bool> {
         let wanted: BTreeMap<_, _> = survey.folders.iter().chain(&survey.around).collect();
         let stays = |path: &PathBuf, inode: &(u64, u64)| wanted.get(path) == Some(&inode);
@@ -116,9 +115,9 @@ impl Kernel {
         for (path, inode) in wanted {
             if !self.watched.contains_key(path) {
                 match self.watcher.watch(path, RecursiveMode::NonRecursive) {
-                    // Gone already: its parent tells.
+                    // Gone already: its parent reports that.
                     Err(e) if matches!(e.kind, ErrorKind::PathNotFound) => {}
-                    // A folder that leads to ours need not be one that we may read.
+                    // A folder on the way to ours need not be readable for us.
                     Err(e) if is_denied(&e) => self.is_blind = true,
                     Err(e) => return Err(e),
                     Ok(()) => {
@@ -143,13 +142,13 @@ pub struct Watcher {
     stop: Cancel,
     kernel: Option<Kernel>,
     survey: Survey,
-    /// What was seen when `files` were read.
+    /// The survey from when `files` were read.
     read_at: Survey,
     files: Files,
     last_good: LastGood,
-    /// Whether something else is found or allowed than when `files` were read.
+    /// Whether the rules have changed since `files` were read.
     new_rules: bool,
-    /// Whether that is because the operator says so, and not only because a link leads elsewhere.
+    /// Whether they changed because of the operator, and not only because a link leads elsewhere.
     withdrawn: bool,
     current: Reload,
 }
@@ -169,24 +168,24 @@ impl Default for Waker {
 }
 
 impl Waker {
-    /// Wakes the watcher, or whoever is about to look anyway.
+    /// Wakes the watcher. Does nothing if it has been woken already and has not looked yet.
     pub fn wake(&self) {
-        // If there is no room, it was woken already.
+        // If there is no room, it has been woken already.
         let _ = self.wake.try_send(());
     }
 }
 
-/// The operator's file, there or not, and how it is read.
+/// The operator's file, whether it exists or not, and how it is read.
 pub struct SettingsFile {
-    /// Reads it.
+    /// Reads the file.
     pub read: ReadSettings,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
 }
 
 impl Watcher {
-    /// Begins to watch, and reads all files. `workspace` is what the operator's file said last.
-    /// Whoever sets `stop` wakes `waker` as well.
+    /// Begins to watch, and reads all files. `workspace` is what the operator's file said last. A
+    /// caller that sets `stop` must also wake `waker`.
     pub fn start(settings: SettingsFile, workspace: Workspace, waker: &Waker, stop: Cancel, say: Say) -> Self {
         let workspace = Workspace { reader: workspace.reader.clone().stopped_by(stop.clone()), ..workspace };
         let scope = Arc::new(Mutex::new(Scope::default()));
@@ -235,17 +234,17 @@ impl Watcher {
         watcher
     }
 
-    /// The files as they were read last.
+    /// Returns the files as they were read last.
     pub fn current(&self) -> &Reload {
         &self.current
     }
 
-    /// What the files were read by.
+    /// Returns the workspace with which the files were read.
     pub fn workspace(&self) -> &Workspace {
         &self.workspace
     }
 
-    /// Waits for the next change that alters anything; none when it is time to stop.
+    /// Waits for the next change that makes a difference. Returns `None` when it is time to stop.
     pub fn changed(&mut self) -> Option<&Reload> {
         loop {
             let sees = self.kernel.as_ref().is_some_and(|kernel| !kernel.is_blind);
@@ -257,7 +256,7 @@ impl Watcher {
         }
     }
 
-    /// Answers whether something happened within the time.
+    /// Waits for an event, at most for `patience`. Returns whether one came.
     fn wait(&self, patience: Option<Duration>) -> bool {
         match patience {
             None => self.wakes.recv().is_ok(),
@@ -265,7 +264,7 @@ impl Watcher {
         }
     }
 
-    /// Reads the files once they are quiet; answers whether anything is otherwise than before, none
+    /// Reads the files once they are quiet. Returns whether anything differs from before, or `None`
     /// to stop.
     fn settle(&mut self) -> Option<bool> {
         let began = Instant::now();
@@ -285,12 +284,12 @@ impl Watcher {
             let taken = self.read();
             let late = began.elapsed() >= LONGEST;
             if !self.workspace.is_same(&taken.workspace) {
-                // Other folders may count now.
+                // Other folders may be relevant now.
                 self.withdrawn |= !self.workspace.has_rules_of(&taken.workspace);
                 self.workspace = taken.workspace;
                 (self.new_rules, quiet) = (true, QUIET);
             } else if !late && self.look() != self.survey {
-                // It was written to while it was read.
+                // Something was written while the files were read.
                 quiet = QUIET;
             } else if !late && quiet < PATIENCE && unfinished(&before, &self.survey, &taken) {
                 quiet = PATIENCE;
@@ -301,7 +300,7 @@ impl Watcher {
         }
     }
 
-    /// Looks at the files, after making sure that nothing which happens from now on is missed.
+    /// Looks at the files, after making sure that no later event is missed.
     fn look(&mut self) -> Survey {
         loop {
             let plugins =
@@ -332,7 +331,7 @@ impl Watcher {
             Err(problems) => (self.workspace.clone(), problems),
         };
         let known = self.known_plugins(&self.survey);
-        // By other rules, the same text may mean something else.
+        // Under other rules, the same text may mean something else.
         let nothing = Files::new();
         let before = if self.workspace.is_same(&workspace) && !self.new_rules { &self.files } else { &nothing };
         let reading = Reading::take(&workspace, before, known).map_err(|message| {
@@ -342,39 +341,39 @@ impl Watcher {
         Taken { workspace, problems, reading: reading.ok() }
     }
 
-    /// Plugins whose files are as they were when they were read.
+    /// Returns the plugins whose files have not changed since they were read.
     fn known_plugins(&self, survey: &Survey) -> HashMap<PathBuf, Lookup> {
         let jobs = self.files.values().flat_map(|file| &file.jobs);
-        // What is pinned may come out of the store, whatever the file is.
+        // A pinned plugin may come from the store, whatever the file contains.
         let unpinned = jobs.filter(|(job, _)| job.function.digest.is_none());
         let plugins = unpinned.filter_map(|(_, lookup)| lookup.as_ref().ok());
         let same = |path: &Path| survey.files.get(path).is_some_and(|now| self.read_at.files.get(path) == Some(now));
         plugins
-            // What a script imports may have changed.
+            // The modules that a script imports may have changed.
             .filter(|plugin| plugin.script.is_none() && same(&plugin.path))
             .map(|plugin| (plugin.path.clone(), Ok(Arc::clone(plugin))))
             .collect()
     }
 
-    /// As `adopt`, and watches the plugins that the jobs have now.
+    /// Does the same as `adopt`, and watches the plugins that the jobs have now.
     fn settle_on(&mut self, taken: Taken) -> bool {
         let differs = self.adopt(taken);
         let again = self.look();
-        // What has changed meanwhile was watched, and is looked at next.
+        // Changes in the meantime were watched, and are looked at next.
         if again.extends(&self.survey) {
             self.survey = again;
         }
         differs
     }
 
-    /// Takes what was read as it is now; answers whether anything is otherwise than before.
+    /// Makes what was read the current state. Returns whether anything differs from before.
     fn adopt(&mut self, taken: Taken) -> bool {
         let Taken { workspace, mut problems, reading } = taken;
         let mut changed = Vec::new();
         let new_rules = std::mem::take(&mut self.new_rules);
         if std::mem::take(&mut self.withdrawn) {
-            // Rights may have been withdrawn: nothing that was read under the old rules is used
-            // under the new ones.
+            // Rights may have been withdrawn: nothing read under the old rules is used under the
+            // new ones.
             self.last_good = LastGood::default();
         }
         if new_rules && self.read_at.files.get(&self.config) != self.survey.files.get(&self.config) {
@@ -403,7 +402,7 @@ impl Watcher {
                 self.read_at = self.survey.clone();
             }
             None if new_rules => catalog = Arc::default(),
-            // Without the folder, all of them stay.
+            // Without the folder, all files stay in use.
             None => last_good = self.files.keys().cloned().collect(),
         }
         let current = &self.current;
@@ -413,15 +412,15 @@ impl Watcher {
     }
 }
 
-/// What was read at one time.
+/// The result of one reading.
 struct Taken {
     workspace: Workspace,
-    /// What is wrong with the operator's file, or the jobs folder as a whole.
+    /// What is wrong with the operator's file, or with the jobs folder as a whole.
     problems: Vec<Diagnostic>,
     reading: Option<Reading>,
 }
 
-/// Whether what is wrong may come right by itself in a moment.
+/// Returns whether the problems may disappear by themselves in a moment.
 fn unfinished(before: &Survey, after: &Survey, taken: &Taken) -> bool {
     let Some(reading) = &taken.reading else {
         return true;
@@ -435,7 +434,7 @@ fn unfinished(before: &Survey, after: &Survey, taken: &Taken) -> bool {
     !reading.catalog.is_sound() && differing.any(|path| is_plugin(path) || emptied(path))
 }
 
-/// The files, and the plugins of jobs, that are not what they were.
+/// Returns the files, and the plugins of jobs, that have changed.
 fn differences(before: &Files, was: &Survey, after: &Files, is: &Survey) -> Vec<String> {
     let mut changed = BTreeSet::new();
     for (path, file) in after {
@@ -450,7 +449,7 @@ fn differences(before: &Files, was: &Survey, after: &Files, is: &Survey) -> Vec<
         lookups.map(|plugin| (plugin.path.clone(), Arc::clone(&plugin.digest))).collect()
     };
     let (old, new) = (plugins(before), plugins(after));
-    // A plugin that nobody calls any more is still what it was.
+    // A plugin that no job uses any more has not changed by that.
     let differs = |path: &&PathBuf| old.get(*path) != new.get(*path) && was.files.get(*path) != is.files.get(*path);
     let touched: Vec<_> = old.keys().chain(new.keys()).filter(differs).map(|path| path.display().to_string()).collect();
     changed.extend(touched);
@@ -461,9 +460,9 @@ fn is_denied(error: &notify::Error) -> bool {
     matches!(&error.kind, ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
-/// What the kernel has no room for, and what would mend it.
+/// Describes which limit of the kernel was reached, and how to raise it.
 fn no_room(error: &notify::Error) -> String {
-    /// Of inotify instances or files of this process: EMFILE.
+    /// EMFILE: too many inotify instances, or too many open files of this process.
     const TOO_MANY_OPEN: i32 = 24;
     let (what, mend) = match &error.kind {
         ErrorKind::MaxFilesWatch => {
@@ -474,5 +473,5 @@ fn no_room(error: &notify::Error) -> String {
         }
         _ => return format!("the files cannot be watched ({error}); they are looked at every second instead"),
     };
-    format!("{what}; the files are looked at every second instead. {mend} makes room")
+    format!("{what}; the files are looked at every second instead; {mend} makes room")
 }

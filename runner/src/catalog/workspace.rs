@@ -11,7 +11,7 @@ use jobcontrol_core::retention::Retention;
 use jobcontrol_sandbox::FilePolicy;
 use jobcontrol_sandbox::Plugins;
 
-/// The operator's file, which may not lie among the jobs.
+/// The operator's file, which may not be in the jobs folder.
 pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
 
 /// Where jobs and plugins are, and what jobs may be given.
@@ -19,34 +19,34 @@ pub const SETTINGS_FILE: &str = "jobcontrol.yaml";
 pub struct Workspace {
     /// The jobs folder as the person named it.
     pub jobs: PathBuf,
-    /// Folders where plugins are looked for after the manifest's own.
+    /// Folders where plugins are looked up after the folder of the manifest.
     pub plugins: Vec<PathBuf>,
     /// What manifests are read with.
     pub context: Context,
-    /// What folders may be granted.
+    /// Which folders may be granted.
     pub files: FilePolicy,
     /// Whether a service builds jobs that name no trigger whenever what decides their result
     /// changes.
     pub on_change: bool,
-    /// Who is told of scheduled runs that failed.
+    /// Who is notified of scheduled runs that failed.
     pub notify: Vec<Notify>,
-    /// How long the store keeps what.
+    /// How long the store keeps builds and other records.
     pub retention: Retention,
-    /// When a service prunes by itself.
+    /// When a service prunes the store by itself.
     pub prune_at: PruneTime,
-    /// What looks into plugins.
+    /// The reader of plugins.
     pub reader: Plugins,
     /// Plugins that the store keeps.
     pub stored_plugins: StoredPlugins,
 }
 
 impl Workspace {
-    /// Whether the same is found and allowed.
+    /// Returns whether both find and allow the same.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.has_rules_of(other) && self.files == other.files
     }
 
-    /// Whether the operator says the same, wherever his paths lead now.
+    /// Returns whether the operator's rules are the same, wherever the paths in them lead now.
     pub(super) fn has_rules_of(&self, other: &Self) -> bool {
         let said =
             |workspace: &Self| (workspace.jobs.clone(), workspace.plugins.clone(), workspace.files.ceiling.clone());
@@ -58,20 +58,20 @@ impl Workspace {
     }
 }
 
-/// The bytes of a plugin by its digest, or why they cannot be read.
+/// Returns the bytes of the plugin with a digest, or why they cannot be read.
 type Bytes = dyn Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync;
 
-/// Plugins that are kept elsewhere than in the folder, by digest.
+/// Plugins by digest that are kept outside the folder.
 #[derive(Clone)]
 pub struct StoredPlugins(Arc<Bytes>);
 
 impl StoredPlugins {
-    /// What `bytes` answers to a digest.
+    /// Creates a lookup that calls `bytes` with the digest.
     pub fn new(bytes: impl Fn(&str) -> Result<Option<Vec<u8>>, String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(bytes))
     }
 
-    /// The bytes of the plugin with this digest, if they are kept.
+    /// Returns the bytes of the plugin with this digest, if they are kept.
     pub(super) fn bytes(&self, digest: &str) -> Result<Option<Vec<u8>>, String> {
         (self.0)(digest)
     }

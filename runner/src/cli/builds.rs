@@ -1,4 +1,4 @@
-//! `builds`, `build show` and `build delete`: what the store has.
+//! `builds`, `build show` and `build delete`: the builds in the store.
 
 use std::time::Instant;
 
@@ -73,10 +73,10 @@ pub(super) struct BuildsArgs {
     /// Only those of jobs with this tag
     #[arg(long, value_name = "TAG", add = ArgValueCandidates::new(completions::tags))]
     tag: Option<String>,
-    /// In which order: the newest last, or first
+    /// The order: newest last (`asc`) or newest first (`desc`)
     #[arg(long, value_enum, default_value_t)]
     order: Sorting,
-    /// How many at most: the newest ones
+    /// List at most this many: the newest ones
     #[arg(long, default_value_t = 100)]
     limit: u64,
 }
@@ -93,34 +93,34 @@ enum Sorting {
 pub(super) enum BuildCommand {
     /// Show its status, progress, return value, and failure with traceback
     Show {
-        /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+        /// The build's number, or a job for its latest build (`JOB~1`: the previous one)
         #[arg(add = ArgValueCandidates::new(completions::jobs))]
         build: BuildRef,
     },
-    /// Do it again: as it was, as its job is now, or with other arguments; or the rest of a run
-    /// that failed
+    /// Repeat it as it was, as its job is now, or with other arguments; or repeat the rest of a
+    /// failed run
     Rerun(rerun::RerunArgs),
-    /// End it, whichever process runs it; waits until it has ended
+    /// Cancel it, whichever process runs it, and wait until it has ended
     Cancel(super::cancel::CancelArgs),
     /// Delete it, with its progress and log
     Delete {
         /// The builds' numbers
         #[arg(required = true, value_name = "BUILD", value_parser = build_number)]
         builds: Vec<u64>,
-        /// Delete it although its `cleanup_function` fails
+        /// Delete it even if its `cleanup_function` fails
         #[arg(long)]
         force: bool,
     },
 }
 
-/// What is deleted is named by its number alone.
+/// Reads the number of a build to delete. Other names of builds are not accepted here.
 fn build_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is not a build number; `jobcontrol builds {text}` lists those of a job"))
 }
 
 const HEADER: &[&str] = &["BUILD", "JOB", "STATUS", "STARTED", "TOOK", "FAILURE"];
 
-/// Builds in a table, with a column of what each did again if any did.
+/// Shows builds in a table. If any is a rerun, a column shows which build each one repeats.
 pub(super) fn table(builds: &[Build], moment: &Moment) -> Page {
     let reruns = builds.iter().any(|build| build.rerun_of.is_some());
     let mut header = HEADER.to_vec();
@@ -137,7 +137,7 @@ pub(super) fn table(builds: &[Build], moment: &Moment) -> Page {
     text::table(&header, rows.collect())
 }
 
-/// One row below [`HEADER`].
+/// Returns one row below [`HEADER`].
 fn row(build: &Build, moment: &Moment) -> Vec<String> {
     vec![
         build.id.to_string(),
@@ -187,7 +187,7 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     } else {
         out.answer(table(&builds, &moment))?;
     }
-    // Counted only where there can be more: it takes longer than the list.
+    // Builds are counted only if there can be more, because counting takes longer than listing.
     if builds.len() as u64 == args.limit && !out.quiet {
         let all = storage.count_job_builds(&filter)?;
         if all > args.limit {
@@ -197,7 +197,7 @@ pub(super) fn list(app: &App, out: &Out, args: &BuildsArgs) -> Result<u8, CliErr
     Ok(error::DONE)
 }
 
-/// Ends what a dead process left, cleans up and deletes.
+/// Ends the build if its process is dead, cleans it up and deletes it.
 fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> Result<(), CliError> {
     match clean_up_and_delete(storage, id, force, &|build| app.hook(build, Which::Cleanup))? {
         Deleted::Gone => Ok(()),
@@ -207,7 +207,7 @@ fn delete(app: &App, out: &Out, storage: &dyn Storage, id: u64, force: bool) -> 
         }
         Deleted::Stays(reason) => {
             let message = format!("build {id} was not deleted: its cleanup_function {reason}");
-            Err(CliError::failed(format!("{message}; `--force` deletes it all the same")))
+            Err(CliError::failed(format!("{message}; `--force` deletes it anyway")))
         }
     }
 }
@@ -250,7 +250,7 @@ pub(super) fn build(app: &App, out: &Out, command: &BuildCommand) -> Result<u8, 
             builds.sort_unstable();
             builds.dedup();
             deletable(&*storage, &builds)?;
-            // Later ones may use earlier ones, never the other way round.
+            // Later builds may use earlier ones, never the other way round.
             for id in builds.iter().rev() {
                 delete(app, out, &*storage, *id, *force)?;
             }

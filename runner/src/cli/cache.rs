@@ -1,4 +1,4 @@
-//! `cache`: takes out of the folder of compiled plugins what nobody uses.
+//! `cache`: removes unused files from the folder of compiled plugins.
 
 use std::time::Duration;
 
@@ -17,21 +17,21 @@ use crate::app::App;
 /// What to do with the cache of compiled plugins.
 #[derive(Subcommand, Debug)]
 pub(super) enum CacheCommand {
-    /// Remove compiled plugins of other versions, and those not used for a while; they are made
-    /// anew when they are needed
+    /// Remove compiled plugins of other versions, and those not used for a while; they are compiled
+    /// again when they are needed
     Prune(PruneArgs),
 }
 
-/// Which compiled plugins go.
+/// Which compiled plugins to remove.
 #[derive(Args, Debug)]
 pub(super) struct PruneArgs {
-    /// Those not used for so long
+    /// Remove those not used for this long
     #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = parse_duration)]
     unused_for: Duration,
-    /// All of them
+    /// Remove all of them
     #[arg(long)]
     all: bool,
-    /// Only say what would go
+    /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
 }

@@ -1,4 +1,4 @@
-//! `build cancel`: ends builds, whichever process runs them.
+//! `build cancel`: cancels builds, whichever process runs them.
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -16,7 +16,7 @@ use crate::execute::canceller;
 use crate::execute::canceller::Cancelling;
 use crate::request::build_ref::BuildRef;
 
-/// Which builds to end.
+/// Which builds to cancel.
 #[derive(Args, Debug)]
 pub(super) struct CancelArgs {
     /// The builds' numbers, or jobs for their latest builds
@@ -29,11 +29,11 @@ pub(super) struct CancelArgs {
 
 #[derive(Serialize)]
 struct CancelledJson<'a> {
-    /// Those that have ended, cancelled.
+    /// Builds that have ended as cancelled.
     cancelled: &'a [u64],
-    /// Those whose process was asked, and that were not waited for.
+    /// Builds whose process was asked to cancel them, without waiting for the end.
     asked: &'a [u64],
-    /// Those that ended before, in another way.
+    /// Builds that ended in another way before they could be cancelled.
     too_late: &'a [u64],
 }
 
@@ -45,12 +45,12 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
     let mut builds = builds.collect::<Result<Vec<_>, _>>()?;
     builds.sort_unstable();
     builds.dedup();
-    // All are looked at first, so that a mistyped number cancels nothing.
+    // All builds are checked first, so that a mistyped number cancels nothing.
     for id in &builds {
         let build = storage.get_build(*id)?;
         if build.finished {
             let status = build.status();
-            return Err(CliError::usage(format!("build {id} has ended, {status}; nothing was cancelled")));
+            return Err(CliError::usage(format!("build {id} has already ended: {status}; nothing was cancelled")));
         }
     }
     let (mut cancelled, mut asked, mut too_late) = (Vec::new(), Vec::new(), Vec::new());
@@ -66,7 +66,7 @@ pub(super) fn cancel(app: &App, out: &Out, args: &CancelArgs) -> Result<u8, CliE
             }
             Cancelling::Asked if args.no_wait => {
                 asked.push(id);
-                format!("build {id} is to end; the process that runs it was asked")
+                format!("the process that runs build {id} was asked to end it")
             }
             Cancelling::Asked => match canceller::wait(&*storage, id, &by)? {
                 BuildStatus::Failed if is_cancelled(&storage.get_build(id)?) => {

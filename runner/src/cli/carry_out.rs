@@ -1,4 +1,4 @@
-//! A run that can start, carried out and shown.
+//! Carries out a run that can start, and shows it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,13 +39,13 @@ use crate::show::json::BriefJson;
 use crate::show::json::BuildJson;
 use crate::show::moment::Moment;
 
-/// Runs what can start, shows it, and returns the exit code.
+/// Carries out a run, shows it, and returns the exit code.
 pub(super) fn carry_out(app: &App, out: &Out, ready: Ready, shown: &[String]) -> Result<u8, CliError> {
     let cancel = interruptible(|| {})?;
     carry_out_until(app, out, ready, shown, &cancel)
 }
 
-/// As [`carry_out`], until `cancel` is set.
+/// Does the same as [`carry_out`], until `cancel` is set.
 pub(super) fn carry_out_until(
     app: &App,
     out: &Out,
@@ -55,7 +55,7 @@ pub(super) fn carry_out_until(
 ) -> Result<u8, CliError> {
     if !ready.stale.is_empty() {
         let used = Used::named(&ready.stale);
-        out.warn(&format!("dependencies that are not up to date are used: {used}; `--deps` builds them first"));
+        out.warn(&format!("these dependencies are used but not up to date: {used}; `--deps` builds them first"));
     }
     let order = ready.plan.order.clone();
     let (left_out, reused) = (ready.left_out.clone(), ready.reused.clone());
@@ -67,7 +67,7 @@ pub(super) fn carry_out_until(
     })?;
     report(app, out, shown, &order, &ends)?;
     for id in &left_out {
-        let message = format!("{id}: not built, because its manifest has mistakes: `jobcontrol check` shows them");
+        let message = format!("{id}: not built, because its manifest has mistakes; `jobcontrol check` shows them");
         render::error(out, &CliError::failed(message));
     }
     if let Some(summary) = summary(&ends, &reused, left_out.len()).filter(|_| !out.quiet) {
@@ -76,7 +76,8 @@ pub(super) fn carry_out_until(
     Ok(if cancel.is_set() { error::INTERRUPTED } else { exit_code(&ends) })
 }
 
-/// A protected job runs only after a person has typed its id, or said so on the command line.
+/// Asks for confirmation of protected jobs. Each runs only after the person has typed its id, or
+/// has given `--yes-protected`.
 pub(super) fn arm(out: &Out, ready: &Ready, yes: bool) -> Result<(), CliError> {
     for id in ready.protected().filter(|_| !yes) {
         match out.ask(&format!("`{id}` is protected. Type its id to run it:")) {
@@ -88,10 +89,10 @@ pub(super) fn arm(out: &Out, ready: &Ready, yes: bool) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Signals that come this close are one: a terminal and a supervisor both pass on the same Ctrl-C.
+/// Signals within this time count as one: a terminal and a supervisor both pass on the same Ctrl-C.
 const ONE_PRESS: Duration = Duration::from_millis(300);
 
-/// The first Ctrl-C cancels the builds and calls `wake`, the second leaves at once.
+/// Handles Ctrl-C: the first one cancels the builds and calls `wake`, the second one quits at once.
 pub(super) fn interruptible(wake: impl Fn() + Send + 'static) -> Result<Cancel, CliError> {
     let (switch, cancel) = Cancel::pair();
     let mut first: Option<Instant> = None;
@@ -118,7 +119,7 @@ fn exit_code(ends: &BTreeMap<String, JobEnd>) -> u8 {
     ends.values().map(code).max().unwrap_or(error::DONE)
 }
 
-/// What became of the jobs of a run, counted; none for a run of one job.
+/// Counts the outcomes of the jobs of a run. Returns `None` for a run of one job.
 fn summary(ends: &BTreeMap<String, JobEnd>, reused: &[Used], left_out: usize) -> Option<String> {
     if ends.len() + reused.len() + left_out < 2 {
         return None;
@@ -222,10 +223,10 @@ fn report(
     })
 }
 
-/// Shows what helps to understand each build that failed by itself; its failure was shown when it
-/// ended.
+/// Shows details of each failed build, except cancelled ones. The failure itself was shown when the
+/// build ended.
 fn endings(app: &App, out: &Out, order: &[String], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
-    /// More than this nobody reads at once.
+    /// The most failed builds to describe: nobody reads more at once.
     const MOST: usize = 3;
     let failed = order.iter().filter_map(|id| match ends.get(id)? {
         JobEnd::Built(build, Some(kind)) if *kind != FailureKind::Cancelled => Some((id, *build)),
@@ -277,7 +278,7 @@ fn why_not(end: &JobEnd) -> Option<String> {
 fn values(app: &App, out: &Out, targets: &[String], ends: &BTreeMap<String, JobEnd>) -> Result<(), CliError> {
     for id in targets {
         let Some(JobEnd::Built(id_of_build, None)) = ends.get(id) else { continue };
-        // One at a time: each can be large.
+        // Values are read one at a time, because each can be large.
         let build = app.storage(false)?.get_build(*id_of_build)?;
         if let Some(value) = &build.retval {
             let shown = match repr(app, out, &build) {
@@ -291,7 +292,8 @@ fn values(app: &App, out: &Out, targets: &[String], ends: &BTreeMap<String, JobE
     Ok(())
 }
 
-/// The build is what it is, whether what it returned could be printed or not.
+/// Creates an error about a return value that could not be printed. The build is successful all the
+/// same.
 fn unwritten(build: u64, error: CliError) -> CliError {
     match error {
         CliError::Closed => CliError::Closed,

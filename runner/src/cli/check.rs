@@ -1,4 +1,4 @@
-//! `check`: all that is wrong with the manifests, for people, for programs, or as SARIF.
+//! `check`: shows all mistakes in the manifests, for people, for programs, or as SARIF.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,30 +34,28 @@ pub(super) fn check(app: &App, out: &Out, paths: &[PathBuf], deny_warnings: bool
     Ok(if deny_warnings && !problems.is_empty() { error::UNCHECKED } else { code })
 }
 
-/// A file that the person asks for, as it was typed and with its links resolved.
+/// A requested file, as it was typed and with its links resolved.
 pub(super) struct Wanted {
     typed: PathBuf,
     real: PathBuf,
 }
 
-/// The files that the person asks for; `manifests` are those that one of them may have been meant
-/// as.
+/// Resolves the requested files. `manifests` holds the names to suggest for a mistyped one.
 pub(super) fn wanted(workspace: &Workspace, manifests: &[String], paths: &[PathBuf]) -> Result<Vec<Wanted>, CliError> {
     let resolve = |path: &PathBuf| match path.canonicalize() {
         Ok(real) => Ok(Wanted { typed: path.clone(), real }),
-        // A link that leads nowhere is a mistake of the folder.
+        // A link to a missing file is reported as a mistake of the folder.
         Err(_) if path.is_symlink() => Ok(Wanted { typed: path.clone(), real: path.clone() }),
         Err(error) => Err(missing(path, &error, FilesRead::new(workspace, manifests).near(path))),
     };
     paths.iter().map(resolve).collect()
 }
 
-/// What stands in these files, or in no file.
+/// Keeps the problems that are in these files, or in no file.
 pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[Wanted]) -> Vec<Diagnostic> {
     problems.retain(|problem| {
         let Some(path) = problem.path().filter(|_| !wanted.is_empty()) else { return true };
-        // What has no real path, such as a link that leads nowhere, is what was typed or nothing
-        // that was asked for.
+        // A path that cannot be resolved, such as a dangling link, is compared with what was typed.
         let real = Path::new(path).canonicalize();
         wanted.iter().any(|wanted| match &real {
             Ok(real) => real.starts_with(&wanted.real),
@@ -67,7 +65,7 @@ pub(super) fn about(mut problems: Vec<Diagnostic>, wanted: &[Wanted]) -> Vec<Dia
     problems
 }
 
-/// Says of each file that was asked for and is not read why it is not.
+/// Reports each requested file that is not read, and why.
 pub(super) fn add_unread(
     problems: &mut Vec<Diagnostic>,
     workspace: &Workspace,
@@ -95,7 +93,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    /// The manifests that were asked for, and their jobs as far as they can be read.
+    /// Counts the requested manifests, and their jobs as far as they can be read.
     pub(super) fn of(manifests: &[String], graph: &Graph, wanted: &[Wanted]) -> Self {
         if wanted.is_empty() {
             return Self { manifests: manifests.len(), jobs: graph.dependencies.len() };
@@ -107,7 +105,7 @@ impl Counts {
         Self { manifests: own.len(), jobs: jobs.count() }
     }
 
-    /// What is said if nothing is wrong.
+    /// Returns the message for the case that nothing is wrong.
     pub(super) fn all_good(self) -> String {
         format!("{self}: all good")
     }
@@ -120,7 +118,7 @@ impl std::fmt::Display for Counts {
     }
 }
 
-/// Shows mistakes in the format that was asked for.
+/// Shows mistakes in the requested format.
 pub(super) fn report(out: &Out, problems: &[Diagnostic], counts: Counts) -> Result<u8, CliError> {
     let is_sound = problems.iter().all(Diagnostic::is_warning);
     match out.format {

@@ -1,4 +1,4 @@
-//! `completions`: a script for a shell, and what that script asks for while a person types.
+//! `completions`: a script for a shell, and the completions that this script requests.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,18 +20,18 @@ use crate::catalog::load::Name;
 use crate::catalog::load::job_names;
 use crate::settings::Options;
 
-/// Set by the script, with the name of the shell.
+/// The variable that the script sets to the name of the shell.
 const VARIABLE: &str = "JOBCONTROL_COMPLETE";
 
-/// Answers a shell that asks how a command line goes on; false where nobody asks.
+/// Answers a shell that asks for completions of a command line. Returns false if no shell asks.
 pub(super) fn complete<C: CommandFactory>(arguments: &[OsString]) -> bool {
     let here = std::env::current_dir().ok();
     let env = CompleteEnv::with_factory(C::command).var(VARIABLE);
-    // A shell shows nothing of what goes wrong here.
+    // A shell shows no errors from here.
     env.try_complete(arguments.iter().cloned(), here.as_deref()).unwrap_or(true)
 }
 
-/// The shells that have a script.
+/// Returns a parser of the shells that have a script.
 pub(super) fn shell() -> impl TypedValueParser<Value = String> {
     PossibleValuesParser::new(Shells::builtins().names())
 }
@@ -56,20 +56,20 @@ pub(super) fn script(out: &Out, shell: &str) -> Result<u8, CliError> {
     Ok(error::DONE)
 }
 
-/// The ids of all jobs, with their titles.
+/// Returns the ids of all jobs, with their titles.
 pub(super) fn jobs() -> Vec<CompletionCandidate> {
     let candidate = |job: Name| CompletionCandidate::new(job.id).help(job.title.map(Into::into));
     all().into_iter().map(candidate).collect()
 }
 
-/// The tags of all jobs.
+/// Returns the tags of all jobs.
 pub(super) fn tags() -> Vec<CompletionCandidate> {
     let tags: BTreeSet<String> = all().into_iter().flat_map(|job| job.tags).collect();
     tags.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The jobs of the folder that the command line so far names. What is wrong is told when the
-/// command is run.
+/// Returns the jobs of the folder that the unfinished command line names. Errors are ignored here:
+/// they are reported when the command is run.
 fn all() -> Vec<Name> {
     let given: Vec<String> = std::env::args().collect();
     let option = |name: &str, variable: &str| {

@@ -17,8 +17,7 @@ use crate::request::run;
 pub(super) struct EnqueueArgs {
     #[command(flatten)]
     ask: AskArgs,
-    /// Which of several waiting runs starts first: those with the larger number [default: that of
-    /// the jobs]
+    /// The priority: waiting runs with a larger number start first [default: that of the jobs]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = clap::value_parser!(i64).range(-1000..=1000))]
     priority: Option<i64>,
 }
@@ -41,7 +40,7 @@ pub(super) fn enqueue(app: &App, out: &Out, args: &EnqueueArgs) -> Result<u8, Cl
     }
     let jobs = ready.plan.order.len();
     let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
-    out.answer(format!("run {run} of {jobs} waits for a service"))?;
-    out.say(format!("`jobcontrol runs show {run}` follows it; `jobcontrol serve` is a service"));
+    out.answer(format!("run {run} with {jobs} waits for a service"))?;
+    out.say(format!("`jobcontrol runs show {run}` shows it; `jobcontrol serve` starts a service"));
     Ok(error::DONE)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong in a command, and the exit code that says so.
+//! The errors of commands, and their exit codes.
 
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::storage::StorageError;
@@ -9,54 +9,54 @@ use crate::request::refusal::RefusalKind;
 use crate::service::engine::EngineError;
 use crate::settings::SettingsError;
 
-/// Done, or there was nothing to do.
+/// The command was done, or there was nothing to do.
 pub const DONE: u8 = 0;
 /// A build failed, or a dependency is missing.
 pub const FAILED: u8 = 1;
-/// The command line makes no sense.
+/// The command line is wrong.
 pub const USAGE: u8 = 2;
-/// Manifests do not check.
+/// Manifests have mistakes.
 pub const UNCHECKED: u8 = 3;
-/// There is no such job, build or plugin.
+/// The job, build or plugin does not exist.
 pub const NOT_FOUND: u8 = 4;
-/// The store.
+/// The store failed.
 pub const STORAGE: u8 = 5;
 /// A bug in jobcontrol.
 pub const BUG: u8 = 70;
 /// The person interrupted it.
 pub const INTERRUPTED: u8 = 130;
 
-/// Why a command did not do what it was asked for.
+/// Why a command was not carried out.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// For this reason, which `render` shows as text and as JSON.
+    /// It was refused or failed for this reason, which `render` shows as text and as JSON.
     Refused(Box<Refusal>),
-    /// Whoever read our output has gone; nothing is left to say.
+    /// The reader of the output has gone, so nothing more can be printed.
     Closed,
 }
 
 impl CliError {
-    /// The command line makes no sense.
+    /// Creates an error about a wrong command line.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Refusal::usage(message).into()
     }
 
-    /// What was asked for is not there.
+    /// Creates an error about something that does not exist.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Refusal::not_found(message).into()
     }
 
-    /// The plugin, the engine or the machine.
+    /// Creates an error about a failure of the plugin, the engine or the machine.
     pub(crate) fn failed(message: impl Into<String>) -> Self {
         Refusal::failed(message).into()
     }
 
-    /// Mistakes in the person's files.
+    /// Creates an error from mistakes in the person's files.
     pub(crate) fn unchecked(problems: Vec<Diagnostic>) -> Self {
         Refusal::unchecked(problems).into()
     }
 
-    /// Whether it is about mistakes in the person's files.
+    /// Returns whether the error is about mistakes in the person's files.
     pub(crate) fn is_unchecked(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.kind == RefusalKind::Unchecked)
     }
@@ -84,8 +84,8 @@ impl From<Refusal> for CliError {
     }
 }
 
-/// The flag by which a part of what was asked for was given; none for a job, whose name says
-/// enough.
+/// Returns the flag that gave a part of the request. Returns `None` for a target or an argument,
+/// whose name says enough.
 fn flag(place: &Place) -> Option<String> {
     match place {
         Place::Pins => Some("--pin".to_owned()),

@@ -1,4 +1,4 @@
-//! `explain`: what the code of a mistake means.
+//! `explain`: what a diagnostic code means.
 
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::diagnostic::Example;

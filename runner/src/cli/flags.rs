@@ -1,4 +1,4 @@
-//! What several commands take from the command line.
+//! Arguments that several commands take from the command line.
 
 use std::collections::BTreeMap;
 
@@ -35,14 +35,14 @@ pub(crate) enum Color {
     Never,
 }
 
-/// Where everything is, with the environment of this process.
+/// Resolves the settings with the environment of this process.
 pub(super) fn settings(options: &Options) -> Result<Resolved, SettingsError> {
     let variables: BTreeMap<_, _> =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
     resolve(options, &variables)
 }
 
-/// A pair of flags, `--name` and `--no-name`: none where neither was given.
+/// Reads a pair of flags, `--name` and `--no-name`. Returns `None` if neither was given.
 pub(super) fn flag(yes: bool, no: bool) -> Option<bool> {
     match (yes, no) {
         (true, _) => Some(true),
@@ -51,5 +51,5 @@ pub(super) fn flag(yes: bool, no: bool) -> Option<bool> {
     }
 }
 
-/// How a flag that only sets something is declared, so that its pair overrides it.
+/// The action of a flag that takes no value and can be overridden by the other flag of its pair.
 pub(super) const SET: ArgAction = ArgAction::SetTrue;

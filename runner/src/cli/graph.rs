@@ -1,4 +1,4 @@
-//! `graph`: what depends on what.
+//! `graph`: the dependencies between jobs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -60,10 +60,10 @@ pub(super) fn graph(app: &App, out: &Out, args: &GraphArgs) -> Result<u8, CliErr
     Ok(error::DONE)
 }
 
-/// Each job that nothing needs, with what it needs below it; what was shown before is not unfolded
-/// again.
+/// Draws each job that no other job needs, with its dependencies below it. A job that was shown
+/// before is not unfolded again.
 fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
-    /// Deeper than this a picture helps nobody, and drawing it would recurse as deep.
+    /// The greatest depth to draw: deeper trees are unreadable, and drawing recurses as deep.
     const DEEPEST: usize = 64;
     fn branch<'a>(
         graph: &'a Graph,
@@ -88,8 +88,8 @@ fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
     for id in ids.iter().filter(|id| !needed.contains(*id)) {
         text.push_str(&branch(graph, id, 0, &mut shown).to_string());
     }
-    // Jobs that wait for each other hang below nothing; what lies deeper than the deepest is named
-    // where it was cut.
+    // Jobs that depend on each other in a cycle are below no root. Jobs below the greatest depth
+    // are mentioned where the tree was cut.
     let below = graph.closure(shown.iter().copied());
     for id in ids {
         if !shown.contains(id) && !below.contains(id) {
@@ -99,7 +99,7 @@ fn tree(graph: &Graph, ids: &BTreeSet<&str>) -> String {
     text
 }
 
-/// A picture, in which each job shows how it stands.
+/// Draws an SVG picture in which each job shows its status.
 fn picture(app: &App, catalog: &Catalog, ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> Result<String, CliError> {
     let storage = app.storage(false)?;
     let listing = Listing::read(catalog, &*storage)?;
@@ -122,7 +122,8 @@ fn dot(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
     text + "}\n"
 }
 
-/// Ids may hold what Mermaid reads as an arrow, so nodes are numbered and labelled.
+/// Draws a Mermaid graph. Ids may contain what Mermaid reads as an arrow, so nodes are numbered and
+/// labelled.
 fn mermaid(ids: &BTreeSet<&str>, edges: &[(&str, &str)]) -> String {
     let number = |id: &str| ids.iter().position(|other| *other == id).unwrap_or(0);
     let mut text = String::from("flowchart LR\n");

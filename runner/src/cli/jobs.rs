@@ -1,4 +1,4 @@
-//! `jobs` and `job`: what the manifests say, and how each job stands.
+//! `jobs` and `job`: what the manifests say, and the status of each job.
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -52,7 +52,7 @@ pub(super) fn empty_folder(app: &App, catalog: &Catalog) -> Option<Diagnostic> {
     })
 }
 
-/// Says on the side how many mistakes there are, for commands that show what can be read.
+/// Warns how many mistakes there are, for commands that show the jobs that can be read.
 pub(super) fn mention_problems(app: &App, out: &Out, catalog: &Catalog) {
     if let Some(empty) = empty_folder(app, catalog) {
         out.warn(&empty.message);
@@ -60,7 +60,7 @@ pub(super) fn mention_problems(app: &App, out: &Out, catalog: &Catalog) {
     let count = catalog.diagnostics().len();
     if count > 0 {
         let mistakes = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
-        out.warn(&format!("{mistakes} in the manifests: `jobcontrol check` shows them"));
+        out.warn(&format!("{mistakes} in the manifests; `jobcontrol check` shows them"));
     }
 }
 
@@ -145,10 +145,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     let is_broken = graph.broken.contains_key(&job.id);
     row("status", if is_broken { styled(RED, BROKEN) } else { text::job_status(status) });
     if let JobStatus::Failing { build, .. } = status {
-        row(
-            "because",
-            format!("its newest finished build, {build}, failed; dependents use the one that succeeded last"),
-        );
+        row("because", format!("its newest finished build, {build}, failed; dependents use the last successful one"));
     }
     status.outdated_because().iter().for_each(|reason| row("because", one_line(reason)));
     let (line, _) = job.place.source.position(job.place.id.start);
@@ -189,7 +186,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     page
 }
 
-/// What a build of the job may use, each limit by its key.
+/// Shows what a build of the job may use, each limit by its key.
 fn limits(limits: &Limits) -> String {
     let mut limits = limits.clone();
     let shown = Limits::KEYS.iter().filter_map(|key| {

@@ -1,4 +1,4 @@
-//! Where a service listens, and how others get there.
+//! Where a service listens, and how clients connect to it.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,34 +16,34 @@ use crate::web::Opened;
 use crate::web::TlsFiles;
 use crate::web::open;
 
-/// Where a service listens when nobody says.
+/// Where a service listens by default.
 const DEFAULT: &str = "localhost:8484";
 
-/// In the place of an address: nowhere.
+/// Given in place of an address: do not listen.
 const OFF: &str = "off";
 
-/// Where to listen, and who gets there.
+/// Where to listen, and how clients connect.
 #[derive(Args, Debug)]
 pub(super) struct ListenArgs {
-    /// Answer HTTP there: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port,
+    /// Serve HTTP at this address: `127.0.0.1:8080`, `localhost:8080`, `[::1]:0` for any free port,
     /// `unix:PATH`, or `off` [default: `server.listen` of jobcontrol.yaml, else localhost:8484]
     #[arg(long, value_name = "ADDRESS", value_parser = place)]
     listen: Vec<Place>,
-    /// The certificate, in PEM, with which connections are encrypted
+    /// The certificate for TLS, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The private key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Believe the proxy at this address about whom it speaks for (`Forwarded` or `X-Forwarded-*`)
+    /// Trust the proxy at this address to name its clients (`Forwarded` or `X-Forwarded-*`)
     #[arg(long, value_name = "ADDRESS")]
     behind_proxy: Option<IpAddr>,
-    /// A name by which the service is asked for, besides those of this machine
+    /// A host name that clients use for the service, besides those of this machine
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
 }
 
-/// What `--listen` takes.
+/// The value of `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Off,
@@ -58,8 +58,8 @@ fn place(text: &str) -> Result<Place, String> {
 }
 
 impl ListenArgs {
-    /// Begins to listen, and takes over the sockets that systemd opened. Returns none if the
-    /// service should answer nothing.
+    /// Begins to listen, and takes over the sockets that systemd opened. Returns `None` if the
+    /// service should not listen at all.
     pub(super) fn open(&self, app: &App, activated: Vec<Activated>) -> Result<Option<Opened>, CliError> {
         let server = &app.settings.server;
         let default = if activated.is_empty() { Some(DEFAULT) } else { None };
@@ -69,7 +69,7 @@ impl ListenArgs {
             return Ok(None);
         }
         if listen.len() < places.len() {
-            return Err(CliError::usage("`--listen off` is given beside an address"));
+            return Err(CliError::usage("`--listen off` cannot be combined with an address"));
         }
         let of_file = || server.tls_cert.as_ref().map(PathBuf::from).zip(server.tls_key.as_ref().map(PathBuf::from));
         let files = self.tls_cert.clone().zip(self.tls_key.clone()).or_else(of_file);
@@ -82,7 +82,8 @@ impl ListenArgs {
         Ok(Some(open(&door, activated, is_any_valid(&*app.storage(false)?)?)?))
     }
 
-    /// Where to listen: as the flags say, else the operator's file, else the default.
+    /// Returns where to listen, from the flags, else from the operator's file, else from the
+    /// default.
     fn places(&self, of_file: Option<&str>, default: Option<&str>) -> Result<Vec<Place>, CliError> {
         if !self.listen.is_empty() {
             return Ok(self.listen.clone());

@@ -1,4 +1,4 @@
-//! `logs` and `logs prune`.
+//! `logs` and `logs prune`: shows and deletes log records.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -34,16 +34,16 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct LogsArgs {
     #[command(subcommand)]
     command: Option<LogsCommand>,
-    /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+    /// The build's number, or a job for its latest build (`JOB~1`: the previous one)
     #[arg(required = true, add = ArgValueCandidates::new(completions::jobs))]
     build: Option<BuildRef>,
-    /// Go on until the build ends
+    /// Keep printing new records until the build ends
     #[arg(long, short)]
     follow: bool,
     /// Only records at or above this level: debug, info, warning, error, critical or a number
     #[arg(long, value_name = "LEVEL", value_parser = Level::parse)]
     min_level: Option<i64>,
-    /// Only records of this time or later: how long ago (`2h`), a date or time of this time zone,
+    /// Only records from this time on: how long ago (`2h`), a date or time in the local time zone,
     /// or RFC 3339
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     since: Option<Timestamp>,
@@ -62,7 +62,7 @@ enum LogsCommand {
         /// Only those of this build
         #[arg(long)]
         build: Option<u64>,
-        /// Only those older than this: `30d`, `12h`; 0 for any age
+        /// Only those older than this: `30d`, `12h`, or `0` for any age
         #[arg(long, value_name = "DURATION", value_parser = parse_age)]
         max_age: Option<u64>,
         /// Only those at or below this level
@@ -71,7 +71,7 @@ enum LogsCommand {
     },
 }
 
-/// Seconds. Any age at all is `0`.
+/// Reads an age, and returns it in seconds. `0` means any age.
 fn parse_age(text: &str) -> Result<u64, String> {
     match text.parse::<u64>() {
         Ok(0) => Ok(0),
@@ -89,7 +89,7 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
     let storage = app.storage(false)?;
     if let Some(LogsCommand::Prune { job, build, max_age, level }) = &args.command {
         if job.is_none() && build.is_none() && max_age.is_none() && level.is_none() {
-            let message = "say which records go: --job, --build, --max-age or --level";
+            let message = "say which records to delete: --job, --build, --max-age or --level";
             return Err(CliError::usage(message.to_owned()));
         }
         let pruned = storage.prune_log_messages(job.as_deref(), *build, *max_age, *level)?;
@@ -133,11 +133,12 @@ pub(super) fn logs(app: &App, out: &Out, args: &LogsArgs) -> Result<u8, CliError
     Ok(error::DONE)
 }
 
-/// Prints what is new, until the build has ended and nothing is, or nobody runs it any more.
+/// Prints new records until the build has ended and no new ones are left, or until its process is
+/// gone.
 fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) -> Result<(), CliError> {
     let mut seen = None;
     loop {
-        // Looked at first: what is written before the end is read after it.
+        // The version is read first, so that records written before the end are not missed.
         let version = storage.data_version()?;
         if seen != Some(version) {
             seen = Some(version);
@@ -147,7 +148,7 @@ fn follow(storage: &dyn Storage, out: &Out, build: u64, filter: &mut LogFilter) 
                 return Ok(());
             }
         }
-        // A death changes nothing in the store, so it is looked for each time.
+        // The death of a process changes nothing in the store, so it is checked each time.
         let record = storage.get_build(build)?;
         if look_at(storage, [&record])?.is_interrupted(&record) {
             print_new(storage, out, filter, false)?;

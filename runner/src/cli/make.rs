@@ -1,4 +1,4 @@
-//! `make`: a plugin out of its source, beside the manifest that runs it.
+//! `make`: builds a plugin from its source, and puts it beside the manifest that runs it.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -21,19 +21,19 @@ use crate::request::refusal::Refusal;
 /// What to make.
 #[derive(Args, Debug)]
 pub(super) struct MakeArgs {
-    /// The folder of the source. The plugin goes into its folder `jobs`, or else into the folder of
-    /// jobs
+    /// The folder of the source. The plugin goes into its `jobs` folder if there is one, else into
+    /// the jobs folder of `--jobs`
     #[arg(default_value = ".")]
     dir: PathBuf,
-    /// Stay, and make it again after each change of the source
+    /// Keep running, and make it again after each change of the source
     #[arg(long)]
     watch: bool,
 }
 
 impl MakeArgs {
-    /// The folder of jobs that comes with the source.
+    /// Returns the jobs folder that comes with the source.
     pub(super) fn jobs(&self) -> Option<PathBuf> {
-        // Without a folder in front, messages are as the person would type them.
+        // Without a leading `./`, messages show paths as the person would type them.
         let jobs = if self.dir == Path::new(".") { PathBuf::from("jobs") } else { self.dir.join("jobs") };
         jobs.is_dir().then_some(jobs)
     }
@@ -85,7 +85,7 @@ fn watch(app: &App, out: &Out, dir: &Path) -> Result<u8, CliError> {
     loop {
         match one(app, out, dir) {
             Ok(()) => {}
-            // A folder without source was not meant.
+            // A folder without source is a mistake on the command line.
             Err(error @ CliError::Refused(_)) if is_first && error.exit_code() == error::USAGE => return Err(error),
             Err(error) if !stop.is_set() => render::error(out, &error),
             Err(_) => {}

@@ -1,17 +1,17 @@
-//! The command line: what can be said, and which command answers it.
+//! The command line: flags and commands, and what they print.
 //!
-//! - `program`: all flags and commands, and which answers what; `flags`, `moment`: what several of
-//!   them take
+//! - `program`: all flags and commands, and the dispatch to them; `flags`, `moment`: arguments that
+//!   several of them take
 //! - `watch`: `check --watch` and `run --watch`
-//! - `ask`: what `run` and `enqueue` are asked for
+//! - `ask`: the arguments that `run` and `enqueue` share
 //! - `listen`: where a service listens
 //! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
 //!   `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`, `completions`, `new`,
-//!   `make`: a command each, or a few that belong together
-//! - `carry_out`: a run that can start, carried out and shown; `repr`, `person`: what it needs for
-//!   that
-//! - `render`: everything that is printed
-//! - `signals`: those that must not end the program; `stdout`: whether there is one
+//!   `make`: one command each, or a few that belong together
+//! - `carry_out`: carries out a run that can start, and shows it; `repr`, `person`: what it needs
+//!   for that
+//! - `render`: all printing
+//! - `signals`: signals that must not end the program; `stdout`: whether standard output is open
 //! - `error`: what can go wrong, and the exit codes
 
 mod ask;

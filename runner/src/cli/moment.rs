@@ -1,4 +1,4 @@
-//! Moments as people write them: RFC 3339, a date or a time of their own time zone, or how long
+//! Moments as people write them: RFC 3339, a date or a time in their own time zone, or how long
 //! ago.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use jobcontrol_core::clock::SystemClock;
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::manifest::parse_duration;
 
-/// Reads `2h` (so long ago), `2026-11-22`, `2026-11-22 06:00`, or a time with an offset.
+/// Reads `2h` (two hours ago), `2026-11-22`, `2026-11-22 06:00`, or a time with an offset.
 pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
     read(text, SystemClock.now(), &TimeZone::system())
 }

@@ -1,4 +1,4 @@
-//! `new`: a folder to begin with.
+//! `new`: creates a folder to start from.
 
 use clap::Args;
 use clap::ValueEnum;
@@ -14,7 +14,7 @@ use crate::request::template::Form;
 /// What to make.
 #[derive(Args, Debug)]
 pub(super) struct NewArgs {
-    /// The folder, and the id of its job
+    /// The name of the folder, and the id of its job
     name: String,
     /// The language of the job
     #[arg(long, value_enum, value_name = "LANGUAGE")]

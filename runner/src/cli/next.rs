@@ -1,4 +1,4 @@
-//! `next`: when schedules are due.
+//! `next`: when schedules are due next.
 
 use clap::Args;
 use clap_complete::ArgValueCandidates;
@@ -17,7 +17,7 @@ use crate::catalog::load::Catalog;
 use crate::request::refusal::Refusal;
 use crate::request::targets::sound;
 
-/// Whose schedule.
+/// Which schedule to show, and how far ahead.
 #[derive(Args, Debug)]
 pub(super) struct NextArgs {
     /// The job's id; without one, each job with a schedule is listed with its next time
@@ -36,7 +36,7 @@ struct NextJson<'a> {
     timezone: &'a str,
     /// When runs are due.
     due: Vec<Timestamp>,
-    /// When they begin, which is later where the schedule has a jitter.
+    /// When they begin, which is later than `due` if the schedule has a jitter.
     start: Vec<Timestamp>,
 }
 
@@ -72,7 +72,7 @@ fn json<'a>(id: &'a str, schedule: &'a Schedule, due: Vec<Timestamp>) -> NextJso
     NextJson { job_id: id, cron: schedule.cron.to_string(), timezone: schedule.timezone.name(), due, start }
 }
 
-/// When a run begins, where that is later than it is due.
+/// Shows when a run begins, if that is later than it is due.
 fn start(schedule: &Schedule, job: &str, due: Timestamp) -> String {
     let start = schedule.start_of(job, due);
     if start == due { String::new() } else { local(start) }
@@ -83,7 +83,7 @@ fn all(app: &App, out: &Out, now: Timestamp) -> Result<u8, CliError> {
     let scheduled = catalog.graph.jobs.iter();
     let scheduled = scheduled.filter_map(|(id, checked)| Some((id.as_str(), checked.job.schedule.as_ref()?)));
     let mut next: Vec<_> = scheduled.map(|(id, schedule)| (schedule.next_after(now), id, schedule)).collect();
-    // What is never due again comes last.
+    // Schedules that are never due again come last.
     next.sort_by_key(|(due, id, _)| (due.is_none(), *due, *id));
     if out.is_json() {
         let shapes = next.iter().map(|(due, id, schedule)| json(id, schedule, due.iter().copied().collect()));

@@ -1,15 +1,15 @@
-//! Who sits at the command line.
+//! The person at the command line.
 
 use jobcontrol_core::run::Requester;
 
-/// Variables that tell who the person is, in the order of their worth.
+/// Variables with the name of the person, the most reliable first.
 const PERSON: &[&str] = &["USER", "LOGNAME", "USERNAME"];
 
 fn name() -> Option<String> {
     PERSON.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
 }
 
-/// Who asks, as the log tells it.
+/// Returns the requester, as the log shows it.
 pub(super) fn by() -> String {
     let process = std::process::id();
     match name() {
@@ -18,12 +18,12 @@ pub(super) fn by() -> String {
     }
 }
 
-/// The person by name.
+/// Returns the name of the person.
 pub(super) fn person() -> String {
     name().unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Who asks, as the row of a run keeps it.
+/// Returns the requester, as the row of a run keeps it.
 pub(super) fn requester() -> Requester {
     Requester::Cli(person())
 }

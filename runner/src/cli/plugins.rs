@@ -1,4 +1,4 @@
-//! `inspect` and `schema`: what plugins say of themselves.
+//! `inspect` and `schema`: what plugins say about themselves.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ use crate::show::escape::one_line;
 use crate::show::pages::PluginsJson;
 use crate::show::plugins::PluginBriefJson;
 
-/// The plugins that manifests of the jobs folder can name.
+/// Lists the plugins that manifests of the jobs folder can name.
 pub(super) fn list(app: &App, out: &Out) -> Result<u8, CliError> {
     let workspace = &app.settings.workspace;
     let (plugins, problems) = at_hand(workspace);
@@ -77,7 +77,7 @@ pub(super) fn inspect(app: &App, out: &Out, named: &str) -> Result<u8, CliError>
 pub(super) fn schema(app: &App, out: &Out) -> Result<u8, CliError> {
     let (plugins, problems) = at_hand(&app.settings.workspace);
     for problem in problems {
-        out.warn(&format!("{}; its functions are not in the schema", problem.message));
+        out.warn(&format!("{}; its functions are missing in the schema", problem.message));
     }
     let mut callables = Vec::new();
     for found in &plugins {
@@ -143,7 +143,7 @@ fn describe(report: &Inspection<'_>) -> Page {
         page.line("  nothing");
     }
     if report.grants().next().is_some() {
-        heading(&mut page, "grants, for jobs that want them");
+        heading(&mut page, "grants that jobs may need");
     }
     for (import, grant) in report.grants() {
         page.line(format!("  {grant}  # {}", one_line(import)));
@@ -182,7 +182,7 @@ fn describe_entries(report: &Inspection<'_>, page: &mut Page) {
     if report.entries.is_empty() {
         return;
     }
-    heading(page, "a manifest that begins with it");
+    heading(page, "a manifest to start from");
     if let Some(before) = &report.before {
         page.line(format!("# {}", one_line(before)));
     }

@@ -1,4 +1,4 @@
-//! The program: arguments to a command, and a command to an exit code.
+//! The program: from arguments to a command, and from a command to an exit code.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,14 +49,14 @@ use super::store;
 use super::tokens;
 use super::watch;
 
-/// How the program calls itself to compile a plugin.
+/// The argument with which the program starts itself to compile a plugin.
 const INTERPRET: &str = "__interpret";
 
 /// A job runner whose jobs are WebAssembly.
 ///
-/// Jobs are YAML files in a folder; each names a function that a plugin (.wasm) exports, with its
-/// arguments. The types of the whole graph are checked before anything runs, each function is
-/// called in a sandbox without any right but those granted, and every build is kept.
+/// Jobs are YAML files in a folder. Each names a function that a plugin (.wasm) exports, with its
+/// arguments. The types of the whole graph are checked before anything runs. Each function is
+/// called in a sandbox that has only the rights granted to the job. Every build is kept.
 #[derive(Parser, Debug)]
 #[command(name = "jobcontrol", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
@@ -70,12 +70,12 @@ const AFTER_HELP: &str =
     "The global options can be given as JOBCONTROL_JOBS, _STORE, _CONFIG, _CACHE, _FORMAT and _COLOR.
 
 Exit codes: 0 done or skipped, 1 a build failed or a dependency is missing, 2 usage, \
-3 the manifests do not check, 4 not found, 5 storage, 70 a bug, 130 interrupted.";
+3 the manifests have mistakes, 4 not found, 5 storage, 70 a bug, 130 interrupted.";
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The folder of jobs [default: jobs]
+    /// The jobs folder [default: jobs]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_JOBS", hide_env = true)]
     jobs: Option<PathBuf>,
     /// Where builds are kept, sqlite:PATH or memory: [default: sqlite:jobcontrol.db]
@@ -91,8 +91,8 @@ struct Global {
     /// folder]
     #[arg(long, global = true, value_name = "DIR", env = "JOBCONTROL_RUNTIMES", hide_env = true)]
     runtimes: Option<PathBuf>,
-    /// How to print: for people, or one JSON document (JSON lines when following); a graph also as
-    /// text, dot, mermaid or svg, a check as sarif
+    /// The output format: for people, or one JSON document (JSON lines when following); `graph` can
+    /// also print text, dot, mermaid or svg, and `check` sarif
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", env = "JOBCONTROL_FORMAT")]
     #[arg(hide_env = true)]
     format: Format,
@@ -102,10 +102,10 @@ struct Global {
     /// Show log records of every level
     #[arg(long, short, global = true)]
     verbose: bool,
-    /// Show return values whole on a terminal, however long they are
+    /// Show return values in full on a terminal, however long they are
     #[arg(long, global = true)]
     full: bool,
-    /// When to colour
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", env = "JOBCONTROL_COLOR")]
     #[arg(hide_env = true)]
     color: Color,
@@ -113,28 +113,28 @@ struct Global {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Check every manifest against every plugin, and report all that is wrong at once
+    /// Check every manifest against every plugin, and report all mistakes at once
     Check {
-        /// Report only what stands in these files
+        /// Report only mistakes in these files or folders
         paths: Vec<PathBuf>,
-        /// Stay, and check again after each change
+        /// Keep running, and check again after each change
         #[arg(long)]
         watch: bool,
-        /// Fail if there are warnings, too
+        /// Fail on warnings, too
         #[arg(long, conflicts_with = "watch")]
         deny_warnings: bool,
     },
-    /// Build jobs, with live progress and log; prints what the functions returned
+    /// Build jobs with live progress and log, and print what the functions return
     Run(run::RunArgs),
-    /// Leave a run to a service, and go on
+    /// Leave a run to a service, and return at once
     Enqueue(enqueue::EnqueueArgs),
-    /// Say when a job's schedule is due next
+    /// Show when a job's schedule is due next
     Next(next::NextArgs),
     /// Watch the jobs folder and run what is due, until Ctrl-C
     Serve(serve::ServeArgs),
-    /// List runs: what was asked for at once, and what became of it; show, cancel or repeat one
+    /// List runs (the jobs requested together, and their outcome); show, cancel or repeat one
     Runs(runs::RunsArgs),
-    /// List the jobs and how each stands
+    /// List the jobs and the status of each
     Jobs(jobs::JobsArgs),
     /// Show one job
     Job {
@@ -142,7 +142,7 @@ enum Command {
         #[arg(add = ArgValueCandidates::new(completions::jobs))]
         job: String,
     },
-    /// Show what depends on what
+    /// Show the dependencies between jobs
     Graph(graph::GraphArgs),
     /// List builds
     Builds(builds::BuildsArgs),
@@ -153,43 +153,43 @@ enum Command {
     },
     /// Show the log of a build, or prune logs
     Logs(logs::LogsArgs),
-    /// Make a folder to begin with: a script or a crate, a manifest that runs it, and a test
+    /// Create a folder to start from: a script or a crate, a manifest that runs it, and a test
     New(new::NewArgs),
-    /// Make a plugin out of its source, and put it beside the manifest
+    /// Make a plugin from its source, and put it beside the manifest
     Make(make::MakeArgs),
-    /// Show what a plugin exports and imports; without a plugin, list those at hand
+    /// Show what a plugin exports and imports; without a plugin, list the available ones
     Inspect {
         /// A plugin's file, or its name
         plugin: Option<String>,
     },
-    /// Say what the code of a mistake means, with an example of it; without a code, list all
+    /// Explain a diagnostic code, with an example; without a code, list all
     Explain {
         /// The code, as `check` shows it: JC0101
         code: Option<String>,
     },
-    /// Print a JSON Schema of manifests, with which editors complete functions and their arguments
+    /// Print a JSON Schema of manifests; editors use it to complete functions and their arguments
     Schema,
-    /// Make, remove, copy, replace or renew the store
+    /// Create, remove, back up, restore, prune or migrate the store
     Store {
         #[command(subcommand)]
         command: store::StoreCommand,
     },
-    /// Tidy the folder of compiled plugins
+    /// Clean up the folder of compiled plugins
     Cache {
         #[command(subcommand)]
         command: cache::CacheCommand,
     },
-    /// Install the interpreter of a language, and list those that are there
+    /// Install the interpreter of a language, or list the installed ones
     Runtime {
         #[command(subcommand)]
         command: runtime::RuntimeCommand,
     },
-    /// Say which secrets of jobcontrol.yaml are there
+    /// Say which secrets of jobcontrol.yaml are available
     Secrets {
         #[command(subcommand)]
         command: secrets::SecretsCommand,
     },
-    /// Make, list and end tokens, with which others use the API of a service
+    /// Create, list and revoke tokens, with which others use the API of a service
     Token {
         #[command(subcommand)]
         command: tokens::TokenCommand,
@@ -202,7 +202,7 @@ enum Command {
     },
 }
 
-/// The whole program: arguments to an exit code.
+/// Runs the whole program, and returns its exit code.
 pub fn main() -> ExitCode {
     signals::ignore_file_size();
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -250,7 +250,7 @@ fn command_line(arguments: Vec<OsString>) -> u8 {
     }
 }
 
-/// Whether JSON was asked for, as far as that can be told of a command line that makes no sense.
+/// Returns whether JSON was requested, as far as a wrong command line shows that.
 fn wants_json(arguments: &[OsString]) -> bool {
     let mut given = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
     let mut format = None;
@@ -268,9 +268,10 @@ fn wants_json(arguments: &[OsString]) -> bool {
     }
 }
 
-/// The sockets that systemd has opened for a service. To be called before anything starts a thread.
+/// Returns the sockets that systemd has opened for a service. Must be called before any thread
+/// starts.
 fn activated(command: &Command) -> Result<Vec<Activated>, CliError> {
-    let refused = |error| CliError::usage(format!("the sockets of systemd cannot be taken: {error}"));
+    let refused = |error| CliError::usage(format!("the sockets of systemd cannot be used: {error}"));
     match command {
         Command::Serve(_) => activated_sockets().map_err(refused),
         _ => Ok(Vec::new()),
@@ -293,7 +294,7 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
     }
     let activated = activated(&cli.command)?;
     let app = match open(&cli.global, out) {
-        // A program that reads the mistakes reads those of the operator's file as well.
+        // A program that reads the mistakes gets those of the operator's file in the same format.
         Err(CliError::Refused(refusal))
             if refusal.kind == RefusalKind::Unchecked
                 && matches!(cli.command, Command::Check { .. })
@@ -303,7 +304,7 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
         }
         opened => opened?,
     };
-    // What `store` replaces or removes is left as it is.
+    // The `store` commands may replace or remove the store, so it is left as it is for them.
     if !matches!(cli.command, Command::Store { .. }) {
         app.store.take_log_in();
     }

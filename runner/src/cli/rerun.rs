@@ -1,4 +1,4 @@
-//! `build rerun`: does a build again, as it was, as its job is now, or with other arguments; or the
+//! `build rerun`: repeats a build as it was, as its job is now, or with other arguments; or the
 //! rest of a run.
 
 use clap::Args;
@@ -15,24 +15,24 @@ use crate::request::arguments::Given;
 use crate::request::build_ref::BuildRef;
 use crate::request::rerun;
 
-/// What to do again, and how.
+/// What to repeat, and how.
 #[derive(Args, Debug)]
 pub(super) struct RerunArgs {
-    /// The build's number, or a job for its latest build (`JOB~1`: the one before)
+    /// The build's number, or a job for its latest build (`JOB~1`: the previous one)
     #[arg(add = ArgValueCandidates::new(completions::jobs))]
     build: BuildRef,
-    /// As it was: the plugin, the arguments and the builds it used are those of then (the default)
+    /// Repeat it as it was, with the same plugin, arguments and dependency builds (the default)
     #[arg(long, group = "how")]
     same: bool,
-    /// As its job is now, with the latest builds of its dependencies
+    /// Repeat it as its job is now, with the latest builds of its dependencies
     #[arg(long, group = "how")]
     latest: bool,
-    /// All that failed in the run that the build belongs to, and what it had not come to, as these
-    /// jobs are now; what succeeded in that run is used as it is, and what was given with
-    /// `--arg` is given again
+    /// Repeat everything that failed or was not built in the run of this build, with the jobs as
+    /// they are now; successful builds of that run are used as they are, and its `--arg` values are
+    /// given again
     #[arg(long, group = "how", conflicts_with = "args")]
     from_failed: bool,
-    /// Give an argument another value: as text where the parameter is a string, else as YAML
+    /// Give an argument another value: text if the parameter is a string, else YAML
     #[arg(long = "arg", value_name = "NAME=VALUE")]
     args: Vec<String>,
     /// Run protected jobs without asking
@@ -41,7 +41,7 @@ pub(super) struct RerunArgs {
 }
 
 pub(super) fn rerun(app: &App, out: &Out, args: &RerunArgs) -> Result<u8, CliError> {
-    // Nothing can be done again in a store that is not there, so none is made.
+    // A store that does not exist has nothing to repeat, so none is created.
     let storage = app.storage(app.store.is_there())?;
     let build = storage.get_build(args.build.find(&app.settings.workspace, &*storage)?)?;
     if !args.from_failed && !build.finished && is_owned(&*storage, &build)? {

@@ -1,4 +1,4 @@
-//! `run`: builds jobs and shows it.
+//! `run`: builds jobs and shows their progress.
 
 use clap::Args;
 
@@ -16,7 +16,7 @@ use crate::request::run;
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) ask: AskArgs,
-    /// Stay, and build again whatever a change of a manifest or a plugin touches
+    /// Keep running, and build again each job that a change of a manifest or a plugin affects
     #[arg(long, conflicts_with = "pins")]
     pub(super) watch: bool,
 }

@@ -1,4 +1,4 @@
-//! `runs`, and `runs show`, `cancel` and `rerun`: what was asked for, and what became of it.
+//! `runs`, and `runs show`, `cancel` and `rerun`: what was requested, and the outcome.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -55,7 +55,7 @@ fn run_number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("`{text}` is not a run number; `jobcontrol runs` lists them"))
 }
 
-/// Runs are read this many at once.
+/// The number of runs to read at once.
 const PAGE: u64 = 1_000;
 
 /// Which runs to list, or what to do with one.
@@ -64,7 +64,7 @@ const PAGE: u64 = 1_000;
 pub(super) struct RunsArgs {
     #[command(subcommand)]
     command: Option<RunsCommand>,
-    /// How many at most: the newest ones
+    /// List at most this many: the newest ones
     #[arg(long, default_value_t = 100)]
     limit: u64,
     /// Only runs of a job with this tag
@@ -74,27 +74,28 @@ pub(super) struct RunsArgs {
 
 #[derive(Subcommand, Debug)]
 enum RunsCommand {
-    /// Show what became of each job of a run
+    /// Show the outcome of each job of a run
     Show {
         /// The run's number
         #[arg(value_parser = run_number)]
         run: u64,
     },
-    /// Cancel a run with all its builds, whichever process works on it; waits until it has ended
+    /// Cancel a run with all its builds, whichever process runs it, and wait until it has ended
     Cancel {
         /// The run's number
         #[arg(value_parser = run_number)]
         run: u64,
-        /// Do not wait until the process that works on it has ended it
+        /// Do not wait until the process that runs it has ended it
         #[arg(long)]
         no_wait: bool,
     },
-    /// Do a run again, of the jobs as they are now
+    /// Repeat a run with the jobs as they are now
     Rerun {
         /// The run's number
         #[arg(value_parser = run_number)]
         run: u64,
-        /// Only what failed and what was not built; what succeeded in that run is used as it is
+        /// Repeat only what failed or was not built; successful builds of that run are used as they
+        /// are
         #[arg(long)]
         from_failed: bool,
         /// Run protected jobs without asking
@@ -109,7 +110,7 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
         Some(RunsCommand::Show { run }) => show(app, out, *run),
         Some(RunsCommand::Cancel { run, no_wait }) => cancel(app, out, *run, *no_wait),
         Some(RunsCommand::Rerun { run, from_failed, yes_protected }) => {
-            // Nothing can be done again in a store that is not there, so none is made.
+            // A store that does not exist has nothing to repeat, so none is created.
             let storage = app.storage(app.store.is_there())?;
             let (run, workspace) = (storage.get_run(*run)?, &app.settings.workspace);
             let ready = if *from_failed {
@@ -124,7 +125,7 @@ pub(super) fn runs(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError
     }
 }
 
-/// The newest runs, newest first, that have one of the jobs among their targets.
+/// Returns the newest runs that have one of the tagged jobs as a target, newest first.
 fn newest(storage: &dyn Storage, limit: u64, tagged: Option<&BTreeSet<String>>) -> Result<Vec<Run>, CliError> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (mut runs, mut before) = (Vec::new(), None);
@@ -144,7 +145,7 @@ fn list(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
     let tagged = args.tag.as_deref().map(|tag| tagged(&app.settings.workspace, tag)).transpose()?;
     let storage = app.storage(false)?;
     let mut runs = newest(&*storage, args.limit, tagged.as_ref())?;
-    // As builds are listed: the newest comes last, where a person looks first.
+    // As in the list of builds, the newest comes last, where a person looks first.
     runs.reverse();
     let ids: Vec<u64> = runs.iter().map(|run| run.id).collect();
     let counts = storage.get_run_counts(&ids)?;
@@ -176,7 +177,7 @@ fn list(app: &App, out: &Out, args: &RunsArgs) -> Result<u8, CliError> {
     Ok(error::DONE)
 }
 
-/// Targets that are named; of the others their number is told.
+/// The number of targets to name; the others are only counted.
 const NAMED: usize = 3;
 
 fn targets(run: &Run) -> String {
@@ -197,7 +198,7 @@ fn shown_state(state: RunState) -> String {
     styled(style, state_name(state))
 }
 
-/// How far the builds of a run are: `3 of 5, 1 failed`.
+/// Shows how far the builds of a run are: `3 of 5, 1 failed`.
 fn built(run: &Run, state: RunState, counts: RunCounts) -> String {
     if let Some(missed) = &run.missed {
         return format!("{} due", missed.count);
@@ -261,7 +262,7 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
         );
     }
     row("requested by", &one_line(&text::requester(&run.requester)));
-    row("cancel", &run.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
+    row("cancel", &run.cancel.as_ref().map(|by| format!("requested by {}", one_line(by))).unwrap_or_default());
     row("created", &local(run.created));
     row("ended", &run.end_time.map(local).unwrap_or_default());
     row("took", &took(&run, state, moment.now));
@@ -273,7 +274,7 @@ fn show(app: &App, out: &Out, id: u64) -> Result<u8, CliError> {
     Ok(error::DONE)
 }
 
-/// The running builds that hold slots, for each pool that a build of the run waits for.
+/// Returns the running builds that hold slots, for each pool that a build of the run waits for.
 fn pools<'a>(storage: &dyn Storage, jobs: &[RunJob<'a>]) -> Result<BTreeMap<&'a str, Vec<u64>>, CliError> {
     let waits = |build: &&Build| build.status() == BuildStatus::Created;
     let waiting = jobs.iter().filter_map(|job| match job.became {
@@ -352,7 +353,7 @@ fn cancel(app: &App, out: &Out, id: u64, no_wait: bool) -> Result<u8, CliError> 
         out.answer(match status {
             Some(RunStatus::Cancelled) => format!("run {id} was cancelled"),
             Some(status) => format!("run {id} ended before it could be cancelled, {status}"),
-            None => format!("run {id} is to end; the process that works on it was asked"),
+            None => format!("the process that runs run {id} was asked to end it"),
         })?;
     }
     Ok(if matches!(status, None | Some(RunStatus::Cancelled)) { error::DONE } else { error::FAILED })

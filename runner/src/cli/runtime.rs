@@ -17,25 +17,25 @@ use super::render::text::table;
 use crate::app::App;
 use crate::request::interpreter;
 
-/// What to do with the interpreters of scripts.
+/// What to do with the interpreters.
 #[derive(Subcommand, Debug)]
 pub(super) enum RuntimeCommand {
     /// Install the interpreter of a language, once for all jobs of this user
     Install(InstallArgs),
-    /// List the languages of scripts, and which interpreter each has
+    /// List the languages of scripts, and the interpreter of each
     List,
 }
 
-/// Which interpreter.
+/// Which interpreter to install.
 #[derive(Args, Debug)]
 pub(super) struct InstallArgs {
     /// The language
     #[arg(value_enum)]
     language: Installable,
-    /// Take this file, which another machine has made, instead of making one
+    /// Install this file, made on another machine, instead of building the interpreter
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Write the interpreter to this file, for other machines, and install nothing
+    /// Write the interpreter to this file for other machines, and do not install it
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     to: Option<PathBuf>,
 }
@@ -72,7 +72,7 @@ fn install(app: &App, out: &Out, args: &InstallArgs) -> Result<u8, CliError> {
         out.answer(format!("{} ({})\n", file.display(), show_bytes(bytes.len() as u64)))?;
         return Ok(error::DONE);
     }
-    let failed = |e: std::io::Error| CliError::failed(format!("the interpreter cannot be put into its folder: {e}"));
+    let failed = |e: std::io::Error| CliError::failed(format!("the interpreter cannot be installed: {e}"));
     let digest = app.plugins().runtimes().install(Language::Python, &bytes).map_err(failed)?;
     out.answer(format!("installed Python ({}), sha256:{digest}\n", show_bytes(bytes.len() as u64)))?;
     Ok(error::DONE)

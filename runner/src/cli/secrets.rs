@@ -1,4 +1,4 @@
-//! `secrets`: which of the operator's secrets are there.
+//! `secrets`: which of the operator's secrets can be read.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -16,8 +16,8 @@ use crate::show::escape::one_line;
 /// What to do with the secrets of the operator's file.
 #[derive(Subcommand, Debug)]
 pub(super) enum SecretsCommand {
-    /// Read each secret of jobcontrol.yaml as a build would, and say which are there; values are
-    /// never shown
+    /// Read each secret of jobcontrol.yaml as a build would, and say which are available; values
+    /// are never shown
     Check,
 }
 

@@ -27,28 +27,27 @@ use crate::web::Server;
 /// How to serve.
 #[derive(Args, Debug)]
 pub(super) struct ServeArgs {
-    /// Build each job that names no trigger whenever what decides its result changes, unless it is
-    /// protected
+    /// Build each job without a trigger whenever its inputs change, unless it is protected
     #[arg(long)]
     on_change: bool,
-    /// How long builds that run may take to end when the service stops
+    /// How long running builds may take to end when the service stops
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
-    /// Open a page in a browser: that of all jobs, or another one such as `/graph`
+    /// Open a page in a browser: the list of jobs, or another page such as `/graph`
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", require_equals = true, value_parser = path)]
     open: Option<String>,
-    /// Send a span of each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
+    /// Send a span for each run, build and attempt to this collector: `http://HOST:4318/v1/traces`
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
-    /// How the service writes its own log, on standard error
+    /// The format of the service's own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
 }
 
-/// How a log is written.
+/// The format of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
     /// For people.
@@ -61,14 +60,14 @@ enum LogFormat {
 fn path(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_graphic();
     let fits = text.starts_with('/') && !text.starts_with("//") && text.chars().all(plain);
-    if fits { Ok(text.to_owned()) } else { Err("it is not the path of a page, such as `/graph`".to_owned()) }
+    if fits { Ok(text.to_owned()) } else { Err("not the path of a page, such as `/graph`".to_owned()) }
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// Serves until a signal comes. `activated` are sockets that are listened on already.
+/// Serves until a signal comes. `activated` holds sockets that systemd has already opened.
 pub(super) fn serve(
     app: &App,
     options: Options,
@@ -84,9 +83,9 @@ pub(super) fn serve(
     open_all_files();
     service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
     let (waiting, stopped) = crossbeam_channel::bounded(1);
-    // The second signal leaves at once.
+    // The second signal quits at once.
     interruptible(move || {
-        // If there is no room, it was told already.
+        // If there is no room, a signal has been sent already.
         let _ = waiting.try_send(());
     })?;
     let opened = args.listen.open(app, activated)?;
@@ -104,7 +103,8 @@ pub(super) fn serve(
     let web = opened.map(|opened| answer(opened, &service)).transpose()?;
     systemd::ready();
     if let Some(page) = page.zip(args.open.as_ref()).map(|(web, path)| format!("{web}{path}")) {
-        // The page is there all the same: who has no browser here reads the address.
+        // The page is served anyway: a person without a browser on this machine can use the
+        // address.
         if let Err(error) = open::that_detached(&page) {
             tracing::warn!(address = page.as_str(), reason = error.to_string().as_str(), "no browser could be opened");
         }
@@ -112,34 +112,34 @@ pub(super) fn serve(
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
     systemd::stopping();
-    tracing::info!("stopping: no build starts any more");
+    tracing::info!("stopping: no more builds start");
     let left = service.stop(args.grace)?;
-    // Whoever looks on sees the last builds end.
+    // The web stops last, so that its clients see the last builds end.
     web.map_or(Ok(()), Server::stop).map_err(|error| machine(&error))?;
     tracing::info!(running = left.running, runs_left = left.left, "stopped");
     Ok(error::DONE)
 }
 
-/// The page, by the first address that a browser of this machine reaches.
+/// Returns the first address that a browser on this machine can reach.
 fn page(addresses: &[String]) -> Option<String> {
     let web = addresses.iter().find(|address| address.starts_with("http"))?;
-    // An address that stands for all of them is none to go to.
+    // A browser cannot connect to the wildcard address.
     Some(web.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:"))
 }
 
-/// Begins to answer HTTP, and says where.
+/// Begins to serve HTTP, and logs the addresses.
 fn answer(opened: Opened, service: &Arc<Service>) -> Result<Server, CliError> {
     for address in opened.addresses() {
         tracing::info!(address = address.as_str(), "listening");
     }
     if opened.trusts_this_machine() {
-        tracing::info!("while there is no token, every user of this machine may act");
+        tracing::info!("every user of this machine may use the API as long as there is no token");
     }
     opened.serve(Arc::clone(service)).map_err(|error| machine(&error))
 }
 
 fn machine(error: &std::io::Error) -> CliError {
-    CliError::failed(format!("the web has failed: {error}"))
+    CliError::failed(format!("the HTTP server failed: {error}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `store`: makes, removes, copies, replaces or renews the store.
+//! `store`: creates, removes, backs up, restores, prunes or migrates the store.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,34 +27,34 @@ use crate::request::prune::Swept;
 /// What to do with the store.
 #[derive(Subcommand, Debug)]
 pub(super) enum StoreCommand {
-    /// Make the store; one that is there already stays as it is
+    /// Create the store; an existing one stays as it is
     Install,
     /// Remove the store with all builds
     Uninstall {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
     /// Copy the store to a new file while it is in use, and verify the copy; a plain copy of the
-    /// file may lack what was written last
+    /// file may lack the latest changes
     Backup {
         /// The new file
         file: PathBuf,
     },
-    /// Put a copy in the place of the store, which is kept beside it; refused while the store is in
+    /// Replace the store by a copy, and keep the old store beside it; refused while the store is in
     /// use
     Restore {
-        /// The copy, of this version or an older one
+        /// The copy, made by this version or an older one
         file: PathBuf,
     },
-    /// Delete what is older than `retention:` in jobcontrol.yaml keeps: log records, builds,
-    /// plugins of no build
+    /// Delete log records and builds that are older than `retention:` in jobcontrol.yaml allows,
+    /// and plugins that no build uses
     Prune {
         /// Only say what would be deleted
         #[arg(long)]
         dry_run: bool,
     },
-    /// Bring the store to this program's version, after a backup beside it
+    /// Upgrade the store to this program's version, after a backup beside it
     Migrate {
         /// Only say what would be done
         #[arg(long)]
@@ -124,7 +124,7 @@ pub(super) fn store(app: &App, out: &Out, command: &StoreCommand) -> Result<u8, 
     Ok(error::DONE)
 }
 
-/// What was done, how it is said, and the file it left.
+/// What was done, the message about it, and the file that it left.
 type Done = (&'static str, String, Option<String>);
 
 fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
@@ -134,15 +134,15 @@ fn migrate(app: &App, url: &str, dry_run: bool) -> Result<Done, CliError> {
     };
     if was == VERSION || was == 0 {
         app.storage(true)?;
-        return Ok(("unchanged", format!("the store `{url}` is of version {VERSION}, there is nothing to do"), None));
+        return Ok(("unchanged", format!("the store `{url}` is at version {VERSION}; there is nothing to do"), None));
     }
     let would = format!("from version {was} to {VERSION}");
     if dry_run {
-        let said = format!("the store `{url}` would be copied, and brought {would}");
+        let said = format!("the store `{url}` would be backed up and upgraded {would}");
         return Ok(("nothing", said, None));
     }
     app.storage(true)?;
-    Ok(("migrated", format!("the store `{url}` was brought {would}; the old one is kept beside it"), None))
+    Ok(("migrated", format!("the store `{url}` was upgraded {would}; the old one is kept beside it"), None))
 }
 
 #[derive(Serialize)]
@@ -157,14 +157,14 @@ struct PrunedJson {
     plugins_kept: Option<String>,
 }
 
-/// What went out of the cache.
+/// What was removed from the cache.
 #[derive(Serialize)]
 struct CompiledJson {
     entries: u64,
     bytes: u64,
 }
 
-/// A build whose time has come, and which stays for this reason.
+/// A build that is old enough to be deleted, and the reason why it was kept.
 #[derive(Serialize)]
 struct KeptJson {
     build: u64,
@@ -177,7 +177,8 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     let clean_up: Option<&CleanUp<'_>> = if dry_run { None } else { Some(&clean_up) };
     let Swept { pruned, compiled, plugins_stay } = request::prune(&app.settings.workspace, &*storage, clean_up)?;
     pruned.refused.iter().for_each(|(_, reason)| out.warn(reason));
-    let unknown = plugins_stay.map(|reason| format!("plugins of no build stay, since jobs may pin them: {reason}"));
+    let unknown =
+        plugins_stay.map(|reason| format!("plugins that no build uses are kept, because jobs may pin them: {reason}"));
     let mut code = if pruned.refused.is_empty() { error::DONE } else { error::FAILED };
     let compiled = compiled.unwrap_or_else(|reason| {
         out.warn(&format!("the plugins' compiled code was not deleted: {reason}"));
@@ -203,7 +204,8 @@ fn prune(app: &App, out: &Out, dry_run: bool) -> Result<u8, CliError> {
     Ok(code)
 }
 
-/// `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and 1 plugin (40 KiB of compiled code)`
+/// Builds the message, such as `deleted 2 builds, 3 log records (DEBUG 1, INFO 2) and 1 plugin (40
+/// KiB of compiled code)`.
 fn told(pruned: &Pruned, compiled: PrunedCache, dry_run: bool) -> String {
     let count = |n: usize, what: &str| match n {
         0 => format!("no {what}s"),

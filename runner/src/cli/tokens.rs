@@ -1,4 +1,4 @@
-//! `token`: who may use the API of a service from elsewhere, and for what.
+//! `token`: tokens that allow others to use the API of a service.
 
 use std::time::Duration;
 
@@ -27,24 +27,24 @@ use crate::show::tokens::TokenJson;
 /// What to do with tokens.
 #[derive(Subcommand, Debug)]
 pub(super) enum TokenCommand {
-    /// Make a token, which is shown once
+    /// Create a token; it is shown only once
     Create {
-        /// What it allows: `read`, `run:GLOB` (to run and cancel jobs, such as `run:sales-*`) or
+        /// What it allows: `read`, `run:GLOB` (run and cancel jobs, such as `run:sales-*`) or
         /// `admin`
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
-        /// How long it is good: `30d`, `12h`; for ever where nothing is said
+        /// How long it is valid: `30d`, `12h` [default: forever]
         #[arg(long, value_name = "TIME", value_parser = lasts)]
         expires: Option<Duration>,
-        /// What to call it in lists, and whoever runs jobs with it
+        /// Its name in lists, and the name under which its holder runs jobs
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
     },
-    /// List the tokens, without what their holders send
+    /// List the tokens, without their secret text
     List,
-    /// End a token
+    /// Revoke a token
     Revoke {
-        /// Its number
+        /// The token's number
         #[arg(value_name = "TOKEN", value_parser = token_number)]
         token: u64,
     },

@@ -1,4 +1,4 @@
-//! `check --watch` and `run --watch`: again after each change of the files, until Ctrl-C.
+//! `check --watch` and `run --watch`: repeat after each change of the files, until Ctrl-C.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ use crate::settings::SettingsError;
 use crate::show::escape::one_line;
 use crate::show::json::CheckJson;
 
-/// Changed files that are named; of the others their number is told.
+/// The number of changed files to name; the others are only counted.
 const NAMED: usize = 5;
 
 fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), CliError> {
@@ -68,7 +68,7 @@ fn start(app: &App, options: Options, out: &Out) -> Result<(Watcher, Cancel), Cl
     Ok((watcher, stop))
 }
 
-/// The operator's file, read again after each of its changes.
+/// Returns the operator's file, which is read again after each of its changes.
 pub(super) fn settings_file(app: &App, options: Options, out: &Out) -> SettingsFile {
     let path = app.settings.config.path.clone();
     let shown = path.display().to_string();
@@ -81,10 +81,10 @@ pub(super) fn settings_file(app: &App, options: Options, out: &Out) -> SettingsF
     SettingsFile { read, path }
 }
 
-/// What stays as it was when the watch began, whatever `jobcontrol.yaml` says later.
+/// The settings that stay fixed while the watch runs, whatever `jobcontrol.yaml` says later.
 struct Fixed {
     began: Resolved,
-    /// What was asked for last, so that each change is told once.
+    /// The store and the cache that were requested last, so that each change is reported once.
     told: RefCell<(StoreUrl, PathBuf)>,
     out: Out,
 }
@@ -96,13 +96,13 @@ impl Fixed {
         Self { began, told, out }
     }
 
-    /// The workspace of new settings, in which the store and the cache that are in use are nobody's
-    /// to see either.
+    /// Returns the workspace of new settings. The store and the cache in use stay hidden from jobs,
+    /// too.
     fn hold(&self, settings: Resolved) -> Workspace {
         let Resolved { mut workspace, store, .. } = settings;
         let cache = workspace.reader.cache().to_owned();
         let tell = |key: &str| {
-            let restart = "restart to use it, until then the one that it named before is used";
+            let restart = "restart to use it; until then, the previous one is used";
             let file = self.began.config.path.display();
             self.out.warn(&format!("`{key}:` in {file} has changed: {restart}"));
         };
@@ -166,7 +166,7 @@ fn show_check(app: &App, out: &Out, reload: &Reload, wanted: &[Wanted]) -> Resul
     }
 }
 
-/// When, and what changed.
+/// Says when the files changed, and which.
 fn headline(app: &App, reload: &Reload) -> String {
     let named: Vec<_> = reload.changed.iter().take(NAMED).map(String::as_str).collect();
     let more = reload.changed.len() - named.len();
@@ -182,7 +182,7 @@ pub(super) fn run(app: &App, options: Options, out: &Out, args: &AskArgs) -> Res
     let out = &out.in_lines();
     let args = &args.settled(app)?;
     let (mut watcher, stop) = start(app, options, out)?;
-    // Later rounds may build more than the first.
+    // Later rounds may build more jobs than the first.
     app.engine(SLOTS)?;
     let rounds = Rounds::start(&*app.storage(app.store.is_there())?)?;
     let mut watched = Watched { app, out, args, stop, rounds, armed: BTreeSet::new() };
@@ -210,10 +210,10 @@ fn show_mistakes(out: &Out, reload: &Reload, was_broken: bool) {
         out.say(Counts { manifests: reload.manifests.len(), jobs: reload.jobs }.all_good());
     }
     for file in reload.last_good.iter().take(NAMED) {
-        out.warn(&format!("the last good version of `{file}` stays in use"));
+        out.warn(&format!("the last good version of `{file}` is still in use"));
     }
     if reload.last_good.len() > NAMED {
-        out.warn(&format!("so do those of {} more files", reload.last_good.len() - NAMED));
+        out.warn(&format!("so are those of {} more files", reload.last_good.len() - NAMED));
     }
 }
 
@@ -224,13 +224,13 @@ struct Watched<'a> {
     args: &'a AskArgs,
     stop: Cancel,
     rounds: Rounds,
-    /// Protected jobs that a person has armed.
+    /// Protected jobs that the person has confirmed.
     armed: BTreeSet<String>,
 }
 
 impl Watched<'_> {
-    /// What was named on the command line. Mistakes of the command line end the program, those in
-    /// files do not.
+    /// Builds the jobs named on the command line. Mistakes on the command line end the program,
+    /// mistakes in files do not.
     fn build_all(&mut self, catalog: &Arc<Catalog>) -> Result<(), CliError> {
         let built = self.build(catalog, &self.args.ask()?.targets);
         self.rounds.remember(catalog, &*self.app.storage(self.app.store.is_there())?)?;
@@ -250,7 +250,7 @@ impl Watched<'_> {
         };
         let due: Vec<&str> = due.iter().map(String::as_str).collect();
         let built = if due.is_empty() {
-            self.out.say(format!("nothing to build: the change does not touch {}", ask.targets.join(", ")));
+            self.out.say(format!("nothing to build: the change does not affect {}", ask.targets.join(", ")));
             Ok(())
         } else {
             self.build(catalog, &due)
@@ -264,8 +264,8 @@ impl Watched<'_> {
         sound(catalog, targets)?;
         let named = args.ask()?.targets;
         let ask = RunAsk { targets: targets.to_vec(), ..args.ask()? };
-        // What was given on the command line is for the job that was named there, in whichever
-        // round it is built.
+        // Arguments from the command line are for the job that was named there, in whichever round
+        // it is built.
         let given = args.args.as_slice();
         let requests = match named.as_slice() {
             [one] if !catalog.graph.closure(targets.iter().copied()).contains(one) => BTreeMap::new(),
@@ -276,7 +276,7 @@ impl Watched<'_> {
             self.rounds.use_edited(&*app.storage(app.store.is_there())?, one, &mut ready)?;
         }
         let guarded: Vec<String> = ready.protected().map(str::to_owned).collect();
-        // Who armed a job for this watch has done so for each of its rounds.
+        // A job that was confirmed once is confirmed for every round of this watch.
         if !guarded.iter().all(|id| self.armed.contains(id)) {
             arm(out, &ready, args.yes_protected)?;
             self.armed.extend(guarded);

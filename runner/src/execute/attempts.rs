@@ -56,10 +56,10 @@ use crate::execute::slots::Slot;
 use crate::execute::tracer::Tracer;
 use crate::record::recorder::Recorder;
 
-/// Who cancels a build whose own run was stopped.
+/// The name of the canceller of a build whose own run was stopped.
 const INTERRUPT: &str = "an interrupt of its run";
 
-/// What all builds of a process share.
+/// The parts that all builds of a process share.
 pub(super) struct Parts {
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) recorder: Recorder,
@@ -69,8 +69,8 @@ pub(super) struct Parts {
     pub(super) publisher: Publisher,
     pub(super) resolver: Arc<Resolver>,
     pub(super) tracer: Tracer,
-    /// How many builds make their arguments at once: these are charged when it is known how large
-    /// they are.
+    /// Limits how many builds make their arguments at once. Arguments are charged only when their
+    /// size is known.
     pub(super) making: Semaphore,
     pub(super) pools: Pools,
 }
@@ -93,11 +93,11 @@ pub(super) struct Running<'a> {
     pub(super) attempt: u32,
     /// When the first attempt started.
     pub(super) started: Timestamp,
-    /// When the newest did.
+    /// When the newest attempt started.
     pub(super) attempt_started: Timestamp,
     /// When the build has to end.
     pub(super) until: Option<Instant>,
-    /// Where it stands among the builds that wait.
+    /// The build's place among the builds that wait.
     pub(super) turn: Turn,
     pub(super) slot: Slot,
     pub(super) cancel: Cancel,
@@ -148,7 +148,7 @@ impl<'a> Running<'a> {
         };
         running.until = running.end_of(first);
         let (ending, packed) = match running.work(started, due).await {
-            // It could not start, or its next attempt could not be recorded: that is what ends it.
+            // The build could not start, or its next attempt could not be recorded. That ends it.
             Err(ExecuteError::Storage(error @ StorageError::Backend(_))) => {
                 let message = format!("the build could not go on: {error}");
                 running.settle(Outcome::Failed(Failure::new(FailureKind::Storage, message))).await
@@ -158,7 +158,7 @@ impl<'a> Running<'a> {
         running.finish(ending, packed).await
     }
 
-    /// All attempts, up to an end that the store does not have yet.
+    /// Runs all attempts. Returns the end of the build, which the store does not have yet.
     async fn work(
         &mut self,
         started: Option<Timestamp>,
@@ -184,7 +184,7 @@ impl<'a> Running<'a> {
         self.run_to_end().await
     }
 
-    /// When a build that started then has to end.
+    /// Returns when a build that started at `started` has to end.
     pub(super) fn end_of(&self, started: Timestamp) -> Option<Instant> {
         let timeout = self.prepared.limits().build_timeout?;
         Instant::now().checked_add(timeout.saturating_sub(Duration::from_micros(self.parts.now().since(started))))
@@ -194,7 +194,7 @@ impl<'a> Running<'a> {
         loop {
             let outcome = self.call().await;
             self.sink.write_progress().await;
-            // A large value of a failure, which decides on this, is gone once it is packed.
+            // Decided first: the decision needs the failure's value, and packing drops a large one.
             let due = matches!(&outcome, Outcome::Failed(failure) if self.is_due(failure));
             let returned = matches!(outcome, Outcome::Returned(_));
             let (ending, packed) = self.settle(outcome).await;
@@ -220,7 +220,7 @@ impl<'a> Running<'a> {
         Guard { owner: Some(Arc::clone(&self.parts.owner)), attempt: self.attempt }
     }
 
-    /// Starts the next attempt after a time; returns the end of the build if it ends before.
+    /// Starts the next attempt after `delay`. Returns the end of the build if it ends before that.
     async fn next_after(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
         if let Some(outcome) = self.wait(delay).await? {
             return Ok(Some(outcome));
@@ -243,7 +243,7 @@ impl<'a> Running<'a> {
         };
         let is_last = self.attempt >= self.prepared.retry().attempts;
         let large = self.args.as_ref().is_some_and(|args| is_large(args.iter()));
-        // Large ones are made again for the next attempt.
+        // Large arguments are made again for the next attempt.
         let mut args = if is_last || large { self.args.take() } else { self.args.clone() }.unwrap_or_default();
         let account = self.slot.account();
         self.sink.charge_to(&account);
@@ -282,8 +282,8 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// The secrets that the job names, as they are now, also in the arguments, which have been made
-    /// without them.
+    /// Returns the current values of the secrets that the job names. Also puts them into the
+    /// arguments, which were made without them.
     async fn secrets(&self, args: &mut Arc<Vec<Value>>) -> Result<Secrets, Failure> {
         let job = &self.prepared.checked.job;
         let mut cancel = self.cancel.clone();
@@ -312,17 +312,18 @@ impl<'a> Running<'a> {
         Failure::new(FailureKind::Timeout, self.prepared.limits().exceeded(Excess::Build))
     }
 
-    /// Who cancelled it.
+    /// Returns who cancelled the build.
     pub(super) fn by(&self) -> String {
         self.ticket.by().unwrap_or_else(|| INTERRUPT.to_owned())
     }
 
-    /// Whether another attempt is to follow a failure.
+    /// Returns whether another attempt should follow a failure.
     fn is_due(&self, failure: &Failure) -> bool {
         !self.cancel.is_set() && self.prepared.retry().is_due(self.attempt, failure)
     }
 
-    /// After which time the next attempt follows, if there is time for one.
+    /// Returns how long to wait before the next attempt, or `None` if the build has no time left
+    /// for one.
     async fn delay(&mut self) -> Option<Duration> {
         let retry = self.prepared.retry();
         let delay = retry.delay(self.attempt, random());
@@ -334,7 +335,7 @@ impl<'a> Running<'a> {
         Some(delay)
     }
 
-    /// Records the end of an attempt that another follows.
+    /// Records the end of an attempt that another attempt will follow.
     async fn put_off(
         &mut self,
         failure: Arc<Failure>,
@@ -365,20 +366,21 @@ impl<'a> Running<'a> {
         Ok(())
     }
 
-    /// Has names and lines of a failure's calls found, which the store has without.
+    /// Starts the search for the names and lines of a failure's calls, which the stored failure
+    /// lacks.
     fn trace(&self, failure: &Failure) {
         self.parts.tracer.begin(self.id, self.attempt, &self.prepared.checked.plugin, failure);
     }
 
-    /// Tells those that wait for the pool that there may be room.
+    /// Wakes the builds that wait for the pool, as there may be room now.
     fn free(&self) {
         if self.prepared.checked.job.pool.is_some() {
             self.parts.pools.freed.notify_waiters();
         }
     }
 
-    /// Waits for the next attempt without a slot; returns the end of the build if it is cancelled
-    /// before, or its time is up.
+    /// Waits for the next attempt without a slot. Returns the end of the build if it is cancelled
+    /// or its time is up first.
     async fn wait(&mut self, delay: Duration) -> Result<Option<Outcome>, ExecuteError> {
         self.let_go().await;
         let (mut cancel, until) = (self.cancel.clone(), self.until);
@@ -394,8 +396,8 @@ impl<'a> Running<'a> {
         Ok(Some(Outcome::Failed(cancelled(&self.by()))))
     }
 
-    /// The end of a call with what the store will keep of it: what is too large or cannot be packed
-    /// is a failure.
+    /// Returns the end of a call, and what the store will keep of it. A value that is too large or
+    /// cannot be packed becomes a failure.
     async fn settle(&mut self, outcome: Outcome) -> (Ending, FinishBuild) {
         let value = match &outcome {
             Outcome::Returned(value) => value.as_ref(),
@@ -411,7 +413,7 @@ impl<'a> Running<'a> {
         (ending, packed)
     }
 
-    /// The first error that lost a part of the log or of the progress.
+    /// Returns the first error that lost a part of the log or of the progress.
     fn lost(&self) -> Option<String> {
         self.lost.clone().or_else(|| self.sink.lost())
     }
@@ -420,11 +422,11 @@ impl<'a> Running<'a> {
         if let Some(reason) = self.lost() {
             let message = format!("a part of the log is lost: {reason}");
             if matches!(ending, Ending::Failed(_)) {
-                // That has its reason already, and this may find room where the rest of the log did
-                // not.
+                // The failure already has its reason. This record may find room where the rest of
+                // the log did not.
                 self.sink.say(NewRecord::new(self.parts.now(), Level::Warning, "jobcontrol", message)).await;
             } else {
-                // As where the guest was told of it by its next record.
+                // The guest's next record would have caused the same failure.
                 (ending, packed) = self.settle(Outcome::Failed(Failure::new(FailureKind::Storage, message))).await;
             }
         }

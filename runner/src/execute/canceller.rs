@@ -1,5 +1,5 @@
-//! Cancels builds: those of this process by a switch each, those of others by a request in the
-//! store, which their owner looks for while it runs builds.
+//! Cancels builds. Each build of this process has a switch. For a build of another process, a
+//! request is put into the store, where its owner looks for requests while it runs builds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,19 +29,19 @@ use tokio::sync::watch;
 use crate::execute::interrupted::end_with;
 use crate::lock::lock;
 
-/// How often an owner looks for requests while it runs builds: half of this is what a cancel waits
-/// on average, and 20 looks a second at an empty index cost nothing that can be measured.
+/// How often an owner looks for requests while it runs builds. A cancel waits half of this on
+/// average. At 20 looks a second, an empty index costs nothing that can be measured.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How often somebody who waits for the end of a build looks for it.
+/// How often a caller that waits for the end of a build looks for it.
 const WAIT_EVERY: Duration = Duration::from_millis(10);
 
-/// The failure of a build that was cancelled.
+/// Returns the failure of a build that was cancelled.
 pub(super) fn cancelled(by: &str) -> Failure {
     Failure::new(FailureKind::Cancelled, format!("the build was cancelled by {by}"))
 }
 
-/// The record that says so.
+/// Returns the log record which says that a build was cancelled.
 pub(super) fn cancelled_record(storage: &dyn Storage, by: &str) -> NewRecord {
     NewRecord::new(storage.clock().now(), Level::Warning, "jobcontrol", format!("cancelled by {by}"))
 }
@@ -55,7 +55,7 @@ pub struct Canceller {
     looker: Thread,
 }
 
-/// What can be cancelled.
+/// A build or a run that can be cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Running {
     Build(u64),
@@ -68,7 +68,7 @@ struct Entry {
 }
 
 impl Canceller {
-    /// Starts to look for requests to `owner`; ends with the last handle.
+    /// Starts a thread that looks for requests to `owner`. It ends when the last handle is dropped.
     pub(super) fn start(storage: &Arc<dyn Storage>, owner: &Arc<str>) -> std::io::Result<Arc<Self>> {
         let (sender, receiver) = std::sync::mpsc::channel::<Weak<Self>>();
         let (storage, owner) = (Arc::downgrade(storage), Arc::clone(owner));
@@ -81,8 +81,8 @@ impl Canceller {
                     canceller.look(&*storage, &owner);
                     if renewed.elapsed() >= RENEW_EVERY {
                         renewed = Instant::now();
-                        // A lease that is lost shows itself: what another process takes over is
-                        // refused to this one.
+                        // A lost lease can be ignored here: the store refuses writes to builds that
+                        // another process has taken over.
                         let _ = storage.renew(&owner);
                     }
                 }
@@ -100,7 +100,7 @@ impl Canceller {
     }
 
     fn look(&self, storage: &dyn Storage, owner: &str) {
-        // A store that cannot be read shows itself to the builds, which write to it.
+        // A store that cannot be read is ignored here: the builds, which write to it, will notice.
         let CancelRequests { builds, runs } = storage.get_cancel_requests(owner).unwrap_or_default();
         let builds = builds.into_iter().map(|(id, by)| (Running::Build(id), by));
         for (what, by) in builds.chain(runs.into_iter().map(|(id, by)| (Running::Run(id), by))) {
@@ -111,12 +111,12 @@ impl Canceller {
         }
     }
 
-    /// A build runs here until the ticket is dropped.
+    /// Registers a build as running in this process until the ticket is dropped.
     pub(super) fn enter(self: &Arc<Self>, id: u64) -> Ticket {
         self.enter_as(Running::Build(id))
     }
 
-    /// A run is worked on here until the ticket is dropped.
+    /// Registers a run as worked on in this process until the ticket is dropped.
     pub(super) fn enter_run(self: &Arc<Self>, id: u64) -> Ticket {
         self.enter_as(Running::Run(id))
     }
@@ -150,7 +150,7 @@ pub(super) struct Ticket {
 }
 
 impl Ticket {
-    /// Who asked for the end, if anybody did.
+    /// Returns who asked for the end, if anybody did.
     pub(super) fn by(&self) -> Option<String> {
         self.canceller.running().get(&self.what)?.by.clone()
     }
@@ -162,22 +162,22 @@ impl Drop for Ticket {
     }
 }
 
-/// What became of the wish to cancel a build.
+/// The result of asking to cancel a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelling {
-    /// Nobody ran the build, so it was ended at once.
+    /// No process was running the build, so it was ended at once.
     Ended,
-    /// The process that runs it was asked.
+    /// The process that runs the build was asked to end it.
     Asked,
-    /// It had ended before, in this way.
+    /// The build had already ended, with this status.
     TooLate(BuildStatus),
 }
 
-/// Whether the process that a build belongs to is alive.
+/// Returns whether the process that owns a build is alive.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn is_owned(storage: &dyn Storage, build: &Build) -> Result<bool> {
     build.owner.as_ref().map_or(Ok(false), |owner| storage.is_alive(owner))
 }
@@ -186,7 +186,8 @@ pub fn is_owned(storage: &dyn Storage, build: &Build) -> Result<bool> {
 ///
 /// # Errors
 ///
-/// `NotFound`, or the store's.
+/// Returns `NotFound` if the build does not exist, or an error if the store cannot be read or
+/// written.
 pub fn cancel(storage: &dyn Storage, id: u64, by: &str) -> Result<Cancelling> {
     loop {
         let build = storage.get_build(id)?;
@@ -212,11 +213,11 @@ pub fn cancel(storage: &dyn Storage, id: u64, by: &str) -> Result<Cancelling> {
     }
 }
 
-/// Waits until a build has ended, and ends it should its owner die before; returns how it ended.
+/// Waits until a build has ended, and returns how it ended. Ends the build if its owner dies first.
 ///
 /// # Errors
 ///
-/// `NotFound` if it was deleted, or the store's.
+/// Returns `NotFound` if the build was deleted, or an error if the store cannot be read or written.
 pub fn wait(storage: &dyn Storage, id: u64, by: &str) -> Result<BuildStatus> {
     loop {
         let build = storage.get_build(id)?;

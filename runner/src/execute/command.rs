@@ -1,5 +1,5 @@
-//! Programs that the operator names in `jobcontrol.yaml`. None sees the variables that are secrets,
-//! and whatever one starts ends with it.
+//! Programs that the operator names in `jobcontrol.yaml`. No program sees the environment variables
+//! that hold secrets. Everything that a program starts ends with it.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -16,14 +16,14 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 use tokio::process::Command;
 
-/// Bytes of a program's output that are kept; what follows is read and dropped.
+/// The most bytes of a program's output that are kept. The rest is read and dropped.
 const OUTPUT: usize = 4 << 10;
 
-/// Starts a program with its arguments, as `configure` connects it.
+/// Starts a program with its arguments. `configure` connects its input and output.
 ///
 /// # Errors
 ///
-/// It cannot be started, in words that follow its name.
+/// Returns the reason if the program cannot be started. It is worded to follow the program's name.
 pub(super) fn start(
     argv: &[String],
     secrets: &BTreeMap<String, SecretSource>,
@@ -43,7 +43,7 @@ pub(super) fn start(
     Ok(Started { child, pid })
 }
 
-/// A program with all that it has started, which ends when this is dropped.
+/// A running program. Dropping this ends the program and everything that it has started.
 pub(super) struct Started {
     /// The program.
     pub(super) child: Child,
@@ -53,7 +53,7 @@ pub(super) struct Started {
 impl Drop for Started {
     fn drop(&mut self) {
         if let Some(pid) = self.pid {
-            // As long as anything of it runs, the number is that of the group alone.
+            // The id belongs to this group alone as long as any process of the group runs.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }
@@ -62,17 +62,18 @@ impl Drop for Started {
 /// Why a program did not do its work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandFailed {
-    /// In words that follow its name.
+    /// The reason, worded to follow the program's name.
     pub reason: String,
-    /// The beginning of what it wrote on standard output and standard error.
+    /// The beginning of what the program wrote on standard output and standard error.
     pub output: String,
 }
 
-/// Runs a program that reads `input` from standard input; it has `within` to end.
+/// Runs a program that reads `input` from standard input, and waits at most `within` for its end.
 ///
 /// # Errors
 ///
-/// It cannot be started, takes too long, or ends with another code than 0.
+/// Returns an error if the program cannot be started, takes too long, or exits with a code other
+/// than 0.
 pub async fn feed(
     argv: &[String],
     secrets: &BTreeMap<String, SecretSource>,
@@ -104,19 +105,20 @@ pub async fn feed(
     }
 }
 
-/// A pipe for both outputs of a program: where it is read, and the ends that the program has.
+/// Creates a pipe for both outputs of a program. Returns the end to read from, and the two ends
+/// that the program gets.
 fn said() -> std::io::Result<(Receiver, [OwnedFd; 2])> {
     let (reader, writer) = std::io::pipe()?;
     let reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
     Ok((reader, [OwnedFd::from(writer.try_clone()?), OwnedFd::from(writer)]))
 }
 
-/// Writes the input and reads the output for as long as it is polled: who waits for the program
-/// knows when it has ended.
+/// Writes the input and reads the output for as long as it is polled. Never returns, because the
+/// caller waits for the program itself and knows when it has ended.
 async fn talk(stdin: Option<impl AsyncWriteExt + Unpin>, input: &[u8], said: &mut Receiver, output: &mut Vec<u8>) {
     let write = async {
         if let Some(mut stdin) = stdin {
-            // A program need not read it.
+            // The program need not read its input.
             let _ = stdin.write_all(input).await;
         }
     };
@@ -130,7 +132,7 @@ async fn talk(stdin: Option<impl AsyncWriteExt + Unpin>, input: &[u8], said: &mu
     std::future::pending::<()>().await;
 }
 
-/// What is left in the pipe.
+/// Reads what is left in the pipe.
 fn drain(said: &Receiver, output: &mut Vec<u8>) {
     let mut some = [0; 1 << 10];
     while output.len() < OUTPUT {
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn a_program_reads_its_input_and_sees_no_secret() {
         assert_eq!(feed_to("read word; test \"$word\" = hello", b"hello\n", SOON), Ok(()));
-        // The shell sets a path of its own, which it does not export.
+        // The shell sets its own path, which it does not export.
         let failed = feed_to("/usr/bin/env; exit 3", b"", SOON).unwrap_err();
         assert!(!failed.output.contains("\nPATH=") && !failed.output.starts_with("PATH="), "{failed:?}");
         assert_eq!(failed.reason, "failed with exit status: 3");
@@ -181,7 +183,7 @@ mod tests {
         let failed = feed_to("echo here; exec 0<&-; while :; do sleep 1000; done", b"", Duration::from_secs(2));
         let failed = failed.unwrap_err();
         assert_eq!((failed.reason.as_str(), failed.output.as_str()), ("took longer than 2s", "here"));
-        // What a program leaves behind holds its output open.
+        // A process that the program leaves behind holds the output open.
         let failed = feed_to("sleep 1000 & echo left; exit 1", b"", SOON).unwrap_err();
         assert_eq!(failed.output, "left");
     }

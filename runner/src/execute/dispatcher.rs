@@ -1,4 +1,4 @@
-//! A plan to builds, in parallel where the graph allows.
+//! Turns a plan into builds, in parallel where the graph allows it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ use crate::execute::order::Waiting;
 use crate::execute::sharing::SharedEnd;
 use crate::execute::slots::Slots;
 
-/// What is built together.
+/// The jobs that are built together.
 pub struct Batch {
     /// The jobs as they are now.
     pub catalog: Arc<Catalog>,
@@ -39,21 +39,21 @@ pub struct Batch {
     pub plan: Plan,
     /// What was asked of single builds, by job.
     pub requests: BTreeMap<String, BuildRequest>,
-    /// The jobs that are called even if all that they need was skipped.
+    /// The jobs that are called even if everything that they need was skipped.
     pub targets: BTreeSet<String>,
-    /// The jobs whose builds may be left to another run, with the latest success of each when it
-    /// was found to be due, or
-    /// 0. They are built because others need them, not because somebody named them.
+    /// The jobs whose builds may be left to another run. The value is the latest success at the
+    /// moment when the job was found to be due, or 0. They are built because other jobs need them,
+    /// not because somebody named them.
     pub shared: BTreeMap<String, u64>,
-    /// The run as it is to be recorded, or as it is.
+    /// The run, which is new or already open.
     pub run: RunIs,
-    /// What the run has of its jobs already.
+    /// The jobs that the run has already begun or ended.
     pub begun: BTreeMap<String, Begun>,
     /// Why the run does not build jobs that are not in its plan, by job.
     pub left_out: BTreeMap<String, String>,
-    /// Told the run, once it is recorded.
+    /// Called with the run once it is recorded.
     pub told: Option<Told>,
-    /// Told each job that comes to its end.
+    /// Called with each job when it ends.
     pub over: Option<Over>,
 }
 
@@ -62,26 +62,26 @@ pub type Over = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// The run of a batch.
 pub enum RunIs {
-    /// It is to be recorded.
+    /// The run is not recorded yet.
     New(NewRun),
-    /// It is open, and this process has it.
+    /// The run is open, and this process owns it.
     Open(u64),
 }
 
-/// What a run has of a job already.
+/// What a run already has of a job.
 #[derive(Clone)]
 pub enum Begun {
-    /// It ended.
+    /// The job has ended.
     Ended(JobEnd),
-    /// A build that has not ended, with its own job, and what that is granted today.
+    /// A build that has not ended, with its own job and the grants that the job has today.
     Unfinished(Box<(Build, CheckedJob, Granted)>),
 }
 
-/// Records a run and builds its plan. One failure stops only what needs it.
+/// Records a run and builds its plan. A failure stops only the jobs that need the failed one.
 ///
 /// # Errors
 ///
-/// The store's, before anything is built, or at the end of the run.
+/// Returns an error if the store fails before anything is built, or at the end of the run.
 pub async fn dispatch(
     executor: &Arc<Executor>,
     slots: &Slots,
@@ -93,7 +93,7 @@ pub async fn dispatch(
     let is_whole = left_out.is_empty();
     let context = Context { executor, slots, cancel };
     match run {
-        // A run of one build is recorded with it, and ends with it: that costs no commit.
+        // A run of one build is recorded with the build and ends with it, so it needs no commit.
         RunIs::New(new) if work.plan.order.len() == 1 && is_whole => {
             let new = Arc::new(new);
             let ends = build_all(&context, &work, &RunOf::New(Arc::clone(&new)), true, told.clone()).await;
@@ -124,19 +124,19 @@ pub async fn dispatch(
     }
 }
 
-/// Whether a build of a run that is no more than this build has ended the run.
+/// Returns whether the only build of a run has also ended the run.
 fn is_recorded(end: &JobEnd) -> bool {
     end.build().is_some() || matches!(end, JobEnd::NotBuilt(ExecuteError::Unrecorded { .. }))
 }
 
-/// What is needed to build anything.
+/// The handles that every build needs.
 struct Context<'a> {
     executor: &'a Arc<Executor>,
     slots: &'a Slots,
     cancel: &'a Cancel,
 }
 
-/// Records how a run ended, and why jobs have no build where their builds do not tell.
+/// Records how a run ended. Also records why jobs have no build, if no build of the run shows it.
 async fn end_run(
     executor: &Executor,
     id: u64,
@@ -166,7 +166,7 @@ async fn end_run(
     write_end_of_run(executor.recorder(), executor.owner(), end).await
 }
 
-/// What is built, whatever run it is recorded as.
+/// The work of a batch, independent of the run that it is recorded as.
 struct Work {
     catalog: Arc<Catalog>,
     plan: Plan,
@@ -178,12 +178,12 @@ struct Work {
 }
 
 impl Work {
-    /// Whether the run is one build, which nobody has begun before.
+    /// Returns whether the run is a single build that nobody has begun before.
     fn is_alone(&self) -> bool {
         self.plan.order.len() == 1 && self.begun.is_empty()
     }
 
-    /// The jobs that have ended, with what can start now.
+    /// Returns the jobs that wait, the jobs that can start now, and the jobs that have ended.
     fn at_start(&self) -> (Waiting, Vec<String>, BTreeMap<String, JobEnd>) {
         let (mut waiting, mut ready) = Waiting::new(&self.plan);
         let mut ends = BTreeMap::new();
@@ -204,7 +204,7 @@ impl Work {
         (waiting, ready, ends)
     }
 
-    /// The job with its rights, and what was begun of it.
+    /// Returns the job with its grants, and its build if one was begun.
     fn job(&self, id: &str) -> (Option<(CheckedJob, Granted)>, Option<Build>) {
         if let Some(Begun::Unfinished(begun)) = self.begun.get(id) {
             let (build, checked, granted) = (**begun).clone();
@@ -213,8 +213,8 @@ impl Work {
         (self.catalog.job(id), None)
     }
 
-    /// What was asked of the build of a job. It uses the builds of this run whose arguments were
-    /// given by hand, which are nobody's latest success.
+    /// Returns what was asked of the build of a job. Adds pins to builds of this run whose
+    /// arguments were given by hand, because these never count as a latest success.
     fn request(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> BuildRequest {
         let mut request = self.requests.get(id).cloned().unwrap_or_default();
         let is_edited = |need: &&String| self.requests.get(*need).is_some_and(|of| !of.overrides.is_empty());
@@ -226,8 +226,8 @@ impl Work {
         request
     }
 
-    /// What a job needs of the plan, if all of that was skipped, and nobody asked for anything of
-    /// the job itself.
+    /// Returns the jobs that a job needs, if all of them were skipped and nobody asked for the job
+    /// itself. Otherwise returns an empty list.
     fn skipped_needs(&self, id: &str, ends: &BTreeMap<String, JobEnd>) -> Vec<String> {
         let needs = self.plan.waits_for.get(id).map(Vec::as_slice).unwrap_or_default();
         let all_skipped = needs.iter().all(|need| ends.get(need).is_some_and(JobEnd::is_skipped));

@@ -1,4 +1,4 @@
-//! From the outcome of a call to what the store keeps of it.
+//! Turns the outcome of a call into what the store keeps of it.
 
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::event::Ending;
@@ -20,16 +20,16 @@ use crate::execute::large::is_large;
 pub(super) struct Ended {
     /// The build.
     pub(super) id: u64,
-    /// Whose attempt it was.
+    /// The owner and the number of the attempt.
     pub(super) guard: Guard,
     /// When it ended.
     pub(super) time: Timestamp,
 }
 
 impl Ended {
-    /// The end of a build with what the store will keep of it: a return value that is too large or
-    /// cannot be packed is a failure. Values are dropped once they are packed. Both takes long
-    /// for a large value.
+    /// Returns the end of a build, and what the store will keep of it. A return value that is too
+    /// large or cannot be packed becomes a failure. Values are dropped once they are packed. Both
+    /// steps take long for a large value.
     pub(super) fn settle(self, storage: &dyn Storage, limits: &Limits, outcome: Outcome) -> (Ending, FinishBuild) {
         match outcome {
             Outcome::Returned(value) => {
@@ -62,7 +62,8 @@ fn failed(failure: Failure) -> Finish {
     Finish { success: Some(false), exception: Some(failure), ..Finish::default() }
 }
 
-/// A return value that is too large, or could not be packed although the function returned.
+/// Returns the failure for a return value that is too large, or that could not be packed although
+/// the function returned.
 fn refused(packed: Result<&Option<Vec<u8>>, &PackError>, limits: &Limits) -> Option<Failure> {
     match packed {
         Ok(packed) => {

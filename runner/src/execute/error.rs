@@ -1,11 +1,11 @@
-//! Why there is no build, or none that ended.
+//! The error of a job that has no build, or whose build has no recorded end.
 
 use std::fmt;
 
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_sandbox::SandboxError;
 
-/// Why there is no build, or none that ended.
+/// The reason why a job has no build, or no build with a recorded end.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// Dependencies without a successful build.
@@ -14,33 +14,33 @@ pub enum ExecuteError {
     /// A pinned value, or an override, that does not fit the function.
     #[error("{0}")]
     Arguments(String),
-    /// The job is not there any more.
+    /// The job does not exist any more.
     #[error("it is gone from the jobs folder, or its manifest has mistakes now")]
     Gone,
     /// The plugin cannot be made ready.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// A build ended, and the store does not have its end.
+    /// A build ended, but the store does not have its end.
     #[error("the end of build {build} could not be written: {reason}; {then}")]
     Unrecorded {
         /// The build.
         build: u64,
         /// How it ended, and why that is not in the store.
         reason: String,
-        /// What becomes of it.
+        /// What will happen to the build.
         then: String,
     },
 }
 
-/// Dependencies without a successful build.
+/// Dependencies that have no successful build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Missing {
-    /// Those that were never built, or only failed.
+    /// The jobs that were never built, or whose builds all failed.
     pub never_built: Vec<String>,
-    /// Those whose every build was skipped: to build them once more may not help.
+    /// The jobs whose builds were all skipped. Building them again may not help.
     pub only_skipped: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! One build: created with its pins, and handed over to its attempts.
+//! Creates builds with their pins, and hands them over to their attempts.
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -66,11 +66,11 @@ use crate::execute::unchanged::pins_if_unchanged;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// How often a build is created anew whose plugin or dependency another process deletes in the
-/// moment before; one that does so each time is no accident any more.
+/// How often a build is created again if another process has just deleted its plugin or dependency.
+/// If that happens every time, it is not an accident any more.
 const TRIES: u32 = 10;
 
-/// What became of waiting for a build of another run.
+/// The result of waiting for a build of another run.
 pub(super) enum Waited {
     /// It ended, and stands for a build of this run.
     Ended(SharedEnd),
@@ -85,24 +85,24 @@ pub(super) enum Waited {
 pub struct Wish {
     /// The run that it belongs to.
     pub run: RunOf,
-    /// Whether it is all of its run, which then ends with it.
+    /// Whether the run consists of this build only, and so ends with it.
     pub alone: bool,
     /// Starts its first attempt in the same commit, unless it needs slots of a pool.
     pub start: bool,
-    /// The latest success that was known, after which a build of another run will do; none where
-    /// none will.
+    /// The latest success that was known. A newer build of another run can be used instead of a
+    /// build of this run. `None` if no build of another run can be used.
     pub shared_after: Option<u64>,
 }
 
-/// What became of a build that another process began.
+/// The result of resuming a build that another process began.
 pub(super) enum Resumed {
-    /// It can go on.
+    /// The build can continue.
     Created(Box<Created>),
-    /// It has ended; if it failed, with a failure of this kind.
+    /// The build has ended. If it failed, this is the kind of the failure.
     Ended(Option<FailureKind>),
 }
 
-/// Bytes of a manifest whose arguments are made without a thread of their own.
+/// The most bytes of a manifest whose arguments are made on the current thread.
 const SHORT: usize = 64 << 10;
 
 /// Makes and runs builds.
@@ -114,11 +114,11 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor whose builds belong to `owner`. `pools` has the size of each pool.
+    /// Creates an executor whose builds belong to `owner`. `pools` has the size of each pool.
     ///
     /// # Errors
     ///
-    /// The store cannot be read, or the machine gives no thread.
+    /// Returns an error if the store cannot be read, or if the thread cannot be started.
     pub fn new(
         sandbox: Arc<Sandbox>,
         recorder: Recorder,
@@ -149,7 +149,7 @@ impl Executor {
         Ok(Self { parts, takeover, turns, recorded_plugins })
     }
 
-    /// The process that its builds belong to.
+    /// Returns the process that the builds belong to.
     pub fn owner(&self) -> &Arc<str> {
         &self.parts.owner
     }
@@ -162,28 +162,28 @@ impl Executor {
         &self.parts.recorder
     }
 
-    /// Who makes plugins ready.
+    /// Returns the turns in which plugins are made ready.
     pub(super) fn turns(&self) -> &Turns {
         &self.turns
     }
 
-    /// The pools that its builds share.
+    /// Returns the pools that the builds share.
     pub fn pools(&self) -> &Pools {
         &self.parts.pools
     }
 
-    /// What finds the names and lines of failures' calls.
+    /// Returns the tracer, which finds the names and lines of failures' calls.
     pub fn tracer(&self) -> &Tracer {
         &self.parts.tracer
     }
 
-    /// Gives back the memory of plugins that no job of a catalog has any more.
+    /// Frees the memory of plugins that no job of a catalog uses any more.
     pub fn forget_plugins(&self, catalog: &Catalog) {
         let used: HashSet<&str> = catalog.graph.jobs.values().map(|checked| &*checked.plugin.digest).collect();
         self.parts.sandbox.keep_only(|digest| used.contains(digest));
     }
 
-    /// Gives back the lease of this process; its builds have ended.
+    /// Releases the lease of this process after its builds have ended.
     pub fn release(&self) {
         self.parts.recorder.storage().release(&self.parts.owner);
     }
@@ -192,14 +192,14 @@ impl Executor {
     ///
     /// # Errors
     ///
-    /// The plugin cannot be compiled or linked.
+    /// Returns an error if the plugin cannot be compiled or linked.
     pub fn prepare(&self, checked: &CheckedJob, granted: Granted, cancel: &Cancel) -> Result<Prepared, ExecuteError> {
         let function = self.parts.sandbox.function(&checked.plugin, &checked.signature, cancel)?;
         self.prepare_with(checked, granted, function)
     }
 
-    /// Does what [`Executor::prepare`] does if the plugin is loaded and the manifest is short;
-    /// returns none otherwise. Never blocks.
+    /// Does what [`Executor::prepare`] does if the plugin is loaded and the manifest is short.
+    /// Returns `None` otherwise. Never blocks.
     pub(super) fn prepare_ready(
         &self,
         checked: &CheckedJob,
@@ -226,15 +226,15 @@ impl Executor {
         Ok(Prepared { job_id, checked, granted, function, retval_type, plain_config, plain_args })
     }
 
-    /// Creates a build, or takes over an interrupted one that is the same. It is pinned to the
-    /// builds that were asked for, and else to the latest successful builds of its dependencies
-    /// at this moment.
+    /// Creates a build, or takes over an interrupted build that is the same. The build is pinned to
+    /// the builds that were asked for. Other dependencies are pinned to their latest successful
+    /// builds at this moment.
     ///
     /// # Errors
     ///
-    /// A dependency that never succeeded, a value that does not fit, the store, or
-    /// [`StorageError::Same`] where another run makes the same build, or has made it since
-    /// `shared_after`.
+    /// Returns an error if a dependency never succeeded, if a value does not fit, or if the store
+    /// fails. Returns [`StorageError::Same`] if another run makes the same build, or has made it
+    /// since `shared_after`.
     pub async fn create(
         &self,
         prepared: &Prepared,
@@ -243,8 +243,8 @@ impl Executor {
     ) -> Result<Created, ExecuteError> {
         for _ in 1..TRIES {
             match self.create_once(prepared, request, wish).await {
-                // It went in this moment: the job's next one is taken, or what was asked for is
-                // told to be gone.
+                // The pinned build was deleted just now. The next try uses the job's next build, or
+                // reports that the requested build is gone.
                 Err(ExecuteError::Storage(StorageError::NoPin(_))) => {}
                 created => return created,
             }
@@ -316,11 +316,11 @@ impl Executor {
         Ok(Created { id, args, pins, overrides, attempt: u32::from(start), started, due: None, ends_run })
     }
 
-    /// Goes on with a build that another process began, and that belongs to a run of this process.
+    /// Resumes a build that another process began and that belongs to a run of this process.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read or written.
     pub(super) async fn resume(&self, begun: Build) -> Result<Resumed, StorageError> {
         let (id, attempt) = (begun.id, begun.attempt);
         let (pins, overrides) = (Arc::from(begun.pins.as_slice()), config::overrides(&begun.config));
@@ -343,11 +343,11 @@ impl Executor {
         }
     }
 
-    /// Ends a build that another process began, unless somebody was faster.
+    /// Ends a build that another process began, unless somebody else was faster.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be written.
     pub(super) async fn end_begun(&self, begun: &Build, failure: Failure) -> Result<(), StorageError> {
         let end = end_with(begun, failure.clone(), self.now());
         if unless_faster(self.parts.recorder.write(end).await)? {
@@ -361,7 +361,7 @@ impl Executor {
         Ok(())
     }
 
-    /// How a build has ended that another process was faster with.
+    /// Returns how a build has ended that another process took first.
     async fn ended(&self, id: u64) -> Result<Resumed, StorageError> {
         let build = self.brief(id).await?.ok_or(StorageError::NotFound(id))?;
         let unfinished = || StorageError::Refused(format!("build {id} belongs to another process now"));
@@ -371,7 +371,7 @@ impl Executor {
         }
     }
 
-    /// The run of a build.
+    /// Returns the run of a build.
     pub(super) async fn run_of(&self, build: u64) -> Result<Option<u64>, StorageError> {
         Ok(self.brief(build).await?.and_then(|build| build.run))
     }
@@ -381,12 +381,13 @@ impl Executor {
         apart_if(true, move || sharing::read(&*storage, id)).await
     }
 
-    /// Waits for a build of another run that is the same as one of this run would be. Returns none
-    /// if this run has to make the build itself, by taking that one over where it can.
+    /// Waits for a build of another run that is the same as a build of this run would be. Returns
+    /// `Waited::Again` if this run has to make the build itself, by taking the other one over if it
+    /// can.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(super) async fn wait_for(&self, build: u64, job: &Arc<str>, cancel: &Cancel) -> Result<Waited, StorageError> {
         let tell = || self.parts.publisher.publish(build, job, EventKind::Shared);
         Ok(match sharing::wait_for(self.parts.recorder.storage(), build, cancel, tell).await? {
@@ -400,12 +401,13 @@ impl Executor {
         })
     }
 
-    /// Records a skipped build of a job that would use exactly what its last good build used;
-    /// returns none where it would not. `skipped` are the jobs that have nothing new for it.
+    /// Records a skipped build of a job that would use exactly what its last good build used.
+    /// Returns `None` if it would use anything else. `skipped` are the jobs that have nothing new
+    /// for it.
     ///
     /// # Errors
     ///
-    /// The store's, or a config that cannot be packed.
+    /// Returns an error if the store cannot be read or written, or if the config cannot be packed.
     pub(super) async fn skip_unchanged(
         &self,
         checked: &CheckedJob,
@@ -443,21 +445,20 @@ impl Executor {
         Ok(Some(id))
     }
 
-    /// Tells those that watch that no build of a job can start yet, since its plugin is being
-    /// compiled.
+    /// Publishes that no build of a job can start yet, because its plugin is being compiled.
     pub(super) fn tell_compiling(&self, job: &str, plugin: &Plugin) {
-        // Of a script it is the interpreter, for all of them.
+        // For a script this is the interpreter, which all scripts share.
         let Some(code) = self.parts.sandbox.plugins().runtimes().code(plugin) else { return };
         let (shown, bytes) = (code.shown.display().to_string(), code.size);
         self.parts.publisher.publish(NO_BUILD, &Arc::from(job), EventKind::Compiling { plugin: shown, bytes });
     }
 
-    /// Runs a created build to its end, in a slot that others have while it waits for its next
-    /// attempt, and returns what the store then has.
+    /// Runs a created build to its end, and returns what the store then has. While the build waits
+    /// for its next attempt, other builds may use its slot.
     ///
     /// # Errors
     ///
-    /// The store.
+    /// Returns an error if the store cannot be read or written.
     pub async fn execute(
         &self,
         prepared: &Prepared,
@@ -468,13 +469,14 @@ impl Executor {
         Running::run(&self.parts, prepared, created, slot, cancel).await
     }
 
-    /// Expects builds whose process died and that have attempts left: `create` takes one over where
-    /// it would make the same.
+    /// Sets the interrupted builds that have attempts left. `create` takes one of them over if it
+    /// would make the same build.
     pub fn expect(&self, interrupted: Vec<Interrupted>) {
         self.takeover.expect(interrupted);
     }
 
-    /// An interrupted build that is what a new one would be, in whatever run it began.
+    /// Takes over an interrupted build that is the same as the wanted one, whatever run it began
+    /// in.
     async fn takeover(
         &self,
         wanted: &Wanted<'_>,
@@ -490,8 +492,8 @@ impl Executor {
         self.parts.recorder.storage().clock().now()
     }
 
-    /// Creates a build whose plugin the store keeps. Bytes that no build has yet may be pruned by
-    /// another process in the moment before, and are written again.
+    /// Creates a build whose plugin the store keeps. Another process may just have pruned bytes
+    /// that no build uses yet; they are then written again.
     async fn record(&self, plugin: &Plugin, new: NewBuild) -> Result<u64, ExecuteError> {
         for _ in 1..TRIES {
             self.keep_plugin(plugin).await?;
@@ -504,7 +506,7 @@ impl Executor {
         Ok(self.parts.recorder.write(Write::CreateBuild(new)).await?)
     }
 
-    /// The store alone can repeat a build, so it keeps the plugin's bytes, once.
+    /// Stores the plugin's bytes once, because a build must be repeatable from the store alone.
     async fn keep_plugin(&self, plugin: &Plugin) -> Result<(), ExecuteError> {
         if lock(&self.recorded_plugins).contains(&plugin.digest) {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The first builds of a run that waits until somebody starts it: created with their pins, and not
-//! executed.
+//! The first builds of a run that waits until somebody starts it. They are created with their pins,
+//! but not executed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use crate::execute::error::ExecuteError;
 use crate::execute::executor::Executor;
 use crate::execute::executor::Wish;
 
-/// Creates a build of each job of a run that waits for no other. A job that cannot be built gets
-/// none: why is known once the run is started.
+/// Creates a build of each job of a run that waits for no other job. A job that cannot be built
+/// gets no build; the reason is known once the run is started.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written.
 pub async fn hold(
     executor: &Arc<Executor>,
     catalog: &Catalog,
@@ -30,7 +30,7 @@ pub async fn hold(
 ) -> Result<()> {
     let waits = |id: &String| plan.waits_for.get(id).is_some_and(|needs| !needs.is_empty());
     for id in plan.order.iter().filter(|id| !waits(id)) {
-        // Any other reason is told when the run is worked on.
+        // Any other reason is reported when the run is worked on.
         if let Err(ExecuteError::Storage(error)) = create(executor, catalog, id, requests.get(id), run).await {
             return Err(error);
         }

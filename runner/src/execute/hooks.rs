@@ -38,10 +38,11 @@ use crate::execute::repeat::stored_plugin;
 use crate::execute::secrets::secrets_of;
 use crate::record::recorder::Recorder;
 
-/// Someone waits for the text; a function that takes longer is not worth it.
+/// The most time for `repr_function`. Somebody waits for the text, and a slower function is not
+/// worth it.
 const REPR_TIME: Duration = Duration::from_secs(5);
 
-/// Which function.
+/// Selects a hook of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// `cleanup_function`, with the grants that a rerun of the build would have.
@@ -50,7 +51,7 @@ pub enum Which {
     Repr,
 }
 
-/// The function that a build names, if it does and if it returned something.
+/// Returns the function that a build names, if it names one and has returned something.
 pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
     build.retval.as_ref()?;
     match which {
@@ -63,7 +64,7 @@ pub fn named(build: &Build, which: Which) -> Option<FunctionRef> {
 pub struct Hook {
     prepared: Function,
     call: Call,
-    /// The job, for its secrets.
+    /// The job, which names the secrets.
     job: Job,
 }
 
@@ -72,7 +73,8 @@ impl Hook {
     ///
     /// # Errors
     ///
-    /// What the store has no longer, or what may not be granted any more, in words.
+    /// Returns the reason if the store no longer has what is needed, or if something may no longer
+    /// be granted.
     pub fn prepare(
         sandbox: &Sandbox,
         workspace: &Workspace,
@@ -83,7 +85,7 @@ impl Hook {
         today: &Today,
     ) -> Result<Self, String> {
         let mut job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
-        // A hook does not get them, so it needs none of their secrets.
+        // A hook does not get the arguments, so it does not need their secrets.
         (job.args, job.kwargs) = Default::default();
         let (mut job, granted) = match which {
             Which::Cleanup => {
@@ -126,11 +128,11 @@ impl Hook {
         Ok(Self { prepared, call, job })
     }
 
-    /// Calls it, on a thread of guests, and returns what it returns.
+    /// Calls the hook on a thread of guests, and returns what it returns.
     ///
     /// # Errors
     ///
-    /// How the function failed, in words.
+    /// Returns how the function failed, in words.
     pub async fn call(self, sandbox: &Sandbox) -> Result<Option<Value>, String> {
         let secrets = secrets_of(&self.job, &self.call.granted.sources).await?;
         match sandbox.call(&self.prepared, Call { secrets, ..self.call }).await.outcome {
@@ -141,7 +143,7 @@ impl Hook {
     }
 }
 
-/// What a cleanup says belongs to the log of its build, where it is read if the build stays.
+/// Writes what a cleanup logs to the log of its build, where it can be read if the build stays.
 struct HookSink {
     log: Option<Recorder>,
     build: u64,

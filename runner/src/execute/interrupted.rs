@@ -23,28 +23,28 @@ use jobcontrol_core::storage::pack_finish;
 use crate::execute::random::random;
 use crate::record::recorder::Recorder;
 
-/// How long an interrupted build with attempts left waits for somebody who makes the next one.
+/// How long an interrupted build with attempts left waits for a run that makes the next attempt.
 const WAITS: Duration = Duration::from_hours(24);
 
 /// A build whose process died, with attempts left. Nothing is written to it before a run takes it
-/// over, so that until then anybody can end it.
+/// over. Until then, anybody can end it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interrupted {
-    /// As the store has it.
+    /// The build as the store has it.
     pub build: Build,
     /// When its first attempt started.
     pub started: Timestamp,
-    /// When it is tried again.
+    /// The rules for when it is tried again.
     pub retry: Retry,
 }
 
 impl Interrupted {
-    /// A build of a dead owner, if it has attempts left, nobody has asked to end it, and it has not
-    /// waited too long.
+    /// Returns a build of a dead owner, if it has attempts left, nobody has asked to end it, and it
+    /// has not waited too long.
     ///
     /// # Errors
     ///
-    /// The build, if it is over.
+    /// Returns the build as the error if it is over.
     pub fn of(build: Build, now: Timestamp) -> std::result::Result<Self, Box<Build>> {
         let retry = config::retry(&build.config);
         let is_due = build.retry_time.is_some() || retry.is_due(build.attempt, &interrupted());
@@ -60,8 +60,8 @@ impl Interrupted {
         Guard { owner: self.build.owner.as_deref().map(Arc::from), attempt: self.build.attempt }
     }
 
-    /// When the next attempt is due. What a process of another clock has left is not waited for
-    /// longer than any wait.
+    /// Returns when the next attempt is due. The wait is never longer than the longest delay, even
+    /// if a process with another clock has set a later time.
     pub(super) fn due(&self, now: Timestamp) -> Timestamp {
         let after = |random| {
             let delay = self.retry.delay(self.build.attempt, random);
@@ -75,8 +75,8 @@ impl Interrupted {
 }
 
 impl Interrupted {
-    /// Takes the build over, for a run or in its own; returns when its next attempt is due, or none
-    /// if another process was faster.
+    /// Takes the build over, for another run or in its own. Returns when its next attempt is due,
+    /// or `None` if another process was faster.
     pub(super) async fn take(&self, recorder: &Recorder, owner: &Arc<str>, run: &RunOf) -> Result<Option<Timestamp>> {
         let now = recorder.storage().clock().now();
         let due = self.due(now);
@@ -94,12 +94,12 @@ impl Interrupted {
     }
 }
 
-/// The failure of a build whose process died while it ran.
+/// Returns the failure of a build whose process died while it ran.
 pub(super) fn interrupted() -> Failure {
     Failure::new(FailureKind::Interrupted, "the process that ran the build is gone")
 }
 
-/// The end of a build whose process died: before it started, it is a cancelled one.
+/// Returns the end of a build whose process died. A build that had not started ends as cancelled.
 pub(super) fn end(storage: &dyn Storage, build: &Build) -> Write {
     let failure = match build.status() {
         BuildStatus::Created => Failure::new(FailureKind::Cancelled, "its process ended before it started"),
@@ -108,14 +108,15 @@ pub(super) fn end(storage: &dyn Storage, build: &Build) -> Write {
     end_with(build, failure, storage.clock().now())
 }
 
-/// The end of a build of another process, unless somebody changes it before.
+/// Returns the end of a build of another process. It is refused if somebody changes the build
+/// first.
 pub(crate) fn end_with(build: &Build, failure: Failure, now: Timestamp) -> Write {
     let guard = Guard { owner: build.owner.as_deref().map(Arc::from), attempt: build.attempt };
     let finish = Finish { success: Some(false), exception: Some(failure), ..Finish::default() };
     Write::FinishBuild(pack_finish(build.id, Some(guard), now, finish))
 }
 
-/// Whether a change was made; false if another process made one before.
+/// Returns whether a change was made. False means that another process made one first.
 pub(crate) fn unless_faster(written: Result<u64>) -> Result<bool> {
     match written {
         Ok(_) => Ok(true),

@@ -9,7 +9,7 @@ const PARTS: usize = 1_000;
 /// As many bytes of text or binary count as one part.
 const BYTES: usize = 64;
 
-/// Whether work on these values belongs on a thread of its own. Looks at no more than it has to.
+/// Returns whether work on these values belongs on another thread. Looks at no more than it has to.
 pub(super) fn is_large<'a>(values: impl IntoIterator<Item = &'a Value>) -> bool {
     let mut left = PARTS;
     values.into_iter().any(|value| !fits(value, &mut left))

@@ -1,9 +1,12 @@
-//! The end of a build, written whatever it takes: the disk may be full, or not to be written any
-//! more.
+//! Writes the end of a build, whatever it takes: the disk may be full, or not writable any more.
 //!
-//! What is tried, in this order: the end itself; a failure in a few words, which may find room
-//! where a value did not; a note that the store keeps elsewhere until somebody can write to it, and
-//! with which it gets what room was held back; and the end and the failure again for a while.
+//! These are tried, in this order:
+//!
+//! - the end itself
+//! - a failure in a few words, which may find room where a value did not
+//! - a note that the store keeps elsewhere until somebody can write to it; with the note, the store
+//!   gets the room that was held back
+//! - the end and the failure again, for a while
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,26 +28,26 @@ use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
 use crate::record::recorder::Recorder;
 
-/// How long the end of a build is tried to be written: somebody may be making room, and who waits
+/// How long to keep trying to write the end of a build. Somebody may be making room, but a caller
 /// should not wait long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often.
+/// The time between two tries.
 const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// The most bytes of an end that is kept for a second try.
 const SMALL: usize = 64 << 10;
 
-/// Of what a build said when it failed, in characters.
+/// The most characters that are kept of the message of a failed build.
 const MESSAGE: usize = 1_000;
 
-/// Writes the end of a build; returns how it ended to the store, which is otherwise where that end
-/// had no room.
+/// Writes the end of a build, and returns the end that the store has. It differs from `ending` if
+/// there was no room for that.
 ///
 /// # Errors
 ///
-/// The store's, where it has no end: another process took the build over, or nothing could be
-/// written.
+/// Returns an error if the store has no end: another process took the build over, or nothing could
+/// be written.
 pub(super) async fn write_end(
     recorder: &Recorder,
     ending: Ending,
@@ -102,12 +105,12 @@ async fn keep(recorder: &Recorder, end: FinishBuild) -> Result<(), StorageError>
     apart_if(true, move || storage.keep_end(&owner, &Write::FinishBuild(end))).await
 }
 
-/// Writes the end of a run, as that of a build is written. Where it is kept it counts as written,
-/// if it is a bad one that its builds tell of.
+/// Writes the end of a run, as `write_end` does for a build. If the end is only kept, that counts
+/// as written for a run that did not succeed, because its builds show why.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be written.
 pub(super) async fn write_end_of_run(recorder: &Recorder, owner: &Arc<str>, end: EndRun) -> Result<(), StorageError> {
     let until = Instant::now() + PATIENCE;
     let error = loop {
@@ -131,8 +134,8 @@ fn is_small(finish: &FinishBuild) -> bool {
     finish.retval.as_ref().map_or(0, Vec::len) + failure.unwrap_or(0) <= SMALL
 }
 
-/// What is left of an end that could not be written for this reason: a failure of the build's own
-/// stays one.
+/// Returns what is left of an end that could not be written for this reason. A failure of the build
+/// itself stays a failure of the same kind.
 fn in_short(ending: &Ending, error: &StorageError) -> Failure {
     let returned = match ending {
         Ending::Failed(failure) => {
@@ -143,8 +146,8 @@ fn in_short(ending: &Ending, error: &StorageError) -> Failure {
             let causes = if failure.kind == FailureKind::Storage { Vec::new() } else { vec![cause] };
             return Failure { causes, ..Failure::new(failure.kind.clone(), message) };
         }
-        Ending::Returned => "the function returned, and that could not be written",
-        Ending::Skipped(_) => "there was nothing to do, and that could not be written",
+        Ending::Returned => "the function returned, but its result could not be written",
+        Ending::Skipped(_) => "there was nothing to do, but this could not be written",
     };
     Failure::new(FailureKind::Storage, format!("{returned}: {error}"))
 }

@@ -1,25 +1,26 @@
-//! Builds to attempts to events.
+//! Turns builds into attempts, and attempts into events.
 //!
-//! - `dispatcher`: a plan to builds, in parallel where the graph allows; `order`: what can start;
-//!   `one`: one job whose turn has come; `job_end`: what became of it
-//! - `executor`: one build: created with its pins, and handed over to `attempts`
-//! - `prepared`: a job ready to be built; `resolver`: from pins to the arguments of its function
-//! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of
-//!   that; `last_word`: how it gets there
-//! - `starting`: what an attempt waits for: `pools`, `slots`, memory; `queue`: who comes first
-//! - `turns`: who waits until a plugin is compiled; `large`: work that does not belong on a thread
-//!   of guests
-//! - `sink`: what a running build says; `publisher`: where events go; `tracer`: names and lines of
-//!   the calls of failures
+//! - `dispatcher`: turns a plan into builds, in parallel where the graph allows it; `order`: which
+//!   jobs can start; `one`: one job whose turn has come; `job_end`: how a job ended
+//! - `executor`: creates a build with its pins, and hands it over to `attempts`
+//! - `prepared`: a job ready to be built; `resolver`: turns pins into the arguments of its function
+//! - `attempts`: from the first start of a build to its end; `ending`: what the store keeps of the
+//!   end; `last_word`: how the end gets into the store
+//! - `starting`: what an attempt waits for: `pools`, `slots`, memory; `queue`: which build comes
+//!   first
+//! - `turns`: which builds wait until a plugin is compiled; `large`: work that does not belong on a
+//!   thread of guests
+//! - `sink`: the log and progress of a running build; `publisher`: publishes events; `tracer`:
+//!   finds names and lines of the calls of failures
 //! - `canceller`: cancels builds and runs, in this process and in others
-//! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and what a run goes on with
+//! - `interrupted`, `rescuer`, `takeover`: what dead processes left, and which of it a run resumes
 //! - `hold`: the first builds of a run that waits until somebody starts it
 //! - `hooks`: `cleanup_function` and `repr_function` of a build
 //! - `sharing`: builds that another run makes at the same time; `unchanged`: builds that would find
 //!   nothing new
 //! - `pins`: which builds of its dependencies a build may use
-//! - `secrets`: the values of those that a build names; `command`: a program of the operator's
-//! - `repeat`: a build's job as the store has it, plugin and all
+//! - `secrets`: the values of the secrets that a build names; `command`: a program of the operator
+//! - `repeat`: a build's job as the store has it, with its plugin
 
 mod attempts;
 pub mod canceller;

@@ -1,4 +1,5 @@
-//! One job of a plan whose turn has come: made ready, created or gone on with, and executed.
+//! Builds one job of a plan whose turn has come: prepares it, creates or resumes its build, and
+//! executes that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,27 +28,27 @@ use crate::execute::prepared::Prepared;
 use crate::execute::slots::Slot;
 use crate::execute::slots::Slots;
 
-/// A plugin that takes longer to compile is told of, so that nobody looks at an empty screen.
+/// If compiling a plugin takes longer, it is reported, so that nobody looks at an empty screen.
 const LONG: Duration = Duration::from_secs(1);
 
 /// One job of a plan whose turn has come.
 pub(super) struct One {
     pub(super) executor: Arc<Executor>,
     pub(super) id: String,
-    /// The job with its rights; none where it is gone.
+    /// The job with its grants, or `None` if it does not exist any more.
     pub(super) job: Option<(CheckedJob, Granted)>,
     pub(super) request: BuildRequest,
-    /// What it needs, if all of that was skipped.
+    /// The jobs that it needs, if all of them were skipped.
     pub(super) skipped_needs: Vec<String>,
-    /// The latest success that was known, after which a build of another run will do; none where
-    /// none will.
+    /// The latest success that was known. A newer build of another run can be used instead of a
+    /// build of this run. `None` if no build of another run can be used.
     pub(super) shared_after: Option<u64>,
-    /// A build that was begun before, to go on with. The job is the build's own then.
+    /// A build that was begun before and is to be resumed. `job` is then the build's own job.
     pub(super) begun: Option<Build>,
     pub(super) run: RunOf,
-    /// Whether this build is all of its run, which then ends with it.
+    /// Whether the run consists of this build only, and so ends with it.
     pub(super) alone: bool,
-    /// Told the run of the build, once it is recorded.
+    /// Called with the run of the build once it is recorded.
     pub(super) told: Option<Told>,
     pub(super) slots: Slots,
     pub(super) cancel: Cancel,
@@ -84,7 +85,7 @@ impl One {
         }
     }
 
-    /// Goes on with a build that another process began.
+    /// Resumes a build that another process began.
     async fn go_on(&self, prepared: Prepared, begun: Build) -> JobEnd {
         let id = begun.id;
         match self.executor.resume(begun).await {
@@ -103,7 +104,7 @@ impl One {
         }
     }
 
-    /// Makes the job ready; none if the run is cancelled before.
+    /// Makes the job ready. Returns `None` if the run is cancelled first.
     async fn prepare(&self, checked: CheckedJob, granted: Granted) -> Result<Option<Prepared>, ExecuteError> {
         let mut cancel = self.cancel.clone();
         let plugin = Arc::clone(&checked.plugin);
@@ -137,9 +138,9 @@ impl One {
             }
         };
         if let Some(turn) = turn {
-            // What is wrong with this job's arguments alone is nothing to others.
+            // A mistake in this job's own arguments does not concern others.
             match &prepared {
-                // It was cancelled, and others that wait may not be.
+                // This job was cancelled; others that wait may not be.
                 Err(ExecuteError::Sandbox(SandboxError::Interrupted(_))) => drop(turn),
                 Err(error @ ExecuteError::Sandbox(_)) => turn.end(Err(error.clone())),
                 _ => turn.end(Ok(())),
@@ -161,7 +162,7 @@ impl One {
             match self.executor.create(&prepared, &self.request, &wish).await {
                 Ok(created) => break (created, slot),
                 Err(ExecuteError::Storage(StorageError::Same(build))) => {
-                    // Who waits for another run holds no slot.
+                    // No slot is held while waiting for another run.
                     drop(slot);
                     match self.executor.wait_for(build, &prepared.job_id, &self.cancel).await {
                         Ok(Waited::Ended(end)) => return JobEnd::Shared(end),

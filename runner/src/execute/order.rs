@@ -1,4 +1,4 @@
-//! Which jobs of a plan can start, as others end.
+//! Decides which jobs of a plan can start as others end.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use jobcontrol_core::plan::Plan;
 
 use crate::execute::job_end::JobEnd;
 
-/// What waits for what: each end is looked at once by each job that waits for it.
+/// The jobs that wait, and what they wait for. Each end is looked at once by each job that waits
+/// for it.
 pub(super) struct Waiting {
-    /// How many of its needs have not succeeded yet.
+    /// For each job, how many of its needs have not succeeded yet.
     left: BTreeMap<String, usize>,
     dependents: BTreeMap<String, Vec<String>>,
 }
 
 impl Waiting {
-    /// With the jobs that wait for nothing.
+    /// Returns the waiting jobs of a plan, and the jobs that wait for nothing.
     pub(super) fn new(plan: &Plan) -> (Self, Vec<String>) {
         let mut waiting = Self { left: BTreeMap::new(), dependents: BTreeMap::new() };
         for id in &plan.order {
@@ -29,12 +30,12 @@ impl Waiting {
         (waiting, ready)
     }
 
-    /// A job has begun, whatever has become of what it needs.
+    /// Marks a job as begun, whatever has become of the jobs that it needs.
     pub(super) fn begin(&mut self, id: &str) {
         self.left.remove(id);
     }
 
-    /// Records an end; gives what can start now, and ends what cannot start any more.
+    /// Records an end. Returns what can start now, and ends the jobs that cannot start any more.
     pub(super) fn ended(&mut self, id: String, end: JobEnd, ends: &mut BTreeMap<String, JobEnd>) -> Vec<String> {
         let mut ready = Vec::new();
         if end.is_success() {
@@ -50,7 +51,7 @@ impl Waiting {
             let mut failed = vec![id.clone()];
             while let Some(need) = failed.pop() {
                 for dependent in self.dependents.remove(&need).unwrap_or_default() {
-                    // What has begun comes to its own end.
+                    // A job that has begun comes to its own end.
                     if self.left.contains_key(&dependent) && !ends.contains_key(&dependent) {
                         ends.insert(dependent.clone(), JobEnd::NeedFailed(need.clone()));
                         failed.push(dependent);

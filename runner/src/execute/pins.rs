@@ -15,11 +15,11 @@ use jobcontrol_core::value::Value;
 
 use crate::execute::error::ExecuteError;
 
-/// Answers a build that was chosen to stand for `job`, if it can.
+/// Returns a build that was chosen to stand for `job`, if it can.
 ///
 /// # Errors
 ///
-/// A build of another job, one that has returned nothing, or one that is being deleted.
+/// Returns an error if the build is of another job, has returned nothing, or is being deleted.
 pub fn usable(build: Build, job: &str) -> Result<Build, ExecuteError> {
     let id = build.id;
     let wrong = |why: &str| Err(ExecuteError::Arguments(format!("build {id} cannot be used for `{job}`: {why}")));
@@ -35,11 +35,12 @@ pub fn usable(build: Build, job: &str) -> Result<Build, ExecuteError> {
     }
 }
 
-/// Whether a job can be called with what the chosen builds returned, of the types they had then.
+/// Checks that a job can be called with what the chosen builds returned, with the types they had
+/// then.
 ///
 /// # Errors
 ///
-/// What does not fit, in words.
+/// Returns what does not fit, in words.
 pub fn fit(graph: &Graph, checked: &CheckedJob, chosen: &BTreeMap<String, Build>) -> Result<(), String> {
     let mut types = BTreeMap::new();
     for (job, build) in chosen {

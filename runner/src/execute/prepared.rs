@@ -50,7 +50,8 @@ impl Prepared {
 pub struct Created {
     /// Its id.
     pub id: u64,
-    /// What it is called with; none for a build that waited, since many may wait with large values.
+    /// Its arguments. `None` for a build that waited, because many builds with large values may
+    /// wait.
     pub(super) args: Option<Arc<Vec<Value>>>,
     /// The builds that it uses, and what was given by hand.
     pub(super) pins: Arc<[Pin]>,
@@ -61,11 +62,11 @@ pub struct Created {
     pub(super) started: Option<Timestamp>,
     /// When its next attempt is due, if one has failed.
     pub(super) due: Option<Timestamp>,
-    /// Whether it is all of its run.
+    /// Whether the run consists of this build only, and so ends with it.
     pub(super) ends_run: bool,
 }
 
-/// The config of a build, packed.
+/// Packs the config of a build.
 pub(super) fn pack_config(checked: &CheckedJob, overrides: &[(Key, Arg)]) -> Result<Arc<[u8]>, ExecuteError> {
     let config = BuildConfig::new((*checked.job).clone(), overrides.to_vec()).to_value();
     let packed = pack(&config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;

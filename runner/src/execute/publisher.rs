@@ -1,4 +1,4 @@
-//! Where events go: to whoever watches, and to nobody's harm.
+//! Publishes events to watchers. A slow watcher harms nobody.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use jobcontrol_core::event::EventKind;
 use jobcontrol_sandbox::HttpExchange;
 use tokio::sync::broadcast;
 
-/// Events that may wait for a watcher; one that is slower loses the oldest, and is told.
+/// The most events that wait for a watcher. A slower watcher loses the oldest, and is notified.
 const WAITING_EVENTS: usize = 4_096;
 
 /// An event with its place in the stream of this process.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// Rising by one.
+    /// Rises by one with each event.
     pub sequence: u64,
     /// What happened.
     pub event: Arc<Event>,
 }
 
-/// Sees every event before the watchers, and loses none. It is called on threads of guests, and
+/// Sees every event before the watchers do, and loses none. It is called on threads of guests, and
 /// must not wait.
 pub type Observer = Box<dyn Fn(&Event) + Send + Sync>;
 
-/// A call of the host that an attempt of a build made.
+/// A call of a host function that an attempt of a build made.
 #[derive(Clone, Debug)]
 pub struct HostCall {
     /// The build.
     pub build_id: u64,
-    /// Which of its attempts.
+    /// The number of the attempt.
     pub attempt: u32,
-    /// What it did.
+    /// What the call did.
     pub exchange: HttpExchange,
 }
 
@@ -68,39 +68,39 @@ impl Default for Publisher {
 }
 
 impl Publisher {
-    /// What is published from now on.
+    /// Returns the events that are published from now on.
     pub fn watch(&self) -> broadcast::Receiver<Published> {
         self.watchers.subscribe()
     }
 
-    /// Has the one observer see what is published from now on. A second one is ignored.
+    /// Sets the only observer, which sees the events from now on. A second observer is ignored.
     pub fn observe(&self, observer: Observer) {
         let _ = self.observer.set(Observed(observer));
     }
 
-    /// Has the one observer see the calls of the host from now on. A second one is ignored.
+    /// Sets the only observer of host calls, which sees them from now on. A second one is ignored.
     pub fn observe_calls(&self, observer: CallObserver) {
         let _ = self.calls.set(Observed(observer));
     }
 
-    /// Tells of a call of the host.
+    /// Reports a call of the host to the observer.
     pub(super) fn called(&self, call: HostCall) {
         if let Some(Observed(observer)) = self.calls.get() {
             observer(call);
         }
     }
 
-    /// Takes note of events that a watcher lost, as its receiver told.
+    /// Counts events that a watcher lost, as its receiver reported.
     pub fn note_lost(&self, count: u64) {
         self.lost.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many events watchers have lost.
+    /// Returns how many events watchers have lost.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Whether anybody watches, so that it is worth making an event.
+    /// Returns whether anybody watches, and so whether it is worth making an event.
     pub fn is_watched(&self) -> bool {
         self.watchers.receiver_count() > 0 || self.observer.get().is_some()
     }
@@ -112,8 +112,8 @@ impl Publisher {
             if let Some(Observed(observer)) = self.observer.get() {
                 observer(&event);
             }
-            // The number is taken and sent in two steps: the order of a build's own events is what
-            // counts.
+            // Taking the number and sending the event are two steps. Only the order of the events
+            // of one build matters.
             let sequence = self.next.fetch_add(1, Ordering::Relaxed);
             let _ = self.watchers.send(Published { sequence, event });
         }

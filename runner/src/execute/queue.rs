@@ -1,5 +1,5 @@
-//! A number of permits, given to who waits by priority, highest first, and then by build, oldest
-//! first.
+//! A number of permits for builds that wait. The highest priority comes first, and then the oldest
+//! build.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::lock::lock;
 
-/// Where a build stands among those that wait.
+/// The place of a build among those that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Turn {
     priority: Reverse<i64>,
@@ -32,23 +32,23 @@ struct State {
     free: usize,
     taken: usize,
     is_closed: bool,
-    /// The number tells apart who waits for one build.
+    /// The number in the key separates those that wait for the same build.
     waiting: BTreeMap<(Turn, u64), oneshot::Sender<Permit>>,
     next: u64,
 }
 
-/// A permit, given to the next when it is dropped.
+/// A permit, which goes to the next in the queue when it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit(Queue);
 
 impl Queue {
-    /// With that many permits.
+    /// Creates a queue with that many permits.
     pub(super) fn new(permits: usize) -> Self {
         let (waiting, next) = Default::default();
         Self(Arc::new(Mutex::new(State { free: permits, taken: 0, is_closed: false, waiting, next })))
     }
 
-    /// A permit, if one is free and nobody waits.
+    /// Returns a permit if one is free and nobody waits.
     pub(super) fn try_take(&self) -> Option<Permit> {
         let mut state = lock(&self.0);
         if state.is_closed || state.free == 0 || !state.waiting.is_empty() {
@@ -57,7 +57,7 @@ impl Queue {
         Some(self.permit(&mut state))
     }
 
-    /// Waits for a permit. Who gives up has none.
+    /// Waits for a permit. A caller that gives up gets none.
     pub(super) async fn take(&self, turn: Turn) -> Permit {
         loop {
             let (place, given) = {
@@ -79,17 +79,17 @@ impl Queue {
         }
     }
 
-    /// How many wait.
+    /// Returns how many wait.
     pub(super) fn waiting(&self) -> usize {
         lock(&self.0).waiting.len()
     }
 
-    /// How many permits are taken.
+    /// Returns how many permits are taken.
     pub(super) fn taken(&self) -> usize {
         lock(&self.0).taken
     }
 
-    /// From now on no permit is given.
+    /// Stops giving permits from now on.
     pub(super) fn close(&self) {
         lock(&self.0).is_closed = true;
     }
@@ -122,7 +122,8 @@ impl Drop for Permit {
             let next = if state.is_closed { None } else { state.waiting.pop_first() };
             next.map(|(_, give)| (give, self.0.permit(&mut state)))
         };
-        // Outside the lock: whoever has given up in this moment gives it to the next.
+        // Sent outside the lock: a receiver that has just given up drops the permit, which passes
+        // it on.
         if let Some((give, permit)) = next {
             drop(give.send(permit));
         }
@@ -174,7 +175,7 @@ mod tests {
             let mut gives_up = Box::pin(queue.take(Turn::new(5, 1)));
             let mut waits = Box::pin(queue.take(Turn::new(0, 2)));
             assert!(futures_poll(&mut gives_up).is_none() && futures_poll(&mut waits).is_none());
-            // It has been given the permit, and has not looked yet.
+            // It has been given the permit, but has not looked yet.
             drop(held);
             drop(gives_up);
             let permit = waits.await;

@@ -1,4 +1,4 @@
-//! A build's job as the store has it, plugin and all, with rights of today.
+//! Finds a build's job as the store has it, with its plugin, and with the grants of today.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,12 +22,14 @@ use crate::catalog::plugins::kept_plugin;
 use crate::catalog::today::Today;
 use crate::catalog::workspace::Workspace;
 
-/// The job that a build was made of, with the plugin's bytes of then, as a catalog of this one job.
-/// `today` is the job as it is now: it decides what the job may touch, and whether it is protected.
+/// Returns the job that a build was made of, with the plugin's bytes of that time, as a catalog of
+/// this one job. `today` is the job as it is now. It decides what the job may touch, and whether it
+/// is protected.
 ///
 /// # Errors
 ///
-/// What the store has no longer, or what the job may not have any more, in words.
+/// Returns the reason if the store no longer has what is needed, or if the job may no longer have
+/// it.
 pub fn repeat(workspace: &Workspace, storage: &dyn Storage, build: &Build, today: &Today) -> Result<Catalog, String> {
     let job = job_of_config(&build.job_id, &build.config, &workspace.context.ceiling)?;
     let (checked, granted) = stored(workspace, storage, build, job, today)?;
@@ -41,11 +43,12 @@ pub fn repeat(workspace: &Workspace, storage: &dyn Storage, build: &Build, today
     Ok(Catalog { graph, granted: BTreeMap::from([(id, granted)]), ..Catalog::default() })
 }
 
-/// As [`repeat`], the job alone with what it was granted. `job` is that of the build.
+/// Does what [`repeat`] does, but returns only the job and its grants. `job` is the job of the
+/// build.
 ///
 /// # Errors
 ///
-/// As [`repeat`].
+/// Returns the same errors as [`repeat`].
 pub fn stored(
     workspace: &Workspace,
     storage: &dyn Storage,
@@ -74,10 +77,10 @@ pub(super) fn stored_plugin(
     let digest = build.plugin.as_deref().ok_or("it has no plugin")?;
     let bytes = storage.get_plugin(digest).map_err(|error| error.to_string())?;
     let plugin = bytes.map(|bytes| kept_plugin(workspace, bytes, Path::new(&function.plugin), digest)).transpose()?;
-    plugin.ok_or_else(|| format!("the store has no longer its plugin sha256:{digest}"))
+    plugin.ok_or_else(|| format!("the store no longer has its plugin sha256:{digest}"))
 }
 
-/// What the build was granted, as far as today's manifest and the operator still grant it.
+/// Returns what the build was granted, as far as today's manifest and the operator still grant it.
 fn granted(workspace: &Workspace, job: &mut Job, plugin: &Plugin, today: &Today) -> Result<Granted, String> {
     let now = match today {
         Today::Job(now) => grants::Today::Grants(&now.grants),

@@ -1,4 +1,4 @@
-//! Sees to what dead processes left: ends what is over, and finds what may be tried again.
+//! Handles what dead processes left: ends what is over, and finds what may be tried again.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::execute::interrupted::Interrupted;
 use crate::execute::interrupted::end;
 use crate::execute::interrupted::unless_faster;
 
-/// Which owners are alive, each asked for once.
+/// Which owners are alive. Each owner is looked up once.
 struct Owners<'a> {
     storage: &'a dyn Storage,
     alive: HashMap<String, bool>,
@@ -43,11 +43,11 @@ fn unfinished(storage: &dyn Storage) -> Result<Vec<Build>> {
     storage.get_job_builds(&all)
 }
 
-/// The unfinished builds whose owners are alive.
+/// Returns the unfinished builds whose owners are alive.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn alive(storage: &dyn Storage) -> Result<Vec<u64>> {
     let mut owners = Owners { storage, alive: HashMap::new() };
     let mut alive = Vec::new();
@@ -61,23 +61,24 @@ pub fn alive(storage: &dyn Storage) -> Result<Vec<u64>> {
     Ok(alive)
 }
 
-/// What became of the builds of owners that are dead.
+/// What became of the builds of dead owners.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rescued {
-    /// Ended as failed, kind `interrupted`.
+    /// Builds that ended as failed, with the kind `interrupted`.
     pub ended: Vec<u64>,
-    /// Ended as failed, kind `cancelled`: they had not started.
+    /// Builds that ended as failed, with the kind `cancelled`, because they had not started.
     pub cancelled: Vec<u64>,
-    /// Left as they are: they have attempts left, for whoever would make the same build.
+    /// Builds that stay as they are. They have attempts left, for a run that would make the same
+    /// build.
     pub left: Vec<Interrupted>,
 }
 
-/// Sees to what owners that are dead have left. Called by each process that opens the store to
-/// write, before it does.
+/// Handles what dead owners have left. Each process that opens the store to write calls this before
+/// it writes.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written.
 pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
     storage.write_kept_ends()?;
     let mut owners = Owners { storage, alive: HashMap::new() };
@@ -104,7 +105,8 @@ pub fn rescue(storage: &dyn Storage) -> Result<Rescued> {
     Ok(rescued)
 }
 
-/// Open runs that any service may go on with. After a day without one, they are like all others.
+/// How long after its creation an open run of a service waits for another service to resume it.
+/// After that, it is treated like all other runs.
 const WAITS_FOR_SERVICE: Duration = Duration::from_hours(24);
 
 fn is_of_service(run: &Run, now: Timestamp) -> bool {
@@ -117,7 +119,7 @@ fn of_services(storage: &dyn Storage) -> Result<BTreeSet<u64>> {
     Ok(storage.get_runs(&open)?.iter().filter(|run| is_of_service(run, now)).map(|run| run.id).collect())
 }
 
-/// A run of a dead owner has ended, unless one of its builds still waits for its next attempt.
+/// Ends the runs of dead owners, except those with a build that still waits for its next attempt.
 fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]) -> Result<()> {
     let now = storage.clock().now();
     for run in storage.get_runs(&RunFilter { open: Some(true), ..RunFilter::default() })? {
@@ -142,8 +144,8 @@ fn end_runs(storage: &dyn Storage, owners: &mut Owners<'_>, left: &[Interrupted]
     Ok(())
 }
 
-/// Whether a build of a run failed because the store could not be written, so that the run's end
-/// could not be either.
+/// Returns whether a build of a run failed because the store could not be written. The run's end
+/// could then not be written either.
 fn ended_by_store(storage: &dyn Storage, run: u64) -> Result<bool> {
     let failed = BuildFilter {
         run: Some(run),

@@ -1,4 +1,4 @@
-//! From a job and the builds that it uses to the arguments of its function. Reads the store and
+//! Turns a job and the builds that it uses into the arguments of its function. Reads the store and
 //! unpacks values, so it belongs on a thread that may block.
 
 use std::borrow::Cow;
@@ -48,8 +48,8 @@ impl Resolver {
         Self { storage, types: Mutex::default() }
     }
 
-    /// Pins a job to the builds that were asked for, and else to the latest successful ones at this
-    /// moment.
+    /// Pins a job to the builds that were asked for. Other dependencies are pinned to their latest
+    /// successful builds at this moment.
     pub(super) fn pin(&self, checked: &CheckedJob, request: &BuildRequest) -> Result<Resolved, ExecuteError> {
         let (mut pinned, mut missing) = (Vec::new(), Missing::default());
         let used = used(checked, &request.overrides);
@@ -80,13 +80,13 @@ impl Resolver {
         Ok(Resolved { args, pins })
     }
 
-    /// Whether every finished build of a job was skipped, and there are some.
+    /// Returns whether a job has finished builds and all of them were skipped.
     fn is_only_skipped(&self, job: &str) -> Result<bool, ExecuteError> {
         let histories = self.storage.get_job_histories(&[job])?;
         Ok(histories.iter().all(|history| history.ended.is_none() && history.last_good.is_some()))
     }
 
-    /// The arguments of a build that was pinned before.
+    /// Returns the arguments of a build that was pinned before.
     pub(super) fn again(
         &self,
         checked: &CheckedJob,
@@ -100,7 +100,7 @@ impl Resolver {
         self.arguments(checked, &pinned, overrides, secrets)
     }
 
-    /// What the function is called with. Secrets are empty where they are not known yet.
+    /// Returns the arguments of the function. Secrets that are not known yet are empty.
     pub(super) fn arguments(
         &self,
         checked: &CheckedJob,
@@ -155,15 +155,15 @@ impl Resolver {
     }
 }
 
-/// The jobs whose return values the arguments name; those of all other dependencies, which may be
-/// large, are not read.
+/// Returns the jobs whose return values the arguments name. Return values of other dependencies may
+/// be large, and are not read.
 fn used<'a>(checked: &'a CheckedJob, overrides: &'a [(Key, Arg)]) -> BTreeSet<&'a str> {
     let mut references = checked.job.references();
     overrides.iter().for_each(|(_, arg)| arg.references(&mut references));
     references.into_iter().map(|(reference, _)| reference.job.as_str()).collect()
 }
 
-/// An override takes the place of the argument of that name, wherever that was written.
+/// Puts each override in the place of the argument of that name, wherever that was written.
 fn apply_overrides(job: &mut Job, checked: &CheckedJob, overrides: &[(Key, Arg)]) {
     for (key, arg) in overrides {
         if let (true, ArgNode::List(argv)) = (checked.signature.command, &arg.node) {
@@ -180,7 +180,8 @@ fn apply_overrides(job: &mut Job, checked: &CheckedJob, overrides: &[(Key, Arg)]
     }
 }
 
-/// Return values of pinned builds, of the types they had when they were built, and secrets.
+/// The return values of pinned builds, with the types they had when they were built, and the
+/// secrets.
 struct PinnedRetvals<'a> {
     retvals: HashMap<&'a str, (Arc<Type>, &'a Value)>,
     secrets: &'a Secrets,

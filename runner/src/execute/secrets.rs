@@ -1,4 +1,4 @@
-//! The values of secrets, read from where the operator says that they are.
+//! Reads the values of secrets from the sources that the operator names.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -19,15 +19,15 @@ use tokio::io::AsyncReadExt;
 
 use crate::execute::command::start;
 
-/// How long a command may take: an attempt waits for it.
+/// How long a command may take. An attempt waits for it.
 const COMMAND_TIME: Duration = Duration::from_secs(10);
 
-/// Reads the secrets that a job names. Not for a thread that may not wait: a command takes its
-/// time.
+/// Reads the secrets that a job names. Do not call this on a thread that may not wait, because a
+/// command takes time.
 ///
 /// # Errors
 ///
-/// Which one cannot be read and why, without its value.
+/// Returns which secret cannot be read and why, without its value.
 pub async fn secrets_of(job: &Job, sources: &BTreeMap<String, SecretSource>) -> Result<Secrets, String> {
     let names: BTreeSet<_> = job.secrets().into_iter().map(|(name, _)| name).collect();
     if names.is_empty() {
@@ -40,28 +40,28 @@ pub async fn secrets_of(job: &Job, sources: &BTreeMap<String, SecretSource>) -> 
     Ok(Secrets::new(values))
 }
 
-/// The value of one secret, by its name.
+/// Reads the value of one secret, by its name.
 ///
 /// # Errors
 ///
-/// Why it cannot be read, without its value.
+/// Returns why it cannot be read, without its value.
 pub async fn secret(name: &str, sources: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
     let source = sources.get(name).ok_or_else(|| format!("the secret `{name}` is not in jobcontrol.yaml"))?;
     read(source, sources).await.map_err(|why| format!("the secret `{name}` cannot be read: {why}"))
 }
 
-/// How a secret of the operator's file stands.
+/// The state of a secret of the operator's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// Its name.
     pub name: String,
-    /// Where its value is, in words.
+    /// Where its value comes from, in words.
     pub source: String,
-    /// Why it cannot be read, if that is so.
+    /// Why it cannot be read, or `None` if it can be.
     pub problem: Option<String>,
 }
 
-/// Reads each secret and forgets it.
+/// Reads each secret, and returns its state without its value.
 pub async fn standing(sources: &BTreeMap<String, SecretSource>) -> Vec<Standing> {
     let mut all = Vec::new();
     for (name, source) in sources {
@@ -71,11 +71,11 @@ pub async fn standing(sources: &BTreeMap<String, SecretSource>) -> Vec<Standing>
     all
 }
 
-/// Reads one secret. A command does not see the variables that are other secrets.
+/// Reads one secret. A command does not see the variables that hold other secrets.
 ///
 /// # Errors
 ///
-/// Why it cannot be read, without its value.
+/// Returns why it cannot be read, without its value.
 async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
     let mut value = match source {
         SecretSource::Env(name) => {
@@ -89,7 +89,7 @@ async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) ->
         }
         SecretSource::Command(argv) => output(argv, others).await.map_err(|why| format!("{source} {why}"))?,
     };
-    // Editors and commands end a text with a line end, which is no part of it.
+    // Editors and commands end a text with a line end, which is not part of the secret.
     for end in [b'\n', b'\r'] {
         value.pop_if(|last| *last == end);
     }
@@ -97,14 +97,14 @@ async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) ->
         return Err(format!("{source} has more than {}", show_bytes(MOST as u64)));
     }
     if value.len() < SHORTEST {
-        return Err(format!("{source} has {} bytes, a secret has at least {SHORTEST}", value.len()));
+        return Err(format!("{source} has {} bytes; a secret has at least {SHORTEST}", value.len()));
     }
     Ok(value)
 }
 
-/// The content of a file that nobody but its owner can read.
+/// Reads a file that nobody but its owner can read.
 fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
-    // A pipe would keep whoever opens it.
+    // Opening a pipe would block otherwise.
     let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
     let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
     let file = file.map_err(|e| format!("cannot be opened: {e}"))?;
@@ -118,15 +118,15 @@ fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
     }
     if metadata.mode() & 0o077 != 0 {
         let mode = metadata.mode() & 0o777;
-        return Err(format!("has mode {mode:04o}, so that others can read it; run `chmod 600 {}`", path.display()));
+        return Err(format!("has mode {mode:04o}, so others can read it; run `chmod 600 {}`", path.display()));
     }
     let mut value = Vec::new();
     file.take(MOST as u64 + 3).read_to_end(&mut value).map_err(|e| format!("cannot be read: {e}"))?;
     Ok(value)
 }
 
-/// What a command writes on standard output. What it says on standard error is shown to nobody: it
-/// may have the value.
+/// Returns what a command writes on standard output. Its standard error is never shown, because it
+/// may contain the value.
 async fn output(argv: &[String], others: &BTreeMap<String, SecretSource>) -> Result<Vec<u8>, String> {
     let mut started = start(argv, others, |command| {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -17,7 +17,7 @@ use crate::execute::interrupted::end;
 use crate::execute::interrupted::unless_faster;
 use crate::execute::large::apart_if;
 
-/// How often the store is asked whether the other run's build has ended: one look at one row.
+/// How often the store is asked whether the other run's build has ended. Each time reads one row.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// How a build of another run ended.
@@ -25,17 +25,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct SharedEnd {
     /// The build.
     pub build: u64,
-    /// Whether there was nothing to do.
+    /// Whether it was skipped because there was nothing to do.
     pub skipped: bool,
-    /// Why it failed, if it did: kind and message alone.
+    /// Why it failed, if it did. Has only the kind and the message.
     pub failure: Option<Box<Failure>>,
 }
 
-/// What became of a build of another run while this one waited for it.
+/// The result of waiting for a build of another run.
 pub(super) enum Awaited {
     /// It ended, and stands for a build of this run.
     Ended(SharedEnd),
-    /// It is of no use: this run has to make the build itself.
+    /// It cannot be used: this run has to make the build itself.
     Gone,
     /// Its process died, and it has attempts left: this run can take it over.
     Left(Box<Interrupted>),
@@ -68,7 +68,7 @@ pub(super) async fn wait_for(
     }
 }
 
-/// What became of a build; returns none while somebody works on it.
+/// Returns what became of a build, or `None` while a process works on it.
 fn look_at(storage: &dyn Storage, id: u64) -> Result<Option<Awaited>> {
     let Some(build) = read(storage, id)? else {
         return Ok(Some(Awaited::Gone));
@@ -83,7 +83,7 @@ fn look_at(storage: &dyn Storage, id: u64) -> Result<Option<Awaited>> {
     if is_alive {
         return Ok(None);
     }
-    // Its process may have ended it before it died.
+    // The process may have ended the build before it died.
     let build = match read(storage, id)? {
         Some(build) if build.finished => return Ok(Some(ended(build))),
         Some(build) => build,
@@ -92,7 +92,7 @@ fn look_at(storage: &dyn Storage, id: u64) -> Result<Option<Awaited>> {
     match Interrupted::of(build, storage.clock().now()) {
         Ok(interrupted) => Ok(Some(Awaited::Left(Box::new(interrupted)))),
         Err(build) => {
-            // Another process may have been faster: how it ended is seen at the next look.
+            // Another process may have been faster. The next look then shows how the build ended.
             let is_ended = unless_faster(storage.write(end(storage, &build)))?;
             Ok(is_ended.then_some(Awaited::Gone))
         }
@@ -109,7 +109,7 @@ fn ended(build: Build) -> Awaited {
     let status = build.status();
     match build.exception {
         _ if build.deleting => Awaited::Gone,
-        // What stopped it has nothing to do with this run.
+        // The reason why it stopped does not concern this run.
         Some(Failure { kind: FailureKind::Cancelled | FailureKind::Interrupted, .. }) => Awaited::Gone,
         exception => Awaited::Ended(SharedEnd {
             build: build.id,

@@ -1,4 +1,4 @@
-//! What a running build says: to the store, and once that has it, to whoever watches.
+//! Writes what a running build logs and reports to the store, and then publishes it to watchers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,7 +30,7 @@ use crate::record::recorder::Recorder;
 /// How often progress is written and shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// The ends of one attempt's log and progress.
+/// Receives the log and the progress of one attempt.
 pub(super) struct BuildSink {
     build_id: u64,
     job_id: Arc<str>,
@@ -39,20 +39,20 @@ pub(super) struct BuildSink {
     publisher: Publisher,
     /// In the order of their first reports.
     groups: Mutex<Vec<Group>>,
-    /// What the attempt's records are charged to while they wait. A build that waits for its next
-    /// attempt keeps the sink, and must not keep the account.
+    /// The account that the attempt's records are charged to while they wait. A build that waits
+    /// for its next attempt keeps the sink, but must not keep the account.
     account: OnceLock<Weak<Account>>,
     failed: Arc<OnceLock<String>>,
-    /// What waits for room in the store, so that what is said last is written last: a record of a
-    /// guest that was ended while it waited is on its way all the same.
+    /// Orders what waits for room in the store, so that the last record is written last. If a guest
+    /// is ended while its record waits, the record is still written.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Bytes above which a record is shown without what hangs on it: thousands of events may wait for a
-/// slow watcher.
+/// Records with more bytes than this are shown without fields and failure, because thousands of
+/// events may wait for a slow watcher.
 const SHOWN: u64 = 256 << 10;
 
-/// A record for whoever watches; the store has all of it.
+/// Returns what watchers see of a record. The store has all of it.
 fn shown(record: &NewRecord) -> NewRecord {
     if held_size::record(record) <= SHOWN {
         return record.clone();
@@ -61,7 +61,7 @@ fn shown(record: &NewRecord) -> NewRecord {
     NewRecord { created: record.created, level: record.level, message, target, fields: Vec::new(), failure: None }
 }
 
-/// The newest report of a group, and whether the store is still to have it.
+/// The newest report of a group, and whether it must still be written to the store.
 struct Group {
     report: Progress,
     unwritten: bool,
@@ -73,7 +73,7 @@ impl BuildSink {
         Self { build_id, job_id, attempt, recorder, publisher, groups, account, failed, turn }
     }
 
-    /// Says what the attempt's records were charged to.
+    /// Sets the account that the attempt's records were charged to.
     pub(super) fn charge_to(&self, account: &Arc<Account>) {
         let _ = self.account.set(Arc::downgrade(account));
     }
@@ -86,8 +86,8 @@ impl BuildSink {
         Write::Log(self.build_id, LogRow { attempt: Some(self.attempt), ..pack_record(record.clone()) })
     }
 
-    /// Remembers the first error, for the next record and for the end; publishes what the store
-    /// has.
+    /// Returns a completion. It remembers the first error, for the next record and for the end, or
+    /// publishes what the store has.
     fn completion(&self, kind: impl FnOnce(u64) -> EventKind + Send + 'static) -> Completion {
         let (failed, publisher) = (Arc::clone(&self.failed), self.publisher.clone());
         let (build_id, job_id) = (self.build_id, Arc::clone(&self.job_id));
@@ -97,7 +97,7 @@ impl BuildSink {
         })
     }
 
-    /// For a record: nobody needs a copy of it where nobody watches.
+    /// Returns the completion for a record. The record is copied only if somebody watches.
     fn recorded(&self, record: &NewRecord) -> Completion {
         if self.publisher.is_watched() {
             let record = shown(record);
@@ -117,8 +117,8 @@ impl BuildSink {
         self.failed.get().cloned()
     }
 
-    /// Hands over the newest reports that were not written yet. Must run to its end: a report that
-    /// waits for room is written all the same, after what would come later.
+    /// Submits the newest reports that were not written yet. Must not be cancelled: a report that
+    /// waits for room would still be written, but after later ones.
     pub(super) async fn write_progress(&self) {
         let changed: Vec<_> = {
             let mut groups = self.groups();
@@ -132,12 +132,12 @@ impl BuildSink {
         }
     }
 
-    /// Hands a record of the runner's own to the store.
+    /// Submits a record of the runner itself to the store.
     pub(super) async fn say(&self, record: NewRecord) {
         self.recorder.send(&self.turn, self.write_of(&record), self.recorded(&record)).await;
     }
 
-    /// For a record of the guest, which was charged.
+    /// Returns the completion for a record of the guest, which was charged.
     fn recorded_and_given_back(&self, record: &NewRecord) -> Completion {
         let recorded = self.recorded(record);
         let Some(account) = self.account.get().and_then(Weak::upgrade) else {
@@ -207,7 +207,7 @@ mod tests {
     use crate::record::backend::from_url;
     use crate::record::url::StoreUrl;
 
-    /// Progress whose beat waits for room when the call ends is written all the same.
+    /// Checks that progress is written even if it still waits for room when the call ends.
     #[tokio::test]
     async fn progress_that_waits_for_room_is_not_lost() {
         let folder = tempfile::tempdir().unwrap();
@@ -231,7 +231,7 @@ mod tests {
             drop(free);
         };
         tokio::join!(end, sink.beat(&over));
-        // What was handed over before this is written before it.
+        // Everything that was submitted before this is written before it.
         storage.log_message(id, record()).unwrap();
         assert_eq!(storage.get_build_progress_info(id).unwrap().len(), groups);
         assert_eq!(sink.lost(), None);

@@ -1,5 +1,5 @@
-//! How many builds run at once, and with how much memory. A build that waits for its next attempt
-//! gives its slot to another.
+//! Limits how many builds run at once, and with how much memory. A build that waits for its next
+//! attempt gives its slot to another.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::execute::queue::Permit;
 use crate::execute::queue::Queue;
 use crate::execute::queue::Turn;
 
-/// Builds of one process that run at once; guests share as many threads as there are cores.
+/// How many builds of one process run at once. Guests share as many threads as there are cores.
 pub const SLOTS: usize = 64;
 
 /// Slots for builds.
@@ -21,37 +21,37 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// That many, for builds whose memory stands in that ledger.
+    /// Creates that many slots, for builds whose memory is accounted in `memory`.
     pub fn new(count: usize, memory: Arc<Ledger>) -> Self {
         Self { queue: Queue::new(count), memory }
     }
 
-    /// Waits for a free one, and for memory.
+    /// Waits for a free slot, and for memory.
     pub async fn take(&self) -> Slot {
         let mut slot = self.try_take();
         slot.take(0, |_| ()).await;
         slot
     }
 
-    /// Takes one if one is free and there is memory; the slot is not held otherwise.
+    /// Takes a slot if one is free and there is memory. Otherwise the returned slot is not held.
     pub(super) fn try_take(&self) -> Slot {
         let permit = self.queue.try_take();
         let held = permit.and_then(|permit| Some(Held { account: self.memory.try_enter(0)?, _permit: permit }));
         Slot { slots: self.clone(), turn: Turn::default(), held }
     }
 
-    /// How many builds have one, and how many wait.
+    /// Returns how many builds have a slot, and how many wait.
     pub fn counts(&self) -> (usize, usize) {
         (self.queue.taken(), self.queue.waiting())
     }
 
-    /// Bytes of the host's memory that running builds are charged with, and what they may be
-    /// charged with together.
+    /// Returns the bytes of the host's memory that running builds are charged with, and the most
+    /// that they may be charged with together.
     pub fn memory(&self) -> (u64, u64) {
         (self.memory.used(), self.memory.most())
     }
 
-    /// From now on no build gets one: those that have one keep it.
+    /// Stops giving slots to builds from now on. Builds that have one keep it.
     pub fn close(&self) {
         self.queue.close();
     }
@@ -72,7 +72,7 @@ struct Held {
 }
 
 impl Slot {
-    /// Where its build stands among those that wait.
+    /// Sets the place of its build among those that wait.
     pub(super) fn for_turn(&mut self, turn: Turn) {
         self.turn = turn;
     }
@@ -85,13 +85,13 @@ impl Slot {
         self.held = None;
     }
 
-    /// What the build is charged to. One that runs without a slot has an account all the same.
+    /// Returns the account that the build is charged to. A build without a slot has an account too.
     pub(super) fn account(&self) -> Arc<Account> {
         self.held.as_ref().map_or_else(|| self.slots.memory.enter(), |held| Arc::clone(&held.account))
     }
 
-    /// Waits for a free one and then for memory, so much at least, unless this is still held.
-    /// `tell` is called once it waits for memory, with how much is used. Those that wait for
+    /// Waits for a free slot and then for at least `need` bytes of memory, unless the slot is still
+    /// held. Calls `tell` with the used memory once it waits for memory. Builds that wait for
     /// memory keep others from waiting beside them.
     pub(super) async fn take(&mut self, need: u64, tell: impl FnOnce(String)) {
         if self.held.is_none() {

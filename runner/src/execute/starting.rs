@@ -25,8 +25,8 @@ use crate::execute::queue::Permit;
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(50);
 
 impl Running<'_> {
-    /// Starts an attempt once there is room in the pool, a slot, and memory; returns the end of the
-    /// build if it ends before.
+    /// Starts an attempt once there is room in the pool, a slot, and memory. Returns the end of the
+    /// build if it ends before that.
     pub(super) async fn start(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let mut cancel = self.cancel.clone();
         let mut told = None;
@@ -61,8 +61,8 @@ impl Running<'_> {
         }
     }
 
-    /// Waits until no build that comes first looks for room in the pool; the turn lasts until the
-    /// permit is dropped. The error is a cancel.
+    /// Waits until no build that comes first looks for room in the pool. The turn lasts until the
+    /// permit is dropped. An error means that the build was cancelled.
     async fn wait_in_line(&self) -> Result<Option<Permit>, ()> {
         let Some(pool) = &self.prepared.checked.job.pool else {
             return Ok(None);
@@ -82,9 +82,9 @@ impl Running<'_> {
         }
     }
 
-    /// Takes a slot with memory, and makes the arguments if they are not there: many builds may
-    /// wait, so that large ones are made only now. Returns the end of the build if it ends
-    /// before.
+    /// Takes a slot with memory, and makes the arguments if they are missing. Large arguments are
+    /// made only now, because many builds may wait. Returns the end of the build if it ends before
+    /// that.
     pub(super) async fn make_ready(&mut self) -> Result<Option<Outcome>, ExecuteError> {
         let (mut cancel, mut need) = (self.cancel.clone(), 0);
         loop {
@@ -115,7 +115,7 @@ impl Running<'_> {
                     if need > 0 {
                         return Ok(Some(Outcome::Failed(Failure::new(FailureKind::Limit, full.to_string()))));
                     }
-                    // It has not started, so it may wait until there is enough for it.
+                    // The build has not started, so it may wait until there is enough memory.
                     need = size;
                     self.slot.give_back();
                 }
@@ -123,7 +123,7 @@ impl Running<'_> {
         }
     }
 
-    /// Makes the arguments of a build that waited, and tells what they hold.
+    /// Makes the arguments of a build that waited. Returns them with the memory that they hold.
     pub(super) async fn resolve(&self, secrets: &Secrets) -> Result<(Vec<Value>, u64), ExecuteError> {
         let (checked, pins) = (self.prepared.checked.clone(), Arc::clone(&self.pins));
         let (resolver, overrides) = (Arc::clone(&self.parts.resolver), self.overrides.clone());
@@ -138,7 +138,7 @@ impl Running<'_> {
         .await
     }
 
-    /// Gives slot and memory to others: what waits holds neither.
+    /// Gives the slot and memory to other builds. A build that waits holds neither.
     pub(super) async fn let_go(&mut self) {
         if let Some(args) = self.args.take_if(|args| is_large(args.iter())) {
             apart_if(true, move || drop(args)).await;
@@ -165,7 +165,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// How many slots the pool of the job has, if it takes some.
+    /// Returns how many slots the job's pool has, if the job uses one.
     fn pool_size(&self) -> Option<u32> {
         let pool = self.prepared.checked.job.pool.as_ref()?;
         Some(self.parts.pools.size(&pool.name))

@@ -13,7 +13,7 @@ use crate::execute::interrupted::Interrupted;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// What a run makes, as far as it decides whether an interrupted build is the same.
+/// The properties that decide whether an interrupted build is the same as a wanted one.
 pub(super) struct Wanted<'a> {
     pub(super) job_id: &'a str,
     pub(super) plugin: &'a str,
@@ -25,12 +25,12 @@ pub(super) struct Wanted<'a> {
 
 impl Wanted<'_> {
     fn is(&self, build: &Build) -> bool {
-        // Who asks for a build again shall find whose it is.
+        // A rerun may only continue the build that it reruns, or another rerun of that build.
         let again = |of: u64| of == build.id || build.rerun_of == Some(of);
         build.job_id == self.job_id
             && build.plugin.as_deref() == Some(self.plugin)
             && build.pins == self.pins
-            // As they are stored, since a number that is none is no other's equal.
+            // Compared as stored, because a NaN would not be equal to itself.
             && pack(&build.config).is_ok_and(|config| config == self.config)
             && self.rerun_of.is_none_or(again)
     }
@@ -43,12 +43,12 @@ pub(super) struct Takeover {
 }
 
 impl Takeover {
-    /// What was found when the newest run began; what was found before it is seen to by now.
+    /// Sets what was found when the newest run began. Earlier findings have been handled by now.
     pub(super) fn expect(&self, interrupted: Vec<Interrupted>) {
         *lock(&self.left) = interrupted;
     }
 
-    /// One more that was found while a run waited for it.
+    /// Adds a build that was found while a run waited for it.
     pub(super) fn add(&self, interrupted: Interrupted) {
         lock(&self.left).push(interrupted);
     }
@@ -57,8 +57,8 @@ impl Takeover {
         lock(&self.left).is_empty()
     }
 
-    /// Takes over an interrupted build that is what is wanted, for a run; returns it with when its
-    /// next attempt is due.
+    /// Takes over an interrupted build that is the same as the wanted one, for a run. Returns it
+    /// with the time when its next attempt is due.
     pub(super) async fn take(
         &self,
         recorder: &Recorder,

@@ -1,4 +1,5 @@
-//! Names and lines of the calls of failures, found beside the builds: none of them waits for that.
+//! Finds the names and lines of the calls of failures, in parallel to the builds. No build waits
+//! for it.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -27,12 +28,12 @@ use tokio::sync::Semaphore;
 use crate::lock::lock;
 use crate::record::recorder::Recorder;
 
-/// Attempts whose calls are looked for or were found. What comes beyond stays as it is until
-/// somebody reads it.
+/// The most attempts whose calls are looked for or were found. The calls of further attempts stay
+/// as they are until somebody reads them.
 const MOST: usize = 250;
 
-/// How long a failure is waited for after it happened: its own time, and that of a process that
-/// starts.
+/// How long to wait for the calls of a failure after it happened: the time for finding them, and
+/// the time for starting a process.
 const PATIENCE: Duration = TRACE_TIME.saturating_add(Duration::from_millis(500));
 
 /// Finds names and lines, and writes them to the store after the failure itself.
@@ -44,14 +45,14 @@ struct Inner {
     recorder: Recorder,
     asked: Mutex<HashMap<u64, BTreeMap<u32, Asked>>>,
     answered: Notify,
-    /// Whoever waits for a place keeps no thread, which other builds need.
+    /// Waiting for a place takes no thread, because other builds need the threads.
     places: Semaphore,
 }
 
 /// A failed attempt of a build.
 struct Asked {
     since: Instant,
-    /// What was found; none while it is looked for.
+    /// What was found, or `None` while it is looked for.
     found: Option<Vec<Frame>>,
 }
 
@@ -61,8 +62,7 @@ impl Tracer {
         Self(Arc::new(Inner { plugins, recorder, asked, answered, places }))
     }
 
-    /// A failure with the names and lines of its calls, if the plugin has failed in this way
-    /// before.
+    /// Adds names and lines to the calls of a failure, if the plugin has failed in this way before.
     pub(super) fn known(&self, plugin: &Plugin, failure: &mut Failure) {
         if are_raw(&failure.frames) {
             let frames = std::mem::take(&mut failure.frames);
@@ -70,7 +70,7 @@ impl Tracer {
         }
     }
 
-    /// Looks for the calls of a failure that the store has.
+    /// Starts to look for the calls of a failure that the store has.
     pub(super) fn begin(&self, id: u64, attempt: u32, plugin: &Arc<Plugin>, failure: &Failure) {
         if !are_raw(&failure.frames) {
             return;
@@ -95,7 +95,7 @@ impl Tracer {
             let found = tokio::task::spawn_blocking(look).await.unwrap_or_default();
             drop(place);
             if let Some(exception_tb) = pack_frames(&found) {
-                // A build that was deleted in between needs none.
+                // A build that was deleted in the meantime needs no traceback.
                 let _ = this.0.recorder.write(Write::Traceback(Traceback { id, attempt, exception_tb })).await;
             }
             if let Some(asked) = lock(&this.0.asked).get_mut(&id).and_then(|attempts| attempts.get_mut(&attempt)) {
@@ -105,8 +105,8 @@ impl Tracer {
         });
     }
 
-    /// An event with the names and lines of its failure, which is waited for, but not longer than a
-    /// person does.
+    /// Returns an event with the names and lines of its failure. Waits for them, but not longer
+    /// than a person would.
     pub async fn named(&self, event: Arc<Event>) -> Arc<Event> {
         let (attempt, failure) = match &event.kind {
             EventKind::AttemptFailed { attempt, failure, .. } => (Some(*attempt), &**failure),
@@ -129,7 +129,7 @@ impl Tracer {
         Arc::new(named)
     }
 
-    /// Waits until all that is looked for is written, or was waited for long enough.
+    /// Waits until everything that is looked for is written, or has been waited for long enough.
     pub async fn settle(&self) {
         self.until(|asked| {
             asked.values().flat_map(BTreeMap::values).filter(|asked| asked.found.is_none()).map(|a| a.since).max()
@@ -137,7 +137,7 @@ impl Tracer {
         .await;
     }
 
-    /// What was found for an attempt, or the newest one of a build.
+    /// Returns what was found for an attempt, or for the newest attempt of a build.
     async fn wait(&self, id: u64, attempt: Option<u32>) -> Option<Vec<Frame>> {
         let of = |asked: &HashMap<u64, BTreeMap<u32, Asked>>| {
             let attempts = asked.get(&id)?;
@@ -151,7 +151,7 @@ impl Tracer {
         of(&lock(&self.0.asked))?.1
     }
 
-    /// Waits until `open` finds nothing that is open, or only what has been so for too long.
+    /// Waits until `open` finds nothing that is open, or only what has been open for too long.
     async fn until(&self, open: impl Fn(&HashMap<u64, BTreeMap<u32, Asked>>) -> Option<Instant>) {
         loop {
             let answered = self.0.answered.notified();

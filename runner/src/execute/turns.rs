@@ -1,6 +1,6 @@
-//! Who waits until a plugin is compiled: the first build that needs it on a thread, all others on
-//! none. There are some hundred threads for waiting, and one plugin that takes its whole minute may
-//! have more jobs than that.
+//! Decides who waits while a plugin is compiled. The first build that needs the plugin uses a
+//! thread; all others wait without one. There are some hundred threads for waiting, and a plugin
+//! that takes its whole minute may have more jobs than that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,14 +11,15 @@ use tokio::sync::watch;
 use crate::execute::error::ExecuteError;
 use crate::lock::lock;
 
-/// What became of a plugin: nothing yet, or that it is ready, or why not.
+/// The state of a plugin: nothing yet, or that it is ready, or why it is not.
 type Made = Option<Result<(), ExecuteError>>;
 
-/// Plugins that are made ready, or are so, by digest.
+/// Plugins that are being made ready, or are ready, by digest.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<Arc<str>, watch::Receiver<Made>>>);
 
-/// The turn of who makes a plugin ready. Who drops it without a word leaves it to the next.
+/// The turn of the caller that makes a plugin ready. If it is dropped without an end, the next
+/// caller gets it.
 pub(super) struct Turn<'a> {
     turns: &'a Turns,
     digest: &'a Arc<str>,
@@ -26,11 +27,11 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turns {
-    /// The turn to make a plugin ready; none where it is so, once it is.
+    /// Returns the turn to make a plugin ready, or `None` once another caller has made it ready.
     ///
     /// # Errors
     ///
-    /// Why it could not be made ready, for all who waited meanwhile; who comes later tries anew.
+    /// Returns why it could not be made ready, to all callers that waited. Later callers try again.
     pub(super) async fn take<'a>(&'a self, digest: &'a Arc<str>) -> Result<Option<Turn<'a>>, ExecuteError> {
         loop {
             let mut made = {
@@ -54,7 +55,7 @@ impl Turns {
 }
 
 impl Turn<'_> {
-    /// Tells those that wait.
+    /// Ends the turn, and notifies those that wait.
     pub(super) fn end(self, made: Result<(), ExecuteError>) {
         if made.is_err() {
             lock(&self.turns.0).remove(self.digest);
@@ -85,7 +86,7 @@ mod tests {
             let first = turns.take(&digest).await.unwrap().unwrap();
             let (waiting, ()) = tokio::join!(turns.take(&digest), async { first.end(Err(failed())) });
             assert_eq!(waiting.err().map(|error| error.to_string()), Some(failed().to_string()));
-            // Who gives up leaves its turn to the next.
+            // A caller that gives up leaves its turn to the next.
             let second = turns.take(&digest).await.unwrap();
             let (third, ()) = tokio::join!(turns.take(&digest), async { drop(second) });
             third.unwrap().unwrap().end(Ok(()));

@@ -1,5 +1,5 @@
-//! Builds that would use exactly what the job's last good build used, after something that they
-//! need was skipped.
+//! Finds builds that would use exactly what the job's last good build used, after something that
+//! they need was skipped.
 
 use jobcontrol_core::build::Pin;
 use jobcontrol_core::check::CheckedJob;
@@ -8,8 +8,8 @@ use jobcontrol_core::status::job_status;
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
 
-/// The builds that a job would use now, if it would use exactly what its last good build used.
-/// Reads the store.
+/// Returns the builds that a job would use now, if it would use exactly what its last good build
+/// used. Reads the store.
 pub(super) fn pins_if_unchanged(storage: &dyn Storage, checked: &CheckedJob) -> Result<Option<Vec<Pin>>> {
     let mut ids = vec![checked.job.id.as_str()];
     ids.extend(checked.job.dependency_ids().into_iter().map(|(id, _)| id));
@@ -32,7 +32,7 @@ pub(super) fn pins_if_unchanged(storage: &dyn Storage, checked: &CheckedJob) -> 
     }))
 }
 
-/// Why such a build is skipped.
+/// Returns why such a build is skipped.
 pub(super) fn reason(skipped: &[String]) -> String {
     let names: Vec<_> = skipped.iter().map(|job| format!("`{job}`")).collect();
     format!("nothing new from {}", names.join(", "))

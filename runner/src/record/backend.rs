@@ -1,4 +1,4 @@
-//! Which store a URL names, and opening it.
+//! Opens the store that a URL names.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -29,12 +29,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store of a URL, not yet opened.
+    /// Creates the store of a URL, without opening it.
     pub fn new(url: StoreUrl, clock: Arc<dyn Clock>, warn: Say) -> Self {
         Self { url, clock, warn, opened: Mutex::default() }
     }
 
-    /// Whether there is one. A store in memory is there as soon as somebody wants it.
+    /// Returns whether the store exists. A store in memory exists as soon as somebody wants it.
     pub fn is_there(&self) -> bool {
         match &self.url {
             StoreUrl::Sqlite(file) => file.path.exists(),
@@ -42,8 +42,8 @@ impl Store {
         }
     }
 
-    /// Takes into the file what a killed process has left beside it, if it has left anything; what
-    /// goes wrong is told to who uses the store.
+    /// Merges into the file what a killed process has left beside it, if it has left anything.
+    /// Errors are ignored here: whoever uses the store gets them.
     pub fn take_log_in(&self) {
         let StoreUrl::Sqlite(file) = &self.url else { return };
         if file.beside("-wal").metadata().is_ok_and(|log| log.len() > 0) {
@@ -51,18 +51,19 @@ impl Store {
         }
     }
 
-    /// The store; made if it is missing and `create` is set, and empty in memory if not.
+    /// Returns the store. If it is missing, it is created if `create` is set; otherwise an empty
+    /// store in memory is returned.
     ///
     /// # Errors
     ///
-    /// A file that cannot be opened, is no store, or is one of a newer version.
+    /// Returns an error if the file cannot be opened, is not a store, or has a newer version.
     pub fn storage(&self, create: bool) -> Result<Arc<dyn Storage>> {
         let mut opened = lock(&self.opened);
         if let Some(storage) = &*opened {
             return Ok(Arc::clone(storage));
         }
         let storage = from_url(&self.url, create, Arc::clone(&self.clock), Arc::clone(&self.warn))?;
-        // What stands in for a store that is not there is not kept: a later use may make it.
+        // A stand-in for a missing store is not kept, because a later use may create the store.
         let stands_in = matches!(&self.url, StoreUrl::Sqlite(file) if !file.path.exists());
         if !stands_in {
             *opened = Some(Arc::clone(&storage));
@@ -71,12 +72,12 @@ impl Store {
     }
 }
 
-/// Opens a store. One that is not there yet is made if `create` is set, and is empty in memory
-/// otherwise.
+/// Opens a store. If it is missing, it is created if `create` is set; otherwise an empty store in
+/// memory is returned.
 ///
 /// # Errors
 ///
-/// A file that cannot be opened, is no store, or is one of a newer version.
+/// Returns an error if the file cannot be opened, is not a store, or has a newer version.
 pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) -> Result<Arc<dyn Storage>> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStorage::new(clock))),
@@ -89,7 +90,7 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
                 Ok((storage, version)) => {
                     may_open(file, create, version)?;
                     storage.install().map(|()| {
-                        // What cannot be written now stays kept.
+                        // Ends that cannot be written now stay kept.
                         let _ = storage.write_kept_ends();
                         storage.take_log_in();
                         storage
@@ -98,7 +99,7 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
                 Err(error) => Err(error),
             };
             match opened {
-                // What can be read of it all the same says more of why it cannot be opened.
+                // The part that can still be read shows better why it cannot be opened.
                 Err(error) if file.path.is_file() => {
                     may_open(file, create, sqlite::version(&file.shown, &teller)?)?;
                     let unwritable = if create { None } else { SqliteStorage::open_unwritable(path, clock, &teller)? };
@@ -108,14 +109,14 @@ pub fn from_url(url: &StoreUrl, create: bool, clock: Arc<dyn Clock>, warn: Say) 
             }
         }
         StoreUrl::Sqlite(file) if file.shown.is_symlink() => {
-            Err(StorageError::Backend(format!("the store `{}` is a link to nowhere", file.shown.display())))
+            Err(StorageError::Backend(format!("the store `{}` is a link to a missing file", file.shown.display())))
         }
         StoreUrl::Sqlite(_) => Ok(Arc::new(MemoryStorage::new(clock))),
     }
 }
 
-/// A folder in the place of the file would be told as one that is missing. A second hard link would
-/// have a log and owners of its own, which spoils the store.
+/// Checks the name of a store's file. A folder in its place would otherwise be reported as missing.
+/// A second hard link would have its own log and owners, which corrupts the store.
 fn sound_name(file: &StoreFile) -> Result<()> {
     let path = file.shown.display();
     match file.path.metadata() {
@@ -123,24 +124,24 @@ fn sound_name(file: &StoreFile) -> Result<()> {
             "the store `{path}` is a folder: name a file, `sqlite:{path}/jobcontrol.db`"
         ))),
         Ok(metadata) if metadata.nlink() > 1 => Err(StorageError::Backend(format!(
-            "the store `{path}` has {} names (hard links), and what is written under one of them could spoil it for the \
-             others: keep one of them, or make the other a symbolic link",
+            "the store `{path}` has {} names (hard links), and writing under one of them could corrupt it for the \
+             others: keep one of them, or make the others symbolic links",
             metadata.nlink()
         ))),
         _ => Ok(()),
     }
 }
 
-/// A store of an older version is changed only by who writes to it, and not under the hands of an
-/// older program.
+/// Checks the version of a store. An older store is changed only by a caller that writes to it, and
+/// not while an older program uses it.
 fn may_open(file: &StoreFile, create: bool, version: i64) -> Result<()> {
     let path = &file.shown;
     if version == 0 || version == sqlite::VERSION {
         return Ok(());
     }
-    let is = format!("the store `{}` is of version {version}, this program's is {}", path.display(), sqlite::VERSION);
+    let is = format!("the store `{}` has version {version}, this program needs {}", path.display(), sqlite::VERSION);
     if !create {
-        let help = "`jobcontrol store migrate` brings it there, with a backup first; so does the next `run`";
+        let help = "`jobcontrol store migrate` upgrades it, with a backup first; so does the next `run`";
         return Err(StorageError::Backend(format!("{is}: {help}")));
     }
     match leases::living(&file.path).first() {
@@ -152,12 +153,12 @@ fn may_open(file: &StoreFile, create: bool, version: i64) -> Result<()> {
     }
 }
 
-/// Puts a copy of `file` in the place of a store; answers where the one that was there is kept.
+/// Puts a copy of `file` in the place of a store. Returns where the previous store is kept.
 ///
 /// # Errors
 ///
-/// A store that is in use or is no file; a file that is damaged, of another program or of a newer
-/// version; the disk.
+/// Returns an error if the store is in use or is not a file. Also returns one if `file` is damaged,
+/// from another program or of a newer version, or if the disk fails.
 pub fn restore(url: &StoreUrl, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let StoreUrl::Sqlite(store) = url else {
         return Err(StorageError::Refused("a store in memory cannot be restored from a file".to_owned()));

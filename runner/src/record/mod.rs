@@ -1,10 +1,10 @@
-//! Events to rows.
+//! Writes events to the store as rows.
 //!
-//! - `recorder`: what a build does, handed to the store without holding up other builds
-//! - `backend`: which store a URL names, and opening it
-//! - `sqlite`: the store in one SQLite file, with the locks of its owners; the only place that
-//!   speaks SQL
-//! - `pruner`: what is older than the operator wants it
+//! - `recorder`: hands what a build does to the store, without delaying other builds
+//! - `backend`: opens the store that a URL names
+//! - `sqlite`: the store in one SQLite file, with the locks of its owners; the only module that
+//!   uses SQL
+//! - `pruner`: deletes what is older than the operator wants to keep
 //! - `process`: the name of a process that runs builds
 //! - `url`: where builds are kept, and the one real name of a store's file
 

@@ -1,35 +1,35 @@
-//! The name of a process that runs builds, by which the others on the machine can tell whether it
-//! is still there.
+//! Names a process that runs builds. Other processes on the machine use the name to find out
+//! whether it is still running.
 
 use jobcontrol_core::clock::Timestamp;
 
-/// A name for an owner of builds in this process: its number, when the kernel started it, and the
-/// moment, which tells several owners of one process apart.
+/// Returns a name for an owner of builds in this process. It has the process id, the time when the
+/// kernel started the process, and the current time. The current time separates several owners of
+/// one process.
 pub(crate) fn owner_name(now: Timestamp) -> String {
     let pid = std::process::id();
     format!("{pid}-{}-{}", started(pid).unwrap_or(0), now.0)
 }
 
-/// Whether the process of an owner's name is running. False where that cannot be known.
+/// Returns whether the process of an owner's name is running, or false if that cannot be known.
 pub(crate) fn is_running(owner: &str) -> bool {
     let mut parts = owner.split('-').map(|part| part.parse::<u64>().ok());
     let (Some(Some(pid)), Some(Some(start)), Some(Some(_))) = (parts.next(), parts.next(), parts.next()) else {
         return false;
     };
-    // A number is given to another process one day, but not at the same tick since the machine
-    // started.
+    // A process id is reused one day, but not with the same start tick.
     u32::try_from(pid).ok().and_then(started) == Some(start)
 }
 
-/// When a process started, in ticks since the machine did. Only Linux tells.
+/// Returns when a process started, in ticks since the machine started. Only works on Linux.
 fn started(pid: u32) -> Option<u64> {
-    /// The position of the field behind the name of the program, which may hold spaces and
+    /// The position of the field after the name of the program, which may contain spaces and
     /// parentheses.
     const START: usize = 19;
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     let fields: Vec<_> = fields.split_whitespace().collect();
-    // A zombie has ended, though its parent does not know yet.
+    // A zombie has ended, although its parent has not noticed yet.
     let is_over = matches!(*fields.first()?, "Z" | "X");
     if is_over { None } else { fields.get(START)?.parse().ok() }
 }

@@ -1,4 +1,4 @@
-//! What is older than the operator wants it, deleted in small steps so that nobody who writes waits
+//! Deletes what is older than the operator wants to keep, in small steps, so that no writer waits
 //! long.
 
 use std::cmp::Reverse;
@@ -18,14 +18,14 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::storage::Write;
 
-/// Log records that one change looks at: a few milliseconds.
+/// How many log records one change looks at. This takes a few milliseconds.
 const STEP: u64 = 20_000;
 
-/// Deletions that are handed over before their answers are waited for, so that they share commits:
-/// a few milliseconds.
+/// How many deletions are submitted before their results are awaited, so that they share commits.
+/// This takes a few milliseconds.
 const TOGETHER: usize = 256;
 
-/// Builds read at once.
+/// How many builds are read at once.
 const PAGE: u64 = 1_000;
 
 /// What was deleted, or would be.
@@ -33,7 +33,7 @@ const PAGE: u64 = 1_000;
 pub struct Pruned {
     /// Builds, newest first.
     pub builds: Vec<u64>,
-    /// Log records of each level, by its name; those of the builds above come on top.
+    /// Log records of each level, by its name, not counting those of the builds above.
     pub log_records: Vec<(&'static str, u64)>,
     /// Digests of plugins that no build was made with.
     pub plugins: Vec<String>,
@@ -43,18 +43,19 @@ pub struct Pruned {
     pub refused: Vec<(u64, String)>,
 }
 
-/// Cleans up after a build and deletes it, or says why it stays.
+/// Cleans up after a build and deletes it, or returns why it stays.
 pub type Delete<'a> = dyn FnMut(u64) -> Result<Option<String>> + 'a;
 
-/// Deletes what `retention` does not keep, and builds whose deletion somebody began and did not
-/// end. `delete` cleans up after one build and deletes it; it is called for those that have
-/// something to clean up. Without it nothing is deleted, and what would be is counted. Of the
-/// plugins that no build was made with those of `pinned` stay, which jobs name; all of them where
-/// it is not known.
+/// Deletes what `retention` does not keep, and builds whose deletion was begun but not finished.
+/// `delete` cleans up after one build and deletes it. It is called for builds that have something
+/// to clean up. Without `delete`, nothing is deleted, and what would be deleted is counted.
+///
+/// Plugins that no build was made with stay if jobs name them, which means they are in `pinned`. If
+/// `pinned` is `None`, all of them stay.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written.
 pub fn prune(
     storage: &dyn Storage,
     retention: &Retention,
@@ -69,7 +70,7 @@ pub fn prune(
     }
     let now = storage.clock().now();
     if delete.is_some() {
-        // A run that had no builds tells why, for as long as a log record would.
+        // A run that had no builds shows why, for as long as a log record would.
         let before = now.minus_seconds(retention.all_logs);
         loop {
             match storage.write(Write::PruneRuns(before))? {
@@ -97,7 +98,7 @@ pub fn prune(
         let (mut orphans, last) = storage.get_orphaned_plugins(gone)?;
         orphans.retain(|digest| !pinned.contains(digest));
         for digest in orphans {
-            // In the meantime it may have become the plugin of a build.
+            // It may have become the plugin of a build in the meantime.
             if delete.is_none() || storage.write(Write::PrunePlugin(digest.as_str().into(), last))? == 1 {
                 pruned.plugins.push(digest);
             }
@@ -106,7 +107,7 @@ pub fn prune(
     Ok(pruned)
 }
 
-/// A build that is to go.
+/// A build to delete.
 struct Due {
     id: u64,
     has_cleanup: bool,
@@ -138,7 +139,7 @@ fn delete_builds(storage: &dyn Storage, due: &[Due], delete: &mut Delete<'_>, pr
     Ok(())
 }
 
-/// What was seen of a job, from its newest build on.
+/// What was seen of a job, starting with its newest build.
 #[derive(Default)]
 struct Seen {
     count: u64,
@@ -148,7 +149,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Counts a build; whether it is one of those that tell how the job stands.
+    /// Counts a build. Returns whether it is one of the builds that decide the job's status.
     fn is_latest(&mut self, status: BuildStatus, started: bool, edited: bool) -> bool {
         self.count += 1;
         if edited {
@@ -162,10 +163,10 @@ impl Seen {
     }
 }
 
-/// Finished builds beyond the count or the age, newest first; never a job's latest successful one
-/// or the latest that succeeded or was skipped, which tells whether the job is outdated, and never
-/// one that an unfinished build is pinned to. Those whose deletion has begun are due whatever is
-/// kept.
+/// Returns finished builds beyond the count or the age, newest first. Never returns a job's latest
+/// successful build, or its latest build that succeeded or was skipped: that one shows whether the
+/// job is outdated. Never returns a build that an unfinished build is pinned to. Builds whose
+/// deletion has begun are always due.
 fn due_builds(storage: &dyn Storage, retention: &Retention) -> Result<Vec<Due>> {
     let due_of = |build: &Build| Due { id: build.id, has_cleanup: build.has_cleanup() };
     if retention.builds.is_none() && retention.build_age.is_none() {

@@ -1,4 +1,4 @@
-//! What a build does, handed to the store without holding up other builds.
+//! Hands what a build does to the store, without delaying other builds.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that writes to `storage`.
+    /// Creates a recorder that writes to `storage`.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
         Self { storage }
     }
 
-    /// The store.
+    /// Returns the store.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
 
-    /// Hands a change over and answers after its commit. The change is in the queue before the
-    /// answer is awaited.
+    /// Submits a change, and returns the result after its commit. The change is in the queue before
+    /// the result is awaited.
     pub fn write(&self, write: Write) -> impl Future<Output = Result<u64>> + Send + use<> {
         let (sender, receiver) = oneshot::channel();
         let done: Completion = Box::new(move |answer| drop(sender.send(answer)));
@@ -43,18 +43,17 @@ impl Recorder {
         }
     }
 
-    /// Hands a change over without waiting for its commit, or gives it back where there is no room.
+    /// Submits a change without waiting for its commit, or returns it if there is no room.
     ///
     /// # Errors
     ///
-    /// The change, if too many wait.
+    /// Returns the change if too many changes wait.
     pub fn try_write(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)> {
         self.storage.try_submit(write, done)
     }
 
-    /// Hands a change over as soon as there is room, without waiting for its commit. Changes of one
-    /// `turn` are handed over one after the other, also where somebody who sends does not wait
-    /// for the end of this.
+    /// Submits a change as soon as there is room, without waiting for its commit. Changes of one
+    /// `turn` are submitted one after the other, even if a sender does not wait for this to finish.
     pub async fn send(&self, turn: &Arc<Mutex<()>>, write: Write, done: Completion) {
         let held = Arc::clone(turn).lock_owned().await;
         if let Err((write, done)) = self.storage.try_submit(write, done) {
@@ -68,7 +67,7 @@ impl Recorder {
     }
 }
 
-/// The queue is full, which is rare: a thread of its own waits, so that no other build does.
+/// Waits on another thread, so that no other build waits. A full queue is rare.
 async fn wait_for_room(storage: Arc<dyn Storage>, write: Write, done: Completion) {
     let _ = tokio::task::spawn_blocking(move || storage.submit(write, done)).await;
 }

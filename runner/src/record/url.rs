@@ -4,8 +4,8 @@ use std::io;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Links that are followed to a file that is not there yet; those to one that is are followed by
-/// the system.
+/// How many links are followed to a file that does not exist yet. If the file exists, the system
+/// follows the links.
 const LINKS: usize = 40;
 
 /// Where builds are kept.
@@ -18,32 +18,33 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// Reads a URL; a path that is not absolute begins at `base`.
+    /// Reads a URL. A relative path begins at `base`.
     ///
     /// # Errors
     ///
-    /// Any scheme but these two, and what SQLite reads in a name of a file and we do not.
+    /// Returns an error for any other scheme, and for file names with parts that only SQLite would
+    /// interpret.
     pub fn parse(url: &str, base: &Path) -> Result<Self, String> {
         if let Some(right) = meant(url) {
-            return Err(format!("`{url}` is no store: write `{right}`"));
+            return Err(format!("`{url}` is not a store URL: write `{right}`"));
         }
         match url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => {
                 Ok(Self::sqlite(base.join(path.strip_prefix("//").unwrap_or(path))))
             }
             Some(("memory", "")) => Ok(Self::Memory),
-            _ => Err(format!("`{url}` is no store: write `sqlite:PATH` or `memory:`")),
+            _ => Err(format!("`{url}` is not a store URL: write `sqlite:PATH` or `memory:`")),
         }
     }
 
-    /// The store in that file.
+    /// Returns the store in that file.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self::Sqlite(StoreFile::new(path.into()))
     }
 }
 
-/// What somebody meant who wrote a URL as SQLite or other programs take it; none where it is one of
-/// ours, or nothing that we know.
+/// Returns what was meant by a URL that is written for SQLite or another program. Returns `None` if
+/// the URL is one of ours, or has no known meaning.
 fn meant(url: &str) -> Option<String> {
     const OF_SQLITE: [&str; 6] = ["mode=", "cache=", "immutable=", "vfs=", "nolock=", "psow="];
     let (scheme, rest) = match url.split_once(':') {
@@ -64,12 +65,12 @@ fn meant(url: &str) -> Option<String> {
 }
 
 /// The file of a store. Links are followed once, here: SQLite keeps its log beside the file that
-/// they lead to, and so must everything that processes tell each other by files.
+/// they lead to. All files by which processes communicate must be there too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreFile {
-    /// As the person wrote it, for messages.
+    /// The path as the user wrote it, for messages.
     pub shown: PathBuf,
-    /// Absolute and without links, whether the file is there yet or not.
+    /// The path, absolute and without links, whether the file exists yet or not.
     pub path: PathBuf,
 }
 
@@ -79,14 +80,14 @@ impl StoreFile {
         Self { shown, path }
     }
 
-    /// The name of something that lies beside the file: its own name and `ending`.
+    /// Returns the path of something beside the file: the file's own name, and `ending`.
     pub fn beside(&self, ending: &str) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(ending);
         name.into()
     }
 
-    /// What lies beside the file, as the person would write it.
+    /// Returns the path of something beside the file, as the user would write it.
     pub fn show(&self, beside: &Path) -> PathBuf {
         match beside.file_name() {
             Some(name) if !self.shown.is_symlink() => self.shown.with_file_name(name),
@@ -95,8 +96,8 @@ impl StoreFile {
     }
 }
 
-/// A path without links, of which the last name may be missing; a link there leads to where the
-/// file will be.
+/// Returns a path without links. Its last name may be missing; a link there leads to where the file
+/// will be.
 fn real(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..LINKS {
@@ -138,10 +139,10 @@ mod tests {
             ("jobcontrol.db", "sqlite:jobcontrol.db"),
         ] {
             let answer = StoreUrl::parse(url, Path::new("")).unwrap_err();
-            assert_eq!(answer, format!("`{url}` is no store: write `{right}`"));
+            assert_eq!(answer, format!("`{url}` is not a store URL: write `{right}`"));
         }
         let answer = StoreUrl::parse("postgres://x", Path::new("")).unwrap_err();
-        assert_eq!(answer, "`postgres://x` is no store: write `sqlite:PATH` or `memory:`");
+        assert_eq!(answer, "`postgres://x` is not a store URL: write `sqlite:PATH` or `memory:`");
     }
 
     #[test]

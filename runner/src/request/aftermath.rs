@@ -1,5 +1,5 @@
-//! What a person looks at to understand a failed build: the arguments that it was called with, and
-//! how its log ends.
+//! What helps a person to understand a failed build: the arguments of its call, and the end of its
+//! log.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -17,15 +17,15 @@ use jobcontrol_core::value::Value;
 
 use crate::show::aftermath::Aftermath;
 
-/// The end of a log has this many records.
+/// The number of records in the end of a log.
 const LOG_TAIL: u64 = 10;
 
-/// Reads from the store what helps to understand a failed build. A reference stays where the build
-/// that it was pinned to is gone.
+/// Reads from the store what helps to understand a failed build. A reference stays as it is if the
+/// build that it was pinned to is gone.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn look_into(build: &Build, storage: &dyn Storage) -> Result<Aftermath> {
     let mut retvals = BTreeMap::new();
     let mut args = Vec::new();
@@ -47,7 +47,7 @@ pub fn look_into(build: &Build, storage: &dyn Storage) -> Result<Aftermath> {
     Ok(Aftermath { args, log })
 }
 
-/// What the build that a dependency was pinned to returned.
+/// Returns the return value of the build that a dependency was pinned to.
 fn retval(build: &Build, job: &str, storage: &dyn Storage) -> Result<Option<Value>> {
     let Some(pin) = build.pins.iter().find(|pin| pin.job == job) else {
         return Ok(None);
@@ -59,7 +59,7 @@ fn retval(build: &Build, job: &str, storage: &dyn Storage) -> Result<Option<Valu
     }
 }
 
-/// A stored argument with return values in the place of references, as far as they are known.
+/// Replaces references in a stored argument by return values, as far as these are known.
 fn filled(value: &Value, retval: &mut dyn FnMut(&str) -> Result<Option<Value>>) -> Result<Value> {
     Ok(match value {
         Value::List(items) => Value::List(items.iter().map(|item| filled(item, retval)).collect::<Result<_>>()?),

@@ -1,4 +1,4 @@
-//! Arguments given by hand.
+//! Reads arguments that are given by hand.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ use crate::request::refusal::Fault;
 use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 
-/// Reads what was given for the one job that was named.
+/// Reads the arguments for the one named job.
 ///
 /// # Errors
 ///
-/// Several jobs, or an argument that does not fit.
+/// Returns a refusal if several jobs are named, or if an argument does not fit.
 pub fn overrides(
     catalog: &Catalog,
     targets: &[&str],
@@ -38,7 +38,7 @@ pub fn overrides(
         if args.is_empty() {
             return Ok(requests);
         }
-        return Err(Refusal::usage("`--arg` is for one job").hint("run the others apart"));
+        return Err(Refusal::usage("`--arg` is for one job").hint("run the other jobs separately"));
     };
     let overrides = overrides_of(&catalog.graph.jobs[*target], args)?;
     requests.insert((*target).to_owned(), BuildRequest { overrides, ..BuildRequest::default() });
@@ -48,18 +48,18 @@ pub fn overrides(
 /// Other values for arguments of one job.
 #[derive(Clone, Copy, Debug)]
 pub enum Given<'a> {
-    /// Each as `NAME=VALUE`.
+    /// Each is `NAME=VALUE`.
     Texts(&'a [String]),
-    /// As JSON, by the names of the parameters.
+    /// JSON values by the names of the parameters.
     Values(&'a Map<String, Json>),
 }
 
 impl Given<'_> {
-    /// The values.
+    /// Reads the values for a job.
     ///
     /// # Errors
     ///
-    /// Those that do not fit.
+    /// Returns a refusal if values do not fit.
     pub(super) fn of(&self, checked: &CheckedJob) -> Result<Vec<(Key, Arg)>, Refusal> {
         match self {
             Self::Texts(texts) => overrides_of(checked, texts),
@@ -76,7 +76,7 @@ impl Given<'_> {
 ///
 /// # Errors
 ///
-/// An argument that does not fit, or one that is given twice.
+/// Returns a refusal if an argument does not fit, or if one is given twice.
 fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>, Refusal> {
     let mut given: Vec<(Key, Arg)> = Vec::new();
     for text in args {
@@ -89,11 +89,11 @@ fn overrides_of(checked: &CheckedJob, args: &[String]) -> Result<Vec<(Key, Arg)>
     Ok(given)
 }
 
-/// Reads `NAME=VALUE` for a parameter of `checked`: verbatim where it takes a string, else as YAML.
+/// Reads `NAME=VALUE` for a parameter of `checked`: verbatim if it takes a string, else as YAML.
 fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> {
     let usage = |reason: String| Refusal::usage(format!("--arg {text}: {reason}"));
     let signature = &checked.signature;
-    let (name, value) = text.split_once('=').ok_or_else(|| usage(format!("`{text}` is no `NAME=VALUE`")))?;
+    let (name, value) = text.split_once('=').ok_or_else(|| usage(format!("`{text}` is not `NAME=VALUE`")))?;
     let Some((name, ty)) = signature.params.iter().find(|(known, _)| same_name(known, name)) else {
         let refusal = usage(format!("there is no parameter `{name}`; the function is `{signature}`"));
         let near = nearest(name, signature.params.iter().map(|(known, _)| known.as_str()));
@@ -117,12 +117,12 @@ fn override_of(checked: &CheckedJob, text: &str) -> Result<(Key, Arg), Refusal> 
     }
 }
 
-/// Reads arguments that are given as JSON: by job, or, where there is one job to build, by the
-/// names of its function's parameters.
+/// Reads arguments given as JSON: by job, or, if there is one job to build, by the names of its
+/// function's parameters.
 ///
 /// # Errors
 ///
-/// What does not fit, all of it at once, each with its place.
+/// Returns a refusal with every argument that does not fit, each with its place.
 pub(crate) fn given(
     catalog: &Catalog,
     targets: &[&str],
@@ -133,7 +133,7 @@ pub(crate) fn given(
     for (job, values, at) in by_job(catalog, targets, arguments) {
         let Some(checked) = catalog.graph.jobs.get(job).filter(|_| targets.contains(&job)) else {
             let near = nearest(job, targets.iter().copied());
-            refused.add(at, format!("`{job}` is not a job that was named to be built"), near);
+            refused.add(at, format!("`{job}` is not one of the jobs to build"), near);
             continue;
         };
         let Json::Object(values) = values else {
@@ -148,8 +148,8 @@ pub(crate) fn given(
     refused.refusal.map_or(Ok(requests), Err)
 }
 
-/// The arguments of each job, with where they stand. A name that is both the job's and its
-/// parameter's is the parameter.
+/// Returns the arguments of each job, with their place. A name that belongs to both the job and one
+/// of its parameters means the parameter.
 fn by_job<'a>(
     catalog: &Catalog,
     targets: &[&'a str],
@@ -201,8 +201,8 @@ fn values_of(checked: &CheckedJob, values: Map<String, Json>, at: &[String], ref
     overrides
 }
 
-/// The keys and indices that lead to a part of a value, as the value has them. `path` is as
-/// `[2].total`, with the names of WIT, and its last steps may be missing from the value.
+/// Returns the keys and indices that lead to a part of a value, as they are in the value. `path` is
+/// like `[2].total`, with the names of WIT. Its last steps may be missing from the value.
 fn steps(path: &str, json: &Json) -> Vec<String> {
     let (mut here, mut steps) = (json, Vec::new());
     for step in path.split(['.', '[']).map(|step| step.trim_end_matches(']')).filter(|step| !step.is_empty()) {

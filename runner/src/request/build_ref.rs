@@ -1,4 +1,4 @@
-//! Which build is meant: a number, or a job, whose latest build it is.
+//! How a person names a build: by its number, or by a job for its latest build.
 
 use std::str::FromStr;
 
@@ -15,8 +15,8 @@ use crate::request::targets::known_job;
 pub enum BuildRef {
     /// `12`: the build with this number.
     Number(u64),
-    /// `JOB`, or `JOB~2`: the latest build of a job, or one that so many came after. `job:12` is
-    /// the job `12`.
+    /// `JOB`, or `JOB~2`: the latest build of a job, or the one that is this many builds older.
+    /// `job:12` is the job `12`.
     Latest {
         /// The job's id.
         job: String,
@@ -25,7 +25,7 @@ pub enum BuildRef {
     },
 }
 
-/// More builds than anybody counts back.
+/// The most builds to go back, more than anybody counts.
 const FARTHEST: u64 = 100_000;
 
 impl FromStr for BuildRef {
@@ -53,12 +53,12 @@ impl FromStr for BuildRef {
 }
 
 impl BuildRef {
-    /// The number of the build that is meant. That there is such a build is known only where a job
-    /// was named.
+    /// Returns the number of the named build. A build named by its number may not exist.
     ///
     /// # Errors
     ///
-    /// The job is not there, or has too few builds; or the store's.
+    /// Returns a refusal if the job does not exist or has too few builds, or if the store cannot be
+    /// read.
     pub fn find(&self, workspace: &Workspace, storage: &dyn Storage) -> Result<u64, Refusal> {
         let (job, back) = match self {
             Self::Number(number) => return Ok(*number),

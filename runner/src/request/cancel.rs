@@ -1,4 +1,4 @@
-//! Runs to cancel.
+//! Cancels runs.
 
 use std::sync::Arc;
 use std::thread;
@@ -15,43 +15,44 @@ use jobcontrol_core::storage::Write;
 use crate::execute::canceller;
 use crate::request::refusal::Refusal;
 
-/// How often somebody who waits for the end of a run looks for it.
+/// How often a waiting process checks whether a run has ended.
 const WAIT_EVERY: Duration = Duration::from_millis(10);
 
-/// Whether the process that works on a run is alive.
+/// Returns whether a live process works on a run.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn is_worked_on(storage: &dyn Storage, run: &Run) -> StorageResult<bool> {
     let owner = run.owner.as_ref().filter(|_| run.status.is_none());
     owner.map_or(Ok(false), |owner| storage.is_alive(owner))
 }
 
-/// Asks for the end of a run and of its builds, in the name of `by`. What a dead process left is
-/// ended at once.
+/// Requests the cancellation of a run and its builds in the name of `by`. If its process is dead,
+/// the run is ended at once.
 ///
 /// # Errors
 ///
-/// No such run, one that has ended, or the store's.
+/// Returns a refusal if the run does not exist or has ended, or if the store cannot be read or
+/// written to.
 pub fn cancel_run(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusal> {
     let run = storage.get_run(id)?;
     if let Some(status) = run.status {
-        return Err(Refusal::usage(format!("run {id} has ended, {status}")).hint("nothing was cancelled"));
+        return Err(Refusal::usage(format!("run {id} has already ended: {status}")).hint("nothing was cancelled"));
     }
     storage.write(Write::CancelRun(id, Arc::from(by)))?;
-    // A service may have taken it over just now; after this wish nobody takes it.
+    // A service may have taken it over just now. After the request, no process takes it over.
     if !is_worked_on(storage, &storage.get_run(id)?)? {
         end_dead(storage, id, by)?;
     }
     Ok(())
 }
 
-/// Ends a run that somebody wants to end and that nobody works on, with its builds.
+/// Ends a cancelled run that no process works on, with its builds.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written to.
 pub fn end_dead(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusal> {
     let unfinished = BuildFilter {
         run: Some(id),
@@ -68,11 +69,11 @@ pub fn end_dead(storage: &dyn Storage, id: u64, by: &str) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Waits until a run has ended, and ends it should its process die before; returns how it ended.
+/// Waits until a run has ended, and returns how it ended. If its process dies first, ends the run.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written to.
 pub fn wait_for_run(storage: &dyn Storage, id: u64, by: &str) -> Result<RunStatus, Refusal> {
     loop {
         let run = storage.get_run(id)?;

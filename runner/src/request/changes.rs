@@ -12,13 +12,13 @@ use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
 
-/// Finds the jobs with `on: change` that are due. A job waits as long as it, or something that it
-/// needs, has a build that somebody works on, or stands in `pending`. `by_default` is the
-/// operator's choice for jobs that name no trigger.
+/// Finds the jobs with `on: change` that are due. A job waits as long as it or one of its
+/// dependencies has a build in progress or is in `pending`. `by_default` is the operator's choice
+/// for jobs without a trigger.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn changed(
     catalog: &Catalog,
     storage: &dyn Storage,
@@ -55,7 +55,7 @@ pub fn changed(
     Ok(now.zip(tried).filter(|(now, tried)| tried.as_ref() != Some(&now.fingerprint)).map(|(now, _)| now).collect())
 }
 
-/// Whether the newest build of a job has not ended, and somebody works on it.
+/// Returns whether the newest build of a job has not ended, and its process is alive.
 fn has_open_build(storage: &dyn Storage, history: &JobHistory) -> Result<bool> {
     match &history.newest {
         Some(build) if !build.finished => build.owner.as_deref().map_or(Ok(true), |owner| storage.is_alive(owner)),

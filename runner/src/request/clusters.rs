@@ -1,4 +1,4 @@
-//! A graph of jobs as it is drawn: all jobs where they are few, else groups of them, some of which
+//! The graph of jobs as it is drawn: all jobs if there are few, else groups of jobs, some of which
 //! are open.
 
 use std::collections::BTreeMap;
@@ -10,22 +10,22 @@ use petgraph::graph::DiGraph;
 
 use crate::request::subgraph::Subgraph;
 
-/// Nodes that are drawn at most before jobs become groups.
+/// The most nodes to draw before jobs are grouped.
 pub(crate) const DRAWN: usize = 300;
 
-/// By what jobs are put together.
+/// How jobs are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
-    /// The file that they stand in.
+    /// By the manifest that defines them.
     Manifest,
-    /// Their first tag.
+    /// By their first tag.
     Tag,
-    /// The plugin that they call.
+    /// By the plugin that they call.
     Plugin,
 }
 
 impl By {
-    /// By its name.
+    /// Returns the grouping with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         [("manifest", Self::Manifest), ("tag", Self::Tag), ("plugin", Self::Plugin)]
             .into_iter()
@@ -33,7 +33,7 @@ impl By {
             .map(|(_, by)| by)
     }
 
-    /// The group that a job belongs to.
+    /// Returns the group that a job belongs to.
     fn group_of(self, graph: &Graph, id: &str) -> String {
         let Some(checked) = graph.jobs.get(id) else { return "with mistakes".to_owned() };
         let job = &checked.job;
@@ -45,32 +45,32 @@ impl By {
     }
 }
 
-/// Something that is drawn as a box.
+/// A box of the drawing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
     /// A job.
     Job(String),
     /// Several jobs.
     Group {
-        /// What they have in common; several names where groups need each other in a circle.
+        /// The name of the group. There are several if groups depend on each other in a cycle.
         names: Vec<String>,
         /// The jobs.
         jobs: Vec<String>,
     },
 }
 
-/// What is drawn.
+/// The boxes and edges to draw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clusters {
     /// The boxes.
     pub(crate) nodes: Vec<Node>,
-    /// From what is needed to what needs it, by the numbers of the boxes, with how many
-    /// dependencies each stands for.
+    /// The edges from a dependency to its dependent, by the indices of the boxes. The third number
+    /// counts the dependencies that the edge stands for.
     pub(crate) edges: Vec<(usize, usize, usize)>,
 }
 
 impl Clusters {
-    /// Every job as a box of its own.
+    /// Draws every job as a separate box.
     pub(crate) fn single(part: &Subgraph<'_>) -> Self {
         let number: BTreeMap<&str, usize> = part.jobs.iter().enumerate().map(|(at, id)| (*id, at)).collect();
         let edge = |(from, to): &(&str, &str)| Some((*number.get(from)?, *number.get(to)?, 1));
@@ -80,8 +80,8 @@ impl Clusters {
         }
     }
 
-    /// Jobs in groups; the jobs of those that are open are boxes of their own. Groups that need
-    /// each other in a circle are one.
+    /// Draws jobs in groups. The jobs of open groups are separate boxes. Groups that depend on each
+    /// other in a cycle are merged into one.
     pub(crate) fn grouped(graph: &Graph, part: &Subgraph<'_>, by: By, open: &BTreeSet<String>) -> Self {
         let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
         let mut members: Vec<(Option<String>, Vec<String>)> = Vec::new();
@@ -102,7 +102,7 @@ impl Clusters {
         }
         let ends = part.edges.iter().filter_map(|(from, to)| Some((*node_of.get(from)?, *node_of.get(to)?)));
         let ends: Vec<(usize, usize)> = ends.filter(|(from, to)| from != to).collect();
-        // Jobs make no circle by themselves; groups of them may.
+        // Jobs never form a cycle by themselves, but groups of them may.
         let circle = circles(members.len(), &ends);
         let mut merged: BTreeMap<usize, usize> = BTreeMap::new();
         let mut nodes: Vec<Node> = Vec::new();
@@ -136,8 +136,7 @@ impl Clusters {
     }
 }
 
-/// For each node the number of the circle that it lies in: nodes that reach each other have the
-/// same.
+/// Returns for each node the number of its cycle. Nodes that reach each other have the same number.
 fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut net = DiGraph::<(), (), usize>::default();
     for _ in 0..nodes {
@@ -145,7 +144,7 @@ fn circles(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     }
     net.extend_with_edges(edges);
     let mut circle = vec![0; nodes];
-    // Not Tarjan's way, which as petgraph has it uses the stack for each node of a long chain.
+    // Tarjan's algorithm is not used: in petgraph it recurses for each node of a long chain.
     for (number, members) in kosaraju_scc(&net).into_iter().enumerate() {
         members.into_iter().for_each(|node| circle[node.index()] = number);
     }

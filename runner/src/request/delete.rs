@@ -1,4 +1,4 @@
-//! Builds to delete, each cleaned up before.
+//! Deletes builds, after each is cleaned up.
 
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::storage;
@@ -12,13 +12,14 @@ use crate::request::refusal::Refusal;
 /// Calls the `cleanup_function` of a build.
 pub type CleanUp<'a> = dyn Fn(&jobcontrol_core::build::Build) -> Result<Option<Value>, String> + 'a;
 
-/// Refuses to delete what a living process runs, or what a build that stays and has not finished is
-/// pinned to. All are looked at before anything is deleted, so that a mistyped number deletes
-/// nothing.
+/// Checks that builds can be deleted. Refuses builds that a live process runs, and builds that a
+/// remaining unfinished build uses. All are checked before anything is deleted, so that a mistyped
+/// number deletes nothing.
 ///
 /// # Errors
 ///
-/// A build that is not there or cannot be deleted now, or the store's.
+/// Returns a refusal if a build does not exist or cannot be deleted now, or if the store cannot be
+/// read.
 pub fn deletable(storage: &dyn Storage, builds: &[u64]) -> Result<(), Refusal> {
     for id in builds {
         let build = storage.get_build(*id)?;
@@ -34,22 +35,22 @@ pub fn deletable(storage: &dyn Storage, builds: &[u64]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// What became of a build that was to be deleted.
+/// The outcome of a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// The build is gone.
     Gone,
-    /// It is gone, though its cleanup failed so.
+    /// The build is gone, although its cleanup failed for this reason.
     Forced(String),
-    /// It stays, since its cleanup failed so.
+    /// The build stays, because its cleanup failed for this reason.
     Stays(String),
 }
 
-/// Cleans up after a build and deletes it; with `force` also where the cleanup fails.
+/// Cleans up after a build and deletes it, with `force` even if the cleanup fails.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written to.
 pub fn clean_up_and_delete(
     storage: &dyn Storage,
     id: u64,
@@ -59,7 +60,7 @@ pub fn clean_up_and_delete(
     let build = storage.get_build(id)?;
     let mut deleted = Deleted::Gone;
     if build.has_cleanup() {
-        // From here on nothing can be pinned to it, whose data may be gone in a moment.
+        // From here on no build can be pinned to this one, because its data may soon be gone.
         storage.write(Write::PrepareDelete(id))?;
         match clean_up(&build) {
             Ok(_) => {}

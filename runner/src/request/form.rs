@@ -1,5 +1,5 @@
-//! What a person fills in to run a job: the parameters of its function, with what its manifest
-//! gives them.
+//! What a person fills in to run a job: the parameters of its function, with the values from its
+//! manifest.
 
 use std::collections::BTreeMap;
 
@@ -21,18 +21,18 @@ pub(crate) struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// The form of a job.
+    /// Returns the form of a job.
     pub(crate) fn of(checked: &'a CheckedJob) -> Self {
         Self { checked, config: checked.job.to_config() }
     }
 
-    /// The form of a job, filled in as one of its builds was called.
+    /// Returns the form of a job, filled in with the arguments of one of its builds.
     pub(crate) fn of_build(checked: &'a CheckedJob, config: &Value) -> Self {
         Self { checked, config: config.clone() }
     }
 
-    /// What each parameter is given, as JSON; `{"!retval": JOB}` and `{"!secret": NAME}` for what
-    /// is filled in later.
+    /// Returns the value of each parameter as JSON, with `{"!retval": JOB}` and `{"!secret": NAME}`
+    /// for values that are filled in later.
     pub(crate) fn values(&self) -> BTreeMap<String, serde_json::Value> {
         let params = self.checked.signature.params.iter().enumerate();
         let value = |(at, (name, _)): (usize, &(String, Type))| {
@@ -41,19 +41,19 @@ impl<'a> Form<'a> {
         params.filter_map(value).collect()
     }
 
-    /// What a parameter is given: by hand, by name or by position; a reference or a secret by its
-    /// name.
+    /// Returns the value of a parameter, given by hand, by name or by position. References and
+    /// secrets are not filled in.
     fn given(&self, at: usize, name: &str) -> Option<&Value> {
         let given = config::shown_arguments(&self.config).filter_map(|(_, part)| match part {
             Value::Map(entries) => entries.iter().find(|(key, _)| same_name(key, name)).map(|(_, value)| value),
             Value::List(items) => items.get(at),
             _ => None,
         });
-        // Those by position come first, those by hand last.
+        // Values by position come first, values given by hand last.
         given.last()
     }
 
-    /// Its shape.
+    /// Returns the shape of the form.
     pub(crate) fn shape(&self) -> FormJson<'_> {
         let (job, signature) = (&self.checked.job, &self.checked.signature);
         let params = signature.params.iter().enumerate().map(|(at, (name, ty))| FormParamJson {
@@ -68,7 +68,7 @@ impl<'a> Form<'a> {
             signature: signature.to_string(),
             docs: signature.docs.as_deref(),
             protected: job.protected,
-            // The command line of a command is one list of strings.
+            // A command has no parameters: its command line is one list of strings.
             parameters: if signature.command { Vec::new() } else { params.collect() },
             schema: schema::form(signature),
         }

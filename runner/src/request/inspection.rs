@@ -1,5 +1,4 @@
-//! A plugin with what is told of it: how manifests name its functions, and what they would have to
-//! grant.
+//! A plugin with its description: how manifests name its functions, and what jobs have to grant.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -28,11 +27,11 @@ use crate::show::plugins::PluginBriefJson;
 use crate::show::plugins::PluginJson;
 use crate::show::plugins::RefusedJson;
 
-/// The plugin of a name.
+/// Returns the plugin with a name.
 ///
 /// # Errors
 ///
-/// There is none.
+/// Returns a refusal if there is no such plugin.
 pub(crate) fn named<'a>(plugins: &'a [AtHand], name: &str) -> Result<&'a AtHand, Refusal> {
     plugins.iter().find(|found| found.name == name).ok_or_else(|| {
         let near = nearest(name, plugins.iter().map(|found| found.name.as_str()));
@@ -40,12 +39,12 @@ pub(crate) fn named<'a>(plugins: &'a [AtHand], name: &str) -> Result<&'a AtHand,
     })
 }
 
-/// The jobs that call a plugin as it is now.
+/// Returns the jobs that call a plugin as it is now.
 pub(crate) fn jobs_of<'a>(graph: &'a Graph, plugin: &Plugin) -> Vec<&'a CheckedJob> {
     graph.jobs.values().filter(|checked| checked.plugin.digest == plugin.digest).collect()
 }
 
-/// The shape of a plugin in the list of all.
+/// Returns the shape of a plugin in the list of all plugins.
 pub(crate) fn brief<'a>(graph: &'a Graph, found: &'a AtHand) -> PluginBriefJson<'a> {
     let plugin = &found.plugin;
     PluginBriefJson {
@@ -59,22 +58,22 @@ pub(crate) fn brief<'a>(graph: &'a Graph, found: &'a AtHand) -> PluginBriefJson<
     }
 }
 
-/// A plugin with what is told of it.
+/// A plugin with its description.
 pub(crate) struct Inspection<'a> {
     pub(crate) plugin: &'a Plugin,
     pub(crate) wit: &'a str,
     /// Why no job can use it.
     pub(crate) missing: Option<PluginProblem>,
-    /// The types that its functions name.
+    /// The types that its functions use.
     pub(crate) types: Vec<String>,
-    /// What has to be done before a manifest can name it.
+    /// What must be done before a manifest can name it.
     pub(crate) before: Option<String>,
     /// For each function, how a manifest names it and an entry to paste.
     pub(crate) entries: Vec<(String, String)>,
 }
 
 impl<'a> Inspection<'a> {
-    /// Tells of a plugin; `wit` is its whole text.
+    /// Describes a plugin; `wit` is its whole WIT text.
     pub(crate) fn new(workspace: &Workspace, plugin: &'a Plugin, wit: &'a str) -> Self {
         let (shown, before) = called(workspace, plugin);
         let shown = shown.as_str();
@@ -85,8 +84,8 @@ impl<'a> Inspection<'a> {
             let command = export.is_empty();
             let function = if command { shown.to_owned() } else { format!("{shown}:{export}") };
             let id = if command { shown } else { export.as_str() };
-            // Thousands of interfaces may export the same: the search for a free number goes on
-            // where it was.
+            // Thousands of interfaces may export the same name, so the search for a free number
+            // continues where it stopped.
             let number: &mut u32 = numbers.entry(id.to_owned()).or_default();
             let id = std::iter::from_fn(|| number.checked_add(1).inspect(|next| *number = *next))
                 .map(|n| if n == 1 { id.to_owned() } else { format!("{id}-{n}") })
@@ -102,14 +101,14 @@ impl<'a> Inspection<'a> {
         Self { plugin, wit, missing: missing_imports(plugin), types, before, entries }
     }
 
-    /// Each grant that an import asks for, with the first that does.
+    /// Returns each grant that an import needs, with the first import that needs it.
     pub(crate) fn grants(&self) -> impl Iterator<Item = (&'a str, &'static str)> {
         let mut known = BTreeSet::new();
         let asking = self.plugin.imports.iter().filter_map(|import| Some((import.as_str(), grant_of(import)?)));
         asking.filter(move |(_, grant)| known.insert(*grant))
     }
 
-    /// Its shape.
+    /// Returns the shape of the description.
     pub(crate) fn shape(&self) -> PluginJson<'_> {
         let plugin = self.plugin;
         let functions = plugin.functions.iter().zip(&self.entries).map(|(signature, (function, entry))| FunctionJson {
@@ -138,11 +137,11 @@ impl<'a> Inspection<'a> {
     }
 }
 
-/// How a manifest names a plugin, and what has to be done before it can.
+/// Returns how a manifest names a plugin, and what must be done before it can.
 fn called(workspace: &Workspace, plugin: &Plugin) -> (String, Option<String>) {
     let command = plugin.functions.iter().any(|function| function.command);
     let name = name_of(workspace, &plugin.path);
-    // What is shown in other characters than it has cannot be copied.
+    // A name that is shown with escaped characters cannot be copied.
     if let Some(name) = name.filter(|name| one_line(name) == *name && (!command || FunctionRef::parse(name).is_ok())) {
         return (name, None);
     }
@@ -158,12 +157,12 @@ fn called(workspace: &Workspace, plugin: &Plugin) -> (String, Option<String>) {
     (renamed, Some(before))
 }
 
-/// The key of the grant without which an import gives nothing.
+/// Returns the key of the grant that an import needs.
 pub(crate) fn key_of(import: &str) -> Option<&'static str> {
     grant_of(import)?.split([' ', ':', '{']).find(|word| !matches!(*word, "" | "grants"))
 }
 
-/// What a job has to grant before an import gives anything.
+/// Returns what a job has to grant before an import can be used.
 fn grant_of(import: &str) -> Option<&'static str> {
     const FILES: &str = "grants: { files: [{ host: ./data, guest: /data, mode: read }] }";
     let asks = |names: &[&str]| names.iter().any(|name| import.starts_with(name));

@@ -1,4 +1,4 @@
-//! Makes the interpreter of Python: from its pinned package and from the files that come with this
+//! Makes the interpreter of Python from its pinned package and from files that come with this
 //! program.
 
 use std::fs;
@@ -11,22 +11,22 @@ use tempfile::TempDir;
 
 use crate::request::refusal::Refusal;
 
-/// What an interpreter is made of.
+/// The source of the interpreter.
 const RUNTIME: &str = include_str!("../../runtimes/python/runtime.py");
 const WORLD: &str = include_str!("../../runtimes/python/wit/script.wit");
 const CONTRACT: &str = include_str!("../../../sdk/wit/plugin.wit");
 
-/// The package that makes it, with the digests of its files.
+/// The package that makes the interpreter, with the digests of its files.
 const PACKAGE: &str = include_str!("../../runtimes/python/requirements.txt");
 
 /// The function that an interpreter exports.
 const CALL: &str = "call: func(program: string, plan: string, arguments: string) -> string";
 
-/// Makes one; `say` is told what is done, as it takes a while.
+/// Makes an interpreter. Reports the steps to `say`, because this takes a while.
 ///
 /// # Errors
 ///
-/// A Python that is missing, a package that cannot be fetched, or that fails.
+/// Returns a refusal if Python is missing, or if the package cannot be fetched or fails.
 pub(crate) fn python(say: &dyn Fn(&str)) -> Result<Vec<u8>, Refusal> {
     let folder =
         tempfile::tempdir().map_err(|e| Refusal::failed(format!("there is no room for temporary files: {e}")))?;
@@ -58,11 +58,11 @@ pub(crate) fn python(say: &dyn Fn(&str)) -> Result<Vec<u8>, Refusal> {
         .map_err(|e| Refusal::failed(format!("the interpreter was not made: {e}")))
 }
 
-/// Whether these bytes are an interpreter.
+/// Checks that these bytes are an interpreter.
 ///
 /// # Errors
 ///
-/// They are none.
+/// Returns a refusal if they are not.
 pub(crate) fn is_one(plugins: &Plugins, bytes: &[u8]) -> Result<(), Refusal> {
     let plugin = plugins.read_bytes(bytes.into(), Path::new("interpreter.wasm"));
     let plugin = plugin.map_err(|problem| Refusal::failed(problem.message))?;

@@ -1,4 +1,4 @@
-//! Which unfinished builds nobody runs any more.
+//! Unfinished builds whose processes are gone.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -9,12 +9,12 @@ use jobcontrol_core::storage::Storage;
 
 use crate::show::moment::Moment;
 
-/// A look at builds: the time, and which of them have not finished although their process died.
-/// Taken before a build is shown.
+/// Returns the time, and which of the builds have not finished although their process died. Called
+/// before a build is shown.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub(crate) fn look_at<'a>(storage: &dyn Storage, builds: impl IntoIterator<Item = &'a Build>) -> Result<Moment> {
     let mut alive: BTreeMap<&str, bool> = BTreeMap::new();
     let mut interrupted = BTreeSet::new();

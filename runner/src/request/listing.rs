@@ -1,4 +1,4 @@
-//! All jobs of a catalog with how each stands, for who lists them.
+//! All jobs of a catalog with the status of each, for lists.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -21,21 +21,21 @@ use crate::show::jobs::JobJson;
 use crate::show::jobs::ListedJson;
 use crate::show::moment::Moment;
 
-/// All jobs of a catalog with how each stands.
+/// All jobs of a catalog with the status of each.
 pub(crate) struct Listing<'a> {
     catalog: &'a Catalog,
     standings: BTreeMap<String, Standing>,
     broken: BTreeMap<String, Option<Arc<Build>>>,
-    /// When they were looked at.
+    /// The moment when they were read.
     pub(crate) moment: Moment,
 }
 
 impl<'a> Listing<'a> {
-    /// Looks at the store.
+    /// Reads the status of the jobs from the store.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(crate) fn read(catalog: &'a Catalog, storage: &dyn Storage) -> Result<Self> {
         let (standings, broken) = (standings(catalog, storage)?, broken(catalog, storage)?);
         let newest = standings.values().filter_map(|standing| standing.newest.as_deref());
@@ -43,27 +43,27 @@ impl<'a> Listing<'a> {
         Ok(Self { catalog, standings, broken, moment })
     }
 
-    /// Every job, those whose manifests have mistakes included.
+    /// Returns every job, including those whose manifests have mistakes.
     pub(crate) fn ids(&self) -> BTreeSet<&str> {
         self.standings.keys().chain(self.broken.keys()).map(String::as_str).collect()
     }
 
-    /// A job as its manifest has it, if its function is known.
+    /// Returns a job as its manifest defines it, if its function is known.
     pub(crate) fn job(&self, id: &str) -> Option<&'a CheckedJob> {
         self.catalog.graph.jobs.get(id)
     }
 
-    /// How a job stands; none where its manifest has mistakes.
+    /// Returns the status of a job, or `None` if its manifest has mistakes.
     pub(crate) fn status(&self, id: &str) -> Option<&JobStatus> {
         if self.broken.contains_key(id) { None } else { Some(&self.standings.get(id)?.status) }
     }
 
-    /// As [`Listing::status`], as programs read it.
+    /// Returns [`Listing::status`] as programs read it.
     pub(crate) fn status_name(&self, id: &str) -> &'static str {
         self.status(id).map_or(BROKEN, JobStatus::name)
     }
 
-    /// The newest build of a job.
+    /// Returns the newest build of a job.
     pub(crate) fn newest(&self, id: &str) -> Option<&Build> {
         match self.broken.get(id) {
             Some(newest) => newest.as_deref(),
@@ -71,12 +71,12 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The newest build of a job, if it waits or runs.
+    /// Returns the newest build of a job, if it is waiting or running.
     pub(crate) fn open(&self, id: &str) -> Option<&Build> {
         self.newest(id).filter(|build| !build.finished && !self.moment.is_interrupted(build))
     }
 
-    /// A job's shape.
+    /// Returns the shape of a job.
     pub(crate) fn shape<'s>(&'s self, id: &'s str) -> ListedJson<'s> {
         let (graph, newest) = (&self.catalog.graph, self.newest(id));
         match (self.job(id), self.status(id)) {
@@ -87,7 +87,7 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The jobs that a filter lets through, in the order of their ids.
+    /// Returns the jobs that match a filter, in the order of their ids.
     pub(crate) fn matching(&self, filter: &JobFilter) -> Vec<&str> {
         let text = filter.text.as_deref().map(str::to_lowercase);
         let has_text = |id: &str| {
@@ -115,7 +115,7 @@ impl<'a> Listing<'a> {
 pub(crate) struct JobFilter {
     /// Only those with this text in their id, title, function or tags, in any case.
     pub(crate) text: Option<String>,
-    /// Only those with one of these statuses; any where there is none.
+    /// Only those with one of these statuses; empty for any status.
     pub(crate) statuses: Vec<String>,
     /// Only those with this tag.
     pub(crate) tag: Option<String>,

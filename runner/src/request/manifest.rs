@@ -19,11 +19,11 @@ pub(crate) struct Manifest<'a> {
     pub(crate) diagnostics: Vec<&'a Diagnostic>,
 }
 
-/// The file that a job stands in.
+/// Returns the file that defines a job.
 ///
 /// # Errors
 ///
-/// There is no such job, or its file cannot be read.
+/// Returns a refusal if the job does not exist, or if its file cannot be read.
 pub(crate) fn manifest_of<'a>(current: &'a Reload, id: &str) -> Result<Manifest<'a>, Refusal> {
     let catalog = &current.catalog;
     known_in(catalog, id)?;
@@ -32,7 +32,7 @@ pub(crate) fn manifest_of<'a>(current: &'a Reload, id: &str) -> Result<Manifest<
     let in_force = job.or_else(broken);
     let in_force = in_force.ok_or_else(|| Refusal::not_found(format!("the file of `{id}` cannot be read")))?;
     let of_file: Vec<_> = current.remarks.iter().filter(|problem| problem.path() == Some(&in_force.path)).collect();
-    // The diagnostics are about the file as it is now, which may not be the one that is in force.
+    // The diagnostics are about the file as it is now, which may not be the version in use.
     let now = of_file.iter().find_map(|problem| problem.label.as_ref()).map_or(in_force, |label| &label.source);
     Ok(Manifest {
         source: Arc::clone(now),

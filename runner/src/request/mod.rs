@@ -1,34 +1,33 @@
-//! What somebody asks for: to a run that can start, or a typed refusal.
+//! Turns a request into a run that can start, or into a typed refusal.
 //!
-//! - `refusal`: why something that was asked for is not done
-//! - `aftermath`: what a person looks at to understand a failed build
+//! - `refusal`: why a request was refused
+//! - `aftermath`: what helps a person to understand a failed build
 //! - `build_ref`: which build is meant
 //! - `ready`: a run that can start
 //! - `targets`: which jobs are meant, and whether their graph is sound
 //! - `arguments`: arguments given by hand
 //! - `run`: jobs to build
-//! - `rerun`: a build again, or a run
+//! - `rerun`: repeats a build or a run
 //! - `resume`: an open run that another process left
-//! - `rounds`: what a change of the files makes due
+//! - `rounds`: which jobs become due by a change of the files
 //! - `changes`: jobs with `on: change` that are due
 //! - `form`: what a person fills in to run a job
-//! - `inspection`: a plugin with what is told of it
-//! - `standing`: how every job stands; `listing`: all of them, for who lists them
-//! - `subgraph`: which jobs and edges of the graph somebody wants to see; `clusters`: the boxes
-//!   that are drawn of them
+//! - `inspection`: a plugin with its description
+//! - `standing`: the status of every job; `listing`: all jobs for lists
+//! - `subgraph`: the jobs and edges of the graph to show; `clusters`: the boxes to draw for them
 //! - `manifest`: the file of a job as it is now
-//! - `whole`: one build with all that is known of it; `window`: those of a time
-//! - `schedules`: when jobs are due by themselves
+//! - `whole`: one build with everything known about it; `window`: the builds of a period
+//! - `schedules`: when jobs are due by their schedules
 //! - `delete`: builds to delete
-//! - `prune`: what is older than it is to be kept
+//! - `prune`: deletes what is older than the retention allows
 //! - `cancel`: runs to cancel
 //! - `waits`: what builds wait for
-//! - `interpreter`: the interpreter of Python, made of what comes with the program
-//! - `interrupted`: which unfinished builds nobody runs any more
-//! - `make`: a plugin out of its source
-//! - `template`: a folder to begin with
+//! - `interpreter`: the interpreter of Python, built from parts that come with the program
+//! - `interrupted`: unfinished builds whose processes are gone
+//! - `make`: builds a plugin from its source
+//! - `template`: a folder to start from
 //! - `token`: tokens of the API
-//! - `traceback`: names and lines that a build was stored without
+//! - `traceback`: adds names and lines that a build was stored without
 
 pub mod aftermath;
 pub mod arguments;

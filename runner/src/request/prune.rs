@@ -1,4 +1,4 @@
-//! What is older than `retention:` keeps goes: by hand, or because a service finds that it is time.
+//! Deletes what is older than `retention:` allows, by hand or when a service finds that it is time.
 
 use jobcontrol_core::storage::Result;
 use jobcontrol_core::storage::Storage;
@@ -14,24 +14,24 @@ use crate::request::delete::CleanUp;
 use crate::request::delete::Deleted;
 use crate::request::delete::clean_up_and_delete;
 
-/// What went, or would go.
+/// What was deleted, or would be.
 #[derive(Debug)]
 pub struct Swept {
-    /// Of the store.
+    /// Deletions in the store.
     pub pruned: Pruned,
-    /// Of the cache of compiled plugins, or why nothing went.
+    /// Deletions in the cache of compiled plugins, or why nothing was deleted there.
     pub compiled: std::result::Result<PrunedCache, String>,
-    /// Why all plugins stay, if that is so: a manifest that may pin one cannot be read.
+    /// Why all plugins are kept, if they are: a manifest that may pin one cannot be read.
     pub plugins_stay: Option<String>,
 }
 
-/// Deletes what the workspace's `retention` does not keep, with the compiled code of the plugins
-/// that go. Without `clean_up`, it only tells what would be deleted. Blocks, and writes in small
+/// Deletes what the workspace's `retention` does not keep, with the compiled code of deleted
+/// plugins. Without `clean_up`, it only reports what would be deleted. Blocks, and writes in small
 /// steps.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written to.
 pub fn prune(workspace: &Workspace, storage: &dyn Storage, clean_up: Option<&CleanUp<'_>>) -> Result<Swept> {
     let mut delete = clean_up.map(|clean_up| {
         move |id: u64| {
@@ -48,8 +48,8 @@ pub fn prune(workspace: &Workspace, storage: &dyn Storage, clean_up: Option<&Cle
     Ok(Swept { pruned, compiled, plugins_stay: pinned.err() })
 }
 
-/// Takes the compiled code of plugins out of the cache. Another store of the person's may have them
-/// too, and makes it anew.
+/// Removes the compiled code of plugins from the cache. If another store of the person has the same
+/// plugins, they are compiled again.
 fn uncache(workspace: &Workspace, plugins: &[String], dry_run: bool) -> std::result::Result<PrunedCache, String> {
     if plugins.is_empty() {
         return Ok(PrunedCache::default());

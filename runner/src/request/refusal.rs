@@ -1,27 +1,27 @@
-//! Why something that was asked for is not done.
+//! Why a request was refused.
 
 use jobcontrol_core::diagnostic::Diagnostic;
 use jobcontrol_core::storage::StorageError;
 
-/// What sort of refusal it is.
+/// The kind of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// What was asked for makes no sense.
+    /// The request is wrong.
     Usage,
-    /// There is no such job, build, run or plugin.
+    /// The job, build, run or plugin does not exist.
     NotFound,
-    /// The manifests that it needs do not check.
+    /// The manifests that it needs have mistakes.
     Unchecked,
     /// It would use builds of jobs that are outdated or failing.
     Stale,
-    /// It cannot be done, though it makes sense.
+    /// The request is valid, but cannot be carried out.
     Failed,
-    /// The store.
+    /// The store failed.
     Storage,
 }
 
 impl RefusalKind {
-    /// As programs read it.
+    /// Returns the name that programs read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -34,41 +34,40 @@ impl RefusalKind {
     }
 }
 
-/// A part of what was asked for.
+/// A part of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// One of the jobs to build, by its place among them; none for all of them.
+    /// One of the jobs to build, by its index; `None` for all of them.
     Target(Option<usize>),
     /// All pins together.
     Pins,
-    /// A pin: its job, and the build where that is what is wrong.
+    /// A pin: its job, and the build if the build is what is wrong.
     Pin(String, Option<u64>),
     /// An argument given as JSON, by the keys and indices that lead to it.
     Argument(Vec<String>),
 }
 
-/// What is wrong with a part of what was asked for.
+/// What is wrong with a part of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which part.
+    /// The part.
     pub place: Place,
     /// What is wrong, on one line.
     pub reason: String,
 }
 
-/// Why something that was asked for is not done, for a person or a program.
+/// Why a request was refused, for a person or a program.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// The sort.
+    /// The kind.
     pub kind: RefusalKind,
     /// What is wrong, on one line.
     pub message: String,
-    /// What would mend it, each on one line.
+    /// How to fix it, each hint on one line.
     pub hints: Vec<String>,
     /// What is wrong with the manifests, with their lines.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is wrong with single parts of what was asked for. The message is about the first of
-    /// them.
+    /// What is wrong with single parts of the request. The message is about the first of them.
     pub faults: Vec<Fault>,
 }
 
@@ -78,50 +77,50 @@ impl Refusal {
         Self { kind, message: message.into(), hints, diagnostics, faults }
     }
 
-    /// With the part of what was asked for that the message is about.
+    /// Adds the part of the request that the message is about.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.faults.push(Fault { place, reason: self.message.clone() });
         self
     }
 
-    /// What was asked for makes no sense.
+    /// Creates a refusal of a wrong request.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::of(RefusalKind::Usage, message)
     }
 
-    /// What was asked for is not there.
+    /// Creates a refusal because something does not exist.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::of(RefusalKind::NotFound, message)
     }
 
-    /// It would use builds of jobs that are outdated or failing.
+    /// Creates a refusal to use builds of jobs that are outdated or failing.
     pub fn stale(message: impl Into<String>) -> Self {
         Self::of(RefusalKind::Stale, message)
     }
 
-    /// It cannot be done.
+    /// Creates a refusal of a request that cannot be carried out.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::of(RefusalKind::Failed, message)
     }
 
-    /// The manifests do not check.
+    /// Creates a refusal because the manifests have mistakes.
     pub fn unchecked(diagnostics: Vec<Diagnostic>) -> Self {
         let message = match diagnostics.as_slice() {
             [one] => one.message.clone(),
-            _ => "the manifests do not check".to_owned(),
+            _ => "the manifests have mistakes".to_owned(),
         };
         Self { diagnostics, ..Self::of(RefusalKind::Unchecked, message) }
     }
 
-    /// With what would mend it.
+    /// Adds a hint that says how to fix it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// With the name that was likely meant, where there is one.
+    /// Adds the name that was probably meant, if there is one.
     #[must_use]
     pub fn did_you_mean(self, near: Option<impl std::fmt::Display>) -> Self {
         match near {
@@ -130,7 +129,7 @@ impl Refusal {
         }
     }
 
-    /// The message with its hints, on one line.
+    /// Returns the message with its hints, on one line.
     pub fn text(&self) -> String {
         std::iter::once(&self.message).chain(&self.hints).map(String::as_str).collect::<Vec<_>>().join("; ")
     }

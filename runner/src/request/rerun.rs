@@ -1,4 +1,4 @@
-//! A build again, as it was or as its job is now; a run again, or the rest of it.
+//! Repeats a build, as it was or as its job is now; or a run, or the rest of it.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -40,19 +40,20 @@ use crate::request::targets::Sound;
 use crate::request::targets::sound;
 use crate::request::targets::without_broken;
 
-/// A run of this one build.
+/// Returns a run of this one build.
 fn of_one(catalog: Catalog, job: &str, request: BuildRequest) -> Ready {
     let requests = BTreeMap::from([(job.to_owned(), request)]);
     let request = RunRequest { targets: vec![job.to_owned()], ..RunRequest::default() };
     Ready::of_plan(Arc::new(catalog), Plan::of_one(job), requests, request)
 }
 
-/// A build again as it was, with the arguments that are given by hand in their place. Calls `warn`
-/// where nobody knows whether the job is protected now.
+/// Repeats a build as it was. Arguments given by hand replace the old ones. Calls `warn` if it is
+/// unknown whether the job is protected now.
 ///
 /// # Errors
 ///
-/// What the store has no longer, or what the job may not have any more.
+/// Returns a refusal if the store no longer has what the build needs, or if the job may no longer
+/// have it.
 pub fn same(
     workspace: &Workspace,
     storage: &dyn Storage,
@@ -62,14 +63,14 @@ pub fn same(
 ) -> Result<Ready, Refusal> {
     let (id, job) = (build.id, build.job_id.clone());
     let refused = |reason: String| {
-        Refusal::failed(format!("build {id} cannot be done again as it was: {reason}"))
-            .hint("`--latest` takes today's job")
+        Refusal::failed(format!("build {id} cannot be repeated as it was: {reason}"))
+            .hint("`--latest` uses the job as it is now")
     };
-    // Its job may be gone, and the folder with it: the store has all that is needed.
+    // The job may be gone, even with its folder: the store has everything that is needed.
     let now = today(workspace, &job);
     let catalog = repeat(workspace, storage, build, &now).map_err(refused)?;
     if let Today::Unknown(reason) = &now {
-        warn(&format!("whether `{job}` is protected now is not known ({reason}), so it is taken as if it were"));
+        warn(&format!("`{job}` is treated as protected, because its manifest cannot be checked: {reason}"));
     }
     let mut overrides = config::overrides(&build.config);
     for (key, arg) in args.of(&catalog.graph.jobs[&job])? {
@@ -89,11 +90,11 @@ pub fn same(
     Ok(of_one(catalog, &job, BuildRequest { overrides, pins, rerun_of: Some(id) }))
 }
 
-/// A build again as its job is now.
+/// Repeats a build as its job is now.
 ///
 /// # Errors
 ///
-/// A job that is gone or does not check, or an argument that does not fit.
+/// Returns a refusal if the job is gone or has mistakes, or if an argument does not fit.
 pub fn latest(workspace: &Workspace, storage: &dyn Storage, build: &Build, args: Given<'_>) -> Result<Ready, Refusal> {
     let job = build.job_id.as_str();
     let catalog = Catalog::load_for(workspace, &[job]).map_err(Refusal::usage)?;
@@ -106,11 +107,11 @@ pub fn latest(workspace: &Workspace, storage: &dyn Storage, build: &Build, args:
     Ok(Ready { stale, ..of_one(catalog, job, request) })
 }
 
-/// A run again: what was asked for then, of the jobs as they are now.
+/// Repeats a run: the same request, with the jobs as they are now.
 ///
 /// # Errors
 ///
-/// As for a new run.
+/// Returns the same refusals as for a new run.
 pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, Refusal> {
     let targets: Vec<&str> = run.request.targets.iter().map(String::as_str).collect();
     let catalog = Arc::new(Catalog::load(workspace).map_err(Refusal::usage)?);
@@ -126,20 +127,21 @@ pub fn whole(workspace: &Workspace, store: &Store, run: &Run) -> Result<Ready, R
     run_of(&catalog, store, &ask, requests)
 }
 
-/// The rest of a run that nobody works on: what failed, and what it had not come to, as these jobs
-/// are now. What succeeded in that run is used as it is, and what was given by hand is given again.
+/// Repeats the rest of a run that no process works on: everything that failed or was not built,
+/// with the jobs as they are now. Successful builds of that run are used as they are, and arguments
+/// given by hand are given again.
 ///
 /// # Errors
 ///
-/// A run that is still being worked on, one of which nothing is left, or jobs that are gone or do
-/// not check.
+/// Returns a refusal if the run is still running, if nothing of it is left, or if jobs are gone or
+/// have mistakes.
 pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> Result<Ready, Refusal> {
     if is_worked_on(storage, run)? {
         let message = format!("run {} is still running", run.id);
         return Err(Refusal::usage(message).hint("wait for it to end, then rerun what failed"));
     }
     if run.status == Some(RunStatus::Successful) {
-        return Err(Refusal::usage(format!("nothing has failed in run {}, and nothing is left", run.id)));
+        return Err(Refusal::usage(format!("run {} has no failed and no unfinished jobs", run.id)));
     }
     let so_far = SoFar::new(storage, run)?;
     let catalog = Catalog::load(workspace).map_err(Refusal::usage)?;
@@ -150,7 +152,7 @@ pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> R
     };
     let left: Vec<&str> = planned.order.iter().map(String::as_str).filter(|id| !so_far.is_done(id)).collect();
     if left.is_empty() {
-        return Err(Refusal::usage(format!("nothing has failed in run {}, and nothing is left", run.id)));
+        return Err(Refusal::usage(format!("run {} has no failed and no unfinished jobs", run.id)));
     }
     let named: BTreeSet<&str> = catalog.graph.closure(targets.iter().copied());
     let (needed, after): (Vec<&str>, Vec<&str>) = left.iter().partition(|id| named.contains(*id));
@@ -165,7 +167,7 @@ pub fn from_failed(workspace: &Workspace, storage: &dyn Storage, run: &Run) -> R
     Ok(Ready { left_out, ..Ready::of_plan(Arc::new(catalog), plan, requests, request) })
 }
 
-/// What a run of a store that did not keep plans would build today.
+/// Returns what a run would build today, for stores that did not keep plans.
 fn today_s_plan(
     catalog: &Catalog,
     storage: &dyn Storage,
@@ -191,13 +193,14 @@ impl<'a> SoFar<'a> {
     fn new(storage: &dyn Storage, run: &'a Run) -> Result<Self, Refusal> {
         let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
         let builds = storage.get_job_builds(&of_run)?;
-        // Of several builds of a job the newest counts, which comes last.
+        // If a job has several builds, the newest counts, which comes last.
         let builds: BTreeMap<_, _> = builds.into_iter().map(|build| (build.job_id.clone(), build)).collect();
         let used = builds.values().flat_map(|build| &build.pins).map(|pin| (pin.job.clone(), pin.build)).collect();
         Ok(Self { run, builds, used })
     }
 
-    /// A build that others of the run have used was good, even if it has been deleted since.
+    /// Returns whether a job succeeded in the run. A build that other builds of the run used was
+    /// successful, even if it has been deleted since.
     fn is_done(&self, id: &str) -> bool {
         match self.builds.get(id) {
             Some(build) => build.finished && build.success,
@@ -205,7 +208,7 @@ impl<'a> SoFar<'a> {
         }
     }
 
-    /// What is asked of the build of a job that is left.
+    /// Returns the request for the build of a remaining job.
     fn request(&self, id: &str, needs: Option<&Vec<String>>, left: &BTreeSet<&str>) -> BuildRequest {
         let run = self.run;
         let asked = run.requests.get(id).cloned().unwrap_or_default();
@@ -220,7 +223,7 @@ impl<'a> SoFar<'a> {
         BuildRequest { overrides: overrides.unwrap_or(asked.overrides), pins, rerun_of }
     }
 
-    /// The build of `need` that `id` used in this run, or would have used.
+    /// Returns the build of `need` that `id` used in this run, or would have used.
     fn used(&self, id: &str, need: &str) -> Option<u64> {
         let own = self.builds.get(id).and_then(|build| build.pins.iter().find(|pin| pin.job == need));
         let built = || self.builds.get(need).filter(|build| build.status() == BuildStatus::Successful);

@@ -1,4 +1,4 @@
-//! An open run that another process left: what it has, and what is still to be built.
+//! An open run that another process left: what it has, and what still has to be built.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,20 +24,20 @@ use crate::execute::repeat::stored;
 use crate::execute::sharing::SharedEnd;
 use crate::request::ready::Ready;
 
-/// An open run as it can go on.
+/// An open run that can be continued.
 pub struct Resume {
-    /// What to build, with jobs as they are now where they have no build yet.
+    /// What to build. Jobs without a build are taken as they are now.
     pub ready: Ready,
-    /// What it has of its jobs already.
+    /// The jobs that have a build already.
     pub begun: BTreeMap<String, Begun>,
 }
 
-/// Puts together how an open run goes on. `has_builds` is false for a run that nobody has worked
-/// on.
+/// Prepares to continue an open run. `has_builds` is false for a run that no process has worked on
+/// yet.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read or written to.
 pub fn resume(
     workspace: &Workspace,
     catalog: &Arc<Catalog>,
@@ -50,16 +50,16 @@ pub fn resume(
         let of_run = BuildFilter { run: Some(run.id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
         for build in storage.get_job_builds(&of_run)? {
             for pin in &build.pins {
-                // What has no build in this run was another run's.
+                // A used build that is not in this run belongs to another run.
                 begun.entry(pin.job.clone()).or_insert_with(|| shared(pin.build));
             }
-            // Of several builds of a job the newest counts, which comes last.
+            // If a job has several builds, the newest counts, which comes last.
             let job = build.job_id.clone();
             begun.insert(job, so_far(workspace, catalog, storage, build)?);
         }
     }
     let plan = run.plan.unwrap_or_else(|| Plan { order: Vec::new(), waits_for: BTreeMap::new() });
-    // What is built because others need it may be left to another run.
+    // Jobs that are built only as dependencies may be left to another run.
     let is_named = |id: &String| run.request.targets.contains(id) || run.requests.contains_key(id) || run.request.force;
     let may_share = |id: &&String| !is_named(id) && !run.request.revdeps;
     let shared = plan.order.iter().filter(may_share).map(|id| (id.clone(), u64::MAX >> 1)).collect();

@@ -1,4 +1,4 @@
-//! What a change of the files makes due.
+//! Which jobs become due by a change of the files.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -16,10 +16,10 @@ use crate::request::ready::Ready;
 use crate::request::run::RunAsk;
 use crate::request::standing::standings;
 
-/// What was seen of the jobs after the last round.
+/// The state of the jobs after the last round.
 #[derive(Default)]
 pub struct Rounds {
-    /// How each job stood.
+    /// The status of each job.
     seen: BTreeMap<String, JobStatus>,
     graph: Graph,
     /// The newest build before the first round.
@@ -27,22 +27,22 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Before the first round.
+    /// Creates the state before the first round.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub fn start(storage: &dyn Storage) -> Result<Self> {
         let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
         let began = storage.get_job_builds(&last)?.first().map_or(0, |build| build.id);
         Ok(Self { began, ..Self::default() })
     }
 
-    /// Takes note of how the jobs stand.
+    /// Remembers the status of the jobs.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub fn remember(&mut self, catalog: &Catalog, storage: &dyn Storage) -> Result<()> {
         let standings = standings(catalog, storage)?;
         self.seen = standings.into_iter().map(|(id, standing)| (id, standing.status)).collect();
@@ -50,12 +50,12 @@ impl Rounds {
         Ok(())
     }
 
-    /// Has the jobs of a round that need `job`, and do not build it, use the newest of its builds
-    /// with the arguments that were given by hand for every round.
+    /// If a round does not build `job`, makes its dependents use the newest build of `job` that was
+    /// made with the arguments given by hand.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub fn use_edited(&self, storage: &dyn Storage, job: &str, ready: &mut Ready) -> Result<()> {
         if ready.plan.order.iter().any(|id| id == job) {
             return Ok(());
@@ -73,16 +73,16 @@ impl Rounds {
         Ok(())
     }
 
-    /// Those of what was asked for that a change has touched since the last round, or, with `deps`,
-    /// has touched something that they need.
+    /// Returns the requested jobs that a change has affected since the last round. With `deps` or
+    /// `force`, a change of a dependency counts, too.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub fn due<'a>(&self, catalog: &'a Catalog, storage: &dyn Storage, ask: &RunAsk<'a>) -> Result<Vec<&'a str>> {
         let touched = plan::touched(&self.graph, &catalog.graph);
         let standings = standings(catalog, storage)?;
-        // A job that was outdated before, and is for the same reasons, was not made so by the
+        // A job that was outdated for the same reasons before did not become outdated by this
         // change.
         let newly = |id: &str| {
             let now = standings.get(id).map(|standing| standing.status.outdated_because()).unwrap_or_default();

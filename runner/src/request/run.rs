@@ -1,4 +1,4 @@
-//! Jobs to build: to a run that can start.
+//! Turns jobs to build into a run that can start.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -32,32 +32,32 @@ use crate::request::targets::no_job;
 use crate::request::targets::sound;
 use crate::request::targets::without_broken;
 
-/// What somebody asks to build.
+/// A request to build jobs.
 #[derive(Clone, Debug, Default)]
 pub struct RunAsk<'a> {
     /// The jobs, each once.
     pub targets: Vec<&'a str>,
-    /// Build what is missing, failing or outdated among the dependencies first.
+    /// Build dependencies that are missing, failing or outdated first.
     pub deps: bool,
-    /// Build all dependencies first, whatever their status is.
+    /// Build all dependencies first, whatever their status.
     pub force: bool,
     /// Refuse to use builds of jobs that are outdated or failing.
     pub strict: bool,
-    /// Build what depends on the jobs afterwards.
+    /// Afterwards build the jobs that depend on the targets.
     pub revdeps: bool,
     /// The builds to use of some dependencies, by job.
     pub pins: BTreeMap<String, u64>,
-    /// Nobody is there to confirm that a protected dependency is built, so none is.
+    /// Nobody is there to confirm protected dependencies, so these are not built.
     pub unattended: bool,
     /// `NAME=VALUE`: give an argument of the one job another value.
     pub args: &'a [String],
 }
 
-/// Reads the jobs folder as far as the targets need it, and makes a run ready.
+/// Reads the jobs folder as far as the targets need it, and prepares a run.
 ///
 /// # Errors
 ///
-/// What was asked for makes no sense, is not there, or does not check.
+/// Returns a refusal if the request is wrong, or if jobs or builds do not exist or have mistakes.
 pub fn run(workspace: &Workspace, store: &Store, ask: &RunAsk<'_>) -> Result<Ready, Refusal> {
     let whole = ask.revdeps || !ask.pins.is_empty();
     let catalog = if whole { Catalog::load(workspace) } else { Catalog::load_for(workspace, &ask.targets) };
@@ -67,12 +67,12 @@ pub fn run(workspace: &Workspace, store: &Store, ask: &RunAsk<'_>) -> Result<Rea
     run_of(&catalog, store, ask, requests)
 }
 
-/// As [`run`], of jobs that were read before, with arguments that are given as JSON: by the names
-/// of the one job's parameters, or by job.
+/// Does the same as [`run`] for jobs that were read before, with arguments given as JSON: by the
+/// names of the one job's parameters, or by job.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Returns the same refusals as [`run`].
 pub(crate) fn run_with(
     catalog: &Arc<Catalog>,
     store: &Store,
@@ -86,12 +86,12 @@ pub(crate) fn run_with(
     run_of(catalog, store, ask, given(catalog, &ask.targets, arguments)?)
 }
 
-/// As [`run`], of jobs that were read before and are sound. `requests` has what was asked of single
-/// builds.
+/// Does the same as [`run`] for jobs that were read before and are sound. `requests` holds the
+/// requests for single builds.
 ///
 /// # Errors
 ///
-/// As [`run`].
+/// Returns the same refusals as [`run`].
 pub fn run_of(
     catalog: &Arc<Catalog>,
     store: &Store,
@@ -132,8 +132,7 @@ pub fn run_of(
         pins: pins.iter().map(|(job, build)| (job.clone(), build.id)).collect(),
         rest_of: None,
     };
-    // What is forced is built by this run itself, and so is what somebody named or pinned something
-    // for.
+    // This run itself builds forced jobs, targets, and jobs with their own arguments or pins.
     let may_share = |id: &&String| !ask.force && !roots.contains(id.as_str()) && !requests.contains_key(*id);
     let known = |id: &String| (id.clone(), standings.get(id).and_then(|standing| standing.latest).unwrap_or(0));
     let shared = plan.order.iter().filter(may_share).map(known).collect();
@@ -148,7 +147,8 @@ pub fn run_of(
     })
 }
 
-/// How jobs and all that they need stand. The store is not read for jobs that need nothing.
+/// Returns the state of jobs and all their dependencies. The store is not read for jobs without
+/// dependencies.
 fn standings_below(
     catalog: &Catalog,
     graph: &Graph,
@@ -163,7 +163,7 @@ fn standings_below(
     Ok(standings_of(catalog, &*store.storage(true)?, &all)?)
 }
 
-/// The builds that a plan uses of jobs that it does not build.
+/// Returns the builds that a plan uses of jobs that it does not build.
 pub(super) fn used(
     graph: &Graph,
     plan: &Plan,
@@ -177,17 +177,17 @@ pub(super) fn used(
     plan::reused(graph, plan, pinned).into_iter().filter_map(used).collect()
 }
 
-/// Reads `DEP=BUILD` texts of a command line.
+/// Reads `DEP=BUILD` texts from the command line.
 ///
 /// # Errors
 ///
-/// A text that is none, or a dependency that is pinned twice.
+/// Returns a refusal if a text has another form, or if a dependency is pinned twice.
 pub fn read_pins(texts: &[String]) -> Result<BTreeMap<String, u64>, Refusal> {
     let mut pins = BTreeMap::new();
     for text in texts {
         let usage = |reason: String| Refusal::usage(format!("--pin {text}: {reason}"));
         let (job, number) = text.split_once('=').ok_or_else(|| usage("write `DEP=BUILD`".to_owned()))?;
-        let number: u64 = number.parse().map_err(|_| usage(format!("`{number}` is no build's number")))?;
+        let number: u64 = number.parse().map_err(|_| usage(format!("`{number}` is not a build number")))?;
         if pins.insert(job.to_owned(), number).is_some() {
             return Err(usage(format!("`{job}` is pinned twice")));
         }
@@ -195,8 +195,8 @@ pub fn read_pins(texts: &[String]) -> Result<BTreeMap<String, u64>, Refusal> {
     Ok(pins)
 }
 
-/// Reads the build of each pin: its job must be one that something of this run can depend on, its
-/// build one that returned.
+/// Reads the build of each pin. Its job must be one that jobs of this run can depend on, and its
+/// build must have returned a value.
 fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<String, Build>, Refusal> {
     let mut pins = BTreeMap::new();
     for (job, number) in &ask.pins {
@@ -206,7 +206,7 @@ fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<S
             return Err(usage(no_job(catalog, job).text()));
         }
         if ask.targets.contains(&job.as_str()) {
-            return Err(usage(format!("`{job}` is what is to be built")));
+            return Err(usage(format!("`{job}` is itself to be built")));
         }
         let build = match store.storage(false)?.get_build(*number) {
             Err(error @ StorageError::NotFound(_)) => {
@@ -221,8 +221,8 @@ fn pins(store: &Store, catalog: &Catalog, ask: &RunAsk<'_>) -> Result<BTreeMap<S
     Ok(pins)
 }
 
-/// Hands each pin to the builds that use it, after a look at whether what was returned then fits
-/// what is called now.
+/// Assigns each pin to the builds that use it, after checking that the old return value fits the
+/// functions called now.
 fn pin_each(
     catalog: &Catalog,
     plan: &Plan,
@@ -242,7 +242,7 @@ fn pin_each(
     }
     match unused.first() {
         Some(job) => {
-            let message = format!("nothing that is to be built depends on `{job}`");
+            let message = format!("no job that is to be built depends on `{job}`");
             Err(Refusal::usage(message).at(Place::Pin((*job).to_owned(), None)))
         }
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! When jobs are due by themselves, and how their last runs were.
+//! When jobs are due by their schedules, and how their last runs ended.
 
 use std::collections::BTreeMap;
 
@@ -30,11 +30,11 @@ struct Scheduled<'a> {
 }
 
 impl<'a> Schedules<'a> {
-    /// Reads how each schedule stands.
+    /// Reads the state of each schedule.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(crate) fn read(catalog: &'a Catalog, storage: &dyn Storage) -> Result<Self> {
         let states = storage.get_schedules()?.into_iter().filter(|state| !state.rule.is_empty());
         let states: BTreeMap<String, Timestamp> = states.map(|state| (state.job, state.last)).collect();
@@ -58,7 +58,7 @@ impl<'a> Schedules<'a> {
         Ok(Self { jobs, now: storage.clock().now() })
     }
 
-    /// Their shapes.
+    /// Returns the shapes of the schedules.
     pub(crate) fn shapes(&self) -> Vec<ScheduleJson<'_>> {
         let shape = |job: &'_ Scheduled<'a>| ScheduleJson {
             job_id: job.id,

@@ -1,4 +1,4 @@
-//! How every job stands.
+//! The status of every job.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use jobcontrol_core::storage::Storage;
 
 use crate::catalog::load::Catalog;
 
-/// How a job stands.
+/// The state of a job.
 pub struct Standing {
     /// Its status.
     pub status: JobStatus,
@@ -23,21 +23,21 @@ pub struct Standing {
     pub newest: Option<Arc<Build>>,
 }
 
-/// The status of every job of a catalog that fits, with its newest build.
+/// Returns the status of every checked job of a catalog, with its newest build.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn standings(catalog: &Catalog, storage: &dyn Storage) -> Result<BTreeMap<String, Standing>> {
     let ids: Vec<&str> = catalog.graph.dependencies.keys().map(String::as_str).collect();
     standings_of(catalog, storage, &ids)
 }
 
-/// As [`standings`], of those jobs among `ids`, which has their dependencies too.
+/// Does the same as [`standings`] for the jobs in `ids`, which must include their dependencies.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn standings_of(catalog: &Catalog, storage: &dyn Storage, ids: &[&str]) -> Result<BTreeMap<String, Standing>> {
     let histories = storage.get_job_histories(ids)?;
     let histories: BTreeMap<&str, _> = ids.iter().copied().zip(histories).collect();
@@ -51,12 +51,12 @@ pub fn standings_of(catalog: &Catalog, storage: &dyn Storage, ids: &[&str]) -> R
     Ok(histories.iter().filter_map(standing).collect())
 }
 
-/// The jobs whose manifests have mistakes, each with its newest build, if it has any: those that
-/// cannot be built, and those that the text of a file that cannot be read seems to hold.
+/// Returns the jobs whose manifests have mistakes, each with its newest build, if it has any. These
+/// are the jobs that cannot be built, and those that unreadable files seem to define.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub fn broken(catalog: &Catalog, storage: &dyn Storage) -> Result<BTreeMap<String, Option<Arc<Build>>>> {
     let unread = catalog.unread_ids().into_iter().filter(|id| !catalog.graph.jobs.contains_key(id));
     let ids: BTreeSet<String> = catalog.graph.broken.keys().cloned().chain(unread).collect();

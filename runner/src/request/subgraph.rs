@@ -1,4 +1,4 @@
-//! Which jobs and edges of the graph somebody wants to see.
+//! Selects the jobs and edges of the graph to show.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use crate::request::targets::no_job;
 use crate::show::jobs::EdgeJson;
 use crate::show::jobs::GraphJson;
 
-/// Some jobs, and what depends on what among them.
+/// Some jobs, and the dependencies between them.
 pub(crate) struct Subgraph<'a> {
     /// The jobs.
     pub(crate) jobs: BTreeSet<&'a str>,
@@ -20,7 +20,7 @@ pub(crate) struct Subgraph<'a> {
 }
 
 impl<'a> Subgraph<'a> {
-    /// These jobs, and what depends on what among them.
+    /// Returns these jobs, and the dependencies between them.
     pub(crate) fn of(graph: &'a Graph, jobs: BTreeSet<&'a str>) -> Self {
         let needs = |id: &&'a str| {
             let id = *id;
@@ -30,12 +30,12 @@ impl<'a> Subgraph<'a> {
         Self { edges, jobs }
     }
 
-    /// A job with all within so many steps of it, towards what it needs and towards what needs it;
-    /// all jobs without one.
+    /// Returns a job with all jobs within `depth` steps, both its dependencies and its dependents.
+    /// Without a focus, returns all jobs.
     ///
     /// # Errors
     ///
-    /// There is no such job.
+    /// Returns a refusal if the job does not exist.
     pub(crate) fn around(catalog: &'a Catalog, focus: Option<&str>, depth: u64) -> Result<Self, Refusal> {
         let graph = &catalog.graph;
         let Some(focus) = focus else {
@@ -52,19 +52,19 @@ impl<'a> Subgraph<'a> {
         let used = |id: &str| users.get(id).cloned().unwrap_or_default();
         let mut jobs = within(focus, depth, needs);
         jobs.extend(within(focus, depth, used));
-        // What is needed may not be there.
+        // A dependency may not exist.
         jobs.retain(|id| graph.dependencies.contains_key(*id));
         Ok(Self::of(graph, jobs))
     }
 
-    /// Its shape.
+    /// Returns the shape of the graph.
     pub(crate) fn shape(&self) -> GraphJson<'a> {
         let edges = self.edges.iter().map(|(from, to)| EdgeJson { from, to }).collect();
         GraphJson { jobs: self.jobs.iter().copied().collect(), edges }
     }
 }
 
-/// All within so many steps.
+/// Returns all jobs within `depth` steps.
 fn within<'a>(start: &'a str, depth: u64, next: impl Fn(&str) -> Vec<&'a str>) -> BTreeSet<&'a str> {
     let mut seen = BTreeSet::from([start]);
     let mut edge = vec![start];
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(seen(0).jobs, BTreeSet::from(["c"]));
         assert_eq!(seen(1).jobs, BTreeSet::from(["b", "c", "d"]));
         assert_eq!(seen(1).edges, [("b", "c"), ("c", "d")]);
-        assert_eq!(seen(u64::MAX).jobs, BTreeSet::from(["a", "b", "c", "d", "e"]), "`x` is no relation of `c`");
+        assert_eq!(seen(u64::MAX).jobs, BTreeSet::from(["a", "b", "c", "d", "e"]), "`x` and `c` are unrelated");
         assert!(Subgraph::around(&catalog, Some("nope"), 1).is_err());
         assert_eq!(Subgraph::around(&catalog, None, 0).unwrap().jobs.len(), 6);
     }

@@ -1,4 +1,4 @@
-//! Which jobs are meant, and whether their graph is sound.
+//! Which jobs a person names, and whether their graph is sound.
 
 use std::collections::BTreeSet;
 
@@ -20,15 +20,15 @@ use crate::catalog::workspace::Workspace;
 use crate::request::refusal::Place;
 use crate::request::refusal::Refusal;
 
-/// Refuses targets that are not there, or whose own graph is broken.
+/// Refuses targets that do not exist, or whose dependency graph has mistakes.
 ///
 /// # Errors
 ///
-/// No such job, or what is wrong with the manifests of its graph.
+/// Returns a refusal if a job does not exist, or with the mistakes in the manifests of its graph.
 pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
     let known = |id: &&str| catalog.graph.jobs.contains_key(*id) || catalog.graph.broken.contains_key(*id);
     if let Some(id) = targets.iter().find(|id| !known(id)) {
-        // It may stand in one of the files that cannot be read.
+        // It may be in one of the files that cannot be read.
         if catalog.problems.is_empty() {
             return Err(no_job(catalog, id));
         }
@@ -36,12 +36,12 @@ pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
         let near = nearest(id, catalog.graph.dependencies.keys().map(String::as_str));
         let missing = Diagnostic::of(Code::NoSuchJob, message);
         let missing = missing.maybe_help(near.map(|near| format!("did you mean `{near}`?")));
-        // First the files that name it.
+        // The files that mention it come first.
         let mut others: Vec<Diagnostic> = catalog.problems.clone();
         others.sort_by_key(|problem| !problem.label.as_ref().is_some_and(|label| names(&label.source.text, id)));
         return Err(Refusal::unchecked(std::iter::once(missing).chain(others).collect()));
     }
-    // What was asked for comes first, then what it depends on.
+    // The targets come first, then their dependencies.
     let of_targets = |id: &&str| targets.contains(id);
     let closure = catalog.graph.closure(targets.iter().copied());
     let (own, needed): (Vec<&str>, Vec<&str>) = closure.iter().copied().partition(of_targets);
@@ -49,7 +49,7 @@ pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
     let mut problems = wrong(&own);
     problems.extend(wrong(&needed));
     if !problems.is_empty() {
-        // A job that is not there may stand in a file that cannot be read.
+        // A missing job may be in a file that cannot be read.
         if !closure.iter().all(known) {
             problems.extend(collected(&catalog.problems));
         }
@@ -58,7 +58,7 @@ pub fn sound(catalog: &Catalog, targets: &[&str]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a text has the id as a word.
+/// Returns whether a text contains the id as a word.
 fn names(text: &str, id: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     text.match_indices(id).any(|(at, _)| {
@@ -66,7 +66,7 @@ fn names(text: &str, id: &str) -> bool {
     })
 }
 
-/// There is no such job; says which it may have been.
+/// Creates a refusal because a job does not exist, with a suggestion.
 pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
     let near = nearest(id, catalog.graph.dependencies.keys().map(String::as_str));
     let help = match near {
@@ -79,11 +79,12 @@ pub fn no_job(catalog: &Catalog, id: &str) -> Refusal {
     Refusal::not_found(format!("there is no job `{id}`")).hint(help)
 }
 
-/// The jobs with a tag, as today's manifests say, those whose manifest has mistakes included.
+/// Returns the jobs with a tag in the current manifests, including jobs whose manifests have
+/// mistakes.
 ///
 /// # Errors
 ///
-/// No job has it, or the folder cannot be read.
+/// Returns a refusal if no job has the tag, or if the folder cannot be read.
 pub fn tagged(workspace: &Workspace, tag: &str) -> Result<BTreeSet<String>, Refusal> {
     Ok(with_tag(&job_names(workspace).map_err(Refusal::usage)?, tag)?.collect())
 }
@@ -109,24 +110,24 @@ pub struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// The jobs that are meant, each once.
+    /// Returns the chosen jobs, each once.
     ///
     /// # Errors
     ///
-    /// A pattern or a tag that no job has, or the folder cannot be read.
+    /// Returns a refusal if no job matches a pattern or a tag, or if the folder cannot be read.
     pub fn of_folder(&self, workspace: &Workspace) -> Result<Vec<String>, Refusal> {
-        // Names alone are looked for where their jobs are read.
+        // Plain names are looked up later, when their jobs are read.
         let needs_names = self.all || !self.tags.is_empty() || self.named.iter().any(|name| is_glob(name));
         let names = if needs_names { job_names(workspace).map_err(Refusal::usage)? } else { Vec::new() };
         self.of_names(&names)
     }
 
-    /// As [`Choice::of_folder`], among jobs that were read before. Patterns, tags and all stand for
-    /// the jobs that `may` lets through, so that nobody learns of others.
+    /// Does the same as [`Choice::of_folder`] among jobs that were read before. Patterns, tags and
+    /// `all` match only the jobs that `may` allows, so that they reveal no others.
     ///
     /// # Errors
     ///
-    /// A name, a pattern or a tag that no job has, or a name that stands there twice.
+    /// Returns a refusal if no job matches a name, a pattern or a tag, or if a name is given twice.
     pub(crate) fn of_catalog(&self, catalog: &Catalog, may: impl Fn(&str) -> bool) -> Result<Vec<String>, Refusal> {
         for (at, name) in self.named.iter().enumerate().filter(|(_, name)| !is_glob(name)) {
             let twice = self.named[..at].contains(name);
@@ -168,7 +169,7 @@ impl Choice<'_> {
                 name.parse().map_err(|error: GlobError| Refusal::usage(error.to_string()).at(place.clone()))?;
             let mut fitting = names.iter().filter(|job| glob.fits(&job.id)).peekable();
             if fitting.peek().is_none() {
-                let refusal = Refusal::not_found(format!("no job fits `{name}`")).at(place);
+                let refusal = Refusal::not_found(format!("no job matches `{name}`")).at(place);
                 return Err(refusal.hint("`jobcontrol jobs` lists them"));
             }
             fitting.for_each(|job| choose(job.id.clone()));
@@ -180,23 +181,23 @@ impl Choice<'_> {
     }
 }
 
-/// Whether a name is a pattern.
+/// Returns whether a name is a pattern.
 pub(crate) fn is_glob(name: &str) -> bool {
     name.contains('*')
 }
 
-/// Refuses a name that neither a manifest nor the store has: the builds of a job that was removed
-/// stay.
+/// Refuses a name that neither a manifest nor the store has. The store keeps the builds of removed
+/// jobs.
 ///
 /// # Errors
 ///
-/// There is no such job; or the store's.
+/// Returns a refusal if the job does not exist, or if the store cannot be read.
 pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Result<(), Refusal> {
     let any = BuildFilter { limit: 1, brief: true, ..BuildFilter::job(job) };
     if !storage.get_job_builds(&any)?.is_empty() {
         return Ok(());
     }
-    // Where the manifests cannot be read, nobody knows.
+    // If the manifests cannot be read, the job may exist.
     Catalog::load(workspace).map_or(Ok(()), |catalog| known_in(&catalog, job))
 }
 
@@ -204,22 +205,23 @@ pub fn known_job(workspace: &Workspace, storage: &dyn Storage, job: &str) -> Res
 ///
 /// # Errors
 ///
-/// There is no such job.
+/// Returns a refusal if the job does not exist.
 pub fn known_in(catalog: &Catalog, job: &str) -> Result<(), Refusal> {
     let known = catalog.graph.dependencies.contains_key(job) || catalog.graph.broken.contains_key(job);
     if known || catalog.unread_ids().iter().any(|id| id == job) { Ok(()) } else { Err(no_job(catalog, job)) }
 }
 
-/// A graph in which all that depends on the targets can be built.
+/// A graph in which all dependents of the targets can be built.
 pub struct Sound {
     /// The graph.
     pub graph: Graph,
-    /// What depends on the targets and cannot be built.
+    /// The dependents of the targets that cannot be built.
     pub left_out: Vec<String>,
 }
 
-/// Takes out of a graph what depends on `targets` and cannot be built, where that is asked for: it
-/// stops only itself, and what depends on it depends on a broken graph too.
+/// With `revdeps`, removes from the graph the dependents of `targets` that cannot be built. They do
+/// not prevent other builds: whatever depends on them has a broken graph, too, and is removed as
+/// well.
 pub fn without_broken(catalog: &Catalog, targets: &[&str], revdeps: bool) -> Sound {
     let mut graph = catalog.graph.clone();
     let mut left_out = Vec::new();

@@ -1,4 +1,4 @@
-//! Tokens of the API: made with the system's randomness, and ended.
+//! Creates and revokes tokens of the API.
 
 use std::time::Duration;
 
@@ -14,22 +14,23 @@ use jobcontrol_core::token::TokenState;
 
 use crate::request::refusal::Refusal;
 
-/// Longest name of a token, in characters: it stands in lists.
+/// The longest name of a token, in characters, because lists show it.
 const LONGEST_NAME: usize = 100;
 
-/// A token that was made. Its text is shown now and never again.
+/// A new token. Its text is shown now and never again.
 pub struct Made {
-    /// What its holder sends.
+    /// The text that its holder sends.
     pub plain: Plain,
     /// What is stored.
     pub token: Token,
 }
 
-/// Makes a token.
+/// Creates a token from the system's random numbers.
 ///
 /// # Errors
 ///
-/// A name that cannot stand in a list, a machine without randomness, or the store's.
+/// Returns a refusal if a list cannot show the name, if the machine gives no random numbers, or if
+/// the store cannot be written to.
 pub fn create(storage: &dyn Storage, name: &str, scopes: Scopes, lasts: Option<Duration>) -> Result<Made, Refusal> {
     if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
         let message = format!("`{}` is not a name for a token", name.escape_debug());
@@ -47,21 +48,21 @@ pub fn create(storage: &dyn Storage, name: &str, scopes: Scopes, lasts: Option<D
     Ok(Made { plain, token: new.stored(id) })
 }
 
-/// Ends a token; one that has ended stays as it is.
+/// Revokes a token. A token that has already ended stays as it is.
 ///
 /// # Errors
 ///
-/// There is no such token, or the store's.
+/// Returns a refusal if the token does not exist, or if the store cannot be written to.
 pub fn revoke(storage: &dyn Storage, id: u64) -> Result<(), Refusal> {
     storage.write(Write::RevokeToken(id, storage.clock().now()))?;
     Ok(())
 }
 
-/// Whether some token is good now.
+/// Returns whether any token is valid now.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns a refusal if the store cannot be read.
 pub fn is_any_valid(storage: &dyn Storage) -> Result<bool, Refusal> {
     let now = storage.clock().now();
     Ok(storage.get_tokens()?.iter().any(|token| token.state(now) == TokenState::Valid))

@@ -1,5 +1,5 @@
-//! Names and lines of calls that a build was stored without: whoever reads it has them looked for
-//! again.
+//! Names and lines of calls that a build was stored without. They are looked up again when the
+//! build is read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use jobcontrol_sandbox::Plugins;
 
 use crate::catalog::plugins::kept_name;
 
-/// How long a person waits for the names of many failures, each of which may take its own time.
+/// How long a person waits for the names of many failures, each of which may take a while.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Finds the names and lines of a build's failure, and of those of its earlier attempts, where the
-/// store has none. They stay as they are where the plugin is gone, and those that are not begun
-/// before `until`. Writes nothing.
+/// Finds names and lines of a build's failure and those of its earlier attempts, if the store has
+/// none. Frames stay as they are if the plugin is gone, or if their turn comes after `until`.
+/// Writes nothing.
 pub fn find_names(
     plugins: &Plugins,
     storage: &dyn Storage,

@@ -1,4 +1,4 @@
-//! What builds wait for that have not started, or that wait for their next attempt.
+//! What builds wait for, before they start or before their next attempt.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use jobcontrol_core::storage::Storage;
 
 use crate::execute::slots::SLOTS;
 
-/// What those of some builds wait for that do, in words. `sizes` has the size of each pool.
+/// Returns in words what each waiting build waits for. `sizes` has the size of each pool.
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub(crate) fn waits_for<'a>(
     storage: &dyn Storage,
     builds: impl IntoIterator<Item = &'a Build>,
@@ -26,9 +26,7 @@ pub(crate) fn waits_for<'a>(
     for build in builds {
         let reason = match (build.status(), build.retry_time) {
             (BuildStatus::Running, Some(due)) => format!("its next attempt, which is due at {due}"),
-            (BuildStatus::Created, _) if build.owner.is_none() => {
-                "a service, or somebody who starts its run".to_owned()
-            }
+            (BuildStatus::Created, _) if build.owner.is_none() => "a service, or a person to start its run".to_owned(),
             (BuildStatus::Created, _) => {
                 let running = match &mut running {
                     Some(running) => running,
@@ -44,7 +42,7 @@ pub(crate) fn waits_for<'a>(
     Ok(told)
 }
 
-/// The builds that hold slots: those of living processes, and none between two attempts.
+/// Returns the builds that hold slots: those of live processes, except between two attempts.
 fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
     let running = BuildFilter {
         started: Some(true),
@@ -63,16 +61,16 @@ fn with_slots(storage: &dyn Storage) -> Result<Vec<Build>> {
     Ok(holders)
 }
 
-/// What a build waits for that no pool holds up.
+/// Returns what a build waits for if no pool delays it.
 fn slot(build: &Build, running: &[Build]) -> String {
     match running.iter().filter(|other| other.owner == build.owner).count() {
-        used if used >= SLOTS => format!("a slot: {used} of {SLOTS} of its process are used"),
-        // What it needs is known to its process alone.
-        used => format!("memory, or its turn: {used} builds of its process run"),
+        used if used >= SLOTS => format!("a slot: {used} of {SLOTS} of its process are in use"),
+        // Only its process knows what the build needs.
+        used => format!("memory, or its turn: {used} builds of its process are running"),
     }
 }
 
-/// Why a pool has no room, if it has none.
+/// Returns why a pool has no room, or `None` if it has room.
 fn full(wanted: &PoolUse, holders: &[Build], sizes: &BTreeMap<String, u32>) -> Option<PoolFull> {
     let of_pool = || holders.iter().filter_map(|build| Some((build.id, build.pool.as_ref()?)));
     let of_pool = || of_pool().filter(|(_, pool)| pool.name == wanted.name);

@@ -1,4 +1,4 @@
-//! One build with all that is known of it.
+//! One build with everything that is known about it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -21,26 +21,26 @@ use crate::show::json::BuildJson;
 use crate::show::json::Details;
 use crate::show::moment::Moment;
 
-/// One build with all that is known of it.
+/// One build with everything that is known about it.
 pub(crate) struct WholeBuild {
     pub(crate) build: Build,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) progress: Vec<Progress>,
     /// The run that it belongs to.
     pub(crate) run: Option<Run>,
-    /// What helps to understand why it failed, where it did.
+    /// What helps to understand why it failed, if it did.
     pub(crate) aftermath: Option<Aftermath>,
-    /// When it was looked at.
+    /// The moment when it was read.
     pub(crate) moment: Moment,
 }
 
 impl WholeBuild {
-    /// Reads a build; `pools` has the size of each pool. Names and lines of its calls that are not
-    /// known yet are looked for until `until`.
+    /// Reads a build; `pools` has the size of each pool. Names and lines of its calls that are
+    /// still unknown are looked up until `until`.
     ///
     /// # Errors
     ///
-    /// No such build, or the store's.
+    /// Returns an error if the build does not exist, or if the store cannot be read.
     pub(crate) fn read(
         plugins: &Plugins,
         storage: &dyn Storage,
@@ -59,7 +59,7 @@ impl WholeBuild {
         Ok(Self { attempts: build.attempts(ended), build, progress, run, aftermath, moment })
     }
 
-    /// Its shape.
+    /// Returns the shape of the build.
     pub(crate) fn shape(&self) -> BuildJson<'_> {
         let details = Details { attempts: &self.attempts, progress: &self.progress, run: self.run.as_ref() };
         BuildJson::new(&self.build, &self.moment, Some(details)).with_aftermath(self.aftermath.as_ref())

@@ -1,5 +1,5 @@
-//! Builds of a time. Their ids rise with the time of their creation, so that a few looks find where
-//! one begins.
+//! Builds of a period. Ids rise with the time of creation, so a binary search finds where a period
+//! begins.
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Timestamp;
@@ -12,7 +12,7 @@ use jobcontrol_core::storage::Storage;
 ///
 /// # Errors
 ///
-/// The store's.
+/// Returns an error if the store cannot be read.
 pub(crate) fn narrow(
     storage: &dyn Storage,
     filter: &mut BuildFilter,
@@ -30,8 +30,8 @@ pub(crate) fn narrow(
     Ok(())
 }
 
-/// The largest id such that all builds up to it were created before a moment; 0 where there is
-/// none.
+/// Returns the largest id such that all builds up to it were created before a moment, or 0 if there
+/// is none.
 fn last_before(storage: &dyn Storage, moment: Timestamp) -> Result<u64> {
     let newest = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
     let Some(newest) = storage.get_job_builds(&newest)?.pop() else {
@@ -40,8 +40,7 @@ fn last_before(storage: &dyn Storage, moment: Timestamp) -> Result<u64> {
     let (mut before, mut not_before) = (0, newest.id + 1);
     while before + 1 < not_before {
         let middle = before + (not_before - before) / 2;
-        // Builds may have been deleted: the next one that is there says on which side the middle
-        // lies.
+        // Builds may have been deleted: the next existing one shows on which side the middle is.
         let next = BuildFilter { after: Some(middle - 1), limit: 1, brief: true, ..BuildFilter::default() };
         match storage.get_job_builds(&next)?.pop() {
             Some(Build { id, created, .. }) if created < moment => before = id,

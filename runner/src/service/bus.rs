@@ -1,8 +1,8 @@
-//! What happens to builds, for whoever watches: those of this process as they happen, those of
-//! others soon after.
+//! Shows watchers what happens to builds: builds of this process at once, builds of other
+//! processes soon after.
 //!
-//! A watcher may be slow and lose events; it is told, and reads what it missed from the store.
-//! Nothing that runs waits for a watcher.
+//! A slow watcher may lose events. It is notified, and reads what it missed from the store. Nothing
+//! that runs waits for a watcher.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -25,8 +25,7 @@ use crate::service::engine::Engine;
 use crate::service::follower::Follower;
 use crate::service::follower::Whose;
 
-/// How often the store is looked at for builds of other processes: a look costs one read of a
-/// counter.
+/// How often to check the store for builds of other processes. A check costs one read of a counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a watcher sees.
@@ -36,12 +35,12 @@ pub enum Seen {
     Event(Arc<Event>),
     /// Something happened to a build of another process.
     Elsewhere(Arc<Event>),
-    /// The watcher was slower than the builds, so that this many events were lost. What follows is
-    /// read from the store.
+    /// The watcher was slower than the builds, so this many events were lost. What follows is read
+    /// from the store.
     Lost(u64),
 }
 
-/// Watches the builds of a run, and those of other processes of the same jobs.
+/// Watches the builds of a run, and builds of the same jobs in other processes.
 pub struct Watcher {
     publisher: Publisher,
     events: broadcast::Receiver<Published>,
@@ -67,8 +66,8 @@ impl Watcher {
         Self { publisher, events, end, follower, tracer, guests: engine.guests().clone(), waiting: VecDeque::new() }
     }
 
-    /// Waits for what happens next; none once the run has ended and all was seen. Blocks. A failure
-    /// comes with the names and lines of its calls, if they are found in good time.
+    /// Waits for what happens next. Returns `None` once the run has ended and everything was seen.
+    /// Blocks. A failure comes with the names and lines of its calls, if they are found in time.
     pub fn wait_for_next(&mut self) -> Option<Seen> {
         let seen = self.next()?;
         let (guests, tracer) = (self.guests.clone(), &self.tracer);
@@ -102,7 +101,7 @@ impl Watcher {
         }
     }
 
-    /// What was published before the run ended.
+    /// Returns what was published before the run ended.
     fn rest(&mut self) -> Option<Seen> {
         match self.events.try_recv() {
             Ok(published) => {
@@ -118,7 +117,8 @@ impl Watcher {
         }
     }
 
-    /// A store that cannot be read shows itself to the builds, which write to it.
+    /// Looks for events in the store. A store that cannot be read is ignored here: the builds,
+    /// which write to it, will notice.
     fn look(&mut self, whose: Whose) {
         let events = self.follower.look(whose).unwrap_or_default().into_iter().map(Arc::new);
         self.waiting.extend(events.map(|event| match whose {

@@ -1,4 +1,4 @@
-//! Sees to what is due: runs that wait, runs that other services left, and jobs with `on: change`.
+//! Handles what is due: runs that wait, runs that other services left, and jobs with `on: change`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -42,25 +42,26 @@ use crate::service::snapshot::Snapshot;
 use crate::service::systemd::Signs;
 use crate::service::wake::Wake;
 
-/// How often the store is looked at for what others have left there: a look costs one read of a
+/// How often to check the store for what others have left there. A check costs one read of a
 /// counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The same once nothing has happened for a while, so that an idle service costs next to nothing.
+/// How often to check once nothing has happened for a while. An idle service then costs next to
+/// nothing.
 const IDLE_LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long nothing has to happen for that.
+/// How long nothing must happen before that.
 const IDLE_AFTER: Duration = Duration::from_secs(10);
 /// The time between two looks while things happen all the time.
 const PACE: Duration = Duration::from_millis(5);
 /// The shortest time between two looks.
 const BREATHER: Duration = Duration::from_millis(1);
-/// How often it is looked for services that died, and for a leader.
+/// How often to check for services that died, and for a leader.
 const SEE_TO_OTHERS: Duration = Duration::from_secs(1);
-/// How often it is looked for what other processes have left.
+/// How often to check for what other processes have left.
 const RESCUE_EVERY: Duration = Duration::from_secs(10);
-/// A run whose jobs are not there yet may be faster than the look at their files.
+/// How long a run waits for its jobs. It may have arrived before their files were read.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Sees to what is due, on a thread of its own.
+/// Handles what is due, on a separate thread.
 pub(super) struct Clerk {
     pub(super) engine: Arc<Engine>,
     pub(super) runs: Arc<Runs>,
@@ -75,21 +76,21 @@ pub(super) struct Clerk {
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// What is to be looked at.
+/// What the clerk has to look at.
 struct Desk {
     scheduler: Scheduler,
     sweeper: Sweeper,
-    /// Told once the first jobs are in force.
+    /// Notified once the first jobs are in force.
     ready: Option<Sender<()>>,
-    /// Runs of this process that are to go on, each with whether it may have builds already.
+    /// Runs of this process to resume, each with whether it may have builds already.
     claimed: Vec<(Run, bool)>,
-    /// New jobs that were not seen to.
+    /// New jobs that were not handled yet.
     reloads: Vec<Arc<Snapshot>>,
-    /// What `data_version` was.
+    /// The last known `data_version`.
     version: Option<u64>,
-    /// Whether that has changed since it was looked for others.
+    /// Whether that has changed since the last check for other services.
     altered: bool,
-    /// When something happened last.
+    /// When something last happened.
     stirred: Instant,
     /// When the last look was over.
     looked: Instant,
@@ -99,19 +100,19 @@ struct Desk {
     queued: bool,
     /// Whether jobs with `on: change` may be due.
     changes: bool,
-    /// Whether services may have died before they told of runs that ended.
+    /// Whether services may have died before they reported runs that ended.
     untold: bool,
     others: Option<Instant>,
-    /// Whether there may be others with runs, which may die.
+    /// Whether there may be other services with runs, which may die.
     has_others: bool,
     rescued: Option<Instant>,
     signs: Signs,
-    /// What went wrong last, so that it is said once.
+    /// The last error, so that it is logged once.
     trouble: Option<String>,
 }
 
 impl Clerk {
-    /// Works until it is told to stop.
+    /// Works until it is asked to stop.
     pub(super) fn work(self, ready: Sender<()>) {
         let mut desk = Desk {
             scheduler: Scheduler::new(Arc::clone(&self.store), Arc::clone(&self.storage), Arc::clone(&self.metrics)),
@@ -164,15 +165,15 @@ impl Clerk {
         }
     }
 
-    /// How long to wait for something to happen.
+    /// Returns how long to wait for something to happen.
     fn patience(&self, desk: &Desk) -> Duration {
         let every = if desk.stirred.elapsed() < IDLE_AFTER { LOOK_EVERY } else { IDLE_LOOK_EVERY };
-        // What is due and cannot be done is not tried without end.
+        // Work that is due but fails is not tried without end.
         let leads = self.leads.load(Ordering::Relaxed) && desk.trouble.is_none();
         if leads { every.min(desk.scheduler.quiet()).max(BREATHER) } else { every }
     }
 
-    /// How the service stands, in a line.
+    /// Returns the state of the service in one line.
     fn standing(&self) -> String {
         let now = self.current.borrow().reload.catalog.graph.jobs.len();
         let (running, waiting) = self.engine.slots().counts();
@@ -206,7 +207,7 @@ impl Clerk {
         let version = self.storage.data_version()?;
         if desk.version.replace(version) != Some(version) {
             (desk.runs, desk.changes) = (true, true);
-            // Another service may have come.
+            // Another service may have started.
             (desk.has_others, desk.altered) = (true, true);
             desk.stirred = Instant::now();
         }
@@ -215,12 +216,12 @@ impl Clerk {
             desk.others = Some(Instant::now());
             let led = self.leads.load(Ordering::Relaxed);
             if self.see_to_others(desk)? && !led {
-                tracing::info!("this service leads: schedules and `on: change` are its to see to");
+                tracing::info!("this service leads: it handles schedules and `on: change`");
                 desk.scheduler.look_again();
                 desk.sweeper.look_again();
                 (desk.changes, desk.untold) = (true, true);
             }
-            // The run before may have been ended by somebody else.
+            // Somebody else may have ended the previous run.
             desk.queued |= std::mem::take(&mut desk.altered);
         }
         if is_due(&desk.rescued, RESCUE_EVERY) {
@@ -235,7 +236,7 @@ impl Clerk {
             if let Some(ready) = desk.ready.take() {
                 let jobs = now.workspace.jobs.display().to_string();
                 tracing::info!(jobs = jobs.as_str(), "serving");
-                // Who started the service waits for this.
+                // The caller that started the service waits for this.
                 let _ = ready.send(());
             }
             (desk.runs, desk.changes) = (true, true);
@@ -250,7 +251,7 @@ impl Clerk {
             }
         }
         self.go_on(desk, &now)?;
-        // What goes wrong here is tried again at the next step.
+        // Work that fails here is tried again at the next step.
         if desk.runs {
             desk.runs = self.take_waiting(desk, &now)?;
         }
@@ -267,7 +268,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// Keeps the lease, looks for a leader, and goes on with what services that died have left.
+    /// Keeps the lease, looks for a leader, and resumes what services that died have left.
     fn see_to_others(&self, desk: &mut Desk) -> Result<bool> {
         let owner = self.runs.owner();
         self.storage.renew(owner)?;
@@ -295,15 +296,14 @@ impl Clerk {
             let from: Arc<str> = other.as_str().into();
             let runs = self.storage.get_runs(&of_other)?;
             if runs.is_empty() {
-                // It died while it made a run that is held back, which is taken once that is
-                // started.
+                // It died while it made a held run, which is taken once that run is started.
                 self.storage.release(&other);
                 continue;
             }
             tracing::info!(
                 service = other.as_str(),
                 runs = runs.len(),
-                "another service is gone, and its runs go on here"
+                "another service is gone, and its runs continue here"
             );
             // The oldest first.
             let (cancelled, left): (Vec<_>, Vec<_>) = runs.into_iter().rev().partition(|run| run.cancel.is_some());
@@ -316,7 +316,7 @@ impl Clerk {
         Ok(leads)
     }
 
-    /// A run whose service died before it could end it.
+    /// Ends a cancelled run whose service died before it could end it.
     fn end_cancelled(&self, run: &Run) -> Result<()> {
         match end_dead(&*self.storage, run.id, run.cancel.as_deref().unwrap_or_default()) {
             Ok(()) => Ok(()),
@@ -327,10 +327,10 @@ impl Clerk {
         }
     }
 
-    /// Takes runs that wait; returns whether some are left that need another look.
+    /// Takes runs that wait. Returns whether some are left that need another look.
     fn take_waiting(&self, desk: &mut Desk, now: &Snapshot) -> Result<bool> {
         let room = self.runs.room();
-        // Few at a time would cost a look at the store for each.
+        // Taking few at a time would cost a look at the store for each.
         if room < TAKEN_AT_ONCE / 2 {
             return Ok(false);
         }
@@ -339,7 +339,7 @@ impl Clerk {
         for id in waiting {
             let run = self.storage.get_run(id)?;
             if run.cancel.is_some() {
-                // Whoever wanted it to end may have died before it was.
+                // Whoever cancelled it may have died before it ended.
                 self.end_cancelled(&run)?;
                 continue;
             }
@@ -355,7 +355,7 @@ impl Clerk {
         Ok(again || all)
     }
 
-    /// Takes over runs, each from the process that has it now, if any does.
+    /// Takes over runs, each from the process that has it now, if there is one.
     fn take(&self, desk: &mut Desk, now: &Snapshot, runs: Vec<(Run, Option<Arc<str>>)>) -> Result<()> {
         if runs.is_empty() {
             return Ok(());
@@ -368,8 +368,8 @@ impl Clerk {
         claimed
     }
 
-    /// Goes on with runs that are this process's. One that cannot be read now is tried again at the
-    /// next step.
+    /// Resumes the runs of this process. A run that cannot be read now is tried again at the next
+    /// step.
     fn go_on(&self, desk: &mut Desk, now: &Snapshot) -> Result<()> {
         while let Some((run, has_builds)) = desk.claimed.last() {
             let resume = resume(&now.workspace, &now.reload.catalog, &*self.storage, run.clone(), *has_builds)?;
@@ -379,7 +379,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// Records a reload, and tells the engine what it has to know of it.
+    /// Records a reload, and passes its pools and jobs to the engine.
     fn reloaded(&self, now: &Snapshot) -> Result<()> {
         self.executor.pools().resize(now.workspace.context.pools.clone());
         self.executor.forget_plugins(&now.reload.catalog);
@@ -417,14 +417,14 @@ impl Clerk {
                 tracing::warn!(jobs = jobs.as_str(), reason, "jobs that have changed cannot be built");
             }
         }
-        // After the run is recorded: what the store refuses is tried again.
+        // Written after the run is recorded, so that what the store refuses is tried again.
         let tried = due
             .iter()
             .map(|DueJob { job, fingerprint }| Tried { job: Arc::clone(job), fingerprint: fingerprint.clone() });
         self.storage.write(Write::Tried(tried.collect())).map(drop)
     }
 
-    /// The jobs of runs that changes have started in other services and that are not over.
+    /// Returns the jobs of open runs that changes have started in other services.
     fn pending_elsewhere(&self) -> Result<Vec<String>> {
         let by = Some(Requester::Change.to_string());
         let open = RunFilter { open: Some(true), service: Some(true), requested_by: by, ..RunFilter::default() };
@@ -433,7 +433,7 @@ impl Clerk {
     }
 }
 
-/// Says what a reload changed.
+/// Logs what a reload changed.
 fn tell(now: &Snapshot) {
     let changes = &now.changes;
     let (added, changed, removed) = (changes.added.len(), changes.altered.len(), changes.removed.len());

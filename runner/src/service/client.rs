@@ -1,5 +1,5 @@
-//! The client with which a service itself makes requests: to webhooks and to collectors, as the
-//! operator says.
+//! The client for a service's own requests, to webhooks and to collectors, as the operator
+//! configures it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use ureq::tls::TlsConfig;
 /// How long a connection may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
-/// A client for requests to `url`, each of which may take `within` as a whole. It trusts the
-/// certificates of the operator's file or those of the system, uses the operator's proxy, follows
-/// no redirects, and returns answers of any status.
+/// Creates a client for requests to `url`, each of which may take `within` as a whole. It trusts
+/// the certificates of the operator's file or those of the system. It uses the operator's proxy,
+/// follows no redirects, and returns responses of any status.
 ///
 /// # Errors
 ///
-/// The certificates cannot be read, or the proxy cannot be used.
+/// Returns an error if the certificates cannot be read, or if the proxy cannot be used.
 pub(super) fn agent(url: &str, http: &HttpRules, within: Duration) -> Result<Agent, String> {
     let proxy = http.proxy.as_ref().map(|proxy| {
         let builder = Proxy::builder(ProxyProtocol::Http).host(&proxy.host.to_string()).port(proxy.port);
@@ -47,7 +47,8 @@ pub(super) fn agent(url: &str, http: &HttpRules, within: Duration) -> Result<Age
     Ok(config.build().new_agent())
 }
 
-/// The certificates of the operator's file, or those of the system. None are needed without TLS.
+/// Returns the certificates of the operator's file, or those of the system. None are needed without
+/// TLS.
 fn trusted(url: &str, http: &HttpRules) -> Result<RootCerts, String> {
     if !url.starts_with("https:") {
         return Ok(RootCerts::new_with_certs(&[]));

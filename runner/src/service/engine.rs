@@ -1,4 +1,4 @@
-//! What builds share for as long as the process lives: made once, at its first use.
+//! What builds share for as long as the process lives. It is created once, at its first use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,16 +29,16 @@ use crate::lock::lock;
 use crate::record::process::owner_name;
 use crate::record::recorder::Recorder;
 
-/// What an engine cannot begin without.
+/// Why an engine cannot start.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The store.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The sandbox or the cache of compiled plugins.
+    /// The sandbox or the cache of compiled plugins cannot be used.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// The machine.
+    /// The machine gives no threads.
     #[error("{0}")]
     Machine(String),
 }
@@ -52,18 +52,19 @@ pub struct Engine {
     pools: BTreeMap<String, u32>,
     slots: Slots,
     publisher: Publisher,
-    /// Made when the first build is to run: only who runs builds takes a lease.
+    /// Created when the first build is to run, because only a process that runs builds takes a
+    /// lease.
     executor: Mutex<Option<Arc<Executor>>>,
 }
 
 impl Engine {
-    /// An engine for so many calls at once, at most [`SLOTS`] of which are builds: it sets up no
-    /// more than that. `pools` has the size of each pool, `memory` is what all builds together
-    /// may hold of the host's.
+    /// Starts an engine for `concurrency` calls at once, at most [`SLOTS`] of which are builds. It
+    /// sets up no more than that. `pools` has the size of each pool. `memory` is how much of the
+    /// host's memory all builds together may hold.
     ///
     /// # Errors
     ///
-    /// The sandbox cannot start, or the machine gives no threads.
+    /// Returns an error if the sandbox cannot start, or if threads cannot be started.
     pub fn start(
         plugins: Plugins,
         clock: Arc<dyn Clock>,
@@ -79,31 +80,32 @@ impl Engine {
         Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, publisher, executor })
     }
 
-    /// The threads that guests run on.
+    /// Returns the threads that guests run on.
     ///
     /// # Panics
     ///
-    /// Never: the runtime is there until the engine is dropped.
+    /// Never panics: the runtime exists until the engine is dropped.
     #[expect(clippy::expect_used, reason = "the runtime is there until the engine is dropped")]
     pub fn guests(&self) -> &Handle {
         self.guests.as_ref().expect("an engine that was not dropped").handle()
     }
 
-    /// What happens to builds of this process.
+    /// Returns the publisher of what happens to builds of this process.
     pub fn publisher(&self) -> &Publisher {
         &self.publisher
     }
 
-    /// The slots of this process.
+    /// Returns the slots of this process.
     pub fn slots(&self) -> &Slots {
         &self.slots
     }
 
-    /// Makes and runs builds in that store; the first call takes the lease of this process.
+    /// Returns the executor, which makes and runs builds in that store. The first call takes the
+    /// lease of this process.
     ///
     /// # Errors
     ///
-    /// The store.
+    /// Returns an error if the store cannot be read or written.
     pub fn executor(&self, storage: &Arc<dyn Storage>) -> Result<Arc<Executor>, EngineError> {
         let mut made = lock(&self.executor);
         if let Some(executor) = &*made {
@@ -118,12 +120,12 @@ impl Engine {
         Ok(executor)
     }
 
-    /// Calls a function of a build's own plugin with what the build returned; none where the build
-    /// names no such one. Blocks; not for a thread of guests.
+    /// Calls a function of a build's own plugin with what the build returned. Returns `None` if the
+    /// build names no such function. Blocks; do not call it on a thread of guests.
     ///
     /// # Errors
     ///
-    /// Why it could not be called, or how it failed, in words.
+    /// Returns why it could not be called, or how it failed, in words.
     pub fn hook(
         &self,
         workspace: &Workspace,
@@ -155,15 +157,15 @@ impl Drop for Engine {
     }
 }
 
-/// Threads for guests, one a core, apart from whatever answers people.
+/// Creates the threads for guests, one for each core, apart from the threads that handle requests.
 ///
 /// # Errors
 ///
-/// The machine gives no threads.
+/// Returns an error if threads cannot be started.
 pub fn guest_runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name("guest")
-        // A guest gives way every few milliseconds; the timers of the others are looked at each
+        // A guest gives way every few milliseconds. The timers of the other guests are checked each
         // time.
         .event_interval(1)
         .enable_all()

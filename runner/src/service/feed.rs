@@ -1,5 +1,5 @@
-//! Feeds the hub: with what this process publishes, with what other processes do while somebody
-//! looks on, and with looks at the files.
+//! Feeds the hub with what this process publishes, with what other processes do while somebody
+//! watches, and with changes of the files.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -25,21 +25,21 @@ use crate::service::hub::Hub;
 use crate::service::hub::Watch;
 use crate::service::snapshot::Snapshot;
 
-/// How often the store is looked at for builds of other processes while somebody looks on: a look
-/// costs one read of a counter.
+/// How often to check the store for builds of other processes while somebody watches. A check costs
+/// one read of a counter.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// How long builds of other processes are followed after the last one who looked on has gone: a
-/// page that is loaded again misses nothing.
+/// How long builds of other processes are followed after the last watcher has gone. A page that is
+/// loaded again then misses nothing.
 const LINGER: Duration = Duration::from_secs(60);
 
-/// The hub of a service, with what follows the builds of other processes.
+/// The hub of a service, and the follower of builds of other processes.
 pub struct Events {
     hub: Arc<Hub>,
     storage: Arc<dyn Storage>,
     owner: Arc<str>,
     follower: Mutex<Option<Follower>>,
-    /// Told when the builds of other processes are to be followed.
+    /// Notified when builds of other processes must be followed.
     begun: Notify,
     closed: watch::Sender<bool>,
 }
@@ -52,11 +52,11 @@ impl Events {
         Self { hub, storage, owner, follower: Mutex::default(), begun: Notify::new(), closed }
     }
 
-    /// Looks on, from now on or from after the event of that id. Blocks.
+    /// Starts to watch, from now on or from after the event of that id. Blocks.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(crate) fn watch(&self, concern: Concern, after: Option<&str>) -> Result<Watch> {
         let mut follower = lock(&self.follower);
         if follower.is_none() {
@@ -67,14 +67,14 @@ impl Events {
         self.hub.watch(concern, after)
     }
 
-    /// Lets all go who look on.
+    /// Disconnects all watchers.
     pub(super) fn close(&self) {
         self.closed.send_replace(true);
         self.hub.close();
     }
 }
 
-/// Feeds the hub, on a thread of its own.
+/// Feeds the hub, on a separate thread.
 pub(super) struct Feed {
     pub(super) events: Arc<Events>,
     pub(super) published: broadcast::Receiver<Published>,
@@ -121,7 +121,7 @@ impl Feed {
     }
 
     async fn wait(&mut self, closed: &mut watch::Receiver<bool>) -> Woken {
-        // While nobody looks on, there is nothing to look for.
+        // While nobody watches, there is nothing to look for.
         let follows = lock(&self.events.follower).is_some();
         tokio::select! {
             biased;
@@ -137,7 +137,7 @@ impl Feed {
         }
     }
 
-    /// What waits is told without another wait for each of it.
+    /// Publishes everything that waits, without another wait for each event.
     fn drain(&mut self) {
         loop {
             match self.published.try_recv() {
@@ -156,7 +156,7 @@ impl Feed {
         self.events.hub.publish(event);
     }
 
-    /// So many events of this process were lost: what the store has of them is told.
+    /// Publishes what the store has of lost events of this process.
     fn make_up(&self, count: u64) {
         self.events.hub.lost(count);
         let mut follower = lock(&self.events.follower);
@@ -165,11 +165,11 @@ impl Feed {
         }
     }
 
-    /// Looks at what other processes do, or stops doing so.
+    /// Looks at what other processes do, or stops if nobody watches.
     fn look(&self, nobody: bool) {
         let mut follower = lock(&self.events.follower);
         let Some(following) = &mut *follower else { return };
-        // Whoever comes now waits for the lock, and begins anew.
+        // A new watcher waits for the lock, and starts from scratch.
         if nobody && !self.events.hub.is_watched() {
             *follower = None;
             return;
@@ -177,7 +177,8 @@ impl Feed {
         self.publish(following.look(Whose::Others));
     }
 
-    /// A store that cannot be read shows itself to the builds, which write to it.
+    /// Publishes events. A store that cannot be read is ignored here: the builds, which write to
+    /// it, will notice.
     fn publish(&self, events: Result<Vec<Event>>) {
         events.unwrap_or_default().into_iter().for_each(|event| self.events.hub.publish(&Arc::new(event)));
     }

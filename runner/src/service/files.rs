@@ -1,4 +1,4 @@
-//! The jobs of a service, kept in step with the files.
+//! Keeps the jobs of a service in step with the files.
 
 use std::sync::Arc;
 

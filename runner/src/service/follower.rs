@@ -1,5 +1,5 @@
-//! What happened to builds, read again from the store: for builds of other processes, and after
-//! events were lost.
+//! Reads from the store what happened to builds: to builds of other processes, and after events
+//! were lost.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ struct Known {
 pub(super) struct Follower {
     storage: Arc<dyn Storage>,
     owner: Arc<str>,
-    /// None for all.
+    /// `None` for all jobs.
     jobs: Option<BTreeSet<String>>,
     known: BTreeMap<u64, Known>,
     /// The builds up to this one were seen, or were there before.
@@ -55,15 +55,16 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Follows what happens from now on.
+    /// Creates a follower of what happens from now on.
     pub(super) fn new(storage: Arc<dyn Storage>, owner: Arc<str>, jobs: Option<BTreeSet<String>>) -> Self {
         let last = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..BuildFilter::default() };
         let newest = storage.get_job_builds(&last).ok().and_then(|builds| Some(builds.first()?.id)).unwrap_or(0);
         let log = storage.get_last_log_id().unwrap_or(0);
-        // Those that run now may end before the first look.
+        // Builds that run now may end before the first look.
         let running = storage.get_running_builds().unwrap_or_default();
         let is_meant = |build: &&Build| jobs.as_ref().is_none_or(|jobs| jobs.contains(&build.job_id));
-        // Who follows all builds knows those that run now; who follows some shows them as they are.
+        // A follower of all builds knows those that run now. A follower of some jobs shows them as
+        // they are.
         let so_far = |build: &Build| match jobs {
             None => Known { log, started: true, attempt: build.attempt, ..Known::default() },
             Some(_) => Known { log, ..Known::default() },
@@ -72,10 +73,10 @@ impl Follower {
         Self { storage, owner, jobs, known, newest, log, version: None }
     }
 
-    /// Takes note of what was seen without a look at the store.
+    /// Records what was seen without a look at the store.
     pub(super) fn note(&mut self, event: &Event) {
         if matches!(event.kind, EventKind::Shared | EventKind::Compiling { .. }) {
-            // It is another process's, and followed as such.
+            // The build belongs to another process, and is followed as such.
             return;
         }
         let known = self.known.entry(event.build_id).or_default();
@@ -99,7 +100,7 @@ impl Follower {
         }
     }
 
-    /// What has happened since the last look, if the store has changed since.
+    /// Returns what has happened since the last look, if the store has changed since then.
     pub(super) fn look(&mut self, whose: Whose) -> Result<Vec<Event>> {
         let version = self.storage.data_version()?;
         if whose == Whose::Others && self.version.replace(version) == Some(version) {
@@ -130,7 +131,7 @@ impl Follower {
             if ours == (whose == Whose::Ours) && is_meant {
                 self.follow(&build, &mut events)?;
             } else if self.jobs.is_none() {
-                // What happens to it is told elsewhere, or looked for should that be lost.
+                // Its events are published elsewhere, or looked for if they are lost.
                 let log = self.log;
                 self.known.entry(build.id).or_insert_with(|| Known { log, ..Known::default() });
             }
@@ -183,7 +184,7 @@ impl Follower {
     }
 }
 
-/// How a build that has ended did so.
+/// Returns how a build ended.
 fn ending(build: Build) -> Ending {
     match build.status() {
         BuildStatus::Skipped => Ending::Skipped(build.skip_reason.unwrap_or_default()),

@@ -1,5 +1,5 @@
-//! The events of a service in one order, each with a number, for those who look on: a browser, a
-//! script. For each event there is work only for those whom it concerns, and none of them can delay
+//! The events of a service in one order, each with a number, for watchers such as a browser or a
+//! script. An event causes work only for the watchers that it concerns, and no watcher can delay
 //! it.
 
 use std::collections::BTreeMap;
@@ -25,14 +25,14 @@ use crate::service::snapshot::Snapshot;
 use crate::service::told::Told;
 use crate::show::events::is_shown;
 
-/// Events that can be asked for again: some minutes of a busy service, so that a reader who was
+/// How many events can be requested again: some minutes of a busy service, so that a reader who was
 /// away misses nothing.
 const KEPT: usize = 10_000;
 
-/// Bytes that these may have: a record has up to 64 KiB.
+/// How many bytes these events may have. A record has up to 64 KiB.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// What somebody looks on at.
+/// What a watcher watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Concern {
     /// Everything.
@@ -49,7 +49,8 @@ pub(crate) enum Concern {
 pub(crate) struct Hub {
     state: Mutex<State>,
     storage: Arc<dyn Storage>,
-    /// Tells the numbers of this service from those of others: microseconds of its start.
+    /// Distinguishes the numbers of this service from those of others. It is the start in
+    /// microseconds.
     began: i64,
 }
 
@@ -61,14 +62,14 @@ struct State {
     number: u64,
     kept: VecDeque<Arc<Told>>,
     kept_bytes: usize,
-    /// Up to this number events of other processes may be missing among those that are kept.
+    /// Up to this number, events of other processes may be missing among those that are kept.
     blind: u64,
     next: u64,
     all: Queues,
     jobs: HashMap<Arc<str>, Queues>,
     runs: HashMap<u64, Queues>,
     builds: HashMap<u64, Queues>,
-    /// The runs of unfinished builds, as far as somebody looks on at a run.
+    /// The runs of unfinished builds, as far as somebody watches a run.
     run_of: HashMap<u64, Option<u64>>,
     /// The attempts of unfinished builds after their first one.
     attempts: HashMap<u64, u32>,
@@ -89,7 +90,7 @@ impl Hub {
         let mut state = lock(&self.state);
         while !state.runs.is_empty() && !state.run_of.contains_key(&event.build_id) {
             drop(state);
-            // Nobody who publishes waits for this: it is done on a thread of its own.
+            // No publisher waits for this, because it is done on a separate thread.
             let run = self.run_of(event.build_id);
             state = lock(&self.state);
             state.run_of.insert(event.build_id, run);
@@ -104,7 +105,7 @@ impl Hub {
         found.filter(|found| found.id == build).and_then(|found| found.run)
     }
 
-    /// Publishes a new look at the files.
+    /// Publishes a reload of the files.
     pub(super) fn reload(&self, created: Timestamp, now: &Arc<Snapshot>) {
         let mut state = lock(&self.state);
         state.number += 1;
@@ -115,41 +116,41 @@ impl Hub {
         state.keep(told);
     }
 
-    /// Says to everybody that events were lost before they came here.
+    /// Notifies all watchers that events were lost before they came here.
     pub(super) fn lost(&self, count: u64) {
         let mut state = lock(&self.state);
         state.number += 1;
         let number = state.number;
-        // Nobody can go on from before.
+        // Nobody can continue from an earlier event.
         state.kept.clear();
         state.kept_bytes = 0;
         state.each(&mut |queue| queue.lose(count, number));
     }
 
-    /// Whether anybody looks on.
+    /// Returns whether anybody watches.
     pub(super) fn is_watched(&self) -> bool {
         let state = lock(&self.state);
         !(state.all.is_empty() && state.jobs.is_empty() && state.runs.is_empty() && state.builds.is_empty())
     }
 
-    /// From now on nobody looks for what other processes do.
+    /// Records that nobody looks for what other processes do from now on.
     pub(super) fn blind(&self) {
         let mut state = lock(&self.state);
         state.blind = state.number;
     }
 
-    /// Nothing comes any more: all who look on are let go.
+    /// Disconnects all watchers. Nothing more will come.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
         state.each(&mut |queue| queue.close());
     }
 
-    /// Looks on, from now on or from after the event of that id. Reads the store.
+    /// Starts to watch, from now on or from after the event of that id. Reads the store.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(crate) fn watch(self: &Arc<Self>, concern: Concern, after: Option<&str>) -> Result<Watch> {
         let of_run: HashSet<u64> = match (&concern, after) {
             (Concern::Run(run), Some(_)) => {
@@ -185,7 +186,7 @@ impl Hub {
         Ok(Watch { hub: Arc::clone(self), concern, key, queue, missed, number, is_fresh })
     }
 
-    /// The id of the event with this number.
+    /// Returns the id of the event with this number.
     pub(crate) fn id(&self, number: u64) -> String {
         format!("{}-{number}", self.began)
     }
@@ -233,7 +234,7 @@ impl State {
         }
     }
 
-    /// Whether every event after this one is kept.
+    /// Returns whether every event after this one is kept.
     fn has_all_after(&self, number: u64) -> bool {
         let first = self.kept.front().map_or(self.number + 1, |oldest| oldest.number);
         number >= self.blind && number <= self.number && number + 1 >= first
@@ -272,27 +273,27 @@ impl State {
     }
 }
 
-/// Somebody who looks on, until this is dropped.
+/// A watcher, until this is dropped.
 pub(crate) struct Watch {
     hub: Arc<Hub>,
     concern: Concern,
     key: u64,
     queue: Arc<Queue>,
-    /// What happened since the event that was named, up to now.
+    /// What happened from the requested event up to now.
     pub(crate) missed: Vec<Arc<Told>>,
     /// The number of the newest event when this began.
     pub(crate) number: u64,
-    /// Whether the event that was named is not known: what happened since cannot be told.
+    /// Whether the requested event is not known, so that nobody knows what happened since.
     pub(crate) is_fresh: bool,
 }
 
 impl Watch {
-    /// The id of the event with this number.
+    /// Returns the id of the event with this number.
     pub(crate) fn id(&self, number: u64) -> String {
         self.hub.id(number)
     }
 
-    /// All that has happened since the last call; none once nothing comes any more.
+    /// Returns all that has happened since the last call, or `None` once nothing more will come.
     pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Vec<Next>>> {
         self.queue.poll(context)
     }
@@ -314,12 +315,12 @@ mod tests {
     use super::*;
 
     impl Hub {
-        /// One without anything behind it.
+        /// Creates a hub without a store file behind it.
         pub(crate) fn in_memory() -> Arc<Self> {
             Arc::new(Self::new(Arc::new(MemoryStorage::new(Arc::new(SystemClock)))))
         }
 
-        /// What is behind it all the same.
+        /// Returns the store that is behind it.
         pub(crate) fn storage(&self) -> &dyn Storage {
             &*self.storage
         }
@@ -351,7 +352,7 @@ mod tests {
         }
         assert_eq!((seen, jobs.iter().map(taken).sum::<usize>()), (33_000, 0));
         drop(jobs);
-        assert_eq!(lock(&hub.state).jobs.len(), 0, "who has gone leaves nothing");
+        assert_eq!(lock(&hub.state).jobs.len(), 0, "a watcher that has gone leaves nothing");
     }
 
     #[test]

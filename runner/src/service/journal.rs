@@ -1,10 +1,10 @@
-//! What happens to builds, in the service's own log.
+//! Writes what happens to builds into the service's own log.
 
 use jobcontrol_core::event::Ending;
 use jobcontrol_core::event::Event;
 use jobcontrol_core::event::EventKind;
 
-/// Logs an event that whoever operates the service cares for. Texts that a plugin has a say in are
+/// Logs an event that matters to the operator of the service. Texts that a plugin can influence are
 /// fields, which the log escapes.
 pub(super) fn tell(event: &Event) {
     let (job, build) = (&*event.job_id, event.build_id);

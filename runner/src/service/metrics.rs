@@ -1,5 +1,5 @@
-//! What a service counts, for `/metrics`. Nothing is counted by job: labels would be as many as
-//! there are jobs.
+//! Counts what a service does, for `/metrics`. Nothing is counted by job, because there would be as
+//! many labels as jobs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,14 +26,14 @@ use prometheus_client::registry::Unit;
 
 use crate::lock::lock;
 
-/// Bounds of what is waited for: seconds, from a free slot to a queue that lasts the night.
+/// Bounds of waiting times in seconds, from a free slot to a queue that lasts the night.
 const WAITED: [f64; 10] = [0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0];
-/// Bounds of how long builds take: seconds, from a call that computes to a job of a day.
+/// Bounds of how long builds take in seconds, from a call that computes to a job of a day.
 const TOOK: [f64; 12] = [0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0];
 
 /// One label with one of few values.
 type Label = [(&'static str, &'static str); 1];
-/// A number that other parts hold.
+/// A number that other parts keep.
 type Held = Gauge<u64, AtomicU64>;
 
 /// What a service counts.
@@ -50,11 +50,11 @@ pub(super) struct Metrics {
     dropped: Counter,
     commits: Counter,
     writes: Counter,
-    /// When builds that have not started were created; none for those that have.
+    /// When builds that have not started were created; `None` for builds that have started.
     unfinished: Mutex<HashMap<u64, Option<Instant>>>,
 }
 
-/// What is as it is at the moment somebody asks.
+/// Numbers that are read at the moment somebody asks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Numbers<T> {
     pub(super) running: T,
@@ -77,12 +77,12 @@ pub(super) struct Counted {
     pub(super) commits: Option<Commits>,
 }
 
-/// What became of a message about a failed run.
+/// The result of a message about a failed run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Became {
-    /// A receiver was told.
+    /// A receiver was notified.
     Delivered,
-    /// A receiver could not be told.
+    /// A receiver could not be notified.
     Failed,
 }
 
@@ -129,15 +129,15 @@ impl Metrics {
         own.register("builds_waiting", "Builds that wait for a slot", held.waiting);
         own.register("runs_active", "Runs that this service works on", held.runs);
         own.register("jobs", "Jobs in force", held.jobs);
-        own.register("manifest_mistakes", "Mistakes in the manifests as they are now", held.mistakes);
+        own.register("manifest_mistakes", "Mistakes in the current manifests", held.mistakes);
         own.register("reloads", "Changes of the jobs that were read", self.reloads.clone());
-        let help = "Runs that schedules made due, by what became of them";
+        let help = "Runs that schedules made due, by result";
         own.register("schedule_due", help, self.due.clone());
-        own.register("leader", "Whether schedules are this service's to see to", held.leads);
+        own.register("leader", "Whether this service handles schedules", held.leads);
         own.register("notifications", "Messages about failed runs", self.told.clone());
         let help = "Memory of the host that running builds are charged with";
         own.register_with_unit("builds_memory", help, Unit::Bytes, held.charged);
-        let help = "What running builds may be charged with together";
+        let help = "The most memory that running builds may be charged with together";
         own.register_with_unit("builds_memory_limit", help, Unit::Bytes, held.chargeable);
         let help = "Events that watchers lost because they were slow";
         own.register("watcher_events_dropped", help, self.dropped.clone());
@@ -145,13 +145,12 @@ impl Metrics {
         own.register("store_writes", "Changes in these commits", self.writes.clone());
     }
 
-    /// Counts what happened to a build. Called on threads of guests, for every event; waits for
-    /// nothing.
+    /// Counts what happened to a build. Called on threads of guests, for every event. Never waits.
     pub(super) fn observe(&self, event: &Event) {
         let id = event.build_id;
         match &event.kind {
             EventKind::Created => drop(lock(&self.unfinished).insert(id, Some(Instant::now()))),
-            // One that found a free slot at once was never said to be created.
+            // A build that found a free slot at once has no event of its creation.
             EventKind::Started | EventKind::TakenOver { .. } => {
                 let created = lock(&self.unfinished).insert(id, None).flatten();
                 if matches!(event.kind, EventKind::Started) {
@@ -163,8 +162,8 @@ impl Metrics {
                 let started = lock(&self.unfinished).remove(&id).is_some_and(|created| created.is_none());
                 self.builds.get_or_create(&status(ending.status())).inc();
                 if started {
-                    // A build takes less than the 285 years that a float of microseconds is exact
-                    // for.
+                    // A build takes less than the 285 years for which a float of microseconds is
+                    // exact.
                     self.took.observe(std::time::Duration::from_micros(*took).as_secs_f64());
                 }
                 if started && matches!(ending, Ending::Failed(_)) {
@@ -175,12 +174,12 @@ impl Metrics {
         }
     }
 
-    /// Counts a look at the files that changed something.
+    /// Counts a reload of the files that changed something.
     pub(super) fn reloaded(&self) {
         self.reloads.inc();
     }
 
-    /// Counts what a schedule made due: runs that were started, and those that were left out.
+    /// Counts what a schedule made due: runs that were started, and runs that were left out.
     pub(super) fn fell_due(&self, fired: usize, left_out: &[Missed]) {
         self.due.get_or_create(&[("result", "fired")]).inc_by(fired as u64);
         for missed in left_out {
@@ -198,7 +197,7 @@ impl Metrics {
         self.told.get_or_create(&[("result", result)]).inc();
     }
 
-    /// All of it in the text format of OpenMetrics.
+    /// Returns everything in the text format of OpenMetrics.
     pub(super) fn text(&self, now: &Numbers<u64>, counted: Counted) -> String {
         self.held.set(now);
         let commits = counted.commits.unwrap_or_default();
@@ -208,7 +207,7 @@ impl Metrics {
             counter.inner().fetch_max(value, std::sync::atomic::Ordering::Relaxed);
         }
         let mut text = String::new();
-        // A string takes whatever is written to it.
+        // Writing to a string cannot fail.
         let _: fmt::Result = encode(&mut text, &self.registry);
         text
     }

@@ -1,23 +1,23 @@
-//! Runs to builds: one engine a process, and what it tells whoever watches.
+//! Turns runs into builds, with one engine for each process, and shows watchers what happens.
 //!
 //! - `engine`: what builds share for as long as the process lives
-//! - `run`: a run that can start, to its end
-//! - `serving`: a service, which runs until it is stopped; `clerk`: sees to what is due; `wake`:
-//!   what it wakes up for
-//! - `runs`: the runs that a service works on; `files`: its jobs, kept in step with the files;
-//!   `snapshot`: those of one time
-//! - `scheduler`: starts what schedules say is due
+//! - `run`: takes a ready run to its end
+//! - `serving`: a service, which runs until it is stopped; `clerk`: handles what is due; `wake`:
+//!   the reasons to wake up
+//! - `runs`: the runs that a service works on; `files`: keeps its jobs in step with the files;
+//!   `snapshot`: the jobs at one time
+//! - `scheduler`: starts what schedules make due
 //! - `retention`: prunes the store once a day
-//! - `notify`: tells those who are to know of scheduled runs that failed; `webhook`: one request to
-//!   that end
-//! - `client`: the client of its own requests
-//! - `metrics`: what it counts; `traces`: spans of runs, with the feature `otel`
-//! - `systemd`: what it and systemd tell each other
-//! - `journal`: what happens to builds, in the service's own log
+//! - `notify`: notifies the receivers of scheduled runs that failed; `webhook`: one request for
+//!   that
+//! - `client`: the client of a service's own requests
+//! - `metrics`: what a service counts; `traces`: spans of runs, with the feature `otel`
+//! - `systemd`: communication with systemd
+//! - `journal`: writes what happens to builds into the service's own log
 //! - `bus`: what happens to the builds of this process, and to those of others
-//! - `hub`: all of that in one order for those who look on; `feed`: where it comes from; `told`: an
-//!   event with its number; `onlooker`: what waits for one who looks on
-//! - `follower`: what happened to builds, read again from the store
+//! - `hub`: all events in one order for watchers; `feed`: the source of these events; `told`: an
+//!   event with its number; `onlooker`: the events that wait for one watcher
+//! - `follower`: reads from the store what happened to builds
 
 pub mod bus;
 mod clerk;

@@ -1,5 +1,5 @@
-//! Tells those that `notify:` names of scheduled runs that failed. It has a queue and a thread of
-//! its own, so that a slow receiver delays no run.
+//! Notifies the receivers in `notify:` of scheduled runs that failed. It has its own queue and
+//! thread, so that a slow receiver delays no run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -42,35 +42,35 @@ use crate::service::webhook::Delivery;
 use crate::service::webhook::shown;
 use crate::show::runs::RunJson;
 
-/// Runs that may wait to be told of. Beyond them, nobody is told.
+/// How many runs may wait to be reported. Further runs are not reported.
 const QUEUE: usize = 1_024;
-/// Messages that may be on their way, most of them between two tries; each holds the JSON of its
-/// run.
+/// How many messages may be on their way, most of them between two tries. Each holds the JSON of
+/// its run.
 const ON_THEIR_WAY: usize = 256;
-/// Commands that run at once; they share the machine with builds.
+/// How many commands run at once. They share the machine with builds.
 const COMMANDS: usize = 4;
-/// Threads for tries of webhooks.
+/// How many threads try webhooks.
 const TRIES_AT_ONCE: usize = 8;
 /// How long a command may take.
 const COMMAND_TIME: Duration = Duration::from_secs(60);
-/// How long a service that stops waits for messages on their way. No try begins after that was
-/// asked for.
+/// How long a service that stops waits for messages on their way. No try begins after the service
+/// was asked to stop.
 const STOP_TIME: Duration = Duration::from_secs(5);
 
-/// A run that ended, and was this process's or is left of a service that died.
+/// A run that ended. It was a run of this process, or is left of a service that died.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     run: u64,
     is_left: bool,
 }
 
-/// Where runs that ended are handed in.
+/// Takes runs that have ended.
 pub(super) struct Notifier {
     queue: mpsc::Sender<Ended>,
-    /// The runs of dead services that were handed in.
+    /// The runs of dead services that were submitted.
     left: Mutex<BTreeSet<u64>>,
     stop: watch::Sender<bool>,
-    /// Closed once all is done.
+    /// Closed once everything is done.
     done: Receiver<()>,
 }
 
@@ -79,7 +79,7 @@ impl Notifier {
     ///
     /// # Errors
     ///
-    /// The machine gives none.
+    /// Returns an error if the thread cannot be started.
     pub(super) fn start(
         storage: Arc<dyn Storage>,
         store: String,
@@ -99,45 +99,45 @@ impl Notifier {
         let teller = Teller { storage, store, owner, current, metrics, turns, stopped };
         thread::Builder::new().name("notify".to_owned()).spawn(move || {
             runtime.block_on(teller.work(runs));
-            // A try that hangs is left to its end.
+            // A try that hangs is left running.
             runtime.shutdown_background();
             drop(working);
         })?;
         Ok(Self { queue, left: Mutex::default(), stop, done })
     }
 
-    /// Hands in a run of this process that did not succeed. Never waits.
+    /// Submits a run of this process that did not succeed. Never waits.
     pub(super) fn run_failed(&self, run: u64) {
         if self.queue.try_send(Ended { run, is_left: false }).is_err() {
-            tracing::error!(run, "nobody is told yet that a run failed: too many wait for that already");
+            tracing::error!(run, "a failed run is not reported yet: too many runs already wait");
         }
     }
 
-    /// Hands in a failed run whose process died before it told anybody. Never waits; returns false
-    /// if the queue is full.
+    /// Submits a failed run whose process died before it reported the run. Never waits. Returns
+    /// false if the queue is full.
     pub(super) fn run_left(&self, run: u64) -> bool {
         let mut left = lock(&self.left);
         left.contains(&run) || (self.queue.try_send(Ended { run, is_left: true }).is_ok() && left.insert(run))
     }
 
-    /// Waits a moment for what is on its way, and gives up the rest. Blocks.
+    /// Waits a moment for messages on their way, and gives up the rest. Blocks.
     pub(super) fn stop(&self) {
         self.stop.send_replace(true);
         if self.done.recv_timeout(STOP_TIME) == Err(crossbeam_channel::RecvTimeoutError::Timeout) {
-            tracing::warn!("some of those who are told of failed runs did not answer in time");
+            tracing::warn!("some receivers of failed runs did not respond in time");
         }
     }
 }
 
-/// What tells.
+/// Notifies the receivers.
 struct Teller {
     storage: Arc<dyn Storage>,
-    /// Tells its messages from those of other stores.
+    /// Distinguishes its messages from those of other stores.
     store: String,
     owner: Arc<str>,
     current: watch::Receiver<Arc<Snapshot>>,
     metrics: Arc<Metrics>,
-    /// Of commands.
+    /// Limits how many commands run at once.
     turns: Arc<Semaphore>,
     stopped: Cancel,
 }
@@ -157,7 +157,7 @@ impl Teller {
         while on_their_way.join_next().await.is_some() {}
     }
 
-    /// Sends one message to each receiver, should the run be one to tell of.
+    /// Sends one message to each receiver, if the run is to be reported.
     async fn see_to(&self, Ended { run, is_left }: Ended, on_their_way: &mut JoinSet<()>) {
         let now = Arc::clone(&self.current.borrow());
         let (storage, owner) = (Arc::clone(&self.storage), Arc::clone(&self.owner));
@@ -167,7 +167,7 @@ impl Teller {
             let is_ours = is_left || run.owner.as_deref() == Some(&*owner);
             match is_ours && is_to_be_told(&run) && !nobody {
                 true => message(&*storage, &run).map(Some),
-                // Nobody has to look at it again.
+                // Nobody has to look at this run again.
                 false if is_ours && matches!(run.requester, Requester::Schedule(_)) => {
                     storage.write(Write::Told(run.id)).map(|_| None)
                 }
@@ -191,7 +191,7 @@ impl Teller {
             on_their_way.spawn(async move {
                 let became = message.tell(to, &turns, stopped.clone()).await;
                 metrics.told(became);
-                // What was broken off is told by the service that leads next.
+                // An interrupted message is sent by the service that leads next.
                 let is_over = became == Became::Delivered || !stopped.is_set();
                 if is_over && left.fetch_sub(1, Ordering::Relaxed) == 1 {
                     note_told(storage, run).await;
@@ -201,24 +201,25 @@ impl Teller {
     }
 }
 
-/// Notes that everybody was told of a run, so that nobody is told again.
+/// Records that a run was reported to everybody, so that it is not reported again.
 async fn note_told(storage: Arc<dyn Storage>, run: u64) {
     let written = tokio::task::spawn_blocking(move || storage.write(Write::Told(run))).await;
     if let Ok(Err(error)) = written {
-        tracing::warn!(run, reason = error.to_string().as_str(), "that a run was told of could not be noted");
+        tracing::warn!(run, reason = error.to_string().as_str(), "could not record that a failed run was reported");
     }
 }
 
-/// The id of a message: the same for each try, and another for each receiver and each store.
+/// Returns the id of a message: the same for each try, and another for each receiver and each
+/// store.
 fn delivery(store: &str, run: u64, place: usize) -> String {
     let digest = Sha256::digest(format!("{store} {run} {place}"));
     HEXLOWER.encode(&digest[..16])
 }
 
-/// What is logged where somebody was not told.
-const UNTOLD: &str = "nobody is told that a run failed";
+/// Logged if somebody was not notified.
+const UNTOLD: &str = "a failed run is not reported";
 
-/// What one receiver is told.
+/// The message to one receiver.
 struct Message {
     run: u64,
     id: String,
@@ -239,12 +240,12 @@ impl Message {
         let (run, to) = (self.run, argv.first().map_or("", String::as_str));
         match feed(argv, &self.now.workspace.context.secrets, &self.body, COMMAND_TIME).await {
             Ok(()) => {
-                tracing::info!(run, to, "told of a failed run");
+                tracing::info!(run, to, "reported a failed run");
                 Became::Delivered
             }
             Err(CommandFailed { reason, output }) => {
                 let (reason, output) = (reason.as_str(), output.as_str());
-                tracing::error!(run, to, reason, output, "a command that is told of failed runs did not work");
+                tracing::error!(run, to, reason, output, "a command that reports failed runs did not work");
                 Became::Failed
             }
         }
@@ -263,7 +264,7 @@ impl Message {
                 let http = Arc::clone(&context.http);
                 let delivery = Delivery { url, id: self.id, body: self.body, secret, http };
                 let tell = |tried, reason: &str| {
-                    tracing::warn!(run, to, tried, reason, "a webhook was not reached, and is tried again");
+                    tracing::warn!(run, to, tried, reason, "a webhook was not reached and is tried again");
                 };
                 delivery.deliver(stopped, tell).await
             }
@@ -271,21 +272,21 @@ impl Message {
         };
         match delivered {
             Ok(()) => {
-                tracing::info!(run, to, "told of a failed run");
+                tracing::info!(run, to, "reported a failed run");
                 Became::Delivered
             }
             Err(reason) => {
-                tracing::error!(run, to, reason = reason.as_str(), "a webhook was not told of a failed run");
+                tracing::error!(run, to, reason = reason.as_str(), "a failed run was not reported to a webhook");
                 Became::Failed
             }
         }
     }
 }
 
-/// The JSON of a run that somebody is to be told of.
+/// Returns the JSON of a run to report.
 fn message(storage: &dyn Storage, run: &Run) -> Result<Vec<u8>> {
     let id = run.id;
-    // An end that had no room in the store is noted beside it, and is a bad one.
+    // An end that had no room in the store is kept beside it, and is not a success.
     let state = RunState::Ended(run.status.unwrap_or(RunStatus::Failed));
     let of_run = BuildFilter { run: Some(id), limit: u64::MAX >> 1, brief: true, ..BuildFilter::default() };
     let builds = storage.get_job_builds(&of_run)?;
@@ -296,7 +297,7 @@ fn message(storage: &dyn Storage, run: &Run) -> Result<Vec<u8>> {
     serde_json::to_vec(&json).map_err(|e| StorageError::Refused(e.to_string()))
 }
 
-/// Whether it is a run that a schedule started and that did not succeed.
+/// Returns whether a schedule started the run and it did not succeed.
 fn is_to_be_told(run: &Run) -> bool {
     let is_bad = match run.status {
         None | Some(RunStatus::Failed | RunStatus::Interrupted) => true,

@@ -1,5 +1,5 @@
-//! What waits for one who looks on: a bounded queue. Whoever is too slow loses all of it, and is
-//! told how much.
+//! A bounded queue of what waits for one watcher. A watcher that is too slow loses all of it, and
+//! is notified how much.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use std::task::Waker;
 use crate::lock::lock;
 use crate::service::told::Told;
 
-/// Events that may wait for one who looks on: a second of a busy service.
+/// How many events may wait for a watcher: a second of a busy service.
 const WAITING: usize = 1_024;
 
-/// Bytes that these may have.
+/// How many bytes these events may have.
 const WAITING_BYTES: usize = 256 << 10;
 
-/// What one who looks on gets next.
+/// What a watcher gets next.
 #[derive(Clone, Debug)]
 pub(crate) enum Next {
     /// Something happened.
     Event(Arc<Told>),
-    /// They were slower than the events, so that this many were lost; the last of them has this
-    /// number.
+    /// The watcher was slower than the events, so this many were lost. The second number is that of
+    /// the last one lost.
     Lost(u64, u64),
 }
 
-/// What waits for one who looks on.
+/// The events that wait for a watcher.
 #[derive(Default)]
 pub(super) struct Queue(Mutex<Waiting>);
 
@@ -46,7 +46,8 @@ impl Queue {
     pub(super) fn push(&self, told: Arc<Told>) {
         let mut waiting = lock(&self.0);
         if waiting.events.len() >= WAITING || waiting.bytes > WAITING_BYTES {
-            // What follows is current: who lost some of it would never catch up with the rest.
+            // The events that follow are then current. A watcher that lost only a part would never
+            // catch up with the rest.
             let (lost, last) = (waiting.events.len() as u64, waiting.events.back().map_or(0, |told| told.number));
             waiting.lost = (waiting.lost.0 + lost, last);
             waiting.events.clear();
@@ -57,7 +58,7 @@ impl Queue {
         wake(waiting.waker.take());
     }
 
-    /// Says that events are lost that never came here, up to the one with that number.
+    /// Records that events were lost before they came here, up to the one with that number.
     pub(super) fn lose(&self, count: u64, last: u64) {
         let mut waiting = lock(&self.0);
         let dropped = waiting.events.len() as u64;
@@ -67,14 +68,14 @@ impl Queue {
         wake(waiting.waker.take());
     }
 
-    /// Nothing comes any more.
+    /// Closes the queue: nothing more will come.
     pub(super) fn close(&self) {
         let mut waiting = lock(&self.0);
         waiting.closed = true;
         wake(waiting.waker.take());
     }
 
-    /// All that waits; none once nothing comes any more.
+    /// Returns everything that waits, or `None` once nothing more will come.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Vec<Next>>> {
         let mut waiting = lock(&self.0);
         let (lost, last) = std::mem::take(&mut waiting.lost);

@@ -1,5 +1,4 @@
-//! Prunes the store once a day, at the time that `retention.at` names. Only the service that leads
-//! does so.
+//! Prunes the store once a day, at the time in `retention.at`. Only the service that leads does so.
 
 use std::sync::Arc;
 use std::thread;
@@ -20,15 +19,15 @@ use crate::request::prune::prune;
 use crate::service::engine::Engine;
 use crate::service::snapshot::Snapshot;
 
-/// Where the store keeps when it was pruned: beside the schedules of jobs, none of which can have
-/// such an id. It has no rule, as a schedule that was taken away.
+/// Where the store keeps when it was pruned, beside the schedules of jobs. No job can have such an
+/// id. It has no rule, like a schedule that was removed.
 const KEPT_AS: &str = ":retention";
 
 /// When the store is pruned next, as far as this service knows.
 pub(super) struct Sweeper {
     engine: Arc<Engine>,
     storage: Arc<dyn Storage>,
-    /// None before the store was asked.
+    /// `None` before the store was asked.
     next: Option<Timestamp>,
 }
 
@@ -37,17 +36,17 @@ impl Sweeper {
         Self { engine, storage, next: None }
     }
 
-    /// Something has happened that may change when it is time: other settings, or a new leader.
+    /// Called after something that may change when it is time: other settings, or a new leader.
     pub(super) fn look_again(&mut self) {
         self.next = None;
     }
 
-    /// Begins to prune if it is time, on a thread of its own: cleaning up after builds takes as
-    /// long as it takes. A service that stops leaves the rest for the next day.
+    /// Begins to prune if it is time, on a separate thread, because cleaning up after builds may
+    /// take long. A service that stops leaves the rest for the next day.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read or written.
     pub(super) fn step(&mut self, now: &Arc<Snapshot>) -> Result<()> {
         let time = self.storage.clock().now();
         if self.next.is_some_and(|next| time < next) {
@@ -66,8 +65,8 @@ impl Sweeper {
     }
 }
 
-/// Whether it is time to prune, so that no other service finds the same, and when to look next. A
-/// store that no service was on before is not pruned at once.
+/// Returns whether it is time to prune, and when to look next. Records the turn, so that no other
+/// service takes it too. A store that no service has used before is not pruned at once.
 fn take_turn(storage: &dyn Storage, at: &PruneTime) -> Result<(bool, Timestamp)> {
     let now = storage.clock().now();
     let after = |time| at.next_after(time).unwrap_or(Timestamp(i64::MAX));
@@ -90,10 +89,10 @@ fn sweep(engine: &Arc<Engine>, storage: &Arc<dyn Storage>, now: &Snapshot) {
         Err(error) => return tracing::error!(reason = error.to_string().as_str(), "the store could not be pruned"),
     };
     for (build, reason) in &pruned.refused {
-        tracing::warn!(build, reason = reason.as_str(), "a build stays although its time has come");
+        tracing::warn!(build, reason = reason.as_str(), "a build that is due is kept");
     }
     if let Some(reason) = &plugins_stay {
-        tracing::warn!(reason = reason.as_str(), "plugins of no build stay, since jobs may pin them");
+        tracing::warn!(reason = reason.as_str(), "plugins that no build uses are kept, because jobs may pin them");
     }
     if let Err(reason) = &compiled {
         tracing::warn!(reason = reason.as_str(), "compiled code of plugins was not deleted");
@@ -122,12 +121,12 @@ mod tests {
             take_turn(&storage, &at).unwrap()
         };
         let second = time("2027-03-02T03:30:00Z");
-        // A new store has nothing that is due, whoever starts it and how often.
+        // Nothing is due in a new store, no matter who starts it and how often.
         assert_eq!(turn("2027-03-01T12:00:00Z"), (false, second));
         assert_eq!(turn("2027-03-02T03:29:59Z"), (false, second));
         assert_eq!(turn("2027-03-02T03:30:00Z"), (true, time("2027-03-03T03:30:00Z")));
         assert_eq!(turn("2027-03-02T03:30:01Z"), (false, time("2027-03-03T03:30:00Z")));
-        // Nobody was there for some days.
+        // No service ran for some days.
         assert_eq!(turn("2027-03-07T09:00:00Z"), (true, time("2027-03-08T03:30:00Z")));
         assert_eq!(turn("2027-03-07T09:00:01Z"), (false, time("2027-03-08T03:30:00Z")));
     }

@@ -1,4 +1,4 @@
-//! A run that can start, to its end.
+//! Takes a ready run to its end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,12 +25,12 @@ use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
 
-/// Runs what can start to its end: calls `watch` with what happens meanwhile, and returns what
-/// became of each job. Blocks.
+/// Takes a ready run to its end, and returns what became of each job. Calls `watch` with what
+/// happens meanwhile. Blocks.
 ///
 /// # Errors
 ///
-/// The store or the machine.
+/// Returns an error if the store or the machine fails.
 pub fn run(
     engine: &Arc<Engine>,
     storage: &Arc<dyn Storage>,
@@ -57,7 +57,7 @@ pub fn run(
     });
     watch(watcher);
     let ended = engine.guests().block_on(task);
-    // A process that ends now would leave the calls of its last failures without names.
+    // Otherwise the process may end before the calls of its last failures have names.
     engine.guests().block_on(tracer.settle());
     match ended {
         Ok(ends) => Ok(ends?),
@@ -66,7 +66,7 @@ pub fn run(
     }
 }
 
-/// The run as it is recorded.
+/// Returns a run as it is recorded, with everything that is needed to build it.
 fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Clock) -> Result<Batch, StorageError> {
     let run = NewRun { owner: Some(Arc::clone(owner)), ..new_run(&ready, requester, clock)? };
     let (targets, left_out) = (ready.called(), ready.guarded_because());
@@ -75,11 +75,11 @@ fn batch(ready: Ready, requester: &Requester, owner: &Arc<str>, clock: &dyn Cloc
     Ok(Batch { catalog, plan, requests, targets, shared, run: RunIs::New(run), begun, left_out, told, over: None })
 }
 
-/// A run as it is recorded, without an owner.
+/// Returns a run as it is recorded, without an owner.
 ///
 /// # Errors
 ///
-/// A plan that cannot be packed.
+/// Returns an error if the plan cannot be packed.
 pub(crate) fn new_run(ready: &Ready, requester: &Requester, clock: &dyn Clock) -> Result<NewRun, StorageError> {
     let refused = |e| StorageError::Refused(format!("the plan of the run: {e}"));
     Ok(NewRun {
@@ -93,7 +93,7 @@ pub(crate) fn new_run(ready: &Ready, requester: &Requester, clock: &dyn Clock) -
     })
 }
 
-/// Says what dead processes have left, as far as it matters to who runs something now.
+/// Warns about what dead processes have left, as far as it matters for this run.
 fn tell(rescued: &Rescued, ready: &Ready, warn: &Say) {
     for id in &rescued.ended {
         warn(&format!("build {id} was interrupted: the process that ran it is gone"));

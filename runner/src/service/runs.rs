@@ -1,4 +1,4 @@
-//! The runs that a service works on: those that it starts, those that waited for it, and those that
+//! The runs that a service works on: runs that it starts, runs that waited for it, and runs that
 //! others left.
 
 use std::collections::BTreeMap;
@@ -40,9 +40,9 @@ use crate::service::run::new_run;
 use crate::service::traces::Traces;
 use crate::service::wake::Wake;
 
-/// Runs that wait in the store are taken while fewer than this many are worked on: enough to keep
-/// every slot busy though many of them wait for a pool, and few enough that a second service finds
-/// some.
+/// A service takes runs that wait in the store while it works on fewer than this many. That is
+/// enough to keep every slot busy although many runs wait for a pool. It is few enough that a
+/// second service finds some.
 pub(super) const TAKEN_AT_ONCE: usize = 2_048;
 
 /// The runs that a service works on.
@@ -50,10 +50,10 @@ pub struct Runs {
     engine: Arc<Engine>,
     executor: Arc<Executor>,
     storage: Arc<dyn Storage>,
-    /// The jobs of each run that has a build yet to come, by a number of this process.
+    /// The jobs of each run that still have a build to come, by a number of this process.
     active: Mutex<BTreeMap<u64, Active>>,
     next: AtomicUsize,
-    /// Who waits for the end of a run.
+    /// The callers that wait for the end of a run.
     waiting: Mutex<HashMap<u64, Vec<oneshot::Sender<()>>>>,
     wake: Sender<Wake>,
     notifier: Notifier,
@@ -63,9 +63,9 @@ pub struct Runs {
 
 /// A run that is worked on.
 struct Active {
-    /// None until the store has it.
+    /// `None` until the store has it.
     run: Option<u64>,
-    /// The jobs of its plan without an end.
+    /// The jobs of its plan that have not ended.
     pending: Vec<String>,
 }
 
@@ -91,11 +91,11 @@ impl Runs {
         }
     }
 
-    /// Has spans of runs sent to a collector.
+    /// Sends spans of runs to a collector.
     ///
     /// # Errors
     ///
-    /// This cannot be done, in words.
+    /// Returns the reason if this cannot be done.
     #[cfg(feature = "otel")]
     pub(super) fn trace(&mut self, url: &str, http: &HttpRules) -> std::result::Result<(), String> {
         let traces = Traces::to_collector(url, http, Arc::clone(&self.storage))?;
@@ -105,23 +105,24 @@ impl Runs {
         Ok(())
     }
 
-    /// As with the feature `otel`, without which this program has no spans.
+    /// Returns an error: without the feature `otel`, this program has no spans.
     #[cfg(not(feature = "otel"))]
     pub(super) fn trace(&mut self, url: &str, _: &HttpRules) -> std::result::Result<(), String> {
         Err(format!("spans cannot be sent to `{url}`: this program was built without the feature `otel`"))
     }
 
-    /// The process that works on them.
+    /// Returns the process that works on the runs.
     pub(super) fn owner(&self) -> &Arc<str> {
         self.executor.owner()
     }
 
-    /// Starts a run in the background, with a priority other than that of its jobs if one is given.
-    /// The receiver gets its id once the store has it, or why the store refuses it.
+    /// Starts a run in the background. If `priority` is given, it replaces the priority of the
+    /// run's jobs. The receiver gets the run's id once the store has it, or why the store refuses
+    /// it.
     ///
     /// # Errors
     ///
-    /// A plan that cannot be packed.
+    /// Returns an error if the plan cannot be packed.
     pub fn start(
         self: &Arc<Self>,
         ready: Ready,
@@ -140,13 +141,13 @@ impl Runs {
         Ok(NewRun { service: true, owner: Some(Arc::clone(self.owner())), priority, ..new })
     }
 
-    /// Records a run that waits until somebody starts it, with a created build of each job that
-    /// waits for nothing, none of which has an owner; returns its id. A job whose build cannot
-    /// be created has none before the run is started. Blocks.
+    /// Records a run that waits until somebody starts it, and returns its id. Creates a build of
+    /// each job that waits for nothing; these builds have no owner. A job whose build cannot be
+    /// created has none before the run is started. Blocks.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read or written.
     pub fn hold(&self, ready: Ready, requester: &Requester, priority: Option<i64>) -> Result<u64> {
         let new = NewRun { held: true, ..self.new_run(&ready, requester, priority)? };
         let run = self.storage.write(Write::CreateRun(new))?;
@@ -157,26 +158,28 @@ impl Runs {
         created.map(|()| run)
     }
 
-    /// Whether there is room for more of the runs that wait.
+    /// Returns how many more of the runs that wait can be taken.
     pub(super) fn room(&self) -> usize {
         TAKEN_AT_ONCE.saturating_sub(lock(&self.active).len())
     }
 
-    /// How many runs are worked on.
+    /// Returns how many runs are worked on.
     pub fn count(&self) -> usize {
         lock(&self.active).len()
     }
 
-    /// Whether a run is worked on here.
+    /// Returns whether a run is worked on in this process.
     pub(super) fn has(&self, run: u64) -> bool {
         lock(&self.active).values().any(|active| active.run == Some(run))
     }
 
-    /// Tells once a run is over, or is given away; none where it is not worked on here.
+    /// Returns a receiver that is notified once a run is over, or is given away. Returns `None` if
+    /// the run is not worked on in this process.
     pub(crate) fn over(&self, run: u64) -> Option<oneshot::Receiver<()>> {
         let (over, told) = oneshot::channel();
         lock(&self.waiting).entry(run).or_default().push(over);
-        // After that: a run that ends now has told whoever waits, or is not there any more.
+        // Checked after that: a run that ends now has notified the receivers, or is not in the list
+        // any more.
         if self.has(run) {
             return Some(told);
         }
@@ -184,24 +187,25 @@ impl Runs {
         None
     }
 
-    /// The jobs that have a build yet to come.
+    /// Returns the jobs that still have a build to come.
     pub(super) fn pending(&self) -> Vec<String> {
         lock(&self.active).values().flat_map(|active| active.pending.iter().cloned()).collect()
     }
 
-    /// Starts a run in the background, which the store has when this returns.
+    /// Starts a run in the background. The store has the run when this returns.
     ///
     /// # Errors
     ///
-    /// A plan that cannot be packed, or the store's.
+    /// Returns an error if the plan cannot be packed, or if the store cannot be written.
     pub(super) fn start_recorded(self: &Arc<Self>, ready: Ready, requester: &Requester) -> Result<u64> {
         let run = self.storage.write(Write::CreateRun(self.new_run(&ready, requester, None)?))?;
         self.work(ready, RunIs::Open(run), BTreeMap::new(), requester, None);
         Ok(run)
     }
 
-    /// Takes over open runs; returns those that this process has now, each with whether it may have
-    /// builds already, and the first error: other runs may have been taken all the same.
+    /// Takes over open runs. Returns the runs that this process has now, each with whether it may
+    /// have builds already. Also returns the first error; other runs may have been taken all the
+    /// same.
     pub(super) fn claim(&self, runs: &[(u64, Option<Arc<str>>)]) -> (BTreeMap<u64, bool>, Result<()>) {
         let (sender, receiver) = std::sync::mpsc::channel();
         for (id, from) in runs {
@@ -221,7 +225,7 @@ impl Runs {
         (taken, failed)
     }
 
-    /// Goes on with an open run of this process.
+    /// Resumes an open run of this process.
     pub(super) fn resume(self: &Arc<Self>, run: u64, requester: &Requester, resume: Resume) {
         self.work(resume.ready, RunIs::Open(run), resume.begun, requester, None);
     }
@@ -236,7 +240,7 @@ impl Runs {
     ) {
         let is_scheduled = matches!(requester, Requester::Schedule(_));
         let number = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-        // Who wants it to end says so in the store.
+        // A run is cancelled by a request in the store.
         let (_, cancel) = Cancel::pair();
         let known = if let RunIs::Open(run) = run { Some(run) } else { None };
         let is_over = |id: &&String| matches!(begun.get(*id), Some(Begun::Ended(_)));
@@ -286,16 +290,16 @@ impl Runs {
         });
     }
 
-    /// Whether some run has no build to come, and is about to end.
+    /// Returns whether a run has no more builds to come, and is about to end.
     pub(super) fn are_ending(&self) -> bool {
         lock(&self.active).values().any(|active| active.pending.is_empty())
     }
 
-    /// Leaves all open runs of this process to the other services; returns how many.
+    /// Leaves all open runs of this process to the other services. Returns how many there are.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be written.
     pub(super) fn leave(&self) -> Result<usize> {
         let runs: Vec<u64> = lock(&self.active).values().filter_map(|active| active.run).collect();
         for run in &runs {
@@ -307,12 +311,12 @@ impl Runs {
         Ok(runs.len())
     }
 
-    /// Tells of runs that ended badly before their services, which are gone, had told of them;
-    /// false if there was no room for all.
+    /// Reports runs that ended badly before their services, which are gone, had reported them.
+    /// Returns false if there was no room for all of them.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read.
     pub(super) fn tell_of_left(&self) -> Result<bool> {
         for id in self.storage.get_untold_runs()? {
             let owner = self.storage.get_run(id)?.owner;
@@ -324,7 +328,7 @@ impl Runs {
         Ok(true)
     }
 
-    /// Waits a moment until those who are told of runs that ended know of them. Blocks.
+    /// Waits a moment until the receivers of ended runs are notified. Blocks.
     pub(super) fn stop_telling(&self) {
         self.notifier.stop();
         #[cfg(feature = "otel")]
@@ -334,14 +338,14 @@ impl Runs {
     }
 }
 
-/// Tells whoever asked for a run, once. They may be gone.
+/// Sends the result to the caller that asked for a run, once. The caller may be gone.
 fn answer(asked: &Mutex<Option<oneshot::Sender<Result<u64>>>>, run: Result<u64>) {
     if let Some(asked) = lock(asked).take() {
         let _ = asked.send(run);
     }
 }
 
-/// Whether every job of a run's plan is in a catalog.
+/// Returns whether every job of a run's plan is in a catalog.
 pub(super) fn is_known(run: &Run, knows: impl Fn(&str) -> bool) -> bool {
     run.plan.iter().flat_map(|plan| &plan.order).all(|id| knows(id))
 }

@@ -1,4 +1,4 @@
-//! Starts what schedules say is due, and records what was missed or skipped. Only the service that
+//! Starts what schedules make due, and records what was missed or skipped. Only the service that
 //! leads does so.
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use crate::request::run::run_of;
 use crate::service::metrics::Metrics;
 use crate::service::run::new_run;
 
-/// Who cancels the run of a schedule whose next one is due.
+/// The name of the canceller of a scheduled run when the next one is due.
 pub(super) const BY: &str = "its schedule, whose next run is due";
 /// Why a run is left out.
 const NOT_OVER: &str = "the last run of this schedule was not over, and it has `overlap: skip`";
@@ -39,11 +39,11 @@ pub(super) struct Scheduler {
     store: Arc<Store>,
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
-    /// By job; none before the store was asked.
+    /// By job. `None` before the store was asked.
     states: Option<BTreeMap<String, ScheduleState>>,
-    /// When to look next; at once if there is none.
+    /// When to look next, or `None` for at once.
     next: Option<Timestamp>,
-    /// When it was looked last.
+    /// When the schedules were last looked at.
     looked: Timestamp,
 }
 
@@ -52,25 +52,25 @@ impl Scheduler {
         Self { store, storage, metrics, states: None, next: None, looked: Timestamp(i64::MIN) }
     }
 
-    /// How long nothing is due.
+    /// Returns how long nothing is due.
     pub(super) fn quiet(&self) -> Duration {
         let now = self.storage.clock().now();
         self.next.map_or(Duration::MAX, |next| Duration::from_micros(next.since(now)))
     }
 
-    /// Something has happened that may change what is due: a new catalog, or a new leader.
+    /// Called after something that may change what is due: a new catalog, or a new leader.
     pub(super) fn look_again(&mut self) {
         (self.next, self.states) = (None, None);
     }
 
-    /// Starts what is due; returns whether there are new runs.
+    /// Starts what is due. Returns whether there are new runs.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read or written.
     pub(super) fn step(&mut self, catalog: &Arc<Catalog>) -> Result<bool> {
         let now = self.storage.clock().now();
-        // A clock that was set back shows itself by this alone.
+        // Nothing else shows that a clock was set back.
         let is_back = now < self.looked;
         self.looked = now;
         if self.next.is_some_and(|next| now < next) && !is_back {
@@ -120,14 +120,14 @@ impl Scheduler {
             self.metrics.fell_due(fired, &left_out);
             states.insert(job.to_owned(), state);
         } else {
-            // Another service was faster: what it has done is read at the next look.
+            // Another service was faster. What it has done is read at the next look.
             states.remove(job);
             return Ok(Decision { next: Some(now), ..decision });
         }
         Ok(decision)
     }
 
-    /// The runs to start, and the row of those that are left out.
+    /// Returns the runs to start, and the rows of the runs that are left out.
     fn due(
         &self,
         catalog: &Arc<Catalog>,
@@ -174,13 +174,13 @@ impl Scheduler {
             }
         };
         let new = NewRun { service: true, ..new_run(&ready, &requester, self.storage.clock())? };
-        // One at a time: the others wait until the one before is over.
+        // One at a time: each of the others waits until the one before is over.
         let runs = (0..decision.fire.len()).map(|at| NewRun { held: at > 0 || !open.is_empty(), ..new.clone() });
         Ok((runs.collect(), missed))
     }
 
-    /// A job without its schedule begins anew should it get it back. While files have mistakes,
-    /// nobody knows.
+    /// Forgets the state of jobs that have lost their schedule. A job that gets it back starts from
+    /// scratch. While files have mistakes, it is not known which jobs have lost it.
     fn forget(&self, catalog: &Catalog, states: &mut BTreeMap<String, ScheduleState>) -> Result<()> {
         if !catalog.is_sound() {
             return Ok(());
@@ -199,11 +199,11 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Starts the oldest run of each schedule that waits for the one before, once that is over.
+    /// Starts the oldest run of each schedule that waits for the previous run, once that is over.
     ///
     /// # Errors
     ///
-    /// The store's.
+    /// Returns an error if the store cannot be read or written.
     pub(super) fn start_queued(&self) -> Result<bool> {
         let held = RunFilter { open: Some(true), held: Some(true), service: Some(true), ..RunFilter::default() };
         let mut oldest: BTreeMap<String, u64> = BTreeMap::new();
@@ -241,7 +241,7 @@ fn tell(job: &str, is_new: bool, left_out: &[Missed], fired: usize) {
     (0..fired).for_each(|_| tracing::info!(job, "run due"));
 }
 
-/// Tells a rule in its time zone from every other.
+/// Returns a text that distinguishes a rule in its time zone from every other.
 fn rule(schedule: &Schedule) -> String {
     format!("{} {}", schedule.cron, schedule.timezone.name())
 }
@@ -252,7 +252,7 @@ fn request_of(job: &str) -> Vec<u8> {
     jobcontrol_core::value::pack(&request.to_value()).unwrap_or_default()
 }
 
-/// A refusal as a row keeps it.
+/// Returns a refusal as a row stores it.
 fn in_words(refusal: &Refusal) -> String {
     let problem = refusal.diagnostics.first().map(|problem| problem.message.as_str());
     problem.unwrap_or(&refusal.message).to_owned()

@@ -1,4 +1,4 @@
-//! A service: one engine, a folder that is watched, and a clerk that sees to what is due.
+//! A service: one engine, a watched folder, and a clerk that handles what is due.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -41,18 +41,18 @@ use crate::service::runs::Runs;
 use crate::service::snapshot::Snapshot;
 use crate::service::wake::Wake;
 
-/// How often somebody who waits for the last builds of a service looks for their end.
+/// How often a caller that waits for the last builds of a service looks for their end.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What a service is made of.
 pub struct Parts {
-    /// What runs builds.
+    /// The engine, which runs builds.
     pub engine: Arc<Engine>,
-    /// Where they are kept.
+    /// The store, where builds are kept.
     pub store: Arc<Store>,
     /// The operator's file.
     pub settings: SettingsFile,
-    /// What that said last.
+    /// What that file said last.
     pub workspace: Workspace,
     /// Whether jobs that name no trigger are built whenever what decides their result changes.
     pub on_change: bool,
@@ -77,11 +77,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a service: reads the folder, and begins to see to what is due.
+    /// Starts a service: reads the folder, and begins to handle what is due.
     ///
     /// # Errors
     ///
-    /// The store, or the machine.
+    /// Returns an error if the store or the machine fails.
     pub fn start(parts: Parts) -> Result<Self, EngineError> {
         let Parts { engine, store, settings, workspace, on_change, otlp } = parts;
         let storage = store.storage(true)?;
@@ -93,7 +93,7 @@ impl Service {
         let (files, leads) = (Waker::default(), Arc::new(AtomicBool::new(false)));
         let (stop_files, stop) = Cancel::pair();
         let say =
-            Arc::new(|message: &str| tracing::warn!(reason = message, "the files cannot be followed as they should"));
+            Arc::new(|message: &str| tracing::warn!(reason = message, "the files cannot be watched as they should be"));
         let watcher = Watcher::start(settings, workspace, &files, stop, say);
         let first = Arc::new(Snapshot::of(&watcher, None));
         let (publish, current) = watch::channel(Arc::clone(&first));
@@ -109,7 +109,7 @@ impl Service {
         }
         let runs = Arc::new(runs);
         let (ready, is_ready) = crossbeam_channel::bounded(1);
-        // The clerk sees to the first ones as it does to all others.
+        // The clerk handles the first jobs like all others.
         let _ = wake.send(Wake::Files(Arc::clone(&first)));
         keep_journal(&engine);
         let watched = Files { watcher, publish, wake: wake.clone() };
@@ -140,64 +140,64 @@ impl Service {
             thread::Builder::new().name("events".to_owned()).spawn(move || feed.work()).map_err(machine)?,
         ];
         let threads = Mutex::new(threads);
-        // It ends without a word only where the store cannot be used, which it has said.
+        // The clerk ends without this signal only if the store cannot be used, which it has logged.
         let _ = is_ready.recv();
         Ok(Self { engine, store, storage, runs, current, leads, wake, events, files, stop_files, threads, metrics })
     }
 
-    /// What runs builds.
+    /// Returns the engine, which runs builds.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// Where builds are kept.
+    /// Returns the store, where builds are kept.
     pub fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// The same, opened.
+    /// Returns the same store, opened.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
 
-    /// The jobs that are in force.
+    /// Returns the jobs that are in force.
     pub fn current(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.borrow())
     }
 
-    /// The same, for who waits for the next ones.
+    /// Returns a receiver of these jobs, for a caller that waits for the next ones.
     pub fn catalogs(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.current.clone()
     }
 
-    /// By which name the store knows this process.
+    /// Returns the name by which the store knows this process.
     pub fn owner(&self) -> &str {
         self.runs.owner()
     }
 
-    /// The runs that it works on.
+    /// Returns the runs that it works on.
     pub fn runs(&self) -> &Arc<Runs> {
         &self.runs
     }
 
-    /// What happens, for those who look on.
+    /// Returns what happens, for watchers.
     pub fn events(&self) -> &Arc<Events> {
         &self.events
     }
 
-    /// Has the service look at the jobs folder now.
+    /// Makes the service look at the jobs folder now.
     pub fn look_at_files(&self) {
         self.files.wake();
     }
 
-    /// Whether schedules and `on: change` are this service's to see to: of all services of a store,
-    /// one leads.
+    /// Returns whether this service handles schedules and `on: change`. Of all services of a store,
+    /// only one leads.
     pub fn leads(&self) -> bool {
         self.leads.load(Ordering::Relaxed)
     }
 
-    /// What it counts and how it stands, in the text format of OpenMetrics. Waits for nothing but
-    /// locks that are held briefly.
+    /// Returns what the service counts and its state, in the text format of OpenMetrics. Waits only
+    /// for locks that are held briefly.
     pub fn metrics(&self) -> String {
         let (running, waiting) = self.engine.slots().counts();
         let (charged, chargeable) = self.engine.slots().memory();
@@ -216,12 +216,13 @@ impl Service {
         self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }
 
-    /// Starts a run in the background, with a priority other than that of its jobs if one is given.
-    /// The receiver gets its id once the store has it, or why the store refuses it.
+    /// Starts a run in the background. If `priority` is given, it replaces the priority of the
+    /// run's jobs. The receiver gets the run's id once the store has it, or why the store refuses
+    /// it.
     ///
     /// # Errors
     ///
-    /// A plan that cannot be packed.
+    /// Returns an error if the plan cannot be packed.
     pub fn start_run(
         &self,
         ready: Ready,
@@ -231,24 +232,24 @@ impl Service {
         self.runs.start(ready, requester, priority)
     }
 
-    /// Has the service look for runs that wait, without a delay.
+    /// Makes the service look for runs that wait, without a delay.
     pub fn look(&self) {
         let _ = self.wake.send(Wake::Look);
     }
 
-    /// Stops: no build starts any more, those that run get `grace` to end, and what is left is
-    /// taken up by another service, or by the next start of this one. Blocks.
+    /// Stops the service. No more builds start, and builds that run get `grace` to end. Another
+    /// service resumes what is left, or the next start of this one does. Blocks.
     ///
     /// # Errors
     ///
-    /// The store.
+    /// Returns an error if the store cannot be written.
     pub fn stop(&self, grace: Duration) -> Result<Stopped, StorageError> {
         self.engine.slots().close();
         self.stop_files.send_replace(true);
         self.files.wake();
         let _ = self.wake.send(Wake::Stop);
         let mut threads = std::mem::take(&mut *lock(&self.threads));
-        // The last one tells those who look on how the last builds end.
+        // The last one shows watchers how the last builds end.
         let feed = threads.pop();
         join(threads);
         let until = Instant::now() + grace;
@@ -256,7 +257,7 @@ impl Service {
             thread::sleep(LOOK_EVERY);
         }
         let running = self.engine.slots().counts().0;
-        // What ended in time is written by now, or in a moment.
+        // Builds that ended in time are written by now, or will be in a moment.
         let settled = Instant::now() + SETTLE;
         while running == 0 && self.runs.are_ending() && Instant::now() < settled {
             thread::sleep(LOOK_EVERY);
@@ -271,7 +272,7 @@ impl Service {
 
 fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     for thread in threads {
-        // A thread that panicked has said so.
+        // A thread that panicked has reported it.
         let _ = thread.join();
     }
 }
@@ -291,7 +292,7 @@ fn keep_journal(engine: &Engine) {
     });
 }
 
-/// Ends that are written after the last slot was given back.
+/// How long to wait for ends that are written after the last slot was given back.
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// What a service left when it stopped.

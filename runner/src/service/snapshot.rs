@@ -7,14 +7,14 @@ use crate::catalog::watch::Reload;
 use crate::catalog::watch::Watcher;
 use crate::catalog::workspace::Workspace;
 
-/// The jobs that are in force, with what they were read by.
+/// The jobs that are in force, with the settings by which they were read.
 #[derive(Clone)]
 pub struct Snapshot {
     /// The jobs, and what is wrong with the files as they are now.
     pub reload: Reload,
-    /// Where they are, and what they may be given.
+    /// Where the jobs are, and what they may be given.
     pub workspace: Workspace,
-    /// What differs from the ones before.
+    /// What differs from the previous jobs.
     pub changes: Changes,
 }
 

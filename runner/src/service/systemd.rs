@@ -1,5 +1,5 @@
-//! What a service and systemd tell each other: that it serves, that it stops, that it is alive, and
-//! which sockets were opened for it. Without systemd nothing is told.
+//! Communicates with systemd: that the service serves, that it stops, that it is alive, and which
+//! sockets were opened for it. Without systemd, nothing is sent.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,31 +14,32 @@ use sd_notify::NotifyState;
 use sd_notify::notify;
 use sd_notify::watchdog_enabled;
 
-/// How often systemd is told how the service stands, should that have changed.
+/// How often systemd gets the state of the service, if that has changed.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
-/// Signs of life for each one that systemd wants, so that a single late one does not matter.
+/// How many signs of life are sent for each one that systemd wants, so that a single late one does
+/// not matter.
 const SIGNS: u32 = 3;
 
-/// Tells systemd that the service serves. To be called once the folder was read and, should there
-/// be any, the sockets are open.
+/// Reports to systemd that the service serves. Call this once the folder was read and the sockets,
+/// if there are any, are open.
 pub fn ready() {
     tell(NotifyState::Ready);
 }
 
-/// Tells systemd that the service stops.
+/// Reports to systemd that the service stops.
 pub fn stopping() {
     tell(NotifyState::Stopping);
 }
 
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = notify(&[state]) {
-        tracing::debug!(reason = error.to_string().as_str(), "systemd cannot be told how the service stands");
+        tracing::debug!(reason = error.to_string().as_str(), "the state of the service cannot be sent to systemd");
     }
 }
 
-/// Tells systemd that the clerk works, and what on.
+/// Reports to systemd that the clerk works, and on what.
 pub(super) struct Signs {
-    /// None where systemd does not watch.
+    /// `None` if systemd does not watch.
     every: Option<Duration>,
     given: Option<Instant>,
     status: String,
@@ -46,13 +47,14 @@ pub(super) struct Signs {
 }
 
 impl Signs {
-    /// As the environment of this process says.
+    /// Reads the settings from the environment of this process.
     pub(super) fn of_environment() -> Self {
         let every = watchdog_enabled().map(|within| within / SIGNS);
         Self { every, given: None, status: String::new(), told: None }
     }
 
-    /// Gives a sign of life if it is time, and tells how the service stands if that has changed.
+    /// Gives a sign of life if it is time, and reports the state of the service if that has
+    /// changed.
     pub(super) fn give(&mut self, status: impl FnOnce() -> String) {
         let now = Instant::now();
         if let Some(every) = self.every
@@ -81,14 +83,14 @@ pub enum Activated {
     Unix(UnixListener),
 }
 
-/// Takes the sockets that systemd opened for this process, in the order of its units; none on a
-/// second call, and none where the service was started otherwise. To be called while the process
-/// has one thread: it takes `LISTEN_FDS` out of the environment, so that no child believes that
-/// they are its own.
+/// Takes the sockets that systemd opened for this process, in the order of its units. Returns none
+/// on a second call, or if the service was started otherwise. Call this while the process has one
+/// thread: it removes `LISTEN_FDS` from the environment, so that no child takes the sockets for its
+/// own.
 ///
 /// # Errors
 ///
-/// One of them is not a socket that connections come from.
+/// Returns an error if one of them is not a socket that accepts connections.
 pub fn activated_sockets() -> io::Result<Vec<Activated>> {
     let mut sockets = ListenFd::from_env();
     let mut taken = Vec::new();

@@ -1,5 +1,5 @@
-//! An event with its number in the stream of a service, written for programs once, whoever looks
-//! on.
+//! An event with its number in the stream of a service. It is written for programs once, however
+//! many watch.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -14,18 +14,18 @@ use crate::show::events::Shown;
 use crate::show::events::of_build;
 use crate::show::events::of_reload;
 
-/// What an event takes beside its texts.
+/// How many bytes an event takes beside its texts.
 const BASE_SIZE: usize = 200;
 
 /// An event with its number.
 #[derive(Debug)]
 pub(crate) struct Told {
-    /// Rising by one.
+    /// Rises by one with each event.
     pub(crate) number: u64,
     /// About how many bytes it takes.
     pub(super) size: usize,
     what: What,
-    /// Written when the first one wants it, and not by who publishes.
+    /// Written when the first watcher wants it, and not by the publisher.
     shown: OnceLock<Shown>,
 }
 
@@ -53,7 +53,7 @@ impl Told {
         Self { number, size: BASE_SIZE, what: What::Reload(created, now), shown: OnceLock::new() }
     }
 
-    /// The build that it is about.
+    /// Returns the build that it is about.
     pub(super) fn build(&self) -> Option<u64> {
         match &self.what {
             What::Build(event, _) => Some(event.build_id),
@@ -61,7 +61,7 @@ impl Told {
         }
     }
 
-    /// Whether it is about a job.
+    /// Returns whether it is about a job.
     pub(super) fn is_of_job(&self, job: &str) -> bool {
         match &self.what {
             What::Build(event, _) => &*event.job_id == job,
@@ -73,7 +73,7 @@ impl Told {
         }
     }
 
-    /// The job whose build has ended, and how, in a word.
+    /// Returns the job whose build has ended, and how it ended, in words.
     pub(crate) fn ended(&self) -> Option<(String, &'static str)> {
         let What::Build(event, _) = &self.what else { return None };
         let EventKind::Finished { ending, .. } = &event.kind else { return None };
@@ -85,7 +85,7 @@ impl Told {
         Some((event.job_id.to_string(), word))
     }
 
-    /// As programs read it.
+    /// Returns the event as programs read it.
     pub(crate) fn shown(&self) -> &Shown {
         self.shown.get_or_init(|| match &self.what {
             What::Build(event, attempt) => of_build(event, *attempt),
@@ -94,7 +94,7 @@ impl Told {
     }
 }
 
-/// Bytes of the texts that a plugin has a say in.
+/// Returns the bytes of the texts that a plugin can influence.
 fn texts(kind: &EventKind) -> usize {
     match kind {
         EventKind::Logged { record, .. } => {

@@ -1,5 +1,5 @@
-//! Spans of runs, builds and attempts for OpenTelemetry, made from the store once a run has ended,
-//! and of requests of guests, made as they end; exported in batches.
+//! Spans for OpenTelemetry, exported in batches. Spans of runs, builds and attempts are made from
+//! the store once a run has ended. Spans of requests of guests are made as the requests end.
 
 use std::sync::Arc;
 use std::thread;
@@ -49,38 +49,39 @@ use ureq::Agent;
 use crate::execute::publisher::HostCall;
 use crate::service::client::agent;
 
-/// Runs that may wait to be exported. Beyond them, runs have no spans.
+/// How many runs may wait to be exported. Further runs have no spans.
 const QUEUE: usize = 4_096;
-/// Spans that may wait to be exported; some 20 MB.
+/// How many spans may wait to be exported; some 20 MB.
 const SPANS: usize = 16_384;
 /// How long one request to the collector may take.
 const EXPORT_TIME: Duration = Duration::from_secs(10);
-/// The longest answer of a collector that is read.
+/// The longest response of a collector that is read.
 const ANSWER: u64 = 1 << 20;
 /// How long a service that stops waits for what is not exported yet.
 const STOP_TIME: Duration = Duration::from_secs(5);
-/// Of what a failure says, in characters.
+/// The most characters that are kept of a failure's message.
 const MESSAGE: usize = 1_000;
 
-/// What the thread is told.
+/// What the thread has to do.
 enum Order {
     Run(u64),
     Call(Box<HostCall>),
     Stop,
 }
 
-/// Where runs that ended are handed in.
+/// Takes runs that have ended.
 pub(super) struct Traces {
     orders: Sender<Order>,
     done: Receiver<()>,
 }
 
 impl Traces {
-    /// Exports to a collector that speaks OTLP over HTTP.
+    /// Starts to export to a collector that speaks OTLP over HTTP.
     ///
     /// # Errors
     ///
-    /// The URL, the certificates or the proxy cannot be used, or the machine gives no thread.
+    /// Returns an error if the URL, the certificates or the proxy cannot be used, or if the thread
+    /// cannot be started.
     pub(super) fn to_collector(url: &str, http: &HttpRules, storage: Arc<dyn Storage>) -> Result<Self, String> {
         let client = Client(agent(url, http, EXPORT_TIME)?);
         let builder = OtlpExporter::builder().with_http().with_http_client(client);
@@ -106,42 +107,42 @@ impl Traces {
         thread.map(|_| Self { orders, done }).map_err(|e| e.to_string())
     }
 
-    /// Hands in a run that has ended. Never waits.
+    /// Submits a run that has ended. Never waits.
     pub(super) fn run_ended(&self, run: u64) {
         if self.orders.try_send(Order::Run(run)).is_err() {
-            tracing::warn!(run, "a run has no spans: too many wait for that already");
+            tracing::warn!(run, "a run has no spans: too many runs already wait");
         }
     }
 
-    /// Where calls of the host are handed in.
+    /// Returns what takes calls of the host.
     pub(super) fn calls(&self) -> Calls {
         Calls(self.orders.clone())
     }
 
-    /// Waits a moment until all is exported. Blocks.
+    /// Waits a moment until everything is exported. Blocks.
     pub(super) fn stop(&self) {
         let _ = self.orders.send_timeout(Order::Stop, STOP_TIME);
         let _ = self.done.recv_timeout(STOP_TIME);
     }
 }
 
-/// Where calls of the host are handed in.
+/// Takes calls of the host.
 pub(super) struct Calls(Sender<Order>);
 
 impl Calls {
-    /// Hands in a call that has ended. Never waits.
+    /// Submits a call that has ended. Never waits.
     pub(super) fn made(&self, call: HostCall) {
-        // Guests may make more calls than anybody exports, and runs need their room.
+        // Guests may make more calls than can be exported, and runs need their room.
         if self.0.len() < QUEUE / 2 {
             let _ = self.0.try_send(Order::Call(Box::new(call)));
         }
     }
 }
 
-/// Makes spans of rows.
+/// Makes spans from rows.
 struct Maker {
     storage: Arc<dyn Storage>,
-    /// Tells the runs of this store from all others.
+    /// Distinguishes the runs of this store from all others.
     store: String,
     processor: BatchSpanProcessor,
 }
@@ -183,7 +184,7 @@ impl Maker {
         let mut made = 0;
         for build in &builds {
             let context = self.context(id, &format!("build {}", build.id));
-            // Only a build that was tried again has attempts of its own in the store.
+            // Only a build that was tried again has separate attempts in the store.
             let ended = if build.attempt > 1 { self.storage.get_ended_attempts(build.id)? } else { Vec::new() };
             for attempt in build.attempts(ended) {
                 let own = self.context(id, &format!("attempt {} {}", build.id, attempt.number));
@@ -193,7 +194,7 @@ impl Maker {
             self.processor.on_end(of_build(build, context, &top));
             made += 1;
             if made >= SPANS / 2 {
-                // What comes on top of a full queue is lost.
+                // Spans that do not fit into the queue are lost.
                 let _ = self.processor.force_flush();
                 made = 0;
             }
@@ -202,8 +203,8 @@ impl Maker {
         Ok(())
     }
 
-    /// The ids of a span: the same whoever makes it, so that a build names its run before that has
-    /// a span.
+    /// Returns the ids of a span. They are the same whoever makes it, so a build can name its run
+    /// before the run has a span.
     fn context(&self, run: u64, what: &str) -> SpanContext {
         let (mut trace, mut span) = ([0; 16], [0; 8]);
         trace.copy_from_slice(&Sha256::digest(format!("{} {run}", self.store))[..16]);
@@ -249,7 +250,7 @@ fn of_attempt(attempt: &Attempt, build: &Build, context: SpanContext, parent: &S
     span
 }
 
-/// By the conventions for clients of HTTP. The path is left out: it may hold what identifies
+/// Makes a span by the conventions for HTTP clients. The path is left out, because it may identify
 /// somebody.
 fn of_call(call: HostCall, context: SpanContext, parent: &SpanContext) -> SpanData {
     let HttpExchange { method, scheme, host, port, began, ended, answer } = call.exchange;
@@ -313,7 +314,7 @@ fn system_time(time: Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_micros(time.since(Timestamp(0)))
 }
 
-/// The client of a service, for the exporter. It blocks, on the thread of the batches.
+/// The client of a service, for the exporter. It blocks the thread of the batches.
 #[derive(Debug)]
 struct Client(Agent);
 

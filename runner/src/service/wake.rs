@@ -1,4 +1,4 @@
-//! What a service wakes up for.
+//! The reasons why a service wakes up.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use crate::service::snapshot::Snapshot;
 /// What became of the jobs of a run.
 pub(super) type Ends = Result<BTreeMap<String, JobEnd>>;
 
-/// What a service wakes up for.
+/// A reason why a service wakes up.
 pub(super) enum Wake {
     /// There is a new catalog.
     Files(Arc<Snapshot>),
-    /// A job of a run of this process has come to its end.
+    /// A job of a run of this process has ended.
     Ended,
     /// A run of this process is over.
     RunEnded {
@@ -23,7 +23,7 @@ pub(super) enum Wake {
         run: Option<u64>,
         /// Whether a schedule has started it.
         is_scheduled: bool,
-        /// What became of it.
+        /// What became of its jobs.
         ends: Box<Ends>,
     },
     /// There may be runs that wait.

@@ -1,4 +1,4 @@
-//! One request to a webhook: signed, tried again until it is accepted, and never redirected.
+//! Sends one request to a webhook: signed, tried again until it is accepted, and never redirected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use sha2::Sha256;
 
 use crate::service::client::agent;
 
-/// How often a request is tried: a receiver that restarts is back by then.
+/// How often a request is tried. A receiver that restarts is back by then.
 const TRIES: u32 = 5;
-/// How long the second try waits; each later one waits four times as long as the one before: 1, 4,
-/// 16 and 64 s.
+/// How long to wait before the second try. Each later wait is four times as long as the one before:
+/// 1, 4, 16 and 64 s.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// See [`FIRST_DELAY`].
 const DELAY_GROWS: u32 = 4;
@@ -25,20 +25,20 @@ const TRY_TIME: Duration = Duration::from_secs(30);
 
 /// The HMAC-SHA256 of the body with the webhook's secret, as `sha256=HEX`.
 const SIGNATURE: &str = "X-Jobcontrol-Signature";
-/// An id that each try of a delivery has.
+/// An id that is the same for each try of a delivery.
 const DELIVERY: &str = "X-Jobcontrol-Delivery";
 
 /// A request to a webhook.
 pub(super) struct Delivery {
-    /// Where to. It may have a token in its path, so no message repeats it.
+    /// The target. It may have a token in its path, so no message repeats it.
     pub(super) url: String,
     /// The same for each try.
     pub(super) id: String,
     /// A JSON document.
     pub(super) body: Arc<[u8]>,
-    /// What the body is signed with.
+    /// The secret for the signature of the body.
     pub(super) secret: Option<Vec<u8>>,
-    /// Whom to trust, and which proxy to use.
+    /// The certificates to trust, and the proxy to use.
     pub(super) http: Arc<HttpRules>,
 }
 
@@ -47,7 +47,7 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Why the last try failed, or that `stop` was set before the next one.
+    /// Returns why the last try failed. No try follows after `stop` was set.
     pub(super) async fn deliver(self, mut stop: Cancel, tell: impl Fn(u32, &str)) -> Result<(), String> {
         let this = Arc::new(self);
         let mut delay = FIRST_DELAY;
@@ -69,7 +69,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// One try. Blocks.
+    /// Makes one try. Blocks.
     fn post(&self) -> Result<(), String> {
         let mut request =
             agent(&self.url, &self.http, TRY_TIME)?.post(&self.url).header("Content-Type", "application/json");
@@ -86,9 +86,9 @@ impl Delivery {
     }
 }
 
-/// `sha256=` and the HMAC-SHA256 of a body in hexadecimal digits.
+/// Returns `sha256=` and the HMAC-SHA256 of a body in hexadecimal digits.
 fn signature(secret: &[u8], body: &[u8]) -> String {
-    // A key of any length is one.
+    // A key may have any length.
     let digest = Hmac::<Sha256>::new_from_slice(secret).map(|mut mac| {
         mac.update(body);
         HEXLOWER.encode(&mac.finalize().into_bytes())
@@ -96,7 +96,7 @@ fn signature(secret: &[u8], body: &[u8]) -> String {
     format!("sha256={}", digest.unwrap_or_default())
 }
 
-/// Who is asked, without the path: that may have a token in it.
+/// Returns the host of a URL. The path is left out, because it may have a token in it.
 pub(super) fn shown(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);

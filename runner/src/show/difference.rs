@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 pub(crate) struct DiffJson<'a> {
     /// The build.
     pub(crate) build: u64,
-    /// The build that it is compared with; none where its job had not succeeded before.
+    /// The build that it is compared with; null if its job had not succeeded before.
     pub(crate) last_success: Option<u64>,
     /// In the order of their likely effect.
     pub(crate) differences: Vec<DifferenceJson<'a>>,
@@ -20,9 +20,9 @@ pub(crate) struct DiffJson<'a> {
 pub(crate) struct DifferenceJson<'a> {
     /// `plugin`, a key of the configuration such as `kwargs.since`, or a dependency as `pins.JOB`.
     what: &'a str,
-    /// In short; none where it was not there.
+    /// The old value in short; null if there was none.
     was: Option<&'a str>,
-    /// In short; none where it is gone.
+    /// The new value in short; null if it is gone.
     now: Option<&'a str>,
 }
 

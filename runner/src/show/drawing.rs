@@ -1,4 +1,4 @@
-//! A graph of jobs as an SVG picture that stands for itself: no script, no font and no style from
+//! Draws a graph of jobs as a self-contained SVG picture: no script, no font and no style from
 //! elsewhere.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use jobcontrol_core::layout::place;
 
 use crate::show::escape::one_line;
 
-/// Pixels: how high a box is, how wide a character of a job's id, and what is left and right of
-/// that.
+/// Pixels: the height of a box, the width of a character of a job's id, and the room left and right
+/// of the id.
 const HEIGHT: f64 = 30.0;
 const CHARACTER: f64 = 7.25;
 const BEFORE: f64 = 30.0;
@@ -21,7 +21,7 @@ const SIGN: f64 = 5.0;
 /// Room around the picture.
 const MARGIN: f64 = 16.0;
 
-/// Colour says how a job stands, and so does the shape of its sign.
+/// Colour shows the status of a job, and so does the shape of its sign.
 const STYLE: &str = "\
 svg{--ink:#1c2024;--line:#80878f;--box:#fff;--edge:#c4c9cf;--good:#1a7f4b;--bad:#c62f2f;--old:#a15c00;background:#f7f8fa}
 @media (prefers-color-scheme:dark){svg{--ink:#e6e9ec;--line:#8b939b;--box:#22272c;--edge:#4a525a;--good:#4cc38a;--bad:#ff8080;--old:#ffb454;background:#15181b}}
@@ -38,13 +38,13 @@ rect.box{fill:var(--box);stroke:var(--edge)}
 pub(crate) struct Drawn<'a> {
     /// Its id.
     pub(crate) id: &'a str,
-    /// How it stands, as programs read it.
+    /// Its status, as programs read it.
     pub(crate) status: &'a str,
     /// Its title.
     pub(crate) title: Option<&'a str>,
 }
 
-/// Draws jobs, and what depends on what among them, from the job that is needed.
+/// Draws jobs, and the dependencies among them, each from the job that is needed.
 pub(crate) fn svg(jobs: &[Drawn<'_>], edges: &[(&str, &str)]) -> String {
     let number: BTreeMap<&str, usize> = jobs.iter().enumerate().map(|(at, job)| (job.id, at)).collect();
     let widths: Vec<f64> = jobs.iter().map(|job| BEFORE + CHARACTER * job.id.chars().count() as f64 + AFTER).collect();
@@ -80,8 +80,8 @@ pub(crate) fn svg(jobs: &[Drawn<'_>], edges: &[(&str, &str)]) -> String {
     out + "</svg>\n"
 }
 
-/// A disc for what is good, a square for what failed, a triangle for what is outdated, and a dashed
-/// ring otherwise.
+/// Returns the sign of a status: a square for a failure, a triangle for outdated, and a disc
+/// otherwise. It is dashed if the job was not built.
 fn sign(status: &str, x: f64, y: f64) -> String {
     match status {
         "failed" | "failing" | "broken" => {
@@ -96,7 +96,7 @@ fn sign(status: &str, x: f64, y: f64) -> String {
     }
 }
 
-/// A route in the words of SVG.
+/// Returns a route as an SVG path.
 pub(crate) fn path(route: &Route) -> String {
     let (mut x, mut y) = route.from;
     let mut out = format!("M{x} {y}");
@@ -116,7 +116,7 @@ pub(crate) fn path(route: &Route) -> String {
     out
 }
 
-/// A text between tags or in an attribute, as the templates of pages write it.
+/// Escapes a text between tags or in an attribute, as the templates of pages do.
 fn xml(text: &str) -> String {
     let Ok(escaped) = askama::filters::escape(text, askama::filters::Html);
     escaped.to_string()

@@ -1,4 +1,5 @@
-//! Characters by which a text could drive a terminal, read as what it is not, or hide what it says.
+//! Escapes characters by which a text could control a terminal, look like another text, or hide
+//! what it says.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -11,13 +12,13 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// As [`clean`], on one line.
+/// Does what [`clean`] does, and puts the text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
-/// The same for a JSON document, whose texts stay the same: beside ASCII, only they have such
-/// characters.
+/// Does the same for a JSON document, whose texts stay the same. Only texts can have such
+/// characters, because the rest is ASCII.
 pub(crate) fn clean_json(document: &str) -> Cow<'_, str> {
     replaced(document, |out, c| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -49,16 +50,16 @@ fn is_unsafe(c: char) -> bool {
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // Ends of lines and paragraphs.
         '\u{2028}' | '\u{2029}' => true,
-        // Emoji need these two variation selectors; all others are as invisible and can carry a
-        // text of their own.
+        // Emoji need these two variation selectors. All others are just as invisible, and can carry
+        // a hidden text.
         '\u{fe0e}' | '\u{fe0f}' => false,
         c => is_invisible(c),
     }
 }
 
-/// Characters without a picture: those that Unicode says to ignore where they are not known, and
-/// its format characters but for the few that are seen (the number signs of Arabic, Syriac and
-/// Kaithi).
+/// Returns whether a character has no picture. These are the characters that Unicode says to ignore
+/// if they are not known, and its format characters. The few format characters that are seen are
+/// left out (the number signs of Arabic, Syriac and Kaithi).
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -1,4 +1,4 @@
-//! The shapes of what happens while somebody looks on.
+//! The shapes of what happens while somebody watches.
 
 use jobcontrol_core::build::BuildStatus;
 use jobcontrol_core::clock::Timestamp;
@@ -18,13 +18,13 @@ use crate::show::pages::ReloadJson;
 /// An event as programs read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
-    /// Which sort it is: `status`, `progress`, `log` or `reload`.
+    /// The sort of the event: `status`, `progress`, `log` or `reload`.
     pub(crate) name: &'static str,
-    /// A document in JSON, on one line.
+    /// A JSON document on one line.
     pub(crate) data: String,
 }
 
-/// How a build stands now.
+/// The current state of a build.
 #[derive(Default, Serialize)]
 struct StatusJson<'a> {
     id: u64,
@@ -53,13 +53,13 @@ fn document(document: &impl Serialize) -> String {
     clean_json(&text).into_owned()
 }
 
-/// Whether an event is shown to those who look on: the others are about builds that are not there
-/// yet, or not the run's own.
+/// Returns whether an event is shown to watchers. The others are about builds that do not exist
+/// yet, or that are not the run's own.
 pub(crate) fn is_shown(kind: &EventKind) -> bool {
     !matches!(kind, EventKind::Compiling { .. } | EventKind::Shared)
 }
 
-/// An event of a build that is in this attempt.
+/// Returns an event of a build that is in this attempt.
 pub(crate) fn of_build(event: &Event, attempt: u32) -> Shown {
     let (id, job_id) = (event.build_id, &*event.job_id);
     match &event.kind {
@@ -112,7 +112,7 @@ fn status<'a>(kind: &'a EventKind, nothing: StatusJson<'a>) -> StatusJson<'a> {
     }
 }
 
-/// A new look at the files.
+/// Returns the event of a reload of the files.
 pub(crate) fn of_reload(created: Timestamp, reload: &Reload) -> Shown {
     Shown { name: "reload", data: document(&ReloadJson::new(None, created, reload)) }
 }

@@ -22,12 +22,12 @@ pub(crate) struct FormJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FormParamJson<'a> {
     pub(crate) name: &'a str,
-    /// In WIT.
+    /// The type in WIT.
     pub(crate) r#type: String,
-    /// Whether it has to be given.
+    /// Whether it must be given.
     pub(crate) required: bool,
-    /// What the manifest gives; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled in
-    /// later. Left out where it gives nothing.
+    /// The value from the manifest; `{"!retval": JOB}` and `{"!secret": NAME}` for what is filled
+    /// in later. Left out if the manifest gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub(crate) value: Option<Json<'a>>,

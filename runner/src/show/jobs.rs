@@ -23,7 +23,7 @@ pub(crate) struct JobJson<'a> {
     file: &'a str,
     function: String,
     signature: String,
-    /// What the plugin says of the function.
+    /// What the plugin says about the function.
     docs: Option<&'a str>,
     plugin: &'a str,
     protected: bool,
@@ -34,17 +34,17 @@ pub(crate) struct JobJson<'a> {
     status: &'a JobStatus,
     /// Whether it has finished builds, all of which were skipped.
     only_skipped: bool,
-    /// The newest finished build, where that failed after a success.
+    /// The newest finished build, if it failed after a success.
     failing_build: Option<u64>,
     outdated_because: &'a [String],
     latest_build: Option<BriefJson<'a>>,
-    /// All that the manifest says, with the defaults of what it does not say.
+    /// Everything that the manifest says, with defaults for what it does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     config: Option<Json<'a>>,
 }
 
-/// How a job is marked whose manifest has mistakes.
+/// The status of a job whose manifest has mistakes.
 pub(crate) const BROKEN: &str = "broken";
 
 /// A job whose manifest has mistakes.
@@ -52,7 +52,7 @@ pub(crate) const BROKEN: &str = "broken";
 pub(crate) struct BrokenJobJson<'a> {
     id: &'a str,
     status: &'static str,
-    /// What is wrong with it; empty where its whole file cannot be read.
+    /// What is wrong with it; empty if its whole file cannot be read.
     diagnostics: Vec<DiagnosticJson<'a>>,
     latest_build: Option<BriefJson<'a>>,
 }
@@ -107,19 +107,19 @@ impl<'a> JobJson<'a> {
         }
     }
 
-    /// With all that the manifest says.
+    /// Adds everything that the manifest says.
     pub(crate) fn with_config(self, config: &'a Value) -> Self {
         Self { config: Some(Json(config)), ..self }
     }
 }
 
-/// The jobs that need a job directly.
+/// Returns the jobs that need a job directly.
 pub(crate) fn dependents<'a>(graph: &'a Graph, id: &str) -> Vec<&'a str> {
     let needs = |(_, needs): &(&String, &Vec<String>)| needs.iter().any(|need| need == id);
     graph.dependencies.iter().filter(needs).map(|(other, _)| other.as_str()).collect()
 }
 
-/// Jobs, and what depends on what.
+/// Jobs, and the dependencies among them.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct GraphJson<'a> {
     pub(crate) jobs: Vec<&'a str>,

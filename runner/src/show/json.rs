@@ -33,7 +33,7 @@ use crate::show::schema::Framed;
 use crate::show::schema::Named;
 use crate::show::schema::Progressed;
 
-/// A build, whole.
+/// A complete build.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BuildJson<'a> {
     #[serde(flatten)]
@@ -76,7 +76,7 @@ impl<'a> PinJson<'a> {
     }
 }
 
-/// What a build has beside its own row.
+/// What a build has besides its own row.
 pub(crate) struct Details<'a> {
     pub(crate) attempts: &'a [Attempt],
     pub(crate) progress: &'a [Progress],
@@ -142,20 +142,20 @@ impl<'a> BuildJson<'a> {
         }
     }
 
-    /// With what helps to understand why it failed.
+    /// Adds what helps to understand why it failed.
     pub(crate) fn with_aftermath(self, aftermath: Option<&'a Aftermath>) -> Self {
         let args = |of: &'a Aftermath| of.args.iter().map(|(name, value)| (*name, Json(value))).collect();
         let log = |of: &'a Aftermath| of.log.iter().map(RecordJson::new).collect();
         Self { resolved_args: aftermath.map(args), log_tail: aftermath.map(log), ..self }
     }
 
-    /// With the text that its `repr_function` made.
+    /// Adds the text that its `repr_function` made.
     pub(crate) fn with_repr(self, repr: Option<String>) -> Self {
         Self { repr, ..self }
     }
 }
 
-/// A build in a list, without what can be large.
+/// A build in a list, without its large parts.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BriefJson<'a> {
     #[serde(flatten)]
@@ -170,7 +170,7 @@ impl<'a> BriefJson<'a> {
     }
 }
 
-/// What a failure is in a list.
+/// A failure in a list.
 #[derive(Serialize, ToSchema)]
 struct HeadJson<'a> {
     #[schema(value_type = String)]
@@ -207,7 +207,7 @@ struct StateJson<'a> {
     rerun_of: Option<u64>,
     skip_reason: Option<&'a str>,
     pool: Option<&'a str>,
-    /// What it waits for, in words; left out where it does not wait.
+    /// What it waits for, in words; left out if it does not wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, nullable = false)]
     waits_for: Option<String>,
@@ -219,7 +219,7 @@ struct StateJson<'a> {
     http: Option<TrafficJson>,
 }
 
-/// What a build did over HTTP, where it did something.
+/// What a build did over HTTP, if it did anything.
 #[derive(Serialize, ToSchema)]
 struct TrafficJson {
     requests: u64,
@@ -267,8 +267,8 @@ impl<'a> StateJson<'a> {
     }
 }
 
-/// `{kind, message, value}`, `causes` where there are any, and `read_from` where it was not the
-/// plugin that said so.
+/// A failure, written as `{kind, message, value}`. `causes` follow if there are any, and
+/// `read_from` if the plugin did not report the failure itself.
 pub(crate) struct FailureJson<'a>(pub(crate) &'a Failure);
 
 impl Serialize for FailureJson<'_> {
@@ -329,7 +329,7 @@ impl<'a> RecordJson<'a> {
 struct Fields<'a>(&'a [(String, String)]);
 
 impl Serialize for Fields<'_> {
-    /// A mapping; a name that was given several times has a list of its values.
+    /// Writes a mapping. A name that was given several times has a list of its values.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (i, (name, value)) in self.0.iter().enumerate() {
@@ -401,8 +401,8 @@ impl<'a> CheckJson<'a> {
     }
 }
 
-/// A mistake in a file. Lines and columns count from 1, columns in characters; an end is one past
-/// the last character. A mistake of a whole file has null for them.
+/// A mistake in a file. Lines and columns count from 1, and columns count characters. An end is one
+/// past the last character. For a mistake of a whole file, these are null.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DiagnosticJson<'a> {
     code: &'static str,
@@ -455,7 +455,7 @@ fn place(label: &Label) -> PlaceJson<'_> {
     PlaceJson { file: &label.source.path, line, column, end_line, end_column, label: &label.text }
 }
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Serialize)]
 pub(crate) struct ErrorJson<'a> {
     error: ErrorPartsJson<'a>,

@@ -1,10 +1,10 @@
-//! Rows to the shapes that every face shows.
+//! Turns rows into the shapes that every interface shows.
 //!
 //! - `aftermath`: what a person looks at to understand a failed build
 //! - `difference`: the shape of what differs between builds
 //! - `drawing`: a graph of jobs as a picture
 //! - `escape`: characters that hide what a text says
-//! - `events`: the shapes of what happens while somebody looks on
+//! - `events`: the shapes of what happens while somebody watches
 //! - `form`: the shape of what a person fills in to run a job
 //! - `json`: the shapes of builds and diagnostics, which programs rely on
 //! - `jobs`: the shapes of jobs and of their graph
@@ -13,7 +13,7 @@
 //! - `plugins`: the shapes of plugins
 //! - `runs`: the shapes of runs
 //! - `tokens`: the shapes of tokens
-//! - `schema`: for the description of the API, what is written by hand
+//! - `schema`: shapes that are written by hand, for the description of the API
 
 pub(crate) mod aftermath;
 pub(crate) mod difference;

@@ -18,12 +18,12 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Whether the process of a build had died before the build ended.
+    /// Returns whether the process of a build had died before the build ended.
     pub(crate) fn is_interrupted(&self, build: &Build) -> bool {
         self.interrupted.contains(&build.id)
     }
 
-    /// With what builds waited for.
+    /// Adds what builds waited for.
     pub(crate) fn with_waits(self, waits: BTreeMap<u64, String>) -> Self {
         Self { waits, ..self }
     }

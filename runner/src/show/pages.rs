@@ -20,7 +20,7 @@ use crate::show::schema::Mistake;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobsJson<'a> {
     pub(crate) jobs: Vec<ListedJson<'a>>,
-    /// Given as `after`, the jobs that follow; none where there are none.
+    /// Pass this as `after` to get the jobs that follow; null if there are none.
     pub(crate) next: Option<&'a str>,
 }
 
@@ -28,8 +28,8 @@ pub(crate) struct JobsJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BuildsJson<'a> {
     pub(crate) builds: Vec<BriefJson<'a>>,
-    /// Given as `before` (`after` where the oldest come first), the builds that follow; none where
-    /// there are none.
+    /// Pass this as `before` (as `after` if the oldest come first) to get the builds that follow;
+    /// null if there are none.
     pub(crate) next: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct BuildsJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RunsJson<'a> {
     pub(crate) runs: Vec<RunJson<'a>>,
-    /// Given as `before`, the runs that follow; none where there are none.
+    /// Pass this as `before` to get the runs that follow; null if there are none.
     pub(crate) next: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct RunsJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LogJson<'a> {
     pub(crate) records: Vec<RecordJson<'a>>,
-    /// Given as `after`, the records that follow. With `q` there may be none among them.
+    /// Pass this as `after` to get the records that follow. With `q`, there may be none.
     pub(crate) next: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct LogJson<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PluginsJson<'a> {
     pub(crate) plugins: Vec<PluginBriefJson<'a>>,
-    /// Why others cannot be used.
+    /// Why other plugins cannot be used.
     pub(crate) problems: Vec<&'a str>,
 }
 
@@ -63,13 +63,13 @@ pub(crate) struct ManifestJson<'a> {
     pub(crate) file: &'a str,
     /// The file as it is now.
     pub(crate) text: &'a str,
-    /// Whether the last good version of the file is used in its place.
+    /// Whether the last good version of the file is used instead.
     pub(crate) last_good: bool,
     /// What is wrong with the file.
     pub(crate) diagnostics: Vec<DiagnosticJson<'a>>,
 }
 
-/// Builds of a time, a row a job.
+/// The builds of a period, one row for each job.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TimelineJson<'a> {
     #[schema(format = DateTime)]
@@ -77,7 +77,7 @@ pub(crate) struct TimelineJson<'a> {
     #[schema(format = DateTime)]
     pub(crate) to: String,
     pub(crate) jobs: Vec<TimelineRowJson<'a>>,
-    /// Whether there are more builds than are shown; the oldest are left out.
+    /// Whether there are more builds than are shown. The oldest are left out.
     pub(crate) cut: bool,
 }
 
@@ -88,23 +88,23 @@ pub(crate) struct TimelineRowJson<'a> {
     pub(crate) builds: Vec<BriefJson<'a>>,
 }
 
-/// Looks at the files that changed something, newest first.
+/// Reloads of the files that changed something, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReloadsJson<'a> {
     pub(crate) reloads: Vec<ReloadJson<'a>>,
-    /// Given as `before`, those that follow; none where there are none.
+    /// Pass this as `before` to get the reloads that follow; null if there are none.
     pub(crate) next: Option<u64>,
 }
 
-/// A look at the files, and what it changed. The lists are cut at 1,000 entries.
+/// A reload of the files, and what it changed. The lists are cut at 1,000 entries.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ReloadJson<'a> {
-    /// Left out in an event: only a service that leads records it.
+    /// Left out in an event, because only a service that leads records it.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[schema(value_type = String, format = DateTime)]
     created: Timestamp,
-    /// Whether it is the first look of a service.
+    /// Whether the service read the files for the first time.
     first: bool,
     /// Files that changed.
     files: &'a [String],
@@ -112,7 +112,7 @@ pub(crate) struct ReloadJson<'a> {
     added: &'a [String],
     /// Jobs that are gone.
     removed: &'a [String],
-    /// Jobs that are otherwise than before.
+    /// Jobs that have changed.
     #[schema(value_type = Vec<AlteredJob>)]
     altered: &'a [Altered],
     /// Files whose last good version stays in use.
@@ -156,13 +156,13 @@ pub(crate) struct ScheduleJson<'a> {
     pub(crate) job_id: &'a str,
     pub(crate) cron: String,
     pub(crate) timezone: &'a str,
-    /// When it is due next; none where it never is.
+    /// When it is due next; null if it never is.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) next: Option<Timestamp>,
-    /// Every due time up to this moment was seen to; none where no service has looked at it.
+    /// Every due time up to this moment was handled; null if no service has looked at it.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub(crate) seen_to: Option<Timestamp>,
-    /// How its last run ended, was missed or skipped; none where there was none.
+    /// How its last run ended, was missed or skipped; null if there was none.
     pub(crate) last_status: Option<&'static str>,
     /// The last run.
     pub(crate) last_run: Option<u64>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A plugin with what is told of it.
+/// A plugin with its details.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PluginJson<'a> {
     pub(crate) path: String,
@@ -57,7 +57,7 @@ pub(crate) struct RefusedJson<'a> {
 /// A plugin in the list of all.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PluginBriefJson<'a> {
-    /// How a manifest in the jobs folder names it.
+    /// The name that a manifest in the jobs folder uses for it.
     pub(crate) name: &'a str,
     pub(crate) path: String,
     pub(crate) kind: &'static str,
@@ -66,6 +66,6 @@ pub(crate) struct PluginBriefJson<'a> {
     pub(crate) size: usize,
     /// How many functions it exports.
     pub(crate) functions: usize,
-    /// The jobs that call it as it is now.
+    /// The jobs that call its current version.
     pub(crate) jobs: Vec<&'a str>,
 }

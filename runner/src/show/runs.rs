@@ -47,7 +47,7 @@ pub(crate) struct RunJson<'a> {
     jobs: Option<Vec<RunJobJson<'a>>>,
 }
 
-/// A run that failed, for those who are told of it.
+/// A failed run, for the receivers of notifications.
 #[derive(Serialize)]
 pub(crate) struct FailedRunJson<'a> {
     #[serde(flatten)]
@@ -65,9 +65,9 @@ struct FailureOfRunJson<'a> {
     message: String,
 }
 
-/// Failures that one message tells: a run may have as many builds as there are jobs.
+/// How many failures one message lists. A run may have as many builds as there are jobs.
 const FAILURES: usize = 100;
-/// Characters of what each of them says.
+/// The most characters of the message of each failure.
 const MESSAGE: usize = 2_000;
 
 /// Scheduled runs that were not made, one after the other.
@@ -95,7 +95,7 @@ struct RunJobJson<'a> {
     not_built_because: Option<&'a str>,
 }
 
-/// The name of a run's state.
+/// Returns the name of a run's state.
 pub(crate) fn state_name(state: RunState) -> &'static str {
     match state {
         RunState::Waiting => "WAITING",
@@ -132,13 +132,13 @@ impl<'a> RunJson<'a> {
         }
     }
 
-    /// With what its builds failed of, as far as one message goes.
+    /// Adds the failures of its builds, as many as one message lists.
     pub(crate) fn with_failures(self, builds: &'a [Build]) -> FailedRunJson<'a> {
         let failed = builds.iter().filter(|build| build.status() == BuildStatus::Failed).take(FAILURES);
         FailedRunJson { run: self, failures: failed.map(FailureOfRunJson::new).collect() }
     }
 
-    /// With what became of each job.
+    /// Adds what became of each job.
     pub(crate) fn with_jobs(self, jobs: &'a [RunJob<'a>], moment: &Moment) -> Self {
         Self { jobs: Some(jobs.iter().map(|job| RunJobJson::new(job, moment)).collect()), ..self }
     }

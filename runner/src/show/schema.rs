@@ -1,5 +1,5 @@
-//! For the description of the API: the shapes that are written by hand or by `core`, which knows
-//! nothing of the API. A test holds each to what is written.
+//! The shapes that are written by hand or by `core`, for the description of the API. `core` knows
+//! nothing of the API. A test compares each of these shapes with what is written.
 
 use utoipa::ToSchema;
 
@@ -7,16 +7,16 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is written by hand")]
 pub(crate) struct Failed {
-    /// One of the runner's own (`error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`,
-    /// `exit`, `arguments`, `storage`), or what the plugin calls it.
+    /// A kind of the runner (`error`, `trap`, `limit`, `timeout`, `cancelled`, `interrupted`,
+    /// `exit`, `arguments`, `storage`), or the name that the plugin gives it.
     kind: String,
     message: String,
     /// The function's own error value, if it returned one.
     value: Option<serde_json::Value>,
-    /// What led to it, nearest first; left out where nothing is known.
+    /// What led to it, nearest first; left out if nothing is known.
     #[schema(required = false)]
     causes: Vec<Caused>,
-    /// `stderr`, where it was not the plugin that said so; left out else.
+    /// `stderr` if the plugin did not report the failure itself; left out otherwise.
     #[schema(required = false, nullable = false)]
     read_from: Option<String>,
 }
@@ -48,11 +48,11 @@ pub(crate) struct Framed {
     context_start: u32,
     /// Names and values of local variables.
     locals: Vec<(String, String)>,
-    /// Where the call is in the plugin's binary, while its name and line are not found; left out
-    /// else.
+    /// The position of the call in the plugin's binary, while its name and line are not found; left
+    /// out otherwise.
     #[schema(required = false, nullable = false)]
     raw: Option<Placed>,
-    /// How often calls up to this one were repeated; left out where they were not.
+    /// How often calls up to this one were repeated; left out if they were not.
     #[schema(required = false, nullable = false)]
     repeated: Option<Repeated>,
 }
@@ -61,9 +61,9 @@ pub(crate) struct Framed {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `core` writes")]
 pub(crate) struct Placed {
-    /// Bytes from the start of what was compiled.
+    /// Bytes from the start of the compiled code.
     offset: u64,
-    /// Why name and line were not found.
+    /// Why the name and the line were not found.
     why: String,
 }
 
@@ -71,11 +71,11 @@ pub(crate) struct Placed {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `core` writes")]
 pub(crate) struct Repeated {
-    /// How many calls, the last of which has this.
+    /// How many calls; the last of them has this field.
     calls: u32,
-    /// How often more they were made.
+    /// How many more times they were made.
     times: u32,
-    /// Whether there may have been more; left out where there were not.
+    /// Whether there may have been more; left out if there were not.
     #[schema(required = false)]
     at_least: bool,
 }
@@ -94,7 +94,7 @@ pub(crate) struct Progressed {
     status_line: String,
 }
 
-/// How many builds of a run are how far.
+/// How many builds of a run have which status.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `core` writes")]
 pub(crate) struct Counted {
@@ -105,7 +105,7 @@ pub(crate) struct Counted {
     successful: u64,
 }
 
-/// A job that is otherwise than before.
+/// A job that has changed.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `core` writes")]
 pub(crate) struct AlteredJob {
@@ -114,14 +114,14 @@ pub(crate) struct AlteredJob {
     changes: Vec<String>,
 }
 
-/// A mistake as a look at the files keeps it.
+/// A mistake, as a reload keeps it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `core` writes")]
 pub(crate) struct Mistake {
     code: String,
     message: String,
     file: Option<String>,
-    /// Counted from 1; none for a mistake of a whole file.
+    /// Counted from 1; null for a mistake of a whole file.
     line: Option<u64>,
     /// In characters, counted from 1.
     column: Option<u64>,
@@ -164,7 +164,7 @@ mod tests {
         value.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect()
     }
 
-    /// What is written has the properties that are described, and no others.
+    /// Checks that what is written has the properties that are described, and no others.
     fn described<T: PartialSchema>(written: &impl serde::Serialize) {
         let (schema, written) = (json!(T::schema()), json!(written));
         assert_eq!(keys(&schema["properties"]), keys(&written), "{schema}");

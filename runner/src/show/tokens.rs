@@ -4,7 +4,7 @@ use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::token::Token;
 use serde::Serialize;
 
-/// A token, without what its holder sends.
+/// A token, without the text that its holder sends.
 #[derive(Serialize)]
 pub(crate) struct TokenJson<'a> {
     id: u64,
@@ -15,7 +15,7 @@ pub(crate) struct TokenJson<'a> {
     created: Timestamp,
     expires: Option<Timestamp>,
     revoked: Option<Timestamp>,
-    /// What its holder sends, once.
+    /// The text that its holder sends; it is shown only once.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
 }
@@ -34,7 +34,7 @@ impl<'a> TokenJson<'a> {
         }
     }
 
-    /// With what its holder sends.
+    /// Adds the text that its holder sends.
     pub(crate) fn with_text(self, text: &'a str) -> Self {
         Self { token: Some(text), ..self }
     }

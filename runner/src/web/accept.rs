@@ -1,5 +1,5 @@
-//! Connections: accepted as long as there is room, each served within bounds of time and size,
-//! ended together.
+//! Connections: accepts them up to a limit, serves each within bounds of time and size, and closes
+//! them together at the end.
 
 use std::future::Future;
 use std::io;
@@ -28,30 +28,31 @@ use super::client::Peer;
 use super::sockets::Socket;
 use super::stall::Stall;
 
-/// Connections at once: those of all who may watch events, and half as many again. Each holds a
-/// file descriptor and some 100 KiB while it is busy.
+/// Open connections at most: one for each client that may watch events, and half as many again.
+/// Each busy connection holds a file descriptor and about 100 KiB.
 const CONNECTIONS: usize = 1_600;
 
-/// Time for all headers of a request, and for the next request of a connection that stays open.
+/// Time for all headers of a request. Also the time that an open connection may stay idle before
+/// its next request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 
-/// Time for the handshake of an encrypted connection.
+/// Time for the TLS handshake of a connection.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Bytes of a request's line and headers, which is also what is read at once.
+/// Most bytes of a request's first line and headers. The read buffer has the same size.
 const HEADER_BYTES: usize = 64 << 10;
 
-/// Headers of a request: browsers send about 20, proxies add some.
+/// Most headers of a request. Browsers send about 20 and proxies add a few.
 const HEADER_COUNT: usize = 100;
 
-/// How long requests may still take once the service is to end.
+/// How long open requests may go on once the service is stopping.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long nothing is accepted after the machine has refused it, such as for want of file
-/// descriptors.
+/// How long to wait before accepting again after the machine refused a connection, for example
+/// because the process is out of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// What connections share.
+/// State that all connections share.
 #[derive(Clone)]
 struct Shared {
     router: Router,
@@ -60,12 +61,11 @@ struct Shared {
     stop: watch::Receiver<bool>,
 }
 
-/// Serves what connects to these sockets until `stop` is set, and lets the requests end that run
-/// then.
+/// Serves the connections of these sockets until `stop` is set, then lets the open requests finish.
 ///
 /// # Errors
 ///
-/// The runtime cannot watch a socket.
+/// Returns an error if the runtime cannot watch a socket.
 pub(super) async fn serve(
     sockets: Vec<Socket>,
     router: Router,
@@ -92,10 +92,10 @@ pub(super) async fn serve(
         });
     }
     for task in tasks {
-        // A panic of one is reported where it happens; the others go on.
+        // A panic is reported where it happens; the other tasks go on.
         let _ = task.await;
     }
-    // Whoever gets all the room is alone.
+    // Once all permits are acquired, no connection is left.
     let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(FAREWELL, shared.room.acquire_many(all)).await;
     Ok(())
@@ -104,7 +104,7 @@ pub(super) async fn serve(
 async fn networked(listener: &TcpListener, shared: &Shared) {
     while let Some((permit, accepted)) = next(shared, || listener.accept()).await {
         let Some((stream, address)) = accepted else { continue };
-        // Small answers are not kept back.
+        // Send small responses without delay.
         let _ = stream.set_nodelay(true);
         let peer = Peer::Address { ip: address.ip().to_canonical(), tls: shared.tls.is_some() };
         let shared = shared.clone();
@@ -133,7 +133,7 @@ async fn local(listener: &UnixListener, shared: &Shared) {
     }
 }
 
-/// Waits for room and for a connection; none once nothing is accepted any more.
+/// Waits for a free place and for a connection. Returns `None` once `stop` is set.
 async fn next<T, F>(shared: &Shared, accept: impl Fn() -> F) -> Option<(OwnedSemaphorePermit, Option<T>)>
 where
     F: Future<Output = io::Result<T>>,
@@ -168,7 +168,7 @@ async fn connection<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
     let mut served = std::pin::pin!(served);
     let mut stop = shared.stop.clone();
     tokio::select! {
-        // What goes wrong with a connection is the other end's affair.
+        // Errors of a connection concern the client, not the service.
         _ = served.as_mut() => return,
         _ = stop.wait_for(|stop| *stop) => {}
     }

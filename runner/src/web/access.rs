@@ -1,4 +1,5 @@
-//! Who asks, and what they may do: told by a token, or by where the request comes from.
+//! Finds out who sent a request and what the caller may do, from the token or from the origin of
+//! the request.
 
 use std::net::IpAddr;
 
@@ -22,23 +23,23 @@ use super::address::is_loopback;
 /// The cookie that holds a browser's token.
 pub(super) const COOKIE_NAME: &str = "jobcontrol";
 
-/// The header in which a script of our pages proves that it has read one of them.
+/// The header in which a script of our pages proves that it has read one of our pages.
 pub(super) const CSRF_HEADER: &str = "x-csrf-token";
 
-/// Who asks, and what they may do.
+/// Who sent a request, and what the caller may do.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    /// By which name the runs that they request are known.
+    /// The name under which runs of this caller are recorded.
     pub(super) requester: Requester,
-    /// What they may do.
+    /// The caller's rights.
     pub(super) scopes: Scopes,
-    /// What has to come with a change, where a cookie says who asks: a browser sends it whoever
-    /// made the form.
+    /// The proof that a change needs if the token came in a cookie. Browsers send the cookie with
+    /// every form, also with one of another site.
     pub(super) csrf: Option<Csrf>,
 }
 
-/// Proves that whoever sends a form has read a page of ours: nobody can compute it who does not
-/// have the token.
+/// Proves that the sender of a form has read one of our pages. Nobody can compute it without the
+/// token.
 #[derive(Clone, Debug)]
 pub(super) struct Csrf(String);
 
@@ -48,36 +49,36 @@ impl Csrf {
         Self(BASE32_NOPAD.encode(&digest).to_ascii_lowercase())
     }
 
-    /// What stands for a token where none is needed: the store's id, which no page of another site
-    /// can read.
+    /// Builds the proof for callers without a token from the store's id. No page of another site
+    /// can read that id.
     pub(super) fn of_store(id: &str) -> Self {
         Self::of(&format!("store\0{id}"))
     }
 
-    /// What a form sends back.
+    /// Returns the text that a form sends back.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
 
-    /// Whether that is it.
+    /// Returns whether a form sent this proof.
     pub(super) fn is(&self, sent: &str) -> bool {
         self.0.as_bytes().ct_eq(sent.as_bytes()).into()
     }
 }
 
-/// Why somebody is not let in.
+/// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Denied {
-    /// There is no token.
+    /// The request has no token.
     #[error("the request has no token")]
     NoToken,
-    /// It is not one of ours.
+    /// The token is not one of ours.
     #[error("the token is not known")]
     Unknown,
-    /// Its time is over.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
-    /// Somebody ended it.
+    /// The token was revoked.
     #[error("the token was revoked")]
     Revoked,
 }
@@ -90,8 +91,8 @@ enum Presented<'a> {
     Cookie(&'a str),
 }
 
-/// What came with the request. A header counts more than a cookie, since no browser sends it by
-/// itself.
+/// Returns the token that came with the request. A header takes precedence over a cookie because
+/// browsers never send it unasked.
 fn presented(headers: &HeaderMap) -> Presented<'_> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
@@ -102,33 +103,33 @@ fn presented(headers: &HeaderMap) -> Presented<'_> {
     token.map_or(Presented::Nothing, Presented::Cookie)
 }
 
-/// The value of the first cookie with this name.
+/// Returns the value of the first cookie with this name.
 pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(other, _)| *other == name).map(|(_, value)| value)
 }
 
-/// Where a request comes from, as far as it says what may be done.
+/// Where a request comes from, as far as it affects the caller's rights.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Entrance {
-    /// The socket of the file system, which only this user opens.
+    /// The Unix socket, which only this user can open.
     Owner,
-    /// An address.
+    /// A network address.
     Address {
-        /// Whose it is.
+        /// The client's address.
         ip: IpAddr,
-        /// Whether a token is needed even while there is none: others than this machine's users get
-        /// here.
+        /// Whether a request needs a token even while the store has none, because other machines
+        /// can reach the service.
         exposed: bool,
     },
 }
 
-/// Tells who asks.
+/// Finds out who sent a request.
 ///
 /// # Errors
 ///
-/// A token is needed, and none that is good has come.
+/// Returns an error if the request needs a token and has none that is valid.
 pub(super) fn caller(
     entrance: Entrance,
     headers: &HeaderMap,
@@ -142,8 +143,8 @@ pub(super) fn caller(
         return local("owner");
     };
     let (text, cookie) = match presented(headers) {
-        // An expired token still says that tokens are wanted here; who revokes the last one wants
-        // none.
+        // An expired token still shows that the operator wants tokens. Revoking the last one shows
+        // that none are wanted.
         Presented::Nothing if !exposed && is_loopback(ip) && tokens.iter().all(|token| token.revoked.is_some()) => {
             return local("local");
         }
@@ -159,7 +160,7 @@ pub(super) fn caller(
     })
 }
 
-/// The token that a text is, if it is good now.
+/// Finds the token with this text and checks that it is valid now.
 pub(super) fn good<'t>(text: &str, tokens: &'t [Token], now: Timestamp) -> Result<&'t Token, Denied> {
     let hash = TokenHash::of_presented(text).ok_or(Denied::Unknown)?;
     let token = find(tokens, &hash).ok_or(Denied::Unknown)?;
@@ -170,7 +171,7 @@ pub(super) fn good<'t>(text: &str, tokens: &'t [Token], now: Timestamp) -> Resul
     }
 }
 
-/// What the forms of a page send back whose reader has a token in a cookie, good or not.
+/// Returns the proof that a page's forms send back if the browser has a token cookie, valid or not.
 pub(super) fn csrf_of(headers: &HeaderMap) -> Option<Csrf> {
     cookie(headers, COOKIE_NAME).filter(|token| !token.is_empty()).map(Csrf::of)
 }

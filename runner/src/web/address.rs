@@ -1,4 +1,4 @@
-//! Where to listen: what a person may write, and who may be let in there.
+//! Addresses to listen on: how they are written, and how each must be protected.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use crate::request::refusal::Refusal;
 
-/// Longest path of a Unix socket: what the kernel's address holds, less the byte that ends it.
+/// Longest path of a Unix socket: the size of the kernel's address, less the terminating byte.
 const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Where to listen.
@@ -18,25 +18,25 @@ const LONGEST_SOCKET_PATH: usize = 107;
 pub enum Listen {
     /// `127.0.0.1:8080`, `[::1]:0`: one address. Port 0 takes any free port.
     Address(SocketAddr),
-    /// `localhost:8080`: the loopback addresses of both families, as far as the machine has them.
+    /// `localhost:8080`: the loopback addresses of both families, where the machine has them.
     Localhost(u16),
-    /// `unix:PATH`: a socket in the file system, for this user alone.
+    /// `unix:PATH`: a Unix socket that only this user can open.
     Socket(PathBuf),
 }
 
 /// A text that is not an address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// There is no port.
+    /// The port is missing.
     #[error("`{0}` has no port")]
     NoPort(String),
     /// The port is not a number up to 65535.
     #[error("`{0}` is not a port")]
     Port(String),
-    /// A name in the place of an address.
+    /// A name where an address is expected.
     #[error("`{0}` is not an address")]
     Host(String),
-    /// A socket without a path, or with one that the kernel does not take.
+    /// A socket without a path, or with a path that the kernel does not accept.
     #[error("`{0}` is not the path of a socket")]
     Socket(String),
 }
@@ -106,7 +106,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// Whether only processes of this machine get there.
+    /// Returns whether only processes of this machine can connect.
     pub(super) fn is_local(&self) -> bool {
         match self {
             Self::Address(address) => is_loopback(address.ip()),
@@ -115,47 +115,47 @@ impl Listen {
     }
 }
 
-/// Whether an address is this machine's own, also where IPv6 carries one of IPv4.
+/// Returns whether an address is a loopback address, including an IPv4 address mapped into IPv6.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// What protects those who are let in from elsewhere.
+/// How requests from other machines are protected.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Protection {
-    /// Whether some token is valid.
+    /// Whether the store has a valid token.
     pub(super) token: bool,
-    /// Whether connections are encrypted here.
+    /// Whether this service encrypts its connections.
     pub(super) tls: bool,
-    /// Whether a proxy stands in front, which encrypts.
+    /// Whether a proxy in front of the service encrypts.
     pub(super) proxy: bool,
 }
 
-/// Why an address may not be listened on as things are.
+/// Why the service may not listen on an address in its present configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Exposed {
-    /// Everybody who reaches it could do everything.
+    /// Everyone who can reach the address could do everything.
     #[error("`{0}` can be reached from other machines, and there is no token")]
     NoToken(Listen),
-    /// Tokens would be sent in the clear.
+    /// Tokens would be sent unencrypted.
     #[error("`{0}` can be reached from other machines, and tokens would cross the network in the clear")]
     Clear(Listen),
-    /// Everybody whom the proxy lets in could do everything.
+    /// Everyone whom the proxy lets in could do everything.
     #[error("`{0}` is reached through a proxy, and there is no token")]
     NoTokenBehindProxy(Listen),
-    /// A proxy has no address on a socket of the file system.
-    #[error("`{0}` has no peer addresses, by which a proxy could be recognised")]
+    /// A proxy has no address on a Unix socket.
+    #[error("`{0}` has no peer addresses, so a proxy cannot be recognised")]
     ProxyOfSocket(Listen),
 }
 
 impl Exposed {
     fn hints(&self) -> Vec<String> {
-        let token = "`jobcontrol token create --scope read` makes a token";
+        let token = "`jobcontrol token create --scope read` creates a token";
         let local = "`--listen 127.0.0.1:8080` lets only this machine in";
         let hints: &[&str] = match self {
             Self::NoToken(_) => &[token, local],
             Self::Clear(_) => {
-                &["give `--tls-cert` and `--tls-key`, or `--behind-proxy ADDRESS` where a proxy encrypts", local]
+                &["give `--tls-cert` and `--tls-key`, or `--behind-proxy ADDRESS` if a proxy encrypts", local]
             }
             Self::NoTokenBehindProxy(_) => &[token],
             Self::ProxyOfSocket(_) => &["listen on a loopback address, such as `127.0.0.1:8080`"],
@@ -170,11 +170,11 @@ impl From<Exposed> for Refusal {
     }
 }
 
-/// Refuses an address where others could act without a token, or would send one in the clear.
+/// Checks that nobody from another machine can act without a token, or must send one unencrypted.
 ///
 /// # Errors
 ///
-/// What is missing.
+/// Returns an error that says which protection is missing.
 pub(super) fn protected(listen: &Listen, protection: Protection) -> Result<(), Exposed> {
     let Protection { token, tls, proxy } = protection;
     let here = || listen.clone();
@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(ask(open, Protection { tls, ..token }), Ok(()));
             assert_eq!(ask(open, Protection { proxy, ..token }), Ok(()));
         }
-        // A proxy lets others in, wherever it stands itself.
+        // A proxy lets other machines in, even if it runs on this machine.
         assert!(ask("127.0.0.1:1", Protection { proxy, ..none }).is_err());
         assert_eq!(ask("127.0.0.1:1", Protection { proxy, ..token }), Ok(()));
         assert!(ask("unix:s", Protection { proxy, ..token }).is_err());

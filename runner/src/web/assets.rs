@@ -1,5 +1,5 @@
-//! Style, script and icon of the pages: compiled in, and served under names that change with them,
-//! so that a browser asks for each once.
+//! The style, script and icon of the pages. They are compiled in. Their names change with their
+//! content, which lets browsers cache each one for good.
 
 use std::sync::LazyLock;
 
@@ -17,24 +17,23 @@ use super::problem::Problem;
 use super::problem::Sort;
 use super::reply::Answer;
 
-/// Where they are.
+/// The route of the assets.
 pub(super) const PATH: &str = "/assets/{name}";
 
-/// What their addresses begin with: whoever signs in has no token yet, and sees the page all the
-/// same.
+/// The prefix of their addresses. These need no token because the login page uses them too.
 pub(super) const FOLDER: &str = "/assets/";
 
-/// Bytes of a digest that stand in a name.
+/// Bytes of the digest in a name.
 const DIGEST: usize = 6;
 
-/// A file that is served as it is.
+/// A file that is served unchanged.
 struct Asset {
     name: String,
     kind: &'static str,
     content: &'static str,
 }
 
-/// Where the pages find them.
+/// The addresses of the assets, for use in pages.
 #[derive(Clone, Debug)]
 pub(super) struct Assets {
     pub(super) style: String,
@@ -56,7 +55,7 @@ fn asset(stem: &str, ending: &str, kind: &'static str, content: &'static str) ->
 }
 
 impl Assets {
-    /// The addresses.
+    /// Returns the addresses.
     pub(super) fn new() -> Self {
         let [style, script, icon] = &*ALL;
         let path = |asset: &Asset| format!("/assets/{}", asset.name);
@@ -64,10 +63,10 @@ impl Assets {
     }
 }
 
-/// Answers with a file.
+/// Serves an asset.
 pub(super) async fn serve(Path(name): Path<String>) -> Answer {
     let Some(asset) = ALL.iter().find(|asset| asset.name == name) else {
-        return Err(Problem::new(Sort::NotFound, "there is no such file of this version"));
+        return Err(Problem::new(Sort::NotFound, "this version has no such file"));
     };
     let mut response = Response::new(Body::from(asset.content));
     let headers = response.headers_mut();

@@ -1,5 +1,5 @@
-//! Who sends a request: the other end of the connection, or the one for whom a trusted proxy
-//! speaks.
+//! Finds out who sent a request: the other end of the connection, or the client that a trusted
+//! proxy forwards for.
 
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
@@ -11,42 +11,42 @@ use http::header::HOST;
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// An address, over TLS or not.
+    /// A network address, with or without TLS.
     Address {
-        /// The address, IPv4 where IPv6 carries it.
+        /// The address; IPv4 if it is an IPv4 address mapped into IPv6.
         ip: IpAddr,
-        /// Whether the connection is encrypted here.
+        /// Whether this service encrypts the connection.
         tls: bool,
     },
-    /// A process of this user, on a socket of the file system.
+    /// A process of this user, on a Unix socket.
     Socket,
 }
 
-/// Who sends a request.
+/// The client that sent a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Client {
-    /// Where it comes from; none for a socket of the file system.
+    /// The client's address; `None` for a Unix socket.
     pub(super) address: Option<IpAddr>,
     /// Whether the browser's connection is encrypted.
     pub(super) secure: bool,
-    /// The host that the client asked for, as it wrote it; none where there is none, or more than
-    /// one.
+    /// The host that the client asked for, as written. `None` if the request names no host, or more
+    /// than one.
     pub(super) host: Option<String>,
 }
 
-/// Whose requests share one limit.
+/// The requests that share one rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Source {
-    /// An address of IPv4.
+    /// An IPv4 address.
     V4(u32),
-    /// A network of IPv6: whoever has one address has 2^64.
+    /// An IPv6 network: a client that has one address has 2^64.
     V6(u64),
-    /// The socket.
+    /// The Unix socket.
     Socket,
 }
 
 impl Client {
-    /// Whose limits count.
+    /// Returns the limit that counts for this client.
     pub(super) fn source(&self) -> Source {
         match self.address {
             None => Source::Socket,
@@ -60,23 +60,23 @@ fn network(address: Ipv6Addr) -> u64 {
     u64::try_from(address.to_bits() >> 64).unwrap_or(u64::MAX)
 }
 
-/// What a proxy says that makes no sense.
+/// An invalid statement of the proxy about the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ProxyError {
-    /// Two ways of saying it: one of them may come from the client.
-    #[error("the request has both `Forwarded` and `X-Forwarded-*` headers, of which the proxy may set only one kind")]
+    /// Both kinds of headers are present, and one of them may come from the client.
+    #[error("the request has both `Forwarded` and `X-Forwarded-*` headers; the proxy may set only one kind")]
     Both,
     /// The client's address is missing or is not an address.
-    #[error("the proxy does not say for which address it sends the request")]
+    #[error("the proxy does not name the client's address")]
     For,
 }
 
-/// Tells who sends a request. What it says of another client is believed only where it comes from
-/// `proxy`, and only the last entry of each list, which is the one that the proxy itself has added.
+/// Finds out who sent a request. Only headers from `proxy` can name another client. Of each list
+/// only the last entry counts, because the proxy itself added that one.
 ///
 /// # Errors
 ///
-/// The proxy's headers make no sense.
+/// Returns an error if the proxy's headers contradict each other or name no valid client.
 pub(super) fn client(peer: Peer, proxy: Option<IpAddr>, headers: &HeaderMap) -> Result<Client, ProxyError> {
     let own = |address, secure| Client { address, secure, host: only(headers, HOST.as_str()) };
     match peer {
@@ -100,7 +100,7 @@ fn forwarded(headers: &HeaderMap, proxy: IpAddr, own: Client) -> Result<Client, 
         (from, scheme, host)
     };
     let address = match from {
-        // The proxy itself asks, such as for its own look at the program's health.
+        // The proxy sends its own request, for example a health check.
         None if scheme.is_none() && host.is_none() && !standard => proxy,
         from => from.as_deref().and_then(address).ok_or(ProxyError::For)?,
     };
@@ -108,20 +108,21 @@ fn forwarded(headers: &HeaderMap, proxy: IpAddr, own: Client) -> Result<Client, 
     Ok(Client { address: Some(address.to_canonical()), secure: secure || own.secure, host: host.or(own.host) })
 }
 
-/// The value of a header that is there once.
+/// Returns the value of a header that occurs exactly once.
 fn only(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut all = headers.get_all(name).iter();
     let value = all.next()?.to_str().ok()?.to_owned();
     all.next().is_none().then_some(value)
 }
 
-/// The last entry of a list that may stand in several headers. Commas in quotes separate nothing.
+/// Returns the last entry of a list that may span several headers. Commas inside quotes do not
+/// separate entries.
 fn last(headers: &HeaderMap, name: &str) -> Option<String> {
     let text = headers.get_all(name).iter().next_back()?.to_str().ok()?;
     Some(split(text, ',').pop().unwrap_or_default().trim().to_owned())
 }
 
-/// The value of a parameter of an entry of `Forwarded`, without its quotes.
+/// Returns the value of a parameter of a `Forwarded` entry, without quotes.
 fn parameter(entry: &str, name: &str) -> Option<String> {
     let pairs = split(entry, ';').into_iter().filter_map(|pair| pair.split_once('='));
     let mut values = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim());
@@ -153,7 +154,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     parts
 }
 
-/// An address as a proxy writes it: alone, in brackets, with a port or without.
+/// Parses an address as proxies write it: bare or in brackets, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse() {
         return Some(address);

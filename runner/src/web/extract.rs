@@ -1,4 +1,5 @@
-//! What comes with a request, read strictly: what is not understood is refused with its place.
+//! Reads the parts of a request strictly: anything invalid is refused, and the error names its
+//! place.
 
 use std::time::Duration;
 
@@ -19,13 +20,14 @@ use super::problem::Problem;
 use super::problem::Sort;
 use super::problem::pointer;
 
-/// Largest body of a request: a run with all its options and short arguments has less than 10 KiB.
+/// Largest body of a request, in bytes. A run with all its options and short arguments takes less
+/// than 10 KiB.
 pub(super) const BODY: usize = 1 << 20;
 
 /// Time for a body to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// Parameters of the address.
+/// The query parameters of the address.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
@@ -36,7 +38,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// Reads parameters of an address.
+/// Parses query parameters.
 pub(super) fn read_query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
@@ -61,7 +63,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
-/// A body in JSON.
+/// A JSON body.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -77,7 +79,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
-/// The whole body, of at most `limit` bytes.
+/// Reads the whole body, of at most `limit` bytes.
 pub(super) async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
     let collected = Limited::new(request.into_body(), limit).collect();
     match tokio::time::timeout(BODY_WITHIN, collected).await {
@@ -85,7 +87,7 @@ pub(super) async fn body(request: Request, limit: usize) -> Result<Bytes, Proble
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Problem::new(Sort::TooLarge, format!("the body has more than {limit} bytes")))
         }
-        Ok(Err(_)) => Err(Problem::new(Sort::Usage, "the body has ended early")),
+        Ok(Err(_)) => Err(Problem::new(Sort::Usage, "the body ended early")),
         Err(_) => Err(Problem::new(Sort::Timeout, "the body took too long")),
     }
 }
@@ -117,7 +119,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        // `gate` puts it on each request that is let in.
+        // `gate` attaches it to each request that is let in.
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| Problem::new(Sort::Unauthorized, "the request has no token"))
     }

@@ -1,5 +1,4 @@
-//! What every request goes through: whether it is answered at all, who asks, and what every answer
-//! has.
+//! The checks that every request passes, and the headers that every response gets.
 
 use std::time::Duration;
 
@@ -32,26 +31,26 @@ use super::problem::Problem;
 use super::problem::Sort;
 use super::state::Web;
 
-/// Where the API is.
+/// The path prefix of the API.
 pub(super) const API: &str = "/api/";
 
-/// What a load balancer asks for, which has no token.
+/// The addresses that load balancers poll without a token.
 pub(super) const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Where a browser brings its token, which it has none of yet.
+/// Where a browser sends its token to sign in; it has no token before that.
 pub(super) const LOGIN: &str = "/login";
 
-/// Time for an answer to begin, which is more than a client may ask to wait for the end of a run. A
-/// store that is slower than this is not looked at by people.
+/// Longest time for a response to begin. It exceeds the longest time that a client may wait for the
+/// end of a run. Nobody would wait for a slower store.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Answers a request, or says why not.
+/// Answers a request, or responds with the reason for the refusal.
 pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -> Response {
     let id = web.request_id();
     let reads = is_read(request.method());
-    // A browser that opens an address gets a page, whatever is wrong.
+    // A browser that opens an address gets a page, even for an error.
     let is_page = !request.uri().path().starts_with(API) && wants_page(request.headers());
     let (parts, body) = request.into_parts();
     let browser = is_page.then(|| parts.clone());
@@ -59,7 +58,7 @@ pub(super) async fn gate(State(web): State<Web>, request: Request, next: Next) -
     let response = match admit(&web, request).await {
         Ok(request) => match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Problem::new(Sort::Timeout, "the answer took too long").into_response(),
+            Err(_) => Problem::new(Sort::Timeout, "the response took too long").into_response(),
         },
         Err(problem) => problem.into_response(),
     };
@@ -84,11 +83,11 @@ fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Lets a request in, with who sends it.
+/// Lets a request in and attaches its caller and client to it.
 async fn admit(web: &Web, mut request: Request) -> Result<Request, Problem> {
-    // Who listens puts it on each request.
+    // The connection attaches its peer to each request.
     let peer = request.extensions().get::<Peer>().copied();
-    let peer = peer.ok_or_else(|| Problem::new(Sort::Internal, "the request has come from nowhere"))?;
+    let peer = peer.ok_or_else(|| Problem::new(Sort::Internal, "the request has no peer address"))?;
     let admission = web.admission();
     let client = client(peer, admission.proxy, request.headers())?;
     web.take(client.source()).map_err(Problem::too_many)?;
@@ -109,7 +108,7 @@ async fn admit(web: &Web, mut request: Request) -> Result<Request, Problem> {
     Ok(request)
 }
 
-/// Tells who sends a request with these headers. Reads the store.
+/// Finds out who sent a request with these headers. Reads the store.
 pub(super) async fn identify(web: &Web, peer: Peer, client: &Client, headers: HeaderMap) -> Result<Caller, Problem> {
     let entrance = match (peer, client.address) {
         (Peer::Address { .. }, Some(ip)) => Entrance::Address { ip, exposed: web.admission().exposed },
@@ -125,8 +124,7 @@ pub(super) async fn identify(web: &Web, peer: Peer, client: &Client, headers: He
     .await
 }
 
-/// Refuses what the caller may not do whatever it is in detail; what is done to single jobs is
-/// looked at where it is done.
+/// Checks the general rights of the caller. The routes check the rights to single jobs.
 fn may(caller: &Caller, request: &Request, is_api: bool) -> Result<(), Problem> {
     let reads = is_read(request.method());
     if reads && !caller.scopes.may_read() {
@@ -135,8 +133,10 @@ fn may(caller: &Caller, request: &Request, is_api: bool) -> Result<(), Problem> 
     if let (false, true, Some(csrf)) = (reads, is_api, &caller.csrf) {
         let sent = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
         if !sent.is_some_and(|sent| csrf.is(sent)) {
-            let problem =
-                Problem::new(Sort::Forbidden, format!("the request has no `{CSRF_HEADER}` of a page of ours"));
+            let problem = Problem::new(
+                Sort::Forbidden,
+                format!("the request has no `{CSRF_HEADER}` from a page of this service"),
+            );
             return Err(problem.hint("a client that is not a browser sends its token in `Authorization: Bearer`"));
         }
     }
@@ -149,7 +149,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::NoToken => problem.hint("send it as `Authorization: Bearer jc_..`"),
             Denied::Unknown | Denied::Expired | Denied::Revoked => {
-                problem.hint("`jobcontrol token create --scope read` makes a new one")
+                problem.hint("`jobcontrol token create --scope read` creates a new token")
             }
         }
     }

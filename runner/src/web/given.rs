@@ -1,4 +1,4 @@
-//! Sockets that somebody else has opened for this process.
+//! Sockets that another process opened for this one.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -7,17 +7,17 @@ use super::sockets::Socket;
 use crate::request::refusal::Refusal;
 use crate::service::systemd::Activated;
 
-/// Permissions of everybody but the owner.
+/// The permission bits of everyone but the owner.
 const OTHERS: u32 = 0o077;
 
-/// A socket as one of ours, with where it is.
+/// Takes over a socket and returns it with its address.
 ///
 /// # Errors
 ///
-/// Others can connect to a socket of the file system, where whoever connects may act without a
-/// token.
+/// Returns an error if other users can connect to a Unix socket, where everyone who connects may
+/// act without a token.
 pub(super) fn given(socket: Activated) -> Result<(Listen, Socket), Refusal> {
-    let failed = |error: std::io::Error| Refusal::failed(format!("a socket of systemd cannot be used: {error}"));
+    let failed = |error: std::io::Error| Refusal::failed(format!("a systemd socket cannot be used: {error}"));
     match socket {
         Activated::Tcp(listener) => {
             listener.set_nonblocking(true).map_err(failed)?;
@@ -27,15 +27,15 @@ pub(super) fn given(socket: Activated) -> Result<(Listen, Socket), Refusal> {
         Activated::Unix(listener) => {
             let address = listener.local_addr().map_err(failed)?;
             let path = address.as_pathname().ok_or_else(|| {
-                Refusal::usage("a socket of systemd has no path, so that everybody of this machine can connect to it")
+                Refusal::usage("a systemd socket has no path, so everyone on this machine can connect to it")
                     .hint("name a path in `ListenStream=`")
             })?;
             let mode = std::fs::symlink_metadata(path).map_err(failed)?.mode();
             if mode & OTHERS != 0 {
                 let shown = path.display();
                 let message =
-                    format!("others can connect to `{shown}` (mode {:04o}) and act without a token", mode & 0o777);
-                return Err(Refusal::usage(message).hint("write `SocketMode=0600` in the unit of the socket"));
+                    format!("other users can connect to `{shown}` (mode {:04o}) and act without a token", mode & 0o777);
+                return Err(Refusal::usage(message).hint("write `SocketMode=0600` in the socket unit"));
             }
             Ok((Listen::Socket(path.to_owned()), Socket::Unix(listener, None)))
         }

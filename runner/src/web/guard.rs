@@ -1,7 +1,6 @@
-//! Which requests are answered at all, whoever sends them: what a page of another site can make a
-//! browser send is not.
+//! Refuses requests that a page of another site makes a browser send, no matter who the user is.
 //!
-//! Decisions alone; `gate` asks them of each request.
+//! This file only decides; `gate` applies the decisions to each request.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -18,7 +17,7 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 
 use super::address::is_loopback;
 
-/// Nothing from elsewhere, nothing inline, in no frame.
+/// Load nothing from elsewhere, run nothing inline, and allow no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -27,7 +26,7 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 const FETCH_SITE: &str = "sec-fetch-site";
 const FETCH_MODE: &str = "sec-fetch-mode";
 
-/// Puts the headers on an answer that keep a browser from doing more with it than to show it.
+/// Adds the headers that stop a browser from doing more with a response than showing it.
 pub(super) fn harden(headers: &mut HeaderMap) {
     let fixed = [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -41,42 +40,42 @@ pub(super) fn harden(headers: &mut HeaderMap) {
     }
 }
 
-/// The hosts by which this service may be asked for. A site whose name is made to lead to this
-/// machine is not one of them, so its pages get nothing.
+/// The host names of this service. A site whose name an attacker pointed at this machine is not
+/// among them, so its pages get nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    /// Names that the operator has given, in lower case.
+    /// Names from the operator, in lower case.
     names: BTreeSet<String>,
-    /// Whether addresses of networks are ours too, not only those of loopback.
+    /// Whether network addresses are accepted too, not only loopback addresses.
     any_address: bool,
 }
 
-/// What comes instead of an answer.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Barred {
-    /// No host, several, or one that is not a host.
-    #[error("the request has no `Host`, or one that is not a host")]
+    /// No host, several hosts, or an invalid one.
+    #[error("the request has no valid `Host`")]
     NoHost,
-    /// A host that is not this service's.
+    /// A host that does not belong to this service.
     #[error("`{0}` is not a name of this service")]
     Host(String),
-    /// A page of another site sends it.
-    #[error("a page of another site sends this request")]
+    /// A page of another site sent the request.
+    #[error("a page of another site sent this request")]
     OtherSite,
 }
 
 impl Names {
-    /// The names of a service. `any_address` is for one that listens on networks: an address cannot
-    /// be made to lead to another one.
+    /// Creates the names of a service. Set `any_address` for a service that listens on networks: an
+    /// attacker cannot point an address at another machine.
     pub(super) fn new(names: impl IntoIterator<Item = String>, any_address: bool) -> Self {
         Self { names: names.into_iter().map(|name| bare(&name)).collect(), any_address }
     }
 
-    /// Refuses a request for another host. Any port will do, since it may be forwarded.
+    /// Checks that the host is one of ours. Any port is accepted because a port may be forwarded.
     ///
     /// # Errors
     ///
-    /// Whose host it is.
+    /// Returns an error if the host is missing, invalid or not one of ours.
     pub(super) fn check(&self, host: Option<&str>) -> Result<(), Barred> {
         let authority = host.and_then(Authority::parse).ok_or(Barred::NoHost)?;
         let ours = match &authority.host {
@@ -87,7 +86,7 @@ impl Names {
     }
 }
 
-/// A name in lower case, without the dot that may end it.
+/// Returns a name in lower case, without a trailing dot.
 fn bare(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
@@ -98,7 +97,7 @@ enum Host {
     Name(String),
 }
 
-/// A host with its port, as `Host` and `Origin` have them.
+/// A host with its port, as in `Host` and `Origin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Authority {
     host: Host,
@@ -131,32 +130,32 @@ impl Authority {
         Some(Self { host, port })
     }
 
-    /// With the port that a scheme stands for.
+    /// Parses a host and fills in the default port of the scheme.
     fn of_scheme(text: &str, secure: bool) -> Option<Self> {
         let authority = Self::parse(text)?;
         Some(Self { port: authority.port.or(Some(if secure { 443 } else { 80 })), ..authority })
     }
 }
 
-/// How a request was sent, as far as it matters here.
+/// The relevant parts of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent<'a> {
     /// The method.
     pub(super) method: &'a Method,
     /// Its headers.
     pub(super) headers: &'a HeaderMap,
-    /// The host that it is for.
+    /// The host that the request is for.
     pub(super) host: &'a str,
-    /// Whether it goes to the API, which no link of another site leads to.
+    /// Whether it goes to the API. No link of another site leads there.
     pub(super) api: bool,
 }
 
-/// Refuses what a page of another site makes a browser send. A client that is not a browser says
-/// nothing of sites.
+/// Refuses requests that a page of another site makes a browser send. Clients other than browsers
+/// send no headers about sites.
 ///
 /// # Errors
 ///
-/// It comes from elsewhere.
+/// Returns an error if the request comes from another site.
 pub(super) fn same_site(sent: Sent<'_>) -> Result<(), Barred> {
     let text = |name: &str| sent.headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let reads = sent.method == Method::GET || sent.method == Method::HEAD;
@@ -174,8 +173,8 @@ pub(super) fn same_site(sent: Sent<'_>) -> Result<(), Barred> {
     if ours { Ok(()) } else { Err(Barred::OtherSite) }
 }
 
-/// Whether an origin is that of a host. A proxy may have changed the scheme, never the host and the
-/// port.
+/// Returns whether an origin belongs to a host. A proxy may have changed the scheme, but never the
+/// host or the port.
 fn is_origin_of(origin: &str, host: &str) -> bool {
     let (secure, authority) = match origin.split_once("://") {
         Some(("https", authority)) => (true, authority),
@@ -222,7 +221,7 @@ mod tests {
     #[test]
     fn a_page_of_another_site_changes_nothing() {
         let post = |lines: &[_]| sent(&Method::POST, true, lines);
-        assert_eq!(post(&[]), Ok(()), "a client that is no browser");
+        assert_eq!(post(&[]), Ok(()), "a client other than a browser");
         assert_eq!(post(&[("origin", "http://localhost:8080")]), Ok(()));
         assert_eq!(post(&[("origin", "https://LOCALHOST:8080"), ("sec-fetch-site", "same-origin")]), Ok(()));
         for origin in [

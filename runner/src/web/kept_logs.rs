@@ -1,5 +1,5 @@
-//! Which records a long log has, kept for a while: a page shows any part of it by its place, and
-//! the store knows records by their ids alone.
+//! Caches which records a long log has. A page addresses records by position, but the store knows
+//! them only by id.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
@@ -14,26 +14,26 @@ use jobcontrol_core::storage::Storage;
 
 use crate::lock::lock;
 
-/// Ids that are kept: 8 bytes each.
+/// Most ids in the cache, at 8 bytes each.
 const KEPT: usize = 4_000_000;
-/// Maps that are kept.
+/// Most maps in the cache.
 const MAPS: usize = 32;
 
-/// Which records of a build's log.
+/// A choice of records of a build's log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogChoice {
     /// The build.
     pub(super) build: u64,
-    /// Only those at or above this level.
+    /// Only records at or above this level.
     pub(super) min_level: Option<i64>,
-    /// Only those with this text in their message or target, in any case.
+    /// Only records with this text in their message or target, ignoring case.
     pub(super) text: Option<String>,
-    /// Only those of this attempt.
+    /// Only records of this attempt.
     pub(super) attempt: Option<u32>,
 }
 
 impl LogChoice {
-    /// All of a build.
+    /// Chooses all records of a build.
     pub(super) fn all(build: u64) -> Self {
         Self { build, ..Self::default() }
     }
@@ -42,7 +42,7 @@ impl LogChoice {
         self.text.is_some() || self.attempt.is_some()
     }
 
-    /// Whether a record is among them; `text` is theirs in lower case.
+    /// Returns whether the choice includes a record. `text` is the chosen text in lower case.
     pub(super) fn lets_through(&self, record: &LogRecord, text: Option<&str>) -> bool {
         let has = |part: &str, text: &str| part.to_lowercase().contains(text);
         let (attempt, record) = (record.attempt, &record.record);
@@ -52,7 +52,7 @@ impl LogChoice {
     }
 }
 
-/// The ids of a choice, and how far the log was read for them.
+/// The ids of a choice, and the last id that was read for it.
 #[derive(Clone)]
 struct Kept {
     choice: LogChoice,
@@ -60,7 +60,7 @@ struct Kept {
     read_to: u64,
 }
 
-/// What is kept of long logs.
+/// The cache of ids and maps of long logs.
 #[derive(Default)]
 pub(super) struct KeptLogs {
     ids: Mutex<VecDeque<Kept>>,
@@ -68,7 +68,8 @@ pub(super) struct KeptLogs {
 }
 
 impl KeptLogs {
-    /// The ids of the records, oldest first. What was written since the last time is read alone.
+    /// Returns the ids of the records, oldest first. Reads only the records written since the last
+    /// call.
     pub(super) fn ids(&self, storage: &dyn Storage, choice: &LogChoice) -> Result<Arc<Vec<u64>>> {
         let known = {
             let mut all = lock(&self.ids);
@@ -82,8 +83,8 @@ impl KeptLogs {
             after: Some(kept.read_to),
             ..LogFilter::default()
         };
-        // Before the records: those up to this one are all read below, whether they are chosen or
-        // not.
+        // Get this id before the records. Everything up to it is read below, whether it is chosen
+        // or not.
         let newest = storage.get_last_log_id()?;
         let mut more = Vec::new();
         if choice.is_read() {
@@ -112,7 +113,7 @@ impl KeptLogs {
         all.push_front(kept);
         let mut room = KEPT;
         all.retain(|kept| {
-            // A short one costs its place all the same.
+            // Even a short list counts for its overhead.
             let size = kept.ids.len() + 1_000;
             let fits = size <= room;
             room = room.saturating_sub(size);
@@ -120,7 +121,7 @@ impl KeptLogs {
         });
     }
 
-    /// Where the records lie in time; kept once the build has ended.
+    /// Returns how the records spread over time. The map is cached once the build has ended.
     pub(super) fn map(&self, storage: &dyn Storage, build: u64, has_ended: bool) -> Result<Arc<LogMap>> {
         if let Some((_, map)) = lock(&self.maps).iter().find(|(id, _)| *id == build) {
             return Ok(Arc::clone(map));
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!((count(&LogChoice::all(build)), count(&text), count(&severe)), (2, 1, 1));
         log(Level::Error, "Needle");
         assert_eq!((count(&LogChoice::all(build)), count(&text), count(&severe)), (3, 2, 2));
-        assert_eq!((count(&LogChoice::all(build)), count(&text), count(&severe)), (3, 2, 2), "none of it twice");
+        assert_eq!((count(&LogChoice::all(build)), count(&text), count(&severe)), (3, 2, 2), "nothing is added twice");
         assert_eq!(count(&LogChoice { attempt: Some(1), ..LogChoice::all(build) }), 0);
     }
 }

@@ -1,18 +1,18 @@
-//! The web: HTTP and pages. Decides nothing about jobs and builds: it asks `request`, `service` and
-//! `show`.
+//! The web: HTTP and pages. It decides nothing about jobs and builds, but calls `request`,
+//! `service` and `show`.
 //!
 //! - `address`, `sockets`, `tls`: where to listen, and how
-//! - `accept`, `stall`: connections within bounds
-//! - `gate`: what each request goes through, by the decisions of `client` (who sends it), `rate`
-//!   (how often), `guard` (from which site) and `access` (with which rights)
-//! - `extract`, `problem`, `reply`: what comes with a request, and what goes back
+//! - `accept`, `stall`: connections and their limits
+//! - `gate`: the checks of each request, by the decisions of `client` (who sent it), `rate` (how
+//!   often), `guard` (from which site) and `access` (with which rights)
+//! - `extract`, `problem`, `reply`: the parts of a request, and the responses
 //! - `state`: what requests share; `kept_logs`: which records long logs have
 //! - `posted`: the forms of our pages
-//! - `acting`: what callers start, cancel and delete, if they may
-//! - `api`: the routes of the API, a file a resource; `pages`: those for people; `assets`: their
-//!   style and script
+//! - `acting`: starts, cancels and deletes in the name of a caller
+//! - `api`: the routes of the API, one file for each resource; `pages`: the routes for people;
+//!   `assets`: style and script of the pages
 //! - `router`: all routes
-//! - `server`: the whole, opened, served and stopped
+//! - `server`: opens, serves and stops the web
 
 mod accept;
 mod access;

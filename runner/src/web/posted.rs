@@ -1,4 +1,4 @@
-//! A form that a page of ours sent: its fields, and the proof that the page was ours.
+//! A form that one of our pages sent: its fields, and the proof of where it came from.
 
 use axum::extract::FromRequest;
 use axum::extract::Request;
@@ -11,38 +11,38 @@ use super::problem::Problem;
 use super::problem::Sort;
 use super::state::Web;
 
-/// The field that proves it.
+/// The field that carries the proof.
 pub(super) const CSRF_FIELD: &str = "csrf";
 
-/// Fields of one form: what is larger belongs into a file.
+/// Most fields of one form. Larger input belongs in a file.
 const FIELDS: usize = 20_000;
 
-/// A form as it was sent.
+/// The fields of a form as sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Posted(Vec<(String, String)>);
 
 impl Posted {
-    /// The first field with this name.
+    /// Returns the first field with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a box was ticked.
+    /// Returns whether a box was ticked.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// All fields with this name, in order.
+    /// Returns all fields with this name, in order.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// All of them.
+    /// Returns all fields.
     pub(super) fn fields(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// Of these fields.
+    /// Creates a form from these fields.
     pub(super) fn of(fields: Vec<(String, String)>) -> Self {
         Self(fields)
     }
@@ -63,7 +63,7 @@ impl FromRequest<Web> for Posted {
     }
 }
 
-/// Reads a form without looking at who has sent it.
+/// Reads a form without checking who sent it.
 pub(super) async fn read(request: Request) -> Result<Posted, Problem> {
     const KIND: &str = "application/x-www-form-urlencoded";
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -73,7 +73,8 @@ pub(super) async fn read(request: Request) -> Result<Posted, Problem> {
     let body = body(request, BODY).await?;
     let fields =
         form_urlencoded::parse(&body).take(FIELDS + 1).map(|(name, value)| (name.into_owned(), value.into_owned()));
-    // Browsers send each line of a text with both of its ends.
+    // Browsers end each line of a text with `\r
+    // `.
     let fields: Vec<_> = fields.map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect();
     if fields.len() > FIELDS {
         return Err(Problem::new(Sort::TooLarge, format!("the form has more than {FIELDS} fields")));

@@ -1,5 +1,5 @@
-//! What comes instead of an answer: a problem document (RFC 9457), with hints and diagnostics as
-//! the command line has them.
+//! Error responses: a problem document (RFC 9457), with the same hints and diagnostics as on the
+//! command line.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,50 +25,50 @@ use crate::service::engine::EngineError;
 use crate::show::escape::clean_json;
 use crate::show::json::DiagnosticJson;
 
-/// The sorts of problems, each with its status and its title. A name never changes its meaning.
+/// The sorts of problems, each with a status and a title. A name never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// The request makes no sense.
+    /// The request is invalid.
     Usage,
-    /// Nobody has said who asks, or with a token that is not good.
+    /// The request has no token, or one that is not valid.
     Unauthorized,
-    /// Whoever asks may not do this.
+    /// The caller may not do this.
     Forbidden,
-    /// There is no such thing.
+    /// The thing does not exist.
     NotFound,
-    /// There is such a thing, and it cannot be asked for in this way.
+    /// The address exists, but not for this method.
     Method,
-    /// The request took too long to arrive, or the answer to make.
+    /// The request took too long to arrive, or the response took too long.
     Timeout,
-    /// It would use builds of jobs that are outdated or failing.
+    /// The run would use builds of jobs that are outdated or failing.
     Stale,
-    /// It cannot be done as things are.
+    /// It cannot be done in the present state.
     Failed,
     /// The body is too large.
     TooLarge,
     /// The body is not JSON.
     MediaType,
-    /// The request is for another host.
+    /// The request is for a host that is not ours.
     Host,
-    /// The manifests do not check.
+    /// The manifests have mistakes.
     Unchecked,
     /// Too many requests.
     TooMany,
     /// Too many clients.
     Busy,
-    /// The machine or the engine.
+    /// The machine or the engine failed.
     Internal,
-    /// The store, or the service is not ready.
+    /// The store cannot be used, or the service is not ready.
     Storage,
 }
 
 impl Sort {
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Usage => (StatusCode::BAD_REQUEST, "usage", "the request makes no sense"),
+            Self::Usage => (StatusCode::BAD_REQUEST, "usage", "the request is invalid"),
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "this is not allowed"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "there is no such thing"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "not found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", "the method is not allowed here"),
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long"),
             Self::Stale => (StatusCode::CONFLICT, "stale", "dependencies are not up to date"),
@@ -76,19 +76,19 @@ impl Sort {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "the body is too large"),
             Self::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "the body is not JSON"),
             Self::Host => (StatusCode::MISDIRECTED_REQUEST, "host", "the request is for another host"),
-            Self::Unchecked => (StatusCode::UNPROCESSABLE_ENTITY, "unchecked", "the manifests do not check"),
+            Self::Unchecked => (StatusCode::UNPROCESSABLE_ENTITY, "unchecked", "the manifests have mistakes"),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "too many requests"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many clients"),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service has failed"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the service failed"),
             Self::Storage => (StatusCode::SERVICE_UNAVAILABLE, "storage", "the store cannot be used now"),
         }
     }
 }
 
-/// How long a client waits before it asks again whether there is room.
+/// How long a client should wait before it tries again to watch events.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// What comes instead of an answer.
+/// An error response before it is written.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
     sort: Sort,
@@ -99,35 +99,35 @@ pub(super) struct Problem {
     retry_after: Option<Duration>,
 }
 
-/// What is wrong with a part of the request.
+/// The mistake in one part of the request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldError {
-    /// The place in the body, as a JSON pointer; none for a parameter of the address.
+    /// The place in the body, as a JSON pointer. Absent for a query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pointer: Option<String>,
-    /// The parameter of the address.
+    /// The query parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parameter: Option<String>,
     /// What is wrong there.
     pub(super) detail: String,
 }
 
-/// A problem as it is sent.
+/// A problem document as it is sent.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ProblemJson<'a> {
-    /// Which sort it is, for programs.
+    /// The sort of the problem, for programs.
     r#type: String,
     title: &'static str,
     status: u16,
     /// What is wrong, on one line.
     detail: &'a str,
-    /// What would mend it, each on one line.
+    /// Ways to fix it, each on one line.
     hints: &'a [String],
-    /// The codes of the diagnostics, each once; `jobcontrol explain CODE` says what one means.
+    /// The codes of the diagnostics, without duplicates; `jobcontrol explain CODE` describes one.
     codes: BTreeSet<&'static str>,
     diagnostics: Vec<DiagnosticJson<'a>>,
     errors: &'a [FieldError],
-    /// By which the service's log knows the request.
+    /// The id of the request in the service's log.
     request_id: &'a str,
 }
 
@@ -137,68 +137,65 @@ impl Problem {
         Self { sort, detail: detail.into(), hints, diagnostics, errors, retry_after: None }
     }
 
-    /// Which sort it is.
+    /// Returns the sort of the problem.
     pub(super) fn sort(&self) -> Sort {
         self.sort
     }
 
-    /// What is wrong with the manifests.
+    /// Returns the mistakes in the manifests.
     pub(super) fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// What is wrong with parts of the request.
+    /// Returns the mistakes in parts of the request.
     pub(super) fn errors(&self) -> &[FieldError] {
         &self.errors
     }
 
-    /// With what would mend it.
+    /// Adds a way to fix the problem.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// A request that makes sense, and cannot be done as things are.
+    /// Converts a refusal of a valid request that cannot be served in the present state.
     pub(super) fn conflict(refusal: Refusal) -> Self {
         let problem = Self::from(refusal);
         Self { sort: if problem.sort == Sort::Usage { Sort::Failed } else { problem.sort }, ..problem }
     }
 
-    /// With what is wrong at a place of the body.
+    /// Adds a mistake at a place in the body.
     #[must_use]
     pub(super) fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError { pointer: Some(pointer.into()), parameter: None, detail: detail.into() });
         self
     }
 
-    /// With what is wrong with a parameter of the address.
+    /// Adds a mistake in a query parameter.
     #[must_use]
     pub(super) fn parameter(mut self, name: impl Into<String>, detail: impl Into<String>) -> Self {
         self.errors.push(FieldError { pointer: None, parameter: Some(name.into()), detail: detail.into() });
         self
     }
 
-    /// A client that sends too much.
+    /// Creates the problem for a client that sends too many requests.
     pub(super) fn too_many(wait: Duration) -> Self {
-        Self {
-            retry_after: Some(wait),
-            ..Self::new(Sort::TooMany, "this client sends more requests than are answered")
-        }
+        Self { retry_after: Some(wait), ..Self::new(Sort::TooMany, "this client sends too many requests") }
     }
 
-    /// As many clients watch as may.
+    /// Creates the problem for a client that wants to watch events while all places are taken.
     pub(super) fn busy() -> Self {
         Self { retry_after: Some(BUSY), ..Self::new(Sort::Busy, "too many clients watch events") }
     }
 
-    /// What a page tells of it: the status, what sort it is, what is wrong, and what would mend it.
+    /// Returns what a page shows: the status, the title of the sort, the detail and the hints.
     pub(super) fn told(&self) -> (StatusCode, &'static str, &str, &[String]) {
         let (status, _, title) = self.sort.parts();
         (status, title, &self.detail, &self.hints)
     }
 
-    /// The document with a line for each of its parts.
+    /// Returns the document with one line for each of its parts.
     pub(super) fn pretty(&self, request_id: &str) -> String {
         let text = serde_json::to_string_pretty(&self.document(request_id)).unwrap_or_default();
         clean_json(&text).into_owned()
@@ -219,10 +216,10 @@ impl Problem {
         }
     }
 
-    /// The document, for a request that is known by this id.
+    /// Returns the response with the document, for the request with this id.
     pub(super) fn answer(&self, request_id: &str) -> Response {
         let (status, document) = (self.sort.parts().0, self.document(request_id));
-        // A document of texts and numbers can always be written.
+        // A document of strings and numbers can always be serialized.
         let text = serde_json::to_string(&document).unwrap_or_default();
         let mut response = (status, clean_json(&text).into_owned()).into_response();
         let headers = response.headers_mut();
@@ -238,8 +235,8 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// An answer that carries the problem; `gate` writes the document, since it knows the request's
-    /// id.
+    /// Returns a response that carries the problem. `gate` writes the document because it knows the
+    /// request's id.
     fn into_response(self) -> Response {
         let mut response = self.sort.parts().0.into_response();
         response.extensions_mut().insert(self);
@@ -263,7 +260,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Where a part of what was asked for stands in the body of `POST runs`.
+/// Returns where a part of the request stands in the body of `POST runs`.
 fn place(place: &Place) -> String {
     match place {
         Place::Target(None) => "/targets".to_owned(),
@@ -274,7 +271,7 @@ fn place(place: &Place) -> String {
     }
 }
 
-/// A place in a document (RFC 6901).
+/// Formats a place in a document as a JSON pointer (RFC 6901).
 pub(super) fn pointer<'a>(steps: impl IntoIterator<Item = &'a str>) -> String {
     steps.into_iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
 }
@@ -300,18 +297,16 @@ impl From<Barred> for Problem {
         match barred {
             Barred::NoHost => Self::new(Sort::Usage, detail),
             Barred::Host(_) => {
-                Self::new(Sort::Host, detail).hint("ask for `localhost`, or start the service with `--host-name NAME`")
+                Self::new(Sort::Host, detail).hint("use `localhost`, or start the service with `--host-name NAME`")
             }
-            Barred::OtherSite => {
-                Self::new(Sort::Forbidden, detail).hint("only pages of this service may change something")
-            }
+            Barred::OtherSite => Self::new(Sort::Forbidden, detail).hint("only pages of this service may make changes"),
         }
     }
 }
 
 impl From<ProxyError> for Problem {
     fn from(error: ProxyError) -> Self {
-        Self::new(Sort::Usage, error.to_string()).hint("the proxy has to set `Forwarded`, or `X-Forwarded-For`")
+        Self::new(Sort::Usage, error.to_string()).hint("the proxy must set `Forwarded` or `X-Forwarded-For`")
     }
 }
 
@@ -336,7 +331,7 @@ mod tests {
             document,
             serde_json::json!({
                 "type": "urn:jobcontrol:problem:unchecked",
-                "title": "the manifests do not check",
+                "title": "the manifests have mistakes",
                 "status": 422,
                 "detail": "there is no job `x`",
                 "hints": ["look"],

@@ -1,27 +1,28 @@
-//! How many requests a client may send: a bucket for each, which fills with time. Time comes in.
+//! Limits how many requests a client may send. Each client has a bucket that refills over time; the
+//! caller passes in the time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// Requests of one client that may come at once: a page with its parts, many times over.
+/// Requests that one client may send at once: enough for a page with its parts, many times over.
 const BURST: u32 = 200;
 
-/// Requests of one client per second in the long run: more than a person makes, and than a script
-/// needs.
+/// Requests per second that one client may send in the long run. Neither a person nor a script
+/// needs that many.
 const PER_SECOND: u32 = 50;
 
-/// Clients that are remembered: each takes some 50 bytes. With more, those with full buckets are
+/// Most clients in memory, at about 50 bytes each. Beyond that, clients with full buckets are
 /// forgotten.
 const CLIENTS: usize = 10_000;
 
-/// One request, in nanoseconds of filling.
+/// The time in which the bucket regains one request, in nanoseconds.
 const REQUEST: u64 = 1_000_000_000 / PER_SECOND as u64;
 
-/// A full bucket, in nanoseconds of filling.
+/// The time in which an empty bucket fills up, in nanoseconds.
 const FULL: u64 = REQUEST * BURST as u64;
 
-/// A bucket for each client. An entry has the moment at which the bucket will be full again.
+/// The buckets of all clients. Each entry holds the moment when the bucket will be full again.
 pub(super) struct Rates<K> {
     full_at: HashMap<K, u64>,
 }
@@ -33,17 +34,17 @@ impl<K> Default for Rates<K> {
 }
 
 impl<K: Hash + Eq> Rates<K> {
-    /// Takes one request of a client at `now`, since any fixed moment.
+    /// Takes one request of a client at `now`, counted from any fixed moment.
     ///
     /// # Errors
     ///
-    /// How long the client has to wait.
+    /// Returns how long the client has to wait if its bucket is empty.
     pub(super) fn take(&mut self, client: K, now: Duration) -> Result<(), Duration> {
         let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX - FULL);
         if self.full_at.len() >= CLIENTS && !self.full_at.contains_key(&client) {
             self.full_at.retain(|_, full_at| *full_at > now);
             if self.full_at.len() >= CLIENTS {
-                // More clients at once than a service of one team has: the newest wait.
+                // More clients at once than a service for one team has: new clients wait.
                 return Err(Duration::from_nanos(REQUEST));
             }
         }
@@ -83,7 +84,7 @@ mod tests {
         let (mut rates, now) = (Rates::default(), Duration::from_secs(1));
         let taken = (0..2 * CLIENTS).filter(|client| rates.take(*client, now).is_ok()).count();
         assert_eq!((taken, rates.full_at.len()), (CLIENTS, CLIENTS));
-        // Known ones go on, and room is made by those that have rested.
+        // Known clients go on, and clients with full buckets make room for new ones.
         assert_eq!(rates.take(0, now), Ok(()));
         assert_eq!(rates.take(2 * CLIENTS, now + Duration::from_secs(10)), Ok(()));
         assert_eq!(rates.full_at.len(), 1);

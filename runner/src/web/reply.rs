@@ -1,4 +1,4 @@
-//! Answers: documents in JSON, written where a thread may block.
+//! JSON responses. Call these functions where a thread may block.
 
 use std::borrow::Cow;
 
@@ -13,14 +13,14 @@ use super::problem::Problem;
 use super::problem::Sort;
 use crate::show::escape::clean_json;
 
-/// What a route answers.
+/// The result of a route.
 pub(super) type Answer = Result<Response, Problem>;
 
-/// A document in JSON.
+/// Builds a response with a JSON document.
 pub(super) fn json(document: &impl Serialize) -> Answer {
     let text = serde_json::to_string(document)
-        .map_err(|error| Problem::new(Sort::Internal, format!("the answer cannot be written: {error}")))?;
-    // Whoever looks at it in a terminal is not driven by what a plugin says.
+        .map_err(|error| Problem::new(Sort::Internal, format!("the response cannot be written: {error}")))?;
+    // Control characters from a plugin must not reach a terminal.
     let text = match clean_json(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(cleaned) => cleaned,
@@ -30,7 +30,7 @@ pub(super) fn json(document: &impl Serialize) -> Answer {
     Ok(response)
 }
 
-/// A document that says what was asked for; it may not have happened yet.
+/// Builds a response with status 202 for a change that was requested and may still be pending.
 pub(super) fn accepted(document: &impl Serialize) -> Answer {
     let mut response = json(document)?;
     *response.status_mut() = StatusCode::ACCEPTED;

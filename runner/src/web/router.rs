@@ -1,4 +1,4 @@
-//! All routes, and what every request to them goes through.
+//! All routes, and the layers that every request passes.
 
 use std::sync::Arc;
 
@@ -18,8 +18,8 @@ use super::state::Admission;
 use super::state::Web;
 use crate::service::serving::Service;
 
-/// Everything that is served. Requests need the extension that [`serve`](super::accept::serve) puts
-/// on them.
+/// Builds the router for the API, the pages and the assets. Requests need the extension that
+/// [`serve`](super::accept::serve) attaches to them.
 pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
     let web = Web::new(service, admission);
     let (routes, described) = api::routes().split_for_parts();
@@ -27,14 +27,14 @@ pub(super) fn router(service: Arc<Service>, admission: Admission) -> Router {
     let routes = routes.route(description::PATH, get(move || async move { description::response(text) }));
     let routes = routes.merge(pages::routes()).route(assets::PATH, get(assets::serve));
     let routes = routes.fallback(nothing).method_not_allowed_fallback(not_so);
-    // Streams of events are left as they are: whoever follows them waits for nothing.
+    // Event streams are not compressed, because buffering would delay their events.
     let routes = routes.layer(CompressionLayer::new().gzip(true));
     routes.layer(from_fn_with_state(web.clone(), gate)).with_state(web)
 }
 
 async fn nothing() -> Problem {
     let problem = Problem::new(Sort::NotFound, "there is nothing at this address");
-    problem.hint(format!("`{}` lists what there is", description::PATH))
+    problem.hint(format!("`{}` describes the API", description::PATH))
 }
 
 async fn not_so() -> Problem {

@@ -1,5 +1,5 @@
-//! The web as a whole: opened before anything else begins, so that what is wrong with it is told at
-//! once; then served until it is stopped.
+//! The web as a whole. It opens before anything else begins, so errors in its configuration show at
+//! once. Then it serves until it is stopped.
 
 use std::io;
 use std::net::IpAddr;
@@ -28,27 +28,27 @@ use crate::request::refusal::Refusal;
 use crate::service::serving::Service;
 use crate::service::systemd::Activated;
 
-/// Threads that serve connections. They wait most of the time: all work is done elsewhere.
+/// Threads that serve connections. They mostly wait, because other threads do the work.
 const THREADS: usize = 2;
 
-/// Threads that read the store and write answers: more requests than these wait, so that builds
-/// keep the machine.
+/// Threads that read the store and write responses. Further requests wait, which leaves the machine
+/// to the builds.
 const WORKERS: usize = 16;
 
-/// Where the web is to be, and who may get there.
+/// Where the web listens, and who may connect.
 #[derive(Clone, Debug, Default)]
 pub struct Door {
     /// Where to listen.
     pub listen: Vec<Listen>,
-    /// Certificate and key, to encrypt connections of the network.
+    /// Certificate and key to encrypt network connections.
     pub tls: Option<TlsFiles>,
-    /// The proxy whose words about other clients are believed.
+    /// The proxy whose headers about clients are trusted.
     pub proxy: Option<IpAddr>,
-    /// Names by which the service is asked for, besides those of this machine.
+    /// Host names of the service, besides those of this machine.
     pub names: Vec<String>,
 }
 
-/// A web that is listened on, and does not answer yet.
+/// A web that listens but does not answer yet.
 pub struct Opened {
     sockets: Vec<Socket>,
     tls: Option<TlsAcceptor>,
@@ -57,13 +57,13 @@ pub struct Opened {
     runtime: Runtime,
 }
 
-/// Begins to listen there, and on sockets that are listened on already. `has_token` is whether some
-/// token is valid.
+/// Begins to listen on the addresses of `door` and takes over the sockets in `activated`.
+/// `has_token` says whether the store has a valid token.
 ///
 /// # Errors
 ///
-/// Others could act without a token, the certificate cannot be used, or somebody else listens
-/// there.
+/// Returns an error if others could act without a token, if the certificate cannot be used, or if
+/// an address is already in use.
 pub fn open(door: &Door, activated: Vec<Activated>, has_token: bool) -> Result<Opened, Refusal> {
     let protection = Protection { token: has_token, tls: door.tls.is_some(), proxy: door.proxy.is_some() };
     let (mut places, mut sockets) = (door.listen.clone(), Vec::new());
@@ -90,7 +90,7 @@ pub fn open(door: &Door, activated: Vec<Activated>, has_token: bool) -> Result<O
         .max_blocking_threads(WORKERS)
         .enable_all()
         .build()
-        .map_err(|error| Refusal::failed(format!("the machine gives no threads: {error}")))?;
+        .map_err(|error| Refusal::failed(format!("cannot create threads: {error}")))?;
     Ok(Opened { sockets, tls, admission, addresses, runtime })
 }
 
@@ -105,28 +105,28 @@ fn address(socket: &Socket, tls: bool) -> Option<String> {
 }
 
 impl Opened {
-    /// Where it can be reached: `http://127.0.0.1:8080`, `unix:PATH`.
+    /// Returns the addresses of the web: `http://127.0.0.1:8080`, `unix:PATH`.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
     }
 
-    /// Whether everybody on this machine may act without a token while there is none.
+    /// Returns whether everyone on this machine may act without a token while the store has none.
     pub fn trusts_this_machine(&self) -> bool {
         !self.admission.exposed && self.sockets.iter().any(|socket| matches!(socket, Socket::Tcp(_)))
     }
 
-    /// Begins to answer, on threads of its own.
+    /// Begins to answer requests, on separate threads.
     ///
     /// # Errors
     ///
-    /// The machine gives no thread.
+    /// Returns an error if the machine cannot create a thread.
     pub fn serve(self, service: Arc<Service>) -> io::Result<Server> {
         let Self { sockets, tls, admission, runtime, .. } = self;
         let (stop, stopped) = watch::channel(false);
         let router = router(service, admission);
         let thread = thread::Builder::new().name("web".to_owned()).spawn(move || {
             let served = runtime.block_on(serve(sockets, router, tls, stopped));
-            // Whoever still reads the store is not waited for.
+            // Do not wait for requests that still read the store.
             runtime.shutdown_background();
             served
         })?;
@@ -134,18 +134,18 @@ impl Opened {
     }
 }
 
-/// A web that answers, until it is stopped or dropped.
+/// A web that answers requests until it is stopped or dropped.
 pub struct Server {
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Server {
-    /// Accepts nothing more, and waits a few seconds for requests that are being answered.
+    /// Stops accepting, and waits a few seconds for open requests.
     ///
     /// # Errors
     ///
-    /// It could not serve in the first place.
+    /// Returns an error if the web could not serve in the first place.
     pub fn stop(mut self) -> io::Result<()> {
         self.end()
     }
@@ -163,7 +163,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.thread.is_some() && !thread::panicking() {
-            // Whoever wants to know stops it.
+            // Call `stop` to get the error.
             let _ = self.end();
         }
     }

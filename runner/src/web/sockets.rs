@@ -1,4 +1,4 @@
-//! Binding what is listened on, and taking away a socket that nobody listens on any more.
+//! Binds the addresses to listen on, and removes a Unix socket that nobody listens on any more.
 
 use std::fs::File;
 use std::io;
@@ -23,20 +23,20 @@ use rustix::net::SocketType;
 use super::address::Listen;
 use crate::request::refusal::Refusal;
 
-/// Connections that the kernel holds until they are accepted.
+/// Most connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 128;
 
-/// What cannot be listened on.
+/// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BindError {
-    /// Somebody listens there.
+    /// Another process listens there.
     #[error("`{0}` is in use")]
     InUse(Listen),
-    /// The path is a file that is not a socket.
-    #[error("`{0}` is a file, and not a socket")]
+    /// The path is a file, not a socket.
+    #[error("`{0}` is a file, not a socket")]
     NotASocket(PathBuf),
     /// The machine does not allow it.
-    #[error("`{0}` cannot be listened on: {1}")]
+    #[error("cannot listen on `{0}`: {1}")]
     Machine(Listen, io::Error),
 }
 
@@ -48,26 +48,27 @@ impl From<BindError> for Refusal {
                 refusal.hint("another `jobcontrol serve` listens there; name another path")
             }
             BindError::InUse(_) => refusal
-                .hint("name another port with `--listen`, or port 0 for any free one; `--listen off` answers nothing"),
-            BindError::NotASocket(_) => refusal.hint("name another path; the file was left as it is"),
+                .hint("name another port with `--listen`, or port 0 for any free one; `--listen off` disables the web"),
+            BindError::NotASocket(_) => refusal.hint("name another path; the file was not changed"),
             BindError::Machine(_, error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                refusal.hint("ports below 1024 and the folders of others need rights; name another one")
+                refusal.hint("ports below 1024 and other users' folders need more rights; name another one")
             }
             BindError::Machine(..) => refusal,
         }
     }
 }
 
-/// A socket that is listened on.
+/// A listening socket.
 #[derive(Debug)]
 pub(super) enum Socket {
-    /// Of the network.
+    /// A network socket.
     Tcp(TcpListener),
-    /// Of the file system; with its file, where this process has made it.
+    /// A Unix socket, with its file if this process created it.
     Unix(UnixListener, Option<SocketFile>),
 }
 
-/// A socket's file, removed when it is dropped, unless another one has taken its place.
+/// The file of a Unix socket. Dropping it removes the file, unless another socket has taken its
+/// place.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -77,7 +78,7 @@ pub(super) struct SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if std::fs::symlink_metadata(&self.path).is_ok_and(|data| (data.dev(), data.ino()) == self.inode) {
-            // Whoever comes next removes it otherwise.
+            // If this fails, the next process to listen here removes it.
             let _ = std::fs::remove_file(&self.path);
         }
     }
@@ -87,7 +88,7 @@ impl Drop for SocketFile {
 ///
 /// # Errors
 ///
-/// Somebody else listens there, or the machine does not allow it.
+/// Returns an error if another process listens there, or if the machine does not allow it.
 pub(super) fn bind(listen: &Listen) -> Result<Vec<Socket>, BindError> {
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::AddrInUse => BindError::InUse(listen.clone()),
@@ -106,9 +107,9 @@ pub(super) fn bind(listen: &Listen) -> Result<Vec<Socket>, BindError> {
             let mut sockets = vec![Socket::Tcp(first)];
             match tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
                 Ok(second) => sockets.push(Socket::Tcp(second)),
-                // Whoever has that one is who a browser would reach.
+                // A browser would reach the process that has this address.
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(failed(error)),
-                // A machine without IPv6.
+                // The machine has no IPv6.
                 Err(_) => {}
             }
             Ok(sockets)
@@ -120,7 +121,8 @@ pub(super) fn bind(listen: &Listen) -> Result<Vec<Socket>, BindError> {
 fn unix(path: &Path, listen: &Listen) -> Result<Socket, BindError> {
     let failed = |error: io::Error| BindError::Machine(listen.clone(), error);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Two that start at once would each take the other's new socket for an old one.
+    // Without a lock, two processes that start at once would each mistake the other's new socket
+    // for an old one.
     let folder = File::open(folder).map_err(failed)?;
     rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
     match std::fs::symlink_metadata(path) {
@@ -141,8 +143,7 @@ fn unix(path: &Path, listen: &Listen) -> Result<Socket, BindError> {
     Ok(Socket::Unix(listener, Some(file)))
 }
 
-/// A socket that nobody else has ever been able to connect to: it has its mode before it has a
-/// name.
+/// Creates a socket that no other user can ever connect to: it gets its mode before its name.
 fn private(path: &Path) -> rustix::io::Result<UnixListener> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -181,7 +182,7 @@ mod tests {
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "left behind");
         let first = bind(&at(&path)).unwrap();
-        // Another one has taken its place, which stays.
+        // Another socket has taken its place and stays.
         std::fs::remove_file(&path).unwrap();
         let second = bind(&at(&path)).unwrap();
         drop(first);

@@ -1,4 +1,4 @@
-//! A connection whose other end has to take what it is sent: one that stops reading is closed.
+//! Closes a connection if the other end stops reading what it is sent.
 
 use std::io;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use tokio::io::ReadBuf;
 use tokio::time::Instant;
 use tokio::time::Sleep;
 
-/// A client that takes nothing for so long is gone, or means no good: it would hold memory and a
-/// place for ever.
+/// A client that takes nothing for this long is gone or malicious. It would hold memory and a place
+/// forever.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection that fails once its other end has taken nothing for a time.
+/// A connection that fails if the other end takes nothing for a while.
 pub(super) struct Stall<I> {
     inner: I,
     /// Set while the other end does not take what is written.
@@ -93,7 +93,7 @@ mod tests {
         stall.write_all(&[0; 16]).await.unwrap();
         let (before, failed) = (Instant::now(), stall.write_all(&[0; 1]).await.unwrap_err());
         assert_eq!((failed.kind(), before.elapsed()), (io::ErrorKind::TimedOut, PATIENCE));
-        // Who takes something in time is waited for again.
+        // A client that takes something in time gets the full time again.
         let (ours, mut theirs) = tokio::io::duplex(16);
         let mut stall = Stall::new(ours);
         let reads = tokio::spawn(async move {

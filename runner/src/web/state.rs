@@ -1,4 +1,4 @@
-//! What all requests share, and the look that one of them takes at the program.
+//! The state that all requests share, and the view of the program that one request gets.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,21 +25,21 @@ use crate::lock::lock;
 use crate::service::serving::Service;
 use crate::service::snapshot::Snapshot;
 
-/// Clients that watch events at once: each holds a connection and up to 256 KiB of events.
+/// Most clients that watch events at once. Each holds a connection and up to 256 KiB of events.
 const WATCHERS: usize = 1_100;
 
 /// How requests are let in.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admission {
-    /// The hosts that may be asked for.
+    /// The host names that a request may ask for.
     pub(super) names: Names,
-    /// The proxy whose words about other clients are believed.
+    /// The proxy whose headers about clients are trusted.
     pub(super) proxy: Option<IpAddr>,
-    /// Whether others than this machine's users get here, so that each request needs a token.
+    /// Whether other machines can reach the service, which means that each request needs a token.
     pub(super) exposed: bool,
 }
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Clone)]
 pub(super) struct Web(Arc<Inner>);
 
@@ -52,7 +52,7 @@ struct Inner {
     logs: KeptLogs,
     began: Instant,
     requests: AtomicU64,
-    /// Tells the requests of this process from those of others.
+    /// Distinguishes the requests of this process from those of others.
     name: String,
 }
 
@@ -61,23 +61,23 @@ impl Web {
         let name = format!("{:x}", service.storage().clock().now().0);
         let (rates, requests) = Default::default();
         let watchers = Arc::new(Semaphore::new(WATCHERS));
-        // Without the store nothing is answered, whatever stands in a form.
+        // Without the store no request succeeds, whatever proof a form carries.
         let csrf = Csrf::of_store(service.storage().store_id().as_deref().unwrap_or(&name));
         let (began, logs) = (Instant::now(), KeptLogs::default());
         Self(Arc::new(Inner { service, admission, rates, watchers, csrf, logs, began, requests, name }))
     }
 
-    /// A name for the next request.
+    /// Returns an id for the next request.
     pub(super) fn request_id(&self) -> String {
         format!("{}-{}", self.0.name, self.0.requests.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// What the forms of callers without a token send back.
+    /// Returns the proof that forms of callers without a token send back.
     pub(super) fn csrf(&self) -> &Csrf {
         &self.0.csrf
     }
 
-    /// Which records long logs have.
+    /// Returns the cache of long logs.
     pub(super) fn logs(&self) -> &KeptLogs {
         &self.0.logs
     }
@@ -86,12 +86,12 @@ impl Web {
         &self.0.admission
     }
 
-    /// Takes one request of a client's.
+    /// Takes one request from a client's limit.
     pub(super) fn take(&self, source: Source) -> Result<(), Duration> {
         lock(&self.0.rates).take(source, self.0.began.elapsed())
     }
 
-    /// Takes the place of a client that watches events, until it is dropped.
+    /// Takes a place among the clients that watch events. Dropping the permit frees the place.
     pub(super) fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.0.watchers).try_acquire_owned().map_err(|_| Problem::busy())
     }
@@ -105,11 +105,11 @@ impl Web {
         match tokio::task::spawn_blocking(move || work(&service)).await {
             Ok(result) => result,
             // The panic was reported where it happened.
-            Err(_) => Err(Problem::new(Sort::Internal, "the service has met a bug of its own")),
+            Err(_) => Err(Problem::new(Sort::Internal, "a bug in the service stopped this request")),
         }
     }
 
-    /// Answers out of the catalog that is in force and the store.
+    /// Answers a request from the active catalog and the store.
     pub(super) async fn look<T: Send + 'static>(
         &self,
         answer: impl FnOnce(&Look<'_>) -> Result<T, Problem> + Send + 'static,
@@ -123,14 +123,14 @@ impl Web {
     }
 }
 
-/// What a request is answered out of.
+/// The view of the program that one request gets.
 pub(super) struct Look<'a> {
-    /// What runs builds.
+    /// The service that runs builds.
     pub(super) service: &'a Service,
     /// Where jobs and plugins are.
     pub(super) workspace: &'a Workspace,
-    /// The jobs that are in force.
+    /// The active jobs.
     pub(super) current: &'a Reload,
-    /// Where builds are kept.
+    /// Where builds are stored.
     pub(super) storage: &'a dyn Storage,
 }

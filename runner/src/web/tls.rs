@@ -1,4 +1,4 @@
-//! The operator's certificate and key, for connections that are encrypted here.
+//! Loads the operator's certificate and key, for connections that this service encrypts.
 
 use std::path::Path;
 use std::path::PathBuf;
@@ -13,40 +13,40 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::request::refusal::Refusal;
 
-/// Where the certificate and its key are, in PEM.
+/// The PEM files of the certificate and its key.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The certificate, followed by those that lead to its authority.
+    /// The certificate, followed by the intermediate certificates up to its authority.
     pub certificate: PathBuf,
-    /// Its private key.
+    /// The certificate's private key.
     pub key: PathBuf,
 }
 
 /// A certificate or a key that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsError {
-    /// The file of the certificate.
+    /// The certificate's file is missing or invalid.
     #[error("`{0}` has no certificate that can be read: {1}")]
     Certificate(PathBuf, String),
-    /// The file of the key.
+    /// The key's file is missing or invalid.
     #[error("`{0}` has no private key that can be read: {1}")]
     Key(PathBuf, String),
-    /// They do not belong together, or are of a kind that is not known.
+    /// The two do not belong together, or are of an unknown kind.
     #[error("the certificate in `{0}` cannot be used with the key in `{1}`: {2}")]
     Pair(PathBuf, PathBuf, String),
 }
 
 impl From<TlsError> for Refusal {
     fn from(error: TlsError) -> Self {
-        Self::usage(error.to_string()).hint("both are files in PEM, with lines such as `-----BEGIN CERTIFICATE-----`")
+        Self::usage(error.to_string()).hint("both are PEM files, with lines such as `-----BEGIN CERTIFICATE-----`")
     }
 }
 
-/// What makes connections of the network into encrypted ones.
+/// Creates the acceptor that encrypts network connections.
 ///
 /// # Errors
 ///
-/// The files cannot be used.
+/// Returns an error if the files cannot be used.
 pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let TlsFiles { certificate, key } = files;
     let chain = chain(certificate).map_err(|e| TlsError::Certificate(certificate.clone(), e))?;

@@ -3,7 +3,7 @@ import { progress } from 'jobcontrol';
 /**
  * Counts the words of some texts.
  * @param {string[]} texts
- * @param {number} [least] how often a word has to be there
+ * @param {number} [least] how often a word has to occur
  * @returns {{ word: string, count: u32 }[]}
  */
 export function words(texts, least = 1) {

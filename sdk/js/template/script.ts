@@ -5,7 +5,7 @@ interface Word {
   count: u32;
 }
 
-/** Counts the words of some texts; `least` is how often a word has to be there. */
+/** Counts the words of some texts; `least` is how often a word has to occur. */
 export function words(texts: string[], least = 1): Word[] {
   const counts: Record<string, number> = {};
   for (const text of progress(texts, "texts")) {

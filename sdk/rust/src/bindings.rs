@@ -1,3 +1,3 @@
-//! The host's side of `sdk/wit/plugin.wit`, generated.
+//! The plugin's side of `sdk/wit/plugin.wit`, as generated bindings.
 
 wit_bindgen::generate!({ path: "../wit", world: "jobcontrol:plugin/host-and-network" });

@@ -2,17 +2,17 @@
 
 use crate::host;
 
-/// What a function can know of the build that calls it.
+/// Information about the build that calls the function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildInfo {
     /// The number of the build, as the interfaces show it.
     pub build_id: u64,
     /// The job that is being built.
     pub job_id: String,
-    /// 1 for the first try, 2 for the first retry.
+    /// 1 for the first attempt, 2 for the first retry.
     pub attempt: u32,
-    /// The same text for all tries of one build: send it along with side effects, and a retry
-    /// does not repeat them.
+    /// The same text for all attempts of one build. Send it along with side effects, so that a
+    /// retry does not repeat them.
     pub idempotency_key: String,
 }
 
@@ -31,7 +31,7 @@ pub fn current() -> BuildInfo {
     }
 }
 
-/// Ends the build as skipped: there was nothing to do, and `reason` says why.
+/// Ends the build as skipped, because there was nothing to do; `reason` says why.
 pub fn skip(reason: &str) -> ! {
     host::skip(reason)
 }

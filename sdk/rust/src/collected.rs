@@ -1,4 +1,4 @@
-//! The host of tests: what a job tells is kept while somebody collects it.
+//! The host of tests, which keeps what a job reports while a test collects it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,18 +9,18 @@ use crate::bindings::jobcontrol::plugin::log::Entry;
 use crate::bindings::jobcontrol::plugin::types::Failure;
 use crate::bindings::jobcontrol::plugin::types::Level;
 
-/// An end of the build that the job did not return from.
+/// The end of a build without a return from the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// [`skip`](crate::skip), with its reason.
     Skipped(String),
     /// [`fail`](crate::fail), [`fail_with`](crate::fail_with) or a panic.
     Failed {
-        /// The sort of failure: `panic` for a panic.
+        /// The kind of failure: `panic` for a panic.
         kind: String,
         /// What went wrong.
         message: String,
-        /// What led to it, nearest first.
+        /// The causes, nearest first.
         causes: Vec<String>,
     },
 }
@@ -28,24 +28,24 @@ pub enum Ended {
 /// A log record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// How severe it is, in the words of jobcontrol: `debug`, `info`, `warning`, `error`.
+    /// Its severity, in jobcontrol's words: `debug`, `info`, `warning`, `error`.
     pub level: &'static str,
     /// Its text.
     pub message: String,
-    /// Who wrote it.
+    /// The name of the logger.
     pub target: String,
     /// Its fields, in order.
     pub fields: Vec<(String, String)>,
 }
 
-/// How far a group is.
+/// The progress of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Items done.
+    /// The items done.
     pub current: u64,
-    /// Items in all, 0 if nobody knows.
+    /// The number of items, or 0 if it is unknown.
     pub total: u64,
-    /// A line for people.
+    /// A line of text for people.
     pub status: String,
 }
 
@@ -59,7 +59,7 @@ thread_local! {
     static TOLD: RefCell<Option<Told>> = const { RefCell::new(None) };
 }
 
-/// Begins to keep, or stops; returns what was kept until now.
+/// Starts or stops collecting, and returns what was collected until now.
 pub(crate) fn replace(with: Option<Told>) -> Option<Told> {
     TOLD.replace(with)
 }
@@ -106,7 +106,7 @@ pub(crate) fn fail(failure: &Failure) -> ! {
     panic!("{}: {}", failure.kind, failure.message)
 }
 
-/// What a level is called.
+/// Returns the name of a level.
 fn name(level: Level) -> &'static str {
     match level {
         Level::Debug => "debug",

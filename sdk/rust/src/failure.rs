@@ -7,17 +7,17 @@ use std::panic::Location;
 
 use crate::host;
 
-/// The kind of an error whose type has no name of its own, such as a `dyn Error`.
+/// The kind of an error whose type has no name, such as a `dyn Error`.
 const UNNAMED: &str = "error";
 
-/// Longest chain of sources that is followed, should an error be its own source.
+/// The longest chain of sources that is followed, in case an error is its own source.
 const MAX_CAUSES: usize = 32;
 
 /// Ends the build as failed, with a traceback of one frame: the place of this call.
 ///
-/// `kind` names the sort of failure as a type would, such as `BadHeader`. A function that returns a
-/// `result` should rather return its error; this is for those that have none, and for depths
-/// from which an error is not worth handing up.
+/// `kind` names the kind of failure as a type would, such as `BadHeader`. A function that returns a
+/// `result` should return its error instead. Use this in functions that return none, and deep in a
+/// call stack where handing an error up is not worth it.
 #[track_caller]
 pub fn fail(kind: &str, message: &str) -> ! {
     host::fail(&host::Failure {
@@ -42,7 +42,7 @@ pub fn fail_with<E: Error + ?Sized>(error: &E) -> ! {
     })
 }
 
-/// Ends the build as failed with an error of that kind, in that place.
+/// Ends the build as failed with an error of this kind, at this place.
 pub(crate) fn raise(kind: &str, error: &dyn Error, frame: host::Frame) -> ! {
     host::fail(&host::Failure {
         kind: kind.to_owned(),
@@ -74,7 +74,7 @@ fn causes(nearest: Option<&(dyn Error + 'static)>) -> Vec<host::Cause> {
         .collect()
 }
 
-/// `sales::Broken<sales::Csv>` is `Broken`.
+/// Returns the bare name of a type: `Broken` for `sales::Broken<sales::Csv>`.
 pub(crate) fn kind(type_name: &str) -> &str {
     let bare = type_name.split('<').next().unwrap_or_default();
     match bare.rsplit("::").next() {

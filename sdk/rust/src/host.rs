@@ -1,5 +1,4 @@
-//! The only module that calls the host. Elsewhere than in WebAssembly it is the one that tests are
-//! given.
+//! The only module that calls the host. Outside WebAssembly, the host is the one for tests.
 
 #[cfg(target_family = "wasm")]
 use crate::bindings::jobcontrol::plugin::build;
@@ -28,7 +27,7 @@ mod calls {
         progress::report(group, current, total, status);
     }
 
-    /// The running build, or none outside WebAssembly.
+    /// Returns the running build, or `None` outside WebAssembly.
     pub(crate) fn current() -> Option<Info> {
         Some(build::current())
     }
@@ -40,7 +39,7 @@ mod calls {
 
     pub(crate) fn fail(failure: &Failure) -> ! {
         build::fail(failure);
-        // Not a panic, which would come back here through the hook.
+        // Not a panic, because the hook would call this function again.
         std::process::abort();
     }
 }

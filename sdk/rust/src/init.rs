@@ -1,4 +1,4 @@
-//! Connecting `log` and panics to the host, once an instance.
+//! Connects `log` and panics to the host, once in each instance.
 
 use std::sync::Once;
 
@@ -10,11 +10,11 @@ static STARTED: Once = Once::new();
 /// Sends the records of the [`log`] crate to the host, and turns a panic into a failed build.
 ///
 /// A panic ends the build with kind `panic`, its message, and one frame with the file and line
-/// where it happened. The call is cheap and can be repeated. Each build runs in a fresh instance
-/// of the plugin, so either call this first in every exported function, or write
+/// where it happened. The call is cheap and can be repeated. Each build runs in a fresh instance of
+/// the plugin, so either call this first in every exported function, or write
 /// [`init_on_load!`](crate::init_on_load) once in the crate.
 ///
-/// A logger that the plugin has installed itself stays. Outside WebAssembly this does nothing.
+/// A logger that the plugin has already installed stays. Outside WebAssembly this does nothing.
 pub fn init() {
     if cfg!(target_family = "wasm") {
         STARTED.call_once(|| {
@@ -31,7 +31,7 @@ pub fn init() {
 #[macro_export]
 macro_rules! init_on_load {
     () => {
-        // Bindings run the constructors of the module before the first export does.
+        // The bindings run the module's constructors before the first exported function.
         #[cfg(target_family = "wasm")]
         const _: () = {
             #[used]

@@ -5,7 +5,7 @@
 //! use jobcontrol_plugin::ProgressIterator;
 //! use jobcontrol_plugin::job;
 //!
-//! /// What somebody has ordered.
+//! /// An order.
 //! #[derive(Data)]
 //! struct Order {
 //!     id: String,
@@ -29,8 +29,8 @@
 //! In reading order: [`macro@job`] and [`derive@Data`], [`progress`], [`build`], [`failure`],
 //! [`http`], [`testing`].
 //!
-//! Those who describe their interface in WIT use `wit-bindgen` as usual, and this crate for the
-//! rest: they call [`init`] or write [`init_on_load!`] once.
+//! If you describe your interface in WIT, use `wit-bindgen` as usual, and this crate for the
+//! rest: call [`init`], or write [`init_on_load!`] once.
 
 mod bindings;
 pub mod build;
@@ -60,7 +60,7 @@ pub use init::init;
 pub use progress::Progress;
 pub use progress::ProgressIterator;
 
-/// What the macros write. It changes with them.
+/// The functions that the macros' code calls. They change with the macros.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::data::Data;

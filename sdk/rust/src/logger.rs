@@ -13,7 +13,7 @@ static LOGGER: Logger = Logger;
 
 pub(crate) fn install() {
     if log::set_logger(&LOGGER).is_ok() {
-        // The host filters what it shows; a build keeps everything.
+        // The host decides what it shows; a build keeps everything.
         log::set_max_level(LevelFilter::Trace);
     }
 }
@@ -34,7 +34,7 @@ impl Log for Logger {
 
 fn entry(record: &Record<'_>) -> host::Entry {
     let mut fields = Fields(Vec::with_capacity(record.key_values().count()));
-    // `Fields` fails for no pair.
+    // `Fields` never returns an error.
     let _ = record.key_values().visit(&mut fields);
     host::Entry {
         level: level(record.level()),
@@ -45,7 +45,7 @@ fn entry(record: &Record<'_>) -> host::Entry {
     }
 }
 
-/// The contract has no level below debug.
+/// Converts a level. The contract has no level below debug.
 fn level(level: Level) -> host::Level {
     match level {
         Level::Error => host::Level::Error,

@@ -8,15 +8,15 @@ use std::iter::FusedIterator;
 
 use crate::host;
 
-/// Reports of one loop whose length is known: one for each percent.
+/// The number of reports of one loop with a known length: one for each percent.
 const PARTS: u64 = 100;
 
-/// Reports how far a group has come.
+/// Reports the progress of a group.
 ///
 /// A `total` of 0 means that it is not known yet. `status` is a line for people, and may be empty.
 ///
-/// Each call reaches the host. For a loop, [`ProgressIterator::progress`] reports only as often
-/// as there is something to see.
+/// Each call reaches the host. For a loop, [`ProgressIterator::progress`] only sends a report if it
+/// shows a visible change.
 pub fn report(group: &[&str], current: u64, total: u64, status: &str) {
     let group: Vec<String> = group.iter().map(ToString::to_string).collect();
     host::report(&group, current, total, status);
@@ -26,11 +26,10 @@ pub fn report(group: &[&str], current: u64, total: u64, status: &str) {
 pub trait ProgressIterator: Iterator + Sized {
     /// Reports the progress of the loop that takes this iterator's items.
     ///
-    /// An item counts as done when the next one is asked for. The total is the lower bound of
-    /// [`size_hint`](Iterator::size_hint), which is exact for slices, vectors, maps and ranges, and
-    /// unknown when the bound is 0 or turns out too low;
-    /// [`with_total`](Progress::with_total) sets it. There is one report at the start, one for
-    /// about each percent, and one at the end.
+    /// An item counts as done when the loop asks for the next one. The total is the lower bound of
+    /// [`size_hint`](Iterator::size_hint), which is exact for slices, vectors, maps and ranges. It
+    /// is unknown if the bound is 0 or turns out too low; [`with_total`](Progress::with_total) sets
+    /// it. There is one report at the start, one for about each percent, and one at the end.
     ///
     /// ```
     /// use jobcontrol_plugin::ProgressIterator;
@@ -73,7 +72,7 @@ impl<I> Progress<I> {
         self
     }
 
-    /// Sets how many items there will be, where the iterator does not know.
+    /// Sets the number of items if the iterator does not know it.
     pub fn with_total(mut self, total: u64) -> Self {
         self.counter = Counter::new(usize::try_from(total).unwrap_or(usize::MAX));
         self
@@ -118,7 +117,7 @@ struct Report {
 /// Decides which steps of a loop are worth a report.
 #[derive(Clone, Debug)]
 struct Counter {
-    /// Items asked for so far, the first of which is in work.
+    /// The items requested so far, the last of which is being processed.
     asked: u64,
     /// 0 while unknown.
     total: u64,
@@ -132,12 +131,12 @@ impl Counter {
         Self { asked: 0, total: total as u64, due: 0, ended: false }
     }
 
-    /// An item is asked for: those before it are done.
+    /// Records that the loop asks for an item, which means that those before it are done.
     fn ask(&mut self) -> Option<Report> {
         let done = self.asked;
         self.asked += 1;
         if done < self.due || self.ended || (done > 0 && done == self.total) {
-            // A full count is left to `end`, or is no full count after all.
+            // If all items are done, `end` sends the report. Otherwise the total was too low.
             return None;
         }
         if done > self.total {
@@ -147,7 +146,7 @@ impl Counter {
         Some(Report { current: done, total: self.total })
     }
 
-    /// There was no further item. Gives a report once.
+    /// Records that there is no further item. Returns a report only once.
     fn end(&mut self) -> Option<Report> {
         if self.ended {
             return None;
@@ -157,8 +156,8 @@ impl Counter {
         Some(Report { current: done, total: done })
     }
 
-    /// With a known total, a percent of it; else a percent of what is done, so that reports get
-    /// rarer as the loop goes on.
+    /// Returns the step to the next report: a percent of the total if it is known. Otherwise it is
+    /// a percent of what is done, so reports get rarer as the loop goes on.
     fn step(&self, done: u64) -> u64 {
         let whole = if self.total > 0 { self.total } else { done };
         whole.div_ceil(PARTS).max(1)
@@ -169,7 +168,7 @@ impl Counter {
 mod tests {
     use super::*;
 
-    /// All reports of a loop over `items` items whose announced length is `hint`.
+    /// Returns all reports of a loop over `items` items whose announced length is `hint`.
     fn reports(hint: usize, items: u64) -> Vec<(u64, u64)> {
         let mut counter = Counter::new(hint);
         let mut seen = Vec::new();

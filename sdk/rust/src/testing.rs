@@ -1,4 +1,4 @@
-//! A host for tests: it collects what a job tells while it runs.
+//! A host for tests: it collects what a job reports while it runs.
 //!
 //! ```
 //! use jobcontrol_plugin::ProgressIterator;
@@ -21,8 +21,8 @@
 //! assert_eq!(told.outcome, Err(testing::Ended::Skipped("no amounts".to_owned())));
 //! ```
 //!
-//! It is there wherever the code is not WebAssembly. Outside of [`collect`] records and progress go
-//! nowhere, and [`skip`](crate::skip) and [`fail`](crate::fail) panic.
+//! This module exists wherever the code is not WebAssembly. Outside of [`collect`], records and
+//! progress are dropped, and [`skip`](crate::skip) and [`fail`](crate::fail) panic.
 
 use std::collections::BTreeMap;
 use std::panic;
@@ -36,31 +36,31 @@ use crate::collected;
 use crate::collected::Told;
 use crate::logger;
 
-/// What a job has told, and how it ended.
+/// What a job reported, and how it ended.
 #[derive(Debug)]
 pub struct Collected<T> {
-    /// What it returned, or how it ended before it could.
+    /// What it returned, or how it ended without returning.
     pub outcome: Result<T, Ended>,
-    /// Records of the [`log`] crate, in order, unless the test has a logger of its own.
+    /// The records of the [`log`] crate, in order, unless the test has installed another logger.
     pub log: Vec<Record>,
-    /// The newest report of each group.
+    /// The latest report of each group.
     pub progress: BTreeMap<Vec<String>, Report>,
 }
 
-/// Answers the requests that are made on this thread, until what is being collected ends.
+/// Answers the requests made on this thread, until the current [`collect`] ends.
 pub fn answer(answer: impl Fn(&crate::http::Request) -> crate::http::Response + 'static) {
     crate::http::answers::set(Some(Box::new(answer)));
 }
 
-/// Calls a job, and collects what it tells on this thread.
+/// Calls a job, and collects what it reports on this thread.
 ///
 /// # Panics
 ///
-/// Inside another call of it.
+/// Panics inside another call of `collect`.
 pub fn collect<T>(job: impl FnOnce() -> T) -> Collected<T> {
     logger::install();
     let before = collected::replace(Some(Told::default()));
-    assert!(before.is_none(), "what a job tells is being collected already");
+    assert!(before.is_none(), "`collect` cannot be called inside of `collect`");
     let outcome = panic::catch_unwind(AssertUnwindSafe(job)).map_err(|payload| match payload.downcast::<Ended>() {
         Ok(ended) => *ended,
         Err(payload) => {

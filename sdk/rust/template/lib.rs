@@ -1,4 +1,4 @@
-//! A job: the words of some texts, counted.
+//! A job that counts the words of some texts.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub struct Word {
     pub count: u32,
 }
 
-/// Counts the words of some texts; `least` is how often a word has to be there.
+/// Counts the words of some texts; `least` is how often a word has to occur.
 #[job]
 pub fn words(texts: Vec<String>, least: Option<u32>) -> Vec<Word> {
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();

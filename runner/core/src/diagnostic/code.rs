@@ -1,10 +1,10 @@
-//! A stable code for each kind of mistake, with its title. What it means stands in
-//! `explanations/CODE.md`.
+//! A stable code for each kind of mistake, with its title. `explanations/CODE.md` explains the
+//! code.
 //!
-//! The first two digits are the room: 01 reading files and YAML, 02 keys and values of a manifest,
+//! The first two digits give the area: 01 reading files and YAML, 02 keys and values of a manifest,
 //! 03 plugins and functions, 04 arguments and types, 05 the graph, 06 limits and grants. A number
-//! never changes its meaning and is never given again; a new kind of mistake takes the next one of
-//! its room.
+//! never changes its meaning and is never reused; a new kind of mistake takes the next number of
+//! its area.
 
 use std::fmt;
 
@@ -20,14 +20,14 @@ macro_rules! codes {
             /// All codes, by number.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The code as it is shown: `JC0101`.
+            /// Returns the code as it is shown: `JC0101`.
             pub fn id(self) -> &'static str {
                 match self {
                     $(Self::$name => $id,)*
                 }
             }
 
-            /// What kind of mistake it is, in one line without a full stop.
+            /// Describes the kind of mistake, in one line without a full stop.
             pub fn title(self) -> &'static str {
                 match self {
                     $(Self::$name => $title,)*
@@ -51,17 +51,17 @@ codes! {
     Empty "JC0105" "a manifest is empty"
     DuplicateKey "JC0106" "a key is given twice"
     SeveralDocuments "JC0107" "a file holds several YAML documents"
-    TooManyValues "JC0108" "a file unfolds to too many values"
+    TooManyValues "JC0108" "a file expands to too many values"
     NoManifests "JC0109" "the jobs folder has no manifests"
-    SettingsAmongJobs "JC0110" "the operator's file lies among the jobs"
+    SettingsAmongJobs "JC0110" "the operator's file is in the jobs folder"
     FolderNamedAsManifest "JC0111" "a folder has the name of a manifest"
     LinkOutside "JC0112" "a link leads out of the jobs folder"
     NotBase64 "JC0113" "a binary value is not valid base64"
     TabIndentation "JC0114" "a line is indented with a tab"
     TooDeep "JC0115" "values are nested too deep"
     TextCutOff "JC0116" "a text is cut off by a comment"
-    UnusedAnchor "JC0117" "an anchor is used nowhere"
-    NotRead "JC0118" "a file looks like a manifest and is not read"
+    UnusedAnchor "JC0117" "an anchor is never used"
+    NotRead "JC0118" "a file looks like a manifest but is not read"
     NotAManifest "JC0119" "`check` was asked for a file that is not read"
 
     UnknownKey "JC0201" "a key is not known"
@@ -71,17 +71,17 @@ codes! {
     MissingId "JC0205" "a job in a list has no id"
     DuplicateId "JC0206" "two jobs have the same id"
     MissingFunction "JC0207" "a job has no function"
-    FunctionSyntax "JC0208" "a text names no function of a plugin"
+    FunctionSyntax "JC0208" "a text does not name a function of a plugin"
     UnknownTag "JC0209" "a YAML tag is not known"
-    RetvalSyntax "JC0210" "a `!retval` names no job"
+    RetvalSyntax "JC0210" "a `!retval` does not name a job"
     NotesTooLong "JC0211" "the notes of a job are too long"
     ListedTwice "JC0212" "a dependency is listed twice"
     VariableSyntax "JC0213" "a `${NAME}` is not well formed"
     VariableNotAllowed "JC0214" "a variable may not be taken from the environment"
-    VariableNotSet "JC0215" "a variable of the environment is not set"
+    VariableNotSet "JC0215" "an environment variable is not set"
     NumberTooLarge "JC0216" "a number is out of range for every float"
-    HookOfOtherPlugin "JC0217" "a cleanup or repr function is of another plugin"
-    RetvalInText "JC0218" "`!retval` stands inside a text"
+    HookOfOtherPlugin "JC0217" "a cleanup or repr function belongs to another plugin"
+    RetvalInText "JC0218" "`!retval` is inside a text"
     LeadingZero "JC0219" "a number begins with a zero"
     SecretSyntax "JC0220" "a `!secret` does not name a secret"
     InvalidCron "JC0221" "a text is not a cron rule"
@@ -93,20 +93,20 @@ codes! {
     InvalidPriority "JC0227" "a priority is not a number in its range"
 
     NoSuchPlugin "JC0301" "a plugin cannot be found"
-    PluginOutside "JC0302" "a plugin lies outside the jobs and plugin folders"
+    PluginOutside "JC0302" "a plugin is outside the jobs and plugin folders"
     PluginUnreadable "JC0303" "a plugin's file cannot be read"
     PluginTooLarge "JC0304" "a plugin's file is too large"
     NotWebAssembly "JC0305" "a plugin's file is not WebAssembly"
     InvalidWat "JC0306" "a plugin's text is not valid WAT"
     PluginDamaged "JC0307" "a plugin cannot be decoded"
     PluginKind "JC0308" "a plugin is of a kind that cannot be called"
-    MissingImport "JC0309" "a plugin imports what the host does not offer"
+    MissingImport "JC0309" "a plugin imports something that the host does not offer"
     NoSuchFunction "JC0310" "a plugin exports no such function"
     AmbiguousFunction "JC0311" "several interfaces export the function"
     NotCallable "JC0312" "an export cannot be a job's function"
     AmbiguousPlugin "JC0313" "two files of a folder have the plugin's name"
-    PluginPinned "JC0314" "the plugin that a job pins by digest is nowhere"
-    PluginExhausts "JC0315" "reading a plugin takes more than it may"
+    PluginPinned "JC0314" "the plugin that a job pins by digest was not found"
+    PluginExhausts "JC0315" "reading a plugin exceeds its limits"
     UnsupportedFeature "JC0316" "a plugin uses a WebAssembly proposal that is not supported"
     PluginCapacity "JC0317" "a plugin defines more than the engine has room for"
     EnvironmentTooLarge "JC0326" "the variables of a job are too large together"
@@ -124,7 +124,7 @@ codes! {
     MissingField "JC0409" "a field of a record is missing"
     FieldTwice "JC0410" "a field of a record is given twice"
     UnknownCase "JC0411" "a type has no such case"
-    CasePayload "JC0412" "a case carries a value, or carries none"
+    CasePayload "JC0412" "a case lacks its value, or has one that it does not take"
     RetvalMisfit "JC0413" "the return value of a job does not fit"
     RetvalField "JC0414" "the return value of a job has no such field"
     RetvalOfNothing "JC0415" "the job returns nothing"
@@ -134,8 +134,8 @@ codes! {
     Cycle "JC0502" "jobs wait for each other"
     SelfDependency "JC0503" "a job depends on itself"
 
-    InvalidDuration "JC0601" "a text is no duration"
-    InvalidLimit "JC0602" "a limit is no number or size"
+    InvalidDuration "JC0601" "a text is not a duration"
+    InvalidLimit "JC0602" "a limit is not a number or a size"
     LimitOutOfRange "JC0603" "a limit is out of its range"
     AboveCeiling "JC0604" "a job asks for more than the operator allows"
     FilesGrantIncomplete "JC0605" "a files grant lacks its host or guest path"
@@ -143,17 +143,17 @@ codes! {
     GuestPathTwice "JC0607" "two grants have the same guest path"
     GrantMode "JC0608" "the mode of a files grant is not known"
     FolderRefused "JC0609" "a folder cannot be granted"
-    VariableName "JC0610" "a text is no name of a variable"
-    InvalidRetention "JC0611" "the operator's file says no age or number of builds to keep"
-    InvalidRetry "JC0612" "a part of `retry` makes no sense"
+    VariableName "JC0610" "a text is not the name of a variable"
+    InvalidRetention "JC0611" "an age or a number of builds to keep is not valid"
+    InvalidRetry "JC0612" "a part of `retry` is not valid"
     RetryCase "JC0613" "the function's error has no such case"
     NoSuchPool "JC0614" "there is no such pool"
     PoolTooSmall "JC0615" "a job takes more slots than its pool has"
-    InvalidPool "JC0616" "a pool has no name, or one that cannot be"
+    InvalidPool "JC0616" "a pool has no name, or an invalid one"
     NoSuchSecret "JC0617" "there is no such secret"
     InvalidSecret "JC0618" "a secret in the operator's file has no valid source"
     InvalidHttpGrant "JC0619" "an entry of an HTTP grant is not valid"
-    HttpNotGranted "JC0620" "a plugin makes requests, and its job grants none"
+    HttpNotGranted "JC0620" "a plugin makes requests, but its job grants none"
     InvalidHttpRules "JC0621" "a rule for HTTP in the operator's file is not valid"
     InvalidClock "JC0622" "a text is not a clock, or not a source of random numbers"
     InvalidNotification "JC0623" "a notification in the operator's file is not valid"
@@ -163,14 +163,14 @@ codes! {
 /// How bad a kind of mistake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The job cannot run, or the file is not what it must be.
+    /// The job cannot run, or the file is not valid.
     Error,
-    /// It works, and is probably not what was meant.
+    /// It works, but is probably not what the author meant.
     Warning,
 }
 
 impl Severity {
-    /// As people and programs read it.
+    /// Returns the name that people and programs read.
     pub fn name(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -180,7 +180,7 @@ impl Severity {
 }
 
 impl Code {
-    /// How bad a mistake of this kind is.
+    /// Returns how bad a mistake of this kind is.
     pub fn severity(self) -> Severity {
         match self {
             Self::TextCutOff
@@ -193,7 +193,7 @@ impl Code {
         }
     }
 
-    /// The code that a person wrote: `JC0101`, `jc0101` or `101`.
+    /// Finds the code that a person wrote: `JC0101`, `jc0101` or `101`.
     pub fn find(text: &str) -> Option<Self> {
         let upper = text.trim().to_ascii_uppercase();
         let digits = upper.strip_prefix("JC").unwrap_or(&upper);

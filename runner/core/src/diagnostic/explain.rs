@@ -1,33 +1,33 @@
-//! What a code means, with a wrong example and a right one, out of `explanations/CODE.md`.
+//! Reads what a code means, with a wrong and a right example, from `explanations/CODE.md`.
 
 use super::code::Code;
 
 /// What a code means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
-    /// In sentences, on lines of at most 100 characters.
+    /// The meaning in full sentences, on lines of at most 100 characters.
     pub meaning: &'static str,
-    /// What leads to the mistake: the files of one example.
+    /// The files of an example that contains the mistake.
     pub wrong: Vec<Example>,
-    /// The same as it should be.
+    /// The files of the corrected example.
     pub right: Vec<Example>,
-    /// All of it as Markdown.
+    /// The whole explanation as Markdown.
     pub markdown: &'static str,
 }
 
 /// One file of an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Example {
-    /// `yaml`, `wat` or `text`.
+    /// The language of the code block: `yaml`, `wat`, `js` or `text`.
     pub language: &'static str,
-    /// The file it stands in, where that matters: `jobs/small.wat`.
+    /// The name of the file, if it matters: `jobs/small.wat`.
     pub file: Option<&'static str>,
-    /// The text, which ends with a line end.
+    /// The text; it ends with a newline.
     pub text: &'static str,
 }
 
 impl Code {
-    /// What this kind of mistake means, with examples.
+    /// Returns what this kind of mistake means, with examples.
     pub fn explanation(self) -> Explanation {
         let (meaning, rest) = section(self.text(), "\n## Wrong\n");
         let (wrong, right) = section(rest, "\n## Right\n");
@@ -44,7 +44,7 @@ fn section(text: &'static str, heading: &str) -> (&'static str, &'static str) {
     text.split_once(heading).unwrap_or((text, ""))
 }
 
-/// The fenced blocks of a text.
+/// Returns the fenced code blocks of a text.
 fn examples(text: &'static str) -> Vec<Example> {
     let mut found = Vec::new();
     let mut rest = text;

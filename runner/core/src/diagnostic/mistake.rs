@@ -1,4 +1,4 @@
-//! One mistake in a person's files, with its places.
+//! One mistake in a user's files, with its places.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,14 +13,13 @@ use super::source::Source;
 use super::source::Span;
 use crate::failure::cut_bytes;
 
-/// One mistake in bytes of text, as people and programs get it: nobody reads more, and a plugin has
-/// a say in it.
+/// Largest text of one mistake, in bytes: nobody reads more, and a plugin controls part of it.
 pub const MAX_DIAGNOSTIC: usize = 4 << 10;
-/// Of which its message has this much,
+/// Largest message, in bytes.
 const MESSAGE: usize = 1_024;
-/// the words at all its places together this,
+/// Largest text of all labels together, in bytes.
 const LABELS: usize = 1_024;
-/// and all that would mend it this.
+/// Largest text of all help together, in bytes.
 const HELP: usize = 1_900;
 
 /// A place in a file, with a few words about it.
@@ -30,69 +29,68 @@ pub struct Label {
     pub source: Arc<Source>,
     /// The place.
     pub span: Span,
-    /// What to say beside the caret; may be empty.
+    /// The text beside the caret; may be empty.
     pub text: String,
 }
 
-/// One mistake in a person's files.
+/// One mistake in a user's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// What kind of mistake it is.
     pub code: Code,
     /// What is wrong, in one line.
     pub message: String,
-    /// The place it is about. None where a whole file or folder is meant, which the message then
-    /// names.
+    /// The place of the mistake. `None` if it concerns a whole file or folder, which the message
+    /// then names.
     pub label: Option<Label>,
-    /// The whole file or folder that is meant, as the person would type it, where there is no
-    /// place.
+    /// The whole file or folder, as the user would type it, if there is no place.
     pub file: Option<String>,
-    /// The job that calls the plugin, where the mistake is the plugin's own and every other job
-    /// meets it too.
+    /// The job that calls the plugin, if the mistake is in the plugin and affects every job that
+    /// calls it.
     pub caller: Option<String>,
-    /// Other places that belong to it, such as the first of two duplicates.
+    /// Other places that belong to the mistake, such as the first of two duplicates.
     pub related: Vec<Label>,
-    /// What would mend it.
+    /// How to fix it.
     pub help: Vec<String>,
 }
 
 impl Diagnostic {
-    /// A mistake at a place.
+    /// Creates a mistake at a place.
     pub fn at(code: Code, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
         let label = Label { source: Arc::clone(source), span, text: String::new() };
         Self { label: Some(label), ..Self::of(code, message) }
     }
 
-    /// A mistake of a whole file or folder.
+    /// Creates a mistake of a whole file or folder.
     pub fn of(code: Code, message: impl Into<String>) -> Self {
         let mut message = message.into();
         cut_to(&mut message, MESSAGE);
         Self { code, message, label: None, file: None, caller: None, related: Vec::new(), help: Vec::new() }
     }
 
-    /// Names the file or folder that is meant as a whole.
+    /// Sets the file or folder that the mistake concerns as a whole.
     #[must_use]
     pub fn file(mut self, path: impl Into<String>) -> Self {
         self.file = Some(path.into());
         self
     }
 
-    /// How bad it is.
+    /// Returns how bad the mistake is.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
-    /// Whether nothing is stopped by it.
+    /// Returns whether it is only a warning, which stops nothing.
     pub fn is_warning(&self) -> bool {
         self.severity() == Severity::Warning
     }
 
-    /// The file it is about, as the person would type it.
+    /// Returns the file that the mistake concerns, as the user would type it.
     pub fn path(&self) -> Option<&str> {
         self.label.as_ref().map(|label| label.source.path.as_str()).or(self.file.as_deref())
     }
 
-    /// Says `text` beside the caret.
+    /// Sets the text beside the caret.
     #[must_use]
     pub fn label(mut self, text: impl Into<String>) -> Self {
         let mut text = text.into();
@@ -103,21 +101,21 @@ impl Diagnostic {
         self
     }
 
-    /// Adds what would mend it.
+    /// Adds a help line that says how to fix it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.push_help(help.into());
         self
     }
 
-    /// Adds what would mend it, if that is known.
+    /// Adds a help line, if there is one.
     #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         help.into_iter().for_each(|help| self.push_help(help));
         self
     }
 
-    /// Adds another place that belongs to it.
+    /// Adds another place that belongs to the mistake.
     #[must_use]
     pub fn related(mut self, source: &Arc<Source>, span: Span, text: impl Into<String>) -> Self {
         self.push_related(Label { source: Arc::clone(source), span, text: text.into() });
@@ -141,13 +139,13 @@ impl Diagnostic {
         self.label.iter().chain(&self.related).map(|label| label.text.len()).sum()
     }
 
-    /// Where it stands among others: by file, then by place.
+    /// Returns the key to sort mistakes by: the file, then the place.
     pub fn order(&self) -> (&str, usize) {
         (self.path().unwrap_or(""), self.label.as_ref().map_or(0, |label| label.span.start))
     }
 }
 
-/// Cuts a text to at most `max` bytes, what says so included.
+/// Cuts a text to at most `max` bytes, including the mark that says so.
 fn cut_to(text: &mut String, max: usize) {
     const SAID: usize = ".. (cut)".len();
     if text.len() > max {
@@ -156,14 +154,15 @@ fn cut_to(text: &mut String, max: usize) {
     }
 }
 
-/// Other callers whose lines are shown too; the rest are named.
+/// Number of other callers whose lines are shown; the rest are only named.
 const CALLERS_SHOWN: usize = 2;
 
-/// In the order of files and lines, and each mistake of a plugin once, with the jobs that call it.
+/// Sorts mistakes by file and line, and merges equal mistakes of a plugin into one that lists the
+/// jobs that call it.
 pub fn collected<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> Vec<Diagnostic> {
     let mut sorted: Vec<_> = problems.into_iter().collect();
     sorted.sort_by(|a, b| a.order().cmp(&b.order()));
-    // An error says enough of its place.
+    // An error makes a warning at the same place redundant.
     let errors: BTreeSet<_> = sorted.iter().filter(|problem| !problem.is_warning()).map(|p| p.order()).collect();
     sorted.retain(|problem| !problem.is_warning() || problem.label.is_none() || !errors.contains(&problem.order()));
     let mut out: Vec<Diagnostic> = Vec::new();

@@ -1,10 +1,10 @@
-//! What is wrong in a person's file: where, why, and what would mend it. Plain data; an interface
-//! renders it.
+//! Mistakes in a user's file: where, why, and how to fix them. Plain data, which an interface
+//! renders.
 //!
 //! - `source`: a file, and a place in it
 //! - `mistake`: one mistake with its places
 //! - `code`: a stable code for each kind of mistake
-//! - `explain`: what a code means, with a wrong example and a right one
+//! - `explain`: what a code means, with a wrong and a right example
 //! - `names`: names in messages
 
 mod code;

@@ -1,13 +1,13 @@
-//! Names in messages: several in one sentence, and the nearest to one that is not known.
+//! Names in messages: lists of names, and the nearest name to an unknown one.
 
 use crate::failure::cut_bytes;
 
-/// Names that a sentence has at most; the others are counted.
+/// Most names that a sentence lists; the others are only counted.
 const SHOWN: usize = 12;
-/// Bytes of one of them, since a plugin may have given it.
+/// Largest size of a listed name, in bytes; a plugin may have chosen the name.
 const LONGEST: usize = 160;
 
-/// The names in back quotes, as a sentence has them.
+/// Lists names in backquotes, for use in a sentence.
 pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     some_of(names.map(|name| {
         let mut name = name.to_owned();
@@ -16,7 +16,8 @@ pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     }))
 }
 
-/// The first few of many things in a sentence, each of bounded length, and how many more there are.
+/// Lists the first few of many things, each cut to a bounded length, and says how many more there
+/// are.
 pub fn some_of(things: impl Iterator<Item = String>) -> String {
     let mut things = things;
     let mut shown: Vec<String> = things.by_ref().take(SHOWN).collect();
@@ -28,19 +29,20 @@ pub fn some_of(things: impl Iterator<Item = String>) -> String {
     }
 }
 
-/// A name that a dash or a value has grown into since a space is missing: `-id` or `text:hello`; as
-/// it is right, and why.
+/// Corrects a name that contains a dash or a value because a space is missing: `-id` or
+/// `text:hello`. Returns the correct text and the reason.
 pub(crate) fn without_space(name: &str) -> Option<(String, &'static str)> {
     let is_name =
         |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if let Some(rest) = name.strip_prefix('-').filter(|rest| !rest.starts_with('-') && is_name(rest)) {
-        return Some((format!("- {rest}:"), "a space is missing behind the dash"));
+        return Some((format!("- {rest}:"), "a space is missing after the dash"));
     }
     let (key, value) = name.split_once(':').filter(|(key, _)| is_name(key))?;
-    (!value.is_empty()).then(|| (format!("{key}: {value}"), "a space is missing behind the colon"))
+    (!value.is_empty()).then(|| (format!("{key}: {value}"), "a space is missing after the colon"))
 }
 
-/// The candidate most like `name`, if one is near enough to be what was meant.
+/// Returns the candidate most similar to `name`, if one is similar enough to be what the user
+/// meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
     let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
@@ -56,8 +58,8 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Whether two neighbours of one name have changed places in the other, which says little of short
-/// names otherwise.
+/// Returns whether the names differ only in two swapped neighbouring characters. For short names,
+/// the similarity score misses that.
 fn is_swapped(name: &str, other: &str) -> bool {
     let sorted = |text: &str| {
         let mut all: Vec<char> = text.chars().collect();

@@ -1,4 +1,4 @@
-//! A file as it was read, and a place in it.
+//! The text of a file, and a place in it.
 
 /// A range of bytes in a source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The range from `start` to `end`.
+    /// Creates the range from `start` to `end`.
     pub fn new(start: usize, end: usize) -> Self {
         Self { start, end }
     }
@@ -19,14 +19,14 @@ impl Span {
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The path as the person would type it.
+    /// The path as the user would type it.
     pub path: String,
-    /// The whole text; empty where the file could not be read as text.
+    /// The whole text; empty if the file could not be read as text.
     pub text: String,
 }
 
 impl Source {
-    /// The 1-based line and column, in characters, of a byte offset.
+    /// Returns the 1-based line and column, in characters, of a byte offset.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -1,5 +1,5 @@
-//! `grants: { clock: fixed(TIME) }` and `grants: { random: seeded(N) }`: time and chance that are
-//! the same in each build, for tests of jobs.
+//! `grants: { clock: fixed(TIME) }` and `grants: { random: seeded(N) }`: a clock and random numbers
+//! that are the same in each build, for tests of jobs.
 
 use serde_json::json;
 
@@ -14,22 +14,22 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// The time that the plugin's clock shows, for as long as it runs. It is no right, only another
-/// clock.
+/// The time that the plugin's clock shows for as long as the plugin runs. It gives the plugin no
+/// additional rights, only a different clock.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClockGrant {
-    /// The time; none before 1970.
+    /// The time; never before 1970.
     pub time: Timestamp,
 }
 
-/// What the plugin's random numbers are made of.
+/// The source of the plugin's random numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RandomGrant {
-    /// The same numbers follow from the same seed.
+    /// The seed; the same seed gives the same numbers.
     pub seed: u64,
 }
 
-/// The text inside of `NAME(TEXT)`.
+/// Returns the text inside `NAME(TEXT)`.
 fn inside<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.trim().strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')').map(str::trim)
 }
@@ -38,7 +38,7 @@ impl ClockGrant {
     fn parse(text: &str) -> Result<Self, String> {
         let time = inside(text, "fixed").ok_or_else(|| format!("`{text}` is not a clock"))?;
         let time = Timestamp::parse(time)?;
-        if time.0 < 0 { Err("a clock begins in 1970".to_owned()) } else { Ok(Self { time }) }
+        if time.0 < 0 { Err("a clock cannot be before 1970".to_owned()) } else { Ok(Self { time }) }
     }
 }
 
@@ -49,7 +49,7 @@ impl RandomGrant {
     }
 }
 
-/// Takes the one text of a key.
+/// Takes the text of a key and parses it.
 fn read<T>(fields: &mut Fields<'_>, key: &str, parse: fn(&str) -> Result<T, String>, help: &str) -> Vec<T> {
     let Some((text, span)): Option<(String, Span)> = fields.text_or_nothing(key) else {
         return Vec::new();
@@ -107,7 +107,7 @@ impl Grant for RandomGrant {
 
     fn schema() -> serde_json::Value {
         json!({
-            "description": "What the plugin's random numbers are made of, for tests of jobs: `seeded(1)`.",
+            "description": "The source of the plugin's random numbers, for tests of jobs: `seeded(1)`.",
             "type": ["string", "null"], "pattern": "^seeded\\([0-9]+\\)$|\\$\\{",
         })
     }

@@ -24,47 +24,48 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// Bytes that all variables of a plugin take together, its own two included: what the libraries of
-/// its language hold, which read all of them at once.
+/// Most bytes that all variables of a plugin take together, including the two that every plugin
+/// has. The libraries of its language read all of them at once and hold no more.
 const MOST: usize = 128 << 10;
 
-/// Bytes of a variable that the stock adapter for preview1 can read: it has one page of memory for
-/// it and for all else.
+/// Largest variable that the stock adapter for preview1 can read, in bytes. The adapter has one
+/// page of memory for the variable and everything else.
 const STOCK_ADAPTER: usize = 50_000;
 
-/// What a variable takes beside name and value, as libraries keep it.
+/// Bytes that a variable takes besides its name and value, in the form that libraries keep.
 const ENTRY: usize = "=\0".len();
 
-/// Bytes that the variables take which every plugin has.
+/// Bytes of the variables that every plugin has.
 const OWN: usize = "NO_COLOR=1\0TERM=dumb\0".len();
 
 /// An environment variable that the plugin sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EnvGrant {
-    /// Its name.
+    /// The name of the variable.
     pub name: String,
-    /// Its value, or none to take the runner's own at the time of the build.
+    /// Its value, or `None` to take the value from the runner's environment at the time of the
+    /// build.
     pub value: Option<String>,
-    /// Where it stands.
+    /// The place of the variable in the manifest.
     pub span: Span,
 }
 
 impl EnvGrant {
-    /// What is said of variables that are too large together, where the largest stands. `values`
-    /// are what was resolved, one for each grant.
+    /// Reports variables that are too large together, at the place of the largest one. `values` are
+    /// the resolved values, one for each grant.
     pub fn too_large(grants: &[Self], values: &[(String, String)], source: &Arc<Source>) -> Option<Diagnostic> {
         let size = |(name, value): &(String, String)| name.len() + value.len() + ENTRY;
         let all = OWN + values.iter().map(size).sum::<usize>();
         let largest = values.iter().max_by_key(|variable| size(variable)).filter(|_| all > MOST)?;
         let grant = grants.iter().find(|grant| grant.name == largest.0)?;
-        let message =
-            format!("the granted variables take {all} bytes together, a plugin may have {}", show_bytes(MOST as u64));
+        let most = show_bytes(MOST as u64);
+        let message = format!("the granted variables take {all} bytes together, but a plugin can have at most {most}");
         let help = format!("`{}` alone takes {}; give large data to the plugin in a file", grant.name, size(largest));
         Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
     }
 
-    /// What is said of a variable that is too large for a plugin into which its toolchain put the
-    /// stock adapter for preview1.
+    /// Reports a variable that is too large for a plugin whose toolchain added the stock adapter
+    /// for preview1.
     pub fn too_large_for_adapter(
         grants: &[Self],
         values: &[(String, String)],
@@ -76,7 +77,8 @@ impl EnvGrant {
         let largest = largest.filter(|variable| plugin.stock_adapter && size(variable) > STOCK_ADAPTER)?;
         let grant = grants.iter().find(|grant| grant.name == largest.0)?;
         let (name, bytes) = (&grant.name, size(largest));
-        let message = format!("`{name}` takes {bytes} bytes, one variable of this plugin may take {STOCK_ADAPTER}");
+        let message =
+            format!("`{name}` takes {bytes} bytes, but a variable of this plugin can take at most {STOCK_ADAPTER}");
         let help = format!(
             "`{}` reads its variables through the preview1 adapter of its toolchain, which traps on a larger one; grant \
              several smaller ones, or give the data to the plugin in a file",
@@ -85,11 +87,12 @@ impl EnvGrant {
         Some(Diagnostic::at(Code::EnvironmentTooLarge, source, grant.span, message).help(help))
     }
 
-    /// The value that the plugin sees. `source` is the manifest in which this stands.
+    /// Returns the value that the plugin sees. `source` is the manifest that contains the grant.
     ///
     /// # Errors
     ///
-    /// A variable of the runner's own that is not set, or that jobcontrol.yaml does not list.
+    /// Returns an error if the value comes from the runner's environment and the variable is not
+    /// set, or if jobcontrol.yaml does not list it.
     pub fn resolve(&self, environment: &Environment, source: &Arc<Source>) -> Result<String, Diagnostic> {
         let name = &self.name;
         match (&self.value, environment.0.get(name)) {
@@ -176,8 +179,8 @@ impl Grant for EnvGrant {
         })
     }
 
-    /// A variable of the runner's own is granted again where today's job still takes it. Where
-    /// there is no such job any more, the operator's list decides alone.
+    /// A variable from the runner's environment is granted again if today's job still takes it. If
+    /// the job no longer exists, only the operator's list decides.
     fn still_granted(granted: &[Self], _repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         let now = match today {
             Today::Gone => return Ok(()),
@@ -192,18 +195,18 @@ impl Grant for EnvGrant {
     }
 }
 
-/// A value with a tag, which stands for something else: a secret has a grant of its own.
+/// Reports a value with a tag, which `env` does not take. Secrets have a separate grant.
 fn tagged(node: &Node, fields: &mut Fields<'_>) {
     let message = format!("`env` does not take {}", node.shown());
     let help = match node.tag.as_deref() {
         Some(SECRET_KEY) => format!("write `secrets: [{}]` beside `env` for a variable of that name", node.text),
-        _ => "a text that begins with `!` has to be in quotes".to_owned(),
+        _ => "a text that begins with `!` must be in quotes".to_owned(),
     };
     fields.report(Code::WrongKind, node.span, message, Some(help));
 }
 
 fn not_a_name(span: Span, fields: &mut Fields<'_>) {
-    fields.report(Code::VariableName, span, "this is no name of a variable", syntax_help());
+    fields.report(Code::VariableName, span, "this is not the name of a variable", syntax_help());
 }
 
 fn syntax_help() -> Option<String> {
@@ -231,7 +234,7 @@ mod tests {
         };
         let room = MOST - OWN - "A=\0TOKEN=\0".len() - 10;
         assert_eq!(told(room), None);
-        let message = "the granted variables take 131073 bytes together, a plugin may have 128 KiB";
+        let message = "the granted variables take 131073 bytes together, but a plugin can have at most 128 KiB";
         assert_eq!(told(room + 1).as_deref(), Some(message));
     }
 
@@ -241,12 +244,12 @@ mod tests {
         let still = |was: Option<&str>, today: Today<'_, [EnvGrant]>| {
             EnvGrant::still_granted(&[variable(was)], &repeated, &today).map_err(|refused| refused.to_string())
         };
-        let no_longer = Err("it was granted the variable `TOKEN`, and its job grants that no longer".to_owned());
+        let no_longer = Err("it was granted the variable `TOKEN`, but its job no longer grants that".to_owned());
         assert_eq!(still(None, Today::Grants(&[variable(None)])), Ok(()));
         assert_eq!(still(None, Today::Grants(&[variable(Some("x"))])), no_longer);
         assert_eq!(still(None, Today::Grants(&[])), no_longer);
         assert_eq!(still(None, Today::Gone), Ok(()));
-        assert!(still(None, Today::Unknown("why")).unwrap_err().ends_with("still is not known (why)"));
+        assert!(still(None, Today::Unknown("why")).unwrap_err().ends_with("still grants that (why)"));
         assert_eq!(still(Some("x"), Today::Grants(&[])), Ok(()));
     }
 }

@@ -23,26 +23,27 @@ use super::today::Withdrawn;
 /// Every key of an entry.
 const KEYS: &[&str] = &["host", "guest", "mode", "quota"];
 
-/// Largest quota: more than a disk has.
+/// Largest quota, in bytes: more than any disk holds.
 const MAX_QUOTA: u64 = 1 << 60;
 
 /// A folder of the host that the plugin sees.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilesGrant {
-    /// The folder, relative to the manifest's.
+    /// The folder, relative to the manifest's folder.
     pub host: String,
     /// The absolute path under which the plugin sees it.
     pub guest: String,
-    /// Whether it may write there.
+    /// Whether the plugin may write there.
     pub write: bool,
-    /// Bytes that an attempt may write there, if that is bounded.
+    /// Bytes that an attempt may write there, if there is a limit.
     pub quota: Option<u64>,
-    /// Where `host` stands.
+    /// The place of `host` in the manifest.
     pub span: Span,
 }
 
 impl FilesGrant {
-    /// The folder, of a job whose paths are relative to `folder`. Links are not followed.
+    /// Returns the path of the folder, for a job whose paths are relative to `folder`. Links are
+    /// not followed.
     pub fn path(&self, folder: &str) -> PathBuf {
         Path::new(folder).join(&self.host).components().collect()
     }
@@ -51,7 +52,7 @@ impl FilesGrant {
         if self.write { "write" } else { "read" }
     }
 
-    /// Whether this grants all that `wanted` asks for.
+    /// Returns whether this grants everything that `wanted` asks for.
     fn covers(&self, wanted: &Self) -> bool {
         let room = self.quota.is_none_or(|most| !wanted.write || wanted.quota.is_some_and(|quota| quota <= most));
         self.host == wanted.host && self.guest == wanted.guest && (self.write || !wanted.write) && room
@@ -71,7 +72,7 @@ impl Grant for FilesGrant {
                 let place = |guest: &str| guest.trim_end_matches('/').to_owned();
                 if grants.iter().any(|other| place(&other.guest) == place(&grant.guest)) {
                     let message = format!("`guest` path `{}` is given twice", grant.guest);
-                    let help = Some("give each folder a path of its own".to_owned());
+                    let help = Some("give each folder a different path".to_owned());
                     file.report(Code::GuestPathTwice, grant.span, message, help);
                 }
                 grants.push(grant);
@@ -125,7 +126,8 @@ impl Grant for FilesGrant {
         })
     }
 
-    /// A folder is granted again where today's job still grants it, or where the operator decides.
+    /// A folder is granted again if today's job still grants it, or if the operator lists the
+    /// folders.
     fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         let still = |wanted: &Self| today.grants().is_some_and(|now| now.iter().any(|grant| grant.covers(wanted)));
         if repeated.operator_lists_files {
@@ -159,17 +161,18 @@ fn read_entry(fields: &mut Fields<'_>) -> Option<FilesGrant> {
     Some(FilesGrant { host, guest, write, quota, span })
 }
 
-/// What an attempt may write in a folder; only where it may write at all.
+/// Reads the number of bytes that an attempt may write in a folder. Reports a quota for a read-only
+/// folder.
 fn read_quota(fields: &mut Fields<'_>, write: bool) -> Option<u64> {
     let (key, node) = fields.take("quota")?;
     if !write {
         let help = Some("add `mode: write`, or leave `quota` out".to_owned());
-        fields.report(Code::GrantMode, key.span, "`quota` bounds what is written, and the grant is for reading", help);
+        fields.report(Code::GrantMode, key.span, "`quota` limits what is written, but the grant is read-only", help);
     }
     number(&node, "quota", Unit::Bytes, MAX_QUOTA, fields)
 }
 
-/// What `mode` says of a folder, which is for reading unless it says otherwise.
+/// Reads `mode` of a folder, and returns whether it allows writing. The default is read-only.
 pub(crate) fn is_for_writing(fields: &mut Fields<'_>) -> bool {
     match fields.string("mode") {
         None => false,
@@ -213,11 +216,12 @@ mod tests {
         };
         assert_eq!(
             refused(false, &Today::Gone).unwrap_err().to_string(),
-            "it was granted the folder `jobs/../data`, and its job grants that no longer; list it in jobcontrol.yaml: \
+            "it was granted the folder `jobs/../data`, but its job no longer grants that; list it in jobcontrol.yaml: \
              `ceiling: { files: [{ host: jobs/../data, mode: write }] }`"
         );
         let unknown = refused(false, &Today::Unknown("no YAML")).unwrap_err().to_string();
-        assert!(unknown.contains("and whether its job grants that still is not known (no YAML); list it"), "{unknown}");
+        let said = "and it is not known whether its job still grants that (no YAML); list it";
+        assert!(unknown.contains(said), "{unknown}");
         assert_eq!(refused(true, &Today::Gone), Ok(()));
     }
 

@@ -1,4 +1,5 @@
-//! What every grant has to say of itself, and the list that makes `Grants` of them.
+//! The trait that every kind of grant implements, and the macro that builds `Grants` from a list of
+//! kinds.
 
 use crate::value::Value;
 use crate::yaml::fields::Fields;
@@ -7,52 +8,51 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// A kind of grant: a key below `grants`, under which a manifest writes any number of them.
+/// A kind of grant: a key below `grants`, which can hold any number of grants.
 pub(crate) trait Grant: Sized {
     /// The key below `grants`.
     const KEY: &'static str;
 
-    /// Takes the value of [`Grant::KEY`] out of `grants`, and reports all that is wrong with it.
-    /// Called once for each job that has `grants`, whether the key was written or not.
+    /// Takes the value of [`Grant::KEY`] out of `grants` and reports everything that is wrong with
+    /// it. Called once for each job that has `grants`, whether or not the key is present.
     fn read(fields: &mut Fields<'_>) -> Vec<Self>;
 
-    /// The value of the key in a build config, or none where it is left out, as that of a grant
-    /// that older builds do not know. Never changes for the same grants: stored configs are
-    /// compared as bytes.
+    /// Returns the value of the key in a build config. Returns `None` to leave the key out. Kinds
+    /// of grants that older builds do not know do so if they are unused. The result for the same
+    /// grants must never change, because stored configs are compared as bytes.
     fn pack(grants: &[Self]) -> Option<Value>;
 
-    /// Reads what [`Grant::pack`] returned. Another program may have written it, so what makes no
-    /// sense is left out.
+    /// Reads what [`Grant::pack`] returned. Another program may have written it, so invalid parts
+    /// are left out.
     fn unpack(packed: &Value) -> Vec<Self>;
 
-    /// The value of the key as editors are told of it, with its description.
+    /// Returns the JSON schema of the key's value, with its description, for editors.
     fn schema() -> serde_json::Value;
 
-    /// Whether a build that was `granted` these may have all of them again, as far as its manifest
-    /// decides that.
+    /// Checks whether a repeated build that was `granted` these may have all of them again, as far
+    /// as its manifest decides that.
     ///
     /// # Errors
     ///
-    /// The first one that is not granted any more.
+    /// Returns the first grant that the build may not have again.
     fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn>;
 }
 
-/// Makes `Grants` of a list: for each grant its key, which is the name of its field too, and its
-/// type.
+/// Defines `Grants` from a list that gives the field name and the type of each kind of grant.
 macro_rules! grants {
     ($($(#[$doc:meta])* $name:ident: $grant:ident,)*) => {
-        /// What a job file lets its plugin touch.
+        /// What a job file lets its plugin access.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Grants {
             $($(#[$doc])* pub $name: Vec<$grant>,)*
-            /// Where `grants` stands, if it was given.
+            /// The place of `grants`, if the manifest has it.
             pub span: Option<$crate::diagnostic::Span>,
         }
 
         impl Grants {
             const KEYS: &[&str] = &[$(<$grant as grant::Grant>::KEY),*];
 
-            /// Reads the mapping below `grants`, which stands at `span`.
+            /// Reads the mapping below `grants`, whose place is `span`.
             pub(crate) fn read(
                 mut fields: $crate::yaml::fields::Fields<'_>,
                 span: $crate::diagnostic::Span,
@@ -62,31 +62,32 @@ macro_rules! grants {
                 grants
             }
 
-            /// As a build config keeps them.
+            /// Packs the grants for a build config.
             pub(crate) fn pack(&self) -> $crate::value::Value {
                 let packed = [$((<$grant as grant::Grant>::KEY, grant::Grant::pack(&self.$name)),)*];
                 let packed = packed.into_iter().filter_map(|(key, packed)| Some((key, packed?)));
                 $crate::value::Value::map(packed)
             }
 
-            /// Reads what a build config keeps.
+            /// Reads the grants of a build config.
             pub(crate) fn unpack(packed: &$crate::value::Value) -> Self {
                 let of = |key: &str| packed.get(key).unwrap_or(&$crate::value::Value::Null);
                 Self { $($name: grant::Grant::unpack(of(<$grant as grant::Grant>::KEY)),)* span: None }
             }
 
-            /// As editors are told of them.
+            /// Returns the JSON schema of `grants`, for editors.
             pub(crate) fn schema() -> serde_json::Value {
                 let keys = [$((<$grant as grant::Grant>::KEY.to_owned(), <$grant as grant::Grant>::schema())),*];
                 $crate::schema::parts::object(serde_json::Map::from_iter(keys), &[])
             }
 
-            /// Whether a repeated build that was granted these may have them again, as far as its
-            /// manifest decides that: whoever took a grant out of a manifest meant it to end.
+            /// Checks whether a repeated build that was granted these may have them again, as far
+            /// as its manifest decides that. A grant that was removed from the manifest is not
+            /// given again.
             ///
             /// # Errors
             ///
-            /// The first one that is not granted any more.
+            /// Returns the first grant that the build may not have again.
             pub fn still_granted(
                 &self,
                 repeated: &Repeated<'_>,

@@ -32,10 +32,10 @@ const RULE_KEYS: &[&str] = &["host", "scheme", "ports", "methods", "paths"];
 /// Every key of an entry.
 const KEYS: &[&str] = &["host", "scheme", "ports", "methods", "paths", "headers"];
 
-/// Methods that only read, which an entry that names none allows.
+/// Methods that only read. An entry without `methods` allows these.
 const READING: &[&str] = &["GET", "HEAD"];
 
-/// Headers that say how a message travels, which is the runner's to say.
+/// Headers that control the transport of a message. Only the runner sets them.
 const TRAVEL: &[&str] = &[
     "connection",
     "content-length",
@@ -53,25 +53,27 @@ const TRAVEL: &[&str] = &[
 /// Requests that a plugin may make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpGrant {
-    /// Which; none where a job says that it makes no request at all.
+    /// The requests that are allowed; `None` if the job says that it makes no requests at all.
     pub rule: Option<Rule>,
-    /// Headers that the runner adds to each of them, in lower case. The plugin does not see them.
+    /// Headers that the runner adds to each request, with names in lower case. The plugin does not
+    /// see them.
     pub headers: Vec<(String, Vec<HeaderPart>)>,
-    /// Where `host` stands.
+    /// The place of `host` in the manifest.
     pub span: Span,
 }
 
 /// A piece of a header's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeaderPart {
-    /// As it is.
+    /// Text that is sent as it is.
     Text(String),
     /// The value of a secret.
     Secret(String, Span),
 }
 
 impl HttpGrant {
-    /// Whether another entry adds the same headers: a secret goes where today's job sends it.
+    /// Returns whether another entry adds the same headers, so that a secret is sent only where
+    /// today's job sends it.
     fn adds_the_same(&self, other: &Self) -> bool {
         let packed = |grant: &Self| {
             let mut headers = pack_headers(&grant.headers);
@@ -81,7 +83,7 @@ impl HttpGrant {
         packed(self) == packed(other)
     }
 
-    /// The secrets in its headers, each with its place.
+    /// Returns the secrets in the headers, each with its place.
     pub fn secrets(&self) -> impl Iterator<Item = (&str, Span)> {
         self.headers.iter().flat_map(|(_, parts)| parts).filter_map(|part| match part {
             HeaderPart::Text(_) => None,
@@ -146,14 +148,14 @@ impl Grant for HttpGrant {
     fn schema() -> serde_json::Value {
         let texts = json!({ "type": "array", "items": { "type": "string" } });
         let entry = json!({
-            "host": { "description": "A host, or `*.example.com` for all below one.", "type": "string" },
+            "host": { "description": "A host, or `*.example.com` for all hosts below it.", "type": "string" },
             "scheme": { "description": "`https` by default.", "enum": ["http", "https"] },
             "ports": {
-                "description": "Ports; that of the scheme by default.",
+                "description": "Ports; the scheme's port by default.",
                 "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 65535 },
             },
             "methods": described("Methods; GET and HEAD by default.", texts.clone()),
-            "paths": described("Paths, with a `*` at the end for all that begin so; all by default.", texts),
+            "paths": described("Paths; one that ends in `*` matches by prefix. All by default.", texts),
             "headers": {
                 "description": "Headers that the runner adds: a text, a `!secret`, or a list of both.",
                 "type": "object",
@@ -165,8 +167,8 @@ impl Grant for HttpGrant {
         })
     }
 
-    /// A request is granted again where today's job still grants it, or where the operator bounds
-    /// what may be asked for.
+    /// A request is granted again if today's job still grants it, or if the job no longer exists
+    /// and the operator limits the requests that may be granted.
     fn still_granted(granted: &[Self], repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         let now = match today {
             Today::Gone if repeated.operator_lists_http => return Ok(()),
@@ -189,7 +191,7 @@ impl Grant for HttpGrant {
     }
 }
 
-/// Reads an entry of the operator's ceiling, whose parts that are not given allow all.
+/// Reads an entry of the operator's ceiling. A part that is left out allows everything.
 pub(crate) fn read_ceiling_rule(mut entry: Fields<'_>) -> Option<Rule> {
     let rule = read_rule(&mut entry);
     entry.finish(RULE_KEYS, &[]);
@@ -232,7 +234,7 @@ fn read_rule(entry: &mut Fields<'_>) -> Option<Rule> {
         keys.into_iter().filter_map(|key| match PathPattern::parse(&key.name) {
             Ok(path) => Some(path),
             Err(reason) => {
-                let help = "write `/v1/orders`, or `/v1/*` for all that begin so".to_owned();
+                let help = "write `/v1/orders`, or `/v1/*` for all paths that begin with `/v1/`".to_owned();
                 entry.report(Code::InvalidHttpGrant, key.span, reason, Some(help));
                 None
             }
@@ -242,7 +244,7 @@ fn read_rule(entry: &mut Fields<'_>) -> Option<Rule> {
     Some(Rule { scheme, host: host.ok()?, ports, methods, paths })
 }
 
-/// What may have been meant by a text that is not the name of a host.
+/// Suggests what the author may have meant by a text that is not the name of a host.
 fn host_help(written: &str) -> String {
     let (scheme, rest) =
         written.split_once("://").map_or((None, written), |(scheme, rest)| (Scheme::find(scheme), rest));
@@ -295,7 +297,7 @@ fn read_headers(entry: &mut Fields<'_>) -> Vec<(String, Vec<HeaderPart>)> {
     headers
 }
 
-/// A text, a secret, or a list of both.
+/// Reads the value of a header: a text, a secret, or a list of both.
 fn read_header(node: Node, entry: &mut Fields<'_>) -> Option<Vec<HeaderPart>> {
     match node {
         Node { kind: NodeKind::Seq(items), tag: None, .. } => {
@@ -314,7 +316,7 @@ fn read_part(node: &Node, entry: &mut Fields<'_>) -> Option<HeaderPart> {
             Some(HeaderPart::Text(text.clone()))
         }
         _ => {
-            let message = format!("a header is a text in one line or a `!secret`, found {}", node.shown());
+            let message = format!("a header is a single line of text or a `!secret`, found {}", node.shown());
             let help = "write `\"Bearer \"` and a secret as a list: `[\"Bearer \", !secret TOKEN]`".to_owned();
             entry.report(Code::InvalidHttpGrant, node.span, message, Some(help));
             None
@@ -347,7 +349,7 @@ fn pack_headers(headers: &[(String, Vec<HeaderPart>)]) -> Vec<(Name, Value)> {
     packed.collect()
 }
 
-/// Reads an entry that was packed; one that makes no sense grants nothing.
+/// Reads a packed entry; an invalid one grants nothing.
 fn unpack_entry(entry: &Value) -> Option<HttpGrant> {
     let text = |key| entry.get(key).and_then(Value::as_str);
     let texts = |key: &str| {

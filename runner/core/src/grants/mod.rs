@@ -1,9 +1,9 @@
-//! What a job file lets its plugin touch. Each grant is one file: how it is read from a manifest,
+//! What a job file lets its plugin access. Each grant is one file: how it is read from a manifest,
 //! packed into a build config and back, described to editors, and whether a repeated build may have
-//! it again. What it lets a guest do is one file of the sandbox.
+//! it again. The sandbox has one file per grant that implements what it lets a guest do.
 //!
-//! - `grant`: what every grant has to say of itself, and the list that makes [`Grants`]
-//! - `today`: what is known today of the job of an older build
+//! - `grant`: the trait that every grant implements, and the macro that defines [`Grants`]
+//! - `today`: what today's manifests say about the job of an older build
 //! - `files`, `env`, `secrets`, `http`, `clock` (with `random`): the grants
 
 mod clock;
@@ -35,8 +35,8 @@ grant::grants! {
     secrets: SecretGrant,
     /// HTTP requests.
     http: HttpGrant,
-    /// Another clock, at most one.
+    /// A different clock, at most one.
     clock: ClockGrant,
-    /// Another source of random numbers, at most one.
+    /// A different source of random numbers, at most one.
     random: RandomGrant,
 }

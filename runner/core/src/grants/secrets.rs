@@ -13,12 +13,12 @@ use super::today::Repeated;
 use super::today::Today;
 use super::today::Withdrawn;
 
-/// A secret that the plugin sees as the environment variable of its name.
+/// A secret that the plugin sees as an environment variable with the same name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SecretGrant {
-    /// Its name.
+    /// The name of the secret.
     pub name: String,
-    /// Where it stands.
+    /// The place of the name in the manifest.
     pub span: Span,
 }
 
@@ -56,19 +56,19 @@ impl Grant for SecretGrant {
         })
     }
 
-    /// A secret is granted again where today's job still takes it. Where there is no such job any
-    /// more, the operator's list decides alone.
+    /// A secret is granted again if today's job still takes it. If the job no longer exists, only
+    /// the operator's list decides.
     fn still_granted(granted: &[Self], _repeated: &Repeated<'_>, today: &Today<'_, [Self]>) -> Result<(), Withdrawn> {
         still_named(granted.iter().map(|grant| grant.name.as_str()), today, |grant| &grant.name)
     }
 }
 
-/// Whether a job with these secrets in its arguments may have all of them again: today's job, if
-/// there is one, hands them to its plugin too.
+/// Checks whether a repeated build with these secrets in its arguments may have all of them again.
+/// If the job still exists, it must pass the same secrets to its plugin.
 ///
 /// # Errors
 ///
-/// The first that it does not name.
+/// Returns the first secret that today's job does not name.
 pub fn secrets_still_named(named: &[(&str, Span)], today: &Today<'_, [(&str, Span)]>) -> Result<(), Withdrawn> {
     still_named(named.iter().map(|(name, _)| *name), today, |(name, _)| name)
 }
@@ -101,7 +101,7 @@ mod tests {
             SecretGrant::still_granted(&[grant("TOKEN")], &repeated, &today).map_err(|refused| refused.to_string())
         };
         assert_eq!(still(Today::Grants(&[grant("OTHER"), grant("TOKEN")])), Ok(()));
-        let no_longer = "it was granted the secret `TOKEN`, and its job grants that no longer";
+        let no_longer = "it was granted the secret `TOKEN`, but its job no longer grants that";
         assert_eq!(still(Today::Grants(&[grant("OTHER")])), Err(no_longer.to_owned()));
         assert_eq!(still(Today::Gone), Ok(()));
         assert!(still(Today::Unknown("why")).is_err());

@@ -1,20 +1,21 @@
-//! What is known today of the job of an older build, and what it is refused for that.
+//! What today's manifests say about the job of an older build, and the grants that it may therefore
+//! not have again.
 
 use std::fmt;
 
-/// What today's manifests say of a job: `G` is what it grants.
+/// What today's manifests say about a job. `G` is the type of its grants.
 #[derive(Debug)]
 pub enum Today<'a, G: ?Sized> {
-    /// It grants this.
+    /// The job exists and grants this.
     Grants(&'a G),
-    /// There is no such job any more.
+    /// The job no longer exists.
     Gone,
-    /// Nobody knows, for this reason: the manifests cannot be read.
+    /// Unknown, because the manifests cannot be read; contains the reason.
     Unknown(&'a str),
 }
 
 impl<'a, G: ?Sized> Today<'a, G> {
-    /// A part of what is granted.
+    /// Selects a part of the grants.
     pub fn map<H: ?Sized>(&self, part: impl FnOnce(&'a G) -> &'a H) -> Today<'a, H> {
         match self {
             Self::Grants(grants) => Today::Grants(part(grants)),
@@ -23,7 +24,7 @@ impl<'a, G: ?Sized> Today<'a, G> {
         }
     }
 
-    /// What today's job grants, if there is one.
+    /// Returns what today's job grants, if the job exists.
     pub(crate) fn grants(&self) -> Option<&'a G> {
         match self {
             Self::Grants(grants) => Some(grants),
@@ -31,7 +32,7 @@ impl<'a, G: ?Sized> Today<'a, G> {
         }
     }
 
-    /// That the build may not have `what` again.
+    /// Creates the refusal that says that the build may not have `what` again.
     pub(crate) fn withdrawn(&self, what: String, remedy: Option<String>) -> Withdrawn {
         let unknown = match self {
             Self::Unknown(reason) => Some((*reason).to_owned()),
@@ -41,15 +42,15 @@ impl<'a, G: ?Sized> Today<'a, G> {
     }
 }
 
-/// The build that is repeated.
+/// The build that is being repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct Repeated<'a> {
-    /// The folder that its paths are relative to.
+    /// The folder that the paths of the build are relative to.
     pub folder: &'a str,
-    /// Whether the operator lists the folders that may be granted, under `ceiling.files`: these are
-    /// granted whatever today's manifest says.
+    /// Whether the operator lists the folders that may be granted, under `ceiling.files`. Listed
+    /// folders are granted regardless of today's manifest.
     pub operator_lists_files: bool,
-    /// Whether the operator bounds the requests that may be granted, under `ceiling.http`.
+    /// Whether the operator limits the requests that may be granted, under `ceiling.http`.
     pub operator_lists_http: bool,
 }
 
@@ -58,9 +59,9 @@ pub struct Repeated<'a> {
 pub struct Withdrawn {
     /// What was granted: ``the variable `TOKEN` ``.
     pub what: String,
-    /// Why it is not known whether today's job grants it, if that is so.
+    /// Why it is unknown whether today's job grants it, if it is unknown.
     pub unknown: Option<String>,
-    /// What would grant it again, beside the job's manifest.
+    /// What else would grant it again, apart from a change of the job's manifest.
     pub remedy: Option<String>,
 }
 
@@ -68,8 +69,8 @@ impl fmt::Display for Withdrawn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it was granted {}, ", self.what)?;
         match &self.unknown {
-            Some(reason) => write!(f, "and whether its job grants that still is not known ({reason})")?,
-            None => f.write_str("and its job grants that no longer")?,
+            Some(reason) => write!(f, "and it is not known whether its job still grants that ({reason})")?,
+            None => f.write_str("but its job no longer grants that")?,
         }
         self.remedy.as_ref().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
     }

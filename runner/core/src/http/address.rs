@@ -1,4 +1,4 @@
-//! Which addresses may be connected to.
+//! Decides which addresses may be connected to.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,14 +17,14 @@ const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
-/// Addresses that are not of the public network, by the special-purpose registries of IANA, and
-/// those at which clouds tell machines their own secrets.
+/// Addresses outside the public network, according to IANA's special-purpose registries, and those
+/// at which clouds give machines their secrets.
 const RESERVED_V4: &[Ipv4Net] = &[
     v4(0, 0, 0, 0, 8),
     v4(10, 0, 0, 0, 8),
     v4(100, 64, 0, 0, 10),
     v4(127, 0, 0, 0, 8),
-    // Link-local, and the metadata of most clouds.
+    // Link-local, and the metadata service of most clouds.
     v4(169, 254, 0, 0, 16),
     v4(172, 16, 0, 0, 12),
     v4(192, 0, 0, 0, 24),
@@ -36,18 +36,18 @@ const RESERVED_V4: &[Ipv4Net] = &[
     v4(203, 0, 113, 0, 24),
     v4(224, 0, 0, 0, 4),
     v4(240, 0, 0, 0, 4),
-    // The metadata of Azure, although it is a public address.
+    // The metadata service of Azure, although this is a public address.
     v4(168, 63, 129, 16, 32),
 ];
 
-/// Where public addresses are,
+/// The range of public addresses.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 3);
 
-/// and what of that is not public.
+/// The parts of [`GLOBAL_V6`] that are not public.
 const RESERVED_V6: &[Ipv6Net] = &[
     v6(0x2001, 0, 23),
     v6(0x2001, 0xdb8, 32),
-    // 6to4, which has an IPv4 address inside.
+    // 6to4, which contains an IPv4 address.
     v6(0x2002, 0, 16),
     v6(0x3fff, 0, 20),
 ];
@@ -55,15 +55,15 @@ const RESERVED_V6: &[Ipv6Net] = &[
 /// Addresses of NAT64, whose last bits are an IPv4 address.
 const NAT64: Ipv6Net = v6(0x64, 0xff9b, 96);
 
-/// The IPv4 address that an IPv6 address stands for: a mapped one, or one of NAT64.
+/// Returns the IPv4 address that an IPv6 address stands for: a mapped one, or one of NAT64.
 fn inner(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [.., a, b, c, d] = address.octets();
     address.to_ipv4_mapped().or_else(|| NAT64.contains(&address).then_some(Ipv4Addr::new(a, b, c, d)))
 }
 
-/// Whether an address is of the public network: not private, loopback, link-local, multicast, or
-/// where a cloud has its metadata. An IPv6 address that stands for an IPv4 address is what that one
-/// is.
+/// Returns whether an address is in the public network: not private, loopback, link-local,
+/// multicast, or the metadata service of a cloud. An IPv6 address that stands for an IPv4 address
+/// is treated as that one.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !RESERVED_V4.iter().any(|net| net.contains(&address)),
@@ -74,7 +74,7 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Addresses that the operator allows: one, or those that begin with the same bits.
+/// Addresses that the operator allows: a single one, or all that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressRange(IpNet);
 
@@ -83,18 +83,18 @@ impl AddressRange {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns a description of what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        let net = net.map_err(|_| format!("`{text}` is not an address, or a range of them"))?;
+        let net = net.map_err(|_| format!("`{text}` is not an address or a range of addresses"))?;
         if net.trunc() == net {
             return Ok(Self(net));
         }
         Err(format!("`{text}` is not a range: its first address is `{}`", net.trunc()))
     }
 
-    /// Whether an address is one of these; an IPv6 address that stands for an IPv4 address also as
-    /// that one.
+    /// Returns whether the range contains an address. An IPv6 address that stands for an IPv4
+    /// address also matches as that one.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
             || matches!(address, IpAddr::V6(address) if inner(address).is_some_and(|inner| self.0.contains(&IpAddr::V4(inner))))

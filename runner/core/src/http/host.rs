@@ -1,17 +1,17 @@
-//! Hosts as requests ask for them, in one form, and patterns of them.
+//! Hosts in a canonical form, and patterns of hosts.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 
-/// Longest name of a host, as DNS has it.
+/// Longest host name that DNS allows.
 const MAX_NAME: usize = 253;
 
 /// Longest part of a name between two dots.
 const MAX_LABEL: usize = 63;
 
-/// A host in its one form: a name in lower case without a dot at its end, or an address.
+/// A host in canonical form: a name in lower case without a trailing dot, or an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Host {
     /// A name that has to be resolved.
@@ -21,12 +21,13 @@ pub enum Host {
 }
 
 impl Host {
-    /// Reads a host as a URL has it, an IPv6 address in brackets.
+    /// Reads a host as written in a URL, with an IPv6 address in brackets.
     ///
     /// # Errors
     ///
-    /// What is wrong with it. Whatever two programs could understand in two ways is refused, such
-    /// as `0177.0.0.1`, which the system's resolver takes for 127.0.0.1.
+    /// Returns a description of what is wrong with the text. Texts that two programs could read
+    /// differently are refused, such as `0177.0.0.1`, which the system's resolver reads as
+    /// 127.0.0.1.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(inside) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let address = inside.parse::<Ipv6Addr>().map_err(|_| format!("`{text}` is not an IPv6 address"))?;
@@ -37,13 +38,13 @@ impl Host {
         }
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         if name.is_empty() || name.len() > MAX_NAME || !name.split('.').all(is_label) {
-            return Err(format!("`{text}` is not the name of a host"));
+            return Err(format!("`{text}` is not a host name"));
         }
-        // As WHATWG's URL standard has it: what ends like an address has to be one.
+        // As in WHATWG's URL standard: a host that ends like an address must be one.
         let last = name.rsplit('.').next().unwrap_or_default();
         let digits = last.strip_prefix("0x").unwrap_or(last);
         if digits.bytes().all(|b| b.is_ascii_hexdigit()) && (digits.len() < last.len() || is_number(last)) {
-            return Err(format!("`{text}` is a number, and not the name of a host"));
+            return Err(format!("`{text}` is a number, not a host name"));
         }
         Ok(Self::Name(name))
     }
@@ -73,18 +74,18 @@ impl fmt::Display for Host {
 pub enum HostPattern {
     /// Every host; written `*`.
     Any,
-    /// Every name below this one, at any depth, and not itself; written `*.example.com`.
+    /// Every name below this one, at any depth, but not the name itself; written `*.example.com`.
     Below(String),
     /// This host alone.
     Exact(Host),
 }
 
 impl HostPattern {
-    /// Reads a pattern.
+    /// Reads a host pattern.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns a description of what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text == "*" {
             return Ok(Self::Any);
@@ -92,20 +93,20 @@ impl HostPattern {
         if let Some(below) = text.strip_prefix("*.") {
             return match Host::parse(below)? {
                 Host::Name(name) => Ok(Self::Below(name)),
-                Host::Ip(_) => Err(format!("`{text}` is not a pattern: an address has nothing below it")),
+                Host::Ip(_) => Err(format!("`{text}` is not a pattern: an address has no subdomains")),
             };
         }
         if text.contains('*') {
-            return Err(format!("`{text}` is not a pattern: a `*` stands for the whole, or before the first dot"));
+            return Err(format!("`{text}` is not a pattern: `*` must stand alone, or before the first dot"));
         }
-        // A manifest may have an IPv6 address without brackets.
+        // A manifest may contain an IPv6 address without brackets.
         match text.parse::<Ipv6Addr>() {
             Ok(address) => Ok(Self::Exact(Host::Ip(address.into()))),
             Err(_) => Host::parse(text).map(Self::Exact),
         }
     }
 
-    /// Whether a host is one of these.
+    /// Returns whether the pattern matches a host.
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Any, _) => true,
@@ -115,7 +116,7 @@ impl HostPattern {
         }
     }
 
-    /// Whether all hosts of the other pattern are among these.
+    /// Returns whether the pattern matches all hosts that the other pattern matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Any, _) => true,

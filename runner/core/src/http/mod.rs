@@ -1,11 +1,11 @@
-//! HTTP requests that plugins make: what is asked for, and what may be.
+//! HTTP requests of plugins: what they request, and what is allowed.
 //!
-//! - `host`: hosts as they are asked for, and patterns of them
-//! - `path`: paths, and patterns of them
-//! - `target`: what one request asks for
-//! - `rule`: what may be asked for
+//! - `host`: hosts in a canonical form, and patterns of hosts
+//! - `path`: paths, and patterns of paths
+//! - `target`: the target of one request
+//! - `rule`: which requests are allowed
 //! - `address`: which addresses may be connected to
-//! - `operator`: what the operator says of all requests
+//! - `operator`: the operator's rules for all requests
 
 mod address;
 mod host;

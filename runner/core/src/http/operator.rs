@@ -1,4 +1,4 @@
-//! What the operator says of all requests.
+//! The operator's rules for all HTTP requests.
 
 use std::net::IpAddr;
 
@@ -7,32 +7,32 @@ use super::address::is_public;
 use super::host::Host;
 use super::rule::Rule;
 
-/// What the operator says of all requests.
+/// The operator's rules for all HTTP requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpRules {
-    /// The most that a job may be granted, if the operator set a bound; key `ceiling.http`.
+    /// The most that a job may be granted, if the operator set a limit; key `ceiling.http`.
     pub ceiling: Option<Vec<Rule>>,
-    /// Addresses that are not public and may be connected to; key `http.addresses`.
+    /// Non-public addresses that may be connected to; key `http.addresses`.
     pub addresses: Vec<AddressRange>,
-    /// A file of certificates to trust in the place of the system's; key `http.ca`.
+    /// A file of certificates to trust instead of the system's; key `http.ca`.
     pub ca: Option<String>,
-    /// What all requests go through; key `http.proxy`.
+    /// The proxy for all requests; key `http.proxy`.
     pub proxy: Option<Proxy>,
 }
 
 impl HttpRules {
-    /// Whether an address may be connected to.
+    /// Returns whether an address may be connected to.
     pub fn allows(&self, address: IpAddr) -> bool {
         is_public(address) || self.addresses.iter().any(|range| range.contains(address))
     }
 }
 
-/// A proxy, which speaks HTTP in the open.
+/// A proxy that speaks unencrypted HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
-    /// Where it is.
+    /// Its host.
     pub host: Host,
-    /// At which port.
+    /// Its port.
     pub port: u16,
 }
 
@@ -41,7 +41,7 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns an error if the text is not a proxy.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a proxy");
         let rest = text.strip_prefix("http://").ok_or_else(wrong)?;

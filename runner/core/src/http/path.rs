@@ -1,11 +1,11 @@
-//! Paths of requests, and patterns of them.
+//! Paths of requests, and patterns of paths.
 
 use std::fmt;
 
-/// How often an escape may be escaped again: servers decode once, those behind proxies twice.
+/// How many layers of escapes are decoded: servers decode once, those behind proxies twice.
 const DECODINGS: usize = 4;
 
-/// The paths that a rule names: one, or all that begin with a text.
+/// The paths that a rule names: a single one, or all with a given prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
@@ -13,34 +13,34 @@ pub struct PathPattern {
 }
 
 impl PathPattern {
-    /// Reads a pattern: a path, or the beginning of paths with a `*` at its end.
+    /// Reads a pattern: a path, or a prefix of paths followed by `*`.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// Returns a description of what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (text, prefix) = match text.strip_suffix('*') {
             Some(text) => (text, true),
             None => (text, false),
         };
         if !text.starts_with('/') {
-            return Err(format!("`{text}` is not a path: it begins with `/`"));
+            return Err(format!("`{text}` is not a path: a path begins with `/`"));
         }
         if text.contains('*') {
-            return Err(format!("`{text}*` is not a pattern: a `*` stands at the end of a path"));
+            return Err(format!("`{text}*` is not a pattern: `*` may only stand at the end"));
         }
         if text.contains(['?', '#']) || !text.bytes().all(|b| b.is_ascii_graphic()) || !is_plain(text) {
-            return Err(format!("`{text}` is not a path as it stands in a request"));
+            return Err(format!("`{text}` is not a path as written in a request"));
         }
         Ok(Self { text: text.to_owned(), prefix })
     }
 
-    /// Whether a path is one of these.
+    /// Returns whether the pattern matches a path.
     pub(super) fn matches(&self, path: &str) -> bool {
         if self.prefix { path.starts_with(&self.text) } else { path == self.text }
     }
 
-    /// Whether all paths of the other pattern are among these.
+    /// Returns whether the pattern matches all paths that the other pattern matches.
     pub(super) fn covers(&self, other: &Self) -> bool {
         if other.prefix { self.prefix && other.text.starts_with(&self.text) } else { self.matches(&other.text) }
     }
@@ -52,13 +52,13 @@ impl fmt::Display for PathPattern {
     }
 }
 
-/// Whether no server finds another path in this one: none of its parts is `..` or `.`, also not
-/// once its escapes are decoded.
+/// Returns whether no server can read this path as another one: none of its parts is `..` or `.`,
+/// not even after decoding its escapes.
 pub(super) fn is_plain(path: &str) -> bool {
     let mut bytes = path.as_bytes().to_vec();
     for _ in 0..DECODINGS {
         let parts = bytes.split(|b| matches!(b, b'/' | b'\\'));
-        // What follows a semicolon belongs to a part for some servers.
+        // For some servers, the text after a semicolon is a parameter of the part.
         let mut names = parts.map(|part| part.split(|b| *b == b';').next().unwrap_or_default());
         if names.any(|name| matches!(name, b"." | b"..")) {
             return false;

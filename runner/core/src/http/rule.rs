@@ -1,4 +1,4 @@
-//! What may be asked for.
+//! Rules that decide which requests are allowed.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use super::path::PathPattern;
 use super::target::Scheme;
 use super::target::Target;
 
-/// What may be asked for. A part that is not given allows all.
+/// A rule that allows some requests. A part that is not given allows everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Over TLS or in the open.
+    /// The scheme, over TLS or unencrypted.
     pub scheme: Option<Scheme>,
-    /// Which hosts.
+    /// The hosts.
     pub host: HostPattern,
-    /// At which ports.
+    /// The ports.
     pub ports: Option<Vec<u16>>,
-    /// With which methods.
+    /// The methods.
     pub methods: Option<Vec<String>>,
-    /// For which paths.
+    /// The paths.
     pub paths: Option<Vec<PathPattern>>,
 }
 
 impl Rule {
-    /// Whether a request may be made.
+    /// Returns whether the rule allows a request.
     pub fn allows(&self, target: &Target) -> bool {
         self.scheme.is_none_or(|scheme| scheme == target.scheme)
             && self.host.matches(&target.host)
@@ -32,7 +32,7 @@ impl Rule {
             && self.paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path.matches(&target.path)))
     }
 
-    /// Whether this allows all that the other one allows.
+    /// Returns whether the rule allows everything that the other one allows.
     pub fn covers(&self, other: &Self) -> bool {
         let all = |ours: &Option<Vec<u16>>, theirs: &Option<Vec<u16>>| match (ours, theirs) {
             (None, _) => true,
@@ -56,8 +56,8 @@ impl Rule {
             && paths
     }
 
-    /// The least rule that allows a request, as a manifest has it; none for one that no rule allows
-    /// alone, such as one with a `*` in its path.
+    /// Returns the narrowest rule that allows a request, as written in a manifest. Returns `None`
+    /// if no rule can allow only this request, such as one with a `*` in its path.
     pub fn for_target(target: &Target) -> Option<String> {
         if target.path.contains(['"', '\\', '*']) || !is_method(&target.method) {
             return None;
@@ -75,7 +75,7 @@ impl Rule {
     }
 }
 
-/// As a manifest has it.
+/// Writes the rule as in a manifest.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{{ host: \"{}\"", self.host)?;
@@ -96,8 +96,8 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Whether a text is a method that a request can have. A tunnel is none: what goes through it
-/// nobody checks.
+/// Returns whether a text is a method that a request may have. `CONNECT` is not allowed: nobody
+/// checks what passes through a tunnel.
 pub fn is_method(text: &str) -> bool {
     let token = |b: u8| b.is_ascii_uppercase() || b == b'-';
     !text.is_empty() && text.len() <= 32 && text.bytes().all(token) && text != "CONNECT"

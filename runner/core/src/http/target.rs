@@ -1,21 +1,21 @@
-//! What one request asks for.
+//! The target of one request.
 
 use std::fmt;
 
 use super::host::Host;
 use super::path::is_plain;
 
-/// How a request travels.
+/// How a request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// In the open.
+    /// Unencrypted.
     Http,
     /// Over TLS.
     Https,
 }
 
 impl Scheme {
-    /// The port that is meant where none is named.
+    /// Returns the default port.
     pub fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -23,7 +23,7 @@ impl Scheme {
         }
     }
 
-    /// As it is written.
+    /// Returns the name as it is written.
     pub fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -37,14 +37,14 @@ impl Scheme {
     }
 }
 
-/// What one request asks for, each part in its one form.
+/// The target of one request, each part in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// How it travels.
+    /// How it is sent.
     pub scheme: Scheme,
-    /// Whom it is for.
+    /// The host.
     pub host: Host,
-    /// At which port.
+    /// The port.
     pub port: u16,
     /// The method.
     pub method: String,
@@ -57,14 +57,14 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// What is wrong with it: a name and a password before the host, a host or a path that can be
-    /// understood in two ways.
+    /// Returns a description of what is wrong: a name or password before the host, or a host or
+    /// path that can be read in two ways.
     pub fn new(scheme: Scheme, authority: &str, method: &str, path: &str) -> Result<Self, String> {
         if authority.contains('@') {
             return Err("a name or password before the host is not allowed".to_owned());
         }
         let (host, port) = match authority.rsplit_once(':') {
-            // A colon inside of brackets belongs to the address.
+            // A colon inside brackets belongs to the address.
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (authority, None),
         };
@@ -78,18 +78,18 @@ impl Target {
         };
         let path = if path.is_empty() { "/" } else { path };
         if !path.starts_with('/') || !is_plain(path) {
-            return Err(format!("the path `{path}` can be understood as another one"));
+            return Err(format!("the path `{path}` can be read as a different path"));
         }
         Ok(Self { scheme, host: Host::parse(host)?, port, method: method.to_owned(), path: path.to_owned() })
     }
 
-    /// `HOST`, or `HOST:PORT` where it is not the one that is meant otherwise.
+    /// Returns `HOST`, or `HOST:PORT` if the port is not the default one.
     pub fn authority(&self) -> String {
         if self.port == self.scheme.port() { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
 }
 
-/// As it is told to people: `GET https://api.example.com/v1/orders`.
+/// Writes the target as shown to people: `GET https://api.example.com/v1/orders`.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}://{}{}", self.method, self.scheme.name(), self.authority(), self.path)

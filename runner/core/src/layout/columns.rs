@@ -1,6 +1,7 @@
-//! Which column each node is in.
+//! Assigns a column to each node.
 
-/// The edges with those turned around that close a circle, and which these are.
+/// Makes the graph acyclic: returns the edges, with those that close a cycle reversed, and which
+/// ones these are.
 pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> (Vec<(usize, usize)>, Vec<bool>) {
     #[derive(Clone, Copy, PartialEq)]
     enum Seen {
@@ -16,7 +17,7 @@ pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> (Vec<(usize, us
             continue;
         }
         seen[root] = Seen::Above;
-        // A walk without recursion: a chain may be as long as it likes.
+        // A walk without recursion, because a chain may have any length.
         let mut walk = vec![(root, 0)];
         while let Some((node, next)) = walk.last_mut() {
             match out[*node].get(*next) {
@@ -42,8 +43,9 @@ pub(super) fn acyclic(nodes: usize, edges: &[(usize, usize)]) -> (Vec<(usize, us
     (turned.collect(), is_back)
 }
 
-/// The longest way from a node that needs nothing; such a node goes as far right as what needs it
-/// allows. The edges make no circle.
+/// Returns the column of each node: the length of the longest path from a node that needs nothing.
+/// A node that needs nothing is placed as far right as the nodes that need it allow. The edges must
+/// not contain a cycle.
 pub(super) fn columns(nodes: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let (mut needs, mut users) = (vec![0_usize; nodes], vec![Vec::new(); nodes]);
     for (from, to) in edges {

@@ -1,30 +1,32 @@
-//! How far down each place is: as near to its neighbours as the order and the gaps allow.
+//! Determines how far down each place is: as near to its neighbours as the order and the gaps
+//! allow.
 
 use super::MARGIN;
 use super::lanes::Net;
 
-/// Room between two boxes, or a box and a lane, and between two lanes.
+/// Gap between two boxes or a box and a lane, and between two lanes.
 const BOX_GAP: f64 = 14.0;
 const LANE_GAP: f64 = 8.0;
-/// The most room between two parts of the graph, one below the other.
+/// Largest gap between two parts of the graph, one below the other.
 const PART_GAP: f64 = 24.0;
-/// Passes that straighten; more change nothing that one would see. The first look at one side only.
+/// Number of straightening passes; more make no visible difference. The first passes look at one
+/// side only.
 const PASSES: usize = 24;
 const ONE_SIDED: usize = 5;
-/// A bend in a lane is seen more than one at a box.
+/// A bend in a lane is more visible than one at a box.
 const WEIGHT_OF_LANE: f64 = 4.0;
-/// Heights are rounded to parts of a pixel, so that they are short when they are written.
+/// Heights are rounded to fractions of a pixel, so that they are short in the output.
 const PARTS: f64 = 10.0;
 
 /// Places that touch and move as one.
 struct Block {
-    /// Where its first place wishes to be.
+    /// The preferred position of its first place.
     wish: f64,
     weight: f64,
     count: usize,
 }
 
-/// The middle of each place.
+/// Returns the vertical middle of each place.
 pub(super) fn middles(net: &Net, rows: &[Vec<usize>], node: f64) -> Vec<f64> {
     let mut middle = vec![0.0; net.len()];
     for row in rows {
@@ -42,8 +44,8 @@ pub(super) fn middles(net: &Net, rows: &[Vec<usize>], node: f64) -> Vec<f64> {
     closed_up(net, &middle, node).into_iter().map(|at| ((at + MARGIN) * PARTS).round() / PARTS).collect()
 }
 
-/// From the top, without the bands in which nothing lies: parts of the graph that have nothing to
-/// do with each other drift apart.
+/// Moves everything up to the top and removes empty bands, because unconnected parts of the graph
+/// drift apart.
 fn closed_up(net: &Net, middle: &[f64], node: f64) -> Vec<f64> {
     let top = |place: usize| middle[place] - net.height(place, node) / 2.0;
     let mut from_top: Vec<usize> = (0..middle.len()).collect();
@@ -60,7 +62,7 @@ fn closed_up(net: &Net, middle: &[f64], node: f64) -> Vec<f64> {
     closed
 }
 
-/// The middles of a column whose places touch, from that of its first.
+/// Returns the middles of a column whose places touch, relative to the first one.
 fn offsets(net: &Net, row: &[usize], node: f64) -> Vec<f64> {
     let (mut offset, mut last) = (0.0, None);
     let next = |place: &usize| {
@@ -73,7 +75,7 @@ fn offsets(net: &Net, row: &[usize], node: f64) -> Vec<f64> {
     row.iter().map(next).collect()
 }
 
-/// Where a place would lie straight before its neighbours: those of one side, or all.
+/// Returns where a place would be level with its neighbours: those of one side, or all.
 fn wish(net: &Net, middle: &[f64], place: usize, forward: Option<bool>) -> f64 {
     let (before, after) = (&net.before[place], &net.after[place]);
     let near = match forward {
@@ -85,8 +87,8 @@ fn wish(net: &Net, middle: &[f64], place: usize, forward: Option<bool>) -> f64 {
     if count == 0 { middle[place] } else { near.map(|other| middle[*other]).sum::<f64>() / count as f64 }
 }
 
-/// Places a column as its places wish: those that would overlap become a block at the mean of their
-/// wishes.
+/// Positions the places of a column where they wish to be. Places that would overlap become a block
+/// at the mean of their wishes.
 fn settle(net: &Net, row: &[usize], wishes: &[f64], node: f64, middle: &mut [f64]) {
     let offsets = offsets(net, row, node);
     let mut blocks: Vec<Block> = Vec::new();

@@ -1,11 +1,11 @@
-//! Nodes and lanes, and which lies beside which: an edge over several columns has a lane in each
+//! Nodes and lanes, and their neighbours. An edge over several columns has a lane in each column
 //! that it runs through.
 
-/// How high a lane is.
+/// Height of a lane.
 const LANE: f64 = 10.0;
 
-/// Nodes come first, by their numbers, then lanes. Each connects to places in the next columns
-/// only.
+/// The places: nodes by their numbers, then lanes. Each place connects only to places in adjacent
+/// columns.
 pub(super) struct Net {
     nodes: usize,
     /// The column of each place.
@@ -19,7 +19,7 @@ pub(super) struct Net {
 }
 
 impl Net {
-    /// The nodes in their columns, with lanes for their edges.
+    /// Creates the net of the nodes in their columns, with lanes for their edges.
     pub(super) fn new(column: &[usize], edges: &[(usize, usize)]) -> Self {
         let nodes = column.len();
         let mut net = Self {
@@ -49,17 +49,17 @@ impl Net {
         self.column.len() - 1
     }
 
-    /// How many places there are.
+    /// Returns the number of places.
     pub(super) fn len(&self) -> usize {
         self.column.len()
     }
 
-    /// Whether a place is a node, and not a lane.
+    /// Returns whether a place is a node, not a lane.
     pub(super) fn is_node(&self, place: usize) -> bool {
         place < self.nodes
     }
 
-    /// How high a place is, where nodes have this height.
+    /// Returns the height of a place, given the height of a node.
     pub(super) fn height(&self, place: usize, node: f64) -> f64 {
         if self.is_node(place) { node } else { LANE }
     }

@@ -1,10 +1,10 @@
-//! Places the jobs of a graph in columns from left to right, each to the right of all that it
-//! needs. Pure: numbers in, numbers out, the same for the same input.
+//! Places the jobs of a graph in columns from left to right, each to the right of everything that
+//! it needs. Pure: numbers in, numbers out, and the same output for the same input.
 //!
-//! - `columns`: which column
-//! - `lanes`: a place in each column that a long edge runs through
+//! - `columns`: the column of each node
+//! - `lanes`: places in the columns that long edges run through
 //! - `rows`: the order within each column, chosen so that few edges cross
-//! - `heights`: how far down
+//! - `heights`: the vertical position of each place
 //! - `routes`: curves in the gaps, straight runs through the columns
 
 mod columns;
@@ -17,10 +17,10 @@ use columns::acyclic;
 use columns::columns;
 use lanes::Net;
 
-/// Room between two columns.
+/// Gap between two columns.
 const COLUMN_GAP: f64 = 30.0;
 
-/// Room around all of it, so that no line is cut off.
+/// Margin around the drawing, so that no line is cut off.
 const MARGIN: f64 = 1.0;
 
 /// Where a box is. All lengths are in pixels.
@@ -30,20 +30,20 @@ pub struct Rect {
     pub left: f64,
     /// Its upper edge.
     pub top: f64,
-    /// How wide it is: as the widest of its column.
+    /// Its width: that of the widest box in its column.
     pub width: f64,
-    /// How high it is.
+    /// Its height.
     pub height: f64,
 }
 
 /// Where the edge between two boxes runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
-    /// Where it begins: at the right edge of what is needed.
+    /// Its start: at the right edge of the box that is needed.
     pub from: (f64, f64),
-    /// Each further point, with how to get there.
+    /// The further points, each with the line that leads there.
     pub steps: Vec<Step>,
-    /// Whether it closes a circle, so that it runs from what needs to what is needed.
+    /// Whether it closes a cycle. It then runs from the box that needs to the box that is needed.
     pub is_back: bool,
 }
 
@@ -56,22 +56,22 @@ pub enum Step {
     Line(f64, f64),
 }
 
-/// A graph that was placed.
+/// A placed graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
-    /// The box of each node, in the order that was given.
+    /// The box of each node, in the given order.
     pub boxes: Vec<Rect>,
-    /// The route of each edge, in the order that was given.
+    /// The route of each edge, in the given order.
     pub routes: Vec<Route>,
-    /// How wide all of it is.
+    /// Total width.
     pub width: f64,
-    /// How high all of it is.
+    /// Total height.
     pub height: f64,
 }
 
-/// Places nodes of these widths, all of one height. Each edge is the number of what is needed and
-/// of what needs it; one that names no node, or a node and itself, is an error of the caller and
-/// has an empty route.
+/// Places nodes of these widths and of one height. Each edge is a pair: the number of the node that
+/// is needed, and that of the node that needs it. An edge with an unknown node, or from a node to
+/// itself, is an error of the caller and gets an empty route.
 pub fn place(widths: &[f64], height: f64, edges: &[(usize, usize)]) -> Layout {
     let drawn = |&(from, to): &(usize, usize)| from != to && from < widths.len() && to < widths.len();
     let kept: Vec<(usize, usize)> = edges.iter().copied().filter(|edge| drawn(edge)).collect();
@@ -99,7 +99,7 @@ pub fn place(widths: &[f64], height: f64, edges: &[(usize, usize)]) -> Layout {
     }
 }
 
-/// The left edge and the width of each column, and the width of all.
+/// Returns the left edge and width of each column, and the total width.
 fn spans(net: &Net, rows: &[Vec<usize>], widths: &[f64]) -> (Vec<(f64, f64)>, f64) {
     let mut left = MARGIN;
     let mut spans = Vec::new();
@@ -117,7 +117,8 @@ mod tests {
 
     use super::*;
 
-    /// Each line between two points of a route, its curves as many short ones.
+    /// Returns the lines between the points of a route, with each curve split into many short
+    /// lines.
     fn lines(route: &Route) -> Vec<((f64, f64), (f64, f64))> {
         let (mut here, mut lines) = (route.from, Vec::new());
         for step in &route.steps {
@@ -144,7 +145,7 @@ mod tests {
         lines
     }
 
-    /// Whether a line, which is short or level, touches the inside of a box.
+    /// Returns whether a line, which is short or level, touches the inside of a box.
     fn crosses((a, b): ((f64, f64), (f64, f64)), of: &Rect) -> bool {
         const TOUCH: f64 = 0.2;
         let (left, right) = (a.0.min(b.0), a.0.max(b.0));
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_can_be_drawn_without_a_crossing_is() {
-        // Two chains that are given interleaved.
+        // Two chains, given interleaved.
         let layout = place(&[20.0; 6], 30.0, &[(0, 3), (1, 2), (3, 4), (2, 5)]);
         let top = |node: usize| layout.boxes[node].top;
         assert_eq!((top(0), top(1)), (top(3), top(2)));

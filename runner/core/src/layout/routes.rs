@@ -1,10 +1,10 @@
-//! Where edges run: curves in the gaps between columns, straight lines through them.
+//! Routes the edges: curves in the gaps between columns, straight lines through the columns.
 
 use super::Route;
 use super::Step;
 use super::lanes::Net;
 
-/// The route along a chain of places; `spans` has the left edge and the width of each column.
+/// Returns the route along a chain of places. `spans` holds the left edge and width of each column.
 pub(super) fn route(net: &Net, chain: &[usize], spans: &[(f64, f64)], middles: &[f64], is_back: bool) -> Route {
     let right = |place: usize| {
         let (left, width) = spans[net.column[place]];

@@ -1,12 +1,12 @@
-//! The order within each column, chosen so that few edges cross: sort by the mean place of the
-//! neighbours, back and forth, then swap adjacent places where that helps.
+//! Orders the places within each column so that few edges cross. It sorts by the mean position of
+//! the neighbours, back and forth, and swaps adjacent places if that helps.
 
 use super::lanes::Net;
 
-/// Passes; more change nothing that one would see.
+/// Number of passes; more make no visible difference.
 const PASSES: usize = 12;
 
-/// The places of each column, from the top.
+/// Returns the places of each column, from the top.
 pub(super) fn ordered(net: &Net) -> Vec<Vec<usize>> {
     let mut rows = vec![Vec::new(); net.column.iter().max().map_or(0, |last| last + 1)];
     (0..net.len()).for_each(|place| rows[net.column[place]].push(place));
@@ -27,7 +27,8 @@ pub(super) fn ordered(net: &Net) -> Vec<Vec<usize>> {
     best.1
 }
 
-/// Neighbours begin near each other: the order of a walk along the edges.
+/// Returns the number of each place in a walk along the edges, so that neighbours start near each
+/// other.
 fn walked(net: &Net, rows: &[Vec<usize>]) -> Vec<usize> {
     let mut number = vec![usize::MAX; net.len()];
     let (mut next, mut walk) = (0, Vec::new());
@@ -45,7 +46,7 @@ fn walked(net: &Net, rows: &[Vec<usize>]) -> Vec<usize> {
     number
 }
 
-/// Sorts each column by where the neighbours on one side are, one column after the other.
+/// Sorts one column after the other by the positions of the neighbours on one side.
 fn by_means(net: &Net, rows: &mut [Vec<usize>], forward: bool) {
     let mut at = vec![0.0; net.len()];
     rows.iter().for_each(|row| number(row, &mut at));
@@ -63,19 +64,20 @@ fn by_means(net: &Net, rows: &mut [Vec<usize>], forward: bool) {
     }
 }
 
-/// Where each of a column is, between 0 and 1: columns have different lengths.
+/// Sets the relative position of each place in its column, between 0 and 1, because columns have
+/// different lengths.
 fn number(row: &[usize], at: &mut [f64]) {
     row.iter().enumerate().for_each(|(nth, place)| at[*place] = (nth as f64 + 0.5) / row.len() as f64);
 }
 
-/// The place of each in its column.
+/// Returns the index of each place in its column.
 fn places(net: &Net, rows: &[Vec<usize>]) -> Vec<usize> {
     let mut at = vec![0; net.len()];
     rows.iter().for_each(|row| row.iter().enumerate().for_each(|(nth, place)| at[*place] = nth));
     at
 }
 
-/// Swaps two that lie beside each other wherever that takes crossings away.
+/// Swaps adjacent places wherever that removes crossings.
 fn swap(net: &Net, rows: &mut [Vec<usize>]) {
     let mut at = places(net, rows);
     let between = |at: &[usize], upper: &[usize], lower: &[usize]| -> usize {
@@ -96,7 +98,7 @@ fn swap(net: &Net, rows: &mut [Vec<usize>]) {
     }
 }
 
-/// How often edges cross: inversions, counted with a Fenwick tree.
+/// Returns how often edges cross: the number of inversions, counted with a Fenwick tree.
 fn crossings(net: &Net, rows: &[Vec<usize>]) -> usize {
     let at = places(net, rows);
     let mut total = 0;

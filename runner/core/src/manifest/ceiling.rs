@@ -9,28 +9,29 @@ use crate::limits::TIMEOUTS;
 /// The largest limits a job may ask for, as the operator set them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ceiling {
-    /// By key under `limits:`.
+    /// The largest value of each limit, by its key under `limits:`.
     pub limits: Vec<(String, u64)>,
-    /// The largest parts of `timeout`; a job that says nothing of a part has the ceiling's.
+    /// The largest parts of `timeout`. A job that does not set a part gets the ceiling's value.
     pub timeouts: Timeouts,
-    /// The file that says so.
+    /// The file that sets the ceiling.
     pub file: OperatorFile,
 }
 
 impl Ceiling {
-    /// The largest value of `key`, if the operator set one.
+    /// Returns the largest value of `key`, if the operator set one.
     pub fn limit(&self, key: &str) -> Option<u64> {
         self.limits.iter().find(|(k, _)| k == key).map(|(_, max)| *max)
     }
 
-    /// The defaults, lowered to the ceiling.
+    /// Returns the default limits, lowered to the ceiling.
     pub fn defaults(&self) -> Limits {
         let mut limits = Limits::default();
         self.lower(&mut limits);
         limits
     }
 
-    /// Lowers limits that were asked for under another ceiling, and notes which a job cannot raise.
+    /// Lowers limits that a job asked for under a different ceiling, and marks those that the job
+    /// cannot raise.
     pub fn bound(&self, limits: &mut Limits) {
         self.lower(limits);
         self.mark(limits);
@@ -45,7 +46,7 @@ impl Ceiling {
         self.timeouts.lower(limits);
     }
 
-    /// Notes which limits a job cannot raise.
+    /// Marks the limits that a job cannot raise.
     pub fn mark(&self, limits: &mut Limits) {
         let most = &self.timeouts;
         let parts = [
@@ -65,14 +66,14 @@ impl Ceiling {
     }
 }
 
-/// What `timeout` says; a part is none where nothing was written.
+/// The parts of `timeout`; a part that was not written is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Of an attempt.
+    /// The limit of an attempt.
     pub attempt: Option<Duration>,
-    /// Of a build with all its attempts.
+    /// The limit of a build with all its attempts.
     pub build: Option<Duration>,
-    /// Without any sign of life.
+    /// The limit of the time without any sign of life.
     pub no_progress: Option<Duration>,
 }
 
@@ -89,7 +90,7 @@ impl Timeouts {
 
     /// Lowers limits to this, as a ceiling.
     fn lower(&self, limits: &mut Limits) {
-        // A part without a limit has the ceiling's.
+        // A part without a limit gets the ceiling's value.
         let lowest = |limit: Option<Duration>, most: Option<Duration>| limit.into_iter().chain(most).min();
         limits.timeout = lowest(Some(limits.timeout), self.attempt).unwrap_or(limits.timeout);
         limits.build_timeout = lowest(limits.build_timeout, self.build);
@@ -117,7 +118,7 @@ mod tests {
         let hook = limits.clone().of_hook(None);
         for (excess, key) in ALL {
             let key = if key == "timeout" { "timeout: .." } else { key };
-            let end = format!(", which is the most that `ceiling: {{ {key} }}` in jobcontrol.yaml allows");
+            let end = format!(", the most that `ceiling: {{ {key} }}` in jobcontrol.yaml allows");
             for said in [limits.exceeded(excess), hook.exceeded(excess)] {
                 assert!(said.ends_with(&end), "{said}");
             }

@@ -1,4 +1,4 @@
-//! What a manifest is read with.
+//! The operator's settings that reading a manifest needs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::yaml::environment::Environment;
 
 use super::ceiling::Ceiling;
 
-/// What a manifest is read with.
+/// The operator's settings that reading a manifest needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The variables that `${NAME}` may take.
+    /// The environment variables that `${NAME}` may name.
     pub environment: Environment,
     /// The largest limits a job may ask for.
     pub ceiling: Ceiling,
@@ -20,6 +20,6 @@ pub struct Context {
     pub pools: BTreeMap<String, u32>,
     /// The secrets that jobs may use, by name.
     pub secrets: Arc<BTreeMap<String, SecretSource>>,
-    /// What requests jobs may be granted, and how they are made.
+    /// Which requests jobs may be granted, and how they are made.
     pub http: Arc<HttpRules>,
 }

@@ -1,4 +1,4 @@
-//! A job as a person would begin it: an entry to paste below `jobs:`, made from a function's types.
+//! A template for a new job: an entry to paste below `jobs:`, made from a function's types.
 
 use crate::types::Signature;
 use crate::types::Type;
@@ -7,12 +7,13 @@ use crate::types::sample::choices;
 
 use super::keys::id::MAX_ID;
 
-/// An entry for a job that calls `function`, with a value of the right type for each parameter. It
-/// checks as it is. `command` is for a plugin that is a WASI command.
+/// Returns an entry for a job that calls `function`, with a value of the right type for each
+/// parameter. The entry passes `check` as it is. `command` is set for a plugin that is a WASI
+/// command.
 pub fn entry(id: &str, function: &str, signature: &Signature, command: bool) -> String {
     let mut text = String::new();
     for line in signature.docs.as_deref().unwrap_or_default().trim().lines() {
-        // What YAML does not allow in a comment either.
+        // YAML does not allow these characters even in a comment.
         let line: String =
             line.chars().filter(|c| !c.is_control() && !matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}')).collect();
         text.push_str(&format!("  # {}\n", line.trim_end()));
@@ -43,21 +44,21 @@ pub fn entry(id: &str, function: &str, signature: &Signature, command: bool) -> 
     text
 }
 
-/// A text that can be an id: what cannot stand in one is replaced.
+/// Turns a text into an id by replacing the characters that an id cannot contain.
 fn id_of(text: &str) -> String {
     let id = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' });
     let id: String = id.take(MAX_ID).collect();
-    // Other ids would be read as numbers, as lists or as ends of documents.
+    // Without quotes, other ids would be read as numbers, as lists or as ends of documents.
     let plain = id.starts_with(|c: char| c.is_ascii_alphabetic()) && !is_word_of_yaml(&id);
     if plain { id } else { format!("'{id}'") }
 }
 
-/// Whether YAML reads a text as something else than itself.
+/// Returns whether YAML reads a text as a null or a boolean.
 fn is_word_of_yaml(text: &str) -> bool {
     ["null", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// A text as YAML: plain where it can be.
+/// Writes a text as a YAML scalar, without quotes if possible.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '#' | '@');
     if text.chars().all(plain)

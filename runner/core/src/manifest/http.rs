@@ -1,4 +1,4 @@
-//! `http` and `ceiling.http` of `jobcontrol.yaml`: what requests jobs may be granted, and how they
+//! `http` and `ceiling.http` of `jobcontrol.yaml`: which requests jobs may be granted, and how they
 //! are made.
 
 use crate::diagnostic::Code;

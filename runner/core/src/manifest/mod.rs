@@ -1,10 +1,10 @@
-//! Manifests: YAML text in, jobs or diagnostics on the text's own lines out.
+//! Manifests: turns YAML text into jobs, or into diagnostics that point to the lines of the text.
 //!
-//! - `context`, `ceiling`: what a manifest is read with
-//! - `parse`: a tree to jobs
-//! - `keys`: the keys of a job, a file for each or for those that belong together
-//! - `unread`: what the text of a file seems to hold that cannot be read
-//! - `entry`: a job as a person would begin it
+//! - `context`, `ceiling`: the operator's settings that reading a manifest needs
+//! - `parse`: turns a YAML tree into jobs
+//! - `keys`: the keys of a job, one file for each key or group of related keys
+//! - `unread`: a guess at the contents of a file that cannot be read
+//! - `entry`: a template for a new job
 //! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify` and `server`:
 //!   `jobcontrol.yaml`, the operator's file
 

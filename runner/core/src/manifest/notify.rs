@@ -19,18 +19,19 @@ const HELP: &str = "write `{ command: [PROGRAM, ..] }`, or `{ webhook: \"https:/
 /// A receiver of messages about failed runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notify {
-    /// A program with its arguments. One with a `/` is relative to where jobcontrol.yaml stands.
+    /// A program with its arguments. A program path that contains a `/` is relative to the folder
+    /// of jobcontrol.yaml.
     Command(Vec<String>),
-    /// A request to an address.
+    /// An HTTP request to an address.
     Webhook {
         /// An `http` or `https` URL.
         url: String,
-        /// The secret that requests are signed with, by its name; one of `secrets`.
+        /// The name of the secret that requests are signed with; one of `secrets`.
         secret: Option<String>,
     },
 }
 
-/// Takes `notify`. `secrets` are all secrets, by name.
+/// Takes `notify`. `secrets` holds all secrets, by name.
 pub(super) fn read_notify(fields: &mut Fields<'_>, secrets: &BTreeMap<String, SecretSource>) -> Vec<Notify> {
     let entries = fields.list("notify").unwrap_or_default();
     entries.into_iter().filter_map(|entry| read_entry(entry, secrets, fields)).collect()
@@ -59,15 +60,15 @@ fn read_entry(node: Node, secrets: &BTreeMap<String, SecretSource>, fields: &mut
 fn read_url(entry: &mut Fields<'_>) -> Option<String> {
     let (url, span) = entry.string("webhook")?;
     if !is_url(&url) {
-        // It may have a password, so it is not repeated.
+        // The URL may contain a password, so the message does not repeat it.
         let help = Some("write `webhook: \"https://HOST/PATH\"`".to_owned());
         entry.report(Code::InvalidNotification, span, "`webhook` is not an `http` or `https` URL", help);
     }
     Some(url)
 }
 
-/// Whether a text is a URL that a request can be made to: one without a name and a password before
-/// its host.
+/// Returns whether a text is a URL that a request can be sent to. A URL with a user name and a
+/// password before its host is not.
 fn is_url(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
@@ -84,7 +85,7 @@ fn is_url(text: &str) -> bool {
 fn read_secret(secrets: &BTreeMap<String, SecretSource>, entry: &mut Fields<'_>, has_command: bool) -> Option<String> {
     let (name, span) = entry.string("secret")?;
     if has_command {
-        let message = "`secret` signs the requests of a webhook, and a command makes none";
+        let message = "`secret` signs the requests of a webhook, but a command makes none";
         entry.report(Code::InvalidNotification, span, message, None);
     } else if !secrets.contains_key(&name) {
         let near = nearest(&name, secrets.keys().map(String::as_str));

@@ -1,4 +1,4 @@
-//! A YAML tree to jobs.
+//! Turns a YAML tree into jobs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,21 +21,22 @@ use super::keys::KEYS;
 use super::keys::LATER;
 use super::keys::job_key::Draft;
 
-/// What a manifest holds.
+/// The contents of a manifest.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
-    /// The jobs that can be read.
+    /// The jobs that could be read.
     pub jobs: Vec<Job>,
-    /// The jobs that cannot, by their ids, with all that is wrong with each.
+    /// The jobs that could not be read, by id, with everything that is wrong with each.
     pub broken: Vec<(String, Vec<Diagnostic>)>,
-    /// What is wrong with the file itself, or with a job whose id is not known.
+    /// The mistakes of the file itself, or of a job whose id is unknown.
     pub problems: Vec<Diagnostic>,
-    /// What works and is probably not meant.
+    /// The parts that work, but are probably not what the author meant.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads the jobs of one manifest and reports all that is wrong with it. `folder` is where it
-/// stands, `stem` its name without the ending, which is the id of a job that has none.
+/// Reads the jobs of one manifest and reports everything that is wrong with it. `folder` is the
+/// manifest's folder. `stem` is its file name without the ending, which serves as the id of a job
+/// that has none.
 pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) -> Parsed {
     let mut parsed = Parsed::default();
     let keys: Vec<_> = KEYS.iter().map(|key| key.name).chain(["jobs"]).collect();
@@ -69,7 +70,7 @@ pub fn parse(source: &Arc<Source>, folder: &str, stem: &str, context: &Context) 
     parsed
 }
 
-/// Where the ids of jobs stand, which are names, whatever they look like.
+/// Returns the places of the ids of jobs. Ids are names, even if they look like numbers.
 fn ids(root: &Node) -> BTreeSet<usize> {
     let jobs = match value_of(root, "jobs").map(|jobs| &jobs.kind) {
         Some(NodeKind::Seq(jobs)) => jobs,
@@ -95,8 +96,8 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn job(&self, node: Node, stem: Option<&str>, parsed: &mut Parsed) {
-        // A variable that could not be filled in was reported while the text was read, and breaks
-        // the job it stands in.
+        // A variable that could not be filled in was reported while the text was read. It breaks
+        // the job that contains it.
         let extent = node.extent();
         let inside = |problem: &mut Diagnostic| {
             problem.label.as_ref().is_some_and(|l| extent.start <= l.span.start && l.span.start <= extent.end)
@@ -165,7 +166,7 @@ mod tests {
             parse_text(&text);
         }
 
-        /// Pieces that mean something, in any order.
+        /// Combines pieces with a meaning in any order.
         #[test]
         fn no_manifest_makes_it_panic(pieces in prop::collection::vec(prop::sample::select(vec![
             "jobs:", "\n", "  ", "- ", "id: a", "function: a:b", "args: ", "[", "]", "{", "}", ", ", "kwargs:", "!retval x",
@@ -174,7 +175,7 @@ mod tests {
         ]), 0..24)) {
             let (_, problems) = parse_text(&pieces.concat());
             for problem in problems {
-                // Each place is on a boundary, so that it can be shown.
+                // Each place must be on a character boundary, or it could not be shown.
                 let _ = problem.to_string();
                 assert_on_boundaries(&problem);
             }
@@ -205,7 +206,7 @@ mod tests {
         assert_eq!((jobs[0].id.as_str(), jobs[0].dependency_ids()[0].0), ("x", "y"));
     }
 
-    /// The codes and the messages of all that is said of a job with these lines.
+    /// Returns the codes and messages of everything that is reported for a job with these lines.
     fn said(lines: &str) -> Vec<(Code, String)> {
         let text = format!("jobs:\n  - id: 01\n    function: a:b\n    {lines}\n");
         let source = Arc::new(Source { path: "x.yaml".to_owned(), text });
@@ -295,7 +296,7 @@ mod tests {
         assert_eq!(place("function: a:b\nschedule: 0 25 * * *\n"), wrong("25"));
         assert_eq!(place("function: a:b\nschedule: { cron: '* * * * 8', max: 3 }\n"), wrong("8"));
         assert_eq!(place("function: a:b\nschedule: \"*/5 * * * 1-x\"\n"), wrong("x"));
-        // A text that is not written as it reads is shown as a whole.
+        // A text with escapes is marked as a whole.
         assert_eq!(place("function: a:b\nschedule: \"0\\x20 25 * * *\"\n"), wrong("\"0\\x20 25 * * *\""));
         assert_eq!(place("function: a:b\nschedule: 0 25\n  * * *\n"), wrong("0 25"));
         assert_eq!(place("function: a:b\nschedule: |\n  0 25 * * *\n").0, Code::InvalidCron);

@@ -1,4 +1,4 @@
-//! `retention` of `jobcontrol.yaml`: how long the store keeps what.
+//! `retention` of `jobcontrol.yaml`: how long the store keeps logs and builds.
 
 use crate::diagnostic::Code;
 use crate::retention::DAY;
@@ -11,7 +11,7 @@ use crate::yaml::fields::Fields;
 use super::keys::schedule::timezone;
 
 pub(super) fn read_retention(mut fields: Fields<'_>, retention: &mut Retention, at: &mut PruneTime) {
-    /// As [`Level::ALL`], then all of them.
+    /// The levels in the order of [`Level::ALL`], then the key for all levels.
     const LOGS: &[&str] = &["debug", "info", "warning", "error", "critical", "all"];
     if let Some((_, node)) = fields.take("logs")
         && let Some(mut logs) = Fields::new(fields.source, fields.problems, node, "`logs`")
@@ -76,9 +76,9 @@ fn take_age(fields: &mut Fields<'_>, key: &str) -> Option<u64> {
     .ok()
 }
 
-/// Reads `15 days`, `1 month`, `2y`, in seconds: a month is 30 days, a year 365.
+/// Reads `15 days`, `1 month` or `2y` and returns it in seconds. A month has 30 days, a year 365.
 pub(crate) fn age(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is no age");
+    let wrong = || format!("`{text}` is not an age");
     let text = text.trim();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
@@ -92,7 +92,7 @@ pub(crate) fn age(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     let seconds = number.checked_mul(unit).ok_or_else(wrong)?;
-    if seconds == 0 { Err("an age must be longer than nothing".to_owned()) } else { Ok(seconds) }
+    if seconds == 0 { Err("an age must be longer than zero".to_owned()) } else { Ok(seconds) }
 }
 
 #[cfg(test)]

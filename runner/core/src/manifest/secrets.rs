@@ -1,4 +1,4 @@
-//! `secrets` of `jobcontrol.yaml`: where the value of each is.
+//! `secrets` of `jobcontrol.yaml`: where the value of each secret comes from.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::yaml::node::Node;
 use crate::yaml::node::NodeKind;
 use crate::yaml::node::key_text;
 
-/// The keys of a source; one of them is given.
+/// The keys of a source. A source has exactly one of them.
 const SOURCES: &[&str] = &["env", "file", "command"];
 
 /// What a source looks like.
 const HELP: &str = "write `{ env: VARIABLE }`, `{ file: PATH }` or `{ command: [PROGRAM, ..] }`";
 
-/// Takes `secrets` of `jobcontrol.yaml`. `environment` are the variables that manifests may take.
+/// Takes `secrets` of `jobcontrol.yaml`. `environment` lists the variables that manifests may take.
 pub(super) fn read_secrets(fields: &mut Fields<'_>, environment: &[String]) -> BTreeMap<String, SecretSource> {
     let mut secrets = BTreeMap::new();
     for (key, node) in fields.mapping("secrets", "{ TOKEN: { env: API_TOKEN } }") {
         let name = key_text(&key);
         if !valid_name(&name) {
-            let help = Some("a name has letters, digits and `_`, at most 64, and begins with no digit".to_owned());
+            let help = Some("a name is at most 64 letters, digits and `_`, and does not begin with a digit".to_owned());
             let message = format!("`{name}` cannot be the name of a secret");
             fields.report(Code::InvalidSecret, key.span, message, help);
         } else if let Some(source) = read_source(node, &name, environment, fields) {
@@ -35,7 +35,7 @@ pub(super) fn read_secrets(fields: &mut Fields<'_>, environment: &[String]) -> B
 fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fields<'_>) -> Option<SecretSource> {
     let whole = node.span;
     if !matches!(node.kind, NodeKind::Map(_)) {
-        // Whatever stands there may be the value itself.
+        // The text may be the secret value itself, so the message does not repeat it.
         fields.report(Code::InvalidSecret, whole, format!("`{name}` needs a source"), Some(HELP.to_owned()));
         return None;
     }
@@ -43,13 +43,13 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
     let given = SOURCES.iter().filter(|key| source.peek(key).is_some()).count();
     let misspelt = SOURCES.iter().any(|key| source.has_misspelt(key, SOURCES));
     if given > 1 || given == 0 && !misspelt {
-        let message = format!("`{name}` has {} sources, and needs one", if given == 0 { "no" } else { "several" });
+        let message = format!("`{name}` has {} sources, but needs one", if given == 0 { "no" } else { "several" });
         source.report(Code::InvalidSecret, whole, message, Some(HELP.to_owned()));
     }
     let variable = source.string("env");
     if let Some((variable, span)) = variable.as_ref().filter(|(variable, _)| environment.contains(variable)) {
-        let message = format!("`{variable}` is the value of a secret, and `environment` gives it to every manifest");
-        source.report(Code::InvalidSecret, *span, message, Some("take it out of `environment`".to_owned()));
+        let message = format!("`{variable}` holds the value of a secret, but `environment` gives it to every manifest");
+        source.report(Code::InvalidSecret, *span, message, Some("remove it from `environment`".to_owned()));
     }
     let file = source.string("file");
     let command = read_command(&mut source, Code::InvalidSecret, "pass, show, api/token");
@@ -62,8 +62,8 @@ fn read_source(node: Node, name: &str, environment: &[String], fields: &mut Fiel
     }
 }
 
-/// A program with its arguments. What is wrong with it has `code`; `example` is what such a list
-/// holds.
+/// Reads a program with its arguments. Mistakes are reported with `code`; `example` shows the
+/// contents of such a list.
 pub(super) fn read_command(source: &mut Fields<'_>, code: Code, example: &str) -> Option<Vec<String>> {
     let node = source.peek("command")?;
     let (span, text) = (node.span, matches!(node.kind, NodeKind::Scalar(_)).then(|| node.text.clone()));

@@ -1,4 +1,4 @@
-//! `server` of `jobcontrol.yaml`: where a service is reached.
+//! `server` of `jobcontrol.yaml`: where clients reach a service.
 
 use std::net::IpAddr;
 
@@ -8,17 +8,17 @@ use crate::yaml::fields::Fields;
 /// Every key of the server.
 const KEYS: &[&str] = &["listen", "tls_cert", "tls_key", "behind_proxy"];
 
-/// Where a service is reached. Paths are relative to where jobcontrol.yaml stands.
+/// Where clients reach a service. Paths are relative to the folder of jobcontrol.yaml.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Server {
     /// An address and a port, or `unix:` and a path, as written.
     pub listen: Option<String>,
-    /// A file with the certificate, for TLS; there is a key as well.
+    /// A file with the certificate for TLS. `tls_key` is then set as well.
     pub tls_cert: Option<String>,
     /// A file with the certificate's key.
     pub tls_key: Option<String>,
-    /// The only address whose `Forwarded` headers are believed, and which encrypts in the service's
-    /// place.
+    /// The address of the proxy that encrypts connections in place of the service. `Forwarded`
+    /// headers from other addresses are ignored.
     pub behind_proxy: Option<IpAddr>,
 }
 

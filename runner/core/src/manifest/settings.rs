@@ -1,4 +1,4 @@
-//! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling of what jobs may ask
+//! `jobcontrol.yaml`, the operator's file: where things are, and the ceiling for what jobs may ask
 //! for.
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ const KEYS: &[&str] = &[
     "server",
 ];
 
-/// What the operator decided.
+/// The operator's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The jobs folder; key `jobs`.
@@ -73,11 +73,11 @@ pub struct Settings {
     pub cache: Option<String>,
     /// Names of variables that manifests may take; key `environment`.
     pub environment: Vec<String>,
-    /// Folders where plugins are looked for, after the manifest's own; key `plugins`.
+    /// Folders that are searched for plugins, after the manifest's own folder; key `plugins`.
     pub plugins: Vec<String>,
-    /// What reading a plugin may use; key `read`.
+    /// The limits for reading a plugin; key `read`.
     pub read: ChildLimits,
-    /// What compiling a plugin may use; key `compile`.
+    /// The limits for compiling a plugin; key `compile`.
     pub compile: ChildLimits,
     /// Bytes of the host's memory that all running builds of a process may hold together; key
     /// `memory`.
@@ -88,18 +88,18 @@ pub struct Settings {
     pub files: Option<Vec<CeilingFiles>>,
     /// How many slots each pool has, by name; key `pools`.
     pub pools: BTreeMap<String, u32>,
-    /// How long the store keeps what; key `retention`.
+    /// How long the store keeps logs and builds; key `retention`.
     pub retention: Retention,
-    /// Where the value of each secret is, by name; key `secrets`.
+    /// Where the value of each secret comes from, by name; key `secrets`.
     pub secrets: BTreeMap<String, SecretSource>,
-    /// What requests jobs may be granted, and how they are made; keys `http` and `ceiling.http`.
+    /// Which requests jobs may be granted, and how they are made; keys `http` and `ceiling.http`.
     pub http: HttpRules,
     /// Whether a service builds jobs that name no trigger whenever they change; key `on`. See
     /// [`Job::builds_on_change`](crate::job::Job::builds_on_change).
     pub on_change: bool,
     /// The receivers of messages about failed runs; key `notify`.
     pub notify: Vec<Notify>,
-    /// Where a service is reached; key `server`.
+    /// Where clients reach a service; key `server`.
     pub server: Server,
     /// When a service prunes the store; keys `retention.at` and `retention.timezone`.
     pub prune_at: PruneTime,
@@ -134,16 +134,16 @@ impl Default for Settings {
     }
 }
 
-/// A folder that jobs may be granted, with all below it.
+/// A folder that jobs may be granted, including everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CeilingFiles {
-    /// The folder, relative to where jobcontrol.yaml stands.
+    /// The folder, relative to the folder of jobcontrol.yaml.
     pub host: String,
-    /// Whether a job may be granted to write there.
+    /// Whether a job may be granted write access to it.
     pub write: bool,
 }
 
-/// Reads the operator's file, and reports all that is wrong with it.
+/// Reads the operator's file and reports everything that is wrong with it.
 pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> Settings {
     let mut settings = Settings::default();
     if source.text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
@@ -186,7 +186,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.notify = read_notify(&mut fields, &settings.secrets);
     read_server(&mut fields, &mut settings.server);
     fields.finish(KEYS, &[]);
-    // They are for the manifests; what the operator wrote works.
+    // The warnings are meant for manifests; the operator's file works in spite of them.
     problems.retain(|problem| !problem.is_warning());
     settings
 }
@@ -194,7 +194,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
 fn read_child_limits(mut fields: Fields<'_>, limits: &mut ChildLimits) {
     if let Some((timeout, span)) = duration("timeout", &mut fields) {
         if timeout > MAX_COMPILE_TIME {
-            let message = format!("`timeout` can be {} at most", show_duration(MAX_COMPILE_TIME));
+            let message = format!("`timeout` can be at most {}", show_duration(MAX_COMPILE_TIME));
             fields.report(Code::LimitOutOfRange, span, message, None);
         }
         limits.timeout = timeout;
@@ -203,8 +203,8 @@ fn read_child_limits(mut fields: Fields<'_>, limits: &mut ChildLimits) {
         && let Some(memory) = number(&node, "memory", Unit::Bytes, MAX_COMPILE_MEMORY, &mut fields)
     {
         if memory < MIN_COMPILE_MEMORY {
-            let message = format!("`memory` has to be {} at least", show_bytes(MIN_COMPILE_MEMORY));
-            let help = Some("the program itself takes nearly that".to_owned());
+            let message = format!("`memory` must be at least {}", show_bytes(MIN_COMPILE_MEMORY));
+            let help = Some("the program itself needs nearly that much".to_owned());
             fields.report(Code::LimitOutOfRange, node.span, message, help);
         }
         limits.memory = memory;
@@ -216,7 +216,7 @@ fn read_memory(fields: &mut Fields<'_>) -> Option<u64> {
     let (_, node) = fields.take("memory")?;
     let memory = number(&node, "memory", Unit::Bytes, MAX_HOST_MEMORY, fields)?;
     if memory < MIN_HOST_MEMORY {
-        let message = format!("`memory` has to be {} at least", show_bytes(MIN_HOST_MEMORY));
+        let message = format!("`memory` must be at least {}", show_bytes(MIN_HOST_MEMORY));
         let help = Some("each running build takes 1 MiB, whatever it does".to_owned());
         fields.report(Code::LimitOutOfRange, node.span, message, help);
     }
@@ -316,7 +316,7 @@ retention: { at: 04:05, timezone: Europe/Rome }
             ("notify: [{ command: [] }]", "`command` is a list of a program and its arguments"),
             (
                 "notify: [{ command: [a], secret: A }]",
-                "`secret` signs the requests of a webhook, and a command makes none",
+                "`secret` signs the requests of a webhook, but a command makes none",
             ),
             ("notify: [{ webhook: 'ftp://a' }]", "`webhook` is not an `http` or `https` URL"),
             ("notify: [{ webhook: 'https://a', secret: A }]", "there is no secret `A`"),

@@ -1,8 +1,9 @@
-//! What the text of a manifest seems to hold that cannot be read as YAML.
+//! A guess at the contents of a manifest that cannot be read as YAML.
 
 use super::keys::id::valid_id;
 
-/// Ids that stand on lines of their own: enough to tell which jobs a broken file takes along.
+/// Finds ids in lines that begin with `id:`. That is enough to know which jobs a broken file takes
+/// down.
 pub fn ids_of_text(text: &str) -> Vec<String> {
     text.lines().filter_map(id_of_line).map(str::to_owned).collect()
 }

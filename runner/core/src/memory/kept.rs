@@ -1,4 +1,4 @@
-//! What services keep in the store in memory, and tokens of the API.
+//! The data that services keep in the in-memory store, and the tokens of the API.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -17,14 +17,15 @@ use crate::token::Token;
 pub(super) struct Kept {
     pub(super) next_reload: u64,
     pub(super) reloads: Vec<ReloadRow>,
-    /// Each with the run that stands for what it has missed, as long as nothing was run since.
+    /// The schedules, each with the run that records what it has missed, as long as nothing has run
+    /// since.
     pub(super) schedules: BTreeMap<String, (ScheduleState, Option<u64>)>,
     pub(super) tried: BTreeMap<String, String>,
     pub(super) leader: Option<String>,
     pub(super) tokens: Vec<Token>,
-    /// The runs that somebody has worked on, or held back.
+    /// The runs that a process has ever owned, or that were held.
     pub(super) begun: BTreeSet<u64>,
-    /// The runs whose ends have been told.
+    /// The runs whose end has been reported.
     pub(super) told: BTreeSet<u64>,
 }
 
@@ -43,7 +44,7 @@ impl Kept {
 
     pub(super) fn create_token(&mut self, new: NewToken) -> Result<u64> {
         if self.tokens.iter().any(|token| token.hash == new.hash) {
-            return Err(StorageError::Refused("there is such a token already".to_owned()));
+            return Err(StorageError::Refused("the token already exists".to_owned()));
         }
         let id = self.tokens.len() as u64 + 1;
         self.tokens.push(new.stored(id));

@@ -1,8 +1,8 @@
-//! The store that forgets: the readable reference of what every backend does.
+//! The in-memory store: a readable reference for what every backend does.
 //!
-//! - `store`: what is asked of it
-//! - `tables`: what it holds, and what a change does to that
-//! - `kept`, `services`: what services keep, and what they do to the tables
+//! - `store`: the implementation of [`Storage`](crate::storage::Storage)
+//! - `tables`: the data, and the effect of each write on it
+//! - `kept`, `services`: the data that services keep, and the writes that they make
 
 mod kept;
 mod services;

@@ -1,4 +1,4 @@
-//! What services do to the tables of the store in memory.
+//! The writes that services make to the tables of the in-memory store.
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ impl Tables {
         Ok(0)
     }
 
-    /// Builds that have not started change hands with their run, whoever has created them.
+    /// Gives the builds of a run that have not started to its new owner, no matter who created
+    /// them.
     fn hand_over(&mut self, run: u64, to: Option<&Arc<str>>) {
         let waits = |row: &&mut Row| row.run == Some(run) && row.start.is_none() && row.end.is_none();
         self.builds.values_mut().filter(waits).for_each(|row| row.owner = to.cloned());

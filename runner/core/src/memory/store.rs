@@ -1,4 +1,4 @@
-//! What is asked of the store in memory.
+//! The implementation of [`Storage`] in memory.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -35,7 +35,7 @@ use crate::storage::Write;
 use crate::storage::unpack_record;
 use crate::token::Token;
 
-/// A store in memory.
+/// An in-memory store.
 pub struct MemoryStorage {
     clock: Arc<dyn Clock>,
     id: String,
@@ -43,16 +43,16 @@ pub struct MemoryStorage {
 }
 
 impl MemoryStorage {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        // It lives as long as its process and is shared with nobody, so its first moment names it
-        // well enough.
+        // The store lives only in its own process, so the time of its creation identifies it well
+        // enough.
         let id = format!("memory-{}", clock.now().0);
         Self { clock, id, tables: Mutex::default() }
     }
 
     fn tables(&self) -> std::sync::MutexGuard<'_, Tables> {
-        // A panic elsewhere leaves no half-made change: each is one insertion or removal.
+        // A panic elsewhere leaves no partial change: each change is a single insertion or removal.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,7 +130,7 @@ impl Storage for MemoryStorage {
         if self.tables().leases.insert(owner.to_owned()) {
             return Ok(());
         }
-        Err(StorageError::Refused(format!("there is an owner `{owner}` already")))
+        Err(StorageError::Refused(format!("there is already an owner `{owner}`")))
     }
 
     fn renew(&self, owner: &str) -> Result<()> {
@@ -257,7 +257,7 @@ impl Storage for MemoryStorage {
         if let Some(last) = filter.last {
             fitting.drain(..fitting.len().saturating_sub(usize::try_from(last).unwrap_or(usize::MAX)));
         }
-        // Whoever reads may ask the store for more.
+        // The callback may call the store again.
         drop(tables);
         for (id, build_id, row) in fitting {
             let attempt = row.attempt.unwrap_or(0);
@@ -288,7 +288,7 @@ impl Storage for MemoryStorage {
     }
 }
 
-/// Whether a filter lets a build through.
+/// Returns whether a build matches a filter.
 fn fits(filter: &BuildFilter, build: &Build) -> bool {
     let flag = |wanted: Option<bool>, is: bool| wanted.is_none_or(|wanted| wanted == is);
     filter.job_id.as_ref().is_none_or(|job| *job == build.job_id)

@@ -1,4 +1,4 @@
-//! The tables of the store in memory, and what a change does to them.
+//! The tables of the in-memory store, and the effect of each write on them.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -54,9 +54,9 @@ pub(super) struct Tables {
     pub(super) runs: BTreeMap<u64, Run>,
     /// The owners that are alive.
     pub(super) leases: BTreeSet<String>,
-    /// What services keep.
+    /// The data that services keep.
     pub(super) kept: Kept,
-    /// Grows with each change.
+    /// Counts the changes.
     pub(super) changes: u64,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Row {
     pub(super) first: Option<Timestamp>,
     pub(super) start: Option<StartBuild>,
     pub(super) attempt: u32,
-    /// Attempts that ended with another to follow.
+    /// The ended attempts that were followed by another one.
     pub(super) ended: Vec<Attempt>,
     pub(super) owner: Option<Arc<str>>,
     pub(super) due: Option<Timestamp>,
@@ -86,7 +86,8 @@ impl Row {
         };
     }
 
-    /// Whether that owner's attempt is the newest, of a build that has not ended.
+    /// Returns whether the guard's owner runs the newest attempt of this build, and the build has
+    /// not ended.
     fn is_of(&self, guard: &Guard) -> bool {
         self.end.is_none() && self.owner == guard.owner && self.attempt == guard.attempt
     }
@@ -204,7 +205,8 @@ impl Tables {
         Ok(id)
     }
 
-    /// The build that a new one would be the same as, if it may be left to another run.
+    /// Returns a build of another run that would be the same as a new one, if the new build may be
+    /// shared.
     fn same(&self, new: &NewBuild) -> Option<u64> {
         let known = new.shared_after?;
         let of_job = || self.builds.iter().rev().filter(|(_, row)| row.new.job_id == new.job_id && !row.deleting);
@@ -232,7 +234,7 @@ impl Tables {
         if self.builds.contains_key(&id) { Ok(()) } else { Err(StorageError::NotFound(id)) }
     }
 
-    /// A build that an unfinished one is pinned to stays.
+    /// Refuses a build that an unfinished build is pinned to.
     fn unneeded(&self, id: u64) -> Result<()> {
         self.exists(id)?;
         match self.unfinished_users(id).next() {
@@ -243,7 +245,7 @@ impl Tables {
         }
     }
 
-    /// The unfinished builds that are pinned to this one.
+    /// Returns the unfinished builds that are pinned to this one.
     pub(super) fn unfinished_users(&self, id: u64) -> impl Iterator<Item = u64> {
         let users = self
             .builds
@@ -318,7 +320,7 @@ impl Tables {
         (count - self.runs.len()) as u64
     }
 
-    /// Whether the pool of a build has room for it: slots of dead owners are free.
+    /// Checks whether the pool of a build has room for it. Slots of dead owners are free.
     fn room(&self, id: u64, size: Option<u32>) -> Result<()> {
         let (Some(size), Some(wanted)) = (size, self.builds.get(&id).and_then(|row| row.new.pool.clone())) else {
             return Ok(());

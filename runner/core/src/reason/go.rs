@@ -1,4 +1,4 @@
-//! Panics and fatal errors of Go.
+//! Recognises panics and fatal errors of Go.
 
 use super::lines::Block;
 use super::lines::Lines;
@@ -6,10 +6,10 @@ use super::lines::frame;
 use super::lines::place;
 use crate::failure::Frame;
 
-/// The code with which a program ends after a panic.
+/// The exit code of a program after a panic.
 const EXITS: &[i32] = &[2];
 
-/// Lines between a panic and its first goroutine: more panics, a signal.
+/// Maximum lines between a panic and its first goroutine: further panics, a signal.
 const MESSAGE: usize = 50;
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
@@ -23,7 +23,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
         return None;
     }
     let more: Vec<_> = (1..=before).map(|at| lines.get(at)).filter(|line| !line.is_empty()).collect();
-    // A panic that was recovered from and followed by another is not the reason; the last one is.
+    // If a panic was recovered and another one followed, the last one is the reason.
     let last = more.iter().rev().find_map(|line| line.trim_start().strip_prefix("panic: "));
     let mut message = last.unwrap_or(message).trim_end_matches(" [recovered]").to_owned();
     for line in more.iter().filter(|line| !line.trim_start().starts_with("panic: ")) {
@@ -31,7 +31,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     }
     let mut at = 1 + before;
     let mut frames = Vec::new();
-    // The first goroutine is the one that failed; the others only follow.
+    // The first goroutine is the one that failed; the others are only listed after it.
     while is_goroutine(lines.get(at)) {
         let length = length(lines, at + 1);
         if frames.is_empty() {
@@ -47,8 +47,8 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(Block { frames, exits: EXITS, ..Block::new(kind, message, at) })
 }
 
-/// The lines of a goroutine: each name of a call has its place below it, and what was left out has
-/// none.
+/// Returns the number of lines of a goroutine. Each name of a call has its place on the line below;
+/// a line for omitted calls has none.
 fn length(lines: Lines<'_>, from: usize) -> usize {
     let is_call = |at: usize| {
         let line = lines.get(at);
@@ -58,12 +58,13 @@ fn length(lines: Lines<'_>, from: usize) -> usize {
     (from..).take_while(|at| is_call(*at)).count()
 }
 
-/// `goroutine 1 [running]:`
+/// Returns whether a line is the header of a goroutine: `goroutine 1 [running]:`.
 fn is_goroutine(line: &str) -> bool {
     line.starts_with("goroutine ") && line.ends_with("]:")
 }
 
-/// Each call is a line with its name and arguments, then one with its place; innermost first.
+/// Reads the calls. Each is a line with the name and arguments, then a line with the place,
+/// innermost first.
 fn calls(lines: Lines<'_>) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     for line in lines.0 {

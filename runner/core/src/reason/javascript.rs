@@ -1,4 +1,4 @@
-//! Stacks of JavaScript engines: `    at name (file:line:column)` of QuickJS and V8,
+//! Recognises stacks of JavaScript engines: `    at name (file:line:column)` of QuickJS and V8,
 //! `name@file:line:column` of SpiderMonkey.
 
 use super::lines::Block;
@@ -8,20 +8,20 @@ use super::lines::is_class;
 use super::lines::place;
 use crate::failure::Frame;
 
-/// Codes with which engines end after an exception that nobody caught.
+/// Exit codes of engines after an uncaught exception.
 const EXITS: &[i32] = &[1];
 
-/// What stands before an exception that nobody caught.
+/// Prefixes of an uncaught exception.
 const UNCAUGHT: &[&str] = &["Uncaught (in promise) ", "Uncaught ", "Unhandled promise rejection: "];
 
-/// What precedes a stack of SpiderMonkey.
+/// The line that precedes a stack of SpiderMonkey.
 const STACK: &str = "Stack:";
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     let is_spidermonkey = lines.get(1).trim() == STACK;
     let (kind, message) = match exception(lines.first()) {
         Some(exception) => exception,
-        // It prints the message alone.
+        // SpiderMonkey prints only the message.
         None if is_spidermonkey => ("Error".to_owned(), lines.first().to_owned()),
         None => return None,
     };
@@ -35,15 +35,15 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(Block { frames, exits: EXITS, ..Block::new(kind, message, lines) })
 }
 
-/// The calls of a stack, outermost first.
+/// Returns the calls of a stack, outermost first.
 pub(super) fn stack<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<Frame> {
     let mut frames: Vec<_> = lines.filter_map(call).collect();
     frames.reverse();
     frames
 }
 
-/// `TypeError: message`, perhaps behind words of the engine, or `(new TypeError("message", "file",
-/// line))`.
+/// Reads an exception: `TypeError: message`, possibly after words of the engine, or `(new
+/// TypeError("message", "file", line))`.
 pub(super) fn exception(line: &str) -> Option<(String, String)> {
     if let Some((_, made)) = line.split_once("(new ") {
         let (kind, rest) = made.split_once("(\"")?;
@@ -68,7 +68,7 @@ fn call(line: &str) -> Option<Frame> {
         return Some(located(function, place));
     }
     let (function, at) = trimmed.split_once('@')?;
-    // A name has no spaces, and the place is one.
+    // A name contains no spaces, and the rest must be a place.
     (!function.contains(' ') && place(at).is_some()).then(|| located(function, at))
 }
 

@@ -1,9 +1,9 @@
-//! A text as lines without escape sequences, and the small parts that the forms of runtimes are
-//! made of.
+//! Lines of a text without escape sequences, and the small parsers that the formats of all runtimes
+//! share.
 
 use crate::failure::Frame;
 
-/// The lines of a text from one of them on.
+/// The lines of a text, from one line to the end.
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a>(pub(super) &'a [String]);
 
@@ -12,38 +12,38 @@ impl<'a> Lines<'a> {
         self.get(0)
     }
 
-    /// The line so many lines further; empty beyond the last.
+    /// Returns the line at this index; empty beyond the last line.
     pub(super) fn get(self, at: usize) -> &'a str {
         self.0.get(at).map_or("", String::as_str)
     }
 
-    /// How many of the lines from `from` on are such lines, without a gap.
+    /// Returns how many consecutive lines from `from` on satisfy `is`.
     pub(super) fn while_from(self, from: usize, is: impl Fn(&str) -> bool) -> usize {
         self.0.get(from..).unwrap_or_default().iter().take_while(|line| is(line)).count()
     }
 
-    /// The lines from `from` on as one text, so many of them.
+    /// Returns `count` lines from `from` on as one text.
     pub(super) fn text(self, from: usize, count: usize) -> String {
         self.0.get(from..).unwrap_or_default().iter().take(count).map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// What was recognized, and how many lines it took.
+/// A recognised failure, and the number of lines it takes.
 pub(super) struct Block {
     pub(super) kind: String,
     pub(super) message: String,
     /// Outermost first.
     pub(super) frames: Vec<Frame>,
-    /// Nearest first: kind, message and calls.
+    /// Kind, message and calls of each cause, nearest first.
     pub(super) causes: Vec<(String, String, Vec<Frame>)>,
     pub(super) lines: usize,
-    /// Exit codes with which this runtime aborts.
+    /// The exit codes with which this runtime aborts.
     pub(super) exits: &'static [i32],
-    /// Whether a runtime only says that the code it ran failed, for which that has said the reason
-    /// before.
+    /// Whether the runtime only reports that the code it ran has failed. That code has printed the
+    /// reason before.
     pub(super) carries: bool,
-    /// Whether lines right behind it may belong to its message, or be what the guest wrote once it
-    /// had handled it.
+    /// Whether it is unclear what the lines right behind it are: part of its message, or output of
+    /// the guest after it handled the failure.
     pub(super) open: bool,
 }
 
@@ -62,12 +62,12 @@ impl Block {
     }
 }
 
-/// A call in a file.
+/// Creates a frame for a call in a file.
 pub(super) fn frame(function: &str, file: &str, line: u32, column: u32) -> Frame {
     Frame { file: file.to_owned(), line, column, function: function.to_owned(), ..Frame::default() }
 }
 
-/// `file:line:column` or `file:line` in its parts; a column that is not there is 0.
+/// Splits `file:line:column` or `file:line` into its parts; a missing column is 0.
 pub(super) fn place(text: &str) -> Option<(&str, u32, u32)> {
     let (before, last) = text.rsplit_once(':')?;
     let last: u32 = last.parse().ok()?;
@@ -78,15 +78,14 @@ pub(super) fn place(text: &str) -> Option<(&str, u32, u32)> {
     }
 }
 
-/// `file(line:column)` in its parts.
+/// Splits `file(line:column)` into its parts.
 pub(super) fn place_in_brackets(text: &str) -> Option<(&str, u32, u32)> {
     let (file, place) = text.strip_suffix(')')?.rsplit_once('(')?;
     let (line, column) = place.split_once(':')?;
     Some((file, line.parse().ok()?, column.parse().ok()?))
 }
 
-/// Whether a text could be the name of an exception's class: words of letters, joined by dots or
-/// colons.
+/// Returns whether a text could be the name of an exception class: words joined by dots.
 pub(super) fn is_class(text: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|c: char| c.is_alphabetic() || c == '_')

@@ -1,20 +1,21 @@
-//! Why a guest aborted, read from what it last wrote on standard error.
+//! Finds out why a guest aborted from what it last wrote to standard error.
 //!
-//! A language runtime that aborts prints its reason and then traps, so the trap itself tells
-//! nothing. Each family of runtimes has a file with the forms in which it prints:
+//! A language runtime that aborts prints its reason and then traps, so the trap itself says
+//! nothing. Each family of runtimes has a file for the formats that it prints:
 //!
 //! - `python`: tracebacks of CPython
 //! - `javascript`: stacks of QuickJS, SpiderMonkey and V8
-//! - `rust`: panics of Rust's standard library, those of runtimes that are written in Rust among
-//!   them
+//! - `rust`: panics of Rust's standard library, including those of runtimes written in Rust
 //! - `go`: panics of Go and TinyGo
-//! - `zig`: panics of Zig, and of the sanitizer that comes with it
+//! - `zig`: panics of Zig, and of the sanitizer that comes with Zig
 //! - `native`: C and C++ libraries, sanitizers, AssemblyScript
 //!
-//! `refused` tells which grant a plugin misses that finds no file. `runtime` knows the functions
-//! that only carry a failure to the host. `lines` walks over the text, and `read` decides which of
-//! the blocks is the reason. The text is a plugin's: whatever it claims is a plugin's own kind, and
-//! reading takes time linear in its length.
+//! `refused` finds out which grant is missing if a plugin does not find a file. `runtime` knows the
+//! functions that only pass a failure to the host. `lines` walks over the text, and `read` decides
+//! which block is the reason.
+//!
+//! The text comes from a plugin. Whatever it claims becomes a plugin's kind of failure, and reading
+//! takes time linear in its length.
 
 mod go;
 mod javascript;

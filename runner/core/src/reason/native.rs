@@ -1,4 +1,4 @@
-//! What the libraries of C and C++, sanitizers and AssemblyScript print before they abort.
+//! Recognises what C and C++ libraries, sanitizers and AssemblyScript print before they abort.
 
 use super::lines::Block;
 use super::lines::Lines;
@@ -6,10 +6,10 @@ use super::lines::frame;
 use super::lines::place;
 use super::lines::place_in_brackets;
 
-/// The code with which a program ends that aborts without trapping.
+/// The exit codes of a program that aborts without trapping.
 const EXITS: &[i32] = &[134, 255];
 
-/// What C++ calls an exception whose type it does not know.
+/// The kind of a C++ exception of unknown type.
 const EXCEPTION: &str = "exception";
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
@@ -22,7 +22,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(Block { exits: EXITS, ..block })
 }
 
-/// `out_of_range was thrown in -fno-exceptions mode with message "vector"`
+/// Reads `out_of_range was thrown in -fno-exceptions mode with message "vector"`.
 fn without_exceptions(line: &str) -> Option<Block> {
     let (kind, rest) = line.split_once(" was thrown in -fno-exceptions mode")?;
     let message = rest.strip_prefix(" with message ").map_or("", |message| message.trim_matches('"'));
@@ -30,8 +30,8 @@ fn without_exceptions(line: &str) -> Option<Block> {
     Some(Block::new(kind, message, 1))
 }
 
-/// `libc++abi: terminating due to uncaught exception of type std::out_of_range: vector`, and the
-/// forms of GNU.
+/// Reads `libc++abi: terminating due to uncaught exception of type std::out_of_range: vector`, and
+/// the formats of GNU.
 fn terminating(line: &str, next: &str) -> Option<Block> {
     let line = line.strip_prefix("libc++abi: ").unwrap_or(line);
     if let Some(kind) = line.strip_prefix("terminate called after throwing an instance of ") {
@@ -41,7 +41,7 @@ fn terminating(line: &str, next: &str) -> Option<Block> {
     }
     for typed in ["terminating due to uncaught exception of type ", "terminating with uncaught exception of type "] {
         if let Some(said) = line.strip_prefix(typed) {
-            // A type has `::`, never `: `.
+            // A type may contain `::`, but never `: `.
             let (kind, message) = said.split_once(": ").unwrap_or((said, ""));
             return Some(Block::new(kind, message, 1));
         }
@@ -53,12 +53,12 @@ fn terminating(line: &str, next: &str) -> Option<Block> {
     None
 }
 
-/// `Assertion failed: n < 3 (shop.c: check: 5)` of wasi-libc, `Assertion failed: n < 3, at:
+/// Reads `Assertion failed: n < 3 (shop.c: check: 5)` of wasi-libc, `Assertion failed: n < 3, at:
 /// shop.c,5,check` of Emscripten, `shop.c:5: int check(int): Assertion 'n < 3' failed` and
 /// `vector:12: assertion n < size() failed: reason`.
 fn assertion(line: &str) -> Option<Block> {
     if let Some((_, said)) = line.split_once("Assertion failed: ") {
-        // The function is left out: the engine knows it, and the calls before.
+        // The function is left out: the engine knows it and its callers.
         let (message, file, number) = if let Some((message, at)) = said.rsplit_once(", at: ") {
             let mut parts = at.trim_end_matches(')').split(',');
             (message, parts.next()?, parts.next()?)
@@ -79,8 +79,8 @@ fn assertion(line: &str) -> Option<Block> {
     })
 }
 
-/// `shop.c:3:5: runtime error: signed integer overflow: 2147483647 + 1 cannot be represented in
-/// type 'int'`
+/// Reads `shop.c:3:5: runtime error: signed integer overflow: 2147483647 + 1 cannot be represented
+/// in type 'int'`.
 fn sanitizer(line: &str) -> Option<Block> {
     if let Some((at, message)) = line.split_once(": runtime error: ") {
         let (file, line, column) = place(at)?;
@@ -92,7 +92,7 @@ fn sanitizer(line: &str) -> Option<Block> {
     Some(Block::new("runtime error", message, 1))
 }
 
-/// `abort: index out of range in maths.ts(12:5)` of AssemblyScript, and `Aborted(reason)` of
+/// Reads `abort: index out of range in maths.ts(12:5)` of AssemblyScript, and `Aborted(reason)` of
 /// Emscripten.
 fn abort(line: &str) -> Option<Block> {
     if let Some(said) = line.strip_prefix("Aborted(").and_then(|said| said.strip_suffix(')')) {

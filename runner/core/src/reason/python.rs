@@ -1,4 +1,4 @@
-//! Tracebacks of CPython.
+//! Recognises tracebacks of CPython.
 
 use super::lines::Block;
 use super::lines::Lines;
@@ -9,23 +9,24 @@ use crate::failure::Repeated;
 
 pub(super) const HEADER: &str = "Traceback (most recent call last):";
 
-/// How the parts of a chain of exceptions are joined; what stands before led to what stands behind.
+/// The lines that join a chain of exceptions: the exception before such a line led to the one
+/// behind it.
 const JOINTS: &[&str] = &[
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 ];
 
-/// Codes with which the interpreter ends after an exception that nobody caught.
+/// Exit codes of the interpreter after an uncaught exception.
 const EXITS: &[i32] = &[1];
 
-/// Lines of a message; what follows is somebody else's.
+/// Maximum lines of a message; further lines belong to something else.
 const MESSAGE: usize = 50;
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     let Some((mut block, mut at)) = exception(lines) else {
         return refused_source(lines);
     };
-    // Each joint is followed by one more exception, for which the one before is the cause.
+    // Each joint is followed by another exception, whose cause is the one before.
     loop {
         let blank = lines.while_from(at, str::is_empty);
         if !JOINTS.contains(&lines.get(at + blank).trim()) {
@@ -47,7 +48,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(block)
 }
 
-/// One traceback with its exception, and how many lines it takes.
+/// Reads one traceback with its exception; also returns how many lines it takes.
 fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
     // A group of exceptions draws a line down its side.
     if !lines.first().trim_start_matches(['+', '|', ' ']).ends_with(HEADER) {
@@ -75,7 +76,7 @@ fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
     }
     let more = lines.while_from(at + 1, |line| !line.is_empty() && !line.starts_with(HEADER)).min(MESSAGE);
     let blank = lines.while_from(at + 1 + more, str::is_empty);
-    // Whether lines belong to a message is certain before a joint only, or where they are indented.
+    // Lines certainly belong to a message only if a joint follows, or if they are indented.
     let more = match JOINTS.contains(&lines.get(at + 1 + more + blank).trim()) {
         true => more,
         false => lines.while_from(at + 1, |line| line.starts_with([' ', '\t'])).min(MESSAGE),
@@ -87,10 +88,11 @@ fn exception(lines: Lines<'_>) -> Option<(Block, usize)> {
     Some((Block { frames, ..Block::new(kind, message, 0) }, at + 1 + more))
 }
 
-/// How the interpreter says that it cannot read a source, which has no calls and so no header.
+/// The exceptions for a source that the interpreter cannot read. They have no calls, so no header.
 const SYNTAX: &[&str] = &["SyntaxError", "IndentationError", "TabError"];
 
-/// `  File "shop.py", line 1`, the line with a mark below it, and `SyntaxError: invalid syntax`.
+/// Reads `  File "shop.py", line 1`, the source line with a mark below it, and `SyntaxError:
+/// invalid syntax`.
 fn refused_source(lines: Lines<'_>) -> Option<Block> {
     let place = call(lines.first()).filter(|call| call.function.is_empty())?;
     let shown = lines.while_from(1, |line| line.starts_with("    ")).min(MESSAGE);
@@ -99,19 +101,19 @@ fn refused_source(lines: Lines<'_>) -> Option<Block> {
     SYNTAX.contains(&kind).then(block)
 }
 
-/// Whether a line may be one of the calls of a traceback.
+/// Returns whether a line may be part of the calls of a traceback.
 pub(super) fn is_call(line: &str) -> bool {
     line.starts_with("    ") || call(line).is_some()
 }
 
-/// `  File "shop.py", line 12, in rate_of`
+/// Reads `  File "shop.py", line 12, in rate_of`.
 fn call(line: &str) -> Option<Frame> {
     let (file, rest) = line.strip_prefix("  File \"")?.split_once("\", line ")?;
     let (number, function) = rest.split_once(", in ").unwrap_or((rest, ""));
     Some(frame(function, file, number.parse().ok()?, 0))
 }
 
-/// `  [Previous line repeated 992 more times]`
+/// Reads `  [Previous line repeated 992 more times]`.
 fn repeated(line: &str) -> Option<u32> {
     line.trim().strip_prefix("[Previous line repeated ")?.split(' ').next()?.parse().ok()
 }

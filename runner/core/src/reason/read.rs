@@ -1,4 +1,4 @@
-//! Which of the blocks on standard error is the reason why a guest aborted.
+//! Decides which block on standard error is the reason why a guest aborted.
 
 use crate::failure::Cause;
 use crate::failure::Failure;
@@ -16,14 +16,14 @@ use super::python;
 use super::rust;
 use super::zig;
 
-/// Bytes of standard error that are read, from the end: room for a deep traceback.
+/// Bytes of standard error that are read, from its end: room for a deep traceback.
 pub const MOST: usize = 16 << 10;
 
-/// The forms by which a block is recognized, at its first line.
+/// The functions that recognise a block at its first line.
 const FORMS: &[fn(Lines<'_>) -> Option<Block>] =
     &[python::block, rust::block, go::block, zig::block, javascript::block, native::block];
 
-/// How lines begin that follow a reason and add nothing to it.
+/// Prefixes of lines that follow a reason and add nothing to it.
 const NOTES: &[&str] = &[
     "note: run with `RUST_BACKTRACE",
     "note: Some details are omitted, run with `RUST_BACKTRACE",
@@ -36,28 +36,28 @@ const NOTES: &[&str] = &[
     "Redirecting call to abort()",
 ];
 
-/// Why a guest aborted, as its runtime told it.
+/// Why a guest aborted, as reported by its runtime.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reason {
-    /// What the runtime calls it.
+    /// The runtime's name for it.
     pub kind: String,
     /// In words.
     pub message: String,
-    /// The calls that led to it, outermost first. Some runtimes tell only where it happened, or
+    /// The calls that led to it, outermost first. Some runtimes only report where it happened, or
     /// nothing.
     pub frames: Vec<Frame>,
-    /// What led to it, nearest first.
+    /// The chain of causes, nearest first.
     pub causes: Vec<Cause>,
     exits: &'static [i32],
 }
 
 impl Reason {
-    /// Whether this is how a guest with this reason ends itself where it does not trap.
+    /// Returns whether a guest with this reason exits with this code if it does not trap.
     pub fn exits_with(&self, code: i32) -> bool {
         self.exits.contains(&code)
     }
 
-    /// Whether the calls are named, so that they tell more than those of the engine.
+    /// Returns whether the calls are named, which makes them more useful than those of the engine.
     pub fn names_calls(&self) -> bool {
         self.frames.iter().any(|frame| !frame.function.is_empty())
     }
@@ -66,7 +66,7 @@ impl Reason {
 impl From<Block> for Reason {
     fn from(block: Block) -> Self {
         let Block { kind, message, frames, causes, exits, .. } = block;
-        // A plugin's own kind, so that it cannot be one of the runner's.
+        // The kind becomes a plugin's kind, so that it cannot be one of the runner's.
         let cause = |(kind, message, frames)| Cause { kind: FailureKind::Plugin(kind).to_string(), message, frames };
         let causes = causes.into_iter().map(cause).collect();
         let mut failure = Failure { causes, frames, ..Failure::new(FailureKind::Plugin(kind.clone()), message) };
@@ -75,12 +75,12 @@ impl From<Block> for Reason {
     }
 }
 
-/// The reason that a guest gave with the last block that it wrote on standard error; none where
-/// that has no known form. Only the last [`MOST`] bytes are read.
+/// Returns the reason from the last block that a guest wrote to standard error, or `None` if its
+/// format is not known. Only the last [`MOST`] bytes are read.
 pub fn read(stderr: &str) -> Option<Reason> {
     let lines = last_lines(stderr);
     let (mut last, mut at) = (None::<Block>, 0);
-    // Lines right behind the last block of which it is not known yet whether they belong to it.
+    // Lines right behind the last block that may or may not belong to it.
     let mut doubtful = String::new();
     let mut is_behind = false;
     while at < lines.len() {
@@ -90,8 +90,7 @@ pub fn read(stderr: &str) -> Option<Reason> {
                 at += block.lines.max(1);
                 is_behind = block.open;
                 last = Some(match last {
-                    // The guest ended with that very exception, so that all behind it is its
-                    // message.
+                    // The guest ended with this exception, so everything behind it is its message.
                     Some(before) if block.carries => {
                         let message = before.message + &doubtful;
                         Block { message: message.trim_start().to_owned(), ..before }
@@ -120,8 +119,8 @@ pub fn read(stderr: &str) -> Option<Reason> {
     last.filter(|_| doubtful.is_empty()).map(Reason::from)
 }
 
-/// The lines of the last [`MOST`] bytes. A traceback of CPython tells its exception last, so of a
-/// long one the end is enough.
+/// Returns the lines of the last [`MOST`] bytes. CPython prints the exception at the end of a
+/// traceback, so the end of a long one is enough.
 fn last_lines(stderr: &str) -> Vec<String> {
     let start = stderr.ceil_char_boundary(stderr.len().saturating_sub(MOST));
     let end = plain::text(&stderr[start..]);
@@ -143,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// `kind: message` with its calls, each cause behind `<`, as one text.
+    /// Formats `kind: message` with its calls as one text; each cause follows a `<`.
     fn told(stderr: &str) -> String {
         let Some(reason) = read(stderr) else {
             return "nothing".to_owned();
@@ -276,7 +275,7 @@ mod tests {
         assert_eq!(reason.causes[0].kind, "plugin:timeout");
     }
 
-    /// What the forms are made of, in any order.
+    /// Parts of all formats, in any order.
     fn pieces() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("Traceback (most recent call last):\n"),

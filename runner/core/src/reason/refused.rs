@@ -1,18 +1,18 @@
-//! A failure about a file that the job does not grant: the library of the plugin's language only
-//! says that there is no such file, since a plugin sees nothing but what was granted.
+//! Explains failures about files that the job does not grant. A plugin sees only what was granted,
+//! so the library of its language merely reports that there is no such file.
 
 use std::ops::Range;
 
 /// A folder that a plugin sees.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// Where the plugin sees it.
+    /// Its path inside the plugin.
     pub guest: &'a str,
     /// Whether it may write there.
     pub write: bool,
 }
 
-/// How libraries say that a file is not there, which they also say where nothing is granted.
+/// Phrases of libraries for a missing file. They are also used if nothing is granted.
 const MISSING: &[&str] = &[
     "no such file or directory",
     "failed to find a pre-opened file descriptor through which",
@@ -25,7 +25,7 @@ const MISSING: &[&str] = &[
     "enotcapable",
 ];
 
-/// How they say that it may not be written.
+/// Phrases for a file that may not be written.
 const DENIED: &[&str] = &[
     "operation not permitted",
     "permission denied",
@@ -36,19 +36,20 @@ const DENIED: &[&str] = &[
     "erofs",
 ];
 
-/// Bytes of a line that are looked at: a message about a file is short.
+/// How many bytes of a line are searched: a message about a file is short.
 const LINE: usize = 2_000;
 
-/// Lines that are looked at, from the end.
+/// How many lines are searched, from the end.
 const LINES: usize = 100;
 
-/// Which path a text complains of and the grant that opens it, if no folder of `seen` does.
+/// Finds the path that a text complains about, and returns a message with the grant that opens it.
+/// Returns `None` if a folder of `seen` already does.
 pub fn refused(text: &str, seen: &[Seen<'_>]) -> Option<String> {
     text.lines().rev().take(LINES).find_map(|line| in_line(&line[..line.floor_char_boundary(LINE)], seen))
 }
 
 fn in_line(line: &str, seen: &[Seen<'_>]) -> Option<String> {
-    // Debug formats write a text in a text.
+    // Debug formats nest one quoted text inside another.
     let line = &line.replace("\\\"", "\"");
     let lower = line.to_ascii_lowercase();
     let says = |phrases: &[&str]| phrases.iter().find_map(|phrase| lower.find(phrase).map(|at| at..at + phrase.len()));
@@ -62,7 +63,7 @@ fn in_line(line: &str, seen: &[Seen<'_>]) -> Option<String> {
     let holders = seen.iter().filter_map(|folder| below(folder.guest).map(|rest| (folder, rest)));
     match holders.max_by_key(|(folder, _)| folder.guest.len()) {
         Some((Seen { guest, .. }, rest)) if leaves(rest) => Some(format!(
-            "`{path}` leaves `{guest}`, the folder that the job grants, and nothing beside it can be reached"
+            "`{path}` leads out of `{guest}`, the folder that the job grants; nothing outside it can be reached"
         )),
         Some((Seen { guest, write: false }, _)) if denied => {
             Some(format!("`{path}` is in `{guest}`, which is granted for reading; grant it with `mode: write`"))
@@ -73,14 +74,14 @@ fn in_line(line: &str, seen: &[Seen<'_>]) -> Option<String> {
             let (guest, _) = direct.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()).unwrap_or(("/", ""));
             let mode = if denied { "write" } else { "read" };
             Some(format!(
-                "`{path}` is in no folder that the job grants; write \
+                "`{path}` is not in a folder that the job grants; write \
                  `grants: {{ files: [{{ host: FOLDER, guest: {guest}, mode: {mode} }}] }}`"
             ))
         }
     }
 }
 
-/// Whether a path leads out of the folder where it begins.
+/// Returns whether a path leads out of the folder where it begins.
 fn leaves(path: &str) -> bool {
     let mut depth = 0_usize;
     for part in path.split('/') {
@@ -94,7 +95,7 @@ fn leaves(path: &str) -> bool {
     false
 }
 
-/// An absolute path without detours.
+/// Returns an absolute path without `.` and `..` parts.
 fn direct(path: &str) -> String {
     let mut parts = Vec::new();
     for part in path.split('/') {
@@ -107,17 +108,16 @@ fn direct(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// The path in a line that complains in `said`: in quotes, or the word with a slash, or what stands
-/// before the complaint.
+/// Returns the path in a line whose complaint is at `said`: a quoted text, a word with a slash, or
+/// the text before the complaint.
 fn path<'a>(line: &'a str, said: &Range<usize>) -> Option<&'a str> {
     let quoted = || ['\'', '"', '`'].into_iter().flat_map(|quote| between(line, quote));
-    // A language says of which function it complains, and of which line; neither is a file that it
-    // missed.
+    // Messages may also name a function and a source line; neither is the missing file.
     let is_path = |text: &str| {
         let whole = text.starts_with('/') || !text.contains(' ');
         whole && text.contains(['/', '.']) && !text.contains(['(', ')']) && !text.contains("::") && !is_place(text)
     };
-    // What is in quotes right behind the complaint or right before it may be a name alone.
+    // A quoted text right after or right before the complaint may be a bare file name.
     let is_near = |at: usize, text: &str| {
         let end = at + text.len() + 1;
         at >= said.end || line.get(end..said.start).is_some_and(|between| between.trim_matches([' ', ':']).is_empty())
@@ -135,14 +135,14 @@ fn path<'a>(line: &'a str, said: &Range<usize>) -> Option<&'a str> {
         .or(before.filter(|word| is_path(word)))
 }
 
-/// What stands between a quote and the next one, with its place. Which of two opens is not known:
-/// `can't open 'a'`.
+/// Returns the texts between each quote and the next one, with their positions. It is not known
+/// which of two quotes opens: `can't open 'a'`.
 fn between(line: &str, quote: char) -> impl Iterator<Item = (usize, &str)> {
     let places = line.match_indices(quote).map(|(at, _)| at);
     places.clone().zip(places.skip(1)).map(|(from, to)| (from + 1, &line[from + 1..to]))
 }
 
-/// Whether it is a line of source code: `src/main.rs:4:5`.
+/// Returns whether a text is a position in source code: `src/main.rs:4:5`.
 fn is_place(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(_, number)| number.parse::<u32>().is_ok())
 }
@@ -159,7 +159,7 @@ mod tests {
             |text: &str| refused(text, &[Seen { guest: "/in", write: false }, Seen { guest: "/out", write: true }]);
         let grant = |path: &str, guest: &str, mode: &str| {
             let grant = format!("`grants: {{ files: [{{ host: FOLDER, guest: {guest}, mode: {mode} }}] }}`");
-            Some(format!("`{path}` is in no folder that the job grants; write {grant}"))
+            Some(format!("`{path}` is not in a folder that the job grants; write {grant}"))
         };
         for text in [
             "FileNotFoundError: [Errno 44] No such file or directory: '/data/orders.csv'",
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(told("/x/../y/./z/a: Operation not permitted"), grant("/x/../y/./z/a", "/y/z", "write"));
         for (path, guest) in [("/in/../../etc/passwd", "/in"), ("/in/a/../../x", "/in"), ("/out/../x", "/out")] {
             let leaves = format!(
-                "`{path}` leaves `{guest}`, the folder that the job grants, and nothing beside it can be reached"
+                "`{path}` leads out of `{guest}`, the folder that the job grants; nothing outside it can be reached"
             );
             for said in ["Operation not permitted", "No such file or directory", "Capabilities insufficient"] {
                 assert_eq!(told(&format!("{path}: {said}")).as_ref(), Some(&leaves), "{said}");

@@ -1,7 +1,7 @@
-//! Which calls are those of a language's runtime or of an adapter, which carry a failure from the
-//! plugin's code to the host and tell nobody anything.
+//! Recognises calls of a language's runtime or of an adapter. They only pass a failure from the
+//! plugin's code to the host, so they are of no interest to a reader.
 
-/// How the names of such functions begin.
+/// Prefixes of the names of such functions.
 const BEGIN: &[&str] = &[
     // Rust
     "core::panicking::",
@@ -53,10 +53,10 @@ const BEGIN: &[&str] = &[
     "mozilla::",
 ];
 
-/// Their whole names.
+/// Complete names of such functions.
 const NAMES: &[&str] = &["abort", "exit", "_Exit", "raise", "proc_exit", "_start", "__main_void", "cabi_realloc"];
 
-/// Whether a function of that name is one of a runtime.
+/// Returns whether a function with this name belongs to a runtime.
 pub fn is_runtime(name: &str) -> bool {
     NAMES.contains(&name) || BEGIN.iter().any(|begin| name.starts_with(begin)) || name.ends_with(".command_export")
 }

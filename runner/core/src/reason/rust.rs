@@ -1,5 +1,5 @@
-//! Panics of Rust's standard library, in plugins without our own library and in runtimes that are
-//! written in Rust.
+//! Recognises panics of Rust's standard library, in plugins that do not use our library and in
+//! runtimes written in Rust.
 
 use super::javascript;
 use super::lines::Block;
@@ -10,13 +10,13 @@ use crate::failure::Frame;
 
 const PANIC: &str = "panic";
 
-/// The code with which a program ends after a panic.
+/// The exit codes of a program after a panic.
 const EXITS: &[i32] = &[101, 134];
 
-/// What the runtime of componentize-py says after the traceback.
+/// What the runtime of componentize-py prints after the traceback.
 const OF_PYTHON: &str = "Python function threw an unexpected exception";
 
-/// Lines of a message; what follows is somebody else's.
+/// Maximum lines of a message; further lines belong to something else.
 const MESSAGE: usize = 50;
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
@@ -30,7 +30,7 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
             let more = lines.while_from(1, |line| !is_behind(line)).min(MESSAGE);
             (at, lines.text(1, more).trim_end().to_owned(), 1 + more)
         }
-        // As it was written before Rust 1.73.
+        // The format before Rust 1.73.
         None => {
             let (message, at) = said.rsplit_once(", ")?;
             (at, message.trim_matches('\'').to_owned(), 1)
@@ -50,12 +50,12 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     Some(Block { frames, carries, exits: EXITS, ..Block::new(PANIC, message, taken) })
 }
 
-/// Whether a line is none of a message.
+/// Returns whether a line no longer belongs to the message.
 fn is_behind(line: &str) -> bool {
     line.is_empty() || line.starts_with("note: ") || line == "stack backtrace:"
 }
 
-/// The calls of a backtrace, outermost first, and how many lines it takes.
+/// Returns the calls of a backtrace, outermost first, and how many lines it takes.
 fn backtrace(lines: Lines<'_>) -> (Vec<Frame>, usize) {
     if lines.first() != "stack backtrace:" {
         return (Vec::new(), 0);
@@ -80,8 +80,8 @@ fn backtrace(lines: Lines<'_>) -> (Vec<Frame>, usize) {
     (frames, 1 + length)
 }
 
-/// An exception as the runtime of componentize-qjs has it: `.. Exception(Exception { message:
-/// Some(".."), stack: Some("..") })`.
+/// Reads an exception as the runtime of componentize-qjs prints it: `.. Exception(Exception {
+/// message: Some(".."), stack: Some("..") })`.
 fn of_quickjs(message: &str) -> Option<(String, String, Vec<Frame>)> {
     const MESSAGE: &str = "message: Some(\"";
     const STACK: &str = "stack: Some(\"";
@@ -94,7 +94,7 @@ fn of_quickjs(message: &str) -> Option<(String, String, Vec<Frame>)> {
     Some((kind, message, frames))
 }
 
-/// The text up to the quote that ends it, as Rust's debug format writes it, and what follows.
+/// Reads a text in Rust's debug format up to the closing quote; also returns what follows.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let (mut out, mut chars) = (String::new(), text.char_indices());
     while let Some((at, c)) = chars.next() {

@@ -1,5 +1,5 @@
-//! Panics of Zig and of TinyGo, `panic: reason` or `thread 1 panic: reason`, with the calls where
-//! they were printed.
+//! Recognises panics of Zig and TinyGo, `panic: reason` or `thread 1 panic: reason`, with the calls
+//! if they were printed.
 
 use super::lines::Block;
 use super::lines::Lines;
@@ -7,7 +7,7 @@ use super::lines::frame;
 use super::lines::place;
 use crate::failure::Frame;
 
-/// Codes with which a program ends after a panic.
+/// Exit codes of a program after a panic.
 const EXITS: &[i32] = &[1, 3, 134];
 
 pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
@@ -19,12 +19,12 @@ pub(super) fn block(lines: Lines<'_>) -> Option<Block> {
     let length = lines.while_from(1, |line| call(line).is_some() || line.starts_with(' ') && !line.trim().is_empty());
     let mut frames: Vec<_> = lines.0.iter().skip(1).take(length).filter_map(|line| call(line)).collect();
     frames.reverse();
-    // A trace without names says nothing.
+    // A frame without a name and a line is of no use.
     frames.retain(|frame| frame.line > 0 || !frame.function.is_empty());
     Some(Block { frames, exits: EXITS, ..Block::new("panic", message, 1 + length) })
 }
 
-/// `/src/shop.zig:80:28: 0x1234 in percentOff (shop.wasm)`
+/// Reads `/src/shop.zig:80:28: 0x1234 in percentOff (shop.wasm)`.
 fn call(line: &str) -> Option<Frame> {
     let (at, rest) = line.split_once(": 0x")?;
     let (_, name) = rest.split_once(" in ")?;

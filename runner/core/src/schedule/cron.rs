@@ -1,5 +1,5 @@
-//! A cron rule on calendar dates and times of day. It knows nothing of time zones: its moments are
-//! local times, in seconds since 1970-01-01 00:00 of the same clock.
+//! A cron rule on calendar dates and times of day. It knows nothing about time zones: its moments
+//! are local times, in seconds since 1970-01-01 00:00 on the same clock.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,12 +21,12 @@ use super::unit::smallest;
 
 /// Seconds of a day on a clock.
 const DAY: i64 = 24 * 60 * 60;
-/// The longest rule that is read: more than any that a person writes, and the places of mistakes in
-/// it stay readable.
+/// The longest rule that is read: longer than any that a person writes, and short enough to show
+/// where its mistakes are.
 const MAX_LENGTH: usize = 1_000;
-/// The fields of a rule, as help names them.
+/// The fields of a rule, as named in hints.
 const FIELDS: &str = "minute, hour, day of the month, month, day of the week";
-/// Rules that have a name.
+/// Named rules.
 const NAMED: &[(&str, &str)] = &[
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -56,7 +56,7 @@ impl Cron {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it, each with its place.
+    /// Returns all mistakes in the rule, each with its position.
     pub fn parse(text: &str) -> Result<Self, Vec<CronError>> {
         Self::read(text).map_err(|mut errors| {
             errors.iter_mut().for_each(|error| error.range = widened(text, error.range.clone()));
@@ -113,18 +113,19 @@ impl Cron {
         Ok(rule)
     }
 
-    /// Whether it is never due, such as on 30 February.
+    /// Returns whether the rule is never due, such as on 30 February.
     pub fn never_fires(&self) -> bool {
         self.never
     }
 
-    /// Whether it repeats by a `*` or a step in the minute or the hour. Such a rule goes by the
-    /// time that passes. Any other one names times of day.
+    /// Returns whether the rule has a `*` or a step in the minute or the hour. Such a rule follows
+    /// elapsed time. Any other rule names times of day.
     pub(super) fn is_interval(&self) -> bool {
         self.interval
     }
 
-    /// The first local time that it matches from `from` on; none after the year 9999.
+    /// Returns the first local time from `from` on that the rule matches; `None` after the year
+    /// 9999.
     pub(super) fn next(&self, from: i64) -> Option<i64> {
         if self.never {
             return None;
@@ -145,7 +146,7 @@ impl Cron {
         }
     }
 
-    /// How many local times it matches from `from` up to but not including `to`.
+    /// Returns how many local times from `from` up to, but not including, `to` the rule matches.
     pub(super) fn count(&self, from: i64, to: i64) -> u64 {
         let (Some((first, start)), Some((last, end))) = (date_and_time(from), date_and_time(to)) else {
             return 0;
@@ -158,7 +159,7 @@ impl Cron {
         (self.dates(first, last) * each + part(last, end)) - part(first, start)
     }
 
-    /// How many dates it matches from `from` up to but not including `to`.
+    /// Returns how many dates from `from` up to, but not including, `to` the rule matches.
     fn dates(&self, from: Date, to: Date) -> u64 {
         let mut count = 0;
         let mut month = from;
@@ -178,12 +179,12 @@ impl Cron {
         self.days_of(date) >> date.day() & 1 == 1
     }
 
-    /// The matching days of the month that a date lies in, as bits.
+    /// Returns the matching days of a date's month, as bits.
     fn days_of(&self, date: Date) -> u64 {
         if self.months >> date.month() & 1 == 1 { self.days.of(date.first_of_month()) } else { 0 }
     }
 
-    /// The first time of day from `time` on, in seconds since midnight.
+    /// Returns the first matching time of day from `time` on, in seconds since midnight.
     fn time_from(&self, time: u32) -> Option<u32> {
         let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
         if self.hours >> hour & 1 == 1 {
@@ -200,7 +201,7 @@ impl Cron {
         Some(hour * 3600 + smallest(self.minutes, 0)? * 60 + smallest(self.seconds, 0)?)
     }
 
-    /// How many times of a day come before `time`.
+    /// Returns how many matching times of a day come before `time`.
     fn times_before(&self, time: u32) -> u64 {
         let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
         let whole_minute = smaller(self.seconds, u64::BITS);
@@ -213,7 +214,8 @@ impl Cron {
         before + smaller(self.minutes, minute) * whole_minute + in_minute
     }
 
-    /// Dates repeat after 400 years to the day of the week, so these show all that there are.
+    /// Returns whether no date matches. The calendar repeats after 400 years, including the days of
+    /// the week, so 400 years cover all dates.
     fn has_no_date(&self) -> bool {
         let firsts = (2000..2400).flat_map(|year| (1..=12).filter_map(move |month| Date::new(year, month, 1).ok()));
         firsts.into_iter().all(|first| self.days_of(first) == 0)
@@ -221,13 +223,14 @@ impl Cron {
 }
 
 impl fmt::Display for Cron {
-    /// As it was written.
+    /// Writes the rule as it was written.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-/// A place where something is missing is the character before it, or the first one.
+/// Widens an empty range, where something is missing, to the character before it, or to the first
+/// one.
 fn widened(text: &str, range: Range<usize>) -> Range<usize> {
     match range.start {
         _ if !range.is_empty() => range,
@@ -252,7 +255,7 @@ mod tests {
 
     use super::*;
 
-    /// Each mistake with the text that it is at, and its help.
+    /// Returns each mistake with the text at its position, and its hint.
     fn wrong(text: &str) -> Vec<(String, &str, String)> {
         let errors = Cron::parse(text).unwrap_err();
         errors.into_iter().map(|e| (e.message, &text[e.range], e.help.unwrap_or_default())).collect()

@@ -1,4 +1,4 @@
-//! The two fields of a cron rule that choose days: of the month and of the week.
+//! The two fields of a cron rule that choose days: the day of the month and the day of the week.
 
 use jiff::civil::Date;
 
@@ -7,25 +7,25 @@ use super::piece::Piece;
 use super::unit::DAY;
 use super::unit::WEEKDAY;
 
-/// Days that a rule chooses.
+/// The days that a rule chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Days {
     of_month: OfMonth,
     of_week: OfWeek,
-    /// Whether one of the two fields begins with `*` or is `?`. Then a day has to be in both, else
-    /// in either: the rule of Vixie's cron.
+    /// Whether one of the two fields begins with `*` or is `?`. A day must then match both fields,
+    /// otherwise either of them, as in Vixie's cron.
     both: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct OfMonth {
-    /// Days by number, as bits.
+    /// Days of the month, as bits.
     days: u64,
-    /// Days before the last one, as bits: `L` is 0, `L-2` is 2.
+    /// Distances from the last day, as bits: `L` is 0, `L-2` is 2.
     before_last: u64,
-    /// Days whose nearest weekday is meant, as bits: `15W`.
+    /// Days whose nearest weekday is chosen, as bits: `15W`.
     near: u64,
-    /// Whether the last weekday is meant: `LW`.
+    /// Whether the last weekday is chosen: `LW`.
     last_weekday: bool,
 }
 
@@ -33,14 +33,14 @@ struct OfMonth {
 struct OfWeek {
     /// Days of the week, as bits; Sunday is 0.
     days: u64,
-    /// Those of the first week to the fifth of a month: `MON#2`.
+    /// Days of the first to the fifth week of a month, as bits: `MON#2`.
     nth: [u64; 5],
-    /// Days whose last one of a month is meant: `FRIL`.
+    /// Days of the week whose last one in a month is chosen, as bits: `FRIL`.
     last: u64,
 }
 
 impl Days {
-    /// Reads both fields, and reports what is wrong with either.
+    /// Reads both fields, and returns the mistakes of both.
     pub(super) fn parse(month: Piece<'_>, week: Piece<'_>) -> Result<Self, Vec<CronError>> {
         let any = |field: Piece<'_>| field.text == "?" || field.text.starts_with('*');
         let both = any(month) || any(week);
@@ -50,7 +50,7 @@ impl Days {
         }
     }
 
-    /// The chosen days of the month that begins at `first`, as bits from bit 1 on.
+    /// Returns the chosen days of the month that begins at `first`, as bits from bit 1 on.
     pub(super) fn of(&self, first: Date) -> u64 {
         let length = u32::from(first.days_in_month().unsigned_abs());
         let starts = u32::from(first.weekday().to_sunday_zero_offset().unsigned_abs());
@@ -60,12 +60,12 @@ impl Days {
     }
 }
 
-/// What has to be known of a month.
+/// The properties of a month that the rules need.
 #[derive(Clone, Copy)]
 struct Month {
-    /// Its days.
+    /// Its number of days.
     length: u32,
-    /// The day of the week that it begins with; Sunday is 0.
+    /// The day of the week on which it begins; Sunday is 0.
     starts: u32,
 }
 
@@ -74,7 +74,7 @@ impl Month {
         (self.starts + day - 1) % 7
     }
 
-    /// Monday to Friday nearest to a day, in the same month.
+    /// Returns the weekday (Monday to Friday) nearest to a day, in the same month.
     fn nearest_weekday(self, day: u32) -> u32 {
         match self.weekday(day) {
             6 if day == 1 => 3,
@@ -100,7 +100,7 @@ impl OfMonth {
                 days.last_weekday = true;
             } else if let Some(before) = entry.without_prefix("L-").or_else(|| entry.without_prefix("l-")) {
                 let before = DAY.number(before).ok().filter(|before| *before <= 30).ok_or_else(|| {
-                    let help = "write `L-1` to `L-30`, so many days before the last one".to_owned();
+                    let help = "write `L-1` to `L-30`: that many days before the last one".to_owned();
                     entry.error(format!("`{}` is not {}", entry.text, DAY.one), help)
                 })?;
                 days.before_last |= 1 << before;
@@ -133,7 +133,7 @@ impl OfWeek {
         for entry in field.entries() {
             if entry.text.eq_ignore_ascii_case("L") {
                 let help = "write `FRIL` for the last Friday of the month, or `SAT`".to_owned();
-                return Err(entry.error("`L` names no day of the week", help));
+                return Err(entry.error("`L` does not name a day of the week", help));
             } else if let Some((day, nth)) = entry.split('#') {
                 let week = nth.text.parse::<usize>().ok().and_then(|nth| days.nth.get_mut(nth.checked_sub(1)?));
                 let week = week.ok_or_else(|| {
@@ -161,7 +161,7 @@ impl OfWeek {
     }
 }
 
-/// The day of `FRIL` or `5L`.
+/// Returns the day of `FRIL` or `5L`.
 fn last_of(entry: Piece<'_>) -> Option<Piece<'_>> {
     entry.without_suffix("L").or_else(|| entry.without_suffix("l"))
 }
@@ -179,9 +179,9 @@ mod tests {
         (0..64).filter(|day| bits >> day & 1 == 1).collect()
     }
 
-    /// Begins on a Monday, and has 28 days.
+    /// A month that begins on a Monday and has 28 days.
     const FEBRUARY: (i16, i8) = (2027, 2);
-    /// Begins on a Saturday, and ends on a Sunday.
+    /// A month that begins on a Saturday and ends on a Sunday.
     const MAY: (i16, i8) = (2027, 5);
 
     #[test]
@@ -224,7 +224,7 @@ mod tests {
         );
         assert_eq!(
             said("32W", "L"),
-            ["`32` is not a day of the month at 0..2", "`L` names no day of the week at 0..1"]
+            ["`32` is not a day of the month at 0..2", "`L` does not name a day of the week at 0..1"]
         );
         assert_eq!(said("0", "#1"), ["`0` is not a day of the month at 0..1", "`` is not a day of the week at 0..0"]);
     }

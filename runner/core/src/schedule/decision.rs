@@ -1,5 +1,5 @@
-//! What to start of a job's schedule now, and what was missed: a pure step from the last due time
-//! that was seen to.
+//! Decides which runs of a job's schedule to start now, and which ones were missed: a pure step
+//! from the last due time that was handled.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::plan::Schedule;
 use super::plan::seconds;
 use super::plan::timestamp;
 
-/// How late a run may begin without being missed. A service that is busy, or was just restarted, is
-/// no more than this behind; and a run that is a minute late is still the run that was meant.
+/// How late a run may begin without being missed. A busy or freshly restarted service is no further
+/// behind than this. A run that is a minute late is still the intended run.
 pub const GRACE: Duration = Duration::from_secs(60);
 
 /// A run to start.
@@ -20,8 +20,8 @@ pub const GRACE: Duration = Duration::from_secs(60);
 pub struct Due {
     /// When it was due.
     pub due: Timestamp,
-    /// When it was to begin: the same, or later by the schedule's jitter. Never after the moment of
-    /// the decision.
+    /// When it should begin: the same time, or later by the schedule's jitter. Never after the
+    /// moment of the decision.
     pub start: Timestamp,
 }
 
@@ -30,27 +30,27 @@ pub struct Due {
 pub struct Missed {
     /// The first of them.
     pub first: Timestamp,
-    /// The last of them; the same where there is one.
+    /// The last of them; equal to `first` if there is only one.
     pub last: Timestamp,
-    /// How many they are.
+    /// Their number.
     pub count: u64,
-    /// Why they are not made now.
+    /// Why they are not made up now.
     pub reason: MissedReason,
 }
 
-/// Why a run that was due while no service looked is not made later.
+/// Why a run that was due while no service was running is not made up later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissedReason {
     /// The schedule has `catch_up: none`.
     NoCatchUp,
-    /// The schedule has `catch_up: latest`, and there is a newer run.
+    /// The schedule has `catch_up: latest`, and a newer run was due.
     OnlyLatest,
-    /// The schedule has `catch_up: all`, and `max` newer runs were missed.
+    /// The schedule has `catch_up: all`, and `max` newer runs were missed as well.
     OverMax,
 }
 
 impl MissedReason {
-    /// The name that is stored.
+    /// Returns the name that is stored.
     pub fn name(self) -> &'static str {
         match self {
             Self::NoCatchUp => "no-catch-up",
@@ -59,7 +59,7 @@ impl MissedReason {
         }
     }
 
-    /// The reason with a stored name.
+    /// Returns the reason with this stored name.
     pub fn find(name: &str) -> Option<Self> {
         [Self::NoCatchUp, Self::OnlyLatest, Self::OverMax].into_iter().find(|reason| reason.name() == name)
     }
@@ -75,31 +75,32 @@ impl fmt::Display for MissedReason {
     }
 }
 
-/// What follows from a look at a schedule.
+/// The result of looking at a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The runs to start now, the oldest first.
     pub fire: Vec<Due>,
-    /// Those that are older than the first of these and are not made.
+    /// The due times older than the first of these whose runs are not made.
     pub missed: Option<Missed>,
-    /// The last due time that is seen to once the above is done. It is stored together with that,
-    /// and is `last` of the next look.
+    /// The last due time that is handled once the above is done. It is stored together with that,
+    /// and passed as `last` to the next look.
     pub last: Timestamp,
-    /// When to look again at the latest: the beginning of the next run. None if the rule is never
-    /// due again.
+    /// When to look again at the latest: the start of the next run. `None` if the rule is never due
+    /// again.
     pub next: Option<Timestamp>,
 }
 
 impl Schedule {
-    /// Decides what to start of the schedule of `job` now. `last` is the result of the last look;
-    /// none for a schedule that is new or was changed, which begins now and has missed nothing.
+    /// Decides which runs of the schedule of `job` to start now. `last` is [`Decision::last`] of
+    /// the previous look. It is `None` for a new or changed schedule, which begins now and has
+    /// missed nothing.
     ///
-    /// Each due time between `last` and now is either fired or missed, once. `last` never goes
-    /// back, so what was due before the clock was set back is not due again: nothing happens
-    /// until it has passed `last`. After a clock that was ahead by years that is
-    /// [`Decision::next`].
+    /// Each due time between `last` and now is either fired or missed, exactly once. `last` never
+    /// goes back: if the clock is set back, nothing is due until it has passed `last` again. If the
+    /// clock was years ahead, [`Decision::next`] is that far in the future.
     ///
-    /// The work is bounded: a rule for each second and a year without a look take milliseconds.
+    /// The work is bounded: a rule that is due every second takes milliseconds after a year without
+    /// a look.
     pub fn decide(&self, job: &str, last: Option<Timestamp>, now: Timestamp) -> Decision {
         let look = Look { schedule: self, job, now };
         let Some(last) = last else {
@@ -130,25 +131,24 @@ impl Look<'_> {
         Decision { fire, missed, last, next }
     }
 
-    /// The newest due second whose run was to begin by now.
+    /// Returns the newest due second whose run should have begun by now.
     fn newest_begun(&self, after: i64) -> Option<i64> {
         self.newest(after, seconds(self.now), |start| start <= self.now)
     }
 
-    /// The newest due second up to `until` whose run begins at such a time. Runs begin in the order
-    /// in which they are due, and each before the next one is due: so it is one of the last
-    /// two.
+    /// Returns the newest due second up to `until` whose start satisfies `fits`. Each run begins
+    /// before the next one is due, so it is one of the last two.
     fn newest(&self, after: i64, until: i64, fits: impl Fn(Timestamp) -> bool) -> Option<i64> {
         let times = self.schedule.times();
         let newest = times.newest(after, until)?;
         if fits(self.start(newest)) { Some(newest) } else { times.newest(after, newest - 1) }
     }
 
-    /// Decides about all that is due behind `after` and up to `newest`.
+    /// Decides about everything that is due after `after` and up to `newest`.
     fn begun(&self, after: i64, newest: i64) -> Decision {
         let late = Timestamp(self.now.0.saturating_sub(i64::try_from(GRACE.as_micros()).unwrap_or(i64::MAX)));
         let oldest_late = self.newest(after, newest.min(seconds(late)), |start| start < late);
-        // However late they are: of several only `all` makes more than the newest.
+        // Regardless of how late they are, only `all` makes more than the newest of several.
         let oldest_late = match self.schedule.catch_up {
             CatchUp::All => oldest_late,
             CatchUp::None | CatchUp::Latest => oldest_late.max(self.schedule.times().newest(after, newest - 1)),
@@ -178,7 +178,7 @@ impl Look<'_> {
         self.over(caught_up, missed, timestamp(newest))
     }
 
-    /// Adds all that is due behind `after` and up to `until`.
+    /// Adds everything that is due after `after` and up to `until`.
     fn push(&self, fire: &mut Vec<Due>, after: i64, until: i64) {
         let dues = self.schedule.upcoming(timestamp(after)).take_while(|due| seconds(*due) <= until);
         fire.extend(dues.map(|due| Due { due, start: self.schedule.start_of(self.job, due) }));
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(daily.decide("job", Some(Timestamp(i64::MIN)), Timestamp(i64::MAX)).fire.len(), 1);
     }
 
-    /// All schedules of the tests below.
+    /// Generates the schedules for the tests below.
     fn schedules() -> impl Strategy<Value = Schedule> {
         let cron =
             select(vec!["0 * * * *", "*/20 * * * *", "15,45 2 * * *", "0 0 1 * *", "7 */5 * * 1-5", "0 0 30 2 *"]);
@@ -305,8 +305,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever the clock does: each due time up to the last one is fired or missed, once, and
-        /// none before it began.
+        /// Whatever the clock does, each due time up to the last one is fired or missed exactly
+        /// once, and none before its start.
         #[test]
         fn nothing_fires_twice_and_nothing_is_lost(
             schedule in schedules(),

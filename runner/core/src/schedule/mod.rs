@@ -1,13 +1,13 @@
-//! Schedules: when a job is due, and what to start when somebody looks.
+//! Schedules: when a job is due, and which runs to start at a given time.
 //!
-//! - `piece`: a part of a rule's text, with its place
+//! - `piece`: a part of a rule's text, with its position
 //! - `unit`: the numbers that a field of a rule can name
 //! - `days`: the two fields that choose days
 //! - `cron`: a whole rule, on calendar dates and times of day
 //! - `zone`: time zones, and the periods between changes of their clocks
 //! - `times`: the moments at which a rule is due in a time zone
-//! - `plan`: a job's whole schedule, with jitter and what happens to missed runs
-//! - `decision`: what to start now, and what was missed
+//! - `plan`: a job's whole schedule, with jitter and the treatment of missed runs
+//! - `decision`: which runs to start now, and which were missed
 
 mod cron;
 mod days;

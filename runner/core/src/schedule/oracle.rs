@@ -1,4 +1,4 @@
-//! A slow and obvious calculation of due times, to compare with: it walks through every minute and
+//! A slow and obvious calculation of due times for comparison: it walks through every minute and
 //! looks at the clock.
 
 use jiff::Timestamp;
@@ -23,11 +23,11 @@ impl Oracle {
         Self { fields, zone: TimeZoneDatabase::bundled().get(zone.name()).unwrap() }
     }
 
-    /// All that is due behind the minute `from` and up to `to`.
+    /// Returns everything that is due after the minute `from` and up to `to`.
     pub(super) fn due(&self, from: i64, to: i64) -> Vec<i64> {
         let repeats = self.fields[..2].iter().any(|field| field.contains(['*', '/']));
         let mut dues = Vec::new();
-        // The latest time that the clock has shown: enough of them before `from`.
+        // The latest time that the clock has shown; the walk starts far enough before `from`.
         let start = from - 3 * 86_400;
         let mut shown = self.local(start);
         for at in (start + 60..=to).step_by(60) {
@@ -123,7 +123,7 @@ fn field(first: u32, last: u32) -> impl Strategy<Value = String> {
     prop_oneof![1 => Just("*".to_owned()), 2 => list]
 }
 
-/// Rules of five fields; those that are due around the nights on which clocks change are frequent.
+/// Generates rules of five fields; many are due around the nights on which clocks change.
 pub(super) fn rules() -> impl Strategy<Value = String> {
     let hour = prop_oneof![1 => field(0, 23), 2 => select(vec!["0", "1,2", "2", "3", "1-3", "0-23", "1/1"]).prop_map(str::to_owned)];
     let day = prop_oneof![4 => Just("*".to_owned()), 1 => field(1, 31), 1 => select(vec!["L", "L-3", "LW", "15W", "1W,28", "31W"]).prop_map(str::to_owned)];

@@ -1,4 +1,4 @@
-//! A job's schedule: when it is due, and what is done about runs that were missed or overlap.
+//! A job's schedule: when it is due, and how missed and overlapping runs are treated.
 
 use std::time::Duration;
 
@@ -11,34 +11,34 @@ use super::cron::Cron;
 use super::times::Times;
 use super::zone::Zone;
 
-/// Missed runs that `catch_up: all` makes unless the job says otherwise.
+/// How many missed runs `catch_up: all` makes up unless the job says otherwise.
 pub const DEFAULT_MAX: u32 = 100;
-/// The largest `max`: more runs at once only keep a service from today's work.
+/// The largest `max`: more runs at once would only keep a service from its current work.
 pub const MAX_CATCH_UP: u32 = 10_000;
-/// The largest jitter: with more, nobody could say on which day a run belongs.
+/// The largest jitter: with more, it would be unclear to which day a run belongs.
 pub const MAX_JITTER: Duration = Duration::from_hours(24);
 
-/// The seconds of which the time zones are known, with room for any offset: the years -9998 to
+/// The seconds for which the time zones are known, with room for any offset: the years -9998 to
 /// 9998.
 const COUNTED: std::ops::RangeInclusive<i64> = -377_600_000_000..=253_300_000_000;
 const MICROS: i64 = 1_000_000;
 
-/// What is done about runs that were due while no service looked.
+/// How runs are treated that were due while no service was running.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CatchUp {
-    /// They are left out.
+    /// They are skipped.
     None,
-    /// The newest of them is made.
+    /// The newest of them is made up.
     #[default]
     Latest,
-    /// They are made, the oldest first, as many as `max` allows.
+    /// They are made up, oldest first, as many as `max` allows.
     All,
 }
 
-/// What is done about a run that is due while the job's last one is not over.
+/// How a run is treated that is due while the job's last run is not over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Overlap {
-    /// It is left out.
+    /// It is skipped.
     #[default]
     Skip,
     /// It begins when the last one is over.
@@ -47,23 +47,23 @@ pub enum Overlap {
     Cancel,
 }
 
-/// What a scheduled run builds beside its job.
+/// What a scheduled run builds in addition to its job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BuildScope {
-    /// Of what the job needs, that which is missing, failing or outdated.
+    /// Those of the job's dependencies that are missing, failing or outdated.
     #[default]
     Due,
-    /// Everything that the job needs.
+    /// All of the job's dependencies.
     All,
 }
 
 macro_rules! names {
     ($($type:ident: $($variant:ident $name:literal)*;)*) => {
         $(impl $type {
-            /// All of them with their names, as they are written.
+            /// All values with their names, as written in a manifest.
             pub const NAMES: &[(&str, Self)] = &[$(($name, Self::$variant)),*];
 
-            /// As it is written.
+            /// Returns the name as written in a manifest.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
@@ -79,28 +79,28 @@ names! {
     BuildScope: Due "due" All "all";
 }
 
-/// When a job runs without a person.
+/// When a job runs automatically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     /// The times.
     pub cron: Cron,
     /// The time zone of these times.
     pub timezone: Zone,
-    /// What is done about missed runs.
+    /// How missed runs are treated.
     pub catch_up: CatchUp,
-    /// How many missed runs [`CatchUp::All`] makes, 1 to [`MAX_CATCH_UP`].
+    /// How many missed runs [`CatchUp::All`] makes up, 1 to [`MAX_CATCH_UP`].
     pub max: u32,
-    /// What is done about a run that is due while the last one is not over.
+    /// How a run is treated that is due while the last one is not over.
     pub overlap: Overlap,
-    /// Each run begins so much after it is due at most; see [`Schedule::start_of`]. Up to
-    /// [`MAX_JITTER`].
+    /// The maximum delay between the due time of a run and its start; see [`Schedule::start_of`].
+    /// Up to [`MAX_JITTER`].
     pub jitter: Duration,
-    /// What a run builds beside the job.
+    /// What a run builds in addition to the job.
     pub build: BuildScope,
 }
 
 impl Schedule {
-    /// A schedule in UTC with every other default.
+    /// Creates a schedule in UTC with all other defaults.
     pub fn new(cron: Cron) -> Self {
         Self {
             cron,
@@ -113,20 +113,20 @@ impl Schedule {
         }
     }
 
-    /// The first due time after a moment, which is a whole second; none where the rule is never due
-    /// again. A caller that goes on from each due time gets each once, in order.
+    /// Returns the first due time after a moment, a whole second, or `None` if the rule is never
+    /// due again. A caller that passes each result back in gets every due time once, in order.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         self.times().next(seconds(after)).map(timestamp)
     }
 
-    /// The due times after a moment, in order.
+    /// Iterates over the due times after a moment, in order.
     pub fn upcoming(&self, after: Timestamp) -> Upcoming<'_> {
         Upcoming { schedule: self, last: Some(after) }
     }
 
-    /// When the run of a due time begins: at that time, or up to `jitter` later. The delay comes
-    /// from the job's id and the due time alone, so every service finds the same one. It ends
-    /// before the next due time, so runs keep their order.
+    /// Returns when the run of a due time begins: at that time, or up to `jitter` later. The delay
+    /// depends only on the job's id and the due time, so every service computes the same one. It
+    /// ends before the next due time, so runs keep their order.
     pub fn start_of(&self, job: &str, due: Timestamp) -> Timestamp {
         let jitter = u64::try_from(self.jitter.min(MAX_JITTER).as_micros()).unwrap_or(0);
         if jitter == 0 {
@@ -163,12 +163,12 @@ impl Iterator for Upcoming<'_> {
     }
 }
 
-/// The last whole second up to a moment, within the years that can be counted.
+/// Returns the last whole second up to a moment, within the supported years.
 pub(super) fn seconds(at: Timestamp) -> i64 {
     at.0.div_euclid(MICROS).clamp(*COUNTED.start(), *COUNTED.end())
 }
 
-/// A whole second.
+/// Converts a whole second to a timestamp.
 pub(super) fn timestamp(seconds: i64) -> Timestamp {
     Timestamp(seconds.saturating_mul(MICROS))
 }
@@ -191,7 +191,7 @@ mod tests {
         let days: Vec<_> = schedule.upcoming(friday).take(2).map(|due| due.to_string()).collect();
         assert_eq!(days, ["2027-01-04T06:00:00.000000Z", "2027-01-05T06:00:00.000000Z"]);
         assert_eq!(jittered("0 0 31 4 *", Duration::ZERO).upcoming(friday).count(), 0);
-        // Also where a moment is not a whole second, or beyond all years.
+        // This also holds if a moment is not a whole second, or outside the supported years.
         let before = Timestamp(friday.0 - 1);
         assert_eq!(schedule.next_after(before), Some(friday));
         assert_eq!(schedule.next_after(Timestamp(i64::MAX)), schedule.next_after(Timestamp(i64::MAX)));
@@ -209,7 +209,7 @@ mod tests {
         assert!(one.iter().all(|delay| *delay < 600_000_000));
         let spread = one.iter().max().unwrap() - one.iter().min().unwrap();
         assert!(spread > 300_000_000, "{one:?}");
-        // Stored nowhere, yet two versions of the program have to agree.
+        // It is not stored, but two versions of the program must agree on it.
         assert_eq!(one[0], 11_797_286);
     }
 

@@ -1,26 +1,26 @@
 //! The moments at which a cron rule is due in a time zone, in seconds since 1970-01-01 UTC.
 //!
-//! A rule with a `*` or a step in its minute or hour goes by the time that passes: it is due
-//! whenever the clocks show a time that it matches. Where they are set back it is due in both
-//! passes, and a time that they leave out is none.
+//! A rule with a `*` or a step in its minute or hour follows elapsed time. It is due whenever the
+//! clocks show a time that it matches. If the clocks are set back, it is due in both passes. If
+//! they are set forward, the skipped times are not due.
 //!
-//! Any other rule names times of day, and a person who writes `30 2 * * *` wants one run a day.
-//! Where the clocks are set back, only the first pass counts. A time that they leave out is due at
-//! the first moment behind the gap, and several such times are that one moment.
+//! Any other rule names times of day, and a person who writes `30 2 * * *` wants one run a day. If
+//! the clocks are set back, only the first pass counts. If they are set forward, a skipped time is
+//! due at the first moment after the gap. Several skipped times are due only once, at that moment.
 
 use super::cron::Cron;
 use super::zone::Period;
 use super::zone::Zone;
 
-/// Dues that are walked through one by one before they are counted instead. Counting costs as much
-/// as some tens of them.
+/// How many due times are walked through one by one before they are counted instead. Counting costs
+/// as much as a few dozen of these steps.
 const WALKED: usize = 64;
-/// How far ahead a due time is looked for: 100 years. The dates of a rule are 40 years apart at
-/// most (29 February on one day of the week). A rule may still be due never, where each of its
-/// times falls into a gap.
+/// How far ahead a due time is searched for: 100 years. The dates of a rule are at most 40 years
+/// apart (29 February on one day of the week). A rule may still never be due if each of its times
+/// falls into a gap.
 const HORIZON: i64 = 100 * 366 * 24 * 60 * 60;
-/// What the local times of two zones, or of one zone in two years, differ by at most, with
-/// something to spare.
+/// The maximum difference between the local times of two zones, or of one zone in two years, with a
+/// margin.
 const OFFSETS: i64 = 3 * 24 * 60 * 60;
 
 /// A rule in a time zone.
@@ -31,7 +31,7 @@ pub(super) struct Times<'a> {
 }
 
 impl Times<'_> {
-    /// The first due second behind `after`.
+    /// Returns the first due second after `after`.
     pub(super) fn next(self, after: i64) -> Option<i64> {
         let mut at = after.checked_add(1)?;
         while at - after <= HORIZON {
@@ -43,16 +43,16 @@ impl Times<'_> {
             if due < period.end {
                 return Some(due);
             }
-            // Nothing is due before the next time that the clocks can show from there on, however
-            // they are set.
+            // Nothing is due before the next matching time that the clocks can show from here on,
+            // however they are set.
             let shown = self.cron.next(period.end + period.offset - OFFSETS)?;
             at = period.end.max(shown - period.offset - OFFSETS);
         }
         None
     }
 
-    /// How many seconds behind `after` and up to `until` are due. It costs a step for each month
-    /// and each change of the clocks, however many they are.
+    /// Returns how many seconds after `after` and up to `until` are due. The cost is one step for
+    /// each month and each clock change, regardless of the number of due seconds.
     pub(super) fn count(self, after: i64, until: i64) -> u64 {
         let mut count = 0;
         let (Some(mut at), Some(end)) = (after.checked_add(1), until.checked_add(1)) else {
@@ -73,7 +73,7 @@ impl Times<'_> {
         count
     }
 
-    /// The last due second behind `after` and up to `until`.
+    /// Returns the last due second after `after` and up to `until`.
     pub(super) fn newest(self, after: i64, until: i64) -> Option<i64> {
         let mut newest = None;
         let mut at = after;
@@ -87,13 +87,13 @@ impl Times<'_> {
         last.or(newest)
     }
 
-    /// The latest moment from `after` on behind which at least `wanted` seconds up to `until` are
-    /// due, or `after`.
+    /// Returns the latest moment from `after` on that has at least `wanted` due seconds between it
+    /// and `until`; `after` if there is none.
     pub(super) fn before_newest(self, after: i64, until: i64, wanted: u64) -> i64 {
         if wanted == 0 {
             return until;
         }
-        // `low` has enough behind it, or is `after`; `high` has not.
+        // `low` has enough due seconds after it, or is `after`; `high` does not.
         let (mut low, mut high, mut step) = (until, until, 1);
         while low > after && self.count(low, until) < wanted {
             (low, high) = (until.saturating_sub(step).max(after), low);
@@ -110,18 +110,18 @@ impl Times<'_> {
         low
     }
 
-    /// The local time from which on the rule counts in a period, `at` being the first second to
-    /// look at.
+    /// Returns the local time from which on the rule counts in a period; `at` is the first second
+    /// to look at.
     fn first_local(self, period: Period, at: i64) -> i64 {
         let local = at + period.offset;
         if self.cron.is_interval() || period.start == i64::MIN {
             return local;
         }
-        // Where the clocks were set back, what they show again was due already.
+        // If the clocks were set back, the repeated times were due already.
         local.max(period.start + period.before)
     }
 
-    /// Whether the clocks were set forward over a time of day that the rule names.
+    /// Returns whether the clocks were set forward over a time of day that the rule names.
     fn is_due_behind_gap(self, period: Period) -> bool {
         let (from, to) = (period.start + period.before, period.start + period.offset);
         !self.cron.is_interval() && from < to && self.cron.next(from).is_some_and(|local| local < to)
@@ -150,7 +150,7 @@ mod tests {
         "Antarctica/Troll",
     ];
 
-    /// What is due behind the first moment and up to the second one, on the zone's clocks.
+    /// Returns what is due after the first moment and up to the second one, on the zone's clocks.
     fn due(cron: &str, zone: &str, from: &str, to: &str) -> Vec<String> {
         let (cron, zone) = (Cron::parse(cron).unwrap(), Zone::find(zone).unwrap());
         let times = Times { cron: &cron, zone: &zone };
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(next("0 0 29 2 *").as_deref(), Some("2028-02-29T00:00:00+01:00"));
         assert_eq!(next("*/5 * * 2 MON#5").as_deref(), Some("2044-02-29T00:00:00+01:00"));
         assert_eq!((next("0 0 30 2 *"), next("* * 31 4 *")), (None, None));
-        // Each last Sunday of March leaves this hour out.
+        // The clocks skip this hour on each last Sunday of March.
         assert_eq!(next("*/15 2 * 3 7L"), None);
     }
 
@@ -238,7 +238,7 @@ mod tests {
         fn due_times_are_those_of_the_clock_on_the_wall(
             rule in rules(),
             zone in select(ZONES),
-            // Any day, or one on which many clocks change.
+            // Any day, or a day on which many clocks change.
             day in prop_oneof![0..40_000_i64, select(vec![15_337_i64, 20_905, 20_906, 20_899, 21_094, 21_122, 21_123])],
         ) {
             let (cron, zone) = (Cron::parse(&rule).unwrap(), Zone::find(zone).unwrap());

@@ -1,16 +1,16 @@
-//! The numbers that a field of a cron rule can name.
+//! The numbers that a field of a cron rule can contain.
 
 use crate::diagnostic::nearest;
 
 use super::piece::CronError;
 use super::piece::Piece;
 
-/// What a field of a rule counts.
+/// The unit of a field of a rule.
 #[derive(Debug)]
 pub(super) struct Unit {
-    /// As a message has it: `a minute`.
+    /// The singular, as used in messages: `a minute`.
     pub(super) one: &'static str,
-    /// `minutes`.
+    /// The plural: `minutes`.
     many: &'static str,
     first: u32,
     /// The largest number that can be written.
@@ -45,12 +45,13 @@ pub(super) const WEEKDAY: Unit = Unit {
 };
 
 impl Unit {
-    /// The numbers of a field without entries of its own kind, as bits.
+    /// Returns the numbers of a field that has no special entries, as bits.
     pub(super) fn field(&self, field: Piece<'_>) -> Result<u64, CronError> {
         field.entries().try_fold(0, |bits, entry| Ok(bits | self.entry(entry)?))
     }
 
-    /// The numbers of one entry, as bits: `5`, `1-5`, `*`, and each with a step, `*/15`.
+    /// Returns the numbers of one entry, as bits: `5`, `1-5`, `*`, each also with a step, as in
+    /// `*/15`.
     pub(super) fn entry(&self, entry: Piece<'_>) -> Result<u64, CronError> {
         if entry.text.is_empty() {
             let message = format!("an entry of the {} is empty", self.many);
@@ -74,7 +75,7 @@ impl Unit {
 
     fn range(&self, whole: Piece<'_>, from: Piece<'_>, to: Piece<'_>) -> Result<(u32, u32), CronError> {
         let (first, last) = (self.number(from)?, self.number(to)?);
-        // Sunday ends a week as well as it begins one.
+        // Sunday can be the end of a week as well as its start.
         let last = if last < first && last == 0 && self.last > self.top { self.last } else { last };
         if last >= first {
             return Ok((first, last));
@@ -124,13 +125,13 @@ impl Unit {
     }
 }
 
-/// The smallest number of a set that is `from` or larger.
+/// Returns the smallest number of a set that is at least `from`.
 pub(super) fn smallest(bits: u64, from: u32) -> Option<u32> {
     let rest = bits & u64::MAX.checked_shl(from)?;
     (rest != 0).then(|| rest.trailing_zeros())
 }
 
-/// How many numbers of a set are smaller than `than`.
+/// Returns how many numbers of a set are smaller than `than`.
 pub(super) fn smaller(bits: u64, than: u32) -> u64 {
     let below = 1u64.checked_shl(than).map_or(u64::MAX, |bit| bit - 1);
     (bits & below).count_ones().into()

@@ -9,14 +9,14 @@ use jiff::tz::TimeZoneDatabase;
 
 use crate::clock;
 
-/// The time zones that this program was built with. The host's own are not read: this crate touches
-/// no files, and two services on different machines have to agree on when a job is due. A
-/// government that changes its clocks is heard of with the next version of the program.
+/// The time zones that this program was built with. Those of the host are not used: this crate
+/// reads no files, and services on different machines must agree on when a job is due. If a
+/// government changes its clocks, the next version of the program contains the change.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// Names that a message proposes at most.
+/// Maximum number of names that a message suggests.
 const PROPOSED: usize = 3;
-/// How like a name has to be to be proposed, of 1 for the same.
+/// How similar a name must be to be suggested; 1 means equal.
 const NEAR: f64 = 0.88;
 
 /// A time zone.
@@ -26,23 +26,23 @@ pub struct Zone {
     zone: TimeZone,
 }
 
-/// There is no time zone of that name.
+/// There is no time zone with this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no time zone `{name}`")]
 pub struct UnknownZone {
     /// As it was written.
     pub name: String,
-    /// The names most like it, the nearest first.
+    /// The most similar names, nearest first.
     pub near: Vec<String>,
 }
 
 impl Zone {
-    /// Coordinated Universal Time, the default.
+    /// Returns Coordinated Universal Time, the default.
     pub fn utc() -> Self {
         Self { name: "UTC".to_owned(), zone: TimeZone::UTC }
     }
 
-    /// The zone with an IANA name such as `Europe/Rome`, in upper or lower case.
+    /// Returns the zone with an IANA name such as `Europe/Rome`, in upper or lower case.
     ///
     /// # Errors
     ///
@@ -54,12 +54,12 @@ impl Zone {
         Ok(Self { name, zone })
     }
 
-    /// Its IANA name.
+    /// Returns its IANA name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A moment on its clocks, with the offset from UTC: `2027-03-28T03:00:00+02:00`.
+    /// Formats a moment in local time, with the offset from UTC: `2027-03-28T03:00:00+02:00`.
     pub fn show(&self, at: clock::Timestamp) -> String {
         let Ok(moment) = Timestamp::from_microsecond(at.0) else {
             return at.to_string();
@@ -67,12 +67,12 @@ impl Zone {
         moment.display_with_offset(self.zone.to_offset(moment)).to_string()
     }
 
-    /// The period that holds the second `at`; none beyond the years that can be counted.
+    /// Returns the period that contains the second `at`; `None` outside the supported years.
     pub(super) fn period(&self, at: i64) -> Option<Period> {
         let moment = Timestamp::from_second(at).ok()?;
         let offset = |moment| i64::from(self.zone.to_offset(moment).seconds());
         let next = self.zone.following(moment).next();
-        // What changed exactly at `at` counts.
+        // A change exactly at `at` counts.
         let reached = Timestamp::from_second(at + 1).ok()?;
         let start = self.zone.preceding(reached).next().map(|change| change.timestamp().as_second());
         let before = start.and_then(|start| Timestamp::from_second(start - 1).ok()).map(offset);
@@ -103,20 +103,21 @@ impl fmt::Display for Zone {
     }
 }
 
-/// A time in which the clocks of a zone are not changed. All numbers are seconds.
+/// A period in which the clocks of a zone do not change. All numbers are seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Period {
     /// Its first second since 1970-01-01 UTC.
     pub(super) start: i64,
-    /// The second behind it.
+    /// The first second after it.
     pub(super) end: i64,
-    /// What the clocks are ahead of UTC.
+    /// The offset of the clocks from UTC.
     pub(super) offset: i64,
-    /// The same in the period before.
+    /// The offset in the previous period.
     pub(super) before: i64,
 }
 
-/// The names most like `name`, or whose last part is: `Rome` is near to `Europe/Rome`.
+/// Returns the names most similar to `name`, as a whole or in their last part: `Rome` is near
+/// `Europe/Rome`.
 fn near(name: &str) -> Vec<String> {
     let plain = |name: &str| name.to_ascii_lowercase().replace([' ', '-'], "_");
     let place = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();

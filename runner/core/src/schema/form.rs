@@ -1,5 +1,5 @@
-//! The arguments of one function by name, for who fills in a form: values, and nothing that stands
-//! for one.
+//! The schema for a form with the arguments of one function by name. It accepts only values, no
+//! references or variables.
 
 use serde_json::Value;
 use serde_json::json;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::types::Definitions;
 use crate::types::Signature;
 
-/// The schema of a mapping of all arguments of a function by name. A command has none.
+/// Returns the schema of a mapping of all arguments of a function by name. A command has none.
 pub fn form(signature: &Signature) -> Value {
     let mut definitions = Definitions::of_values();
     let params = signature.params.iter().filter(|_| !signature.command);

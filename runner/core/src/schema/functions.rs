@@ -1,4 +1,4 @@
-//! What `function` can name, and what `args` and `kwargs` take by function.
+//! The schemas of `function`, and of `args` and `kwargs` for each function.
 
 use serde_json::Value;
 use serde_json::json;
@@ -9,13 +9,13 @@ use super::types::require;
 use crate::types::Signature;
 use crate::types::Type;
 
-/// A function of a plugin at hand.
+/// A function of an available plugin.
 #[derive(Clone, Copy, Debug)]
 pub struct Callable<'a> {
-    /// How a manifest beside the plugin names it, without the function: `sales`, or
+    /// How a manifest next to the plugin names it, without the function: `sales` or
     /// `./sub/sales.wasm`.
     pub plugin: &'a str,
-    /// The plugin file's name without its ending.
+    /// The plugin's file name without its extension.
     pub stem: &'a str,
     /// SHA-256 of the plugin, in hexadecimal.
     pub digest: &'a str,
@@ -25,8 +25,8 @@ pub struct Callable<'a> {
     pub signature: &'a Signature,
 }
 
-/// What `function` completes to; any other name of a function may be written too, so that a new
-/// plugin is no mistake.
+/// Returns the schema of `function`, with these functions as completions. Any other function name
+/// is accepted too, so that a new plugin is not reported as a mistake.
 pub(crate) fn names(functions: &[Callable<'_>]) -> Value {
     let mut any: Vec<_> = functions
         .iter()
@@ -47,8 +47,8 @@ fn written(function: &Callable<'_>) -> String {
     }
 }
 
-/// For each name of a function, what its arguments are. Functions that can be named alike (plugins
-/// of one name in two folders) share a condition.
+/// Returns a condition for each function name that describes its arguments. Functions that can have
+/// the same name (plugins of the same name in two folders) share a condition.
 pub(super) fn conditions(functions: &[Callable<'_>], definitions: &mut Definitions) -> Vec<Value> {
     let mut by_name: Vec<(String, Vec<Value>)> = Vec::new();
     for function in functions {
@@ -70,8 +70,8 @@ pub(super) fn conditions(functions: &[Callable<'_>], definitions: &mut Definitio
     by_name.into_iter().map(condition).collect()
 }
 
-/// A pattern of all that names the function: the plugin by name or path, pinned or not; the export
-/// in any case.
+/// Returns a pattern for all names of the function: the plugin by name or path, pinned or not; the
+/// export in kebab or snake case.
 fn named(function: &Callable<'_>) -> String {
     let Callable { stem, digest, .. } = function;
     let plugin = format!("^(.*/)?{}(\\.wasm|\\.wat)?(@sha256:{digest})?", escaped(stem));
@@ -84,15 +84,16 @@ fn named(function: &Callable<'_>) -> String {
             let (package, bare) = unversioned.rsplit_once('/').unwrap_or(("", unversioned));
             let version = if version.is_empty() { String::new() } else { format!("(@{})?", escaped(version)) };
             let qualified = format!("(({}/)?{}{version}#)", escaped(package), escaped(bare));
-            // A bare name is this function's only where no other interface has it.
+            // A bare name belongs to this function only if no other interface has it.
             let optional = if function.export.contains('#') { "" } else { "?" };
             format!("{plugin}:{qualified}{optional}{name}$")
         }
     }
 }
 
-/// A text as a pattern of itself. Only what has a meaning in patterns is escaped: editors read them
-/// in the mode of ECMAScript in which any other escape is an error, which costs the whole schema.
+/// Returns a pattern that matches a text literally. Only characters with a meaning in patterns are
+/// escaped. Editors read patterns in an ECMAScript mode in which any other escape is an error and
+/// invalidates the whole schema.
 fn escaped(text: &str) -> String {
     let special = |c: char| r"\^$.*+?()[]{}|".contains(c);
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain(std::iter::once(c))).collect()
@@ -100,7 +101,11 @@ fn escaped(text: &str) -> String {
 
 fn argv() -> Value {
     let args = json!({ "description": "The command line.", "type": ["array", "null"], "items": { "type": "string" } });
-    let kwargs = json!({ "description": "A command has no parameters by name.", "type": ["object", "null"], "maxProperties": 0 });
+    let kwargs = json!({
+        "description": "A command has no named parameters.",
+        "type": ["object", "null"],
+        "maxProperties": 0,
+    });
     json!({ "properties": { "args": args, "kwargs": kwargs } })
 }
 
@@ -112,18 +117,20 @@ fn arguments(signature: &Signature, definitions: &mut Definitions) -> Value {
     };
     let items: Vec<_> = params.iter().map(|param| described(definitions.argument(&param.1), param)).collect();
     let mut args = json!({
-        "description": format!("By position, of `{signature}`."), "type": ["array", "null"], "maxItems": params.len(),
+        "description": format!("Positional arguments of `{signature}`."),
+        "type": ["array", "null"],
+        "maxItems": params.len(),
     });
     if !items.is_empty() {
         args["items"] = Value::Array(items);
     }
-    // What is required by name depends on what `args` has.
+    // Which names are required depends on `args`.
     let mut kwargs = definitions.record(params.iter().map(|(name, ty)| (name.as_str(), ty)));
     for key in ["required", "allOf"] {
         kwargs.as_object_mut().map(|kwargs| kwargs.remove(key));
     }
     kwargs["type"] = json!(["object", "null"]);
-    kwargs["description"] = json!(format!("By name, of `{signature}`."));
+    kwargs["description"] = json!(format!("Named arguments of `{signature}`."));
     let mut shape = json!({ "properties": { "args": args, "kwargs": kwargs } });
     let required: Vec<_> = params.iter().filter(|(_, ty)| !matches!(ty, Type::Option(_))).collect();
     if !required.is_empty() {

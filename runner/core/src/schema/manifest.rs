@@ -1,4 +1,4 @@
-//! The schema of a whole manifest, out of what each key says of itself.
+//! The schema of a whole manifest, assembled from the schemas of its keys.
 
 use serde_json::Map;
 use serde_json::Value;
@@ -12,12 +12,12 @@ use super::functions::conditions;
 use super::parts::object;
 use super::types::Definitions;
 
-/// The schema of a manifest, whose `function` completes from `functions`.
+/// Returns the schema of a manifest, in which `function` completes from `functions`.
 pub fn manifest(functions: &[Callable<'_>]) -> Value {
     let mut definitions = Definitions::default();
     let conditions = conditions(functions, &mut definitions);
     let properties: Map<_, _> = KEYS.iter().map(|key| (key.name.to_owned(), (key.schema)(functions))).collect();
-    let free = json!({ format!("^{FREE}"): { "description": "Free for anchors, at the top of a file." } });
+    let free = json!({ format!("^{FREE}"): { "description": "Free for YAML anchors, at the top of a file." } });
     let mut job = object(properties, &["function"]);
     job["description"] = json!("One job: a function of a plugin, with its arguments.");
     if !conditions.is_empty() {

@@ -1,15 +1,15 @@
-//! JSON Schema of a manifest, for editors: what may be written where, with the functions of the
-//! plugins at hand.
+//! JSON Schema of a manifest, for editors: what may be written where, including the functions of
+//! the available plugins.
 //!
-//! - `manifest`: the whole, out of what the keys of a job say of themselves
-//! - `functions`: what `args` and `kwargs` take, by function
-//! - `form`: the arguments of one function
+//! - `manifest`: the whole manifest, assembled from the schemas of a job's keys
+//! - `functions`: `args` and `kwargs` of each function
+//! - `form`: a form with the arguments of one function
 //! - `types`: WIT types
-//! - `parts`: what the keys share
+//! - `parts`: parts that several keys share
 //!
-//! Draft-07, since that is what the YAML support of editors knows whole. A schema sees no tags:
-//! `!retval JOB` is a text to it, so it lets pass what only `check` can tell from one. What `check`
-//! accepts, it accepts.
+//! The schema is draft-07, the version that the YAML support of editors fully knows. A schema does
+//! not see tags: it treats `!retval JOB` as a string, and leaves it to `check` to tell them apart.
+//! It accepts everything that `check` accepts.
 
 mod form;
 pub(crate) mod functions;

@@ -1,4 +1,4 @@
-//! WIT types as JSON Schema: what an editor accepts where a manifest gives an argument.
+//! WIT types as JSON Schema: what an editor accepts as an argument in a manifest.
 
 use std::collections::HashMap;
 
@@ -10,35 +10,35 @@ use crate::types::Type;
 
 use super::parts::object;
 
-/// Reference to the definition of what stands for any value: `!retval JOB` or `${NAME}`.
+/// Reference to the definition of the placeholders for any value: `!retval JOB` or `${NAME}`.
 const STANDS_FOR: &str = "#/definitions/stands-for";
 
-/// Types of one name that are compared with a new one.
+/// How many types of the same name are compared with a new one.
 const NAMESAKES: usize = 16;
 
-/// The definitions that types need, made as they are met.
+/// The definitions that types need, created when they are first used.
 #[derive(Default)]
 pub(super) struct Definitions {
-    /// Types by the name that their authors gave, each with its own name here.
+    /// Types by the name that their authors gave, each with its name among the definitions.
     known: HashMap<String, Vec<(String, Type)>>,
     made: Map<String, Value>,
-    /// Whether nothing may stand for a value.
+    /// Whether only values are accepted, and no placeholders.
     values_alone: bool,
 }
 
 impl Definitions {
-    /// Definitions of values, for which nothing may stand.
+    /// Creates definitions that accept only values, and no placeholders.
     pub(super) fn of_values() -> Self {
         Self { values_alone: true, ..Self::default() }
     }
 
-    /// All of them, by name.
+    /// Returns all definitions by name.
     pub(super) fn finish(mut self) -> Map<String, Value> {
         if self.values_alone {
             return self.made;
         }
         let stands_for = json!({
-            "description": "`!retval JOB` or `!retval JOB.field`, which editors see as a text, or a text with `${NAME}`.",
+            "description": "`!retval JOB` or `!retval JOB.field`, which editors treat as text, or text with `${NAME}`.",
             "type": "string",
             "pattern": "^[A-Za-z0-9_-]+(\\.[A-Za-z][A-Za-z0-9_-]*)*$|\\$\\{",
         });
@@ -46,10 +46,10 @@ impl Definitions {
         self.made
     }
 
-    /// A value of this type, or what stands for one.
+    /// Returns the schema of a value of this type, or of a placeholder for one.
     pub(super) fn argument(&mut self, ty: &Type) -> Value {
         match ty {
-            // Any text will do already.
+            // A string schema already accepts any placeholder.
             Type::String => self.literal(ty),
             ty => {
                 let literal = self.literal(ty);
@@ -78,7 +78,7 @@ impl Definitions {
             Type::List(item) => {
                 let list = json!({ "type": "array", "items": self.argument(item) });
                 match **item {
-                    // Bytes are numbers to any list of numbers.
+                    // Any list of numbers accepts bytes.
                     Type::Int(_) | Type::F32 | Type::F64 => {
                         let base64 = json!({ "description": "`!!binary` with base64.", "type": "string" });
                         json!({ "anyOf": [list, base64] })
@@ -95,7 +95,7 @@ impl Definitions {
                 }
                 tuple
             }
-            // It says twice what is inside, so it is written once.
+            // Its schema contains the inner one twice, so the inner one becomes a definition.
             Type::Option(inner) if matches!(**inner, Type::Option(_)) => {
                 self.define("option", ty, |this| this.option(inner))
             }
@@ -128,7 +128,8 @@ impl Definitions {
         json!({ "anyOf": any })
     }
 
-    /// A mapping with these keys, in kebab or snake case; those of option type may be left out.
+    /// Returns the schema of a mapping with these keys, in kebab or snake case. Keys of an option
+    /// type may be left out.
     pub(super) fn record<'t>(&mut self, members: impl Iterator<Item = (&'t str, &'t Type)>) -> Value {
         let (mut properties, mut patterns, mut required) = (Map::new(), Map::new(), Vec::new());
         for (name, ty) in members {
@@ -150,7 +151,8 @@ impl Definitions {
         record
     }
 
-    /// A case alone where it carries nothing, else a mapping of the case to what it carries.
+    /// Returns the schema of a variant: the name of a case that carries nothing, or a mapping from
+    /// the case to what it carries.
     fn cases<'t>(&mut self, cases: impl Iterator<Item = (&'t str, Option<&'t Type>)>) -> Value {
         let mut any = Vec::new();
         for (name, payload) in cases {
@@ -174,11 +176,12 @@ impl Definitions {
         json!({ "anyOf": any })
     }
 
-    /// A type with a name is written once. Two types of one name are kept apart by a number.
+    /// Defines a named type once, and returns a reference to it. Different types of the same name
+    /// get different numbers.
     fn define(&mut self, name: &str, ty: &Type, make: impl FnOnce(&mut Self) -> Value) -> Value {
         let namesakes = self.known.entry(name.to_owned()).or_default();
-        // Two that are alike may come from two plugins. Who gives the same name to more than these
-        // has each apart.
+        // Equal types may come from two plugins. Only the newest few of the same name are compared;
+        // beyond those, equal types are defined again.
         let known = namesakes.iter().rev().take(NAMESAKES).find(|(_, known)| known == ty).map(|(key, _)| key.clone());
         if let Some(key) = known {
             return json!({ "$ref": format!("#/definitions/{key}") });
@@ -192,7 +195,7 @@ impl Definitions {
     }
 }
 
-/// Adds what has to be present, each in any of its spellings.
+/// Requires these keys, each in any of its spellings.
 pub(super) fn require(object: &mut Value, present: Vec<Present>) {
     let (plain, spelled): (Vec<_>, Vec<_>) = present.into_iter().partition(|present| matches!(present, Present::As(_)));
     if !plain.is_empty() {
@@ -205,9 +208,9 @@ pub(super) fn require(object: &mut Value, present: Vec<Present>) {
 
 /// A key that must be there.
 pub(super) enum Present {
-    /// In its one spelling.
+    /// In its only spelling.
     As(String),
-    /// In one of several.
+    /// In one of several spellings.
     AnyOf(Value),
 }
 
@@ -220,7 +223,7 @@ impl Present {
     }
 }
 
-/// That a key is there in any of its spellings.
+/// Returns the requirement that a key is present in any of its spellings.
 pub(super) fn present(name: &str) -> Present {
     if !name.contains('-') {
         return Present::As(name.to_owned());
@@ -232,7 +235,7 @@ pub(super) fn present(name: &str) -> Present {
     Present::AnyOf(json!({ "anyOf": any }))
 }
 
-/// A pattern of a name in kebab and snake case.
+/// Returns a pattern for a name in kebab and snake case.
 pub(super) fn spellings(name: &str) -> String {
     format!("^{}$", name.replace('-', "[-_]"))
 }

@@ -1,5 +1,5 @@
-//! The texts in which a secret's value can come back: as it is, and in the encodings that programs
-//! put values into.
+//! The forms in which a secret's value can appear in output: as it is, and in the encodings that
+//! programs commonly use.
 
 use std::collections::BTreeSet;
 
@@ -10,28 +10,28 @@ use data_encoding::HEXUPPER;
 
 use super::source::SHORTEST;
 
-/// Letters and digits stay as they are in every percent encoding, and beside them one of these
-/// sets: none as in Rust's strictest, those of RFC 3986, those with which Python, Go, and the two
-/// functions of JavaScript leave a path whole.
+/// Characters that percent encodings leave as they are, besides letters and digits. The sets are
+/// those of Rust's strictest encoding (none), of RFC 3986, and of the functions of Python, Go and
+/// JavaScript (two) that keep paths intact.
 const PLAIN: [&[u8]; 6] = [b"", b"-_.~", b"-_.~/", b"-_.~$&+=:@", b"-_.~!*'()", b"-_.~!*'();/?:@&=+$,#"];
 
-/// As above for forms of HTML, where a space is a plus: those of browsers, and those of Python and
+/// The same for HTML forms, where a space becomes a plus: the sets of browsers, and of Python and
 /// Go.
 const PLAIN_IN_FORMS: [&[u8]; 2] = [b"*-._", b"-_.~"];
 
-/// Letters of a line of base64, where an encoder breaks it: MIME and PEM.
+/// Characters in a line of base64 if an encoder breaks lines: MIME and PEM.
 const WIDTHS: [usize; 2] = [76, 64];
 
-/// Different bytes of a line that says nothing alone: dashes, blanks, a brace.
+/// A line with at most this many different bytes reveals nothing: dashes, blanks, a brace.
 const DULL: usize = 4;
 
-/// Every form of a value, each at least [`SHORTEST`] bytes and once. Blanks around it are no part
-/// of it, as programs take them off.
+/// Returns every form of a value once, each at least [`SHORTEST`] bytes long. Surrounding white
+/// space is not part of the value, because programs trim it.
 pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let trimmed = value.strip_prefix("\u{feff}".as_bytes()).unwrap_or(value).trim_ascii();
     let value = if trimmed.len() < SHORTEST { value } else { trimmed };
     let mut forms = vec![value.to_vec()];
-    // As a log has bytes that are no text.
+    // The form that a log shows for bytes that are not UTF-8.
     let text = String::from_utf8_lossy(value);
     forms.push(text.as_bytes().to_vec());
     forms.extend(lines(value));
@@ -56,8 +56,8 @@ pub(super) fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The lines of a value of several: a log has one in each record. What stands around every key is
-/// nobody's secret.
+/// Returns the lines of a multi-line value, because a log has one line in each record. The header
+/// and footer lines around keys are not secret.
 fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     let lines = value.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let lines: Vec<_> = lines.collect();
@@ -69,8 +69,8 @@ fn lines(value: &[u8]) -> Vec<Vec<u8>> {
     telling.map(<[u8]>::to_vec).collect()
 }
 
-/// As the strings of JSON and of languages have it, which is how many logs and tracebacks have it
-/// too.
+/// Returns the value as escaped in strings of JSON and of programming languages. Many logs and
+/// tracebacks use these forms too.
 fn escaped(text: &str) -> Vec<Vec<u8>> {
     let mut out = vec![format!("{text:?}").trim_matches('"').as_bytes().to_vec()];
     for quotes in ["\"", "'", "\"'", ""] {
@@ -85,7 +85,7 @@ fn escaped(text: &str) -> Vec<Vec<u8>> {
     out
 }
 
-/// A text as a string has it, with these quotes escaped.
+/// Escapes a text as in a string literal, including these quotes.
 fn string(text: &str, quotes: &str, ascii: bool, html: bool, slash: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let number = |out: &mut String, unit: u16| out.push_str(&format!("\\u{unit:04x}"));
@@ -106,18 +106,18 @@ fn string(text: &str, quotes: &str, ascii: bool, html: bool, slash: bool) -> Str
     out
 }
 
-/// What stands in a longer text in base64 whatever is around the value, if so many bytes of another
-/// value come `before` it in its group of three.
+/// Returns the part of a base64 text that depends only on the value, if `before` bytes precede it
+/// in its group of three.
 fn base64(value: &[u8], before: usize, encode: impl Fn(&[u8]) -> String) -> Vec<u8> {
     let padded: Vec<u8> = std::iter::repeat_n(0, before).chain(value.iter().copied()).collect();
     let encoded = encode(&padded).into_bytes();
-    // Each letter has 6 bits; those that share some with other bytes tell nothing.
+    // Each base64 character has 6 bits. Characters that share bits with other bytes are left out.
     let from = (before * 8).div_ceil(6);
     let to = padded.len() * 8 / 6;
     encoded[from..to].to_vec()
 }
 
-/// A text in lines of a width.
+/// Breaks a text into lines of this width.
 fn broken(text: &[u8], width: usize, end: &[u8]) -> Vec<u8> {
     text.chunks(width).collect::<Vec<_>>().join(end)
 }
@@ -173,7 +173,7 @@ mod tests {
         assert!(forms.iter().all(|form| form.len() >= SHORTEST));
     }
 
-    /// Whether some form stands in a text.
+    /// Returns whether a text contains some form of the value.
     fn found(secret: &str, text: &str) -> bool {
         forms(secret.as_bytes()).iter().any(|form| text.as_bytes().windows(form.len()).any(|part| part == form))
     }

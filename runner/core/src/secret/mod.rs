@@ -1,10 +1,10 @@
-//! Secrets: values that a plugin may use and that nothing else keeps.
+//! Secrets: values that a plugin may use, and that are not kept anywhere else.
 //!
-//! - `name`, `source`: what a secret is called, and where the operator says that its value is
+//! - `name`, `source`: the name of a secret, and where the operator stores its value
 //! - `secrets`: the values that one attempt has
-//! - `forms`: the texts in which a value can come back
-//! - `redactor`: takes all of them out of what a plugin says
-//! - `stream`: the same across log records
+//! - `forms`: the forms in which a value can appear in output
+//! - `redactor`: removes all these forms from a plugin's output
+//! - `stream`: does the same across log records
 
 mod forms;
 mod name;

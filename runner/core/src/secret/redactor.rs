@@ -1,4 +1,4 @@
-//! Takes secrets out of texts: every form of each is replaced by `[secret NAME]`.
+//! Removes secrets from texts: every form of each secret is replaced by `[secret NAME]`.
 
 use std::collections::BTreeMap;
 
@@ -15,18 +15,20 @@ use crate::value::Value;
 
 use super::forms::forms;
 
-/// Bytes by which a form is looked for, and the least bytes of a beginning that count as a part of
-/// a secret: shorter ones stand at the end of every tenth line.
+/// The search looks for the first bytes of each form; this is how many. The end of a text counts as
+/// a part of a secret only if at least this many bytes match. Shorter matches are at the end of
+/// every tenth line.
 pub(super) const BEGINNING: usize = 4;
 
-/// Takes secrets out of texts.
+/// Removes secrets from texts.
 #[derive(Default)]
 pub struct Redactor {
-    /// What each secret is replaced by.
+    /// The replacement of each secret.
     labels: Vec<String>,
-    /// Finds where a form may begin; none where there are no secrets.
+    /// Finds where a form may begin; `None` if there are no secrets.
     beginnings: Option<AhoCorasick>,
-    /// For each beginning, the forms that begin so with the secret of each, the longest first.
+    /// For each beginning, the forms that start with it, longest first, each with the index of its
+    /// secret.
     forms: Vec<Vec<(Vec<u8>, usize)>>,
 }
 
@@ -39,7 +41,7 @@ pub(super) struct Found {
 }
 
 impl Redactor {
-    /// For these secrets, each with its name.
+    /// Creates a redactor for these secrets, each with its name.
     pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut labels = Vec::new();
         let mut by_beginning: BTreeMap<Vec<u8>, Vec<(Vec<u8>, usize)>> = BTreeMap::new();
@@ -50,19 +52,19 @@ impl Redactor {
             labels.push(format!("[secret {name}]"));
         }
         let beginnings = by_beginning.keys().collect::<Vec<_>>();
-        // It fails only for more than 2^31 bytes of patterns.
+        // This fails only for more than 2^31 bytes of patterns.
         let beginnings = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(beginnings).ok();
         let mut forms: Vec<_> = by_beginning.into_values().collect();
         forms.iter_mut().for_each(|forms| forms.sort_by_key(|(form, _)| std::cmp::Reverse(form.len())));
         Self { labels, beginnings: beginnings.filter(|_| !forms.is_empty()), forms }
     }
 
-    /// What a secret is replaced by.
+    /// Returns the replacement of a secret.
     pub(super) fn label(&self, found: Found) -> &str {
         &self.labels[found.secret]
     }
 
-    /// The first secret at or after `from`, and the longest form of it.
+    /// Returns the first secret at or after `from`, in its longest form.
     fn find(&self, text: &[u8], from: usize) -> Option<Found> {
         self.candidates(text, from).find_map(|(start, forms)| {
             let (form, secret) = forms.iter().find(|(form, _)| text[start..].starts_with(form))?;
@@ -70,9 +72,10 @@ impl Redactor {
         })
     }
 
-    /// The secrets in a text from `from` on. Where it may go on, they end before its open end: the
-    /// first place from which on it may be the beginning of a secret, which may be a longer one
-    /// than what stands there already.
+    /// Returns the secrets in a text from `from` on, and its open end. If the text may go on, its
+    /// open end is the first position from which the rest may be the beginning of a secret. The
+    /// returned secrets end before it. The secret at the open end may be longer than a complete one
+    /// that is already there.
     pub(super) fn all(&self, text: &[u8], from: usize, goes_on: bool) -> (Vec<Found>, Option<Found>) {
         let (mut found, mut at) = (Vec::new(), from);
         let dangling = |at| self.dangling(text, at).filter(|_| goes_on);
@@ -90,7 +93,7 @@ impl Redactor {
         (found, open)
     }
 
-    /// Where the end of a text begins that may be the beginning of a secret, and whose.
+    /// Returns the end of a text that may be the beginning of a secret, and which secret.
     fn dangling(&self, text: &[u8], from: usize) -> Option<Found> {
         self.candidates(text, from).find_map(|(start, forms)| {
             let rest = &text[start..];
@@ -99,7 +102,7 @@ impl Redactor {
         })
     }
 
-    /// The places where a form may begin.
+    /// Returns the positions where a form may begin.
     fn candidates<'a>(
         &'a self,
         text: &'a [u8],
@@ -113,8 +116,8 @@ impl Redactor {
         })
     }
 
-    /// Takes them out of a text. Of one that was cut, the end counts too where a secret begins
-    /// there.
+    /// Removes secrets from a text. If the text was cut, the beginning of a secret at its end is
+    /// removed too.
     pub fn text(&self, text: &mut String) {
         let (whole, cut) = match text.strip_suffix(CUT) {
             Some(whole) => (whole.as_bytes(), true),
@@ -126,7 +129,7 @@ impl Redactor {
         }
     }
 
-    /// The bytes without secrets; none where there are none in them.
+    /// Returns the bytes without secrets, or `None` if they contain no secrets.
     fn replaced(&self, bytes: &[u8], cut: bool) -> Option<Vec<u8>> {
         let (found, open) = self.all(bytes, 0, cut);
         let (mut out, mut at) = (Vec::new(), 0);
@@ -141,7 +144,7 @@ impl Redactor {
         })
     }
 
-    /// The name of a secret that a value contains.
+    /// Returns the name of a secret that a value contains.
     pub fn found_in(&self, value: &Value) -> Option<&str> {
         let named = |bytes: &[u8]| {
             let label = self.label(self.find(bytes, 0)?);
@@ -156,7 +159,7 @@ impl Redactor {
         }
     }
 
-    /// Takes them out of a value.
+    /// Removes secrets from a value.
     pub fn value(&self, value: &mut Value) {
         match value {
             Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
@@ -167,7 +170,7 @@ impl Redactor {
         }
     }
 
-    /// Takes them out of a failure with all that it says.
+    /// Removes secrets from all texts of a failure.
     pub fn failure(&self, failure: &mut Failure) {
         if let FailureKind::Plugin(name) = &mut failure.kind {
             self.text(name);
@@ -193,7 +196,7 @@ impl Redactor {
         }
     }
 
-    /// Takes them out of names and values.
+    /// Removes secrets from names and values.
     pub fn pairs(&self, pairs: &mut [(String, String)]) {
         for (name, value) in pairs {
             self.text(name);

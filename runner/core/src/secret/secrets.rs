@@ -1,11 +1,11 @@
-//! The values of the secrets that one attempt has.
+//! The values of an attempt's secrets.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::redactor::Redactor;
 
-/// The values of the secrets that one attempt has, by name. Nothing shows them.
+/// The values of an attempt's secrets, by name. They are never displayed.
 #[derive(Clone, Default)]
 pub struct Secrets(Arc<Inner>);
 
@@ -22,23 +22,23 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// These values, each at least [`SHORTEST`](super::SHORTEST) bytes.
+    /// Creates the secrets from values of at least [`SHORTEST`](super::SHORTEST) bytes each.
     pub fn new(values: Vec<(String, Vec<u8>)>) -> Self {
         let redactor = Redactor::new(values.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
         Self(Arc::new(Inner { values, redactor }))
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no secrets.
     pub fn is_empty(&self) -> bool {
         self.0.values.is_empty()
     }
 
-    /// The value of a secret.
+    /// Returns the value of a secret.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
     }
 
-    /// What takes them out of texts.
+    /// Returns the redactor that removes them from texts.
     pub fn redactor(&self) -> &Redactor {
         &self.0.redactor
     }

@@ -1,21 +1,21 @@
-//! Where the operator says that a secret's value is.
+//! Where the operator stores the value of a secret.
 
 use std::fmt;
 
-/// The least bytes of a secret: what is shorter stands in every other text by chance.
+/// Minimum bytes of a secret: shorter values appear in every other text by chance.
 pub const SHORTEST: usize = 8;
 
-/// The most bytes of a secret: a key with its chain of certificates has a few thousand.
+/// Maximum bytes of a secret: a key with its chain of certificates has a few thousand.
 pub const MOST: usize = 64 << 10;
 
-/// Where the operator says that a secret's value is.
+/// Where the operator stores the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     /// A variable of the runner's environment.
     Env(String),
-    /// A file, relative to where jobcontrol.yaml stands, that nobody but its owner can read.
+    /// A file that only its owner can read, relative to the folder of jobcontrol.yaml.
     File(String),
-    /// What a command writes on its standard output, by its argv.
+    /// The standard output of a command, given by its argv.
     Command(Vec<String>),
 }
 

@@ -1,5 +1,5 @@
-//! Secrets across log records: a program may write one in pieces, each of which tells nothing
-//! alone.
+//! Removes secrets that span several log records: a program may write a secret in pieces, each of
+//! which reveals nothing alone.
 
 use std::ops::Range;
 
@@ -10,25 +10,25 @@ use super::redactor::Found;
 use super::redactor::Redactor;
 use super::source::SHORTEST;
 
-/// The log records of one attempt on their way to the store. A record whose message ends with what
-/// may be the beginning of a secret waits for the next one. A beginning of fewer than four bytes
-/// does not keep a record; the rest of the secret is taken out all the same.
+/// The log records of one attempt on their way to the store. A record waits for the next one if its
+/// message ends with what may be the beginning of a secret. A beginning of fewer than four bytes
+/// does not hold a record back, but the rest of that secret is still removed.
 #[derive(Default)]
 pub struct Stream {
-    /// The last bytes of the records that have gone, fewer than [`BEGINNING`].
+    /// The last bytes of the records that were passed on, fewer than [`BEGINNING`].
     gone: Vec<u8>,
-    /// Records that wait, in their order.
+    /// The waiting records, in order.
     waiting: Vec<NewRecord>,
-    /// Where in `gone` and the messages of those together the beginning of a secret stands.
+    /// Where the beginning of a secret is in `gone` followed by the messages of `waiting`.
     open: usize,
 }
 
-/// Records that wait at most: each of them is searched again with the next.
+/// Maximum number of waiting records: all of them are searched again with each new one.
 const WAITING: usize = 1000;
 
 impl Stream {
-    /// Takes the next record, and returns those that can go, without secrets, and by how many bytes
-    /// the messages of all have grown.
+    /// Takes the next record. Returns the records that can be passed on, without secrets, and by
+    /// how many bytes the messages of all records have grown.
     pub fn push(&mut self, redactor: &Redactor, record: NewRecord) -> (Vec<NewRecord>, i64) {
         self.waiting.push(record);
         let (text, places) = self.joined();
@@ -38,7 +38,7 @@ impl Stream {
             let (waiting, more) = self.finish(redactor);
             return (waiting, grown + more);
         }
-        // Whatever ends before the open end can go.
+        // Records that end before the open end can be passed on.
         let open = open.map(|open| open.start);
         let kept = open.and_then(|open| places.iter().position(|place| place.end > open));
         let (Some(open), Some(kept)) = (open, kept) else {
@@ -51,15 +51,15 @@ impl Stream {
         if open < places[0].start {
             (self.gone, self.open) = (text[open..places[0].start].to_vec(), 0);
         } else {
-            // Its message may have another length now, but not behind the open end.
+            // The length of its message may have changed, but not after the open end.
             self.gone = Vec::new();
             self.open = waits[0].message.len() - (places[kept].end - open);
         }
         (std::mem::replace(&mut self.waiting, waits), grown)
     }
 
-    /// The records that wait still, as no more will come, and by how many bytes their messages have
-    /// grown. A beginning that is as long as a secret of its own is taken out too.
+    /// Returns the waiting records once no more will come, and by how many bytes their messages
+    /// have grown. A beginning that is long enough to be a secret itself is removed too.
     pub fn finish(&mut self, redactor: &Redactor) -> (Vec<NewRecord>, i64) {
         let (text, places) = self.joined();
         let (mut found, open) = redactor.all(&text, self.open, true);
@@ -69,7 +69,8 @@ impl Stream {
         (std::mem::take(&mut self.waiting), grown)
     }
 
-    /// What has gone and the messages that wait as one text, and where in it each message stands.
+    /// Joins `gone` and the waiting messages into one text. Also returns the position of each
+    /// message.
     fn joined(&self) -> (Vec<u8>, Vec<Range<usize>>) {
         let mut text = self.gone.clone();
         let mut places = Vec::with_capacity(self.waiting.len());
@@ -81,7 +82,7 @@ impl Stream {
         (text, places)
     }
 
-    /// Takes what was found out of the records that wait, and returns by how many bytes they have
+    /// Removes the found secrets from the waiting records. Returns by how many bytes they have
     /// grown.
     fn without(&mut self, redactor: &Redactor, found: &[Found], places: &[Range<usize>]) -> i64 {
         let mut grown = 0;
@@ -93,9 +94,8 @@ impl Stream {
     }
 }
 
-/// Takes what was found out of the message of a record, which stands at `place`. Where a secret
-/// goes over several records, the first of them that has not gone yet, which is at `first` at the
-/// earliest, names it.
+/// Removes the found secrets from the message of a record, which is at `place`. If a secret spans
+/// several records, only the first waiting one names it. The waiting records begin at `first`.
 fn without(redactor: &Redactor, found: &[Found], record: &mut NewRecord, place: &Range<usize>, first: usize) {
     let (mut out, mut at) = (Vec::new(), place.start);
     for secret in found.iter().filter(|secret| secret.start < place.end && secret.end > place.start) {
@@ -126,8 +126,8 @@ mod tests {
         Redactor::new([("TOKEN", SECRET.as_bytes())])
     }
 
-    /// What the store has of these messages, and how many of them were there before the last one
-    /// was written.
+    /// Returns what the store receives of these messages, and how many messages it had before the
+    /// last one was written.
     fn written(messages: &[&str]) -> (Vec<String>, usize) {
         let (redactor, mut stream) = (redactor(), Stream::default());
         let record = |message: &&str| NewRecord::new(Timestamp(0), Level::Info, "", *message);
@@ -184,14 +184,14 @@ mod tests {
     }
 
     proptest! {
-        /// However a text is cut into records, together they are the text without its secrets, up
-        /// to what had gone.
+        /// However a text is split into records, together they are the text without its secrets,
+        /// except for what was passed on before.
         #[test]
         fn no_cut_hides_a_secret(
             pieces in prop::collection::vec(prop::sample::select(vec!["x", "h", "hun", "hunter2-", "hunter3", SECRET]), 1..8),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         ) {
-            // What it ends with is not the beginning of one.
+            // Its end is not the beginning of a secret.
             let text = pieces.concat() + ".";
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
             cuts.extend([0, text.len()]);

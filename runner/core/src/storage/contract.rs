@@ -1,4 +1,4 @@
-//! What every store does.
+//! The trait that every store implements.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -46,305 +46,305 @@ use crate::value::PackError;
 use crate::value::Value;
 
 /// Called once with the result of a change: the id of a new build, run or log record, or the number
-/// of rows for what deletes. Called after the commit, possibly on the writer's thread, so it must
-/// not wait.
+/// of deleted rows. Called after the commit, possibly on the writer's thread, so it must not block.
 pub type Completion = Box<dyn FnOnce(Result<u64>) + Send>;
 
 /// A store of runs, builds, their progress and their log.
 ///
-/// Methods may be called from any thread. Those that read do not wait for writers;
-/// [`Storage::submit`] and what is built on it may wait, so that they do not belong on a thread
-/// that guests run on.
+/// Methods may be called from any thread. Methods that read do not wait for writers.
+/// [`Storage::submit`] and the methods built on it may block, so do not call them on a thread that
+/// runs guests.
 ///
-/// # The interface of the seed
+/// # The interface of the Python library
 ///
 /// The Python library that jobcontrol descends from has these methods, which are kept by name and
 /// meaning for programs that use a store through this trait: `create_build`, `start_build`,
 /// `finish_build`, `finish_build_with_exception`, `report_build_progress`, `update_build_progress`,
-/// `log_message`, `unpack` and `uninstall`. The runner itself hands over [`Write`]s instead, with
+/// `log_message`, `unpack` and `uninstall`. The runner itself submits [`Write`]s instead, with
 /// guards and already packed.
 pub trait Storage: Send + Sync {
-    /// Where this store's times come from.
+    /// Returns the clock that gives this store's times.
     fn clock(&self) -> &dyn Clock;
 
-    /// Makes the tables, or brings them to this version. Doing it again changes nothing.
+    /// Creates the tables, or upgrades them to this version. Repeating it changes nothing.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be written, or if a newer version made it.
     fn install(&self) -> Result<()>;
 
-    /// Removes all that `install` made, with all data.
+    /// Removes everything that `install` made, with all data.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be written.
     fn uninstall(&self) -> Result<()>;
 
-    /// Hands a change over, waiting while too many wait. Changes are applied in the order of their
-    /// submission, and `done` is called after the change is durable.
+    /// Submits a change, and waits while too many changes are waiting. Changes are applied in the
+    /// order of their submission, and `done` is called after the change is durable.
     fn submit(&self, write: Write, done: Completion);
 
-    /// As `submit`, but gives the change back where `submit` would wait.
+    /// Submits a change like `submit`, but returns it instead of waiting.
     ///
     /// # Errors
     ///
-    /// What was given, if too many changes wait.
+    /// Returns the arguments if too many changes are waiting.
     fn try_submit(&self, write: Write, done: Completion) -> std::result::Result<(), (Write, Completion)>;
 
-    /// Tells this store from every other; made by `install` and kept for the store's life.
+    /// Returns the unique id of this store. `install` creates it, and it never changes.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn store_id(&self) -> Result<String>;
 
     /// Copies the whole store to a new file while it is in use, and verifies the copy.
     ///
     /// # Errors
     ///
-    /// `Refused` where the file is there already or there is nothing to copy, or the backend's.
+    /// Returns `Refused` if the file already exists or there is nothing to copy, or an error if the
+    /// store cannot be read or the copy cannot be written.
     fn backup(&self, file: &Path) -> Result<()>;
 
-    /// Takes a lease for `owner`, a name that no process had before. It lives until it is released,
-    /// or until this process dies, however it dies. Called once by each process that runs
+    /// Takes a lease for `owner`, a name that no process has used before. It lasts until it is
+    /// released, or until this process dies, however it dies. Called once by each process that runs
     /// builds, before its first write.
     ///
     /// # Errors
     ///
-    /// The name is taken, or the backend's.
+    /// Returns an error if the name is taken, or if the lease cannot be written.
     fn claim(&self, owner: &str) -> Result<()>;
 
-    /// Keeps a lease alive. Called every second or so by the process that claimed it; repairs what
-    /// others removed.
+    /// Keeps a lease alive. Called every second or so by the process that claimed it. Repairs what
+    /// others have removed.
     ///
     /// # Errors
     ///
-    /// The backend's. The lease may be lost then.
+    /// Returns an error if the lease cannot be renewed. It may then be lost.
     fn renew(&self, owner: &str) -> Result<()>;
 
-    /// Whether a lease is alive. Called before anything is shown of, or done to, what the owner has
-    /// not finished. An owner of whom nothing is known is dead.
+    /// Returns whether a lease is alive. Called before the unfinished builds of its owner are shown
+    /// or changed. An unknown owner is dead.
     ///
     /// # Errors
     ///
-    /// The backend's; the owner may be alive then.
+    /// Returns an error if this cannot be determined. The owner may then be alive.
     fn is_alive(&self, owner: &str) -> Result<bool>;
 
-    /// Gives a lease back; does nothing if it is gone. What a dead owner left of its lease is
-    /// removed by it too.
+    /// Releases a lease; does nothing if it is gone. Also removes what a dead owner left of its
+    /// lease.
     fn release(&self, owner: &str);
 
-    /// Keeps the end of a run, or of a build that failed, which an owner could not write, in short,
-    /// where there is room for it all the same.
+    /// Keeps a short form of the end of a run, or of a failed build, that its owner could not
+    /// write. It is kept in a place that may still have room.
     ///
     /// # Errors
     ///
-    /// There is no such place, or nothing can be written there either.
+    /// Returns an error if the store has no such place, or if nothing can be written there either.
     fn keep_end(&self, owner: &str, end: &Write) -> Result<()> {
         let _ = (owner, end);
-        Err(StorageError::Refused("there is no place for it".to_owned()))
+        Err(StorageError::Refused("this store has no place to keep it".to_owned()))
     }
 
-    /// Writes what [`Storage::keep_end`] has kept, in whichever process; does nothing where there
-    /// is none.
+    /// Writes the ends that [`Storage::keep_end`] has kept in any process. Does nothing if there
+    /// are none.
     ///
     /// # Errors
     ///
-    /// The backend's; what was not written stays kept.
+    /// Returns an error if the store cannot be written. Unwritten ends stay kept.
     fn write_kept_ends(&self) -> Result<()> {
         Ok(())
     }
 
-    /// How many commits this process has made. Any thread may ask at any time; the answer is there
-    /// at once. None where nothing is committed, or where nobody counts.
+    /// Returns how many commits this process has made. May be called from any thread at any time,
+    /// and returns at once. Returns `None` if the store commits nothing or does not count.
     fn commits(&self) -> Option<Commits> {
         None
     }
 
-    /// A number that changes whenever anybody has changed the store: a cheap look, for who watches
-    /// the builds of others.
+    /// Returns a number that changes with every change of the store. It is a cheap check for a
+    /// process that watches the builds of others.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn data_version(&self) -> Result<u64>;
 
-    /// One run, whole.
+    /// Returns one run, with all of its parts.
     ///
     /// # Errors
     ///
-    /// `NoRun`, or the backend's.
+    /// Returns `NoRun` if the run does not exist, or an error if the store cannot be read.
     fn get_run(&self, id: u64) -> Result<Run>;
 
-    /// Runs, newest first, with their plans.
+    /// Returns runs with their plans, newest first.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_runs(&self, filter: &RunFilter) -> Result<Vec<Run>>;
 
-    /// The open runs that wait for a service, without those that are held back: by priority,
-    /// highest first, then by id. Called by each service whenever the store has changed, so it
-    /// must be cheap however many wait.
+    /// Returns the open runs that wait for a service, except those that are held back: by priority,
+    /// highest first, then by id. Each service calls it whenever the store has changed, so it must
+    /// be cheap however many runs wait.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_waiting_runs(&self, limit: u64) -> Result<Vec<u64>>;
 
-    /// The runs of schedules that have ended other than well, oldest first, and of which nobody has
-    /// been told.
+    /// Returns the runs of schedules that ended without success and were not yet reported to
+    /// anybody, oldest first.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_untold_runs(&self) -> Result<Vec<u64>>;
 
-    /// The processes that work on open runs which any service may go on with, each once.
+    /// Returns the processes that work on open runs which any service may continue, each once.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_open_owners(&self) -> Result<Vec<String>>;
 
-    /// Reloads, newest first: those with an id below `before`, if that is given.
+    /// Returns reloads, newest first: those with an id below `before`, if it is given.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_reloads(&self, before: Option<u64>, limit: u64) -> Result<Vec<ReloadRow>>;
 
-    /// How far each schedule has been seen to, in the order of the jobs' ids.
+    /// Returns how far each schedule has been processed, in the order of the jobs' ids.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_schedules(&self) -> Result<Vec<ScheduleState>>;
 
-    /// What `on: change` last tried of each of these jobs, in their order.
+    /// Returns what `on: change` last tried of each of these jobs, in their order.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_tried(&self, jobs: &[&str]) -> Result<Vec<Option<String>>>;
 
-    /// Whether `owner`, which holds a lease, leads: of all services of a store one does, until its
-    /// lease ends. Called every second or so by each service; the first one to ask after a
-    /// leader's end becomes the leader.
+    /// Returns whether `owner`, which holds a lease, is the leader. Of all services of a store, one
+    /// leads until its lease ends. Each service calls this every second or so; the first call after
+    /// the end of the leader makes the caller the leader.
     ///
     /// # Errors
     ///
-    /// The backend's; the caller does not lead then.
+    /// Returns an error if this cannot be determined. The caller then does not lead.
     fn lead(&self, owner: &str) -> Result<bool>;
 
-    /// How many builds of each of these runs are how far, in the order of the runs.
+    /// Counts the builds of each of these runs by their progress, in the order of the runs.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_run_counts(&self, runs: &[u64]) -> Result<Vec<RunCounts>>;
 
-    /// The unfinished builds that are pinned to this one, in the order of their ids.
+    /// Returns the unfinished builds that are pinned to this one, in the order of their ids.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_unfinished_users(&self, id: u64) -> Result<Vec<u64>>;
 
-    /// Builds in order of their ids.
+    /// Returns builds in the order of their ids.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_job_builds(&self, filter: &BuildFilter) -> Result<Vec<Build>>;
 
-    /// How many builds a filter lets through, whatever its `limit` and `order` are.
+    /// Counts the builds that pass a filter, regardless of its `limit` and `order`.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn count_job_builds(&self, filter: &BuildFilter) -> Result<u64>;
 
-    /// One build, whole.
+    /// Returns one build, with all of its parts.
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// Returns `NotFound` if the build does not exist, or an error if the store cannot be read.
     fn get_build(&self, id: u64) -> Result<Build>;
 
-    /// The attempts of a build that ended with another to follow, oldest first. The one that came
-    /// after all of them is told by the build itself; [`Build::attempts`] puts them together.
+    /// Returns the attempts of a build that another attempt followed, oldest first. The build
+    /// itself describes its last attempt; [`Build::attempts`] combines them.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_ended_attempts(&self, id: u64) -> Result<Vec<Attempt>>;
 
-    /// The unfinished builds and runs of this owner that somebody wants to end. Called many times a
-    /// second while the owner runs builds, so it must be cheap where there are none.
+    /// Returns the unfinished builds and runs of this owner that somebody wants to cancel. Called
+    /// many times a second while the owner runs builds, so it must be cheap if there are none.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_cancel_requests(&self, owner: &str) -> Result<CancelRequests>;
 
-    /// The newest report of each group of a build, in the order of their first reports.
+    /// Returns the newest report of each group of a build, in the order of their first reports.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_build_progress_info(&self, id: u64) -> Result<Vec<Progress>>;
 
-    /// Calls `each` for every record that the filter lets through, oldest first, until it breaks.
+    /// Calls `each` for every record that passes the filter, oldest first, until it breaks.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn iter_log_messages(&self, filter: &LogFilter, each: &mut dyn FnMut(LogRecord) -> ControlFlow<()>) -> Result<()>;
 
-    /// How many log records a [`Write::PruneLog`] would delete.
+    /// Counts the log records that a [`Write::PruneLog`] would delete.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn count_prunable(&self, prune: &PruneLog) -> Result<u64>;
 
-    /// The largest id of a log record; 0 where there is none.
+    /// Returns the largest id of a log record, or 0 if there is none.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_last_log_id(&self) -> Result<u64>;
 
-    /// Digests of plugins that no build was made with but those of `besides`, and the largest id
-    /// that a build had before they were looked for.
+    /// Returns the digests of plugins that no build was made with, apart from those in `besides`.
+    /// Also returns the largest build id from before the search.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)>;
 
-    /// The bytes of a plugin that some build was made with.
+    /// Returns the bytes of the plugin with this digest, if the store has it.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_plugin(&self, digest: &str) -> Result<Option<Vec<u8>>>;
 
-    /// All tokens of the API, those that are good no longer included, in the order of their ids.
-    /// Called for every request that needs one.
+    /// Returns all API tokens, including those that are no longer valid, in the order of their ids.
+    /// Called for every request that needs a token.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_tokens(&self) -> Result<Vec<Token>>;
 
-    /// Builds that have started and not finished, without value and traceback.
+    /// Returns the builds that have started and not finished, without value and traceback.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_running_builds(&self) -> Result<Vec<Build>> {
         self.get_job_builds(&BuildFilter {
             started: Some(true),
@@ -355,13 +355,13 @@ pub trait Storage: Send + Sync {
         })
     }
 
-    /// What the store knows of each of these jobs, in their order: one that was never built has an
-    /// empty history. Builds that are being deleted, and those with arguments that were given
-    /// by hand, count as the newest at most.
+    /// Returns what the store knows of each of these jobs, in their order. A job that was never
+    /// built has an empty history. Builds that are being deleted, and builds with arguments that
+    /// were given by hand, can only be the newest.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_job_histories(&self, jobs: &[&str]) -> Result<Vec<JobHistory>> {
         let newest = |filter: BuildFilter| {
             let filter = BuildFilter { order: Order::Desc, limit: 1, brief: true, ..filter };
@@ -383,11 +383,11 @@ pub trait Storage: Send + Sync {
         jobs.iter().map(history).collect()
     }
 
-    /// Who or what asked for each of these runs; those that are gone are left out.
+    /// Returns the requester of each of these runs. Runs that no longer exist are left out.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_requesters(&self, runs: &[u64]) -> Result<BTreeMap<u64, Requester>> {
         let read = |id: &u64| match self.get_run(*id) {
             Ok(run) => Some(Ok((*id, run.requester))),
@@ -397,12 +397,12 @@ pub trait Storage: Send + Sync {
         runs.iter().filter_map(read).collect()
     }
 
-    /// The newest builds of each of these jobs, `limit` at most, oldest first, in the order of the
-    /// jobs.
+    /// Returns at most `limit` of the newest builds of each of these jobs, oldest first, in the
+    /// order of the jobs.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_marks(&self, jobs: &[&str], limit: u64) -> Result<Vec<Vec<Mark>>> {
         let of = |job: &&str| {
             let newest = BuildFilter { order: Order::Desc, limit, brief: true, ..BuildFilter::job(job) };
@@ -411,11 +411,11 @@ pub trait Storage: Send + Sync {
         jobs.iter().map(of).collect()
     }
 
-    /// Where the log records of a build lie in time.
+    /// Returns how the log records of a build are distributed over time.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_log_map(&self, id: u64) -> Result<LogMap> {
         let mut records = Vec::new();
         self.iter_log_messages(&LogFilter { build_id: Some(id), ..LogFilter::default() }, &mut |record| {
@@ -425,11 +425,11 @@ pub trait Storage: Send + Sync {
         Ok(LogMap::of(&records))
     }
 
-    /// The ids of the log records that a filter lets through, oldest first.
+    /// Returns the ids of the log records that pass a filter, oldest first.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_log_ids(&self, filter: &LogFilter) -> Result<Vec<u64>> {
         let mut ids = Vec::new();
         self.iter_log_messages(filter, &mut |record| {
@@ -443,18 +443,19 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// The change's own.
+    /// Returns the error of the change.
     fn write(&self, write: Write) -> Result<u64> {
         let (sender, receiver) = mpsc::channel();
         self.submit(write, Box::new(move |answer| drop(sender.send(answer))));
         receiver.recv().unwrap_or_else(|_| Err(StorageError::Backend("the store was closed".to_owned())))
     }
 
-    /// Creates a build of a job with its config; answers its id.
+    /// Creates a build of a job with its config, and returns its id.
     ///
     /// # Errors
     ///
-    /// A config that cannot be packed, or the backend's.
+    /// Returns `Refused` if the config cannot be packed, or an error if the store cannot be
+    /// written.
     fn create_build(&self, job_id: &str, config: &Value) -> Result<u64> {
         let edited = config::is_edited(config);
         let config = self.pack(config).map_err(|e| StorageError::Refused(format!("the build config: {e}")))?;
@@ -472,18 +473,17 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// Returns `NotFound` if the build does not exist, or an error if the store cannot be written.
     fn start_build(&self, id: u64) -> Result<()> {
         let time = self.clock().now();
         self.write(Write::StartBuild(StartBuild { id, guard: None, owner: None, pool_size: None, time })).map(drop)
     }
 
-    /// Records that a build ended. What cannot be packed becomes a placeholder, and fails the
-    /// build.
+    /// Records that a build ended. If the return value cannot be packed, the build fails.
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// Returns `NotFound` if the build does not exist, or an error if the store cannot be written.
     fn finish_build(&self, id: u64, finish: Finish) -> Result<()> {
         let packed = pack_finish(id, None, self.clock().now(), finish);
         self.write(Write::FinishBuild(packed)).map(drop)
@@ -493,16 +493,17 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// Returns `NotFound` if the build does not exist, or an error if the store cannot be written.
     fn finish_build_with_exception(&self, id: u64, failure: Failure) -> Result<()> {
         self.finish_build(id, Finish { success: Some(false), exception: Some(failure), ..Finish::default() })
     }
 
-    /// Records the newest progress of a group; `group` is its levels, or one `::` string.
+    /// Records the newest progress of a group. `group` contains its levels, or one `::` string.
     ///
     /// # Errors
     ///
-    /// `Refused` for what the columns cannot hold, `NotFound`, or the backend's.
+    /// Returns `Refused` if the columns cannot hold the values, `NotFound` if the build does not
+    /// exist, or an error if the store cannot be written.
     fn report_build_progress(&self, id: u64, group: &[&str], current: u64, total: u64, status: &str) -> Result<()> {
         let report = progress::checked(group, current, total, status).map_err(StorageError::Refused)?;
         self.write(Write::Progress(id, report)).map(drop)
@@ -512,7 +513,7 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`Storage::report_build_progress`].
+    /// Returns the same errors as [`Storage::report_build_progress`].
     fn update_build_progress(&self, id: u64, current: u64, total: u64) -> Result<()> {
         self.report_build_progress(id, &[], current, total, "")
     }
@@ -521,17 +522,18 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`, `Refused` where a build that has not finished is pinned to it, or the backend's.
+    /// Returns `NotFound` if the build does not exist, `Refused` if an unfinished build is pinned
+    /// to it, or an error if the store cannot be written.
     fn delete_build(&self, id: u64) -> Result<()> {
         self.write(Write::DeleteBuild(id)).map(drop)
     }
 
-    /// The newest build that started, finished, succeeded, was not skipped, is not being deleted,
-    /// and had no arguments that were given by hand.
+    /// Returns the newest build that started, finished, succeeded, was not skipped, is not being
+    /// deleted, and had no arguments that were given by hand.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be read.
     fn get_latest_successful_build(&self, job_id: &str) -> Result<Option<Build>> {
         Ok(self.get_job_builds(&BuildFilter::latest_success(job_id))?.into_iter().next())
     }
@@ -540,17 +542,17 @@ pub trait Storage: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotFound`, or the backend's.
+    /// Returns `NotFound` if the build does not exist, or an error if the store cannot be written.
     fn log_message(&self, id: u64, record: NewRecord) -> Result<()> {
         self.write(Write::Log(id, pack_record(record))).map(drop)
     }
 
-    /// Deletes log records at or below `level` and older than `max_age` seconds; answers their
+    /// Deletes log records at or below `level` and older than `max_age` seconds. Returns their
     /// number.
     ///
     /// # Errors
     ///
-    /// The backend's.
+    /// Returns an error if the store cannot be written.
     fn prune_log_messages(
         &self,
         job_id: Option<&str>,
@@ -563,20 +565,20 @@ pub trait Storage: Send + Sync {
         self.write(Write::PruneLog(PruneLog { job_id, build_id, before, level, ..PruneLog::default() }))
     }
 
-    /// Packs a value as it is stored.
+    /// Packs a value for the store.
     ///
     /// # Errors
     ///
-    /// A value that MessagePack or the store cannot hold.
+    /// Returns an error if MessagePack or the store cannot hold the value.
     fn pack(&self, value: &Value) -> std::result::Result<Vec<u8>, PackError> {
         value::pack(value)
     }
 
-    /// Reads a packed value; where that fails and `safe` is set, a text that says why.
+    /// Reads a packed value. If it cannot be read and `safe` is set, returns a text that says why.
     ///
     /// # Errors
     ///
-    /// Bytes that are no packed value, unless `safe` is set.
+    /// Returns an error if the bytes are not a packed value and `safe` is not set.
     fn unpack(&self, bytes: &[u8], safe: bool) -> std::result::Result<Value, PackError> {
         match value::unpack(bytes) {
             Err(error) if safe => Ok(Value::String(format!("could not be read: {error}"))),
@@ -584,8 +586,8 @@ pub trait Storage: Send + Sync {
         }
     }
 
-    /// Packs a failure and its traceback as they are stored. Never fails: what cannot be packed is
-    /// left out, and the message says so.
+    /// Packs a failure and its traceback for the store. Never fails: what cannot be packed is left
+    /// out, and the message says so.
     fn pack_exception(&self, failure: Failure) -> PackedFailure {
         pack_failure(failure)
     }

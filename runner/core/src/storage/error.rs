@@ -1,39 +1,38 @@
-//! What a store could not do.
+//! Errors of a store.
 
 use std::sync::Arc;
 
-/// What a store could not do.
+/// Errors of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
-    /// There is no such build.
+    /// The build does not exist.
     #[error("there is no build {0}")]
     NotFound(u64),
-    /// Another process has taken the build over, or it has ended.
-    #[error("build {0} is no longer this process's: it has ended, or another process took it over")]
+    /// The build has ended, or another process has taken it over.
+    #[error("build {0} no longer belongs to this process: it has ended, or another process took it over")]
     Stale(u64),
-    /// A build was to be created that uses this one, which is not there, or is being deleted.
-    #[error("build {0} cannot be used: it is gone, or being deleted")]
+    /// A new build was to use this build, which does not exist or is being deleted.
+    #[error("build {0} cannot be used: it does not exist, or is being deleted")]
     NoPin(u64),
-    /// A build was to be created of a plugin, by this digest, whose bytes are not kept, or no
-    /// longer.
+    /// A new build was to use the plugin with this digest, but the store does not keep its bytes.
     #[error("the store does not keep the plugin sha256:{0}")]
     NoPlugin(Arc<str>),
-    /// A build was to be created that another run makes at the same time: this one.
-    #[error("build {0} is the same, and another run makes it")]
+    /// Another run is already making the same build: this one.
+    #[error("build {0} is the same, and another run is making it")]
     Same(u64),
-    /// There is no such run.
+    /// The run does not exist.
     #[error("there is no run {0}")]
     NoRun(u64),
-    /// There is no such token.
+    /// The token does not exist.
     #[error("there is no token {0}")]
     NoToken(u64),
-    /// An attempt was to start whose pool has no room for it now.
+    /// An attempt was to start, but its pool has no room for it now.
     #[error("{0}")]
     PoolFull(PoolFull),
-    /// A value that the store does not take.
+    /// The store does not accept the value.
     #[error("{0}")]
     Refused(String),
-    /// The store itself: its file, its disk, its schema.
+    /// The store itself failed: its file, its disk or its schema.
     #[error("{0}")]
     Backend(String),
 }
@@ -47,16 +46,16 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 pub struct PoolFull {
     /// The pool's name.
     pub name: String,
-    /// How many of its slots are used.
+    /// How many of the pool's slots are used.
     pub used: u64,
-    /// How many it has.
+    /// How many slots the pool has.
     pub size: u32,
-    /// The builds that use them, in the order of their ids.
+    /// The builds that use the slots, in the order of their ids.
     pub builds: Vec<u64>,
 }
 
 fn listed(builds: &[u64]) -> String {
-    /// More are counted and not named.
+    /// Most builds that are named; the others are only counted.
     const NAMED: usize = 5;
     let named: Vec<_> = builds.iter().take(NAMED).map(u64::to_string).collect();
     let (what, more) = (if builds.len() == 1 { "build" } else { "builds" }, builds.len() - named.len());

@@ -1,41 +1,41 @@
-//! What can be asked of a store.
+//! The filters for reading from a store.
 
 use crate::clock::Timestamp;
 use crate::event::NewRecord;
 
-/// Which builds to list; filters combine.
+/// Which builds to list. A build must pass all filters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildFilter {
-    /// Only those of this job.
+    /// Only builds of this job.
     pub job_id: Option<String>,
-    /// Only those of one of these jobs.
+    /// Only builds of one of these jobs.
     pub job_ids: Option<Vec<String>>,
-    /// Only those whose flag is so.
+    /// Only builds whose `started` flag has this value.
     pub started: Option<bool>,
-    /// Only those whose flag is so.
+    /// Only builds whose `finished` flag has this value.
     pub finished: Option<bool>,
-    /// Only those whose flag is so.
+    /// Only builds whose `success` flag has this value.
     pub success: Option<bool>,
-    /// Only those whose flag is so.
+    /// Only builds whose `skipped` flag has this value.
     pub skipped: Option<bool>,
-    /// Only those whose deletion has begun, or has not.
+    /// Only builds whose deletion has begun, or only those whose deletion has not.
     pub deleting: Option<bool>,
-    /// Only those with arguments that were given by hand, or only those without.
+    /// Only builds with arguments that were given by hand, or only those without.
     pub edited: Option<bool>,
-    /// Only those that this process ran.
+    /// Only builds that this process ran.
     pub owner: Option<String>,
-    /// Only those of this run.
+    /// Only builds of this run.
     pub run: Option<u64>,
-    /// Only those with a smaller id, to read on from where one was.
+    /// Only builds with a smaller id, to continue an earlier read.
     pub before: Option<u64>,
-    /// Only those with a greater id.
+    /// Only builds with a greater id.
     pub after: Option<u64>,
-    /// By id.
+    /// The order, by id.
     pub order: Order,
-    /// How many at most.
+    /// The largest number of builds to return.
     pub limit: u64,
-    /// Leaves out what can be large: return value, traceback, and all of a failure but its kind and
-    /// message.
+    /// Whether to leave out parts that can be large: the return value, the traceback, and
+    /// everything of a failure except its kind and message.
     pub brief: bool,
 }
 
@@ -62,13 +62,13 @@ impl Default for BuildFilter {
 }
 
 impl BuildFilter {
-    /// All builds of a job, oldest first, 100 at most.
+    /// Selects the builds of a job, oldest first, at most 100.
     pub fn job(job_id: &str) -> Self {
         Self { job_id: Some(job_id.to_owned()), ..Self::default() }
     }
 
-    /// The newest build of a job that started, finished, succeeded, was not skipped, is not being
-    /// deleted, and had no arguments that were given by hand.
+    /// Selects the newest build of a job that started, finished, succeeded, was not skipped, is not
+    /// being deleted, and had no arguments that were given by hand.
     pub fn latest_success(job_id: &str) -> Self {
         Self {
             started: Some(true),
@@ -93,59 +93,59 @@ pub enum Order {
     Desc,
 }
 
-/// Which log records to read; filters combine. Records come in the order in which they were
-/// written.
+/// Which log records to read. A record must pass all filters. Records are returned in the order in
+/// which they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogFilter {
-    /// Only those of this job's builds.
+    /// Only records of this job's builds.
     pub job_id: Option<String>,
-    /// Only those of this build.
+    /// Only records of this build.
     pub build_id: Option<u64>,
-    /// Only those at or above this level.
+    /// Only records at or above this level.
     pub min_level: Option<i64>,
-    /// Only those of this moment or later.
+    /// Only records from this moment or later.
     pub min_date: Option<Timestamp>,
-    /// Only those before this moment.
+    /// Only records from before this moment.
     pub max_date: Option<Timestamp>,
-    /// Only those with a greater id, to read on from where one was.
+    /// Only records with a greater id, to continue an earlier read.
     pub after: Option<u64>,
-    /// Of those that all other filters let through, only so many of the newest.
+    /// Of the records that pass all other filters, only this many of the newest.
     pub last: Option<u64>,
 }
 
 /// A log record as it was stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRecord {
-    /// Rising.
+    /// The id; it rises with each record.
     pub id: u64,
     /// The build.
     pub build_id: u64,
     /// The attempt that wrote it; 0 before the first.
     pub attempt: u32,
-    /// What was written.
+    /// The record itself.
     pub record: NewRecord,
 }
 
-/// Which runs to list; filters combine. Newest first.
+/// Which runs to list, newest first. A run must pass all filters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Only those that have not ended, or only those that have.
+    /// Only runs that have not ended, or only those that have.
     pub open: Option<bool>,
-    /// Only those that any service may go on with, or only others.
+    /// Only runs that any service may continue, or only the others.
     pub service: Option<bool>,
-    /// Only those that are held back, or only others.
+    /// Only runs that are held back, or only the others.
     pub held: Option<bool>,
-    /// Only those that this process works on.
+    /// Only runs that this process works on.
     pub owner: Option<String>,
-    /// Only those of this requester, as it displays itself.
+    /// Only runs of this requester, in its displayed form.
     pub requested_by: Option<String>,
-    /// Only those with a smaller id, to read on from where one was.
+    /// Only runs with a smaller id, to continue an earlier read.
     pub before: Option<u64>,
-    /// How many at most; none for all.
+    /// The largest number of runs to return; `None` for all.
     pub limit: Option<u64>,
 }
 
-/// What somebody wants to end, each with who that is.
+/// The builds and runs that somebody wants to cancel, each with the name of the requester.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CancelRequests {
     /// Builds that have not ended.

@@ -1,30 +1,31 @@
-//! What pages show of many builds and of long logs, without reading all of them.
+//! Summaries of many builds and of long logs, for pages that do not need all of their data.
 
 use crate::build::Build;
 use crate::build::BuildStatus;
 use crate::clock::Timestamp;
 use crate::storage::filter::LogRecord;
 
-/// A build as a mark in a row of them.
+/// A build as a mark in a row of builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Its id.
+    /// The build's id.
     pub id: u64,
-    /// Its flags.
+    /// The build's flags.
     pub status: BuildStatus,
-    /// Microseconds from its start to its end; none while it has no end, or had no start.
+    /// Microseconds from the start to the end of the build; `None` if it has not ended or never
+    /// started.
     pub took: Option<u64>,
 }
 
 impl Mark {
-    /// Of a build.
+    /// Summarizes a build.
     pub fn of(build: &Build) -> Self {
         let took = build.start_time.zip(build.end_time).map(|(start, end)| end.since(start));
         Self { id: build.id, status: build.status(), took }
     }
 }
 
-/// How many log records of a build lie in a part of its time, by level.
+/// How many log records a build has in a part of its time, by level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogCounts {
     /// Below `info`.
@@ -38,7 +39,7 @@ pub struct LogCounts {
 }
 
 impl LogCounts {
-    /// With `more` records of a level.
+    /// Adds `more` records of a level.
     pub fn add(&mut self, level: i64, more: u64) {
         let count = match level {
             40.. => &mut self.error,
@@ -49,31 +50,31 @@ impl LogCounts {
         *count += more;
     }
 
-    /// All of them.
+    /// Returns the number of records of all levels.
     pub fn total(&self) -> u64 {
         self.debug + self.info + self.warning + self.error
     }
 }
 
-/// Where the log records of a build lie in time.
+/// How the log records of a build are distributed over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogMap {
-    /// The first and the last moment of a record; none where there is no record.
+    /// The times of the first and the last record; `None` if there is no record.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Parts of equal length.
+    /// The counts of each part of that time; all parts have the same length.
     pub buckets: Vec<LogCounts>,
 }
 
-/// Parts of a log's time.
+/// Number of parts that a log's time is divided into.
 pub const LOG_BUCKETS: usize = 100;
 
 impl LogMap {
-    /// One without records, of that time.
+    /// Creates a map of that time without records.
     pub fn new(span: (Timestamp, Timestamp)) -> Self {
         Self { span: Some(span), buckets: vec![LogCounts::default(); LOG_BUCKETS] }
     }
 
-    /// Of these records.
+    /// Counts these records.
     pub fn of(records: &[LogRecord]) -> Self {
         let times = || records.iter().map(|record| record.record.created);
         let (Some(first), Some(last)) = (times().min(), times().max()) else { return Self::default() };
@@ -85,7 +86,7 @@ impl LogMap {
         map
     }
 
-    /// How many records there are, by level.
+    /// Returns the number of records, by level.
     pub fn counts(&self) -> LogCounts {
         self.buckets.iter().fold(LogCounts::default(), |all, one| LogCounts {
             debug: all.debug + one.debug,
@@ -96,7 +97,7 @@ impl LogMap {
     }
 }
 
-/// In which part of the time from `first` to `last` a moment lies.
+/// Returns the index of the part of the time from `first` to `last` that contains a moment.
 pub fn bucket(at: Timestamp, first: Timestamp, last: Timestamp) -> usize {
     let (past, whole) = (u128::from(at.since(first)), u128::from(last.since(first)) + 1);
     usize::try_from(past * LOG_BUCKETS as u128 / whole).unwrap_or(0).min(LOG_BUCKETS - 1)

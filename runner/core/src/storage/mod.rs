@@ -1,17 +1,17 @@
-//! The contract of a store, by the method names of the Python library that jobcontrol descends
-//! from.
+//! The contract of a store. The methods have the names of the Python library that jobcontrol
+//! descends from.
 //!
-//! Every change is a [`Write`] handed to [`Storage::submit`], so that a backend can commit together
-//! what waits together; the methods named for one change each are built on it. A backend passes the
-//! suite in `tests/storage`.
+//! Every change is a [`Write`] that is passed to [`Storage::submit`], so that a backend can commit
+//! waiting changes together. The methods for a single change are built on it. Each backend must
+//! pass the test suite in `tests/storage`.
 //!
 //! - `contract`: the trait
-//! - `error`: what a store could not do
-//! - `filter`: what can be asked for
-//! - `looks`: many builds and long logs in short
+//! - `error`: the errors of a store
+//! - `filter`: the filters for reading
+//! - `looks`: summaries of many builds and of long logs
 //! - `write`: the changes
-//! - `service`: what services keep
-//! - `pack`: runs, failures, ends of builds and log records as they are stored, and back
+//! - `service`: the state that services keep
+//! - `pack`: converts runs, failures, ends of builds and log records to their stored form and back
 
 mod contract;
 mod error;

@@ -1,4 +1,4 @@
-//! Failures, ends of builds and log records as they are stored, and back.
+//! Converts runs, failures, ends of builds and log records to their stored form and back.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,10 +32,11 @@ use super::write::Guard;
 use super::write::LogRow;
 use super::write::PackedFailure;
 
-/// How a build is ended by hand; the defaults are those of a success without a value.
+/// The end of a build, before it is packed. The defaults are those of a success without a return
+/// value.
 #[derive(Clone, Debug, Default)]
 pub struct Finish {
-    /// Whether it ended well; none means true.
+    /// Whether the build succeeded; `None` means true.
     pub success: Option<bool>,
     /// Whether there was nothing to do.
     pub skipped: bool,
@@ -43,14 +44,14 @@ pub struct Finish {
     pub retval: Option<Value>,
     /// Why there was nothing to do.
     pub skip_reason: Option<String>,
-    /// What its last attempt used.
+    /// The resources that the last attempt used.
     pub usage: Option<Usage>,
-    /// Why it failed.
+    /// The reason why the build failed.
     pub exception: Option<Failure>,
 }
 
-/// Packs the end of a build. A return value or a failure that cannot be packed fails it, with the
-/// reason kept.
+/// Packs the end of a build. If the return value cannot be packed, the build fails with that
+/// reason.
 pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, mut finish: Finish) -> FinishBuild {
     match finish.retval.take().as_ref().map(value::pack).transpose() {
         Ok(packed) => pack_finish_with(id, guard, time, finish, packed),
@@ -63,7 +64,8 @@ pub fn pack_finish(id: u64, guard: Option<Guard>, time: Timestamp, mut finish: F
     }
 }
 
-/// As [`pack_finish`], with a return value that is packed already in the place of that of `finish`.
+/// Packs the end of a build as [`pack_finish`] does, with an already packed return value instead of
+/// the one in `finish`.
 pub fn pack_finish_with(
     id: u64,
     guard: Option<Guard>,
@@ -86,7 +88,7 @@ pub fn pack_finish_with(
     }
 }
 
-/// The start of a message that lists and views show, in characters.
+/// Length of the start of a message that lists and views show, in characters.
 const SHOWN_MESSAGE: usize = 1_000;
 
 /// Packs a failure. Never fails: what cannot be packed is left out, and the message says so.
@@ -102,8 +104,8 @@ pub fn pack_failure(failure: Failure) -> PackedFailure {
     PackedFailure { kind: failure.kind.to_string(), message, exception: packed.unwrap_or_default(), exception_tb }
 }
 
-/// A failure cut to its limits, with a placeholder for a value that cannot be packed, and its
-/// packed frames.
+/// Cuts a failure to its limits, and replaces a value that cannot be packed with a placeholder.
+/// Returns the failure and its packed frames.
 fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
     cut_failure(&mut failure);
     if let Some(error) = failure.value.as_ref().and_then(|v| value::pack(v).err()) {
@@ -114,29 +116,28 @@ fn packable(mut failure: Failure) -> (Failure, Option<Vec<u8>>) {
     (failure, packed)
 }
 
-/// Packs a traceback, cut to its limits; none without calls.
+/// Packs a traceback, cut to its limits. Returns `None` if it has no calls.
 pub fn pack_frames(frames: &[Frame]) -> Option<Vec<u8>> {
     packable(Failure { frames: frames.to_vec(), ..Failure::default() }).1
 }
 
-/// Whether names and lines of a stored traceback are still to be found.
+/// Returns whether the names and lines of a stored traceback have yet to be looked up.
 pub fn is_raw(exception_tb: &[u8]) -> bool {
     are_raw(&unpack_frames(exception_tb))
 }
 
-/// Reads a packed failure; where that fails, one that says so.
+/// Reads a packed failure. If it cannot be read, returns a failure that says so.
 pub fn unpack_failure(bytes: &[u8]) -> Failure {
     rmp_serde::from_slice(bytes).unwrap_or_else(|error| unreadable(&error))
 }
 
-/// Reads kind and message of a packed failure. What follows them, which can be large, is neither
-/// read nor held.
+/// Reads the kind and the message of a packed failure. The rest, which can be large, is neither
+/// read nor kept in memory.
 pub fn unpack_brief_failure(bytes: &[u8]) -> Failure {
     let mut head = Head::default();
     let read = rmp_serde::Deserializer::from_read_ref(bytes).deserialize_map(&mut head);
     match (head.kind, head.message, read) {
-        // With both of them found, the rest was left where it was, which the reader takes for a
-        // mistake.
+        // Once both are found, the rest stays unread, which the deserializer reports as an error.
         (Some(kind), Some(message), _) => Failure::new(kind, message),
         (_, _, Err(error)) => unreadable(&error),
         (_, _, Ok(())) => unreadable(&"kind or message is missing"),
@@ -147,7 +148,7 @@ fn unreadable(error: &dyn Display) -> Failure {
     Failure::new(FailureKind::Storage, format!("the stored failure could not be read: {error}"))
 }
 
-/// What a failure begins with.
+/// The first parts of a failure.
 #[derive(Default)]
 struct Head {
     kind: Option<FailureKind>,
@@ -174,14 +175,14 @@ impl<'de> Visitor<'de> for &mut Head {
     }
 }
 
-/// Reads a packed traceback; where that fails, one frame that says so.
+/// Reads a packed traceback. If it cannot be read, returns one frame that says so.
 pub fn unpack_frames(bytes: &[u8]) -> Vec<Frame> {
     rmp_serde::from_slice(bytes).unwrap_or_else(|error| {
         vec![Frame { function: format!("the stored traceback could not be read: {error}"), ..Frame::default() }]
     })
 }
 
-/// What a log record has beside its columns.
+/// The parts of a log record that have no columns.
 #[derive(Default, Serialize, Deserialize)]
 struct PackedRecord {
     #[serde(default)]
@@ -190,12 +191,12 @@ struct PackedRecord {
     exception: Option<Failure>,
 }
 
-/// Packs a log record as it is stored.
+/// Packs a log record for the store.
 pub fn pack_record(record: NewRecord) -> LogRow {
     let NewRecord { created, level, message, target, fields, failure } = record;
     let (exception, exception_tb) = failure.map(packable).unzip();
     let is_plain = fields.is_empty() && exception.is_none();
-    // Only a failure's value could refuse to be packed, and that has its placeholder by now.
+    // Only a failure's value could fail to be packed, and `packable` has replaced such a value.
     let packed = || rmp_serde::to_vec_named(&PackedRecord { fields, exception }).unwrap_or_default();
     let record = if is_plain { None } else { Some(packed()) };
     LogRow { created, level, attempt: None, message, target, record, exception_tb: exception_tb.flatten() }
@@ -216,18 +217,18 @@ pub fn unpack_record(row: LogRow) -> NewRecord {
     NewRecord { created, level, message, target, fields: packed.fields, failure }
 }
 
-/// Packs the plan of a run, with what was asked of single builds.
+/// Packs the plan of a run, with the requests for single builds.
 ///
 /// # Errors
 ///
-/// Arguments that cannot be packed.
+/// Returns an error if arguments cannot be packed.
 pub fn pack_plan(plan: &Plan, requests: &BTreeMap<String, BuildRequest>) -> Result<Vec<u8>, PackError> {
     let asked = requests.iter().filter(|(_, request)| **request != BuildRequest::default());
     let asked = asked.map(|(job, request)| (job, request.to_value()));
     value::pack(&Value::map([("plan", plan.to_value()), ("requests", Value::map(asked))]))
 }
 
-/// Reads what [`pack_plan`] wrote; what cannot be read is left out.
+/// Reads what [`pack_plan`] wrote. Parts that cannot be read are left out.
 pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest>) {
     let packed = value::unpack(bytes).unwrap_or(Value::Null);
     let requests = match packed.get("requests") {
@@ -240,7 +241,7 @@ pub fn unpack_plan(bytes: &[u8]) -> (Option<Plan>, BTreeMap<String, BuildRequest
 }
 
 /// Packs why jobs of a run have no build, by job: the reason, or the build of another run that was
-/// used. Returns none where there is nothing to say.
+/// used. Returns `None` if there is nothing to pack.
 pub fn pack_refused(refused: &BTreeMap<String, String>, shared: &BTreeMap<String, u64>) -> Option<Vec<u8>> {
     let reasons = refused.iter().map(|(job, reason)| (Name::from(job), Value::string(reason)));
     let entries = reasons.chain(shared.iter().map(|(job, build)| (Name::from(job), Value::Int((*build).into()))));

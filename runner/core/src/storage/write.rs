@@ -1,4 +1,4 @@
-//! The changes to a store. Values come packed, so that a writer only writes.
+//! The changes to a store. Values are already packed, so that a writer only has to write them.
 
 use std::sync::Arc;
 
@@ -15,149 +15,152 @@ use crate::storage::service::Tried;
 use crate::token::NewToken;
 use crate::usage::Usage;
 
-/// A change to the store. Values come packed, so that a writer only writes.
+/// A change to the store. Values are already packed, so that a writer only has to write them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
-    /// A new run; its result is the run's id.
+    /// Creates a run. The result is the run's id.
     CreateRun(NewRun),
-    /// A run ends. Ending it again changes nothing.
+    /// Ends a run. Ending it again changes nothing.
     EndRun(EndRun),
-    /// Somebody, by this name, wants a run and each of its builds that have not ended to end; their
-    /// owner sees to it.
+    /// Asks the owner of a run to end it and all of its builds that have not ended. The text names
+    /// the requester.
     CancelRun(u64, Arc<str>),
-    /// Runs that ended before this moment and have no builds go; the result is their number, 1,000
-    /// at most. The reloads before that moment go as well.
+    /// Deletes runs that ended before this moment and have no builds, at most 1,000 at once. The
+    /// result is their number. Also deletes the reloads from before that moment.
     PruneRuns(Timestamp),
-    /// A process takes over an open run. The result is 1 if it has the run now, 2 if the run may
-    /// have builds already, and 0 if another process was faster.
+    /// Makes a process take over an open run. The result is 1 if it now owns the run, 2 if the run
+    /// may already have builds, and 0 if another process was faster.
     ClaimRun(ClaimRun),
-    /// The process by this name, which stops, leaves an open run to any service, with its builds
-    /// that have not started.
+    /// Hands an open run, with its builds that have not started, over to any service. The text is
+    /// the name of the process, which is stopping.
     ReleaseRun(u64, Arc<str>),
-    /// A run that was created to be held back may start.
+    /// Lets a run start that was created as held back.
     StartRun(u64),
-    /// The files were read again; the result is the id of the row.
+    /// Records that the files were read again. The result is the id of the row.
     Reload(NewReload),
-    /// A schedule goes on; the result is 1 if it did.
+    /// Advances a schedule. The result is 1 if it was advanced.
     StepSchedule(StepSchedule),
-    /// Those who are to know how a run of a schedule ended have been told.
+    /// Records that the receivers were notified of how a run of a schedule ended.
     Told(u64),
-    /// `on: change` is about to build jobs, each as it stands now.
+    /// Records that `on: change` is about to build jobs, each in its current state.
     Tried(Vec<Tried>),
-    /// A new build; its result is the build's id.
+    /// Creates a build. The result is the build's id.
     CreateBuild(NewBuild),
-    /// An attempt begins.
+    /// Starts an attempt.
     StartBuild(StartBuild),
-    /// An attempt ended, and another is to follow.
+    /// Ends an attempt that another one is to follow.
     RetryBuild(RetryBuild),
-    /// A build ends.
+    /// Ends a build.
     FinishBuild(FinishBuild),
-    /// Names and lines of the calls of a failure that was stored without. Taken once for each
-    /// attempt: where they are there already, and where the attempt has not failed, nothing
-    /// changes. The result is 1 if they were taken.
+    /// Adds names and lines to the calls of a failure that was stored without them. Accepted once
+    /// for each attempt: nothing changes if they are already stored, or if the attempt has not
+    /// failed. The result is 1 if they were accepted.
     Traceback(Traceback),
-    /// Somebody, by this name, wants a build that has not ended to end; its owner sees to it.
+    /// Asks the owner of a build that has not ended to end it. The text names the requester.
     CancelBuild(u64, Arc<str>),
-    /// The newest report of a group.
+    /// Stores the newest progress report of a group.
     Progress(u64, Progress),
-    /// A log record.
+    /// Stores a log record.
     Log(u64, LogRow),
-    /// A build is about to go: from now on nothing can be pinned to it. Refused as
-    /// [`Write::DeleteBuild`] is; doing it again changes nothing.
+    /// Marks a build for deletion: from now on nothing can be pinned to it. Refused under the same
+    /// conditions as [`Write::DeleteBuild`]. Repeating it changes nothing.
     PrepareDelete(u64),
-    /// A build that was about to go stays.
+    /// Removes the deletion mark of a build, which then stays.
     AbandonDelete(u64),
-    /// A build goes, with its progress and log. Refused while an unfinished build is pinned to it.
+    /// Deletes a build, with its progress and log. Refused while an unfinished build is pinned to
+    /// it.
     DeleteBuild(u64),
-    /// Log records go; the result is their number.
+    /// Deletes log records. The result is their number.
     PruneLog(PruneLog),
-    /// The plugin of a digest goes, unless a build with an id above this one was made with it: who
-    /// says so knows of the builds up to there that they were not. The result is 1 if it went.
+    /// Deletes the plugin with this digest, unless a build with an id above this one was made with
+    /// it. The caller has made sure that no build up to this id was. The result is 1 if it was
+    /// deleted.
     PrunePlugin(Arc<str>, u64),
-    /// A new token of the API; its result is the token's id.
+    /// Creates an API token. The result is the token's id.
     CreateToken(NewToken),
-    /// A token ends at that moment. Doing it again changes nothing.
+    /// Revokes a token at that moment. Repeating it changes nothing.
     RevokeToken(u64, Timestamp),
-    /// The bytes of a plugin, kept once per digest. A build can be created only while its plugin is
-    /// kept.
+    /// Stores the bytes of a plugin, once per digest. A build can be created only while its plugin
+    /// is stored.
     Plugin(Arc<str>, Arc<[u8]>),
 }
 
-/// A build to be created.
+/// A build to create.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewBuild {
     /// The job.
     pub job_id: Arc<str>,
     /// The packed build config.
     pub config: Arc<[u8]>,
-    /// Whether that has arguments that were given by hand.
+    /// Whether the config contains arguments that were given by hand.
     pub edited: bool,
-    /// The run that it belongs to.
+    /// The run that the build belongs to.
     pub run: RunOf,
-    /// The builds that it uses. Each must be there, and not about to be deleted.
+    /// The builds that it uses. Each must exist and not be marked for deletion.
     pub pins: Arc<[Pin]>,
-    /// The build that it does again.
+    /// The build that it repeats.
     pub rerun_of: Option<u64>,
-    /// What it takes of a pool while it runs.
+    /// The pool slots that it takes while it runs.
     pub pool: Option<Arc<PoolUse>>,
     /// SHA-256 of the plugin.
     pub plugin: Option<Arc<str>>,
     /// WIT text of the return value's type.
     pub retval_type: Option<Arc<str>>,
-    /// When it is created.
+    /// When the build was created.
     pub created: Timestamp,
     /// The process that is to run it.
     pub owner: Option<Arc<str>>,
-    /// Refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) where it
-    /// would be the same as another one (job, plugin, config and pins): an unfinished one of a
-    /// living owner that belongs to another run and that nobody has asked to end, or the job's
-    /// latest success, if its id is larger than this one: the latest that was known when the
-    /// build was found to be due, or 0.
+    /// If set, refuses the build with [`StorageError::Same`](crate::storage::StorageError::Same) if
+    /// another build has the same job, plugin, config and pins. That can be an unfinished build of
+    /// a living owner that belongs to another run and that nobody has asked to end. It can also be
+    /// the job's latest success, if its id is larger than this number. The number is the latest
+    /// success that was known when the build was found to be due, or 0.
     pub shared_after: Option<u64>,
-    /// Starts its first attempt in the same moment. Not for a build that takes slots of a pool.
+    /// Whether to start the first attempt in the same change. Not allowed for a build that takes
+    /// slots of a pool.
     pub start: bool,
 }
 
-/// A run to be recorded.
+/// A run to record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewRun {
-    /// When it was asked for.
+    /// When the run was requested.
     pub created: Timestamp,
-    /// Who or what asked for it, as a requester displays itself.
+    /// The displayed form of its requester.
     pub requested_by: String,
-    /// Higher comes first.
+    /// The priority; runs with a higher one come first.
     pub priority: i64,
-    /// The process that works on it.
+    /// The process that works on the run.
     pub owner: Option<Arc<str>>,
-    /// The jobs that were named, for people.
+    /// The jobs that the request named, as text for people.
     pub targets: String,
-    /// What was asked for, packed.
+    /// The packed request.
     pub request: Vec<u8>,
-    /// The packed plan, with what was asked of single builds.
+    /// The packed plan, with the requests for single builds.
     pub plan: Vec<u8>,
-    /// Whether any service may go on with it once its process is gone, or it has none.
+    /// Whether any service may continue the run if it has no process, or once its process is gone.
     pub service: bool,
-    /// Whether it waits until somebody starts it.
+    /// Whether the run waits until somebody starts it.
     pub held: bool,
-    /// Why there is nothing to run; the run has ended then.
+    /// Why there is nothing to run. If set, the run has already ended.
     pub missed: Option<Missed>,
 }
 
-/// A step of a schedule, with the runs that it starts and the row of those that it leaves out, in
-/// one change.
+/// A step of a schedule, with the runs that it starts and the rows for the runs that it leaves out,
+/// in one change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepSchedule {
     /// The job.
     pub job: Arc<str>,
-    /// How far the schedule was, as far as this process knows. If the store has something else,
-    /// another process was faster: the result is 0, and nothing changes.
+    /// How far the schedule was, as far as this process knows. If the store disagrees, another
+    /// process was faster: the result is 0, and nothing changes.
     pub before: Option<Timestamp>,
-    /// How far it is now.
+    /// How far the schedule is now.
     pub state: ScheduleState,
     /// The runs that are due. They are created in this order.
     pub runs: Vec<NewRun>,
-    /// Runs that were missed or skipped, as one row for each reason, which ends as soon as it is
-    /// created. A row of the same status and reason that is the schedule's newest one is
+    /// Runs that were missed or skipped, as one row for each reason. Such a row ends as soon as it
+    /// is created. If the schedule's newest row has the same status and reason, that row is
     /// extended instead.
     pub missed: Vec<NewRun>,
 }
@@ -165,104 +168,106 @@ pub struct StepSchedule {
 /// The run that a new build belongs to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RunOf {
-    /// None: it is created by hand.
+    /// No run: the build is created by hand.
     #[default]
     Nothing,
-    /// This one, which has not ended.
+    /// This run, which has not ended.
     Run(u64),
-    /// One that is recorded together with the build, which is all of it.
+    /// A new run that is recorded together with the build. The build is the only one of the run.
     New(Arc<NewRun>),
 }
 
-/// A run that ends.
+/// The end of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndRun {
     /// The run.
     pub id: u64,
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// How.
+    /// How the run ended.
     pub status: RunStatus,
-    /// Why jobs have no build, or which of another run, packed, where builds and plan do not tell.
+    /// Why jobs have no build, or which build of another run they used, packed. Only if this does
+    /// not follow from the builds and the plan.
     pub refused: Option<Vec<u8>>,
 }
 
-/// An attempt that begins.
+/// The start of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartBuild {
     /// The build.
     pub id: u64,
-    /// After which attempt, which makes this a retry: the progress of that attempt goes. None to
-    /// start a build whatever its state is.
+    /// The attempt before this one, which makes this a retry: the progress of that attempt is
+    /// deleted. `None` to start a build regardless of its state.
     pub guard: Option<Guard>,
-    /// The process that runs it.
+    /// The process that runs the attempt.
     pub owner: Option<Arc<str>>,
-    /// How many slots the pool of the build has. With a size, an attempt starts only if the slots
-    /// that running builds hold leave room for it; slots of owners that are dead are free.
+    /// How many slots the pool of the build has. If set, the attempt starts only if the slots that
+    /// running builds hold leave room for it. Slots of dead owners are free.
     pub pool_size: Option<u32>,
-    /// When.
+    /// The time.
     pub time: Timestamp,
 }
 
-/// Who may change a build: the owner of that attempt, while the build has not ended.
+/// A condition for changing a build: only the owner of that attempt may do so, while the build has
+/// not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    /// The process that runs it; none for a build that has not started.
+    /// The process that runs the attempt; `None` for a build that has not started.
     pub owner: Option<Arc<str>>,
     /// The newest attempt; 0 for a build that has not started.
     pub attempt: u32,
 }
 
-/// An attempt that ended, with the next one to follow. An attempt that had ended before is left as
-/// it was, so that another process can take over a build that waits.
+/// The end of an attempt that another one is to follow. An attempt that has already ended is left
+/// unchanged, so that another process can take over a waiting build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetryBuild {
     /// The build.
     pub id: u64,
-    /// Whose attempt it was.
+    /// The attempt and its owner.
     pub guard: Guard,
-    /// When it ended.
+    /// When the attempt ended.
     pub time: Timestamp,
-    /// Why it failed.
+    /// Why the attempt failed.
     pub exception: PackedFailure,
     /// When the next attempt is due.
     pub due: Timestamp,
-    /// The process that is to make it.
+    /// The process that is to make the next attempt.
     pub owner: Arc<str>,
-    /// The run that takes the build over; nothing where it stays in its own.
+    /// The run that takes the build over; `Nothing` if the build stays in its run.
     pub run: RunOf,
-    /// What the attempt used.
+    /// The resources that the attempt used.
     pub usage: Option<Usage>,
 }
 
-/// A build that ends.
+/// The end of a build.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FinishBuild {
     /// The build.
     pub id: u64,
-    /// Who says so; none to end it whatever its state is.
+    /// The attempt that is ending, with its owner; `None` to end the build regardless of its state.
     pub guard: Option<Guard>,
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// Whether it ended well.
+    /// Whether the build succeeded.
     pub success: bool,
     /// Whether there was nothing to do.
     pub skipped: bool,
     /// Why, if there was nothing to do.
     pub skip_reason: Option<String>,
-    /// What the last attempt used.
+    /// The resources that the last attempt used.
     pub usage: Option<Usage>,
-    /// Whether the run of the build ends with it, successful if the build is.
+    /// Whether the run of the build ends with it. The run is then successful if the build is.
     pub ends_run: bool,
     /// The packed return value.
     pub retval: Option<Vec<u8>>,
     /// SHA-256 of `retval`.
     pub retval_digest: Option<String>,
-    /// The failure.
+    /// The failure, if there was one.
     pub exception: Option<Box<PackedFailure>>,
 }
 
-/// Names and lines of the calls of a failed attempt.
+/// The names and lines of the calls of a failed attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traceback {
     /// The build.
@@ -276,49 +281,49 @@ pub struct Traceback {
 /// A failure as it is stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PackedFailure {
-    /// The text of its kind.
+    /// The name of the failure's kind.
     pub kind: String,
     /// The start of its message, for lists.
     pub message: String,
-    /// Kind, message, value and causes, packed.
+    /// The packed kind, message, value and causes.
     pub exception: Vec<u8>,
     /// The packed traceback.
     pub exception_tb: Option<Vec<u8>>,
 }
 
-/// A log record to be stored.
+/// A log record to store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogRow {
-    /// When it was written.
+    /// When the record was written.
     pub created: Timestamp,
-    /// 10 to 50.
+    /// The level, 10 to 50.
     pub level: i64,
-    /// The attempt that wrote it; none for the build's newest.
+    /// The attempt that wrote it; `None` for the build's newest attempt.
     pub attempt: Option<u32>,
     /// The text.
     pub message: String,
     /// The logger's name; empty for the root logger.
     pub target: String,
-    /// Fields and failure, packed; none where there are none.
+    /// The packed fields and failure; `None` if the record has neither.
     pub record: Option<Vec<u8>>,
     /// The packed traceback of the failure.
     pub exception_tb: Option<Vec<u8>>,
 }
 
-/// Which log records go: those that fit every part that is given.
+/// Which log records to delete: those that match every part that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PruneLog {
-    /// Only those of this job's builds.
+    /// Only records of this job's builds.
     pub job_id: Option<String>,
-    /// Only those of this build.
+    /// Only records of this build.
     pub build_id: Option<u64>,
-    /// Only those written before this moment.
+    /// Only records written before this moment.
     pub before: Option<Timestamp>,
-    /// Only those at or below this level.
+    /// Only records at or below this level.
     pub level: Option<i64>,
-    /// Only those above this level.
+    /// Only records above this level.
     pub above: Option<i64>,
-    /// Only those with an id above the first and up to the second, so that others can write in
-    /// between.
+    /// Only records with an id above the first number and up to the second. Deleting in such ranges
+    /// lets others write in between.
     pub ids: Option<(u64, u64)>,
 }

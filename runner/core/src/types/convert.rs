@@ -1,4 +1,4 @@
-//! A stored value of one type made into another that it fits. Follows `fits` rule by rule.
+//! Converts a stored value of one type into another type that it fits. Follows `fits` rule by rule.
 
 use crate::value::Name;
 use crate::value::Value;
@@ -7,12 +7,12 @@ use super::ty::IntType;
 use super::ty::Named;
 use super::ty::Type;
 
-/// Makes `value`, of type `from`, into a value of type `to`, which `from` must fit.
+/// Converts `value` of type `from` into a value of type `to`, which `from` must fit.
 ///
 /// # Errors
 ///
-/// A value that is not of the type `from`, or a `from` that does not fit `to`: what was stored was
-/// damaged, or the caller did not ask `fits` first.
+/// Returns an error if the value is not of type `from`, or if `from` does not fit `to`. Then the
+/// stored value was damaged, or the caller did not check with `fits` first.
 pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
     match (value, from, to) {
         (value, Type::Option(a), Type::Option(b)) => convert_option(value, a, b),
@@ -47,7 +47,7 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
             _ => None,
         }),
         (Value::List(set), Type::Flags(_), Type::Flags(b)) => {
-            // In the order in which the target declares them.
+            // The flags in the order in which the target declares them.
             let in_order = b.names().filter(|name| set.iter().any(|flag| flag.as_str() == Some(*name)));
             Ok(Value::List(in_order.map(Value::string).collect()))
         }
@@ -55,11 +55,11 @@ pub fn convert(value: Value, from: &Type, to: &Type) -> Result<Value, String> {
         (Value::Float(x), Type::F32, Type::F64) => Ok(Value::Float((x as f32).into())),
         (value, Type::Enum(_), Type::Enum(_)) | (value, Type::F32, Type::F64) => Ok(value),
         (value, from, to) if from == to => Ok(value),
-        (value, from, to) => Err(format!("{} is no {from} that fits {to}", value.kind())),
+        (value, from, to) => Err(format!("{} is not a value of {from} that fits {to}", value.kind())),
     }
 }
 
-/// A list of as much room as it has items: of small ones there may be millions.
+/// Collects a list with exactly the capacity it needs, because there may be millions of small ones.
 fn all(items: impl ExactSizeIterator<Item = Result<Value, String>>) -> Result<Value, String> {
     let mut list = Vec::with_capacity(items.len());
     for item in items {
@@ -68,7 +68,7 @@ fn all(items: impl ExactSizeIterator<Item = Result<Value, String>>) -> Result<Va
     Ok(Value::List(list))
 }
 
-/// An option whose payload may be null itself is written `{some: x}`.
+/// Wraps the payload of an option. If the payload may itself be null, it is written as `{some: x}`.
 pub(super) fn some(value: Value, inner: &Type) -> Value {
     if matches!(inner, Type::Option(_)) { Value::entry("some", value) } else { value }
 }
@@ -85,7 +85,7 @@ fn convert_option(value: Value, a: &Type, b: &Type) -> Result<Value, String> {
 fn convert_record(mut entries: Vec<(Name, Value)>, a: &Named<Type>, b: &Named<Type>) -> Result<Value, String> {
     let mut fields = Vec::with_capacity(b.members.len());
     for (i, (name, to)) in b.members.iter().enumerate() {
-        // Fields come in the declared order, so the one at the same place is tried first.
+        // Fields are in declared order, so the one at the same index is tried first.
         let at = match entries.get(i) {
             Some((key, _)) if key == name => Some(i),
             _ => entries.iter().position(|(key, _)| key == name),
@@ -103,14 +103,14 @@ fn convert_record(mut entries: Vec<(Name, Value)>, a: &Named<Type>, b: &Named<Ty
     Ok(Value::Map(fields))
 }
 
-/// What a case carries: in the source, and in the target.
+/// What a case carries in the source and in the target.
 type Payloads<'a> = (Option<&'a Type>, Option<&'a Type>);
 
 fn convert_case<'a>(value: Value, payloads: impl Fn(&str) -> Option<Payloads<'a>>) -> Result<Value, String> {
     let (case, inner) = match value {
         Value::String(case) => return Ok(Value::String(case)),
         Value::Map(mut entries) if entries.len() == 1 => entries.remove(0),
-        other => return Err(format!("{} is no case", other.kind())),
+        other => return Err(format!("{} is not a case", other.kind())),
     };
     match payloads(&case) {
         Some((Some(a), Some(b))) => Ok(Value::entry(case, convert(inner, a, b)?)),

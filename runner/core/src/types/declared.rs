@@ -1,4 +1,4 @@
-//! The types that functions name, with what is in them.
+//! The declarations of the types that functions use.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use super::signature::Signature;
 use super::ty::Named;
 use super::ty::Type;
 
-/// A declaration that fits is written on one line.
+/// A declaration is written on one line if it is at most this long.
 const LINE: usize = 80;
 
-/// The records, variants, enums and flags that functions take and return, each once, written as
-/// WIT; what is in one comes after it.
+/// Returns the records, variants, enums and flags that functions take and return, each once, as
+/// WIT. The types used in a declaration come after it.
 pub fn declared<'a>(functions: impl IntoIterator<Item = &'a Signature>) -> Vec<String> {
     let mut found = Found::default();
     for function in functions {
@@ -22,7 +22,7 @@ pub fn declared<'a>(functions: impl IntoIterator<Item = &'a Signature>) -> Vec<S
 
 #[derive(Default)]
 struct Found {
-    /// Types that were looked at, which several may share.
+    /// Types that were already visited; several types may share one.
     seen: HashSet<usize>,
     known: HashSet<String>,
     texts: Vec<String>,
@@ -57,7 +57,7 @@ impl Found {
         }
     }
 
-    /// Writes a declaration; false if it was there before.
+    /// Writes a declaration. Returns `false` if the type was already visited.
     fn named<T>(&mut self, keyword: &str, named: &Arc<Named<T>>, carries: impl Fn(&T) -> String) -> bool {
         if !self.seen.insert(Arc::as_ptr(named).addr()) {
             return false;

@@ -1,4 +1,4 @@
-//! Which types may stand for which: the one relation behind every `!retval`.
+//! Decides which types fit which: the single relation behind every `!retval`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use super::ty::IntType;
 use super::ty::Named;
 use super::ty::Type;
 
-/// Largest power of two up to which `f64` and `f32` keep every integer.
+/// Largest power of two up to which `f64` and `f32` represent every integer exactly.
 const F64_EXACT: i128 = 1 << 53;
 const F32_EXACT: i128 = 1 << 24;
 
-/// Bytes of an outline: who reads a longer one sees no more.
+/// Maximum bytes of an outline: a longer one is no more helpful.
 const OUTLINE: usize = 700;
 
-/// The first place where two types part.
+/// The first place where two types do not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", if path.is_empty() { String::new() } else { format!("{path}: ") })]
 pub struct Misfit {
     /// Where, from the outside in: `orders[].total`.
     pub path: String,
-    /// Why, with both types: `u64 does not fit u32`.
+    /// The reason, with both types: `u64 does not fit u32`.
     pub reason: String,
-    /// What would mend it, where that is known.
+    /// A hint that fixes it, if one is known.
     pub help: Option<String>,
-    /// The type that there is, opened down to the place: `list<order { total: u64, .. }>`.
+    /// The given type, expanded down to the place: `list<order { total: u64, .. }>`.
     pub from: String,
-    /// The type that is asked for, likewise.
+    /// The expected type, expanded in the same way.
     pub to: String,
 }
 
@@ -43,7 +43,7 @@ impl Misfit {
         let (shown, wanted) = (opened(from), opened(to));
         match from {
             Type::Option(inner) if Walk::default().fits(inner, to).is_ok() => {
-                let help = format!("a function that takes option<{to}> can do without it");
+                let help = format!("a function that takes option<{to}> accepts an absent value");
                 Self { help: Some(help), ..Self::because(format!("{reason}: the value may be absent"), shown, wanted) }
             }
             Type::Option(_) => Self::because(format!("{reason}, and the value may be absent"), shown, wanted),
@@ -55,14 +55,14 @@ impl Misfit {
         Self { path: String::new(), reason, help: None, from, to }
     }
 
-    /// One level further out, which is called `outer` in the path.
+    /// Moves one level outwards; `outer` names that level in the path.
     fn within(mut self, outer: &str, from: impl Fn(&str) -> String, to: impl Fn(&str) -> String) -> Self {
         let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{outer}{dot}{}", self.path);
         self.opened(from, to)
     }
 
-    /// One level further out, which the path does not have.
+    /// Moves one level outwards, without adding to the path.
     fn opened(mut self, from: impl Fn(&str) -> String, to: impl Fn(&str) -> String) -> Self {
         (self.from, self.to) = (from(&self.from), to(&self.to));
         cut_bytes(&mut self.from, OUTLINE);
@@ -71,7 +71,7 @@ impl Misfit {
     }
 }
 
-/// A type that was declared by name, with what it is.
+/// Formats a type; a declared type gets its keyword.
 fn with_keyword(ty: &Type) -> String {
     let keyword = match ty {
         Type::Record(_) => "record ",
@@ -83,7 +83,7 @@ fn with_keyword(ty: &Type) -> String {
     format!("{keyword}{ty}")
 }
 
-/// A type with the names of its members, if it has any.
+/// Formats a type with the names of its members, if it has any.
 fn opened(ty: &Type) -> String {
     match ty {
         Type::Record(named) => outline(named),
@@ -93,19 +93,19 @@ fn opened(ty: &Type) -> String {
     }
 }
 
-/// One member of a type, and a sign of the others.
+/// Formats a type with one member, and `..` for the others.
 fn one_of<T>(named: &Named<T>, member: &str) -> String {
     format!("{} {{ {member}{} }}", named.name, if named.members.len() > 1 { ", .." } else { "" })
 }
 
-/// The members of a type by name, the first of many.
+/// Formats a type with the names of its members; of many, only the first.
 fn outline<T>(named: &Named<T>) -> String {
     const SHOWN: usize = 12;
     let more = if named.members.len() > SHOWN { ", .." } else { "" };
     format!("{} {{ {}{more} }}", named.name, named.names().take(SHOWN).collect::<Vec<_>>().join(", "))
 }
 
-/// A case with what it carries.
+/// Formats a case with what it carries.
 fn case_of(name: &str, payload: Option<&Type>) -> String {
     payload.map_or_else(|| name.to_owned(), |payload| format!("{name}({payload})"))
 }
@@ -114,27 +114,27 @@ fn around(before: &'static str, after: &'static str) -> impl Fn(&str) -> String 
     move |inner| format!("{before}{inner}{after}")
 }
 
-/// Whether every value of type `from` can be taken where `to` is asked for.
+/// Checks whether every value of type `from` can be used where `to` is expected.
 ///
-/// Integers widen and never narrow; an integer fits a float only where each of its values is exact;
-/// `T` fits `option<T>`; records fit by field name, extra fields dropped, missing ones only where
-/// the target is an option; all enum and variant cases must exist in the target; the rest goes
-/// element by element.
+/// Integers widen and never narrow. An integer type fits a float type only if each of its values is
+/// exact. `T` fits `option<T>`. Records fit by field name: extra fields are dropped, and a field
+/// may be missing only if the target's field is an option. All enum and variant cases must exist in
+/// the target. All other types fit element by element.
 ///
-/// The relation is reflexive, and transitive but for one thing: a record's field that is dropped on
-/// the way may come again as an option of any type, which is then none.
+/// The relation is reflexive, and transitive with one exception. A field of a record that is
+/// dropped on the way may come back as an option of any type, with the value `none`.
 ///
 /// # Errors
 ///
-/// The first place where the types part.
+/// Returns the first place where the types do not match.
 pub fn fits(from: &Type, to: &Type) -> Result<(), Misfit> {
     Walk::default().fits(from, to)
 }
 
-/// A walk over two types. What is shared in them is looked at once.
+/// A walk over two types. Shared parts are visited once.
 #[derive(Default)]
 struct Walk {
-    /// Pairs of types with members that fit, by where they are in memory.
+    /// Pairs of types with members that fit, by their memory addresses.
     fit: HashSet<(*const (), *const ())>,
 }
 
@@ -172,7 +172,7 @@ impl Walk {
         }
     }
 
-    /// Looks at a pair unless it was found to fit before.
+    /// Compares a pair unless it was already found to fit.
     fn once<T>(
         &mut self,
         a: &Arc<Named<T>>,
@@ -202,14 +202,14 @@ impl Walk {
         Ok(())
     }
 
-    /// What a case carries here and there.
+    /// Compares what a case carries on both sides.
     fn payload(&mut self, case: &str, sides: (Option<&Type>, Option<&Type>), to: &Type) -> Result<(), Misfit> {
         let carries = |ty: Option<&Type>| ty.map_or_else(|| "nothing".to_owned(), ToString::to_string);
         match sides {
             (Some(a), Some(b)) => self.fits(a, b),
             (None, None) => Ok(()),
             (a, b) => {
-                let reason = format!("`{case}` carries {}, and {} in {to}", carries(a), carries(b));
+                let reason = format!("`{case}` carries {}, but {} in {to}", carries(a), carries(b));
                 let shown = |ty: Option<&Type>| ty.map_or_else(|| "_".to_owned(), ToString::to_string);
                 Err(Misfit::because(reason, shown(a), shown(b)))
             }
@@ -255,7 +255,7 @@ fn inside(int: IntType, bounds: (i128, i128)) -> bool {
     low <= min && max <= high
 }
 
-/// Every case of `a` has to be one of `b`.
+/// Checks that `b` has every case of `a`.
 fn no_cases_missing<T>(a: &Named<T>, b: &Named<T>, to: &Type) -> Result<(), Misfit> {
     let missing: Vec<_> = a.names().filter(|case| b.get(case).is_none()).collect();
     if missing.is_empty() {
@@ -344,7 +344,7 @@ mod tests {
     fn an_option_says_that_the_value_may_be_absent() {
         let misfit = fits(&ty("type t = option<u32>;"), &ty("type t = u32;")).unwrap_err();
         assert_eq!(misfit.reason, "option<u32> does not fit u32: the value may be absent");
-        assert_eq!(misfit.help.as_deref(), Some("a function that takes option<u32> can do without it"));
+        assert_eq!(misfit.help.as_deref(), Some("a function that takes option<u32> accepts an absent value"));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! WIT types as the rest of the house sees them: plain data, without an engine.
+//! WIT types as plain data, independent of any engine.
 //!
 //! - `ty`, `signature`: types and functions, and how they are written in one line
-//! - `fits`: which types may stand for which
-//! - `resolve`: what a manifest wrote, made into the arguments of a call
-//! - `convert`: a stored value of one type made into another that it fits
-//! - `declared`: the types that functions name, with what is in them
-//! - `sample`: a value of a type as a person would write it
-//! - `table`: types and functions as plain rows, each type once, to be kept and sent
-//! - `wit`: types out of decoded WIT, and types as WIT text and back
+//! - `fits`: which types fit which
+//! - `resolve`: turns the arguments of a manifest into the arguments of a call
+//! - `convert`: converts a stored value into another type that it fits
+//! - `declared`: the declarations of the types that functions use
+//! - `sample`: a value of a type, as a person would write it
+//! - `table`: types and functions as plain rows for storage and transfer, each type once
+//! - `wit`: types from decoded WIT, and types to WIT text and back
 
 #[cfg(test)]
 #[path = "../../../../tests/harness/any_type.rs"]

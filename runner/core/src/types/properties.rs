@@ -1,4 +1,4 @@
-//! What must hold for every type and every value of it.
+//! Property tests: what must hold for every type and each of its values.
 
 use std::sync::Arc;
 
@@ -30,15 +30,15 @@ impl Retvals for Nothing {
     }
 }
 
-/// What a manifest's literal becomes, or what is wrong with it.
+/// Returns the value of a manifest's literal, or what is wrong with it.
 fn literal(value: Value, ty: &Type) -> Result<Value, String> {
     let mut problems = Vec::new();
     let resolved = resolve(&Arg::literal(value), "x", ty, &Nothing, &mut problems);
     if problems.is_empty() { Ok(resolved) } else { Err(format!("{problems:?}")) }
 }
 
-/// JSON's base64 as bytes again: in a manifest a text is no bytes, since a word can look like
-/// base64.
+/// Turns base64 from JSON back into bytes. A manifest does not accept a string as bytes, because a
+/// word can look like base64.
 fn unbased(value: Value, ty: &Type) -> Value {
     let side = |value, ty: Option<&Type>| match ty {
         Some(ty) => unbased(value, ty),
@@ -79,7 +79,7 @@ fn unbased(value: Value, ty: &Type) -> Value {
     }
 }
 
-/// A wider type that `ty` fits.
+/// Returns a wider type that `ty` fits.
 fn widened(ty: &Type) -> Type {
     match ty {
         Type::Int(IntType::U8) => Type::Int(IntType::S16),
@@ -93,7 +93,7 @@ fn widened(ty: &Type) -> Type {
             Type::Result(side(ok), side(err))
         }
         Type::Record(record) => {
-            // One field goes, one comes, the order turns round.
+            // One field is removed, one is added, and the order is reversed.
             let mut members: Vec<_> = record.members.iter().skip(1).map(|(n, t)| (n.clone(), widened(t))).collect();
             members.push((format!("added-{}", members.len()), Type::Option(Arc::new(Type::Bool))));
             members.reverse();
@@ -149,8 +149,8 @@ proptest! {
 
     #[test]
     fn a_value_survives_json((ty, value) in typed_value()) {
-        // YAML, in which literals are written, takes all of JSON but for some characters that it
-        // wants escaped.
+        // Literals are written in YAML, which accepts all of JSON except for some characters that
+        // must be escaped.
         let escaped = |c: char| match c {
             '\u{7f}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => format!("\\u{:04x}", u32::from(c)),
             c => c.to_string(),
@@ -185,7 +185,7 @@ proptest! {
     }
 }
 
-/// Small types of every kind, close enough to each other that many fit.
+/// Returns small types of every kind, similar enough that many fit each other.
 fn pool() -> Vec<Type> {
     let int = |int| Type::Int(int);
     let members = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), ())).collect::<Vec<_>>();
@@ -223,8 +223,8 @@ fn pool() -> Vec<Type> {
     types
 }
 
-/// Whether a field of `a` is dropped on the way to `b` and comes again in `c`, where it is an
-/// option: it has lost its value, and its type was not compared.
+/// Returns whether a field of `a` is dropped on the way to `b` and comes back in `c` as an option.
+/// It has then lost its value, and its type was not compared.
 fn comes_again(a: &Type, b: &Type, c: &Type) -> bool {
     match (a, b, c) {
         (Type::Record(a), Type::Record(b), Type::Record(c)) => {

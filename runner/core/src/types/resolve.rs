@@ -1,7 +1,8 @@
-//! What a manifest wrote, made into the argument of a call.
+//! Turns an argument of a manifest into the argument of a call.
 //!
-//! The same walk checks before anything runs, when return values have a type and no value yet, and
-//! makes the value when the call is due: what the check accepts, the call accepts.
+//! The same walk serves two purposes. It checks arguments before anything runs, when return values
+//! have a type but no value yet. It creates the value when the call is due. So the call accepts
+//! what the check accepts.
 
 use std::sync::Arc;
 
@@ -25,13 +26,13 @@ use super::ty::Named;
 use super::ty::Type;
 use super::ty::same_name;
 
-/// Where the return values of other jobs come from.
+/// A source of the return values of other jobs.
 pub trait Retvals {
-    /// The type of `job`'s return value and, once it is built, the value. None where the job's type
-    /// cannot be known, which is then reported elsewhere.
+    /// Returns the type of `job`'s return value and, once the job is built, the value. Returns
+    /// `None` if the type is not known; this is reported elsewhere.
     fn retval(&self, job: &str) -> Option<(&Type, Option<&Value>)>;
 
-    /// The value of a secret; none before an attempt starts.
+    /// Returns the value of a secret; `None` before an attempt starts.
     fn secret(&self, _name: &str) -> Option<&[u8]> {
         None
     }
@@ -40,25 +41,25 @@ pub trait Retvals {
 /// Something in an argument that does not fit its parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind of mistake it is.
+    /// The kind of mistake.
     pub code: Code,
-    /// Where in the manifest.
+    /// The position in the manifest.
     pub span: Span,
-    /// Where in the argument, from the parameter's name inwards: `orders[2].total`.
+    /// The place in the argument, from the parameter's name inwards: `orders[2].total`.
     pub path: String,
     /// What is wrong, in a few words: `expected u32, found a string`.
     pub reason: String,
-    /// What would mend it.
+    /// Hints that fix it.
     pub help: Vec<String>,
-    /// The job whose return value it is, with a few words to stand beside the place that uses it.
+    /// The job whose return value does not fit, with a short label for the place that uses it.
     pub origin: Option<(String, String)>,
-    /// The value that was found: its kind, as the reason has it, and the value itself. It may be a
-    /// secret, where it was filled in from a variable.
+    /// The value that was found: its kind, as named in the reason, and the value itself. If it was
+    /// filled in from a variable, it may be a secret.
     pub found: Option<(&'static str, String)>,
 }
 
 impl Problem {
-    /// The reason with the value that was found.
+    /// Returns the reason with the value that was found.
     pub fn reason_with_value(&self) -> String {
         match &self.found {
             Some((kind, value)) => self.reason.replacen(&format!("found {kind}"), &format!("found {value}"), 1),
@@ -67,14 +68,14 @@ impl Problem {
     }
 }
 
-/// Makes `arg` into a value of type `ty`, and reports all that does not fit. The value is
-/// meaningless if anything was reported, or if a return value had no value yet.
+/// Turns `arg` into a value of type `ty`, and reports everything that does not fit. The value is
+/// meaningless if anything was reported, or if the value of a `!retval` was not known yet.
 pub fn resolve(arg: &Arg, name: &str, ty: &Type, retvals: &dyn Retvals, problems: &mut Vec<Problem>) -> Value {
     let mut walk = Walk { retvals, problems, path: name.to_owned() };
     walk.arg(arg, ty)
 }
 
-/// Largest float that is surely the integer that was written.
+/// Largest float that is certainly the integer that was written.
 const F64_EXACT: f64 = JSON_EXACT as f64;
 
 struct Walk<'a> {
@@ -143,7 +144,7 @@ impl Walk<'_> {
         Value::Null
     }
 
-    /// Says of the last problem which value was found.
+    /// Adds the value that was found to the last problem.
     fn found(&mut self, nothing: Value, value: &Value) -> Value {
         if let Some(problem) = self.problems.last_mut() {
             problem.found = Some((value.kind(), value.shortened()));
@@ -151,7 +152,7 @@ impl Walk<'_> {
         nothing
     }
 
-    /// Says of the last problem whose return value it is.
+    /// Adds the job whose return value was used to the last problem.
     fn of_job(&mut self, value: Value, reference: &Reference, label: String) -> Value {
         if let Some(problem) = self.problems.last_mut() {
             problem.origin = Some((reference.job.clone(), label));
@@ -208,7 +209,7 @@ impl Walk<'_> {
                     Type::Record(record) => nearest(field, record.names())
                         .map(|near| format!("did you mean `{near}`?"))
                         .or_else(|| Some(format!("`{from}` has the fields {}", listed(record.names())))),
-                    _ => Some(format!("only a record has fields, and this is {from}")),
+                    _ => Some(format!("only a record has fields, but this is {from}")),
                 };
                 let outer = Reference { job: reference.job.clone(), path: reference.path[..depth].to_vec() };
                 let reason = format!("`!retval {outer}` has no field `{field}`");
@@ -233,12 +234,12 @@ impl Walk<'_> {
             let mut help = Vec::new();
             if misfit.from != from.to_string() || misfit.to != ty.to_string() {
                 help.push(format!("`{reference}` is {}", misfit.from));
-                help.push(format!("asked for is {}", misfit.to));
+                help.push(format!("expected {}", misfit.to));
             }
             help.extend(misfit.help);
             help.push(match fitting {
                 Some((field, _)) => format!("did you mean `!retval {reference}.{field}`?"),
-                None => "let the two functions agree, or put a job between them that converts".to_owned(),
+                None => "make the two functions agree, or add a job between them that converts the value".to_owned(),
             });
             let value = self.problem(Code::RetvalMisfit, arg.span, misfit.reason, None);
             if let Some(problem) = self.problems.last_mut() {
@@ -255,7 +256,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A secret is a string or bytes. Before it is known, it is an empty one.
+    /// Resolves a secret to a string or bytes, which are empty while the value is not known.
     fn secret(&mut self, arg: &Arg, name: &str, ty: &Type) -> Value {
         let value = self.retvals.secret(name).unwrap_or_default();
         match ty {
@@ -361,13 +362,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Bytes for a list of other numbers.
+    /// Converts bytes to a list of other numbers.
     fn bytes(&mut self, arg: &Arg, bytes: &[u8], item: &Type) -> Value {
         let known = self.problems.len();
         let mut items = Vec::with_capacity(bytes.len());
         for byte in bytes {
             items.push(self.scalar(arg, &Value::Int((*byte).into()), item));
-            // One place, one problem: the first byte that does not fit says it for all.
+            // One problem per place: only the first byte that does not fit is reported.
             if self.problems.len() > known {
                 return Value::Null;
             }
@@ -420,7 +421,7 @@ impl Walk<'_> {
     }
 
     fn record(&mut self, arg: &Arg, entries: &[(Key, Arg)], record: &Named<Type>) -> Value {
-        // A field that was only misspelt is not reported as missing too.
+        // A misspelt field is not also reported as missing.
         let mut misspelt = Vec::new();
         for (key, _) in entries {
             if record.get(&key.name).is_none() {
@@ -504,7 +505,7 @@ fn bytes(list: Vec<Value>) -> Value {
     list.iter().map(byte).collect::<Option<Vec<u8>>>().map_or(Value::List(list), Value::Bytes)
 }
 
-/// An integer beyond 2^53, which JSON has as a text.
+/// Reads an integer beyond 2^53, which JSON represents as a string.
 fn json_integer(text: &str) -> Option<i128> {
     let int = text.parse().ok().filter(|int: &i128| int.unsigned_abs() > JSON_EXACT)?;
     (int.to_string() == text).then_some(int)

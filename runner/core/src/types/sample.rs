@@ -1,22 +1,23 @@
-//! A value of any type as a person would write it in a manifest, to be pasted and changed.
+//! Sample values: a value of any type, as a person would write it in a manifest, to be pasted and
+//! changed.
 
 use crate::failure::cut_bytes;
 
 use super::ty::Type;
 
-/// How long a value on one line may be before it is spread over several.
+/// Maximum length of a value on one line; a longer one is spread over several lines.
 const LINE: usize = 60;
 
-/// How deep lists go on: YAML is read 64 levels deep.
+/// Maximum depth of lists: YAML is read up to 64 levels deep.
 const MAX_DEPTH: usize = 40;
 
-/// What is not a string to every reader of YAML, old and new, although it is written as a name.
+/// Names that some YAML parsers, old or new, do not read as strings.
 const NOT_NAMES: &[&str] = &["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
 
-/// A value with what a person has to know of each of its parts.
+/// A value with comments on its parts.
 #[derive(Clone, Debug)]
 pub enum Sample {
-    /// A scalar as YAML.
+    /// A scalar in YAML.
     Scalar(String),
     /// A sequence.
     List(Vec<Self>),
@@ -27,21 +28,21 @@ pub enum Sample {
 /// One key of a mapping.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The key as YAML.
+    /// The key in YAML.
     pub key: String,
-    /// What it holds.
+    /// Its value.
     pub value: Sample,
-    /// What else it could hold.
+    /// What other values are possible.
     pub comment: String,
 }
 
 impl Sample {
-    /// A value that fits `ty`.
+    /// Creates a value that fits `ty`.
     pub fn of(ty: &Type) -> Self {
         at(ty, 0)
     }
 
-    /// On one line.
+    /// Formats the value on one line.
     pub fn flow(&self) -> String {
         match self {
             Self::Scalar(text) => text.clone(),
@@ -54,12 +55,12 @@ impl Sample {
         }
     }
 
-    /// Whether [`Sample::flow`] is short, found without making it.
+    /// Returns whether [`Sample::flow`] is short, without creating it.
     fn is_short(&self) -> bool {
         self.length().is_some()
     }
 
-    /// The length on one line, unless that is too long.
+    /// Returns the length on one line, or `None` if it is too long.
     fn length(&self) -> Option<usize> {
         let add = |sum: usize, more: usize| Some(sum + more).filter(|sum| *sum <= LINE);
         match self {
@@ -73,13 +74,13 @@ impl Sample {
 }
 
 impl Entry {
-    /// A key with a value that fits `ty`.
+    /// Creates a key with a value that fits `ty`.
     pub fn new(name: &str, ty: &Type) -> Self {
         Self { key: quoted(name), value: Sample::of(ty), comment: choices(ty) }
     }
 
-    /// Writes `key: value  # comment` at `column`, spread over lines where it is long. The cursor
-    /// is where the key is to stand, and ends behind the last line's end.
+    /// Writes `key: value  # comment` at `column`, spread over several lines if it is long. The
+    /// output must already end at the position of the key, and ends with a line break afterwards.
     pub fn write(&self, column: usize, out: &mut String) {
         out.push_str(&self.key);
         out.push(':');
@@ -153,16 +154,16 @@ fn entry(name: &str, ty: &Type, depth: usize) -> Entry {
     Entry { key: quoted(name), value: at(ty, depth), comment: choices(ty) }
 }
 
-/// A WIT name as YAML.
+/// Formats a WIT name as YAML.
 fn quoted(name: &str) -> String {
     if NOT_NAMES.iter().any(|word| name.eq_ignore_ascii_case(word)) { format!("\"{name}\"") } else { name.to_owned() }
 }
 
-/// Bytes of what a value can be: a plugin's types can take megabytes to write, and this stands
-/// beside each use of one.
+/// Maximum bytes of a list of choices. A plugin's types can take megabytes when written out, and
+/// the list appears at each use of a type.
 const CHOICES: usize = 1_000;
 
-/// What a value of this type can be, in a few words.
+/// Describes the possible values of this type in a few words.
 pub fn choices(ty: &Type) -> String {
     let mut text = in_words(ty);
     cut_bytes(&mut text, CHOICES);

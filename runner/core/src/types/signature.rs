@@ -1,4 +1,4 @@
-//! A function that a plugin exports: its parameters and what it returns.
+//! A function that a plugin exports: its parameters and its result.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use super::ty::Type;
 /// A function that a plugin exports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
-    /// The interface that exports it, such as `ns:pkg/iface@1.0.0`; none for the world itself.
+    /// The interface that exports it, such as `ns:pkg/iface@1.0.0`; `None` for the world itself.
     pub interface: Option<String>,
-    /// The function's own name in kebab-case.
+    /// The function's name in kebab-case.
     pub name: String,
     /// Parameter names and types in declared order.
     pub params: Vec<(String, Type)>,
     /// What it returns, as declared.
     pub result: Option<Type>,
-    /// The documentation its author wrote in WIT, if the binary kept it.
+    /// The documentation that its author wrote in WIT, if the binary contains it.
     pub docs: Option<String>,
-    /// Whether this is a WASI command: its one parameter, a list of strings, is its argv.
+    /// Whether this is a WASI command: its only parameter, a list of strings, is its argv.
     pub command: bool,
 }
 
 impl Signature {
-    /// The one function of a plugin that is a WASI command; `interface` is where a component
-    /// exports it.
+    /// Creates the only function of a plugin that is a WASI command. `interface` is where a
+    /// component exports it.
     pub fn command(interface: Option<String>) -> Self {
         let params = vec![("args".to_owned(), Type::List(Arc::new(Type::String)))];
         Self { interface, name: "run".to_owned(), params, result: None, docs: None, command: true }
     }
 
-    /// The type of the return value that a build keeps: the `ok` side where the function returns a
-    /// result.
+    /// Returns the type of the return value that a build keeps: the `ok` side if the function
+    /// returns a result.
     pub fn retval(&self) -> Option<&Type> {
         match &self.result {
             Some(Type::Result(ok, _)) => ok.as_deref(),

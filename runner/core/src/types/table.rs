@@ -1,6 +1,6 @@
-//! Functions and their types as plain rows: what is kept of a plugin on disk, and what the process
-//! that reads plugins answers. Each type is there once, whoever uses it, and holds only types of
-//! earlier rows.
+//! Functions and their types as plain rows. This is what is kept of a plugin on disk, and what the
+//! process that reads plugins returns. Each type is stored once, no matter how often it is used,
+//! and refers only to types of earlier rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ pub struct Table {
     functions: Vec<Function>,
 }
 
-/// Rows that do not make a table.
+/// The error for rows that do not form a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the rows of types and functions do not belong together")]
 pub struct TableError;
 
-/// A row of an earlier type.
+/// The index of an earlier row.
 type Index = u32;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,12 +57,12 @@ struct Function {
     command: bool,
 }
 
-/// What no job function may use, by number.
+/// Types that no job function may use, by number.
 const UNSUPPORTED: &[&str] =
     &["error-context", "resource", "future", "stream", "map", "fixed-length list", "unknown type"];
 
 impl Table {
-    /// The rows of these functions.
+    /// Creates the rows of these functions.
     pub fn new<'a>(functions: impl IntoIterator<Item = &'a Signature>) -> Self {
         let mut writer = Writer::default();
         let functions = functions.into_iter().map(|signature| Function {
@@ -77,11 +77,11 @@ impl Table {
         Self { types: writer.rows, functions }
     }
 
-    /// The functions, whose types are shared as the rows are.
+    /// Returns the functions. Types that share a row are shared in memory too.
     ///
     /// # Errors
     ///
-    /// A row that refers to one that is not before it, or a type that WIT forbids.
+    /// Returns an error if a row refers to one that is not before it, or if WIT forbids a type.
     pub fn signatures(self) -> Result<Vec<Signature>, TableError> {
         let mut types: Vec<Type> = Vec::with_capacity(self.types.len());
         for row in self.types {
@@ -138,15 +138,16 @@ fn named<T>(
     Named::new(name, members).map(Arc::new).map_err(|_| TableError)
 }
 
-/// Where a type is in memory: a list and an option may hold the same.
+/// The kind and the memory addresses of a type. The kind is needed because a list and an option may
+/// hold the same type.
 type Place = (u8, *const (), *const ());
 
 #[derive(Default)]
 struct Writer {
     rows: Vec<Row>,
-    /// Rows of types that hold others.
+    /// Rows of types that contain other types.
     shared: HashMap<Place, Index>,
-    /// Rows of those that hold nothing.
+    /// Rows of types that contain no other types.
     simple: HashMap<Row, Index>,
 }
 

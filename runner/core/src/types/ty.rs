@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// How many nodes a written-out type may have. A plugin can describe a type of 2^60 nodes in a few
+/// Maximum nodes of a type when written out. A plugin can describe a type of 2^60 nodes in a few
 /// hundred bytes.
 pub const MAX_TYPE_NODES: usize = 100_000;
 
-/// How many bytes a written-out type may have, with each name wherever it stands: a plugin can give
-/// a name of 100 KB, and use it 20,000 times.
+/// Maximum bytes of a type when written out, counting each use of a name. A plugin can define a
+/// name of 100 KB and use it 20,000 times.
 pub const MAX_TYPE_BYTES: u64 = 4 << 20;
 
-/// A WIT type, with the names that its author gave. Types are shared: a copy costs nothing, and
-/// what a plugin uses many times is there once.
+/// A WIT type, with the names that its author gave. Types are shared: a copy is cheap, and a type
+/// that a plugin uses many times is stored once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Type {
     /// `bool`
@@ -55,17 +55,18 @@ pub struct Named<T> {
     pub name: String,
     /// Member names in kebab-case, with what each carries.
     pub members: Vec<(String, T)>,
-    /// The members in the order of their names, if there are many.
+    /// The indices of the members sorted by name, if there are many.
     in_order: Vec<usize>,
 }
 
 impl<T> Named<T> {
-    /// A type with its members. The parser of WIT text accepts what WIT forbids, and so do stored
-    /// rows.
+    /// Creates a type with its members. It checks them, because the parser of WIT text accepts what
+    /// WIT forbids, and stored rows may contain it.
     ///
     /// # Errors
     ///
-    /// No members, two of one name (in capitals or not), or a member whose name is not one of WIT.
+    /// Returns an error if there are no members, if two have the same name (ignoring case), or if a
+    /// member's name is not a valid WIT name.
     pub fn new(name: String, members: Vec<(String, T)>) -> Result<Self, String> {
         if members.is_empty() {
             return Err(format!("`{name}` has no members"));
@@ -73,7 +74,7 @@ impl<T> Named<T> {
         let mut seen = BTreeSet::new();
         for (member, _) in &members {
             if !is_identifier(member) {
-                return Err(format!("`{member}`, a member of `{name}`, is not a name of WIT"));
+                return Err(format!("`{member}`, a member of `{name}`, is not a valid WIT name"));
             }
             if !seen.insert(member.to_ascii_lowercase()) {
                 return Err(format!("`{name}` has two members named `{member}`"));
@@ -87,7 +88,7 @@ impl<T> Named<T> {
         Ok(Self { name, members, in_order })
     }
 
-    /// What the member called `name` carries; `name` may be in kebab or snake case.
+    /// Returns the member called `name` and what it carries; `name` may be in kebab or snake case.
     pub fn get(&self, name: &str) -> Option<(&str, &T)> {
         let member = if self.in_order.is_empty() {
             self.members.iter().find(|(n, _)| same_name(n, name))?
@@ -98,23 +99,23 @@ impl<T> Named<T> {
         Some((&member.0, &member.1))
     }
 
-    /// The member names in declared order.
+    /// Returns the member names in declared order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|(n, _)| n.as_str())
     }
 }
 
-/// Whether a text can be a name in WIT: words of letters and digits with single dashes between, the
-/// first of which begins with a letter.
+/// Returns whether a text can be a name in WIT: words of letters and digits, separated by single
+/// dashes; the first word begins with a letter.
 pub(super) fn is_identifier(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric());
     text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.split('-').all(word)
 }
 
-/// Members that are looked through one by one.
+/// Up to this many members are searched one by one.
 const FEW: usize = 8;
 
-/// A name in kebab case.
+/// Returns the bytes of a name in kebab case.
 fn dashes(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().map(|c| if c == b'_' { b'-' } else { c })
 }
@@ -134,10 +135,10 @@ pub enum IntType {
 }
 
 impl IntType {
-    /// All of them.
+    /// All integer types.
     pub const ALL: [Self; 8] = [Self::S8, Self::S16, Self::S32, Self::S64, Self::U8, Self::U16, Self::U32, Self::U64];
 
-    /// The smallest and the largest value.
+    /// Returns the smallest and the largest value.
     pub fn range(self) -> (i128, i128) {
         match self {
             Self::S8 => (i8::MIN.into(), i8::MAX.into()),
@@ -165,18 +166,18 @@ impl IntType {
     }
 }
 
-/// Whether two names are the same in kebab or snake case.
+/// Returns whether two names are the same in kebab or snake case.
 pub fn same_name(a: &str, b: &str) -> bool {
     a.len() == b.len() && dashes(a).eq(dashes(b))
 }
 
 impl Type {
-    /// Whether this is `list<u8>`, which goes as bytes.
+    /// Returns whether this is `list<u8>`, which is represented as bytes.
     pub fn is_bytes(&self) -> bool {
         matches!(self, Self::List(item) if **item == Self::Int(IntType::U8))
     }
 
-    /// The first part of this type that no job function may use, if there is one.
+    /// Returns the first part of this type that no job function may use, if there is one.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self {
             Self::Unsupported(what) => Some(what),
@@ -191,7 +192,7 @@ impl Type {
         }
     }
 
-    /// The type of record field `name`, in kebab or snake case.
+    /// Returns the type of the record field `name`, in kebab or snake case.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Record(record) => record.get(name).map(|(_, t)| t),

@@ -1,4 +1,4 @@
-//! Types out of decoded WIT, and types as WIT text and back.
+//! Reads types from decoded WIT, and converts types to WIT text and back.
 
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -20,10 +20,10 @@ use super::ty::MAX_TYPE_NODES;
 use super::ty::Named;
 use super::ty::Type;
 
-/// How deep a type may nest: every later walk over it recurses.
+/// Maximum nesting depth of a type: every later walk over it recurses.
 const MAX_TYPE_DEPTH: usize = 100;
 
-/// What cannot be the name of a WIT item unless `%` stands before it.
+/// Keywords that can be the name of a WIT item only with a `%` before them.
 const KEYWORDS: &[&str] = &[
     "as",
     "async",
@@ -70,11 +70,11 @@ const KEYWORDS: &[&str] = &[
     "world",
 ];
 
-/// The type that decoded WIT describes.
+/// Returns the type that decoded WIT describes.
 ///
 /// # Errors
 ///
-/// As [`TypeReader::signature`].
+/// Returns an error under the same conditions as [`TypeReader::signature`].
 pub fn from_wit(resolve: &Resolve, ty: &WitType) -> Result<Type, String> {
     Ok(TypeReader::new(resolve).read(ty)?.ty)
 }
@@ -83,11 +83,11 @@ pub fn from_wit(resolve: &Resolve, ty: &WitType) -> Result<Type, String> {
 pub struct TypeReader<'a> {
     resolve: &'a Resolve,
     known: HashMap<TypeId, Read>,
-    /// Bytes of all signatures so far, written out.
+    /// Bytes of all signatures so far, when written out.
     written: u64,
 }
 
-/// A type with what it would be if it were written out.
+/// A type with the size it would have if it were written out.
 #[derive(Clone)]
 struct Read {
     ty: Type,
@@ -102,14 +102,14 @@ impl Read {
     }
 }
 
-/// How many bytes the signatures of all functions of a plugin may have, written out: who shows them
-/// all writes as much.
+/// Maximum bytes of the signatures of all functions of a plugin when written out. Showing them all
+/// produces that much output.
 const MAX_WRITTEN: u64 = 64 << 20;
 
-/// What a part takes beside its names.
+/// Bytes of a part in addition to its names.
 const PART: u64 = 8;
 
-/// The sum of what a type holds.
+/// The combined size of the parts of a type.
 #[derive(Default)]
 struct Sum {
     parts: usize,
@@ -135,7 +135,7 @@ impl Sum {
             return Err(format!("a type has more than {MAX_TYPE_NODES} parts"));
         }
         if self.bytes > MAX_TYPE_BYTES {
-            return Err(format!("a type takes more than {} to write", show_bytes(MAX_TYPE_BYTES)));
+            return Err(format!("a type takes more than {} when written out", show_bytes(MAX_TYPE_BYTES)));
         }
         if self.depth > MAX_TYPE_DEPTH {
             return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
@@ -145,19 +145,19 @@ impl Sum {
 }
 
 impl<'a> TypeReader<'a> {
-    /// A reader that has read nothing.
+    /// Creates a reader that has read nothing yet.
     pub fn new(resolve: &'a Resolve) -> Self {
         Self { resolve, known: HashMap::new(), written: 0 }
     }
 
-    /// The signature that decoded WIT describes; `interface` is where the function stands, if not
-    /// in the world itself.
+    /// Returns the signature that decoded WIT describes. `interface` is the interface of the
+    /// function, if it is not in the world itself.
     ///
     /// # Errors
     ///
-    /// A type that, written out, has more than [`MAX_TYPE_NODES`] parts or [`MAX_TYPE_BYTES`]
-    /// bytes, or nests deeper than 100 levels, or types that do so together. Names the
-    /// function.
+    /// Returns an error that names the function if its types are too large when written out. The
+    /// limits are [`MAX_TYPE_NODES`] parts, [`MAX_TYPE_BYTES`] bytes and a depth of 100 levels, for
+    /// each type and for all types of the function together.
     pub fn signature(
         &mut self,
         interface: Option<String>,
@@ -175,14 +175,14 @@ impl<'a> TypeReader<'a> {
         self.written = self.written.saturating_add(sum.bytes);
         if self.written > MAX_WRITTEN {
             let most = show_bytes(MAX_WRITTEN);
-            return Err(failed(format!("with those before it, its types take more than {most} to write")));
+            return Err(failed(format!("its types, and those before it, take more than {most} when written out")));
         }
         let docs = function.docs.contents.clone();
         Ok(Signature { interface, name: function.name.clone(), params, result, docs, command: false })
     }
 
-    /// Depth is bounded on the way down, since this recurses; parts and bytes on the way up, since
-    /// each type is read once.
+    /// Reads a type. The depth is checked on the way down, because this recurses. Parts and bytes
+    /// are checked on the way up, because each type is read once.
     fn read(&mut self, ty: &WitType) -> Result<Read, String> {
         self.at(ty, 0)
     }
@@ -208,8 +208,9 @@ impl<'a> TypeReader<'a> {
         Ok(Read::leaf(leaf))
     }
 
-    /// An alias keeps the name of what it stands for, so that two uses of one type read alike. None
-    /// of its steps is a call: a plugin may chain as many aliases as it has room for.
+    /// Reads a defined type. An alias gets the name of the type it stands for, so that two uses of
+    /// one type look alike. Aliases are followed in a loop, without recursion, because a plugin may
+    /// chain any number of them.
     fn defined(&mut self, mut id: TypeId, depth: usize) -> Result<Read, String> {
         if depth > MAX_TYPE_DEPTH {
             return Err(format!("a type nests deeper than {MAX_TYPE_DEPTH} levels"));
@@ -288,7 +289,7 @@ impl<'a> TypeReader<'a> {
     }
 }
 
-/// A type as WIT text: the declarations it needs, then `type retval = ..;`.
+/// Formats a type as WIT text: the declarations it needs, then `type retval = ..;`.
 pub fn to_text(ty: &Type) -> String {
     let mut writer = Writer::default();
     let name = writer.name(ty);
@@ -298,10 +299,10 @@ pub fn to_text(ty: &Type) -> String {
 
 #[derive(Default)]
 struct Writer {
-    /// Names of the types that are declared, by where they are in memory.
+    /// Names of the declared types, by their memory addresses.
     declared: HashMap<*const (), String>,
     taken: HashSet<String>,
-    /// The number that was last tried for a name.
+    /// The last number tried for each name.
     numbers: HashMap<String, usize>,
     text: String,
 }
@@ -334,7 +335,7 @@ impl Writer {
         }
     }
 
-    /// Declares a type once, its members before it.
+    /// Declares a type once, after its members.
     fn declare<T>(
         &mut self,
         keyword: &str,
@@ -352,7 +353,8 @@ impl Writer {
         unique
     }
 
-    /// Two types of one name can come from two interfaces; `retval` is ours.
+    /// Returns a unique name. Two types of the same name can come from two interfaces, and `retval`
+    /// is reserved for the result.
     fn unique(&mut self, name: &str) -> String {
         if name != "retval" && self.taken.insert(name.to_owned()) {
             return name.to_owned();
@@ -376,7 +378,7 @@ fn escaped(name: &str) -> String {
 ///
 /// # Errors
 ///
-/// Text that is not WIT type declarations, with the parser's reason.
+/// Returns the parser's reason if the text does not consist of WIT type declarations.
 pub fn from_text(text: &str) -> Result<Type, String> {
     let mut resolve = Resolve::default();
     let wit = format!("package jobcontrol:stored;\ninterface types {{\n{text}\n}}\n");

@@ -1,4 +1,5 @@
-//! A value of any WIT type, neutral of language and engine, and how any format writes and reads it.
+//! A value of any WIT type, independent of language and engine, and its serialization in any
+//! format.
 
 use std::fmt;
 
@@ -11,34 +12,35 @@ use serde::de;
 use super::name::Name;
 use super::name::Names;
 
-/// Room that is made for a list or a mapping before it is read, by the length that stored bytes
-/// claim: of short ones there may be millions, and a long one may not be there.
+/// Maximum capacity that is reserved for a list or mapping before it is read. The stored length is
+/// not trusted beyond this: there may be millions of short ones, and a claimed long one may not
+/// exist.
 const AT_ONCE: usize = 64;
 
-/// The key that stands for a reference inside a stored build config.
+/// The key that marks a reference in a stored build config.
 pub const RETVAL_KEY: &str = "!retval";
 
-/// The key that stands for a secret there.
+/// The key that marks a secret in a stored build config.
 pub const SECRET_KEY: &str = "!secret";
 
-/// What stands for something else inside a stored build config: which key it is, and the text with
-/// it.
+/// Returns the key and the text of a reference or secret in a stored build config, if the entries
+/// are one.
 pub fn as_tag(entries: &[(Name, Value)]) -> Option<(&'static str, &str)> {
     let [(key, Value::String(text))] = entries else { return None };
     let key = [RETVAL_KEY, SECRET_KEY].into_iter().find(|tag| key == tag)?;
     Some((key, text))
 }
 
-/// A self-describing value. DESIGN: what each WIT type becomes is a table in the README.
+/// A self-describing value. DESIGN: the README has a table of what each WIT type becomes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// `none`, or the payload of a case without one.
+    /// `none`, or the payload of a case that has no payload.
     Null,
     /// `bool`.
     Bool(bool),
     /// Any integer from -2^63 to 2^64 - 1.
     Int(i128),
-    /// `f64`, and `f32` as [`shortest`] has it.
+    /// `f64`, and `f32` as converted by [`shortest`].
     Float(f64),
     /// `string`, `char`, an enum's case, a variant's case without payload.
     String(String),
@@ -51,22 +53,22 @@ pub enum Value {
 }
 
 impl Value {
-    /// A string value.
+    /// Creates a string value.
     pub fn string(text: impl Into<String>) -> Self {
         Self::String(text.into())
     }
 
-    /// A map with one entry, as variants and results are written.
+    /// Creates a map with one entry, as used for variants and results.
     pub fn entry(key: impl Into<Name>, value: Self) -> Self {
         Self::Map(vec![(key.into(), value)])
     }
 
-    /// A map with these entries, in this order.
+    /// Creates a map with these entries, in this order.
     pub fn map<K: Into<Name>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
         Self::Map(entries.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }
 
-    /// The value under `key`, if this is a map that has it.
+    /// Returns the value under `key`, if this is a map that contains it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
@@ -74,7 +76,7 @@ impl Value {
         }
     }
 
-    /// The text, if this is a string.
+    /// Returns the text, if this is a string.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::String(text) => Some(text),
@@ -82,7 +84,7 @@ impl Value {
         }
     }
 
-    /// The items, if this is a list; none of anything else.
+    /// Returns the items of a list; empty for any other value.
     pub(crate) fn items(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
@@ -90,12 +92,12 @@ impl Value {
         }
     }
 
-    /// The strings among the items.
+    /// Returns the strings among the items.
     pub(crate) fn strings(&self) -> impl Iterator<Item = &str> {
         self.items().iter().filter_map(Self::as_str)
     }
 
-    /// The entries, if this is a map; none of anything else.
+    /// Returns the entries of a map; empty for any other value.
     pub(crate) fn entries(&self) -> &[(Name, Self)] {
         match self {
             Self::Map(entries) => entries,
@@ -103,7 +105,7 @@ impl Value {
         }
     }
 
-    /// The value itself for a sentence, the beginning of a long one.
+    /// Describes the value for use in a sentence; a long string is shortened to its beginning.
     pub fn shortened(&self) -> String {
         const SHOWN: usize = 40;
         match self {
@@ -120,7 +122,7 @@ impl Value {
         }
     }
 
-    /// What a person would call the kind of this value.
+    /// Returns the kind of this value, in words.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -135,11 +137,11 @@ impl Value {
     }
 }
 
-/// Up to here an `f32` has every whole number, so that each needs all of its digits: 2^24.
+/// Up to this number, 2^24, an `f32` represents every whole number, so each needs all its digits.
 const F32_WHOLE: f64 = 16_777_216.0;
 
-/// An `f32` as the `f64` that is written as briefly: 0.1 is 0.1 then, and not 0.10000000149011612.
-/// Rounded, it gives the same `f32` back.
+/// Converts an `f32` to the `f64` with the same shortest decimal form: 0.1 becomes 0.1, not
+/// 0.10000000149011612. Rounding the result gives the same `f32` again.
 pub fn shortest(x: f32) -> f64 {
     let exact = f64::from(x);
     // Small whole numbers have few digits anyway.
@@ -180,7 +182,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// Reads a value, all of whose maps share the names that they have in common.
+/// Reads a value. Equal names in its maps share one text.
 struct ValueVisitor<'n>(&'n mut Names);
 
 impl<'de> de::DeserializeSeed<'de> for ValueVisitor<'_> {

@@ -1,10 +1,10 @@
-//! A value of any WIT type, neutral of language and engine; stored as MessagePack, shown as JSON or
-//! YAML.
+//! A value of any WIT type, independent of language and engine; stored as MessagePack, shown as
+//! JSON or YAML.
 //!
 //! - `data`: the value
 //! - `name`: the key of an entry in a map
-//! - `pack`: its bytes in the store
-//! - `show`: how people see it
+//! - `pack`: its encoding in the store
+//! - `show`: its display for people
 
 pub(crate) mod data;
 mod name;

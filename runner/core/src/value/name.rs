@@ -1,4 +1,4 @@
-//! The name of a field.
+//! Names of fields.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -10,13 +10,13 @@ use serde::Serialize;
 use serde::Serializer;
 use serde::de;
 
-/// The key of an entry in a map. Clones share the text, so that all records of a type have one copy
-/// of its names.
+/// The key of an entry in a map. Clones share the text, so that all records of a type share one
+/// copy of its names.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -126,13 +126,13 @@ impl Serialize for Name {
     }
 }
 
-/// Names that were met before, so that equal ones share their text. There is one place for all
-/// names that look alike, and the latest has it.
+/// A cache of names, so that equal names share their text. Names that look alike share one slot,
+/// which holds the latest of them.
 #[derive(Default)]
 pub(super) struct Names(Vec<Option<Name>>);
 
 impl Names {
-    /// Names that are kept at most.
+    /// Maximum number of cached names.
     const PLACES: usize = 256;
 
     fn find(&mut self, text: &str) -> Name {
@@ -179,7 +179,7 @@ mod tests {
         let [one, other, again] = ["total", "open", "total"].map(|text| names.find(text));
         assert_eq!((&*one, &*other, &*again), ("total", "open", "total"));
         assert!(Arc::ptr_eq(&one.0, &again.0));
-        // These look alike.
+        // These names share a slot.
         let [one, other, again] = ["abcd", "accd", "abcd"].map(|text| names.find(text));
         assert_eq!((&*one, &*other, &*again), ("abcd", "accd", "abcd"));
     }

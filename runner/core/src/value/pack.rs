@@ -1,4 +1,4 @@
-//! Values as MessagePack, as they are stored.
+//! Encodes values as MessagePack for the store.
 
 use serde::Deserialize;
 use sha2::Digest;
@@ -8,14 +8,15 @@ use crate::packed_size;
 
 use super::data::Value;
 
-/// How deep values may nest, so that no walk over one can exhaust the stack.
+/// Maximum nesting depth of values, so that no walk over one can exhaust the stack.
 pub const MAX_DEPTH: usize = 128;
 
 /// Packs a value as MessagePack.
 ///
 /// # Errors
 ///
-/// An integer out of the 64-bit ranges, or nesting deeper than [`MAX_DEPTH`].
+/// Returns an error if an integer is outside the 64-bit ranges, or if the value nests deeper than
+/// [`MAX_DEPTH`].
 pub fn pack(value: &Value) -> Result<Vec<u8>, PackError> {
     if depth_exceeds(value, MAX_DEPTH) {
         return Err(PackError(format!("the value nests deeper than {MAX_DEPTH} levels")));
@@ -29,19 +30,19 @@ pub fn pack(value: &Value) -> Result<Vec<u8>, PackError> {
 ///
 /// # Errors
 ///
-/// Bytes that are not one whole MessagePack value.
+/// Returns an error if the bytes are not exactly one MessagePack value.
 pub fn unpack(bytes: &[u8]) -> Result<Value, PackError> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(bytes);
     reader.set_max_depth(2 * MAX_DEPTH);
     let value = Value::deserialize(&mut reader).map_err(|e| PackError(e.to_string()))?;
-    // Any type would do: at the end there is nothing to read it from.
+    // The type does not matter: at the end there is nothing left to read.
     match bool::deserialize(&mut reader) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(value),
         _ => Err(PackError("more bytes follow the value".to_owned())),
     }
 }
 
-/// SHA-256 in hexadecimal, by which return values and plugins are told apart.
+/// Returns the SHA-256 in hexadecimal, which identifies return values and plugins.
 pub fn digest(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
 }
@@ -54,7 +55,7 @@ fn depth_exceeds(value: &Value, left: usize) -> bool {
     }
 }
 
-/// A value could not be packed or unpacked.
+/// The error for a value that cannot be packed or unpacked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct PackError(pub String);

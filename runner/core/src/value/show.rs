@@ -1,4 +1,4 @@
-//! Values as people see them: as JSON, and as YAML.
+//! Values as shown to people: as JSON, and as YAML.
 
 use serde::Serialize;
 use serde::Serializer;
@@ -13,8 +13,8 @@ use super::data::as_tag;
 /// Largest integer that every JSON reader keeps exactly: 2^53.
 pub(crate) const JSON_EXACT: u128 = 1 << 53;
 
-/// A value as JSON shows it: integers beyond 2^53 and non-finite floats as strings, bytes as
-/// base64.
+/// Serializes a value as JSON: integers beyond 2^53 and non-finite floats become strings, bytes
+/// become base64.
 pub struct Json<'a>(pub &'a Value);
 
 impl Serialize for Json<'_> {
@@ -45,7 +45,7 @@ impl Serialize for Json<'_> {
     }
 }
 
-/// A value as a manifest would have it: references by their tag, bytes as `!!binary`.
+/// Serializes a value as in a manifest: references with their tag, bytes as `!!binary`.
 pub struct Yaml<'a>(pub &'a Value);
 
 impl Serialize for Yaml<'_> {
@@ -56,7 +56,7 @@ impl Serialize for Yaml<'_> {
                 Some((tag, text)) => Tagged(text, Some(tag.to_owned())).serialize(serializer),
                 None => serializer.collect_map(entries.iter().map(|(key, value)| (key, Self(value)))),
             },
-            // In single quotes a manifest fills no variables in.
+            // A manifest does not fill in variables inside single quotes.
             Value::String(text) if text.contains("${") => SingleQuoted(text).serialize(serializer),
             other => other.serialize(serializer),
         }

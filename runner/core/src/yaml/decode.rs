@@ -1,19 +1,20 @@
-//! The bytes of a file to its text, or which other encoding they are in.
+//! Converts the bytes of a file to text, and recognizes other encodings than UTF-8.
 
 use crate::diagnostic::Code;
 use crate::diagnostic::Diagnostic;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a file that a person wrote, without a byte order mark. `path` is the file as the
-/// person would type it.
+/// Returns the text of a file, without a byte order mark. `path` is the file as the user would type
+/// it.
 ///
 /// # Errors
 ///
-/// Bytes that are not UTF-8, or hold a zero byte, which no text does.
+/// Returns an error if the bytes are not UTF-8, or if they contain a zero byte, which text never
+/// does.
 pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     if let Some(encoding) = utf16(&bytes) {
-        let message = format!("`{path}` is saved as {encoding}, and only UTF-8 can be read");
+        let message = format!("`{path}` is saved as {encoding}, but only UTF-8 can be read");
         let editor = "save it again as UTF-8: editors ask for the encoding under `Save as` or `Save with encoding`";
         let convert = format!("or convert it: `iconv -f {encoding} -t UTF-8 {path} > new.yaml`");
         return Err(Box::new(Diagnostic::of(Code::NotUtf8, message).file(path).help(editor).help(convert)));
@@ -35,8 +36,8 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Box<Diagnostic>> {
     }
 }
 
-/// Which kind of UTF-16 it is: by its mark, or by the zero that every second byte of a mostly Latin
-/// text is.
+/// Detects UTF-16 and its byte order: by its mark, or because every second byte of a mostly Latin
+/// text is zero.
 fn utf16(bytes: &[u8]) -> Option<&'static str> {
     if bytes.starts_with(BOM) {
         return None;
@@ -75,7 +76,7 @@ mod tests {
     fn other_encodings_are_named() {
         let little: Vec<u8> = "id: ñ\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         let big: Vec<u8> = "id: ñ\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let expected = |name| format!("`x.yaml` is saved as {name}, and only UTF-8 can be read");
+        let expected = |name| format!("`x.yaml` is saved as {name}, but only UTF-8 can be read");
         assert_eq!(message(&little), expected("UTF-16LE"));
         assert_eq!(message(&big), expected("UTF-16BE"));
         assert_eq!(message(&[&[0xff, 0xfe], little.as_slice()].concat()), expected("UTF-16LE"));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Code;
 
-/// The variables that a manifest may take, by name; none for one that is allowed and not set.
+/// The environment variables that a manifest may name, with their values; `None` for a variable
+/// that is allowed but not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment(pub BTreeMap<String, Option<String>>);
 
-/// Why a text could not be filled in.
+/// Why the variables of a text could not be filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: Code,
@@ -17,7 +18,7 @@ pub(crate) struct Refusal {
 }
 
 impl Environment {
-    /// Fills in the variables of a text; none if it names none.
+    /// Fills in the variables of a text. Returns `None` if the text does not name any.
     pub(crate) fn fill(&self, text: &str) -> Result<Option<String>, Refusal> {
         if !text.contains("${") {
             return Ok(None);
@@ -60,7 +61,7 @@ impl Environment {
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !letters {
             return Err(Refusal {
                 code: Code::VariableSyntax,
-                message: format!("`{name}` is no name of an environment variable"),
+                message: format!("`{name}` is not the name of an environment variable"),
                 help: "write `${NAME}` or `${NAME:-default}`".to_owned(),
             });
         }
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(refusal("${UNSET}"), "the environment variable `UNSET` is not set");
         assert_eq!(refusal("${HOST"), "`${` has no closing `}`");
         assert_eq!(refusal("${UNSET:-${HOST}}"), "a default cannot name another variable");
-        assert_eq!(refusal("${1A}"), "`1A` is no name of an environment variable");
-        assert_eq!(refusal("${a b}"), "`a b` is no name of an environment variable");
+        assert_eq!(refusal("${1A}"), "`1A` is not the name of an environment variable");
+        assert_eq!(refusal("${a b}"), "`a b` is not the name of an environment variable");
     }
 }

@@ -1,4 +1,4 @@
-//! The keys of one mapping, each read once, with what is unknown or of the wrong kind reported.
+//! Reads each key of a mapping once, and reports unknown keys and values of the wrong kind.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use super::node::NodeKind;
 use super::node::id_text;
 use super::node::key_text;
 
-/// Keys of the whole file that begin like this are the author's own.
+/// Top-level keys with this prefix are free for the author to use.
 pub(crate) const FREE: &str = "x-";
 
-/// What other tools call a key, and what it is called here.
+/// The names of keys in other tools, and their names here.
 const SYNONYMS: &[(&str, &str)] = &[
     ("name", "id"),
     ("description", "notes"),
@@ -38,7 +38,7 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("permissions", "grants"),
 ];
 
-/// How a text would have to be written to be the list that was asked for.
+/// Returns help on how to write a text as the list that is expected.
 pub(crate) fn as_list(text: &str) -> String {
     match text.strip_prefix('-').and_then(|rest| rest.split_whitespace().next()) {
         Some(first) => format!("an entry begins with a dash and a space: `- {first}`"),
@@ -50,7 +50,7 @@ pub(crate) fn as_list(text: &str) -> String {
     }
 }
 
-/// The key that a word of another tool stands for here.
+/// Returns the key that corresponds to a word of another tool.
 fn meant(word: &str, known: &[&str]) -> Option<&'static str> {
     SYNONYMS.iter().find(|(other, key)| *other == word && known.contains(key)).map(|(_, key)| *key)
 }
@@ -62,13 +62,13 @@ pub(crate) struct Fields<'a> {
     /// The whole mapping.
     pub(crate) span: Span,
     entries: Vec<(Key, Node)>,
-    /// Each key as it was written, in order: its name, where it begins, and whether more lines
-    /// belong below it.
+    /// Each key as written, in order: its name, where it begins, and whether indented lines belong
+    /// below it.
     written: Vec<(String, usize, bool)>,
 }
 
-/// Keys whose value stands in the lines below them, so that nothing behind them is a mistake of the
-/// indentation.
+/// Keys whose value is usually in the lines below. If such a key is empty, those lines may have the
+/// wrong indentation.
 const SECTIONS: &[&str] = &[
     "args",
     "kwargs",
@@ -84,7 +84,8 @@ const SECTIONS: &[&str] = &[
 ];
 
 impl<'a> Fields<'a> {
-    /// Takes a mapping apart; `what` names it in the report if it is none: `a job`.
+    /// Splits a mapping into its entries. If the node is not a mapping, the report calls it `what`,
+    /// such as `a job`.
     pub(crate) fn new(
         source: &'a Arc<Source>,
         problems: &'a mut Vec<Diagnostic>,
@@ -109,8 +110,8 @@ impl<'a> Fields<'a> {
         Some(Self { source, problems, span, entries, written })
     }
 
-    /// Reports a mistake at a place of this file. Of a text whose variable was refused nothing else
-    /// is said.
+    /// Reports a mistake at a place in this file. If a variable of a text was refused, nothing else
+    /// is reported about that text.
     pub(crate) fn report(&mut self, code: Code, span: Span, message: impl Into<String>, help: Option<String>) {
         let refused = |problem: &Diagnostic| {
             let of_variable =
@@ -124,19 +125,19 @@ impl<'a> Fields<'a> {
         self.problems.push(Diagnostic::at(code, self.source, span, message).maybe_help(help));
     }
 
-    /// Takes the value of `key` out, if it is there.
+    /// Removes the value of `key` and returns it, if the key is present.
     pub(crate) fn take(&mut self, key: &str) -> Option<(Key, Node)> {
         let at = self.entries.iter().position(|(k, _)| k.name == key)?;
         Some(self.entries.remove(at))
     }
 
-    /// Looks at the value of `key`.
+    /// Returns the value of `key` without removing it.
     pub(crate) fn peek(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|(k, _)| k.name == key).map(|(_, node)| node)
     }
 
-    /// Whether a key is there that was meant to be `key`, one of `known`; it is reported as
-    /// unknown, and nothing is missing.
+    /// Returns whether some key is probably a misspelt `key`, one of `known`. It is reported as
+    /// unknown, so `key` must not be reported as missing too.
     pub(crate) fn has_misspelt(&self, key: &str, known: &[&str]) -> bool {
         let names = self.entries.iter().map(|(k, _)| k.name.split(':').next().unwrap_or(&k.name));
         let names = names
@@ -158,7 +159,7 @@ impl<'a> Fields<'a> {
             node => {
                 let scalar = matches!(node.kind, NodeKind::Scalar(Value::Int(_) | Value::Float(_) | Value::Bool(_)));
                 let help = match node.tag {
-                    Some(_) => Some("a text that begins with `!` has to be in quotes".to_owned()),
+                    Some(_) => Some("a text that begins with `!` must be in quotes".to_owned()),
                     None => scalar.then(|| "write it in quotes".to_owned()),
                 };
                 self.report(Code::WrongKind, node.span, format!("{what} is a string, found {found}"), help);
@@ -167,7 +168,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Takes a string; an empty value is none.
+    /// Takes a string. Returns `None` for an empty value.
     pub(crate) fn text_or_nothing(&mut self, key: &str) -> Option<(String, Span)> {
         match self.peek(key) {
             Some(Node { kind: NodeKind::Scalar(Value::Null), tag: None, .. }) => {
@@ -195,7 +196,7 @@ impl<'a> Fields<'a> {
         texts.map(|(name, span)| Key { name, span }).collect()
     }
 
-    /// Takes a mapping whose keys a person chooses; `example` is what one looks like.
+    /// Takes a mapping whose keys the author chooses; `example` shows what one looks like.
     pub(crate) fn mapping(&mut self, key: &str, example: &str) -> Vec<(Node, Node)> {
         let Some((_, node)) = self.take(key) else {
             return Vec::new();
@@ -223,7 +224,7 @@ impl<'a> Fields<'a> {
                             Some((right, why)) => format!("{why}: write `{right} ..`"),
                             None => format!("begin each entry with a dash: `- {}: ..`", key_text(first)),
                         },
-                        None => "write `[]` for a list that is empty".to_owned(),
+                        None => "write `[]` for an empty list".to_owned(),
                     },
                     _ => as_list(&node.text),
                 };
@@ -246,16 +247,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The section that an unknown key may belong to: it stands right behind it, with other unknown
-    /// keys at most between.
+    /// Returns the section that an unknown key may belong to: the one right before it, with at most
+    /// other unknown keys between them.
     fn section_before(&self, key: &Key, known: &[&str]) -> Option<&str> {
         let before = self.written.iter().rev().filter(|(_, start, _)| *start < key.span.start);
         let (name, _, section) = before.into_iter().find(|(name, ..)| known.contains(&name.as_str()))?;
         section.then_some(name.as_str())
     }
 
-    /// Reports every key that was not taken: as not supported yet if it is one of `later`, else as
-    /// unknown.
+    /// Reports every key that was not taken: as not supported yet if it is one of `later`,
+    /// otherwise as unknown.
     pub(crate) fn finish(mut self, known: &[&str], later: &[&str]) {
         for (key, _) in std::mem::take(&mut self.entries) {
             let diagnostic = if later.contains(&key.name.as_str()) {

@@ -1,21 +1,21 @@
-//! The brackets of a list or a mapping in flow style: which of them is not closed, or closed by
-//! another.
+//! Checks the brackets of a list or a mapping in flow style: finds one that is not closed, or
+//! closed by the wrong bracket.
 
 use super::line::Line;
 use super::line::is_word;
 
-/// What is wrong with brackets.
+/// A mistake in brackets.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// A bracket that closes nothing, or another than the innermost open one.
+    /// A bracket that closes nothing, or that does not match the innermost open one.
     Closes { at: usize, open: Option<(usize, char)> },
-    /// Brackets that are open at the end, or where lines follow that can only stand outside of
-    /// them.
+    /// Brackets that are still open at the end of the text, or before lines that can only be
+    /// outside of them.
     Open { open: Vec<(usize, char)>, until: usize },
 }
 
-/// The first bracket where a value can begin, from the start of the line that `from` is on up to
-/// `to`.
+/// Finds the first bracket at or after `from` that is where a value can begin, up to the end of the
+/// line of `to`.
 pub(super) fn first(text: &str, from: usize, to: usize) -> Option<usize> {
     let start = Line::around(text, from).start;
     let end = Line::around(text, to).end();
@@ -28,14 +28,14 @@ pub(super) fn first(text: &str, from: usize, to: usize) -> Option<usize> {
     })
 }
 
-/// What is wrong with the brackets that begin at `start`; nothing where a quote between them is not
-/// closed.
+/// Returns the mistake in the brackets that begin at `start`. Returns `None` if a quote between
+/// them is not closed.
 pub(super) fn problem(text: &str, start: usize) -> Option<Problem> {
     let line = Line::around(text, start);
     let column = line.content().0 - line.start;
     let mut open: Vec<(usize, char)> = Vec::new();
     let (mut quote, mut escaped, mut before) = (None, false, ' ');
-    // The last character that is no space: a quote begins only where a value can.
+    // The last character that is not a space: a quote begins only where a value can begin.
     let mut ahead = ':';
     let mut comment = false;
     for (at, c) in text.get(start..)?.char_indices().map(|(at, c)| (start + at, c)) {
@@ -72,14 +72,14 @@ pub(super) fn problem(text: &str, start: usize) -> Option<Problem> {
     quote.is_none().then_some(Problem::Open { open, until: text.len() })
 }
 
-/// A bracket too many behind the last one.
+/// Finds an extra bracket after the last one.
 fn after(text: &str, end: usize) -> Option<Problem> {
     let rest = text[end..].lines().next().unwrap_or("");
     let more = rest.trim_start();
     more.starts_with([']', '}']).then(|| Problem::Closes { at: end + rest.len() - more.len(), open: None })
 }
 
-/// Whether a line can only stand outside of brackets whose own line begins in `column`.
+/// Returns whether a line can only be outside of brackets whose first line begins in `column`.
 fn is_outside(line: Line<'_>, column: usize) -> bool {
     let content = line.text.trim_start();
     let key =
@@ -97,7 +97,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-        /// Help is looked for in every text, whatever its lines end in.
+        /// Looking for help must not panic, whatever the line endings of the text are.
         #[test]
         fn no_text_is_too_odd_for_help(
             parts in proptest::collection::vec(

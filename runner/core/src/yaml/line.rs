@@ -1,28 +1,28 @@
-//! One line of a YAML text, as far as it can be understood without the others.
+//! One line of a YAML text, as far as it can be understood without the other lines.
 
 use std::ops::Range;
 
-/// Bytes of a line that a message repeats.
+/// Most bytes of a line that a message repeats.
 const SHOWN: usize = 120;
 
-/// A line without its end, and where it begins.
+/// A line without its line ending, and where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     pub(super) start: usize,
     pub(super) text: &'a str,
 }
 
-/// The value on a line, without what follows as a comment.
+/// The value on a line, without a comment after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LineValue<'a> {
-    /// None for an entry of a list.
+    /// `None` for an entry of a list.
     pub(super) key: Option<&'a str>,
     pub(super) start: usize,
     pub(super) text: &'a str,
 }
 
 impl<'a> Line<'a> {
-    /// The line that the byte `at` is on.
+    /// Returns the line that contains the byte `at`.
     pub(super) fn around(text: &'a str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
         let line = text[start..].split('\n').next().unwrap_or("");
@@ -37,30 +37,30 @@ impl<'a> Line<'a> {
         self.start..self.end()
     }
 
-    /// Whether nothing stands on it, or a comment alone.
+    /// Returns whether the line is empty or contains only a comment.
     pub(super) fn is_blank(&self) -> bool {
         let text = self.text.trim_start();
         text.is_empty() || text.starts_with('#')
     }
 
-    /// The nearest line above on which something stands.
+    /// Returns the nearest line above that is not blank.
     pub(super) fn previous(&self, text: &'a str) -> Option<Self> {
         let above = |line: &Self| Some(Self::around(text, line.start.checked_sub(1)?));
         std::iter::successors(above(self), above).find(|line| !line.is_blank())
     }
 
-    /// The nearest line below on which something stands.
+    /// Returns the nearest line below that is not blank.
     pub(super) fn next(&self, text: &'a str) -> Option<Self> {
         let below = |line: &Self| Some(Self::around(text, line.start + text[line.start..].find('\n')? + 1));
         std::iter::successors(below(self), below).find(|line| !line.is_blank())
     }
 
-    /// How many spaces it begins with.
+    /// Returns the number of spaces that the line begins with.
     pub(super) fn indent(&self) -> usize {
         self.text.len() - self.text.trim_start_matches(' ').len()
     }
 
-    /// What follows its indentation and the dashes of lists, and where that begins.
+    /// Returns the text after the indentation and the dashes of lists, and where it begins.
     pub(super) fn content(&self) -> (usize, &'a str) {
         let mut rest = self.text.trim_start_matches(' ');
         while let Some(item) = rest.strip_prefix("- ") {
@@ -69,23 +69,23 @@ impl<'a> Line<'a> {
         (self.end() - rest.len(), rest)
     }
 
-    /// The first key on it; empty without one.
+    /// Returns the first key on the line, or an empty text if there is none.
     pub(super) fn first_key(&self) -> &'a str {
         let key = self.content().1.split_once(':').map_or("", |(key, _)| key);
         if is_word(key) { key } else { "" }
     }
 
-    /// Without a comment at the end.
+    /// Returns the line without a comment at its end.
     pub(super) fn code(&self) -> &'a str {
         self.text.split(" #").next().unwrap_or(self.text).trim_end()
     }
 
-    /// What stands before the byte `at`, if that is on this line.
+    /// Returns the text before the byte `at`, if that byte is on this line.
     pub(super) fn before(&self, at: usize) -> Option<&'a str> {
         self.text.get(..at.checked_sub(self.start)?)
     }
 
-    /// The value behind the key, or the entry of a list.
+    /// Returns the value after the key, or the entry of a list.
     pub(super) fn value(&self) -> Option<LineValue<'a>> {
         let (start, content) = self.content();
         let (key, text) = match content.split_once(": ") {
@@ -102,8 +102,8 @@ impl<'a> Line<'a> {
         (!text.is_empty()).then_some(LineValue { key, start, text })
     }
 
-    /// The entry of brackets that the byte `at` of this line is in, and where in the line it
-    /// begins.
+    /// Returns the bracketed entry that contains the byte `at` of this line, and where in the line
+    /// it begins.
     pub(super) fn entry_around(&self, at: usize) -> Option<(usize, &'a str)> {
         let opening = self.text[..at].rfind(['[', '{', ',']).map_or(0, |opening| opening + 1);
         let start = self.text[opening..at].find(": ").map_or(opening, |colon| opening + colon + 2);
@@ -113,7 +113,7 @@ impl<'a> Line<'a> {
         (!entry.is_empty()).then_some((start, entry))
     }
 
-    /// A part of a line as a message shows it.
+    /// Shortens a part of a line for a message.
     pub(super) fn clip(&self, part: &str) -> String {
         let part = part.trim_end();
         if part.len() <= SHOWN { part.to_owned() } else { format!("{} ..", &part[..part.floor_char_boundary(SHOWN)]) }
@@ -125,12 +125,12 @@ impl LineValue<'_> {
         self.start..self.start + self.text.len()
     }
 
-    /// The value in quotes, in the ways that may have been meant.
+    /// Returns the value in quotes, in each way that the author may have meant.
     pub(super) fn quotations(&self) -> Vec<String> {
         let mut all = Vec::new();
         for quote in ['\'', '"'] {
             let inner = self.text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-            // Between two texts in quotes are two more of them: `"a" "b"`.
+            // Two quoted texts side by side contain further quotes between them: `"a" "b"`.
             let several = |inner: &&str| {
                 let between =
                     |(at, _): (usize, &str)| inner[at + 1..].trim_start_matches([' ', ',']).starts_with(quote);
@@ -143,13 +143,13 @@ impl LineValue<'_> {
     }
 }
 
-/// Whether a text is one word, as keys are.
+/// Returns whether a text is one word, as keys are.
 pub(super) fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
 }
 
-/// A text as a quoted scalar, with as few escapes as can be.
+/// Writes a text as a quoted scalar, with as few escapes as possible.
 pub(super) fn quoted(text: &str) -> String {
     if text.contains('\'') && !text.contains(['"', '\\']) {
         format!("\"{text}\"")
@@ -158,8 +158,8 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The quoted scalars of a line: where each begins, its quote, and where it ends, if it does so on
-/// the line.
+/// Returns the quoted scalars of a line: where each begins, its quote, and where it ends if it ends
+/// on the line.
 fn quotes(line: &str) -> Vec<(usize, char, Option<usize>)> {
     let mut found = Vec::new();
     let (mut open, mut escaped, mut before) = (None, false, ' ');
@@ -172,9 +172,9 @@ fn quotes(line: &str) -> Vec<(usize, char, Option<usize>)> {
                 open = None;
             }
             Some(_) => {}
-            // A quote begins only where a value can begin: not within `it's`.
+            // A quote begins only where a value can begin, so not within `it's`,
             None if matches!(c, '"' | '\'') && matches!(before, ' ' | '\t' | '[' | '{' | ',' | ':') => {
-                // Nor behind other text.
+                // and not after other text.
                 let ahead = line[..at].trim_end();
                 if ahead.is_empty() || ahead.ends_with(['[', '{', ',', ':', '-']) {
                     open = Some((at, c));
@@ -189,12 +189,12 @@ fn quotes(line: &str) -> Vec<(usize, char, Option<usize>)> {
     found
 }
 
-/// The quote on a line that is not closed on it.
+/// Finds the quote that is opened but not closed on a line.
 pub(super) fn open_quote(line: &str) -> Option<(usize, char)> {
     quotes(line).into_iter().find(|(_, _, end)| end.is_none()).map(|(start, quote, _)| (start, quote))
 }
 
-/// A scalar in double quotes and the first backslash in it that begins no escape of YAML.
+/// Finds a scalar in double quotes and the first backslash in it that does not begin a YAML escape.
 pub(super) fn invalid_escape(line: &str) -> Option<(Range<usize>, usize)> {
     quotes(line).into_iter().filter(|(_, quote, _)| *quote == '"').find_map(|(start, _, end)| {
         let end = end?;

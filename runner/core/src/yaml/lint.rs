@@ -1,4 +1,4 @@
-//! What is YAML and yet not what its author can have meant: warnings, never errors.
+//! Warns of valid YAML that is probably not what the author meant. Never reports errors.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::line::Line;
 use super::line::quoted;
 use super::parser::remarks;
 
-/// Looks through a text that is YAML.
+/// Checks a text that is valid YAML, and adds the warnings.
 pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
     let text = source.text.as_str();
     if !text.contains(['&', '#']) {
@@ -19,10 +19,10 @@ pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
     }
     let remarks = remarks(text);
     for (name, place) in remarks.unused {
-        let message = format!("the anchor `&{name}` is used nowhere");
+        let message = format!("the anchor `&{name}` is never used");
         let unused = Diagnostic::at(Code::UnusedAnchor, source, Span::new(place.start, place.end), message);
-        let help = format!("take it away, or write `*{name}` where its value is to be repeated");
-        problems.push(unused.help(help).help("a text that begins with `&` has to be in quotes"));
+        let help = format!("remove it, or write `*{name}` where you want to repeat its value");
+        problems.push(unused.help(help).help("a text that begins with `&` must be in quotes"));
     }
     for (value, comment) in remarks.cut {
         let line = Line::around(text, comment.start);
@@ -39,12 +39,12 @@ pub(super) fn lint(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) {
         let meant = text[start..line.end()].trim_end();
         let cut = Diagnostic::at(Code::TextCutOff, source, Span::new(comment.start, comment.end), message);
         let quotes = format!("put the text in quotes: `{}`", line.clip(&quoted(meant)));
-        problems.push(cut.help(quotes).help("or write a space behind the `#` of a comment"));
+        problems.push(cut.help(quotes).help("or write a space after the `#` of a comment"));
     }
 }
 
-/// Warns of a number that other programs would read as octal, or that is none. `written` may go on
-/// with a unit.
+/// Warns of a number with a leading zero, which other programs would read as octal, or which may
+/// not be meant as a number. A unit may follow in `written`.
 pub(super) fn leading_zero(source: &Arc<Source>, written: &str, span: Span) -> Option<Diagnostic> {
     let digits = written.trim_start_matches(['-', '+']);
     let rest = digits.strip_prefix('0').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
@@ -69,19 +69,19 @@ pub(super) fn leading_zero(source: &Arc<Source>, written: &str, span: Span) -> O
     Some(Diagnostic::at(Code::LeadingZero, source, span, message).help(help))
 }
 
-/// Whether a comment has no space after its `#`, as in `issue #42` or `#general`.
+/// Returns whether a comment has no space after its `#`, as in `issue #42` or `#general`.
 fn is_no_comment(comment: &str) -> bool {
     let next = comment.chars().nth(1);
     next.is_some_and(|c| !c.is_whitespace() && !matches!(c, '#' | '!' | '-' | '=' | '*' | '~'))
 }
 
-/// Whether a plain scalar is a text, and not a number or a word of YAML.
+/// Returns whether a plain scalar is a text, and not a number or a word of YAML.
 fn is_text(scalar: &str) -> bool {
     let word = ["true", "false", "null", "~"].iter().any(|word| scalar.eq_ignore_ascii_case(word));
     !word && scalar.parse::<f64>().is_err()
 }
 
-/// Whether a key at the end of a line has no value in the lines below.
+/// Returns whether a key at the end of a line has no value in the lines below.
 fn is_empty(line: &Line<'_>, text: &str) -> bool {
     let column = line.content().0 - line.start;
     line.next(text).is_none_or(|next| {

@@ -1,5 +1,5 @@
-//! What the author of a text that is not YAML may have meant. Each guess is tried: it is shown only
-//! if the text parses past the place of the error once it is applied.
+//! Guesses what the author of a text that is not YAML meant. Each guess is tried, and is shown only
+//! if the text then parses past the place of the error.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -16,15 +16,16 @@ use super::line::open_quote;
 use super::line::quoted;
 use super::parser;
 
-/// How many guesses are tried at most,
+/// The largest number of guesses that are tried.
 const TRIES: usize = 64;
-/// and how many bytes they may have together, since each try reads the file up to its place.
+/// The largest number of bytes that all guesses together may read. Each try reads the file up to
+/// its place.
 const TRIED_BYTES: usize = 16 << 20;
-/// How far above the error a quote that was never closed is looked for, and the columns that other
-/// lines begin in.
+/// How many lines above the error are searched for a quote that was never closed, and for the
+/// columns that other lines begin in.
 const LINES_ABOVE: usize = 200;
 
-/// What is wrong, where, and what would mend it.
+/// What is wrong, where, and how to fix it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mend {
     pub(super) message: String,
@@ -32,8 +33,8 @@ pub(super) struct Mend {
     pub(super) help: String,
 }
 
-/// Looks for what would mend a text that the parser gave up on at the byte `at`. `keys` are the
-/// known keys of the file.
+/// Looks for a way to fix a text that the parser gave up on at the byte `at`. `keys` are the known
+/// keys of the file.
 pub(super) fn mend<'a>(text: &'a str, at: usize, keys: &'a [&'a str]) -> Option<Mend> {
     let tries = Cell::new((TRIED_BYTES / text.len().max(1)).clamp(1, TRIES));
     let at = text.floor_char_boundary(at.min(text.len()));
@@ -74,7 +75,7 @@ struct Search<'a> {
 type Guess<'a> = fn(&Search<'a>, Line<'_>) -> Option<Mend>;
 
 impl Search<'_> {
-    /// Whether the text parses past the place of the error with `by` in place of `range`.
+    /// Returns whether the text parses past the place of the error with `by` in place of `range`.
     fn passes(&self, range: Range<usize>, by: &str) -> bool {
         let Some((edited, error)) = self.edited(&range, by) else {
             return false;
@@ -85,14 +86,14 @@ impl Search<'_> {
         let place = if range.end <= self.at { self.at + by.len() - range.len() } else { range.start + by.len() };
         let place = edited.floor_char_boundary(place.min(edited.len()));
         let line = Line::around(&edited, place);
-        // Several values may stand on one line of brackets; else the parser has to come to the next
-        // line.
+        // Within brackets, one line may contain several values. Elsewhere, the parser must reach
+        // the next line.
         let in_brackets = edited[line.start..place].contains(['[', '{']);
         error > if in_brackets { place } else { line.end() }
     }
 
-    /// The text with `by` in place of `range`, and where the parser gives it up; none if no tries
-    /// are left.
+    /// Returns the text with `by` in place of `range`, and where the parser gives up on it. Returns
+    /// `None` if no tries are left.
     fn edited(&self, range: &Range<usize>, by: &str) -> Option<(String, Option<usize>)> {
         self.tries.set(self.tries.get().checked_sub(1)?);
         let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
@@ -100,7 +101,7 @@ impl Search<'_> {
         Some((edited, error))
     }
 
-    /// The mistake on `line` that the parser found, or `span` if it was found further down.
+    /// Returns the place of the error if the parser found it on `line`, or else `span`.
     fn place(&self, line: Line<'_>, span: Range<usize>) -> Span {
         if line.start <= self.at && self.at < line.end() {
             Span::new(self.at, self.at + token(&self.text[self.at..]))
@@ -115,9 +116,9 @@ impl Search<'_> {
         let mended: String = line.text.chars().map(|c| if unusual(c) { ' ' } else { c }).collect();
         let start = line.start + first;
         self.passes(line.range(), &mended).then(|| Mend {
-            message: format!("U+{:04X} looks like a space, and YAML does not take it for one", u32::from(space)),
+            message: format!("U+{:04X} looks like a space, but YAML does not treat it as one", u32::from(space)),
             span: Span::new(start, start + space.len_utf8()),
-            help: "put an ordinary space in its place".to_owned(),
+            help: "use an ordinary space instead".to_owned(),
         })
     }
 
@@ -129,7 +130,7 @@ impl Search<'_> {
         }
         let end = start + key.len() + 1;
         self.passes(end..end, " ").then(|| Mend {
-            message: format!("the colon after `{key}` has no space behind it"),
+            message: format!("the colon after `{key}` is not followed by a space"),
             span: Span::new(start, start + token(content).max(key.len() + 1 + token(value))),
             help: format!("write `{key}: {}`", line.clip(value)),
         })
@@ -139,16 +140,16 @@ impl Search<'_> {
         let (start, content) = line.content();
         let rest = content.strip_prefix('-').filter(|rest| !rest.is_empty() && !rest.starts_with(['-', ' ']))?;
         let written = format!("`- {}`", line.clip(rest));
-        // The lines below may begin beside what follows the dash as it is now.
+        // The lines below may be aligned with what now follows the dash.
         let help = if self.passes(start + 1..start + 1, " ") {
             format!("write {written}")
         } else if line.indent() > 0 && self.passes(start - 1..start + 1, "- ") {
-            format!("write {written}, and begin the lines below it beside what follows the dash")
+            format!("write {written}, and align the lines below with what follows the dash")
         } else {
             return None;
         };
         let span = Span::new(start, start + token(content));
-        Some(Mend { message: "the dash has no space behind it".to_owned(), span, help })
+        Some(Mend { message: "the dash is not followed by a space".to_owned(), span, help })
     }
 
     fn space_in_function(&self, line: Line<'_>) -> Option<Mend> {
@@ -156,13 +157,13 @@ impl Search<'_> {
         let (plugin, export) = value.text.split_once(": ")?;
         let (plugin, export) = (plugin.trim(), export.trim());
         self.passes(value.range(), &format!("{plugin}:{export}")).then(|| Mend {
-            message: "a function has no space in it".to_owned(),
+            message: "a function must not contain a space".to_owned(),
             span: self.place(line, value.range()),
             help: format!("write `function: {plugin}:{export}`, with no space after the second colon"),
         })
     }
 
-    /// A backslash in double quotes that begins no escape.
+    /// Looks for a backslash in double quotes that does not begin an escape.
     fn escape(&self, line: Line<'_>) -> Option<Mend> {
         let (scalar, backslash) = invalid_escape(line.text)?;
         let inner = &line.text[scalar.start + 1..scalar.end - 1];
@@ -172,7 +173,7 @@ impl Search<'_> {
         let double = || format!("\"{}\"", inner.replace('\\', "\\\\"));
         let written = if inner.contains(['\'', '"']) { double() } else { single };
         self.passes(range, &written).then(|| Mend {
-            message: format!("a backslash in double quotes begins an escape, and there is no `{escape}`"),
+            message: format!("a backslash in double quotes begins an escape, but `{escape}` is not one"),
             span: Span::new(line.start + backslash, line.start + backslash + escape.len()),
             help: if written.starts_with('\'') {
                 format!("in single quotes a backslash is only a backslash: `{}`", line.clip(&written))
@@ -182,7 +183,7 @@ impl Search<'_> {
         })
     }
 
-    /// `{ left: 1 right: 2 }` or `["a" "b"]`
+    /// Looks for a missing comma: `{ left: 1 right: 2 }` or `["a" "b"]`.
     fn comma(&self, line: Line<'_>) -> Option<Mend> {
         let before = line.before(self.at)?.trim_end_matches(':');
         if before.trim().is_empty() || is_word(before.trim()) {
@@ -190,8 +191,8 @@ impl Search<'_> {
         }
         if before.trim_end().ends_with(['"', '\'']) && before.contains(['[', '{']) {
             let end = line.start + before.trim_end().len();
-            // `["a, "b"]`: the quote before it was to open a text, and closed the one before
-            // instead.
+            // `["a, "b"]`: the quote before it was meant to open a text, but closed the previous
+            // one.
             let (text, quote) = before.trim_end().split_at(before.trim_end().len() - 1);
             if text.ends_with([' ', ','])
                 && let Some(opened) = text.rfind(quote)
@@ -225,7 +226,7 @@ impl Search<'_> {
         })
     }
 
-    /// A comma that is missing at the end of the line above, within brackets.
+    /// Looks for a comma that is missing at the end of the line above, within brackets.
     fn comma_above(&self, line: Line<'_>) -> Option<Mend> {
         let above = line.previous(self.text)?;
         let end = above.start + above.code().len();
@@ -239,7 +240,7 @@ impl Search<'_> {
         })
     }
 
-    /// `[1,, 2]`
+    /// Looks for an extra comma: `[1,, 2]`.
     fn comma_too_many(&self) -> Option<Mend> {
         self.text[self.at..].starts_with(',').then_some(())?;
         let before = self.text[..self.at].trim_end().chars().next_back()?;
@@ -251,11 +252,11 @@ impl Search<'_> {
         self.passes(self.at..self.at + 1, "").then(|| Mend {
             message: message.to_owned(),
             span: Span::new(self.at, self.at + 1),
-            help: "take the comma away, or write `null` for an item without a value".to_owned(),
+            help: "remove the comma, or write `null` for an item without a value".to_owned(),
         })
     }
 
-    /// `*name` without such an anchor above it.
+    /// Looks for an alias `*name` without an anchor of that name above it.
     fn alias(&self) -> Option<Mend> {
         let rest = self.text[self.at..].strip_prefix('*')?;
         let name = &rest[..rest.find(|c: char| c.is_whitespace() || ",]}".contains(c)).unwrap_or(rest.len())];
@@ -271,23 +272,21 @@ impl Search<'_> {
         let merge = line.before(self.at).is_some_and(|before| before.trim_end().ends_with("<<:"));
         let near = nearest(name, parser::anchors(self.text).iter().map(String::as_str)).map(str::to_owned);
         let help = match near {
-            _ if anchor(&self.text[self.at..]) => format!("`&{name}` has to stand above the first `*{name}`"),
+            _ if anchor(&self.text[self.at..]) => format!("`&{name}` must be above the first `*{name}`"),
             Some(near) => format!("did you mean `*{near}`?"),
-            None if merge => format!("write `&{name}` before the mapping, above this line, that is to be put in here"),
-            None => format!(
-                "write `&{name}` before the value, above this line, that is to be repeated, or for a text `'*{name}'`"
-            ),
+            None if merge => format!("write `&{name}` above this line, before the mapping to insert here"),
+            None => format!("write `&{name}` above this line, before the value to repeat, or `'*{name}'` for a text"),
         };
         Some(Mend { message: format!("there is no anchor `{name}`"), span: Span::new(range.start, range.end), help })
     }
 
-    /// Where the outermost brackets begin that the parser did not come out of.
+    /// Returns where the outermost brackets begin that the parser did not leave.
     fn flow(&self) -> Option<usize> {
         let (open, reached) = parser::open_brackets(self.text);
         open.first().map(|(at, _)| *at).or_else(|| flow::first(self.text, reached, self.at))
     }
 
-    /// A bracket that closes nothing, or what another bracket opened.
+    /// Looks for a bracket that closes nothing, or that does not match the bracket it closes.
     fn bracket(&self) -> Option<Mend> {
         let closes = |at: usize| self.text[at..].chars().next().filter(|c| matches!(c, ']' | '}'));
         if let Some(bracket) = closes(self.at)
@@ -322,14 +321,14 @@ impl Search<'_> {
         })
     }
 
-    /// Whether each bracket from `start` on is closed by its own once `by` stands in place of
-    /// `range`.
+    /// Returns whether each bracket from `start` on is closed by a matching one with `by` in place
+    /// of `range`.
     fn balances(&self, start: usize, range: Range<usize>, by: &str) -> bool {
         let edited = format!("{}{by}{}", &self.text[..range.start], &self.text[range.end..]);
         flow::problem(&edited, start).is_none()
     }
 
-    /// An entry of brackets that has to be quoted.
+    /// Looks for an entry within brackets that must be quoted.
     fn quote_in_flow(&self, line: Line<'_>) -> Option<Mend> {
         let before = line.before(self.at)?;
         let opening = before.rfind(['[', '{', ','])? + 1;
@@ -351,7 +350,7 @@ impl Search<'_> {
         })
     }
 
-    /// A bracket that is closed nowhere, at the place where it was opened.
+    /// Looks for a bracket that is never closed, and reports it where it was opened.
     fn open_bracket(&self) -> Option<Mend> {
         let Some(Problem::Open { open, until }) = flow::problem(self.text, self.flow()?) else {
             return None;
@@ -388,7 +387,7 @@ impl Search<'_> {
         })
     }
 
-    /// A bracket that is closed nowhere, where more than that is wrong.
+    /// Reports a bracket that is never closed in a text with further mistakes.
     fn still_open(&self) -> Option<Mend> {
         let Some(Problem::Open { open, .. }) = flow::problem(self.text, self.flow()?) else {
             return None;
@@ -398,7 +397,8 @@ impl Search<'_> {
         Some(Mend { message: format!("this `{bracket}` is not closed"), span: Span::new(at, at + 1), help })
     }
 
-    /// A quote that is closed nowhere, or only by the next one, at the place where it was opened.
+    /// Looks for a quote that is never closed, or only by the next one, and reports it where it was
+    /// opened.
     fn open_quote(&self, here: Line<'_>) -> Option<Mend> {
         let lines = std::iter::successors(Some(here), |line| line.previous(self.text)).take(LINES_ABOVE);
         lines.filter_map(|line| Some((line, open_quote(line.text)?))).find_map(|(line, (start, quote))| {
@@ -428,9 +428,9 @@ impl Search<'_> {
         })
     }
 
-    /// Whether the quote that was opened at `start` can be closed at `end`.
+    /// Returns whether the quote that was opened at `start` can be closed at `end`.
     fn closes(&self, start: usize, end: usize, quote: &str) -> bool {
-        // The quote that closed it till now opens another text, and that one may be open as well.
+        // The quote that closed it until now then opens another text, which may be open as well.
         match self.text[..self.at].rfind(quote).filter(|closed| *closed > start && end <= *closed) {
             Some(closed) => {
                 self.edited(&(end..end), quote).is_some_and(|(_, error)| error.is_none_or(|error| error > closed))
@@ -439,8 +439,8 @@ impl Search<'_> {
         }
     }
 
-    /// The last line of a text of several lines that begins on `line`: further ones are less
-    /// indented or, if `strict`, keys or entries.
+    /// Returns the last line of a text of several lines that begins on `line`. The text ends before
+    /// lines that are less indented or, if `strict`, are keys or entries.
     fn last_of_text<'t>(&'t self, line: Line<'t>, strict: bool) -> Option<Line<'t>> {
         let column = line.content().0 - line.start;
         let is_text = |below: &Line<'_>| {
@@ -455,10 +455,10 @@ impl Search<'_> {
         below.take_while(is_text).last()
     }
 
-    /// A value that has to be quoted.
+    /// Looks for a value that must be quoted.
     fn quote(&self, line: Line<'_>) -> Option<Mend> {
         let value = line.value()?;
-        // What only begins here is a list or a mapping of several lines.
+        // A bracket that is not closed here begins a list or a mapping of several lines.
         if value.text.starts_with(['[', '{']) && !value.text.contains([']', '}']) {
             return None;
         }
@@ -470,7 +470,7 @@ impl Search<'_> {
         })
     }
 
-    /// `function sales:fetch`
+    /// Looks for a key without a colon: `function sales:fetch`.
     fn colon(&self, line: Line<'_>) -> Option<Mend> {
         let (start, content) = line.content();
         let content = content.trim_end();
@@ -483,12 +483,12 @@ impl Search<'_> {
         })
     }
 
-    /// A line that begins in another column than those it belongs beside.
+    /// Looks for a line that is not aligned with the lines it belongs to.
     fn indent(&self, line: Line<'_>) -> Option<Mend> {
         let now = line.indent();
         let item = line.text[now..].starts_with("- ");
-        // Whether two lines are of the same kind: entries that begin alike, or both keys of the
-        // file or neither.
+        // Two lines are alike if they are entries with the same first key, or if both or neither
+        // begin with a known key.
         let alike = |above: &Line<'_>| {
             let (this, other) = (line.first_key(), above.first_key());
             if item { this == other } else { self.keys.contains(&this) == self.keys.contains(&other) }
@@ -519,13 +519,13 @@ impl Search<'_> {
         let number = self.text[..above].matches('\n').count() + 1;
         let (start, content) = (line.start + now, &line.text[now..]);
         Some(Mend {
-            message: "the line does not begin in the same column as those it belongs beside".to_owned(),
+            message: "the line is not aligned with the lines it belongs to".to_owned(),
             span: Span::new(start, start + token(content)),
             help: format!("begin it in column {}, as line {number} does", column + 1),
         })
     }
 
-    /// A text whose further lines are not indented as parts of it.
+    /// Looks for a text of several lines whose further lines are not indented as parts of it.
     fn text_of_lines(&self, line: Line<'_>, before: Option<Line<'_>>) -> Option<Mend> {
         let value = before?.value()?;
         let key = value.key?;
@@ -539,7 +539,7 @@ impl Search<'_> {
         let written = format!("|\n{pad}{}{}", value.text, lines.concat());
         let start = line.start + line.indent();
         self.passes(value.start..last.end(), &written).then(|| Mend {
-            message: format!("the text of `{key}` goes on in a line that is not indented below it"),
+            message: format!("the text of `{key}` continues on a line that is not indented below it"),
             span: Span::new(start, line.end()),
             help: format!("write `{key}: |` and indent all lines of the text below it"),
         })
@@ -548,30 +548,32 @@ impl Search<'_> {
 
 fn closes_nothing(at: usize, bracket: char) -> Mend {
     let message = format!("this `{bracket}` closes nothing");
-    Mend { message, span: Span::new(at, at + 1), help: "take it away".to_owned() }
+    Mend { message, span: Span::new(at, at + 1), help: "remove it".to_owned() }
 }
 
 fn closer(bracket: char) -> &'static str {
     if bracket == '[' { "]" } else { "}" }
 }
 
-/// Why a value cannot stand without quotes.
+/// Returns why a value needs quotes.
 fn unquoted(value: &str) -> String {
     let first = value.chars().next().unwrap_or(' ');
     match first {
-        '*' => format!("`{}` would be an alias, and no anchor has that name", &value[..token(value)]),
+        '*' => format!("`{}` would be an alias, but no anchor has that name", &value[..token(value)]),
         '"' | '\'' => "more text follows after the closing quote".to_owned(),
         '[' | '{' => format!("a value that begins with `{first}` is a list or a mapping, and more text follows it"),
         '`' => "a value cannot begin with a backquote unless it is quoted".to_owned(),
         '@' | '%' | '&' | '!' | '|' | '>' | '?' | '-' | ',' | ']' | '}' => {
             format!("a value cannot begin with `{first}` unless it is quoted")
         }
-        _ if value.contains(": ") || value.ends_with(':') => "a value cannot hold `: ` unless it is quoted".to_owned(),
-        _ => "the value has to be quoted".to_owned(),
+        _ if value.contains(": ") || value.ends_with(':') => {
+            "a value cannot contain `: ` unless it is quoted".to_owned()
+        }
+        _ => "the value must be quoted".to_owned(),
     }
 }
 
-/// Bytes of the first word of a text, and at least one character of it.
+/// Returns the length in bytes of the first word of a text, at least one character.
 fn token(text: &str) -> usize {
     let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
     end.max(text.chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8))

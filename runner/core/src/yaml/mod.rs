@@ -1,19 +1,19 @@
-//! YAML as a person writes it: text to values that keep their places, and the keys of one mapping.
-//! It knows nothing of jobs.
+//! YAML as people write it: turns text into values that keep their places, and reads the keys of a
+//! mapping. It knows nothing about jobs.
 //!
-//! - `decode`: the bytes of a file to its text
-//! - `node`: YAML as a tree in which every value keeps its place and its tag
-//! - `syntax`: what is wrong with a text that is not YAML
-//! - `mend`: what its author may have meant, each guess tried
-//! - `flow`: brackets that are not closed, or not by their own
-//! - `lint`: what is YAML and yet cannot have been meant
-//! - `parser`, `line`: what the parser says of a text beside its values, and one line of it
+//! - `decode`: converts the bytes of a file to text
+//! - `node`: YAML as a tree in which every value has its place and its tag
+//! - `syntax`: explains why a text is not YAML
+//! - `mend`: guesses what its author meant, and tries each guess
+//! - `flow`: finds brackets that are not closed, or closed by the wrong bracket
+//! - `lint`: warns of valid YAML that is probably not what the author meant
+//! - `parser`, `line`: what the parser reports about a text besides its values, and one line of it
 //! - `environment`: `${NAME}` in scalars
 //! - `key`: a name with its place
-//! - `fields`: the keys of one mapping, each read once; unknown keys and values of the wrong kind
-//!   are reported
+//! - `fields`: reads each key of a mapping once, and reports unknown keys and values of the wrong
+//!   kind
 //! - `units`: sizes and durations
-//! - `secret`: the tag that names one
+//! - `secret`: the tag that names a secret
 //! - `quantity`: a key whose value is a size, a number or a duration
 
 pub(crate) mod decode;

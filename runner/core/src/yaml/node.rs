@@ -1,4 +1,4 @@
-//! YAML as a tree in which every value keeps its place and its tag.
+//! YAML as a tree in which every value has its place and its tag.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,9 +25,9 @@ use super::lint::lint;
 use super::syntax::offset_of;
 use super::syntax::syntax_error;
 
-/// What the tags of YAML begin with; they are written `!!NAME`,
+/// The prefix of the tags of YAML, which are written `!!NAME`.
 const YAML_TAG: &str = "tag:yaml.org,2002:";
-/// and these are all that there are.
+/// The names of all tags of YAML.
 const YAML_TAGS: &[&str] = &[
     "binary",
     "bool",
@@ -47,7 +47,7 @@ const YAML_TAGS: &[&str] = &[
 ];
 const BINARY_TAG: &str = "tag:yaml.org,2002:binary";
 
-/// The largest integer below which a float holds all of them.
+/// Up to this number, a float holds every integer exactly.
 const EXACT: f64 = (1u64 << 53) as f64;
 
 /// A YAML value with its place.
@@ -55,9 +55,9 @@ const EXACT: f64 = (1u64 << 53) as f64;
 pub(crate) struct Node {
     pub(crate) kind: NodeKind,
     pub(crate) span: Span,
-    /// A tag of our own, such as `!retval`, with its mark.
+    /// A tag that is not one of YAML's, such as `!retval`, with its `!`.
     pub(crate) tag: Option<String>,
-    /// The scalar as written, for tags that want text whatever it looks like.
+    /// The scalar as written, for tags that need a text even if it looks like a number.
     pub(crate) text: String,
     /// Whether a variable of the environment was filled in.
     pub(crate) filled: bool,
@@ -71,7 +71,7 @@ pub(crate) enum NodeKind {
 }
 
 impl Node {
-    /// From the first to the last place of this value and all within it.
+    /// Returns the range from the first to the last place of this value and everything in it.
     pub(crate) fn extent(&self) -> Span {
         let within: Vec<&Self> = match &self.kind {
             NodeKind::Scalar(_) => Vec::new(),
@@ -84,8 +84,8 @@ impl Node {
             .fold(self.span, |whole, part| Span::new(whole.start.min(part.start), whole.end.max(part.end)))
     }
 
-    /// The place of a part of this text. It is the place of the whole where the text is not on one
-    /// line as it is written, or comes from a variable.
+    /// Returns the place of a part of this text. Returns the place of the whole if the text does
+    /// not stand on one line exactly as it reads, or if it comes from a variable.
     pub(crate) fn part(&self, source: &Source, range: Range<usize>) -> Span {
         let NodeKind::Scalar(Value::String(text)) = &self.kind else {
             return self.span;
@@ -100,8 +100,8 @@ impl Node {
         }
     }
 
-    /// The integer that this value is, where one is expected: `4.0` is one as well.
-    #[expect(clippy::cast_possible_truncation, reason = "what is not exact is no integer")]
+    /// Returns this value as an integer, for places that expect one: `4.0` counts as well.
+    #[expect(clippy::cast_possible_truncation, reason = "a float that is not exact is not taken as an integer")]
     pub(crate) fn integer(&self) -> Option<i128> {
         match self.kind {
             NodeKind::Scalar(Value::Int(i)) => Some(i),
@@ -110,8 +110,8 @@ impl Node {
         }
     }
 
-    /// What a person would call this value: its kind, and a scalar itself. One that a variable was
-    /// filled in for may be a secret.
+    /// Describes this value for a message: its kind, or the value of a scalar. A scalar with a
+    /// filled-in variable may be a secret, so only its kind is shown.
     pub(crate) fn shown(&self) -> String {
         if let Some(tag) = &self.tag {
             return format!("the tag `{tag}`");
@@ -204,8 +204,8 @@ fn options() -> serde_saphyr::Options {
     }
 }
 
-/// Reads a whole document. None for one that holds nothing. `keys` are the known keys of such a
-/// file.
+/// Reads a whole document. Returns `None` if it is empty or cannot be read. `keys` are the known
+/// keys of such a file.
 pub(crate) fn read(
     source: &Arc<Source>,
     environment: &Environment,
@@ -232,8 +232,8 @@ pub(crate) fn read(
     Some(node)
 }
 
-/// The end of a list or mapping that begins at `start`, as far as it stands on that line: its
-/// bracket, or the line's end.
+/// Returns the end of a list or mapping that begins at `start`, on the same line: its closing
+/// bracket, or the end of the line.
 fn collection_end(text: &str, start: usize) -> usize {
     let rest = text[start..].split(['\n', '\r']).next().unwrap_or("");
     if !rest.starts_with(['[', '{']) {
@@ -247,7 +247,8 @@ fn collection_end(text: &str, start: usize) -> usize {
             Some('"') if c == '\\' => escaped = true,
             Some(mark) if c == mark => quote = None,
             Some(_) => {}
-            // A quote or a comment begins only where a value can begin: not within `it's` or `a#b`.
+            // A quote or a comment begins only where a value can begin, so not within `it's` or
+            // `a#b`.
             None if matches!(c, '"' | '\'') && matches!(before, ' ' | '\t' | '[' | '{' | ',' | ':') => quote = Some(c),
             None if c == '#' && matches!(before, ' ' | '\t') => break,
             None if matches!(c, '[' | '{') => open += 1,
@@ -264,7 +265,7 @@ fn collection_end(text: &str, start: usize) -> usize {
     line_end(text, start)
 }
 
-/// The end of what stands on the line from `start` on, without a comment.
+/// Returns the end of the text on the line from `start`, without a comment.
 fn line_end(text: &str, start: usize) -> usize {
     let line = text[start..].lines().next().unwrap_or("");
     let line = line.split(" #").next().unwrap_or(line).trim_end();
@@ -273,7 +274,7 @@ fn line_end(text: &str, start: usize) -> usize {
 
 struct Reader<'a> {
     source: &'a Arc<Source>,
-    /// None where variables are not filled in.
+    /// `None` if variables are not filled in.
     environment: Option<&'a Environment>,
     problems: &'a mut Vec<Diagnostic>,
 }
@@ -342,7 +343,7 @@ impl Reader<'_> {
                     }
                     Err(Refusal { code, message, help }) => {
                         self.problems.push(Diagnostic::at(code, self.source, span, message).help(help));
-                        // Still a text, so that nothing else is said of it.
+                        // It stays a text, so that nothing else is reported about it.
                         *value = Value::String(String::new());
                     }
                 }
@@ -351,8 +352,8 @@ impl Reader<'_> {
         node
     }
 
-    /// A tag that is none of YAML's. One that looks like theirs and is not is reported here, since
-    /// it is one nowhere.
+    /// Returns a tag that is not one of YAML's. A tag that has the prefix of YAML's tags but is not
+    /// one of them is reported here, because it has no meaning anywhere.
     fn own_tag(&mut self, tag: Option<String>, span: Span, text: &str) -> Option<String> {
         let tag = tag?;
         let Some(name) = tag.strip_prefix(YAML_TAG) else {
@@ -383,8 +384,8 @@ impl Reader<'_> {
     }
 }
 
-/// Why a number that was written is none of the floats, and what to write: it would become
-/// infinite, or zero.
+/// Returns why a number cannot be a float, and what to write instead: it would become infinite, or
+/// zero.
 fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
     let Value::Float(x) = value else { return None };
     let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
@@ -395,8 +396,8 @@ fn out_of_range(value: &Value, text: &str) -> Option<(String, &'static str)> {
     vanishes.then(|| (format!("{text} is too small for every float"), "write `0.0` for zero"))
 }
 
-/// YAML 1.2 reads `010` and integers beyond 64 bits as integers too; their range is checked against
-/// the type.
+/// Reads a decimal integer. YAML 1.2 also reads `010` and integers beyond 64 bits as integers;
+/// their range is checked against the type later.
 fn decimal(text: &str) -> Option<i128> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -405,8 +406,7 @@ fn decimal(text: &str) -> Option<i128> {
     text.parse().ok()
 }
 
-/// A plain scalar that a variable was filled into, read again as YAML reads one; never as more than
-/// a scalar.
+/// Reads a plain scalar with a filled-in variable as YAML would read it, but only ever as a scalar.
 fn plain_scalar(text: String) -> Value {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
         if let Some(int) = decimal(&text) {
@@ -419,12 +419,12 @@ fn plain_scalar(text: String) -> Value {
     Value::String(text)
 }
 
-/// Reads one YAML value that stands in no manifest, such as a value of the command line. `${NAME}`
-/// is text there.
+/// Reads one YAML value that is not part of a manifest, such as a value of the command line.
+/// `${NAME}` is plain text there.
 ///
 /// # Errors
 ///
-/// Text that is not YAML, or that uses a tag.
+/// Returns an error if the text is not YAML, or if it uses a tag.
 pub fn parse_value(text: &str) -> Result<Value, String> {
     let source = Arc::new(Source { path: String::new(), text: text.to_owned() });
     let raw: RawNode =
@@ -439,7 +439,7 @@ pub fn parse_value(text: &str) -> Result<Value, String> {
 
 fn to_value(node: Node) -> Result<Value, String> {
     if let Some(tag) = node.tag {
-        return Err(format!("`{tag}` can stand only in a manifest"));
+        return Err(format!("`{tag}` can be used only in a manifest"));
     }
     Ok(match node.kind {
         NodeKind::Scalar(value) => value,
@@ -447,14 +447,14 @@ fn to_value(node: Node) -> Result<Value, String> {
         NodeKind::Map(entries) => {
             let entries = entries.into_iter().map(|(key, value)| match key.kind {
                 NodeKind::Scalar(_) => Ok((key_text(&key).into(), to_value(value)?)),
-                _ => Err("a key is a name".to_owned()),
+                _ => Err("a key must be a name".to_owned()),
             });
             Value::Map(entries.collect::<Result<_, String>>()?)
         }
     })
 }
 
-/// A key as text: `1` and `true` are names as well.
+/// Returns a key as text: `1` and `true` are names as well.
 pub(crate) fn key_text(key: &Node) -> String {
     match &key.kind {
         NodeKind::Scalar(Value::String(text)) => text.clone(),
@@ -462,7 +462,7 @@ pub(crate) fn key_text(key: &Node) -> String {
     }
 }
 
-/// An id as text: `1.0` is the integer, and `01` stays as it is written.
+/// Returns an id as text: `1.0` becomes the integer `1`, and `01` stays as written.
 pub(crate) fn id_text(node: &Node) -> String {
     match (&node.kind, node.integer()) {
         (NodeKind::Scalar(Value::Float(_)), Some(i)) => i.to_string(),

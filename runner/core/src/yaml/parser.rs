@@ -1,5 +1,5 @@
-//! What the YAML parser says of a text beside its values: where it gives up, which brackets are
-//! open there, which anchors are never used, and what it takes for comments.
+//! What the YAML parser reports about a text besides its values: where it gives up, which brackets
+//! are open there, which anchors are never used, and which parts it takes for comments.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,14 +21,15 @@ fn offset(text: &str, marker: Marker) -> usize {
     marker.byte_offset().unwrap_or_else(by_character).min(text.len())
 }
 
-/// The byte at which the parser gives up; none for a text that is YAML.
+/// Returns the byte at which the parser gives up, or `None` if the text is YAML.
 pub(super) fn first_error(text: &str) -> Option<usize> {
     let error = Parser::new_from_str_with_options(text, silent()).find_map(Result::err)?;
     Some(offset(text, *error.marker()))
 }
 
-/// The brackets that are open where the parser gives up, from the outside in, and how far it came:
-/// it says nothing of brackets before all of them have ended where they may be a key.
+/// Returns the brackets that are open where the parser gives up, from the outside in, and how far
+/// it came. Where brackets may be a key, the parser reports none of them before all of them have
+/// ended.
 pub(super) fn open_brackets(text: &str) -> (Vec<(usize, char)>, usize) {
     let mut reached = 0;
     let mut open: Vec<Option<(usize, char)>> = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn open_brackets(text: &str) -> (Vec<(usize, char)>, usize) {
     (open.into_iter().flatten().collect(), reached)
 }
 
-/// The anchors that are given a value before the parser gives up.
+/// Returns the anchors that have a value before the parser gives up.
 pub(super) fn anchors(text: &str) -> Vec<String> {
     let events = Parser::new_from_str_with_options(text, options! { emit_anchor_events: true, emit_comments: false });
     let names = events.map_while(Result::ok).filter_map(|(event, _)| match event {
@@ -58,17 +59,17 @@ pub(super) fn anchors(text: &str) -> Vec<String> {
     names.collect()
 }
 
-/// What a text says that its author may not have meant.
+/// Parts of a text that its author may not have meant.
 #[derive(Debug, Default)]
 pub(super) struct Remarks {
-    /// Anchors that no alias names.
+    /// Anchors that no alias uses.
     pub(super) unused: Vec<(String, Range<usize>)>,
-    /// Comments on the line of a value, with the plain scalar before them; none where the value is
+    /// Comments on the line of a value, with the plain scalar before them; `None` if the value is
     /// empty.
     pub(super) cut: Vec<(Option<Range<usize>>, Range<usize>)>,
 }
 
-/// Reads a text that is YAML once more for its comments and anchors.
+/// Reads a YAML text a second time, for its comments and anchors.
 pub(super) fn remarks(text: &str) -> Remarks {
     let mut remarks = Remarks::default();
     let mut anchors: BTreeMap<usize, (String, Range<usize>)> = BTreeMap::new();
@@ -93,7 +94,7 @@ pub(super) fn remarks(text: &str) -> Remarks {
         let end = line + before.len();
         let found = plain.partition_point(|range| range.start < comment.start);
         let scalar = found.checked_sub(1).map(|at| plain[at].clone());
-        // The place of a scalar may have the spaces behind it.
+        // The range of a scalar may include the spaces after it.
         let touches =
             |range: &Range<usize>| range.start < end && text[range.clone()].trim_end().len() + range.start == end;
         if let Some(scalar) = scalar.filter(touches) {

@@ -16,7 +16,7 @@ use super::units;
 
 const DURATION_HELP: &str = "write `30s`, `10m` or `1h 30m`";
 
-/// Reads a number or a size above nothing and up to `max`.
+/// Reads a number or a size that is above zero and at most `max`.
 pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut Fields<'_>) -> Option<u64> {
     let (read, help) = match (&node.kind, unit) {
         (_, Unit::Count) if let Some(i) = node.integer() => {
@@ -27,10 +27,10 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
         (_, Unit::Bytes) => (Err(format!("found {}", node.shown())), "a size such as `64 MiB`"),
     };
     match read {
-        Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` of nothing lets no job run"), None),
+        Ok(0) => fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` must be above zero"), None),
         Ok(number) if number > max => {
             let max = if unit == Unit::Bytes { show_bytes(max) } else { max.to_string() };
-            fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be {max} at most"), None);
+            fields.report(Code::LimitOutOfRange, node.span, format!("`{key}` can be at most {max}"), None);
         }
         Ok(number) => {
             if unit == Unit::Bytes && !node.filled {
@@ -43,7 +43,7 @@ pub(crate) fn number(node: &Node, key: &str, unit: Unit, max: u64, fields: &mut 
     None
 }
 
-/// Takes a duration. A number without its unit is the mistake that everybody makes.
+/// Takes a duration. A number without a unit is a common mistake, so it has a separate message.
 pub(crate) fn duration(key: &str, fields: &mut Fields<'_>) -> Option<(Duration, Span)> {
     let number = fields.peek(key).and_then(|node| match node.kind {
         NodeKind::Scalar(Value::Int(_)) => Some((node.integer()?.to_string(), node.span)),

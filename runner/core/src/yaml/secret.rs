@@ -1,4 +1,4 @@
-//! `!secret NAME`.
+//! `!secret NAME`: the tag that names a secret.
 
 use crate::diagnostic::Code;
 use crate::secret::valid_name;
@@ -8,7 +8,7 @@ use super::node::Node;
 use super::node::NodeKind;
 use super::node::key_text;
 
-/// The name that `!secret` gives.
+/// Reads the name of the secret from a `!secret` tag.
 pub(crate) fn read_secret(node: &Node, fields: &mut Fields<'_>) -> Option<String> {
     let name = match &node.kind {
         NodeKind::Scalar(_) if !node.filled => key_text(node),

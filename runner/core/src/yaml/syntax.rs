@@ -1,4 +1,4 @@
-//! What is wrong with a text that is not YAML.
+//! Explains why a text is not YAML.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::line::Line;
 use super::mend::Mend;
 use super::mend::mend;
 
-/// The parser's error as a mistake on the line that has to be mended. `keys` are the known keys of
-/// the file.
+/// Turns the parser's error into a mistake on the line that must be fixed. `keys` are the known
+/// keys of the file.
 pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, keys: &[&str]) -> Diagnostic {
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -42,14 +42,14 @@ pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, ke
             let width = source.text.get(span.start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
             let first = Span::new(span.start, span.end.min(span.start + width));
             return Diagnostic::at(Code::TooDeep, source, first, "lists and mappings are nested too deep here")
-                .help("they may lie 64 deep in each other, the manifest's own keys counted");
+                .help("they can be nested 64 levels deep, including the manifest's own keys");
         }
-        return Diagnostic::at(Code::TooManyValues, source, span, "the file unfolds to too many values")
-            .help("it may hold 250,000 values, with what its aliases repeat counted each time");
+        return Diagnostic::at(Code::TooManyValues, source, span, "the file expands to too many values")
+            .help("it can hold 250,000 values; everything that an alias repeats counts each time");
     }
     if let Some(tab) = offset.and_then(|at| indenting_tab(&source.text, at)) {
-        let message = "a line is indented with a tab, and YAML indents with spaces alone";
-        let help = "put spaces in its place, two a level; most editors can do so for the whole file";
+        let message = "a line is indented with a tab, but YAML allows only spaces";
+        let help = "use spaces instead, two per level; most editors can convert the whole file";
         return Diagnostic::at(Code::TabIndentation, source, tab, message).help(help);
     }
     if let Some(Mend { message, span, help }) = offset.and_then(|at| mend(&source.text, at, keys)) {
@@ -58,7 +58,7 @@ pub(crate) fn syntax_error(source: &Arc<Source>, error: &serde_saphyr::Error, ke
     Diagnostic::at(Code::NotYaml, source, span, format!("this is not valid YAML: {message}"))
 }
 
-/// The key of the same name above `second`, in the same mapping of several lines.
+/// Finds the key with the same name above `second`, in the same mapping of several lines.
 fn first_of(text: &str, second: Span) -> Option<Span> {
     let key = text.get(second.start..second.end)?;
     let here = Line::around(text, second.start);
@@ -71,8 +71,7 @@ fn first_of(text: &str, second: Span) -> Option<Span> {
     Some(Span::new(start, start + key.len()))
 }
 
-/// The tabs that indent the line on which `at` is, or the one after it, where the parser was when
-/// it gave up.
+/// Finds the tabs that indent the line of `at`, where the parser gave up, or the line after it.
 fn indenting_tab(text: &str, at: usize) -> Option<Span> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |line_end| line_end + 1);
     let mut line_start = start;
@@ -87,7 +86,7 @@ fn indenting_tab(text: &str, at: usize) -> Option<Span> {
     None
 }
 
-/// The byte offset of a 1-based line and column in characters.
+/// Returns the byte offset of a 1-based line and column, counted in characters.
 pub(crate) fn offset_of(text: &str, line: u64, column: u64) -> usize {
     let mut start = 0;
     for _ in 1..line {

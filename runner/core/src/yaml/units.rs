@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// Reads `30s`, `10m`, `1h 30m`, `500ms`, `30d`, `1 month`: a month has 30 days, a year 365.
+/// Reads `30s`, `10m`, `1h 30m`, `500ms`, `30d` or `1 month`. A month has 30 days, a year 365.
 ///
 /// # Errors
 ///
-/// A text that is none, a negative one, or nothing.
+/// Returns an error if the text is not a duration, or if the duration is negative or zero.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration");
+    let wrong = || format!("`{text}` is not a duration");
     let span: jiff::Span = text.parse().map_err(|_| wrong())?;
-    // Months and years have no length of their own, and nobody counts here in those of a calendar.
+    // Months and years have no fixed length in a calendar, so the fixed lengths are used here.
     let days = i64::from(span.get_years()) * 365 + i64::from(span.get_months()) * 30;
     let rest = span.try_years(0).and_then(|span| span.try_months(0)).map_err(|_| wrong())?;
     let rest = rest.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     let whole = jiff::SignedDuration::from_hours(days * 24).checked_add(rest).ok_or_else(wrong)?;
     let duration = Duration::try_from(whole).map_err(|_| format!("`{text}` is negative"))?;
     if duration.is_zero() {
-        return Err("a duration must be longer than nothing".to_owned());
+        return Err("a duration must be longer than zero".to_owned());
     }
     Ok(duration)
 }
 
-/// Reads `64 MiB`, `1.5 GiB`, `500 kB`.
+/// Reads `64 MiB`, `1.5 GiB` or `500 kB`, and returns the number of bytes.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let size: ByteSize = text.parse().map_err(|_| format!("`{text}` is no size"))?;
+    let size: ByteSize = text.parse().map_err(|_| format!("`{text}` is not a size"))?;
     Ok(size.as_u64())
 }
 

@@ -1,4 +1,4 @@
-//! A sink for benches and tests that look at nothing that a build says.
+//! A sink for benches and tests that ignore what a build reports.
 
 use std::pin::Pin;
 
@@ -6,7 +6,7 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::progress::Progress;
 use jobcontrol_sandbox::Sink;
 
-/// A sink that drops whatever a build says.
+/// A sink that drops everything a build reports.
 pub(crate) struct Nowhere;
 
 impl Sink for Nowhere {

@@ -1,4 +1,4 @@
-//! The WASI context of one build: no rights but those that its job was granted.
+//! The WASI context of one build, with only the rights that its job was granted.
 
 use std::sync::Arc;
 
@@ -16,17 +16,17 @@ use super::stdio;
 use super::stdio::Lines;
 use crate::guest::Guest;
 
-/// Bytes of a secret that is a variable: the libraries of some languages have 64 KiB for all
-/// variables.
+/// The most bytes of a secret that becomes a variable. Some languages' libraries have 64 KiB for
+/// all variables.
 const LARGEST_VARIABLE: usize = 32 << 10;
 
-/// The variables that have the values of secrets.
+/// Returns the variables whose values are secrets.
 fn secret_variables(granted: &Granted, guest: &Guest) -> Result<Vec<(String, String)>, String> {
     let variable = |name: &String| {
         let value = guest.secrets().get(name).ok_or_else(|| format!("the secret `{name}` was not read"))?;
         if value.len() > LARGEST_VARIABLE {
             let most = show_bytes(LARGEST_VARIABLE as u64);
-            return Err(format!("the secret `{name}` has {} bytes, a variable may have {most}", value.len()));
+            return Err(format!("the secret `{name}` has {} bytes; a variable may have at most {most}", value.len()));
         }
         let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'));
         let text = text.ok_or_else(|| format!("the secret `{name}` is not text, so it cannot be a variable"))?;
@@ -35,8 +35,8 @@ fn secret_variables(granted: &Granted, guest: &Guest) -> Result<Vec<(String, Str
     granted.secrets.iter().map(variable).collect()
 }
 
-/// A context without any right but what was granted, and the two streams that end as log records.
-/// `argv` is what a command is started with, `handles` what it may have open at once.
+/// Creates a context with only the granted rights, and the two streams that become log records.
+/// `argv` are the arguments of a command, and `handles` is how many it may have open at once.
 pub(crate) fn context(
     granted: &Granted,
     guest: &Arc<Guest>,

@@ -1,4 +1,4 @@
-//! The entries of a folder, read from the kernel as somebody asks for them.
+//! Lists the entries of a folder, and reads them from the kernel only as the guest asks for them.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -15,24 +15,24 @@ use wasmtime_wasi::p2::bindings::filesystem::types::DescriptorType;
 use wasmtime_wasi::p2::bindings::filesystem::types::DirectoryEntry;
 use wasmtime_wasi::p2::bindings::filesystem::types::ErrorCode;
 
-/// Bytes of entries that are read from the kernel at once: about a hundred names.
+/// How many bytes of entries are read from the kernel at once: about a hundred names.
 const AT_ONCE: usize = 4 << 10;
 
-/// Bytes that an open listing is charged: what was read at once, and the entries that it was made
-/// into.
+/// The bytes that an open listing is charged: the buffer it was read into, and the entries made
+/// from that.
 pub(super) const HELD: u64 = 16 << 10;
 
 pub(super) type Entry = Result<DirectoryEntry, ErrorCode>;
 
 /// A folder that is being listed.
 pub(super) struct Listing {
-    /// Opened for this listing alone: the kernel keeps the place in it.
+    /// Opened only for this listing, because the kernel keeps the position in it.
     folder: Arc<std::fs::File>,
     read: VecDeque<Entry>,
 }
 
 impl Listing {
-    /// Opens a folder to list it. What it holds is charged by the caller.
+    /// Opens a folder to list it. The caller charges for what the listing holds.
     pub(super) async fn begin(folder: &Arc<std::fs::File>) -> std::io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let folder = Arc::clone(folder);
@@ -40,7 +40,7 @@ impl Listing {
         Ok(Self { folder: Arc::new(opened.into()), read: VecDeque::new() })
     }
 
-    /// The next entry; none at the end.
+    /// Returns the next entry, or `None` at the end.
     pub(super) async fn next(&mut self) -> std::io::Result<Option<Entry>> {
         if self.read.is_empty() {
             let folder = Arc::clone(&self.folder);
@@ -56,19 +56,18 @@ pub(super) struct Reading {
     /// The descriptor through which it was opened.
     pub(super) folder: Arc<std::fs::File>,
     pub(super) listing: Listing,
-    /// The entry of the folder with this number is the next; the first two are the folder itself
-    /// and the one above.
+    /// The number of the next entry. The first two entries are the folder itself and its parent.
     pub(super) next: u64,
-    /// That entry, if it was read and did not fit.
+    /// The next entry if it was read already and did not fit.
     pub(super) peeked: Option<DirectoryEntry>,
 }
 
-/// The folders that a module of preview1 reads.
+/// The folders that a preview1 module reads.
 #[derive(Default)]
 pub(crate) struct Folders(pub(super) VecDeque<Reading>);
 
 impl Reading {
-    /// The next entry; whoever has it moves on, or puts it back.
+    /// Takes the next entry. The caller advances `next`, or puts the entry back.
     pub(super) async fn take(&mut self) -> std::io::Result<Option<Entry>> {
         if let Some(peeked) = self.peeked.take() {
             return Ok(Some(Ok(peeked)));
@@ -82,7 +81,7 @@ impl Reading {
     }
 }
 
-/// The next entries of a folder; none at its end.
+/// Reads the next entries of a folder; none are left at its end.
 fn read(folder: &std::fs::File) -> rustix::io::Result<VecDeque<Entry>> {
     let mut room = [MaybeUninit::uninit(); AT_ONCE];
     let (mut entries, mut names) = (VecDeque::new(), RawDir::new(folder, &mut room));
@@ -91,7 +90,7 @@ fn read(folder: &std::fs::File) -> rustix::io::Result<VecDeque<Entry>> {
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
             let found = match entry.file_type() {
-                // Some file systems do not say.
+                // Some file systems do not report the type.
                 FileType::Unknown => statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
                     .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode)),
                 found => found,

@@ -1,5 +1,6 @@
-//! Folders: resolved through links that no job can have made, compared with the ceiling, opened
-//! once, and compared again as opened, so that a link that is swapped in between leads nowhere.
+//! Grants of folders. A folder is resolved only through links that no job can have made, compared
+//! with the ceiling, and opened once. It is compared again after opening, so swapping a link in
+//! between has no effect.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -16,7 +17,7 @@ use wasmtime_wasi::WasiCtxBuilder;
 use super::links::Followed;
 use super::links::follow;
 
-/// A folder that a build gets.
+/// A folder that is granted to a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantedFolder {
     /// The folder, with all links resolved.
@@ -25,29 +26,29 @@ pub struct GrantedFolder {
     pub guest: String,
     /// Whether the plugin may write there.
     pub write: bool,
-    /// Bytes that it may write there, if that is bounded.
+    /// The most bytes that it may write there, or `None` for no bound.
     pub quota: Option<u64>,
 }
 
-/// Where the kernel shows processes and devices, this one's own memory among them.
+/// Where the kernel exposes processes and devices, including this process's memory.
 const KERNEL: &[&str] = &["/proc", "/sys", "/dev"];
 
-/// What no job may be granted, and the most that any may be. All paths are absolute, with links
-/// resolved.
+/// The folders that no job may be granted, and the most that any job may be granted. All paths are
+/// absolute, with links resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FilePolicy {
-    /// Never to be written, each with what it is: jobs, plugins, and the links that lead to what is
-    /// the operator's.
+    /// Folders that are never granted for writing, each with a description: jobs, plugins, and the
+    /// links that lead to the operator's files.
     pub no_write: Vec<(PathBuf, String)>,
-    /// Never to be seen at all, each with what it is: the store, the cache, the configuration.
+    /// Folders that are never granted at all, each with a description: the store, the cache, the
+    /// configuration.
     pub no_read: Vec<(PathBuf, String)>,
-    /// The only folders there are to grant, with whether they may be written; none for no such
-    /// bound.
+    /// The only folders that may be granted, each with whether it may be written; `None` means no
+    /// such bound.
     pub ceiling: Option<Vec<(PathBuf, bool)>>,
-    /// Where folders of the ceiling lead that do not count, each with the link for which they do
-    /// not.
+    /// The targets of ceiling folders that do not count, each with the link that is the reason.
     pub refused: Vec<(PathBuf, PathBuf)>,
-    /// What the operator's file is called, which has the ceiling.
+    /// The operator's file, which sets the ceiling.
     pub operator: OperatorFile,
 }
 
@@ -56,7 +57,8 @@ impl FilePolicy {
     ///
     /// # Errors
     ///
-    /// A folder that is missing, overlaps what is protected, or is above the ceiling.
+    /// Returns an error if the folder is missing, overlaps what is protected, or is above the
+    /// ceiling.
     pub fn resolve(&self, host: &Path, guest: &str, write: bool) -> Result<GrantedFolder, String> {
         let shown = host.display();
         let Followed { path: resolved, links, error } = follow(host);
@@ -64,7 +66,7 @@ impl FilePolicy {
             return Err(format!("the folder `{shown}` cannot be granted: {error}"));
         }
         if !resolved.is_dir() {
-            return Err(format!("`{shown}` is no folder; a grant is for a whole folder"));
+            return Err(format!("`{shown}` is not a folder; a grant is for a whole folder"));
         }
         self.allows(&resolved, write).map_err(|why| format!("the folder `{shown}` cannot be granted{why}"))?;
         if let Some(link) = links.iter().find(|link| !self.is_operators(link)) {
@@ -77,8 +79,8 @@ impl FilePolicy {
         Ok(GrantedFolder { host: resolved, guest: guest.to_owned(), write, quota: None })
     }
 
-    /// Sets the most that may be granted. A folder that is reached by a link that a job may have
-    /// made does not count, which is said where a grant would need it.
+    /// Sets the most that may be granted. A folder does not count if the path to it has a link that
+    /// a job may have made. The error of a grant that would need it says so.
     #[must_use]
     pub fn with_ceiling(mut self, folders: impl IntoIterator<Item = (PathBuf, bool)>) -> Self {
         let mut ceiling = Vec::new();
@@ -93,9 +95,10 @@ impl FilePolicy {
         self
     }
 
-    /// Whether a link stands where no job can make one or move one to: in a folder that is never
-    /// granted for writing, or where this process itself may change no folder on the way. Which
-    /// jobs may write today does not count, since a link outlives its job.
+    /// Returns whether a link is in a place where no job can create or move a link. Such a place is
+    /// in a folder that is never granted for writing, or this process may not change any of its
+    /// parent folders. It does not matter which jobs may write today, because a link outlives its
+    /// job.
     fn is_operators(&self, link: &Path) -> bool {
         let unchangeable = |folder: &Path| access(folder, Access::WRITE_OK) == Err(Errno::ACCESS);
         self.no_write.iter().chain(&self.no_read).any(|(kept, _)| link.starts_with(kept))
@@ -138,11 +141,11 @@ pub(super) fn open(builder: &mut WasiCtxBuilder, folders: &[GrantedFolder]) -> R
         let failed = |e: &dyn std::fmt::Display| format!("the granted folder `{shown}` cannot be opened: {e}");
         let opened = File::open(&folder.host).map_err(|e| failed(&e))?;
         let handle = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
-        // Where there is no /proc, the path itself has to do.
+        // Without /proc, the path itself has to do.
         let through = if handle.exists() {
             let real = std::fs::read_link(&handle).map_err(|e| failed(&e))?;
             if real != folder.host {
-                return Err(failed(&"it has become a link to elsewhere"));
+                return Err(failed(&"it was replaced with a link to elsewhere"));
             }
             handle
         } else {

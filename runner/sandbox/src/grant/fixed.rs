@@ -12,7 +12,7 @@ use wasmtime_wasi::HostMonotonicClock;
 use wasmtime_wasi::HostWallClock;
 use wasmtime_wasi::WasiCtxBuilder;
 
-/// A wall clock that stands still.
+/// A wall clock that always returns the same time.
 struct Fixed(Duration);
 
 impl HostWallClock for Fixed {
@@ -25,12 +25,11 @@ impl HostWallClock for Fixed {
     }
 }
 
-/// A monotonic clock that moves on when it is looked at, so that a loop which waits for a time
-/// ends.
+/// A monotonic clock that advances each time it is read, so a loop that waits for a time ends.
 #[derive(Default)]
 struct Counting(AtomicU64);
 
-/// Nanoseconds by which it moves on.
+/// How many nanoseconds it advances by.
 const STEP: u64 = 1_000;
 
 impl HostMonotonicClock for Counting {
@@ -48,7 +47,7 @@ pub(super) fn set_clock(builder: &mut WasiCtxBuilder, time: Timestamp) {
     builder.wall_clock(Fixed(since)).monotonic_clock(Counting::default());
 }
 
-/// Three sources from one seed: none tells what another gives.
+/// Sets three random sources from one seed. None of them reveals the output of another.
 pub(super) fn set_random(builder: &mut WasiCtxBuilder, seed: u64) {
     let random = ChaCha8Rng::seed_from_u64(seed);
     let mut insecure = ChaCha8Rng::seed_from_u64(seed);

@@ -1,5 +1,5 @@
-//! `fd_readdir` of preview1 that goes on where it was: the engine's own reads the whole folder for
-//! each of its calls.
+//! A `fd_readdir` for preview1 that continues where it stopped. The engine's own version reads the
+//! whole folder again for each call.
 
 use std::sync::Arc;
 
@@ -25,14 +25,14 @@ use super::opened::opened;
 use crate::host::Host;
 use crate::signal::Signal;
 
-/// Listings of one build whose places are kept. Who has more folders open at once reads the oldest
-/// again.
+/// How many listings of one build keep their position. A guest with more folders open at once reads
+/// the oldest again.
 const KEPT: usize = 16;
 
-/// Bytes of an entry before its name.
+/// The bytes of an entry before its name.
 const HEAD: usize = 24;
 
-/// Why a call ends: with an error of the guest's to handle, or for good.
+/// Why a call ends: with an error for the guest to handle, or with one that ends the guest.
 enum Stopped {
     Errno(Errno),
     Error(wasmtime::Error),
@@ -44,7 +44,7 @@ impl From<Errno> for Stopped {
     }
 }
 
-/// Puts it in the place of the engine's, in a linker that allows shadowing.
+/// Replaces the engine's function, in a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut wasmtime::Linker<Host>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap_async(
         module,
@@ -88,7 +88,7 @@ async fn read(
         };
         let bytes = packed(caller.data_mut(), handle, reading.next + 1, &entry).await;
         let fitting = bytes.len().min(length - written);
-        // What was checked to be inside stays so: a memory never shrinks.
+        // The bounds that were checked stay valid, because a memory never shrinks.
         memory.data_mut(&mut *caller)[to + written..to + written + fitting].copy_from_slice(&bytes[..fitting]);
         written += fitting;
         if fitting < bytes.len() {
@@ -103,7 +103,7 @@ async fn read(
     Ok(())
 }
 
-/// The reading of a descriptor that stands at `cookie`: the one that is kept, or a new one from the
+/// Returns the reading of a descriptor at position `cookie`: the stored one, or a new one from the
 /// start.
 async fn resumed(host: &mut Host, fd: u32, folder: Arc<std::fs::File>, cookie: u64) -> Result<Reading, Stopped> {
     let kept = host.folders.0.iter().position(|reading| reading.fd == fd);
@@ -130,7 +130,7 @@ fn keep(host: &mut Host, reading: Reading) {
     }
 }
 
-/// The folder behind a descriptor of preview1.
+/// Returns the folder behind a preview1 descriptor.
 async fn folder(host: &mut Host, fd: u32) -> Result<(u32, Arc<std::fs::File>), Stopped> {
     let mut nothing = GuestMemory::Unshared(&mut []);
     let stat = host.wasi.fd_filestat_get(&mut nothing, Fd::from(fd)).await;
@@ -139,7 +139,7 @@ async fn folder(host: &mut Host, fd: u32) -> Result<(u32, Arc<std::fs::File>), S
         Descriptor::Dir(dir) => Some(Arc::clone(&dir.dir)),
         Descriptor::File(_) => None,
     };
-    // It is no folder, or none that is open.
+    // It is not a folder, or not an open one.
     opened(host, &stat, dir).await.ok_or_else(|| Errno::Badf.into())
 }
 
@@ -153,17 +153,17 @@ async fn taken(reading: &mut Reading) -> Result<Option<DirectoryEntry>, Stopped>
     entry.transpose().map_err(|_| Errno::Ilseq.into())
 }
 
-/// An entry as preview1 has it: where the next one is, the file's identity, the length of the name,
-/// the type, the name.
+/// Encodes an entry in preview1's format: the position of the next entry, the file's identity, the
+/// length of the name, the type, the name.
 async fn packed(host: &mut Host, handle: u32, next: u64, entry: &DirectoryEntry) -> Vec<u8> {
     let folder = Resource::<Descriptor>::new_borrow(handle);
     let mut filesystem = host.wasi.filesystem();
     let hash = match entry.name.as_str() {
-        // The one above may not be looked at; as in the engine, both are the folder itself.
+        // The parent may not be inspected. As in the engine, both names refer to the folder itself.
         "." | ".." => filesystem.metadata_hash(folder).await,
         name => filesystem.metadata_hash_at(folder, PathFlags::empty(), name.to_owned()).await,
     };
-    // A file that is gone by now has none.
+    // A file that has been removed has no identity.
     let identity = hash.map_or(0, |hash| hash.lower);
     let length = u32::try_from(entry.name.len()).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(HEAD + entry.name.len());
@@ -176,7 +176,7 @@ async fn packed(host: &mut Host, handle: u32, next: u64, entry: &DirectoryEntry)
     bytes
 }
 
-/// The number that preview1 has for a type of file.
+/// Returns preview1's number for a file type.
 fn file_type(ty: DescriptorType) -> u8 {
     match ty {
         DescriptorType::BlockDevice => 1,

@@ -1,4 +1,4 @@
-//! What a job was granted.
+//! The rights that a job was granted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use jobcontrol_core::secret::SecretSource;
 
 use super::files::GrantedFolder;
 
-/// What one job was granted, resolved and compared with the operator's ceiling.
+/// The rights that one job was granted, resolved and compared with the operator's ceiling.
 #[derive(Clone, Debug, Default)]
 pub struct Granted {
-    /// Folders.
+    /// The folders.
     pub folders: Vec<GrantedFolder>,
-    /// Variables with their values.
+    /// The variables with their values.
     pub variables: Vec<(String, String)>,
-    /// Secrets that are variables, by their names.
+    /// The names of the secrets that are set as variables.
     pub secrets: Vec<String>,
-    /// Where the value of each secret is, by name: those that the job names, and all others.
+    /// Where to read the value of each secret, by name: those that the job names, and all others.
     pub sources: Arc<BTreeMap<String, SecretSource>>,
-    /// HTTP requests.
+    /// The HTTP requests that it may make.
     pub http: Vec<HttpGrant>,
-    /// How these are made.
+    /// The rules for making these requests.
     pub http_rules: Arc<HttpRules>,
-    /// The time that its clock shows, where it stands still.
+    /// The fixed time that its clock shows, if it has one.
     pub clock: Option<Timestamp>,
-    /// What its random numbers are made of, where they are the same each time.
+    /// The fixed seed of its random numbers, if it has one.
     pub random: Option<u64>,
 }

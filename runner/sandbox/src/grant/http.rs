@@ -1,4 +1,4 @@
-//! `wasi:http/outgoing-handler`: requests, made by the room `http` with the rights that the job was
+//! `wasi:http/outgoing-handler`: requests, made by `crate::http` with the rights that the job was
 //! granted.
 
 use bytes::Bytes;
@@ -27,8 +27,8 @@ use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
 
 use crate::host::Host;
 
-/// The interfaces in the version that the engine links. Components that import another 0.2 get them
-/// too.
+/// The interfaces in the version that the engine links. Components that import another 0.2 version
+/// also get these.
 const TYPES: &str = "wasi:http/types@0.2.12";
 const HANDLER: &str = "wasi:http/outgoing-handler@0.2.12";
 
@@ -38,13 +38,13 @@ const LONGEST_METHOD: usize = 64;
 /// The longest host with its port: a name has 253 bytes.
 const LONGEST_AUTHORITY: usize = 300;
 
-/// The longest path with its query: servers refuse longer ones than 8 KiB.
+/// The longest path with its query, in bytes. Servers refuse paths longer than 8 KiB.
 const LONGEST_PATH: usize = 16 << 10;
 
 /// Adds both interfaces to a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    // The engine's own has each request made by one more task, on the threads of guests.
+    // The engine's own version makes each request in an extra task on the guest threads.
     linker.instance(HANDLER)?.func_wrap_async(
         "handle",
         |store, (request, options): (Resource<HostOutgoingRequest>, Option<Resource<RequestOptions>>)| {
@@ -52,13 +52,13 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
         },
     )?;
     let mut types = linker.instance(TYPES)?;
-    // The engine's own looks for another type than the bodies of responses fail with.
+    // The engine's own version looks for another error type than the bodies of responses fail with.
     types.func_wrap("http-error-code", |mut store, (error,): (Resource<IoError>,)| {
         let error = store.data_mut().ctx().table.get(&error)?;
         let of_response = error.downcast_ref::<Error>().map(code_of_body);
         Ok((of_response.or_else(|| error.downcast_ref::<ErrorCode>().cloned()),))
     })?;
-    // The engine keeps texts of any length, and the host holds them.
+    // The engine accepts text of any length, and the host would hold it.
     types.func_wrap("[method]outgoing-request.set-method", |mut store, (request, method): (_, Method)| {
         let fits = !matches!(&method, Method::Other(name) if name.len() > LONGEST_METHOD);
         let view = &mut store.data_mut().http();
@@ -82,7 +82,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     )
 }
 
-/// An error of HTTP is the guest's to handle; any other ends it.
+/// Returns an error of HTTP to the guest; any other error ends the guest.
 fn answer<T>(result: HttpResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
     match result {
         Ok(value) => Ok((Ok(value),)),
@@ -90,7 +90,7 @@ fn answer<T>(result: HttpResult<T>) -> wasmtime::Result<(Result<T, ErrorCode>,)>
     }
 }
 
-/// Makes a request, and returns what the guest waits for.
+/// Makes a request, and returns the future that the guest waits for.
 async fn handle(
     mut store: StoreContextMut<'_, Host>,
     request: Resource<HostOutgoingRequest>,
@@ -104,11 +104,11 @@ async fn handle(
     Ok(host.wasi.ctx().table.push(response)?)
 }
 
-/// A request as the guest has put it together.
+/// Builds the request that the guest has put together.
 fn message(request: HostOutgoingRequest) -> HttpResult<http::Request<WasiBody>> {
     let HostOutgoingRequest { method, scheme, authority, path_with_query, headers, body } = request;
     let headers = HeaderMap::from(headers);
-    // A guest need not make the body that its headers tell of.
+    // A guest need not send the body that its headers announce.
     let length = length(&headers)?;
     if body.is_none() && length.is_some_and(|length| length != 0) {
         return Err(ErrorCode::HttpRequestBodySize(Some(0)).into());
@@ -128,7 +128,7 @@ fn message(request: HostOutgoingRequest) -> HttpResult<http::Request<WasiBody>> 
     Ok(message)
 }
 
-/// How long headers say that a body is, if they do.
+/// Returns the body length that the headers declare, if any.
 fn length(headers: &HeaderMap) -> Result<Option<u64>, ErrorCode> {
     let mut values = headers.get_all(CONTENT_LENGTH).iter();
     let Some(value) = values.next() else {
@@ -139,7 +139,7 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, ErrorCode> {
     length.map(Some).ok_or(ErrorCode::HttpProtocolError)
 }
 
-/// What ended a body, as the guest is told.
+/// Returns the error code to report to the guest for an error that ended a body.
 fn code_of_body(error: &Error) -> ErrorCode {
     match error {
         Error::ConnectionReadTimeout => ErrorCode::ConnectionReadTimeout,

@@ -1,4 +1,4 @@
-//! `jobcontrol:plugin/http`: requests that are sent whole, made by the room `http` with the rights
+//! `jobcontrol:plugin/http`: requests with complete bodies, made by `crate::http` with the rights
 //! that the job was granted.
 
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl http::Host for Host {
     async fn send(&mut self, request: http::Request) -> wasmtime::Result<Result<Resource<Answer>, String>> {
         let http::Request { method, url, headers, body, timeout, redirects } = request;
         let timeout = timeout.map(Duration::from_millis);
-        // The host holds it until the answer begins.
+        // The host holds the body until the response begins.
         let held = body.len() as u64;
         self.guest.account.charge(held).map_err(Signal::full)?;
         let sent = self.requests.send(Plain { method, url, headers, body, timeout, redirects }).await;

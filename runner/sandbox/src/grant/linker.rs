@@ -13,8 +13,8 @@ use super::progress;
 use super::written;
 use crate::host::Host;
 
-/// Everything a plugin can import. What needs a grant is linked too, and refuses until the build's
-/// context has it.
+/// Links everything that a plugin can import. Functions that need a grant are linked too, and
+/// refuse until the build's context has it.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -30,7 +30,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     Ok(linker)
 }
 
-/// What a core module can import.
+/// Links everything that a core module can import.
 pub(crate) fn core_linker(engine: &Engine) -> wasmtime::Result<wasmtime::Linker<Host>> {
     let mut linker = wasmtime::Linker::new(engine);
     preview1::add_to_core_linker(&mut linker)?;

@@ -1,4 +1,4 @@
-//! The links of a path, followed one by one, so that it is known where each of them stands.
+//! Follows the links of a path one by one, to find out where each of them is.
 
 use std::ffi::OsString;
 use std::io;
@@ -6,22 +6,22 @@ use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// As many as the kernel follows.
+/// The most links to follow, as in the kernel.
 const LINKS: usize = 40;
 
 /// Where a path leads.
 #[derive(Debug)]
 pub struct Followed {
-    /// The path without links; what is not there, or cannot be seen, is taken as it is written.
+    /// The path without links. A part that does not exist, or cannot be seen, is kept as written.
     pub path: PathBuf,
-    /// Where each link stood that was followed, without links itself.
+    /// The path of each link that was followed, itself without links.
     pub links: Vec<PathBuf>,
-    /// Why it could not be followed to its end.
+    /// Why the path could not be followed to its end.
     pub error: Option<io::Error>,
 }
 
-/// Follows a path. Nothing is looked up twice, so the answer belongs to the links that it names,
-/// whatever is changed meanwhile.
+/// Follows a path. No part is looked up twice, so the answer matches the links that it names, even
+/// if something changes meanwhile.
 #[must_use]
 pub fn follow(path: &Path) -> Followed {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -47,7 +47,7 @@ pub fn follow(path: &Path) -> Followed {
     followed
 }
 
-/// Where the path leads if it is a link.
+/// Returns the target of the path if it is a link.
 fn link(followed: &mut Followed) -> Option<PathBuf> {
     let target = std::fs::symlink_metadata(&followed.path).and_then(|found| {
         if !found.is_symlink() {

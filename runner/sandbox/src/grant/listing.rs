@@ -1,5 +1,5 @@
-//! Listings of folders that are read as the guest asks for names: the engine's own reads a whole
-//! folder into the host's memory, once for each listing that a guest has open.
+//! Folder listings that are read as the guest asks for names. The engine's own version reads a
+//! whole folder into the host's memory for each listing that a guest has open.
 
 use std::sync::Arc;
 
@@ -20,11 +20,11 @@ use super::entries::Listing;
 use crate::host::Host;
 use crate::signal::Signal;
 
-/// The interface in the version that the engine links. Components that import another 0.2 get it
-/// too.
+/// The interface in the version that the engine links. Components that import another 0.2 version
+/// also get this.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
-/// Puts listings that stream in the place of the engine's, in a linker that allows shadowing.
+/// Replaces the engine's listings with streaming ones, in a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
     types.resource("directory-entry-stream", ResourceType::host::<Listing>(), |mut store, listing| {

@@ -1,15 +1,15 @@
-//! What a plugin can ask of the host, one capability a file: the functions, then how they are
-//! linked.
+//! What a plugin can ask of the host, one file for each capability: the functions, then how they
+//! are linked.
 //!
 //! - `log`, `progress`, `build`: the contract of `sdk/wit/plugin.wit`, given to every job; `said`:
 //!   records and failures, read out of the guest within limits
 //! - `stdio`: standard output and error, as log records
 //! - `files` (with `links`, `listing`, `entries` and `answer`), `env`: given by a job's `grants`
-//! - `fixed`: likewise: clocks and random numbers that are the same each time; `written`,
+//! - `fixed`: also by `grants`: clocks and random numbers that are the same each time; `written`,
 //!   `written_preview1`: writing, counted against quotas
-//! - `http`, `http_plain`: likewise; `crate::http` makes the requests
-//! - `preview1`, `folders`: what only modules of preview1 ask for, and how they read folders
-//! - `opened`: the file or folder behind a number of theirs
+//! - `http`, `http_plain`: also by `grants`; `crate::http` makes the requests
+//! - `preview1`, `folders`: what only preview1 modules ask for, and how they read folders
+//! - `opened`: the file or folder behind a preview1 descriptor
 //! - `granted`: what one job was granted
 //! - `linker`: all capabilities together, the same for every job
 //! - `context`: the rights of one build

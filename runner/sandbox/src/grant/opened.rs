@@ -1,4 +1,4 @@
-//! What stands behind a number that a module of preview1 has for a file or folder.
+//! Finds the file or folder behind a preview1 descriptor.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
 
 use crate::host::Host;
 
-/// The file or folder, as `of` wants it, behind a descriptor of preview1, with its handle. Only the
-/// engine knows which handle belongs to a number; it tells the identity of what is open, and
-/// whatever else is open with that identity is the same.
+/// Returns the file or folder behind a preview1 descriptor, as selected by `of`, with its handle.
+/// Only the engine knows which handle belongs to a descriptor, but it reports the identity of the
+/// open file. Any other open handle with that identity is the same file.
 pub(super) async fn opened(
     host: &mut Host,
     stat: &Filestat,

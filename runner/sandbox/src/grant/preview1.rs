@@ -1,6 +1,6 @@
-//! What preview1 asks of the host beside WASI: the exit code, and the environment in plain numbers,
-//! for modules whose adapter is our own (`interpreter/preview1`); and for core modules, what only
-//! some toolchains import.
+//! What preview1 needs from the host beside WASI. Modules that use our own adapter
+//! (`interpreter/preview1`) get the exit code, and the environment as plain numbers. Core modules
+//! get what only some toolchains import.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::Linker;
@@ -17,10 +17,10 @@ const INTERFACE: &str = "jobcontrol:preview1/process@0.1.0";
 /// The module of preview1.
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 
-/// Bytes of the environment that are told at once.
+/// How many bytes of the environment are returned at once.
 const AT_ONCE: usize = size_of::<u64>();
 
-/// Gives our adapter its functions.
+/// Adds the functions that our adapter needs.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let mut process = linker.instance(INTERFACE)?;
     process.func_wrap("exit", |_, (code,): (i32,)| -> wasmtime::Result<()> { Err(Signal::Exit(code).into()) })?;
@@ -38,7 +38,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     })
 }
 
-/// Gives core modules what they import.
+/// Adds the functions that core modules import.
 pub(super) fn add_to_core_linker(linker: &mut wasmtime::Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |host: &mut Host| &mut host.wasi)?;
     linker.allow_shadowing(true);
@@ -47,17 +47,18 @@ pub(super) fn add_to_core_linker(linker: &mut wasmtime::Linker<Host>) -> wasmtim
     linker.func_wrap(PREVIEW1, "proc_exit", exit)?;
     folders::add_to_linker(linker, PREVIEW1)?;
     written_preview1::add_to_linker(linker, PREVIEW1)?;
-    // Emscripten's modules tell JavaScript that their memory has grown. Here nobody has to know.
+    // Emscripten's modules notify JavaScript that their memory has grown. Nothing here needs to
+    // know.
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_: i32| {})?;
     Ok(())
 }
 
-/// Each variable with a zero byte behind it, as preview1 has them. Put together at the first
-/// question.
+/// Returns each variable followed by a zero byte, in preview1's format. The text is assembled at
+/// the first request.
 fn environment(host: &mut Host) -> wasmtime::Result<&[u8]> {
     if host.environment.is_none() {
         let variables = host.wasi.cli().get_environment()?;
-        // A zero byte ends a variable wherever it stands.
+        // A zero byte ends a variable, wherever it is.
         let text = |text: String| text.split('\0').next().unwrap_or_default().to_owned();
         let variables = variables.into_iter().map(|(name, value)| format!("{}={}\0", text(name), text(value)));
         host.environment = Some(variables.collect::<String>().into_bytes());

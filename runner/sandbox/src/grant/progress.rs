@@ -1,4 +1,4 @@
-//! `jobcontrol:plugin/progress`: how far the running build is.
+//! `jobcontrol:plugin/progress`: the progress of the running build.
 
 use jobcontrol_core::failure::cut;
 use jobcontrol_core::limits::PROGRESS_GROUP_NAME;
@@ -13,17 +13,17 @@ use crate::host::Host;
 /// The interface, as components import it.
 const INTERFACE: &str = "jobcontrol:plugin/progress@0.1.0";
 
-/// A status line is one line of a terminal.
+/// The most characters of a status text, which has to fit on one line of a terminal.
 const STATUS_LINE: usize = 1_000;
 
-/// The levels of a group. With more of them its name would be too long, since each is followed by a
-/// separator.
+/// The levels of a group. With more levels its name would be too long, because each is followed by
+/// a separator.
 type Levels = AtMost<String, PROGRESS_GROUP_NAME>;
 
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     type Report = (Levels, u64, u64, String);
     linker.instance(INTERFACE)?.func_wrap_async("report", |mut store, report: Report| {
-        // What was read is dropped before anything is waited for.
+        // The report that was read is dropped before anything is awaited.
         let report = checked(report, store.data().guest.secrets().redactor());
         Box::new(async move { Ok(store.data_mut().guest.progress(report).await?) })
     })

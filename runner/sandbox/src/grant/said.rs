@@ -1,6 +1,6 @@
 //! Log records and failures as `sdk/wit/plugin.wit` describes them, read out of the guest. The
-//! bindings that are generated would read a list of any length before anybody asks whether the
-//! build may say so much.
+//! generated bindings would read a list of any length before the host can check whether the build
+//! may still log this much.
 
 use jobcontrol_core::failure::Cause;
 use jobcontrol_core::failure::Failure;
@@ -20,10 +20,10 @@ use wasmtime::component::Lift;
 use crate::bindings::jobcontrol::plugin::types;
 use crate::current;
 
-/// A list that is counted against what the build may still say before it is read.
+/// A list that is counted against what the build may still log before it is read.
 pub(super) struct Counted<T>(pub(super) Vec<T>);
 
-// SAFETY: it is read as the `Vec` that it holds, whose shape it has.
+// SAFETY: it has the shape of the `Vec` that it holds, and is read as that `Vec`.
 #[expect(unsafe_code, reason = "the engine trusts that the shape is the one of a list")]
 unsafe impl<T: Lift> ComponentType for Counted<T> {
     type Lower = <Vec<T> as ComponentType>::Lower;
@@ -35,7 +35,7 @@ unsafe impl<T: Lift> ComponentType for Counted<T> {
     }
 }
 
-// SAFETY: as for `ComponentType`; the length is only looked at.
+// SAFETY: as for `ComponentType`; only the length is read in addition.
 #[expect(unsafe_code, reason = "the engine trusts that what is read is checked")]
 unsafe impl<T: Lift> Lift for Counted<T> {
     fn linear_lift_from_flat(
@@ -53,7 +53,7 @@ unsafe impl<T: Lift> Lift for Counted<T> {
     }
 }
 
-/// A list of at most `MOST` items. Of a longer one only the length is read.
+/// A list of at most `MOST` items. Only the length of a longer list is read.
 pub(super) struct AtMost<T, const MOST: usize>(pub(super) Result<Vec<T>, u32>);
 
 // SAFETY: as for `Counted`.
@@ -92,18 +92,19 @@ unsafe impl<T: Lift, const MOST: usize> Lift for AtMost<T, MOST> {
     }
 }
 
-/// The length of a list in memory, which is a pointer and a length.
+/// Returns the length of a list from its pointer and length in memory.
 fn length(bytes: &[u8]) -> wasmtime::Result<u32> {
     let length = bytes.last_chunk().ok_or_else(|| wasmtime::Error::msg("a list is a pointer and a length"))?;
     Ok(u32::from_le_bytes(*length))
 }
 
-/// Whether so many items may be in the memory.
+/// Returns whether this many items fit in the memory.
 fn is_inside<T: ComponentType>(cx: &LiftContext<'_>, length: u32) -> bool {
     u64::from(length) * T::SIZE32 as u64 <= cx.memory().len() as u64
 }
 
-/// Counts a list of so many items, unless it is not in the memory at all, which is another failure.
+/// Counts a list of this many items, unless it does not fit in the memory, which is another
+/// failure.
 fn count<T: ComponentType>(cx: &LiftContext<'_>, length: u32) -> wasmtime::Result<()> {
     if !is_inside::<T>(cx, length) {
         return Ok(());
@@ -151,7 +152,7 @@ pub(super) struct SaidFrame {
 }
 
 impl SaidFailure {
-    /// The failure, cut to what a person reads.
+    /// Returns the failure, cut to a length that a person reads.
     pub(super) fn cut(self) -> Failure {
         let causes = self.causes.0.into_iter().map(|cause| Cause {
             kind: FailureKind::Plugin(text(cause.kind)).to_string(),

@@ -1,4 +1,4 @@
-//! Standard output and error: each line is a log record, INFO and WARNING.
+//! Standard output and error: each line becomes a log record, with level INFO or WARNING.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -21,10 +21,10 @@ use wasmtime_wasi::p2::StreamResult;
 use crate::guest::Guest;
 use crate::signal::Signal;
 
-/// What a guest may write at once.
+/// How many bytes a guest may write at once.
 const PERMIT: usize = 64 << 10;
 
-/// A stream that ends as log records.
+/// A stream that becomes log records.
 #[derive(Clone)]
 pub(crate) struct Lines {
     guest: Arc<Guest>,
@@ -35,11 +35,11 @@ pub(crate) struct Lines {
 
 #[derive(Default)]
 struct State {
-    /// A line without its end yet, cut at the limit of a message.
+    /// A line that has not ended yet, cut at the limit of a message.
     partial: Vec<u8>,
     /// Whether the rest of the line is dropped.
     cut: bool,
-    /// The last lines of standard error, where a runtime says why it aborts.
+    /// The last lines of standard error, where a runtime writes why it aborts.
     last: String,
 }
 
@@ -84,7 +84,7 @@ impl Lines {
             message.push_str(CUT);
         }
         let secrets = self.guest.secrets();
-        // One that has characters which are about to go.
+        // A secret may have control characters, which are removed below.
         if !secrets.is_empty() && message.contains(char::is_control) {
             secrets.redactor().text(&mut message);
         }
@@ -97,13 +97,13 @@ impl Lines {
                 state.last.push_str(&line);
             }
             state.last.push('\n');
-            // Taken off rarely, so that each byte is moved once or twice.
+            // Old text is removed rarely, so that each byte is moved once or twice.
             if state.last.len() > 2 * reason::MOST {
                 let from = state.last.ceil_char_boundary(state.last.len() - reason::MOST);
                 state.last.drain(..from);
             }
         }
-        // A person reads it, not a terminal; what else is no text is shown as it is.
+        // A person reads it, not a terminal. Bytes that are not text are shown as they are.
         let message = plain::text(&message).into_owned();
         self.guest.admit(self.guest.record(self.level, self.target, message))?;
         self.guest.try_drain();
@@ -114,7 +114,7 @@ impl Lines {
         self.level == Level::Warning
     }
 
-    /// The end of what was written, the last line without its end included.
+    /// Returns the end of what was written, including an unfinished last line.
     pub(crate) fn last(&self) -> String {
         let state = self.state();
         let mut line = String::from_utf8_lossy(&state.partial).into_owned();
@@ -125,7 +125,7 @@ impl Lines {
         format!("{}{line}", state.last)
     }
 
-    /// Hands over what is left, the last line without its end included.
+    /// Hands over what is left, including an unfinished last line.
     pub(crate) async fn finish(&self) -> Result<(), Signal> {
         {
             let mut state = self.state();
@@ -139,8 +139,8 @@ impl Lines {
 
 impl IsTerminal for Lines {
     fn is_terminal(&self) -> bool {
-        // A libc that thinks so ends its buffers at each line, and none is lost when the guest
-        // traps. Standard error has no buffer, and programs colour what they write to a terminal.
+        // A libc that sees a terminal flushes its buffer at each line, so no line is lost when the
+        // guest traps. Standard error has no buffer, and programs write colours to a terminal.
         !self.is_stderr()
     }
 }
@@ -172,7 +172,7 @@ impl OutputStream for Lines {
 #[wasmtime_wasi::async_trait]
 impl Pollable for Lines {
     async fn ready(&mut self) {
-        // A store that is gone shows itself at the next write.
+        // A store that is gone is reported at the next write.
         let _ = self.guest.drain().await;
     }
 }

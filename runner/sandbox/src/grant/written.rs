@@ -1,5 +1,5 @@
-//! Writing to files, counted against quotas before it happens: the functions of components, in the
-//! place of the engine's.
+//! Writing to files, counted against quotas before it happens: replacements for the engine's
+//! component functions.
 
 use bytes::Bytes;
 use wasmtime::StoreContextMut;
@@ -21,11 +21,11 @@ use super::answer::answer;
 use crate::host::Host;
 use crate::quota::Counted;
 
-/// The interface in the version that the engine links. Components that import another 0.2 get it
-/// too.
+/// The interface in the version that the engine links. Components that import another 0.2 version
+/// also get this.
 const INTERFACE: &str = "wasi:filesystem/types@0.2.12";
 
-/// Puts them in the place of the engine's, in a linker that allows shadowing.
+/// Replaces the engine's functions, in a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     let mut types = linker.instance(INTERFACE)?;
     types.func_wrap_async(
@@ -57,7 +57,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     )
 }
 
-/// The quotas of a file; none of a folder, or where the engine will say that there is no such file.
+/// Returns the quotas of a file. A folder has none, nor does a file that the engine will report as
+/// missing.
 fn counted(host: &mut Host, file: &Resource<Descriptor>) -> Counted {
     let quotas = host.quotas.clone();
     match host.ctx().table.get(file) {
@@ -77,7 +78,7 @@ async fn write(
     host.filesystem().write(file, bytes, offset).await
 }
 
-/// What a file grows by counts as written.
+/// Sets the size of a file. Bytes by which the file grows count as written.
 async fn set_size(mut store: StoreContextMut<'_, Host>, file: Resource<Descriptor>, size: u64) -> FsResult<()> {
     let host = store.data_mut();
     let counted = counted(host, &file);
@@ -88,7 +89,7 @@ async fn set_size(mut store: StoreContextMut<'_, Host>, file: Resource<Descripto
     host.filesystem().set_size(file, size).await
 }
 
-/// A stream in the place of the engine's, if there is something to count.
+/// Wraps the engine's stream if there is something to count.
 fn wrapped(
     host: &mut Host,
     stream: Resource<DynOutputStream>,

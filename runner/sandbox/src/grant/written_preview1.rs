@@ -1,5 +1,5 @@
-//! Writing to files, counted against quotas before it happens: the functions of preview1, in the
-//! place of the engine's.
+//! Writing to files, counted against quotas before it happens: replacements for the engine's
+//! preview1 functions.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use super::opened::opened;
 use crate::host::Host;
 use crate::quota::Counted;
 
-/// Bytes of a piece to write, as it stands in the guest's memory: where it is, and how long.
+/// The size in bytes of a descriptor of a piece to write in the guest's memory: its address and its
+/// length.
 const PIECE: usize = 8;
 
-/// Puts them in the place of the engine's, in a linker that allows shadowing.
+/// Replaces the engine's functions, in a linker that allows shadowing.
 pub(super) fn add_to_linker(linker: &mut wasmtime::Linker<Host>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap_async(
         module,
@@ -50,7 +51,7 @@ pub(super) fn add_to_linker(linker: &mut wasmtime::Linker<Host>, module: &str) -
     Ok(())
 }
 
-/// The number that the guest is given; an error that is not for it ends the call.
+/// Returns the number for the guest. An error that is not meant for the guest ends the call.
 fn answered<T>(result: Result<T, Error>) -> wasmtime::Result<(i32, Option<T>)> {
     match result {
         Ok(value) => Ok((i32::from(Errno::Success as u16), Some(value))),
@@ -63,13 +64,13 @@ async fn write(caller: &mut Caller<'_, Host>, numbers: [i32; 4], offset: Option<
     let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
         return Err(wasmtime::Error::msg("the module exports no memory"));
     };
-    // The engine writes the first piece that has something, and leaves the others to the next call.
+    // The engine writes the first piece that is not empty, and leaves the others to the next call.
     if !caller.data().quotas.is_empty()
         && let Some(bytes) = first_length(&memory, caller, pieces, count)
     {
         counted(caller.data_mut(), fd).await?.take(bytes)?;
     }
-    // As the engine's own functions begin: what one call may copy.
+    // Like the engine's own functions, start with what one call may copy.
     let fuel = caller.as_context_mut().hostcall_fuel();
     let (data, host) = memory.data_and_store_mut(&mut *caller);
     host.wasi.set_hostcall_fuel(fuel);
@@ -86,8 +87,8 @@ async fn write(caller: &mut Caller<'_, Host>, numbers: [i32; 4], offset: Option<
     }
 }
 
-/// How long the first piece is that has something; none where there is none, or it is not in the
-/// memory.
+/// Returns the length of the first piece that is not empty, or `None` if there is no such piece or
+/// it is outside of the memory.
 fn first_length(memory: &Memory, caller: &Caller<'_, Host>, pieces: u32, count: u32) -> Option<u64> {
     let data = memory.data(caller);
     let length = |at: usize| {
@@ -110,12 +111,12 @@ async fn set_size(caller: &mut Caller<'_, Host>, fd: u32, size: u64) -> wasmtime
     Ok(answered(result)?.0)
 }
 
-/// The quotas of a descriptor of preview1; none of what is not a file.
+/// Returns the quotas of a preview1 descriptor. Anything that is not a file has none.
 async fn counted(host: &mut Host, fd: u32) -> wasmtime::Result<Counted> {
     Ok(file(host, fd).await?.map_or_else(Counted::default, |file| host.quotas.of(&file)))
 }
 
-/// The file behind a descriptor of preview1.
+/// Returns the file behind a preview1 descriptor.
 async fn file(host: &mut Host, fd: u32) -> wasmtime::Result<Option<Arc<File>>> {
     let stat = host.wasi.fd_filestat_get(&mut GuestMemory::Unshared(&mut []), Fd::from(fd)).await;
     let (_, Some(stat)) = answered(stat)? else {

@@ -1,4 +1,4 @@
-//! One attempt's rights, and what it was refused.
+//! The rights of one attempt, and the requests that were refused.
 
 use std::sync::Arc;
 
@@ -30,12 +30,12 @@ use super::said::Said;
 use crate::guest::Guest;
 use crate::sink::HttpExchange;
 
-/// One attempt's rights, and what it was refused.
+/// The rights of one attempt, and the requests that were refused.
 pub(crate) struct Attempt {
     rights: Vec<HttpGrant>,
     connections: Arc<Connections>,
-    /// The thread that all its requests are made on: what one task hands to another then stays
-    /// there.
+    /// The thread that makes all of the attempt's requests, so that data passed between its tasks
+    /// stays on that thread.
     network: Result<Handle, String>,
     said: Arc<Said>,
 }
@@ -51,18 +51,18 @@ impl Attempt {
         Self { rights, connections, network, said }
     }
 
-    /// What it did so far.
+    /// Returns the traffic of the attempt so far.
     pub(crate) fn traffic(&self) -> Traffic {
         self.connections.meter().traffic()
     }
 
-    /// What was said of the last request that was refused.
+    /// Returns the reason given for the last refused request.
     pub(crate) fn refused(&self) -> Option<String> {
         self.said.last()
     }
 
-    /// Begins a request: counts it, compares it with the rights, and has it made. Called while the
-    /// guest asks, so that nothing depends on whether it waits for the response.
+    /// Begins a request: counts it, compares it with the rights, and has it made. This happens
+    /// while the guest calls, so nothing depends on whether it waits for the response.
     pub(super) fn begin(&self, mut request: Request<WasiBody>, options: Option<RequestOptions>) -> Begun {
         if !self.connections.meter().request() {
             return Err(Error::HttpRequestDenied.into());
@@ -83,16 +83,16 @@ impl Attempt {
         })?;
         let network = self.network.as_ref().map_err(|reason| Error::InternalError(Some(reason.clone())))?;
         let (connections, said) = (Arc::clone(&self.connections), Arc::clone(&self.said));
-        // It ends with the guest's handle.
+        // The task ends with the guest's handle.
         Ok(network.spawn(answered(connections, said, target, request, options)).into())
     }
 
-    /// What is said of requests.
+    /// Returns the log of refused requests.
     pub(super) fn said(&self) -> &Said {
         &self.said
     }
 
-    /// Adds what the guest does not see.
+    /// Adds the headers that the guest does not see.
     fn complete(&self, request: &mut Request<WasiBody>, grant: &HttpGrant, target: &Target) -> Result<(), String> {
         let secrets = self.connections.meter().guest().secrets();
         let headers = request.headers_mut();
@@ -110,7 +110,7 @@ impl Attempt {
                 }
             }
             let header = HeaderName::from_bytes(name.as_bytes()).map_err(|e| e.to_string())?;
-            // Whatever is wrong with it, its text is not to be told.
+            // The value may be a secret, so the message must not contain it.
             let mut value = HeaderValue::from_bytes(&value).map_err(|_| {
                 format!("the value of the header `{name}` has characters that are not allowed in a header")
             })?;
@@ -121,7 +121,7 @@ impl Attempt {
     }
 }
 
-/// A request that is made, as the engine wants to have it.
+/// Makes a request, in the form that the engine expects.
 async fn answered(
     connections: Arc<Connections>,
     said: Arc<Said>,
@@ -150,13 +150,13 @@ async fn answered(
     }
 }
 
-/// The name of an error, without what it tells more.
+/// Returns the name of an error without its details.
 fn name_of(error: &Error) -> String {
     let text = format!("{error:?}");
     text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-/// What a request asks for.
+/// Returns the target of a request.
 fn target_of(request: &Request<WasiBody>) -> Result<Target, String> {
     let uri = request.uri();
     let scheme = uri.scheme_str().and_then(Scheme::find).ok_or("its scheme is not `http` or `https`")?;

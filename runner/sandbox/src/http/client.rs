@@ -1,4 +1,4 @@
-//! What all attempts of a process share.
+//! State that all attempts of a process share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use super::names::Names;
 use super::names::System;
 use super::tls;
 
-/// Threads of the network: they copy and encrypt. Each has a runtime of its own, so that none takes
-/// a task from another.
+/// Threads of the network; they copy and encrypt. Each has a separate runtime, so that none takes a
+/// task from another.
 const THREADS: usize = 2;
 
-/// Names that a thread has resolved at once; more wait.
+/// How many names a thread resolves at once; further lookups wait.
 const RESOLVING: usize = 16;
 
-/// What all attempts of a process share. What it needs is made at its first use.
+/// State that all attempts of a process share. Its parts are made at their first use.
 pub(crate) struct Client {
     pub(super) names: Arc<dyn Names>,
     network: OnceLock<Result<Vec<Runtime>, String>>,
-    /// How often a thread was asked for.
+    /// How many times a thread was requested.
     asked: AtomicUsize,
-    /// Whom to trust, by the file that says so.
+    /// The trusted certificates, by the file that they come from.
     trusting: Mutex<BTreeMap<Option<String>, TlsConnector>>,
 }
 
@@ -43,13 +43,14 @@ impl Client {
         Self { names, network: OnceLock::new(), asked: AtomicUsize::new(0), trusting: Mutex::default() }
     }
 
-    /// A thread of the network, each in turn.
+    /// Returns a thread of the network, in turn.
     pub(super) fn network(&self) -> Result<Handle, String> {
         let threads = self.network.get_or_init(start).as_ref().map_err(Clone::clone)?;
         Ok(threads[self.asked.fetch_add(1, Ordering::Relaxed) % THREADS].handle().clone())
     }
 
-    /// Whom to trust: the system's certificates, or those of a file. They are read once.
+    /// Returns a connector that trusts the system's certificates, or those of a file. They are read
+    /// once.
     pub(super) fn tls(&self, ca: Option<&str>) -> Result<TlsConnector, String> {
         let mut trusting = self.trusting.lock().unwrap_or_else(PoisonError::into_inner);
         let key = ca.map(str::to_owned);
@@ -71,7 +72,7 @@ fn start() -> Result<Vec<Runtime>, String> {
         match builder.build() {
             Ok(thread) => threads.push(thread),
             Err(error) => {
-                // Who asked may not wait for them.
+                // The caller must not wait for them.
                 threads.into_iter().for_each(Runtime::shutdown_background);
                 return Err(format!("a thread of the network cannot start: {error}"));
             }
@@ -83,7 +84,7 @@ fn start() -> Result<Vec<Runtime>, String> {
 impl Drop for Client {
     fn drop(&mut self) {
         if let Some(Ok(threads)) = self.network.take() {
-            // Names may be resolving still.
+            // Lookups may still be running.
             threads.into_iter().for_each(Runtime::shutdown_background);
         }
     }

@@ -1,4 +1,4 @@
-//! A name to an address that may be connected to, and a connection there.
+//! Resolves a name to an address that may be connected to, and connects to it.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,10 +29,10 @@ use super::meter::Open;
 use super::proxy::tunnel;
 use super::task::Task;
 
-/// What a connection buffers of a response: its headers have to fit.
+/// How many bytes of a response a connection buffers. The headers have to fit.
 const BUFFER: usize = 32 << 10;
 
-/// Why there is no connection: what the guest is told, and what a person is told beside that.
+/// Why there is no connection: an error for the guest, and a further explanation for a person.
 pub(super) struct Refused {
     pub(super) error: Error,
     pub(super) said: Option<String>,
@@ -50,12 +50,12 @@ impl Refused {
     }
 }
 
-/// Anything that bytes go through.
+/// Any byte stream.
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Connects to where a request goes, within a time.
+/// Connects to the target of a request within a time limit.
 pub(super) async fn connect(
     connections: &Connections,
     target: &Target,
@@ -76,7 +76,7 @@ async fn connected(
 ) -> Result<Connection, Refused> {
     let (client, rules) = (connections.client(), connections.rules());
     let stream = match &rules.proxy {
-        // What a name means is the proxy's to say; an address says it itself.
+        // A proxy resolves names itself; an address needs no resolving.
         Some(proxy) => {
             if let Host::Ip(address) = target.host {
                 allowed(rules, target, &[address])?;
@@ -88,7 +88,7 @@ async fn connected(
             reach(&addresses, target.port, until).await?
         }
     };
-    // Small requests are not to wait for each other.
+    // Small requests should not wait for each other.
     let _ = stream.set_nodelay(true);
     let mut stream = Metered::new(stream, Arc::clone(connections.meter()));
     let stream: Box<dyn Stream> = match target.scheme {
@@ -105,13 +105,13 @@ async fn connected(
     };
     let http = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
     let (sender, connection) = http.map_err(|_| Error::HttpProtocolError)?;
-    // A connection that ends with an error has told it to the request.
+    // A connection that ends with an error has reported it to the request.
     let task = Task::start(&Handle::current(), async move { drop(connection.await) });
     Ok(Connection { sender, _task: task, _open: open })
 }
 
-/// The addresses of a host. Whoever changes what the name means from now on changes nothing: the
-/// connection goes to one of these.
+/// Resolves the addresses of a host. A later change of what the name resolves to has no effect: the
+/// connection goes to one of these addresses.
 async fn resolve(connections: &Connections, host: &Host) -> Result<Vec<IpAddr>, Refused> {
     let name = match host {
         Host::Ip(address) => return Ok(vec![*address]),
@@ -130,7 +130,7 @@ async fn resolve(connections: &Connections, host: &Host) -> Result<Vec<IpAddr>, 
     if addresses.is_empty() { Err(failed("the name has no address".to_owned()).into()) } else { Ok(addresses) }
 }
 
-/// Those of the addresses that may be connected to.
+/// Returns the addresses that may be connected to.
 fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<Vec<IpAddr>, Refused> {
     let allowed: Vec<_> = addresses.iter().copied().filter(|address| rules.allows(*address)).collect();
     match (allowed.is_empty(), addresses.first()) {
@@ -149,7 +149,7 @@ fn allowed(rules: &HttpRules, target: &Target, addresses: &[IpAddr]) -> Result<V
     }
 }
 
-/// The first of the addresses that answers. Each has its share of the time that is left.
+/// Connects to the first of the addresses that accepts. Each gets a share of the time that is left.
 async fn reach(addresses: &[IpAddr], port: u16, until: Instant) -> Result<TcpStream, Refused> {
     let mut last = Error::DestinationUnavailable;
     for (at, address) in addresses.iter().enumerate() {

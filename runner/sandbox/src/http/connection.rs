@@ -9,8 +9,8 @@ use super::task::Task;
 /// A connection that takes one request at a time.
 pub(super) struct Connection {
     pub(super) sender: SendRequest<WasiBody>,
-    /// What moves its bytes.
+    /// The task that moves its bytes.
     pub(super) _task: Task<()>,
-    /// Its place among those that the build may have, given back at once when it is dropped.
+    /// Its place among the connections that the build may have open, given back at once on drop.
     pub(super) _open: Open,
 }

@@ -1,4 +1,4 @@
-//! The connections of one attempt: those that are open, and those that wait for a next request.
+//! The connections of one attempt: those in use, and those kept for a next request.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -20,7 +20,7 @@ use super::meter::Open;
 /// more.
 const KEPT: Duration = Duration::from_secs(4);
 
-/// Names that an attempt has resolved at once, those included that it does not wait for any more.
+/// How many names an attempt resolves at once, including lookups that it no longer waits for.
 const RESOLVING: usize = 4;
 
 /// The connections of one attempt.
@@ -28,10 +28,10 @@ pub(super) struct Connections {
     client: Arc<Client>,
     rules: Arc<HttpRules>,
     meter: Arc<Meter>,
-    /// Those that wait, the newest last.
+    /// The kept connections, the newest last.
     kept: Mutex<Vec<Kept>>,
-    /// Names that are being resolved: a lookup cannot be stopped, and all attempts share the
-    /// threads that do it.
+    /// Limits the names being resolved: a lookup cannot be stopped, and all attempts share the
+    /// threads for lookups.
     resolving: Arc<Semaphore>,
 }
 
@@ -66,7 +66,7 @@ impl Connections {
         &self.resolving
     }
 
-    /// Takes a connection, ending one that only waits where the build has all that it may.
+    /// Opens a connection. If the build has all that it may have, this first closes a kept one.
     pub(super) fn open(&self) -> Option<Open> {
         self.meter.open().or_else(|| {
             let oldest = {
@@ -85,7 +85,7 @@ impl Connections {
         }
     }
 
-    /// A connection that was kept for such a request.
+    /// Returns a kept connection to the same place.
     pub(super) fn kept(&self, target: &Target) -> Option<Connection> {
         let mut waiting = self.waiting();
         waiting.retain(|kept| kept.since.elapsed() < KEPT);

@@ -35,20 +35,20 @@ use super::connections::Connections;
 use super::received::Received;
 use super::received::of_hyper;
 
-/// How long a connection may take, with resolving the name and the handshake of TLS.
+/// How long connecting may take, including resolving the name and the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// How long the headers of a response may take, all of them, from when the last of the request has
-/// been sent.
+/// How long all headers of a response may take, counted from when the last of the request was sent.
 const HEADERS: Duration = Duration::from_mins(1);
 
-/// How long the body of a response may say nothing.
+/// How long the body of a response may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to be done with its last response.
+/// How long a connection may take to become ready after its last response.
 const READY: Duration = Duration::from_millis(100);
 
-/// Makes a request. The guest may ask for other times; that of its attempt ends all of them.
+/// Makes a request. The guest may ask for other timeouts; the time limit of its attempt ends all of
+/// them.
 pub(super) async fn exchange(
     connections: Arc<Connections>,
     target: Target,
@@ -85,7 +85,7 @@ pub(super) async fn exchange(
                 return Ok(Response::from_parts(head, body.boxed_unsync()));
             }
             Some(Err(mut error)) => match error.take_message().filter(|_| reused) {
-                // The peer had closed it, and the request is still whole.
+                // The peer had closed the connection, and the request was not sent.
                 Some(unsent) => request = unsent,
                 None => return Err(of_hyper(error.error()).into()),
             },
@@ -93,7 +93,7 @@ pub(super) async fn exchange(
     }
 }
 
-/// When something of a request's body was sent last.
+/// When the last part of a request's body was sent.
 #[derive(Clone)]
 struct Sent(Arc<Mutex<Instant>>);
 
@@ -108,7 +108,7 @@ impl Sent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request whose body tells when it is sent.
+    /// Wraps a request so that each part of its body that is sent is recorded.
     fn watching(&self, request: Request<WasiBody>) -> Request<WasiBody> {
         let sent = self.clone();
         request.map(|body| {
@@ -120,7 +120,8 @@ impl Sent {
         })
     }
 
-    /// Waits as long as something is sent, and a time after that; none if it is up.
+    /// Waits while the body is being sent, and for `time` after that. Returns `None` when that time
+    /// is up.
     async fn within<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         *self.last() = Instant::now();
@@ -135,7 +136,7 @@ impl Sent {
     }
 }
 
-/// The beginning of a body, if it came with the headers: then nobody has to be woken for it.
+/// Returns the beginning of a body if it arrived with the headers. This saves waking a task for it.
 async fn first(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     if incoming.is_end_stream() {
         return None;
@@ -143,7 +144,7 @@ async fn first(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Er
     let mut asked = false;
     poll_fn(|context| match Pin::new(&mut *incoming).poll_frame(context) {
         Poll::Ready(frame) => Poll::Ready(frame),
-        // The connection's turn, once.
+        // Let the connection run once.
         Poll::Pending if !std::mem::replace(&mut asked, true) => {
             context.waker().wake_by_ref();
             Poll::Pending
@@ -153,7 +154,7 @@ async fn first(incoming: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Er
     .await
 }
 
-/// A connection that has been used before and can be again.
+/// Returns a connection that was used before and can be used again.
 async fn kept(connections: &Connections, target: &Target) -> Option<Connection> {
     while let Some(mut connection) = connections.kept(target) {
         if matches!(timeout(READY, connection.sender.ready()).await, Ok(Ok(()))) {
@@ -163,7 +164,7 @@ async fn kept(connections: &Connections, target: &Target) -> Option<Connection> 
     None
 }
 
-/// What stands in the request's line: its path and query, or all of it where a proxy has to know
+/// Returns the target for the request line: the path and query, or the whole URI if a proxy needs
 /// the host.
 fn requested(connections: &Connections, target: &Target, uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
@@ -172,6 +173,6 @@ fn requested(connections: &Connections, target: &Target, uri: &Uri) -> Uri {
         parts.scheme = Some(http::uri::Scheme::HTTP);
         parts.authority = target.authority().parse().ok();
     }
-    // Its parts come from a request that was valid.
+    // The parts come from a valid request.
     Uri::from_parts(parts).unwrap_or_default()
 }

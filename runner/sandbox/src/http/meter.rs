@@ -1,4 +1,4 @@
-//! What goes over the wire, against the limits of the build.
+//! Compares what goes over the wire with the limits of the build.
 
 use std::io;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use tokio::net::TcpStream;
 use crate::guest::Guest;
 use crate::signal::Signal;
 
-/// What a connection holds of the host: the buffers of TLS and of HTTP, both ways.
+/// The host memory that a connection holds: the buffers of TLS and of HTTP, in both directions.
 const CONNECTION: u64 = 256 << 10;
 
-/// Counts what one attempt does, and ends the build that is over a limit.
+/// Counts the traffic of one attempt, and ends a build that is over a limit.
 pub(super) struct Meter {
     guest: Arc<Guest>,
     requests: AtomicU64,
@@ -40,13 +40,13 @@ impl Meter {
         &self.guest
     }
 
-    /// What there was so far.
+    /// Returns the traffic so far.
     pub(super) fn traffic(&self) -> Traffic {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Traffic { requests: read(&self.requests), sent: read(&self.sent), received: read(&self.received) }
     }
 
-    /// Counts a request; whether it may be made.
+    /// Counts a request and returns whether it may be made.
     pub(super) fn request(&self) -> bool {
         self.count(&self.requests, 1, self.guest.limits().http_requests, Excess::HttpRequests)
     }
@@ -70,8 +70,8 @@ impl Meter {
         within
     }
 
-    /// Takes one of the connections that the build may have open at once; none where it has all of
-    /// them.
+    /// Takes one of the connections that the build may have open at once, or returns `None` if all
+    /// are taken.
     pub(super) fn open(self: &Arc<Self>) -> Option<Open> {
         let most = self.guest.limits().http_connections;
         let more = |open: u64| (open < most).then_some(open + 1);
@@ -90,7 +90,7 @@ impl Meter {
     }
 }
 
-/// One of the connections that a build has open, until it is dropped.
+/// One of the open connections of a build, until it is dropped.
 pub(super) struct Open {
     meter: Arc<Meter>,
     charged: bool,
@@ -117,7 +117,7 @@ impl Metered {
     }
 }
 
-/// What ends a connection whose build is over a limit.
+/// Returns the error that ends a connection of a build that is over a limit.
 fn over() -> io::Error {
     io::Error::other("the build is over its limit")
 }

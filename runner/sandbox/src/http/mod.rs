@@ -1,14 +1,14 @@
-//! HTTP requests of guests, made on threads of their own: what is asked of a connection never waits
-//! for a guest that computes.
+//! HTTP requests of guests, made on dedicated threads, so that a connection never waits for a guest
+//! that computes.
 //!
-//! - `requests`: what the engine asks; `plain`: what those ask who send a request whole
-//! - `attempt`: one attempt's rights; `said`: what it was refused; `connections`: those that it has
-//! - `exchange`: one request and its response; `received`: the body of that
-//! - `connect`: a name to an address that may be connected to, and a connection there; `proxy`:
-//!   through what
-//! - `tls`: whom to trust
-//! - `meter`: what goes over the wire, against the limits
-//! - `client`: what all attempts of a process share; `names`: who resolves names
+//! - `requests`: requests through `wasi:http`; `plain`: requests that are sent whole
+//! - `attempt`: the rights of one attempt; `said`: reports of refused requests; `connections`: its
+//!   connections
+//! - `exchange`: one request and its response; `received`: the response body
+//! - `connect`: resolves a name and connects; `proxy`: tunnels through a proxy
+//! - `tls`: trusted certificates
+//! - `meter`: traffic, compared with the limits
+//! - `client`: state that all attempts of a process share; `names`: name resolution
 
 mod attempt;
 mod client;

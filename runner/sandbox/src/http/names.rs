@@ -1,4 +1,4 @@
-//! Who resolves names.
+//! The interface for resolving names.
 
 use std::io;
 use std::net::IpAddr;
@@ -6,12 +6,12 @@ use std::net::ToSocketAddrs;
 
 /// Resolves the names of hosts.
 pub trait Names: Send + Sync {
-    /// The addresses of a name, in the order in which they are to be tried. Called once for each
-    /// connection, on a thread that may block; a call that takes too long is left behind.
+    /// Returns the addresses of a name, in the order in which to try them. Called once for each
+    /// connection, on a thread that may block. The caller abandons a call that takes too long.
     ///
     /// # Errors
     ///
-    /// The name has no address, or nobody could be asked.
+    /// Returns an error if the name has no address, or if no resolver could be reached.
     fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 

@@ -1,5 +1,5 @@
-//! Requests that are sent whole, and answers that are read part by part: what
-//! `jobcontrol:plugin/http` offers.
+//! Requests that are sent whole, and responses that are read part by part, for
+//! `jobcontrol:plugin/http`.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ use wasmtime_wasi_http::WasiBody;
 use super::requests::MESSAGE;
 use super::requests::Requests;
 
-/// The longest URL: servers refuse longer paths than 8 KiB.
+/// The longest URL, in bytes. Servers refuse paths longer than 8 KiB.
 const URL: usize = 16 << 10;
 
-/// Most redirects that are followed, however many the guest allows.
+/// The most redirects that are followed, however many the guest allows.
 const REDIRECTS: u32 = 20;
 
 /// A request as a guest has put it together.
@@ -42,7 +42,7 @@ pub(crate) struct Plain {
     pub(crate) redirects: u32,
 }
 
-/// An answer whose body is still to be read.
+/// A response whose body has not been read yet.
 #[expect(unreachable_pub, reason = "the generated bindings name it again")]
 pub struct Answer {
     pub(crate) status: u16,
@@ -59,17 +59,17 @@ impl Answer {
         Self { status: head.status.as_u16(), headers, url: url.to_string(), body }
     }
 
-    /// The next part of the body, empty at its end.
+    /// Returns the next part of the body, which is empty at the end.
     ///
     /// # Errors
     ///
-    /// What ended it before, in words.
+    /// Returns a description of the error that ended the body early.
     pub(crate) async fn read(&mut self) -> Result<Bytes, String> {
         loop {
             match self.body.frame().await {
                 None => return Ok(Bytes::new()),
                 Some(Err(error)) => return Err(words(&error)),
-                // Trailers are nothing that anybody asks for.
+                // Trailers are skipped, because the interface does not offer them.
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Ok(data),
                     _ => {}
@@ -79,7 +79,7 @@ impl Answer {
     }
 }
 
-/// What is sent, and to where, which a redirect changes.
+/// The message to send and its target. A redirect changes both.
 struct Message {
     method: Method,
     url: Url,
@@ -103,7 +103,7 @@ impl Message {
         for (name, value) in &request.headers {
             let wrong = |what: &str| format!("the {what} `{}` is not valid", shown(name));
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("header name"))?;
-            // How long a body is, and how it comes, is the host's to say.
+            // The host decides the length of a body and its transfer encoding.
             if [CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
                 continue;
             }
@@ -122,14 +122,14 @@ impl Message {
         let mut request = http::Request::new(body);
         (*request.method_mut(), *request.uri_mut()) = (self.method.clone(), uri);
         *request.headers_mut() = self.headers.clone();
-        // Servers that know the length need not take it in pieces.
+        // If servers know the length, they need not take the body in pieces.
         if !self.body.is_empty() || [Method::POST, Method::PUT, Method::PATCH].contains(&self.method) {
             request.headers_mut().insert(CONTENT_LENGTH, self.body.len().into());
         }
         Ok(request)
     }
 
-    /// Goes where an answer says, if it says so, as browsers do.
+    /// Follows a redirect, as browsers do, and returns whether there was one.
     fn redirected(&mut self, response: &Response<WasiBody>) -> bool {
         let status = response.status();
         let is_redirect = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
@@ -156,12 +156,11 @@ impl Message {
 }
 
 impl Requests {
-    /// Sends a request, and goes where it is redirected to; each time what the job is granted
-    /// decides.
+    /// Sends a request and follows its redirects. Each target needs a grant of the job.
     ///
     /// # Errors
     ///
-    /// What kept an answer from coming, in words.
+    /// Returns a description of why there is no response.
     pub(crate) async fn send(&mut self, request: Plain) -> Result<Answer, String> {
         let (timeout, redirects) = (request.timeout, request.redirects.min(REDIRECTS));
         let options = timeout.map(|time| RequestOptions {
@@ -182,7 +181,7 @@ impl Requests {
         Err(format!("the server redirected more than {redirects} times"))
     }
 
-    /// What was said of a refusal, which has more than its error has.
+    /// Returns the message of a refusal, which says more than its error.
     fn refusal(&self, error: &Error) -> String {
         let is_said = matches!(
             error,
@@ -200,7 +199,7 @@ fn shown(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
-/// An error of HTTP in words.
+/// Describes an error of HTTP.
 fn words(error: &Error) -> String {
     match error {
         Error::DnsTimeout | Error::DnsError { .. } => "the host name could not be resolved".to_owned(),
@@ -264,7 +263,7 @@ mod tests {
         assert!(error("GET", "http://a", &"a".repeat(40_000)).contains("longer than"));
         let message = message("GET", "http://A.example/ü?q=ö#f");
         assert_eq!(message.request().unwrap().uri(), "http://a.example/%C3%BC?q=%C3%B6");
-        // What could be understood in two ways is normalised before it is checked, and sent so.
+        // Ambiguous URLs are normalised before they are checked, and sent in that form.
         for (typed, meant) in [
             ("http://0177.0.0.1/v1/%2e%2e/x", "http://127.0.0.1/x"),
             ("http://a.example\\@b.example/", "http://a.example/@b.example/"),

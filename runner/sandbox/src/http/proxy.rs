@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
 
-/// The most that a proxy may answer before a tunnel begins.
+/// The most bytes that a proxy may answer before a tunnel begins.
 const ANSWER: usize = 8 << 10;
 
 /// Asks a proxy for a tunnel to the host and port of a request.
@@ -16,10 +16,10 @@ pub(super) async fn tunnel(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), t
     let to = format!("{}:{}", target.host, target.port);
     stream.write_all(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
-    // The first byte behind the answer belongs to the tunnel.
+    // The first byte after the answer belongs to the tunnel.
     while !answer.ends_with(b"\r\n\r\n") {
         if answer.len() >= ANSWER {
-            return Err(io::Error::other("the proxy answers without end"));
+            return Err(io::Error::other("the proxy's answer does not end"));
         }
         answer.push(stream.read_u8().await?);
     }

@@ -22,19 +22,19 @@ use super::connections::Connections;
 
 /// The body of a response. Once it has been read to its end, its connection can be used again.
 pub(super) struct Received {
-    /// Its beginning, if that is there already.
+    /// The beginning of the body if it has already arrived.
     pub(super) first: Option<Result<Frame<Bytes>, hyper::Error>>,
     pub(super) incoming: Incoming,
     pub(super) connection: Option<Connection>,
     pub(super) connections: Arc<Connections>,
     pub(super) target: Target,
-    /// How long the peer may say nothing.
+    /// How long the peer may be silent.
     pub(super) silence: Duration,
     pub(super) until: Option<Pin<Box<Sleep>>>,
 }
 
 impl Received {
-    /// Gives the connection to the next request.
+    /// Hands the connection over to the next request.
     fn done(&mut self) {
         if let Some(connection) = self.connection.take() {
             self.connections.keep(&self.target, connection);
@@ -52,7 +52,7 @@ impl Body for Received {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let polled = match self.first.take() {
             Some(first) => Poll::Ready(Some(first)),
-            // Its length was known, and nothing is left of it.
+            // The length was known, and everything has been read.
             None if self.incoming.is_end_stream() => Poll::Ready(None),
             None => Pin::new(&mut self.incoming).poll_frame(context),
         };
@@ -92,14 +92,14 @@ impl Body for Received {
 
 impl Drop for Received {
     fn drop(&mut self) {
-        // Nobody asks for the end of a body that has none, or whose length is known.
+        // No guest asks for the end of a body that is empty or has a known length.
         if self.incoming.is_end_stream() {
             self.done();
         }
     }
 }
 
-/// What the guest is told of an error of HTTP.
+/// Returns the error of HTTP for the guest.
 pub(super) fn of_hyper(error: &hyper::Error) -> Error {
     if error.is_timeout() {
         return Error::ConnectionReadTimeout;
@@ -119,7 +119,7 @@ pub(super) fn of_hyper(error: &hyper::Error) -> Error {
                 _ => Error::ConnectionTerminated,
             };
         }
-        // The guest's own body ended otherwise than it said.
+        // The guest's body ended with another length than it declared.
         if let Some(Error::HttpRequestBodySize(size)) = inner.downcast_ref::<Error>() {
             return Error::HttpRequestBodySize(*size);
         }

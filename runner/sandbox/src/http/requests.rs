@@ -1,4 +1,4 @@
-//! What the engine asks of the requests of one attempt.
+//! Handles the engine's requests to the host for one attempt.
 
 use std::sync::Arc;
 
@@ -19,11 +19,11 @@ use super::client::Client;
 use super::connect::Refused;
 use crate::guest::Guest;
 
-/// Bytes of headers, about, that one message may have: what a guest makes of them the host holds.
-/// Also what a body buffers on its way out.
+/// The most bytes of headers, roughly, that one message may have; the host holds the headers that a
+/// guest makes. Also how much an outgoing body buffers.
 pub(crate) const MESSAGE: u64 = 32 << 10;
 
-/// What a guest may write to a body at once; two of them are on their way.
+/// How many bytes a guest may write to a body at once; two such chunks may be under way.
 const CHUNK: usize = 16 << 10;
 
 /// The requests of one attempt.
@@ -38,7 +38,7 @@ pub(crate) struct Requests {
     attempt: Option<Attempt>,
 }
 
-/// What the engine asks of us beside that.
+/// The hooks that the engine calls beside the linked functions.
 struct Hooks;
 
 impl Requests {
@@ -48,13 +48,13 @@ impl Requests {
         Self { context, hooks: Hooks, client, rules, rights, guest, attempt: None }
     }
 
-    /// For the engine, with the handles of the guest.
+    /// Returns the engine's view, with the handles of the guest.
     pub(crate) fn view<'a>(&'a mut self, table: &'a mut ResourceTable) -> WasiHttpCtxView<'a> {
         WasiHttpCtxView { hooks: &mut self.hooks, table, ctx: &mut self.context }
     }
 
-    /// Begins a request, and returns what the guest waits for. Waits only for the log, where there
-    /// is something to say.
+    /// Begins a request, and returns the future that the guest waits for. Waits only for the log,
+    /// and only if there is something to log.
     pub(crate) async fn begin(
         &mut self,
         request: http::Request<WasiBody>,
@@ -72,7 +72,7 @@ impl Requests {
         }
     }
 
-    /// Makes a request, and waits until its answer begins.
+    /// Makes a request, and waits until its response begins.
     pub(super) async fn answered(
         &mut self,
         request: http::Request<WasiBody>,
@@ -95,12 +95,12 @@ impl Requests {
         self.attempt.get_or_insert_with(make)
     }
 
-    /// What was done.
+    /// Returns the traffic so far.
     pub(crate) fn traffic(&self) -> Traffic {
         self.attempt.as_ref().map(Attempt::traffic).unwrap_or_default()
     }
 
-    /// What was said of the last request that was refused.
+    /// Returns the reason given for the last refused request.
     pub(crate) fn refused(&self) -> Option<String> {
         self.attempt.as_ref().and_then(Attempt::refused)
     }
@@ -114,7 +114,7 @@ impl WasiHttpHooks for Hooks {
         CHUNK
     }
 
-    // Only the engine's own `handle` asks for it, which is shadowed.
+    // Only the engine's own `handle` calls this, and that is shadowed.
     fn send_request(
         &mut self,
         _: http::Request<WasiBody>,

@@ -1,4 +1,4 @@
-//! What is said of requests that were refused, to the person who reads the build's log.
+//! Reports refused requests in the build's log.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use jobcontrol_core::failure::cut_bytes;
 
 use crate::guest::Guest;
 
-/// Different things that are said; a plugin may be refused without end.
+/// How many different reports are logged. A plugin's requests may be refused without end.
 const MOST: usize = 10;
 
-/// Bytes of one: a path may have thousands.
+/// The most bytes of one report: a path may have thousands.
 const SHOWN: usize = 2_000;
 
-/// What was said.
+/// The reports so far.
 pub(super) struct Said {
     guest: Arc<Guest>,
     state: Mutex<State>,
@@ -38,12 +38,12 @@ impl Said {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last thing.
+    /// Returns the last report.
     pub(super) fn last(&self) -> Option<String> {
         self.state().last.clone()
     }
 
-    /// Says something, if it was not said before.
+    /// Logs a report, unless the same was logged before.
     pub(super) async fn say(&self, mut said: String) {
         cut_bytes(&mut said, SHOWN);
         {

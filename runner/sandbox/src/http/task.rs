@@ -1,4 +1,4 @@
-//! Tasks that end with whoever waits for them.
+//! Tasks that end with their owner.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ impl<T: Send + 'static> Task<T> {
         Self(network.spawn(work))
     }
 
-    /// One that was started otherwise.
+    /// Wraps a task that was started elsewhere.
     pub(super) fn of(task: JoinHandle<T>) -> Self {
         Self(task)
     }
@@ -28,7 +28,7 @@ impl<T> Drop for Task<T> {
     }
 }
 
-/// What the task returned, or none if it panicked or its runtime is gone.
+/// Resolves to the task's result, or to `None` if it panicked or its runtime is gone.
 impl<T> Future for Task<T> {
     type Output = Option<T>;
 

@@ -1,4 +1,4 @@
-//! Whom to trust: the certificates of the system, or those of a file that the operator names.
+//! Trusted certificates: those of the system, or those in a file that the operator names.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_rustls::TlsConnector;
 
-/// A connector that trusts the certificates of a file, or those of the system.
+/// Returns a connector that trusts the certificates of a file, or those of the system.
 pub(super) fn connector(ca: Option<&str>) -> Result<TlsConnector, String> {
     let mut roots = RootCertStore::empty();
     match ca {

@@ -1,6 +1,6 @@
-//! What `check` accepts, the engine compiles, loads and links; what it refuses for the engine's
-//! sake, the engine refuses too. For generated modules and components, and for every guest of the
-//! tests.
+//! Tests that `check` and the engine agree: the engine compiles, loads and links what `check`
+//! accepts, and refuses what `check` refuses for the engine's sake. This covers generated modules
+//! and components, and every guest of the tests.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -21,14 +21,14 @@ use crate::imports::is_linked;
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine::running(1).unwrap());
 
-/// What `check` says of a plugin.
+/// The verdict of `check` on a plugin.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Accepted,
-    /// For something that the engine finds as well.
+    /// Refused for a reason that the engine also finds.
     Refused(String),
-    /// For something that the engine is not asked about: it exports nothing that a job could call,
-    /// or a debatable name.
+    /// Refused for a reason that the engine does not check: it exports nothing that a job could
+    /// call, or a debatable name.
     NoPlugin(String),
 }
 
@@ -48,7 +48,7 @@ fn verdict(bytes: &[u8], shown: &Path) -> Verdict {
     }
 }
 
-/// Does what is done before a build.
+/// Does everything that happens before a build.
 fn linked(bytes: &[u8], shown: &Path) -> Result<(), String> {
     let form = form(bytes, shown).map_err(|refused| refused.what)?;
     let linked = || -> wasmtime::Result<()> {
@@ -82,7 +82,7 @@ fn every_guest_that_is_accepted_is_linked() {
     assert!(accepted.count() > 40);
 }
 
-/// Imports of preview 1 as they are, and some that are not.
+/// Imports of preview 1 that exist, and some that do not.
 const PREVIEW1: &[&str] = &[
     r#""fd_write" (func (param i32 i32 i32 i32) (result i32))"#,
     r#""proc_exit" (func (param i32))"#,
@@ -94,7 +94,7 @@ const PREVIEW1: &[&str] = &[
     r#""fd_read" (global i32)"#,
 ];
 
-/// Parts of modules: what every engine has, and something of each proposal.
+/// Parts of modules: some that every engine supports, and some of each proposal.
 const PARTS: &[&str] = &[
     r#"(memory (export "memory") 1)"#,
     "(memory 1 2)",
@@ -131,7 +131,7 @@ const PARTS: &[&str] = &[
     r#"(func (export "h") (result i32 i32) unreachable)"#,
 ];
 
-/// A module that is a part of a component with a function.
+/// Returns a component with a function that also contains the module.
 fn beside_function(module: &[u8]) -> Vec<u8> {
     let function = wat::parse_str(format!("(component {FUNCTION})")).unwrap();
     let mut component = function;
@@ -139,18 +139,19 @@ fn beside_function(module: &[u8]) -> Vec<u8> {
     component
 }
 
-/// What a component has that exports a function.
+/// A part for a component that exports a function.
 const FUNCTION: &str = r#"(core module $function (func (export "f")))
     (core instance $of (instantiate $function)) (func (export "callable") (canon lift (core func $of "f")))"#;
 
 fn module() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(PARTS), 0..5).prop_filter_map("valid text", |parts| {
-        // The first type and the first function are there for all that refer to them.
+        // The first type and the first function exist for all parts that refer to them.
         wat::parse_str(format!("(module (type (func)) (func (type 0)) {})", parts.concat())).ok()
     })
 }
 
-/// Interfaces in versions that exist and in others, and functions as they are and as they are not.
+/// Interfaces in versions that exist and versions that do not, with correct and incorrect
+/// functions.
 const INTERFACES: &[&str] = &[
     "wasi:random/random",
     "wasi:cli/environment",
@@ -235,7 +236,7 @@ proptest! {
     #[test]
     fn modules_of_all_features(module in module()) {
         agrees(&module, Path::new("p.wasm"));
-        // The same as a part of a component.
+        // The same module as part of a component.
         agrees(&beside_function(&module), Path::new("p.wasm"));
     }
 }

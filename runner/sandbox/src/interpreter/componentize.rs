@@ -1,8 +1,8 @@
-//! A plugin's bytes to what the engine compiles: a component, or a WASI preview1 command as it is.
+//! Turns a plugin's bytes into what the engine compiles: a component, or an unchanged core module.
 //!
-//! A core module that carries its WIT is componentized as its toolchain's own tools would. One
-//! without WIT stays as it is, a preview1 command or functions of plain numbers, since no adapter
-//! can do all that preview1 can.
+//! A core module that carries its WIT is componentized as its toolchain's own tools would do it.
+//! One without WIT stays as it is, a preview1 command or functions of plain numbers, because no
+//! adapter supports all of preview1.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -33,30 +33,29 @@ use super::task::Why;
 use super::toolchains;
 use super::wat_lines;
 
-/// Bumped when what is made of the same bytes changes, so that compiled code of the old kind is not
-/// used.
+/// Raised when the result for the same bytes changes, so that older compiled code is not used.
 pub(crate) const VERSION: u32 = 9;
 
 /// What the engine compiles.
 pub(crate) struct Form<'a> {
-    /// What the file held.
+    /// The kind of the file's content.
     pub(crate) kind: Kind,
     /// A component, or a core module where the kind is [`Kind::CommandModule`] or
     /// [`Kind::NumericModule`].
     pub(crate) binary: Cow<'a, [u8]>,
-    /// Its functions, where they are known without decoding it.
+    /// Its functions, if they are known without decoding it.
     pub(crate) functions: Option<Vec<Signature>>,
     /// Exports that no job can call, each with the reason.
     pub(crate) refused: Uncallable,
-    /// Its functions as WIT text, where it stays a core module without any.
+    /// Its functions as WIT text, if it stays a core module without WIT.
     pub(crate) wit: Option<String>,
 }
 
-/// Makes what the engine compiles.
+/// Converts a plugin's bytes into what the engine compiles.
 ///
 /// # Errors
 ///
-/// What is wrong with the bytes, in words that follow the plugin's name.
+/// Returns what is wrong with the bytes, in words that follow the plugin's name.
 pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refused> {
     let binary = to_binary(bytes, shown)?;
     if wasmparser::Parser::is_component(&binary) {
@@ -71,10 +70,10 @@ pub(crate) fn form<'a>(bytes: &'a [u8], shown: &Path) -> Result<Form<'a>, Refuse
     Err(Refused::new(Why::Kind, "is WebAssembly of a version that this program does not know"))
 }
 
-/// Magic number, version and layer of a binary.
+/// The size in bytes of a binary's magic number, version and layer.
 const HEADER: usize = 8;
 
-/// WAT is translated, with its own lines as debug information where they are worth their time.
+/// Translates WAT into a binary, with its own lines as debug information if this is fast enough.
 fn to_binary<'a>(bytes: &'a [u8], shown: &Path) -> Result<Cow<'a, [u8]>, Refused> {
     if bytes.is_empty() {
         return Err(no_wasm(bytes));
@@ -101,12 +100,12 @@ fn no_wasm(bytes: &[u8]) -> Refused {
     Refused { why: Why::NotWebAssembly, what: format!("is {what}"), help: help.map(str::to_owned) }
 }
 
-/// Whether the file's name says that it is text; its name is then part of the debug information.
+/// Returns whether the file's name marks it as WAT. Its name is then part of the debug information.
 pub(crate) fn is_wat(shown: &Path) -> bool {
     shown.extension().is_some_and(|ext| ext == "wat")
 }
 
-/// The parser's reason and its place, without the picture that it draws below: `reason
+/// Returns the parser's reason and position without the excerpt below it: `reason
 /// (file:line:column)`.
 fn placed(text: &str) -> String {
     let mut lines = text.lines();
@@ -115,10 +114,10 @@ fn placed(text: &str) -> String {
     place.map_or_else(|| reason.to_owned(), |place| format!("{reason} ({place})"))
 }
 
-/// What is made of a core module.
+/// The result for a core module.
 struct Made {
     kind: Kind,
-    /// What the engine compiles, unless the module stays as it is.
+    /// What the engine compiles, or `None` if the module stays as it is.
     binary: Option<Vec<u8>>,
     functions: Option<Vec<Signature>>,
     refused: Uncallable,
@@ -147,7 +146,7 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
         return Ok(Made { refused: numeric::beside_start(&module), ..Made::of(Kind::CommandModule) });
     }
     if let Some(start) = module.exports.iter().find(|export| export.name == START) {
-        return Err(kind(format!("exports `{START}` with the type {}, which is no command's", start.describe())));
+        return Err(kind(format!("exports `{START}` with the type {}, not that of a command", start.describe())));
     }
     let (lifted, refused) = numeric::functions(&module).map_err(kind)?;
     let functions = Some(lifted.iter().map(Lifted::signature).collect());
@@ -155,7 +154,7 @@ fn core(binary: &[u8]) -> Result<Made, Refused> {
     Ok(Made { functions, refused, wit, ..Made::of(Kind::NumericModule) })
 }
 
-/// A module without WIT has no other way to say what it needs.
+/// Checks a module without WIT, which has no other way to declare imports than preview1.
 fn only_preview1(module: &CoreModule) -> Result<(), String> {
     let is_linked = |from: &str, name: &str| from == WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME || (from, name) == NOTIFY;
     let others = module.imports.iter().filter(|(from, name)| !is_linked(from, name));
@@ -165,12 +164,12 @@ fn only_preview1(module: &CoreModule) -> Result<(), String> {
     };
     let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
     Err(format!(
-        "is a core module that imports {first}{more}; without WIT it may import `{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}` \
-         alone"
+        "is a core module that imports {first}{more}; without WIT it may import only \
+         `{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME}`"
     ))
 }
 
-/// What another host's toolchain has to be told, if it is that which made the module.
+/// Replaces a refusal with advice for another host's toolchain, if one made the module.
 fn with_way_out(refused: Refused, module: &CoreModule) -> Refused {
     let Some((what, help)) = toolchains::recognised(module) else {
         return refused;
@@ -179,7 +178,7 @@ fn with_way_out(refused: Refused, module: &CoreModule) -> Refused {
     Refused { what: explained, ..refused }.or_help(help)
 }
 
-/// Functions of WASI read and write the memory that is exported under this name.
+/// WASI functions read and write the memory that is exported under this name.
 const MEMORY: &str = "memory";
 
 fn has_memory(module: &CoreModule) -> Result<(), Refused> {
@@ -189,7 +188,7 @@ fn has_memory(module: &CoreModule) -> Result<(), Refused> {
         return Ok(());
     };
     let what = format!("imports `{from}.{name}`, which works on the module's memory, but exports no memory `{MEMORY}`");
-    let help = "export it, in WAT with `(memory (export \"memory\") 1)`; linkers do unless they are told otherwise";
+    let help = "export it, in WAT with `(memory (export \"memory\") 1)`; linkers do so by default";
     Err(Refused::new(Why::Kind, what).or_help(help))
 }
 

@@ -1,4 +1,4 @@
-//! What a core module imports and exports, read without validating its code.
+//! Reads the imports and exports of a core module without validating its code.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use wasmparser::Parser;
 use wasmparser::Payload;
 use wasmparser::TypeRef;
 
-/// What a WASI command starts with.
+/// The export that starts a WASI command.
 pub(crate) const START: &str = "_start";
 
-/// Custom sections in which bindings generators keep the WIT of a module.
+/// Custom sections in which bindings generators store the WIT of a module.
 const WIT_SECTION: &str = "component-type";
 
-/// How many imports, exports and names of parameters a module may have: the largest has a few
-/// thousand.
+/// The most imports, exports and parameter names that a module may have. The largest module has a
+/// few thousand.
 const NAMES: usize = 100_000;
 
-/// How many types and functions a module may have, as the engine has it.
+/// The most types and functions that a module may have, as in the engine.
 const FUNCTIONS: usize = 1_000_000;
 
-/// A core module from the outside.
+/// The interface of a core module.
 #[derive(Default)]
 pub(crate) struct CoreModule {
     /// Whether it carries its WIT.
@@ -35,7 +35,7 @@ pub(crate) struct CoreModule {
     pub(crate) imports: Vec<(String, String)>,
     /// What it exports, in order.
     pub(crate) exports: Vec<Export>,
-    /// Names of parameters by function index and position, where the binary kept them.
+    /// Names of parameters by function index and position, if the binary has them.
     names: HashMap<u32, HashMap<u32, String>>,
 }
 
@@ -44,12 +44,12 @@ pub(crate) struct Export {
     pub(crate) name: String,
     pub(crate) kind: ExternalKind,
     pub(crate) index: u32,
-    /// The type, if it is a function.
+    /// The type if it is a function.
     pub(crate) func: Option<Arc<FuncType>>,
 }
 
 impl Export {
-    /// The type in words.
+    /// Describes the type.
     pub(crate) fn describe(&self) -> String {
         match &self.func {
             Some(ty) => {
@@ -58,7 +58,7 @@ impl Export {
                 };
                 format!("({}) -> ({})", list(ty.params()), list(ty.results()))
             }
-            None => "of no function".to_owned(),
+            None => "of something that is not a function".to_owned(),
         }
     }
 }
@@ -86,7 +86,8 @@ impl CoreModule {
     ///
     /// # Errors
     ///
-    /// A binary that is cut short, or is none, or has more names than any module needs.
+    /// Returns an error if the binary is cut short or malformed, or if it has more names than any
+    /// module needs.
     pub(crate) fn read(binary: &[u8]) -> Result<Self, String> {
         let mut module = Self::default();
         let mut indices = Indices::default();
@@ -142,7 +143,7 @@ impl CoreModule {
             Payload::CustomSection(section) => {
                 self.has_wit |= section.name().starts_with(WIT_SECTION);
                 if let KnownCustom::Name(names) = section.as_known() {
-                    // Names are a courtesy: those that cannot be read are as good as none.
+                    // Names are optional, so names that cannot be read are ignored.
                     let _ = self.read_names(names);
                 }
             }
@@ -172,13 +173,13 @@ impl CoreModule {
         Ok(())
     }
 
-    /// Whether it is a WASI command: `_start` takes and returns nothing.
+    /// Returns whether the module is a WASI command: `_start` takes and returns nothing.
     pub(crate) fn is_command(&self) -> bool {
         let start = self.exports.iter().find(|export| export.name == START).and_then(|export| export.func.as_ref());
         start.is_some_and(|ty| ty.params().is_empty() && ty.results().is_empty())
     }
 
-    /// The name that the author gave a parameter, if the binary kept it.
+    /// Returns the name that the author gave a parameter, if the binary has it.
     pub(crate) fn param_name(&self, function: u32, position: u32) -> Option<&str> {
         self.names.get(&function)?.get(&position).map(String::as_str)
     }
@@ -188,7 +189,7 @@ impl CoreModule {
 mod tests {
     use super::*;
 
-    /// A number as a binary has it.
+    /// Encodes a number in LEB128, as in a binary.
     fn leb(mut number: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         loop {
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// A module of one section that holds `count` times the same.
+    /// Returns a module with one section that holds `count` copies of an item.
     fn module(id: u8, count: usize, item: &[u8]) -> Vec<u8> {
         let body = [&leb(count)[..], &item.repeat(count)].concat();
         [b"\0asm\x01\0\0\0", &[id][..], &leb(body.len()), &body].concat()
@@ -219,14 +220,14 @@ mod tests {
         ] {
             assert_ne!(CoreModule::read(&module(id, most, item)).err().as_ref(), Some(refusal), "section {id}");
             assert_eq!(CoreModule::read(&module(id, most + 1, item)).err().as_ref(), Some(refusal), "section {id}");
-            // What is far above is not even counted to its end.
+            // If the count is far above the limit, counting stops early.
             assert_eq!(CoreModule::read(&module(id, 5 * most, item)).err().as_ref(), Some(refusal), "section {id}");
         }
     }
 
     #[test]
     fn functions_without_names_of_parameters_are_not_kept() {
-        // A thousand without a name, then one with one.
+        // A thousand functions without names, then one with a name.
         let functions = [&leb(1001)[..], &[1, 0].repeat(1000), &[7, 1, 0, 1, b'n']].concat();
         let names = [&b"\x04name\x02"[..], &leb(functions.len()), &functions].concat();
         let mut binary = b"\0asm\x01\0\0\0\0".to_vec();

@@ -1,4 +1,4 @@
-//! What a plugin's binary says of itself, decoded and never compiled.
+//! Describes a plugin from its binary, which is decoded and never compiled.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -41,11 +41,11 @@ use crate::bounded::Bounded;
 use crate::imports::is_compatible;
 use crate::imports::is_linked;
 
-/// Describes a plugin; `shown` is what its file is called.
+/// Describes a plugin; `shown` is the name of its file.
 ///
 /// # Errors
 ///
-/// What is wrong with the bytes.
+/// Returns what is wrong with the bytes.
 pub(crate) fn described(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     describe(bytes, shown).map_err(|refused| match refused.why {
         Why::Damaged if lookalike::is_cut_short(bytes) => refused.or_help("it was cut short: copy or download it again"),
@@ -90,14 +90,14 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
         imported = imports(resolve, world);
     }
     functions.iter_mut().for_each(|signature| library.comment(signature));
-    // What has nothing to call is neither compiled nor linked.
+    // A plugin without functions is neither compiled nor linked.
     if !functions.is_empty() {
         sound::fits(&binary)?;
-        // What is missed by its name is told for all imports together.
+        // Imports with unknown names are reported together elsewhere.
         let asks = if is_core { !imported.is_empty() } else { imported.iter().all(|import| is_linked(import)) };
         misfit = asks.then(|| link::misfit(&binary)).flatten();
     }
-    // Where we put it in, ours does what it cannot.
+    // If we added the adapter, ours takes over what the stock one cannot do.
     let stock_adapter = kind == Kind::Component && has_stock_adapter(&binary);
     let language = producers::language(bytes);
     Ok(Described {
@@ -112,7 +112,7 @@ fn describe(bytes: &[u8], shown: &Path) -> Result<Described, Refused> {
     })
 }
 
-/// What toolchains call the core module that is the stock adapter for preview1.
+/// The name that toolchains give the core module of the stock preview1 adapter.
 const STOCK_ADAPTER: &str = "wit-component:adapter:wasi_snapshot_preview1";
 
 fn has_stock_adapter(component: &[u8]) -> bool {
@@ -132,12 +132,12 @@ fn has_stock_adapter(component: &[u8]) -> bool {
     Parser::new(0).parse_all(component).map_while(Result::ok).any(names_it)
 }
 
-/// Whether an interface is the one that a command exports.
+/// Returns whether an interface is the one that a command exports.
 fn is_run(interface: &str) -> bool {
     interface.strip_prefix("wasi:cli/run@").is_some_and(|version| is_compatible(version, "0.2"))
 }
 
-/// Whether a function is of the type that a command has.
+/// Returns whether a function has the type of a command.
 fn is_program(function: &wit_parser::Function, resolve: &Resolve) -> bool {
     let result = match function.result {
         Some(wit_parser::Type::Id(id)) => &resolve.types[id].kind,
@@ -147,19 +147,20 @@ fn is_program(function: &wit_parser::Function, resolve: &Resolve) -> bool {
     function.name == "run" && function.params.is_empty() && empty
 }
 
-/// What a preview1 command imports.
+/// Returns the imports of a preview1 command.
 fn preview1_imports(binary: &[u8]) -> Result<Vec<String>, Refused> {
     let module = CoreModule::read(binary).map_err(|what| Refused::new(Why::Damaged, what))?;
     Ok(module.imports.iter().map(|(from, name)| format!("{from}.{name}")).collect())
 }
 
-/// Documentation of a component's WIT.
+/// The section with the documentation of a component's WIT.
 const DOCS: &str = "package-docs";
 
 fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
     let damaged = |what: String| Refused::new(Why::Damaged, what);
     let decoder = || {
-        // Documentation of other names than the decoder gives is no reason to refuse a plugin.
+        // Documentation for names that the decoder does not produce is no reason to refuse a
+        // plugin.
         wit_component::decode(binary).or_else(|error| match without_docs(binary) {
             Some(rest) => wit_component::decode(&rest),
             None => Err(error),
@@ -169,7 +170,7 @@ fn decode(binary: &[u8]) -> Result<DecodedWasm, Refused> {
     decoded.map_err(|e| damaged(format!("cannot be decoded: {}", e.root_cause())))
 }
 
-/// A component that has documentation, without it.
+/// Removes the documentation from a component that has any.
 fn without_docs(binary: &[u8]) -> Option<Vec<u8>> {
     let is_docs = |id: u8, content: &[u8]| {
         let name = BinaryReader::new(content, 0).read_string();
@@ -187,7 +188,7 @@ fn without_docs(binary: &[u8]) -> Option<Vec<u8>> {
 fn world_of(decoded: &DecodedWasm) -> Result<(&Resolve, &World), Refused> {
     match decoded {
         DecodedWasm::Component(resolve, world) => Ok((resolve, &resolve.worlds[*world])),
-        DecodedWasm::WitPackage(..) => Err(Refused::new(Why::Kind, "is a WIT package, it has no code")),
+        DecodedWasm::WitPackage(..) => Err(Refused::new(Why::Kind, "is a WIT package without code")),
     }
 }
 
@@ -206,7 +207,7 @@ fn exported<'a>(
     })
 }
 
-/// Bytes of the reason why a function cannot be called.
+/// The most bytes of the reason why a function cannot be called.
 const REASON: usize = 1_000;
 
 fn callable(
@@ -224,7 +225,7 @@ fn callable(
     match used.into_iter().find_map(jobcontrol_core::types::Type::unsupported) {
         Some(what) => {
             let mut reason = Bounded::new(REASON);
-            // What does not fit is cut.
+            // Text beyond the limit is cut.
             let _ = write!(reason, "its signature has a {what}: `{signature}`");
             Err(reason.text())
         }
@@ -232,7 +233,8 @@ fn callable(
     }
 }
 
-/// Interfaces with functions; those that only declare types ask nothing of the host.
+/// Returns the imported interfaces that have functions. Those that only declare types need nothing
+/// from the host.
 fn imports(resolve: &Resolve, world: &World) -> Vec<String> {
     let asks = |interface: &Interface| {
         let resource = |id: &wit_parser::TypeId| matches!(resolve.types[*id].kind, wit_parser::TypeDefKind::Resource);
@@ -246,11 +248,12 @@ fn imports(resolve: &Resolve, world: &World) -> Vec<String> {
     world.imports.iter().filter_map(name).collect()
 }
 
-/// All of a plugin as WIT text; empty for a preview1 command, which has none.
+/// Returns a plugin's whole interface as WIT text. It is empty for a preview1 command, which has no
+/// WIT.
 ///
 /// # Errors
 ///
-/// A plugin that cannot be decoded, or text that cannot be printed.
+/// Returns an error if the plugin cannot be decoded, or its WIT cannot be printed.
 pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     if let Some(archive) = Archive::decode(bytes) {
         return script::wit_text(&archive);
@@ -259,7 +262,7 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     if form.kind == Kind::CommandModule {
         return Ok(String::new());
     }
-    // The decoder makes room for whatever size a cut section claims to have.
+    // The decoder allocates whatever size a truncated section claims to have.
     sound::valid(&form.binary)?;
     if let Some(wit) = &form.wit {
         return numeric_text(wit);
@@ -268,7 +271,7 @@ pub(crate) fn wit_text(bytes: &[u8], shown: &Path) -> Result<String, Refused> {
     printed(decoded.resolve(), decoded.package())
 }
 
-/// A package, and the others that are not WASI's, whose types and functions it uses.
+/// Prints a package, and the packages other than WASI's whose types and functions it uses.
 fn printed(resolve: &Resolve, package: PackageId) -> Result<String, Refused> {
     let others = resolve.packages.iter().filter(|(id, other)| *id != package && other.name.namespace != "wasi");
     let others: Vec<_> = others.map(|(id, _)| id).collect();
@@ -278,7 +281,7 @@ fn printed(resolve: &Resolve, package: PackageId) -> Result<String, Refused> {
     Ok(printer.output.to_string())
 }
 
-/// The text of WIT that was made for a core module, written as that of any other plugin.
+/// Prints WIT that was made for a core module in the same form as that of any other plugin.
 fn numeric_text(wit: &str) -> Result<String, Refused> {
     let mut resolve = Resolve::default();
     let mut printer = WitPrinter::default();

@@ -1,5 +1,5 @@
-//! A component without the components and modules that it exports: the engine refuses one that
-//! exports a component, however good its functions are.
+//! Removes the components and modules that a component exports. The engine refuses a component that
+//! exports a component, even if its functions are valid.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,11 @@ use super::link::section;
 use super::link::sections;
 use super::numeric::Uncallable;
 
-/// What a job can use of a component, and the exports that were left out, each with the reason.
+/// Returns the part of a component that jobs can use, and the removed exports, each with the
+/// reason.
 ///
-/// An export of a component is one more component to count, so nothing is left out where what comes
-/// after it may count.
+/// An exported component takes an index. Exports are therefore kept if something after them may
+/// refer to an index.
 pub(super) fn callable_alone(binary: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, Uncallable) {
     match without_code(&binary) {
         Some((changed, refused)) if !refused.is_empty() => (Cow::Owned(changed), refused),
@@ -25,7 +26,7 @@ pub(super) fn callable_alone(binary: Cow<'_, [u8]>) -> (Cow<'_, [u8]>, Uncallabl
     }
 }
 
-/// The same component, or none if its exports cannot be read or left out.
+/// Returns the component without these exports, or `None` if its exports cannot be read or removed.
 fn without_code(binary: &[u8]) -> Option<(Vec<u8>, Uncallable)> {
     let mut out = binary.get(..HEADER)?.to_vec();
     let mut refused = Vec::new();
@@ -42,7 +43,7 @@ fn without_code(binary: &[u8]) -> Option<(Vec<u8>, Uncallable)> {
     Some((out, refused))
 }
 
-/// The content of a section of exports without those of code.
+/// Returns the content of an export section without exports of code.
 fn functions_alone(content: &[u8], refused: &mut Uncallable) -> Option<Vec<u8>> {
     let exports = ComponentExportSectionReader::new(BinaryReader::new(content, 0)).ok()?;
     let exports = exports.into_iter_with_offsets().collect::<Result<Vec<_>, _>>().ok()?;

@@ -1,4 +1,4 @@
-//! WebAssembly proposals that the engine does not run: which of them a plugin needs, and how
+//! WebAssembly proposals that the engine does not support: which of them a plugin needs, and how
 //! toolchains avoid them.
 
 use wasmparser::Validator;
@@ -8,17 +8,17 @@ use super::task::Refused;
 use super::task::Why;
 use crate::engine::FEATURES;
 
-/// A proposal, by what it adds.
+/// A proposal and the features that it adds.
 struct Proposal {
     features: WasmFeatures,
     name: &'static str,
-    /// How the usual toolchains do without it.
+    /// How the usual toolchains avoid it.
     avoid: &'static str,
 }
 
 const OTHER: &str = "turn it off in the compiler that built the plugin";
 
-/// What every engine has.
+/// The features that every engine has.
 const BASE: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::FLOATS)
     .union(WasmFeatures::TAIL_CALL)
@@ -29,7 +29,7 @@ const BASE: WasmFeatures = WasmFeatures::WASM2
     .union(WasmFeatures::COMPONENT_MODEL)
     .difference(WasmFeatures::GC_TYPES);
 
-/// Every proposal that can be missing, the ones that others build on first.
+/// Every proposal that may be unsupported; those that others build on come first.
 const PROPOSALS: &[Proposal] = &[
     Proposal {
         features: WasmFeatures::SHARED_EVERYTHING_THREADS.union(WasmFeatures::CM_THREADING),
@@ -104,12 +104,13 @@ const PROPOSALS: &[Proposal] = &[
         name: "component-model names of a later version",
         avoid: "build it with an older version of its toolchain",
     },
-    // In case that ours is told to do without.
+    // These apply if our engine is configured without them.
     Proposal { features: WasmFeatures::MEMORY64, name: "memory64", avoid: "build it for wasm32" },
     Proposal { features: BASE, name: "WebAssembly 3.0", avoid: OTHER },
 ];
 
-/// What a plugin needs that the engine does not run; none if that is not what is wrong with it.
+/// Returns the unsupported proposals that a plugin needs, or `None` if something else is wrong with
+/// it.
 pub(super) fn lacking(binary: &[u8]) -> Option<Refused> {
     let valid_with = |features| Validator::new_with_features(features).validate_all(binary).is_ok();
     let all = WasmFeatures::all();
@@ -120,7 +121,7 @@ pub(super) fn lacking(binary: &[u8]) -> Option<Refused> {
     let needs = |proposal: &&Proposal| !valid_with(all.difference(proposal.features).union(FEATURES));
     let mut needed: Vec<_> = missing.clone().filter(needs).collect();
     if needed.is_empty() {
-        // Each of several would do: the ones that make it valid, one after the other.
+        // Several proposals would do, so add them one by one until the plugin is valid.
         let mut features = FEATURES;
         for proposal in missing {
             if !valid_with(features) {
@@ -180,7 +181,7 @@ mod tests {
         }
         let both = named("(module (memory 1 1 shared) (tag $t))").unwrap();
         assert!(both.contains("proposals threads (atomics and shared memory), exception handling"), "{both}");
-        // What is wrong whatever is supported is no matter of features.
+        // An error that is independent of features is not reported as one.
         assert_eq!(named("(module (func (result i32)))"), None);
     }
 }

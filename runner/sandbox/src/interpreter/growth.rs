@@ -1,4 +1,5 @@
-//! What a plugin costs grows as the plugin does: families of plugins, small ones and large ones.
+//! Tests that the cost of reading grows in proportion to the plugin, with families of small and
+//! large plugins.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,17 +15,17 @@ use super::task::Described;
 use super::task::Refused;
 use super::task::Task;
 
-/// How much more a plugin of twice the size may cost. Rooms that double when they are full jump, so
-/// it is the mean of [`DOUBLINGS`].
+/// How much more a plugin of twice the size may cost. Vectors that double when they are full cause
+/// jumps, so this is the mean of [`DOUBLINGS`].
 const GROWTH: f64 = 2.2;
 
-/// How often a plugin is doubled.
+/// How many times the size of a plugin is doubled.
 const DOUBLINGS: u32 = 3;
 
-/// So many times as large.
+/// How much larger the large plugin is.
 const TIMES: usize = 1 << DOUBLINGS;
 
-/// Bytes that were allocated, and how often: each step that looks at a name or a type allocates.
+/// The bytes and the number of allocations. Each step that reads a name or a type allocates.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     bytes: u64,
@@ -37,7 +38,7 @@ fn cost<T>(work: impl FnOnce() -> T) -> (Cost, T) {
     (Cost { bytes: counted.bytes_total, allocations: counted.count_total }, made.unwrap())
 }
 
-/// A module that exports so many functions of numbers, under names of so many letters.
+/// Returns a module that exports this many functions of numbers, under names of this many letters.
 fn numeric(functions: usize, letters: usize) -> String {
     let mut text = "(module (func $f (param i32) (result i32) local.get 0)".to_owned();
     for at in 0..functions {
@@ -46,7 +47,8 @@ fn numeric(functions: usize, letters: usize) -> String {
     text + ")"
 }
 
-/// A component whose one function returns records out of so many interfaces, all of the same names.
+/// Returns a component with one function that returns records from this many interfaces, all with
+/// the same names.
 fn namesakes(interfaces: usize, records: usize) -> String {
     let mut text = "(component ".to_owned();
     let (mut params, mut types) = (String::new(), String::new());
@@ -63,8 +65,8 @@ fn namesakes(interfaces: usize, records: usize) -> String {
     text + &types + &returning(&format!("(tuple{params})"))
 }
 
-/// A component whose one function returns a tuple of one record, so often, with a field of so many
-/// letters.
+/// Returns a component with one function that returns a tuple of one record, repeated `uses` times.
+/// The record's field name has this many letters.
 fn long_names(uses: usize, letters: usize) -> String {
     let field = "x".repeat(letters);
     format!(
@@ -74,7 +76,7 @@ fn long_names(uses: usize, letters: usize) -> String {
     )
 }
 
-/// The rest of a component whose one function returns this.
+/// Returns the rest of a component with one function that returns this type.
 fn returning(ty: &str) -> String {
     format!(
         "(core module $m (memory (export \"memory\") 2) (func (export \"f\") (result i32) (i32.const 0)))
@@ -85,7 +87,7 @@ fn returning(ty: &str) -> String {
     )
 }
 
-/// What the runner makes of the answer of a child.
+/// Does what the runner does with the answer of a child.
 fn computed(described: &[u8]) -> usize {
     let answer: Result<Described, Refused> = rmp_serde::from_slice(described).unwrap();
     let Ok(described) = answer else {

@@ -1,6 +1,5 @@
-//! Decoders run over bytes that nobody vouches for. They recurse into types, so what nests is
-//! counted before they see it, by a walk that does not recurse; what would be a crash becomes an
-//! answer.
+//! Runs decoders over untrusted bytes. Decoders recurse into types, so a walk without recursion
+//! counts the nesting first. A panic of a decoder becomes an error.
 
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
@@ -8,25 +7,25 @@ use std::panic::AssertUnwindSafe;
 use wasmparser::Parser;
 use wasmparser::Payload;
 
-/// How deep modules and components may nest in each other: toolchains stop at three or four.
+/// How deep modules and components may nest. Toolchains use three or four levels.
 const NESTING: usize = 100;
 
-/// How many types a type section may declare inside of other types, by a count that never is too
-/// low. The largest world has a few hundred.
+/// How many types a type section may declare inside of other types. The count may be too high, but
+/// is never too low. The largest world has a few hundred.
 const TYPES_IN_TYPES: usize = 10_000;
 
-/// Room for the decoders' recursion into that many types, of which each takes up to 2 KiB; never
-/// touched, it costs nothing.
+/// The stack for the decoders' recursion into that many types, each of which takes up to 2 KiB.
+/// Pages that are never touched cost nothing.
 const STACK: usize = 128 << 20;
 
-/// Custom sections with the types of a world, as toolchains leave them in core modules.
+/// Custom sections with the types of a world, as toolchains write them to core modules.
 const WORLDS: &str = "component-type";
 
 /// Runs a decoder over a plugin's bytes.
 ///
 /// # Errors
 ///
-/// Bytes that nest too deep, and a decoder that panics.
+/// Returns an error if the bytes nest too deep, or if the decoder panics.
 pub(crate) fn decoding<T: Send>(bytes: &[u8], decoder: impl FnOnce() -> T + Send) -> Result<T, String> {
     nesting(bytes)?;
     let caught = || std::panic::catch_unwind(AssertUnwindSafe(decoder));
@@ -41,7 +40,7 @@ pub(crate) fn decoding<T: Send>(bytes: &[u8], decoder: impl FnOnce() -> T + Send
     }
 }
 
-/// Bytes that are no WebAssembly at some place pass: the decoder has the better words for that.
+/// Bytes that are not WebAssembly at some position pass, because the decoder reports these better.
 fn nesting(bytes: &[u8]) -> Result<(), String> {
     let mut depth = 0_usize;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -69,8 +68,8 @@ fn nesting(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Inside of a type, each type that can hold others is a declaration 1 (a type) of kind 0x41 (a
-/// component) or 0x42 (an instance). The same bytes stand in other places too.
+/// Counts declarations that may hold other types: a byte 1 (a type), then 0x41 (a component) or
+/// 0x42 (an instance). The same bytes also occur elsewhere, so the count may be too high.
 fn types_in_types(bytes: &[u8], range: Range<usize>) -> usize {
     let section = bytes.get(range).unwrap_or_default();
     section.windows(2).filter(|pair| matches!(pair, [0x01, 0x41 | 0x42])).count()

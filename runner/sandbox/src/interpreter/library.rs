@@ -1,6 +1,6 @@
-//! What the library for Rust has written into a plugin beside its types: comments of jobs, and
-//! where types were declared. They are lines of JSON in custom sections of its modules, since a
-//! component that is made of them keeps no comments.
+//! Reads what the Rust library writes into a plugin beside its types: the comments of jobs, and
+//! where types were declared. These are lines of JSON in custom sections of its modules, because a
+//! component keeps no comments from its modules.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ use super::task::Why;
 /// The name of the section.
 const SECTION: &str = "jobcontrol-plugin";
 
-/// Lines that are read: a plugin has one for each job and each of its types.
+/// The most lines that are read. A plugin has one for each job and each of its types.
 const LINES: usize = 20_000;
 
-/// Bytes of a comment that are kept.
+/// The most bytes of a comment that are kept.
 const DOCS: usize = 4 << 10;
 
-/// What is said of jobs.
+/// The comments of jobs.
 #[derive(Default)]
 pub(crate) struct Library {
     docs: HashMap<String, String>,
@@ -35,12 +35,12 @@ enum Line {
 }
 
 impl Library {
-    /// Reads what a plugin says.
+    /// Reads the sections of a plugin.
     ///
     /// # Errors
     ///
-    /// Two types of one name that are not the same: whatever joins the types of the jobs would take
-    /// one of them.
+    /// Returns an error if two different types have the same name. Code that joins the types of the
+    /// jobs would keep only one of them.
     pub(crate) fn read(binary: &[u8]) -> Result<Self, Refused> {
         let mut library = Self::default();
         let mut types: HashMap<String, (String, String)> = HashMap::new();
@@ -74,7 +74,7 @@ impl Library {
         }
     }
 
-    /// Gives a function its comment, if it has none.
+    /// Sets the comment of a function if it has none.
     pub(crate) fn comment(&self, signature: &mut Signature) {
         if signature.docs.is_none() && signature.interface.is_none() {
             signature.docs = self.docs.get(&signature.name).cloned();

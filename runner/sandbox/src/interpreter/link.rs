@@ -1,5 +1,5 @@
-//! Whether the linker that a plugin will be linked with has all that the plugin imports, with the
-//! same types. The linker itself is asked, with the part of the plugin that says what it imports.
+//! Checks that the plugin's linker offers all that the plugin imports, with the same types. It asks
+//! the linker itself, with only the part of the plugin that declares its imports.
 
 use wasm_encoder::CodeSection;
 use wasm_encoder::ComponentSectionId;
@@ -19,11 +19,11 @@ use super::task::Why;
 use crate::engine;
 use crate::grant;
 
-/// What the engine's linker misses first, in words that follow the plugin's name.
+/// Returns the first import that the engine's linker misses, in words that follow the plugin's
+/// name.
 pub(super) fn misfit(binary: &[u8]) -> Option<String> {
     let linked = || -> wasmtime::Result<()> {
-        // Nothing is compiled but the code that comes before an import, of which toolchains write
-        // none.
+        // Only code that comes before an import is compiled, and toolchains write none there.
         let engine = engine::linking()?;
         let imports = imports_alone(binary);
         if Parser::is_core_wasm(&imports) {
@@ -39,7 +39,7 @@ pub(super) fn misfit(binary: &[u8]) -> Option<String> {
     }
 }
 
-/// Components and modules that a component imports, of which the host has none.
+/// Refuses a component that imports components or modules, because the host offers none.
 pub(super) fn code_imports(binary: &[u8]) -> Option<Refused> {
     let imports = sections(binary).into_iter().filter(|(id, _)| *id == u8::from(ComponentSectionId::Import));
     let readers = imports.filter_map(|(_, content)| {
@@ -54,11 +54,11 @@ pub(super) fn code_imports(binary: &[u8]) -> Option<Refused> {
     };
     let (name, what) = readers.flatten().find_map(|import| Some((import.name.name, what(&import.ty)?)))?;
     let help = "put it into the plugin first, with `wac plug` or `wasm-tools compose`";
-    let what = format!("imports the {what} `{name}`, a plugin may import interfaces with functions alone");
+    let what = format!("imports the {what} `{name}`; a plugin may import only interfaces with functions");
     Some(Refused::new(Why::MissingImport, what).or_help(help))
 }
 
-/// The engine's words in ours.
+/// Rewords an error of the engine.
 fn described(error: &Error) -> String {
     let said: Vec<_> = error.chain().map(ToString::to_string).collect();
     let reason = said.last().map_or("", String::as_str);
@@ -75,11 +75,11 @@ fn described(error: &Error) -> String {
             format!("imports `{item}` of `{interface}`, which has no such function")
         }
         (Some(interface), Some(item), _) => {
-            format!("imports `{item}` of `{interface}` with another type than it has: {reason}")
+            format!("imports `{item}` of `{interface}` with a different type than the host offers: {reason}")
         }
         (_, _, Some(import)) => {
             let import = import.replace("::", ".");
-            format!("imports `{import}` with another type than it has: {reason}")
+            format!("imports `{import}` with a different type than the host offers: {reason}")
         }
         _ => match name("unknown import: `") {
             Some(import) => format!("imports `{}`, which the host does not offer", import.replace("::", ".")),
@@ -88,8 +88,8 @@ fn described(error: &Error) -> String {
     }
 }
 
-/// The part of a binary that says what it imports, itself a binary: a component up to its last
-/// import, of a core module its types and imports.
+/// Returns the part of a binary that declares its imports, as a binary: a component up to its last
+/// import, or the types and imports of a core module.
 fn imports_alone(binary: &[u8]) -> Vec<u8> {
     let is_component = Parser::is_component(binary);
     let sections = sections(binary);
@@ -111,7 +111,7 @@ fn imports_alone(binary: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The same module, whose functions have no code, or component of such modules.
+/// Replaces the code of all functions with a trap, in a module or in the modules of a component.
 fn hollow(binary: &[u8]) -> Vec<u8> {
     let mut out = binary.get(..HEADER).unwrap_or_default().to_vec();
     let is_component = Parser::is_component(binary);
@@ -134,11 +134,10 @@ fn hollow(binary: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Magic number, version and layer of a binary.
+/// The size in bytes of a binary's magic number, version and layer.
 pub(super) const HEADER: usize = 8;
 
-/// The sections of a binary: what each is, and its content. They end where the binary stops making
-/// sense.
+/// Returns the id and the content of each section of a binary, up to the first malformed one.
 pub(super) fn sections(binary: &[u8]) -> Vec<(u8, &[u8])> {
     let mut reader = BinaryReader::new(binary.get(HEADER..).unwrap_or_default(), 0);
     let mut sections = Vec::new();

@@ -1,4 +1,4 @@
-//! What a file that should be a plugin is instead, by how it begins.
+//! Recognises what a file is instead of a plugin, by its first bytes.
 
 use wasm_encoder::SectionId;
 use wasmparser::Parser;
@@ -6,7 +6,7 @@ use wasmparser::Parser;
 use super::link::HEADER;
 use super::link::sections;
 
-/// What `bytes` look like, to be said after `is`, and what would mend it.
+/// Describes what `bytes` look like, to follow `is`, and how to fix it.
 pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     const BUILD: &str = "build it for WebAssembly, in Rust with `--target wasm32-wasip2`, and copy the .wasm file";
     const COPY: &str = "copy or download it again";
@@ -32,7 +32,7 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     if bytes.is_empty() {
         return ("empty".to_owned(), Some(COPY));
     }
-    // A whole header never comes here.
+    // A complete header does not get here.
     if b"\0asm".starts_with(bytes) || bytes.starts_with(b"\0asm") {
         return (format!("cut short: it has {} bytes", bytes.len()), Some(COPY));
     }
@@ -45,7 +45,7 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     let begins = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
     if begins.starts_with("<!doctype html") || begins.starts_with("<html") {
         let help = "the address of the download may be wrong: open it in a browser";
-        return ("a web page, as a failed download saves it".to_owned(), Some(help));
+        return ("a web page, as saved by a failed download".to_owned(), Some(help));
     }
     if begins.starts_with("(component") || begins.starts_with("(module") || begins.starts_with(";;") {
         return ("WebAssembly in its text form".to_owned(), Some("rename it, so that it ends in .wat"));
@@ -56,8 +56,7 @@ pub(crate) fn describe(bytes: &[u8]) -> (String, Option<&'static str>) {
     ("a text, not WebAssembly".to_owned(), Some(BUILD))
 }
 
-/// Whether a binary ends before the section does that it is in, or before the code of its
-/// functions.
+/// Returns whether a binary ends in the middle of a section, or before the code of its functions.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     if bytes.len() < HEADER || !bytes.starts_with(b"\0asm") {
         return false;
@@ -69,12 +68,12 @@ pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     length < bytes.len() || (is_module && has(SectionId::Function) && !has(SectionId::Code))
 }
 
-/// The first kilobyte, if it is text.
+/// Returns the first kilobyte if it is text.
 fn beginning(bytes: &[u8]) -> Option<&str> {
     let first = &bytes[..bytes.len().min(1024)];
     match std::str::from_utf8(first) {
         Ok(text) => Some(text),
-        // The cut may go through a letter.
+        // The cut may go through a character.
         Err(error) if error.error_len().is_none() => std::str::from_utf8(&first[..error.valid_up_to()]).ok(),
         Err(_) => None,
     }
@@ -89,7 +88,7 @@ mod tests {
     #[test]
     fn texts_and_binaries_are_told_apart() {
         let what = |bytes: &[u8]| describe(bytes).0;
-        assert_eq!(what(b"\n<HTML><body>"), "a web page, as a failed download saves it");
+        assert_eq!(what(b"\n<HTML><body>"), "a web page, as saved by a failed download");
         assert_eq!(what(b"fn main() {}"), "a text, not WebAssembly");
         assert_eq!(what("é".repeat(1000).as_bytes()), "a text, not WebAssembly");
         assert_eq!(what(&"xé".repeat(1000).as_bytes()[..1024]), "a text, not WebAssembly");

@@ -1,15 +1,15 @@
-//! What interprets a plugin's bytes: the life of a child process, and of no other. Its limits are
-//! what a plugin can cost.
+//! Interprets a plugin's bytes. This code runs only in a child process, whose limits bound what a
+//! plugin can cost.
 //!
-//! - `task`: what a child is asked for, and what it answers
-//! - `serve`: the child from its limits to its answer
-//! - `guard`: decoders over bytes that nobody vouches for
+//! - `task`: the tasks of a child, and its answers
+//! - `serve`: the child, from its limits to its answer
+//! - `guard`: decoders over untrusted bytes
 //! - `componentize`, `wat_lines`, `core_module`, `numeric`, `preview1`: a plugin's bytes to what
 //!   the engine compiles
-//! - `exports`: a component without the exports that are no functions
-//! - `lookalike`, `toolchains`: what a file is that is no plugin, or one for another host
-//! - `describe`: what a plugin says of itself, without compiling it; `producers`: the language that
-//!   it was written in
+//! - `exports`: a component without the exports that are not functions
+//! - `lookalike`, `toolchains`: what a file is if it is not a plugin, or is one for another host
+//! - `describe`: describes a plugin without compiling it; `producers`: the language that it was
+//!   written in
 //! - `script`: scripts, which are read and never run
 //! - `sound`, `features`, `link`: whether the engine compiles and links it
 //! - `trace`: names and lines of the calls of a trap

@@ -1,4 +1,5 @@
-//! A core module whose exports take and return plain numbers, as if it had WIT that says so.
+//! A core module whose exports take and return plain numbers, treated as if it had WIT that says
+//! so.
 
 use std::collections::HashSet;
 
@@ -16,10 +17,10 @@ use super::core_module::START;
 /// The most parameters that the canonical ABI passes as plain numbers.
 const MAX_PARAMS: usize = 16;
 
-/// Exports that the component's own machinery uses, and that no job calls.
+/// Exports for the component's own machinery, which no job calls.
 const MACHINERY: &[&str] = &["memory", "_initialize", "cabi_realloc"];
 
-/// A function that can be called: the export, and its name and parameters in WIT.
+/// A callable function: the export, and its name and parameters in WIT.
 pub(crate) struct Lifted<'a> {
     exported: &'a str,
     ty: &'a FuncType,
@@ -30,11 +31,11 @@ pub(crate) struct Lifted<'a> {
 /// Exports that no job can call, each with the reason.
 pub(crate) type Uncallable = Vec<(String, String)>;
 
-/// The functions that a module has to call, and the exports that no job can call.
+/// Returns the functions of a module that can be called, and the exports that no job can call.
 ///
 /// # Errors
 ///
-/// No export can be called.
+/// Returns an error if no export can be called.
 pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncallable), String> {
     let (lifted, refused) = lift(module);
     if !lifted.is_empty() {
@@ -43,12 +44,13 @@ pub(crate) fn functions(module: &CoreModule) -> Result<(Vec<Lifted<'_>>, Uncalla
     let named = some_of(refused.iter().map(|(name, reason)| format!("`{name}` {reason}")));
     let refused = if refused.is_empty() { String::new() } else { format!(": {named}") };
     Err(format!(
-        "is a core module without WIT, of which only functions of plain numbers can be called, and it exports none{refused}"
+        "is a core module without WIT and exports no function of plain numbers, the only kind that can be \
+         called{refused}"
     ))
 }
 
-/// Functions that a command exports beside its start. None of them can be called, since the module
-/// runs as a whole.
+/// Returns the functions that a command exports beside its start. None of them can be called,
+/// because a command runs as a whole.
 pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
     let reason = "it belongs to a command, which runs as a whole from `_start`; to call its functions, build it as a library: \
                   `-mexec-model=reactor` in C, C++ and Zig, `cdylib` in Rust, `-buildmode=c-shared` in Go";
@@ -58,7 +60,7 @@ pub(crate) fn beside_start(module: &CoreModule) -> Uncallable {
 }
 
 impl Lifted<'_> {
-    /// What a job sees of it.
+    /// Returns the signature that a job sees.
     pub(crate) fn signature(&self) -> Signature {
         let ty = |ty: &ValType| match ty {
             ValType::I32 => Type::Int(IntType::S32),
@@ -88,7 +90,7 @@ fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {
                 let params = params(module, export, ty);
                 lifted.push(Lifted { exported: &export.name, ty, name, params });
             }
-            Ok(name) => refused.push((export.name.clone(), format!("is `{name}` in WIT, as another export"))),
+            Ok(name) => refused.push((export.name.clone(), format!("is `{name}` in WIT, like another export"))),
             Err(reason) => refused.push((export.name.clone(), reason)),
         }
     }
@@ -98,18 +100,18 @@ fn lift(module: &CoreModule) -> (Vec<Lifted<'_>>, Uncallable) {
 fn callable(export: &Export, ty: &FuncType) -> Result<String, String> {
     let is_number = |ty: &ValType| matches!(ty, ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64);
     if let Some(other) = ty.params().iter().chain(ty.results()).find(|ty| !is_number(ty)) {
-        return Err(format!("takes or returns `{other}`, which is no plain number"));
+        return Err(format!("takes or returns `{other}`, which is not a plain number"));
     }
     if ty.results().len() > 1 {
         return Err(format!("returns {} values", ty.results().len()));
     }
     if ty.params().len() > MAX_PARAMS {
-        return Err(format!("has {} parameters, {MAX_PARAMS} can be given", ty.params().len()));
+        return Err(format!("has {} parameters; at most {MAX_PARAMS} are supported", ty.params().len()));
     }
     kebab(&export.name).ok_or_else(|| "has a name that WIT cannot have".to_owned())
 }
 
-/// The author's names for parameters where the binary kept them all, else `p0`, `p1`, ..
+/// Returns the author's parameter names if the binary has all of them, otherwise `p0`, `p1`, ..
 fn params(module: &CoreModule, export: &Export, ty: &FuncType) -> Vec<String> {
     let count = u32::try_from(ty.params().len()).unwrap_or(0);
     let named: Option<Vec<String>> =
@@ -118,8 +120,8 @@ fn params(module: &CoreModule, export: &Export, ty: &FuncType) -> Vec<String> {
     distinct.unwrap_or_else(|| (0..count).map(|position| format!("p{position}")).collect())
 }
 
-/// `addTwo` and `add_two` as `add-two`, `v_2` as `v2`; none for a name with other than letters,
-/// digits and `_`.
+/// Converts `addTwo` and `add_two` to `add-two`, and `v_2` to `v2`. Returns `None` for a name with
+/// anything but letters, digits and `_`.
 pub(crate) fn kebab(name: &str) -> Option<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = '_';
@@ -142,7 +144,7 @@ pub(crate) fn kebab(name: &str) -> Option<String> {
     words.first()?.starts_with(|c: char| c.is_ascii_lowercase()).then(|| words.join("-"))
 }
 
-/// The functions as WIT text.
+/// Returns the functions as WIT text.
 pub(crate) fn wit(lifted: &[Lifted<'_>]) -> String {
     let name = |ty: &ValType| match ty {
         ValType::I32 => "s32",

@@ -1,11 +1,11 @@
-//! A core module with WIT that uses preview1, made ready for the stock adapter, which cannot do all
-//! that preview1 can.
+//! Prepares a core module with WIT that uses preview1 for the stock adapter, which does not support
+//! all of preview1.
 //!
-//! The adapter loses exit codes and dies of more than 60 KB of environment, so a second adapter,
-//! written here, takes these functions over. It asks the host for plain numbers, so it needs no
-//! memory of its own. The stock one keeps its state in the module's memory, so a memory of fixed
-//! size gets some pages more. A start function runs before any adapter is there, so it is called as
-//! the first thing after instead, as `_initialize` is.
+//! The adapter loses exit codes and crashes with more than 60 KB of environment. A second adapter,
+//! written here, takes over these functions. It asks the host for plain numbers and so needs no
+//! memory. The stock adapter keeps its state in the module's memory, so a memory of fixed size gets
+//! some more pages. A start function would run before any adapter is ready. It is therefore called
+//! first after linking, as `_initialize` is.
 
 use wasm_encoder::CodeSection;
 use wasm_encoder::ExportKind;
@@ -27,11 +27,11 @@ use wit_parser::Resolve;
 
 use super::core_module::CoreModule;
 
-/// The module under which our adapter offers functions.
+/// The module name under which our adapter offers functions.
 pub(super) const ADAPTER: &str = "jobcontrol_preview1";
 
-/// What a module that its compiler made for JavaScript calls after its memory grew. Nobody has to
-/// know here.
+/// The function that a module compiled for JavaScript calls after its memory grew. Nothing here
+/// needs to know.
 pub(super) const NOTIFY: (&str, &str) = ("env", "emscripten_notify_memory_growth");
 
 /// Functions that our adapter takes over from the stock one.
@@ -42,15 +42,15 @@ const TAKEN_OVER: &[(&str, &str)] = &[
     NOTIFY,
 ];
 
-/// Pages of a memory of fixed size for the state and the stack of the stock adapter, which needs
-/// about three.
+/// The extra pages of a fixed-size memory for the state and the stack of the stock adapter, which
+/// needs about three.
 const PAGES: u64 = 16;
 
-/// Most pages of a memory with 32-bit addresses.
+/// The most pages of a memory with 32-bit addresses.
 const MOST_PAGES: u64 = 1 << 16;
 
-/// The function that is called before any other; where a module has one, the encoder calls it once
-/// all is linked.
+/// The function that is called before any other. If a module has one, the encoder calls it once
+/// everything is linked.
 const INITIALIZE: &str = "_initialize";
 
 const WIT: &str = "package jobcontrol:preview1@0.1.0;
@@ -62,8 +62,8 @@ interface process {
 world adapter { import process; }
 ";
 
-/// The environment is one text, each variable ended by a zero byte, of which the host tells eight
-/// bytes at a time.
+/// The environment is one text, with a zero byte after each variable. The host returns eight bytes
+/// of it at a time.
 const WAT: &str = r#"(module
   (import "env" "memory" (memory 0))
   (import "jobcontrol:preview1/process@0.1.0" "exit" (func $exit (param i32)))
@@ -97,7 +97,7 @@ const WAT: &str = r#"(module
     (i32.const 0))
 )"#;
 
-/// Our adapter, for the encoder.
+/// Returns our adapter for the encoder.
 ///
 /// # Errors
 ///
@@ -113,7 +113,7 @@ pub(super) fn adapter() -> Result<Vec<u8>, String> {
     Ok(binary)
 }
 
-/// Whether a module uses anything that our adapter offers.
+/// Returns whether a module uses any function of our adapter.
 pub(super) fn needs_adapter(module: &CoreModule) -> bool {
     module.imports.iter().any(|(from, name)| is_taken_over(from, name))
 }
@@ -122,15 +122,15 @@ fn is_taken_over(from: &str, name: &str) -> bool {
     TAKEN_OVER.contains(&(from, name))
 }
 
-/// What is to be done about the beginning of a module.
+/// What to change about the start of a module.
 #[derive(Default)]
 struct Begin {
     start: Option<u32>,
     initialize: Option<u32>,
-    /// How many functions there are, imported ones included.
+    /// The number of functions, including imported ones.
     functions: u32,
     imported: u32,
-    /// The type of each function that the module has itself.
+    /// The types of the functions that the module defines itself.
     types: Vec<u32>,
 }
 
@@ -161,26 +161,26 @@ impl Begin {
         Ok(begin)
     }
 
-    /// The function that does both: a new one where the module has a start function and another to
-    /// call after it.
+    /// Returns the parts of a new function that calls both, if the module has a start function and
+    /// another function to call after it.
     fn both(&self) -> Option<(u32, u32, u32)> {
         let (start, initialize) = (self.start?, self.initialize?);
         let ty = self.types.get(start.checked_sub(self.imported)? as usize)?;
         Some((*ty, start, initialize))
     }
 
-    /// What is exported as the first function to be called.
+    /// Returns the function to export as the first one to call.
     fn first(&self) -> Option<u32> {
         if self.both().is_some() { Some(self.functions) } else { self.start }
     }
 }
 
-/// The module with our adapter's functions in the place of the stock one's, room for the stock
-/// one's state, and its start function called after all is linked.
+/// Returns the module with our adapter's functions in place of the stock one's, with room for the
+/// stock one's state. Its start function is called once everything is linked.
 ///
 /// # Errors
 ///
-/// A module that cannot be decoded.
+/// Returns an error if the module cannot be decoded.
 pub(super) fn prepared(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let begin = Begin::read(module)?;
     let mut out = Module::new();
@@ -219,8 +219,8 @@ pub(super) fn prepared(module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     Ok(out.finish())
 }
 
-/// The import section with other modules for some functions. Types and names stay as the binary has
-/// them.
+/// Returns the import section with other module names for some functions. Types and function names
+/// stay as they are.
 fn imports(section: wasmparser::ImportSectionReader<'_>, module: &[u8]) -> wasmparser::Result<Vec<u8>> {
     let (end, count) = (section.range().end, section.count());
     let mut entries = section.into_iter_with_offsets().collect::<wasmparser::Result<Vec<_>>>()?;
@@ -233,7 +233,7 @@ fn imports(section: wasmparser::ImportSectionReader<'_>, module: &[u8]) -> wasmp
             Imports::Single(_, import) if is_taken_over(import.module, import.name) => {
                 leb(u32::try_from(ADAPTER.len()).unwrap_or(u32::MAX), &mut data);
                 data.extend_from_slice(ADAPTER.as_bytes());
-                // The name of the module is a length and so many bytes; all behind it stays.
+                // A module name is a length and that many bytes; everything after it stays.
                 let name = raw.windows(import.module.len()).position(|bytes| bytes == import.module.as_bytes());
                 data.extend_from_slice(&raw[name.unwrap_or_default() + import.module.len()..]);
             }
@@ -281,7 +281,7 @@ fn exports(section: wasmparser::ExportSectionReader<'_>, begin: &Begin) -> wasmp
     Ok(exports)
 }
 
-/// The code with one function more.
+/// Returns the code section with one more function.
 fn code(raw: &[u8], count: u32, begin: &Begin) -> wasmparser::Result<CodeSection> {
     let mut code = CodeSection::new();
     let mut reader = wasmparser::CodeSectionReader::new(wasmparser::BinaryReader::new(raw, 0))?.into_iter();
@@ -296,7 +296,7 @@ fn code(raw: &[u8], count: u32, begin: &Begin) -> wasmparser::Result<CodeSection
     Ok(code)
 }
 
-/// A number as a binary has it.
+/// Encodes a number in LEB128.
 fn leb(mut number: u32, to: &mut Vec<u8>) {
     while number >= 0x80 {
         to.push((number & 0x7f) as u8 | 0x80);

@@ -1,14 +1,14 @@
-//! What made a plugin: the `producers` sections of its modules, as the toolchain has written them.
+//! Reads what made a plugin from the `producers` sections of its modules, which toolchains write.
 
 use wasmparser::KnownCustom;
 use wasmparser::Parser;
 use wasmparser::Payload;
 
-/// Characters of what is told: the text is the file's own, and may say anything.
+/// The most characters that are shown. The text comes from the file and may be anything.
 const MOST: usize = 80;
 
-/// The language that a plugin was written in, and its compiler: `Rust, rustc 1.95.0`. What its
-/// first module says counts: adapters and libraries come after it.
+/// Returns the language that a plugin was written in, and its compiler: `Rust, rustc 1.95.0`. The
+/// first module decides, because adapters and libraries come after it.
 pub(crate) fn language(binary: &[u8]) -> Option<String> {
     for payload in Parser::new(0).parse_all(binary).map_while(Result::ok) {
         let Payload::CustomSection(section) = payload else { continue };
@@ -22,10 +22,10 @@ pub(crate) fn language(binary: &[u8]) -> Option<String> {
             };
             into.extend(field.values.into_iter().map_while(Result::ok).map(|value| (value.name, value.version)));
         }
-        // There is some C in what most languages bring along.
+        // Most languages include some C.
         let is_c =
             |name: &str| name.strip_prefix('C').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        // Its own standard library names only the C in it.
+        // Rust's own standard library names only the C in it.
         let is_rust = compilers.iter().any(|(name, _)| *name == "rustc");
         let rust = is_rust.then_some(&("Rust", ""));
         let language = languages.iter().find(|(name, _)| !is_c(name)).or(rust).or(languages.first());
@@ -37,7 +37,7 @@ pub(crate) fn language(binary: &[u8]) -> Option<String> {
 }
 
 fn said(language: &str, of: &str, compiler: Option<(&str, &str)>) -> String {
-    // The version of a compiler may have its date and commit behind it.
+    // A date and a commit may follow the version of a compiler.
     let version = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
     let said = match (of.is_empty(), compiler) {
         (false, _) => format!("{language} {of}"),

@@ -1,5 +1,5 @@
-//! A child's whole life: a task and its limits from the arguments, a plugin's bytes from standard
-//! input, the answer to standard output.
+//! The whole run of a child: a task and its limits come from the arguments, a plugin's bytes from
+//! standard input, and the answer goes to standard output.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -25,13 +25,13 @@ use super::task::Why;
 use super::trace;
 use crate::engine;
 
-/// Does one task with a plugin that nobody vouches for. Bound in memory and time before the first
-/// byte is read, and gone with its parent. `arguments` are the task, milliseconds, bytes of address
-/// space, seconds of the processor, and the name of the plugin's file.
+/// Performs one task with an untrusted plugin. The process limits its memory and time before it
+/// reads the first byte, and ends with its parent. `arguments` are the task, milliseconds, bytes of
+/// address space, seconds of processor time, and the name of the plugin's file.
 ///
 /// # Errors
 ///
-/// What the compiler says of the plugin, or what this process cannot do.
+/// Returns the compiler's error about the plugin, or an error if this process fails.
 pub fn serve(arguments: &[OsString]) -> Result<(), String> {
     let text = |at: usize| arguments.get(at).and_then(|argument| argument.to_str());
     let number = |at: usize| text(at)?.parse::<u64>().ok();
@@ -39,7 +39,7 @@ pub fn serve(arguments: &[OsString]) -> Result<(), String> {
         (text(0).and_then(Task::of_name), number(1), number(2), number(3), arguments.get(4))
     else {
         return Err(
-            "this works for jobcontrol alone, which says what to do, for how long, and in how much memory".into()
+            "only jobcontrol itself can run this, with a task, a time and an amount of memory as arguments".into()
         );
     };
     bind(timeout, memory, processor)?;
@@ -50,12 +50,11 @@ pub fn serve(arguments: &[OsString]) -> Result<(), String> {
     stdout.write_all(&answer).and_then(|()| stdout.flush()).map_err(|e| e.to_string())
 }
 
-/// The answer to a question, in this process: for a child, and for what looks for inputs that break
-/// it.
+/// Returns the answer to a question in this process, for a child, and for fuzzing.
 ///
 /// # Errors
 ///
-/// What the compiler says, or a question that is none.
+/// Returns the compiler's error, or an error if the question is malformed.
 pub fn answer(task: Task, input: &[u8], name: &Path) -> Result<Vec<u8>, String> {
     match task {
         Task::Read => packed(&describe::described(input, name).and_then(bounded)),
@@ -86,7 +85,7 @@ fn watchdog(time: Duration) -> Result<(), String> {
     std::thread::Builder::new().spawn(waits).map(drop).map_err(|e| e.to_string())
 }
 
-/// An answer that fits: what is larger describes more than any person uses.
+/// Limits the size of an answer. A larger one describes more than anybody uses.
 fn bounded<T: Serialize>(answer: T) -> Result<T, Refused> {
     let size = packed(&answer).map_or(u64::MAX, |packed| packed.len() as u64);
     if size < ANSWER {
@@ -100,7 +99,8 @@ fn packed<T: Serialize>(answer: &T) -> Result<Vec<u8>, String> {
     rmp_serde::to_vec(answer).map_err(|e| e.to_string())
 }
 
-/// The calls to look for, with their length before them, and the plugin.
+/// Splits the input into the calls to look for, which have their length before them, and the
+/// plugin.
 fn traced(input: &[u8]) -> Result<(Vec<RawCall>, &[u8]), String> {
     let cut_short = || "the question is cut short".to_owned();
     let (length, rest) = input.split_first_chunk::<4>().ok_or_else(cut_short)?;

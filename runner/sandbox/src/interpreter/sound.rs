@@ -1,5 +1,5 @@
-//! Whether the engine takes a plugin: its code is valid with the engine's features, and what it
-//! defines fits the engine.
+//! Checks that the engine accepts a plugin: its code is valid with the engine's features, and its
+//! definitions fit the engine's limits.
 
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::show_bytes;
@@ -31,17 +31,18 @@ use crate::engine::PER_COMPONENT;
 ///
 /// # Errors
 ///
-/// What is not valid, or the proposals that are missing, in words for the plugin's author.
+/// Returns what is not valid, or the proposals that are missing, in words for the plugin's author.
 pub(super) fn valid(binary: &[u8]) -> Result<(), Refused> {
     decoding(binary, || validated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
 }
 
-/// Does all else that the engine does before it compiles, and counts what its pool has to hold.
+/// Does everything else that the engine does before it compiles, and counts what its pool has to
+/// hold.
 ///
 /// # Errors
 ///
-/// What the engine would say when the plugin is compiled or loaded, in words for the plugin's
-/// author.
+/// Returns what the engine would report when it compiles or loads the plugin, in words for the
+/// plugin's author.
 pub(super) fn fits(binary: &[u8]) -> Result<(), Refused> {
     decoding(binary, || translated(binary)).map_err(|what| Refused::new(Why::Damaged, what))?
 }
@@ -53,7 +54,7 @@ fn validated(binary: &[u8]) -> Result<(), Refused> {
     if let Some(lacking) = features::lacking(binary) {
         return Err(lacking);
     }
-    // `tables count exceeds limit of 100`, and the like for all that can be counted.
+    // `tables count exceeds limit of 100`, and the like for everything that is counted.
     let (why, what) = if error.message().contains("exceeds limit") {
         (Why::Capacity, "is larger than the engine takes")
     } else {
@@ -68,8 +69,8 @@ struct Defined {
     instances: u64,
     memories: u64,
     tables: u64,
-    /// Bytes that the engine keeps beside memories and tables: globals, functions that are referred
-    /// to, imports.
+    /// The bytes that the engine keeps beside memories and tables: for globals, referenced
+    /// functions and imports.
     metadata: u64,
 }
 
@@ -80,13 +81,13 @@ impl Defined {
             let bytes = memory.minimum_byte_size().unwrap_or(u64::MAX);
             if bytes > limits::MAX_MEMORY {
                 let most = show_bytes(limits::MAX_MEMORY);
-                return Err(too_much(format!("has a memory of {bytes} bytes at its start, a memory may have {most}")));
+                return Err(too_much(format!("has a memory of {bytes} bytes at its start; the limit is {most}")));
             }
         }
         for (_, table) in module.tables.iter().skip(module.num_imported_tables) {
             if table.limits.min > limits::MAX_TABLE_ELEMENTS {
                 let (found, most) = (table.limits.min, limits::MAX_TABLE_ELEMENTS);
-                return Err(too_much(format!("has a table of {found} elements at its start, a table may have {most}")));
+                return Err(too_much(format!("has a table of {found} elements at its start; the limit is {most}")));
             }
         }
         self.instances += 1;
@@ -104,13 +105,13 @@ impl Defined {
             (self.tables, "tables", most),
         ] {
             if count > most {
-                return Err(too_much(format!("has {count} {what}, a plugin may have {most}")));
+                return Err(too_much(format!("has {count} {what}; a plugin may have at most {most}")));
             }
         }
         if self.metadata > INSTANCE_METADATA as u64 {
             let (found, most) = (show_bytes(self.metadata), show_bytes(INSTANCE_METADATA as u64));
             let what = "for its globals, imports and functions that are referred to";
-            return Err(too_much(format!("needs {found} {what}, a plugin may need {most}")));
+            return Err(too_much(format!("needs {found} {what}; a plugin may need at most {most}")));
         }
         Ok(())
     }
@@ -138,7 +139,7 @@ fn translated(binary: &[u8]) -> Result<(), Refused> {
     let mut types = ComponentTypesBuilder::new(&validator);
     let translator = Translator::new(&tunables, &mut validator, &mut types, &scope);
     let (translated, modules) = translator.translate(binary).map_err(refused)?;
-    // The engine looks at each module by itself, whether it is instantiated or not.
+    // The engine checks each module, whether it is instantiated or not.
     for (_, module) in &modules {
         let mut alone = Defined::default();
         alone.add(&module.module)?;

@@ -1,4 +1,4 @@
-//! What a child is asked for, and what it answers.
+//! The tasks of a child, and its answers.
 
 use jobcontrol_core::diagnostic::Code;
 use jobcontrol_core::failure::Frame;
@@ -8,22 +8,22 @@ use jobcontrol_core::types::Table;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What a child does with a plugin's bytes.
+/// A task for a child with a plugin's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Says what it is: [`Described`] or [`Refused`].
+    /// Describes the plugin: answers [`Described`] or [`Refused`].
     Read,
-    /// Writes it as WIT text: a text, or [`Refused`].
+    /// Writes its interface as WIT: answers a text, or [`Refused`].
     Wit,
-    /// Finds names and lines: a list of lists of [`Frame`], one for each [`RawCall`], or
+    /// Finds names and lines: answers a list of lists of [`Frame`], one for each [`RawCall`], or
     /// [`Refused`].
     Trace,
-    /// Compiles it: native code, or a text on standard error.
+    /// Compiles it: answers native code, or writes an error to standard error.
     Compile,
 }
 
 impl Task {
-    /// All, by the name that stands in the child's arguments.
+    /// All tasks, with their names in the child's arguments.
     const ALL: [(&'static str, Self); 4] =
         [("read", Self::Read), ("wit", Self::Wit), ("trace", Self::Trace), ("compile", Self::Compile)];
 
@@ -36,10 +36,10 @@ impl Task {
     }
 }
 
-/// How a child says that its time was up.
+/// The exit code of a child whose time was up.
 pub(crate) const TIMED_OUT: i32 = 75;
 
-/// Bytes of an answer: far above what people write, and little for the runner.
+/// The most bytes of an answer: far above what people write, and little for the runner.
 pub(crate) const ANSWER: u64 = 16 << 20;
 
 /// A plugin as its child describes it.
@@ -50,13 +50,13 @@ pub(crate) struct Described {
     /// Exports that no job can call, each with the reason.
     pub(crate) refused: Vec<(String, String)>,
     pub(crate) imports: Vec<String>,
-    /// Why an import cannot be linked although its name is known.
+    /// Why an import cannot be linked, although its name is known.
     pub(crate) misfit: Option<String>,
-    /// Whether the stock adapter for preview1 is in it as it came.
+    /// Whether the file contained the stock preview1 adapter.
     pub(crate) stock_adapter: bool,
     /// The language that it was written in, and its compiler.
     pub(crate) language: Option<String>,
-    /// What an interpreter runs, if it is a script.
+    /// What the interpreter runs, if it is a script.
     pub(crate) script: Option<Script>,
 }
 
@@ -73,14 +73,14 @@ impl Refused {
         Self { why, what: what.into(), help: None }
     }
 
-    /// The same, with what would mend it.
+    /// Adds a hint unless there is one already.
     #[must_use]
     pub(crate) fn or_help(self, help: &str) -> Self {
         Self { help: self.help.or_else(|| Some(help.to_owned())), ..self }
     }
 }
 
-/// The sort of what is wrong.
+/// The kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Why {
     NotWebAssembly,
@@ -93,7 +93,7 @@ pub(crate) enum Why {
     Feature,
     /// Defines more than the engine has room for.
     Capacity,
-    /// A script with a mistake.
+    /// A script with an error in it.
     Script,
 }
 
@@ -113,7 +113,7 @@ impl Why {
     }
 }
 
-/// [`PluginKind`], as it is sent.
+/// [`PluginKind`], in its serialized form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Component,
@@ -135,15 +135,15 @@ impl Kind {
     }
 }
 
-/// A call of a trap as the engine knows it.
+/// A call of a trap, as the engine knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct RawCall {
-    /// Where in the binary that was compiled.
+    /// Its offset in the compiled binary.
     pub(crate) offset: u64,
-    /// Its name as the binary has it, mangled perhaps.
+    /// Its name in the binary, which may be mangled.
     pub(crate) name: String,
 }
 
-/// The calls that one raw call stands for, innermost first: several where the compiler put some
-/// into others.
+/// The calls that each raw call stands for, innermost first. There are several if the compiler
+/// inlined calls.
 pub(crate) type Traced = Vec<Vec<Frame>>;

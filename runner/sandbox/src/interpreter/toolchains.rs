@@ -1,4 +1,4 @@
-//! Core modules that were made for another host, recognised by what they import and export.
+//! Recognises core modules that were made for another host, by their imports and exports.
 
 use super::core_module::CoreModule;
 use super::task::Refused;
@@ -6,19 +6,19 @@ use super::task::Why;
 
 const WIT: &str = "write its functions against `plugin.wit` (with wit-bindgen) instead";
 
-/// How to tell one host's modules, and what to say of them.
+/// How to recognise modules for one host, and the advice for them.
 struct Toolchain {
-    /// Modules and names that it imports, where a name that is empty stands for all; each may end
-    /// with `*`.
+    /// Modules and names that it imports. An empty name stands for all names, and each may end with
+    /// `*`.
     imports: &'static [(&'static str, &'static str)],
     /// Names that it exports; each may end with `*`.
     exports: &'static [&'static str],
-    /// What it is, to be said after `is`.
+    /// A description that follows `is`.
     what: &'static str,
     help: &'static str,
 }
 
-/// The more special ones first: .NET for browsers is built with Emscripten.
+/// The more specific ones come first: .NET for browsers is built with Emscripten.
 const TOOLCHAINS: &[Toolchain] = &[
     Toolchain {
         imports: &[("extism:host/*", ""), ("env", "extism_*")],
@@ -81,7 +81,7 @@ const TOOLCHAINS: &[Toolchain] = &[
             ("env", "__cxa_throw"),
             ("env", "_abort_js"),
             ("env", "_tzset_js"),
-            // What is left of the names after minifying.
+            // Minified names.
             ("a", "?"),
         ],
         exports: &["_emscripten_*", "emscripten_stack_*"],
@@ -102,8 +102,8 @@ const TOOLCHAINS: &[Toolchain] = &[
     },
 ];
 
-/// A name that ends with `*` stands for all that begin so, one that begins with it for all that end
-/// so, one with it inside for both; `?` is any name of at most two characters.
+/// Returns whether a name matches a pattern. `*` at the end, at the start or in the middle matches
+/// any text; `?` alone matches any name of at most two characters.
 fn matches(pattern: &str, name: &str) -> bool {
     if pattern == "?" {
         return name.len() <= 2;
@@ -126,16 +126,16 @@ impl Toolchain {
     }
 }
 
-/// The host that a module was made for, where it is not this one: what it is, to be said after
-/// `is`, and the way out.
+/// Returns the other host that a module was made for, if any: a description that follows `is`, and
+/// advice.
 pub(super) fn recognised(module: &CoreModule) -> Option<(&'static str, &'static str)> {
     TOOLCHAINS.iter().find(|toolchain| toolchain.made(module)).map(|toolchain| (toolchain.what, toolchain.help))
 }
 
-/// A core module that was made to be a component, whose WIT is gone: its strings and lists would be
-/// taken for numbers.
+/// Refuses a core module that was made for a component but has lost its WIT. Its strings and lists
+/// would be taken for numbers.
 pub(super) fn stripped(module: &CoreModule) -> Option<Refused> {
-    // `wasi:cli/exit@0.2.0`, and `cm32p2|wasi:cli/exit@0.2` as later toolchains write it.
+    // `wasi:cli/exit@0.2.0`, and `cm32p2|wasi:cli/exit@0.2` as newer toolchains write it.
     let is_interface = |from: &str| from == "$root" || from.starts_with("cm32p2") || is_wit_name(from);
     let import = module.imports.iter().map(|(from, _)| from.as_str()).find(|from| is_interface(from));
     let is_lifted = |name: &str| {
@@ -157,7 +157,7 @@ pub(super) fn stripped(module: &CoreModule) -> Option<Refused> {
     Some(Refused { why: Why::Kind, what, help: Some(help.to_owned()) })
 }
 
-/// `namespace:package/interface`.
+/// Returns whether a name has the form `namespace:package/interface`.
 fn is_wit_name(name: &str) -> bool {
     let rest = name.split_once(':').map(|(namespace, rest)| (namespace, rest.split_once('/')));
     matches!(rest, Some((namespace, Some((package, interface))))

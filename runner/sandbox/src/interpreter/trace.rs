@@ -1,5 +1,5 @@
-//! Names and lines of the calls of a trap: demangled names, and file and line where the plugin's
-//! DWARF has them.
+//! Finds names and lines of the calls of a trap: demangled names, and the file and line if the
+//! plugin has DWARF.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -19,14 +19,14 @@ use super::task::RawCall;
 use super::task::Traced;
 use crate::bounded::Bounded;
 
-/// Calls of a stack, with those that the compiler put into others: the innermost tell most.
+/// The most calls of a stack, including inlined calls. The innermost calls say most.
 const CALLS: usize = 100;
 
-/// Bytes of a name or of a path, as long as a person reads.
+/// The most bytes of a name or of a path, which is as much as a person reads.
 const NAME: usize = 1_000;
 
-/// Bytes of a mangled name that is worth the time to read it: what it stands for is longer in all
-/// that people write.
+/// The most bytes of a mangled name that are worth demangling. The demangled form of names that
+/// people write is longer.
 const MANGLED: usize = 2 * NAME;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
@@ -34,25 +34,25 @@ type Slice<'a> = EndianSlice<'a, LittleEndian>;
 /// A core module in the binary.
 #[derive(Default)]
 struct Module<'a> {
-    /// Where it stands.
+    /// The range of its bytes.
     range: Range<usize>,
-    /// Where its code begins, from which addresses count.
+    /// Where its code section begins; addresses count from there.
     code: usize,
     debug: Vec<(&'a str, &'a [u8])>,
-    /// What functions are exported as, which names those that have no other name.
+    /// The export names of functions, for those without another name.
     exports: HashMap<u32, &'a str>,
 }
 
 impl Module<'_> {
-    /// A call under the name that its function is exported as, where it has no other.
+    /// Returns the export name of a call's function if it has no other name.
     fn exported(&self, call: &RawCall) -> Option<String> {
         let index = call.name.strip_prefix("function ")?.parse().ok()?;
         self.exports.get(&index).map(|name| cut(name))
     }
 }
 
-/// The calls that each of `raw` stands for. What the debugging information does not tell has its
-/// own name alone.
+/// Returns the calls that each of `raw` stands for. A call without debug information has only its
+/// own name.
 pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
     let modules = modules(binary);
     let mut contexts: HashMap<usize, Option<Context<Slice<'_>>>> = HashMap::new();
@@ -67,8 +67,8 @@ pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
             });
             let own = || vec![Frame { function: names_of(call, &mut names), ..Frame::default() }];
             let mut frames = frames.filter(|frames| !frames.is_empty()).unwrap_or_else(own);
-            // The outermost is the function of the binary itself; a compiler of text gives it a
-            // number for a name.
+            // The outermost call is the function in the binary. A compiler of WAT gives it a number
+            // instead of a name.
             if let Some(outermost) = frames.last_mut().filter(|frame| is_number(&frame.function))
                 && let Some(name) = holder.and_then(|(_, module)| module.exported(call))
             {
@@ -80,7 +80,7 @@ pub(super) fn calls(binary: &[u8], raw: &[RawCall]) -> Traced {
         .collect()
 }
 
-/// Whether a function's name says only which one it is.
+/// Returns whether a function's name is only its number.
 fn is_number(name: &str) -> bool {
     name.starts_with("function ") || name.starts_with("wasm-function[")
 }
@@ -91,7 +91,7 @@ fn names_of<'a>(call: &'a RawCall, names: &mut Names<'a>) -> String {
 
 fn modules(binary: &[u8]) -> Vec<Module<'_>> {
     let (mut done, mut open) = (Vec::new(), Vec::new());
-    // A core module is open from the start; in a component it is none.
+    // A core module is open from the start; this entry stays unused for a component.
     open.push(Module { range: 0..binary.len(), ..Module::default() });
     for payload in Parser::new(0).parse_all(binary) {
         match payload {
@@ -134,7 +134,7 @@ fn context<'a>(module: &Module<'a>) -> Option<Context<Slice<'a>>> {
     Context::from_dwarf(Dwarf::load(section).ok()?).ok()
 }
 
-/// The calls at an address; innermost first.
+/// Returns the calls at an address, innermost first.
 fn found<'a>(
     context: &Context<Slice<'_>>,
     address: u64,
@@ -164,7 +164,7 @@ fn found<'a>(
     Some(frames)
 }
 
-/// Names that were demangled, so that a recursion costs no more than a call.
+/// Demangled names, so that a recursion costs no more than one call.
 #[derive(Default)]
 struct Names<'a>(HashMap<&'a str, String>);
 
@@ -176,13 +176,13 @@ impl<'a> Names<'a> {
 
 fn cut(text: &str) -> String {
     let mut cut = Bounded::new(NAME);
-    // What does not fit is cut.
+    // Text beyond the limit is cut.
     let _ = cut.write_str(text);
     cut.text()
 }
 
 fn demangle(name: &str) -> String {
-    // The component model's name of an export: `cm32p2|INTERFACE|FUNCTION`.
+    // The component model's name for an export: `cm32p2|INTERFACE|FUNCTION`.
     let name =
         name.strip_prefix("cm32p2|").and_then(|rest| rest.split_once('|')).map_or(name, |(_, function)| function);
     if name.len() > MANGLED {
@@ -201,8 +201,8 @@ fn demangle(name: &str) -> String {
     if demangled || written.is_cut() { written.text() } else { cut(name) }
 }
 
-/// Whether a name is one that a C++ compiler made. A demangler takes any text that is a mangled
-/// type too: `f` would be `float`.
+/// Returns whether a C++ compiler made a name. A demangler also accepts mangled types: `f` would
+/// become `float`.
 fn is_cpp(name: &str) -> bool {
     name.starts_with("_Z") || name.starts_with("__Z")
 }
@@ -228,8 +228,8 @@ mod tests {
         assert_eq!(demangle("cm32p2|a:b/c@0.1|total"), "total");
     }
 
-    /// A name whose parameter is `a<T, T>` of itself, so that each level doubles what it stands
-    /// for.
+    /// Returns a name whose parameter is `a<T, T>` of itself, so that each level doubles the
+    /// demangled form.
     fn doubled(levels: usize) -> String {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut name = "_Z1f1a1BIS_S_E".to_owned();

@@ -1,20 +1,20 @@
-//! Whether the lines of a text are worth their time: its encoder looks for the end of the line at
-//! each instruction, and goes back over all that an instruction in brackets holds, so one long line
-//! would keep it for longer than anybody waits.
+//! Checks whether the lines of a WAT text can be found quickly. At each instruction, the encoder
+//! searches for the end of the line, and goes back over everything inside a bracketed instruction.
+//! One long line would therefore take far too long.
 
 use wast::lexer::Lexer;
 use wast::lexer::TokenKind;
 
-/// Bytes that the encoder may look at for lines alone: under a second, and what a text of 20 MB
-/// takes.
+/// The most bytes that the encoder may scan to find lines. This takes under a second, and is enough
+/// for a text of 20 MB.
 const BYTES: usize = 200_000_000;
 
-/// Whether the encoder can tell the line of each instruction in good time.
+/// Returns whether the encoder can find the line of each instruction fast enough.
 pub(crate) fn in_good_time(text: &str) -> bool {
     let (mut looked_at, mut brackets, mut line) = (0_usize, Vec::new(), 0..0);
     for token in Lexer::new(text).iter(0) {
         let Ok(token) = token else {
-            // The parser says what is wrong.
+            // The parser reports the error.
             return true;
         };
         if token.offset >= line.end {

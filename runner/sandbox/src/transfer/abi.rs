@@ -1,9 +1,9 @@
-//! The canonical ABI's numbers as both directions read them.
+//! Numbers of the canonical ABI for both directions.
 
 use jobcontrol_core::types::IntType;
 use wasmtime::component::__internal::InterfaceType;
 
-/// Range of the integer types.
+/// Returns the integer type of an ABI type, with its range.
 pub(super) fn int_type(ty: InterfaceType) -> Option<IntType> {
     Some(match ty {
         InterfaceType::S8 => IntType::S8,
@@ -18,7 +18,7 @@ pub(super) fn int_type(ty: InterfaceType) -> Option<IntType> {
     })
 }
 
-/// A size or an offset of the ABI as Rust counts them.
+/// Converts a size or an offset of the ABI to Rust's type.
 pub(super) fn size(bytes: u32) -> usize {
     bytes as usize
 }

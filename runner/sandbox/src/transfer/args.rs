@@ -6,11 +6,11 @@ use std::sync::atomic::AtomicBool;
 
 use super::large::Values;
 
-/// How many flat parameters the canonical ABI knows; more go by one pointer.
+/// How many flat parameters the canonical ABI passes; more are passed by one pointer.
 pub(super) const FLAT: usize = 16;
 
 /// The arguments of a call, in the order and of the types of the parameters. They are dropped once
-/// they are in the guest, so that they do not take memory beside what the call returns.
+/// they are in the guest, so their memory is free before the call returns a value.
 pub(crate) struct Args<'a> {
     values: Mutex<Option<Values>>,
     /// Set to false once the arguments are in the guest.
@@ -22,13 +22,13 @@ impl<'a> Args<'a> {
         Self { values: Mutex::new(Some(values)), lowering }
     }
 
-    /// The values, the first time.
+    /// Returns the values the first time it is called.
     pub(super) fn take(&self) -> Option<Values> {
         self.values.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// An argument that is not of its parameter's type.
+/// An argument that does not have its parameter's type.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Mismatch(pub(crate) String);

@@ -1,4 +1,4 @@
-//! Which values take so long to move that other guests must not wait for them.
+//! Finds values that take so long to move that other guests must not wait for them.
 
 use std::ops::Deref;
 
@@ -8,34 +8,34 @@ use jobcontrol_core::value::Value;
 
 use crate::apart::apart_if;
 
-/// Bytes of a value, encoded, from which on it is large: a value of so many takes about a
-/// millisecond to write or to read, a fifth of the time after which a guest gives way.
+/// The encoded size of a value, in bytes, from which on it is large. A value of this size takes
+/// about a millisecond to write or to read, a fifth of the time after which a guest yields.
 pub(super) const LARGE: u64 = 256 << 10;
 
-/// Values that know whether they are large together. Large ones are dropped apart from other
-/// guests, since this takes as long as to make them.
+/// Values with a note whether they are large together. Large values are dropped apart from other
+/// guests, because dropping them takes as long as making them.
 pub(crate) struct Values {
     values: Vec<Value>,
     large: bool,
 }
 
 impl Values {
-    /// Looks at no more of the values than it takes to know whether they are large.
+    /// Reads no more of the values than it takes to know whether they are large.
     pub(crate) fn new(values: Vec<Value>) -> Self {
         Self { large: is_large(&values), values }
     }
 
-    /// Whether moving them takes long.
+    /// Returns whether moving them takes long.
     pub(crate) fn are_large(&self) -> bool {
         self.large
     }
 
-    /// Bytes of all of them, encoded.
+    /// Returns the encoded size of all values in bytes.
     pub(crate) fn size(&self) -> u64 {
         apart_if(self.large, || self.values.iter().map(packed_size::of).sum())
     }
 
-    /// Bytes of the host's memory that all of them take.
+    /// Returns the bytes of host memory that all values take.
     pub(crate) fn held(&self) -> u64 {
         apart_if(self.large, || self.values.iter().map(held_size::of).sum())
     }
@@ -61,7 +61,8 @@ fn is_large(values: &[Value]) -> bool {
     values.iter().any(|value| !fits(value, &mut left))
 }
 
-/// Takes the bytes of a value from those that are left; false once there are not enough.
+/// Subtracts the bytes of a value from those that are left; returns false once there are not
+/// enough.
 fn fits(value: &Value, left: &mut u64) -> bool {
     let own = match value {
         Value::List(items) => packed_size::sequence(items.len()),
@@ -73,7 +74,7 @@ fn fits(value: &Value, left: &mut u64) -> bool {
     };
     *left = rest;
     match value {
-        // Each item has a byte at least, so a long list need not be looked at.
+        // Each item has at least one byte, so a long list need not be read.
         Value::List(items) => items.len() as u64 <= *left && items.iter().all(|item| fits(item, left)),
         Value::Map(entries) => entries.iter().all(|(key, value)| {
             let key = packed_size::string(key.len());

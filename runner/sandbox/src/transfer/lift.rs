@@ -1,10 +1,10 @@
-//! A return value out of a guest.
+//! Reads a return value out of a guest.
 //!
 //! Every number from the guest is hostile. What the host makes of a value is bounded while it is
-//! made, by the bytes that the value has when it is encoded and by those that it takes here:
-//! whatever holds others pays for the first byte of each, and for the room, before it makes room
-//! for them, and each pays for the rest of its own bytes. A number, which makes no room, only notes
-//! them, and they are paid for with what comes next or at the end.
+//! made: by the encoded size of the value, and by the host memory that it takes. A container pays
+//! for the first byte of each item, and for the memory, before it allocates memory for them. Each
+//! item then pays for the rest of its own bytes. A number allocates nothing, so it only notes its
+//! bytes; they are paid for with the next payment or at the end.
 
 use std::rc::Rc;
 
@@ -38,30 +38,30 @@ use crate::apart::apart;
 use crate::current;
 use crate::signal::Signal;
 
-/// Marks the length of a text that is UTF-16 although it could have been Latin-1.
+/// Marks the length of a string that is UTF-16 although the encoding may also be Latin-1.
 const UTF16: usize = 1 << 31;
 
-/// Bytes that are charged to the build's account at once; as many are free.
+/// How many bytes are charged to the build's account at once; as many are free.
 const CHARGED: u64 = 64 << 10;
 
-/// What was paid for a value, so that it is not paid for again when it is read again.
+/// What was paid for a value, so that it is not paid again when the value is read again.
 struct Paid {
     /// Fuel.
     fuel: u64,
-    /// Bytes of the host's memory.
+    /// The bytes of host memory.
     charged: u64,
 }
 
-/// A value that turned out to be large while it was read.
+/// The error for a value that turned out to be large while it was read.
 #[derive(Debug, thiserror::Error)]
 #[error("the value is large")]
 struct IsLarge;
 
 /// Reads the one slot that a function returned: a flat value, or a pointer to the value.
 ///
-/// How large a value is shows itself only while it is read. One that turns out to be large is read
-/// again from the start, apart from other guests. This is sound on the guest's stack, since reading
-/// calls nothing of the guest.
+/// The size of a value is known only while it is read. A value that turns out to be large is read
+/// again from the start, apart from other guests. This is sound on the guest's stack, because
+/// reading calls nothing of the guest.
 pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[ValRaw; 1]) -> Result<Returned> {
     let mut paid = Paid { fuel: 0, charged: CHARGED };
     match read(cx, ty, slots, LARGE, &mut paid) {
@@ -70,7 +70,8 @@ pub(super) fn returned(cx: &mut LiftContext<'_>, ty: InterfaceType, slots: &[Val
     }
 }
 
-/// Reads a value of at most `most` bytes, encoded. `paid` is what was paid for it before.
+/// Reads a value with an encoded size of at most `most` bytes. `paid` is what was already paid for
+/// it.
 fn read(
     cx: &mut LiftContext<'_>,
     ty: InterfaceType,
@@ -101,7 +102,7 @@ fn read(
     reader.top(ty, Place::Memory(bytes))
 }
 
-/// Where a value stands: in a slot, if it is flat, else in memory, as long as its type.
+/// The place of a value: a slot if it is flat, otherwise memory of the size of its type.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     Slot(ValRaw),
@@ -109,7 +110,7 @@ enum Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// The number that stands there, or at the start of what stands there.
+    /// Returns the number in the slot, or at the start of the memory.
     fn bits(self, len: usize) -> u64 {
         match self {
             Self::Slot(slot) if len <= 4 => slot.get_u32().into(),
@@ -122,13 +123,13 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A boolean or the number of a case: `len` bytes in memory, all of a slot.
+    /// Reads a boolean or the number of a case: `len` bytes in memory, or the whole slot.
     fn number(self, len: usize) -> u64 {
         self.bits(if matches!(self, Self::Slot(_)) { 4 } else { len })
     }
 
-    /// The first bytes of what stands there. A slot may hold more than the type is wide; what is
-    /// above is dropped.
+    /// Returns the first bytes of the place. A slot may hold more than the type is wide; higher
+    /// bytes are dropped.
     fn bytes<const N: usize>(self) -> [u8; N] {
         let mut first = [0; N];
         match self {
@@ -142,7 +143,7 @@ impl<'a> Place<'a> {
         u32::from_le_bytes(self.bytes())
     }
 
-    /// A part of it. A slot holds types of one part only.
+    /// Returns a part of the place. A slot only holds types with one part.
     fn part(self, at: usize, len: usize) -> Self {
         match self {
             Self::Slot(slot) => Self::Slot(slot),
@@ -153,7 +154,7 @@ impl<'a> Place<'a> {
     fn memory(self) -> Result<&'a [u8]> {
         match self {
             Self::Memory(bytes) => Ok(bytes),
-            Self::Slot(_) => Err(Error::msg("a pointer and a length do not stand in one slot")),
+            Self::Slot(_) => Err(Error::msg("a pointer and a length do not fit in one slot")),
         }
     }
 }
@@ -162,17 +163,17 @@ struct Reader<'r, 'c> {
     cx: &'r mut LiftContext<'c>,
     types: &'c ComponentTypes,
     memory: &'c [u8],
-    /// What is read, for the failure if it is too large.
+    /// What is being read, for the failure if it is too large.
     what: &'static str,
-    /// Bytes of what was read, encoded.
+    /// The encoded size of what was read, in bytes.
     encoded: u64,
-    /// Bytes of the host's memory that it takes.
+    /// The bytes of host memory that it takes.
     held: u64,
-    /// Bytes, encoded, above which reading ends with [`IsLarge`].
+    /// The encoded size, in bytes, above which reading ends with [`IsLarge`].
     most: u64,
     /// What was paid for the larger of both.
     paid: &'r mut Paid,
-    /// The types of record that were met, whose names are paid for.
+    /// The record types seen so far, whose names are paid for.
     records: Records,
 }
 
@@ -198,7 +199,7 @@ impl<'c> Reader<'_, 'c> {
         Ok(value)
     }
 
-    /// Counts bytes of the encoded value, and of the host's memory.
+    /// Counts bytes of the encoded value, and bytes of host memory.
     fn pay(&mut self, encoded: u64, held: u64) -> Result<()> {
         self.encoded = self.encoded.saturating_add(encoded);
         self.held = self.held.saturating_add(held);
@@ -214,8 +215,8 @@ impl<'c> Reader<'_, 'c> {
         self.charge()
     }
 
-    /// Counts bytes of the encoded value that are paid for later, so there must be no room made for
-    /// them.
+    /// Counts bytes of the encoded value that are paid for later. The caller must not allocate
+    /// memory for them.
     fn note(&mut self, encoded: u64) {
         self.encoded = self.encoded.saturating_add(encoded);
     }
@@ -232,7 +233,7 @@ impl<'c> Reader<'_, 'c> {
         Ok(current::with(|build| build.account.charge(more)).map_err(Signal::full)?)
     }
 
-    /// Counts the rest of a text whose first byte is paid for, or of bytes.
+    /// Counts the rest of a string whose first byte is paid for, or of bytes.
     fn pay_text(&mut self, encoded: u64) -> Result<()> {
         self.pay(encoded - 1, if encoded > 1 { encoded + ALLOCATION } else { 0 })
     }
@@ -259,7 +260,8 @@ impl<'c> Reader<'_, 'c> {
                 self.pay(record.encoded, room(ENTRY, record.fields.len()))?;
                 let mut entries = Vec::with_capacity(record.fields.len());
                 for field in &record.fields {
-                    // The name first: cloned after the value, it would wait for that to be written.
+                    // Clone the name first: after the value, the clone would wait for the value to
+                    // be written.
                     let name = field.name.clone();
                     entries.push((name, self.value(field.ty, place.part(field.at, field.len))?));
                 }
@@ -337,8 +339,8 @@ impl<'c> Reader<'_, 'c> {
         Value::Float(x)
     }
 
-    /// A type of record, laid out. Its names are made and paid for once, however many values have
-    /// them.
+    /// Returns the layout of a record type. Its names are allocated and paid for once, however many
+    /// values have them.
     fn record(&mut self, index: TypeRecordIndex) -> Result<Rc<Record>> {
         if let Some(record) = self.records.get(index) {
             return Ok(record);
@@ -353,7 +355,7 @@ impl<'c> Reader<'_, 'c> {
         Ok(Value::string(name))
     }
 
-    /// Counts a mapping of one entry but for what that carries.
+    /// Counts a map with one entry, except for the value in it.
     fn pay_entry(&mut self, name: &str) -> Result<()> {
         self.pay(packed_size::string(name.len()) + 1, room(ENTRY, 1) + held_name(name.len()))
     }
@@ -369,7 +371,7 @@ impl<'c> Reader<'_, 'c> {
         self.value(ty, place.part(at, size(abi.size32)))
     }
 
-    /// The number of a case, and where its payload stands.
+    /// Returns the number of a case, and the place of its payload.
     fn case(&self, info: &VariantInfo, cases: usize, place: Place<'c>) -> Result<(usize, Place<'c>)> {
         let discriminant = place.number(usize::from(info.size));
         let case = usize::try_from(discriminant).ok().filter(|case| *case < cases);
@@ -420,7 +422,7 @@ impl<'c> Reader<'_, 'c> {
         Ok(Value::List(items))
     }
 
-    /// A text in the encoding that the component chose.
+    /// Reads a string in the encoding that the component chose.
     fn text(&mut self, at: usize, len: usize) -> Result<String> {
         let (units, wide, align) = match self.cx.options().string_encoding {
             StringEncoding::Utf8 => (len, false, 1),
@@ -442,14 +444,14 @@ impl<'c> Reader<'_, 'c> {
                 char::decode_utf16(units).collect::<Result<String, _>>()?
             }
         };
-        // Its UTF-8 may be longer than it has units.
+        // Its UTF-8 may be longer than its number of units.
         let more = packed_size::string(text.len()) - packed_size::string(units);
         self.pay(more, more)?;
         Ok(text)
     }
 }
 
-/// Pointer and length, as memory has them.
+/// Reads a pointer and a length from memory.
 fn pointer(bytes: &[u8]) -> (usize, usize) {
     let at = |at: usize| size(Place::Memory(&bytes[at..]).u32());
     (at(0), at(4))

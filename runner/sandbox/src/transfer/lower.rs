@@ -1,12 +1,11 @@
-//! Arguments into a guest.
+//! Writes arguments into a guest.
 //!
-//! What goes in was made by `core::types::resolve` and has the type's own shape: fields in declared
-//! order, options filled in. The checks here are the last line, since an argument of a wrong type
-//! costs the instance.
+//! `core::types::resolve` made these values, with the shape of their types: fields in declared
+//! order, and options filled in. The checks here are the last line of defence, because an argument
+//! of a wrong type costs the instance.
 //!
-//! A list has its room in the guest's memory first, all of it at once. Its elements are then put
-//! together on the host's side and copied, many at a time; what they point to is allocated on the
-//! way.
+//! Memory in the guest is first allocated for a whole list at once. Its elements are then assembled
+//! in the host and copied, many at a time; what they point to is allocated on the way.
 
 use std::rc::Rc;
 
@@ -28,14 +27,14 @@ use super::records::Field;
 use super::records::Record;
 use super::records::Records;
 
-/// Marks the length of a text that is UTF-16 although it could have been Latin-1.
+/// Marks the length of a string that is UTF-16 although the encoding may also be Latin-1.
 const UTF16: usize = 1 << 31;
 
-/// Bytes of a list that are put together at once: few enough to stay in a processor's cache.
+/// How many bytes of a list are assembled at once: few enough to stay in a processor's cache.
 const AT_ONCE: usize = 32 << 10;
 
-/// Writes `args` to the slots, or to memory with a pointer in the first slot if they take more than
-/// there are.
+/// Writes `args` to the slots, or to memory with a pointer in the first slot if there are too few
+/// slots.
 pub(super) fn args<T>(
     cx: &mut LowerContext<'_, T>,
     args: &[Value],
@@ -80,12 +79,11 @@ fn put(slots: &mut Slots<'_>, bits: u64) -> Result<()> {
 
 struct Writer<'w, 'c, T: 'static> {
     cx: &'w mut LowerContext<'c, T>,
-    /// Bytes that the guest has made room for.
+    /// How many bytes the guest has allocated.
     given: usize,
-    /// Bytes that its memory had when this was last asked. It may have grown since, and never
-    /// shrinks.
+    /// The size of its memory when this was last read. It may have grown since, and never shrinks.
     memory: usize,
-    /// The types of record that were met, with names that the values have.
+    /// The record types seen so far, with the names that the values have.
     records: Records,
 }
 
@@ -128,7 +126,7 @@ impl<T> Writer<'_, '_, T> {
         }
     }
 
-    /// Writes to a copy of the memory where the value goes, as long as the type.
+    /// Writes a value to `bytes`, a copy of its memory with the size of the type.
     fn store(&mut self, value: &Value, ty: InterfaceType, bytes: &mut [u8]) -> Result<()> {
         let types = self.cx.types;
         match ty {
@@ -182,10 +180,10 @@ impl<T> Writer<'_, '_, T> {
         Ok(())
     }
 
-    /// The entries of a record, as many as its type has fields, and the type.
+    /// Returns the entries of a record, checked to be as many as its type has fields, and the type.
     fn record<'v>(&mut self, value: &'v Value, index: TypeRecordIndex) -> Result<(Entries<'v>, Rc<Record>)> {
         let Value::Map(entries) = value else {
-            return Err(mismatch(format!("{} is no record", value.kind())));
+            return Err(mismatch(format!("{} is not a record", value.kind())));
         };
         let types = self.cx.types;
         let fields = &types[index].fields;
@@ -203,7 +201,7 @@ impl<T> Writer<'_, '_, T> {
         Ok((entries, record))
     }
 
-    /// What goes as pointer and length: allocates it and copies it there.
+    /// Allocates and copies a value that is passed as pointer and length.
     fn pointed(&mut self, value: &Value, ty: InterfaceType) -> Result<(usize, usize)> {
         match (value, ty) {
             (Value::String(text), InterfaceType::String) => self.text(text),
@@ -226,9 +224,9 @@ impl<T> Writer<'_, '_, T> {
         }
     }
 
-    /// Writes the items of a list to the room that the guest has made for them.
+    /// Writes the items of a list to memory that the guest has allocated.
     fn items(&mut self, items: &[Value], element: InterfaceType, stride: usize, at: usize) -> Result<()> {
-        // The guest has made room for one item at least, however long that is.
+        // The guest has allocated at least one item, whatever its size.
         if items.is_empty() {
             return Ok(());
         }
@@ -268,8 +266,8 @@ impl<T> Writer<'_, '_, T> {
         Ok(at)
     }
 
-    /// Lets the guest make room. One that gives the same room again and again gets no more than its
-    /// memory has.
+    /// Asks the guest to allocate memory. A guest that returns the same memory again and again is
+    /// stopped at the size of its memory.
     fn room(&mut self, align: u32, len: usize) -> Result<usize> {
         let at = self.cx.realloc(0, 0, align, len)?;
         self.given = self.given.saturating_add(len);
@@ -296,13 +294,13 @@ impl<T> Writer<'_, '_, T> {
         let mut words = vec![0; flags.names.len().div_ceil(32)];
         for name in names {
             let bit = name.as_str().and_then(|name| flags.names.get_index_of(name));
-            let bit = bit.ok_or_else(|| mismatch(format!("{name:?} is none of the flags")))?;
+            let bit = bit.ok_or_else(|| mismatch(format!("{name:?} is not one of the flags")))?;
             words[bit / 32] |= 1 << (bit % 32);
         }
         Ok(words)
     }
 
-    /// The number of a case, and what it carries.
+    /// Returns the number of a case, and the value that it carries.
     fn case<'v>(&self, value: &'v Value, ty: InterfaceType) -> Result<(usize, Option<(&'v Value, InterfaceType)>)> {
         let types = self.cx.types;
         let none = |case: &str| mismatch(format!("there is no case `{case}`"));
@@ -345,7 +343,7 @@ impl<T> Writer<'_, '_, T> {
 fn one(value: &Value) -> Result<(&str, &Value)> {
     match value {
         Value::Map(entries) if entries.len() == 1 => Ok((&*entries[0].0, &entries[0].1)),
-        value => Err(mismatch(format!("{} is no case", value.kind()))),
+        value => Err(mismatch(format!("{} is not a case", value.kind()))),
     }
 }
 
@@ -354,7 +352,7 @@ fn wrong(value: &Value, ty: InterfaceType) -> Error {
     mismatch(format!("{} is not of the parameter's type ({ty:?})", value.kind()))
 }
 
-/// The value of an entry that is the field's.
+/// Returns the value of an entry if the entry belongs to the field.
 #[inline]
 fn in_place<'v>((key, value): &'v (Name, Value), field: &Field) -> Result<&'v Value> {
     if *key == field.name { Ok(value) } else { Err(misplaced(field)) }
@@ -368,12 +366,12 @@ fn misplaced(field: &Field) -> Error {
 fn tuple<'v>(value: &'v Value, types: &[InterfaceType]) -> Result<impl Iterator<Item = (&'v Value, InterfaceType)>> {
     match value {
         Value::List(items) if items.len() == types.len() => Ok(items.iter().zip(types.iter().copied())),
-        value => Err(mismatch(format!("{} is no tuple of {}", value.kind(), types.len()))),
+        value => Err(mismatch(format!("{} is not a tuple of {}", value.kind(), types.len()))),
     }
 }
 
-/// The bits of a number, a boolean or a char as a flat value has them; memory takes as many of the
-/// low ones as the type is wide.
+/// Returns the bits of a number, a boolean or a char as a flat value. Memory takes as many of the
+/// low bits as the type is wide.
 fn scalar(value: &Value, ty: InterfaceType) -> Result<u64> {
     if let (Value::Int(int), Some(range)) = (value, int_type(ty)) {
         let (min, max) = range.range();
@@ -391,14 +389,14 @@ fn scalar(value: &Value, ty: InterfaceType) -> Result<u64> {
         (Value::Float(x), InterfaceType::Float32) => Ok((*x as f32).to_bits().into()),
         (Value::Float(x), InterfaceType::Float64) => Ok(x.to_bits()),
         (Value::String(text), InterfaceType::Char) => {
-            let char = text.chars().next().ok_or_else(|| mismatch("an empty string is no char"))?;
+            let char = text.chars().next().ok_or_else(|| mismatch("an empty string is not a char"))?;
             Ok(u32::from(char).into())
         }
         (value, ty) => Err(wrong(value, ty)),
     }
 }
 
-/// Writes the low bytes of a number, as many as there is room for.
+/// Writes the low bytes of a number, as many as fit.
 fn write(bytes: &mut [u8], bits: u64) {
     let len = bytes.len().min(8);
     bytes[..len].copy_from_slice(&bits.to_le_bytes()[..len]);

@@ -1,16 +1,16 @@
-//! Values of the house straight into and out of a guest's memory, by the component's own types.
+//! Moves values directly into and out of a guest's memory, by the component's own types.
 //!
 //! The engine's dynamic values take 40 bytes and a step for each byte of a `list<u8>`. Its typed
-//! calls take any types that know how to write and read themselves; the two here do so for every
-//! signature: [`Args`] fills as many of the 16 flat slots as the parameters need, or one with a
-//! pointer, and [`Returned`] reads the one slot of a result.
+//! calls accept any types that can write and read themselves, and the two here do so for every
+//! signature. [`Args`] fills as many of the 16 flat slots as the parameters need, or one with a
+//! pointer. [`Returned`] reads the one slot of a result.
 //!
 //! - `args`, `returned`: the two types
-//! - `abi`: what both directions know of the canonical ABI
-//! - `large`: which values take long
+//! - `abi`: the canonical ABI, for both directions
+//! - `large`: values that take long to move
 //! - `lower`: arguments into the guest
 //! - `lift`: a return value out of it
-//! - `records`: types of record, laid out
+//! - `records`: the layout of record types
 //! - `typed`: the engine's traits for both
 
 mod abi;

@@ -1,4 +1,4 @@
-//! Types of record, laid out once for all values of a call.
+//! The layout of record types, computed once for all values of a call.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -11,32 +11,33 @@ use wasmtime::component::__internal::wasmtime_environ::component::TypeRecordInde
 
 use super::abi::size;
 
-/// A type of record.
+/// A record type.
 pub(super) struct Record {
     pub(super) fields: Vec<Field>,
-    /// Bytes of a value, encoded, but for its own first byte and all but the first of each field.
+    /// The encoded size of a value in bytes, without its own first byte, and with only the first
+    /// byte of each field.
     pub(super) encoded: u64,
 }
 
 pub(super) struct Field {
     pub(super) name: Name,
     pub(super) ty: InterfaceType,
-    /// Where it stands in the record.
+    /// Its offset in the record.
     pub(super) at: usize,
-    /// How long it is there.
+    /// Its length there.
     pub(super) len: usize,
 }
 
-/// The types of record that were met.
+/// The record types seen so far.
 #[derive(Default)]
 pub(super) struct Records {
     all: HashMap<TypeRecordIndex, Rc<Record>>,
-    /// The one that was met last: it is the next one too in a list of records.
+    /// The last one used, which is also the next one in a list of records.
     last: Option<(TypeRecordIndex, Rc<Record>)>,
 }
 
 impl Records {
-    /// A type of record, if it was met before.
+    /// Returns a record type if it was seen before.
     pub(super) fn get(&mut self, index: TypeRecordIndex) -> Option<Rc<Record>> {
         match &self.last {
             Some((last, record)) if *last == index => Some(Rc::clone(record)),
@@ -48,7 +49,7 @@ impl Records {
         }
     }
 
-    /// Lays out a type of record, with its names as values are to have them, or have them already.
+    /// Adds the layout of a record type, with the names that its values get or already have.
     pub(super) fn add(
         &mut self,
         types: &ComponentTypes,

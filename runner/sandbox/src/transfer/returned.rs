@@ -1,15 +1,15 @@
-//! What a function returned, and how large that may be.
+//! What a function returned, and how large it may be.
 
 use jobcontrol_core::value::Value;
 
-/// Fuel of the engine for calls of the host that each byte of a return value, encoded, costs.
+/// The engine's fuel for host calls that each byte of an encoded return value costs.
 pub(crate) const FUEL: u64 = 16;
 
-/// Bytes of the host's own memory that a value may take for each byte of its limit: what the
-/// smallest one takes in a list.
+/// The bytes of host memory that a value may take for each byte of its limit: as many as the
+/// smallest value takes in a list.
 pub(crate) const HELD: u64 = 32;
 
-/// What a function returned. A result at the top is not the value itself: ok carries it, err is the
+/// What a function returned. For a result at the top level, ok carries the value, and err is the
 /// function's own failure.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Returned {
@@ -17,10 +17,10 @@ pub(crate) enum Returned {
     Error(Option<Value>),
 }
 
-/// A return value, or a function's error, that is larger than it may be.
+/// The error for a return value, or a function's error, that is larger than allowed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TooLarge {
-    #[error("the size of {0}, encoded, is above its limit")]
+    #[error("the encoded size of {0} is above its limit")]
     Encoded(&'static str),
     #[error("the memory that {0} takes in the host is above its limit")]
     Held(&'static str),

@@ -1,4 +1,4 @@
-//! The traits behind the engine's typed calls, for arguments and return values of every signature.
+//! The traits for the engine's typed calls, for arguments and return values of every signature.
 
 use std::mem::MaybeUninit;
 use std::sync::atomic::Ordering;
@@ -27,7 +27,7 @@ use super::returned::Returned;
 unsafe impl ComponentType for Args<'_> {
     type Lower = [ValRaw; FLAT];
 
-    // Only asked of types that stand in a larger one, or do not fit the flat slots.
+    // Only needed for types inside a larger one, or types that do not fit the flat slots.
     const ABI: CanonicalAbiInfo = CanonicalAbiInfo::ZERO;
 
     fn typecheck(_: &InterfaceType, _: &InstanceType<'_>) -> wasmtime::Result<()> {
@@ -35,7 +35,7 @@ unsafe impl ComponentType for Args<'_> {
     }
 }
 
-// SAFETY: read as a list of parameters, every list of them is right: see `ComponentType`.
+// SAFETY: read as a list of parameters, every list of them is valid: see `ComponentType`.
 #[expect(unsafe_code, reason = "the engine trusts that what it calls with has the right shape")]
 unsafe impl ComponentNamedList for Args<'_> {}
 

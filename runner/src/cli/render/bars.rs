@@ -1,5 +1,5 @@
-//! The lines of a run on a terminal, each as wide as there is room: what is too long is cut, since
-//! a line that goes on below tears the others apart.
+//! The lines of a run on a terminal. A line is cut at the width of the terminal, because a wrapped
+//! line would break the layout of the others.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -17,13 +17,13 @@ use jobcontrol_core::progress::SEPARATOR;
 
 use crate::show::escape::one_line;
 
-/// The width of a terminal that does not tell its own.
+/// The assumed width of a terminal that does not report its width.
 const COLUMNS: usize = 80;
-/// Below this, bars and names of groups are short.
+/// Below this width, bars and names of groups are short.
 const NARROW: usize = 70;
-/// How much of a job's id is shown at least.
+/// The least number of columns for a job's id.
 const NAME: usize = 12;
-/// Deeper groups are not moved in further.
+/// The greatest depth that is indented; deeper groups are not indented further.
 const INDENTED: usize = 8;
 
 /// The line of a build.
@@ -31,14 +31,14 @@ const INDENTED: usize = 8;
 pub(super) struct Header {
     pub(super) job: String,
     pub(super) build: u64,
-    /// The attempt that runs or comes next, of how many.
+    /// The number of the running or next attempt, and the number of attempts.
     pub(super) attempt: Option<(u32, u32)>,
     /// When that attempt begins, if it has not.
     pub(super) due: Option<Instant>,
 }
 
 impl Header {
-    /// Shows this from now on; what is left of a wait is counted down.
+    /// Shows this line from now on, and counts down the rest of a wait.
     pub(super) fn draw(self, bar: &ProgressBar) {
         let line = move |state: &ProgressState, out: &mut dyn Write| {
             // The spinner and a space come before it.
@@ -58,7 +58,7 @@ impl Header {
         let attempt =
             self.attempt.map_or_else(String::new, |(attempt, of)| format!(", attempt {attempt} of {of}{when}"));
         let build = format!(" (build {}{attempt})", self.build);
-        // Whole seconds, since nobody reads hundredths that run.
+        // Whole seconds, because nobody can read running hundredths.
         let took = match elapsed.as_secs() {
             0 => " 0s".to_owned(),
             seconds => format!(" {}", show_duration(Duration::from_secs(seconds))),

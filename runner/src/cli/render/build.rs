@@ -1,4 +1,4 @@
-//! A build, whole, and what helps to understand one that failed.
+//! Shows a whole build, and what helps to understand a failed one.
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
@@ -38,28 +38,28 @@ use crate::show::escape::clean;
 use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
-/// Each part of a failed build's arguments has this many lines.
+/// The most lines of each part of a failed build's arguments.
 const ARGUMENT_LINES: usize = 20;
-/// Characters of a log record's message where its log is only hinted at.
+/// The most characters of a log record's message in an excerpt of the log.
 const MESSAGE: usize = 500;
-/// How all of an argument is shown.
+/// How to show all of an argument.
 const SHOWN_IN: &str = "`--format json` shows all";
 
-/// A build with what belongs to it.
+/// A build with everything that is shown with it.
 pub(crate) struct Whole<'a> {
     pub(crate) build: &'a Build,
-    /// What its `repr_function` made of its return value.
+    /// The text that its `repr_function` made of its return value.
     pub(crate) repr: Option<&'a str>,
     pub(crate) attempts: &'a [Attempt],
     pub(crate) progress: &'a [Progress],
     pub(crate) run: Option<&'a Run>,
-    /// Of one that failed.
+    /// Details of a failed build.
     pub(crate) aftermath: Option<&'a Aftermath>,
     /// Whether to show all of a return value.
     pub(crate) full: bool,
 }
 
-/// A build, whole.
+/// Shows a whole build.
 pub(crate) fn build(whole: &Whole<'_>, moment: &Moment) -> Page {
     let mut page = head(whole.build, whole.run, moment);
     let Whole { build, attempts, aftermath, .. } = whole;
@@ -88,7 +88,7 @@ pub(crate) fn build(whole: &Whole<'_>, moment: &Moment) -> Page {
     page
 }
 
-/// What helps to understand a failed build, below its failure.
+/// Shows what helps to understand a failed build, below its failure.
 pub(crate) fn ending(build: &Build, aftermath: &Aftermath) -> Page {
     let mut page = Page::default();
     for (name, value) in &aftermath.args {
@@ -111,7 +111,7 @@ pub(crate) fn ending(build: &Build, aftermath: &Aftermath) -> Page {
     page
 }
 
-/// What a build is, without what it was given and what became of it.
+/// Shows the properties of a build, without its arguments and its outcome.
 fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
     let is_interrupted = moment.is_interrupted(build);
     let mut page = Page::default();
@@ -143,7 +143,7 @@ fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
         "next",
         &build.retry_time.map(|due| format!("attempt {} at {}", build.attempt + 1, local(due))).unwrap_or_default(),
     );
-    row("cancel", &build.cancel.as_ref().map(|by| format!("asked for by {}", one_line(by))).unwrap_or_default());
+    row("cancel", &build.cancel.as_ref().map(|by| format!("requested by {}", one_line(by))).unwrap_or_default());
     row("deletion", if build.deleting { DELETING } else { "" });
     row("function", &one_line(config::function(&build.config)));
     row("plugin", &build.plugin.as_ref().map(|digest| format!("sha256:{digest}")).unwrap_or_default());
@@ -153,7 +153,7 @@ fn head(build: &Build, run: Option<&Run>, moment: &Moment) -> Page {
     page
 }
 
-/// What a job or a build was granted, each in words.
+/// Describes each grant of a job or a build.
 pub(crate) fn granted(grants: &Grants) -> Vec<String> {
     let files = grants.files.iter().map(|grant| {
         let quota = grant.quota.map(|quota| format!(", {} at most", show_bytes(quota))).unwrap_or_default();
@@ -168,7 +168,7 @@ pub(crate) fn granted(grants: &Grants) -> Vec<String> {
     files.chain(variables).chain(secrets).chain(http).chain(clock).chain(random).collect()
 }
 
-/// What a build used, beside what it may use.
+/// Shows what a build used, beside its memory limit.
 fn used(build: &Build, usage: Usage) -> String {
     let of =
         config::limit(&build.config, "memory").map(|limit| format!(" of {}", show_bytes(limit))).unwrap_or_default();
@@ -198,7 +198,7 @@ fn section(page: &mut Page, name: &str, body: &Page) {
     page.below(body);
 }
 
-/// Text of a plugin or a person, under its name.
+/// Adds text of a plugin or a person, indented below its name.
 pub(crate) fn quoted(page: &mut Page, name: &str, text: &str) {
     section(page, name, &Page::default());
     page.quote(clean(text));
@@ -233,7 +233,7 @@ mod tests {
     use super::super::text;
     use super::*;
 
-    /// Begins each line that a plugin wrote and that is not its first.
+    /// The beginning of each line of plugin text except the first.
     const FOREIGN: &str = "FOREIGN";
 
     fn words() -> impl Strategy<Value = String> {
@@ -306,8 +306,8 @@ mod tests {
         }
     }
 
-    /// No line begins with what a plugin wrote after a line end, nor with what it wrote where it is
-    /// to be moved in.
+    /// Checks that no line begins with what a plugin wrote after a line end, nor with plugin text
+    /// that should be indented.
     fn is_ours(page: &Page) -> Result<(), TestCaseError> {
         for line in page.as_str().lines() {
             let plain = console::strip_ansi_codes(line);

@@ -1,5 +1,5 @@
-//! Mistakes in a person's files: path, line and column, the line itself, a caret, and what would
-//! mend it.
+//! Shows mistakes in a person's files: path, line and column, the line itself, a caret, and how to
+//! fix it.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use super::page::Page;
 use crate::show::escape::clean;
 use crate::show::escape::one_line;
 
-/// All of them, with an empty line between two, their number, and where to read more.
+/// Shows all problems with an empty line between two, then their number, and where to read more.
 pub(crate) fn report(problems: &[Diagnostic]) -> Page {
     let renderer = Renderer::styled();
     let mut page = Page::default();
@@ -30,12 +30,12 @@ pub(crate) fn report(problems: &[Diagnostic]) -> Page {
         page.gap();
     }
     if let Some(first) = problems.iter().min_by_key(|problem| problem.severity()) {
-        page.line(format!("{}; `jobcontrol explain {}` tells more", counted(problems), first.code));
+        page.line(format!("{}; run `jobcontrol explain {}` for more", counted(problems), first.code));
     }
     page
 }
 
-/// How many there are of each severity.
+/// Counts the problems of each severity.
 fn counted(problems: &[Diagnostic]) -> String {
     let count = |severity: Severity| {
         let count = problems.iter().filter(|problem| problem.severity() == severity).count();
@@ -44,8 +44,8 @@ fn counted(problems: &[Diagnostic]) -> String {
     [Severity::Error, Severity::Warning].into_iter().filter_map(count).collect::<Vec<_>>().join(", ")
 }
 
-/// Whole lines of what one mistake is drawn as, at most [`MAX_DIAGNOSTIC`] bytes: paths and lines
-/// of a file may be long.
+/// Cuts a drawn diagnostic to whole lines of at most [`MAX_DIAGNOSTIC`] bytes: paths and lines of a
+/// file may be long.
 fn bounded(drawn: &str) -> Cow<'_, str> {
     const CUT: &str = "\x1b[0m  .. (cut)";
     if drawn.len() <= MAX_DIAGNOSTIC {
@@ -62,7 +62,7 @@ fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
     let title = level.primary_title(one_line(&problem.message));
     let mut group = title.id(problem.code.id()).elements(no_lines);
     if let Some(label) = &problem.label {
-        // Places of the same file stand in one picture, the others in pictures of their own.
+        // Places in the same file are drawn in one snippet, the others in separate ones.
         let (near, far): (Vec<_>, Vec<_>) =
             problem.related.iter().partition(|other| Arc::ptr_eq(&other.source, &label.source));
         group = group.element(snippet(&label.source, Some(label), &near));
@@ -76,7 +76,7 @@ fn one(renderer: &Renderer, problem: &Diagnostic) -> String {
     renderer.render(&[group])
 }
 
-/// The lines that the places are on; a long file is not handed over whole.
+/// Returns the lines that contain the places, so that a long file is not rendered as a whole.
 fn snippet<'a>(source: &'a Source, primary: Option<&'a Label>, context: &[&'a Label]) -> Snippet<'a, Annotation<'a>> {
     let all = primary.into_iter().chain(context.iter().copied());
     let (mut start, mut end) = (source.text.len(), 0);
@@ -84,13 +84,13 @@ fn snippet<'a>(source: &'a Source, primary: Option<&'a Label>, context: &[&'a La
         start = start.min(label.span.start);
         end = end.max(label.span.end);
     }
-    // A place that cuts a character in half is shown with the whole of it.
+    // A span that begins or ends inside a character is extended to the whole character.
     let start = source.text[..source.text.floor_char_boundary(start)].rfind('\n').map_or(0, |at| at + 1);
     let end = source.text.ceil_char_boundary(end).max(start);
     let end = source.text[end..].find('\n').map_or(source.text.len(), |at| end + at);
     let text = source.text[start..end].trim_end_matches('\r');
     let end = start + text.len();
-    // Where it is in the escaped text.
+    // The position in the escaped text.
     let place = |at: usize| clean(&text[..at.clamp(start, end) - start]).len();
     let range = |label: &Label| -> Range<usize> {
         let from = place(source.text.floor_char_boundary(label.span.start));

@@ -1,4 +1,4 @@
-//! A run while it goes on: nested bars with log lines above them on a terminal, plain lines
+//! Shows the progress of a run: nested bars with log lines above them on a terminal, plain lines
 //! elsewhere.
 
 use std::collections::HashMap;
@@ -30,10 +30,10 @@ use crate::service::bus::Seen;
 use crate::show::escape::clean;
 use crate::show::escape::one_line;
 
-/// Without a terminal, a group is worth a line this often.
+/// Without a terminal, a group is shown as a line at most this often.
 const PLAIN_EVERY: Duration = Duration::from_secs(1);
 
-/// Shows what happens to builds.
+/// Shows the events of builds.
 pub(crate) struct Live<'a> {
     out: &'a Out,
     bars: Option<MultiProgress>,
@@ -45,7 +45,7 @@ pub(crate) struct Live<'a> {
 struct Running {
     since: Instant,
     header: Option<ProgressBar>,
-    /// In the order of their first report: name, bar, and when it was last shown as a line.
+    /// Groups in the order of their first report: name, bar, and when it was last shown as a line.
     groups: Vec<(String, Option<ProgressBar>, Instant)>,
 }
 
@@ -55,11 +55,11 @@ impl<'a> Live<'a> {
         Self { out, bars, builds: HashMap::new(), elsewhere: HashSet::new() }
     }
 
-    /// Shows what a watcher saw.
+    /// Shows an event that a watcher saw.
     pub(crate) fn show(&mut self, seen: &Seen) {
         match seen {
             Seen::Event(event) => {
-                // A build that was taken over is this process's own from then on.
+                // A build that was taken over belongs to this process from then on.
                 if !matches!(event.kind, EventKind::Shared) {
                     self.elsewhere.remove(&event.build_id);
                 }
@@ -70,8 +70,7 @@ impl<'a> Live<'a> {
                 self.event(event);
             }
             Seen::Lost(count) => {
-                let lost =
-                    format!("{count} events were not shown as they happened; what the store has of them follows");
+                let lost = format!("{count} events were not shown as they happened; the stored ones follow");
                 self.say(styled(DIM, lost));
             }
         }
@@ -93,10 +92,7 @@ impl<'a> Live<'a> {
                 ));
             }
             EventKind::Shared => {
-                self.say(format!(
-                    "{}: waits for build {} of another run, which is the same",
-                    event.job_id, event.build_id
-                ));
+                self.say(format!("{}: waits for the same build {} of another run", event.job_id, event.build_id));
             }
             EventKind::Waits { reason } => {
                 self.say(format!("{} waits for {}", self.named(event), one_line(reason)));
@@ -125,7 +121,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// A build, as it is told.
+    /// Returns how a build is named in messages.
     fn named(&self, event: &Event) -> String {
         let whose = if self.elsewhere.contains(&event.build_id) { " (another process)" } else { "" };
         format!("{}: build {}{whose}", event.job_id, event.build_id)
@@ -231,7 +227,7 @@ impl<'a> Live<'a> {
     }
 
     fn finished(&mut self, event: &Event, ending: &Ending, took: u64) {
-        // One that was taken over may end without having started here.
+        // A build that was taken over may end without having started here.
         let build = self.builds.remove(&event.build_id);
         let bars = build
             .iter()
@@ -251,7 +247,7 @@ impl<'a> Live<'a> {
         let ended = format!("{} {} in {took}{reason}", self.named(event), text::build_status(status));
         let ours = !self.elsewhere.contains(&event.build_id);
         if let (true, BuildStatus::Failed, Ending::Failed(failure)) = (ours, status, ending) {
-            // It is told even to who wants it quiet, below the line that says whose it is.
+            // A failure is shown even with `--quiet`, below the line that names the build.
             let mut page = Page::from(ended);
             page.below(&text::failure(failure, &failure.frames));
             self.say(page);
@@ -265,7 +261,8 @@ fn header(event: &Event, attempt: Option<(u32, u32)>, due: Option<Instant>) -> H
     Header { job: event.job_id.to_string(), build: event.build_id, attempt, due }
 }
 
-/// Where a new group goes: after the groups it belongs to, before what comes after them.
+/// Returns where a new group goes: after the groups that it belongs to, and before the ones after
+/// them.
 fn place_of<'b>(build: &'b Running, name: &str) -> (usize, Option<&'b ProgressBar>) {
     let parent = name.rsplit_once(SEPARATOR).map_or("", |(parent, _)| parent);
     let inside = |other: &str| {

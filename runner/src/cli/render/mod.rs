@@ -1,16 +1,15 @@
-//! Everything that is printed. Nothing a plugin or a manifest said reaches a terminal without being
-//! escaped here.
+//! All printing. Text from plugins and manifests is escaped here before it reaches a terminal.
 //!
-//! - `out`: where text goes, and in which colours
-//! - `page`: lines for people, of which no foreign text begins one
+//! - `out`: where output goes, and in which colours
+//! - `page`: lines for people, in which foreign text never begins a line
 //! - `diagnostic`: mistakes in a person's files, with their lines
 //! - `sarif`: mistakes for tools that review code
-//! - `text`: builds, tracebacks, values and tables for people
-//! - `build`: a build, whole, and what helps to understand one that failed
-//! - `shortened`: texts that are cut where nobody reads on
-//! - `live`: a run while it goes on
+//! - `text`: builds, tracebacks, values and tables for people; `service_log`: the log of a service
+//! - `build`: a whole build, and details of a failed one
+//! - `shortened`: shortens long texts
+//! - `live`: the progress of a run
 //! - `time`: moments in the time zone of the person
-//! - `bars`: its lines on a terminal
+//! - `bars`: the lines of a run on a terminal
 
 mod bars;
 pub(crate) mod build;

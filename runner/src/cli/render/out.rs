@@ -1,4 +1,4 @@
-//! Where text goes, and in which colours.
+//! Where output goes, and in which colours.
 
 use std::io;
 use std::io::IsTerminal;
@@ -35,11 +35,11 @@ use crate::show::json::ErrorJson;
 pub(crate) struct Out {
     pub(crate) format: Format,
     choice: ColorChoice,
-    /// Whether one JSON document is one line.
+    /// Whether each JSON document is printed on one line.
     lines: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
-    /// Whether return values are shown whole.
+    /// Whether return values are shown in full.
     pub(crate) full: bool,
 }
 
@@ -50,7 +50,7 @@ pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();
 
-/// A text in a style.
+/// Formats a text in a style.
 pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
@@ -65,7 +65,8 @@ impl Out {
         Self { format, choice, lines: false, quiet, verbose, full }
     }
 
-    /// For who prints several JSON documents: each on one line.
+    /// Returns the same output with each JSON document on one line, for commands that print
+    /// several.
     pub(crate) fn in_lines(&self) -> Self {
         Self { lines: true, ..self.clone() }
     }
@@ -74,7 +75,7 @@ impl Out {
         self.format == Format::Json
     }
 
-    /// Prints lines that are the answer.
+    /// Prints the result of the command on standard output.
     pub(crate) fn answer(&self, page: impl Into<Page>) -> Result<(), CliError> {
         stdout_is_open()?;
         let mut stdout = AutoStream::new(io::stdout(), self.choice).lock();
@@ -82,9 +83,9 @@ impl Out {
         Ok(stdout.flush()?)
     }
 
-    /// Prints what a build returned: moved in below a line that says so, and shortened unless all
-    /// is asked for, on a terminal; else as it is, for whoever the
-    /// output goes to, with a line end where it has none.
+    /// Prints what a build returned. On a terminal, the value is indented below a line that names
+    /// the build, and shortened unless the full value is requested. Elsewhere it is printed as it
+    /// is, with a line end if it has none.
     pub(crate) fn returned(&self, job: &str, build: u64, value: &str) -> Result<(), CliError> {
         if self.is_for_people() {
             let mut page = Page::from(format!("{job}: build {build} returned"));
@@ -95,12 +96,12 @@ impl Out {
         self.raw(format!("{value}{end}").as_bytes())
     }
 
-    /// Whether a person reads the answer.
+    /// Returns whether standard output is a terminal, so that a person reads the result.
     pub(crate) fn is_for_people(&self) -> bool {
         io::stdout().is_terminal()
     }
 
-    /// Prints a drawing whose lines are all ours, such as a graph of ids.
+    /// Prints a drawing that consists of our own lines, such as a graph of ids.
     pub(crate) fn drawn(&self, text: &str) -> Result<(), CliError> {
         let mut page = Page::default();
         page.drawn(text);
@@ -135,19 +136,18 @@ impl Out {
         self.raw(clean_json(&text).as_bytes())
     }
 
-    /// Says something beside the answer. A terminal that is gone is no reason to stop.
+    /// Prints a message on standard error. If standard error is gone, the program still goes on.
     pub(crate) fn say(&self, page: impl Into<Page>) {
         let mut stderr = AutoStream::new(io::stderr(), self.choice).lock();
         let _ = stderr.write_all(page.into().as_str().as_bytes());
     }
 
-    /// Warns.
+    /// Prints a warning on standard error.
     pub(crate) fn warn(&self, message: &str) {
         self.say(format!("{}: {}", styled(YELLOW, "warning"), bounded(message)));
     }
 
-    /// Whether someone watches what is said beside the answer.
-    /// Whether what goes to standard error is coloured.
+    /// Returns whether output on standard error is coloured.
     pub(crate) fn is_coloured(&self) -> bool {
         match self.choice {
             ColorChoice::Auto => anstream::AutoStream::choice(&std::io::stderr()) != ColorChoice::Never,
@@ -159,7 +159,7 @@ impl Out {
         io::stderr().is_terminal() && !self.quiet
     }
 
-    /// Asks for a line on the terminal; none where nobody can answer.
+    /// Asks for a line on the terminal. Returns `None` if there is no terminal.
     pub(crate) fn ask(&self, question: &str) -> Option<String> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
@@ -174,7 +174,7 @@ impl Out {
     }
 }
 
-/// Says what went wrong.
+/// Prints an error on standard error.
 pub(crate) fn error(out: &Out, error: &CliError) {
     match error {
         CliError::Closed => {}
@@ -185,25 +185,25 @@ pub(crate) fn error(out: &Out, error: &CliError) {
     }
 }
 
-/// A message, no longer than a mistake in a file may be: a plugin may have a say in it.
+/// Cuts a message to the maximal length of a diagnostic, because part of it may come from a plugin.
 fn bounded(message: &str) -> String {
     let mut text = clean(message).into_owned();
     cut_bytes(&mut text, MAX_DIAGNOSTIC);
     text
 }
 
-/// The same for programs, as the one document of the command.
+/// Prints an error for programs, as the only JSON document of the command.
 pub(crate) fn error_document(out: &Out, error: &CliError) {
     if let CliError::Refused(refusal) = error
         && out.is_json()
     {
         let Refusal { kind, message, hints, diagnostics, .. } = &**refusal;
-        // Where it cannot be written, nobody is there to be told.
+        // If it cannot be written, there is no reader to notify.
         let _ = out.json(&ErrorJson::new(kind.name(), message, hints, diagnostics));
     }
 }
 
-/// That the command ended by a bug, for programs.
+/// Prints for programs that a bug ended the command.
 pub(crate) fn bug_document(out: &Out) {
     let hints = ["standard error says where".to_owned()];
     let _ = out.json(&ErrorJson::new("bug", "this is a bug in jobcontrol, please report it", &hints, &[]));
@@ -214,14 +214,15 @@ pub(crate) fn clap_message(error: &clap::Error) {
     let _ = error.print();
 }
 
-/// What is wrong with the command line, without what follows it for people.
+/// Returns what is wrong with the command line, without the usage text for people.
 pub(crate) fn clap_text(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let message = text.split("\n\n").next().unwrap_or_default().trim();
     message.strip_prefix("error: ").unwrap_or(message).to_owned()
 }
 
-/// The answer of the process that compiles: its output is binary, its complaint one line.
+/// Returns the exit code of the process that compiles: its output is binary, its error message one
+/// line.
 pub(crate) fn interpreter_result(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -232,9 +233,8 @@ pub(crate) fn interpreter_result(result: Result<(), String>) -> ExitCode {
     }
 }
 
-/// A panic that reaches the end of the program is a bug, and says so. Decoders of plugins run on
-/// bytes that nobody vouches for; what they trip over is caught there and answered as a mistake of
-/// the plugin.
+/// Reports a panic as a bug. Panics in decoders of plugins are not reported: their input is not
+/// trusted, and each panic there is caught and reported as a mistake of the plugin.
 pub(crate) fn announce_bugs() {
     std::panic::set_hook(Box::new(|info| {
         let decoder = info.location().is_some_and(|location| {
@@ -247,8 +247,8 @@ pub(crate) fn announce_bugs() {
     }));
 }
 
-/// The exit code of a run that was interrupted, told on its way.
+/// Quits at once with the exit code of an interrupted run.
 pub(crate) fn quit_now() -> ! {
-    #[expect(clippy::exit, reason = "a second Ctrl-C leaves at once")]
+    #[expect(clippy::exit, reason = "a second Ctrl-C quits at once")]
     std::process::exit(error::INTERRUPTED.into())
 }

@@ -1,18 +1,18 @@
-//! Lines for people, of which no foreign text begins one.
+//! Lines for people, in which foreign text never begins a line.
 //!
-//! Whatever is printed for people is a [`Page`]. A text that is put on it is one paragraph: what
-//! follows its first line is moved in below that, so that a line end inside of what a plugin says
-//! cannot begin a line that looks like ours.
+//! Everything printed for people is a [`Page`]. A text on it is one paragraph, in which all lines
+//! after the first are indented. A line end in a plugin's text therefore cannot begin a line that
+//! looks like ours.
 
 use std::borrow::Cow;
 
 use crate::show::escape::clean;
 
-/// How far lines are moved in that belong to the one above them.
+/// The indentation of lines that belong to the one above them.
 const INDENT: &str = "  ";
 
-/// What the styles of `out`, and those of drawn mistakes, are written as; every other escape
-/// sequence is shown and not obeyed.
+/// The escape sequences of our own styles and of drawn diagnostics. Every other escape sequence is
+/// shown as text.
 const STYLES: [&str; 11] = ["[0m", "[1m", "[2m", "[31m", "[32m", "[33m", "[36m", "[91m", "[92m", "[94m", "[96m"];
 
 /// Lines for people.
@@ -22,7 +22,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// Adds a paragraph. Its own lines after the first are moved in below it.
+    /// Adds a paragraph. Its lines after the first are indented.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         let text = tidy(text.as_ref());
         let mut lines = text.trim_end_matches('\n').split('\n');
@@ -39,12 +39,13 @@ impl Page {
         self.text.push('\n');
     }
 
-    /// Adds a text with every line moved in, below a line that says whose it is.
+    /// Adds a text with every line indented. The line above it should say where the text comes
+    /// from.
     pub(crate) fn quote(&mut self, text: impl AsRef<str>) {
         tidy(text.as_ref()).lines().for_each(|line| self.push(INDENT, line));
     }
 
-    /// Adds lines that are all ours, such as a drawing; whatever others said in them was put on one
+    /// Adds lines of our own, such as a drawing. Foreign text in them must have been reduced to one
     /// line before.
     pub(super) fn drawn(&mut self, text: &str) {
         tidy(text).lines().for_each(|line| self.push("", line));
@@ -55,12 +56,12 @@ impl Page {
         self.text.push_str(&other.text);
     }
 
-    /// Adds the lines of another page, moved in below the last one.
+    /// Adds the lines of another page, indented below the last one.
     pub(crate) fn below(&mut self, other: &Self) {
         other.text.lines().for_each(|line| self.push(INDENT, line));
     }
 
-    /// All lines, each with its end.
+    /// Returns all lines, each with its end.
     pub(super) fn as_str(&self) -> &str {
         &self.text
     }
@@ -74,7 +75,7 @@ impl Page {
     }
 }
 
-/// One paragraph; nothing where the text is empty.
+/// Makes a page of one paragraph, or an empty page if the text is empty.
 impl<T: AsRef<str>> From<T> for Page {
     fn from(text: T) -> Self {
         let mut page = Self::default();
@@ -85,7 +86,7 @@ impl<T: AsRef<str>> From<T> for Page {
     }
 }
 
-/// A text that is clean but for our own styles.
+/// Escapes everything in a text except our own styles.
 pub(super) fn tidy(text: &str) -> Cow<'_, str> {
     let mut parts = text.split('\x1b');
     let plain = clean(parts.next().unwrap_or_default());

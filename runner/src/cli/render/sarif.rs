@@ -1,4 +1,4 @@
-//! Mistakes as SARIF 2.1.0, which code hosts and editors show beside the lines.
+//! Diagnostics as SARIF 2.1.0, which code hosts and editors show beside the lines.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// One run with all mistakes, and a rule for each code among them.
+/// Builds a log of one run with all diagnostics, and a rule for each code among them.
 pub(crate) fn log(problems: &[Diagnostic]) -> Value {
     let codes: BTreeSet<Code> = problems.iter().map(|problem| problem.code).collect();
     let codes: Vec<Code> = codes.into_iter().collect();
@@ -87,8 +87,8 @@ fn at(label: &Label) -> Value {
     }})
 }
 
-/// A path as a URI: relative to where jobcontrol runs, or `file:` for an absolute one, each unusual
-/// byte as `%XX`.
+/// Writes a path as a URI: relative to the working directory, or with `file:` if it is absolute.
+/// Unusual bytes are written as `%XX`.
 fn uri(path: &str) -> String {
     let path = Path::new(path);
     let parts = path.components().filter_map(|part| match part {

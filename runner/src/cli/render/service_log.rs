@@ -8,7 +8,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Begins to write the log: records of this program from `level` on. Done once in a process.
+/// Starts the log with records of this program from `level` on. Called once per process.
 pub(crate) fn start(json: bool, color: bool, level: Level) {
     let targets = Targets::new().with_target("jobcontrol", level);
     let begun = match json {
@@ -21,6 +21,6 @@ pub(crate) fn start(json: bool, color: bool, level: Level) {
             tracing_subscriber::registry().with(lines).with(targets).try_init()
         }
     };
-    // A second log in one process is a mistake of ours, and no reason not to serve.
+    // A second log in one process is our mistake, but no reason to stop serving.
     let _ = begun;
 }

@@ -1,15 +1,14 @@
-//! Texts that are cut where nobody reads on, and say how the rest is shown.
+//! Shortens long texts, and says how to show the rest.
 
 use jobcontrol_core::limits::show_bytes;
 
-/// A return value has this many lines on a terminal, unless all are asked for.
+/// The most lines of a return value on a terminal, unless the full value is requested.
 pub(crate) const RETVAL_LINES: usize = 40;
-/// Characters that a line has on the average in what is shortened, so that one endless line is
-/// shortened too.
+/// The most bytes per line on average, so that one endless line is shortened, too.
 const LINE: usize = 200;
-/// How all of a return value is shown.
+/// How to show all of a return value.
 pub(crate) const FULL: &str = "`--full` shows all";
-/// A text that has at most `lines` lines, and says how many more there are and how they are shown.
+/// Cuts a text to at most `lines` lines, and says how many more there are and how to show them.
 pub(crate) fn shortened(text: &str, lines: usize, full: &str) -> String {
     let (end, mut left) = match text.match_indices('\n').nth(lines - 1) {
         Some((at, _)) if at + 1 < text.len() => (at, text[at + 1..].lines().count()),

@@ -37,13 +37,13 @@ use crate::show::escape::clean;
 use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
-/// Characters of a failure's message where there is one line for it.
+/// The most characters of a failure's message in a one-line summary.
 const FAILURE_LINE: usize = 60;
 
 /// Spaces between two columns.
 const COLUMN_GAP: usize = 2;
 
-/// Columns without lines, as wide as their widest cell.
+/// Draws a table without lines, each column as wide as its widest cell.
 pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Page {
     let header = header.iter().map(|name| styled(BOLD, name)).collect();
     let cells = |row: Vec<String>| row.iter().map(|cell| tidy(cell).replace(['\n', '\t'], " ")).collect();
@@ -65,7 +65,7 @@ pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> Page {
     page
 }
 
-/// A return value: text as it is, all else as YAML.
+/// Shows a return value: text as it is, everything else as YAML.
 pub(crate) fn value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -77,7 +77,7 @@ pub(crate) fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
 }
 
-/// A status in its colour.
+/// Shows a build's status in its colour.
 pub(crate) fn build_status(status: BuildStatus) -> String {
     let style = match status {
         BuildStatus::Created => DIM,
@@ -89,7 +89,7 @@ pub(crate) fn build_status(status: BuildStatus) -> String {
     styled(style, status)
 }
 
-/// A status in its colour.
+/// Shows a job's status in its colour.
 pub(crate) fn job_status(status: &JobStatus) -> String {
     let style = match status {
         JobStatus::NotBuilt | JobStatus::OnlySkipped => DIM,
@@ -100,7 +100,7 @@ pub(crate) fn job_status(status: &JobStatus) -> String {
     styled(style, status)
 }
 
-/// How long a build took, or has been running; nothing for one whose process died.
+/// Shows how long a build took, or has been running. Returns an empty text if its process died.
 pub(crate) fn took(build: &Build, moment: &Moment) -> String {
     match build.start_time {
         Some(start) if !moment.is_interrupted(build) => show_took(build.end_time.unwrap_or(moment.now).since(start)),
@@ -108,7 +108,7 @@ pub(crate) fn took(build: &Build, moment: &Moment) -> String {
     }
 }
 
-/// One log record on as many lines as its message has, below what stands before it.
+/// Shows one log record on as many lines as its message has, after the text in `before`.
 pub(crate) fn record(before: &str, record: &NewRecord) -> Page {
     let level = Level::name_of(record.level);
     let style = match record.level {
@@ -135,7 +135,7 @@ pub(crate) fn record(before: &str, record: &NewRecord) -> Page {
     page
 }
 
-/// A failure on one line.
+/// Shows a failure on one line.
 pub(crate) fn failure_line(failure: &Failure) -> String {
     let message = failure.message.lines().next().unwrap_or_default();
     let short: String = message.chars().take(FAILURE_LINE).collect();
@@ -143,17 +143,18 @@ pub(crate) fn failure_line(failure: &Failure) -> String {
     one_line(&format!("{}: {short}{cut}", failure.kind))
 }
 
-/// A stored record, with its attempt where there are several.
+/// Shows a stored record, with its attempt if there are several.
 pub(crate) fn stored(stored: &LogRecord, several: bool) -> Page {
     let attempt = format!("{} ", styled(DIM, format_args!("attempt {}", stored.attempt)));
     record(if several { &attempt } else { "" }, &stored.record)
 }
 
-/// Said of a build whose deletion has begun and not ended: by a process that is at it, or that died
-/// over it.
-pub(super) const DELETING: &str = "being deleted; `build delete` goes on with it";
+/// The text for a build whose deletion has begun but not ended: a process is still deleting it, or
+/// died while it did.
+pub(super) const DELETING: &str = "being deleted; `build delete` continues the deletion";
 
-/// How a build stands or ended, on one line: its attempt if there were several, and its failure.
+/// Shows the state or the outcome of a build on one line: its attempt if there were several, and
+/// its failure.
 pub(crate) fn outcome(build: &Build, moment: &Moment) -> String {
     if build.deleting {
         return DELETING.to_owned();
@@ -177,7 +178,7 @@ pub(crate) fn outcome(build: &Build, moment: &Moment) -> String {
     }
 }
 
-/// What becomes of a build whose process died.
+/// Says what happens to a build whose process died.
 pub(super) fn interrupted(build: &Build) -> String {
     let (next, of) = (build.attempt + 1, build.max_attempts());
     match build.status() {
@@ -187,14 +188,14 @@ pub(super) fn interrupted(build: &Build) -> String {
     }
 }
 
-/// The status of a build, or that its process died before it ended.
+/// Shows the status of a build, or that its process died before it ended.
 pub(crate) fn status_of(build: &Build, moment: &Moment) -> String {
     if moment.is_interrupted(build) { styled(YELLOW, "interrupted") } else { build_status(build.status()) }
 }
 
-/// A failure with its traceback, the innermost call last, and what led to it first.
+/// Shows a failure with its traceback, the innermost call last, after the failures that led to it.
 ///
-/// It begins with what the plugin says, so it belongs below a line that says whose it is.
+/// It begins with text of the plugin, so it belongs below a line that names the build.
 pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> Page {
     let mut page = Page::default();
     let ended = failure.causes.last().filter(|_| failure.from_stderr);
@@ -218,7 +219,7 @@ pub(crate) fn failure(failure: &Failure, frames: &[Frame]) -> Page {
     page
 }
 
-/// Calls of a runtime in a row that are shown as one line.
+/// The least number of consecutive runtime calls that are folded into one line.
 const FOLDED: usize = 2;
 
 fn calls(frames: &[Frame]) -> Page {
@@ -240,7 +241,7 @@ fn calls(frames: &[Frame]) -> Page {
         }
     }
     if let Some(raw) = frames.iter().find_map(|frame| frame.raw.as_ref()) {
-        let why = if raw.why.is_empty() { "they are still looked for".to_owned() } else { one_line(&raw.why) };
+        let why = if raw.why.is_empty() { "they are still being looked up".to_owned() } else { one_line(&raw.why) };
         page.line(format!("  {}", styled(DIM, format_args!("lines are missing: {why}"))));
     }
     page
@@ -276,7 +277,7 @@ fn call(frame: &Frame) -> Page {
     page
 }
 
-/// Who or what asked for a run, in words.
+/// Says who or what requested a run.
 pub(crate) fn requester(requester: &Requester) -> String {
     match requester {
         Requester::Cli(name) => name.clone(),

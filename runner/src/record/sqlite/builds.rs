@@ -1,4 +1,4 @@
-//! Which builds are asked for, as a condition.
+//! Turns a filter for builds into a condition.
 
 use jobcontrol_core::storage::BuildFilter;
 use rusqlite::types::Value as Sql;
@@ -6,11 +6,11 @@ use rusqlite::types::Value as Sql;
 use super::runs;
 use super::sql;
 
-/// The condition of a filter, without order and limit, with its values.
+/// Returns the condition of a filter, without order and limit, and its values.
 pub(super) fn conditions(filter: &BuildFilter) -> (String, Vec<Sql>) {
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     if let Some(run) = filter.run {
-        // The first, since the condition names it so.
+        // The condition uses it as the first value.
         values.push(sql::number(run));
         conditions.push(runs::BUILDS_OF_RUN.to_owned());
     }
@@ -40,7 +40,7 @@ pub(super) fn conditions(filter: &BuildFilter) -> (String, Vec<Sql>) {
         ("deleting", filter.deleting),
         ("edited", filter.edited),
     ];
-    // Written out instead of bound, so that the partial indexes serve.
+    // Written out instead of bound, so that the partial indexes can be used.
     conditions.extend(flags.iter().filter_map(|(name, flag)| flag.map(|f| format!("{name} = {}", i64::from(f)))));
     (if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") }, values)
 }

@@ -1,5 +1,5 @@
-//! What the store knows of many jobs: one step into an index for each whose newest build is good, a
-//! few for the others.
+//! Reads what the store knows of many jobs. A job whose newest build is good takes one step into an
+//! index; other jobs take a few.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use super::rows;
 use super::rows::BRIEF;
 use super::sql::number;
 
-/// Reads histories by statements that are prepared once.
+/// Reads histories with statements that are prepared once.
 struct Reader<'a> {
     newest: CachedStatement<'a>,
     latest: CachedStatement<'a>,
@@ -30,7 +30,7 @@ struct Reader<'a> {
 type Found = Option<Arc<Build>>;
 
 pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHistory>> {
-    // All queries see the same moment.
+    // All queries see the store at the same moment.
     let moment = db.unchecked_transaction()?;
     let mut reader = Reader::new(db)?;
     let histories = jobs.iter().map(|job| reader.history(job)).collect::<rusqlite::Result<_>>()?;
@@ -39,8 +39,8 @@ pub(super) fn read(db: &Connection, jobs: &[&str]) -> rusqlite::Result<Vec<JobHi
     Ok(histories)
 }
 
-/// The newest builds of each of these jobs, oldest first: as many steps into an index as there are
-/// builds.
+/// Returns the newest builds of each of these jobs, oldest first. Takes as many steps into an index
+/// as there are builds.
 pub(super) fn marks(db: &Connection, jobs: &[&str], limit: u64) -> rusqlite::Result<Vec<Vec<Mark>>> {
     let sql = "SELECT id, started, finished, success, skipped, start_time, end_time FROM build
          WHERE job_id = ?1 ORDER BY id DESC LIMIT ?2";
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
         let latest = one(&mut self.latest, job)?;
         let (succeeded, skipped) = (one(&mut self.succeeded, job)?, one(&mut self.skipped, job)?);
         let failed = one(&mut self.failed, job)?;
-        // The one with the larger id, each from an index of its own.
+        // The build with the larger id; each was found by its own index.
         let ended = failed.into_iter().chain(succeeded.clone()).max_by_key(|build| build.id);
         let last_good = succeeded.into_iter().chain(skipped).max_by_key(|build| build.id);
         Ok(JobHistory { ended, newest, latest, last_good })

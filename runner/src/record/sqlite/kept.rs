@@ -1,5 +1,5 @@
-//! Ends of builds and runs that could not be written to the store: lines in the file of their
-//! owner's lease, which has room for them from the start.
+//! Ends of builds and runs that could not be written to the store. They are lines in the file of
+//! their owner's lease, which has room for them from the start.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +19,8 @@ use jobcontrol_core::storage::unpack_refused;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// What is reserved for them: 64 builds run at once, and those that end while a disk is full are
-/// few.
+/// The bytes reserved for them. 64 builds run at once, and only few of them end while a disk is
+/// full.
 pub(super) const ROOM: u64 = 32 << 10;
 
 /// The most bytes of a message, so that there is room for many.
@@ -29,10 +29,10 @@ const MESSAGE: usize = 400;
 /// The most bytes of all lines of one owner that are read.
 const READ: u64 = 4 << 20;
 
-/// The most reasons of a run why jobs have no build.
+/// The most reasons that are kept of a run for jobs without a build.
 const REASONS: usize = 8;
 
-/// An end without what is large.
+/// An end without its large parts.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Line {
@@ -40,7 +40,8 @@ enum Line {
     Run { id: u64, time: i64, status: String, refused: BTreeMap<String, String>, shared: BTreeMap<String, u64> },
 }
 
-/// The line of the end of a run, or of a build that failed; none for any other change.
+/// Returns the line for the end of a run, or of a build that failed. Returns `None` for any other
+/// change.
 pub(super) fn line(write: &Write) -> Option<String> {
     let shortened = |text: &str| {
         let mut text = text.to_owned();
@@ -67,11 +68,11 @@ pub(super) fn line(write: &Write) -> Option<String> {
         }
         _ => return None,
     };
-    // A line that was cut off before does not spoil this one.
+    // The newline in front protects this line from one that was cut off before.
     Some(format!("\n{}\n", serde_json::to_string(&line).ok()?))
 }
 
-/// The ends that an owner has left in the file of its lease.
+/// Returns the ends that an owner has left in the file of its lease.
 pub(super) fn read(path: &Path, owner: &str) -> Vec<Write> {
     let mut text = String::new();
     let opened = std::fs::File::open(path);

@@ -1,4 +1,4 @@
-//! Reading the log, in the order in which it was written.
+//! Reads the log in the order in which it was written.
 
 use std::ops::ControlFlow;
 
@@ -15,21 +15,21 @@ use rusqlite::types::Value as Sql;
 use super::rows;
 use super::sql;
 
-/// Records that are read one after the other sooner than an index says where those of a moment
-/// begin.
+/// How many records can be read in sequence in less time than an index needs to find where a moment
+/// begins.
 const NEAR: i64 = 100_000;
 
-/// The oldest record of a moment or later, by its time.
+/// The oldest record at or after a moment, by its time.
 const BY_TIME: &str = "SELECT id FROM log WHERE created >= ?1 ORDER BY created, id LIMIT 1";
 
-/// The first of all of them, by its id: a clock may have been set back. The sign keeps SQLite from
-/// reading the whole log in the order of its ids.
+/// The first of all these records, by its id, because a clock may have been set back. The sign
+/// keeps SQLite from reading the whole log in the order of its ids.
 const BY_ID: &str = "SELECT min(+id) FROM log INDEXED BY log_created WHERE created >= ?1";
 
-/// From this level on there is an index: those records are few, and looked for most.
+/// Records of this level and above have an index. They are few, and most often looked for.
 const SEVERE: i64 = 40;
 
-/// Reads what a filter lets through, up to where `each` breaks off.
+/// Reads the records that match a filter, until `each` breaks off.
 pub(super) fn each(
     db: &Connection,
     filter: &LogFilter,
@@ -46,14 +46,14 @@ pub(super) fn each(
     Ok(())
 }
 
-/// The ids of what a filter lets through.
+/// Returns the ids of the records that match a filter.
 pub(super) fn ids(db: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<u64>> {
     let Some((sql, values)) = query(db, filter, "id")? else { return Ok(Vec::new()) };
     db.prepare_cached(&sql)?.query_map(params_from_iter(values), |row| row.get(0))?.collect()
 }
 
-/// Where the records of a build lie in time. Level and time stand before the text, so no text is
-/// read.
+/// Returns how the records of a build are spread over time. Level and time are stored before the
+/// text, so no text is read.
 pub(super) fn map(db: &Connection, build: u64) -> rusqlite::Result<LogMap> {
     let build = sql::number(build);
     let ends = "SELECT min(created), max(created) FROM log WHERE build_id = ?1";
@@ -70,8 +70,8 @@ pub(super) fn map(db: &Connection, build: u64) -> rusqlite::Result<LogMap> {
     Ok(map)
 }
 
-/// The statement that reads these columns of what a filter lets through, with its values; none
-/// where that is nothing.
+/// Returns the statement that reads these columns of the records that match a filter, with its
+/// values. Returns `None` if no record matches.
 fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result<Option<(String, Vec<Sql>)>> {
     let of_all = filter.build_id.is_none() && filter.job_id.is_none();
     let mut after = filter.after;
@@ -83,8 +83,8 @@ fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result
         ("build_id = ?", filter.build_id.map(sql::number)),
         (rows::OF_JOB, filter.job_id.clone().map(Sql::Text)),
         ("level >= ?", filter.min_level.map(Sql::Integer)),
-        // The sign keeps SQLite from the index of times, after which everything would have to be
-        // sorted.
+        // The sign keeps SQLite from using the index of times, because everything would have to be
+        // sorted after that.
         ("+created >= ?", filter.min_date.map(|t| Sql::Integer(t.0))),
         ("+created < ?", filter.max_date.map(|t| Sql::Integer(t.0))),
         ("id > ?", after.map(sql::number)),
@@ -102,7 +102,7 @@ fn query(db: &Connection, filter: &LogFilter, columns: &str) -> rusqlite::Result
     Ok(Some((sql, values)))
 }
 
-/// The first record of a moment or later, or one not far before it.
+/// Returns the first record at or after a moment, or one not far before it.
 fn first(db: &Connection, since: i64) -> rusqlite::Result<Option<i64>> {
     let Some(oldest) = db.prepare_cached(BY_TIME)?.query_row([since], |row| row.get::<_, i64>(0)).optional()? else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The store in one SQLite file: readers with connections of their own, and one writer that commits
+//! The store in one SQLite file. Readers have their own connections, and one writer commits
 //! together what waits together.
 
 mod builds;
@@ -87,7 +87,7 @@ const BUSY: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long a reader waits while a repair or a removal holds the whole file.
 const READ_PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
-/// Readers that are kept open.
+/// How many readers are kept open.
 const READERS: usize = 8;
 
 /// The version of the tables that this program reads and writes.
@@ -99,18 +99,19 @@ pub struct SqliteStorage {
     clock: Arc<dyn Clock>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
-    /// One connection that only looks whether others have changed the file.
+    /// A connection that is only used to see whether others have changed the file.
     looker: Mutex<Option<Connection>>,
     leases: Arc<Leases>,
     say: Say,
 }
 
 impl SqliteStorage {
-    /// Opens the file, making it if it is missing. Its tables are made by `install`.
+    /// Opens the file, and creates it if it is missing. `install` creates its tables.
     ///
     /// # Errors
     ///
-    /// A missing folder, a file that cannot be written or is not a database, a newer store.
+    /// Returns an error if the folder is missing, if the file cannot be written or is not a
+    /// database, or if the store is newer.
     pub fn open(path: &Path, clock: Arc<dyn Clock>, warn: Say) -> Result<Self> {
         let failed = |error| failure(path, &error);
         // SQLite takes `:memory:` and `file:..` for more than paths; an absolute path is only a
@@ -127,12 +128,12 @@ impl SqliteStorage {
         Ok(Self { path, clock, writer, readers, looker, leases, say })
     }
 
-    /// Opens a store that can only be read, since its folder cannot be written; none where it can
-    /// be.
+    /// Opens a store that can only be read because its folder cannot be written. Returns `None` if
+    /// the folder can be written.
     ///
     /// # Errors
     ///
-    /// As `open`; and changes that are not yet in the file itself.
+    /// Returns the errors of `open`, and one if changes are not yet in the file itself.
     pub fn open_unwritable(path: &Path, clock: Arc<dyn Clock>, warn: &Say) -> Result<Option<Self>> {
         let Some(db) = unwritable::reader(path)? else {
             return Ok(None);
@@ -147,22 +148,22 @@ impl SqliteStorage {
         Ok(Some(Self { path, clock, writer, readers, looker, leases, say }))
     }
 
-    /// Brings into the file what a process that died has left in the log, so that a copy of the
-    /// file has it. Others who have the store open do so themselves.
+    /// Merges into the file what a dead process has left in the log, so that a copy of the file has
+    /// it. Other processes that have the store open do so themselves.
     pub(crate) fn take_log_in(&self) {
         let is_left = stale_log::named(&self.path, "-wal").metadata().is_ok_and(|log| log.len() > 0);
         if is_left && !self.writer.is_refusing() && self.leases.living().is_empty() {
-            // What cannot be written now is not lost where it is.
+            // Changes that cannot be written now are not lost: they stay in the log.
             let _ = self.writer.with(|db| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
         }
     }
 
-    /// The version of the tables in the file; 0 where there are none yet.
+    /// Returns the version of the tables in the file, or 0 if there are none yet.
     pub(crate) fn version(&self) -> Result<i64> {
         self.read(version_of)
     }
 
-    /// A store of an older version is copied before anything is done to it.
+    /// Copies a store of an older version before anything is done to it.
     fn keep_older(&self) -> Result<()> {
         let (version, kept) = loop {
             let version: i64 = self.read(version_of)?;
@@ -172,21 +173,21 @@ impl SqliteStorage {
             let kept = restore::free_name(&self.path, &format!(".v{version}.bak"));
             match self.backup(&kept) {
                 Ok(()) => break (version, kept),
-                // Another process has just taken the name, for its own copy, which may be gone
-                // again by now.
+                // Another process has just taken the name for its own copy, which may be gone again
+                // by now.
                 Err(StorageError::Refused(_)) => {}
                 Err(error) => return Err(error),
             }
         };
         let copied = Connection::open(&kept).and_then(|db| version_of(&db)).map_err(|e| failure(&kept, &e))?;
         if copied != version {
-            // Another process was faster, and has its own copy of what was there before.
+            // Another process was faster, and has its own copy of the previous version.
             let _ = std::fs::remove_file(&kept);
         }
         Ok(())
     }
 
-    /// A connection of its own.
+    /// Opens a separate connection.
     fn connect(&self) -> Result<Connection> {
         if self.writer.is_refusing()
             && let Some(db) = unwritable::reader(&self.path)?
@@ -200,7 +201,7 @@ impl SqliteStorage {
         Ok(db)
     }
 
-    /// Builds, in one query.
+    /// Returns builds, with one query.
     fn list(&self, filter: &BuildFilter) -> Result<Vec<Build>> {
         let (conditions, mut values) = builds::conditions(filter);
         let columns = if filter.brief { BRIEF } else { BUILD };
@@ -231,19 +232,19 @@ impl SqliteStorage {
     }
 }
 
-/// A file that was replaced under the log of the one before is not opened: SQLite would spoil it.
+/// Refuses a file that was replaced under the log of the previous one: SQLite would corrupt it.
 ///
 /// # Errors
 ///
-/// It was.
+/// Returns an error if it was replaced.
 pub(crate) fn refuse_stale_log(file: &StoreFile) -> Result<()> {
     if !leases::living(&file.path).is_empty() || !stale_log::is_stale(&file.path) {
         return Ok(());
     }
     let [log, index] = ["-wal", "-shm"].map(|ending| file.show(&file.beside(ending)));
     Err(StorageError::Backend(format!(
-        "the store `{}` was replaced while `{}` had changes of the one before, which do not belong into it; to go on with \
-         the file as it is, remove `{}` and `{}`; `jobcontrol store restore FILE` puts a copy in the place of a store",
+        "the store `{}` was replaced while `{}` had changes of the previous one, which do not belong in it; to go on \
+         with the file as it is, remove `{}` and `{}`; `jobcontrol store restore FILE` replaces a store with a copy",
         file.shown.display(),
         log.display(),
         log.display(),
@@ -255,7 +256,7 @@ fn version_of(db: &Connection) -> rusqlite::Result<i64> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// A store of a newer version is left alone; answers the version.
+/// Refuses a store of a newer version. Returns the version.
 fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
     let version = version_of(db).map_err(|error| failure(path, &error))?;
     refuse_newer(version, path)?;
@@ -266,7 +267,7 @@ fn not_newer(db: &Connection, path: &Path) -> Result<i64> {
 fn refuse_newer(version: i64, path: &Path) -> Result<()> {
     if version > schema::VERSION {
         return Err(StorageError::Backend(format!(
-            "the store `{}` is of version {version}, this program knows up to {}: use a newer jobcontrol",
+            "the store `{}` has version {version}, this program supports up to {}: use a newer jobcontrol",
             path.display(),
             schema::VERSION
         )));
@@ -274,8 +275,8 @@ fn refuse_newer(version: i64, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A file of another program is left alone: it has tables that are not ours, or a version without
-/// ours. Waits for whoever has the whole file.
+/// Refuses a file of another program: it has tables that are not ours, or a version without our
+/// tables. Waits while another process holds the whole file.
 fn refuse_foreign(db: &Connection, path: &Path, warn: &Say) -> Result<()> {
     /// Tables that every version has.
     const OURS: &str = "SELECT count(*) = 3 FROM sqlite_schema
@@ -290,14 +291,14 @@ fn refuse_foreign(db: &Connection, path: &Path, warn: &Say) -> Result<()> {
         Ok(false) => Ok(()),
         Ok(true) => {
             let path = path.display();
-            Err(StorageError::Backend(format!("the store `{path}`: it is a database of another program")))
+            Err(StorageError::Backend(format!("the store `{path}` is a database of another program")))
         }
         Err(error) => Err(failure(path, &error)),
     }
 }
 
-/// Write-ahead log, each commit on the disk before it is acknowledged. Who only reads takes the
-/// file as it is: to bring it to its log takes the whole file.
+/// Sets up a write-ahead log, with each commit on the disk before it is acknowledged. A reader
+/// takes the file as it is, because switching the log on takes the whole file.
 fn settle(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "synchronous", "full")?;
@@ -317,7 +318,7 @@ impl Storage for SqliteStorage {
         let say = Arc::clone(&self.say);
         let migrate = move |db: &mut Connection| {
             let version = schema::migrate(db, &say)?;
-            // From the start, the file alone is a store.
+            // The file alone is a store from the start.
             let _ = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
             Ok(version)
         };
@@ -349,18 +350,17 @@ impl Storage for SqliteStorage {
     }
 
     fn backup(&self, file: &Path) -> Result<()> {
-        let taken = || StorageError::Refused(format!("`{}` is there already", file.display()));
+        let taken = || StorageError::Refused(format!("`{}` already exists", file.display()));
         if file.exists() {
             return Err(taken());
         }
         let unwritable =
             |e: &dyn Display| StorageError::Backend(format!("`{}` cannot be written: {e}", file.display()));
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Into a file beside it first, so that a copy that fails leaves nothing that looks like
-        // one.
+        // Goes to a temporary file first, so that a failed copy leaves nothing that looks like one.
         let partial =
             tempfile::Builder::new().prefix(".jobcontrol-").tempfile_in(folder).map_err(|e| unwritable(&e))?;
-        // The connections that read may not write, which to SQLite includes a file of its own.
+        // A connection that reads may not write, and for SQLite that includes a separate file.
         let failed = |error| failure(&self.path, &error);
         let db = self.connect()?;
         db.busy_timeout(BUSY).map_err(failed)?;
@@ -382,8 +382,7 @@ impl Storage for SqliteStorage {
         if (filter.success, filter.finished) != (Some(false), None) {
             return self.list(filter);
         }
-        // Those that failed and those that have not ended: each has its index, both together have
-        // none.
+        // Failed builds have an index, and so do unfinished builds, but both together have none.
         let with = |finished| self.list(&BuildFilter { finished: Some(finished), ..filter.clone() });
         let mut builds = with(true)?;
         builds.extend(with(false)?);
@@ -452,7 +451,7 @@ impl Storage for SqliteStorage {
     }
 
     fn keep_end(&self, owner: &str, end: &Write) -> Result<()> {
-        let line = kept::line(end).ok_or_else(|| StorageError::Refused("it is no such end".to_owned()))?;
+        let line = kept::line(end).ok_or_else(|| StorageError::Refused("this end cannot be kept".to_owned()))?;
         self.leases
             .keep(owner, &line)
             .map_err(|e| StorageError::Backend(format!("the lock beside the store cannot be written: {e}")))
@@ -465,7 +464,7 @@ impl Storage for SqliteStorage {
         for (path, owner) in self.leases.with_lines() {
             for end in kept::read(&path, &owner) {
                 match self.write(end) {
-                    // It was written before, or somebody went on with it.
+                    // It was written before, or another process has continued with it.
                     Ok(_) | Err(StorageError::Stale(_) | StorageError::NotFound(_) | StorageError::NoRun(_)) => {}
                     Err(error) => return Err(error),
                 }
@@ -523,9 +522,7 @@ impl Storage for SqliteStorage {
     }
 
     fn lead(&self, owner: &str) -> Result<bool> {
-        self.leases
-            .lead(owner)
-            .map_err(|e| StorageError::Backend(format!("the lock of the leader cannot be taken: {e}")))
+        self.leases.lead(owner).map_err(|e| StorageError::Backend(format!("cannot take the leader's lock: {e}")))
     }
 
     fn get_requesters(&self, runs: &[u64]) -> Result<BTreeMap<u64, Requester>> {
@@ -584,7 +581,7 @@ impl Storage for SqliteStorage {
     fn get_orphaned_plugins(&self, besides: &[u64]) -> Result<(Vec<String>, u64)> {
         let besides = serde_json::Value::from(besides.to_vec()).to_string();
         self.read(|db| {
-            // First: a build that comes while the others are looked at has a larger id.
+            // Read first: a build that comes while the others are looked at has a larger id.
             let last = db.query_row("SELECT coalesce(max(id), 0) FROM build", [], |row| row.get(0))?;
             let mut orphans = db.prepare_cached(rows::ORPHANS)?;
             let orphans = orphans.query_map([besides], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;

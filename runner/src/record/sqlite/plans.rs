@@ -1,4 +1,4 @@
-//! How SQLite answers what this program asks: by an index, whatever the store holds.
+//! Tests that SQLite uses an index for the program's queries, whatever the store holds.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ use rusqlite::trace::TraceEventCodes;
 
 use super::SqliteStorage;
 
-/// The statements that ran, in the words of the program.
+/// The statements that ran, as the program wrote them.
 static RAN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn listen(db: &mut Connection) -> rusqlite::Result<()> {
@@ -52,11 +52,11 @@ fn listen(db: &mut Connection) -> rusqlite::Result<()> {
     db.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(each))
 }
 
-/// What may look at each row of a table, or sort what it finds, and why.
+/// Statements that may look at each row of a table or sort what they find, with the reason.
 const MAY: &[(&str, &str)] = &[
     ("WHERE 1 ORDER BY id", "a list of everything ends after its first rows"),
-    ("WHERE finished = 1 ORDER BY id", "nearly every build has finished, so the first rows answer"),
-    ("success = 1 ORDER BY id", "nor are many without success"),
+    ("WHERE finished = 1 ORDER BY id", "nearly every build has finished, so the first rows are enough"),
+    ("success = 1 ORDER BY id", "few builds are without success, too"),
     ("FROM build_progress", "a build has some groups, 1,000 by default"),
     ("build_id IN (SELECT", "the log of a job is put together from those of its builds"),
     ("WHERE finished = 1 AND id < ", "pruning looks at every finished build, a page at a time"),
@@ -213,7 +213,7 @@ fn no_question_looks_at_every_row() {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let plan = statement.raw_query().mapped(|row| row.get::<_, String>("detail"));
         let plan: Vec<_> = plan.map(Result::unwrap).collect();
-        // A partial index that is walked in its order has nothing else in it.
+        // A partial index that is walked in its order contains nothing else.
         let harmless = ["INDEX", "json_each", "CONSTANT ROW"];
         let scans = |line: &String| line.starts_with("SCAN") && !harmless.iter().any(|word| line.contains(word));
         let sorts = |line: &String| line.contains("TEMP B-TREE");

@@ -1,4 +1,4 @@
-//! Slots of pools, counted in the transaction that starts an attempt.
+//! Counts the slots of pools in the transaction that starts an attempt.
 
 use jobcontrol_core::storage::PoolFull;
 use jobcontrol_core::storage::StorageError;
@@ -9,15 +9,15 @@ use rusqlite::params;
 use super::leases::Leases;
 use super::sql::RowError;
 
-/// What a build takes of its pool.
+/// The pool of a build, and how many of its slots the build takes.
 const WANTED: &str = "SELECT pool, pool_slots FROM build WHERE id = ?1 AND pool IS NOT NULL";
 
-/// The other builds that hold slots of a pool: a build between two attempts holds none.
+/// The other builds that hold slots of a pool. A build between two attempts holds none.
 const HOLDERS: &str = "SELECT id, owner, pool_slots FROM build
      WHERE pool = ?1 AND finished = 0 AND started = 1 AND retry_time IS NULL AND id <> ?2 ORDER BY id";
 
-/// Refuses a build whose pool of that size has no room for it. Slots of dead owners are free, and
-/// one build may always run, however small the pool has become.
+/// Returns an error if the pool of a build has that size and no room for the build. Slots of dead
+/// owners are free. One build may always run, however small the pool has become.
 pub(super) fn room(db: &Connection, leases: &Leases, id: i64, size: u32) -> Result<(), RowError> {
     let wanted =
         db.prepare_cached(WANTED)?.query_row([id], |row| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?)));

@@ -1,4 +1,4 @@
-//! A copy put in the place of the store, which is kept beside it.
+//! Puts a copy in the place of the store, and keeps the store beside it.
 
 use std::fs::File;
 use std::io;
@@ -25,7 +25,7 @@ use super::trouble::shortened;
 use super::unwritable;
 use crate::say::Say;
 
-/// `path` with `ending`, or with a number after that: a name that no file has.
+/// Returns `path` with `ending`, or with a number after that, so that no file has the name yet.
 pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
     let named = |number: u32| {
         let mut name = path.as_os_str().to_owned();
@@ -38,11 +38,11 @@ pub(super) fn free_name(path: &Path, ending: &str) -> PathBuf {
     (1..).map(named).find(|path| !path.exists()).unwrap_or_else(|| named(0))
 }
 
-/// The version of the store in a file, which is only looked at.
+/// Returns the version of the store in a file, without changing it.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or is no store of ours.
+/// Returns an error if the file cannot be read, or is not a store of this program.
 pub fn version(path: &Path, warn: &Say) -> Result<i64> {
     let look = |db: Connection| {
         refuse_foreign(&db, path, warn)?;
@@ -61,14 +61,14 @@ fn open(path: &Path) -> Result<Connection> {
     Connection::open_with_flags(path, flags).or_else(|_| read_only()).map_err(|error| failure(path, &error))
 }
 
-/// Puts a copy of `file` in the place of the store at `path`, and answers where the store that was
-/// there is kept. The file is looked through before and its copy after, and the place is never
-/// without a store.
+/// Puts a copy of `file` in the place of the store at `path`, and returns where the previous store
+/// is kept. The file is checked before the copy is made, and the copy after that. The place is
+/// never without a store.
 ///
 /// # Errors
 ///
-/// A file that is damaged, of another program or of a newer version; a store that is in use; the
-/// disk.
+/// Returns an error if `file` is damaged, from another program or of a newer version. Also returns
+/// one if the store is in use, or if the disk fails.
 pub fn restore(path: &Path, file: &Path, warn: &Say) -> Result<Option<PathBuf>> {
     let refused = |what: String| StorageError::Refused(what);
     if !file.is_file() {
@@ -105,15 +105,15 @@ fn sound(db: &Connection, path: &Path) -> Result<()> {
     }
 }
 
-/// Writes a copy over the store in one transaction of SQLite's. The file stays the same one, under
-/// SQLite's own lock: a renamed file would share the log of its name with whoever has opened the
-/// one before.
+/// Writes a copy over the store in one SQLite transaction. The file stays the same, under SQLite's
+/// own lock. A renamed file would share the log of its name with every process that has opened the
+/// previous file.
 fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     let failed = |error| failure(path, &error);
     // Closed after the connection: a process that closes any handle of a file loses all its locks
-    // of it.
+    // on it.
     let original = File::open(path).ok();
-    // SQLite may drop a log that it cannot read, together with its name.
+    // Opened first, because SQLite may remove a log that it cannot read.
     let logs: Vec<_> =
         ["-wal", "-journal"].iter().filter_map(|end| Some((*end, File::open(named(path, end)).ok()?))).collect();
     // SQLite would put a log of another store into the file.
@@ -121,7 +121,7 @@ fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     let (mut db, damaged) = match opened.unwrap_or(Err(rusqlite::Error::InvalidQuery)) {
         Ok(db) => (db, false),
         Err(rusqlite::Error::SqliteFailure(error, _)) if super::writer::is_busy(&error) => return Err(in_use(path)),
-        // A damaged store has to be replaceable, so what SQLite cannot make of it does not matter.
+        // A damaged store must be replaceable, so it does not matter that SQLite cannot read it.
         Err(_) => (alone(path, true).map_err(failed)?, true),
     };
     let kept = match &original {
@@ -137,14 +137,14 @@ fn replace(path: &Path, copy: &Connection) -> Result<Option<PathBuf>> {
     }
     sound(&db, path)?;
     db.pragma_update(None, "locking_mode", "normal").map_err(failed)?;
-    // Whoever is faster now does the same.
+    // If another process is faster now, it does the same.
     let _ = db.pragma_update(None, "journal_mode", "wal");
     drop(db);
     Ok(kept)
 }
 
-/// A connection that has the file for itself until it is closed, without a log beside it unless the
-/// file is `damaged`, which is to SQLite an empty one then.
+/// Returns a connection that has the file for itself until it is closed, without a log beside it.
+/// If the file is `damaged`, the log stays, and SQLite treats the file as empty.
 fn alone(path: &Path, damaged: bool) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
@@ -158,7 +158,7 @@ fn alone(path: &Path, damaged: bool) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// Copies the store, and these logs of it, to a name that is free.
+/// Copies the store, and these logs of it, to a free name.
 fn keep(path: &Path, original: &File, logs: &[(&str, File)]) -> io::Result<Option<PathBuf>> {
     let metadata = original.metadata()?;
     if metadata.len() == 0 {

@@ -1,4 +1,4 @@
-//! One change to rows, one row to a record.
+//! Applies changes to rows, and turns rows into records.
 
 use jobcontrol_core::build::Attempt;
 use jobcontrol_core::build::Build;
@@ -49,7 +49,7 @@ use super::sql::possible;
 use super::tokens;
 use super::traffic;
 
-/// Applies one change inside the transaction that is open.
+/// Applies one change inside the open transaction.
 pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
     match write {
         Write::CreateRun(new) => runs::create(db, new),
@@ -99,8 +99,8 @@ pub(super) fn apply(db: &Connection, leases: &Leases, write: &Write) -> Result {
     }
 }
 
-/// A build that an unfinished one is pinned to stays: a retry, in another process perhaps, reads
-/// its value again.
+/// Returns an error if an unfinished build is pinned to this one. A retry, perhaps in another
+/// process, reads its value again.
 fn unneeded(db: &Connection, id: u64) -> std::result::Result<(), RowError> {
     let user = db.prepare_cached(USERS)?.query_row([possible(id)?], |row| row.get::<_, u64>(0)).optional()?;
     match user {
@@ -117,7 +117,7 @@ fn mark(db: &Connection, id: u64, deleting: bool) -> Result {
     changed(db.prepare_cached(sql)?.execute(params![possible(id)?, deleting])?, id)
 }
 
-/// What a build is pinned to is there and stays, from the moment on in which the build is created.
+/// Checks that the pinned builds exist. They stay from the moment in which the build is created.
 fn usable(db: &Connection, pins: &[Pin]) -> std::result::Result<(), RowError> {
     for pin in pins {
         let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1 AND deleting = 0)";
@@ -129,7 +129,7 @@ fn usable(db: &Connection, pins: &[Pin]) -> std::result::Result<(), RowError> {
     Ok(())
 }
 
-/// The unfinished builds that are pinned to one.
+/// The unfinished builds that are pinned to a build.
 pub(super) const USERS: &str = "SELECT pin.build FROM pin WHERE pin.used = ?1
      AND EXISTS (SELECT 1 FROM build WHERE build.id = pin.build AND finished = 0) ORDER BY pin.build";
 
@@ -137,7 +137,7 @@ fn changed(rows: usize, id: u64) -> Result {
     if rows == 0 { Err(RowError::Answer(StorageError::NotFound(id))) } else { Ok(0) }
 }
 
-/// A reference to a build that is not there is the caller's mistake, not the store's.
+/// Reports a reference to a missing build as the caller's mistake, not as the store's.
 fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
     match result {
         Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == ErrorCode::ConstraintViolation => {
@@ -149,8 +149,8 @@ fn of_build(result: rusqlite::Result<usize>, id: u64) -> Result {
 
 const KEEPS_PLUGIN: &str = "SELECT EXISTS (SELECT 1 FROM plugin WHERE digest = ?1)";
 
-/// One row by VALUES: what may insert several has SQLite copy each page that it changes first, to
-/// be able to undo them.
+/// Inserts one row with VALUES. For a statement that may insert several rows, SQLite first copies
+/// each page that it changes, to be able to undo it.
 const INSERT_BUILD: &str =
     "INSERT INTO build (job_id, created, start_time, started, config, owner, attempt, plugin, retval_type, run, rerun_of,
          pool, pool_slots, edited)
@@ -192,7 +192,8 @@ fn create(db: &Connection, leases: &Leases, new: &NewBuild) -> Result {
     Ok(u64::try_from(id).unwrap_or(0))
 }
 
-/// Nothing was changed of a build that is there: it is not in the state that was asked for.
+/// Returns `Stale` if nothing was changed although the build exists. It is not in the expected
+/// state.
 fn unless_stale(db: &Connection, rows: usize, id: u64) -> Result {
     if rows == 0 {
         let sql = "SELECT EXISTS (SELECT 1 FROM build WHERE id = ?1)";
@@ -248,12 +249,12 @@ fn retry_build(db: &Connection, retry: &RetryBuild) -> Result {
     unless_stale(db, rows, retry.id)
 }
 
-/// What an attempt used, as the columns have it.
+/// Returns what an attempt used, as the columns store it.
 fn used(usage: Option<Usage>) -> (Option<Sql>, Option<Sql>) {
     usage.map(|usage| (number(usage.peak_memory), number(usage.guest_time))).unzip()
 }
 
-/// Whether there is a guard, and what it asks for.
+/// Returns whether there is a guard, and the owner and attempt that it requires.
 fn guard(guard: Option<&Guard>) -> (bool, Option<&str>, u32) {
     match guard {
         Some(guard) => (true, guard.owner.as_deref(), guard.attempt),
@@ -261,7 +262,7 @@ fn guard(guard: Option<&Guard>) -> (bool, Option<&str>, u32) {
     }
 }
 
-/// With ?12 and ?13, what the last attempt used is added; null leaves what there is.
+/// `?12` and `?13` add what the last attempt used; null leaves the values as they are.
 const FINISH_BUILD: &str = "UPDATE build SET finished = 1, end_time = ?2, success = ?3, skipped = ?4, retval = ?5,
          retval_digest = ?6, exception = ?7, exception_tb = ?8, retry_time = NULL,
          peak_memory = coalesce(max(coalesce(peak_memory, 0), ?12), peak_memory),
@@ -302,8 +303,8 @@ fn finish_build(db: &Connection, finish: &FinishBuild) -> Result {
     if guarded { unless_stale(db, rows, finish.id) } else { changed(rows, finish.id) }
 }
 
-/// A build that ended with this attempt has the traceback itself, and an earlier attempt its own;
-/// one of them is there.
+/// Writes a traceback. If the build ended with this attempt, the traceback belongs to the build;
+/// otherwise it belongs to the attempt. One of the two exists.
 fn trace(db: &Connection, traceback: &Traceback) -> Result {
     const OF_ATTEMPT: &str = "SELECT exception_tb FROM attempt WHERE build_id = ?1 AND number = ?2";
     const OF_BUILD: &str = "SELECT exception_tb FROM build WHERE id = ?1 AND attempt = ?2 AND finished = 1";
@@ -363,7 +364,7 @@ fn prune_log(db: &Connection, prune: &PruneLog) -> Result {
     Ok(db.prepare_cached(&sql)?.execute(params_from_iter(values))? as u64)
 }
 
-/// The records that go, as a condition with its values.
+/// Returns the condition for the records to delete, with its values.
 pub(super) fn prunable(prune: &PruneLog) -> (String, Vec<Sql>) {
     matching([
         ("build_id = ?", prune.build_id.map(number)),
@@ -376,16 +377,16 @@ pub(super) fn prunable(prune: &PruneLog) -> (String, Vec<Sql>) {
     ])
 }
 
-/// Plugins that no build was made with; `?1` is a JSON list of builds that do not count.
+/// Plugins that no build was made with. `?1` is a JSON list of builds that do not count.
 pub(super) const ORPHANS: &str = "SELECT digest FROM plugin WHERE digest NOT IN
      (SELECT plugin FROM build WHERE plugin IS NOT NULL AND id NOT IN (SELECT value FROM json_each(?1)))";
 
-/// Ids rise and a build's plugin never changes, so only builds that came later are looked at while
-/// others wait.
+/// Ids rise and a build's plugin never changes. Other writers therefore wait only while later
+/// builds are looked at.
 const PRUNE_PLUGIN: &str = "DELETE FROM plugin WHERE digest = ?1 AND NOT EXISTS
      (SELECT 1 FROM build WHERE id > ?2 AND plugin = ?1)";
 
-/// Records of one job's builds.
+/// The records of one job's builds.
 pub(super) const OF_JOB: &str = "build_id IN (SELECT id FROM build WHERE job_id = ?)";
 
 /// The columns that [`build`] reads, in its order.
@@ -396,8 +397,8 @@ pub(super) const BUILD: &str = "id, job_id, created, start_time, end_time, start
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
      http_requests, http_sent, http_received, edited";
 
-/// The same without return value and traceback, which can be large, and of the failure only what
-/// lists show.
+/// The same without return value and traceback, which can be large. Of the failure, it has only
+/// what lists show.
 pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, started, finished, success, skipped, owner, \
      attempt, plugin, retval_digest, config, NULL, NULL, NULL, NULL, \
      coalesce(attempt_time, start_time), retry_time, cancel, deleting, run, rerun_of, pool, pool_slots, peak_memory, \
@@ -405,7 +406,7 @@ pub(super) const BRIEF: &str = "id, job_id, created, start_time, end_time, start
      (SELECT json_group_array(json_array(job, used, retval_digest)) FROM pin WHERE pin.build = build.id), \
      http_requests, http_sent, http_received, edited";
 
-/// A row of [`BUILD`] or of [`BRIEF`].
+/// Reads a row of [`BUILD`] or of [`BRIEF`].
 pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
     let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob_or_null()?);
     let time = |at: usize| row.get::<_, Option<i64>>(at).map(|t| t.map(Timestamp));
@@ -461,7 +462,7 @@ pub(super) fn build(row: &Row<'_>) -> rusqlite::Result<Build> {
     })
 }
 
-/// Pins as [`BUILD`] puts them together.
+/// Reads the pins as [`BUILD`] puts them together.
 fn pins(json: Option<&str>) -> Vec<Pin> {
     // Most builds have none.
     let json = json.filter(|json| *json != "[]");
@@ -470,7 +471,7 @@ fn pins(json: Option<&str>) -> Vec<Pin> {
     pins.into_iter().map(|(job, build, retval_digest)| Pin { job, build, retval_digest }).collect()
 }
 
-/// A row of `attempt`: number, start_time, end_time, exception, exception_tb.
+/// Reads a row of `attempt`: number, start_time, end_time, exception, exception_tb.
 pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     let mut failure = row.get::<_, Option<Vec<u8>>>(3)?.map(|bytes| unpack_failure(&bytes));
     if let (Some(failure), Some(tb)) = (&mut failure, row.get::<_, Option<Vec<u8>>>(4)?) {
@@ -483,7 +484,7 @@ pub(super) fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
 /// The columns that [`record`] reads, in its order.
 pub(super) const RECORD: &str = "id, build_id, created, level, record, exception_tb, attempt, target, message";
 
-/// A row of [`RECORD`].
+/// Reads a row of [`RECORD`].
 pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<LogRecord> {
     let attempt = row.get(6)?;
     let packed = LogRow {

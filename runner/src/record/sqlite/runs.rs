@@ -1,4 +1,4 @@
-//! Runs as rows.
+//! Writes runs to rows, and reads them from rows.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ pub(super) fn create(db: &Connection, new: &NewRun) -> sql::Result {
     Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0))
 }
 
-/// Who asked for each of these runs.
+/// Returns who asked for each of these runs.
 pub(super) fn requesters(db: &Connection, runs: &[u64]) -> rusqlite::Result<BTreeMap<u64, Requester>> {
     let mut statement = db.prepare_cached("SELECT requested_by FROM run WHERE id = ?1")?;
     let mut found = BTreeMap::new();
@@ -70,7 +70,7 @@ pub(super) fn requesters(db: &Connection, runs: &[u64]) -> rusqlite::Result<BTre
     Ok(found)
 }
 
-/// The run of a build, recorded if it is a new one.
+/// Returns the run of a build. A new run is recorded first.
 pub(super) fn of(db: &Connection, run: &RunOf) -> Result<Option<u64>, RowError> {
     match run {
         RunOf::Nothing => Ok(None),
@@ -88,7 +88,7 @@ pub(super) fn end(db: &Connection, end: &EndRun) -> sql::Result {
     if rows == 0 { known(db, end.id) } else { Ok(0) }
 }
 
-/// The run of a build ends with the build.
+/// Ends the run of a build together with the build.
 pub(super) fn end_with(db: &Connection, build: i64, time: Timestamp, status: RunStatus) -> rusqlite::Result<()> {
     let sql = "UPDATE run SET end_time = ?2, status = ?3,
              last_build = (SELECT coalesce(max(id), 0) FROM build)
@@ -104,7 +104,7 @@ pub(super) fn cancel(db: &Connection, id: u64, by: &str) -> sql::Result {
     known(db, id)
 }
 
-/// A build that began in another run belongs to this one from now on.
+/// Moves a build that began in another run to this run.
 pub(super) fn adopt(db: &Connection, run: u64, build: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE build SET run = ?2 WHERE id = ?1";
     db.prepare_cached(sql)?.execute(params![build, number(run)])?;
@@ -112,12 +112,12 @@ pub(super) fn adopt(db: &Connection, run: u64, build: i64) -> rusqlite::Result<(
     db.prepare_cached(sql)?.execute(params![build, number(run)]).map(drop)
 }
 
-/// The builds of run `?1` by their ids: no index has to be kept for each build. Only builds of runs
-/// at the same time lie between the first and the last.
+/// The builds of run `?1`, found by their ids, so that no index has to be kept for each build. Only
+/// builds of runs at the same time lie between the first and the last.
 pub(super) const BUILDS_OF_RUN: &str = "run = ?1 AND id >= (SELECT first_build FROM run WHERE id = ?1)
      AND id <= (SELECT coalesce(last_build, 9223372036854775807) FROM run WHERE id = ?1)";
 
-/// Runs that go at once, so that nobody who writes waits long.
+/// How many runs are deleted at once, so that no writer waits long.
 const PRUNED_AT_ONCE: usize = 1_000;
 
 pub(super) fn prune(db: &Connection, before: Timestamp) -> sql::Result {

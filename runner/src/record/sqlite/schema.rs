@@ -9,8 +9,8 @@ use super::v5;
 use super::v6;
 use crate::say::Say;
 
-/// Version 1. Times are microseconds since 1970 UTC; config, retval, exception, exception_tb and
-/// record MessagePack.
+/// Version 1. Times are microseconds since 1970 UTC. The columns config, retval, exception,
+/// exception_tb and record contain MessagePack.
 const V1: &str = "
 CREATE TABLE store (
     key TEXT NOT NULL PRIMARY KEY,
@@ -96,7 +96,8 @@ FROM log JOIN build ON build.id = log.build_id;
 CREATE VIEW progress AS SELECT build_id, group_name, current, total, status_line FROM build_progress;
 ";
 
-/// Version 2. An ordinary build is one row: only attempts that another follows are kept apart.
+/// Version 2. An ordinary build is one row. Only attempts that another attempt follows are kept
+/// apart.
 const V2: &str = "
 ALTER TABLE build ADD COLUMN attempt_time INTEGER;
 ALTER TABLE build ADD COLUMN retry_time INTEGER;

@@ -1,4 +1,5 @@
-//! What services keep: who works on which run, reloads, schedules, and what `on: change` has tried.
+//! Stores the state of services: who works on which run, reloads, schedules, and what `on: change`
+//! has tried.
 
 use jobcontrol_core::clock::Timestamp;
 use jobcontrol_core::reload::Reload;
@@ -21,7 +22,7 @@ use super::sql::RowError;
 use super::sql::number;
 use super::sql::possible;
 
-/// Builds that have not started change hands with their run, whoever has created them.
+/// Builds that have not started change owners with their run, whoever has created them.
 const HAND_OVER: &str = "UPDATE build SET owner = ?2 WHERE run = ?1 AND finished = 0 AND started = 0
      AND id >= (SELECT first_build FROM run WHERE id = ?1)";
 
@@ -96,7 +97,7 @@ pub(super) fn step(db: &Connection, step: &StepSchedule) -> sql::Result {
     Ok(1)
 }
 
-/// Adds to the row of what was missed before, if that has the same status and reason.
+/// Adds to the row of what was missed before, if it has the same status and reason.
 fn extend(db: &Connection, open: Option<i64>, new: &NewRun) -> Result<bool, RowError> {
     let (Some(open), Some(missed)) = (open, &new.missed) else {
         return Ok(false);
@@ -121,7 +122,7 @@ pub(super) fn waiting(db: &Connection, limit: u64) -> rusqlite::Result<Vec<u64>>
     db.prepare_cached(sql)?.query_map([number(limit)], |row| row.get(0))?.collect()
 }
 
-/// Written as the index has it.
+/// Written exactly as in the index.
 const UNTOLD: &str = "SELECT id FROM run
      WHERE told = 0 AND substr(requested_by, 1, 9) = 'schedule:' AND status IN ('FAILED', 'CANCELLED', 'INTERRUPTED')
      ORDER BY id";

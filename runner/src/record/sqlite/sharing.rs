@@ -1,4 +1,4 @@
-//! Builds that two runs would make at the same time, found in the transaction that would create the
+//! Finds builds that two runs would make at the same time, in the transaction that would create the
 //! second one.
 
 use jobcontrol_core::build::Pin;
@@ -13,17 +13,17 @@ use super::leases::Leases;
 use super::sql::RowError;
 use super::sql::number;
 
-/// The first build that another open run can have; those that nobody has worked on have none, and
-/// there may be many.
+/// The first build that another open run can have. Runs that nobody has worked on are left out:
+/// they have no builds, and there may be many.
 const FIRST: &str = "SELECT min(first_build) FROM run WHERE status IS NULL AND begun = 1 AND id IS NOT ?1";
 
-/// The unfinished builds of a job since then that are the same but for their pins, which are looked
-/// at later. Only those of the job that are as new as an open run are read.
+/// The unfinished builds of a job since then that are the same except for their pins, which are
+/// compared later. Only the job's builds that are as new as an open run are read.
 const UNFINISHED: &str = "SELECT id, owner FROM build
      WHERE job_id = ?1 AND id >= ?2 AND finished = 0 AND deleting = 0 AND cancel IS NULL
      AND run IS NOT NULL AND run IS NOT ?3 AND plugin IS ?4 AND config = ?5 ORDER BY id DESC";
 
-/// The latest success of a job, if it is newer than that one, and the same but for its pins.
+/// The latest success of a job, if it is newer than `?2`, and the same except for its pins.
 const LATEST: &str = "SELECT id FROM build WHERE id =
          (SELECT id FROM build WHERE job_id = ?1 AND success = 1 AND skipped = 0 AND started = 1 AND finished = 1
           AND deleting = 0 AND edited = 0 ORDER BY id DESC LIMIT 1)
@@ -31,8 +31,8 @@ const LATEST: &str = "SELECT id FROM build WHERE id =
 
 const PINS: &str = "SELECT job, used, retval_digest FROM pin WHERE build = ?1 ORDER BY job";
 
-/// Refuses a build that would be the same as one that another run makes, or has made since the
-/// latest success was `known`.
+/// Returns an error if the build would be the same as one that another run makes, or has made since
+/// the latest success was `known`.
 pub(super) fn refuse_same(db: &Connection, leases: &Leases, new: &NewBuild, known: u64) -> Result<(), RowError> {
     match unfinished(db, leases, new)?.map_or_else(|| latest(db, new, known), |id| Ok(Some(id)))? {
         Some(id) => Err(RowError::Answer(StorageError::Same(u64::try_from(id).unwrap_or(0)))),

@@ -1,9 +1,9 @@
-//! What all statements share: ids as SQLite has them, conditions, and what can go wrong.
+//! What all statements share: ids as SQLite values, conditions, and errors.
 
 use jobcontrol_core::storage::StorageError;
 use rusqlite::types::Value as Sql;
 
-/// What a change can meet: the store's own answer, or SQLite's.
+/// Why a change failed: the store's own error, or SQLite's.
 pub(super) enum RowError {
     Answer(StorageError),
     Sqlite(rusqlite::Error),
@@ -17,18 +17,18 @@ impl From<rusqlite::Error> for RowError {
 
 pub(super) type Result = std::result::Result<u64, RowError>;
 
-/// A number that SQLite can hold; no build has a larger one.
+/// Returns an id as a number that SQLite can hold. No build has a larger one.
 pub(super) fn possible(id: u64) -> std::result::Result<i64, RowError> {
     i64::try_from(id).map_err(|_| RowError::Answer(StorageError::NotFound(id)))
 }
 
-/// An id as SQLite has it; one that it cannot hold is there never.
+/// Returns an id as an SQL value. An id that SQLite cannot hold never exists.
 pub(super) fn number(n: u64) -> Sql {
     Sql::Integer(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
-/// The conditions that are asked for, all of them to be met, with their values. Only what is asked
-/// for stands in the text, so that an index can serve it.
+/// Returns the requested conditions, which must all be met, with their values. The text has no
+/// other conditions, so that an index can be used.
 pub(super) fn matching<const N: usize>(parts: [(&str, Option<Sql>); N]) -> (String, Vec<Sql>) {
     let (mut conditions, mut values) = (Vec::new(), Vec::new());
     for (condition, value) in parts {

@@ -1,6 +1,6 @@
-//! A store whose file was replaced while a log of the one before lay beside it. SQLite would put
-//! the pages of that log into the file, whatever it is now, and spoil it: it knows the log by its
-//! name alone.
+//! Detects a store whose file was replaced while a log of the previous file lay beside it. SQLite
+//! would put the pages of that log into the new file and corrupt it, because it knows the log only
+//! by its name.
 
 use std::fs::File;
 use std::io;
@@ -14,24 +14,24 @@ const FILE_HEAD: usize = 100;
 const LOG_HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
 
-/// Of pages, as SQLite has it.
+/// The largest page size of SQLite, in bytes.
 const LARGEST_PAGE: usize = 65_536;
 
-/// What lies beside a store's file.
+/// Returns the path of something beside a store's file.
 pub(super) fn named(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
-/// Whether the log beside a file cannot be its own. False where there is none, and where that
-/// cannot be told; not asked while others write.
+/// Returns whether the log beside a file cannot be its own. Returns false if there is no log, and
+/// if the answer is not known. Not called while others write.
 pub(super) fn is_stale(path: &Path) -> bool {
     let log = named(path, "-wal");
     let (Ok(before), Ok(fits)) = (states(path, &log), fits(path, &log)) else {
         return false;
     };
-    // What somebody has written meanwhile proves nothing.
+    // If somebody has written in the meantime, this proves nothing.
     !fits && states(path, &log).is_ok_and(|after| after == before)
 }
 
@@ -40,7 +40,7 @@ fn states(path: &Path, log: &Path) -> io::Result<[(u64, SystemTime); 2]> {
     Ok([state(path)?, state(log)?])
 }
 
-/// What the head of a file says of its state.
+/// The state of a file, as its head gives it.
 #[derive(Clone, Copy)]
 struct State {
     /// Rises when the head is written.
@@ -60,21 +60,22 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// A log begins where its file ends: its first head of the file is at most one step after that of
-/// the file, unless some of the log has gone into the file already.
+/// Returns whether a log begins where its file ends. The first file head in the log is at most one
+/// step after the head of the file. If a part of the log has already gone into the file, the file
+/// may be further.
 fn fits(path: &Path, log: &Path) -> io::Result<bool> {
     let Some(committed) = Committed::read(BufReader::new(File::open(log)?))? else {
         return Ok(true);
     };
     let mut head = [0; FILE_HEAD];
     match File::open(path)?.read_exact(&mut head) {
-        // SQLite makes the head of a file before its log, and would drop the log.
+        // SQLite writes the head of a file before its log, and would drop this log.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
         read => read?,
     }
     let Some(file) = State::of(&head) else { return Ok(true) };
     let Some(first) = committed.heads.first() else {
-        // The file has not grown or shrunk, or its head would be in the log.
+        // If the file had grown or shrunk, its head would be in the log.
         return Ok(file.pages == committed.pages);
     };
     let last = committed.heads.iter().map(|head| head.counter).max().unwrap_or(first.counter);
@@ -83,7 +84,7 @@ fn fits(path: &Path, log: &Path) -> io::Result<bool> {
     Ok(counted && file.schema <= newest)
 }
 
-/// What a log has of whole transactions.
+/// The complete transactions of a log.
 struct Committed {
     /// Each version of the file's head.
     heads: Vec<State>,
@@ -92,14 +93,14 @@ struct Committed {
 }
 
 impl Committed {
-    /// Reads a log as SQLite would recover it; none without a whole transaction.
+    /// Reads a log as SQLite would recover it. Returns `None` if it has no complete transaction.
     fn read(mut log: impl Read) -> io::Result<Option<Self>> {
         let mut head = [0; LOG_HEAD];
         if !filled(&mut log, &mut head)? {
             return Ok(None);
         }
         let size = number(&head, 8).and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        // The last bit says in which order the numbers are summed.
+        // The last bit gives the byte order in which the numbers are summed.
         let (magic, is_big) = (number(&head, 0), head[3] & 1 == 1);
         if !matches!(magic, Some(0x377f_0682 | 0x377f_0683)) || !(512..=LARGEST_PAGE).contains(&size) {
             return Ok(None);
@@ -113,7 +114,7 @@ impl Committed {
         while filled(&mut log, &mut frame)? {
             sums.add(&frame[..8]);
             sums.add(&frame[FRAME_HEAD..]);
-            // What follows is of a log that was here before, or was not written to its end.
+            // The rest is from an earlier log, or was not written to its end.
             if frame[8..16] != head[16..24] || !sums.are(&frame[16..]) {
                 break;
             }
@@ -132,7 +133,7 @@ impl Committed {
     }
 }
 
-/// Whether there was as much to read.
+/// Fills `bytes`. Returns false if there was less to read.
 fn filled(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     match from.read_exact(bytes) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -140,7 +141,7 @@ fn filled(from: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// The sums over all that was read of a log.
+/// The sums over everything that was read of a log.
 struct Sums {
     is_big: bool,
     sums: (u32, u32),
@@ -168,8 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// A store in miniature, whose log stays where it is when the connection goes as a killed
-    /// process does.
+    /// Makes a small store whose log stays when the connection closes, as it does when a process is
+    /// killed.
     fn killed(path: &Path, work: impl FnOnce(&Connection)) {
         let db = Connection::open(path).unwrap();
         db.pragma_update(None, "journal_mode", "wal").unwrap();

@@ -20,7 +20,7 @@ pub(super) fn create(db: &Connection, new: &NewToken) -> sql::Result {
     let values = params![new.name, new.hash.as_bytes(), new.scopes.to_string(), new.created.0, expires];
     match db.prepare_cached(sql)?.execute(values) {
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Err(RowError::Answer(StorageError::Refused("there is such a token already".to_owned())))
+            Err(RowError::Answer(StorageError::Refused("the token already exists".to_owned())))
         }
         Err(error) => Err(error.into()),
         Ok(_) => Ok(u64::try_from(db.last_insert_rowid()).unwrap_or(0)),
@@ -41,7 +41,7 @@ pub(super) fn all(db: &Connection) -> rusqlite::Result<Vec<Token>> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Token> {
-    // Whoever has written something else into the file gets no token by it.
+    // Anything else that somebody has written into the file does not become a token.
     let odd = |column: usize, kind: Type, what: &str| {
         rusqlite::Error::FromSqlConversionFailure(column, kind, format!("it is not {what}").into())
     };

@@ -1,4 +1,4 @@
-//! What builds did over HTTP, in columns that are null for those that did nothing.
+//! What builds did over HTTP, in columns that are null for builds that did nothing.
 
 use jobcontrol_core::usage::Traffic;
 use jobcontrol_core::usage::Usage;
@@ -47,7 +47,7 @@ CREATE VIEW builds AS SELECT
 FROM build LEFT JOIN run ON run.id = build.run;
 ";
 
-/// Adds what an attempt did; most do nothing, and cost nothing here.
+/// Adds what an attempt did. Most attempts do nothing, and cost nothing here.
 pub(super) fn add(db: &Connection, id: i64, usage: Option<Usage>) -> rusqlite::Result<()> {
     let Some(Traffic { requests, sent, received }) = usage.map(|usage| usage.traffic).filter(|all| all.requests > 0)
     else {
@@ -60,7 +60,7 @@ pub(super) fn add(db: &Connection, id: i64, usage: Option<Usage>) -> rusqlite::R
     Ok(())
 }
 
-/// Reads the three columns that begin at that place of a row.
+/// Reads the three columns that begin at position `at` of a row.
 pub(super) fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Traffic> {
     let column = |at: usize| Ok::<_, rusqlite::Error>(row.get::<_, Option<u64>>(at)?.unwrap_or(0));
     Ok(Traffic { requests: column(at)?, sent: column(at + 1)?, received: column(at + 2)? })

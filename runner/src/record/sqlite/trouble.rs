@@ -1,4 +1,5 @@
-//! What SQLite could not do, in a person's words: SQLite knows a number, and the file system why.
+//! Explains what SQLite could not do: SQLite has an error number, and the file system knows the
+//! reason.
 
 use std::path::Path;
 
@@ -11,18 +12,18 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::fs::access;
 use rustix::fs::statvfs;
 
-/// With less than this SQLite cannot begin a log and its index.
+/// With less room than this, SQLite cannot begin a log and its index.
 const LITTLE: u64 = 128 << 10;
 
-/// What SQLite says may hold text out of the file, of which so many characters are shown.
+/// How many characters of an SQLite message are shown. It may contain text from the file.
 const SHOWN: usize = 300;
 
-/// What SQLite says, with the file it says it of and what a person can do.
+/// Returns the message of SQLite, with the file that it is about and what the user can do.
 pub(super) fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
     const FULL: &str = "free some space; nothing that was acknowledged is lost";
     let of_place = |otherwise: &str| reason(path).unwrap_or_else(|| otherwise.to_owned());
     let help = match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => "it is no jobcontrol store".to_owned(),
+        Some(ErrorCode::NotADatabase) => "it is not a jobcontrol store".to_owned(),
         Some(ErrorCode::DatabaseCorrupt) => "it is damaged; restore a backup".to_owned(),
         Some(ErrorCode::DiskFull) => FULL.to_owned(),
         Some(ErrorCode::ReadOnly) => of_place("the file or its folder cannot be written"),
@@ -34,7 +35,7 @@ pub(super) fn failure(path: &Path, error: &rusqlite::Error) -> StorageError {
     StorageError::Backend(format!("the store `{}`: {}{help}", path.display(), shortened(&error.to_string())))
 }
 
-/// A text out of a file that may be anybody's, on one line.
+/// Returns a text on one line. It comes from a file that anybody may have written.
 pub(super) fn shortened(text: &str) -> String {
     let mut shown = String::new();
     for char in text.chars().take(SHOWN + 1) {
@@ -48,7 +49,7 @@ pub(super) fn shortened(text: &str) -> String {
     shown
 }
 
-/// Why a file there may not be written, as far as its place tells.
+/// Returns why a file in that place may not be written, as far as the place shows it.
 fn reason(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.exists() {
@@ -58,7 +59,7 @@ fn reason(path: &Path) -> Option<String> {
     let room = statvfs(folder).ok()?;
     let read_only = |path| statvfs(path).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY));
     if read_only(folder) || read_only(place) {
-        return Some("the file system that it is on can only be read".to_owned());
+        return Some("its file system is read-only".to_owned());
     }
     if access(folder, Access::WRITE_OK).is_err() {
         return Some("its folder may not be written".to_owned());
@@ -78,7 +79,8 @@ fn reason(path: &Path) -> Option<String> {
     None
 }
 
-/// SQLite does not tell that a file may not grow, only that it cannot be written.
+/// Returns the limit on file sizes as the reason. SQLite only reports that a file cannot be
+/// written, not that it may not grow.
 fn file_size_limit() -> String {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
     let told = |bytes| {

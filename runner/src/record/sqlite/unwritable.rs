@@ -1,5 +1,5 @@
-//! Stores that can be read and not written: on a read-only file system, or in a folder that is
-//! somebody else's.
+//! Stores that can be read but not written: on a read-only file system, or in a folder of another
+//! user.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,17 +14,18 @@ use rustix::fs::access;
 use super::READ_PATIENCE;
 use super::failure;
 
-/// A connection that reads a store whose folder cannot be written; none where it can be.
+/// Returns a connection that reads a store whose folder cannot be written. Returns `None` if the
+/// folder can be written.
 ///
 /// # Errors
 ///
-/// Changes that are not yet in the file itself, or SQLite's.
+/// Returns an error if there are changes that are not yet in the file itself, or if SQLite fails.
 pub(super) fn reader(path: &Path) -> Result<Option<Connection>> {
     let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     if !path.is_file() || access(path.parent().unwrap_or(path), Access::WRITE_OK).is_ok() {
         return Ok(None);
     }
-    // Where others have it open, the files that they share are there, and tell what is newest.
+    // If other processes have the store open, their shared files exist, and show what is newest.
     if let Ok(db) = open(path, "") {
         return Ok(Some(db));
     }
@@ -35,19 +36,19 @@ pub(super) fn reader(path: &Path) -> Result<Option<Connection>> {
             let (path, name) = (path.display(), Path::new(&name).display());
             return Err(StorageError::Backend(format!(
                 "the store `{path}` cannot be read where it is: its folder cannot be written, and `{name}` has changes \
-                 that belong into it; copy both files to a folder of your own, and use them there"
+                 that belong in it; copy both files to a folder of your own, and use them there"
             )));
         }
     }
     open(path, "?immutable=1").map(Some).map_err(|error| failure(path, &error))
 }
 
-/// Said of whoever wants to write to it.
+/// Returns the error for writing to it.
 pub(super) fn refusal(path: &Path) -> StorageError {
     StorageError::Backend(format!("the store `{}` can only be read: its folder cannot be written", path.display()))
 }
 
-/// Opens a file and looks whether it can be read.
+/// Opens a file, and checks that it can be read.
 fn open(path: &Path, parameters: &str) -> rusqlite::Result<Connection> {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_bytes() {

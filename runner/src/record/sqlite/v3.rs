@@ -1,5 +1,5 @@
-//! Version 3: runs and pins are rows, what lists and views show are columns, and the config is the
-//! job's alone.
+//! Version 3: runs and pins are rows, what lists and views show are columns, and the config
+//! contains only the job.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -153,13 +153,13 @@ CREATE VIEW runs AS SELECT
 FROM run;
 ";
 
-/// Rows that are read at once, so that a large store needs no memory.
+/// How many rows are read at once, so that a large store needs no memory.
 const PAGE: usize = 1_000;
 
-/// After this long the person who waits is told how far it is, and again each time.
+/// How often the user who waits sees how far the migration is.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
-/// The start of a failure's message that lists and views show, as new builds keep it.
+/// How many characters of a failure's message lists and views show. New builds keep as many.
 const SHOWN_MESSAGE: usize = 1_000;
 
 pub(super) fn up(db: &Connection, say: &Say) -> rusqlite::Result<()> {
@@ -172,7 +172,7 @@ pub(super) fn up(db: &Connection, say: &Say) -> rusqlite::Result<()> {
     db.execute_batch(INDEXES_AND_VIEWS)
 }
 
-/// Tells how far it is, now and then.
+/// Reports now and then how far the migration is.
 struct Told<'a> {
     since: Instant,
     say: &'a Say,
@@ -182,12 +182,12 @@ impl Told<'_> {
     fn so_far(&mut self, done: i64, all: i64, what: &str) {
         if self.since.elapsed() >= TELL_EVERY {
             self.since = Instant::now();
-            (self.say)(&format!("bringing the store to version 3: {done} of {all} {what}"));
+            (self.say)(&format!("upgrading the store to version 3: {done} of {all} {what}"));
         }
     }
 }
 
-/// A build as version 2 has it, as far as it changes.
+/// The parts of a build of version 2 that change.
 struct Old {
     id: i64,
     job: String,
@@ -280,7 +280,7 @@ fn number(value: &Value) -> Option<i64> {
     }
 }
 
-/// The builds of one owner were one run.
+/// Creates one run for the builds of one owner.
 fn new_run(db: &Connection, first: &Old, owner: &str, config: &Value) -> rusqlite::Result<i64> {
     let alone = || Value::entry("targets", Value::List(vec![Value::string(&first.job)]));
     let request = config.get("run").cloned().unwrap_or_else(alone);
@@ -295,7 +295,7 @@ fn new_run(db: &Connection, first: &Old, owner: &str, config: &Value) -> rusqlit
     Ok(db.last_insert_rowid())
 }
 
-/// A run whose builds have all ended has ended.
+/// Ends the runs whose builds have all ended.
 fn end_runs(db: &Connection) -> rusqlite::Result<()> {
     let cancelled = FailureKind::Cancelled.to_string();
     db.execute_batch("CREATE INDEX build_of_run_3 ON build (run)")?;
@@ -327,7 +327,7 @@ fn attempts(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Message, target and what is left of a record as versions 1 and 2 pack it.
+/// Returns message, target and the rest of a record that versions 1 and 2 have packed.
 fn parted(packed: &[u8]) -> (String, String, Option<Vec<u8>>) {
     let record = match value::unpack(packed) {
         Ok(record) => record,

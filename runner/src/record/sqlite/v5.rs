@@ -1,7 +1,7 @@
-//! Version 5: what services keep.
+//! Version 5: the state of services.
 
-/// Runs that any service may go on with, reloads, how far schedules are, what `on: change` has
-/// tried, and tokens of the API.
+/// Runs that any service may resume, reloads, how far schedules are, what `on: change` has tried,
+/// and tokens of the API.
 pub(super) const V5: &str = "
 ALTER TABLE run ADD COLUMN service INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN held INTEGER NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
-//! Version 6: which builds had arguments that were given by hand, which ends of runs were told,
-//! where in the log a moment is, and what is found at once however many runs wait.
+//! Version 6: which builds had arguments given by hand, which ends of runs were reported, and where
+//! in the log a moment is. Also indexes that stay fast however many runs wait.
 
 use jobcontrol_core::config;
 use jobcontrol_core::value;
@@ -8,8 +8,8 @@ use rusqlite::Row;
 
 use crate::say::Say;
 
-/// A build with arguments that were given by hand says nothing of how its job stands, so that the
-/// indexes for that leave it out.
+/// A build with arguments given by hand says nothing about the status of its job, so the indexes
+/// for that leave it out.
 const V6: &str = "
 ALTER TABLE build ADD COLUMN edited INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE run ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
@@ -28,8 +28,7 @@ CREATE INDEX log_severe ON log (id) WHERE level >= 40;
 UPDATE run SET told = 1 WHERE status IS NOT NULL;
 ";
 
-/// Few configs have the word and something behind it: what an empty mapping is after it tells the
-/// others.
+/// Only few configs have overrides. In all others, an empty mapping follows the word.
 const CANDIDATES: &str = "SELECT id, config FROM build
      WHERE instr(config, CAST('overrides' AS BLOB)) > 0 AND instr(config, CAST('overrides' AS BLOB) || X'80') = 0";
 

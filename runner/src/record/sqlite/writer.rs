@@ -1,5 +1,5 @@
-//! The one thread that writes: it takes what waits, applies it in one transaction, and answers
-//! after the commit.
+//! The one thread that writes. It takes the changes that wait, applies them in one transaction, and
+//! reports their results after the commit.
 
 use std::cell::Cell;
 use std::cell::OnceCell;
@@ -36,22 +36,22 @@ use super::sql::RowError;
 use super::stale_log::named;
 use crate::say::Say;
 
-/// Changes that may wait; who adds more waits with them.
+/// How many changes may wait. A caller that adds more waits with them.
 const QUEUE: usize = 4_096;
 
-/// Changes in one transaction, so that none waits for a commit that never ends.
+/// The most changes in one transaction, so that none waits for a commit that never ends.
 const BATCH: usize = 2_048;
 
-/// With more changes than this expected, commits are full enough without waiting for all of them.
+/// If more changes than this are expected, commits are full enough without waiting for all of them.
 const WORTH_WAITING: usize = 32;
 
-/// What of the last commit's time is waited for those whom it answered.
+/// The part of the last commit's time to wait for the callers whose changes it wrote.
 const PART_OF_COMMIT: u32 = 4;
 
-/// The most that a commit counts for in this, so that a slow disk does not make it slower.
+/// The longest time of a commit that counts for this, so that a slow disk does not get slower.
 const LONGEST_COMMIT: Duration = Duration::from_millis(2);
 
-/// After this long with another process in the way, the person is told.
+/// How long another process may be in the way before the user is notified.
 const TELL_AFTER: Duration = Duration::from_secs(5);
 
 type OnDatabase = Box<dyn FnOnce(&mut Connection, &Patience<'_>) + Send>;
@@ -62,12 +62,13 @@ enum Order {
     Database(OnDatabase),
 }
 
-/// A handle to the writing thread. Dropping it waits until all that was submitted is written.
+/// A handle to the writing thread. Dropping it waits until everything that was submitted is
+/// written.
 pub(super) struct Writer {
     orders: Option<Sender<Order>>,
     thread: Option<thread::JoinHandle<()>>,
     path: PathBuf,
-    /// What is answered where nobody writes.
+    /// The error for all changes if no thread writes.
     refusal: StorageError,
     counted: Arc<Counted>,
 }
@@ -94,12 +95,12 @@ impl Writer {
         Ok(Self { orders: Some(orders), thread: Some(thread), path: path.to_owned(), refusal: closed(), counted })
     }
 
-    /// Answers all that is submitted with this.
+    /// Creates a writer that returns this error for everything that is submitted.
     pub(super) fn refusing(path: &Path, refusal: StorageError) -> Self {
         Self { orders: None, thread: None, path: path.to_owned(), refusal, counted: Arc::default() }
     }
 
-    /// What was committed so far.
+    /// Returns what was committed so far.
     pub(super) fn commits(&self) -> Commits {
         let [commits, writes] =
             [&self.counted.commits, &self.counted.writes].map(|count| count.load(Ordering::Relaxed));
@@ -136,8 +137,8 @@ impl Writer {
         }
     }
 
-    /// Runs something on the writer's connection, between two transactions; again if another
-    /// process is in the way.
+    /// Runs something on the writer's connection, between two transactions. Runs it again if
+    /// another process is in the way.
     pub(super) fn with<T: Send + 'static>(
         &self,
         mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -183,9 +184,9 @@ struct Thread {
     /// Whether the file has its log, which the first change needs.
     settled: bool,
     log: OnceCell<File>,
-    /// The builds of whose log or progress something could not be written, with the reason.
+    /// The builds that have lost a part of their log or progress, with the reason.
     hurt: RefCell<HashMap<u64, String>>,
-    /// The log, by the salt that it began with, in which the file's head stands.
+    /// The log that contains the file's head, by the salt that it began with.
     marked: Cell<Option<[u8; 8]>>,
     counts: Arc<Counted>,
 }
@@ -201,8 +202,8 @@ impl Thread {
             {
                 self.take(&mut batch, next);
             }
-            // Those who were answered a moment ago are about to come back: a commit that has them
-            // too is worth a part of its own time. Without this, two halves of the builds take
+            // Callers that have just received a result are about to come back. Waiting for them is
+            // worth a part of the commit's own time. Without this, two halves of the builds take
             // turns, each commit half full.
             let until = Instant::now() + took.min(LONGEST_COMMIT) / PART_OF_COMMIT;
             while expected <= WORTH_WAITING
@@ -217,7 +218,8 @@ impl Thread {
             took = since.elapsed();
         }
         if self.settled {
-            // The last to close the file does it anyway; others who have it open may be killed.
+            // The last process to close the file does this anyway, but others that have it open may
+            // be killed.
             let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         }
     }
@@ -233,7 +235,8 @@ impl Thread {
         }
     }
 
-    /// Writes a batch and answers it; gives the number of changes that had come in by then.
+    /// Writes a batch and reports the results. Returns the number of changes that had arrived by
+    /// then.
     fn commit(&mut self, batch: &mut Vec<(Write, Completion)>) -> usize {
         if batch.is_empty() {
             return self.queue.len();
@@ -250,12 +253,12 @@ impl Thread {
         waiting
     }
 
-    /// After a batch that could not be written: what is small may find room where all together did
-    /// not. Of what builds say, nothing more is tried after the first that has none.
+    /// Writes a batch that could not be written as a whole. A small change may find room where all
+    /// together did not. Once a log record or progress report has no room, no other one is tried.
     fn one_by_one(&self, batch: &[(Write, Completion)], error: &rusqlite::Error) -> Vec<Result<u64>> {
         let mut failed = failure(&self.path, error);
-        // What the log has may go into the file now, so that the log begins again, in the room that
-        // it has.
+        // The content of the log may go into the file now. The log then begins again in the room
+        // that it has.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         let mut no_room = false;
         let mut alone = |write: &Write| {
@@ -277,7 +280,7 @@ impl Thread {
         batch.iter().map(|(write, _)| alone(write)).collect()
     }
 
-    /// All of a batch, or nothing of it; a change that is refused for itself does not hurt the
+    /// Writes all of a batch, or nothing of it. A change that is refused does not affect the
     /// others.
     fn transaction<'a>(
         &self,
@@ -323,15 +326,15 @@ impl Thread {
         }
     }
 
-    /// Remembers of which build something is lost: what the store does not have is known to who
-    /// finishes the build only if that had been answered by then.
+    /// Remembers which build has lost something. Whoever finishes the build knows of the loss only
+    /// if its error had arrived by then.
     fn note_loss(&self, write: &Write, error: &StorageError) {
         if let Write::Log(build, _) | Write::Progress(build, _) = write {
             self.hurt.borrow_mut().entry(*build).or_insert_with(|| error.to_string());
         }
     }
 
-    /// Of a build that has ended nothing needs to be remembered.
+    /// Forgets the losses of builds that have ended.
     fn forget_losses<'a>(&self, written: impl Iterator<Item = &'a Write>) {
         let mut hurt = self.hurt.borrow_mut();
         if hurt.is_empty() {
@@ -346,7 +349,7 @@ impl Thread {
         }
     }
 
-    /// A build of which something is lost cannot end well.
+    /// Returns an error if the build has lost something. It must not end as successful.
     fn hurt_by_loss(&self, write: &Write) -> Option<StorageError> {
         let Write::FinishBuild(finish) = write else { return None };
         let hurt = self.hurt.borrow();
@@ -354,16 +357,17 @@ impl Thread {
         Some(StorageError::Backend(format!("a part of the log is lost: {reason}")))
     }
 
-    /// Writes the head of the file into the log, as it is: SQLite counts that, and by the count a
-    /// log can be told from that of another file (`stale_log`). Once for each log is enough.
+    /// Writes the head of the file into the log, unchanged. SQLite counts that, and the count
+    /// distinguishes this log from the log of another file (`stale_log`). Once for each log is
+    /// enough.
     fn mark(&self) -> rusqlite::Result<()> {
         let version: i64 = self.db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         self.db.pragma_update(None, "user_version", version)
     }
 
-    /// What the log began with; none as long as there is none.
+    /// Returns the salt that the log began with, or `None` if there is no log.
     fn salt(&self) -> Option<[u8; 8]> {
-        /// Where it stands.
+        /// Its position in the log.
         const AT: u64 = 16;
         let mut salt = [0; 8];
         if self.log.get().is_none() {
@@ -387,14 +391,14 @@ impl Thread {
     }
 }
 
-/// What it takes to share a file with other processes.
+/// Waits for other processes that share a file.
 pub(super) struct Patience<'a> {
     pub(super) path: &'a Path,
     pub(super) warn: &'a Say,
 }
 
 impl Patience<'_> {
-    /// Waits without end for other processes, and says so once.
+    /// Waits without end for other processes, and reports that once.
     pub(super) fn outwait<T>(&self, mut attempt: impl FnMut() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let since = Instant::now();
         let mut told = false;

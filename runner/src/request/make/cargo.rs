@@ -1,4 +1,4 @@
-//! Plugins in Rust, by cargo.
+//! Builds plugins in Rust with cargo.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,17 +13,17 @@ use serde::Deserialize;
 use super::Made;
 use crate::request::refusal::Refusal;
 
-/// A program that is run in the place of cargo, and chooses the target itself.
+/// The variable that names a program to run in place of cargo. It chooses the target itself.
 const INSTEAD: &str = "JOBCONTROL_RUST_TARGET_COMMAND";
 
-/// Targets that make plugins, the best first: a plugin for the last has no files, no variables and
-/// no clock.
+/// Targets for plugins, the best first: a plugin for the last one has no files, no variables and no
+/// clock.
 const TARGETS: [&str; 3] = ["wasm32-wasip2", "wasm32-wasip1", "wasm32-unknown-unknown"];
 
-/// How Rust gets to know one.
+/// The command that installs such a target.
 const INSTALL: &str = "rustup target add wasm32-wasip2";
 
-/// What cargo says of a file that it has made.
+/// A message of cargo about a file that it has built.
 #[derive(Deserialize)]
 struct Message {
     reason: String,
@@ -69,14 +69,14 @@ pub(super) fn made(folder: &Path) -> Result<Made, Refusal> {
     Ok(Made { name, bytes })
 }
 
-/// The plugin that a message of cargo tells of.
+/// Returns the plugin that a message of cargo reports, if it is that of our crate.
 fn plugin_of(line: &str, manifest: &Path) -> Option<PathBuf> {
     let message: Message = serde_json::from_str(line).ok()?;
     let is_ours = message.reason == "compiler-artifact" && message.manifest_path == manifest;
     message.filenames.into_iter().find(|file| is_ours && file.extension().is_some_and(|ending| ending == "wasm"))
 }
 
-/// What the crate is called.
+/// Returns the name of the crate.
 fn name(folder: &Path, manifest: &Path, shown: &str) -> Result<String, Refusal> {
     let arguments = ["metadata", "--no-deps", "--format-version", "1"];
     let output = run("cargo", &arguments, folder).map_err(|e| not_started("cargo", &e))?;
@@ -89,7 +89,7 @@ fn name(folder: &Path, manifest: &Path, shown: &str) -> Result<String, Refusal> 
     })
 }
 
-/// A target that the compiler has.
+/// Returns the best target that is installed.
 fn target(folder: &Path) -> Result<&'static str, Refusal> {
     let sysroot = run("rustc", &["--print", "sysroot"], folder).map_err(|e| not_started("rustc", &e))?;
     let sysroot = sysroot.map_err(|said| Refusal::failed(format!("rustc fails: {}", said.trim())))?;
@@ -106,7 +106,7 @@ fn not_started(program: &str, error: &std::io::Error) -> Refusal {
     }
 }
 
-/// What a program prints, or what it says when it fails.
+/// Runs a program, and returns its standard output, or its standard error if it fails.
 fn run(program: &str, arguments: &[&str], folder: &Path) -> std::io::Result<Result<String, String>> {
     let output = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).output()?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

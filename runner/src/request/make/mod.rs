@@ -1,8 +1,8 @@
-//! Makes a plugin of source code, by the toolchain of its language.
+//! Makes a plugin from source code, with the toolchain of its language.
 //!
-//! - here: what lies in a folder, and where its plugin goes
+//! - here: the kind of source in a folder, and where its plugin goes
 //! - `cargo`: Rust
-//! - `sources`: the files whose changes are waited for
+//! - `sources`: waits for changes of source files
 
 mod cargo;
 pub(crate) mod sources;
@@ -22,11 +22,11 @@ pub(crate) struct Made {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Makes the plugin whose source is in a folder. The toolchain writes what it has to say to stderr.
+/// Makes the plugin whose source is in a folder. The toolchain writes its messages to stderr.
 ///
 /// # Errors
 ///
-/// A folder without source, a toolchain that is missing, or one that fails.
+/// Returns a refusal if the folder has no source, or if the toolchain is missing or fails.
 pub(crate) fn made(folder: &Path) -> Result<Made, Refusal> {
     let shown = folder.display();
     if folder.join("Cargo.toml").is_file() {
@@ -38,7 +38,7 @@ pub(crate) fn made(folder: &Path) -> Result<Made, Refusal> {
     let refusal = Refusal::usage(format!("`{shown}` has no Cargo.toml, so there is nothing to make"));
     Err(match has_scripts(folder) {
         true => refusal.hint("a script is a plugin as it is: `jobcontrol check`, then `jobcontrol run`"),
-        false => refusal.hint("`jobcontrol new NAME --lang rust` makes a folder to begin with"),
+        false => refusal.hint("`jobcontrol new NAME --lang rust` makes a folder to start from"),
     })
 }
 
@@ -47,11 +47,11 @@ fn has_scripts(folder: &Path) -> bool {
     entries.flatten().flatten().any(|entry| jobcontrol_sandbox::Language::of(&entry.path()).is_some())
 }
 
-/// Puts a plugin into a folder of jobs; answers where, and whether that changed anything.
+/// Puts a plugin into a jobs folder. Returns its path, and whether the file changed.
 ///
 /// # Errors
 ///
-/// The folder cannot be written to.
+/// Returns a refusal if the folder cannot be written to.
 pub(crate) fn put(made: &Made, folder: &Path) -> Result<(PathBuf, bool), Refusal> {
     let path = folder.join(format!("{}.wasm", made.name));
     if fs::read(&path).is_ok_and(|there| there == made.bytes) {
@@ -59,7 +59,7 @@ pub(crate) fn put(made: &Made, folder: &Path) -> Result<(PathBuf, bool), Refusal
     }
     let write = || {
         fs::create_dir_all(folder)?;
-        // Whole or not at all: a service may be reading it.
+        // The file appears whole or not at all, because a service may be reading it.
         let mut file = tempfile::Builder::new().prefix(".made-").tempfile_in(folder)?;
         file.write_all(&made.bytes)?;
         fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;

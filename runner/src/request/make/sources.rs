@@ -16,13 +16,13 @@ use notify::Watcher;
 use walkdir::DirEntry;
 use walkdir::WalkDir;
 
-/// A change is over when nothing happens for so long.
+/// A change is over when nothing happens for this long.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// Folders that toolchains write to.
+/// Folders that toolchains write to, which are not watched.
 const WRITTEN: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
-/// Endings of files that a plugin is made of.
+/// Endings of files that a plugin is built from.
 const ENDINGS: [&str; 3] = ["rs", "toml", "wit"];
 
 /// The source code below a folder.
@@ -35,17 +35,17 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Begins to watch: what changes from now on is not missed.
+    /// Begins to watch. No later change is missed.
     ///
     /// # Errors
     ///
-    /// The system tells nothing of changes.
+    /// Returns an error if the system cannot report changes.
     pub(crate) fn watch(root: &Path) -> notify::Result<Self> {
         let (wake, wakes) = bounded(1);
         let told = wake.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             if event.map_or(true, |event| concerns(&event)) {
-                // If there is no room, it was told already.
+                // If there is no room, a wake-up is pending already.
                 let _ = told.try_send(());
             }
         })?;
@@ -54,23 +54,23 @@ impl Sources {
         Ok(sources)
     }
 
-    /// What ends a wait.
+    /// Returns a sender that ends a wait.
     pub(crate) fn waker(&self) -> Sender<()> {
         self.wake.clone()
     }
 
-    /// Waits for a change, and until it is over.
+    /// Waits for a change, and then until it is over.
     ///
     /// # Errors
     ///
-    /// The system tells nothing of a folder that is new.
+    /// Returns an error if the system cannot report changes of a new folder.
     pub(crate) fn changed(&mut self) -> notify::Result<()> {
         let _ = self.wakes.recv();
         while self.wakes.recv_timeout(QUIET).is_ok() {}
         self.follow()
     }
 
-    /// Watches the folders that there are.
+    /// Watches the folders that exist now.
     fn follow(&mut self) -> notify::Result<()> {
         let is_source = |entry: &DirEntry| {
             let name = entry.file_name().to_string_lossy();
@@ -90,7 +90,7 @@ impl Sources {
     }
 }
 
-/// Whether an event is a change of source code, or of where it is.
+/// Returns whether an event is a change of source code, or of a folder that may contain it.
 fn concerns(event: &Event) -> bool {
     let is_source = |path: &PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str());

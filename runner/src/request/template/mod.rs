@@ -1,5 +1,5 @@
-//! A folder to begin with: a script or a crate, a manifest that runs it, a test, and what they
-//! need.
+//! Creates a folder to start from: a script or a crate, a manifest that runs it, a test, and what
+//! they need.
 
 mod python;
 mod rust;
@@ -12,7 +12,7 @@ use jobcontrol_core::manifest::valid_id;
 use crate::catalog::workspace::SETTINGS_FILE;
 use crate::request::refusal::Refusal;
 
-/// Languages that a folder can begin in.
+/// The languages of the templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     JavaScript,
@@ -21,8 +21,8 @@ pub(crate) enum Form {
     Rust,
 }
 
-/// A file of a template: its path and its text, in both of which `NAME` stands for the job's id.
-/// What is in `vendor` is as it is.
+/// A file of a template: its path and its text. In both, `NAME` stands for the job's id. Files in
+/// `vendor` are copied unchanged.
 type File = (&'static str, &'static str);
 
 const JAVASCRIPT: &[File] = &[
@@ -64,19 +64,19 @@ const MANIFEST: &str = "jobs:
       least: 2
 ";
 
-/// An id as YAML reads it as text.
+/// Quotes an id if YAML would not read it as text.
 fn quoted(name: &str) -> String {
     let is_plain = name.starts_with(|c: char| c.is_ascii_alphabetic());
     let is_word = ["true", "false", "null"].contains(&name.to_ascii_lowercase().as_str());
     if is_plain && !is_word { name.to_owned() } else { format!("\"{name}\"") }
 }
 
-/// Makes the folder; returns the paths of its files.
+/// Makes the folder, and returns the paths of its files.
 ///
 /// # Errors
 ///
-/// A name that cannot be a job's, a folder that has something in it, or one that cannot be written
-/// to.
+/// Returns a refusal if the name cannot be a job id, or if the folder is not empty or cannot be
+/// written to.
 pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
     if !valid_id(name) {
         let what = format!("`{name}` is not a valid job id: use letters, digits, `_` and `-`, at most 128 of them");
@@ -89,10 +89,10 @@ pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
     }
     let folder = Path::new(name);
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
-        return Err(Refusal::failed(format!("`{name}` is there already")).hint("name another, or move it away"));
+        return Err(Refusal::failed(format!("`{name}` exists already")).hint("choose another name, or move it away"));
     }
     if form == Form::Rust && !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return Err(Refusal::usage(format!("`{name}` cannot be the name of a crate: it begins with a letter")));
+        return Err(Refusal::usage(format!("`{name}` cannot be the name of a crate: it must begin with a letter")));
     }
     let (files, library, ending): (_, &[File], _) = match form {
         Form::JavaScript => (JAVASCRIPT, &[], "js"),
@@ -114,7 +114,7 @@ pub(crate) fn make(name: &str, form: Form) -> Result<Vec<String>, Refusal> {
     Ok(made)
 }
 
-/// A text or path with what stands for something else filled in.
+/// Fills in the placeholders of a text or path.
 fn filled(text: &str, name: &str, form: Form, ending: &str) -> String {
     let module = if form == Form::Python { python::module_of(name) } else { name.to_owned() };
     let plugin = if form == Form::Rust { name.to_owned() } else { format!("{module}.{ending}") };

@@ -1,6 +1,6 @@
-//! What a script of Python can be called.
+//! The module names of Python scripts.
 
-/// Modules of Python's own library and its keywords, none of which a script can be called.
+/// Modules of Python's standard library, and its keywords. A script cannot have any of these names.
 const PYTHON_NAMES: &str = "False None True abc aifc and antigravity argparse array as assert ast async asynchat asyncio asyncore atexit \
     audioop await base64 bdb binascii bisect break builtins bz2 cProfile calendar cgi cgitb chunk class cmath cmd \
     code codecs codeop collections colorsys compileall concurrent configparser contextlib contextvars continue \
@@ -20,7 +20,7 @@ const PYTHON_NAMES: &str = "False None True abc aifc and antigravity argparse ar
     urllib uu uuid venv warnings wave weakref webbrowser while winreg winsound with words wsgiref xdrlib xml \
     xmlrpc yield zipapp zipfile zipimport zlib zoneinfo";
 
-/// What a script of Python is called: a module has no dashes in its name, and a name of its own.
+/// Returns the module name of a Python script. It has no dashes, and differs from the taken names.
 pub(super) fn module_of(name: &str) -> String {
     let module = name.replace('-', "_");
     let is_taken = PYTHON_NAMES.split(' ').any(|taken| taken == module);

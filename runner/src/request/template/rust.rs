@@ -1,8 +1,8 @@
-//! The library for Rust, as a new folder gets it.
+//! The Rust library, as a new folder contains it.
 
 use super::File;
 
-/// Files below `sdk/rust`, which a new folder has in `vendor/jobcontrol-plugin`.
+/// Files below `sdk/rust`, which a new folder contains in `vendor/jobcontrol-plugin`.
 macro_rules! library {
     ($($path:literal),* $(,)?) => {
         &[$((concat!("vendor/jobcontrol-plugin/", $path), include_str!(concat!("../../../../sdk/rust/", $path)))),*]
@@ -41,7 +41,7 @@ pub(super) const LIBRARY: &[File] = library![
     "src/testing.rs",
 ];
 
-/// What the library reads beside its folder.
+/// The file that the library reads from outside its folder.
 pub(super) const CONTRACT: File = ("vendor/wit/plugin.wit", include_str!("../../../../sdk/wit/plugin.wit"));
 
 #[cfg(test)]

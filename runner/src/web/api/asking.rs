@@ -1,4 +1,4 @@
-//! New runs, at once or held back.
+//! New runs, started at once or held back.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,11 +41,11 @@ use crate::request::targets::Choice;
 use crate::request::targets::is_glob;
 use crate::show::runs::RunJson;
 
-/// Longest time that an answer waits for the end of a run, in seconds. Proxies give up after a
+/// Longest time that a response waits for the end of a run, in seconds. Proxies give up after a
 /// minute.
 const LONGEST_WAIT: u64 = 60;
 
-/// How soon it is looked for the end of a run at first, and how often at most once it takes long.
+/// The first and the longest pause between two checks whether a run has ended.
 const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
@@ -56,42 +56,43 @@ fn yes() -> bool {
     true
 }
 
-/// What to build.
+/// The run to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewRunJson {
-    /// The jobs, by their ids; `*` stands for any part of one. Patterns, tags and `all` stand for
+    /// The ids of the jobs. `*` stands for any part of an id. Patterns, tags and `all` only match
     /// jobs that the token may run.
     #[serde(default)]
     targets: Vec<String>,
-    /// The jobs with one of these tags.
+    /// Run the jobs that have one of these tags.
     #[serde(default)]
     tags: Vec<String>,
-    /// All jobs.
+    /// Run all jobs.
     #[serde(default)]
     all: bool,
-    /// Build what is missing, failing or outdated among the dependencies first.
+    /// First build the dependencies that are missing, failing or outdated.
     #[serde(default)]
     deps: bool,
-    /// Build all dependencies first, whatever their status is.
+    /// First build all dependencies, whatever their status.
     #[serde(default)]
     force: bool,
-    /// Build what depends on the jobs afterwards, directly or not.
+    /// Afterwards build everything that depends on the jobs, directly or not.
     #[serde(default)]
     revdeps: bool,
     /// Refuse to use builds of dependencies that are outdated or failing.
     #[serde(default)]
     strict: bool,
-    /// The builds of dependencies to use instead of their latest; these dependencies are not built.
+    /// The builds of dependencies to use instead of the latest ones. These dependencies are not
+    /// built.
     #[serde(default)]
     pins: BTreeMap<String, u64>,
-    /// Other values for arguments: by the names of the one job's parameters, or by job and then by
-    /// name.
+    /// Values that override arguments: by parameter name for a single job, otherwise by job and
+    /// then by parameter name.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     arguments: serde_json::Map<String, serde_json::Value>,
-    /// Which of several waiting runs starts first: those with the larger number. That of the jobs
-    /// where nothing is said.
+    /// Of several waiting runs, those with the largest number start first. The default is the
+    /// priority of the jobs.
     #[schema(minimum = -1000, maximum = 1000)]
     priority: Option<i64>,
     /// The protected jobs that may run.
@@ -102,41 +103,41 @@ struct NewRunJson {
     start: bool,
 }
 
-/// Whether to wait.
+/// Whether to wait for the end of the run.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct WaitQuery {
-    /// Answer when the run has ended, or after so many seconds, 60 at most.
+    /// Respond when the run has ended, or after this many seconds, at most 60.
     #[param(maximum = 60)]
     wait: Option<u64>,
 }
 
-/// A new run, with what it does not build.
+/// A new run, with the jobs that it does not build.
 #[derive(Serialize, ToSchema)]
 struct MadeJson<'a> {
     #[serde(flatten)]
     run: RunJson<'a>,
-    /// Jobs that it would build if their manifests were right.
+    /// Jobs that it does not build because their manifests have mistakes.
     left_out: &'a [String],
-    /// What it uses of jobs that are outdated or failing.
+    /// Builds that it uses of jobs that are outdated or failing.
     stale: Vec<UsedJson<'a>>,
 }
 
-/// A new run, and what it does not build.
+/// A new run, and the jobs that it does not build.
 struct Made {
     run: u64,
     left_out: Vec<String>,
     stale: Vec<Used>,
 }
 
-/// Build jobs.
+/// Create a run that builds jobs.
 #[utoipa::path(
     post, path = "/runs", tag = "runs", operation_id = "createRun", params(WaitQuery), request_body = NewRunJson,
     responses(
         (status = 201, body = MadeJson, description = "The run was started, or is held back"),
-        (status = 400, body = ProblemJson, description = "An argument, a pin or a parameter makes no sense"),
-        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson, description = "There is no such job or build"),
+        (status = 400, body = ProblemJson, description = "An argument, a pin or a parameter is invalid"),
+        (status = 403, body = ProblemJson), (status = 404, body = ProblemJson, description = "No such job or build"),
         (status = 409, body = ProblemJson, description = "A job is protected, or dependencies are not up to date"),
         (status = 422, body = ProblemJson, description = "The manifest of a job has mistakes"),
     ),
@@ -179,10 +180,10 @@ fn make(look: &Look<'_>, caller: &Caller, ask: NewRunJson) -> Result<Made, Probl
         return Err(Problem::new(Sort::Usage, format!("priority: {reason}")).at("/priority", reason));
     }
     if all && !(targets.is_empty() && tags.is_empty()) {
-        let reason = "`all` is given beside `targets` or `tags`";
+        let reason = "`all` cannot be combined with `targets` or `tags`";
         return Err(Problem::new(Sort::Usage, reason).at("/all", reason));
     }
-    // First of all: nobody learns which jobs there are by what is refused.
+    // Check rights first, so that a refusal does not reveal which jobs exist.
     may_run(caller, targets.iter().map(String::as_str).filter(|name| !is_glob(name)))?;
     let choice = Choice { named: &targets, tags: &tags, all };
     let targets = choice.of_catalog(&look.current.catalog, |id| caller.scopes.may_run(id))?;
@@ -198,7 +199,7 @@ fn make(look: &Look<'_>, caller: &Caller, ask: NewRunJson) -> Result<Made, Probl
     Ok(Made { run, left_out, stale })
 }
 
-/// Waits until a run has ended, or for so long. No thread is held meanwhile.
+/// Waits until a run has ended, or until the time is over. Holds no thread meanwhile.
 async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem> {
     let until = Instant::now() + wait;
     let mut every = LOOK_EVERY.0;
@@ -214,7 +215,7 @@ async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem
         }
         match over {
             Some(over) => drop(tokio::time::timeout(left, over).await),
-            // Another service works on it, or nobody yet.
+            // Another service works on it, or none does yet.
             None => {
                 tokio::time::sleep(every.min(left)).await;
                 every = (every * 2).min(LOOK_EVERY.1);
@@ -227,9 +228,9 @@ async fn wait_for_end(web: &Web, run: u64, wait: Duration) -> Result<(), Problem
 #[utoipa::path(
     post, path = "/runs/{id}/start", tag = "runs", operation_id = "startRun", params(("id" = u64, Path, description = "The run's number")),
     responses(
-        (status = 202, body = RunJson, description = "It was started"),
+        (status = 202, body = RunJson, description = "The run was started"),
         (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 409, body = ProblemJson, description = "It is not held back"),
+        (status = 409, body = ProblemJson, description = "The run is not held back"),
     ),
 )]
 async fn start(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {

@@ -1,4 +1,4 @@
-//! Where this version of the API is.
+//! The address of this version of the API.
 
-/// What the path of each route begins with.
+/// The path prefix of each route.
 pub(super) const BASE: &str = "/api/v1";

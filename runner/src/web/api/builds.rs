@@ -1,4 +1,4 @@
-//! Builds: what the store has of them.
+//! Builds, as the store has them.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -39,7 +39,7 @@ use crate::show::json::BuildJson;
 use crate::show::pages::BuildsJson;
 use crate::show::schema::Progressed;
 
-/// How long the names of a failure's calls are looked for: whoever asks again later finds them.
+/// How long to look up the names of a failure's calls. A later request finds them.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
@@ -47,51 +47,51 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     routes.routes(routes!(retval)).routes(routes!(diff))
 }
 
-/// Which come first.
+/// The order of a list.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Sorted {
-    /// The oldest.
+    /// The oldest first.
     Asc,
-    /// The newest.
+    /// The newest first.
     #[default]
     Desc,
 }
 
-/// Which builds to list; filters combine.
+/// The builds to list. Filters combine.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct BuildsQuery {
-    /// Only those of this job.
+    /// Only builds of this job.
     job_id: Option<String>,
-    /// Only those of jobs that have this tag now.
+    /// Only builds of jobs that have this tag now.
     tag: Option<String>,
-    /// Only those that have started, or have not.
+    /// Only builds that have started, or have not.
     started: Option<bool>,
-    /// Only those that have finished, or have not.
+    /// Only builds that have finished, or have not.
     finished: Option<bool>,
-    /// Only those that succeeded, skipped ones included, or have not.
+    /// Only builds that succeeded (including skipped ones), or did not.
     success: Option<bool>,
-    /// Only those that were skipped, or were not.
+    /// Only builds that were skipped, or were not.
     skipped: Option<bool>,
-    /// Only those of this run.
+    /// Only builds of this run.
     run: Option<u64>,
-    /// Only those that were created at this time or later.
+    /// Only builds created at this time or later.
     #[param(format = DateTime)]
     min_date: Option<String>,
-    /// Only those that were created before this time.
+    /// Only builds created before this time.
     #[param(format = DateTime)]
     max_date: Option<String>,
-    /// Only those with a smaller id.
+    /// Only builds with a smaller id.
     before: Option<u64>,
-    /// Only those with a greater id.
+    /// Only builds with a greater id.
     after: Option<u64>,
-    /// Which come first: `desc`, the newest, where nothing is said.
+    /// The order: `asc` lists the oldest first, `desc` the newest. The default is `desc`.
     #[serde(default)]
     #[param(inline, required = false)]
     order: Sorted,
-    /// How many at most, up to 1000: 100 where nothing is said.
+    /// The most builds to list, up to 1000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
@@ -123,7 +123,7 @@ impl BuildsQuery {
     }
 }
 
-/// The jobs that have a tag now.
+/// Returns the jobs that have a tag now.
 pub(in super::super) fn tagged(look: &Look<'_>, tag: &str) -> Vec<String> {
     let jobs = look.current.catalog.graph.jobs.values().map(|checked| &checked.job);
     jobs.filter(|job| job.tags.iter().any(|other| other == tag)).map(|job| job.id.clone()).collect()
@@ -149,7 +149,7 @@ async fn list(State(web): State<Web>, Query(query): Query<BuildsQuery>) -> Answe
     .await
 }
 
-/// Refuses a job that neither a manifest nor the store has.
+/// Returns an error if neither a manifest nor the store has the job.
 pub(in super::super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(), Problem> {
     let any = BuildFilter { limit: 1, brief: true, ..BuildFilter::job(job) };
     if look.storage.get_job_builds(&any)?.is_empty() {
@@ -158,7 +158,7 @@ pub(in super::super) fn known_or_built(look: &Look<'_>, job: &str) -> Result<(),
     Ok(())
 }
 
-/// Show one build, whole.
+/// Show one build in full.
 #[utoipa::path(
     get, path = "/builds/{id}", tag = "builds", operation_id = "showBuild", params(("id" = u64, Path, description = "The build's number")),
     responses((status = 200, body = BuildJson), (status = 404, body = ProblemJson)),
@@ -197,12 +197,12 @@ async fn progress(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
 async fn retval(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
     web.look(move |look| match look.storage.get_build(id)?.retval {
         Some(value) => json(&Json(&value)),
-        None => Err(Refusal::not_found(format!("build {id} has returned nothing")).into()),
+        None => Err(Refusal::not_found(format!("build {id} returned nothing")).into()),
     })
     .await
 }
 
-/// Show what differs between a build and the last success of its job before it.
+/// Show the differences between a build and its job's last success before it.
 #[utoipa::path(
     get, path = "/builds/{id}/diff", tag = "builds", operation_id = "showDiff", params(("id" = u64, Path, description = "The build's number")),
     responses((status = 200, body = DiffJson), (status = 404, body = ProblemJson)),

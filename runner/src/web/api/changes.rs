@@ -1,4 +1,4 @@
-//! What is cancelled and deleted.
+//! Cancels runs and builds, and deletes builds.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -25,21 +25,21 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(of_run)).routes(routes!(of_build)).routes(routes!(delete))
 }
 
-/// What became of a run that was to be cancelled.
+/// The state of a run after a request to cancel it.
 #[derive(Serialize, ToSchema)]
 struct CancelledRunJson {
     run: u64,
-    /// `RUNNING` while its process has not ended it yet.
+    /// `RUNNING` until the run's process has ended it.
     status: &'static str,
 }
 
-/// Cancel a run with all its builds, whichever process works on it.
+/// Cancel a run with all its builds, no matter which process works on it.
 #[utoipa::path(
     post, path = "/runs/{id}/cancel", tag = "runs", operation_id = "cancelRun", params(("id" = u64, Path, description = "The run's number")),
     responses(
-        (status = 202, body = CancelledRunJson, description = "Its end was asked for"),
+        (status = 202, body = CancelledRunJson, description = "The cancellation was requested"),
         (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 409, body = ProblemJson, description = "It has ended"),
+        (status = 409, body = ProblemJson, description = "It has already ended"),
     ),
 )]
 async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
@@ -51,21 +51,21 @@ async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> 
     .await
 }
 
-/// What became of a build that was to be cancelled.
+/// The state of a build after a request to cancel it.
 #[derive(Serialize, ToSchema)]
 struct CancelledBuildJson {
     build: u64,
-    /// Whether it has ended already; if not, its process was asked.
+    /// Whether the build has already ended. If not, its process was asked to end it.
     ended: bool,
 }
 
-/// Cancel a build, whichever process runs it.
+/// Cancel a build, no matter which process runs it.
 #[utoipa::path(
     post, path = "/builds/{id}/cancel", tag = "builds", operation_id = "cancelBuild", params(("id" = u64, Path, description = "The build's number")),
     responses(
-        (status = 202, body = CancelledBuildJson, description = "Its end was asked for"),
+        (status = 202, body = CancelledBuildJson, description = "The cancellation was requested"),
         (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 409, body = ProblemJson, description = "It has ended"),
+        (status = 409, body = ProblemJson, description = "It has already ended"),
     ),
 )]
 async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -> Answer {
@@ -81,27 +81,27 @@ async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>) -
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct DeleteQuery {
-    /// Delete it although its `cleanup_function` fails.
+    /// Delete the build even if its `cleanup_function` fails.
     #[serde(default)]
     #[param(required = false)]
     force: bool,
 }
 
-/// What was deleted.
+/// The build that was deleted.
 #[derive(Serialize, ToSchema)]
 struct DeletedJson {
     deleted: [u64; 1],
-    /// How its `cleanup_function` failed, where it was deleted all the same.
+    /// How its `cleanup_function` failed, if the build was deleted anyway.
     cleanup_failed: Option<String>,
 }
 
-/// Delete a build, with its progress and log. Needs the scope `admin`.
+/// Delete a build, with its progress and log. Requires the scope `admin`.
 #[utoipa::path(
     delete, path = "/builds/{id}", tag = "builds", operation_id = "deleteBuild",
     params(("id" = u64, Path, description = "The build's number"), DeleteQuery),
     responses(
         (status = 200, body = DeletedJson), (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 409, body = ProblemJson, description = "It is running or used, or its cleanup failed"),
+        (status = 409, body = ProblemJson, description = "The build is running or in use, or its cleanup failed"),
     ),
 )]
 async fn delete(

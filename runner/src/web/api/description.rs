@@ -1,4 +1,4 @@
-//! The whole API as OpenAPI 3.1, made from the routes.
+//! The OpenAPI 3.1 description of the whole API, generated from the routes.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -15,25 +15,25 @@ use utoipa::openapi::security::HttpAuthScheme;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::security::SecurityScheme;
 
-/// Where the description is.
+/// The address of the description.
 pub(in super::super) const PATH: &str = "/api/v1/openapi.json";
 
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The shape of a problem.
+/// The schema of a problem document.
 const PROBLEM: &str = "#/components/schemas/ProblemJson";
 
-/// The head of the description.
+/// The general part of the description.
 #[derive(OpenApi)]
 #[openapi(info(
     title = "jobcontrol",
-    description = "Jobs, builds, runs and their logs. Errors are problem documents (RFC 9457). On a loopback address \
-                   without tokens none is needed.",
+    description = "Jobs, builds, runs and their logs. Errors are problem documents (RFC 9457). Requests to a loopback \
+                   address need no token while the store has none.",
 ))]
 struct Head;
 
-/// The description of these routes, as it is sent.
+/// Returns the description of these routes as JSON text.
 pub(in super::super) fn describe(routes: utoipa::openapi::OpenApi) -> Bytes {
     let mut whole = Head::openapi();
     whole.merge(routes);
@@ -43,7 +43,7 @@ pub(in super::super) fn describe(routes: utoipa::openapi::OpenApi) -> Bytes {
     components.security_schemes.insert("token".to_owned(), RefOr::T(bearer));
     let none: [&str; 0] = [];
     whole.security = Some(vec![SecurityRequirement::new("token", none), SecurityRequirement::default()]);
-    // What was described by the compiler can be written.
+    // A description that the compiler generated can always be serialized.
     let mut whole = serde_json::to_value(&whole).unwrap_or_default();
     let paths = whole.get_mut("paths").and_then(Value::as_object_mut);
     let items = paths.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut);
@@ -56,7 +56,7 @@ pub(in super::super) fn describe(routes: utoipa::openapi::OpenApi) -> Bytes {
     serde_json::to_vec_pretty(&whole).unwrap_or_default().into()
 }
 
-/// Numbers that are not negative may be larger than `int64` says.
+/// Corrects the format of unsigned numbers, which may exceed `int64`.
 fn widen(value: &mut Value) {
     match value {
         Value::Object(entries) => {
@@ -70,7 +70,7 @@ fn widen(value: &mut Value) {
     }
 }
 
-/// Gives a problem its own content type, in which it is sent.
+/// Gives problem documents the content type that they are sent with.
 fn tell_problem(response: &mut Value) {
     let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else { return };
     let is_problem = |schema: &Value| schema.pointer("/schema/$ref").is_some_and(|place| place == PROBLEM);
@@ -81,15 +81,16 @@ fn tell_problem(response: &mut Value) {
     }
 }
 
-/// What any request may get: it is let in by nobody, or there are too many.
+/// Describes the responses that any request may get, such as those without a token or over the rate
+/// limit.
 fn any_problem() -> Value {
     json!({
-        "description": "A problem of any other status, such as 401 without a token, or 429",
+        "description": "A problem with any other status, such as 401 without a token, or 429",
         "content": { PROBLEM_JSON: { "schema": { "$ref": PROBLEM } } },
     })
 }
 
-/// The answer that has it.
+/// Builds the response with the description.
 pub(in super::super) fn response(text: Bytes) -> Response {
     let mut response = Response::new(Body::from(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));

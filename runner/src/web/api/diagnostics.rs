@@ -1,4 +1,4 @@
-//! What is wrong with the manifests that are in force.
+//! The mistakes in the active manifests.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +13,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(diagnostics))
 }
 
-/// What `check` says of the files as they are now.
+/// Show what `check` reports about the files as they are now.
 #[utoipa::path(get, path = "/diagnostics", tag = "manifests", operation_id = "showDiagnostics", responses((status = 200, body = CheckJson)))]
 async fn diagnostics(State(web): State<Web>) -> Answer {
     web.look(|look| {

@@ -1,5 +1,4 @@
-//! What happens, as it happens: server-sent events, gone on with after the last one that a client
-//! has seen.
+//! Events as they happen: server-sent events that continue after the last event a client has seen.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -40,33 +39,33 @@ use crate::service::hub::Watch;
 use crate::service::onlooker::Next;
 use crate::service::told::Told;
 
-/// How often a stream without events says that it is there: proxies cut off what is silent for a
-/// minute.
+/// How often a stream without events sends a heartbeat. Proxies close connections that are silent
+/// for a minute.
 pub(in super::super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// How often it is looked whether a client may still watch.
+/// How often to check whether a client may still watch.
 const LOOK_AT_RIGHTS: Duration = Duration::from_secs(5);
 
 /// The last event that a client has seen.
 pub(in super::super) const LAST_EVENT_ID: &str = "last-event-id";
 
-/// What a client gets first: how many milliseconds it waits before it connects again.
+/// The first line that a client gets: how many milliseconds to wait before it reconnects.
 pub(in super::super) const HELLO: &str = "retry: 2000\n";
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(events))
 }
 
-/// Which events; one of them at most.
+/// The events to watch. At most one filter may be given.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
-    /// Only those of this job.
+    /// Only events of this job.
     job: Option<String>,
-    /// Only those of builds of this run.
+    /// Only events of builds of this run.
     run: Option<u64>,
-    /// Only those of this build.
+    /// Only events of this build.
     build: Option<u64>,
 }
 
@@ -78,23 +77,23 @@ impl EventsQuery {
             (None, Some(run), None) => Ok(Concern::Run(run)),
             (None, None, Some(build)) => Ok(Concern::Build(build)),
             _ => {
-                let reason = "`job`, `run` and `build` exclude each other";
+                let reason = "`job`, `run` and `build` cannot be combined";
                 Err(Problem::new(Sort::Usage, reason).parameter("build", reason))
             }
         }
     }
 }
 
-/// Watch what happens, as server-sent events: `status`, `progress`, `log` and `reload`, whose data
-/// is JSON; `lost` where the client was too slow, with the number of events; `fresh` where the
-/// event of `Last-Event-ID` is not known any more.
+/// Watch events as they happen, as server-sent events. `status`, `progress`, `log` and `reload`
+/// carry JSON data. `lost` means that the client was too slow, and gives the number of lost events.
+/// `fresh` means that the event of `Last-Event-ID` is no longer known.
 #[utoipa::path(
     get, path = "/events", tag = "events", operation_id = "watchEvents",
-    params(EventsQuery, ("last-event-id" = Option<String>, Header, description = "The last event that was seen")),
+    params(EventsQuery, ("last-event-id" = Option<String>, Header, description = "The last event seen")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
         (status = 400, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 503, body = ProblemJson, description = "Too many clients watch"),
+        (status = 503, body = ProblemJson, description = "Too many clients watch events"),
     ),
 )]
 async fn events(
@@ -129,36 +128,36 @@ async fn events(
     Ok(event_stream(Body::new(stream)))
 }
 
-/// An answer that goes on with events.
+/// Builds the response of an event stream.
 pub(in super::super) fn event_stream(body: Body) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // A proxy that waits for more would show nothing.
+    // A proxy that buffers the response would show nothing.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// Waits until whoever watches may not do so any more: their token has expired or was revoked, or
-/// tokens are wanted now.
+/// Waits until the client may no longer watch: its token has expired or was revoked, or a token is
+/// required now.
 pub(in super::super) async fn shut_out(web: Web, peer: Peer, client: Client, headers: HeaderMap) {
     loop {
         tokio::time::sleep(LOOK_AT_RIGHTS).await;
         match identify(&web, peer, &client, headers.clone()).await {
             Ok(caller) if caller.scopes.may_read() => {}
-            // A store that cannot be read says nothing about anybody.
+            // An unreadable store does not invalidate a token.
             Err(problem) if problem.sort() != Sort::Unauthorized => {}
             _ => return,
         }
     }
 }
 
-/// What a client gets at once: from where it can go on, or what it has missed.
+/// Returns what a client gets at once: the event to continue from, or the events it has missed.
 fn first(watch: &Watch, is_resumed: bool) -> String {
     let mut text = HELLO.to_owned();
     match (is_resumed, watch.is_fresh) {
         (true, true) => event(&mut text, &watch.id(watch.number), "fresh", "{}"),
         (true, false) => text.push('\n'),
-        // Without data it is no event, and a client knows from where to go on all the same.
+        // Without data this is not an event, but the client still learns where to continue.
         (false, _) => {
             let _ = write!(text, "id: {}\n\n", watch.id(watch.number));
         }
@@ -176,14 +175,14 @@ fn event(text: &mut String, id: &str, name: &str, data: &str) {
     let _ = write!(text, "id: {id}\nevent: {name}\ndata: {data}\n\n");
 }
 
-/// The body of an answer that goes on.
+/// The body of an event stream.
 struct Stream {
     first: Option<String>,
     watch: Watch,
     heartbeat: Pin<Box<Sleep>>,
-    /// Ends once the client may not watch any more.
+    /// Completes once the client may no longer watch.
     shut_out: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Given back with the stream.
+    /// Released when the stream is dropped.
     _place: OwnedSemaphorePermit,
 }
 
@@ -195,7 +194,7 @@ impl http_body::Body for Stream {
         if let Some(first) = self.first.take() {
             return frame(first);
         }
-        // First of all: a client that gets events all the time is shut out as well.
+        // Check this first: a client that gets events all the time must be shut out as well.
         if self.shut_out.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }

@@ -1,4 +1,4 @@
-//! What depends on what.
+//! The dependency graph of jobs.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -14,26 +14,26 @@ use super::super::state::Web;
 use crate::request::subgraph::Subgraph;
 use crate::show::jobs::GraphJson;
 
-/// Steps around a job where nothing is said.
+/// Default number of steps around a job.
 const STEPS: u64 = 2;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(graph))
 }
 
-/// Which part of the graph.
+/// The part of the graph to show.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct GraphQuery {
-    /// Only this job and what is near.
+    /// Only this job and the jobs near it.
     focus: Option<String>,
-    /// How many steps are near, towards what it needs and towards what needs it: 2 where nothing is
-    /// said.
+    /// How many steps count as near, both towards its dependencies and towards its dependents. The
+    /// default is 2.
     depth: Option<u64>,
 }
 
-/// Jobs, and what depends on what.
+/// Show jobs and their dependencies.
 #[utoipa::path(
     get, path = "/graph", tag = "jobs", operation_id = "showGraph", params(GraphQuery),
     responses((status = 200, body = GraphJson), (status = 404, body = ProblemJson)),

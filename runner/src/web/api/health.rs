@@ -1,5 +1,4 @@
-//! Whether the service is alive and ready, for load balancers, which need no token; what it counts,
-//! for those who may read.
+//! Health checks for load balancers, which need no token, and metrics for clients that may read.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -21,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
 }
 
-/// How the service is.
+/// The health of the service.
 #[derive(Serialize, ToSchema)]
 struct HealthJson {
     status: &'static str,
@@ -31,31 +30,31 @@ fn ok() -> Result<Response, Problem> {
     json(&HealthJson { status: "ok" })
 }
 
-/// Whether the process answers.
+/// Check whether the process responds.
 #[utoipa::path(get, path = "/healthz", tag = "health", operation_id = "isAlive", responses((status = 200, body = HealthJson)))]
 async fn alive() -> Answer {
     ok()
 }
 
-/// Whether runs can be started: the files were read, and the store can be used.
+/// Check whether runs can be started: the files were read, and the store can be used.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", operation_id = "isReady",
     responses((status = 200, body = HealthJson), (status = 503, body = ProblemJson)),
 )]
 async fn ready(State(web): State<Web>) -> Answer {
     web.blocking(|service| {
-        // The files were read before anything is served.
+        // The files are read before the service begins to serve.
         service.storage().data_version()?;
         ok()
     })
     .await
 }
 
-/// How the text of counts is called by those who read it.
+/// The content type of OpenMetrics.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the service counts, as Prometheus reads it. Needs a token with the scope `read` where there
-/// are tokens.
+/// Get the metrics of the service, in the format of Prometheus. Requires the scope `read` once
+/// tokens exist.
 #[utoipa::path(
     get, path = "/metrics", tag = "health", operation_id = "getMetrics",
     responses(

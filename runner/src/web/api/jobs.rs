@@ -1,4 +1,4 @@
-//! Jobs: what the manifests say, and how each stands.
+//! Jobs: their manifests and their status.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -32,26 +32,26 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     routes.routes(routes!(form)).routes(routes!(manifest))
 }
 
-/// Which jobs to list; filters combine.
+/// The jobs to list. Filters combine.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct JobsQuery {
-    /// Only those with this text in their id, title, function or tags.
+    /// Only jobs with this text in their id, title, function or tags.
     q: Option<String>,
-    /// Only those with one of these statuses, with commas between them: `not_built`, `failed`,
-    /// `failing`, `outdated`, `success`, `broken`.
+    /// Only jobs with one of these statuses, separated by commas: `not_built`, `failed`, `failing`,
+    /// `outdated`, `success`, `broken`.
     status: Option<String>,
-    /// Only those with this tag.
+    /// Only jobs with this tag.
     tag: Option<String>,
-    /// Only those whose ids come after this one.
+    /// Only jobs whose ids come after this one.
     after: Option<String>,
-    /// How many at most, up to 1000: 100 where nothing is said.
+    /// The most jobs to list, up to 1000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 
-/// List the jobs and how each stands.
+/// List the jobs and their status.
 #[utoipa::path(
     get, path = "/jobs", tag = "jobs", operation_id = "listJobs", params(JobsQuery),
     responses((status = 200, body = JobsJson), (status = 400, body = ProblemJson)),
@@ -70,7 +70,7 @@ async fn list(State(web): State<Web>, Query(query): Query<JobsQuery>) -> Answer 
     .await
 }
 
-/// Show one job, with all that its manifest says.
+/// Show one job, with everything in its manifest.
 #[utoipa::path(
     get, path = "/jobs/{id}", tag = "jobs", operation_id = "showJob", params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, body = ListedJson), (status = 404, body = ProblemJson)),
@@ -89,7 +89,7 @@ async fn one(State(web): State<Web>, Path(id): Path<String>) -> Answer {
     .await
 }
 
-/// Show what has to be filled in to run a job.
+/// Show the form that has to be filled in to run a job.
 #[utoipa::path(
     get, path = "/jobs/{id}/form", tag = "jobs", operation_id = "showForm", params(("id" = String, Path, description = "The job's id")),
     responses(
@@ -109,7 +109,7 @@ async fn form(State(web): State<Web>, Path(id): Path<String>) -> Answer {
     .await
 }
 
-/// Show the manifest of a job, with what is wrong with it.
+/// Show the manifest of a job, with its mistakes.
 #[utoipa::path(
     get, path = "/jobs/{id}/manifest", tag = "jobs", operation_id = "showManifest", params(("id" = String, Path, description = "The job's id")),
     responses((status = 200, body = ManifestJson), (status = 404, body = ProblemJson)),

@@ -1,15 +1,15 @@
-//! How much comes at once.
+//! The size of one page of a list.
 
 use super::super::problem::Problem;
 use super::super::problem::Sort;
 
-/// Things of a page where nothing is said.
+/// Default number of items on a page.
 pub(super) const PAGE: u64 = 100;
 
-/// Things of a page at most: some 1 MiB of JSON.
+/// Most items on a page: about 1 MiB of JSON.
 pub(super) const LONGEST_PAGE: u64 = 1_000;
 
-/// How many things a page may have.
+/// Returns how many items a page may have.
 pub(super) fn page(limit: Option<u64>) -> Result<u64, Problem> {
     match limit {
         None => Ok(PAGE),
@@ -21,7 +21,7 @@ pub(super) fn page(limit: Option<u64>) -> Result<u64, Problem> {
     }
 }
 
-/// The value of a parameter, read by a function that says what is wrong with it.
+/// Parses the value of a parameter. `read` returns what is wrong with the value.
 pub(super) fn parameter<T>(
     name: &str,
     text: Option<&str>,
@@ -31,7 +31,7 @@ pub(super) fn parameter<T>(
     read.map_err(|reason| Problem::new(Sort::Usage, format!("{name}: {reason}")).parameter(name, reason))
 }
 
-/// What follows the last thing of a page that is full.
+/// Returns the id from which the next page continues, if this page is full.
 pub(super) fn next<T>(things: &[T], limit: u64, id: impl Fn(&T) -> u64) -> Option<u64> {
     things.last().filter(|_| things.len() as u64 >= limit).map(id)
 }

@@ -1,4 +1,4 @@
-//! Log records of a build, of a job, and of all.
+//! Log records of a build, of a job, and of all builds.
 
 use std::ops::ControlFlow;
 
@@ -26,36 +26,36 @@ use super::limits::parameter;
 use crate::show::json::RecordJson;
 use crate::show::pages::LogJson;
 
-/// Records that one request searches for a text: some 100 ms.
+/// Records that one request searches for a text: about 100 ms of work.
 const SEARCHED: u64 = 50_000;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(of_build)).routes(routes!(of_job))
 }
 
-/// Which records to show; filters combine.
+/// The records to show. Filters combine.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct LogQuery {
-    /// Only those at or above this level: `debug`, `info`, `warning`, `error`, `critical` or a
+    /// Only records at or above this level: `debug`, `info`, `warning`, `error`, `critical` or a
     /// number.
     #[param(pattern = "^(debug|info|warning|error|critical|[0-9]{1,3})$")]
     level: Option<String>,
-    /// Only those of this time or later.
+    /// Only records of this time or later.
     #[param(format = DateTime)]
     since: Option<String>,
-    /// Only those before this time.
+    /// Only records before this time.
     #[param(format = DateTime)]
     until: Option<String>,
-    /// Only those with a greater id.
+    /// Only records with a greater id.
     after: Option<u64>,
-    /// Only so many of the newest.
+    /// Only this many of the newest records.
     last: Option<u64>,
-    /// Only those with this text in their message. One request searches so many records; `next`
-    /// goes on.
+    /// Only records with this text in their message. One request searches a limited number of
+    /// records; continue from `next`.
     q: Option<String>,
-    /// How many at most, up to 1000: 100 where nothing is said.
+    /// The most records to show, up to 1000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }

@@ -1,13 +1,13 @@
-//! The routes of the API, a file a resource. Field names are those of `--format json`.
+//! The routes of the API, one file for each resource. Field names are those of `--format json`.
 //!
 //! - `jobs`, `builds`, `logs`, `runs`, `plugins`, `graph`, `timeline`, `diagnostics`, `reloads`,
 //!   `schedules`: the resources
-//! - `events`: what happens, as it happens
-//! - `asking`: new runs; `changes`: what is cancelled and deleted; `reruns`: what is done again;
-//!   all by `starting`
+//! - `events`: events as they happen
+//! - `asking`: new runs; `changes`: cancels and deletes; `reruns`: repeats runs and builds;
+//!   `starting`: starts a run for these
 //! - `health`: whether the service is alive and ready
-//! - `limits`: how much comes at once; `base`: where all of it is
-//! - `description`: the whole as OpenAPI
+//! - `limits`: the size of one page; `base`: the address of this version of the API
+//! - `description`: the whole API as OpenAPI
 
 mod asking;
 mod base;
@@ -41,7 +41,7 @@ pub(super) use events::LAST_EVENT_ID;
 pub(super) use events::event_stream;
 pub(super) use events::shut_out;
 
-/// All routes, with their description.
+/// Returns all routes with their description.
 pub(super) fn routes() -> OpenApiRouter<Web> {
     let resources = [
         jobs::routes(),

@@ -1,4 +1,4 @@
-//! Plugins: what they export and import.
+//! Plugins: their exports and imports.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
-/// List the plugins at hand, with the jobs that call each.
+/// List the available plugins, with the jobs that call each of them.
 #[utoipa::path(get, path = "/plugins", tag = "plugins", operation_id = "listPlugins", responses((status = 200, body = PluginsJson)))]
 async fn list(State(web): State<Web>) -> Answer {
     web.look(|look| {
@@ -34,10 +34,10 @@ async fn list(State(web): State<Web>) -> Answer {
     .await
 }
 
-/// Show what a plugin exports and imports, and what it would need.
+/// Show what a plugin exports and imports, and which grants it would need.
 #[utoipa::path(
     get, path = "/plugins/{name}", tag = "plugins", operation_id = "showPlugin",
-    params(("name" = String, Path, description = "How a manifest in the jobs folder names it")),
+    params(("name" = String, Path, description = "The plugin's name, as a manifest in the jobs folder writes it")),
     responses((status = 200, body = PluginJson), (status = 404, body = ProblemJson)),
 )]
 async fn one(State(web): State<Web>, Path(name): Path<String>) -> Answer {

@@ -1,4 +1,4 @@
-//! Looks at the jobs folder, and what they changed.
+//! Reloads of the jobs folder, and what each changed.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -26,19 +26,19 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(list, look))
 }
 
-/// Which to list.
+/// The reloads to list.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ReloadsQuery {
-    /// Only those with a smaller id.
+    /// Only reloads with a smaller id.
     before: Option<u64>,
-    /// How many at most, up to 1000: 100 where nothing is said.
+    /// The most reloads to list, up to 1000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
 
-/// List the looks at the jobs folder that changed something, newest first.
+/// List the reloads of the jobs folder that changed something, newest first.
 #[utoipa::path(
     get, path = "/reloads", tag = "manifests", operation_id = "listReloads", params(ReloadsQuery),
     responses((status = 200, body = ReloadsJson), (status = 400, body = ProblemJson)),
@@ -53,23 +53,23 @@ async fn list(State(web): State<Web>, Query(query): Query<ReloadsQuery>) -> Answ
     .await
 }
 
-/// What was asked for.
+/// The answer to a request to look at the jobs folder.
 #[derive(Serialize, ToSchema)]
 struct LookingJson {
     looking: bool,
 }
 
-/// Look at the jobs folder now. Needs the scope `admin`.
+/// Look at the jobs folder now. Requires the scope `admin`.
 #[utoipa::path(
     post, path = "/reloads", tag = "manifests", operation_id = "lookAtFiles",
     responses(
-        (status = 202, body = LookingJson, description = "The service looks; what has changed is an event and a reload"),
+        (status = 202, body = LookingJson, description = "The service looks; a change becomes an event and a reload"),
         (status = 403, body = ProblemJson),
     ),
 )]
 async fn look(State(web): State<Web>, caller: Caller) -> Answer {
     if !caller.scopes.is_admin() {
-        let problem = Problem::new(Sort::Forbidden, "the token may not have the service look at the files");
+        let problem = Problem::new(Sort::Forbidden, "the token may not make the service look at the files");
         return Err(problem.hint("it needs the scope `admin`"));
     }
     web.look(|look| {

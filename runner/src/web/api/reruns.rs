@@ -1,4 +1,4 @@
-//! Builds and runs again.
+//! Reruns of builds and runs.
 
 use axum::extract::State;
 use serde::Deserialize;
@@ -25,48 +25,48 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(of_build)).routes(routes!(of_run))
 }
 
-/// How a build is done again.
+/// How to rerun a build.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum How {
-    /// As it was: its plugin, its arguments, what it used of other builds.
+    /// As it was: the same plugin and arguments, and the same builds of other jobs.
     #[default]
     Same,
     /// As its job is now.
     Latest,
 }
 
-/// A build to be done again.
+/// How to rerun a build.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BuildAgain {
-    /// As it was, where nothing is said.
+    /// The default is `same`.
     #[serde(default)]
     how: How,
-    /// Other values for arguments, by the names of the job's parameters.
+    /// Values that override arguments, by parameter name.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     arguments: serde_json::Map<String, serde_json::Value>,
-    /// The job, if it is protected and may run all the same.
+    /// The job, if it is protected and may still run.
     #[serde(default)]
     armed: Vec<String>,
 }
 
-/// Do a build again.
+/// Rerun a build.
 #[utoipa::path(
     post, path = "/builds/{id}/rerun", tag = "builds", operation_id = "rerunBuild",
     params(("id" = u64, Path, description = "The build's number")), request_body = BuildAgain,
     responses(
-        (status = 201, body = StartedJson), (status = 400, body = ProblemJson, description = "An argument makes no sense"),
+        (status = 201, body = StartedJson), (status = 400, body = ProblemJson, description = "An argument is invalid"),
         (status = 403, body = ProblemJson), (status = 404, body = ProblemJson),
-        (status = 409, body = ProblemJson, description = "The job is protected, or what the build used is gone"),
+        (status = 409, body = ProblemJson, description = "The job is protected, or an input of the build is gone"),
         (status = 422, body = ProblemJson, description = "The manifest of the job has mistakes"),
     ),
 )]
 async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Json(ask): Json<BuildAgain>) -> Answer {
     web.look(move |look| {
         let build = look.storage.get_build(id)?;
-        let warn = |reason: &str| tracing::warn!(build = id, reason, "a build is done again");
+        let warn = |reason: &str| tracing::warn!(build = id, reason, "rerunning a build");
         let given = Given::Values(&ask.arguments);
         let ready = match ask.how {
             How::Same => same(look.workspace, look.storage, &build, given, &warn)?,
@@ -77,11 +77,12 @@ async fn of_build(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, J
     .await
 }
 
-/// A run to be done again.
+/// How to rerun a run.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunAgain {
-    /// Only what failed and what was not built; what succeeded in that run is used as it is.
+    /// Rerun only the jobs that failed or were not built. What succeeded in that run is used as it
+    /// is.
     #[serde(default)]
     from_failed: bool,
     /// The protected jobs that may run.
@@ -89,7 +90,7 @@ struct RunAgain {
     armed: Vec<String>,
 }
 
-/// Do a run again, of the jobs as they are now.
+/// Rerun a run, with its jobs as they are now.
 #[utoipa::path(
     post, path = "/runs/{id}/rerun", tag = "runs", operation_id = "rerunRun",
     params(("id" = u64, Path, description = "The run's number")), request_body = RunAgain,
@@ -104,7 +105,7 @@ async fn of_run(State(web): State<Web>, caller: Caller, Path(id): Path<u64>, Jso
         let run = look.storage.get_run(id)?;
         let ready = match ask.from_failed {
             true => from_failed(look.workspace, look.storage, &run)?,
-            // What is wrong stands in the run, and nowhere in the body.
+            // The mistake is in the run, not in the body of this request.
             false => whole(look.workspace, look.service.store(), &run)
                 .map_err(|refusal| Refusal { faults: Vec::new(), ..refusal })?,
         };

@@ -1,4 +1,4 @@
-//! Runs: what was asked for at once, and what became of it.
+//! Runs, and the result of each of their jobs.
 
 use axum::extract::State;
 use jobcontrol_core::storage::BuildFilter;
@@ -27,16 +27,16 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
-/// Which runs to list; filters combine.
+/// The runs to list. Filters combine.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct RunsQuery {
-    /// Only those that have not ended, or only those that have.
+    /// Only runs that have not ended, or only runs that have.
     open: Option<bool>,
-    /// Only those with a smaller id.
+    /// Only runs with a smaller id.
     before: Option<u64>,
-    /// How many at most, up to 1000: 100 where nothing is said.
+    /// The most runs to list, up to 1000. The default is 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
 }
@@ -62,7 +62,7 @@ async fn list(State(web): State<Web>, Query(query): Query<RunsQuery>) -> Answer 
     .await
 }
 
-/// Show what became of each job of a run.
+/// Show a run with the result of each of its jobs.
 #[utoipa::path(
     get, path = "/runs/{id}", tag = "runs", operation_id = "showRun", params(("id" = u64, Path, description = "The run's number")),
     responses((status = 200, body = RunJson), (status = 404, body = ProblemJson)),
@@ -71,7 +71,7 @@ async fn one(State(web): State<Web>, Path(id): Path<u64>) -> Answer {
     web.look(move |look| told(look, id, |run| json(&run))).await
 }
 
-/// Tells of a run with its jobs.
+/// Reads a run with its jobs and passes its document to `tell`.
 pub(super) fn told<T>(
     look: &Look<'_>,
     id: u64,

@@ -1,4 +1,4 @@
-//! When jobs are due by themselves.
+//! Schedules of jobs.
 
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +14,7 @@ pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// List the jobs that have a schedule: when each is due next, and how its last run was.
+/// List the jobs that have a schedule, with the next due time and the last run of each.
 #[utoipa::path(get, path = "/schedules", tag = "jobs", operation_id = "listSchedules", responses((status = 200, body = SchedulesJson)))]
 async fn list(State(web): State<Web>) -> Answer {
     web.look(|look| {

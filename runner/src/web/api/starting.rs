@@ -1,4 +1,4 @@
-//! A run that can start, started in the caller's name, if the caller may.
+//! Starts a prepared run in the caller's name, if the caller may start it.
 
 use axum::response::Response;
 use http::HeaderValue;
@@ -20,22 +20,22 @@ use crate::request::ready::Used;
 /// A run that was started.
 #[derive(Serialize, ToSchema)]
 pub(super) struct StartedJson<'a> {
-    /// Its number.
+    /// The run's number.
     run: u64,
     /// The jobs that it builds, in order.
     jobs: &'a [String],
-    /// Jobs that it would build if their manifests were right.
+    /// Jobs that it does not build because their manifests have mistakes.
     left_out: &'a [String],
-    /// What it uses of jobs that are outdated or failing.
+    /// Builds that it uses of jobs that are outdated or failing.
     stale: Vec<UsedJson<'a>>,
 }
 
-/// A build that is used as it is.
+/// An existing build that the run uses.
 #[derive(Serialize, ToSchema)]
 pub(super) struct UsedJson<'a> {
     job_id: &'a str,
     build: u64,
-    /// How the job stands.
+    /// The status of the job.
     status: &'static str,
 }
 
@@ -45,7 +45,7 @@ impl<'a> UsedJson<'a> {
     }
 }
 
-/// Starts a run; `armed` names the protected jobs that may be among its jobs.
+/// Starts a run. `armed` lists the protected jobs that may be part of it.
 pub(super) fn start(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[String]) -> Result<Response, Problem> {
     may_start(caller, &ready, armed)?;
     let (jobs, left_out, stale) = (ready.plan.order.clone(), ready.left_out.clone(), ready.stale.clone());
@@ -54,7 +54,7 @@ pub(super) fn start(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[Str
     created(json(&StartedJson { run, jobs: &jobs, left_out: &left_out, stale })?, run)
 }
 
-/// An answer that says where a new run is.
+/// Turns a response into one with status 201 and the address of the new run.
 pub(super) fn created(mut response: Response, run: u64) -> Result<Response, Problem> {
     *response.status_mut() = StatusCode::CREATED;
     if let Ok(place) = HeaderValue::from_str(&format!("{BASE}/runs/{run}")) {

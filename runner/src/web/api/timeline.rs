@@ -1,4 +1,4 @@
-//! Builds of a time, a row a job.
+//! The builds of a period, one row for each job.
 
 use std::collections::BTreeMap;
 
@@ -29,39 +29,39 @@ use crate::show::json::BriefJson;
 use crate::show::pages::TimelineJson;
 use crate::show::pages::TimelineRowJson;
 
-/// Hours where nothing is said.
+/// Default length of the period, in hours.
 const HOURS: u64 = 24;
 
-/// Hours at most: a month.
+/// Longest period, in hours: a month.
 const LONGEST: u64 = 31 * 24;
 
-/// Builds at most: more cannot be told apart.
+/// Most builds to show. Nobody could tell more apart.
 const BUILDS: u64 = 5_000;
 
 pub(super) fn routes() -> OpenApiRouter<Web> {
     OpenApiRouter::new().routes(routes!(timeline))
 }
 
-/// Which time, and which jobs.
+/// The period and the jobs to show.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct TimelineQuery {
-    /// How many hours, up to 744: 24 where nothing is said.
+    /// The length of the period in hours, up to 744. The default is 24.
     #[param(minimum = 1, maximum = 744)]
     h: Option<u64>,
-    /// When it ends: now where nothing is said.
+    /// The end of the period. The default is now.
     #[param(format = DateTime)]
     to: Option<String>,
     /// Only jobs that have this tag now.
     tag: Option<String>,
-    /// Only jobs that failed in this time.
+    /// Only jobs that failed in this period.
     #[serde(default)]
     #[param(required = false)]
     failed: bool,
 }
 
-/// Show the builds that were created in a time.
+/// Show the builds that were created in a period.
 #[utoipa::path(
     get, path = "/timeline", tag = "builds", operation_id = "showTimeline", params(TimelineQuery),
     responses((status = 200, body = TimelineJson), (status = 400, body = ProblemJson)),

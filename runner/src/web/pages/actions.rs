@@ -1,5 +1,4 @@
-//! What the forms of pages do: each does what the API does, and leads to the page that shows what
-//! came of it.
+//! The forms of pages. Each does the same as the API, then redirects to the page with the result.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -34,22 +33,23 @@ use crate::request::rerun::whole;
 /// A year, in seconds.
 const YEAR: u64 = 31_536_000;
 
-/// Leads a browser to another page.
+/// Redirects a browser to another page.
 pub(super) fn see_other(to: &str) -> Answer {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let to = HeaderValue::from_str(to).map_err(|_| Problem::new(Sort::Usage, "the address has characters of none"))?;
+    let to = HeaderValue::from_str(to).map_err(|_| Problem::new(Sort::Usage, "the address has invalid characters"))?;
     response.headers_mut().insert(LOCATION, to);
     Ok(response)
 }
 
-/// A page of ours, by what a form says of where to go; the list of jobs where it is none.
+/// Returns the page of ours to which a form leads, or the list of jobs if the form names another
+/// site.
 pub(super) fn own_page(to: Option<&str>) -> &str {
     let is_own = |to: &&str| to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
     to.filter(is_own).unwrap_or("/")
 }
 
-/// Starts a run and leads to the build of its one job, or to the run.
+/// Starts a run. Redirects to the build if the run has only one job, otherwise to the run.
 pub(super) fn begun(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[String]) -> Answer {
     acting::may_start(caller, &ready, armed)?;
     let one = if let [job] = ready.plan.order.as_slice() { Some(job.clone()) } else { None };
@@ -64,7 +64,7 @@ pub(super) fn begun(look: &Look<'_>, caller: &Caller, ready: Ready, armed: &[Str
     }
 }
 
-/// The protected jobs that a form names.
+/// Returns the protected jobs that a form lists.
 pub(super) fn armed(form: &Posted) -> Vec<String> {
     form.all("armed").map(str::to_owned).collect()
 }
@@ -74,7 +74,7 @@ pub(super) async fn rerun(State(web): State<Web>, caller: Caller, Path(id): Path
         let build = look.storage.get_build(id)?;
         let nothing = Map::new();
         let given = Given::Values(&nothing);
-        let warn = |reason: &str| tracing::warn!(build = id, reason, "a build is done again");
+        let warn = |reason: &str| tracing::warn!(build = id, reason, "rerunning a build");
         let ready = match form.get("how") {
             None | Some("same") => same(look.workspace, look.storage, &build, given, &warn)?,
             Some("latest") => latest(look.workspace, look.storage, &build, given)?,
@@ -83,7 +83,10 @@ pub(super) async fn rerun(State(web): State<Web>, caller: Caller, Path(id): Path
                 from_failed(look.workspace, look.storage, &look.storage.get_run(run)?)?
             }
             Some(other) => {
-                return Err(Problem::new(Sort::Usage, format!("how: `{other}` is no way to run a build again")));
+                return Err(Problem::new(
+                    Sort::Usage,
+                    format!("how: `{other}` is not `same`, `latest` or `from-failed`"),
+                ));
             }
         };
         begun(look, &caller, ready, &armed(&form))
@@ -143,7 +146,7 @@ pub(super) async fn rerun_run(State(web): State<Web>, caller: Caller, Path(id): 
 
 pub(super) async fn look_at_files(State(web): State<Web>, caller: Caller, _form: Posted) -> Answer {
     if !caller.scopes.is_admin() {
-        let problem = Problem::new(Sort::Forbidden, "the token may not have the service look at the files");
+        let problem = Problem::new(Sort::Forbidden, "the token may not make the service look at the files");
         return Err(problem.hint("it needs the scope `admin`"));
     }
     web.look(|look| {

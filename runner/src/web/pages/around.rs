@@ -1,4 +1,4 @@
-//! What a job needs and what needs it, two steps each way.
+//! The dependencies and dependents of a job, two steps each way.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -15,11 +15,12 @@ use super::picture::name;
 use super::status::Status;
 use crate::request::subgraph::Subgraph;
 
-/// Steps each way, and boxes at most.
+/// Steps each way, and most boxes.
 const STEPS: u64 = 2;
 const BOXES: usize = 40;
 
-/// What is around a job; none where no manifest has it, or where it stands alone.
+/// Returns the jobs around a job. Returns `None` if no manifest has the job, or if nothing is
+/// around it.
 pub(super) fn around<'a>(look: &Look<'a>, id: &str) -> Result<Option<Subgraph<'a>>, Problem> {
     let catalog = &look.current.catalog;
     if !catalog.graph.dependencies.contains_key(id) {
@@ -31,14 +32,14 @@ pub(super) fn around<'a>(look: &Look<'a>, id: &str) -> Result<Option<Subgraph<'a
             return Ok((part.jobs.len() > 1).then_some(part));
         }
     }
-    // The nearest of very many.
+    // There are very many: show only the nearest.
     let part = Subgraph::around(catalog, Some(id), 1)?;
     let own = catalog.graph.dependencies.get_key_value(id).map(|(id, _)| id.as_str());
     let some: BTreeSet<&str> = part.jobs.into_iter().take(BOXES - 1).chain(own).collect();
     Ok(Some(Subgraph::of(&catalog.graph, some)))
 }
 
-/// The picture of it.
+/// Draws the jobs around a job.
 pub(super) fn drawn(part: &Subgraph<'_>, graph: &Graph, id: &str, statuses: &BTreeMap<&str, &JobStatus>) -> String {
     let ids: Vec<&str> = part.jobs.iter().copied().collect();
     let number: BTreeMap<&str, usize> = ids.iter().enumerate().map(|(at, id)| (*id, at)).collect();
@@ -63,5 +64,5 @@ pub(super) fn drawn(part: &Subgraph<'_>, graph: &Graph, id: &str, statuses: &BTr
         Some(Edge { from: *number.get(from)?, to: *number.get(to)?, count: 1, is_bad })
     };
     let edges: Vec<Edge> = part.edges.iter().filter_map(edge).collect();
-    Picture::of(&shown.collect::<Vec<_>>(), &edges, format!("What {id} needs and what needs it")).to_string()
+    Picture::of(&shown.collect::<Vec<_>>(), &edges, format!("Dependencies and dependents of {id}")).to_string()
 }

@@ -1,5 +1,5 @@
-//! One build: what failed and why before all else, then what differs since it last worked, its
-//! progress, what it returned and what it said.
+//! The page of one build. The failure comes first, then the differences since the last success,
+//! progress, return value and log.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -44,9 +44,9 @@ use super::value::Tree;
 use super::visit::Visit;
 use crate::request::whole::WholeBuild;
 
-/// Names and lines of calls are waited for so long.
+/// How long to wait for the names and lines of calls.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Characters of the return value as text, and of the configuration.
+/// Most characters of the return value as text, and of the configuration.
 const RETVAL: usize = 40_000;
 
 #[derive(Template)]
@@ -65,7 +65,7 @@ struct Page {
     facts: Facts,
 }
 
-/// What stands above all: how it is, and what can be done.
+/// The head of the page: the status, and the actions.
 #[derive(Template)]
 #[template(path = "build_head.html")]
 struct Head {
@@ -85,7 +85,7 @@ struct Head {
     failed: bool,
 }
 
-/// What became of it.
+/// The result of the build.
 #[derive(Template)]
 #[template(path = "build_outcome.html")]
 struct Outcome {
@@ -96,14 +96,14 @@ struct Outcome {
     retval: Option<Retval>,
 }
 
-/// What differs since the last success of the job.
+/// The differences since the last success of the job.
 struct Since {
     build: u64,
     time: Time,
     differences: Vec<(String, String, String)>,
 }
 
-/// What it returned.
+/// The return value.
 struct Retval {
     kind: String,
     shown_as: String,
@@ -158,7 +158,7 @@ fn page_of(web: &Web, look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit)
     })
 }
 
-/// What changes while the build runs.
+/// The parts that change while the build runs.
 struct Pieces {
     head: Head,
     progress: Bars,
@@ -166,7 +166,7 @@ struct Pieces {
     facts: Facts,
 }
 
-/// What changes on the page, and how far the build is.
+/// Returns the parts that change, and how far the build is.
 pub(super) fn parts(look: &Look<'_>, id: u64, query: &LogQuery, visit: &Visit) -> Result<(Parts, Passing), Problem> {
     let whole = read(look, id)?;
     let parts = Pieces::of(look, &whole, query, visit)?.parts();
@@ -280,7 +280,7 @@ fn since(look: &Look<'_>, build: &Build, visit: &Visit) -> Result<Option<Since>,
 fn retval(value: &Value, kind: Option<&str>, query: &LogQuery) -> Retval {
     let shown_as = match (query.shown_as.as_deref(), value) {
         (Some(shown @ ("tree" | "text" | "json" | "yaml")), _) => shown,
-        // What is only a text is best read as one.
+        // A plain string is best read as text.
         (_, Value::String(_)) => "text",
         _ => "tree",
     };
@@ -291,7 +291,7 @@ fn retval(value: &Value, kind: Option<&str>, query: &LogQuery) -> Retval {
         _ => yaml(value),
     };
     let size = thousands(serde_json::to_string(&Json(value)).map_or(0, |text| text.len()) as u64);
-    // The last line of the type's text names it; what it is made of stands above.
+    // The last line of the type's text names the type; the lines above define its parts.
     let named = kind.and_then(|kind| kind.trim_end().lines().next_back());
     let kind = named
         .and_then(|named| named.trim().strip_prefix("type retval = ")?.strip_suffix(';'))
@@ -306,7 +306,7 @@ fn retval(value: &Value, kind: Option<&str>, query: &LogQuery) -> Retval {
     }
 }
 
-/// A value as a manifest would have it.
+/// Formats a value as in a manifest.
 pub(super) fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(&Yaml(value)).unwrap_or_else(|error| format!("cannot be shown: {error}"))
 }

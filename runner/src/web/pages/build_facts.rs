@@ -1,5 +1,5 @@
-//! What stands beside a build: its attempts, what it used of others and who used it, its arguments,
-//! times and limits.
+//! The facts beside a build: its attempts, the builds it used and the builds that used it, its
+//! arguments, times and limits.
 
 use askama::Template;
 use jobcontrol_core::build::Build;
@@ -22,12 +22,12 @@ use super::value::Tree;
 use super::visit::Visit;
 use crate::request::whole::WholeBuild;
 
-/// Builds that used it which are shown.
+/// Most builds to show that used this one.
 const USERS: usize = 20;
-/// Builds after it that are looked through for them.
+/// How many later builds of each job to search for them.
 const LOOKED: u64 = 50;
 
-/// What stands beside a build.
+/// The facts beside a build.
 #[derive(Template)]
 #[template(path = "build_facts.html")]
 pub(super) struct Facts {
@@ -47,13 +47,13 @@ pub(super) struct Facts {
     is_open: bool,
 }
 
-/// An argument: a value, or another build's.
+/// An argument: a value, or a pinned build of another job.
 enum Argument {
     Value(Tree),
     Pinned { name: String, job: String, build: u64 },
 }
 
-/// Something that is limited: what of it was used, and how much there is.
+/// The use of a limited resource, and its limit.
 struct Used {
     name: &'static str,
     said: String,
@@ -62,7 +62,7 @@ struct Used {
 }
 
 impl Facts {
-    /// Of a build.
+    /// Collects the facts of a build.
     pub(super) fn of(look: &Look<'_>, whole: &WholeBuild, visit: &Visit) -> Result<Self, Problem> {
         let (build, moment) = (&whole.build, &whole.moment);
         let attempts = whole.attempts.iter().map(|attempt| {
@@ -99,7 +99,7 @@ impl Facts {
     }
 }
 
-/// The builds of its dependents that are pinned to it, among the newest of each.
+/// Returns the builds of dependents that are pinned to this build, among the builds after it.
 fn used_by(look: &Look<'_>, build: &Build) -> Result<Vec<(String, u64, Status)>, Problem> {
     let graph = &look.current.catalog.graph;
     let needs = |(_, needs): &(&String, &Vec<String>)| needs.contains(&build.job_id);
@@ -117,7 +117,7 @@ fn used_by(look: &Look<'_>, build: &Build) -> Result<Vec<(String, u64, Status)>,
     Ok(found)
 }
 
-/// The arguments that it was called with: by name, those given by hand last.
+/// Returns the arguments of the call, with the ones given by hand last.
 fn arguments(build: &Build) -> Vec<Argument> {
     let mut all = Vec::new();
     for (_, part) in config::shown_arguments(&build.config) {
@@ -148,7 +148,7 @@ fn argument(build: &Build, name: &str, value: &Value) -> Argument {
     }
 }
 
-/// What it used of its limits.
+/// Returns how much of its limits the build used.
 fn used(build: &Build) -> Vec<Used> {
     let Some(usage) = build.usage else { return Vec::new() };
     let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! Builds of all jobs: what waits, what runs, then the newest first.
+//! The builds of all jobs: waiting ones, then running ones, then the newest.
 
 use askama::Template;
 use axum::extract::State;
@@ -26,7 +26,7 @@ use crate::request::window::narrow;
 /// Builds on one page.
 const SHOWN: usize = 100;
 
-/// Which builds to list.
+/// The builds to list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BuildsQuery {
@@ -44,7 +44,7 @@ struct Page {
     frame: Frame,
     list: List,
     query: BuildsQuery,
-    /// What can be chosen: the name in the address, and its sign.
+    /// The statuses to choose from, each with its name in the address.
     statuses: [(&'static str, Status); 5],
     kept: String,
 }
@@ -92,7 +92,7 @@ pub(super) async fn of_job(State(web): State<Web>, Path(id): Path<String>) -> An
 }
 
 impl BuildsQuery {
-    /// As the address has it, but for where the list goes on.
+    /// Returns the query parameters, without the place where the list continues.
     fn own(&self) -> [(&'static str, Option<&str>); 4] {
         let (from, to) = (self.min_date.as_deref(), self.max_date.as_deref());
         [("status", self.status.as_deref()), ("job", self.job.as_deref()), ("min_date", from), ("max_date", to)]
@@ -114,7 +114,7 @@ impl BuildsQuery {
                 (filter.finished, filter.success, filter.skipped) = (Some(true), Some(true), Some(false));
             }
             Some(other) => {
-                let reason = format!("`{other}` is none of queued, running, failed, skipped and success");
+                let reason = format!("`{other}` is not one of queued, running, failed, skipped and success");
                 return Err(Problem::new(Sort::Usage, format!("status: {reason}")).parameter("status", reason));
             }
         }
@@ -157,7 +157,7 @@ impl List {
     }
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, query: &BuildsQuery, visit: &Visit) -> Result<Parts, Problem> {
     Ok(List::read(look, query, visit)?.parts())
 }

@@ -1,4 +1,4 @@
-//! Code with its words in colours: WIT and YAML. Other languages are shown as they are.
+//! Code with syntax highlighting: WIT and YAML. Other languages are shown as plain text.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use askama::Template;
 
 use crate::show::escape::clean;
 
-/// Characters of code on one page.
+/// Most characters of code on one page.
 const MOST: usize = 60_000;
 
-/// Classes of the name of a type: where it is declared, and where it is used.
+/// The classes of a type's name: where it is declared, and where it is used.
 const DECLARED: &str = "declared";
 const LINK: &str = "link";
 
-/// The words before the name of a type that is declared.
+/// The keywords that precede the name of a declared type.
 const DECLARING: [&str; 6] = ["record", "variant", "enum", "flags", "type", "resource"];
 
 /// The names of types that an interface declares.
@@ -30,7 +30,7 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// A manifest, or a part of one.
+    /// Highlights a manifest, or a part of one.
     pub(super) fn yaml(text: &str) -> Self {
         let mut code = Self { pieces: Vec::new() };
         for line in bounded(text).split_inclusive('\n') {
@@ -39,7 +39,7 @@ impl Code {
         code
     }
 
-    /// The types that an interface declares.
+    /// Returns the types that an interface declares.
     pub(super) fn types(wit: &str) -> Types {
         let mut types = Types::new();
         words(bounded(wit), |word| {
@@ -50,11 +50,11 @@ impl Code {
         types
     }
 
-    /// An interface, or a part of one, whose types are links to where they are declared. With
-    /// `declares` they are declared here.
+    /// Highlights an interface, or a part of one. Types link to their declarations; with `declares`
+    /// those are in this text.
     pub(super) fn wit(text: &str, types: &Types, declares: bool) -> Self {
         let mut code = Self { pieces: Vec::new() };
-        // Two interfaces may have a type of one name: links go to the first.
+        // Two interfaces may have a type of the same name. Links go to the first one.
         let mut met = BTreeSet::new();
         words(bounded(text), |word| {
             let (class, text) = match word {
@@ -123,14 +123,14 @@ impl Code {
 enum Word<'a> {
     Keyword(&'a str),
     Number(&'a str),
-    /// The name of a type that is declared here.
+    /// The name of a type declared here.
     Declared(&'a str),
     Name(&'a str),
     Comment(&'a str),
     Rest(&'a str),
 }
 
-/// Hands out the pieces of a text of WIT.
+/// Passes the pieces of a WIT text to `take`.
 fn words(text: &str, mut take: impl FnMut(Word<'_>)) {
     const KEYWORDS: [&str; 25] = [
         "package",
@@ -178,7 +178,7 @@ fn words(text: &str, mut take: impl FnMut(Word<'_>)) {
                 piece if after.starts_with(':') => Word::Rest(piece),
                 piece => Word::Name(piece),
             });
-            // Room stands between the two.
+            // Only spaces may stand between the keyword and the name.
             declaring =
                 if word == 0 { declaring && piece.trim().is_empty() } else { !declaring && DECLARING.contains(&piece) };
             rest = after;

@@ -1,4 +1,4 @@
-//! What went wrong, for browsers; where a token is wanted, the form that takes one.
+//! The error page for browsers, with a form to sign in if a token is needed.
 
 use askama::Template;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use super::reloads::Diagnostic;
 use super::row::line;
 use super::visit::Visit;
 
-/// Mistakes of a manifest that are shown.
+/// Most mistakes of a manifest to show.
 const DIAGNOSTICS: usize = 5;
 
 #[derive(Template)]
@@ -34,13 +34,13 @@ struct Page {
     document: String,
 }
 
-/// Whether whoever asks is a browser that shows a page.
+/// Returns whether the client is a browser that shows a page.
 pub(in super::super) fn wants_page(headers: &HeaderMap) -> bool {
     let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|kind| kind.trim().starts_with("text/html"))
 }
 
-/// The page; none where it cannot be rendered.
+/// Renders the error page. Returns `None` if it cannot be rendered.
 pub(in super::super) fn page(web: &Web, parts: &Parts, problem: &Problem, request: &str) -> Option<Response> {
     let csrf = csrf_of(&parts.headers).unwrap_or_else(|| web.csrf().clone());
     let visit = Visit::of(parts, csrf.text().to_owned());

@@ -1,4 +1,5 @@
-//! Why a build failed: its calls with their lines of code and local variables, the innermost open.
+//! Why a build failed: its calls with their lines of code and local variables. The innermost call
+//! is expanded.
 
 use askama::Template;
 use jobcontrol_core::build::Attempt;
@@ -14,13 +15,13 @@ use super::value::Tree;
 use crate::show::escape::clean;
 use crate::show::escape::one_line;
 
-/// Characters of a message, and of a local variable.
+/// Most characters of a message, and of a local variable.
 const MESSAGE: usize = 4_000;
 const LOCAL: usize = 1_000;
-/// Calls of one traceback, and local variables of a call.
+/// Most calls of one traceback, and most local variables of a call.
 const CALLS: usize = 60;
 const LOCALS: usize = 40;
-/// Links of a chain of failures.
+/// Most links in a chain of failures.
 const CAUSES: usize = 20;
 
 /// A failure as a page shows it.
@@ -56,7 +57,7 @@ struct Line {
 struct Local {
     name: String,
     value: String,
-    /// Whether the line uses it.
+    /// Whether the failed line uses it.
     is_on_line: bool,
 }
 
@@ -67,7 +68,7 @@ struct Cause {
 }
 
 impl Failed {
-    /// The failure of a build; none where it did not fail.
+    /// Returns the failure of a build, or `None` if the build did not fail.
     pub(super) fn of(build: &Build, attempts: &[Attempt], progress: &[Progress]) -> Option<Self> {
         let failure = build.exception.as_ref()?;
         let frames = &build.exception_tb;
@@ -90,7 +91,7 @@ impl Failed {
     }
 }
 
-/// How often it failed alike, and how far it had got.
+/// Describes how many attempts failed in the same way, and how far the build had got.
 fn why(build: &Build, attempts: &[Attempt], progress: &[Progress]) -> String {
     let mut parts = Vec::new();
     let same = |attempt: &Attempt| match (&attempt.failure, &build.exception) {
@@ -116,7 +117,7 @@ fn why(build: &Build, attempts: &[Attempt], progress: &[Progress]) -> String {
     parts.join(" ")
 }
 
-/// The calls of a traceback, those in the middle left out where there are very many.
+/// Returns the calls of a traceback, and how many were left out in the middle of a very long one.
 fn calls(frames: &[Frame]) -> (Vec<Call>, usize) {
     let left_out = frames.len().saturating_sub(CALLS);
     let shown =
@@ -144,7 +145,7 @@ fn call(frame: &Frame, is_last: bool) -> Call {
     let hit = code.iter().find(|line| line.is_hit).map(|line| line.text.clone()).unwrap_or_default();
     let mut locals: Vec<Local> =
         frame.locals.iter().take(LOCALS).map(|(name, value)| local(name, value, &hit)).collect();
-    // Those of the line first.
+    // Variables of the failed line come first.
     locals.sort_by_key(|local| !local.is_on_line);
     let repeated = frame.repeated.map(|repeated| {
         let at_least = if repeated.at_least { "at least " } else { "" };
@@ -166,7 +167,7 @@ fn local(name: &str, value: &str, line: &str) -> Local {
     Local { name: one_line(name), value: one_line(&cut(value, LOCAL)), is_on_line }
 }
 
-/// A text of several lines, cut where it is long.
+/// Cleans a text of several lines, and shortens it if it is long.
 pub(super) fn cut(text: &str, most: usize) -> String {
     let mut text = text.to_owned();
     failure::cut(&mut text, most);

@@ -1,5 +1,5 @@
-//! What of a page changes while it is open: pieces with names, and a digest by which a page that is
-//! current gets none of them again.
+//! The parts of a page that change while it is open. Each has a name. A digest shows which parts a
+//! page already has.
 
 use std::hash::DefaultHasher;
 use std::hash::Hash;
@@ -9,44 +9,44 @@ use askama::Template;
 
 use super::frame::rendered;
 
-/// Where a page's changes come from.
+/// The address that sends a page's changes.
 pub(super) const PATH: &str = "/live";
 
-/// A piece of a page that is text alone.
+/// A part of a page that is plain text.
 #[derive(Template)]
 #[template(source = "{{ text }}", ext = "html")]
 struct Text<'a> {
     text: &'a str,
 }
 
-/// The pieces of a page that change.
+/// The parts of a page that change.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
-    /// What decides which cells there are and where: where it is another, the whole is sent.
+    /// Determines which cells exist and where they stand. If it changes, the whole element is sent.
     pub(super) shape: String,
-    /// The name of the element that has all cells in it, with its content; none where the cells are
-    /// always the same.
+    /// The name of the element around all cells, with its content. `None` if the cells never change
+    /// places.
     pub(super) whole: Option<(&'static str, String)>,
-    /// Each cell's name, with its content.
+    /// The name of each cell, with its content.
     pub(super) cells: Vec<(String, String)>,
 }
 
-/// What of a page passes by itself.
+/// The parts of a page that change as time passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Passing {
-    /// Whether something runs whose time is told.
+    /// Whether something is running whose duration is shown.
     pub(super) is_running: bool,
-    /// How far the build of the page is, in percent.
+    /// How far the page's build is, in percent.
     pub(super) percent: Option<u64>,
 }
 
 impl Parts {
-    /// A page whose cells may come and go.
+    /// Creates the parts of a page whose cells may come and go.
     pub(super) fn whole(at: &'static str, html: String) -> Self {
         Self { whole: Some((at, html)), ..Self::default() }
     }
 
-    /// A page with one cell.
+    /// Creates the parts of a page with one cell.
     pub(super) fn one(at: &'static str, piece: &impl Template) -> Self {
         let mut parts = Self::default();
         parts.cell(at, rendered(piece));
@@ -58,18 +58,18 @@ impl Parts {
         self.cells.push((at.into(), html.into()));
     }
 
-    /// Adds a cell that is text alone.
+    /// Adds a cell of plain text.
     pub(super) fn text(&mut self, at: &'static str, text: &str) {
         self.cell(at, rendered(&Text { text }));
     }
 
-    /// Stands for all of it: for which cells there are, and for what is in them.
+    /// Returns a digest of everything: which cells exist, and their content.
     pub(super) fn digest(&self) -> String {
         let all = (&self.shape, &self.cells, self.whole.as_ref().filter(|_| self.cells.is_empty()));
         format!("{:x}-{:x}", hash(&self.shape), hash(&all))
     }
 
-    /// The address of the changes of a page: which page it is, with its own parameters.
+    /// Returns the address of a page's changes, with the page's name and parameters.
     pub(super) fn feed(&self, page: &str, own: &[(&str, Option<&str>)]) -> String {
         let digest = self.digest();
         let stream = [("version", Some(env!("CARGO_PKG_VERSION"))), ("digest", Some(digest.as_str()))];
@@ -78,20 +78,20 @@ impl Parts {
     }
 }
 
-/// Parameters of an address, those that are given.
+/// Encodes query parameters, leaving out those without a value.
 pub(super) fn given(parts: &[(&str, Option<&str>)]) -> String {
     let given = parts.iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
 }
 
-/// Stands for a value within this process.
+/// Returns a hash of a value that is valid within this process.
 pub(super) fn hash(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
-/// What a reader of a page was sent last, and what of it has changed since.
+/// What the reader of a page already has.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     shape: Option<u64>,
@@ -99,16 +99,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What a page has, as far as its digest tells: the same cells as these, or nothing that is
-    /// known.
+    /// Creates the state of a reader from the digest of its page. The page has either the same
+    /// cells as `parts`, or unknown ones.
     pub(super) fn of(digest: Option<&str>, parts: &Parts) -> Self {
         let shape = hash(&parts.shape);
         let same = digest.and_then(|digest| digest.split_once('-')).is_some_and(|(own, _)| own == format!("{shape:x}"));
-        // Where there are no cells, the whole is what may be otherwise.
+        // Without cells, the content of the whole may differ.
         Self { shape: (same && !parts.cells.is_empty()).then_some(shape), ..Self::default() }
     }
 
-    /// Takes the newest pieces; returns those to send. With `is_current` the reader has them
+    /// Takes the newest parts and returns those to send. With `is_current` the reader has them
     /// already.
     pub(super) fn take(&mut self, parts: &Parts, is_current: bool) -> Vec<(String, String)> {
         let shape = hash(&parts.shape);
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(names(seen.take(&parts("ab", &[("a", "1"), ("b", "1")]), false)), ["all"], "the first time");
         assert!(seen.take(&parts("ab", &[("a", "1"), ("b", "1")]), false).is_empty());
         assert_eq!(names(seen.take(&parts("ab", &[("a", "2"), ("b", "1")]), false)), ["a"]);
-        assert_eq!(names(seen.take(&parts("ba", &[("a", "2"), ("b", "1")]), false)), ["all"], "they stand otherwise");
+        assert_eq!(names(seen.take(&parts("ba", &[("a", "2"), ("b", "1")]), false)), ["all"], "the order changed");
         let mut current = Seen::default();
         assert!(current.take(&parts("ab", &[("a", "1")]), true).is_empty(), "the page has it");
         assert_eq!(names(current.take(&parts("ab", &[("a", "2")]), false)), ["a"]);

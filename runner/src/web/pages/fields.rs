@@ -1,6 +1,6 @@
-//! Fields of a form from a WIT type, filled in, and back: what was typed to JSON, which is checked
-//! as any other argument is. Integers are texts, since numbers of a browser are no larger than
-//! 2^53.
+//! Converts a WIT type and a value to form fields, and the typed text back to JSON. The JSON is
+//! checked like any other argument. Integers are strings because numbers in a browser are exact
+//! only up to 2^53.
 
 use askama::Template;
 use jobcontrol_core::types::IntType;
@@ -15,21 +15,21 @@ use super::super::posted::Posted;
 use super::super::problem::pointer;
 use super::times::thousands;
 
-/// Choices that are shown as buttons; more are a list to choose from.
+/// Most choices to show as buttons; more are shown as a list.
 const BUTTONS: usize = 5;
-/// Items of a list that have a field each, levels of fields, and columns of a table: what is more
-/// is YAML.
+/// Most items of a list with one field each, most levels of fields, and most columns of a table.
+/// Anything larger is entered as YAML.
 const ITEMS: usize = 50;
 const DEPTH: usize = 4;
 const COLUMNS: usize = 4;
 
-/// A part of an argument as a person fills it in.
+/// A part of an argument, as a form field.
 #[derive(Clone, Debug, Template)]
 #[template(path = "field.html")]
 pub(super) struct Field {
-    /// What the browser calls it.
+    /// Its name in the form.
     pub(super) name: String,
-    /// What it is called beside it.
+    /// The label beside it.
     pub(super) label: String,
     pub(super) kind: String,
     pub(super) input: Input,
@@ -40,38 +40,38 @@ pub(super) struct Field {
 /// How it is filled in.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    /// A line.
+    /// One line.
     Line { value: String, is_number: bool },
     /// Several lines.
     Lines(String),
-    /// A box: yes or no.
+    /// A checkbox: yes or no.
     Box(bool),
-    /// One of a few, or of many: whether as buttons, what there is, and what is chosen.
+    /// One of several choices: whether to show them as buttons, all choices, and the chosen one.
     One { buttons: bool, all: Vec<String>, chosen: String },
-    /// Any of these, with whether each is chosen.
+    /// Any number of these choices, each with whether it is chosen.
     Some(Vec<(String, bool)>),
     /// Nothing, or a value.
     Optional { is_given: bool, inner: Box<Field> },
-    /// One case with what belongs to it.
+    /// One of several cases, with its payload.
     Cases(Vec<(String, bool, Option<Field>)>),
-    /// Fields that belong together.
+    /// A group of fields.
     Record(Vec<Field>),
-    /// Items one below the other; those of a table have a line each, with these columns.
+    /// Items one below the other. A table shows each item on one line, with these columns.
     List { columns: Vec<String>, items: Vec<Field>, one: String },
-    /// As a manifest would have it.
+    /// YAML text, as in a manifest.
     Yaml(String),
-    /// There is nothing to fill in.
+    /// Nothing to fill in.
     Nothing,
 }
 
-/// What is wrong with some parts, by their place in the argument as a JSON pointer.
+/// The mistakes in parts of an argument, by their place as a JSON pointer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wrong {
     left: Vec<(String, String)>,
 }
 
 impl Wrong {
-    /// What is wrong, with the place of each below the argument.
+    /// Creates the mistakes, each with its place below the argument.
     pub(super) fn new(all: Vec<(String, String)>) -> Self {
         Self { left: all }
     }
@@ -85,8 +85,8 @@ impl Wrong {
 }
 
 impl Field {
-    /// The field of a parameter; with `as_yaml` the whole of it as YAML. What is wrong in places
-    /// that have no field of their own stands at the whole.
+    /// Builds the field of a parameter; with `as_yaml` the whole value is one YAML text. Mistakes
+    /// in places without a field are shown at the whole argument.
     pub(super) fn of(name: &str, ty: &Type, value: Option<&Json>, as_yaml: bool, wrong: Wrong) -> Self {
         let mut wrong = wrong;
         let as_yaml = as_yaml || value.is_some_and(|value| !fits(ty, value, 0));
@@ -100,7 +100,7 @@ impl Field {
         field
     }
 
-    /// Whether something is wrong with it or a part of it.
+    /// Returns whether the field or a part of it has a mistake.
     pub(super) fn is_wrong(&self) -> bool {
         let inner = match &self.input {
             Input::Optional { inner, .. } => inner.is_wrong(),
@@ -111,7 +111,7 @@ impl Field {
         inner || !self.errors.is_empty()
     }
 
-    /// Its name as an id of the page.
+    /// Returns the id of the field on the page.
     fn id(&self) -> String {
         self.name.clone()
     }
@@ -121,7 +121,7 @@ fn plain(name: &str, label: &str, ty: &Type, input: Input, errors: Vec<String>) 
     Field { name: name.to_owned(), label: label.to_owned(), kind: ty.to_string(), input, hint: hint(ty), errors }
 }
 
-/// What can be typed.
+/// Describes what may be typed.
 fn hint(ty: &Type) -> String {
     match ty {
         Type::Int(int) => {
@@ -136,12 +136,12 @@ fn hint(ty: &Type) -> String {
             format!("{} to {}", show(low), show(high))
         }
         Type::Char => "one character".to_owned(),
-        Type::Option(_) => "Left out: null.".to_owned(),
+        Type::Option(_) => "Null if left out.".to_owned(),
         _ => String::new(),
     }
 }
 
-/// Whether a type has fields of its own at that depth, and not only YAML.
+/// Returns whether a type has fields at this depth, rather than only YAML.
 fn has_fields(ty: &Type, depth: usize) -> bool {
     match ty {
         Type::List(_) if ty.is_bytes() => false,
@@ -151,10 +151,10 @@ fn has_fields(ty: &Type, depth: usize) -> bool {
     }
 }
 
-/// Whether a value can be shown in the fields of its type, all of it.
+/// Returns whether the fields of a type can show the whole value.
 fn fits(ty: &Type, value: &Json, depth: usize) -> bool {
     match (ty, value) {
-        // It would be lost: a field shows one value.
+        // Fields cannot show such a value: it would be lost.
         (_, Json::Object(entries)) if entries.len() == 1 && entries.keys().all(|key| key.starts_with('!')) => false,
         (Type::List(item), Json::Array(items)) => {
             !has_fields(ty, depth) || items.len() <= ITEMS && items.iter().all(|value| fits(item, value, depth + 1))
@@ -172,7 +172,7 @@ fn fits(ty: &Type, value: &Json, depth: usize) -> bool {
 }
 
 fn made(name: &str, label: &str, ty: &Type, value: Option<&Json>, depth: usize, at: &str, wrong: &mut Wrong) -> Field {
-    // What is wrong with a value that may be left out is wrong with what is inside.
+    // A mistake in an optional value is shown at the inner field.
     let errors = if matches!(ty, Type::Option(_)) { Vec::new() } else { wrong.take(at) };
     let below = |key: &str| format!("{at}{}", pointer([key]));
     let text = || value.map(text_of).unwrap_or_default();
@@ -250,7 +250,7 @@ fn of_record(
     let find = |field: &str| given.and_then(|entries| entries.iter().find(|(key, _)| same_name(key, field)));
     let part = |(field, ty): &(String, Type)| {
         let found = find(field);
-        // The pointer has the name that was sent.
+        // The pointer uses the name that was sent.
         let key = found.map_or(field.as_str(), |(key, _)| key.as_str());
         let at = format!("{at}{}", pointer([key]));
         made(&format!("{name}.{field}"), field, ty, found.map(|(_, value)| value), depth + 1, &at, wrong)
@@ -285,7 +285,7 @@ fn of_cases(
     cases.into_iter().map(case).collect()
 }
 
-/// The columns of a table of records, where each is one field.
+/// Returns the columns of a table of records, if each member fits in one field.
 fn columns(item: &Type) -> Vec<String> {
     let is_one = |ty: &Type| {
         matches!(ty, Type::Bool | Type::String | Type::Char | Type::Int(_) | Type::F32 | Type::F64 | Type::Enum(_))
@@ -298,7 +298,7 @@ fn columns(item: &Type) -> Vec<String> {
     }
 }
 
-/// A value that stands in one field.
+/// Returns the text of a value in a single field.
 fn text_of(value: &Json) -> String {
     match value {
         Json::Null => String::new(),
@@ -307,18 +307,18 @@ fn text_of(value: &Json) -> String {
     }
 }
 
-/// A value as YAML.
+/// Formats a value as YAML.
 fn yaml_of(value: &Json) -> String {
     use serde::Deserialize;
     let Ok(value) = jobcontrol_core::value::Value::deserialize(value) else { return value.to_string() };
     super::build::yaml(&value).trim_end().to_owned()
 }
 
-/// What was typed for a parameter, as JSON.
+/// Returns the JSON of what was typed for a parameter.
 ///
 /// # Errors
 ///
-/// YAML that cannot be read, with the reason.
+/// Returns an error with the reason if the YAML cannot be parsed.
 pub(super) fn typed(name: &str, ty: &Type, form: &Posted) -> Result<Json, String> {
     read(&format!("a.{name}"), ty, form, 0)
 }
@@ -333,7 +333,7 @@ fn read(name: &str, ty: &Type, form: &Posted, depth: usize) -> Result<Json, Stri
         Type::Int(int) => integer(text(), *int),
         Type::F32 | Type::F64 => match text().trim().parse::<f64>().ok().and_then(Number::from_f64) {
             Some(number) => Json::Number(number),
-            // `NaN` and the infinities are texts, and so is a mistake.
+            // `NaN` and the infinities are strings, and so is invalid input.
             None => Json::String(text().trim().to_owned()),
         },
         Type::String | Type::Char => Json::String(text().to_owned()),
@@ -370,7 +370,7 @@ fn read(name: &str, ty: &Type, form: &Posted, depth: usize) -> Result<Json, Stri
             let case = form.get(&format!("{name}.case")).unwrap_or_default();
             let payload = if case == "err" { err.as_deref() } else { ok.as_deref() };
             match payload {
-                // A side without anything is written as such.
+                // A side without a payload is written with `null`.
                 None => Json::Object(Map::from_iter([(case.to_owned(), Json::Null)])),
                 payload => of_case(name, case, payload, form, depth)?,
             }
@@ -395,7 +395,7 @@ fn integer(text: &str, int: IntType) -> Json {
     let (low, _) = int.range();
     let number =
         if low < 0 { text.parse::<i64>().ok().map(Number::from) } else { text.parse::<u64>().ok().map(Number::from) };
-    // What is no number of that size stays what was typed, and is refused with it.
+    // Text that is not a valid integer stays as typed; the check refuses it.
     number.map_or_else(|| Json::String(text.to_owned()), Json::Number)
 }
 
@@ -404,7 +404,7 @@ fn from_yaml(text: &str) -> Result<Json, String> {
     serde_json::to_value(jobcontrol_core::value::Json(&value)).map_err(|error| error.to_string())
 }
 
-/// What a button of a list asks for: another item, or one less.
+/// Returns the fields after the button of a list was pressed: one more item, or one less.
 pub(super) fn changed(fields: &[(String, String)]) -> Option<Vec<(String, String)>> {
     let button = |name: &str| fields.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
     let counted = |list: &str| {
@@ -427,7 +427,7 @@ pub(super) fn changed(fields: &[(String, String)]) -> Option<Vec<(String, String
     let (list, gone) = place.rsplit_once('.')?;
     let (gone, count) = (gone.parse::<usize>().ok()?, counted(list)?);
     let moved = rest.into_iter().filter_map(|(name, value)| {
-        // Items behind the one that is gone move up.
+        // The items after the removed one move up.
         let Some(after) = name.strip_prefix(list).and_then(|after| after.strip_prefix('.')) else {
             return Some((name, value));
         };
@@ -453,7 +453,7 @@ mod tests {
 
     use super::*;
 
-    /// The fields of a page, as a browser sends them.
+    /// Collects the fields of a page as a browser sends them.
     fn sent(field: &Field, out: &mut Vec<(String, String)>) {
         let name = &field.name;
         let mut push = |name: String, value: &str| out.push((name, value.to_owned()));
@@ -508,7 +508,7 @@ mod tests {
             typed("p", &ty("u32"), &Posted::of(vec![("a.p".to_owned(), "5 million".to_owned())])),
             Ok(json!("5 million"))
         );
-        assert_eq!(typed("p", &ty("u64"), &Posted::default()), Ok(json!("")), "what is left empty is no zero");
+        assert_eq!(typed("p", &ty("u64"), &Posted::default()), Ok(json!("")), "an empty field is not zero");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! What pages hand out as files: logs and return values, whole, never as something that a browser
-//! would run.
+//! Logs and return values as complete files. A browser never executes them.
 
 use std::ops::ControlFlow;
 
@@ -37,10 +36,10 @@ use crate::show::json::RecordJson;
 
 /// Bytes of a log that are sent at once.
 const PIECE: usize = 64 << 10;
-/// Pieces that wait for a slow reader.
+/// Most pieces that wait for a slow reader.
 const WAITING: usize = 8;
 
-/// A part of a long log, as lines of the page.
+/// Sends a part of a long log as lines of the page.
 pub(super) async fn chunk(
     State(web): State<Web>,
     Path(id): Path<u64>,
@@ -49,7 +48,7 @@ pub(super) async fn chunk(
 ) -> Answer {
     let shared = web.clone();
     web.look(move |look| {
-        let reason = "which chunk is wanted is not said";
+        let reason = "`chunk` is missing";
         let at = query.chunk.ok_or_else(|| Problem::new(Sort::Usage, reason).parameter("chunk", reason))?;
         look.storage.get_build(id)?;
         let all = shared.logs().ids(look.storage, &LogChoice::all(id))?;
@@ -61,7 +60,7 @@ pub(super) async fn chunk(
         let lines = Lines::read(look, id, &all, ids, &visit.zone)?;
         let mut response = sent(lines.to_string(), "text/html; charset=utf-8", StatusCode::OK);
         if ids.len() == CHUNK {
-            // A full one never changes.
+            // A full chunk never changes.
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=3600"));
         }
         Ok(response)
@@ -87,7 +86,7 @@ pub(super) async fn log_lines(State(web): State<Web>, Path(id): Path<u64>) -> An
     .await
 }
 
-/// Sends a whole log, in pieces: it may be larger than anybody wants in memory.
+/// Sends a whole log in pieces, because it may be too large for memory.
 async fn log(web: Web, id: u64, kind: &'static str, ending: &str, line: fn(&LogRecord) -> String) -> Answer {
     web.look(move |look| Ok(look.storage.get_build(id)?.id)).await?;
     let (sender, receiver) = mpsc::channel::<Bytes>(WAITING);
@@ -110,7 +109,7 @@ async fn log(web: Web, id: u64, kind: &'static str, ending: &str, line: fn(&LogR
             Ok(())
         });
         if let Err(problem) = read.await {
-            tracing::warn!(build = id, reason = problem.told().2, "a log was not sent whole");
+            tracing::warn!(build = id, reason = problem.told().2, "a log was not sent completely");
         }
     });
     let mut response = sent(String::new(), kind, StatusCode::OK);
@@ -130,7 +129,7 @@ pub(super) async fn retval_yaml(State(web): State<Web>, Path(id): Path<u64>) -> 
 async fn retval(web: Web, id: u64, ending: &'static str) -> Answer {
     web.look(move |look| {
         let build = look.storage.get_build(id)?;
-        let nothing = || Problem::new(Sort::NotFound, format!("build {id} has returned nothing"));
+        let nothing = || Problem::new(Sort::NotFound, format!("build {id} returned nothing"));
         let value = build.retval.as_ref().ok_or_else(nothing)?;
         let (text, kind) = match ending {
             "json" => (serde_json::to_string_pretty(&Json(value)).unwrap_or_default(), "application/json"),
@@ -143,7 +142,7 @@ async fn retval(web: Web, id: u64, ending: &'static str) -> Answer {
     .await
 }
 
-/// Names the file that an answer is; a browser keeps it, and shows it only where that is a text.
+/// Names the file of a response. With `keep` the browser saves the file instead of showing it.
 fn as_file(response: &mut Response, name: &str, keep: bool) {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = name.chars().filter(|c| plain(*c)).collect();

@@ -1,4 +1,4 @@
-//! What every page has around it, and how it is sent.
+//! The frame around every page, and how pages are sent.
 
 use askama::Template;
 use axum::body::Body;
@@ -15,15 +15,15 @@ use super::super::state::Look;
 use super::visit::Visit;
 use crate::show::escape::one_line;
 
-/// What every page has around it.
+/// The frame around every page.
 pub(super) struct Frame {
-    /// Which page it is.
+    /// The name of the page.
     pub(super) page: &'static str,
-    /// How many jobs there are; none for a page that has not looked.
+    /// How many jobs there are; `None` for a page that does not read them.
     pub(super) jobs: Option<usize>,
-    /// The sign of running builds.
+    /// The badge with the number of running builds.
     pub(super) running: String,
-    /// The sign of mistakes in the files.
+    /// The badge with the number of mistakes in the files.
     pub(super) mistakes: String,
     /// The jobs folder.
     pub(super) folder: String,
@@ -33,12 +33,12 @@ pub(super) struct Frame {
     pub(super) zone: String,
     pub(super) signed_in: bool,
     pub(super) address: String,
-    /// Where the page's own changes come from; empty where there are none.
+    /// The address of the page's changes; empty if the page never changes.
     pub(super) feed: String,
     pub(super) assets: Assets,
 }
 
-/// How many builds run, in the navigation.
+/// The number of running builds, in the navigation.
 #[derive(Template)]
 #[template(path = "running.html")]
 pub(super) struct Running {
@@ -51,7 +51,7 @@ impl Running {
     }
 }
 
-/// How many mistakes the files have, in the navigation.
+/// The number of mistakes in the files, in the navigation.
 #[derive(Template)]
 #[template(path = "mistakes.html")]
 pub(super) struct Mistakes {
@@ -75,7 +75,7 @@ impl Frame {
         }
     }
 
-    /// For a page that looks at nothing.
+    /// Creates the frame of a page that reads nothing.
     pub(super) fn bare(page: &'static str, visit: &Visit) -> Self {
         Self {
             page,
@@ -94,31 +94,31 @@ impl Frame {
         }
     }
 
-    /// With the address that its changes come from.
+    /// Adds the address of the page's changes.
     pub(super) fn fed(self, feed: String) -> Self {
         Self { feed, ..self }
     }
 }
 
-/// A piece of a page.
+/// Renders a part of a page.
 pub(super) fn rendered(piece: &impl Template) -> String {
-    // Writing to a string cannot fail, and nothing else can here.
+    // Writing to a string cannot fail, and rendering has no other errors here.
     piece.render().unwrap_or_default()
 }
 
-/// A page as it is sent.
+/// Renders a page into a response with this status.
 pub(super) fn html(page: &impl Template, status: StatusCode) -> Answer {
     let text =
         page.render().map_err(|error| Problem::new(Sort::Internal, format!("the page cannot be rendered: {error}")))?;
     Ok(sent(text, "text/html; charset=utf-8", status))
 }
 
-/// A page that answers a request.
+/// Renders a page into a response with status 200.
 pub(super) fn ok(page: &impl Template) -> Answer {
     html(page, StatusCode::OK)
 }
 
-/// A text of that type.
+/// Builds a response with a text of this content type.
 pub(super) fn sent(text: String, kind: &'static str, status: StatusCode) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! What the dialog “Go to” knows: every job with its title.
+//! The entries of the dialog “Go to”: every job with its title.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::super::reply::Answer;
 use super::super::reply::json;
 use super::super::state::Web;
 
-/// Somewhere to go.
+/// An entry of the dialog.
 #[derive(Serialize)]
 struct Place<'a> {
     text: &'a str,

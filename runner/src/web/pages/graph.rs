@@ -1,5 +1,5 @@
-//! The graph of jobs: all of them while they are few, groups of them above that, and always the
-//! same as a table.
+//! The graph of jobs. A small graph shows every job, a large one shows groups. A table always lists
+//! the same jobs.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -34,33 +34,33 @@ use crate::request::clusters::Node;
 use crate::request::listing::Listing;
 use crate::request::subgraph::Subgraph;
 
-/// Steps around a job that somebody looks for.
+/// Default number of steps around a job.
 const STEPS: u64 = 2;
-/// Jobs that have a table beside their picture, and rows of a table that is a page of its own.
+/// Most jobs for a table beside the picture, and most rows of a table on a separate page.
 const BESIDE: usize = 100;
 const ROWS: usize = 500;
-/// Needs of a job that are named in it.
+/// Most dependencies to name in a row.
 const NAMED: usize = 8;
 
-/// Which part of the graph, and how.
+/// The part of the graph to show, and how.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GraphQuery {
-    /// Only this job and what is near.
+    /// Only this job and the jobs near it.
     focus: Option<String>,
     depth: Option<u64>,
-    /// `attention` for what failed and what that holds up, `active` for what runs.
+    /// `attention` shows failed jobs and the jobs they hold up; `active` shows running ones.
     show: Option<String>,
-    /// `manifest`, `tag` or `plugin`: by what jobs are groups.
+    /// How to group jobs: `manifest`, `tag` or `plugin`.
     by: Option<String>,
-    /// The groups that are open, with commas between them.
+    /// The expanded groups, separated by commas.
     open: Option<String>,
-    /// The table instead of the picture.
+    /// Shows the table instead of the picture.
     table: Option<String>,
 }
 
 impl GraphQuery {
-    /// As the address has it.
+    /// Returns the query parameters.
     fn own(&self) -> Vec<(&'static str, Option<String>)> {
         let depth = self.depth.map(|depth| depth.to_string());
         let (focus, show, by) = (self.focus.clone(), self.show.clone(), self.by.clone());
@@ -89,10 +89,10 @@ struct Drawn {
     picture: Option<Picture>,
     rows: Vec<Row>,
     more: usize,
-    /// Where the table is, if it is not beside the picture.
+    /// The address of the table, if it is not beside the picture.
     table: Option<String>,
     shape: String,
-    /// How many jobs failed or need one that did.
+    /// How many jobs failed or depend on a failed job.
     held: usize,
 }
 
@@ -124,7 +124,7 @@ fn page_of(look: &Look<'_>, query: GraphQuery, visit: &Visit) -> Result<Page, Pr
     })
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, query: &GraphQuery) -> Result<Parts, Problem> {
     let listing = Listing::read(&look.current.catalog, look.storage)?;
     Ok(Drawn::of(look, &listing, query)?.parts())
@@ -134,7 +134,7 @@ fn is_failed(listing: &Listing<'_>, id: &str) -> bool {
     matches!(listing.status_name(id), "failed" | "failing" | "broken")
 }
 
-/// What failed, with all that needs it.
+/// Returns the failed jobs, with everything that depends on them.
 fn held_up<'a>(graph: &'a Graph, listing: &Listing<'_>) -> BTreeSet<&'a str> {
     let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (id, needs) in &graph.dependencies {
@@ -190,9 +190,9 @@ impl Drawn {
         let merged = clusters.nodes.iter().any(|node| matches!(node, Node::Group { names, .. } if names.len() > 1));
         let note = match (too_many, merged) {
             (true, _) => {
-                "More than 300 boxes are not drawn: look for a job, or group them otherwise. The table has all."
+                "More than 300 boxes cannot be drawn: search for a job, or group them differently. The table has all."
             }
-            (false, true) => "Groups that need each other in a circle are drawn as one.",
+            (false, true) => "Groups that depend on each other in a cycle are drawn as one.",
             (false, false) => "",
         };
         let is_table = query.table.is_some();
@@ -269,7 +269,7 @@ fn shown(node: &Node, listing: &Listing<'_>, query: &GraphQuery, focus: Option<&
     }
 }
 
-/// The order in which the parts of a group's bar stand, the worst first.
+/// The order of the parts in the bar of a group, worst first.
 const PARTS: [&str; 5] = ["failed", "outdated", "running", "never", "ok"];
 
 fn group(names: &[String], jobs: &[String], listing: &Listing<'_>, query: &GraphQuery) -> Shown {

@@ -1,4 +1,5 @@
-//! One job: how it stands and why, what is around it, its builds, and what its manifest says of it.
+//! The page of one job: its status with the reason, the jobs around it, its builds, and its
+//! manifest.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +37,9 @@ use super::value::Tree;
 use super::visit::Visit;
 use crate::request::standing::standings_of;
 
-/// Builds on the page.
+/// Most builds to show on the page.
 const SHOWN: usize = 15;
-/// Moments of a schedule that are told.
+/// Upcoming due times to show.
 const UPCOMING: usize = 3;
 
 /// The page has no parameters.
@@ -66,12 +67,12 @@ struct Page {
     is_known: bool,
 }
 
-/// What changes with its builds.
+/// The part that changes with the job's builds.
 #[derive(Template)]
 #[template(path = "job_body.html")]
 struct Body {
     id: String,
-    /// Why it is outdated, or what is wrong with its manifest.
+    /// Why it is outdated, or which mistakes its manifest has.
     reasons: Vec<String>,
     is_broken: bool,
     around: String,
@@ -120,7 +121,7 @@ fn page_of(look: &Look<'_>, id: String, visit: &Visit) -> Result<Page, Problem> 
     })
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, id: &str, visit: &Visit) -> Result<Parts, Problem> {
     let (head, body) = changing(look, id, visit)?;
     Ok(parts_of(&head, &body))
@@ -162,7 +163,7 @@ fn changing(look: &Look<'_>, id: &str, visit: &Visit) -> Result<(Head, Body), Pr
     Ok((head, body))
 }
 
-/// What its manifest says, in a few words each.
+/// Summarizes the manifest of a job.
 fn facts(checked: &CheckedJob) -> Vec<(&'static str, String)> {
     let job = &checked.job;
     let (line_of, _) = job.place.source.position(job.place.id.start);
@@ -172,8 +173,8 @@ fn facts(checked: &CheckedJob) -> Vec<(&'static str, String)> {
             "Schedule",
             text(job.schedule.as_ref().map(|schedule| format!("{}, {}", schedule.cron, schedule.timezone.name()))),
         ),
-        ("On change", if job.builds_on_change(false) { "built by itself".to_owned() } else { String::new() }),
-        ("Protected", if job.protected { "yes: by hand, and by name".to_owned() } else { String::new() }),
+        ("On change", if job.builds_on_change(false) { "built automatically".to_owned() } else { String::new() }),
+        ("Protected", if job.protected { "yes: only by hand and by name".to_owned() } else { String::new() }),
         ("Retry", text((job.retry.attempts > 1).then(|| job.retry.to_string()))),
         ("Timeout", show_duration(job.limits.timeout)),
         ("Memory", show_bytes(job.limits.memory)),
@@ -191,7 +192,7 @@ fn facts(checked: &CheckedJob) -> Vec<(&'static str, String)> {
     all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, line(&value))).collect()
 }
 
-/// What it is allowed, by key.
+/// Returns the grants of a job, by key.
 pub(super) fn grants(config: &Value) -> Vec<(String, Vec<String>)> {
     let Some(Value::Map(entries)) = config.get("grants") else { return Vec::new() };
     let short = |value: &Value| line(&serde_json::to_string(&Json(value)).unwrap_or_default().replace('"', ""));

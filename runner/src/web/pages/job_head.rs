@@ -1,4 +1,4 @@
-//! What stands above each page of a job: how it stands, what can be done, and its other pages.
+//! The head of each page of a job: its status, the actions, and links to its other pages.
 
 use askama::Template;
 use jobcontrol_core::status::JobStatus;
@@ -11,7 +11,7 @@ use super::status::Status;
 use super::times::thousands;
 use super::visit::Visit;
 
-/// What stands above each page of a job.
+/// The head of each page of a job.
 #[derive(Template)]
 #[template(path = "job_head.html")]
 pub(super) struct Head {
@@ -29,7 +29,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Of a job that stands so; `gone` where no manifest has it.
+    /// Builds the header for a job with the given status; `gone` is true if no manifest has the
+    /// job.
     pub(super) fn of(
         look: &Look<'_>,
         id: &str,
@@ -43,9 +44,11 @@ impl Head {
         let title = job.and_then(|job| job.title.clone());
         Ok(Self {
             id: id.to_owned(),
-            status: if gone { Status { class: "never", word: "no manifest has it" } } else { Status::of_job(status) },
+            status: if gone { Status { class: "never", word: "not in any manifest" } } else { Status::of_job(status) },
             title: line(
-                &title.unwrap_or_else(|| if gone { "No manifest has it any more.".to_owned() } else { String::new() }),
+                &title.unwrap_or_else(
+                    || if gone { "It is no longer in any manifest.".to_owned() } else { String::new() },
+                ),
             ),
             protected: job.is_some_and(|job| job.protected),
             may_run: status.is_some() && job.is_some() && visit.may_run(id),

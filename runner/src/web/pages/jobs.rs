@@ -1,4 +1,4 @@
-//! All jobs: what needs a look first.
+//! The list of all jobs. The ones that need attention come first.
 
 use std::collections::BTreeMap;
 
@@ -36,24 +36,24 @@ use super::visit::Visit;
 use crate::request::listing::JobFilter;
 use crate::request::listing::Listing;
 
-/// Jobs on one page: with their strips some 3,500 elements.
+/// Jobs on one page. With their strips they take about 3,500 elements.
 const SHOWN: usize = 100;
-/// Mistakes that are told on it.
+/// Most mistakes to show on the page.
 const PROBLEMS: usize = 5;
 
-/// Which jobs to list.
+/// The jobs to list.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobsQuery {
     q: Option<String>,
     status: Option<String>,
     tag: Option<String>,
-    /// The job after which the list goes on.
+    /// The job after which the list continues.
     after: Option<String>,
 }
 
 impl JobsQuery {
-    /// As the address has it, the choices that somebody keeps first.
+    /// Returns the query parameters. The first two stay when another status is chosen.
     fn own(&self) -> [(&'static str, Option<&str>); 4] {
         let (status, after) = (self.status.as_deref(), self.after.as_deref());
         [("q", self.q.as_deref()), ("tag", self.tag.as_deref()), ("status", status), ("after", after)]
@@ -67,18 +67,18 @@ struct Page {
     list: List,
     sub: String,
     query: String,
-    /// Each status with its name in the address, its words, and how many jobs have it.
+    /// Each status: its name in the address, its sign, and how many jobs have it.
     statuses: Vec<(&'static str, Status, usize)>,
     status: String,
     all: usize,
     tags: Vec<(Tag, usize)>,
     tag: String,
-    /// Parameters of the links that choose a status.
+    /// Query parameters of the links that choose a status.
     kept: String,
     is_empty: bool,
 }
 
-/// The jobs, and what is wrong with their files.
+/// The jobs, and the mistakes in their files.
 #[derive(Template)]
 #[template(path = "jobs_list.html")]
 struct List {
@@ -86,18 +86,18 @@ struct List {
     mistakes: String,
     problems: Vec<String>,
     last_good: String,
-    /// The address of those that follow.
+    /// The address of the next page.
     next: Option<String>,
     filter: String,
 }
 
-/// Jobs that stand alike.
+/// Jobs in the same group.
 struct Group {
     name: &'static str,
     rows: Vec<Row>,
 }
 
-/// A job: each cell as it stands in the page.
+/// A job. Each cell holds its HTML.
 struct Row {
     id: String,
     protected: bool,
@@ -130,10 +130,10 @@ struct Why {
     is_bad: bool,
 }
 
-/// The groups, in the order of their worth.
+/// The groups, from the most to the least important.
 const GROUPS: [&str; 4] = ["Needs attention", "Running and waiting", "Up to date", "Not built"];
 
-/// What can be chosen, as the address has it.
+/// The statuses to choose from, by their names in the address.
 const STATUSES: [&str; 5] = ["failed", "outdated", "running", "success", "not_built"];
 
 pub(super) async fn page(State(web): State<Web>, Query(query): Query<JobsQuery>, visit: Visit) -> Answer {
@@ -170,7 +170,7 @@ fn page_of(look: &Look<'_>, query: &JobsQuery, visit: &Visit) -> Result<Page, Pr
     })
 }
 
-/// Which job is due first, in words.
+/// Describes which job is due first.
 fn next_run(look: &Look<'_>) -> String {
     let now = look.storage.clock().now();
     let jobs = look.current.catalog.graph.jobs.values();
@@ -178,7 +178,7 @@ fn next_run(look: &Look<'_>) -> String {
     due.min().map(|(at, id)| format!(" · next run {}: {id}", ago(at, now))).unwrap_or_default()
 }
 
-/// How a job stands, as the address chooses it.
+/// Returns the status of a job, by its name in the address.
 fn stands_as(listing: &Listing<'_>, id: &str) -> &'static str {
     if listing.open(id).is_some() {
         return "running";
@@ -189,7 +189,7 @@ fn stands_as(listing: &Listing<'_>, id: &str) -> &'static str {
     }
 }
 
-/// The group of a job.
+/// Returns the index of a job's group.
 fn group_of(listing: &Listing<'_>, id: &str) -> usize {
     match stands_as(listing, id) {
         "running" => 1,
@@ -210,7 +210,7 @@ impl List {
         let chosen = query.status.as_deref().filter(|status| !status.is_empty());
         let mut ids = listing.matching(&filter);
         ids.retain(|id| chosen.is_none_or(|status| stands_as(listing, id) == status));
-        // By worth, then by name.
+        // By group, then by name.
         ids.sort_by_key(|id| group_of(listing, id));
         let first =
             query.after.as_deref().and_then(|after| ids.iter().position(|id| *id == after)).map_or(0, |at| at + 1);
@@ -241,7 +241,7 @@ impl List {
         })
     }
 
-    /// What decides which rows stand where, and each cell that may change alone.
+    /// Returns which rows stand where, and each cell that may change by itself.
     fn parts(&self) -> Parts {
         let mut parts = Parts::whole("jobs", rendered(self));
         for group in &self.groups {
@@ -263,7 +263,7 @@ impl List {
     }
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, query: &JobsQuery, visit: &Visit) -> Result<Parts, Problem> {
     let listing = Listing::read(&look.current.catalog, look.storage)?;
     Ok(List::of(look, &listing, query, visit)?.parts())
@@ -298,13 +298,13 @@ impl Row {
 
 const NO_BUILDS: &str = "<span class=\"muted small\">no builds yet</span>";
 
-/// A moment to come: how soon, or when, where that is not today.
+/// Formats a future moment: how soon it is, or its date if it is more than a day away.
 pub(super) fn soon(zone: &Zone, at: Timestamp, now: Timestamp) -> Time {
     const DAY: u64 = 86_400_000_000;
     if at.since(now) < DAY { zone.ago(at, now) } else { zone.time(at, zone.show(at, "%e %b %H:%M").trim().to_owned()) }
 }
 
-/// Why a job needs a look, or what it is.
+/// Returns why a job needs attention, or else its title.
 fn why(listing: &Listing<'_>, id: &str) -> Why {
     let name = listing.status_name(id);
     let newest = listing.newest(id);

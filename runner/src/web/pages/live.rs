@@ -1,9 +1,9 @@
-//! What changes while a page is open: one stream a tab, of pieces of HTML that the templates of the
-//! page have rendered.
+//! Changes of an open page: one stream for each tab, with parts of HTML rendered by the page's
+//! templates.
 //!
-//! An event only says that there may be something new: what is sent is what the store has now and
-//! the reader has not. So a reader who is slow, or was away, gets the newest state at once, and
-//! nothing twice.
+//! An event only says that something may have changed. The stream then sends what the store has now
+//! and the reader does not have yet. A reader that is slow or was away gets the newest state at
+//! once, and nothing twice.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -52,43 +52,43 @@ use super::visit::Visit;
 use crate::service::hub::Watch;
 use crate::service::onlooker::Next;
 
-/// The shortest time between two looks for one reader, and how much longer than a look it is:
-/// however many tabs are open, they take a part of the machine.
+/// The shortest pause between two looks for one reader, and how much longer than a look the pause
+/// is. This bounds the share of the machine that open tabs take.
 const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_PER_LOOK: u32 = 8;
 
-/// How often a page is looked at whose builds run: how long they have taken is told by the second.
+/// How often to look at a page whose builds are running, because it shows elapsed seconds.
 const EACH_SECOND: Duration = Duration::from_secs(1);
 
-/// Records that are sent at once, and how many may be behind: a reader whom a log runs away from is
-/// told so.
+/// Most records to send at once, and how many a reader may be behind. A reader further behind skips
+/// records and gets a note about it.
 const AT_ONCE: u64 = 200;
 const BEHIND: usize = 5_000;
 
-/// Pieces that wait for a reader who does not take them: what is newer replaces the rest.
+/// Most pieces that wait for a slow reader. Newer ones replace the rest.
 const WAITING: usize = 4;
 
-/// What a reader has.
+/// The state of a reader.
 struct Reader {
     web: Web,
     view: View,
     visit: Visit,
     seen: Seen,
-    /// The newest record of the log, and its place.
+    /// The id of the newest log record that the reader has, and its place.
     log: (u64, usize),
-    /// The quarter of its progress that was said last.
+    /// The last quarter of the progress that was announced.
     quarter: u64,
-    /// What the navigation shows.
+    /// The navigation that was sent last.
     frame: Vec<(&'static str, String)>,
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Default)]
 struct Found {
     text: String,
-    /// Whether something runs, so that its time passes.
+    /// Whether something is running, whose elapsed time changes.
     is_running: bool,
-    /// Whether there are more records than were sent.
+    /// Whether more records exist than were sent.
     is_behind: bool,
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn stream(
     let log = again.or(after).as_deref().and_then(place).unwrap_or_default();
     let place = web.place()?;
     let concern = view.concern();
-    // First of all: what happens from now on is looked for, and what was before is in the store.
+    // Watch first: later changes cause an event, and earlier ones are already in the store.
     let watch = web.look(move |look| Ok(look.service.events().watch(concern, None)?)).await?;
     let mut reader =
         Reader { web: web.clone(), view, visit, seen: Seen::default(), log, quarter: 0, frame: Vec::new() };
@@ -116,12 +116,12 @@ pub(super) async fn stream(
     }
     let first = reader.first(if is_resumed { None } else { digest }).await?;
     text.push_str(&first.text);
-    // Without data it is no event; a browser that comes back by itself says that it had it, and
-    // gets all pieces anew.
+    // Without data this is not an event. A browser that reconnects by itself sends this id and gets
+    // all parts again.
     let (record, place_of) = reader.log;
     text.push_str(&format!("id: {record}.{place_of}\n\n"));
     let (sender, receiver) = mpsc::channel(WAITING);
-    // Room for it is there: nothing was sent yet.
+    // The channel is empty and has room for it.
     let _ = sender.try_send(Bytes::from(text));
     tokio::spawn(async move {
         tokio::select! {
@@ -134,13 +134,13 @@ pub(super) async fn stream(
     Ok(event_stream(Body::new(Stream(receiver))))
 }
 
-/// The record that an id of ours names, and its place.
+/// Parses an id of ours: the record, and its place.
 fn place(id: &str) -> Option<(u64, usize)> {
     let (record, place) = id.split_once('.')?;
     Some((record.parse().ok()?, place.parse().ok()?))
 }
 
-/// Pieces as they come.
+/// A response body that sends pieces as they come.
 pub(super) struct Stream(mpsc::Receiver<Bytes>);
 
 impl Stream {
@@ -166,14 +166,14 @@ fn event(text: &mut String, name: &str, data: &str, id: Option<(u64, usize)>) {
     text.push_str(&format!("event: {name}\ndata: {data}\n\n"));
 }
 
-/// Writes a piece of the page.
+/// Writes a part of the page.
 fn patch(text: &mut String, at: &str, how: &str, html: &str, id: Option<(u64, usize)>) {
     let data = serde_json::json!({ "at": at, "how": how, "html": html });
     event(text, "patch", &data.to_string(), id);
 }
 
 impl Reader {
-    /// Takes the pieces that the page has if its digest is right, or sends all of them.
+    /// Accepts the parts that the page has if its digest is right, or sends all of them.
     async fn first(&mut self, digest: Option<String>) -> Result<Found, Problem> {
         let (parts, _, frame) = self.pieces().await?;
         let is_current = digest.as_ref().is_some_and(|digest| *digest == parts.digest());
@@ -184,7 +184,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// Looks, and says what is new.
+    /// Looks for changes and returns what is new.
     async fn look(&mut self) -> Result<Found, Problem> {
         let (parts, Passing { is_running, percent }, frame) = self.pieces().await?;
         let mut found = Found { is_running, ..Found::default() };
@@ -198,10 +198,10 @@ impl Reader {
         Ok(found)
     }
 
-    /// The page as it is now, with its navigation.
+    /// Returns the page as it is now, with its navigation.
     async fn pieces(&self) -> Result<(Parts, Passing, Vec<(&'static str, String)>), Problem> {
         let (view, visit) = (self.view.clone(), self.visit.clone());
-        // What was not there at first is not followed.
+        // If the page did not exist at first, there is nothing to follow.
         let was_there = !self.frame.is_empty();
         let look = move |look: &Look<'_>| {
             let mut frame = around(look);
@@ -220,7 +220,7 @@ impl Reader {
         self.web.look(look).await
     }
 
-    /// Sends what is new in the page and in the navigation; with `is_current` the reader has the
+    /// Writes what is new in the page and in the navigation. With `is_current` the reader has the
     /// page already.
     fn take(&mut self, parts: &Parts, is_current: bool, frame: Vec<(&'static str, String)>, text: &mut String) {
         for (at, html) in self.seen.take(parts, is_current) {
@@ -232,7 +232,7 @@ impl Reader {
         self.frame = frame;
     }
 
-    /// Sends the records that the reader does not have.
+    /// Writes the records that the reader does not have.
     async fn records(&mut self, found: &mut Found) -> Result<(), Problem> {
         let View::Build(build, query) = &self.view else { return Ok(()) };
         let (build, query, zone, (after, place)) = (*build, query.clone(), self.visit.zone.clone(), self.log);
@@ -244,7 +244,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Sends what is new until nothing comes any more.
+    /// Sends what is new until the events end or the reader is gone.
     async fn follow(&mut self, watch: Watch, sender: &mpsc::Sender<Bytes>, mut is_running: bool, mut is_behind: bool) {
         let mut heartbeat = Instant::now() + HEARTBEAT;
         let mut pause = PAUSE;
@@ -257,14 +257,14 @@ impl Reader {
                 },
                 () = tokio::time::sleep(EACH_SECOND), if is_running && !is_behind => Vec::new(),
                 () = tokio::time::sleep(pause), if is_behind => Vec::new(),
-                // Without an event, too: moments to come draw near, and others do what is not told
-                // here.
+                // Look without an event, too: due times come closer, and other processes cause no
+                // events here.
                 () = tokio::time::sleep_until(heartbeat) => Vec::new(),
             };
             let began = Instant::now();
             let found = match self.look().await {
                 Ok(found) => found,
-                // A store that cannot be read now says nothing about the page: the next look may.
+                // If the store cannot be read now, the next look may succeed.
                 Err(_) => {
                     tokio::time::sleep(EACH_SECOND).await;
                     Found { is_running, is_behind, ..Found::default() }
@@ -281,7 +281,7 @@ impl Reader {
             }
             if !text.is_empty() {
                 heartbeat = Instant::now() + HEARTBEAT;
-                // Whoever takes nothing is waited for, and then gets what is new by then.
+                // Waits for a slow reader; the next look sends the newest state.
                 if sender.send(Bytes::from(text)).await.is_err() {
                     return;
                 }
@@ -291,20 +291,20 @@ impl Reader {
     }
 }
 
-/// What stands above a page whose job, build or plugin has gone.
+/// The note above a page whose job, build or plugin no longer exists.
 #[derive(Template)]
 #[template(path = "gone.html")]
 struct Gone<'a> {
     why: &'a str,
 }
 
-/// What the navigation shows.
+/// Renders the navigation.
 fn around(look: &Look<'_>) -> Vec<(&'static str, String)> {
     let jobs = look.current.catalog.graph.dependencies.len().to_string();
     vec![("running", Running::of(look)), ("mistakes", Mistakes::of(look)), ("jobs:count", jobs)]
 }
 
-/// Ends of builds in words, for those who hear the page: of many the number alone.
+/// Describes builds that ended, for screen readers. Several builds are only counted.
 fn said(all: &[Next]) -> Vec<String> {
     let shown = all.iter().filter_map(|next| if let Next::Event(told) = next { told.ended() } else { None });
     let ended: Vec<(String, &str)> = shown.collect();
@@ -318,7 +318,8 @@ fn said(all: &[Next]) -> Vec<String> {
     }
 }
 
-/// The records of a build that come after one, as lines of the page, and which the newest is now.
+/// Returns the records of a build after a given one, as lines of the page. Also returns the newest
+/// record and its place.
 fn records(
     look: &Look<'_>,
     build: u64,
@@ -354,7 +355,7 @@ fn records(
     if is_behind {
         let ids = look.storage.get_log_ids(&LogFilter { after: Some(last), ..filter })?;
         if ids.len() > BEHIND {
-            // The reader would never catch up: the end is what they want to see.
+            // The reader would never catch up, so send the end of the log.
             let skipped = ids.len() - usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
             last = ids[skipped - 1];
             place += skipped;

@@ -1,5 +1,5 @@
-//! The log of a build: all of it in the page as long as it is short, else a window of it that
-//! scripts move.
+//! The log of a build. A short log is on the page as a whole. Of a long one the page shows a window
+//! that scripts move.
 
 use std::ops::ControlFlow;
 
@@ -25,22 +25,22 @@ use super::times::count;
 use super::times::thousands;
 use crate::show::escape::one_line;
 
-/// Records that are all in the page, so that the browser's own search finds them.
+/// Most records to put on the page as a whole, where the browser's own search finds them.
 const WHOLE: usize = 5_000;
-/// Records of a chunk, and of the window that is there without scripts.
+/// Records of a chunk, and of the window that is shown without scripts.
 pub(super) const CHUNK: usize = 200;
-/// Characters of a record's message and of each of its values; the raw log has all of them.
+/// Most characters of a record's message, and of each value. The raw log has everything.
 const MESSAGE: usize = 4_000;
 const FIELD: usize = 500;
 
-/// Which records somebody wants to see.
+/// The records to show.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LogQuery {
     pub(super) level: Option<String>,
     pub(super) q: Option<String>,
     pub(super) attempt: Option<u32>,
-    /// A chunk of them alone.
+    /// Only this chunk of the records.
     pub(super) chunk: Option<usize>,
     /// How the return value is shown.
     #[serde(rename = "as")]
@@ -48,7 +48,7 @@ pub(super) struct LogQuery {
 }
 
 impl LogQuery {
-    /// The records, of a build.
+    /// Returns the chosen records of a build.
     pub(super) fn choice(&self, build: u64) -> Result<LogChoice, Problem> {
         let level = self.level.as_deref().filter(|level| !level.is_empty()).map(Level::parse).transpose();
         let min_level = level.map_err(|reason| Problem::new(Sort::Usage, reason.clone()).parameter("level", reason))?;
@@ -56,7 +56,7 @@ impl LogQuery {
         Ok(LogChoice { build, min_level: min_level.filter(|level| *level > 10), text, attempt: self.attempt })
     }
 
-    /// As an address has it.
+    /// Returns the query parameters.
     pub(super) fn own(&self) -> String {
         let attempt = self.attempt.map(|attempt| attempt.to_string());
         given(&[("level", self.level.as_deref()), ("q", self.q.as_deref()), ("attempt", attempt.as_deref())])
@@ -69,7 +69,7 @@ impl LogQuery {
 pub(super) struct Log {
     build: u64,
     lines: Lines,
-    /// How many there are and how many of them are chosen, in words.
+    /// How many records there are, and how many of them are shown, in words.
     said: String,
     total: usize,
     /// Whether scripts move a window over it.
@@ -77,27 +77,27 @@ pub(super) struct Log {
     is_open: bool,
     query: String,
     level: i64,
-    /// Parameters of the links that choose a level.
+    /// Query parameters of the links that choose a level.
     kept: String,
     own: String,
     map: String,
-    /// Why nothing is there.
+    /// Why no records are shown.
     nothing: &'static str,
-    /// The newest record and its place, from which the changes of the page go on.
+    /// The newest record and its place, from which the changes of the page continue.
     pub(super) seen: String,
 }
 
-/// Records one after the other.
+/// A sequence of records.
 #[derive(Template)]
 #[template(path = "log_lines.html")]
 pub(super) struct Lines {
     pub(super) lines: Vec<Line>,
 }
 
-/// A record as it stands in the log.
+/// A record in the log.
 pub(super) struct Line {
     pub(super) number: usize,
-    /// The attempt that begins with it, where there are several.
+    /// The attempt that begins with this record, if there are several attempts.
     attempt: Option<u32>,
     class: &'static str,
     icon: &'static str,
@@ -115,13 +115,13 @@ pub(super) struct Line {
 struct Map {
     /// Each bar: its class, left edge, top and height.
     bars: Vec<(&'static str, f64, f64, f64)>,
-    /// The record that each part begins with.
+    /// The number of the first record of each part.
     firsts: String,
     words: String,
 }
 
 impl Log {
-    /// The log of a build.
+    /// Reads the log of a build.
     pub(super) fn read(
         web: &Web,
         look: &Look<'_>,
@@ -155,11 +155,11 @@ impl Log {
             own: query.own(),
             map: if all.is_empty() { String::new() } else { rendered(&Map::of(&map)) },
             seen: format!("{}.{}", all.last().copied().unwrap_or(0), all.len()),
-            nothing: if is_all { "It has said nothing." } else { "No record fits." },
+            nothing: if is_all { "The log is empty." } else { "No record matches." },
         })
     }
 
-    /// The levels that can be chosen: the number, the words, and whether it is chosen.
+    /// Returns the levels to choose from: the value, the word, and whether it is chosen.
     fn levels(&self) -> [(&'static str, &'static str, bool); 4] {
         let is = |from: i64, to: i64| (from..to).contains(&self.level);
         [
@@ -170,14 +170,14 @@ impl Log {
         ]
     }
 
-    /// How many records there are, in words.
+    /// Returns how many records there are, in words.
     pub(super) fn said(&self) -> &str {
         &self.said
     }
 }
 
 impl Lines {
-    /// The records with these ids, which are among all of a build.
+    /// Reads the records with these ids. `all` has the ids of all records of the build.
     pub(super) fn read(look: &Look<'_>, build: u64, all: &[u64], ids: &[u64], zone: &Zone) -> Result<Self, Problem> {
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(Self { lines: Vec::new() }) };
         let start = all.binary_search(first).unwrap_or_else(|at| at);
@@ -205,7 +205,7 @@ impl Lines {
         for record in &records {
             let number = all.binary_search(&record.id).map_or_else(|at| at, |at| at + 1);
             let begins = attempt.is_none_or(|attempt| attempt != record.attempt) && record.attempt > 0;
-            // The first attempt alone needs no line of its own.
+            // A single attempt needs no line to announce it.
             let is_new = begins && (record.attempt > 1 || attempt.is_some_and(|before| before > 0));
             attempt = Some(record.attempt);
             lines.push(Line::new(record, number, is_new, zone));
@@ -215,7 +215,7 @@ impl Lines {
 }
 
 impl Line {
-    /// A record by its place in the log.
+    /// Builds the line of a record at its place in the log.
     pub(super) fn new(record: &LogRecord, number: usize, begins_attempt: bool, zone: &Zone) -> Self {
         let (attempt, record) = (record.attempt, &record.record);
         let (class, icon) = match record.level {
@@ -241,7 +241,7 @@ impl Line {
     }
 }
 
-/// Pixels of the map: how wide a part is, where its foot is, and how high the highest may be.
+/// Pixels of the map: the width of a part, its base line, and the height of the highest part.
 const PART: f64 = 6.0;
 const FOOT: f64 = 26.0;
 const HIGHEST: f64 = 18.0;
@@ -257,7 +257,7 @@ impl Map {
             if counts.total() == 0 {
                 continue;
             }
-            // A part with one record is seen beside one with thousands.
+            // A part with one record must be visible beside one with thousands.
             let height = ((counts.total() as f64 / most).sqrt() * HIGHEST).max(3.0).round();
             bars.push(("d", left, FOOT - height, height));
             if counts.warning > 0 {

@@ -1,4 +1,5 @@
-//! Signing in: a browser keeps a token in a cookie that no script reads and no other site sends.
+//! Signing in: a browser keeps a token in a cookie that no script can read and no other site can
+//! send.
 
 use axum::Extension;
 use axum::extract::Request;
@@ -22,7 +23,7 @@ use super::super::state::Web;
 use super::actions::own_page;
 use super::actions::see_other;
 
-/// A cookie lives as long as its token, and no longer than so many seconds: 30 days.
+/// Longest lifetime of a cookie, in seconds: 30 days. It never outlives its token.
 const LONGEST: u64 = 30 * 86_400;
 
 pub(super) async fn login(State(web): State<Web>, Extension(client): Extension<Client>, request: Request) -> Response {

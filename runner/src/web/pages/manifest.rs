@@ -1,4 +1,4 @@
-//! The file of a job: the user's own lines, and what is wrong with them.
+//! The manifest of a job: the user's file with its mistakes.
 
 use askama::Template;
 use axum::extract::State;
@@ -20,7 +20,7 @@ use super::visit::Visit;
 use crate::request::manifest::manifest_of;
 use crate::request::standing::standings_of;
 
-/// Lines that are shown.
+/// Most lines to show.
 const LINES: usize = 2_000;
 
 #[derive(Template)]
@@ -39,7 +39,7 @@ struct Page {
 struct Line {
     number: usize,
     code: Code,
-    /// Whether the job begins here, or something is wrong here.
+    /// Marks the line where the job begins, and lines with mistakes.
     class: &'static str,
 }
 

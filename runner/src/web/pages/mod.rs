@@ -1,16 +1,17 @@
-//! Pages for people: rendered here, complete without scripts, and kept current with them. They ask
-//! what the routes of the API ask.
+//! Pages for people. They are rendered on the server and work without scripts, which only keep them
+//! current. They read the same data as the API.
 //!
-//! - `visit`: who looks at a page; `times`: their clock
-//! - `frame`: what every page has around it, and how it is sent
+//! - `visit`: who looks at a page; `times`: the reader's clock
+//! - `frame`: the frame around every page, and how pages are sent
 //! - `jobs`, `job`, `run_form`, `manifest`, `builds`, `build`, `runs`, `graph`, `timeline`,
-//!   `schedules`, `plugins`, `reloads`, `workers`: a page each
+//!   `schedules`, `plugins`, `reloads`, `workers`: one page each
 //! - their parts: `status`, `row`, `strip`, `picture` and `around`, `job_head`, `build_facts`,
 //!   `failure`, `progress`, `value`, `code`, `log`, `notes`, `fields`
-//! - `actions`: what forms do; `login`: signing in; `files`: logs and values to keep; `go`: where
-//!   one can go
-//! - `feed`: what of a page changes; `view`: of which page; `live`: the stream of it
-//! - `error`: what went wrong, for browsers
+//! - `actions`: the forms; `login`: signing in; `files`: logs and values to download; `go`: the
+//!   entries of the dialog “Go to”
+//! - `feed`: the parts of a page that change; `view`: which page a tab shows; `live`: the stream of
+//!   changes
+//! - `error`: the error page
 
 mod actions;
 mod around;
@@ -58,7 +59,7 @@ use axum::routing::post;
 use super::gate::LOGIN;
 use super::state::Web;
 
-/// All of them.
+/// Returns the routes of all pages.
 pub(super) fn routes() -> Router<Web> {
     let routes = Router::new().route("/", get(jobs::page)).route("/jobs", get(jobs::page));
     let routes = routes

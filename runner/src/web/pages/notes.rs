@@ -16,7 +16,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Reads them; none where there are none.
+    /// Parses notes. Returns `None` if the job has none.
     pub(super) fn of(text: Option<&str>) -> Option<Self> {
         let blocks = parse(&clean(text?));
         (!blocks.is_empty()).then_some(Self { blocks })

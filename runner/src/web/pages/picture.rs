@@ -1,4 +1,4 @@
-//! A graph as a picture in a page: its boxes are links, and each can change alone.
+//! A graph as a picture on a page. Its boxes are links, and each can change by itself.
 
 use askama::Template;
 use jobcontrol_core::layout::Rect;
@@ -9,19 +9,19 @@ use super::status::Status;
 use super::times::count;
 use crate::show::drawing::path;
 
-/// Pixels: how wide a character is, what is left of the name and right of it, and how high a box
-/// is, without a second line and with one.
+/// Pixels: the width of a character, the space before and after a name, and the height of a box
+/// without and with a second line.
 const CHARACTER: f64 = 7.0;
 const BEFORE: f64 = 30.0;
 const AFTER: f64 = 14.0;
 const LOW: f64 = 34.0;
 const HIGH: f64 = 46.0;
-/// Characters of a name that are shown.
+/// Most characters of a name to show.
 const NAME: usize = 40;
 
-/// A box of a picture, before it has a place.
+/// A box of a picture before it is placed.
 pub(super) struct Shown {
-    /// By which edges and cells name it.
+    /// The name that edges and cells use for it.
     pub(super) id: String,
     pub(super) name: String,
     /// A second line.
@@ -30,20 +30,20 @@ pub(super) struct Shown {
     pub(super) href: String,
     pub(super) status: Status,
     pub(super) is_self: bool,
-    /// How many of its jobs stand how, for a group.
+    /// For a group: how many of its jobs have each status.
     pub(super) parts: Vec<(&'static str, usize)>,
 }
 
-/// An edge between two boxes, with how many it stands for.
+/// An edge between two boxes, with the number of edges it stands for.
 pub(super) struct Edge {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) count: usize,
-    /// Whether what it comes from failed.
+    /// Whether the box at its start failed.
     pub(super) is_bad: bool,
 }
 
-/// A graph that was placed.
+/// A graph after its layout.
 #[derive(Template)]
 #[template(path = "graph_svg.html")]
 pub(super) struct Picture {
@@ -75,7 +75,7 @@ struct Box<'a> {
 }
 
 impl Picture {
-    /// Places boxes and edges.
+    /// Lays out boxes and edges.
     pub(super) fn of(shown: &[Shown], edges: &[Edge], label: String) -> Self {
         let height = if shown.iter().all(|node| node.sub.is_empty()) { LOW } else { HIGH };
         let wide = |node: &Shown| {
@@ -118,7 +118,7 @@ fn drawn(shown: &Shown, rect: Rect) -> String {
     rendered(&Box { shown, left: rect.left, top: rect.top, width, height, middle: height / 2.0, bars: bars.collect() })
 }
 
-/// The start of a name.
+/// Returns a name, shortened to fit a box.
 pub(super) fn name(text: &str) -> String {
     let text = crate::show::escape::one_line(text);
     if text.chars().count() <= NAME { text } else { text.chars().take(NAME - 1).chain("…".chars()).collect() }

@@ -1,4 +1,4 @@
-//! Plugins: what they export, what they would need, and what their jobs let them do.
+//! Plugins: their exports, the grants they would need, and the grants their jobs give them.
 
 use std::collections::BTreeSet;
 
@@ -36,14 +36,13 @@ use crate::request::inspection::named;
 use crate::request::refusal::Refusal;
 use crate::show::escape::clean;
 
-/// Functions of a plugin that are shown.
+/// Most functions of a plugin to show.
 const FUNCTIONS: usize = 200;
-/// Jobs and versions that are named at most, and builds of each job that are asked for their
-/// version.
+/// Most jobs and versions to name, and how many builds of each job to search for versions.
 const NAMED: usize = 10;
 const LATE: u64 = 20;
 
-/// Which plugins.
+/// The plugins to list.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PluginsQuery {
@@ -101,22 +100,22 @@ struct Body {
     wit: Code,
     imports: Vec<Import>,
     keys: Vec<String>,
-    /// Each job, and what it lets the plugin do for each key.
+    /// Each job, and what it grants the plugin for each key.
     granted: Vec<(String, Vec<String>)>,
     versions: Vec<Version>,
 }
 
-/// What a plugin asks of its host.
+/// An import of a plugin.
 struct Import {
     name: String,
-    /// The key of the grant without which it gives nothing.
+    /// The key of the grant that the import needs.
     key: Option<&'static str>,
-    /// The jobs that have it, and how many more.
+    /// The jobs that grant it, and how many more.
     jobs: Vec<String>,
     more: usize,
 }
 
-/// The plugin as a build of late had it.
+/// A version of the plugin that a recent build used.
 struct Version {
     digest: String,
     is_current: bool,
@@ -124,7 +123,7 @@ struct Version {
     time: Time,
 }
 
-/// What a job lets its plugin do, by key.
+/// The grants of a job, by key.
 type Granted = Vec<(String, Vec<String>)>;
 
 struct Function {
@@ -143,7 +142,7 @@ pub(super) async fn page(State(web): State<Web>, Query(query): Query<PluginsQuer
     .await
 }
 
-/// What changes in the list.
+/// Returns the parts of the list that change.
 pub(super) fn parts(look: &Look<'_>, query: &PluginsQuery) -> Parts {
     List::read(look, query).parts()
 }
@@ -159,7 +158,7 @@ impl List {
         };
         Self {
             sub: format!(
-                "{}, {}, each with the signature that stands in its file",
+                "{}, {}, each with the signature from its file",
                 count(plugins.len() as u64, "plugin", "plugins"),
                 count(functions as u64, "function", "functions")
             ),
@@ -204,7 +203,7 @@ pub(super) async fn one(State(web): State<Web>, Path(name): Path<String>, visit:
     .await
 }
 
-/// What changes on the page of a plugin.
+/// Returns the parts of a plugin's page that change.
 pub(super) fn parts_of_one(look: &Look<'_>, name: &str, visit: &Visit) -> Result<Parts, Problem> {
     Ok(Body::read(look, name, visit)?.parts())
 }
@@ -276,7 +275,7 @@ impl Import {
     }
 }
 
-/// What the plugin was in the newest builds of its jobs.
+/// Returns the versions of the plugin that the newest builds of its jobs used.
 fn versions(look: &Look<'_>, plugin: &Plugin, jobs: &[&CheckedJob], visit: &Visit) -> Result<Vec<Version>, Problem> {
     let now = look.storage.clock().now();
     let mut builds = Vec::new();

@@ -7,7 +7,7 @@ use jobcontrol_core::progress::Tree;
 use super::row::line;
 use super::times::thousands;
 
-/// Groups that are shown.
+/// Most groups to show.
 const GROUPS: usize = 300;
 
 /// How far a build is.
@@ -18,7 +18,7 @@ pub(super) struct Bars {
     more: usize,
 }
 
-/// A group with those below it.
+/// A group with its subgroups.
 #[derive(Template)]
 #[template(path = "progress_group.html")]
 pub(super) struct Group {
@@ -31,7 +31,7 @@ pub(super) struct Group {
     below: Vec<Self>,
 }
 
-/// Whether the build runs, failed, or ended well: what is not done yet stands accordingly.
+/// Whether the build is running, failed, or succeeded. This decides how unfinished groups look.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Runs,
@@ -40,7 +40,7 @@ pub(super) enum State {
 }
 
 impl Bars {
-    /// Of the reports of a build.
+    /// Builds the bars from the reports of a build.
     pub(super) fn of(reports: &[Progress], state: State) -> Self {
         let tree = Tree::of(reports);
         let mut left = GROUPS;
@@ -54,7 +54,7 @@ impl Bars {
     }
 }
 
-/// How much of all is done, where that is known.
+/// Returns how much of the whole is done, if the total is known.
 pub(super) fn percent(reports: &[Progress]) -> Option<u64> {
     let tree = Tree::of(reports);
     let percent = u128::from(tree.current) * 100 / u128::from(tree.total.max(1));

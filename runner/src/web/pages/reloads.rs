@@ -1,5 +1,5 @@
-//! Looks at the jobs folder: what changed in the jobs' own terms, and what is wrong as the compiler
-//! prints it.
+//! Reloads of the jobs folder: the changes to each job, and the mistakes as the compiler prints
+//! them.
 
 use askama::Template;
 use axum::extract::State;
@@ -21,12 +21,12 @@ use super::times::Time;
 use super::times::count;
 use super::visit::Visit;
 
-/// Looks on one page, and what is told of each.
+/// Reloads on one page, and most changes and mistakes to show for each.
 const SHOWN: u64 = 50;
 const CHANGES: usize = 40;
 const MISTAKES: usize = 10;
 
-/// Where the list goes on.
+/// Where the list continues.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReloadsQuery {
@@ -51,7 +51,7 @@ struct List {
     next: Option<u64>,
 }
 
-/// A look.
+/// A reload.
 struct Entry {
     id: u64,
     time: Time,
@@ -79,10 +79,10 @@ pub(super) struct Diagnostic {
     message: String,
     place: String,
     number: String,
-    /// Room in front of what stands below the line's number.
+    /// Spaces below the line number.
     margin: String,
     text: String,
-    /// Room in front of the mark below the line.
+    /// Spaces before the mark below the line.
     before: String,
     help: Vec<String>,
 }
@@ -98,7 +98,7 @@ pub(super) async fn page(State(web): State<Web>, Query(query): Query<ReloadsQuer
     .await
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, query: &ReloadsQuery, visit: &Visit) -> Result<Parts, Problem> {
     Ok(List::read(look, query, visit)?.parts())
 }
@@ -126,7 +126,7 @@ impl Entry {
     fn of(row: &ReloadRow, visit: &Visit, now: jobcontrol_core::clock::Timestamp) -> Self {
         let reload = &row.reload;
         let files = match reload.files.as_slice() {
-            [] if reload.first => "The first look of a service".to_owned(),
+            [] if reload.first => "The first look at the files".to_owned(),
             [] => "A look".to_owned(),
             [one] => line(one),
             [one, other] => format!("{} and {}", line(one), line(other)),
@@ -134,7 +134,7 @@ impl Entry {
         };
         let mut changes: Vec<Change> = Vec::new();
         let change = |class, sign, word, text: &str| Change { class, sign, word, text: line(text) };
-        // All jobs are new to a service that begins.
+        // All jobs are new to a service that has just started.
         if !reload.first {
             changes.extend(reload.added.iter().map(|job| change("add", "+", "new", job)));
             changes.extend(reload.removed.iter().map(|job| change("del", "−", "gone", job)));
@@ -165,14 +165,14 @@ impl Entry {
     }
 }
 
-/// What has changed under a key, in short: `kwargs.top: 3 -> 5`.
+/// Shortens the description of a change: `kwargs.top: 3 -> 5`.
 fn short(text: &str) -> String {
     let key = text.strip_prefix('`').and_then(|rest| rest.split_once("` has changed: "));
     key.map_or_else(|| text.to_owned(), |(key, change)| format!("{key}: {change}"))
 }
 
 impl Diagnostic {
-    /// Of a mistake as a look keeps it.
+    /// Formats a mistake of a reload.
     pub(super) fn of(problem: &Mistake) -> Self {
         let number = problem.line.map(|line| line.to_string()).unwrap_or_default();
         let place = match (&problem.file, problem.line, problem.column) {

@@ -19,7 +19,7 @@ use crate::show::escape::clean;
 use crate::show::escape::one_line;
 use crate::show::moment::Moment;
 
-/// Characters of a text that has one line.
+/// Most characters of a text on one line.
 const LINE: usize = 160;
 
 /// A build in a list.
@@ -29,14 +29,14 @@ pub(super) struct Row {
     pub(super) id: u64,
     pub(super) job: String,
     pub(super) status: Status,
-    /// What it waits for, how it failed, why it was skipped, or who asked for it.
+    /// What it waits for, how it failed, why it was skipped, or who requested it.
     pub(super) small: String,
     pub(super) is_bad: bool,
     pub(super) started: Option<Time>,
     pub(super) took: String,
 }
 
-/// Several builds, the newest first.
+/// Several builds, newest first.
 #[derive(Template)]
 #[template(path = "build_rows.html")]
 pub(super) struct Rows {
@@ -44,7 +44,7 @@ pub(super) struct Rows {
 }
 
 impl Row {
-    /// A build, and who asked for it.
+    /// Builds the row of a build. `requester` is who requested the build.
     pub(super) fn new(build: &Build, moment: &Moment, zone: &Zone, requester: Option<&Requester>) -> Self {
         let by = requester.map(|requester| asked(requester, build.edited));
         let small = reason(build, moment).or(by).unwrap_or_default();
@@ -61,7 +61,7 @@ impl Row {
 }
 
 impl Rows {
-    /// The newest builds that a filter lets through.
+    /// Reads the newest builds that match a filter.
     pub(super) fn read(look: &Look<'_>, zone: &Zone, filter: BuildFilter, limit: usize) -> Result<Self, Problem> {
         let filter = BuildFilter { order: Order::Desc, limit: limit as u64, brief: true, ..filter };
         let builds = look.storage.get_job_builds(&filter)?;
@@ -74,7 +74,7 @@ impl Rows {
     }
 }
 
-/// A tag: as an address has it, and as people see it.
+/// A tag, raw for addresses and cleaned for people.
 #[derive(Clone, Debug)]
 pub(super) struct Tag {
     pub(super) raw: String,
@@ -82,64 +82,64 @@ pub(super) struct Tag {
 }
 
 impl Tag {
-    /// Of a job, in its manifest's order.
+    /// Converts the tags of a job, in the manifest's order.
     pub(super) fn all(tags: &[String]) -> Vec<Self> {
         tags.iter().map(|tag| Self::of(tag)).collect()
     }
 
-    /// One of them.
+    /// Converts one tag.
     pub(super) fn of(tag: &str) -> Self {
         Self { raw: tag.to_owned(), shown: line(tag) }
     }
 }
 
-/// Who or what asked for a build, in words.
+/// Describes who or what requested a build.
 pub(super) fn asked(requester: &Requester, edited: bool) -> String {
     let by = match requester {
         Requester::Cli(name) => format!("by {name}"),
         Requester::Api(name) if name == "local" => "by somebody on this machine".to_owned(),
         Requester::Api(name) => format!("by {name}"),
         Requester::Schedule(_) => "schedule".to_owned(),
-        Requester::Change => "a change of what it is made of".to_owned(),
+        Requester::Change => "a change of its inputs".to_owned(),
         Requester::Build(id) => format!("by build {id}"),
         Requester::Unknown(text) => text.clone(),
     };
     if edited { format!("{by}, with other arguments") } else { by }
 }
 
-/// How a build failed, or its newest attempt.
+/// Describes how a build or its newest attempt failed.
 pub(super) fn failure(build: &Build) -> Option<String> {
     build.exception.as_ref().map(|failure| format!("{}: {}", failure.kind, failure.message))
 }
 
-/// What a build waits for, how it failed, or why it was skipped.
+/// Describes what a build waits for, how it failed, or why it was skipped.
 pub(super) fn reason(build: &Build, moment: &Moment) -> Option<String> {
     let waits = moment.waits.get(&build.id).map(|reason| format!("waits for {reason}"));
     waits.or_else(|| failure(build)).or_else(|| build.skip_reason.clone())
 }
 
-/// Whether what is said of a build is a failure that stays.
+/// Returns whether the build has failed for good.
 pub(super) fn is_bad(build: &Build) -> bool {
     build.exception.is_some() && build.finished
 }
 
-/// Names of files, one after the other.
+/// Joins the names of files.
 pub(super) fn names(files: &[String]) -> String {
     files.iter().map(|file| line(file)).collect::<Vec<_>>().join(", ")
 }
 
-/// How long a build took, or has taken so far.
+/// Returns how long a build took, or has taken so far.
 pub(super) fn took(build: &Build, moment: &Moment) -> String {
     let end = build.end_time.or_else(|| (!build.finished).then_some(moment.now));
     build.start_time.zip(end).map(|(start, end)| show_took(end.since(start))).unwrap_or_default()
 }
 
-/// What a plugin says of a function, in lines.
+/// Returns the plugin's documentation of a function.
 pub(super) fn docs(signature: &Signature) -> String {
     signature.docs.as_deref().map(|docs| clean(docs.trim()).into_owned()).unwrap_or_default()
 }
 
-/// The first line of a text, cut where it is long, without characters that hide what it says.
+/// Returns the first line of a text, shortened if it is long, with hidden characters escaped.
 pub(super) fn line(text: &str) -> String {
     let first = one_line(text.lines().next().unwrap_or_default());
     if first.chars().count() <= LINE {

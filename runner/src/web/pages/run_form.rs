@@ -1,5 +1,5 @@
-//! The form that runs a job with other arguments or other builds of what it needs: made of the
-//! function's types, filled in from the manifest or from a build.
+//! The form that runs a job with other arguments, or with other builds of its dependencies. Its
+//! fields come from the function's types. A manifest or a build fills them in.
 
 use std::collections::BTreeMap;
 
@@ -49,15 +49,15 @@ use crate::request::run::run_with;
 use crate::request::standing::standings_of;
 use crate::request::targets::sound;
 
-/// Builds of a dependency that can be chosen, and builds to fill the form in from.
+/// Most builds of a dependency to choose from.
 const BUILDS: u64 = 10;
 
-/// What the form is filled in from.
+/// The build that fills in the form.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FormQuery {
     from: Option<u64>,
-    /// Every argument as YAML.
+    /// Shows every argument as YAML.
     yaml: Option<String>,
 }
 
@@ -69,7 +69,7 @@ struct Page {
     head: Head,
     docs: String,
     arguments: Vec<Argument>,
-    /// What is wrong, each with the field that it stands at.
+    /// Each mistake, with the field where it is shown.
     wrong: Vec<(String, String)>,
     hints: Vec<String>,
     deps: bool,
@@ -90,17 +90,17 @@ struct Argument {
     kind: String,
     field: Field,
     is_edited: bool,
-    /// What the manifest gives, where it gives a value.
+    /// The value in the manifest, if the manifest has one.
     manifest: Option<String>,
-    /// What other jobs give it, where the manifest says so.
+    /// The values from other jobs, if the manifest refers to any.
     given: Option<Given>,
 }
 
 /// An argument that other jobs or a secret fill in.
 struct Given {
-    /// As the manifest has it.
+    /// The text in the manifest.
     text: String,
-    /// Whether it is left to them.
+    /// Whether the manifest's text is kept.
     is_kept: bool,
     /// The jobs, each with the builds that can be used.
     jobs: Vec<(String, Vec<Choice>)>,
@@ -111,15 +111,15 @@ struct Choice {
     build: u64,
     text: String,
     is_chosen: bool,
-    /// Whether it fits.
+    /// Whether the build fits.
     fits: bool,
 }
 
-/// What somebody has filled in, as far as it can be read.
+/// What a person filled in, as far as it can be parsed.
 #[derive(Default)]
 struct Filled {
     values: BTreeMap<String, Json>,
-    /// Those that are left to what the manifest says.
+    /// The arguments that keep the manifest's text.
     kept: Vec<String>,
     pins: BTreeMap<String, u64>,
     wrong: Vec<(String, String)>,
@@ -151,7 +151,7 @@ pub(super) async fn run(
     web.look(move |look| {
         let checked = checked(look, &id)?;
         acting::may_run(&caller, [id.as_str()])?;
-        // The button of the job's page has no fields.
+        // The button on the job's page sends no fields.
         let has_fields = form.has("form");
         let (deps, revdeps) = (form.has("deps"), form.has("revdeps"));
         let choices = Choices { deps, revdeps, as_yaml: query.yaml.is_some() || form.has("as-yaml"), from: query.from };
@@ -176,7 +176,7 @@ pub(super) async fn run(
     .await
 }
 
-/// What is ticked beside the arguments.
+/// The options beside the arguments.
 #[derive(Default)]
 struct Choices {
     deps: bool,
@@ -198,17 +198,17 @@ fn checked<'a>(look: &Look<'a>, id: &str) -> Result<&'a CheckedJob, Problem> {
     Ok(catalog.graph.jobs.get(id).ok_or_else(none)?)
 }
 
-/// The parameters of a job; those of a command are in its manifest alone.
+/// Returns the parameters of a job. A command takes its arguments only from the manifest.
 fn params(checked: &CheckedJob) -> &[(String, Type)] {
     if checked.signature.command { &[] } else { &checked.signature.params }
 }
 
-/// What the manifest gives each parameter.
+/// Returns the manifest's value for each parameter.
 fn manifest(checked: &CheckedJob) -> BTreeMap<String, Json> {
     Form::of(checked).values()
 }
 
-/// Fills in what a build was called with, or what the manifest says.
+/// Fills in the arguments of a build, or those of the manifest.
 fn filled_from(look: &Look<'_>, checked: &CheckedJob, from: Option<u64>) -> Result<Filled, Problem> {
     let given = manifest(checked);
     let Some(from) = from else {
@@ -226,7 +226,7 @@ fn filled_from(look: &Look<'_>, checked: &CheckedJob, from: Option<u64>) -> Resu
     Ok(Filled { values, kept, pins, ..Filled::default() })
 }
 
-/// Whether other jobs or a secret have a part in a value.
+/// Returns whether a value refers to another job or a secret.
 fn has_reference(value: &Json) -> bool {
     match value {
         Json::Object(entries) => entries.iter().any(|(key, value)| key.starts_with('!') || has_reference(value)),
@@ -235,7 +235,7 @@ fn has_reference(value: &Json) -> bool {
     }
 }
 
-/// The jobs whose return values are in a value.
+/// Collects the jobs whose return values a value refers to.
 fn references(value: &Json, out: &mut Vec<String>) {
     match value {
         Json::Object(entries) => {
@@ -279,16 +279,16 @@ impl Filled {
         filled
     }
 
-    /// The arguments that are other than the manifest's.
+    /// Returns the arguments that differ from the manifest.
     fn edited(&self, checked: &CheckedJob) -> Map<String, Json> {
         let given = manifest(checked);
-        // A parameter that may be left out and is not given by the manifest is as good as null.
+        // An optional parameter that the manifest leaves out counts as null.
         let is_same = |name: &str, value: &Json| given.get(name).map_or(value.is_null(), |given| given == value);
         let other = self.values.iter().filter(|(name, value)| !self.kept.contains(name) && !is_same(name, value));
         other.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// Takes what is wrong with the arguments; any other refusal stays one.
+    /// Takes over the mistakes in arguments. Returns any other problem as an error.
     fn refused(&mut self, problem: Problem) -> Result<(), Problem> {
         let (_, _, detail, hints) = problem.told();
         if problem.errors().is_empty() {
@@ -366,7 +366,7 @@ fn argument(
     let wrong: Vec<(String, String)> =
         filled.wrong.iter().filter_map(below).filter(|(place, _)| place.is_empty() || place.starts_with('/')).collect();
     let value = filled.values.get(name).filter(|_| !is_kept);
-    // What cannot be read stays as it was typed.
+    // Text that cannot be parsed stays as typed.
     let unread = wrong.iter().any(|(place, _)| place.is_empty()) && matches!(value, Some(Json::String(_))) && as_yaml;
     let field = match value {
         Some(Json::String(text)) if unread => {
@@ -390,7 +390,7 @@ fn argument(
     Ok(Argument { name: name.to_owned(), kind: line(&ty.to_string()), field, is_edited, manifest, given: of })
 }
 
-/// What other jobs give an argument, and the builds of theirs that can be used.
+/// Returns which jobs fill in an argument, and which of their builds can be used.
 fn of_others(
     look: &Look<'_>,
     checked: &CheckedJob,
@@ -440,7 +440,7 @@ fn of_others(
     Ok(Given { text: line(&text), is_kept, jobs })
 }
 
-/// The newest builds of the job, to fill the form in from.
+/// Returns the newest builds of the job, which can fill in the form.
 fn sources(look: &Look<'_>, id: &str) -> Result<Vec<(u64, String)>, Problem> {
     let newest = BuildFilter { order: Order::Desc, limit: 5, brief: true, ..BuildFilter::job(id) };
     let now = look.storage.clock().now();
@@ -452,7 +452,7 @@ fn sources(look: &Look<'_>, id: &str) -> Result<Vec<(u64, String)>, Problem> {
     Ok(builds.iter().map(said).collect())
 }
 
-/// The same as a command.
+/// Returns the command with the same effect.
 fn command(id: &str, choices: &Choices, edited: &Map<String, Json>, pins: &BTreeMap<String, u64>) -> String {
     let mut words = vec!["jobcontrol".to_owned(), "run".to_owned(), id.to_owned()];
     words.extend(choices.deps.then(|| "--deps".to_owned()));
@@ -467,13 +467,13 @@ fn command(id: &str, choices: &Choices, edited: &Map<String, Json>, pins: &BTree
     words.join(" ")
 }
 
-/// A word of a shell.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// The arguments as a manifest would have them.
+/// Formats the arguments as in a manifest.
 fn as_manifest(given: &BTreeMap<String, Json>, edited: &Map<String, Json>) -> String {
     let mut all: Map<String, Json> = given.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     all.extend(edited.clone());

@@ -1,4 +1,4 @@
-//! Runs: what was asked for at once, by whom, and what became of each job.
+//! Runs: what was requested, by whom, and the result of each job.
 
 use askama::Template;
 use axum::extract::State;
@@ -38,7 +38,7 @@ use crate::show::moment::Moment;
 const SHOWN: u64 = 100;
 const JOBS: usize = 500;
 
-/// Where the list goes on.
+/// Where the list continues.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunsQuery {
@@ -122,7 +122,7 @@ pub(super) async fn one(State(web): State<Web>, Path(id): Path<u64>, visit: Visi
     .await
 }
 
-/// What changes on the list, and on the page of one run.
+/// Returns the parts of the list that change.
 pub(super) fn parts(look: &Look<'_>, query: &RunsQuery, visit: &Visit) -> Result<Parts, Problem> {
     Ok(List::read(look, query, visit)?.parts())
 }
@@ -204,7 +204,7 @@ impl One {
         let time = |at| visit.zone.clock(at, moment.now).text;
         let text = |value: Option<String>| value.unwrap_or_default();
         let facts = [
-            ("Asked for", time(run.created)),
+            ("Requested", time(run.created)),
             ("Ended", text(run.end_time.map(time))),
             ("By", line(&asked(&run.requester, false))),
             ("With", flags.join(" ")),

@@ -1,4 +1,4 @@
-//! When jobs are due by themselves, in the reader's time beside the schedule's own.
+//! When jobs are due by schedule, in the reader's time zone and in the schedule's.
 
 use askama::Template;
 use axum::extract::State;
@@ -49,7 +49,7 @@ pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
     .await
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, visit: &Visit) -> Result<Parts, Problem> {
     Ok(Parts::one("schedules", &list(look, visit)?))
 }
@@ -69,7 +69,7 @@ fn list(look: &Look<'_>, visit: &Visit) -> Result<List, Problem> {
     };
     let mut rows: Vec<(Option<jobcontrol_core::clock::Timestamp>, Row)> =
         shapes.iter().map(|shape| (shape.next, row(shape))).collect();
-    // What is due first stands first; what is never due stands last.
+    // Rows are in the order of their due times. Schedules that are never due come last.
     rows.sort_by_key(|(next, _)| (next.is_none(), *next));
     Ok(List { leads: look.service.leads(), rows: rows.into_iter().map(|(_, row)| row).collect() })
 }

@@ -1,5 +1,5 @@
-//! How jobs, builds and runs stand, in a sign and a word. Each has a shape of its own, so that
-//! colour is never needed.
+//! The status of jobs, builds and runs, as a sign and a word. Each sign has its own shape, so
+//! nobody needs to see its colour.
 
 use askama::Template;
 use jobcontrol_core::build::Build;
@@ -11,11 +11,11 @@ use jobcontrol_core::status::JobStatus;
 use crate::request::listing::Listing;
 use crate::show::moment::Moment;
 
-/// How something stands: a sign that has a shape and a colour of its own, and a word.
+/// A status: a sign with its own shape and colour, and a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Template)]
 #[template(path = "status.html")]
 pub(super) struct Status {
-    /// Of the style sheet; the sign has the same name.
+    /// The class in the style sheet. The sign has the same name.
     pub(super) class: &'static str,
     pub(super) word: &'static str,
 }
@@ -25,7 +25,7 @@ impl Status {
         Self { class, word }
     }
 
-    /// Of a job; none where its manifest has mistakes.
+    /// Returns the status of a job; pass `None` if its manifest has mistakes.
     pub(super) fn of_job(status: Option<&JobStatus>) -> Self {
         match status {
             None => Self::new("failed", "its manifest has mistakes"),
@@ -37,13 +37,14 @@ impl Status {
         }
     }
 
-    /// Of a job in a list: that it waits or runs counts more than how it stood before.
+    /// Returns the status of a job in a list. A waiting or running build takes precedence over the
+    /// earlier status.
     pub(super) fn of_listed(listing: &Listing<'_>, id: &str) -> Self {
         let open = listing.open(id);
         open.map_or_else(|| Self::of_job(listing.status(id)), |build| Self::of_build(build, &listing.moment))
     }
 
-    /// Of a job by the name that programs read.
+    /// Returns the status of a job by the name that programs use.
     pub(super) fn named(name: &str) -> Self {
         match name {
             "failed" => Self::new("failed", "failed"),
@@ -55,7 +56,7 @@ impl Status {
         }
     }
 
-    /// Of a build.
+    /// Returns the status of a build.
     pub(super) fn of_build(build: &Build, moment: &Moment) -> Self {
         match build.status() {
             _ if moment.is_interrupted(build) => Self::new("waiting", "interrupted"),
@@ -64,7 +65,7 @@ impl Status {
         }
     }
 
-    /// Of a build by its flags alone.
+    /// Returns the status of a build by its flags alone.
     pub(super) fn of(status: BuildStatus) -> Self {
         match status {
             BuildStatus::Created => Self::new("queued", "queued"),
@@ -75,7 +76,7 @@ impl Status {
         }
     }
 
-    /// Of a run.
+    /// Returns the status of a run.
     pub(super) fn of_run(state: RunState, held: bool) -> Self {
         match state {
             RunState::Waiting if held => Self::new("waiting", "held back"),

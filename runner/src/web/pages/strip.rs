@@ -1,4 +1,5 @@
-//! The last builds of a job as a strip of bars: height is time, and a cross below is a failure.
+//! The last builds of a job as a strip of bars. The height shows the duration, and a cross below
+//! marks a failure.
 
 use std::fmt::Write;
 
@@ -14,38 +15,38 @@ use super::times::count;
 pub(super) const SMALL: u64 = 20;
 pub(super) const WIDE: u64 = 74;
 
-/// Pixels of a small strip: from bar to bar, how wide a bar is, where its foot is, and how high it
-/// may be.
+/// Pixels of a small strip: the distance of bars, the width of a bar, its base line, and its
+/// greatest height.
 const STEP: f64 = 9.0;
 const BAR: f64 = 6.0;
 const FOOT: f64 = 20.0;
 const HIGHEST: f64 = 18.0;
-/// The same of a wide strip.
+/// The same for a wide strip.
 const WIDE_STEP: f64 = 11.0;
 const WIDE_FOOT: f64 = 40.0;
 const WIDE_HIGHEST: f64 = 34.0;
-/// Bars of a small strip that have a link: a page has a hundred strips.
+/// Bars of a small strip that have a link. A page has a hundred strips.
 const LINKS: usize = 3;
-/// The lowest bar: a build that took no time is there all the same.
+/// The lowest bar. A build that took no time must be visible, too.
 const LOWEST: f64 = 2.0;
 
 /// The last builds of a job in a list.
 #[derive(Template)]
 #[template(path = "strip.html")]
 pub(super) struct Strip {
-    /// What it shows, in words.
+    /// The content in words.
     words: String,
-    /// The paths of the builds that ended well, and of those that were skipped.
+    /// The paths of the builds that succeeded, and of those that were skipped.
     good: String,
     skipped: String,
-    /// The older ones that failed, and the crosses below them.
+    /// The path of older failed builds, and the crosses below them.
     failed: String,
     crosses: String,
-    /// The newest of those that are worth a look, each with a link.
+    /// The newest of the builds that deserve a look, each with a link.
     bars: Vec<Bar>,
 }
 
-/// A build of its own.
+/// A build with a separate bar.
 struct Bar {
     id: u64,
     title: String,
@@ -55,7 +56,7 @@ struct Bar {
     height: f64,
 }
 
-/// The last builds of a job on its own page.
+/// The last builds of a job on the job's page.
 #[derive(Template)]
 #[template(path = "strip_wide.html")]
 pub(super) struct WideStrip {
@@ -65,7 +66,7 @@ pub(super) struct WideStrip {
 }
 
 impl Strip {
-    /// Of builds, oldest first.
+    /// Draws a strip of builds, given oldest first.
     pub(super) fn of(marks: &[Mark]) -> Self {
         let (mut good, mut skipped, mut bars) = (String::new(), String::new(), Vec::new());
         let (mut failed, mut crosses) = (String::new(), String::new());
@@ -97,10 +98,10 @@ impl Strip {
 }
 
 impl WideStrip {
-    /// Of builds, oldest first.
+    /// Draws a wide strip of builds, given oldest first.
     pub(super) fn of(marks: &[Mark]) -> Self {
         let heights = heights(marks, WIDE_HIGHEST);
-        // The newest is at the right, however many there are.
+        // The newest build is at the right edge, however many builds there are.
         let first = WIDE - (marks.len() as u64).min(WIDE);
         let bar = |(at, (mark, height)): (usize, (&Mark, f64))| {
             let left = (first + at as u64) as f64 * WIDE_STEP + 2.0;
@@ -125,8 +126,8 @@ impl Bar {
     }
 }
 
-/// How high the bar of each build is: by the logarithm of its time, so that the short ones are seen
-/// beside the long ones.
+/// Returns the height of each build's bar. The scale is logarithmic, which keeps short builds
+/// visible beside long ones.
 fn heights(marks: &[Mark], highest: f64) -> Vec<f64> {
     let log = |mark: &Mark| (mark.took.unwrap_or(0) as f64 + 1.0).ln();
     let times = || marks.iter().filter(|mark| mark.status != BuildStatus::Skipped).map(log);
@@ -135,7 +136,7 @@ fn heights(marks: &[Mark], highest: f64) -> Vec<f64> {
         if mark.status == BuildStatus::Skipped {
             return LOWEST;
         }
-        // Where all took about as long, all are about half as high.
+        // If all builds took about as long, all bars are about half as high.
         let part = (log(mark) - low) / (high - low).max(1.0);
         (LOWEST + highest * (0.45 + part * 0.45)).round().min(highest)
     };
@@ -153,7 +154,7 @@ fn words(marks: &[Mark]) -> String {
     format!("last {}: {}", count(marks.len() as u64, "build", "builds"), parts.join(", "))
 }
 
-/// The middle of what they took, and how many ended well.
+/// Describes the median duration, and the share of successful builds.
 fn told(marks: &[Mark]) -> String {
     let ended = |mark: &&Mark| matches!(mark.status, BuildStatus::Successful | BuildStatus::Failed);
     let mut took: Vec<u64> = marks.iter().filter(ended).filter_map(|mark| mark.took).collect();
@@ -184,7 +185,7 @@ mod tests {
         ];
         let strip = Strip::of(&marks);
         assert_eq!(strip.words, "last 4 builds: 1 successful, 1 failed, 1 skipped, 1 running");
-        assert_eq!(strip.bars.iter().map(|bar| bar.id).collect::<Vec<_>>(), [2, 4], "what is worth a look has a link");
+        assert_eq!(strip.bars.iter().map(|bar| bar.id).collect::<Vec<_>>(), [2, 4], "noteworthy builds have a link");
         assert!(strip.bars.iter().all(|bar| bar.height <= HIGHEST && bar.height >= LOWEST));
         assert_eq!(WideStrip::of(&marks[..2]).words, "median 1s, 50% successful of the last 2 builds");
         assert_eq!(WideStrip::of(&[]).words, "");

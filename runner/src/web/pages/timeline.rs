@@ -1,4 +1,4 @@
-//! Builds of a time, a row a job, and what is planned.
+//! The builds of a period, one row for each job, and planned runs.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -32,32 +32,32 @@ use super::times::count;
 use super::visit::Visit;
 use crate::request::window::narrow;
 
-/// Hours that can be chosen, with the hours between two marks.
+/// Periods to choose from, in hours, with the hours between two marks.
 const SPANS: [(u64, i8, &str); 4] = [(1, 1, "1 h"), (6, 1, "6 h"), (24, 2, "24 h"), (168, 24, "7 days")];
-/// Builds that are read, jobs on one page, and builds of all rows that are drawn one by one, each
-/// with a link.
+/// Most builds to read, most jobs on one page, and most builds of all rows that are drawn one by
+/// one with a link.
 const BUILDS: u64 = 20_000;
 const JOBS: usize = 200;
 const LINKS: usize = 800;
-/// Builds of a row that are drawn one by one at most; more become one path for each kind.
+/// Most builds of a row that are drawn one by one. More become one path for each kind.
 const ONE_BY_ONE: usize = 400;
-/// One of so many parts of the picture is yet to come; planned runs of a row.
+/// One part in this many of the picture lies in the future. Most planned runs of a row.
 const AHEAD: i64 = 12;
 const PLANNED: usize = 50;
-/// Microseconds of an hour.
+/// Microseconds in an hour.
 const HOUR: i64 = 3_600_000_000;
 
-/// Which time, and which jobs.
+/// The period and the jobs to show.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TimelineQuery {
     h: Option<u64>,
-    /// When it ends.
+    /// The end of the period.
     to: Option<String>,
     tag: Option<String>,
-    /// Only jobs that failed in this time.
+    /// Only jobs that failed in this period.
     failed: Option<String>,
-    /// The job after which the rows go on.
+    /// The job after which the rows continue.
     after: Option<String>,
 }
 
@@ -87,12 +87,12 @@ struct Body {
     next: Option<String>,
 }
 
-/// A job's builds.
+/// The builds of a job.
 struct Row {
     job: String,
     words: String,
     bars: Vec<Bar>,
-    /// Very many builds: a path for each kind.
+    /// A path for each kind, if there are very many builds.
     paths: Vec<(&'static str, String)>,
     planned: Vec<f64>,
 }
@@ -122,7 +122,7 @@ pub(super) async fn page(State(web): State<Web>, Query(query): Query<TimelineQue
     .await
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Parts, Problem> {
     Ok(body(look, query, visit)?.parts())
 }
@@ -135,7 +135,7 @@ impl Body {
     }
 }
 
-/// The time that is shown: from a moment to another, and where now is.
+/// The period that is shown, and the present moment.
 struct Span {
     from: Timestamp,
     to: Timestamp,
@@ -153,13 +153,13 @@ impl Span {
         let to = query.to.as_deref().filter(|to| !to.is_empty()).map(Timestamp::parse).transpose();
         let to = to.map_err(|reason| usage("to", reason))?;
         let length = i64::try_from(hours).unwrap_or(24) * HOUR;
-        // What is to come has its part where the picture ends now.
+        // A picture that ends now has a part for the future.
         let ahead = length / AHEAD;
         let end = to.map_or(Timestamp(now.0.saturating_add(ahead)), |to| to);
         Ok((Self { from: Timestamp(end.0.saturating_sub(length)), to: end, now }, hours))
     }
 
-    /// Where a moment is, in percent.
+    /// Returns the position of a moment, in percent.
     fn at(&self, time: Timestamp) -> f64 {
         let whole = self.to.since(self.from).max(1) as f64;
         let past = if time.0 >= self.from.0 { time.since(self.from) as f64 } else { 0.0 };
@@ -176,7 +176,7 @@ fn body(look: &Look<'_>, query: &TimelineQuery, visit: &Visit) -> Result<Body, P
     let tag = query.tag.clone().unwrap_or_default();
     let mut of_job: BTreeMap<&str, Vec<&Build>> = BTreeMap::new();
     builds.iter().rev().for_each(|build| of_job.entry(&build.job_id).or_default().push(build));
-    // Planned runs are seen although nothing was built.
+    // Planned runs are shown even if nothing was built.
     for (id, checked) in &graph.jobs {
         if checked.job.schedule.is_some() && (tag.is_empty() || checked.job.tags.contains(&tag)) {
             of_job.entry(id).or_default();
@@ -246,7 +246,7 @@ fn read(look: &Look<'_>, query: &TimelineQuery, span: &Span) -> Result<Vec<Build
         brief: true,
         ..BuildFilter::default()
     };
-    // Up to now is up to the newest, also after a clock was put back.
+    // Without an end, read up to the newest build, even if a clock was put back.
     let to = query.to.as_ref().filter(|to| !to.is_empty()).map(|_| span.to);
     narrow(look.storage, &mut filter, Some(span.from), to)?;
     Ok(look.storage.get_job_builds(&filter)?)
@@ -276,10 +276,10 @@ fn row(job: &str, builds: &[&Build], span: &Span, look: &Look<'_>, zone: &Zone, 
         let (left, width) = place(build);
         let class = class_of(build);
         if builds.len() > most {
-            // Percents have no place in a path: these are thousandths of the row.
+            // A path cannot use percent. Its unit is a thousandth of the row.
             let path = paths.entry(class).or_default();
             let (x, w) = ((left * 10.0).round(), (width * 10.0).max(1.0).round());
-            // Those of the same pixels are one.
+            // Builds with the same pixels are drawn once.
             if !path.ends_with(&format!("M{x} 9h{w}v10h-{w}z")) {
                 let _ = write!(path, "M{x} 9h{w}v10h-{w}z");
             }

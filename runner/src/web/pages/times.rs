@@ -1,10 +1,10 @@
-//! Times as a reader's own clock shows them, and how long ago they were.
+//! Times on the reader's clock, and how long ago they were.
 
 use askama::Template;
 use jiff::tz::TimeZone;
 use jobcontrol_core::clock::Timestamp;
 
-/// A time zone, by its name in the database of zones.
+/// A time zone, by its name in the time zone database.
 #[derive(Clone, Debug)]
 pub(super) struct Zone(TimeZone);
 
@@ -15,26 +15,27 @@ impl Default for Zone {
 }
 
 impl Zone {
-    /// The zone of that name; UTC where there is none.
+    /// Finds a time zone by its name. An unknown name gives UTC.
     pub(super) fn named(name: &str) -> Self {
-        // A name that only looks like one would be shown on every page.
+        // A name with odd characters would be shown on every page.
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
         let known = !name.is_empty() && name.len() < 64 && name.chars().all(plain);
         Self(known.then(|| TimeZone::get(name).ok()).flatten().unwrap_or(TimeZone::UTC))
     }
 
-    /// Its name.
+    /// Returns the name of the time zone.
     pub(super) fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// A moment in a format of `strftime`.
+    /// Formats a moment with a format of `strftime`.
     pub(super) fn show(&self, at: Timestamp, format: &str) -> String {
         let Ok(stamp) = jiff::Timestamp::from_microsecond(at.0) else { return at.to_string() };
         stamp.to_zoned(self.0.clone()).strftime(format).to_string()
     }
 
-    /// The first moment of a day, written `2026-11-22`; as many days later as are said.
+    /// Returns the first moment of a day, written `2026-11-22`, or of the day that is `later` days
+    /// after it.
     pub(super) fn day(&self, text: &str, later: i64) -> Result<Timestamp, String> {
         let wrong = |_| format!("`{text}` is not a day: write `2026-11-22`");
         let date: jiff::civil::Date = text.parse().map_err(wrong)?;
@@ -43,12 +44,12 @@ impl Zone {
         Ok(Timestamp(zoned.timestamp().as_microsecond()))
     }
 
-    /// The whole hours of the reader's clock between two moments, each of a multiple of `every`.
+    /// Returns the full hours of the reader's clock between two moments, at multiples of `every`.
     pub(super) fn hours(&self, from: Timestamp, to: Timestamp, every: i8) -> Vec<Timestamp> {
         const HOUR: i64 = 3_600_000_000;
         let mut at = from.0.div_euclid(HOUR / 4) * (HOUR / 4);
         let mut hours = Vec::new();
-        // A clock may be set by parts of an hour, so each quarter is looked at.
+        // A clock may be offset by parts of an hour, so check each quarter.
         while at <= to.0 {
             if let Ok(stamp) = jiff::Timestamp::from_microsecond(at) {
                 let time = stamp.to_zoned(self.0.clone()).time();
@@ -61,18 +62,18 @@ impl Zone {
         hours
     }
 
-    /// A moment on a page, as a text about it.
+    /// Builds a moment for a page, shown as the given text.
     pub(super) fn time(&self, at: Timestamp, text: String) -> Time {
         let title = format!("{} {}", self.show(at, "%Y-%m-%d %H:%M:%S"), self.name());
         Time { iso: self.show(at, "%Y-%m-%dT%H:%M:%S%:z"), title, text }
     }
 
-    /// A moment on a page, as how long ago it was or will be.
+    /// Builds a moment for a page, shown as how long ago it was or how soon it is.
     pub(super) fn ago(&self, at: Timestamp, now: Timestamp) -> Time {
         self.time(at, ago(at, now))
     }
 
-    /// A moment on a page, as the day where that is another than today, and the time of day.
+    /// Builds a moment for a page, shown as a time of day. The date precedes it unless it is today.
     pub(super) fn clock(&self, at: Timestamp, now: Timestamp) -> Time {
         let is_today = self.show(at, "%F") == self.show(now, "%F");
         self.time(at, self.show(at, if is_today { "%H:%M:%S" } else { "%e %b %H:%M:%S" }).trim().to_owned())
@@ -88,7 +89,7 @@ pub(super) struct Time {
     pub(super) text: String,
 }
 
-/// How long ago a time was, or how soon it is, in words.
+/// Describes how long ago a time was, or how soon it is.
 pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
     let (past, ahead) = (now.since(time) / 1_000_000, time.since(now) / 1_000_000);
     match (past, ahead) {
@@ -98,7 +99,7 @@ pub(super) fn ago(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// So many seconds, as people say it.
+/// Describes a number of seconds.
 fn span(seconds: u64) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
@@ -111,7 +112,7 @@ fn span(seconds: u64) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// Formats a number with thousands separators.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -124,7 +125,7 @@ pub(super) fn thousands(number: u64) -> String {
     out
 }
 
-/// As many of a thing, in words.
+/// Formats a number with the singular or plural of a noun.
 pub(super) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
@@ -163,12 +164,12 @@ mod tests {
             let hours = rome.hours(rome.day(day, 0).unwrap(), Timestamp(rome.day(day, 1).unwrap().0 - 1), every);
             hours.into_iter().map(|hour| rome.show(hour, "%H")).collect::<Vec<_>>()
         };
-        assert_eq!(night("2026-03-29", 1).len(), 23, "02 is not there");
+        assert_eq!(night("2026-03-29", 1).len(), 23, "02 is missing");
         assert!(!night("2026-03-29", 1).contains(&"02".to_owned()));
         let autumn = night("2026-10-25", 1);
-        assert_eq!((autumn.len(), autumn.iter().filter(|hour| *hour == "02").count()), (25, 2), "02 is there twice");
+        assert_eq!((autumn.len(), autumn.iter().filter(|hour| *hour == "02").count()), (25, 2), "02 occurs twice");
         assert_eq!(night("2026-10-25", 6), ["00", "06", "12", "18"]);
-        // A zone that is not whole hours from UTC.
+        // The offset of this zone from UTC is not a whole number of hours.
         let kathmandu = Zone::named("Asia/Kathmandu");
         let hours = kathmandu.hours(at("2026-01-01"), at("2026-01-01T02:00:00Z"), 1);
         assert_eq!(hours.iter().map(|hour| kathmandu.show(*hour, "%H:%M")).collect::<Vec<_>>(), ["06:00", "07:00"]);

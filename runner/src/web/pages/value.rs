@@ -1,5 +1,5 @@
-//! A value as a tree of lines that can be opened, within bounds: a page shows the start of a long
-//! list and says how much more there is.
+//! A value as a tree that can be expanded. Its size is bounded: a page shows the start of a long
+//! list, and how many items follow.
 
 use askama::Template;
 use jobcontrol_core::value::Json;
@@ -9,13 +9,13 @@ use jobcontrol_core::value::as_tag;
 use super::times::thousands;
 use crate::show::escape::one_line;
 
-/// Parts of a list or of a record that are shown, lines of a whole value, and levels.
+/// Most parts of a list or a record to show, most lines of a whole value, and most levels.
 const PARTS: usize = 50;
 const LINES: usize = 400;
 const DEPTH: usize = 12;
-/// Levels that are open at first.
+/// Levels that are expanded at first.
 const OPEN: usize = 2;
-/// Characters of a text in a tree, and of what stands in a closed line.
+/// Most characters of a string in a tree, and of a collapsed line.
 const TEXT: usize = 400;
 const SHORT: usize = 120;
 
@@ -24,19 +24,19 @@ const SHORT: usize = 120;
 #[template(path = "value.html")]
 pub(super) struct Tree {
     key: String,
-    /// `s`, `n`, `e` for a text, a number, anything else; empty for what has parts.
+    /// `s`, `n`, `e` for a string, a number, anything else; empty for a value with parts.
     class: &'static str,
     text: String,
-    /// What sort it is, with how many parts it has.
+    /// The kind of the value, with the number of its parts.
     kind: String,
     is_open: bool,
     parts: Vec<Self>,
-    /// How many more there are.
+    /// How many more parts follow.
     more: u64,
 }
 
 impl Tree {
-    /// A value under a name.
+    /// Builds the tree of a value under a name.
     pub(super) fn of(key: &str, value: &Value) -> Self {
         grown(key, value, 0, &mut LINES.clone())
     }
@@ -89,14 +89,14 @@ fn grown(key: &str, value: &Value, depth: usize, left: &mut usize) -> Tree {
 }
 
 fn json(value: &Value) -> String {
-    // A closed line shows the start alone: the rest of a large value is not written.
+    // A collapsed line shows only the start, so do not write all of a large value.
     match value {
         Value::List(items) if items.len() > PARTS => format!("[{} ..]", json(&items[0])),
         value => serde_json::to_string(&Json(value)).unwrap_or_default(),
     }
 }
 
-/// The start of a text on one line.
+/// Returns the start of a text on one line.
 fn short(text: &str, most: usize) -> String {
     let start: String = text.chars().take(most + 1).collect();
     let line = one_line(&start);

@@ -1,4 +1,4 @@
-//! Which page a tab shows, and what of it changes.
+//! The page that a tab shows, and its parts that change.
 
 use super::super::extract::read_query;
 use super::super::problem::Problem;
@@ -28,7 +28,7 @@ use super::visit::Visit;
 use super::workers;
 use crate::service::hub::Concern;
 
-/// Which page a tab shows.
+/// The page that a tab shows.
 #[derive(Clone)]
 pub(super) enum View {
     Jobs(JobsQuery),
@@ -46,19 +46,19 @@ pub(super) enum View {
     Workers,
 }
 
-/// What a tab asks for.
+/// The parameters that a tab sends.
 pub(super) struct Wanted {
     pub(super) view: View,
-    /// Stands for what the tab shows.
+    /// The digest of what the tab shows.
     pub(super) digest: Option<String>,
-    /// Which version of the program has made the page.
+    /// The version of the program that rendered the page.
     pub(super) version: Option<String>,
-    /// The newest record of the log that it has.
+    /// The newest log record that the tab has.
     pub(super) after: Option<String>,
 }
 
 impl Wanted {
-    /// Reads the parameters of an address: the page's own, with those of the stream.
+    /// Parses the parameters of an address: those of the page and those of the stream.
     pub(super) fn read(query: &str) -> Result<Self, Problem> {
         let mut own = form_urlencoded::Serializer::new(String::new());
         let (mut page, mut digest, mut version, mut after) = (None, None, None, None);
@@ -78,7 +78,7 @@ impl Wanted {
             }
         }
         let own = own.finish();
-        let unknown = || Problem::new(Sort::Usage, "there is no such page to follow");
+        let unknown = || Problem::new(Sort::Usage, "`page` does not name a page with live changes");
         let view = match page.as_deref() {
             Some("jobs") => View::Jobs(read_query(&own)?),
             Some("job") => View::Job(job.ok_or_else(unknown)?),
@@ -100,17 +100,17 @@ impl Wanted {
 }
 
 impl View {
-    /// What has to happen for the page to change.
+    /// Returns the events that can change the page.
     pub(super) fn concern(&self) -> Concern {
         match self {
             Self::Build(id, _) => Concern::Build(*id),
             Self::Run(id) => Concern::Run(*id),
-            // What a job needs makes it outdated.
+            // A change in a dependency can make a job outdated.
             _ => Concern::All,
         }
     }
 
-    /// What changes, and whether it changes with every second.
+    /// Returns the parts that change, and how they change as time passes.
     pub(super) fn parts(&self, look: &Look<'_>, visit: &Visit) -> Result<(Parts, Passing), Problem> {
         let runs = look.service.engine().slots().counts().0 > 0;
         let parts = match self {

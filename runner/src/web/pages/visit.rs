@@ -1,4 +1,4 @@
-//! Who looks at a page, and what its cookies say of colours and clocks.
+//! Who looks at a page, and the theme and time zone from cookies.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -10,29 +10,29 @@ use super::super::problem::Problem;
 use super::super::state::Web;
 use super::times::Zone;
 
-/// The cookies in which a browser keeps which colours somebody likes, and where their clock stands.
+/// The cookies with the reader's theme and time zone.
 pub(super) const THEME: &str = "theme";
 const ZONE: &str = "zone";
 
 /// Who looks at a page, and how.
 #[derive(Clone)]
 pub(super) struct Visit {
-    /// What they may do; nothing is known of who is not let in.
+    /// The caller; `None` if the request was refused.
     pub(super) caller: Option<Caller>,
-    /// What each form sends back.
+    /// The proof that each form sends back.
     pub(super) csrf: String,
-    /// `light` or `dark`, where somebody has chosen.
+    /// `light` or `dark`, if the reader has chosen one.
     pub(super) theme: Option<&'static str>,
     /// The reader's time zone.
     pub(super) zone: Zone,
-    /// Whether a token in a cookie says who it is.
+    /// Whether the reader has a token in a cookie.
     pub(super) signed_in: bool,
-    /// The address with its parameters.
+    /// The address with its query parameters.
     pub(super) address: String,
 }
 
 impl Visit {
-    /// By the parts of a request.
+    /// Reads the visit from the parts of a request.
     pub(super) fn of(parts: &Parts, csrf: String) -> Self {
         let headers = &parts.headers;
         let theme = cookie(headers, THEME).and_then(theme);
@@ -46,18 +46,18 @@ impl Visit {
         }
     }
 
-    /// Whether they may run and cancel a job.
+    /// Returns whether the reader may run and cancel a job.
     pub(super) fn may_run(&self, job: &str) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.scopes.may_run(job))
     }
 
-    /// Whether they may do everything.
+    /// Returns whether the reader may do everything.
     pub(super) fn is_admin(&self) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.scopes.is_admin())
     }
 }
 
-/// Colours by their name.
+/// Finds a theme by its name.
 pub(super) fn theme(name: &str) -> Option<&'static str> {
     ["light", "dark"].into_iter().find(|theme| *theme == name)
 }

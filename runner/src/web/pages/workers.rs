@@ -1,4 +1,5 @@
-//! The processes that run builds of this store: this service, and others that have builds in hand.
+//! The processes that run builds of this store: this service, and others that are working on
+//! builds.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,7 @@ struct Other {
     builds: Vec<(u64, String)>,
 }
 
-/// Builds that are named for each.
+/// Most builds to list for each process.
 const BUILDS: usize = 10;
 
 pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
@@ -50,7 +51,7 @@ pub(super) async fn page(State(web): State<Web>, visit: Visit) -> Answer {
     .await
 }
 
-/// What changes on the page.
+/// Returns the parts of the page that change.
 pub(super) fn parts(look: &Look<'_>) -> Result<Parts, Problem> {
     Ok(Parts::one("workers", &body(look)?))
 }
@@ -73,13 +74,12 @@ fn body(look: &Look<'_>) -> Result<Body, Problem> {
     let facts = [
         ("Process", line(own)),
         ("Version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("Runs now", format!("{running} builds, {waiting} wait for a slot")),
+        ("Runs now", format!("{running} builds, {waiting} waiting for a slot")),
         ("Memory of builds", format!("{} of {} may be used", show_bytes(charged), show_bytes(chargeable))),
-        ("Memory in all", show_bytes(resident_memory())),
+        ("Total memory", show_bytes(resident_memory())),
         (
             "Schedules",
-            if look.service.leads() { "are this service’s to see to" } else { "another service sees to them" }
-                .to_owned(),
+            if look.service.leads() { "handled by this service" } else { "handled by another service" }.to_owned(),
         ),
     ];
     Ok(Body { facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(), others: shown })

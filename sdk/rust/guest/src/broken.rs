@@ -1,4 +1,4 @@
-//! An error with a source that has a source.
+//! An error whose source has a source.
 
 use std::error::Error;
 use std::fmt;
@@ -10,7 +10,7 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
-    /// Three errors, each the source of the one before.
+    /// Returns three errors, each the source of the one before.
     pub(crate) fn example() -> Self {
         ["the disk is full", "the file cannot be written", "the report was not saved"]
             .into_iter()

@@ -17,10 +17,10 @@ use syn::spanned::Spanned;
 use crate::name;
 use crate::name::Said;
 
-/// Most fields of a record and cases of a variant.
+/// The most fields of a record, and the most cases of a variant.
 const PARTS: usize = 256;
 
-/// Most flags of a set, as WIT has it.
+/// The most flags of a set, as in WIT.
 const FLAGS: usize = 32;
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
@@ -70,7 +70,7 @@ fn named_fields(input: &DeriveInput, fields: &Fields) -> Error {
     }
 }
 
-/// A field: what it is called here and elsewhere, and its type.
+/// A field: its name in Rust and elsewhere, and its type.
 struct Field<'a> {
     ident: &'a Ident,
     name: String,

@@ -1,11 +1,11 @@
-//! What a comment says.
+//! Reads doc comments.
 
 use syn::Attribute;
 use syn::Expr;
 use syn::Lit;
 use syn::Meta;
 
-/// The text of the `///` lines, without the space after them.
+/// Returns the text of the `///` lines, without the space after the slashes.
 pub(crate) fn of(attributes: &[Attribute]) -> String {
     let lines: Vec<String> =
         attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(line).collect();

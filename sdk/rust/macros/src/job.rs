@@ -21,10 +21,10 @@ use syn::parse_quote;
 use crate::docs;
 use crate::name;
 
-/// Most values that the canonical ABI hands over one by one.
+/// The most values that the canonical ABI passes one by one.
 const SLOTS: usize = 16;
 
-/// Most arguments, as tuples of them are data.
+/// The most arguments, because tuples with at most this many are data.
 const ARGUMENTS: usize = 16;
 
 pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStream> {
@@ -40,8 +40,8 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
     let line = line_of(ident);
     let docs = docs::of(&function.attrs);
     let section = format!("component-type:jobcontrol:{name}");
-    // As the component model's own names of exports: a job may be called `write`, and so is a
-    // function of C.
+    // In the component model's own form for export names: a job may be called `write`, and so is a
+    // C function.
     let symbol = format!("cm32p2||{name}");
     let slots: Vec<_> = (0..SLOTS).map(|at| format_ident!("slot{at}")).collect();
     let at: Vec<_> = (0..SLOTS).collect();
@@ -56,7 +56,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
             type Args = (#(#types,)*);
             type Out = #out;
 
-            // Told at the type, whatever the target.
+            // Reported at the type, whatever the target.
             #(const _: () = jobs::takes::<#types>();)*
             const _: () = jobs::gives::<#ok>();
 
@@ -65,7 +65,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
             #[allow(unused_imports)]
             use jobs::FallibleSend as _;
 
-            // An error that cannot be returned is told by `cargo check`, too.
+            // `cargo check` also reports an error that cannot be returned.
             const _: fn(jobs::Outcome<Out>) = |out| {
                 let _ = out.settle("", 0, "");
             };
@@ -102,7 +102,7 @@ pub(crate) fn expand(options: TokenStream, function: &ItemFn) -> Result<TokenStr
     })
 }
 
-/// Where the function stands: `line!()` would be the line of the attribute.
+/// Returns the line of the function; `line!()` would be the line of the attribute.
 fn line_of(ident: &Ident) -> u32 {
     let line = proc_macro::is_available().then(|| ident.span().unwrap().line());
     line.and_then(|line| u32::try_from(line).ok()).unwrap_or_default()
@@ -121,11 +121,11 @@ fn name_of(options: TokenStream, function: &ItemFn) -> Result<String> {
     given.map_or_else(|| name::of(&function.sig.ident), Ok)
 }
 
-/// What no job can be.
+/// Refuses functions that cannot be jobs.
 fn refuse(function: &ItemFn) -> Result<()> {
     let sig = &function.sig;
     if let Some(asyncness) = &sig.asyncness {
-        return Err(Error::new_spanned(asyncness, "a job cannot be `async`: it is called, and returns its result"));
+        return Err(Error::new_spanned(asyncness, "a job cannot be `async`: the host waits for its result"));
     }
     if !sig.generics.params.is_empty() {
         return Err(Error::new_spanned(&sig.generics, "a job cannot be generic: its types must be known"));
@@ -144,7 +144,7 @@ fn refuse(function: &ItemFn) -> Result<()> {
     Ok(())
 }
 
-/// Names and types of the parameters.
+/// Returns the names and types of the parameters.
 fn parameters(function: &ItemFn) -> Result<(Vec<String>, Vec<Type>)> {
     let mut names: Vec<String> = Vec::new();
     let mut types = Vec::new();
@@ -177,8 +177,8 @@ fn owned(reference: &syn::TypeReference) -> String {
     format!("a job owns its arguments: take {instead} here, without `&`")
 }
 
-/// What a function returns when all goes well. An alias of a result that names one type only has it
-/// first, too.
+/// Returns the type of a function's result without its error. An alias of `Result` with a single
+/// type also has it first.
 fn ok_of(out: &Type) -> Type {
     let Type::Path(path) = out else {
         return out.clone();

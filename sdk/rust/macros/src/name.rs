@@ -8,14 +8,14 @@ use syn::LitStr;
 use syn::Result;
 use syn::ext::IdentExt;
 
-/// What `#[data(..)]` says.
+/// The content of `#[data(..)]`.
 #[derive(Default)]
 pub(crate) struct Said {
     pub(crate) name: Option<String>,
     pub(crate) is_flags: bool,
 }
 
-/// Reads the `#[data(..)]` of an item; `flags` is known only of a struct.
+/// Reads the `#[data(..)]` of an item; `flags` is allowed only on a struct.
 pub(crate) fn said(attributes: &[Attribute], takes_flags: bool) -> Result<Said> {
     let mut said = Said::default();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("data")) {
@@ -35,7 +35,7 @@ pub(crate) fn said(attributes: &[Attribute], takes_flags: bool) -> Result<Said> 
     Ok(said)
 }
 
-/// A name that somebody gives.
+/// Checks a name that the author gives.
 pub(crate) fn given(text: &LitStr) -> Result<String> {
     let name = text.value();
     let is_word = |word: &str| {
@@ -50,7 +50,7 @@ pub(crate) fn given(text: &LitStr) -> Result<String> {
     }
 }
 
-/// The name of something in Rust.
+/// Returns the name for a Rust identifier.
 pub(crate) fn of(ident: &Ident) -> Result<String> {
     let name = kebab(&ident.unraw().to_string());
     given(&LitStr::new(&name, Span::call_site())).map_err(|_| {
@@ -61,8 +61,8 @@ pub(crate) fn of(ident: &Ident) -> Result<String> {
     })
 }
 
-/// `fetch_orders`, `fetchOrders` and `FetchOrders` are `fetch-orders`. Digits belong to the word
-/// before: `x_2` is `x2`.
+/// Converts `fetch_orders`, `fetchOrders` and `FetchOrders` to `fetch-orders`. Digits belong to the
+/// word before: `x_2` becomes `x2`.
 fn kebab(name: &str) -> String {
     let chars: Vec<char> = name.chars().collect();
     let mut out = String::with_capacity(name.len() + 4);

@@ -1,14 +1,14 @@
-//! What a plugin says of itself, written by the compiler: the type of each job as a
-//! `component-type` section, as `wit-component` reads it, and comments and shapes as lines of JSON
-//! in the section `jobcontrol-plugin`.
+//! Encodes a plugin's description at compile time. The type of each job becomes a `component-type`
+//! section, as `wit-component` reads it. Comments and shapes become lines of JSON in the section
+//! `jobcontrol-plugin`.
 
 use super::layout::Shape;
 use super::layout::Ty;
 
-/// Most types with a name that one job can use, and most fields or cases of one.
+/// The most named types that one job can use, and the most fields or cases of one type.
 const PARTS: usize = 256;
 
-/// Bytes with room for `C` of them.
+/// A buffer with room for `C` bytes.
 #[derive(Debug)]
 pub struct Bytes<const C: usize> {
     bytes: [u8; C],
@@ -18,13 +18,13 @@ pub struct Bytes<const C: usize> {
 impl<const C: usize> Bytes<C> {
     const NONE: Self = Self { bytes: [0; C], len: 0 };
 
-    /// How many are written.
+    /// Returns how many bytes are written.
     #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// The bytes, all [`len`](Self::len) of them.
+    /// Returns the bytes, all [`len`](Self::len) of them.
     pub const fn take<const N: usize>(&self) -> [u8; N] {
         let mut out = [0; N];
         out.copy_from_slice(self.bytes.split_at(N).0);
@@ -41,7 +41,7 @@ impl<const C: usize> Bytes<C> {
         self.len += bytes.len();
     }
 
-    /// An unsigned number in LEB128.
+    /// Writes an unsigned number in LEB128.
     const fn number(&mut self, mut number: usize) {
         while number >= 0x80 {
             self.byte(low(number) | 0x80);
@@ -61,7 +61,7 @@ impl<const C: usize> Bytes<C> {
         self.raw(content.bytes.split_at(content.len).0);
     }
 
-    /// A text of JSON, with its quotes.
+    /// Writes a JSON string with its quotes.
     const fn json(&mut self, text: &str) {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         self.byte(b'"');
@@ -90,7 +90,7 @@ const fn low(number: usize) -> u8 {
     (number & 0x7f) as u8
 }
 
-/// Room that the type of a job certainly has, in bytes.
+/// Returns an upper bound for the encoded type of a job, in bytes.
 pub const fn bound(job: &str, names: &[&str], args: &'static Ty, out: &'static Ty) -> usize {
     let mut seen = Seen { names: [None; PARTS], count: 0, room: 512 + 3 * job.len() };
     seen.visit(args);
@@ -103,7 +103,7 @@ pub const fn bound(job: &str, names: &[&str], args: &'static Ty, out: &'static T
     seen.room
 }
 
-/// Types that were seen, each counted once as they are written once.
+/// Types seen so far. Each is counted once, because each is written once.
 struct Seen {
     names: [Option<&'static str>; PARTS],
     count: usize,
@@ -123,7 +123,7 @@ impl Seen {
                 }
                 at += 1;
             }
-            assert!(self.count < PARTS, "this job uses more than 256 types with names");
+            assert!(self.count < PARTS, "this job uses more than 256 named types");
             self.names[self.count] = Some(name);
             self.count += 1;
             self.room += 2 * name.len();
@@ -174,7 +174,7 @@ impl Seen {
     }
 }
 
-/// A type as others refer to it.
+/// A reference to a type.
 #[derive(Clone, Copy)]
 enum Ref {
     Primitive(u8),
@@ -194,7 +194,7 @@ impl<const C: usize> World<C> {
     const fn refer(out: &mut Bytes<C>, to: Ref) {
         match to {
             Ref::Primitive(code) => out.byte(code),
-            // A signed number: what begins at 64 takes a second byte.
+            // Signed LEB128, so numbers from 64 on take a second byte.
             Ref::Index(index) if index < 0x40 => out.byte(low(index)),
             Ref::Index(index) if index < 0x2000 => out.raw(&[low(index) | 0x80, low(index >> 7)]),
             Ref::Index(_) => panic!("this job uses too many types"),
@@ -219,7 +219,7 @@ impl<const C: usize> World<C> {
         self.types - 1
     }
 
-    /// Defines a type and gives it its name: `(import NAME (type (eq DEFINED)))`.
+    /// Defines a type and gives it a name: `(import NAME (type (eq DEFINED)))`.
     const fn define_named(&mut self, name: &'static str, ty: &'static Ty, definition: &Bytes<C>) -> Ref {
         let defined = self.define(definition);
         self.declarations.raw(&[0x03, 0x00]);
@@ -228,7 +228,7 @@ impl<const C: usize> World<C> {
         self.declarations.number(defined);
         self.count += 1;
         self.types += 1;
-        assert!(self.names < PARTS, "this job uses more than 256 types with names");
+        assert!(self.names < PARTS, "this job uses more than 256 named types");
         self.named[self.names] = Some((name, ty, self.types - 1));
         self.names += 1;
         Ref::Index(self.types - 1)
@@ -242,7 +242,7 @@ impl<const C: usize> World<C> {
             {
                 assert!(
                     known.hash() == ty.hash(),
-                    "two different types of this job have one name: give one of them another, \
+                    "two different types of this job have the same name: give one of them another,  \
                      with #[data(name = \"..\")]"
                 );
                 return Some(Ref::Index(index));
@@ -309,7 +309,7 @@ impl<const C: usize> World<C> {
         Ref::Index(self.define(&out))
     }
 
-    /// What a type with a name is.
+    /// Writes the definition of a named type.
     const fn definition(&mut self, ty: &Ty, out: &mut Bytes<C>) {
         let mut at = 0;
         match &ty.shape {
@@ -383,7 +383,7 @@ const fn same_text(a: &str, b: &str) -> bool {
     at == a.len() && at == b.len()
 }
 
-/// A component that says what a world exports: one function.
+/// Returns a component that declares the exports of a world: one function.
 ///
 /// As text it is
 /// `(component (type (component (type (component DECLARATIONS)) (export "jobcontrol:jobs/job-NAME"
@@ -417,7 +417,7 @@ pub const fn section<const C: usize>(job: &str, names: &[&str], args: &Ty, out: 
 
     let mut encoding = Bytes::<64>::NONE;
     encoding.text("wit-component-encoding");
-    // Version 4, and texts in UTF-8.
+    // Version 4, and strings in UTF-8.
     encoding.raw(&[4, 0]);
 
     let mut whole = Bytes::NONE;
@@ -428,18 +428,19 @@ pub const fn section<const C: usize>(job: &str, names: &[&str], args: &Ty, out: 
     whole
 }
 
-/// Each job has a world of its own in this package.
+/// The package in which each job has a world.
 const PACKAGE: &str = "jobcontrol:jobs/";
 
-/// What the name of a job's world begins with.
+/// The start of the name of a job's world.
 const WORLD: &str = "job-";
 
-/// Room for what is said of a job or a type, at most six bytes for each of the text.
+/// Returns an upper bound for the line about a job or a type: at most six bytes for each byte of
+/// the text.
 pub const fn said_bound(text: &str) -> usize {
     6 * text.len() + 256
 }
 
-/// A line that has the comment of a job.
+/// Returns the line with the comment of a job.
 pub const fn said_of_job<const C: usize>(job: &str, docs: &str) -> Bytes<C> {
     let mut line = Bytes::NONE;
     line.raw(b"{\"job\":");
@@ -450,7 +451,7 @@ pub const fn said_of_job<const C: usize>(job: &str, docs: &str) -> Bytes<C> {
     line
 }
 
-/// A line that tells two types of one name apart.
+/// Returns the line that distinguishes two types with the same name.
 pub const fn said_of_type<const C: usize>(name: &str, ty: &Ty, file: &str, at: u32) -> Bytes<C> {
     let mut line = Bytes::NONE;
     line.raw(b"{\"type\":");

@@ -1,11 +1,11 @@
-//! An exported function, as the canonical ABI calls it.
+//! An exported function in the form that the canonical ABI calls.
 
 use super::Data;
 use super::layout;
 use super::layout::SLOTS;
 use super::layout::Ty;
 
-/// The core values that a function was called with, each in the low bits of a `u64`.
+/// The core values of a call, each in the low bits of a `u64`.
 #[derive(Debug)]
 pub struct Slots {
     values: [u64; SLOTS],
@@ -13,38 +13,38 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The next value.
+    /// Returns the next value.
     pub fn take(&mut self) -> u64 {
         self.at += 1;
         self.values[self.at - 1]
     }
 
-    /// How many were taken.
+    /// Returns how many values were taken.
     pub fn place(&self) -> usize {
         self.at
     }
 
-    /// Leaves out what a case that holds less does not use.
+    /// Skips the values that a smaller case does not use.
     pub fn go_to(&mut self, place: usize) {
         self.at = place;
     }
 }
 
-/// A kind of core value, by its number.
+/// A kind of core value, by number.
 #[derive(Debug)]
 pub struct Kind<const K: u8>;
 
 /// The Rust type of a kind.
 pub trait Slot {
-    /// That type.
+    /// The Rust type.
     type Core: Bits;
 }
 
 /// A core value as bits.
 pub trait Bits {
-    /// In the low ones.
+    /// Returns the value in the low bits.
     fn to_bits(self) -> u64;
-    /// Out of the low ones.
+    /// Reads the value from the low bits.
     fn from_bits(bits: u64) -> Self;
 }
 
@@ -73,17 +73,17 @@ kinds! {
     layout::CORE_F64, f64, value => f64::to_bits(value), bits => f64::from_bits(bits);
 }
 
-/// The kind of one of the parameters of a function that takes `args`.
+/// Returns the kind of a parameter of a function that takes `args`.
 pub const fn param(args: &Ty, at: usize) -> u8 {
     match args.flat().len() {
-        // All of them are in memory, at this address.
+        // All arguments are in memory, at this address.
         len if len > SLOTS && at == 0 => layout::I32,
         len if len > SLOTS => layout::NONE,
         _ => args.flat().kind(at),
     }
 }
 
-/// The kind of the result of a function that returns `out`.
+/// Returns the kind of the result of a function that returns `out`.
 pub const fn result(out: &Ty) -> u8 {
     match out.flat().len() {
         0 | 1 => out.flat().kind(0),
@@ -95,9 +95,9 @@ pub const fn result(out: &Ty) -> u8 {
 ///
 /// # Safety
 ///
-/// The values are those of a call with arguments of that type.
+/// The values must be those of a call with arguments of this type.
 pub unsafe fn take<T: Data>(values: [u64; SLOTS]) -> T {
-    // SAFETY: the caller says so.
+    // SAFETY: the caller guarantees it.
     unsafe {
         if const { T::TYPE.flat().len() > SLOTS } {
             T::load(values[0] as usize as *const u8)
@@ -107,15 +107,15 @@ pub unsafe fn take<T: Data>(values: [u64; SLOTS]) -> T {
     }
 }
 
-/// Gives what a call returns.
+/// Returns the result of a call.
 ///
 /// # Safety
 ///
-/// It is what a function of that type returns, and memory has addresses of 32 bits.
+/// The function must return a value of this type, and addresses must have 32 bits.
 pub unsafe fn give<T: Data>(value: T) -> u64 {
-    // Freed with the instance: each build has one of its own.
+    // It is freed with the instance, and each build has its own instance.
     let area = Box::leak(vec![0_u64; const { T::TYPE.size().div_ceil(8) + 1 }].into_boxed_slice());
-    // SAFETY: the area has room for it, and the greatest alignment that there is.
+    // SAFETY: the area has room for the value, and the largest alignment of any type.
     unsafe { value.store(area.as_mut_ptr().cast()) };
     match const { T::TYPE.flat().len() } {
         0 | 1 => area[0],
@@ -123,25 +123,25 @@ pub unsafe fn give<T: Data>(value: T) -> u64 {
     }
 }
 
-/// What every job begins with.
+/// Runs at the start of every job.
 pub fn begin() {
     #[cfg(target_family = "wasm")]
     wit_bindgen::rt::run_ctors_once();
     crate::init();
 }
 
-/// Hosts hand over only the cases that there are.
+/// Panics for an unknown case. Hosts only pass cases that exist.
 pub fn no_such_case() -> ! {
     panic!("a value has a case that its type does not have")
 }
 
-/// The bits of a set of flags.
+/// Loads the bits of a set of flags.
 ///
 /// # Safety
 ///
-/// There is one, as the type says.
+/// There must be a set of flags of this type at this address.
 pub unsafe fn load_flags(ty: &Ty, from: *const u8) -> u32 {
-    // SAFETY: the caller says so.
+    // SAFETY: the caller guarantees it.
     unsafe {
         match ty.size() {
             1 => u32::from(*from),
@@ -151,13 +151,13 @@ pub unsafe fn load_flags(ty: &Ty, from: *const u8) -> u32 {
     }
 }
 
-/// Puts the bits of a set of flags into memory.
+/// Stores the bits of a set of flags in memory.
 ///
 /// # Safety
 ///
-/// There is room, as the type says.
+/// There must be room for a set of flags of this type.
 pub unsafe fn store_flags(ty: &Ty, bits: u32, to: *mut u8) {
-    // SAFETY: the caller says so. A smaller set has no bits above.
+    // SAFETY: the caller guarantees it. A smaller set has no higher bits.
     unsafe {
         match ty.size() {
             1 => *to = bits as u8,
@@ -167,8 +167,8 @@ pub unsafe fn store_flags(ty: &Ty, bits: u32, to: *mut u8) {
     }
 }
 
-/// Fails to compile, at the type, for what no job can take.
+/// Fails to compile, at the type, for a type that jobs cannot take.
 pub const fn takes<T: Data>() {}
 
-/// Fails to compile, at the type, for what no job can return.
+/// Fails to compile, at the type, for a type that jobs cannot return.
 pub const fn gives<T: Data>() {}

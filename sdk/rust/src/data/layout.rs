@@ -1,34 +1,34 @@
-//! Types as values that the compiler knows, and how the canonical ABI lays them out.
+//! Types as compile-time values, and their layout in the canonical ABI.
 //!
 //! <https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md>
 
-/// A type with its layout, worked out once.
+/// A type with its layout, computed once.
 #[derive(Debug)]
 pub struct Ty {
     pub(crate) shape: Shape,
     size: usize,
     align: usize,
     flat: Flat,
-    /// FNV-1a over all that it is made of.
+    /// FNV-1a over everything that the type consists of.
     hash: u64,
 }
 
-/// What a type is made of. Names are in kebab case.
+/// The structure of a type. Names are in kebab case.
 #[derive(Debug)]
 pub enum Shape {
-    /// A scalar or a string, by the component model's code for it.
+    /// A scalar or a string, by its code in the component model.
     Primitive(u8),
     /// A list of one type.
     List(&'static Ty),
-    /// Something or nothing.
+    /// A value or nothing.
     Option(&'static Ty),
-    /// Either side may hold nothing.
+    /// A result. Either side may hold nothing.
     Result(Option<&'static Ty>, Option<&'static Ty>),
     /// Values in order.
     Tuple(&'static [&'static Ty]),
-    /// A name, and fields with theirs.
+    /// A name, and the fields with their names and types.
     Record(&'static str, &'static [(&'static str, &'static Ty)]),
-    /// A name, and cases with theirs, each with what it holds.
+    /// A name, and the cases with their names, each with the type that it holds.
     Variant(&'static str, &'static [(&'static str, Option<&'static Ty>)]),
     /// A name, and cases that hold nothing.
     Enum(&'static str, &'static [&'static str]),
@@ -59,11 +59,11 @@ const fn round_up(n: usize, align: usize) -> usize {
 }
 
 impl Ty {
-    /// A type of that shape.
+    /// Creates a type of this shape.
     ///
     /// # Panics
     ///
-    /// `()` inside anything but a result: WIT has no type for it.
+    /// Panics for `()` inside anything but a result, because WIT has no type for it.
     pub const fn new(shape: Shape) -> Self {
         let mut ty = Self { shape, size: 0, align: 1, flat: Flat::NONE, hash: 0 };
         assert!(!ty.holds_unit(), "`()` cannot be an argument or a part of another type: leave it out");
@@ -76,7 +76,7 @@ impl Ty {
         ty
     }
 
-    /// What tells two types of one name apart.
+    /// Returns a hash that distinguishes two types with the same name.
     pub const fn hash(&self) -> u64 {
         self.hash
     }
@@ -123,7 +123,7 @@ impl Ty {
         hash
     }
 
-    /// The component model's code for its shape.
+    /// Returns the component model's code for its shape.
     pub(crate) const fn code(&self) -> u8 {
         match &self.shape {
             Shape::Primitive(code) => *code,
@@ -138,7 +138,7 @@ impl Ty {
         }
     }
 
-    /// Its name, if it has one.
+    /// Returns its name, if it has one.
     pub(crate) const fn name(&self) -> Option<&'static str> {
         match &self.shape {
             Shape::Record(name, _) | Shape::Variant(name, _) | Shape::Enum(name, _) | Shape::Flags(name, _) => {
@@ -148,7 +148,7 @@ impl Ty {
         }
     }
 
-    /// Whether it is `()`.
+    /// Returns whether it is `()`.
     pub const fn is_unit(&self) -> bool {
         matches!(&self.shape, Shape::Tuple(parts) if parts.is_empty())
     }
@@ -173,17 +173,17 @@ impl Ty {
         matches!(&self.shape, Shape::List(item) if item.is_unit())
     }
 
-    /// Bytes in memory.
+    /// Returns its size in memory, in bytes.
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// Its alignment in memory.
+    /// Returns its alignment in memory.
     pub const fn align(&self) -> usize {
         self.align
     }
 
-    /// What functions are given of it, if it is handed over value by value.
+    /// Returns its core values, for functions that get it value by value.
     pub const fn flat(&self) -> &Flat {
         &self.flat
     }
@@ -224,11 +224,11 @@ impl Ty {
         match &self.shape {
             Shape::Record(_, fields) => fields[at].1,
             Shape::Tuple(parts) => parts[at],
-            _ => panic!("it has no fields"),
+            _ => panic!("this type has no fields"),
         }
     }
 
-    /// Bytes of the number that says which case it is.
+    /// Returns the size in bytes of the number that identifies the case.
     const fn tag(&self) -> usize {
         match self.cases() {
             0..=0x100 => 1,
@@ -292,7 +292,7 @@ impl Ty {
         }
     }
 
-    /// Where a field begins; for the number of fields, where the last one ends.
+    /// Returns the offset of a field. For the number of fields, returns the end of the last one.
     pub const fn offset(&self, field: usize) -> usize {
         let (mut offset, mut at) = (0, 0);
         while at < field {
@@ -302,7 +302,7 @@ impl Ty {
         if field < self.fields() { round_up(offset, self.field(field).align) } else { offset }
     }
 
-    /// Where what a case holds begins.
+    /// Returns the offset of what a case holds.
     pub const fn payload(&self) -> usize {
         round_up(self.tag(), self.payload_align())
     }
@@ -330,17 +330,18 @@ const fn hash_text(mut hash: u64, text: &str) -> u64 {
     hash_byte(hash, 0)
 }
 
-/// Kinds of core values.
+/// The kinds of core values.
 pub(crate) const NONE: u8 = 0;
 pub(crate) const I32: u8 = 1;
 pub(crate) const I64: u8 = 2;
 pub(crate) const CORE_F32: u8 = 3;
 pub(crate) const CORE_F64: u8 = 4;
 
-/// Most core values that a function takes one by one. More are in memory.
+/// The most core values that a function takes one by one. More are passed in memory.
 pub(crate) const SLOTS: usize = 16;
 
-/// The core values of a type: kinds in order. One more than [`SLOTS`] stands for any number above.
+/// The core values of a type: their kinds, in order. One more than [`SLOTS`] stands for any larger
+/// number.
 #[derive(Debug)]
 pub struct Flat {
     kinds: [u8; SLOTS + 1],
@@ -350,7 +351,7 @@ pub struct Flat {
 impl Flat {
     const NONE: Self = Self { kinds: [NONE; SLOTS + 1], len: 0 };
 
-    /// How many there are.
+    /// Returns the number of core values.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -398,7 +399,7 @@ impl Flat {
         }
     }
 
-    /// All cases share the same values, each of a kind that has room for any of them.
+    /// Adds the values that all cases share, each of a kind with room for any case.
     const fn join_cases(&mut self, ty: &Ty) {
         let (begin, mut end, mut case) = (self.len, self.len, 0);
         while case < ty.cases() {

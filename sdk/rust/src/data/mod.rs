@@ -1,4 +1,4 @@
-//! What jobs take and return, and how it comes and goes.
+//! The types that jobs take and return, and their conversion.
 
 pub(crate) mod encode;
 pub(crate) mod export;
@@ -10,10 +10,10 @@ use layout::Ty;
 
 use export::Slots;
 
-/// What a job can take and return.
+/// A type that a job can take and return.
 ///
-/// Derive it for your own types, see [`derive@Data`]. What its methods are is between the macros
-/// and this crate.
+/// Derive it for your own types, see [`derive@Data`]. Its methods are private to the macros and
+/// this crate.
 #[diagnostic::on_unimplemented(
     message = "a job cannot take or return `{Self}`",
     label = "not a type that jobs can exchange",
@@ -23,7 +23,7 @@ pub trait Data: Sized + 'static {
     #[doc(hidden)]
     const TYPE: &'static Ty;
 
-    /// Whether a list of it is in memory as a `Vec` of it is.
+    /// Whether a list of it has the same layout in memory as a `Vec` of it.
     #[doc(hidden)]
     const IS_PLAIN: bool = false;
 
@@ -31,7 +31,7 @@ pub trait Data: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// There is one, laid out as [`TYPE`](Self::TYPE) says, and nobody else takes it.
+    /// There must be a value with the layout of [`TYPE`](Self::TYPE), and nobody else may take it.
     #[doc(hidden)]
     unsafe fn load(from: *const u8) -> Self;
 
@@ -39,7 +39,7 @@ pub trait Data: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// There is room as [`TYPE`](Self::TYPE) says.
+    /// There must be room for the layout of [`TYPE`](Self::TYPE).
     #[doc(hidden)]
     unsafe fn store(self, to: *mut u8);
 
@@ -47,7 +47,7 @@ pub trait Data: Sized + 'static {
     ///
     /// # Safety
     ///
-    /// There is one next, as [`TYPE`](Self::TYPE) says.
+    /// The next core values must be those of a value of type [`TYPE`](Self::TYPE).
     #[doc(hidden)]
     unsafe fn lift(slots: &mut Slots) -> Self;
 }

@@ -1,4 +1,4 @@
-//! What a job returns: a value, or an error that ends the build.
+//! The result of a job: a value, or an error that ends the build.
 
 use std::any;
 use std::error::Error;
@@ -7,7 +7,8 @@ use super::Data;
 use super::layout::Ty;
 use crate::failure;
 
-/// What a job returned. Its own methods are for data, those of [`Fallible`] for any other result.
+/// What a job returned. The inherent methods are for data, those of [`Fallible`] for any other
+/// result.
 #[derive(Debug)]
 pub struct Outcome<T>(pub T);
 
@@ -15,37 +16,37 @@ impl<T: Data> Outcome<T> {
     /// The type that the job returns.
     pub const TYPE: &'static Ty = T::TYPE;
 
-    /// The value as it is: an error that is data is one, too.
+    /// Returns the value as it is. An error that is data is also a value.
     pub fn settle(self, _file: &str, _line: u32, _function: &str) -> T {
         self.0
     }
 }
 
-/// A result whose error is no data.
+/// A result whose error is not data.
 #[diagnostic::on_unimplemented(
     message = "a job cannot return `{Self}`",
     note = "an error is a type with `#[derive(Data)]`, or implements `std::error::Error`"
 )]
 pub trait Fallible {
-    /// What it is if all goes well.
+    /// The type of the value on success.
     type Value: Data;
 
-    /// Its type.
+    /// The layout of the value.
     const TYPE: &'static Ty = Self::Value::TYPE;
 
-    /// The value, or the end of the build, with a traceback of one frame.
+    /// Returns the value, or ends the build with a traceback of one frame.
     fn settle(self, file: &str, line: u32, function: &str) -> Self::Value;
 }
 
-/// The same for the one error type that does not become a `Box<dyn Error>` by itself.
+/// Like [`Fallible`], for the one error type that does not convert into a `Box<dyn Error>`.
 pub trait FallibleSend {
-    /// What it is if all goes well.
+    /// The type of the value on success.
     type Value: Data;
 
-    /// Its type.
+    /// The layout of the value.
     const TYPE: &'static Ty = Self::Value::TYPE;
 
-    /// The value, or the end of the build, with a traceback of one frame.
+    /// Returns the value, or ends the build with a traceback of one frame.
     fn settle(self, file: &str, line: u32, function: &str) -> Self::Value;
 }
 

@@ -1,4 +1,4 @@
-//! The types of Rust that are data.
+//! The Rust types that are data.
 
 use super::Data;
 use super::export::Slots;
@@ -12,11 +12,11 @@ macro_rules! primitives {
             const TYPE: &'static Ty = &Ty::new(Shape::Primitive($code));
             const IS_PLAIN: bool = $plain;
             unsafe fn load(from: *const u8) -> Self {
-                // SAFETY: the caller says that there is one.
+                // SAFETY: the caller guarantees that there is a value.
                 unsafe { from.cast::<Self>().read() }
             }
             unsafe fn store(self, to: *mut u8) {
-                // SAFETY: the caller says that there is room.
+                // SAFETY: the caller guarantees that there is room.
                 unsafe { to.cast::<Self>().write(self) }
             }
             unsafe fn lift(slots: &mut Slots) -> Self {
@@ -42,23 +42,23 @@ primitives! {
     char, layout::CHAR, false, bits => Self::from_u32(bits as u32).unwrap_or(Self::REPLACEMENT_CHARACTER);
 }
 
-/// An address and a length, as they are in memory.
+/// Reads an address and a length from memory.
 ///
 /// # Safety
 ///
-/// They are there.
+/// Both must be at this address.
 unsafe fn pair(from: *const u8) -> (usize, usize) {
     let from = from.cast::<u32>();
-    // SAFETY: the caller says so.
+    // SAFETY: the caller guarantees it.
     unsafe { (*from as usize, *from.add(1) as usize) }
 }
 
 /// # Safety
 ///
-/// There is room for both.
+/// There must be room for both.
 unsafe fn store_pair<T>(items: &'static mut [T], to: *mut u8) {
     let to = to.cast::<u32>();
-    // SAFETY: the caller says so. On WebAssembly of 32 bits nothing is cut.
+    // SAFETY: the caller guarantees it. With 32-bit addresses nothing is cut off.
     unsafe {
         *to = items.as_ptr() as usize as u32;
         *to.add(1) = items.len() as u32;
@@ -67,54 +67,54 @@ unsafe fn store_pair<T>(items: &'static mut [T], to: *mut u8) {
 
 /// # Safety
 ///
-/// What the host has put there is of this type, and is ours.
+/// The host must have put a list of this type there, and we must own it.
 unsafe fn list<T: Data>((at, len): (usize, usize)) -> Vec<T> {
     if len == 0 {
         return Vec::new();
     }
     if T::IS_PLAIN {
-        // SAFETY: the host has got this memory from our allocator, of just this length and
+        // SAFETY: our allocator gave this memory to the host, with exactly this length and
         // alignment.
         return unsafe { Vec::from_raw_parts(at as *mut T, len, len) };
     }
     let size = const { T::TYPE.size() };
-    // SAFETY: there are as many items, one after the other.
+    // SAFETY: there are this many items, one after the other.
     let items = (0..len).map(|item| unsafe { T::load((at + item * size) as *const u8) }).collect();
     free(at, len * size, const { T::TYPE.align() });
     items
 }
 
-/// Gives memory back that the host has asked for.
+/// Frees memory that the host has allocated.
 fn free(at: usize, size: usize, align: usize) {
     if let Ok(layout) = std::alloc::Layout::from_size_align(size, align)
         && size > 0
     {
-        // SAFETY: `cabi_realloc` has got it with the same layout.
+        // SAFETY: `cabi_realloc` allocated it with the same layout.
         unsafe { std::alloc::dealloc(at as *mut u8, layout) }
     }
 }
 
 /// # Safety
 ///
-/// What the host has put there is text, and is ours.
+/// The host must have put text there, and we must own it.
 unsafe fn text((at, len): (usize, usize)) -> String {
-    // SAFETY: hosts hand over UTF-8 only; the rest is as for a list of bytes.
+    // SAFETY: hosts only pass UTF-8; the rest is as for a list of bytes.
     unsafe { String::from_utf8_unchecked(list((at, len))) }
 }
 
 impl Data for String {
     const TYPE: &'static Ty = &Ty::new(Shape::Primitive(layout::STRING));
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe { text(pair(from)) }
     }
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller says that there is room.
+        // SAFETY: the caller guarantees that there is room.
         unsafe { store_pair(self.into_bytes().leak(), to) }
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
         let pair = (slots.take() as usize, slots.take() as usize);
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe { text(pair) }
     }
 }
@@ -122,11 +122,11 @@ impl Data for String {
 impl<T: Data> Data for Vec<T> {
     const TYPE: &'static Ty = &Ty::new(Shape::List(T::TYPE));
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe { list(pair(from)) }
     }
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller says that there is room.
+        // SAFETY: the caller guarantees that there is room.
         unsafe {
             if T::IS_PLAIN {
                 return store_pair(self.leak(), to);
@@ -143,7 +143,7 @@ impl<T: Data> Data for Vec<T> {
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
         let pair = (slots.take() as usize, slots.take() as usize);
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe { list(pair) }
     }
 }
@@ -151,15 +151,15 @@ impl<T: Data> Data for Vec<T> {
 impl<T: Data> Data for Box<T> {
     const TYPE: &'static Ty = T::TYPE;
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Self::new(unsafe { T::load(from) })
     }
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         unsafe { (*self).store(to) }
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         Self::new(unsafe { T::lift(slots) })
     }
 }
@@ -167,11 +167,11 @@ impl<T: Data> Data for Box<T> {
 impl<T: Data> Data for Option<T> {
     const TYPE: &'static Ty = &Ty::new(Shape::Option(T::TYPE));
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe { (*from != 0).then(|| T::load(from.add(const { Self::TYPE.payload() }))) }
     }
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller says that there is room.
+        // SAFETY: the caller guarantees that there is room.
         unsafe {
             *to = u8::from(self.is_some());
             if let Some(value) = self {
@@ -181,7 +181,7 @@ impl<T: Data> Data for Option<T> {
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
         let begin = slots.place();
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         let value = (slots.take() != 0).then(|| unsafe { T::lift(slots) });
         slots.go_to(begin + const { Self::TYPE.flat().len() });
         value
@@ -191,14 +191,14 @@ impl<T: Data> Data for Option<T> {
 impl<T: Data, E: Data> Data for Result<T, E> {
     const TYPE: &'static Ty = &Ty::new(Shape::Result(some(T::TYPE), some(E::TYPE)));
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         unsafe {
             let payload = from.add(const { Self::TYPE.payload() });
             if *from == 0 { Ok(T::load(payload)) } else { Err(E::load(payload)) }
         }
     }
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller says that there is room.
+        // SAFETY: the caller guarantees that there is room.
         unsafe {
             let payload = to.add(const { Self::TYPE.payload() });
             *to = u8::from(self.is_err());
@@ -210,19 +210,19 @@ impl<T: Data, E: Data> Data for Result<T, E> {
     }
     unsafe fn lift(slots: &mut Slots) -> Self {
         let begin = slots.place();
-        // SAFETY: the caller says that there is one.
+        // SAFETY: the caller guarantees that there is a value.
         let value = unsafe { if slots.take() == 0 { Ok(T::lift(slots)) } else { Err(E::lift(slots)) } };
         slots.go_to(begin + const { Self::TYPE.flat().len() });
         value
     }
 }
 
-/// A side of a result that is `()` holds nothing.
+/// Returns the type that a side of a result holds; `()` holds nothing.
 const fn some(ty: &'static Ty) -> Option<&'static Ty> {
     if ty.is_unit() { None } else { Some(ty) }
 }
 
-/// Nothing, as a result.
+/// The unit type, as a result.
 impl Data for () {
     const TYPE: &'static Ty = &Ty::new(Shape::Tuple(&[]));
     unsafe fn load(_: *const u8) -> Self {}
@@ -235,15 +235,15 @@ macro_rules! tuples {
         impl<$($name: Data),*> Data for ($($name,)*) {
             const TYPE: &'static Ty = &Ty::new(Shape::Tuple(&[$($name::TYPE),*]));
             unsafe fn load(from: *const u8) -> Self {
-                // SAFETY: the caller says that there is one.
+                // SAFETY: the caller guarantees that there is a value.
                 unsafe { ($($name::load(from.add(const { Self::TYPE.offset($at) })),)*) }
             }
             unsafe fn store(self, to: *mut u8) {
-                // SAFETY: the caller says that there is room.
+                // SAFETY: the caller guarantees that there is room.
                 unsafe { $(self.$at.store(to.add(const { Self::TYPE.offset($at) }));)* }
             }
             unsafe fn lift(slots: &mut Slots) -> Self {
-                // SAFETY: the caller says that there is one.
+                // SAFETY: the caller guarantees that there is a value.
                 unsafe { ($($name::lift(slots),)*) }
             }
         }

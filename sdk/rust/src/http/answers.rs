@@ -1,4 +1,4 @@
-//! What answers requests in tests.
+//! The function that answers requests in tests.
 
 use std::cell::RefCell;
 
@@ -17,6 +17,6 @@ pub(crate) fn set(answer: Option<Answer>) {
 
 pub(super) fn exchange(request: Request) -> Result<Response, String> {
     let answer = ANSWER.with_borrow(|answer| answer.as_ref().map(|answer| answer(&request)));
-    let answer = answer.ok_or("tests have no network: say what is answered, with `testing::answer`")?;
+    let answer = answer.ok_or("tests have no network: set the response with `testing::answer`")?;
     Ok(Response { method: request.method, url: request.url, ..answer })
 }

@@ -1,4 +1,4 @@
-//! Requests and answers.
+//! Requests and responses.
 
 use std::error;
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of any method.
+    /// Creates a request with any method.
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
         Self {
             method: method.into(),
@@ -40,41 +40,42 @@ impl Request {
         self
     }
 
-    /// Sets how long to wait for a connection, for the answer to begin, and for each of its parts.
+    /// Sets how long to wait for a connection, for the response to begin, and for each of its
+    /// parts.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Sets how many redirects are followed, instead of 10. More are an error; with 0, a redirect
-    /// is an answer like any other.
+    /// is a response like any other.
     pub fn redirects(mut self, redirects: u32) -> Self {
         self.redirects = redirects;
         self
     }
 
-    /// Where it goes.
+    /// Returns the URL.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its method.
+    /// Returns the method.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// Its headers, in order.
+    /// Returns the headers, in order.
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// Its body as it is to be sent.
+    /// Returns the body to send.
     pub fn sent_body(&self) -> &[u8] {
         &self.body
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub(super) method: String,
@@ -85,38 +86,39 @@ pub struct Response {
 }
 
 impl Response {
-    /// An answer for tests.
+    /// Creates a response for tests.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { method: String::new(), url: String::new(), status, headers: Vec::new(), body: body.into() }
     }
 
-    /// The same with a header.
+    /// Adds a header to a response for tests.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Its status, such as 200.
+    /// Returns the status, such as 200.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Where it came from, after all redirects.
+    /// Returns the URL that it came from, after all redirects.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The first header of that name.
+    /// Returns the first header with this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The answer, if its status is below 400.
+    /// Returns the response if its status is below 400.
     ///
     /// # Errors
     ///
-    /// Its status and the beginning of what it says.
+    /// Returns an error with the status and the beginning of the body if the status is 400 or
+    /// above.
     pub fn ok(self) -> Result<Self, Error> {
         if self.status < 400 {
             return Ok(self);
@@ -128,23 +130,23 @@ impl Response {
         Err(Error { method: self.method, url: self.url, what })
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn bytes(self) -> Vec<u8> {
         self.body
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Errors
     ///
-    /// It is not UTF-8.
+    /// Returns an error if the body is not UTF-8.
     pub fn text(self) -> Result<String, Error> {
         let (method, url) = (self.method, self.url);
         String::from_utf8(self.body).map_err(|_| Error { method, url, what: "the response is not UTF-8".to_owned() })
     }
 }
 
-/// Why a request has no answer, or none that is any good.
+/// Why a request has no response, or an unusable one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     pub(super) method: String,

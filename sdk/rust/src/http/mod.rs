@@ -7,7 +7,7 @@
 //!     http::get(url).header("Accept", "application/json").send()?.ok()?.text()
 //! }
 //!
-//! // In tests somebody else answers.
+//! // In tests, `testing::answer` sets the responses.
 //! let told = jobcontrol_plugin::testing::collect(|| {
 //!     jobcontrol_plugin::testing::answer(|request| http::Response::new(200, format!("[\"{}\"]",
 //!     request.url()))); orders("https://shop.example/orders".to_owned())
@@ -15,7 +15,7 @@
 //! assert_eq!(told.outcome.unwrap().unwrap(), "[\"https://shop.example/orders\"]");
 //! ```
 //!
-//! A token belongs into the grant, from where the host adds it: the plugin never sees it.
+//! Put a token into the grant: the host adds it to requests, and the plugin never sees it.
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod answers;
@@ -32,33 +32,33 @@ use answers::exchange;
 #[cfg(target_family = "wasm")]
 use sent::exchange;
 
-/// A GET request.
+/// Creates a GET request.
 pub fn get(url: impl Into<String>) -> Request {
     Request::new("GET", url)
 }
 
-/// A POST request.
+/// Creates a POST request.
 pub fn post(url: impl Into<String>) -> Request {
     Request::new("POST", url)
 }
 
-/// A PUT request.
+/// Creates a PUT request.
 pub fn put(url: impl Into<String>) -> Request {
     Request::new("PUT", url)
 }
 
-/// A DELETE request.
+/// Creates a DELETE request.
 pub fn delete(url: impl Into<String>) -> Request {
     Request::new("DELETE", url)
 }
 
 impl Request {
-    /// Sends it, and takes the whole answer.
+    /// Sends the request, and reads the whole response.
     ///
     /// # Errors
     ///
-    /// What kept an answer from coming. An answer with a status of 400 and above is none, see
-    /// [`Response::ok`].
+    /// Returns an error if there is no response. A response with a status of 400 and above is not
+    /// an error, see [`Response::ok`].
     pub fn send(self) -> Result<Response, Error> {
         let (method, url) = (self.method.clone(), self.url.clone());
         exchange(self).map_err(|what| Error { method, url, what })

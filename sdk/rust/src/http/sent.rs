@@ -1,4 +1,4 @@
-//! A request and its answer, by the host.
+//! Sends a request through the host, and reads its response.
 
 use super::message::Request;
 use super::message::Response;

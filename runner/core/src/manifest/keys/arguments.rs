@@ -1,4 +1,4 @@
-//! `args` and `kwargs`: what a job's function is called with.
+//! `args` and `kwargs`: the arguments of a job's function.
 
 use serde_json::json;
 
@@ -52,18 +52,18 @@ pub(crate) const KWARGS: JobKey = JobKey {
     unpack: |packed, job| job.kwargs = unpack_named(packed),
     schema: |_| {
         described(
-            "Arguments by parameter name, in kebab-case or snake_case. Those of option type may be left out.",
+            "Arguments by parameter name, in kebab-case or snake_case. Those of an option type may be left out.",
             json!({ "type": ["object", "null"] }),
         )
     },
 };
 
-/// Arguments by name, as a build config keeps them.
+/// Packs arguments by name for a build config.
 pub(crate) fn pack_named(args: &[(Key, Arg)]) -> Value {
     Value::map(args.iter().map(|(key, arg)| (key.name.clone(), arg.to_value())))
 }
 
-/// Reads what [`pack_named`] returned; none of anything else.
+/// Reads what [`pack_named`] returned. Anything else yields no arguments.
 pub(crate) fn unpack_named(packed: &Value) -> Vec<(Key, Arg)> {
     packed.entries().iter().map(|(name, value)| (Key::nowhere(name), Arg::from_value(value))).collect()
 }
@@ -97,7 +97,7 @@ fn read_kwargs(node: Node, fields: &mut Fields<'_>) -> Vec<(Key, Arg)> {
                 NodeKind::Seq(_) => "arguments by position go below `args:`".to_owned(),
                 _ => match node.text.lines().next().and_then(|line| line.split_once('=')) {
                     Some((name, value)) => format!("write `{}: {}`", name.trim(), value.trim()),
-                    None => "write `NAME: VALUE` on a line of its own for each argument".to_owned(),
+                    None => "write `NAME: VALUE` on a separate line for each argument".to_owned(),
                 },
             };
             fields.report(Code::WrongKind, node.span, format!("`kwargs` is a mapping, found {found}"), Some(help));
@@ -144,7 +144,8 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
         NodeKind::Map(entries) => {
             if entries.iter().any(|(key, _)| !matches!(key.kind, NodeKind::Scalar(_))) {
                 let help = "`{{ .. }}` is not filled in here; `!retval JOB` stands for what a job returned";
-                fields.report(Code::WrongKind, span, "a key is a name, found more", Some(help.to_owned()));
+                let message = "a key must be a name, found a list or a mapping";
+                fields.report(Code::WrongKind, span, message, Some(help.to_owned()));
                 return nothing;
             }
             let entries = entries.into_iter();
@@ -154,14 +155,15 @@ fn read_arg(node: Node, fields: &mut Fields<'_>) -> Arg {
     Arg { node, span }
 }
 
-/// What can be read and was probably not meant.
+/// Warns of a value that can be read, but is probably not what the author meant.
 fn report_doubts(value: &Value, span: Span, fields: &mut Fields<'_>) {
     let Value::String(text) = value else { return };
     let Some((_, reference)) = text.split_once("!retval ") else { return };
     let job = reference.split_whitespace().next().unwrap_or_default();
     let job = job.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
     if valid_id(&Reference::parse(job).job) {
-        let help = format!("`!retval {job}` without quotes stands for what the job returned, and for nothing else");
+        let help =
+            format!("`!retval {job}` without quotes stands for what the job returned; it must be the whole value");
         fields.report(Code::RetvalInText, span, "`!retval` inside a text is only text", Some(help));
     }
 }
@@ -170,7 +172,7 @@ fn read_retval(node: &Node, fields: &mut Fields<'_>) -> Arg {
     let reference = Reference::parse(&key_text(node));
     if !valid_id(&reference.job) || reference.path.iter().any(String::is_empty) {
         let help = Some("write `!retval JOB` or `!retval JOB.field`".to_owned());
-        fields.report(Code::RetvalSyntax, node.span, format!("`{}` names no job", node.text), help);
+        fields.report(Code::RetvalSyntax, node.span, format!("`{}` does not name a job", node.text), help);
     }
     Arg { node: ArgNode::Retval(reference), span: node.span }
 }

@@ -1,4 +1,4 @@
-//! `dependencies`: jobs that have to be built first, for order alone.
+//! `dependencies`: jobs that must be built first, only for their order.
 
 use std::collections::HashSet;
 
@@ -27,13 +27,13 @@ pub(super) const DEPENDENCIES: JobKey = JobKey {
         }
         draft.job.dependencies = written;
     },
-    // With those that `!retval` implies.
+    // Includes the dependencies that `!retval` implies.
     pack: |job| Some(Value::List(job.dependency_ids().iter().map(|(id, _)| Value::string(*id)).collect())),
     unpack: |packed, job| job.dependencies = packed.strings().map(Key::nowhere).collect(),
     schema: |_| {
         let id = or_variable(&json!({ "type": ["string", "integer"], "pattern": PATTERN }));
         described(
-            "Jobs that must be built first, for order alone; those of `!retval` are implied.",
+            "Jobs that must be built first, only for their order; jobs in `!retval` are implied.",
             json!({ "type": ["array", "null"], "items": id, "uniqueItems": true }),
         )
     },

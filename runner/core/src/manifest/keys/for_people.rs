@@ -1,4 +1,4 @@
-//! `title`, `notes` and `tags`: what a job says to people.
+//! `title`, `notes` and `tags`: the texts of a job for people.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `function`: what a job calls.
+//! `function`: the function that a job calls.
 
 use crate::diagnostic::Code;
 use crate::job::FunctionRef;
@@ -40,19 +40,19 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
     }
 }
 
-/// Reads what a build config has under `function`.
+/// Reads the function from a build config.
 ///
 /// # Errors
 ///
-/// Why the job cannot be called, in words.
+/// Returns the reason why the job cannot be called, as text.
 pub(crate) fn unpack(packed: Option<&Value>) -> Result<FunctionRef, String> {
     match packed.and_then(Value::as_str) {
         Some(function) => FunctionRef::parse(function),
-        None => Err("its configuration names no function".to_owned()),
+        None => Err("its configuration does not name a function".to_owned()),
     }
 }
 
-/// What was meant by a text that is not `plugin:function`.
+/// Suggests what the author may have meant by a text that is not `plugin:function`.
 fn meant(text: &str) -> String {
     if text.contains("@sha256:") {
         return "write `PLUGIN@sha256:DIGEST:FUNCTION`; `jobcontrol inspect PLUGIN` shows the whole digest".to_owned();
@@ -68,7 +68,7 @@ fn meant(text: &str) -> String {
     let parts = trimmed.rsplit_once("::").or_else(|| trimmed.rsplit_once(['.', '/', '#', ' ']));
     match parts {
         Some((plugin, export)) if !file && plain(plugin.trim()) && plain(export) && !plugin.ends_with('.') => {
-            format!("did you mean `{}:{export}`? a colon stands between the plugin and its function", plugin.trim())
+            format!("did you mean `{}:{export}`? write a colon between the plugin and its function", plugin.trim())
         }
         _ if plain(trimmed) => {
             format!("write `{trimmed}:FUNCTION`; `jobcontrol inspect {trimmed}` lists the functions")

@@ -1,4 +1,4 @@
-//! `grants`: what a job lets its plugin touch.
+//! `grants`: what a job lets its plugin access.
 
 use crate::grants::Grants;
 use crate::schema::parts::described;
@@ -14,7 +14,7 @@ pub(super) const GRANTS: JobKey = JobKey {
     read,
     pack: |job| Some(job.grants.pack()),
     unpack: |packed, job| job.grants = Grants::unpack(packed),
-    schema: |_| described("What the plugin may touch. Nothing is granted by default.", Grants::schema()),
+    schema: |_| described("What the plugin may access. Nothing is granted by default.", Grants::schema()),
 };
 
 fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {

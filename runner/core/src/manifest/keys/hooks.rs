@@ -31,22 +31,22 @@ pub(crate) const REPR: JobKey = JobKey {
     read: |draft, fields| draft.job.hooks.repr = read("repr_function", draft, fields),
     pack: |job| pack(job, job.hooks.repr.as_ref()),
     unpack: |packed, job| job.hooks.repr = unpack_hook(packed),
-    schema: |_| described("Makes the text that stands for the return value where it is shown.", name()),
+    schema: |_| described("Makes the text that is shown for the return value.", name()),
 };
 
 fn read(key: &str, draft: &Draft<'_>, fields: &mut Fields<'_>) -> Option<Hook> {
-    // A job whose own function could not be read may have any plugin.
+    // If the job's own function could not be read, the hook may belong to any plugin.
     let function = Some(&draft.job.function).filter(|function| !function.plugin.is_empty());
     let (text, span) = fields.string(key)?;
     let plugin = function.map_or("plugin", |function| function.plugin.as_str());
     let named = FunctionRef::parse(&text).ok().and_then(|named| Some((named.plugin, named.export?)));
     let Some((named, export)) = named else {
         let help = Some(format!("write `{plugin}:function`"));
-        fields.report(Code::FunctionSyntax, span, format!("`{text}` names no function of a plugin"), help);
+        fields.report(Code::FunctionSyntax, span, format!("`{text}` does not name a function of a plugin"), help);
         return None;
     };
     if function.is_some_and(|function| function.plugin != named) {
-        let message = format!("`{key}` is a function of the job's own plugin");
+        let message = format!("`{key}` must be a function of the job's own plugin");
         let help = Some(format!("write `{plugin}:{export}`: a build keeps its plugin and no other"));
         fields.report(Code::HookOfOtherPlugin, span, message, help);
         return None;
@@ -58,7 +58,7 @@ fn pack(job: &Job, hook: Option<&Hook>) -> Option<Value> {
     Some(Value::string(format!("{}:{}", job.function.plugin, hook?.export)))
 }
 
-/// The function that a build config names under [`CLEANUP`] or [`REPR`].
+/// Reads the function that a build config names under [`CLEANUP`] or [`REPR`].
 pub(crate) fn unpack(packed: &Value) -> Option<FunctionRef> {
     FunctionRef::parse(packed.as_str()?).ok()
 }

@@ -12,13 +12,13 @@ use crate::yaml::node::id_text;
 use super::job_key::Draft;
 use super::job_key::JobKey;
 
-/// Longest job id: it is a name, and part of file names and URLs.
+/// Longest job id, in bytes: ids are part of file names and URLs.
 pub(crate) const MAX_ID: usize = 128;
 
-/// An id, as a pattern.
+/// The regular expression of an id.
 pub(crate) const PATTERN: &str = "^[A-Za-z0-9_-]{1,128}$";
 
-/// Whether a text can be a job's id.
+/// Returns whether a text can be a job's id.
 pub fn valid_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
@@ -32,8 +32,8 @@ pub(super) const ID: JobKey = JobKey {
     unpack: |packed, job| job.id = packed.as_str().unwrap_or_default().to_owned(),
     schema: |_| {
         described(
-            "The job's name: letters, digits, `_` and `-`; unique in the folder. Defaults to the file's name where the \
-             file is one job.",
+            "The job's name: letters, digits, `_` and `-`; unique in the folder. Defaults to the file's name if the \
+             file contains only one job.",
             json!({ "anyOf": [{ "type": "string", "pattern": PATTERN }, { "type": "integer" }] }),
         )
     },

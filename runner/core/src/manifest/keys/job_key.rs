@@ -1,4 +1,4 @@
-//! What every key of a job has to say of itself.
+//! The description that every key of a job provides.
 
 use crate::job::Job;
 use crate::manifest::context::Context;
@@ -8,39 +8,39 @@ use crate::yaml::fields::Fields;
 
 /// A key of a job.
 pub(crate) struct JobKey {
-    /// As it is written.
+    /// The name of the key in a manifest.
     pub(crate) name: &'static str,
 
-    /// Whether it decides what a build returns: a job is outdated once this has changed.
+    /// Whether the key affects what a build returns. A job is outdated once such a key has changed.
     pub(crate) decisive: bool,
 
-    /// Where it stands among the keys of a build config. Stored configs are compared as bytes, so
-    /// this never changes; a new key takes the next number.
+    /// The position of the key in a build config. Stored configs are compared as bytes, so this
+    /// never changes; a new key takes the next number.
     pub(crate) packed_at: u8,
 
-    /// Takes the key out of a manifest's job and reports all that is wrong with it. Called once for
-    /// each job, in the order of the list, whether the key was written or not.
+    /// Takes the key out of a manifest's job and reports everything that is wrong with it. Called
+    /// once for each job, in the order of the list, whether or not the key is present.
     pub(crate) read: fn(&mut Draft<'_>, &mut Fields<'_>),
 
-    /// The value of the key in a build config; none where it is left out.
+    /// Returns the value of the key in a build config, or `None` to leave the key out.
     pub(crate) pack: fn(&Job) -> Option<Value>,
 
-    /// Reads what `pack` returned into a job that has the default. Another program may have written
-    /// it, so what makes no sense changes nothing. Called only if the key is there.
+    /// Reads what `pack` returned into a job that has the default value. Another program may have
+    /// written it, so invalid values are ignored. Called only if the key is present.
     pub(crate) unpack: fn(&Value, &mut Job),
 
-    /// What editors are told of the key, with its description.
+    /// Returns the JSON schema of the key, with its description, for editors.
     pub(crate) schema: fn(&[Callable<'_>]) -> serde_json::Value,
 }
 
-/// A job while its keys are read.
+/// A job whose keys are being read.
 pub(crate) struct Draft<'a> {
-    /// What the manifest is read with.
+    /// The operator's settings that reading needs.
     pub(crate) context: &'a Context,
     /// The names of all keys.
     pub(crate) names: &'a [&'static str],
-    /// The id of a job that says none, if it is alone in its file.
+    /// The id of a job that does not set one, if it is the only job in its file.
     pub(crate) stem: Option<&'a str>,
-    /// What has been read so far. Its id and its function are empty where these could not be read.
+    /// What has been read so far. The id and the function are empty if they could not be read.
     pub(crate) job: Job,
 }

@@ -25,7 +25,7 @@ pub(crate) const LIMITS: JobKey = JobKey {
     read,
     pack: |job| Some(pack(job)),
     unpack,
-    schema: |_| described("What a build may use, where the defaults do not do.", schema()),
+    schema: |_| described("What a build may use, if the defaults do not fit.", schema()),
 };
 
 fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
@@ -47,7 +47,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
         {
             let unit = limits.by_key(key).map(|limit| limit.unit);
             let most = if unit == Some(Unit::Bytes) { show_bytes(max) } else { max.to_string() };
-            let help = format!("{} allows {most} at most", ceiling.file);
+            let help = format!("{} allows at most {most}", ceiling.file);
             inner.report(
                 Code::AboveCeiling,
                 node.span,
@@ -59,7 +59,7 @@ fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
     inner.finish(Limits::KEYS, &[]);
 }
 
-/// Reads one limit into its place; also used for the operator's ceiling.
+/// Reads one limit into `limits`. Also used for the operator's ceiling.
 pub(crate) fn limit(node: &Node, key: &str, limits: &mut Limits, fields: &mut Fields<'_>) -> Option<u64> {
     let limit = limits.by_key(key)?;
     let number = number(node, key, limit.unit, limit.max, fields)?;
@@ -106,7 +106,7 @@ fn schema() -> serde_json::Value {
     object(serde_json::Value::Object(properties.collect()), &[])
 }
 
-/// What a key below `limits` bounds.
+/// Describes what a key below `limits` restricts.
 fn limit_key(key: &str) -> Option<&'static str> {
     Some(match key {
         "memory" => "All memories of the instance together",
@@ -119,7 +119,7 @@ fn limit_key(key: &str) -> Option<&'static str> {
         "instances" => "Number of core instances",
         "http_requests" => "Number of HTTP requests of a build",
         "http_sent" => "Bytes that all HTTP requests of a build send",
-        "http_received" => "Bytes that all HTTP responses of a build have",
+        "http_received" => "Bytes of all HTTP responses of a build",
         "http_connections" => "HTTP connections that are open at once",
         _ => return None,
     })

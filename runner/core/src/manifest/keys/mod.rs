@@ -1,6 +1,6 @@
-//! The keys of a job. Each says how it is read from a manifest, kept in a build config and read
-//! back, and described to editors. A key that is added is one more constant in a file here, and one
-//! more entry of [`KEYS`].
+//! The keys of a job. Each key defines how it is read from a manifest, packed into a build config,
+//! read back, and described to editors. To add a key, add a constant in a file here and an entry in
+//! [`KEYS`].
 
 pub(crate) mod arguments;
 mod dependencies;
@@ -21,7 +21,7 @@ pub(crate) mod timeout;
 
 use job_key::JobKey;
 
-/// Every key of a job, in the order in which it is read and told to people.
+/// Every key of a job, in the order in which the keys are read and shown to people.
 pub(crate) const KEYS: &[JobKey] = &[
     id::ID,
     for_people::TITLE,

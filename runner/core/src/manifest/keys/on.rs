@@ -1,4 +1,4 @@
-//! `on`: what starts a job without a person, beside its schedule.
+//! `on`: what starts a job automatically, besides its schedule.
 
 use serde_json::json;
 
@@ -18,26 +18,26 @@ pub(super) const ON: JobKey = JobKey {
     decisive: false,
     packed_at: 19,
     read,
-    // Only where there is one, so that configs from before there were triggers stay equal.
+    // Packed only if there is one, so that configs from before triggers existed stay equal.
     pack: |job| job.on.map(|on| Value::string(on.name())),
     unpack: |packed, job| job.on = packed.as_str().and_then(find),
     schema: |_| {
         let names: Vec<_> = Trigger::NAMES.iter().map(|(name, _)| name).collect();
         described(
-            "What starts the job under a service: `change` builds it whenever what decides its result changes.",
+            "What starts the job under a service: `change` builds it when anything that decides its result changes.",
             or_variable(&json!({ "enum": names })),
         )
     },
 };
 
-/// Read after `protected`.
+/// Reads `on`. Must be called after `protected` was read.
 fn read(draft: &mut Draft<'_>, fields: &mut Fields<'_>) {
     let Some((trigger, span)) = trigger(fields) else {
         return;
     };
     draft.job.on = Some(trigger);
     if draft.job.protected {
-        let help = "leave `on` out, and give the job a `schedule` if it has to run without a person".to_owned();
+        let help = "remove `on`; to run the job without a person, give it a `schedule`".to_owned();
         let message = "a protected job cannot have `on: change`";
         fields.report(Code::TriggerOfProtected, span, message, Some(help));
     }

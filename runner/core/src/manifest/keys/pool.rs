@@ -31,18 +31,18 @@ pub(crate) const POOL: JobKey = JobKey {
     decisive: false,
     packed_at: 16,
     read: |draft, fields| draft.job.pool = read(&draft.context.pools, fields),
-    // Only where there is one, so that configs from before there were pools stay equal.
+    // Packed only if there is one, so that configs from before pools existed stay equal.
     pack: |job| job.pool.as_ref().map(pack),
     unpack: |packed, job| job.pool = unpack(packed),
     schema: |_| {
         described(
-            "The pool of which each build takes slots while it runs: its name, or a mapping with the number of slots.",
+            "The pool that each build takes slots of while it runs: its name, or a mapping with the number of slots.",
             schema(),
         )
     },
 };
 
-/// Reads a name, or a mapping of name and slots. `pools` are the sizes of all pools, by name.
+/// Reads a name, or a mapping of name and slots. `pools` holds the sizes of all pools, by name.
 fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUse> {
     if !matches!(fields.peek(POOL.name)?.kind, NodeKind::Map(_)) {
         let (name, span) = fields.string(POOL.name)?;
@@ -64,7 +64,7 @@ fn read(pools: &BTreeMap<String, u32>, fields: &mut Fields<'_>) -> Option<PoolUs
     known(PoolUse { name, slots: slots? }, span, slots_span, pools, fields)
 }
 
-/// Compares the use of a pool with the pools that there are. The spans are of its name and its
+/// Checks the use of a pool against the existing pools. The spans are those of its name and its
 /// slots.
 fn known(
     pool: PoolUse,
@@ -77,7 +77,7 @@ fn known(
     match pools.get(&pool.name) {
         Some(size) if *size >= pool.slots => return Some(pool),
         Some(size) => {
-            let message = format!("pool `{}` has {}, and the job takes {}", pool.name, counted(*size), pool.slots);
+            let message = format!("pool `{}` has {}, but the job takes {}", pool.name, counted(*size), pool.slots);
             let help = Some(format!("take fewer, or make the pool larger in jobcontrol.yaml: {lines}"));
             fields.report(Code::PoolTooSmall, slots, message, help);
         }
@@ -97,7 +97,7 @@ fn counted(size: u32) -> String {
     if size == 1 { "1 slot".to_owned() } else { format!("{size} slots") }
 }
 
-/// Reads a number of slots, of a pool or of what a build takes.
+/// Reads a number of slots: the size of a pool, or what a build takes.
 pub(crate) fn slots(node: &Node, key: &str, fields: &mut Fields<'_>) -> Option<u32> {
     number(node, key, Unit::Count, MAX_SIZE.into(), fields).and_then(|slots| u32::try_from(slots).ok())
 }
@@ -107,7 +107,7 @@ fn pack(pool: &PoolUse) -> Value {
     Value::map([("name", Value::string(&pool.name)), ("slots", slots)])
 }
 
-/// Reads what a build config keeps.
+/// Reads the pool from a build config.
 pub(crate) fn unpack(packed: &Value) -> Option<PoolUse> {
     let (Value::String(name), Value::Int(slots)) = (packed.get("name")?, packed.get("slots")?) else {
         return None;

@@ -1,4 +1,4 @@
-//! `priority`: which of several waiting builds starts first.
+//! `priority`: decides which of several waiting builds starts first.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ pub(crate) const PRIORITY: JobKey = JobKey {
             }
         }
     },
-    // Only where it is not the default, so that configs from before there were priorities stay
+    // Packed only if it is not the default, so that configs from before priorities existed stay
     // equal.
     pack: |job| (job.priority != 0).then(|| Value::Int(job.priority.into())),
     unpack: |packed, job| job.priority = unpack(packed),
@@ -42,7 +42,7 @@ pub(crate) const PRIORITY: JobKey = JobKey {
     },
 };
 
-/// Reads what a build config keeps.
+/// Reads the priority from a build config.
 pub(crate) fn unpack(packed: &Value) -> i64 {
     match packed {
         Value::Int(number) => i64::try_from(*number).unwrap_or(0).clamp(-MAX_PRIORITY, MAX_PRIORITY),

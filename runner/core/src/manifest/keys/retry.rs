@@ -35,11 +35,11 @@ pub(crate) const RETRY: JobKey = JobKey {
     read: |draft, fields| draft.job.retry = read(fields),
     pack: |job| Some(job.retry.to_config()),
     unpack: |packed, job| job.retry = Retry::from_config(packed),
-    schema: |_| described("How often a failed build is tried, the first attempt included.", schema()),
+    schema: |_| described("How often a failed build is tried, including the first attempt.", schema()),
 };
 
 impl Retry {
-    /// As a build config keeps it; null for one attempt.
+    /// Packs the policy for a build config; null for a single attempt.
     pub fn to_config(&self) -> Value {
         if self.attempts <= 1 {
             return Value::Null;
@@ -55,8 +55,8 @@ impl Retry {
         ])
     }
 
-    /// Reads what [`Retry::to_config`] wrote, with no more than a manifest could ask for today; one
-    /// attempt for what cannot be read.
+    /// Reads what [`Retry::to_config`] wrote, lowered to what a manifest can ask for today. Returns
+    /// a single attempt if it cannot be read.
     pub fn from_config(config: &Value) -> Self {
         let read = || {
             let text = |key: &str| config.get(key).and_then(Value::as_str);
@@ -101,7 +101,7 @@ fn schema() -> serde_json::Value {
         key("max", "The longest wait, 1m by default.", any_duration()),
         key(
             "jitter",
-            "Draws each wait from nothing up to that; true by default.",
+            "Whether each wait is random, from zero up to its full length; true by default.",
             or_variable(&json!({ "type": "boolean" })),
         ),
         key(
@@ -174,7 +174,7 @@ fn delays(retry: &mut Retry, fields: &mut Fields<'_>) {
     let mut read = |key: &str| {
         let (delay, span) = duration(key, fields)?;
         if delay > MAX_DELAY {
-            let message = format!("`{key}` can be {} at most", show_duration(MAX_DELAY));
+            let message = format!("`{key}` can be at most {}", show_duration(MAX_DELAY));
             fields.report(Code::InvalidRetry, span, message, None);
         }
         Some((delay, span))
@@ -199,14 +199,14 @@ fn on(span: Span, fields: &mut Fields<'_>) -> Vec<RetryOn> {
     let written = fields.strings("on");
     if written.is_empty() && !fields.problems.iter().any(|p| p.label.as_ref().is_some_and(|l| l.span == span)) {
         let help = Some("leave `on` out for every failure, or `retry` for one attempt".to_owned());
-        fields.report(Code::InvalidRetry, span, "`on` names no failure", help);
+        fields.report(Code::InvalidRetry, span, "`on` does not name a failure", help);
     }
     let mut on = Vec::new();
     for key in written {
         match parse_on(&key.name, key.span) {
             Some(kind) => on.push(kind),
             None => {
-                let message = format!("`{}` is no kind of failure to retry on", key.name);
+                let message = format!("`{}` is not a kind of failure to retry on", key.name);
                 let help = match nearest(&key.name, RetryOn::KINDS.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the kinds are {}, `error(CASE)` and `plugin:KIND`", RetryOn::KINDS.join(", ")),

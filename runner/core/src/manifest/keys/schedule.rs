@@ -1,4 +1,4 @@
-//! `schedule`: when a job runs without a person.
+//! `schedule`: when a service runs a job.
 
 use std::time::Duration;
 
@@ -40,13 +40,13 @@ pub(super) const SCHEDULE: JobKey = JobKey {
     decisive: false,
     packed_at: 18,
     read: |draft, fields| draft.job.schedule = read(fields),
-    // Only where there is one, so that configs from before there were schedules stay equal.
+    // Packed only if there is one, so that configs from before schedules existed stay equal.
     pack: |job| job.schedule.as_ref().map(pack),
     unpack: |packed, job| job.schedule = unpack(packed),
     schema: |_| described("When a service runs the job: a cron rule, or a mapping with more.", schema()),
 };
 
-/// Reads a rule, or a mapping.
+/// Reads `schedule`, which is a rule or a mapping.
 fn read(fields: &mut Fields<'_>) -> Option<Schedule> {
     let (_, node) = fields.take(SCHEDULE.name)?;
     let whole = node.span;
@@ -93,7 +93,7 @@ fn cron(node: &Node, fields: &mut Fields<'_>) -> Option<Cron> {
     None
 }
 
-/// Reads a rule, which is a text, and reports what is wrong at its place in it.
+/// Reads a rule, which is a text, and reports each mistake at its place in the text.
 fn rule(node: &Node, fields: &mut Fields<'_>) -> Option<Cron> {
     let NodeKind::Scalar(Value::String(text)) = &node.kind else {
         return None;
@@ -106,7 +106,7 @@ fn rule(node: &Node, fields: &mut Fields<'_>) -> Option<Cron> {
             }
             Some(cron)
         }
-        // What a variable holds may be a secret.
+        // The variable may hold a secret, so the message does not show its value.
         Err(_) if node.filled => {
             fields.report(Code::InvalidCron, node.span, "the variable does not hold a cron rule", None);
             None
@@ -170,7 +170,7 @@ fn max(fields: &mut Fields<'_>) -> Option<u32> {
 fn jitter(fields: &mut Fields<'_>) -> Option<Duration> {
     let (jitter, span) = duration("jitter", fields)?;
     if jitter > MAX_JITTER {
-        let message = format!("`jitter` can be {} at most", show_duration(MAX_JITTER));
+        let message = format!("`jitter` can be at most {}", show_duration(MAX_JITTER));
         fields.report(Code::InvalidSchedule, span, message, None);
     }
     Some(jitter)
@@ -188,7 +188,7 @@ fn pack(schedule: &Schedule) -> Value {
     ])
 }
 
-/// Reads what a build config keeps.
+/// Reads the schedule from a build config.
 fn unpack(packed: &Value) -> Option<Schedule> {
     fn named<T: Copy + Default>(packed: &Value, key: &str, names: &[(&str, T)]) -> T {
         let text = packed.get(key).and_then(Value::as_str);
@@ -218,7 +218,7 @@ fn schema() -> serde_json::Value {
     }
     let rules = json!(["0 6 * * MON-FRI", "@daily", "*/15 * * * *", "0 30 2 1 * *"]);
     let cron = described(
-        "Minute, hour, day of the month, month, day of the week; or six fields, the first of them seconds; or a name \
+        "Minute, hour, day of the month, month, day of the week; or six fields, beginning with the second; or a name \
          such as `@daily`.",
         json!({ "type": "string", "minLength": 1, "examples": rules }),
     );
@@ -228,18 +228,18 @@ fn schema() -> serde_json::Value {
         "cron": cron.clone(),
         "timezone": described("The time zone of the rule, by its IANA name; UTC by default.", zone),
         "catch_up": described(
-            "What is done about runs that were missed: only the latest is made (the default), all, or none.",
+            "Which missed runs are made up for: only the latest (the default), all, or none.",
             names(CatchUp::NAMES),
         ),
         "max": described("How many missed runs `catch_up: all` makes; 100 by default.", max),
         "overlap": described(
-            "What is done about a run that is due while the last one is running: it is skipped (the default), it waits, or \
-             the last one is cancelled.",
+            "What happens to a run that is due while the previous one is still running: it is skipped (the default), \
+             it waits, or it cancels the previous one.",
             names(Overlap::NAMES),
         ),
-        "jitter": described("Each run begins up to so much later; nothing by default.", any_duration()),
+        "jitter": described("The longest delay of each run; none by default.", any_duration()),
         "build": described(
-            "What is built of the jobs that this one needs: what is due (the default), or all.",
+            "Which of the jobs that this one needs are built: those that are due (the default), or all.",
             names(BuildScope::NAMES),
         ),
     });

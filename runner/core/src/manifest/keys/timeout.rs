@@ -40,13 +40,13 @@ pub(super) const TIMEOUT: JobKey = JobKey {
     unpack,
     schema: |_| {
         let parts = json!({
-            "attempt": described("Of an attempt.", any_duration()),
-            "build": described("Of the build with all its attempts.", any_duration()),
-            "no_progress": described("Of an attempt without progress, log or output.", any_duration()),
+            "attempt": described("How long an attempt may take.", any_duration()),
+            "build": described("How long the build with all its attempts may take.", any_duration()),
+            "no_progress": described("How long an attempt may go without progress, log or output.", any_duration()),
         });
         described(
-            "How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default. Or a mapping: of an attempt, of \
-             the build with all its attempts, and without any sign of progress.",
+            "How long an attempt may take: `30s`, `10m`, `1h 30m`. 10 minutes by default. Or a mapping with limits for \
+             an attempt, for the build with all its attempts, and for the time without any sign of progress.",
             json!({ "anyOf": [any_duration(), object(parts, &[])] }),
         )
     },
@@ -92,11 +92,11 @@ pub(crate) fn timeouts(ceiling: &Ceiling, fields: &mut Fields<'_>) -> Timeouts {
     timeouts
 }
 
-/// Takes a duration that may not be above the ceiling's.
+/// Takes a duration and reports one that is above the ceiling.
 fn below(ceiling: &Ceiling, part: &str, key: &str, fields: &mut Fields<'_>) -> Option<Duration> {
     let (duration, span) = duration(key, fields)?;
     if let Some(max) = ceiling.timeouts.clone().part(part).filter(|max| duration > *max) {
-        let help = format!("{} allows {} at most", ceiling.file, show_duration(max));
+        let help = format!("{} allows at most {}", ceiling.file, show_duration(max));
         let message = format!("`{key}` of {} is above the ceiling", show_duration(duration));
         fields.report(Code::AboveCeiling, span, message, Some(help));
     }

@@ -1,5 +1,5 @@
-//! A script, read and never run: which functions are jobs, of which types, and what its interpreter
-//! is given.
+//! Reads a script without running it: which functions are jobs, with which types, and the input of
+//! the interpreter.
 //!
 //! - `javascript`: JavaScript and TypeScript
 //! - `python`: Python
@@ -26,7 +26,7 @@ use crate::archive::Language;
 ///
 /// # Errors
 ///
-/// What is wrong with it, with the file, the line and the column.
+/// Returns what is wrong with it, with the file, the line and the column.
 pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     match archive.language() {
         Language::JavaScript => javascript::described(archive),
@@ -34,10 +34,10 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     }
 }
 
-/// A function as it is called, with its plan; or why it cannot be.
+/// A function's signature with its plan, or the reason why it cannot be called.
 type Found = Result<(Signature, Json), String>;
 
-/// A script as its language has found it.
+/// Describes a script from the functions that were found.
 fn scripted(archive: &Archive, language: &str, program: String, found: Vec<(String, Found)>) -> Described {
     let (mut functions, mut refused, mut plans) = (Vec::new(), Vec::new(), Vec::new());
     for (name, found) in found {
@@ -61,11 +61,11 @@ fn scripted(archive: &Archive, language: &str, program: String, found: Vec<(Stri
     }
 }
 
-/// The script's functions as WIT text.
+/// Returns the script's functions as WIT text.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// Returns what is wrong with the script.
 pub(super) fn wit_text(archive: &Archive) -> Result<String, Refused> {
     let described = described(archive)?;
     let functions = described.functions.signatures().map_err(|e| Refused::new(Why::Script, e.to_string()))?;
@@ -83,7 +83,7 @@ fn add(function: &Signature, text: &mut String) {
     text.push_str(&format!("  {function};\n"));
 }
 
-/// A place in a file as people read it: `lib/b.ts:3:7`.
+/// Formats a position in a file: `lib/b.ts:3:7`.
 fn place(path: &str, source: &str, offset: usize) -> String {
     let before = source.get(..offset).unwrap_or(source);
     let line = before.matches('\n').count() + 1;

@@ -1,5 +1,5 @@
-//! What both languages make of their types: a type of WIT, and the plan by which the interpreter
-//! takes values of it and gives them back.
+//! The common result of reading types in both languages: a type of WIT, and a plan by which the
+//! interpreter converts its values in both directions.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use jobcontrol_core::types::Type;
 use serde_json::Value as Json;
 use serde_json::json;
 
-/// How deep types may be nested: anything deeper is a mistake, or hostile.
+/// How deep types may be nested. Deeper nesting is an error, or hostile.
 pub(super) const DEPTH: usize = 50;
 
 /// The integers of WIT, under their own names.
@@ -35,24 +35,24 @@ impl Typed {
         Self { ty, plan: plan.into() }
     }
 
-    /// A list of it.
+    /// Returns the type of a list of this type.
     pub(super) fn list(self) -> Self {
         Self::of(Type::List(Arc::new(self.ty)), json!({ "l": self.plan }))
     }
 
-    /// A value of it, or nothing.
+    /// Returns the type of an optional value of this type.
     pub(super) fn option(self) -> Self {
         Self::of(Type::Option(Arc::new(self.ty)), json!({ "o": self.plan }))
     }
 
-    /// One of each.
+    /// Returns the type of a tuple with these types.
     pub(super) fn tuple(all: Vec<Self>) -> Self {
         let (types, plans): (Vec<_>, Vec<_>) = all.into_iter().map(|typed| (typed.ty, typed.plan)).unzip();
         Self::of(Type::Tuple(types.into()), json!({ "t": plans }))
     }
 }
 
-/// The integer type of that name.
+/// Returns the integer type with this name.
 pub(super) fn integer(name: &str) -> Option<IntType> {
     INTEGERS.iter().find(|(known, _)| *known == name).map(|(_, int)| *int)
 }

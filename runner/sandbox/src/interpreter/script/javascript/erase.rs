@@ -1,9 +1,9 @@
-//! A file without its types and without the words of modules. Each line, and nearly each column, is
-//! where it was, so that the places of errors are those of the author's file.
+//! Removes types and module syntax from a file. Each line, and nearly each column, stays where it
+//! was, so that errors have the positions of the author's file.
 //!
 //! The interpreter runs no promises by itself, so `async` functions become generators: `await x` is
 //! `(yield x)`, and the function returns the promise that `__started` makes of its generator. At
-//! the top of a file `await x` is `__awaited(x)`, which returns once `x` is settled.
+//! the top level of a file `await x` is `__awaited(x)`, which returns once `x` is settled.
 
 use std::fmt::Write;
 
@@ -22,20 +22,20 @@ use super::module::HOST;
 use super::module::Module;
 use super::module::Modules;
 
-/// What is left of a file.
+/// The result for one file.
 pub(super) struct Erased {
     pub(super) text: String,
-    /// Each name that it exports, with the expression that gives it.
+    /// Each exported name, with the expression for its value.
     pub(super) exports: Vec<(String, String)>,
-    /// Files all of whose names it exports.
+    /// The files whose names it all exports again.
     pub(super) all_of: Vec<usize>,
 }
 
-/// Erases what the interpreter does not know.
+/// Removes what the interpreter does not support.
 ///
 /// # Errors
 ///
-/// What is more than a type, with its place.
+/// Returns the first construct that cannot be removed, with its position.
 pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erased, String> {
     let mut eraser = Eraser {
         module,
@@ -51,12 +51,13 @@ pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erase
     if let Some((what, why, at)) = eraser.wrong {
         return Err(format!("has {what} ({}), {why}", module.place(at)));
     }
-    // What is only put in comes before what is changed there, in the order in which it was found.
+    // An insertion comes before a change at the same position. Insertions keep the order in which
+    // they were found.
     eraser.edits.sort_by_key(|edit| (edit.start, edit.start != edit.end, std::cmp::Reverse(edit.end)));
     let source = module.source;
     let (mut text, mut at) = (String::with_capacity(source.len()), 0);
     for edit in &eraser.edits {
-        // What lies in what is gone already is gone.
+        // An edit inside of a removed part has no effect.
         if edit.start < at {
             continue;
         }
@@ -75,7 +76,7 @@ pub(super) fn erased(modules: &Modules<'_>, module: &Module<'_>) -> Result<Erase
     Ok(Erased { text, exports: eraser.exports, all_of: eraser.all_of })
 }
 
-/// A part that is blank then, or something else.
+/// A part that is replaced with blanks, or with other text.
 struct Edit {
     start: usize,
     end: usize,
@@ -88,18 +89,17 @@ struct Eraser<'m, 'a> {
     edits: Vec<Edit>,
     exports: Vec<(String, String)>,
     all_of: Vec<usize>,
-    /// Whether what is visited stands in an `async` function, and whether that is an arrow
-    /// function.
+    /// Whether the visitor is inside an `async` function, and whether that is an arrow function.
     is_async: bool,
     is_arrow: bool,
-    /// What cannot be, why, and where.
+    /// An unsupported construct, the reason, and its position.
     wrong: Option<(&'static str, &'static str, u32)>,
 }
 
-/// Why something of TypeScript is refused.
+/// Why some TypeScript is refused.
 const MORE: &str = "which is more than a type: write it in JavaScript";
 
-/// Why something of JavaScript is refused.
+/// Why some JavaScript is refused.
 const UNKNOWN: &str = "which scripts do not support";
 
 impl Eraser<'_, '_> {
@@ -109,7 +109,7 @@ impl Eraser<'_, '_> {
         }
     }
 
-    /// A statement that is gone still ends the one before it.
+    /// Removes a statement. A semicolon stays in its place, to end the statement before it.
     fn without(&mut self, span: oxc_span::Span) {
         self.replace(span.start, span.start + 1, ";".to_owned());
         self.blank(span.start + 1, span.end);
@@ -119,7 +119,7 @@ impl Eraser<'_, '_> {
         self.edits.push(Edit { start: start as usize, end: end as usize, with: Some(with) });
     }
 
-    /// Puts something in before a place.
+    /// Inserts text at a position.
     fn insert(&mut self, at: u32, with: &str) {
         self.replace(at, at, with.to_owned());
     }
@@ -132,12 +132,12 @@ impl Eraser<'_, '_> {
         self.wrong = self.wrong.or(Some((what, UNKNOWN, at)));
     }
 
-    /// Blanks the word `async` that stands between two places.
+    /// Blanks the word `async` between two positions.
     fn no_async(&mut self, start: u32, end: u32) {
         self.mark("async", start, end);
     }
 
-    /// What is in an `async` function, then what was before.
+    /// Visits the inside of an `async` function, then restores the state.
     fn inside(&mut self, is_arrow: bool, walk: impl FnOnce(&mut Self)) {
         let before = (self.is_async, self.is_arrow);
         (self.is_async, self.is_arrow) = (true, is_arrow);
@@ -149,7 +149,7 @@ impl Eraser<'_, '_> {
         self.module.source.get(start as usize..end as usize).unwrap_or_default()
     }
 
-    /// Blanks one mark between two places.
+    /// Blanks one mark between two positions.
     fn mark(&mut self, mark: &str, start: u32, end: u32) {
         if let Some(at) = self.between(start, end).find(mark) {
             let at = start + u32::try_from(at).unwrap_or(0);
@@ -157,7 +157,7 @@ impl Eraser<'_, '_> {
         }
     }
 
-    /// Blanks the words of TypeScript before a member of a class.
+    /// Blanks TypeScript's modifiers before a member of a class.
     fn modifiers(&mut self, start: u32, end: u32) {
         const WORDS: [&str; 7] = ["public", "private", "protected", "readonly", "abstract", "override", "declare"];
         let text = self.between(start, end).to_owned();
@@ -169,7 +169,7 @@ impl Eraser<'_, '_> {
         }
     }
 
-    /// How a file is reached that another imports.
+    /// Returns the expression for a file that another file imports.
     fn reached(&self, from: &str) -> String {
         let at = self.modules.imported(&self.module.path, from);
         at.filter(|_| from != HOST).map_or_else(|| "__host".to_owned(), |at| format!("__modules[{at}]"))
@@ -247,7 +247,7 @@ impl Eraser<'_, '_> {
     }
 }
 
-/// Whether nothing of a declaration is left when the program runs.
+/// Returns whether a declaration leaves nothing at run time.
 fn is_type(declaration: &Declaration<'_>) -> bool {
     match declaration {
         Declaration::TSInterfaceDeclaration(_) | Declaration::TSTypeAliasDeclaration(_) => true,
@@ -299,7 +299,7 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
         if it.generator {
             self.unknown("an `async` generator", it.span.start);
         }
-        // Of a method it stands before its name.
+        // In a method, `async` comes before the name.
         self.no_async(it.span.start, it.id.as_ref().map_or(it.params.span.start, |id| id.span.start));
         let name = it.id.as_ref().map(|id| format!("__async_{}", id.name)).unwrap_or_default();
         self.insert(it.params.span.start, &format!("(...__a){{return __started(()=>(function*{name}"));
@@ -397,7 +397,7 @@ impl<'a> Visit<'a> for Eraser<'_, 'a> {
     }
 
     fn visit_ts_type_annotation(&mut self, it: &ast::TSTypeAnnotation<'a>) {
-        // The colon may stand before it.
+        // The colon may come before it.
         let before = self.module.source.get(..it.span.start as usize).unwrap_or_default().trim_end();
         let start = match before.strip_suffix(':') {
             Some(before) if !self.between(it.span.start, it.span.end).starts_with(':') => before.len(),

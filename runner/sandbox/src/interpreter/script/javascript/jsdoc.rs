@@ -1,14 +1,14 @@
-//! What the comment above a function says of it: `/** .. */` with `@param` and `@returns`.
+//! Reads the comment above a function: `/** .. */` with `@param` and `@returns`.
 
-/// What a comment says.
+/// The content of a comment.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Docs {
-    /// What stands before the first tag.
+    /// The text before the first tag.
     pub(super) text: String,
     /// Each parameter's name, its type as written, and whether it may be left out.
     pub(super) params: Vec<(String, Option<String>, bool)>,
     pub(super) returns: Option<String>,
-    /// Types that are declared by `@typedef`: the name, the type as written, and the properties.
+    /// Types that `@typedef` declares: the name, the type as written, and the properties.
     pub(super) typedefs: Vec<Typedef>,
 }
 
@@ -16,12 +16,12 @@ pub(super) struct Docs {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Typedef {
     pub(super) name: String,
-    /// The type as TypeScript writes it.
+    /// The type in TypeScript's syntax.
     pub(super) text: String,
 }
 
 impl Docs {
-    /// Reads what stands between `/**` and `*/`.
+    /// Parses the text between `/**` and `*/`.
     pub(super) fn of(comment: &str) -> Self {
         let mut docs = Self::default();
         let lines = comment.lines().map(|line| line.trim().trim_start_matches('*').trim());
@@ -45,7 +45,7 @@ impl Docs {
         match word {
             "param" | "arg" | "argument" => {
                 let (name, mut optional) = named(rest);
-                // Closure's way to say that it may be left out.
+                // Closure's notation for an optional parameter.
                 let ty = ty.map(|ty| match ty.strip_suffix('=') {
                     Some(ty) => {
                         optional = true;
@@ -53,7 +53,7 @@ impl Docs {
                     }
                     None => ty.to_owned(),
                 });
-                // `@param {T} a.b` tells of a part of what was told.
+                // `@param {T} a.b` describes a part of another parameter.
                 if !name.is_empty() && !name.contains('.') {
                     self.params.push((name.to_owned(), ty, optional));
                 }
@@ -79,7 +79,7 @@ impl Docs {
     }
 }
 
-/// What stands in braces at the beginning, and the rest.
+/// Splits off the text in braces at the beginning.
 fn braced(text: &str) -> (Option<&str>, &str) {
     let mut depth = 0_i32;
     for (at, c) in text.char_indices() {
@@ -96,7 +96,7 @@ fn braced(text: &str) -> (Option<&str>, &str) {
     (None, text)
 }
 
-/// The name of a parameter, and whether brackets say that it may be left out: `[top=3] how many`.
+/// Returns the name of a parameter, and whether brackets mark it as optional: `[top=3] how many`.
 fn named(text: &str) -> (&str, bool) {
     match text.strip_prefix('[') {
         Some(rest) => (rest.split(['=', ']']).next().unwrap_or_default().trim(), true),

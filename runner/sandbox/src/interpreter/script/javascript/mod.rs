@@ -1,10 +1,9 @@
-//! JavaScript and TypeScript: functions with their types, and the program that the interpreter is
-//! given.
+//! JavaScript and TypeScript: functions with their types, and the program for the interpreter.
 //!
 //! - `module`: the files with their imports and exports
-//! - `types`: types as TypeScript and JSDoc write them, made into types of WIT
-//! - `jsdoc`: what the comment above a function says
-//! - `erase`: a file without its types and without the words of modules, each line where it was
+//! - `types`: types in TypeScript and JSDoc, converted into types of WIT
+//! - `jsdoc`: the comment above a function
+//! - `erase`: removes types and module syntax from a file, and keeps each line where it was
 //! - `program`: all files as one text
 
 mod erase;
@@ -38,7 +37,7 @@ use crate::archive::Archive;
 ///
 /// # Errors
 ///
-/// What is wrong with it, with the file, the line and the column.
+/// Returns what is wrong with it, with the file, the line and the column.
 pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     let allocator = Allocator::default();
     let mistake = |what: String| Refused::new(Why::Script, what);
@@ -57,7 +56,8 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     Ok(scripted(archive, language, program, found.collect()))
 }
 
-/// A function that is typed as a job has to be, and how its values come and go.
+/// Returns the signature of a function that is typed as a job has to be, with the plan for its
+/// values.
 fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>) -> Found {
     if function.is_generator {
         return Err("it is a generator: return a list instead".to_owned());
@@ -68,7 +68,7 @@ fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>)
     let (mut params, mut plans) = (Vec::new(), Vec::new());
     for param in function.params {
         let Some(own) = module::name_of(&param.pattern) else {
-            return Err("a parameter that is taken apart has no name: take it whole".to_owned());
+            return Err("a destructured parameter has no name: give it one".to_owned());
         };
         let wit = kebab(own);
         let said = docs.params.iter().find(|(name, ..)| name == own);
@@ -80,7 +80,7 @@ fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>)
         };
         let typed = typed.map_err(|reason| format!("its parameter `{own}`: {reason}"))?;
         let may_miss = param.optional || param.initializer.is_some() || said.is_some_and(|(.., optional)| *optional);
-        // What is left out takes its default.
+        // An omitted argument takes its default.
         let typed = if may_miss { types::left_out(typed) } else { typed };
         params.push((wit, typed.ty));
         plans.push(typed.plan);
@@ -90,14 +90,14 @@ fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>)
     }
     let written = function.result.map(|result| reader.result(result, &kebab_name));
     let result = match (written, docs.returns.as_deref()) {
-        (Some(written), _) => written.map_err(|reason| format!("what it returns: {reason}"))?,
+        (Some(written), _) => written.map_err(|reason| format!("its return type: {reason}"))?,
         (None, Some(text)) => {
-            reader.result_text(text, &kebab_name).map_err(|reason| format!("what it returns: {reason}"))?
+            reader.result_text(text, &kebab_name).map_err(|reason| format!("its return type: {reason}"))?
         }
         (None, None) if !function.returns => None,
         (None, None) => {
             let way = if modules.main().is_typed { "write `): TYPE {`" } else { "write `@returns {TYPE}` above it" };
-            return Err(format!("what it returns has no type: {way}"));
+            return Err(format!("its return value has no type: {way}"));
         }
     };
     let (result, plan) = result.map_or((None, Json::Null), |typed| (Some(typed.ty), typed.plan));
@@ -107,7 +107,7 @@ fn signature(modules: &Modules<'_>, name: &str, function: &module::Function<'_>)
 }
 
 impl Module<'_> {
-    /// A place in its file as people read it.
+    /// Formats a position in the file.
     fn place(&self, offset: u32) -> String {
         place(&self.path, self.source, offset as usize)
     }

@@ -1,4 +1,4 @@
-//! The files of a script with what each imports, exports and declares.
+//! The files of a script, with the imports, exports and declarations of each.
 
 use std::collections::BTreeMap;
 
@@ -28,10 +28,10 @@ use super::jsdoc::Docs;
 use crate::archive::Archive;
 use crate::archive::joined;
 
-/// What a script imports of the host by this name.
+/// The module name under which a script imports from the host.
 pub(super) const HOST: &str = "jobcontrol";
 
-/// All files, each after those that it imports; the script is the last.
+/// All files, each after the files that it imports; the script is the last.
 pub(super) struct Modules<'a> {
     pub(super) allocator: &'a Allocator,
     pub(super) all: Vec<Module<'a>>,
@@ -44,34 +44,34 @@ pub(super) struct Module<'a> {
     /// Whether it is TypeScript.
     pub(super) is_typed: bool,
     pub(super) program: &'a Program<'a>,
-    /// What it exports by which name, in the order of the file.
+    /// Its exports by name, in the order of the file.
     pub(super) exports: Vec<(String, Export<'a>)>,
     /// The types that it declares.
     pub(super) types: BTreeMap<String, Declared<'a>>,
-    /// For each name that it imports the file, and the name there.
+    /// For each imported name, the file and the name there.
     pub(super) imports: BTreeMap<String, (usize, String)>,
 }
 
-/// What a file exports under a name.
+/// An export of a file.
 pub(super) enum Export<'a> {
     Function(Function<'a>),
     Other,
 }
 
-/// A function as it is written.
+/// A function in the source.
 #[derive(Clone)]
 pub(super) struct Function<'a> {
     pub(super) params: &'a [FormalParameter<'a>],
     pub(super) has_rest: bool,
     pub(super) is_generator: bool,
     pub(super) result: Option<&'a TSType<'a>>,
-    /// Whether it gives anything back.
+    /// Whether it returns a value.
     pub(super) returns: bool,
-    /// What stands between `/**` and `*/` above it.
+    /// The text between `/**` and `*/` above it.
     pub(super) comment: Option<&'a str>,
 }
 
-/// A type that is declared.
+/// A declared type.
 pub(super) enum Declared<'a> {
     Interface(&'a TSInterfaceDeclaration<'a>),
     Type(&'a TSType<'a>),
@@ -82,8 +82,8 @@ impl<'a> Modules<'a> {
     ///
     /// # Errors
     ///
-    /// A mistake with its place, a file that is missing, or files that import each other in a
-    /// circle.
+    /// Returns an error for a syntax error, with its position, for a missing file, and for files
+    /// that import each other in a circle.
     pub(super) fn read(archive: &'a Archive, allocator: &'a Allocator) -> Result<Self, String> {
         let mut modules = Self { allocator, all: Vec::new() };
         let main = archive.files.first().map(|(name, _)| name.as_str()).unwrap_or_default();
@@ -91,17 +91,17 @@ impl<'a> Modules<'a> {
         Ok(modules)
     }
 
-    /// The script itself.
+    /// Returns the script's main file.
     pub(super) fn main(&self) -> &Module<'a> {
         &self.all[self.all.len() - 1]
     }
 
-    /// Which of them has that path.
+    /// Returns the index of the file with this path.
     fn at(&self, path: &str) -> Option<usize> {
         self.all.iter().position(|module| module.path == path)
     }
 
-    /// Which of them a file imports by that text.
+    /// Returns the index of the file that another file imports by this text.
     pub(super) fn imported(&self, from: &str, to: &str) -> Option<usize> {
         self.at(&joined(from, to)?)
     }
@@ -127,7 +127,7 @@ impl<'a> Modules<'a> {
             let to = joined(path, from).ok_or_else(|| {
                 format!("imports `{from}` ({place}): a script imports `{HOST}` and files of its folder, such as `./other.js`")
             })?;
-            // Of a type nothing is left that would have to be there first.
+            // An import of only types leaves nothing that must be evaluated first.
             if is_type && above.contains(&to) {
                 continue;
             }
@@ -141,7 +141,7 @@ impl<'a> Modules<'a> {
                 let near = nearest(&to, archive.files.iter().map(|(name, _)| name.as_str()));
                 let near = near.map(|near| format!("; did you mean `./{near}`?")).unwrap_or_default();
                 return Err(format!(
-                    "imports `{from}` ({place}), which is not there, or is no `.js`, `.mjs` or `.ts`{near}"
+                    "imports `{from}` ({place}), which does not exist, or is not a `.js`, `.mjs` or `.ts` file{near}"
                 ));
             }
         }
@@ -151,7 +151,7 @@ impl<'a> Modules<'a> {
         Ok(())
     }
 
-    /// Finds what a file imports, declares and exports.
+    /// Finds the imports, declarations and exports of a file.
     fn names(&self, module: &mut Module<'a>) {
         let program = module.program;
         let mut functions: BTreeMap<&str, Function<'a>> = BTreeMap::new();
@@ -208,7 +208,7 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// Types that comments declare.
+    /// Adds the types that comments declare.
     fn typedefs(&self, module: &mut Module<'a>) {
         for comment in &module.program.comments {
             let Some(text) = jsdoc(module.program, comment.span.start, comment.span.end) else { continue };
@@ -221,11 +221,11 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// A type that stands alone.
+/// Parses a single type.
 ///
 /// # Errors
 ///
-/// It is none.
+/// Returns an error if the text is not a type.
 pub(super) fn parsed_type<'a>(allocator: &'a Allocator, text: &str) -> Result<&'a TSType<'a>, String> {
     let bad = || format!("`{text}` is not a type");
     let source = allocator.alloc_str(&format!("type T = {text};"));
@@ -249,7 +249,7 @@ fn parsed<'a>(allocator: &'a Allocator, path: &str, source: &'a str) -> Result<&
     Err(format!("has a mistake ({}): {}", place(path, source, at), first.message))
 }
 
-/// What a file imports, with the place of each, and whether it is types alone.
+/// Returns the imports of a file with their positions, and whether each imports only types.
 fn sources<'a>(program: &'a Program<'a>) -> impl Iterator<Item = (&'a str, u32, bool)> {
     program.body.iter().filter_map(|statement| {
         let (source, kind) = match statement {
@@ -262,7 +262,7 @@ fn sources<'a>(program: &'a Program<'a>) -> impl Iterator<Item = (&'a str, u32, 
     })
 }
 
-/// A name that is imported or exported.
+/// Returns the text of an imported or exported name.
 pub(super) fn exported<'a>(name: &'a ModuleExportName<'a>) -> &'a str {
     match name {
         ModuleExportName::IdentifierName(it) => it.name.as_str(),
@@ -271,7 +271,7 @@ pub(super) fn exported<'a>(name: &'a ModuleExportName<'a>) -> &'a str {
     }
 }
 
-/// The name of what is not taken apart.
+/// Returns the name of a pattern, or `None` if it is destructured.
 pub(super) fn name_of<'a>(pattern: &'a BindingPattern<'a>) -> Option<&'a str> {
     match pattern {
         BindingPattern::BindingIdentifier(it) => Some(it.name.as_str()),
@@ -279,7 +279,7 @@ pub(super) fn name_of<'a>(pattern: &'a BindingPattern<'a>) -> Option<&'a str> {
     }
 }
 
-/// The names that a declaration gives to values.
+/// Returns the names of values that a declaration binds.
 pub(super) fn bound<'a>(declaration: &'a Declaration<'a>) -> Vec<&'a str> {
     match declaration {
         Declaration::VariableDeclaration(it) if !it.declare => {
@@ -353,7 +353,7 @@ fn of_params<'a>(
     Function { params: &params.items, has_rest: params.rest.is_some(), is_generator: false, result, returns, comment }
 }
 
-/// Whether there is a `return` with a value, but for those of functions inside.
+/// Returns whether there is a `return` with a value, outside of nested functions.
 fn gives_back<'a>(statements: &'a [Statement<'a>]) -> bool {
     #[derive(Default)]
     struct Returns(bool);
@@ -371,13 +371,13 @@ fn gives_back<'a>(statements: &'a [Statement<'a>]) -> bool {
     returns.0
 }
 
-/// The last comment above a statement that documents it.
+/// Returns the last doc comment above a statement.
 fn comment<'a>(program: &'a Program<'a>, at: u32) -> Option<&'a str> {
     let above = program.comments.iter().filter(|comment| comment.attached_to == at);
     above.filter_map(|comment| jsdoc(program, comment.span.start, comment.span.end)).next_back()
 }
 
-/// What stands in a comment that documents.
+/// Returns the content of a doc comment.
 fn jsdoc<'a>(program: &'a Program<'a>, start: u32, end: u32) -> Option<&'a str> {
     program.source_text.get(start as usize..end as usize)?.strip_prefix("/**")?.strip_suffix("*/")
 }

@@ -1,5 +1,5 @@
-//! All files of a script as one text, which the interpreter evaluates to a function: given what
-//! `jobcontrol` exports, it returns what the script exports.
+//! All files of a script as one text. The interpreter evaluates it to a function that takes the
+//! exports of `jobcontrol` and returns the exports of the script.
 
 use std::fmt::Write;
 
@@ -7,14 +7,15 @@ use super::erase::Erased;
 use super::erase::erased;
 use super::module::Modules;
 
-/// Where a file stands in the text: its path, the line before its first, and how many it has.
+/// The position of a file in the text: its path, the line before its first, and its number of
+/// lines.
 pub(super) type Lines = (String, u32, u32);
 
-/// The text, and where each file stands in it.
+/// Returns the text, and the position of each file in it.
 ///
 /// # Errors
 ///
-/// What the interpreter cannot be given, with its place.
+/// Returns the first construct that the interpreter does not support, with its position.
 pub(super) fn of(modules: &Modules<'_>) -> Result<(String, Vec<Lines>), String> {
     let mut text = String::from("(function(__host,__awaited,__started){\"use strict\";const __modules=[];\n");
     let (mut line, mut lines) = (1_u32, Vec::new());
@@ -26,7 +27,7 @@ pub(super) fn of(modules: &Modules<'_>) -> Result<(String, Vec<Lines>), String> 
         lines.push((module.path.clone(), line, count));
         let _ = writeln!(text, "{body}");
         line = line.saturating_add(count);
-        // What is exported later, or again, is seen as it is then.
+        // A getter, so that a later change of an export is visible.
         let own = exports.iter().map(|(name, value)| format!("get {name:?}(){{return {value}}}"));
         let others = all_of.iter().map(|at| format!("...__modules[{at}]"));
         let all: Vec<String> = others.chain(own).collect();

@@ -1,4 +1,4 @@
-//! What is read of scripts, and what is left of them.
+//! Tests of reading scripts and of what remains of them.
 
 use jobcontrol_core::types::Signature;
 use oxc_allocator::Allocator;
@@ -14,7 +14,7 @@ fn archive(files: &[(&str, &str)]) -> Archive {
     Archive { interpreter: String::new(), files: files.collect() }
 }
 
-/// The functions of a script in one line each, and why others are none.
+/// Returns the functions of a script in one line each, and why other exports are not functions.
 fn read(files: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
     let described = described(&archive(files)).unwrap();
     let functions: Vec<Signature> = described.functions.signatures().unwrap();
@@ -26,7 +26,7 @@ fn typescript(text: &str) -> (Vec<String>, Vec<String>) {
     read(&[("a.ts", text)])
 }
 
-/// What is left of TypeScript.
+/// Returns what remains of a TypeScript text.
 fn left(text: &str) -> Result<String, String> {
     let archive = archive(&[("a.ts", text)]);
     let allocator = Allocator::default();
@@ -115,17 +115,14 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
             "export function f(a: any): void {}",
             "its parameter `a`: `any`, `unknown` and `object` do not say what it is",
         ),
-        ("export function f() { return 1 }", "what it returns has no type: write `): TYPE {`"),
+        ("export function f() { return 1 }", "its return value has no type: write `): TYPE {`"),
         ("export function f(...a: string[]): void {}", "it takes any number of arguments: take a list"),
-        (
-            "export function f({ a }: { a: string }): void {}",
-            "a parameter that is taken apart has no name: take it whole",
-        ),
+        ("export function f({ a }: { a: string }): void {}", "a destructured parameter has no name: give it one"),
         ("export function* f(): string { yield 'x' }", "it is a generator: return a list instead"),
         ("export function f(a: Missing): void {}", "its parameter `a`: there is no type `Missing`"),
         (
             "interface T { t: T } export function f(a: T): void {}",
-            "its parameter `a`: the field `t`: `T` holds itself, which WIT does not have",
+            "its parameter `a`: the field `t`: `T` contains itself, which WIT does not support",
         ),
         (
             "export function f(a: Map<string, number>): void {}",
@@ -133,7 +130,7 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
         ),
         (
             "export function f(a: string | number): void {}",
-            "its parameter `a`: it is one of several types: WIT tells them apart by name, so write texts, and objects of one field: `\"none\" | { circle: number }`",
+            "its parameter `a`: it is one of several types: WIT distinguishes them by name, so write strings, and objects of one field: `\"none\" | { circle: number }`",
         ),
     ];
     for (text, reason) in reasons {
@@ -162,7 +159,7 @@ fn a_mistake_has_its_place() {
     let error = mistake(&[("a.ts", "export function f(\n  a: string,\n  return 1;\n}")]);
     assert!(error.starts_with("has a mistake (a.ts:3:"), "{error}");
     let error = mistake(&[("a.js", "\nimport { b } from './b.js';")]);
-    assert!(error.contains("(a.js:2:19), which is not there"), "{error}");
+    assert!(error.contains("(a.js:2:19), which does not exist"), "{error}");
     let error = mistake(&[("a.js", "import './b.js'"), ("b.js", "import './a.js'")]);
     assert!(error.contains("a circle"), "{error}");
     let error = mistake(&[("a.js", "import fs from 'node:fs'")]);
@@ -210,7 +207,7 @@ fn async_functions_become_generators() {
         assert_eq!(words(&found), words(wanted), "{text}");
         assert_eq!(found.matches('\n').count(), text.matches('\n').count(), "{found}");
     };
-    // A function, whose arguments are those of its generator, and an arrow function.
+    // A function, which passes its arguments to its generator, and an arrow function.
     let function = |name: &str, params: &str, body: &str| {
         format!("(...__a){{return __started(()=>(function*{name}{params} {{{body}}}).apply(this,__a));}}")
     };

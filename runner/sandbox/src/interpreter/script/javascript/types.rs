@@ -1,10 +1,11 @@
-//! Types as TypeScript and JSDoc write them, made into types of WIT, each with the plan by which
-//! the interpreter's side takes values of it and gives them back.
+//! Converts types in TypeScript and JSDoc into types of WIT, each with a plan. The interpreter
+//! converts values in both directions by these plans.
 //!
-//! A plan is JSON: null for what goes as it is, `"n"` for nothing, `"i"` for a bigint, `"f"` for a
-//! number, `"y"` for bytes, and one key for what holds others: `l` a list, `t` a tuple, `o` an
-//! option, `u` what may be left out, `r` a record (each field's own name, its name in WIT, and its
-//! plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a value).
+//! A plan is JSON. Values that stay as they are have null, `"n"` is nothing, `"i"` a bigint, `"f"`
+//! a number, and `"y"` bytes. Types that hold others have one key: `l` a list, `t` a tuple, `o` an
+//! option, `u` a value that may be undefined, `r` a record (each field's own name, its name in WIT,
+//! and its plan), `v` an enum or a variant (own name, name in WIT, plan, whether it carries a
+//! value).
 
 use std::sync::Arc;
 
@@ -29,10 +30,10 @@ use super::module::Declared;
 use super::module::Modules;
 use super::module::parsed_type;
 
-/// Reads types, each name in the file that uses it.
+/// Reads types. Names are looked up in the file that uses them.
 pub(super) struct Reader<'m, 'a> {
     modules: &'m Modules<'a>,
-    /// Declared types that are being read: one that holds itself has no end.
+    /// Declared types that are being read. A type that contains itself would never end.
     open: Vec<String>,
     depth: usize,
 }
@@ -42,27 +43,27 @@ impl<'m, 'a> Reader<'m, 'a> {
         Self { modules, open: Vec::new(), depth: 0 }
     }
 
-    /// The place of the script itself among the files.
+    /// Returns the index of the script's main file.
     fn main(&self) -> usize {
         self.modules.all.len() - 1
     }
 
-    /// A type in the script. `hint` is its name if it has none.
+    /// Reads a type in the script. `hint` is its name if it has none.
     pub(super) fn written(&mut self, ty: &TSType<'a>, hint: &str) -> Result<Typed, String> {
         self.read(self.main(), ty, hint)
     }
 
-    /// A type that stands in a comment of the script.
+    /// Reads a type in a comment of the script.
     pub(super) fn text(&mut self, text: &str, hint: &str) -> Result<Typed, String> {
         let ty = parsed_type(self.modules.allocator, text)?;
         self.written(ty, hint)
     }
 
-    /// The type a function returns, or `None` if it returns nothing.
+    /// Reads the type that a function returns, or returns `None` if it returns nothing.
     pub(super) fn result(&mut self, ty: &TSType<'a>, hint: &str) -> Result<Option<Typed>, String> {
         match ty {
             TSType::TSVoidKeyword(_) | TSType::TSUndefinedKeyword(_) => Ok(None),
-            // A promise is waited for.
+            // The interpreter waits for a promise.
             TSType::TSTypeReference(it) if plain_name(it) == Some("Promise") => match argument(it) {
                 Some(inner) => self.result(inner, hint),
                 None => Err("a promise needs the type of its value: write `Promise<TYPE>`".to_owned()),
@@ -71,13 +72,13 @@ impl<'m, 'a> Reader<'m, 'a> {
         }
     }
 
-    /// The same, from a comment.
+    /// Reads the type that a function returns from a comment.
     pub(super) fn result_text(&mut self, text: &str, hint: &str) -> Result<Option<Typed>, String> {
         let ty = parsed_type(self.modules.allocator, text)?;
         self.result(ty, hint)
     }
 
-    /// A parameter without a type has that of its default.
+    /// Returns the type of a parameter's default, for a parameter without a type.
     pub(super) fn default(&self, value: Option<&Expression<'a>>) -> Result<Typed, String> {
         match value {
             Some(Expression::NumericLiteral(_)) => Ok(Typed::of(Type::F64, "f")),
@@ -98,7 +99,7 @@ impl<'m, 'a> Reader<'m, 'a> {
 
     fn read(&mut self, module: usize, ty: &TSType<'a>, hint: &str) -> Result<Typed, String> {
         if self.depth == DEPTH {
-            return Err(format!("types are {DEPTH} deep"));
+            return Err(format!("types are nested more than {DEPTH} deep"));
         }
         self.depth += 1;
         let read = self.one(module, ty, hint);
@@ -154,7 +155,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         let name = plain_name(it).ok_or("WIT has no type with a dot in its name")?;
         if let Some((owner, declared)) = self.declared(module, name) {
             if self.open.iter().any(|open| open == name) {
-                return Err(format!("`{name}` holds itself, which WIT does not have"));
+                return Err(format!("`{name}` contains itself, which WIT does not support"));
             }
             self.open.push(name.to_owned());
             let read = match declared {
@@ -191,7 +192,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         }
     }
 
-    /// Where a type of this name is declared: in the file, or in one that it is imported from.
+    /// Finds the declaration of a type, in the file itself or in one that it imports from.
     fn declared(&self, module: usize, name: &str) -> Option<(usize, &'m Declared<'a>)> {
         let (mut module, mut name) = (module, name.to_owned());
         for _ in 0..=self.modules.all.len() {
@@ -207,7 +208,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         let (mut fields, mut plans) = (Vec::new(), Vec::new());
         for member in members {
             let TSSignature::TSPropertySignature(field) = member else {
-                return Err(format!("`{name}` has more than fields, as WIT knows them"));
+                return Err(format!("`{name}` has members that are not fields, which WIT does not support"));
             };
             let own = field_name(&field.key).ok_or_else(|| format!("`{name}` has a field without a name"))?;
             let wit = kebab(&own);
@@ -226,7 +227,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         let rest: Vec<&TSType<'a>> = types.iter().filter(|ty| !is_none(ty)).copied().collect();
         let is_left_out = types.iter().any(|ty| matches!(ty, TSType::TSUndefinedKeyword(_)));
         let typed = match rest.as_slice() {
-            [] => return Err("it is never anything".to_owned()),
+            [] => return Err("it has no possible value".to_owned()),
             [one] => self.read(module, one, hint)?,
             several => self.cases(module, several, hint)?,
         };
@@ -237,7 +238,7 @@ impl<'m, 'a> Reader<'m, 'a> {
         })
     }
 
-    /// `{ ok: T } | { err: E }` is a result.
+    /// Reads `{ ok: T } | { err: E }` as a result.
     fn either(&mut self, module: usize, types: &[&TSType<'a>], name: &str) -> Result<Option<Typed>, String> {
         let [first, second] = types else { return Ok(None) };
         let (Some((ok_name, ok)), Some((err_name, err))) = (only_field(first), only_field(second)) else {
@@ -262,7 +263,8 @@ impl<'m, 'a> Reader<'m, 'a> {
         Ok(Typed::of(Type::Result(ok, err), plan))
     }
 
-    /// Texts are an enum; with objects of one field, which carry what is in it, they are a variant.
+    /// Reads strings as an enum. With objects of one field, which carry a value, they are a
+    /// variant.
     fn cases(&mut self, module: usize, types: &[&TSType<'a>], name: &str) -> Result<Typed, String> {
         if let Some(result) = self.either(module, types, name)? {
             return Ok(result);
@@ -272,7 +274,7 @@ impl<'m, 'a> Reader<'m, 'a> {
             match ty {
                 TSType::TSLiteralType(it) => {
                     let TSLiteral::StringLiteral(text) = &it.literal else {
-                        return Err("only texts can be the cases of an enum".to_owned());
+                        return Err("only strings can be the cases of an enum".to_owned());
                     };
                     let own = text.value.to_string();
                     plans.push(json!([own, kebab(&own), null, false]));
@@ -284,7 +286,7 @@ impl<'m, 'a> Reader<'m, 'a> {
                         (&carried.ty, carried.plan["r"].as_array().map(Vec::as_slice))
                     else {
                         return Err(
-                            "it is one of several types: WIT tells them apart by name, so write texts, and objects \
+                            "it is one of several types: WIT distinguishes them by name, so write strings, and objects \
                                     of one field: `\"none\" | { circle: number }`"
                                 .to_owned(),
                         );
@@ -302,14 +304,14 @@ impl<'m, 'a> Reader<'m, 'a> {
     }
 }
 
-/// The type of the one field of an object type.
+/// Returns the only field of an object type, with its type.
 fn only_field<'t, 'a>(ty: &'t TSType<'a>) -> Option<(String, &'t TSType<'a>)> {
     let TSType::TSTypeLiteral(it) = ty else { return None };
     let [TSSignature::TSPropertySignature(field)] = it.members.as_slice() else { return None };
     Some((field_name(&field.key)?, &field.type_annotation.as_ref()?.type_annotation))
 }
 
-/// What may be left out: nothing is `undefined`.
+/// Makes a type optional; an omitted value is `undefined`.
 pub(super) fn left_out(typed: Typed) -> Typed {
     match typed.ty {
         Type::Option(_) => Typed::of(typed.ty, json!({ "u": typed.plan.get("o").or(typed.plan.get("u")) })),
@@ -324,7 +326,7 @@ fn plain_name<'t>(it: &'t TSTypeReference<'_>) -> Option<&'t str> {
     }
 }
 
-/// The one argument of a type.
+/// Returns the only argument of a generic type.
 fn argument<'t, 'a>(it: &'t TSTypeReference<'a>) -> Option<&'t TSType<'a>> {
     let arguments = it.type_arguments.as_ref()?;
     arguments.params.first().filter(|_| arguments.params.len() == 1)

@@ -1,8 +1,8 @@
-//! Python: functions with their annotations. They are read from the syntax tree; the module is
+//! Python: functions with their annotations. They are read from the syntax tree, and the module is
 //! never run.
 //!
-//! - `module`: the files with what each imports and defines
-//! - `types`: annotations, made into types of WIT
+//! - `module`: the files, with the imports and definitions of each
+//! - `types`: annotations, converted into types of WIT
 
 mod module;
 #[cfg(test)]
@@ -32,7 +32,7 @@ use crate::archive::Archive;
 ///
 /// # Errors
 ///
-/// What is wrong with it, with the file, the line and the column.
+/// Returns what is wrong with it, with the file, the line and the column.
 pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     let modules = Modules::read(archive).map_err(|what| Refused::new(Why::Script, what))?;
     let functions = modules.main().functions();
@@ -40,13 +40,14 @@ pub(super) fn described(archive: &Archive) -> Result<Described, Refused> {
     Ok(scripted(archive, "Python", modules.program(), found.collect()))
 }
 
-/// A function that is annotated as a job has to be, and how its values come and go.
+/// Returns the signature of a function that is annotated as a job has to be, with the plan for its
+/// values.
 fn signature(modules: &Modules, function: &StmtFunctionDef) -> Found {
     if function.is_async {
         return Err("it is `async`, which Python scripts do not support: write a plain function".to_owned());
     }
     if !function.decorator_list.is_empty() {
-        return Err("it has decorators, which may make another function of it".to_owned());
+        return Err("it has decorators, which may replace it with another function".to_owned());
     }
     let parameters = &function.parameters;
     if parameters.vararg.is_some() || parameters.kwarg.is_some() {
@@ -67,9 +68,9 @@ fn signature(modules: &Modules, function: &StmtFunctionDef) -> Found {
         plans.push(json!([own, kind, may_miss, typed.plan]));
     }
     let result = match &function.returns {
-        Some(written) => reader.result(written, &name).map_err(|reason| format!("what it returns: {reason}"))?,
+        Some(written) => reader.result(written, &name).map_err(|reason| format!("its return type: {reason}"))?,
         None if !module::gives_back(&function.body) => None,
-        None => return Err("what it returns has no type: write `-> TYPE`".to_owned()),
+        None => return Err("its return value has no type: write `-> TYPE`".to_owned()),
     };
     let (result, plan) = result.map_or((None, Json::Null), |typed| (Some(typed.ty), typed.plan));
     let plan =
@@ -84,7 +85,7 @@ fn typed(reader: &mut Reader<'_>, parameter: &ParameterWithDefault, hint: &str) 
     }
 }
 
-/// What the first statement documents.
+/// Returns the docstring.
 fn docs(body: &[Stmt]) -> Option<String> {
     let Some(Stmt::Expr(first)) = body.first() else { return None };
     let Expr::StringLiteral(text) = &*first.value else { return None };

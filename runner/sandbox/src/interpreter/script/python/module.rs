@@ -1,4 +1,4 @@
-//! The files of a script with what each imports and defines.
+//! The files of a script, with the imports and definitions of each.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +23,21 @@ pub(super) struct Modules {
 
 /// A file.
 pub(super) struct Module {
-    /// How it is imported: `lib.price`.
+    /// The name to import it by: `lib.price`.
     pub(super) name: String,
     path: String,
     source: String,
     body: Vec<Stmt>,
-    /// For each name that it imports, what it stands for: a module, or a name in one.
+    /// What each imported name refers to: a module, or a name in one.
     imports: BTreeMap<String, String>,
 }
 
-/// What a name of a file stands for.
+/// What a name in a file refers to.
 pub(super) enum Meaning<'m> {
     Class(&'m Module, &'m StmtClassDef),
     /// Another name for a type.
     Alias(&'m Module, &'m Expr),
-    /// Of no file of the script: `typing.List`.
+    /// A name that no file of the script defines: `typing.List`.
     Foreign(String),
 }
 
@@ -46,7 +46,7 @@ impl Modules {
     ///
     /// # Errors
     ///
-    /// A mistake with its place.
+    /// Returns an error for a syntax error, with its position.
     pub(super) fn read(archive: &Archive) -> Result<Self, String> {
         let mut all = Vec::new();
         for (path, source) in &archive.files {
@@ -62,18 +62,18 @@ impl Modules {
         Ok(Self { all })
     }
 
-    /// The script itself.
+    /// Returns the script's main file.
     pub(super) fn main(&self) -> &Module {
         &self.all[0]
     }
 
-    /// What the interpreter is given.
+    /// Returns the program for the interpreter.
     pub(super) fn program(&self) -> String {
         let mut modules: BTreeMap<String, [&str; 2]> = BTreeMap::new();
         for module in &self.all {
             modules.insert(module.name.clone(), [&module.path, &module.source]);
         }
-        // A folder without a file of its own is a package, too.
+        // A folder without its own file is also a package.
         for module in &self.all {
             for (at, _) in module.name.match_indices('.') {
                 modules.entry(module.name[..at].to_owned()).or_insert(["__init__.py", ""]);
@@ -82,10 +82,10 @@ impl Modules {
         json!({ "main": self.main().name, "modules": modules }).to_string()
     }
 
-    /// What a name stands for that a file uses: `Order`, `lib.Order`, `typing.List`.
+    /// Returns what a name in a file refers to: `Order`, `lib.Order`, `typing.List`.
     pub(super) fn meaning<'m>(&'m self, module: &'m Module, name: &str) -> Meaning<'m> {
         let (mut module, mut name) = (module, name.to_owned());
-        // As many steps as there are files: imports may go in a circle.
+        // At most as many steps as there are files, because imports may form a circle.
         for _ in 0..=self.all.len() {
             if let Some(meaning) = module.defined(&name) {
                 return meaning;
@@ -99,7 +99,7 @@ impl Modules {
         Meaning::Foreign(name)
     }
 
-    /// The file that a dotted name leads into, and the rest of it.
+    /// Returns the file that a dotted name leads into, and the rest of the name.
     fn owner(&self, name: &str) -> Option<(&Module, String)> {
         let owns = |module: &&Module| name.strip_prefix(&*module.name).is_some_and(|rest| rest.starts_with('.'));
         let owner = self.all.iter().filter(owns).max_by_key(|module| module.name.len())?;
@@ -108,7 +108,7 @@ impl Modules {
 }
 
 impl Module {
-    /// The functions that it defines and that are no one's own business.
+    /// Returns the public functions that it defines.
     pub(super) fn functions(&self) -> impl Iterator<Item = &StmtFunctionDef> {
         self.body.iter().filter_map(|statement| match statement {
             Stmt::FunctionDef(function) if !function.name.starts_with('_') => Some(function),
@@ -130,14 +130,14 @@ impl Module {
     }
 }
 
-/// How a file is imported: `lib/price.py` as `lib.price`, `lib/__init__.py` as `lib`.
+/// Returns the name to import a file by: `lib/price.py` as `lib.price`, `lib/__init__.py` as `lib`.
 fn module_name(path: &str) -> String {
     let stem = path.strip_suffix(".py").unwrap_or(path);
     let stem = stem.strip_suffix("/__init__").unwrap_or(stem);
     stem.replace('/', ".")
 }
 
-/// What a file imports, wherever it does.
+/// Returns the imports anywhere in a file.
 fn imports(body: &[Stmt], own: &str, is_package: bool) -> BTreeMap<String, String> {
     struct Imports<'a> {
         own: &'a str,
@@ -158,7 +158,7 @@ fn imports(body: &[Stmt], own: &str, is_package: bool) -> BTreeMap<String, Strin
 
         fn from(&mut self, import: &StmtImportFrom) {
             let mut package: Vec<&str> = self.own.split('.').collect();
-            // One dot is the package that the file is in.
+            // One dot is the package that contains the file.
             let up = (import.level as usize).saturating_sub(usize::from(self.is_package));
             package.truncate(package.len().saturating_sub(up));
             let module = import.module.as_ref().map(|module| module.as_str());
@@ -188,7 +188,7 @@ fn imports(body: &[Stmt], own: &str, is_package: bool) -> BTreeMap<String, Strin
     imports.found
 }
 
-/// Whether there is a `return` with a value, but for those of functions inside.
+/// Returns whether there is a `return` with a value, outside of nested functions.
 pub(super) fn gives_back(body: &[Stmt]) -> bool {
     #[derive(Default)]
     struct Returns(bool);

@@ -1,4 +1,4 @@
-//! What is read of scripts.
+//! Tests of reading scripts.
 
 use jobcontrol_core::types::Signature;
 use jobcontrol_core::types::declared;
@@ -16,7 +16,7 @@ fn functions(files: &[(&str, &str)]) -> Vec<Signature> {
     described(&archive(files)).unwrap().functions.signatures().unwrap()
 }
 
-/// The functions of a script in one line each, and why others are none.
+/// Returns the functions of a script in one line each, and why others cannot be called.
 fn read(text: &str) -> (Vec<String>, Vec<String>) {
     let described = described(&archive(&[("a.py", text)])).unwrap();
     let refused = described.refused.into_iter().map(|(name, reason)| format!("{name}: {reason}"));
@@ -111,22 +111,22 @@ fn a_function_that_is_not_typed_is_no_job_and_it_is_said_why() {
     for (text, reason) in [
         ("def f(a): ...", "its parameter `a`: it has no type: write `NAME: TYPE`"),
         ("def f(a: Any): ...", "its parameter `a`: `Any` does not say what it is"),
-        ("def f():\n  return 1", "what it returns has no type: write `-> TYPE`"),
+        ("def f():\n  return 1", "its return value has no type: write `-> TYPE`"),
         ("def f(*a: int): ...", "it takes any number of arguments: take a list"),
         ("async def f(): ...", "it is `async`, which Python scripts do not support: write a plain function"),
-        ("@cache\ndef f(): ...", "it has decorators, which may make another function of it"),
+        ("@cache\ndef f(): ...", "it has decorators, which may replace it with another function"),
         (
             "class C: ...\ndef f(a: C): ...",
             "its parameter `a`: `C` is a class: make it a `@dataclass`, so that its fields are known",
         ),
         (
             "@dataclass\nclass C:\n  c: 'C'\ndef f(a: C): ...",
-            "its parameter `a`: the field `c`: `C` holds itself, which WIT does not have",
+            "its parameter `a`: the field `c`: `C` contains itself, which WIT does not support",
         ),
         ("def f(a: list): ...", "its parameter `a`: `list` of what? write `list[..]`"),
         (
             "def f(a: int | str): ...",
-            "its parameter `a`: it is one of several types: WIT tells them apart by name, so make each a dataclass",
+            "its parameter `a`: it is one of several types: WIT distinguishes them by name, so make each a dataclass",
         ),
         ("def f(a: Missing): ...", "its parameter `a`: there is no type `Missing`"),
     ] {

@@ -1,12 +1,12 @@
-//! Annotations, made into types of WIT, each with the plan by which the interpreter's side takes
-//! values of it and gives them back.
+//! Converts annotations into types of WIT, each with a plan. The interpreter converts values in
+//! both directions by these plans.
 //!
-//! A plan is JSON: null for what goes as it is, `"n"` for None, `"i"` an int, `"f"` a float, `"y"`
-//! bytes, `"date"` and its like for what is text outside, and one key for what holds others: `l` a
-//! list, `t` a tuple, `d` a dict (a list of pairs), `o` what may be None, `r` a dataclass (each
-//! field's own name, its name in WIT, its plan, and whether it may be left out), `e` an enum, `s` a
-//! result, `n` one of several texts, `v` one of several dataclasses; `c` and `m` are a class and
-//! its module.
+//! A plan is JSON. Values that stay as they are have null, `"n"` is None, `"i"` an int, `"f"` a
+//! float, `"y"` bytes; `"date"` and its like are text for the host. Types that hold others have one
+//! key: `l` a list, `t` a tuple, `d` a dict (a list of pairs), `o` a value that may be None, `r` a
+//! dataclass (each field's own name, its name in WIT, its plan, and whether it may be omitted), `e`
+//! an enum, `s` a result, `n` one of several strings, `v` one of several dataclasses. `c` and `m`
+//! are a class and its module.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use super::module::Meaning;
 use super::module::Module;
 use super::module::Modules;
 
-/// Types of the standard library that are text outside, with their plans.
+/// Types of the standard library that are text for the host, with their plans.
 const TEXTS: [(&str, &str); 5] = [
     ("datetime.datetime", "datetime"),
     ("datetime.date", "date"),
@@ -39,7 +39,7 @@ const TEXTS: [(&str, &str); 5] = [
     ("uuid.UUID", "uuid"),
 ];
 
-/// A parameter that takes its default where it is left out.
+/// Makes a parameter optional; an omitted argument takes the default.
 pub(super) fn left_out(typed: Typed) -> Typed {
     match typed.ty {
         Type::Option(_) => typed,
@@ -50,10 +50,10 @@ pub(super) fn left_out(typed: Typed) -> Typed {
 /// Fields with their types, and their plans.
 type Fields = (Vec<(String, Type)>, Vec<Json>);
 
-/// Reads annotations, each name in the file that uses it.
+/// Reads annotations. Names are looked up in the file that uses them.
 pub(super) struct Reader<'m> {
     modules: &'m Modules,
-    /// Classes that are being read: one that holds itself has no end.
+    /// Classes that are being read. A class that contains itself would never end.
     open: Vec<String>,
     depth: usize,
 }
@@ -63,12 +63,12 @@ impl<'m> Reader<'m> {
         Self { modules, open: Vec::new(), depth: 0 }
     }
 
-    /// An annotation in the script. `hint` is the type's name if it has none.
+    /// Reads an annotation in the script. `hint` is the type's name if it has none.
     pub(super) fn written(&mut self, written: &Expr, hint: &str) -> Result<Typed, String> {
         self.read(self.modules.main(), written, hint)
     }
 
-    /// The type a function returns, or `None` if it returns nothing.
+    /// Reads the type that a function returns, or returns `None` if it returns nothing.
     pub(super) fn result(&mut self, written: &Expr, hint: &str) -> Result<Option<Typed>, String> {
         match written {
             Expr::NoneLiteral(_) => Ok(None),
@@ -77,7 +77,7 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// A parameter without an annotation has the type of its default.
+    /// Returns the type of a parameter's default, for a parameter without an annotation.
     pub(super) fn default(&self, value: Option<&Expr>) -> Result<Typed, String> {
         match value {
             Some(Expr::BooleanLiteral(_)) => Ok(Typed::of(Type::Bool, Json::Null)),
@@ -92,7 +92,7 @@ impl<'m> Reader<'m> {
 
     fn read(&mut self, module: &'m Module, written: &Expr, hint: &str) -> Result<Typed, String> {
         if self.depth == DEPTH {
-            return Err(format!("types are {DEPTH} deep"));
+            return Err(format!("types are nested more than {DEPTH} deep"));
         }
         self.depth += 1;
         let read = match written {
@@ -120,7 +120,7 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// A name in brackets: `list[int]`.
+    /// Reads a name with parameters: `list[int]`.
     fn generic(&mut self, module: &'m Module, name: &Expr, inner: &Expr, hint: &str) -> Result<Typed, String> {
         let name = dotted(name).ok_or("it is of a type that WIT does not have")?;
         let Meaning::Foreign(name) = self.modules.meaning(module, &name) else {
@@ -158,7 +158,7 @@ impl<'m> Reader<'m> {
         Ok(self.read(module, item, &format!("{hint}-item"))?.list())
     }
 
-    /// A value or an error: either may be None.
+    /// Reads the type of a value or an error; either may be None.
     fn sides(&mut self, module: &'m Module, ok: &Expr, err: &Expr, hint: &str) -> Result<Typed, String> {
         let mut side = |written: &Expr, hint: String| match written {
             Expr::NoneLiteral(_) => Ok((None, json!("n"))),
@@ -172,21 +172,21 @@ impl<'m> Reader<'m> {
     fn union(&mut self, module: &'m Module, several: &[&Expr], hint: &str) -> Result<Typed, String> {
         let rest: Vec<&Expr> = several.iter().filter(|one| !matches!(one, Expr::NoneLiteral(_))).copied().collect();
         let typed = match rest.as_slice() {
-            [] => return Err("it is never anything".to_owned()),
+            [] => return Err("it has no possible value".to_owned()),
             [one] => self.read(module, one, hint)?,
             several => self.variant(module, several, hint)?,
         };
         Ok(if rest.len() == several.len() { typed } else { typed.option() })
     }
 
-    /// One of several dataclasses: a case for each, by its name.
+    /// Reads a union of dataclasses as a variant with a case for each, named after it.
     fn variant(&mut self, module: &'m Module, several: &[&Expr], name: &str) -> Result<Typed, String> {
         let (mut cases, mut plans) = (Vec::new(), Vec::new());
         for one in several {
             let typed = self.read(module, one, name)?;
             let Type::Record(record) = &typed.ty else {
                 return Err(
-                    "it is one of several types: WIT tells them apart by name, so make each a dataclass".to_owned()
+                    "it is one of several types: WIT distinguishes them by name, so make each a dataclass".to_owned()
                 );
             };
             plans.push(json!([record.name, typed.plan]));
@@ -198,7 +198,7 @@ impl<'m> Reader<'m> {
     fn class(&mut self, module: &'m Module, class: &StmtClassDef) -> Result<Typed, String> {
         let name = class.name.as_str();
         if self.open.iter().any(|open| open == name) {
-            return Err(format!("`{name}` holds itself, which WIT does not have"));
+            return Err(format!("`{name}` contains itself, which WIT does not support"));
         }
         let bases: Vec<String> = class.bases().iter().filter_map(dotted).collect();
         if bases.iter().any(|base| matches!(bare(base), "Enum" | "IntEnum" | "StrEnum")) {
@@ -221,7 +221,7 @@ impl<'m> Reader<'m> {
         Ok(Typed::of(Type::Record(Arc::new(record)), json!({ "r": plans, "c": name, "m": module.name })))
     }
 
-    /// The fields of a dataclass, those of its bases first.
+    /// Returns the fields of a dataclass, those of its bases first.
     fn fields(&mut self, module: &'m Module, class: &StmtClassDef) -> Result<Fields, String> {
         let (mut fields, mut plans) = (Vec::new(), Vec::new());
         for base in class.bases().iter().filter_map(dotted) {
@@ -287,7 +287,7 @@ fn literal(texts: &[&Expr], hint: &str) -> Result<Typed, String> {
     let (mut cases, mut plans) = (Vec::new(), Vec::new());
     for text in texts {
         let Expr::StringLiteral(text) = text else {
-            return Err("only texts can be the cases of an enum".to_owned());
+            return Err("only strings can be the cases of an enum".to_owned());
         };
         let own = text.value.to_str();
         plans.push(json!([own, kebab(own)]));
@@ -296,7 +296,7 @@ fn literal(texts: &[&Expr], hint: &str) -> Result<Typed, String> {
     Ok(Typed::of(Type::Enum(Arc::new(Named::new(hint.to_owned(), cases)?)), json!({ "n": plans })))
 }
 
-/// `A | B | C`, one by one.
+/// Splits `A | B | C` into its parts.
 fn alternatives(written: &Expr) -> Vec<&Expr> {
     match written {
         Expr::BinOp(it) if it.op == Operator::BitOr => {
@@ -308,7 +308,7 @@ fn alternatives(written: &Expr) -> Vec<&Expr> {
     }
 }
 
-/// `a.b.c`, if it is that.
+/// Returns the text of a dotted name such as `a.b.c`.
 fn dotted(written: &Expr) -> Option<String> {
     match written {
         Expr::Name(it) => Some(it.id.to_string()),
@@ -318,7 +318,7 @@ fn dotted(written: &Expr) -> Option<String> {
     }
 }
 
-/// A name without its module.
+/// Returns a name without its module.
 fn bare(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
