@@ -2,6 +2,7 @@
 //!
 //! - [`settings`]: where the jobs, the store and all other files are
 //! - [`catalog`]: from a folder to checked jobs
+//! - [`bus`]: messages between a service and its workers
 //! - [`execute`]: from jobs to builds
 //! - [`record`]: from builds to rows of the store
 //! - [`request`]: from a request to a run that can start
@@ -11,6 +12,7 @@
 //! - [`cli`], [`web`]: the command line, and HTTP
 
 pub mod app;
+pub mod bus;
 pub mod catalog;
 pub mod cli;
 pub mod execute;

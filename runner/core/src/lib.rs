@@ -76,6 +76,7 @@ pub mod pool;
 pub mod progress;
 pub mod reason;
 pub mod reload;
+pub mod remote;
 pub mod request;
 pub mod retention;
 pub mod retry;

@@ -1,0 +1,75 @@
+//! Where the broker is, and how to sign in.
+
+use std::path::PathBuf;
+
+/// Where the broker is, and how to sign in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BusAddress {
+    /// One or more servers of one cluster, as `nats://HOST:PORT` or `tls://HOST:PORT`.
+    pub servers: Vec<String>,
+    /// A file with credentials (JWT and NKey), as `nsc` writes it.
+    pub credentials: Option<PathBuf>,
+    /// A file with an NKey seed.
+    pub nkey: Option<PathBuf>,
+    /// Certificates of authorities to trust, in PEM, instead of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// The port of NATS.
+const PORT: u16 = 4222;
+
+impl BusAddress {
+    /// Reads `nats://HOST:PORT[,HOST:PORT..]`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error that names the part which is not an address of a NATS server.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let servers = text.split(',').map(server).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { servers, ..Self::default() })
+    }
+
+    /// Returns the addresses without user names and passwords.
+    pub fn shown(&self) -> String {
+        let shown = self.servers.iter().map(|server| match (server.find("://"), server.rfind('@')) {
+            (Some(scheme), Some(at)) => format!("{}{}", &server[..scheme + 3], &server[at + 1..]),
+            _ => server.clone(),
+        });
+        shown.collect::<Vec<_>>().join(",")
+    }
+}
+
+fn server(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("nats", text));
+    if !matches!(scheme, "nats" | "tls") {
+        return Err(format!("`{text}` is not the address of a NATS server (write `nats://HOST:{PORT}` or `tls://..`)"));
+    }
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    if host.is_empty() || host.starts_with(':') || host.contains(['/', ' ']) {
+        return Err(format!("`{text}` does not name a host (write `nats://HOST:{PORT}`)"));
+    }
+    let has_port = host.rsplit_once(':').is_some_and(|(name, port)| !name.is_empty() && port.parse::<u16>().is_ok());
+    if !has_port && (host.ends_with(':') || host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'))) {
+        return Err(format!("`{text}` has no valid port (write `nats://HOST:{PORT}`)"));
+    }
+    Ok(if has_port { format!("{scheme}://{rest}") } else { format!("{scheme}://{rest}:{PORT}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_scheme_and_a_port_and_hide_passwords() {
+        let read = |text: &str| BusAddress::parse(text).map(|address| address.servers);
+        assert_eq!(read("nats://a:4222"), Ok(vec!["nats://a:4222".to_owned()]));
+        assert_eq!(read("a,tls://b:1"), Ok(vec!["nats://a:4222".to_owned(), "tls://b:1".to_owned()]));
+        assert_eq!(read("nats://[::1]"), Ok(vec!["nats://[::1]:4222".to_owned()]));
+        for wrong in ["", "http://a", "nats://", "nats://:4222", "nats://a:x", "nats://a/b", "nats://a:99999"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        let address = BusAddress::parse("nats://user:secret@a:1,b").unwrap();
+        assert_eq!(address.shown(), "nats://a:1,nats://b:4222");
+    }
+}
