@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
@@ -15,8 +16,13 @@ use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::Write;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
+use jobcontrol_sandbox::Sandbox;
+use tokio::runtime::Runtime;
 
+use crate::bus::address::BusAddress;
+use crate::bus::nats::NatsWorker;
 use crate::catalog::watch::SettingsFile;
 use crate::catalog::workspace::StoredPlugins;
 use crate::execute::hooks::Which;
@@ -33,9 +39,28 @@ use crate::service;
 use crate::service::bus::Watcher;
 use crate::service::engine::Engine;
 use crate::service::engine::EngineError;
+use crate::service::engine::guest_runtime;
+use crate::service::engine::network_runtime;
 use crate::service::serving::Parts;
 use crate::service::serving::Service;
+use crate::service::worker;
+use crate::service::worker::Worker;
 use crate::settings::Resolved;
+
+/// A running worker with its threads.
+pub struct Work {
+    worker: Worker,
+    network: Runtime,
+    _guests: Runtime,
+}
+
+impl Work {
+    /// Takes no more attempts, waits until those that run have ended, and gives back those that
+    /// take longer than `grace`.
+    pub fn stop(self, grace: Duration) {
+        self.network.block_on(self.worker.stop(grace));
+    }
+}
 
 /// The program without its command line and web interface.
 pub struct App {
@@ -48,6 +73,8 @@ pub struct App {
     /// Sends a message to the waiting person.
     pub warn: Say,
     engine: Mutex<Option<Arc<Engine>>>,
+    /// Where workers run attempts, if this process does not.
+    bus: Option<BusAddress>,
 }
 
 impl App {
@@ -60,7 +87,13 @@ impl App {
             let storage = keeper.storage(false).map_err(|e| e.to_string())?;
             storage.get_plugin(digest).map_err(|e| e.to_string())
         });
-        Self { settings, clock, store, warn, engine: Mutex::default() }
+        Self { settings, clock, store, warn, engine: Mutex::default(), bus: None }
+    }
+
+    /// Makes workers run the attempts of this process, which reaches them over a bus.
+    #[must_use]
+    pub fn on_bus(self, bus: Option<BusAddress>) -> Self {
+        Self { bus, ..self }
     }
 
     /// Returns the store. If it is missing, it is created when `create` is set; otherwise an empty
@@ -92,6 +125,10 @@ impl App {
             );
         }
         let engine = Engine::start(self.plugins().clone(), Arc::clone(&self.clock), pools, concurrency, memory)?;
+        let engine = match &self.bus {
+            Some(address) => engine.with_workers(address.clone())?,
+            None => engine,
+        };
         let engine = Arc::new(engine);
         *made = Some(Arc::clone(&engine));
         Ok(engine)
@@ -136,6 +173,30 @@ impl App {
         let engine = self.engine(SLOTS)?;
         let (store, workspace) = (Arc::clone(&self.store), self.settings.workspace.clone());
         Service::start(Parts { engine, store, settings, workspace, on_change, otlp })
+    }
+
+    /// Starts a worker that takes attempts from a bus. Must not be called on a thread of a runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the broker cannot be used, or the sandbox cannot start.
+    pub fn work(&self, address: &BusAddress, name: String, slots: u32) -> Result<Work, EngineError> {
+        let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
+        let (network, guests) = (network_runtime().map_err(machine)?, guest_runtime().map_err(machine)?);
+        let bus = network.block_on(NatsWorker::connect(address, &name))?;
+        let concurrency = usize::try_from(slots).unwrap_or(SLOTS);
+        let memory = Ledger::new(self.settings.memory);
+        let sandbox = Sandbox::new(self.plugins().clone(), Arc::clone(&self.clock), concurrency)?.with_memory(memory);
+        let parts = worker::Parts {
+            bus,
+            name,
+            workspace: self.settings.workspace.clone(),
+            sandbox: Arc::new(sandbox),
+            guests: guests.handle().clone(),
+            clock: Arc::clone(&self.clock),
+            slots,
+        };
+        Ok(Work { worker: Worker::start(parts, network.handle()), network, _guests: guests })
     }
 
     /// Returns the state of each secret in the operator's file.

@@ -1,5 +1,7 @@
 //! What a bus can do, for a service and for a worker.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
@@ -79,7 +81,7 @@ pub trait Taken: Send + Sync {
 /// The worker's end of a bus. Every method may be called from any thread and does not block it.
 pub trait WorkerEnd: Send + Sync {
     /// Waits for an offer. Several tasks may wait at once; each offer goes to one of them.
-    fn take(&self) -> BoxFuture<'_, Result<(Offer, Box<dyn Taken>), BusError>>;
+    fn take(&self) -> BoxFuture<'_, Result<(Offer, Arc<dyn Taken>), BusError>>;
 
     /// Asks a service for an attempt. An error may mean that the service is gone, or that an answer
     /// was lost.
@@ -89,8 +91,8 @@ pub trait WorkerEnd: Send + Sync {
     /// once, if the second comes within two minutes.
     fn report<'a>(&'a self, service: &'a str, report: &'a Report) -> BoxFuture<'a, Result<(), BusError>>;
 
-    /// Tells a service that this worker is alive, at most once.
-    fn beat<'a>(&'a self, service: &'a str, beat: &'a Beat) -> BoxFuture<'a, Result<(), BusError>>;
+    /// Tells all services that this worker is alive, at most once.
+    fn beat<'a>(&'a self, beat: &'a Beat) -> BoxFuture<'a, Result<(), BusError>>;
 
     /// Waits for something that a service tells this worker. Called by one task. Returns `None`
     /// once the bus is closed.

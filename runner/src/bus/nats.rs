@@ -234,7 +234,7 @@ impl NatsService {
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let claims = link.client.subscribe(format!("jobcontrol.claim.{service}")).await.map_err(|e| failed(&e))?;
         tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
-        let beats = link.client.subscribe(format!("jobcontrol.beat.{service}")).await.map_err(|e| failed(&e))?;
+        let beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
         tokio::spawn(hear_beats(beats, hear.clone()));
         let stream = link.stream.get_stream(REPORTS).await.map_err(|e| failed(&e))?;
         let config = pull::Config {
@@ -401,7 +401,7 @@ impl NatsWorker {
         Ok(Arc::new(Self { link, offers, told: told.into() }))
     }
 
-    async fn next_offer(&self) -> Option<(Offer, Box<dyn Taken>)> {
+    async fn next_offer(&self) -> Option<(Offer, Arc<dyn Taken>)> {
         let fetch = self.offers.fetch().max_messages(1).expires(Duration::from_secs(30));
         let mut messages = fetch.messages().await.ok()?;
         let message = messages.next().await?.ok()?;
@@ -410,7 +410,7 @@ impl NatsWorker {
             let _ = acker.ack_with(AckKind::Term).await;
             return None;
         };
-        Some((offer, Box::new(TakenOffer(acker))))
+        Some((offer, Arc::new(TakenOffer(acker))))
     }
 }
 
@@ -438,7 +438,7 @@ impl Taken for TakenOffer {
 }
 
 impl WorkerEnd for NatsWorker {
-    fn take(&self) -> BoxFuture<'_, Result<(Offer, Box<dyn Taken>), BusError>> {
+    fn take(&self) -> BoxFuture<'_, Result<(Offer, Arc<dyn Taken>), BusError>> {
         async {
             loop {
                 match self.next_offer().await {
@@ -473,8 +473,8 @@ impl WorkerEnd for NatsWorker {
         .boxed()
     }
 
-    fn beat<'a>(&'a self, service: &'a str, beat: &'a Beat) -> BoxFuture<'a, Result<(), BusError>> {
-        self.link.send(format!("jobcontrol.beat.{service}"), beat).boxed()
+    fn beat<'a>(&'a self, beat: &'a Beat) -> BoxFuture<'a, Result<(), BusError>> {
+        self.link.send("jobcontrol.beat".to_owned(), beat).boxed()
     }
 
     fn told(&self) -> BoxFuture<'_, Option<Note>> {

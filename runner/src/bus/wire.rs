@@ -148,7 +148,7 @@ pub enum How {
     HandedBack,
 }
 
-/// A worker is alive, and works on these attempts of the service.
+/// A worker is alive, and works on these attempts. All services hear it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beat {
     /// [`PROTOCOL`] of the worker.
@@ -159,8 +159,8 @@ pub struct Beat {
     pub worker: String,
     /// How many attempts it runs at once.
     pub slots: u32,
-    /// What it works on.
-    pub works_on: Vec<AttemptKey>,
+    /// What it works on, for all services.
+    pub works_on: Vec<Address>,
 }
 
 /// What a service tells one worker.

@@ -5,7 +5,7 @@
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: the arguments that `run` and `enqueue` share
 //! - `listen`: where a service listens
-//! - `run`, `enqueue`, `serve`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
+//! - `run`, `enqueue`, `serve`, `worker`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
 //!   `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`, `completions`, `new`,
 //!   `make`: one command each, or a few that belong together
 //! - `carry_out`: carries out a run that can start, and shows it; `repr`, `person`: what it needs
@@ -49,5 +49,6 @@ mod stdout;
 mod store;
 mod tokens;
 mod watch;
+mod worker;
 
 pub use program::main;

@@ -48,6 +48,7 @@ use super::signals;
 use super::store;
 use super::tokens;
 use super::watch;
+use super::worker;
 
 /// The argument with which the program starts itself to compile a plugin.
 const INTERPRET: &str = "__interpret";
@@ -132,6 +133,8 @@ enum Command {
     Next(next::NextArgs),
     /// Watch the jobs folder and run what is due, until Ctrl-C
     Serve(serve::ServeArgs),
+    /// Run attempts for services on other machines, until Ctrl-C
+    Worker(worker::WorkerArgs),
     /// List runs (the jobs requested together, and their outcome); show, cancel or repeat one
     Runs(runs::RunsArgs),
     /// List the jobs and the status of each
@@ -318,7 +321,11 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Run(args) => run::run(&app, out, &args),
         Command::Enqueue(args) => enqueue::enqueue(&app, out, &args),
         Command::Next(args) => next::next(&app, out, &args),
-        Command::Serve(args) => serve::serve(&app, options(&cli.global)?, out, &args, activated),
+        Command::Serve(args) => {
+            let app = app.on_bus(args.bus.address()?);
+            serve::serve(&app, options(&cli.global)?, out, &args, activated)
+        }
+        Command::Worker(args) => worker::work(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

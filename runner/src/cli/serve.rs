@@ -15,6 +15,7 @@ use super::listen::ListenArgs;
 use super::render::Out;
 use super::render::service_log;
 use super::watch::settings_file;
+use super::worker::BusArgs;
 use crate::app::App;
 use crate::machine::open_all_files;
 use crate::service::serving::Service;
@@ -35,6 +36,8 @@ pub(super) struct ServeArgs {
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    pub(super) bus: BusArgs,
     /// Open a page in a browser: the list of jobs, or another page such as `/graph`
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = "/", require_equals = true, value_parser = path)]
     open: Option<String>,

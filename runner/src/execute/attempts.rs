@@ -17,6 +17,7 @@ use jobcontrol_core::held_size;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
 use jobcontrol_core::limits::Excess;
+use jobcontrol_core::remote::AttemptKey;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::storage::FinishBuild;
 use jobcontrol_core::storage::Guard;
@@ -28,7 +29,9 @@ use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_sandbox::BuildInfo;
 use jobcontrol_sandbox::Call;
+use jobcontrol_sandbox::Called;
 use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Sandbox;
 use jobcontrol_sandbox::Sink;
 use tokio::sync::Notify;
@@ -49,6 +52,9 @@ use crate::execute::prepared::Prepared;
 use crate::execute::publisher::Publisher;
 use crate::execute::queue::Turn;
 use crate::execute::random::random;
+use crate::execute::remote::Attempt;
+use crate::execute::remote::Remote;
+use crate::execute::remote::failed;
 use crate::execute::resolver::Resolver;
 use crate::execute::secrets::secrets_of;
 use crate::execute::sink::BuildSink;
@@ -62,6 +68,8 @@ const INTERRUPT: &str = "an interrupt of its run";
 /// The parts that all builds of a process share.
 pub(super) struct Parts {
     pub(super) sandbox: Arc<Sandbox>,
+    /// Where attempts run if they do not run in this process.
+    pub(super) remote: Option<Arc<Remote>>,
     pub(super) recorder: Recorder,
     pub(super) owner: Arc<str>,
     pub(super) store_id: Arc<str>,
@@ -235,36 +243,22 @@ impl<'a> Running<'a> {
     }
 
     async fn call(&mut self) -> Outcome {
-        let build = BuildInfo {
-            build_id: self.id,
-            job_id: Arc::clone(&self.prepared.job_id),
-            attempt: self.attempt,
-            store_id: Arc::clone(&self.parts.store_id),
-        };
         let is_last = self.attempt >= self.prepared.retry().attempts;
         let large = self.args.as_ref().is_some_and(|args| is_large(args.iter()));
         // Large arguments are made again for the next attempt.
         let mut args = if is_last || large { self.args.take() } else { self.args.clone() }.unwrap_or_default();
-        let account = self.slot.account();
-        self.sink.charge_to(&account);
         let secrets = match self.secrets(&mut args).await {
             Ok(secrets) => secrets,
             Err(failure) => return Outcome::Failed(failure),
         };
-        let call = Call {
-            args: apart_if(large, move || Arc::unwrap_or_clone(args)).await,
-            granted: self.prepared.granted.clone(),
-            secrets,
-            limits: self.prepared.limits().clone(),
-            account,
-            build,
-            sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
-            cancel: self.cancel.clone(),
-            until: self.until,
-        };
+        let args = apart_if(large, move || Arc::unwrap_or_clone(args)).await;
         let over = Notify::new();
         let called = async {
-            let called = self.parts.sandbox.call(&self.prepared.function, call).await;
+            let called = match (&self.prepared.function, &self.parts.remote) {
+                (Some(function), _) => self.call_here(function, args, secrets).await,
+                (None, Some(remote)) => self.call_on_worker(remote, args).await,
+                (None, None) => failed(Failure::new(FailureKind::Arguments, "the function is not ready")),
+            };
             over.notify_one();
             called
         };
@@ -282,10 +276,58 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Calls the function in this process.
+    async fn call_here(&self, function: &Function, args: Vec<Value>, secrets: Secrets) -> Called {
+        let account = self.slot.account();
+        self.sink.charge_to(&account);
+        let call = Call {
+            args,
+            granted: self.prepared.granted.clone(),
+            secrets,
+            limits: self.prepared.limits().clone(),
+            account,
+            build: BuildInfo {
+                build_id: self.id,
+                job_id: Arc::clone(&self.prepared.job_id),
+                attempt: self.attempt,
+                store_id: Arc::clone(&self.parts.store_id),
+            },
+            sink: Arc::clone(&self.sink) as Arc<dyn Sink>,
+            cancel: self.cancel.clone(),
+            until: self.until,
+        };
+        self.parts.sandbox.call(function, call).await
+    }
+
+    /// Has a worker call the function.
+    async fn call_on_worker(&self, remote: &Remote, args: Vec<Value>) -> Called {
+        remote
+            .call(Attempt {
+                key: AttemptKey { build: self.id, attempt: self.attempt },
+                job_id: &self.prepared.job_id,
+                store_id: &self.parts.store_id,
+                plugin: &self.prepared.checked.plugin,
+                config: &self.prepared.plain_config,
+                args,
+                limits: self.prepared.limits(),
+                sink: &*self.sink,
+                cancel: self.cancel.clone(),
+                until: self.until,
+            })
+            .await
+    }
+
     /// Returns the current values of the secrets that the job names. Also puts them into the
     /// arguments, which were made without them.
     async fn secrets(&self, args: &mut Arc<Vec<Value>>) -> Result<Secrets, Failure> {
         let job = &self.prepared.checked.job;
+        if self.prepared.function.is_none()
+            && let Some((name, _)) = job.secrets().first()
+        {
+            let message =
+                format!("the secret `{name}` is not sent to workers: run this job with a service without `--bus`");
+            return Err(Failure::new(FailureKind::Secret, message));
+        }
         let mut cancel = self.cancel.clone();
         let secrets = tokio::select! {
             biased;

@@ -51,6 +51,7 @@ use crate::execute::prepared::Created;
 use crate::execute::prepared::Prepared;
 use crate::execute::prepared::pack_config;
 use crate::execute::publisher::Publisher;
+use crate::execute::remote::Remote;
 use crate::execute::resolver::Resolved;
 use crate::execute::resolver::Resolver;
 use crate::execute::sharing;
@@ -121,6 +122,7 @@ impl Executor {
     /// Returns an error if the store cannot be read, or if the thread cannot be started.
     pub fn new(
         sandbox: Arc<Sandbox>,
+        remote: Option<Arc<Remote>>,
         recorder: Recorder,
         owner: Arc<str>,
         publisher: Publisher,
@@ -135,6 +137,7 @@ impl Executor {
         let tracer = Tracer::new(sandbox.plugins().clone(), recorder.clone());
         let parts = Parts {
             sandbox,
+            remote,
             recorder,
             owner,
             store_id,
@@ -194,7 +197,10 @@ impl Executor {
     ///
     /// Returns an error if the plugin cannot be compiled or linked.
     pub fn prepare(&self, checked: &CheckedJob, granted: Granted, cancel: &Cancel) -> Result<Prepared, ExecuteError> {
-        let function = self.parts.sandbox.function(&checked.plugin, &checked.signature, cancel)?;
+        let function = match self.parts.remote {
+            Some(_) => None,
+            None => Some(self.parts.sandbox.function(&checked.plugin, &checked.signature, cancel)?),
+        };
         self.prepare_with(checked, granted, function)
     }
 
@@ -206,15 +212,18 @@ impl Executor {
         granted: &Granted,
     ) -> Option<Result<Prepared, ExecuteError>> {
         let is_short = checked.job.place.source.text.len() <= SHORT;
-        let function = self.parts.sandbox.ready_function(&checked.plugin, &checked.signature).filter(|_| is_short)?;
-        Some(self.prepare_with(checked, granted.clone(), function))
+        let function = match self.parts.remote {
+            Some(_) => None,
+            None => Some(self.parts.sandbox.ready_function(&checked.plugin, &checked.signature)?),
+        };
+        is_short.then(|| self.prepare_with(checked, granted.clone(), function))
     }
 
     fn prepare_with(
         &self,
         checked: &CheckedJob,
         granted: Granted,
-        function: Function,
+        function: Option<Function>,
     ) -> Result<Prepared, ExecuteError> {
         let retval_type = checked.signature.retval().map(|ty| Arc::from(to_text(ty)));
         let plain_config = pack_config(checked, &[])?;

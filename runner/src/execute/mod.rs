@@ -43,6 +43,7 @@ pub mod prepared;
 pub mod publisher;
 mod queue;
 mod random;
+pub mod remote;
 pub mod repeat;
 pub mod rescuer;
 mod resolver;

@@ -24,7 +24,8 @@ pub struct Prepared {
     pub job_id: Arc<str>,
     pub(super) checked: CheckedJob,
     pub(super) granted: Granted,
-    pub(super) function: Function,
+    /// `None` if workers call it.
+    pub(super) function: Option<Function>,
     pub(super) retval_type: Option<Arc<str>>,
     /// The packed config of a build without overrides.
     pub(super) plain_config: Arc<[u8]>,

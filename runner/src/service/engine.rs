@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
+use jobcontrol_core::value::digest;
 use jobcontrol_sandbox::Ledger;
 use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
@@ -16,6 +18,9 @@ use jobcontrol_sandbox::SandboxError;
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
 
+use crate::bus::address::BusAddress;
+use crate::bus::carrier::BusError;
+use crate::bus::nats::NatsService;
 use crate::catalog::today::Today;
 use crate::catalog::today::today;
 use crate::catalog::workspace::Workspace;
@@ -23,6 +28,7 @@ use crate::execute::executor::Executor;
 use crate::execute::hooks;
 use crate::execute::hooks::Which;
 use crate::execute::publisher::Publisher;
+use crate::execute::remote::Remote;
 use crate::execute::slots::SLOTS;
 use crate::execute::slots::Slots;
 use crate::lock::lock;
@@ -35,6 +41,9 @@ pub enum EngineError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The bus cannot be used.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// The sandbox or the cache of compiled plugins cannot be used.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -52,6 +61,8 @@ pub struct Engine {
     pools: BTreeMap<String, u32>,
     slots: Slots,
     publisher: Publisher,
+    /// The workers that run attempts, if this process does not run them itself.
+    workers: Option<Workers>,
     /// Created when the first build is to run, because only a process that runs builds takes a
     /// lease.
     executor: Mutex<Option<Arc<Executor>>>,
@@ -77,7 +88,24 @@ impl Engine {
         let guests = guest_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
         let (publisher, executor) = Default::default();
         let (sandbox, slots) = (Arc::new(sandbox), Slots::new(SLOTS, memory));
-        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, publisher, executor })
+        Ok(Self { sandbox, guests: Some(guests), clock, pools, slots, workers: None, publisher, executor })
+    }
+
+    /// Makes an engine whose attempts run on workers, which it reaches over a bus.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if threads cannot be started.
+    pub fn with_workers(mut self, address: BusAddress) -> Result<Self, EngineError> {
+        let network = network_runtime().map_err(|e| EngineError::Machine(e.to_string()))?;
+        self.workers = Some(Workers { address, network, remote: OnceLock::new() });
+        self.slots = Slots::new(REMOTE_SLOTS, Arc::clone(self.sandbox.memory()));
+        Ok(self)
+    }
+
+    /// Returns the attempts that workers run, once the engine makes builds.
+    pub fn remote(&self) -> Option<&Arc<Remote>> {
+        self.workers.as_ref()?.remote.get()
     }
 
     /// Returns the threads that guests run on.
@@ -115,7 +143,8 @@ impl Engine {
         storage.claim(&owner)?;
         let (sandbox, recorder) = (Arc::clone(&self.sandbox), Recorder::new(Arc::clone(storage)));
         let (publisher, pools) = (self.publisher.clone(), self.pools.clone());
-        let executor = Arc::new(Executor::new(sandbox, recorder, owner.into(), publisher, pools)?);
+        let remote = self.workers.as_ref().map(|workers| workers.reach(&owner, &self.clock)).transpose()?;
+        let executor = Arc::new(Executor::new(sandbox, remote, recorder, owner.into(), publisher, pools)?);
         *made = Some(Arc::clone(&executor));
         Ok(executor)
     }
@@ -146,6 +175,28 @@ impl Engine {
     }
 }
 
+/// How many attempts of one service are offered to workers or run there at once.
+const REMOTE_SLOTS: usize = 4_096;
+
+/// The workers of an engine.
+struct Workers {
+    address: BusAddress,
+    /// Drives the bus. Guests never run here, so messages do not wait for them.
+    network: Runtime,
+    remote: OnceLock<Arc<Remote>>,
+}
+
+impl Workers {
+    /// Connects to the bus as the service that has the lease of `owner`.
+    fn reach(&self, owner: &str, clock: &Arc<dyn Clock>) -> Result<Arc<Remote>, EngineError> {
+        // The name of an owner may hold characters that a subject cannot.
+        let service = digest(owner.as_bytes())[..16].to_owned();
+        let bus = self.network.block_on(NatsService::connect(&self.address, &service))?;
+        let remote = Remote::start(bus, service, Arc::clone(clock), self.network.handle());
+        Ok(Arc::clone(self.remote.get_or_init(|| remote)))
+    }
+}
+
 impl Drop for Engine {
     fn drop(&mut self) {
         if let Some(executor) = lock(&self.executor).take() {
@@ -154,7 +205,19 @@ impl Drop for Engine {
         if let Some(guests) = self.guests.take() {
             guests.shutdown_background();
         }
+        if let Some(workers) = self.workers.take() {
+            workers.network.shutdown_background();
+        }
     }
+}
+
+/// Creates the threads that drive a bus. They compute nothing, so two are enough.
+///
+/// # Errors
+///
+/// Returns an error if threads cannot be started.
+pub fn network_runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_name("bus").worker_threads(2).enable_all().build()
 }
 
 /// Creates the threads for guests, one for each core, apart from the threads that handle requests.

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::AttemptKey;
-
 /// A question or a report without an answer is sent again after this time.
 pub const AGAIN: Duration = Duration::from_secs(2);
 
-/// The attempts that a worker was offered or works on. `R` is what a report says.
+/// A worker drops the offer of a service that has not answered for this time. A service that is
+/// still there offers the attempt again.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+/// The attempts that a worker was offered or works on. `K` names an attempt among those of all
+/// services, `R` is what a report says.
 #[derive(Debug)]
-pub struct Hands<R> {
-    attempts: BTreeMap<AttemptKey, Attempt<R>>,
+pub struct Hands<K, R> {
+    attempts: BTreeMap<K, Attempt<R>>,
 }
 
 #[derive(Debug)]
@@ -28,8 +31,13 @@ struct Attempt<R> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It asked for the attempt at that time, and has no answer yet.
-    Asking(Duration),
+    /// It asked for the attempt, and has no answer yet.
+    Asking {
+        /// When it asked first.
+        first: Duration,
+        /// When it asked last.
+        last: Duration,
+    },
     /// The guest runs.
     Running,
     /// The guest has ended; reports are left to send.
@@ -38,44 +46,45 @@ enum State {
 
 /// What the driver of a worker has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action<R> {
+pub enum Action<K, R> {
     /// Ask the service for the attempt.
-    Claim(AttemptKey),
+    Claim(K),
     /// Start the guest.
-    Start(AttemptKey),
+    Start(K),
     /// Send a report until the broker has confirmed it.
-    Send(AttemptKey, u64, R),
+    Send(K, u64, R),
     /// End the guest, if it runs; nobody wants to hear of it.
-    Kill(AttemptKey),
+    Kill(K),
     /// Tell the broker that the offer was dealt with.
-    Drop(AttemptKey),
+    Drop(K),
 }
 
-impl<R> Default for Hands<R> {
+impl<K, R> Default for Hands<K, R> {
     fn default() -> Self {
         Self { attempts: BTreeMap::new() }
     }
 }
 
-impl<R: Clone> Hands<R> {
+impl<K: Ord + Clone, R: Clone> Hands<K, R> {
     /// Takes an offer. One that is known already was delivered twice.
-    pub fn offered(&mut self, key: AttemptKey, now: Duration) -> Vec<Action<R>> {
+    pub fn offered(&mut self, key: K, now: Duration) -> Vec<Action<K, R>> {
         if self.attempts.contains_key(&key) {
             return Vec::new();
         }
         let (waiting, sent, number) = (VecDeque::new(), None, 0);
-        self.attempts.insert(key, Attempt { state: State::Asking(now), waiting, sent, number });
+        self.attempts
+            .insert(key.clone(), Attempt { state: State::Asking { first: now, last: now }, waiting, sent, number });
         vec![Action::Claim(key)]
     }
 
     /// Takes the answer to a claim.
-    pub fn answered(&mut self, key: AttemptKey, granted: bool) -> Vec<Action<R>> {
+    pub fn answered(&mut self, key: K, granted: bool) -> Vec<Action<K, R>> {
         match self.attempts.get_mut(&key) {
-            Some(attempt) if matches!(attempt.state, State::Asking(_)) && granted => {
+            Some(attempt) if granted && attempt.is_asking() => {
                 attempt.state = State::Running;
                 vec![Action::Start(key)]
             }
-            Some(attempt) if matches!(attempt.state, State::Asking(_)) => {
+            Some(attempt) if attempt.is_asking() => {
                 self.attempts.remove(&key);
                 vec![Action::Drop(key)]
             }
@@ -85,7 +94,7 @@ impl<R: Clone> Hands<R> {
     }
 
     /// Takes what the guest said; `last` is the end of the attempt.
-    pub fn said(&mut self, key: AttemptKey, report: R, last: bool, now: Duration) -> Vec<Action<R>> {
+    pub fn said(&mut self, key: K, report: R, last: bool, now: Duration) -> Vec<Action<K, R>> {
         let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.state == State::Running) else {
             return Vec::new();
         };
@@ -93,17 +102,17 @@ impl<R: Clone> Hands<R> {
             attempt.state = State::Ended;
         }
         attempt.waiting.push_back(report);
-        attempt.send(key, now).into_iter().collect()
+        attempt.send(&key, now).into_iter().collect()
     }
 
     /// Takes the broker's word that it has a report.
-    pub fn confirmed(&mut self, key: AttemptKey, number: u64, now: Duration) -> Vec<Action<R>> {
+    pub fn confirmed(&mut self, key: K, number: u64, now: Duration) -> Vec<Action<K, R>> {
         let Some(attempt) = self.attempts.get_mut(&key).filter(|a| a.sent.is_some() && a.number == number) else {
             return Vec::new();
         };
         attempt.sent = None;
         attempt.number += 1;
-        if let Some(send) = attempt.send(key, now) {
+        if let Some(send) = attempt.send(&key, now) {
             return vec![send];
         }
         if attempt.state == State::Ended {
@@ -114,38 +123,44 @@ impl<R: Clone> Hands<R> {
     }
 
     /// Stops work on an attempt that this worker does not have.
-    pub fn stop(&mut self, key: AttemptKey) -> Vec<Action<R>> {
+    pub fn stop(&mut self, key: K) -> Vec<Action<K, R>> {
         match self.attempts.remove(&key) {
-            Some(_) => vec![Action::Kill(key), Action::Drop(key)],
+            Some(_) => vec![Action::Kill(key.clone()), Action::Drop(key)],
             None => Vec::new(),
         }
     }
 
     /// Sends again what has had no answer for [`AGAIN`]. To be called about once a second.
-    pub fn due(&mut self, now: Duration) -> Vec<Action<R>> {
+    pub fn due(&mut self, now: Duration) -> Vec<Action<K, R>> {
         let mut due = Vec::new();
         for (key, attempt) in &mut self.attempts {
-            match &mut attempt.state {
-                State::Asking(since) if now.saturating_sub(*since) >= AGAIN => {
-                    *since = now;
-                    due.push(Action::Claim(*key));
+            if let State::Asking { first, last } = &mut attempt.state {
+                if now.saturating_sub(*first) >= GIVE_UP {
+                    due.push(Action::Drop(key.clone()));
+                } else if now.saturating_sub(*last) >= AGAIN {
+                    *last = now;
+                    due.push(Action::Claim(key.clone()));
                 }
-                _ => {}
             }
             if let Some((report, since)) = &mut attempt.sent
                 && now.saturating_sub(*since) >= AGAIN
             {
                 *since = now;
-                due.push(Action::Send(*key, attempt.number, report.clone()));
+                due.push(Action::Send(key.clone(), attempt.number, report.clone()));
+            }
+        }
+        for action in &due {
+            if let Action::Drop(key) = action {
+                self.attempts.remove(key);
             }
         }
         due
     }
 
     /// Returns the attempts that a heartbeat names: those that the service granted.
-    pub fn works_on(&self) -> Vec<AttemptKey> {
-        let granted = self.attempts.iter().filter(|(_, attempt)| !matches!(attempt.state, State::Asking(_)));
-        granted.map(|(key, _)| *key).collect()
+    pub fn works_on(&self) -> Vec<K> {
+        let granted = self.attempts.iter().filter(|(_, attempt)| !attempt.is_asking());
+        granted.map(|(key, _)| key.clone()).collect()
     }
 
     /// Returns whether nothing is left to do.
@@ -155,13 +170,17 @@ impl<R: Clone> Hands<R> {
 }
 
 impl<R: Clone> Attempt<R> {
+    fn is_asking(&self) -> bool {
+        matches!(self.state, State::Asking { .. })
+    }
+
     /// Sends the next report, if none is on its way.
-    fn send(&mut self, key: AttemptKey, now: Duration) -> Option<Action<R>> {
+    fn send<K: Clone>(&mut self, key: &K, now: Duration) -> Option<Action<K, R>> {
         if self.sent.is_some() {
             return None;
         }
         let report = self.waiting.pop_front()?;
         self.sent = Some((report.clone(), now));
-        Some(Action::Send(key, self.number, report))
+        Some(Action::Send(key.clone(), self.number, report))
     }
 }

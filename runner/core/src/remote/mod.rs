@@ -23,9 +23,12 @@ mod leases;
 mod simulation;
 
 pub use attempt::AttemptKey;
+pub use hands::AGAIN;
 pub use hands::Action;
 pub use hands::Hands;
 pub use leases::Claim;
 pub use leases::Due;
 pub use leases::Leases;
+pub use leases::OFFER_AGAIN;
+pub use leases::SILENCE;
 pub use leases::Verdict;

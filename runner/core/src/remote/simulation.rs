@@ -68,7 +68,7 @@ struct Row {
 
 struct Worker {
     name: Arc<str>,
-    hands: Hands<Report>,
+    hands: Hands<AttemptKey, Report>,
     guests: BTreeSet<AttemptKey>,
     lives: u32,
 }
@@ -275,7 +275,7 @@ impl World {
         self.later(1000, Message::WorkerTick { worker });
     }
 
-    fn act(&mut self, worker: usize, actions: Vec<Action<Report>>) {
+    fn act(&mut self, worker: usize, actions: Vec<Action<AttemptKey, Report>>) {
         let name = Arc::clone(&self.workers[worker].name);
         for action in actions {
             let name = Arc::clone(&name);
@@ -313,7 +313,12 @@ impl World {
         match report {
             Report::Log(record) => logs.push(record),
             Report::End(value) => {
-                assert_eq!(logs.len() as u64, records(key), "seed {seed}: build {} ended without all its log", key.build);
+                assert_eq!(
+                    logs.len() as u64,
+                    records(key),
+                    "seed {seed}: build {} ended without all its log",
+                    key.build
+                );
                 row.value = Some(value);
                 self.leases.end(key);
             }

@@ -1,0 +1,105 @@
+//! `worker`: runs attempts for services on other machines, until it is stopped.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jobcontrol_core::manifest::parse_duration;
+use tracing::Level;
+
+use super::carry_out::interruptible;
+use super::error;
+use super::error::CliError;
+use super::render::Out;
+use super::render::service_log;
+use crate::app::App;
+use crate::bus::address::BusAddress;
+use crate::machine::open_all_files;
+use crate::service::systemd;
+
+/// How to reach the broker. `serve` and `worker` share these.
+#[derive(Args, Debug)]
+pub(super) struct BusArgs {
+    /// Where the NATS servers are: nats://HOST:PORT, or several of one cluster with commas
+    #[arg(long, value_name = "URL", env = "JOBCONTROL_BUS", hide_env = true)]
+    bus: Option<String>,
+    /// A file with credentials for the bus, as `nsc` writes it
+    #[arg(long, value_name = "FILE", requires = "bus")]
+    bus_credentials: Option<PathBuf>,
+    /// A file with an NKey seed for the bus
+    #[arg(long, value_name = "FILE", requires = "bus", conflicts_with = "bus_credentials")]
+    bus_nkey: Option<PathBuf>,
+    /// A file with certificates (PEM) of authorities that the bus is trusted by
+    #[arg(long, value_name = "FILE", requires = "bus")]
+    bus_ca: Option<PathBuf>,
+}
+
+impl BusArgs {
+    /// Returns the address of the bus, if there is one.
+    pub(super) fn address(&self) -> Result<Option<BusAddress>, CliError> {
+        let Some(bus) = &self.bus else { return Ok(None) };
+        let address = BusAddress::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))?;
+        let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
+        Ok(Some(BusAddress { credentials, nkey, ca, ..address }))
+    }
+}
+
+/// How to work.
+#[derive(Args, Debug)]
+pub(super) struct WorkerArgs {
+    #[command(flatten)]
+    bus: BusArgs,
+    /// How many attempts run at once [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    slots: Option<u32>,
+    /// How long attempts that run may take to end when the worker stops; others are given back
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
+    grace: Duration,
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Works until a signal comes.
+pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliError> {
+    let level = match (out.quiet, out.verbose) {
+        (true, _) => Level::WARN,
+        (_, true) => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    let Some(address) = args.bus.address()? else {
+        return Err(CliError::usage("a worker needs the address of a bus: add `--bus nats://HOST:4222`"));
+    };
+    open_all_files();
+    service_log::start(false, out.is_coloured(), level);
+    let (waiting, stopped) = crossbeam_channel::bounded(1);
+    // The second signal leaves at once.
+    interruptible(move || {
+        // If there is no room, the first signal was noticed already.
+        let _ = waiting.try_send(());
+    })?;
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let slots = args.slots.unwrap_or_else(|| u32::try_from(processors).unwrap_or(1));
+    let name = name();
+    let work = app.work(&address, name.clone(), slots)?;
+    systemd::ready();
+    tracing::info!(worker = name, bus = address.shown(), slots, "working");
+    // The sender lives in the handler, as long as the process does.
+    let _ = stopped.recv();
+    systemd::stopping();
+    tracing::info!("stopping: no more attempts are taken");
+    work.stop(args.grace);
+    tracing::info!("stopped");
+    Ok(error::DONE)
+}
+
+/// Returns a name for this life of the worker: the machine's name, the process and when it started.
+/// A later process never has the same name.
+fn name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host: String = host.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{host}-{}-{:x}", std::process::id(), since.as_millis())
+}

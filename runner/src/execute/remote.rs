@@ -1,0 +1,452 @@
+//! Attempts that workers run: offers them, follows what the workers report, and decides when a
+//! worker is lost. `core/remote` holds the rules.
+
+use std::collections::BTreeMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::Weak;
+use std::time::Duration;
+use std::time::Instant;
+
+use bytes::Bytes;
+use jobcontrol_core::clock::Clock;
+use jobcontrol_core::event::Outcome;
+use jobcontrol_core::failure::Failure;
+use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::limits::Excess;
+use jobcontrol_core::limits::Limits;
+use jobcontrol_core::limits::show_duration;
+use jobcontrol_core::plugin::Plugin;
+use jobcontrol_core::remote::AttemptKey;
+use jobcontrol_core::remote::Due;
+use jobcontrol_core::remote::Leases;
+use jobcontrol_core::remote::SILENCE;
+use jobcontrol_core::remote::Verdict;
+use jobcontrol_core::usage::Usage;
+use jobcontrol_core::value::Value;
+use jobcontrol_core::value::pack;
+use jobcontrol_sandbox::Called;
+use jobcontrol_sandbox::Cancel;
+use jobcontrol_sandbox::Sink;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::bus::carrier::BusError;
+use crate::bus::carrier::Heard;
+use crate::bus::carrier::ServiceEnd;
+use crate::bus::wire::Address;
+use crate::bus::wire::Answer;
+use crate::bus::wire::Beat;
+use crate::bus::wire::Body;
+use crate::bus::wire::Claim;
+use crate::bus::wire::How;
+use crate::bus::wire::Note;
+use crate::bus::wire::Offer;
+use crate::bus::wire::PROTOCOL;
+use crate::bus::wire::Report;
+use crate::bus::wire::Said;
+use crate::bus::wire::progress_of_wire;
+use crate::lock::lock;
+
+/// How often leases are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A worker ends a guest at its timeout. The service ends the attempt this much later, if the
+/// worker did not.
+const LATE: Duration = Duration::from_secs(5);
+
+/// How long the service waits for the last report of an attempt that it cancelled.
+const CANCELLED: Duration = Duration::from_secs(1);
+
+/// Clocks that differ by less are left alone; a message takes some time.
+const CLOCK_SKEW: i64 = 2_000_000;
+
+/// Between two tries to reach the broker.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// The attempts that this service gives to workers.
+pub struct Remote {
+    bus: Arc<dyn ServiceEnd>,
+    /// The name of this process of the service on the bus.
+    service: String,
+    clock: Arc<dyn Clock>,
+    began: Instant,
+    state: Mutex<State>,
+    /// The plugins that the broker is known to have.
+    uploaded: Mutex<HashSet<Arc<str>>>,
+}
+
+#[derive(Default)]
+struct State {
+    leases: Leases,
+    feeds: BTreeMap<AttemptKey, mpsc::UnboundedSender<Fed>>,
+    workers: BTreeMap<String, Known>,
+}
+
+/// A worker, as it described itself.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The version of its program.
+    pub version: String,
+    /// The version of its messages.
+    pub protocol: u32,
+    /// How many attempts it runs at once.
+    pub slots: u32,
+    /// The builds of this service that it works on.
+    pub builds: Vec<u64>,
+    /// When it was last heard.
+    pub heard: Instant,
+}
+
+/// What happened to one attempt.
+enum Fed {
+    Granted(Arc<str>),
+    /// A report, how far the clock of its worker is off, and how to acknowledge it.
+    Said(Said, i64, Box<dyn FnOnce() + Send>),
+    OfferAgain,
+    Lost(Arc<str>),
+    /// Reports are missing.
+    Gap,
+}
+
+/// What a worker needs to run an attempt.
+pub(super) struct Attempt<'a> {
+    pub(super) key: AttemptKey,
+    pub(super) job_id: &'a str,
+    pub(super) store_id: &'a str,
+    pub(super) plugin: &'a Plugin,
+    pub(super) config: &'a Arc<[u8]>,
+    pub(super) args: Vec<Value>,
+    pub(super) limits: &'a Limits,
+    pub(super) sink: &'a dyn Sink,
+    pub(super) cancel: Cancel,
+    pub(super) until: Option<Instant>,
+}
+
+/// Removes an attempt from the lists, however its call ends.
+struct Listed<'a>(&'a Remote, AttemptKey);
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.leases.end(self.1);
+        state.feeds.remove(&self.1);
+    }
+}
+
+impl Remote {
+    /// Starts to follow what workers say. `service` is the name of this process on the bus.
+    pub fn start(bus: Arc<dyn ServiceEnd>, service: String, clock: Arc<dyn Clock>, handle: &Handle) -> Arc<Self> {
+        let (state, uploaded) = Default::default();
+        let remote = Arc::new(Self { bus, service, clock, began: Instant::now(), state, uploaded });
+        handle.spawn(hear(Arc::downgrade(&remote), Arc::clone(&remote.bus)));
+        handle.spawn(tick(Arc::downgrade(&remote)));
+        remote
+    }
+
+    /// Returns the workers that were heard lately, by name.
+    pub fn workers(&self) -> BTreeMap<String, Known> {
+        lock(&self.state).workers.clone()
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Runs an attempt on a worker, and returns how it ended.
+    pub(super) async fn call(&self, attempt: Attempt<'_>) -> Called {
+        let (key, mut cancel, until) = (attempt.key, attempt.cancel.clone(), attempt.until);
+        let _listed = Listed(self, key);
+        let (feed, fed) = mpsc::unbounded_channel();
+        let work = async {
+            let offer = match self.prepare(&attempt).await {
+                Ok(offer) => offer,
+                Err(failure) => return failed(failure),
+            };
+            {
+                let mut state = lock(&self.state);
+                state.leases.offer(key, self.now());
+                state.feeds.insert(key, feed);
+            }
+            let called = self.follow(&attempt, &offer, fed).await;
+            if let Body::Object(name) = &offer.args {
+                let _ = self.bus.forget(name).await;
+            }
+            called
+        };
+        let out_of_time = async {
+            match until {
+                Some(until) => tokio::time::sleep_until((until + LATE).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut work = std::pin::pin!(work);
+        let ended = tokio::select! {
+            biased;
+            called = &mut work => return called,
+            () = cancel.wait() => FailureKind::Cancelled,
+            () = out_of_time => FailureKind::Timeout,
+        };
+        if ended == FailureKind::Cancelled {
+            self.tell(key, Note::Cancel(self.address(key))).await;
+            // The worker knows where the guest was.
+            if let Ok(called) = tokio::time::timeout(CANCELLED, work).await {
+                return called;
+            }
+            self.tell(key, Note::Stop(self.address(key))).await;
+            return failed(Failure::new(FailureKind::Cancelled, "the build was cancelled"));
+        }
+        self.tell(key, Note::Stop(self.address(key))).await;
+        failed(Failure::new(FailureKind::Timeout, attempt.limits.exceeded(Excess::Build)))
+    }
+
+    fn address(&self, key: AttemptKey) -> Address {
+        Address { service: self.service.clone(), key }
+    }
+
+    /// Tells the worker of an attempt something, if it has one.
+    async fn tell(&self, key: AttemptKey, note: Note) {
+        let worker = lock(&self.state).leases.worker(key).cloned();
+        if let Some(worker) = worker {
+            let _ = self.bus.tell(&worker, &note).await;
+        }
+    }
+
+    /// Uploads what the worker needs, and writes the offer.
+    async fn prepare(&self, attempt: &Attempt<'_>) -> Result<Offer, Failure> {
+        let Attempt { key, job_id, store_id, plugin, config, args, until, .. } = attempt;
+        self.upload(plugin).await?;
+        let packed = pack(&Value::List(args.clone()));
+        let packed = packed.map_err(|error| Failure::new(FailureKind::Arguments, error.to_string()))?;
+        let args = self.body(format!("{}.{}.{}.args", self.service, key.build, key.attempt), packed.into()).await?;
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
+        Ok(Offer {
+            protocol: PROTOCOL,
+            address: self.address(*key),
+            job_id: (*job_id).to_owned(),
+            store_id: (*store_id).to_owned(),
+            plugin: plugin.digest.to_string(),
+            plugin_name: plugin.path.display().to_string(),
+            config: Bytes::copy_from_slice(config),
+            args,
+            build_time: left.map(|left| u64::try_from(left).unwrap_or(u64::MAX)),
+        })
+    }
+
+    async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
+        if lock(&self.uploaded).contains(&plugin.digest) {
+            return Ok(());
+        }
+        let has = persist(|| self.bus.has(&plugin.digest)).await?;
+        if !has {
+            persist(|| self.bus.keep(&plugin.digest, Bytes::copy_from_slice(&plugin.bytes))).await?;
+        }
+        lock(&self.uploaded).insert(Arc::clone(&plugin.digest));
+        Ok(())
+    }
+
+    /// Puts bytes into a message, or into an object if they are too many for one.
+    async fn body(&self, name: String, bytes: Bytes) -> Result<Body, Failure> {
+        if bytes.len() <= self.bus.message_limit() / 2 {
+            return Ok(Body::Here(bytes));
+        }
+        persist(|| self.bus.keep(&name, bytes.clone())).await?;
+        Ok(Body::Object(name))
+    }
+
+    /// Offers an attempt, and records what its worker reports until it ends.
+    async fn follow(&self, attempt: &Attempt<'_>, offer: &Offer, mut fed: mpsc::UnboundedReceiver<Fed>) -> Called {
+        if let Err(BusError::Refused(reason)) = self.bus.offer(offer).await {
+            return failed(Failure::new(FailureKind::Storage, format!("the attempt cannot be offered: {reason}")));
+        }
+        let mut late = None;
+        loop {
+            let next = tokio::select! {
+                biased;
+                next = fed.recv() => next,
+                () = sleep_until(late) => {
+                    self.tell(attempt.key, Note::Stop(offer.address.clone())).await;
+                    return failed(Failure::new(FailureKind::Timeout, attempt.limits.exceeded(Excess::Attempt)));
+                }
+            };
+            match next {
+                Some(Fed::Granted(_)) => late = Instant::now().checked_add(attempt.limits.timeout + LATE),
+                Some(Fed::OfferAgain) => {
+                    late = None;
+                    let _ = self.bus.offer(offer).await;
+                }
+                Some(Fed::Lost(worker)) => {
+                    let silence = show_duration(SILENCE);
+                    let message = format!("the worker `{worker}` was not heard for {silence}");
+                    return failed(Failure::new(FailureKind::Interrupted, message));
+                }
+                Some(Fed::Gap) | None => {
+                    self.tell(attempt.key, Note::Stop(offer.address.clone())).await;
+                    let message = "the broker lost a report of the worker";
+                    return failed(Failure::new(FailureKind::Interrupted, message));
+                }
+                Some(Fed::Said(said, shift, acknowledge)) => {
+                    let called = self.record(attempt, said, shift).await;
+                    acknowledge();
+                    if let Some(called) = called {
+                        return called;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records a report, and returns the result of the call if it is the last one.
+    async fn record(&self, attempt: &Attempt<'_>, said: Said, shift: i64) -> Option<Called> {
+        for record in said.records {
+            // The first error is remembered by the sink, and fails the build at its end.
+            let _ = attempt.sink.log(record.shifted(shift)).await;
+        }
+        said.progress.into_iter().filter_map(progress_of_wire).for_each(|report| attempt.sink.progress(report));
+        let end = said.end?;
+        let usage = end.usage();
+        let value = match &end.how {
+            How::Returned(Some(Body::Here(bytes))) => Some(bytes.clone()),
+            How::Returned(Some(Body::Object(name))) => match persist(|| self.bus.object(name)).await {
+                Ok(bytes) => {
+                    let _ = self.bus.forget(name).await;
+                    Some(bytes)
+                }
+                Err(failure) => return Some(failed(failure)),
+            },
+            _ => None,
+        };
+        // One that is handed back is offered again, and goes on being followed.
+        let outcome = end.how.outcome(value.as_deref())?;
+        Some(Called { outcome, usage })
+    }
+
+    fn claimed(&self, claim: &Claim) -> Answer {
+        let (worker, mut state) = (Arc::from(claim.worker.as_str()), lock(&self.state));
+        if claim.protocol != PROTOCOL {
+            return Answer::Refused;
+        }
+        let answer = state.leases.claim(claim.key, &worker, self.now());
+        if answer == jobcontrol_core::remote::Claim::Refused {
+            return Answer::Refused;
+        }
+        if let Some(feed) = state.feeds.get(&claim.key) {
+            let _ = feed.send(Fed::Granted(worker));
+        }
+        Answer::Granted
+    }
+
+    fn reported(&self, report: Report, acknowledge: Box<dyn FnOnce() + Send>) {
+        let Report { worker, key, number, sent, said, .. } = report;
+        let (worker, mut state) = (Arc::from(worker.as_str()), lock(&self.state));
+        let fed = match state.leases.report(key, &worker, number, self.now()) {
+            Verdict::New if matches!(said.end.as_ref().map(|end| &end.how), Some(How::HandedBack)) => {
+                state.leases.hand_back(key, &worker, self.now());
+                acknowledge();
+                Fed::OfferAgain
+            }
+            Verdict::New => {
+                let off = self.clock.now().0.saturating_sub(sent);
+                Fed::Said(said, if off.abs() > CLOCK_SKEW { off } else { 0 }, acknowledge)
+            }
+            Verdict::Repeated | Verdict::Refused => return acknowledge(),
+            Verdict::Gap => {
+                acknowledge();
+                Fed::Gap
+            }
+        };
+        if let Some(feed) = state.feeds.get(&key) {
+            let _ = feed.send(fed);
+        }
+    }
+
+    /// Notes a heartbeat, and returns the attempts that its worker should stop.
+    fn beat(&self, beat: Beat) -> Vec<AttemptKey> {
+        let Beat { protocol, version, worker, slots, works_on } = beat;
+        let works_on: Vec<_> =
+            works_on.into_iter().filter(|address| address.service == self.service).map(|address| address.key).collect();
+        let mut state = lock(&self.state);
+        let strange = state.leases.heard(&Arc::from(worker.as_str()), &works_on, self.now());
+        let builds = works_on.iter().filter(|key| !strange.contains(key)).map(|key| key.build).collect();
+        if !state.workers.contains_key(&worker) {
+            tracing::info!(worker, version, slots, "a worker is there");
+        }
+        state.workers.insert(worker, Known { version, protocol, slots, builds, heard: Instant::now() });
+        strange
+    }
+
+    fn look_at_leases(&self) {
+        let mut state = lock(&self.state);
+        for due in state.leases.due(self.now()) {
+            let (key, fed) = match due {
+                Due::Offer(key) => (key, Fed::OfferAgain),
+                Due::Lost(key, worker) => (key, Fed::Lost(worker)),
+            };
+            if let Some(feed) = state.feeds.get(&key) {
+                let _ = feed.send(fed);
+            }
+        }
+        state.workers.retain(|worker, known| {
+            let is_there = known.heard.elapsed() < SILENCE;
+            if !is_there {
+                tracing::warn!(worker, "a worker is not heard any more");
+            }
+            is_there
+        });
+    }
+}
+
+/// Returns the result of a call that did not get far enough to use anything.
+pub(super) fn failed(failure: Failure) -> Called {
+    Called { outcome: Outcome::Failed(failure), usage: Usage::default() }
+}
+
+/// Waits until a moment; for ever without one.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Tries again until the broker can do it. Ends with the build that waits for it.
+async fn persist<T, F: Future<Output = Result<T, BusError>>>(mut call: impl FnMut() -> F) -> Result<T, Failure> {
+    loop {
+        match call().await {
+            Ok(value) => return Ok(value),
+            Err(BusError::Refused(reason)) => return Err(Failure::new(FailureKind::Storage, reason)),
+            Err(BusError::Failed(reason)) => {
+                tracing::warn!(reason, "the bus could not do something; trying again");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Follows what workers say, until the service is gone.
+async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
+    while let Some(heard) = bus.hear().await {
+        let Some(remote) = remote.upgrade() else { return };
+        match heard {
+            Heard::Claim(claim, answer) => answer(remote.claimed(&claim)),
+            Heard::Report(report, acknowledge) => remote.reported(report, acknowledge),
+            Heard::Beat(beat) => {
+                let worker = beat.worker.clone();
+                for key in remote.beat(beat) {
+                    let _ = bus.tell(&worker, &Note::Stop(remote.address(key))).await;
+                }
+            }
+        }
+    }
+}
+
+async fn tick(remote: Weak<Remote>) {
+    loop {
+        tokio::time::sleep(TICK).await;
+        match remote.upgrade() {
+            Some(remote) => remote.look_at_leases(),
+            None => return,
+        }
+    }
+}
