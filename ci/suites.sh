@@ -144,6 +144,12 @@ browser() {
   cargo test --test tests -- browser:: --ignored --test-threads=2
 }
 
+# Workers on real NATS servers.
+workers() {
+  nats_tools
+  cargo test --test tests -- workers:: --ignored --test-threads=2
+}
+
 # soak SECONDS    two services, edits, cancels and kills at random, and all invariants of the store at the end
 soak() {
   JOBCONTROL_SOAK=$1 cargo test --test tests service::soak -- --ignored --nocapture

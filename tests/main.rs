@@ -35,3 +35,4 @@ mod toolchains;
 mod warnings;
 mod watch;
 mod web;
+mod workers;

@@ -102,6 +102,11 @@ impl Serving {
         self.until(|record| says(record, "the jobs folder was read")).last().cloned().expect("it was found")
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Asks it to stop, and waits for that; returns what it said meanwhile.
     #[track_caller]
     pub fn stop(mut self) -> Vec<Value> {

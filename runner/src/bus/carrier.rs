@@ -24,15 +24,25 @@ pub enum BusError {
     Failed(String),
 }
 
+/// What becomes of a message that the broker keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposal {
+    /// It was dealt with.
+    Done,
+    /// It came too early: deliver it again in a second.
+    Later,
+}
+
 /// What reaches a service.
 pub enum Heard {
     /// A worker asks for an attempt, and waits for the answer.
-    Claim(Claim, Box<dyn FnOnce(Answer) + Send>),
-    /// A report. It is delivered again, also to a later process of the same service, until it is
-    /// acknowledged.
-    Report(Report, Box<dyn FnOnce() + Send>),
+    Claim(Claim, Box<dyn FnOnce(Answer) + Send + Sync>),
+    /// A report, and what is to become of it. It is delivered again until it is done.
+    Report(Report, Box<dyn FnOnce(Disposal) + Send + Sync>),
     /// A worker is alive.
     Beat(Beat),
+    /// The service was cut off from the bus (false), or is on it again (true).
+    Connection(bool),
 }
 
 /// The service's end of a bus. Every method may be called from any thread and does not block it.
@@ -74,7 +84,7 @@ pub trait Taken: Send + Sync {
     /// Tells the broker that the offer was dealt with.
     fn done(&self) -> BoxFuture<'_, ()>;
 
-    /// Gives the offer back, for another worker.
+    /// Gives the offer back. The broker delivers it again after some seconds, a few times.
     fn back(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -83,9 +93,9 @@ pub trait WorkerEnd: Send + Sync {
     /// Waits for an offer. Several tasks may wait at once; each offer goes to one of them.
     fn take(&self) -> BoxFuture<'_, Result<(Offer, Arc<dyn Taken>), BusError>>;
 
-    /// Asks a service for an attempt. An error may mean that the service is gone, or that an answer
-    /// was lost.
-    fn claim<'a>(&'a self, service: &'a str, claim: &'a Claim) -> BoxFuture<'a, Result<Answer, BusError>>;
+    /// Asks a service for an attempt. Returns `None` if the service is not on the bus, and an error
+    /// if there is no answer.
+    fn claim<'a>(&'a self, service: &'a str, claim: &'a Claim) -> BoxFuture<'a, Result<Option<Answer>, BusError>>;
 
     /// Sends a report. Returns once the broker keeps it. A report that is sent twice is delivered
     /// once, if the second comes within two minutes.

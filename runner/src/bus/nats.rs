@@ -33,6 +33,7 @@ use jobcontrol_core::remote::AttemptKey;
 
 use super::address::BusAddress;
 use super::carrier::BusError;
+use super::carrier::Disposal;
 use super::carrier::Heard;
 use super::carrier::ServiceEnd;
 use super::carrier::Taken;
@@ -57,7 +58,10 @@ const OLDEST: (u64, u64) = (2, 12);
 const OFFER_WAIT: Duration = Duration::from_secs(30);
 
 /// The broker delivers a report again if the service did not confirm it in this time.
-const REPORT_WAIT: Duration = Duration::from_secs(60);
+const REPORT_WAIT: Duration = Duration::from_secs(10);
+
+/// A report that came too early is delivered again after this time.
+const LATER: Duration = Duration::from_secs(1);
 
 /// A message with an id that the broker has seen within this time is kept once.
 const SAME_MESSAGE: Duration = Duration::from_secs(120);
@@ -70,6 +74,13 @@ const AGAIN: Duration = Duration::from_millis(300);
 
 /// How long a worker waits for the answer to a claim.
 const CLAIM_WAIT: Duration = Duration::from_secs(2);
+
+/// An offer that was given back is delivered again after this time.
+const BACK: Duration = Duration::from_secs(5);
+
+/// An offer that was given back so often is dropped: its service is gone, or speaks another version.
+/// A service that is there offers the attempt again.
+const DELIVERIES: i64 = 6;
 
 /// Messages to a service that wait for it. With more than that, the broker keeps them.
 const WAITING: usize = 1024;
@@ -86,12 +97,12 @@ struct Link {
 
 impl Link {
     /// Connects, and creates the streams where they are missing.
-    async fn connect(address: &BusAddress, name: &str) -> Result<Self, BusError> {
+    async fn connect(address: &BusAddress, name: &str, hear: Option<mpsc::Sender<Heard>>) -> Result<Self, BusError> {
         let shown = address.shown();
         let refused = |why: &dyn std::fmt::Display| BusError::Refused(format!("the bus `{shown}`: {why}"));
         let servers: Result<Vec<async_nats::ServerAddr>, _> = address.servers.iter().map(|s| s.parse()).collect();
         let servers = servers.map_err(|e| refused(&e))?;
-        let options = options(address, name).await.map_err(|e| refused(&e))?;
+        let options = options(address, name, hear).await.map_err(|e| refused(&e))?;
         let client = options.connect(&servers[..]).await.map_err(|e| refused(&e))?;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
@@ -166,11 +177,15 @@ impl Link {
     }
 }
 
-async fn options(address: &BusAddress, name: &str) -> Result<ConnectOptions, String> {
+async fn options(
+    address: &BusAddress,
+    name: &str,
+    hear: Option<mpsc::Sender<Heard>>,
+) -> Result<ConnectOptions, String> {
     let mut options = ConnectOptions::new()
         .name(name)
         .reconnect_delay_callback(|tries| Duration::from_millis(100 * u64::try_from(tries).unwrap_or(20).min(20)))
-        .event_callback(|event| async move { tracing::info!(event = event.to_string(), "the bus") });
+        .event_callback(move |event| noticed(event, hear.clone()));
     if let Some(file) = &address.credentials {
         let read = options.credentials_file(file).await;
         options = read.map_err(|e| format!("the credentials `{}`: {e}", file.display()))?;
@@ -184,6 +199,19 @@ async fn options(address: &BusAddress, name: &str) -> Result<ConnectOptions, Str
         options = options.add_root_certificates(file.clone());
     }
     Ok(options)
+}
+
+/// Writes what happened to the connection into the log, and tells the service.
+async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>) {
+    tracing::info!(event = event.to_string(), "the bus");
+    let is_there = match event {
+        async_nats::Event::Connected => true,
+        async_nats::Event::Disconnected => false,
+        _ => return,
+    };
+    if let Some(hear) = hear {
+        let _ = hear.send(Heard::Connection(is_there)).await;
+    }
 }
 
 /// Reads major and minor of a version such as `2.12.1`.
@@ -229,8 +257,9 @@ impl NatsService {
     ///
     /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
     pub async fn connect(address: &BusAddress, service: &str) -> Result<Arc<Self>, BusError> {
-        let link = Arc::new(Link::connect(address, &format!("jobcontrol service {service}")).await?);
         let (hear, heard) = mpsc::channel(WAITING);
+        let name = format!("jobcontrol service {service}");
+        let link = Arc::new(Link::connect(address, &name, Some(hear.clone())).await?);
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let claims = link.client.subscribe(format!("jobcontrol.claim.{service}")).await.map_err(|e| failed(&e))?;
         tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
@@ -294,11 +323,15 @@ async fn hear_beats(mut beats: async_nats::Subscriber, hear: mpsc::Sender<Heard>
 }
 
 async fn hear_reports(consumer: PullConsumer, hear: mpsc::Sender<Heard>) {
-    let (done, mut all_done) = mpsc::unbounded_channel::<jetstream::message::Acker>();
+    let (done, mut all_done) = mpsc::unbounded_channel::<(jetstream::message::Acker, Disposal)>();
     tokio::spawn(async move {
-        while let Some(acker) = all_done.recv().await {
+        while let Some((acker, disposal)) = all_done.recv().await {
+            let kind = match disposal {
+                Disposal::Done => AckKind::Ack,
+                Disposal::Later => AckKind::Nak(Some(LATER)),
+            };
             // What is not confirmed comes again.
-            let _ = acker.ack().await;
+            let _ = acker.ack_with(kind).await;
         }
     });
     while !hear.is_closed() {
@@ -313,7 +346,11 @@ async fn hear_reports(consumer: PullConsumer, hear: mpsc::Sender<Heard>) {
                 continue;
             };
             let done = done.clone();
-            if hear.send(Heard::Report(report, Box::new(move || drop(done.send(acker))))).await.is_err() {
+            if hear
+                .send(Heard::Report(report, Box::new(move |disposal| drop(done.send((acker, disposal))))))
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -382,7 +419,7 @@ impl NatsWorker {
     ///
     /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
     pub async fn connect(address: &BusAddress, worker: &str) -> Result<Arc<Self>, BusError> {
-        let link = Arc::new(Link::connect(address, &format!("jobcontrol worker {worker}")).await?);
+        let link = Arc::new(Link::connect(address, &format!("jobcontrol worker {worker}"), None).await?);
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let stream = link.stream.get_stream(OFFERS).await.map_err(|e| failed(&e))?;
         let config = pull::Config {
@@ -405,16 +442,18 @@ impl NatsWorker {
         let fetch = self.offers.fetch().max_messages(1).expires(Duration::from_secs(30));
         let mut messages = fetch.messages().await.ok()?;
         let message = messages.next().await?.ok()?;
+        let delivered = message.info().map_or(1, |info| info.delivered);
         let (message, acker) = message.split();
         let Some(offer) = read::<Offer>(&message.payload) else {
             let _ = acker.ack_with(AckKind::Term).await;
             return None;
         };
-        Some((offer, Arc::new(TakenOffer(acker))))
+        Some((offer, Arc::new(TakenOffer(acker, delivered))))
     }
 }
 
-struct TakenOffer(jetstream::message::Acker);
+/// An offer, and how often it was delivered.
+struct TakenOffer(jetstream::message::Acker, i64);
 
 impl TakenOffer {
     async fn say(&self, kind: AckKind) {
@@ -433,7 +472,10 @@ impl Taken for TakenOffer {
     }
 
     fn back(&self) -> BoxFuture<'_, ()> {
-        self.say(AckKind::Nak(None)).boxed()
+        if self.1 >= DELIVERIES {
+            return self.say(AckKind::Term).boxed();
+        }
+        self.say(AckKind::Nak(Some(BACK))).boxed()
     }
 }
 
@@ -451,12 +493,13 @@ impl WorkerEnd for NatsWorker {
         .boxed()
     }
 
-    fn claim<'a>(&'a self, service: &'a str, claim: &'a Claim) -> BoxFuture<'a, Result<Answer, BusError>> {
+    fn claim<'a>(&'a self, service: &'a str, claim: &'a Claim) -> BoxFuture<'a, Result<Option<Answer>, BusError>> {
         async move {
             let payload = encode(claim).map_err(BusError::Refused)?;
             let asked = self.link.client.request(format!("jobcontrol.claim.{service}"), payload.into());
             match tokio::time::timeout(CLAIM_WAIT, asked).await {
-                Ok(Ok(message)) => decode(&message.payload).map_err(BusError::Failed),
+                Ok(Ok(message)) => decode(&message.payload).map(Some).map_err(BusError::Failed),
+                Ok(Err(error)) if error.kind() == async_nats::RequestErrorKind::NoResponders => Ok(None),
                 Ok(Err(error)) => Err(BusError::Failed(error.to_string())),
                 Err(_) => Err(BusError::Failed("the service did not answer".to_owned())),
             }

@@ -53,3 +53,13 @@ pub(super) fn flag(yes: bool, no: bool) -> Option<bool> {
 
 /// The action of a flag that takes no value and can be overridden by the other flag of its pair.
 pub(super) const SET: ArgAction = ArgAction::SetTrue;
+
+/// The format of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON document a line.
+    Json,
+}

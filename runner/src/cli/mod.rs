@@ -4,7 +4,7 @@
 //!   several of them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: the arguments that `run` and `enqueue` share
-//! - `listen`: where a service listens
+//! - `listen`: where a service listens; `bus`: where its workers are
 //! - `run`, `enqueue`, `serve`, `worker`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
 //!   `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`, `completions`, `new`,
 //!   `make`: one command each, or a few that belong together
@@ -16,6 +16,7 @@
 
 mod ask;
 mod builds;
+mod bus;
 mod cache;
 mod cancel;
 mod carry_out;

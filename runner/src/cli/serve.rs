@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use clap::ValueEnum;
 use jobcontrol_core::manifest::parse_duration;
 use tracing::Level;
 
+use super::bus::BusArgs;
 use super::carry_out::interruptible;
 use super::error;
 use super::error::CliError;
+use super::flags::LogFormat;
 use super::listen::ListenArgs;
 use super::render::Out;
 use super::render::service_log;
 use super::watch::settings_file;
-use super::worker::BusArgs;
 use crate::app::App;
 use crate::machine::open_all_files;
 use crate::service::serving::Service;
@@ -48,16 +48,6 @@ pub(super) struct ServeArgs {
     /// The format of the service's own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
-}
-
-/// The format of a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// A JSON document a line.
-    Json,
 }
 
 fn path(text: &str) -> Result<String, String> {

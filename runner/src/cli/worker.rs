@@ -1,49 +1,22 @@
 //! `worker`: runs attempts for services on other machines, until it is stopped.
 
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use jobcontrol_core::manifest::parse_duration;
 use tracing::Level;
 
+use super::bus::BusArgs;
 use super::carry_out::interruptible;
 use super::error;
 use super::error::CliError;
+use super::flags::LogFormat;
 use super::render::Out;
 use super::render::service_log;
 use crate::app::App;
-use crate::bus::address::BusAddress;
 use crate::machine::open_all_files;
 use crate::service::systemd;
-
-/// How to reach the broker. `serve` and `worker` share these.
-#[derive(Args, Debug)]
-pub(super) struct BusArgs {
-    /// Where the NATS servers are: nats://HOST:PORT, or several of one cluster with commas
-    #[arg(long, value_name = "URL", env = "JOBCONTROL_BUS", hide_env = true)]
-    bus: Option<String>,
-    /// A file with credentials for the bus, as `nsc` writes it
-    #[arg(long, value_name = "FILE", requires = "bus")]
-    bus_credentials: Option<PathBuf>,
-    /// A file with an NKey seed for the bus
-    #[arg(long, value_name = "FILE", requires = "bus", conflicts_with = "bus_credentials")]
-    bus_nkey: Option<PathBuf>,
-    /// A file with certificates (PEM) of authorities that the bus is trusted by
-    #[arg(long, value_name = "FILE", requires = "bus")]
-    bus_ca: Option<PathBuf>,
-}
-
-impl BusArgs {
-    /// Returns the address of the bus, if there is one.
-    pub(super) fn address(&self) -> Result<Option<BusAddress>, CliError> {
-        let Some(bus) = &self.bus else { return Ok(None) };
-        let address = BusAddress::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))?;
-        let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
-        Ok(Some(BusAddress { credentials, nkey, ca, ..address }))
-    }
-}
 
 /// How to work.
 #[derive(Args, Debug)]
@@ -56,6 +29,9 @@ pub(super) struct WorkerArgs {
     /// How long attempts that run may take to end when the worker stops; others are given back
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
     grace: Duration,
+    /// How the worker writes its own log, on standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log: LogFormat,
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
@@ -73,7 +49,7 @@ pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliErr
         return Err(CliError::usage("a worker needs the address of a bus: add `--bus nats://HOST:4222`"));
     };
     open_all_files();
-    service_log::start(false, out.is_coloured(), level);
+    service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
     let (waiting, stopped) = crossbeam_channel::bounded(1);
     // The second signal leaves at once.
     interruptible(move || {

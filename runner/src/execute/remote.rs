@@ -33,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::bus::carrier::BusError;
+use crate::bus::carrier::Disposal;
 use crate::bus::carrier::Heard;
 use crate::bus::carrier::ServiceEnd;
 use crate::bus::wire::Address;
@@ -101,9 +102,9 @@ pub struct Known {
 
 /// What happened to one attempt.
 enum Fed {
-    Granted(Arc<str>),
+    Granted,
     /// A report, how far the clock of its worker is off, and how to acknowledge it.
-    Said(Said, i64, Box<dyn FnOnce() + Send>),
+    Said(Said, i64, Box<dyn FnOnce(Disposal) + Send + Sync>),
     OfferAgain,
     Lost(Arc<str>),
     /// Reports are missing.
@@ -271,7 +272,7 @@ impl Remote {
                 }
             };
             match next {
-                Some(Fed::Granted(_)) => late = Instant::now().checked_add(attempt.limits.timeout + LATE),
+                Some(Fed::Granted) => late = Instant::now().checked_add(attempt.limits.timeout + LATE),
                 Some(Fed::OfferAgain) => {
                     late = None;
                     let _ = self.bus.offer(offer).await;
@@ -288,7 +289,7 @@ impl Remote {
                 }
                 Some(Fed::Said(said, shift, acknowledge)) => {
                     let called = self.record(attempt, said, shift).await;
-                    acknowledge();
+                    acknowledge(Disposal::Done);
                     if let Some(called) = called {
                         return called;
                     }
@@ -332,27 +333,28 @@ impl Remote {
             return Answer::Refused;
         }
         if let Some(feed) = state.feeds.get(&claim.key) {
-            let _ = feed.send(Fed::Granted(worker));
+            let _ = feed.send(Fed::Granted);
         }
         Answer::Granted
     }
 
-    fn reported(&self, report: Report, acknowledge: Box<dyn FnOnce() + Send>) {
+    fn reported(&self, report: Report, acknowledge: Box<dyn FnOnce(Disposal) + Send + Sync>) {
         let Report { worker, key, number, sent, said, .. } = report;
         let (worker, mut state) = (Arc::from(worker.as_str()), lock(&self.state));
         let fed = match state.leases.report(key, &worker, number, self.now()) {
             Verdict::New if matches!(said.end.as_ref().map(|end| &end.how), Some(How::HandedBack)) => {
                 state.leases.hand_back(key, &worker, self.now());
-                acknowledge();
+                acknowledge(Disposal::Done);
                 Fed::OfferAgain
             }
             Verdict::New => {
                 let off = self.clock.now().0.saturating_sub(sent);
                 Fed::Said(said, if off.abs() > CLOCK_SKEW { off } else { 0 }, acknowledge)
             }
-            Verdict::Repeated | Verdict::Refused => return acknowledge(),
+            Verdict::Repeated | Verdict::Refused => return acknowledge(Disposal::Done),
+            Verdict::Early => return acknowledge(Disposal::Later),
             Verdict::Gap => {
-                acknowledge();
+                acknowledge(Disposal::Done);
                 Fed::Gap
             }
         };
@@ -431,6 +433,12 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
         match heard {
             Heard::Claim(claim, answer) => answer(remote.claimed(&claim)),
             Heard::Report(report, acknowledge) => remote.reported(report, acknowledge),
+            Heard::Connection(true) => {
+                let mut state = lock(&remote.state);
+                state.leases.back(remote.now());
+                state.workers.values_mut().for_each(|known| known.heard = Instant::now());
+            }
+            Heard::Connection(false) => lock(&remote.state).leases.cut_off(),
             Heard::Beat(beat) => {
                 let worker = beat.worker.clone();
                 for key in remote.beat(beat) {

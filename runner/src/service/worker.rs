@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -60,7 +61,8 @@ pub struct Parts {
 /// What happens to a worker.
 enum Input {
     Offered(Box<Offer>, Arc<dyn Taken>, oneshot::Sender<()>),
-    Answered(Address, Answer),
+    /// The service's answer; `None` if it is not on the bus.
+    Answered(Address, Option<Answer>),
     /// What a guest said, whether it is the last, and who waits for the broker to have it.
     Said(Address, Said, bool, Option<oneshot::Sender<()>>),
     Confirmed(Address, u64),
@@ -100,7 +102,7 @@ impl Worker {
         }
         network.spawn(hear_notes(Arc::clone(&bus), inputs.clone()));
         network.spawn(tick(inputs.clone()));
-        let shared = Arc::new(Shared { bus, workspace, sandbox, clock });
+        let shared = Arc::new(Shared { bus, workspace, sandbox, clock, plugins: Mutex::default() });
         let driver = Driver {
             shared,
             name: name.into(),
@@ -188,8 +190,12 @@ impl Driver {
         let now = self.now();
         let actions = match input {
             Input::Offered(offer, taken, slot) => self.offered(offer, taken, slot),
-            Input::Answered(address, answer) => self.hands.answered(address, answer == Answer::Granted),
+            Input::Answered(address, Some(answer)) => self.hands.answered(address, answer == Answer::Granted),
+            Input::Answered(address, None) => self.hands.unanswered(address),
             Input::Said(address, said, last, waits) => {
+                if last {
+                    tracing::info!(build = address.key.build, attempt = address.key.attempt, "attempt ended");
+                }
                 if let Some(held) = self.held.get_mut(&address) {
                     held.waits = waits;
                 }
@@ -249,6 +255,11 @@ impl Driver {
             Action::Start(address) => self.begin(address),
             Action::Send(address, number, said) => self.send(address, number, said),
             Action::Kill(address) => self.end_guest(&address),
+            Action::Return(address) => {
+                if let Some(held) = self.held.remove(&address) {
+                    self.network.spawn(async move { held.taken.back().await });
+                }
+            }
             Action::Drop(address) => {
                 if let Some(held) = self.held.remove(&address) {
                     self.network.spawn(async move {
@@ -279,6 +290,8 @@ impl Driver {
         };
         let (stop, cancel) = Cancel::pair();
         held.stop = Some(stop);
+        let key = address.key;
+        tracing::info!(job = offer.job_id, build = key.build, attempt = key.attempt, "attempt started");
         let (shared, inputs) = (Arc::clone(&self.shared), self.inputs.clone());
         self.guests.spawn(async move {
             let report = |said| {

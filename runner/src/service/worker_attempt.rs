@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
 use jobcontrol_core::limits::Limits;
+use jobcontrol_core::plugin::Plugin;
 use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::types::Type;
 use jobcontrol_core::types::convert;
@@ -36,6 +38,7 @@ use crate::bus::wire::Said;
 use crate::catalog::grants::grant;
 use crate::catalog::plugins::kept_plugin;
 use crate::catalog::workspace::Workspace;
+use crate::lock::lock;
 use crate::service::report_sink::ReportSink;
 
 /// Records are collected for this long, so that a guest that writes many needs few reports.
@@ -47,6 +50,17 @@ pub(super) struct Shared {
     pub(super) workspace: Workspace,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The plugins that were used last, the newest at the end.
+    pub(super) plugins: Mutex<Vec<Arc<Plugin>>>,
+}
+
+/// Plugins that a worker keeps in memory. Their compiled code is in the cache folder.
+const PLUGINS: usize = 32;
+
+/// A plugin that was read, or bytes that are still to be read.
+enum Found {
+    Read(Arc<Plugin>),
+    Bytes(Bytes),
 }
 
 /// A function that can be called.
@@ -134,15 +148,21 @@ impl Shared {
         }
     }
 
-    /// Fetches the bytes of the plugin and the arguments.
-    async fn fetch(&self, offer: &Offer) -> Result<(Bytes, Bytes), Failure> {
+    /// Fetches the plugin, unless it was used lately, and the arguments.
+    async fn fetch(&self, offer: &Offer) -> Result<(Found, Bytes), Failure> {
         let interrupted = |error: &dyn std::fmt::Display| Failure::new(FailureKind::Interrupted, error.to_string());
-        let plugin = self.bus.object(&offer.plugin).await.map_err(|e| interrupted(&e))?;
-        let found = digest(&plugin);
-        if found != offer.plugin {
-            let message = format!("the broker has other bytes for the plugin sha256:{}", offer.plugin);
-            return Err(Failure::new(FailureKind::Interrupted, message));
-        }
+        let known = lock(&self.plugins).iter().find(|plugin| *plugin.digest == *offer.plugin).cloned();
+        let plugin = match known {
+            Some(plugin) => Found::Read(plugin),
+            None => {
+                let bytes = self.bus.object(&offer.plugin).await.map_err(|e| interrupted(&e))?;
+                if digest(&bytes) != offer.plugin {
+                    let message = format!("the broker has other bytes for the plugin sha256:{}", offer.plugin);
+                    return Err(Failure::new(FailureKind::Interrupted, message));
+                }
+                Found::Bytes(bytes)
+            }
+        };
         let args = match &offer.args {
             Body::Here(bytes) => bytes.clone(),
             Body::Object(name) => self.bus.object(name).await.map_err(|e| interrupted(&e))?,
@@ -151,11 +171,21 @@ impl Shared {
     }
 
     /// Makes the function ready. Blocks while the plugin is read and compiled.
-    fn prepare(&self, offer: &Offer, plugin: Bytes, args: &[u8], cancel: &Cancel) -> Result<Prepared, Failure> {
+    fn prepare(&self, offer: &Offer, plugin: Found, args: &[u8], cancel: &Cancel) -> Result<Prepared, Failure> {
         let refused = |error: String| Failure::new(FailureKind::Arguments, error);
         let workspace = &self.workspace;
-        let plugin = kept_plugin(workspace, plugin.into(), Path::new(&offer.plugin_name), &offer.plugin);
-        let plugin = plugin.map_err(refused)?;
+        let plugin = match plugin {
+            Found::Read(plugin) => plugin,
+            Found::Bytes(bytes) => {
+                let plugin = kept_plugin(workspace, bytes.into(), Path::new(&offer.plugin_name), &offer.plugin);
+                let plugin = Arc::new(plugin.map_err(refused)?);
+                let mut plugins = lock(&self.plugins);
+                plugins.push(Arc::clone(&plugin));
+                let extra = plugins.len().saturating_sub(PLUGINS);
+                plugins.drain(..extra);
+                plugin
+            }
+        };
         let config = unpack(&offer.config).map_err(|error| refused(error.to_string()))?;
         let mut job = job_of_config(&offer.job_id, &config, &workspace.context.ceiling).map_err(refused)?;
         let signature = plugin.find(job.function.export.as_deref()).map_err(|problem| refused(problem.message))?;

@@ -11,6 +11,10 @@ pub const AGAIN: Duration = Duration::from_secs(2);
 /// still there offers the attempt again.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
+/// A worker that has reported the end of an attempt names it in heartbeats for this time at most, in
+/// case that its service never reads the report.
+const UNREAD: Duration = Duration::from_secs(600);
+
 /// The attempts that a worker was offered or works on. `K` names an attempt among those of all
 /// services, `R` is what a report says.
 #[derive(Debug)]
@@ -42,6 +46,9 @@ enum State {
     Running,
     /// The guest has ended; reports are left to send.
     Ended,
+    /// The broker has the last report since then. The service may not have read it yet: until it
+    /// says that the attempt is over, heartbeats go on naming it.
+    Reported(Duration),
 }
 
 /// What the driver of a worker has to do.
@@ -55,6 +62,8 @@ pub enum Action<K, R> {
     Send(K, u64, R),
     /// End the guest, if it runs; nobody wants to hear of it.
     Kill(K),
+    /// Give the offer back to the broker, which delivers it again later.
+    Return(K),
     /// Tell the broker that the offer was dealt with.
     Drop(K),
 }
@@ -93,6 +102,18 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
         }
     }
 
+    /// Takes the news that the service of an offer is not on the bus. The broker keeps the offer for
+    /// a while, in case that the service comes back.
+    pub fn unanswered(&mut self, key: K) -> Vec<Action<K, R>> {
+        match self.attempts.get(&key) {
+            Some(attempt) if attempt.is_asking() => {
+                self.attempts.remove(&key);
+                vec![Action::Return(key)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Takes what the guest said; `last` is the end of the attempt.
     pub fn said(&mut self, key: K, report: R, last: bool, now: Duration) -> Vec<Action<K, R>> {
         let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.state == State::Running) else {
@@ -116,7 +137,7 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
             return vec![send];
         }
         if attempt.state == State::Ended {
-            self.attempts.remove(&key);
+            attempt.state = State::Reported(now);
             return vec![Action::Drop(key)];
         }
         Vec::new()
@@ -125,8 +146,8 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
     /// Stops work on an attempt that this worker does not have.
     pub fn stop(&mut self, key: K) -> Vec<Action<K, R>> {
         match self.attempts.remove(&key) {
+            None | Some(Attempt { state: State::Reported(_), .. }) => Vec::new(),
             Some(_) => vec![Action::Kill(key.clone()), Action::Drop(key)],
-            None => Vec::new(),
         }
     }
 
@@ -149,6 +170,10 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
                 due.push(Action::Send(key.clone(), attempt.number, report.clone()));
             }
         }
+        self.attempts.retain(|_, attempt| match attempt.state {
+            State::Reported(since) => now.saturating_sub(since) < UNREAD,
+            _ => true,
+        });
         for action in &due {
             if let Action::Drop(key) = action {
                 self.attempts.remove(key);
@@ -165,7 +190,7 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
 
     /// Returns whether nothing is left to do.
     pub fn is_idle(&self) -> bool {
-        self.attempts.is_empty()
+        self.attempts.values().all(|attempt| matches!(attempt.state, State::Reported(_)))
     }
 }
 

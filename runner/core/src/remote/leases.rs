@@ -14,6 +14,10 @@ pub const SILENCE: Duration = Duration::from_secs(10);
 /// the offer. A second offer does no harm: the first worker that claims the attempt gets it.
 pub const OFFER_AGAIN: Duration = Duration::from_secs(60);
 
+/// A report that is missing for this time is lost for good. Until then, the broker may still deliver
+/// it: a connection that breaks delays some messages.
+pub const MISSING: Duration = Duration::from_secs(60);
+
 /// The attempts that a service has given out or wants to give out.
 ///
 /// Times are durations since some moment, by the service's own clock; no clock of a worker is ever
@@ -21,6 +25,8 @@ pub const OFFER_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub struct Leases {
     attempts: BTreeMap<AttemptKey, Lease>,
+    /// Whether the service is cut off from the bus, and hears nobody.
+    is_deaf: bool,
 }
 
 #[derive(Debug)]
@@ -31,6 +37,8 @@ struct Lease {
     since: Duration,
     /// The number of the next report.
     next: u64,
+    /// Since when a later report is there and the next one is not.
+    missing: Option<Duration>,
 }
 
 /// The answer to a worker that claims an attempt.
@@ -51,7 +59,9 @@ pub enum Verdict {
     Repeated,
     /// It is of an attempt that its worker does not have (any more).
     Refused,
-    /// An earlier report is missing. Workers send one report at a time, so it is lost for good.
+    /// An earlier report is still on its way: have this one delivered again later.
+    Early,
+    /// An earlier report is lost for good.
     Gap,
 }
 
@@ -67,7 +77,7 @@ pub enum Due {
 impl Leases {
     /// Adds an attempt that is offered from now on.
     pub fn offer(&mut self, key: AttemptKey, now: Duration) {
-        self.attempts.insert(key, Lease { worker: None, since: now, next: 0 });
+        self.attempts.insert(key, Lease { worker: None, since: now, next: 0, missing: None });
     }
 
     /// Answers a worker that claims an attempt. A worker that asks twice, since the first answer
@@ -91,9 +101,13 @@ impl Leases {
         lease.since = now;
         match number.cmp(&lease.next) {
             std::cmp::Ordering::Less => Verdict::Repeated,
-            std::cmp::Ordering::Greater => Verdict::Gap,
+            std::cmp::Ordering::Greater => {
+                let since = *lease.missing.get_or_insert(now);
+                if now.saturating_sub(since) >= MISSING { Verdict::Gap } else { Verdict::Early }
+            }
             std::cmp::Ordering::Equal => {
                 lease.next += 1;
+                lease.missing = None;
                 Verdict::New
             }
         }
@@ -117,7 +131,7 @@ impl Leases {
     pub fn hand_back(&mut self, key: AttemptKey, worker: &Arc<str>, now: Duration) -> bool {
         match self.attempts.get_mut(&key).filter(|lease| lease.worker.as_ref() == Some(worker)) {
             Some(lease) => {
-                *lease = Lease { worker: None, since: now, next: 0 };
+                *lease = Lease { worker: None, since: now, next: 0, missing: None };
                 true
             }
             None => false,
@@ -134,9 +148,24 @@ impl Leases {
         self.attempts.get(&key)?.worker.as_ref()
     }
 
+    /// Notes that the service was cut off from the bus. While it hears nobody, nobody is silent.
+    pub fn cut_off(&mut self) {
+        self.is_deaf = true;
+    }
+
+    /// Notes that the service is on the bus again. Workers have as much time as if they had just
+    /// been heard.
+    pub fn back(&mut self, now: Duration) {
+        self.is_deaf = false;
+        self.attempts.values_mut().for_each(|lease| lease.since = now);
+    }
+
     /// Returns what has become due. To be called about once a second.
     pub fn due(&mut self, now: Duration) -> Vec<Due> {
         let mut due = Vec::new();
+        if self.is_deaf {
+            return due;
+        }
         for (key, lease) in &mut self.attempts {
             let quiet = now.saturating_sub(lease.since);
             match &lease.worker {
@@ -191,7 +220,9 @@ mod tests {
         leases.claim(KEY, &a, at(0));
         assert_eq!(leases.report(KEY, &a, 0, at(0)), Verdict::New);
         assert_eq!(leases.report(KEY, &a, 0, at(0)), Verdict::Repeated);
-        assert_eq!(leases.report(KEY, &a, 2, at(0)), Verdict::Gap);
+        assert_eq!(leases.report(KEY, &a, 2, at(0)), Verdict::Early);
+        assert_eq!(leases.report(KEY, &a, 2, at(59)), Verdict::Early);
+        assert_eq!(leases.report(KEY, &a, 2, at(60)), Verdict::Gap);
         assert_eq!(leases.report(KEY, &b, 1, at(0)), Verdict::Refused);
         assert_eq!(leases.report(KEY, &a, 1, at(0)), Verdict::New);
         assert_eq!(leases.end(KEY), Some(Arc::clone(&a)));
@@ -209,6 +240,18 @@ mod tests {
         assert_eq!(leases.claim(KEY, &b, at(2)), Claim::Granted);
         assert_eq!(leases.report(KEY, &a, 1, at(2)), Verdict::Refused);
         assert_eq!(leases.report(KEY, &b, 0, at(2)), Verdict::New);
+    }
+
+    #[test]
+    fn nobody_is_silent_while_the_service_hears_nobody() {
+        let (mut leases, a) = (Leases::default(), Arc::from("a"));
+        leases.offer(KEY, at(0));
+        leases.claim(KEY, &a, at(0));
+        leases.cut_off();
+        assert!(leases.due(at(100)).is_empty());
+        leases.back(at(100));
+        assert!(leases.due(at(109)).is_empty());
+        assert_eq!(leases.due(at(110)), [Due::Lost(KEY, a)]);
     }
 
     #[test]

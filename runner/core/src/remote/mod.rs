@@ -29,6 +29,7 @@ pub use hands::Hands;
 pub use leases::Claim;
 pub use leases::Due;
 pub use leases::Leases;
+pub use leases::MISSING;
 pub use leases::OFFER_AGAIN;
 pub use leases::SILENCE;
 pub use leases::Verdict;

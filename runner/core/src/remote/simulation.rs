@@ -70,6 +70,8 @@ struct Worker {
     name: Arc<str>,
     hands: Hands<AttemptKey, Report>,
     guests: BTreeSet<AttemptKey>,
+    /// All that this life has begun.
+    began: BTreeSet<AttemptKey>,
     lives: u32,
 }
 
@@ -96,6 +98,7 @@ impl World {
             name: format!("worker {number}.0").into(),
             hands: Hands::default(),
             guests: BTreeSet::new(),
+            began: BTreeSet::new(),
             lives: 0,
         });
         let mut world = Self {
@@ -176,6 +179,13 @@ impl World {
                 let actions = self.workers[worker].hands.offered(key, now);
                 self.act(worker, actions);
             }
+            Message::Claim { worker, name, key } if self.chance(5) => {
+                // The service is not on the bus at this moment.
+                if self.workers[worker].name == name {
+                    let actions = self.workers[worker].hands.unanswered(key);
+                    self.act(worker, actions);
+                }
+            }
             Message::Claim { worker, name, key } => {
                 let granted = self.leases.claim(key, &name, now) == Claim::Granted;
                 self.send(Message::Answer { worker, name, key, granted });
@@ -195,7 +205,10 @@ impl World {
                 for due in self.leases.due(now) {
                     match due {
                         Due::Offer(key) => self.offer(key),
-                        Due::Lost(key, _) => self.next_attempt(key.build),
+                        Due::Lost(key, name) => {
+                            self.must_not_have_forgotten(key, &name);
+                            self.next_attempt(key.build);
+                        }
                     }
                 }
                 self.later(1000, Message::ServiceTick);
@@ -283,12 +296,15 @@ impl World {
                 Action::Claim(key) => self.send(Message::Claim { worker, name, key }),
                 Action::Start(key) => {
                     self.workers[worker].guests.insert(key);
+                    self.workers[worker].began.insert(key);
                     self.later(1, Message::Step { worker, name, key, step: 0 });
                 }
                 Action::Send(key, number, report) => {
                     self.send(Message::Publish { worker, name, key, number, report });
                 }
                 Action::Kill(key) => drop(self.workers[worker].guests.remove(&key)),
+                // The broker still has it, and delivers it again.
+                Action::Return(_) => {}
                 Action::Drop(key) => drop(self.offers.remove(&key)),
             }
         }
@@ -297,10 +313,10 @@ impl World {
     /// What the service does with a report that reaches it.
     fn record(&mut self, name: &Arc<str>, key: AttemptKey, number: u64, report: Report) {
         let verdict = self.leases.report(key, name, number, self.time());
-        if verdict == Verdict::Gap {
-            // The driver gives an attempt up whose reports are incomplete.
-            self.leases.end(key);
-            return self.next_attempt(key.build);
+        // The broker loses nothing that it has confirmed.
+        assert_ne!(verdict, Verdict::Gap, "seed {}: report {number} of {key:?} was never sent", self.seed);
+        if verdict == Verdict::Early {
+            return self.later(1000, Message::Deliver { name: Arc::clone(name), key, number, report });
         }
         if verdict != Verdict::New {
             return;
@@ -325,6 +341,13 @@ impl World {
         }
     }
 
+    /// A worker that lives and began an attempt works on it until the service has its end.
+    fn must_not_have_forgotten(&self, key: AttemptKey, name: &Arc<str>) {
+        let Some(worker) = self.workers.iter().find(|worker| worker.name == *name) else { return };
+        let forgotten = worker.began.contains(&key) && !worker.hands.works_on().contains(&key);
+        assert!(!forgotten, "seed {}: {name} forgot {key:?}", self.seed);
+    }
+
     fn kill_somebody(&mut self) {
         if self.chance(30) {
             // A service that starts again knows the store alone: attempts that ran are interrupted.
@@ -339,7 +362,7 @@ impl World {
             let old = &mut self.workers[worker];
             old.lives += 1;
             let name = std::mem::replace(&mut old.name, format!("worker {worker}.{}", old.lives).into());
-            (old.hands, old.guests) = Default::default();
+            (old.hands, old.guests, old.began) = Default::default();
             for key in granted.into_iter().filter(|_| graceful) {
                 self.send(Message::HandBack { name: Arc::clone(&name), key });
             }

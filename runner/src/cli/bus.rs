@@ -1,0 +1,35 @@
+//! `--bus` and what belongs to it, for `serve` and `worker`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use crate::bus::address::BusAddress;
+
+/// How to reach the broker. `serve` and `worker` share these.
+#[derive(Args, Debug)]
+pub(super) struct BusArgs {
+    /// Where the NATS servers are: nats://HOST:PORT, or several of one cluster with commas
+    #[arg(long, value_name = "URL", env = "JOBCONTROL_BUS", hide_env = true)]
+    bus: Option<String>,
+    /// A file with credentials for the bus, as `nsc` writes it
+    #[arg(long, value_name = "FILE", requires = "bus")]
+    bus_credentials: Option<PathBuf>,
+    /// A file with an NKey seed for the bus
+    #[arg(long, value_name = "FILE", requires = "bus", conflicts_with = "bus_credentials")]
+    bus_nkey: Option<PathBuf>,
+    /// A file with certificates (PEM) of authorities that the bus is trusted by
+    #[arg(long, value_name = "FILE", requires = "bus")]
+    bus_ca: Option<PathBuf>,
+}
+
+impl BusArgs {
+    /// Returns the address of the bus, if there is one.
+    pub(super) fn address(&self) -> Result<Option<BusAddress>, CliError> {
+        let Some(bus) = &self.bus else { return Ok(None) };
+        let address = BusAddress::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))?;
+        let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
+        Ok(Some(BusAddress { credentials, nkey, ca, ..address }))
+    }
+}

@@ -1,0 +1,200 @@
+//! A service whose attempts run on workers, over real NATS servers. The step `workers` of
+//! `ci/suites.sh` installs the servers.
+
+mod broker;
+mod chaos;
+
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
+use serde_json::Value;
+use serde_json::json;
+
+use crate::harness::Folder;
+use crate::harness::served::Served;
+use crate::harness::serving::Serving;
+use broker::Broker;
+use broker::server;
+
+const JOBS: &str = "jobs:
+  - { id: six, function: divide:divide, args: [12, 2] }
+  - { id: three, function: divide:divide, args: [!retval six, 2] }
+  - { id: bad, function: divide:divide, args: [1, 0] }
+  - { id: spins, function: attempts:spins }
+  - { id: waits, function: attempts:waits, retry: { attempts: 2, initial: 1ms, on: [interrupted] } }
+  - { id: short, function: attempts:spins, timeout: 200ms }
+  - { id: flaky, function: attempts:flaky, args: [3], retry: { attempts: 3, initial: 1ms } }
+  - { id: large, function: large.ts:large, args: [2000000] }
+  - { id: length, function: large.ts:length, args: [!retval large] }
+";
+
+/// What is larger than a message goes through an object of the broker.
+const LARGE: &str = "
+export function large(n: number): string { console.log('making', n); return 'x'.repeat(n) }
+export function length(text: string): number { return text.length }
+";
+
+/// A folder with these jobs and their plugins.
+fn folder() -> Folder {
+    Folder::new().guest("divide.wat").guest("attempts.wat").file("jobs/large.ts", LARGE).file("jobs/all.yaml", JOBS)
+}
+
+fn serve(folder: &Folder, broker: &Broker) -> Served {
+    Served::start(folder, &["--bus", &broker.url()])
+}
+
+/// A worker in a folder of its own.
+struct AtWork {
+    serving: Serving,
+    pid: Pid,
+    _folder: Folder,
+}
+
+impl AtWork {
+    fn start(broker: &Broker, slots: u32) -> Self {
+        Self::allowed(broker, slots, "")
+    }
+
+    /// With an operator's file.
+    fn allowed(broker: &Broker, slots: u32, operator: &str) -> Self {
+        let folder = Folder::new().file("jobcontrol.yaml", operator);
+        let slots = slots.to_string();
+        let mut command = folder.command(&["worker", "--log", "json", "--bus", &broker.url(), "--slots", &slots]);
+        let serving = Serving::of(&mut command);
+        let pid = serving.pid();
+        serving.record("working");
+        Self { serving, pid, _folder: folder }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).expect("a worker");
+    }
+}
+
+/// Asks for a run, and waits for the build of a job with that status.
+fn built(folder: &Folder, served: &Served, job: &str, build: u64, status: &str) -> Value {
+    folder.run(&["enqueue", "--deps", job]).code(0);
+    ended(served, build, status)
+}
+
+fn ended(served: &Served, build: u64, status: &str) -> Value {
+    let path = format!("/api/v1/builds/{build}");
+    served.get_until("/api/v1/builds?limit=100", |builds| builds.to_string().contains(&format!("\"id\":{build},")));
+    served.get_until(&path, |build| build["status"] == status)
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_graph_is_built_by_workers_with_its_values_and_failures() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let _worker = AtWork::start(&broker, 2);
+    assert_eq!(built(&folder, &served, "three", 2, "SUCCESSFUL")["retval"], 3);
+    let bad = built(&folder, &served, "bad", 3, "FAILED");
+    assert_eq!(bad["exception"]["kind"], "trap", "{bad:#}");
+    served.get_until("/api/v1/builds/3", |build| build["exception_tb"].to_string().contains("divide"));
+    let flaky = built(&folder, &served, "flaky", 4, "SUCCESSFUL");
+    assert_eq!((&flaky["attempt"], &flaky["retval"]), (&json!(3), &json!(3)), "{flaky:#}");
+    assert_eq!(built(&folder, &served, "short", 5, "FAILED")["exception"]["kind"], "timeout");
+    assert_eq!(built(&folder, &served, "length", 7, "SUCCESSFUL")["retval"], 2_000_000.0);
+    let log = served.get("/api/v1/builds/6/log");
+    assert!(log.to_string().contains("making 2000000"), "{log:#}");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_cancel_reaches_the_guest_and_frees_its_slot() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let _worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "spins", 1, "RUNNING");
+    folder.run(&["build", "cancel", "1"]).code(0);
+    assert_eq!(ended(&served, 1, "FAILED")["exception"]["kind"], "cancelled");
+    assert_eq!(built(&folder, &served, "six", 2, "SUCCESSFUL")["retval"], 6);
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let silent = AtWork::start(&broker, 1);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    silent.serving.record("attempt started");
+    silent.signal(Signal::STOP);
+    let second = served.get_until("/api/v1/builds/1", |build| build["attempt"] == 2);
+    assert_eq!(second["status"], "RUNNING", "{second:#}");
+    // What it says later is refused, and it is told to stop.
+    silent.signal(Signal::CONT);
+    folder.run(&["build", "cancel", "1"]).code(0);
+    let build = ended(&served, 1, "FAILED");
+    assert_eq!((&build["attempt"], &build["exception"]["kind"]), (&json!(2), &json!("cancelled")), "{build:#}");
+    assert_eq!(built(&folder, &served, "six", 2, "SUCCESSFUL")["retval"], 6);
+    silent.serving.kill();
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let other = Folder::new();
+    let mut command =
+        other.command(&["worker", "--log", "json", "--bus", &broker.url(), "--slots", "1", "--grace", "1ms"]);
+    let first = Serving::of(&mut command);
+    first.record("working");
+    built(&folder, &served, "waits", 1, "RUNNING");
+    first.record("attempt started");
+    first.stop();
+    let _second = AtWork::start(&broker, 1);
+    built(&folder, &served, "six", 2, "RUNNING");
+    folder.run(&["build", "cancel", "1"]).code(0);
+    assert_eq!(ended(&served, 1, "FAILED")["attempt"], 1);
+    ended(&served, 2, "SUCCESSFUL");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_grants_no_folder_that_its_own_operator_does_not_allow() {
+    let broker = Broker::start();
+    let jobs = "id: files\nfunction: files_create:create\n\
+                grants: { files: [{ host: ./data, guest: /data, mode: read }], secrets: [] }\n";
+    let secret = "id: secret\nfunction: divide:divide\nargs: [4, 2]\ngrants: { secrets: [TOKEN] }\n";
+    let operator = "secrets: { TOKEN: { env: TOKEN } }\n";
+    let folder = folder()
+        .guest("files_create.wat")
+        .file("jobs/files.yaml", jobs)
+        .file("jobs/secret.yaml", secret)
+        .file("jobs/data/a", "");
+    folder.write("jobcontrol.yaml", operator);
+    let served = serve(&folder, &broker);
+    let _worker = AtWork::start(&broker, 1);
+    let refused = built(&folder, &served, "files", 1, "FAILED");
+    assert!(refused.to_string().contains("this worker grants no folders"), "{refused:#}");
+    let refused = built(&folder, &served, "secret", 2, "FAILED");
+    assert!(refused.to_string().contains("`TOKEN` is not sent to workers"), "{refused:#}");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_broker_that_does_not_do_is_refused_with_the_reason() {
+    let folder = folder();
+    let plain = Broker::of(server("JOBCONTROL_NATS"), false);
+    folder.run(&["worker", "--bus", &plain.url()]).code(1).says("has no JetStream");
+    let old = Broker::of(server("JOBCONTROL_OLD_NATS"), true);
+    folder.run(&["serve", "--listen", "off", "--bus", &old.url()]).code(1).says("version 2.12 or newer is needed");
+    folder.run(&["worker", "--bus", "nats://127.0.0.1:1"]).code(1).says("the bus `nats://127.0.0.1:1`");
+}
+
+#[test]
+fn a_bus_is_an_address_and_a_worker_needs_one() {
+    let folder = Folder::new();
+    folder.run(&["worker"]).code(2).says("add `--bus nats://HOST:4222`");
+    folder.run(&["worker", "--bus", "http://x"]).code(2).says("`http://x` is not the address of a NATS server");
+    folder.run(&["serve", "--bus", "nats://:1"]).code(2).says("does not name a host");
+    folder.run(&["worker", "--bus", "nats://x", "--slots", "0"]).code(2).says("0 is not in 1..=1000");
+}
