@@ -90,7 +90,14 @@ fn a_graph_is_built_by_workers_with_its_values_and_failures() {
     let folder = folder();
     let served = serve(&folder, &broker);
     let _worker = AtWork::start(&broker, 2);
+    let workers = folder.json(&["workers", "--bus", &broker.url()]);
+    assert_eq!((&workers[0]["slots"], &workers[1]), (&json!(2), &Value::Null), "{workers:#}");
+    let name = workers[0]["worker"].as_str().unwrap();
+    let page = served.send("GET", "/workers", &["Accept: text/html"], "");
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains("Workers on the bus") && page.contains(name), "{page}");
     assert_eq!(built(&folder, &served, "three", 2, "SUCCESSFUL")["retval"], 3);
+    assert!(served.get("/api/v1/builds/2/log").to_string().contains(&format!("runs on the worker `{name}`")));
     let bad = built(&folder, &served, "bad", 3, "FAILED");
     assert_eq!(bad["exception"]["kind"], "trap", "{bad:#}");
     served.get_until("/api/v1/builds/3", |build| build["exception_tb"].to_string().contains("divide"));

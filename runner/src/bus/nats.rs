@@ -4,6 +4,7 @@
 //! that worker does not confirm it. Reports are a stream (`jobcontrol-reports`) with one consumer
 //! for each service. Claims, heartbeats and notes are plain messages, which may be lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,6 +213,25 @@ async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>) {
     if let Some(hear) = hear {
         let _ = hear.send(Heard::Connection(is_there)).await;
     }
+}
+
+/// Listens to the heartbeats of all workers for a while, and returns the last one of each.
+///
+/// # Errors
+///
+/// Returns an error if the broker cannot be reached, is too old or has no JetStream.
+pub async fn heartbeats(address: &BusAddress, time: Duration) -> Result<BTreeMap<String, Beat>, BusError> {
+    let link = Link::connect(address, "jobcontrol workers", None).await?;
+    let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
+    let mut beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
+    let until = tokio::time::Instant::now() + time;
+    let mut heard = BTreeMap::new();
+    while let Ok(Some(message)) = tokio::time::timeout_at(until, beats.next()).await {
+        if let Some(beat) = read::<Beat>(&message.payload) {
+            heard.insert(beat.worker.clone(), beat);
+        }
+    }
+    Ok(heard)
 }
 
 /// Reads major and minor of a version such as `2.12.1`.

@@ -49,6 +49,7 @@ use super::store;
 use super::tokens;
 use super::watch;
 use super::worker;
+use super::workers;
 
 /// The argument with which the program starts itself to compile a plugin.
 const INTERPRET: &str = "__interpret";
@@ -135,6 +136,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Run attempts for services on other machines, until Ctrl-C
     Worker(worker::WorkerArgs),
+    /// List the workers that are on a bus
+    Workers(workers::WorkersArgs),
     /// List runs (the jobs requested together, and their outcome); show, cancel or repeat one
     Runs(runs::RunsArgs),
     /// List the jobs and the status of each
@@ -326,6 +329,7 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
             serve::serve(&app, options(&cli.global)?, out, &args, activated)
         }
         Command::Worker(args) => worker::work(&app, out, &args),
+        Command::Workers(args) => workers::list(out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use jobcontrol_core::clock::Clock;
+use jobcontrol_core::event::Level;
+use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
@@ -102,7 +104,7 @@ pub struct Known {
 
 /// What happened to one attempt.
 enum Fed {
-    Granted,
+    Granted(Arc<str>),
     /// A report, how far the clock of its worker is off, and how to acknowledge it.
     Said(Said, i64, Box<dyn FnOnce(Disposal) + Send + Sync>),
     OfferAgain,
@@ -272,7 +274,13 @@ impl Remote {
                 }
             };
             match next {
-                Some(Fed::Granted) => late = Instant::now().checked_add(attempt.limits.timeout + LATE),
+                Some(Fed::Granted(worker)) => {
+                    late = Instant::now().checked_add(attempt.limits.timeout + LATE);
+                    let message = format!("runs on the worker `{worker}`");
+                    let record = NewRecord::new(self.clock.now(), Level::Info, "jobcontrol", message);
+                    // The first error is remembered by the sink, and fails the build at its end.
+                    let _ = attempt.sink.log(record).await;
+                }
                 Some(Fed::OfferAgain) => {
                     late = None;
                     let _ = self.bus.offer(offer).await;
@@ -333,7 +341,7 @@ impl Remote {
             return Answer::Refused;
         }
         if let Some(feed) = state.feeds.get(&claim.key) {
-            let _ = feed.send(Fed::Granted);
+            let _ = feed.send(Fed::Granted(worker));
         }
         Answer::Granted
     }

@@ -39,6 +39,8 @@ struct Lease {
     next: u64,
     /// Since when a later report is there and the next one is not.
     missing: Option<Duration>,
+    /// Workers that gave it back. What they still say is old.
+    given_back: Vec<Arc<str>>,
 }
 
 /// The answer to a worker that claims an attempt.
@@ -77,14 +79,17 @@ pub enum Due {
 impl Leases {
     /// Adds an attempt that is offered from now on.
     pub fn offer(&mut self, key: AttemptKey, now: Duration) {
-        self.attempts.insert(key, Lease { worker: None, since: now, next: 0, missing: None });
+        self.attempts.insert(key, Lease { worker: None, since: now, next: 0, missing: None, given_back: Vec::new() });
     }
 
     /// Answers a worker that claims an attempt. A worker that asks twice, since the first answer
     /// was lost, gets the same answer.
     pub fn claim(&mut self, key: AttemptKey, worker: &Arc<str>, now: Duration) -> Claim {
         match self.attempts.get_mut(&key) {
-            Some(lease) if lease.worker.as_ref().is_none_or(|holder| holder == worker) => {
+            Some(lease)
+                if lease.worker.as_ref().is_none_or(|holder| holder == worker)
+                    && !lease.given_back.contains(worker) =>
+            {
                 lease.worker = Some(Arc::clone(worker));
                 lease.since = now;
                 Claim::Granted
@@ -131,7 +136,8 @@ impl Leases {
     pub fn hand_back(&mut self, key: AttemptKey, worker: &Arc<str>, now: Duration) -> bool {
         match self.attempts.get_mut(&key).filter(|lease| lease.worker.as_ref() == Some(worker)) {
             Some(lease) => {
-                *lease = Lease { worker: None, since: now, next: 0, missing: None };
+                lease.given_back.extend(lease.worker.take());
+                (lease.since, lease.next, lease.missing) = (now, 0, None);
                 true
             }
             None => false,
@@ -237,6 +243,7 @@ mod tests {
         leases.report(KEY, &a, 0, at(0));
         assert!(!leases.hand_back(KEY, &b, at(1)));
         assert!(leases.hand_back(KEY, &a, at(1)));
+        assert_eq!(leases.claim(KEY, &a, at(1)), Claim::Refused, "an old question");
         assert_eq!(leases.claim(KEY, &b, at(2)), Claim::Granted);
         assert_eq!(leases.report(KEY, &a, 1, at(2)), Verdict::Refused);
         assert_eq!(leases.report(KEY, &b, 0, at(2)), Verdict::New);

@@ -404,7 +404,7 @@ fn every_build_ends_exactly_once_whatever_is_lost_doubled_delayed_or_killed() {
         World::new(seed).run();
         return;
     }
-    let schedules = number("JOBCONTROL_SCHEDULES").unwrap_or(1_000);
+    let schedules = number("JOBCONTROL_SCHEDULES").unwrap_or(10_000);
     let faults: u64 = (0..schedules).map(|seed| World::new(seed).run()).sum();
     assert!(faults > schedules * 20, "only {faults} faults in {schedules} schedules");
 }

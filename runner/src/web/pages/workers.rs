@@ -29,7 +29,18 @@ struct Page {
 #[template(path = "workers_body.html")]
 struct Body {
     facts: Vec<(&'static str, String)>,
+    /// `None` if builds run in this process.
+    workers: Option<Vec<Remote>>,
     others: Vec<Other>,
+}
+
+/// A worker on the bus.
+struct Remote {
+    name: String,
+    version: String,
+    slots: u32,
+    builds: Vec<u64>,
+    heard: u64,
 }
 
 /// Another process that runs builds.
@@ -82,5 +93,22 @@ fn body(look: &Look<'_>) -> Result<Body, Problem> {
             if look.service.leads() { "handled by this service" } else { "handled by another service" }.to_owned(),
         ),
     ];
-    Ok(Body { facts: facts.into_iter().filter(|(_, value)| !value.is_empty()).collect(), others: shown })
+    let facts = facts.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    Ok(Body { facts, workers: workers(look), others: shown })
+}
+
+/// Returns the workers that run builds of this service.
+fn workers(look: &Look<'_>) -> Option<Vec<Remote>> {
+    let remote = look.service.engine().remote()?;
+    let workers = remote.workers().into_iter().map(|(name, mut known)| {
+        known.builds.truncate(BUILDS);
+        Remote {
+            name: line(&name),
+            version: line(&known.version),
+            slots: known.slots,
+            builds: known.builds,
+            heard: known.heard.elapsed().as_secs(),
+        }
+    });
+    Some(workers.collect())
 }

@@ -1,0 +1,74 @@
+//! `workers`: the workers that are on a bus.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::bus::BusArgs;
+use super::error;
+use super::error::CliError;
+use super::render::Out;
+use super::render::text;
+use crate::bus::nats::heartbeats;
+use crate::bus::wire::Beat;
+use crate::service::engine::EngineError;
+use crate::show::escape::one_line;
+
+/// A worker sends a heartbeat every second.
+const LISTEN: Duration = Duration::from_millis(2_500);
+
+/// Which bus.
+#[derive(Args, Debug)]
+pub(super) struct WorkersArgs {
+    #[command(flatten)]
+    bus: BusArgs,
+}
+
+#[derive(Serialize)]
+struct WorkerJson<'a> {
+    worker: &'a str,
+    version: &'a str,
+    protocol: u32,
+    slots: u32,
+    attempts: usize,
+    builds: BTreeMap<&'a str, Vec<u64>>,
+}
+
+impl<'a> WorkerJson<'a> {
+    fn of(beat: &'a Beat) -> Self {
+        let mut builds: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for address in &beat.works_on {
+            builds.entry(&address.service).or_default().push(address.key.build);
+        }
+        let Beat { worker, version, protocol, slots, .. } = beat;
+        Self { worker, version, protocol: *protocol, slots: *slots, attempts: beat.works_on.len(), builds }
+    }
+}
+
+/// Listens for heartbeats, and lists who sent one.
+pub(super) fn list(out: &Out, args: &WorkersArgs) -> Result<u8, CliError> {
+    let Some(address) = args.bus.address()? else {
+        return Err(CliError::usage("workers are on a bus: add `--bus nats://HOST:4222`"));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let beats = runtime.block_on(heartbeats(&address, LISTEN)).map_err(EngineError::from)?;
+    let workers: Vec<_> = beats.values().map(WorkerJson::of).collect();
+    if out.is_json() {
+        out.json(&workers)?;
+    } else if workers.is_empty() {
+        out.say(format!("no worker was heard on `{}`", address.shown()));
+    } else {
+        let row = |worker: &WorkerJson<'_>| {
+            vec![
+                one_line(worker.worker),
+                one_line(worker.version),
+                worker.slots.to_string(),
+                worker.attempts.to_string(),
+            ]
+        };
+        out.answer(text::table(&["WORKER", "VERSION", "SLOTS", "RUNNING"], workers.iter().map(row).collect()))?;
+    }
+    Ok(error::DONE)
+}
