@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
@@ -24,13 +25,13 @@ pub fn server(variable: &str) -> PathBuf {
 impl Broker {
     /// Starts a server with JetStream.
     pub fn start() -> Self {
-        Self::of(server("JOBCONTROL_NATS"), true)
+        Self::of(&server("JOBCONTROL_NATS"), true)
     }
 
     /// Starts that program, with JetStream or without.
-    pub fn of(program: PathBuf, jetstream: bool) -> Self {
+    pub fn of(program: &Path, jetstream: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (child, port) = started(&program, &folder, 0, jetstream);
+        let (child, port) = started(program, &folder, 0, jetstream);
         Self { child, port, folder }
     }
 
@@ -48,7 +49,7 @@ impl Broker {
 }
 
 /// Starts a server, and waits until it is ready. Port 0 is any free one.
-fn started(program: &PathBuf, folder: &TempDir, port: u16, jetstream: bool) -> (Child, u16) {
+fn started(program: &Path, folder: &TempDir, port: u16, jetstream: bool) -> (Child, u16) {
     let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
     let mut command = Command::new(program);
     command.args(["-a", "127.0.0.1", "-p", &port]).stderr(Stdio::piped());

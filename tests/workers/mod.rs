@@ -190,9 +190,9 @@ fn a_worker_grants_no_folder_that_its_own_operator_does_not_allow() {
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_broker_that_does_not_do_is_refused_with_the_reason() {
     let folder = folder();
-    let plain = Broker::of(server("JOBCONTROL_NATS"), false);
+    let plain = Broker::of(&server("JOBCONTROL_NATS"), false);
     folder.run(&["worker", "--bus", &plain.url()]).code(1).says("has no JetStream");
-    let old = Broker::of(server("JOBCONTROL_OLD_NATS"), true);
+    let old = Broker::of(&server("JOBCONTROL_OLD_NATS"), true);
     folder.run(&["serve", "--listen", "off", "--bus", &old.url()]).code(1).says("version 2.12 or newer is needed");
     folder.run(&["worker", "--bus", "nats://127.0.0.1:1"]).code(1).says("the bus `nats://127.0.0.1:1`");
 }

@@ -88,10 +88,13 @@ pub trait Taken: Send + Sync {
     fn back(&self) -> BoxFuture<'_, ()>;
 }
 
+/// An offer, and what the broker is told of it.
+pub type TakenOffer = (Offer, Arc<dyn Taken>);
+
 /// The worker's end of a bus. Every method may be called from any thread and does not block it.
 pub trait WorkerEnd: Send + Sync {
     /// Waits for an offer. Several tasks may wait at once; each offer goes to one of them.
-    fn take(&self) -> BoxFuture<'_, Result<(Offer, Arc<dyn Taken>), BusError>>;
+    fn take(&self) -> BoxFuture<'_, Result<TakenOffer, BusError>>;
 
     /// Asks a service for an attempt. Returns `None` if the service is not on the bus, and an error
     /// if there is no answer.

@@ -33,6 +33,7 @@ use tokio::sync::mpsc;
 use jobcontrol_core::remote::AttemptKey;
 
 use super::address::BusAddress;
+use super::carrier;
 use super::carrier::BusError;
 use super::carrier::Disposal;
 use super::carrier::Heard;
@@ -458,7 +459,7 @@ impl NatsWorker {
         Ok(Arc::new(Self { link, offers, told: told.into() }))
     }
 
-    async fn next_offer(&self) -> Option<(Offer, Arc<dyn Taken>)> {
+    async fn next_offer(&self) -> Option<carrier::TakenOffer> {
         let fetch = self.offers.fetch().max_messages(1).expires(Duration::from_secs(30));
         let mut messages = fetch.messages().await.ok()?;
         let message = messages.next().await?.ok()?;
@@ -500,7 +501,7 @@ impl Taken for TakenOffer {
 }
 
 impl WorkerEnd for NatsWorker {
-    fn take(&self) -> BoxFuture<'_, Result<(Offer, Arc<dyn Taken>), BusError>> {
+    fn take(&self) -> BoxFuture<'_, Result<carrier::TakenOffer, BusError>> {
         async {
             loop {
                 match self.next_offer().await {

@@ -199,7 +199,7 @@ impl Driver {
                 if let Some(held) = self.held.get_mut(&address) {
                     held.waits = waits;
                 }
-                self.hands.said(address, said, last, now)
+                self.hands.said(&address, said, last, now)
             }
             Input::Confirmed(address, number) => {
                 if let Some(held) = self.held.get_mut(&address) {
@@ -339,7 +339,7 @@ impl Driver {
         let bus = Arc::clone(&self.shared.bus);
         self.network.spawn(async move { drop(bus.beat(&beat).await) });
         self.beats += 1;
-        if self.beats % OFFERS_EVERY == 0 {
+        if self.beats.is_multiple_of(OFFERS_EVERY) {
             let all: Vec<_> = self.held.values().map(|held| Arc::clone(&held.taken)).collect();
             self.network.spawn(async move {
                 for taken in all {
@@ -360,7 +360,7 @@ impl Driver {
             let how = How::HandedBack;
             let end = End { how, used: Default::default(), traffic: Default::default() };
             let said = Said { end: Some(end), ..Said::default() };
-            let actions = self.hands.said(address, said, true, self.now());
+            let actions = self.hands.said(&address, said, true, self.now());
             actions.into_iter().for_each(|action| self.act(action));
         }
     }

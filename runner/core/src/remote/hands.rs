@@ -115,15 +115,15 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
     }
 
     /// Takes what the guest said; `last` is the end of the attempt.
-    pub fn said(&mut self, key: K, report: R, last: bool, now: Duration) -> Vec<Action<K, R>> {
-        let Some(attempt) = self.attempts.get_mut(&key).filter(|attempt| attempt.state == State::Running) else {
+    pub fn said(&mut self, key: &K, report: R, last: bool, now: Duration) -> Vec<Action<K, R>> {
+        let Some(attempt) = self.attempts.get_mut(key).filter(|attempt| attempt.state == State::Running) else {
             return Vec::new();
         };
         if last {
             attempt.state = State::Ended;
         }
         attempt.waiting.push_back(report);
-        attempt.send(&key, now).into_iter().collect()
+        attempt.send(key, now).into_iter().collect()
     }
 
     /// Takes the broker's word that it has a report.

@@ -233,13 +233,13 @@ impl World {
                 self.send(Message::Confirmed { worker, name, key, number });
             }
             Message::WorkerTick { worker } => self.worker_tick(worker),
-            message => self.handle_at_worker(message),
+            message => self.handle_at_worker(&message),
         }
     }
 
     /// Messages to one life of a worker; a later life does not hear them.
-    fn handle_at_worker(&mut self, message: Message) {
-        let (worker, name) = match &message {
+    fn handle_at_worker(&mut self, message: &Message) {
+        let (worker, name) = match message {
             Message::Answer { worker, name, .. }
             | Message::Confirmed { worker, name, .. }
             | Message::Stop { worker, name, .. }
@@ -252,10 +252,10 @@ impl World {
         let now = self.time();
         let hands = &mut self.workers[worker].hands;
         let actions = match message {
-            Message::Answer { key, granted, .. } => hands.answered(key, granted),
-            Message::Confirmed { key, number, .. } => hands.confirmed(key, number, now),
-            Message::Stop { key, .. } => hands.stop(key),
-            Message::Step { key, step, .. } => return self.step(worker, key, step),
+            Message::Answer { key, granted, .. } => hands.answered(*key, *granted),
+            Message::Confirmed { key, number, .. } => hands.confirmed(*key, *number, now),
+            Message::Stop { key, .. } => hands.stop(*key),
+            Message::Step { key, step, .. } => return self.step(worker, *key, *step),
             _ => Vec::new(),
         };
         self.act(worker, actions);
@@ -275,7 +275,7 @@ impl World {
             let delay = self.random.random_range(1..5_000);
             self.later(delay, Message::Step { worker, name, key, step: step + 1 });
         }
-        let actions = self.workers[worker].hands.said(key, report, last, now);
+        let actions = self.workers[worker].hands.said(&key, report, last, now);
         self.act(worker, actions);
     }
 
