@@ -9,6 +9,7 @@ use std::time::Duration;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::storage::NewRun;
 use jobcontrol_core::storage::Result as StorageResult;
@@ -21,7 +22,6 @@ use jobcontrol_sandbox::Plugins;
 use jobcontrol_sandbox::Sandbox;
 use tokio::runtime::Runtime;
 
-use crate::bus::address::BusAddress;
 use crate::bus::nats::NatsWorker;
 use crate::catalog::watch::SettingsFile;
 use crate::catalog::workspace::StoredPlugins;

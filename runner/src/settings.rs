@@ -14,6 +14,7 @@ use jobcontrol_core::diagnostic::Source;
 use jobcontrol_core::http::HttpRules;
 use jobcontrol_core::limits;
 use jobcontrol_core::limits::OperatorFile;
+use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::manifest::Ceiling;
 use jobcontrol_core::manifest::Context;
 use jobcontrol_core::manifest::Environment;
@@ -68,6 +69,8 @@ pub struct Resolved {
     pub memory: u64,
     /// Where a service listens.
     pub server: Server,
+    /// The bus of services and workers.
+    pub bus: Option<BusAddress>,
     /// The operator's file.
     pub config: ConfigFile,
 }
@@ -134,7 +137,8 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
         Workspace { jobs, plugins, context, files, on_change, notify, retention, prune_at, reader, stored_plugins };
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     let server = based_server(settings.server, &base);
-    Ok(Resolved { workspace, store, memory, server, config })
+    let bus = settings.bus.map(|bus| based_bus(bus, &base));
+    Ok(Resolved { workspace, store, memory, server, bus, config })
 }
 
 /// Resolves the paths of a service's settings, which are relative to the operator's file.
@@ -145,6 +149,13 @@ fn based_server(server: Server, base: &Path) -> Server {
         None => listen,
     });
     Server { listen, tls_cert: server.tls_cert.map(of_file), tls_key: server.tls_key.map(of_file), ..server }
+}
+
+/// Resolves the paths of the bus, which are relative to the operator's file.
+fn based_bus(bus: BusAddress, base: &Path) -> BusAddress {
+    let of_file = |path: String| base.join(path).display().to_string();
+    let BusAddress { servers, credentials, nkey, ca } = bus;
+    BusAddress { servers, credentials: credentials.map(of_file), nkey: nkey.map(of_file), ca: ca.map(of_file) }
 }
 
 /// Resolves the path of a secret's source, which is relative to the operator's file.

@@ -2,6 +2,8 @@
 
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -38,6 +40,17 @@ impl Broker {
     /// What `--bus` takes.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Publishes these bytes, as anybody can who reaches the broker.
+    pub fn publish(&self, subject: &str, bytes: &[u8]) {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a connection");
+        connection.write_all(b"CONNECT {\"verbose\":false}\r\n").expect("a greeting");
+        connection.write_all(format!("PUB {subject} {}\r\n", bytes.len()).as_bytes()).expect("a message");
+        connection.write_all(bytes).expect("its bytes");
+        connection.write_all(b"\r\nPING\r\n").expect("an end");
+        let mut answers = BufReader::new(connection).lines().map_while(Result::ok);
+        assert!(answers.any(|line| line == "PONG"), "the broker has the message");
     }
 
     /// Kills the server, and starts it again with what it had stored.

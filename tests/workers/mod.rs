@@ -188,6 +188,21 @@ fn a_worker_grants_no_folder_that_its_own_operator_does_not_allow() {
 
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn messages_that_make_no_sense_harm_nobody() {
+    let broker = Broker::start();
+    let folder = folder().file("jobcontrol.yaml", format!("bus: {{ url: \"{}\" }}\n", broker.url()));
+    let served = Served::start(&folder, &[]);
+    let _worker = AtWork::start(&broker, 1);
+    for subject in ["jobcontrol.offer.any", "jobcontrol.beat", "jobcontrol.report.nobody"] {
+        for bytes in [&b""[..], b"{}", b"\x81\xa6worker\xc0", &[0xdd, 0xff, 0xff, 0xff, 0xff]] {
+            broker.publish(subject, bytes);
+        }
+    }
+    assert_eq!(built(&folder, &served, "six", 1, "SUCCESSFUL")["retval"], 6);
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_broker_that_does_not_do_is_refused_with_the_reason() {
     let folder = folder();
     let plain = Broker::of(&server("JOBCONTROL_NATS"), false);

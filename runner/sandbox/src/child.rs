@@ -37,6 +37,10 @@ use crate::interpreter::task::Task;
 const NO_MEMORY: &[&str] =
     &["memory allocation of ", "os error 12", "Cannot allocate memory", "Resource temporarily unavailable"];
 
+/// How the standard library reports a buffer that cannot grow, such as that for the child's input.
+/// This is the whole text, because the text of a plugin may contain it.
+const NO_ROOM: &str = "out of memory";
+
 /// How many bytes of a child's standard error are shown, and how many are kept to find out why it
 /// failed.
 const SAID: usize = 1 << 10;
@@ -262,7 +266,7 @@ fn receive(pipe: &mut Option<impl Read>, into: &mut Vec<u8>, most: usize) -> Res
 
 fn failed(status: ExitStatus, said: &[u8]) -> ChildError {
     let mut said = String::from_utf8_lossy(said).trim().to_owned();
-    let no_memory = NO_MEMORY.iter().any(|words| said.contains(words));
+    let no_memory = said == NO_ROOM || NO_MEMORY.iter().any(|words| said.contains(words));
     let too_deep = said.contains("overflowed its stack");
     cut_bytes(&mut said, SAID);
     let signal = status.signal();

@@ -2,12 +2,10 @@
 //!
 //! - `wire`: what the messages say, and their encoding
 //! - `carrier`: what a bus can do, for the service and for the worker; `nats`: over NATS JetStream
-//! - `address`: where the broker is, and how to sign in
 //!
 //! `core/remote` decides which worker has an attempt. `execute/remote` offers attempts, and
 //! `service/worker` runs them.
 
-pub mod address;
 pub mod carrier;
 pub mod nats;
 pub mod wire;

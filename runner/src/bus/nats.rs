@@ -30,9 +30,9 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 
+use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::remote::AttemptKey;
 
-use super::address::BusAddress;
 use super::carrier;
 use super::carrier::BusError;
 use super::carrier::Disposal;
@@ -80,8 +80,8 @@ const CLAIM_WAIT: Duration = Duration::from_secs(2);
 /// An offer that was given back is delivered again after this time.
 const BACK: Duration = Duration::from_secs(5);
 
-/// An offer that was given back so often is dropped: its service is gone, or speaks another version.
-/// A service that is there offers the attempt again.
+/// An offer that was given back so often is dropped: its service is gone, or speaks another
+/// version. A service that is there offers the attempt again.
 const DELIVERIES: i64 = 6;
 
 /// Messages to a service that wait for it. With more than that, the broker keeps them.
@@ -190,15 +190,15 @@ async fn options(
         .event_callback(move |event| noticed(event, hear.clone()));
     if let Some(file) = &address.credentials {
         let read = options.credentials_file(file).await;
-        options = read.map_err(|e| format!("the credentials `{}`: {e}", file.display()))?;
+        options = read.map_err(|e| format!("the credentials `{file}`: {e}"))?;
     }
     if let Some(file) = &address.nkey {
         let seed = tokio::fs::read_to_string(file).await;
-        let seed = seed.map_err(|e| format!("the NKey `{}`: {e}", file.display()))?;
+        let seed = seed.map_err(|e| format!("the NKey `{file}`: {e}"))?;
         options = options.nkey(seed.trim().to_owned());
     }
     if let Some(file) = &address.ca {
-        options = options.add_root_certificates(file.clone());
+        options = options.add_root_certificates(file.into());
     }
     Ok(options)
 }

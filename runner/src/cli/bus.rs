@@ -1,11 +1,10 @@
 //! `--bus` and what belongs to it, for `serve` and `worker`.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use jobcontrol_core::manifest::BusAddress;
 
 use super::error::CliError;
-use crate::bus::address::BusAddress;
+use crate::app::App;
 
 /// How to reach the broker. `serve` and `worker` share these.
 #[derive(Args, Debug)]
@@ -15,19 +14,19 @@ pub(super) struct BusArgs {
     bus: Option<String>,
     /// A file with credentials for the bus, as `nsc` writes it
     #[arg(long, value_name = "FILE", requires = "bus")]
-    bus_credentials: Option<PathBuf>,
+    bus_credentials: Option<String>,
     /// A file with an NKey seed for the bus
     #[arg(long, value_name = "FILE", requires = "bus", conflicts_with = "bus_credentials")]
-    bus_nkey: Option<PathBuf>,
+    bus_nkey: Option<String>,
     /// A file with certificates (PEM) of authorities that the bus is trusted by
     #[arg(long, value_name = "FILE", requires = "bus")]
-    bus_ca: Option<PathBuf>,
+    bus_ca: Option<String>,
 }
 
 impl BusArgs {
-    /// Returns the address of the bus, if there is one.
-    pub(super) fn address(&self) -> Result<Option<BusAddress>, CliError> {
-        let Some(bus) = &self.bus else { return Ok(None) };
+    /// Returns the address of the bus: that of the flags, or that of jobcontrol.yaml.
+    pub(super) fn address(&self, app: &App) -> Result<Option<BusAddress>, CliError> {
+        let Some(bus) = &self.bus else { return Ok(app.settings.bus.clone()) };
         let address = BusAddress::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))?;
         let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
         Ok(Some(BusAddress { credentials, nkey, ca, ..address }))

@@ -5,9 +5,9 @@
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: the arguments that `run` and `enqueue` share
 //! - `listen`: where a service listens; `bus`: where its workers are
-//! - `run`, `enqueue`, `serve`, `worker`, `workers`, `next`, `check`, `jobs`, `graph`, `explain`, `builds`, `runs`,
-//!   `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`, `completions`, `new`,
-//!   `make`: one command each, or a few that belong together
+//! - `run`, `enqueue`, `serve`, `worker`, `workers`, `next`, `check`, `jobs`, `graph`, `explain`,
+//!   `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
+//!   `completions`, `new`, `make`: one command each, or a few that belong together
 //! - `carry_out`: carries out a run that can start, and shows it; `repr`, `person`: what it needs
 //!   for that
 //! - `render`: all printing

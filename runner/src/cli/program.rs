@@ -325,11 +325,12 @@ fn answer(mut cli: Cli, out: &Out) -> Result<u8, CliError> {
         Command::Enqueue(args) => enqueue::enqueue(&app, out, &args),
         Command::Next(args) => next::next(&app, out, &args),
         Command::Serve(args) => {
-            let app = app.on_bus(args.bus.address()?);
+            let bus = args.bus.address(&app)?;
+            let app = app.on_bus(bus);
             serve::serve(&app, options(&cli.global)?, out, &args, activated)
         }
         Command::Worker(args) => worker::work(&app, out, &args),
-        Command::Workers(args) => workers::list(out, &args),
+        Command::Workers(args) => workers::list(&app, out, &args),
         Command::Runs(args) => runs::runs(&app, out, &args),
         Command::Jobs(args) => jobs::list(&app, out, &args),
         Command::Job { job } => jobs::show(&app, out, &job),

@@ -45,7 +45,7 @@ pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliErr
         (_, true) => Level::DEBUG,
         _ => Level::INFO,
     };
-    let Some(address) = args.bus.address()? else {
+    let Some(address) = args.bus.address(app)? else {
         return Err(CliError::usage("a worker needs the address of a bus: add `--bus nats://HOST:4222`"));
     };
     open_all_files();

@@ -11,6 +11,7 @@ use super::error;
 use super::error::CliError;
 use super::render::Out;
 use super::render::text;
+use crate::app::App;
 use crate::bus::nats::heartbeats;
 use crate::bus::wire::Beat;
 use crate::service::engine::EngineError;
@@ -48,8 +49,8 @@ impl<'a> WorkerJson<'a> {
 }
 
 /// Listens for heartbeats, and lists who sent one.
-pub(super) fn list(out: &Out, args: &WorkersArgs) -> Result<u8, CliError> {
-    let Some(address) = args.bus.address()? else {
+pub(super) fn list(app: &App, out: &Out, args: &WorkersArgs) -> Result<u8, CliError> {
+    let Some(address) = args.bus.address(app)? else {
         return Err(CliError::usage("workers are on a bus: add `--bus nats://HOST:4222`"));
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
+use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::storage::Storage;
 use jobcontrol_core::storage::StorageError;
 use jobcontrol_core::value::Value;
@@ -18,7 +19,6 @@ use jobcontrol_sandbox::SandboxError;
 use tokio::runtime::Handle;
 use tokio::runtime::Runtime;
 
-use crate::bus::address::BusAddress;
 use crate::bus::carrier::BusError;
 use crate::bus::nats::NatsService;
 use crate::catalog::today::Today;

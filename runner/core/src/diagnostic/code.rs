@@ -158,6 +158,7 @@ codes! {
     InvalidClock "JC0622" "a text is not a clock, or not a source of random numbers"
     InvalidNotification "JC0623" "a notification in the operator's file is not valid"
     InvalidServer "JC0624" "a setting of the server is not valid"
+    InvalidBus "JC0625" "a setting of the bus is not valid"
 }
 
 /// How bad a kind of mistake is.

@@ -5,9 +5,10 @@
 //! - `keys`: the keys of a job, one file for each key or group of related keys
 //! - `unread`: a guess at the contents of a file that cannot be read
 //! - `entry`: a template for a new job
-//! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify` and `server`:
-//!   `jobcontrol.yaml`, the operator's file
+//! - `settings`, with `http`, `pools`, `secrets`, `retention`, `notify`, `server` and
+//!   `bus`: `jobcontrol.yaml`, the operator's file
 
+mod bus;
 pub(crate) mod ceiling;
 pub(crate) mod context;
 mod entry;
@@ -22,6 +23,7 @@ mod server;
 mod settings;
 mod unread;
 
+pub use bus::BusAddress;
 pub use ceiling::Ceiling;
 pub use ceiling::Timeouts;
 pub use context::Context;

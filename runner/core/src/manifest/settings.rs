@@ -29,6 +29,8 @@ use crate::yaml::node;
 use crate::yaml::quantity::duration;
 use crate::yaml::quantity::number;
 
+use super::bus::BusAddress;
+use super::bus::read_bus;
 use super::ceiling::Ceiling;
 use super::http::read_http;
 use super::http::read_http_ceiling;
@@ -60,6 +62,7 @@ const KEYS: &[&str] = &[
     "on",
     "notify",
     "server",
+    "bus",
 ];
 
 /// The operator's settings.
@@ -101,6 +104,8 @@ pub struct Settings {
     pub notify: Vec<Notify>,
     /// Where clients reach a service; key `server`.
     pub server: Server,
+    /// The bus that a service gives builds to, and that a worker takes them from; key `bus`.
+    pub bus: Option<BusAddress>,
     /// When a service prunes the store; keys `retention.at` and `retention.timezone`.
     pub prune_at: PruneTime,
 }
@@ -109,7 +114,7 @@ impl Default for Settings {
     fn default() -> Self {
         let (jobs, store, cache, environment, plugins) = Default::default();
         let (memory, ceiling, files, pools, retention, secrets, http) = Default::default();
-        let (on_change, notify, server, prune_at) = Default::default();
+        let (on_change, notify, server, bus, prune_at) = Default::default();
         let (read, compile) = (ChildLimits::READ, ChildLimits::COMPILE);
         Self {
             jobs,
@@ -129,6 +134,7 @@ impl Default for Settings {
             on_change,
             notify,
             server,
+            bus,
             prune_at,
         }
     }
@@ -185,6 +191,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.on_change = trigger(&mut fields).is_some_and(|(trigger, _)| trigger == Trigger::Change);
     settings.notify = read_notify(&mut fields, &settings.secrets);
     read_server(&mut fields, &mut settings.server);
+    settings.bus = read_bus(&mut fields);
     fields.finish(KEYS, &[]);
     // The warnings are meant for manifests; the operator's file works in spite of them.
     problems.retain(|problem| !problem.is_warning());
@@ -291,6 +298,7 @@ notify:
   - { webhook: 'https://hooks.example.com/a?b', secret: KEY }
 server: { listen: 'unix:run/socket', tls_cert: cert.pem, tls_key: key.pem, behind_proxy: '::1' }
 retention: { at: 04:05, timezone: Europe/Rome }
+bus: { url: 'tls://a,b:1', credentials: bus.creds }
 ";
         let (settings, problems) = read(text);
         assert_eq!((problems, settings.on_change), (vec![], true));
@@ -300,6 +308,11 @@ retention: { at: 04:05, timezone: Europe/Rome }
         assert_eq!(settings.server.listen.as_deref(), Some("unix:run/socket"));
         assert_eq!(settings.server.tls_key.as_deref(), Some("key.pem"));
         assert!(settings.server.behind_proxy.is_some_and(|address| address.is_loopback()));
+        let bus = settings.bus.unwrap();
+        assert_eq!(
+            (bus.servers, bus.credentials.as_deref()),
+            (vec!["tls://a:4222".into(), "nats://b:1".into()], Some("bus.creds"))
+        );
         assert_eq!((settings.prune_at.hour, settings.prune_at.minute), (4, 5));
         assert_eq!(settings.prune_at.timezone.name(), "Europe/Rome");
     }
@@ -322,6 +335,12 @@ retention: { at: 04:05, timezone: Europe/Rome }
             ("notify: [{ webhook: 'https://a', secret: A }]", "there is no secret `A`"),
             ("notify: [{ webhok: 'https://a' }]", "unknown key `webhok`"),
             ("server: { tls_key: a }", "`tls_key` needs `tls_cert` as well"),
+            (
+                "bus: { url: 'http://a' }",
+                "`http://a` is not the address of a NATS server (write `nats://HOST:4222` or `tls://..`)",
+            ),
+            ("bus: { credentials: a }", "`bus` has no `url`"),
+            ("bus: { url: a, credentials: a, nkey: b }", "`credentials` and `nkey` cannot be combined"),
             ("server: { behind_proxy: proxy }", "`proxy` is not an IP address"),
             ("retention: { at: noon }", "`noon` is not a time of day"),
             ("retention: { timezone: Mars }", "there is no time zone `Mars`"),

@@ -11,8 +11,8 @@ pub const AGAIN: Duration = Duration::from_secs(2);
 /// still there offers the attempt again.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
-/// A worker that has reported the end of an attempt names it in heartbeats for this time at most, in
-/// case that its service never reads the report.
+/// A worker that has reported the end of an attempt names it in heartbeats for this time at most,
+/// in case that its service never reads the report.
 const UNREAD: Duration = Duration::from_secs(600);
 
 /// The attempts that a worker was offered or works on. `K` names an attempt among those of all
@@ -102,8 +102,8 @@ impl<K: Ord + Clone, R: Clone> Hands<K, R> {
         }
     }
 
-    /// Takes the news that the service of an offer is not on the bus. The broker keeps the offer for
-    /// a while, in case that the service comes back.
+    /// Takes the news that the service of an offer is not on the bus. The broker keeps the offer
+    /// for a while, in case that the service comes back.
     pub fn unanswered(&mut self, key: K) -> Vec<Action<K, R>> {
         match self.attempts.get(&key) {
             Some(attempt) if attempt.is_asking() => {

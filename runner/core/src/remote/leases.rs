@@ -14,8 +14,8 @@ pub const SILENCE: Duration = Duration::from_secs(10);
 /// the offer. A second offer does no harm: the first worker that claims the attempt gets it.
 pub const OFFER_AGAIN: Duration = Duration::from_secs(60);
 
-/// A report that is missing for this time is lost for good. Until then, the broker may still deliver
-/// it: a connection that breaks delays some messages.
+/// A report that is missing for this time is lost for good. Until then, the broker may still
+/// deliver it: a connection that breaks delays some messages.
 pub const MISSING: Duration = Duration::from_secs(60);
 
 /// The attempts that a service has given out or wants to give out.

@@ -19,8 +19,6 @@
 mod attempt;
 mod hands;
 mod leases;
-#[cfg(test)]
-mod simulation;
 
 pub use attempt::AttemptKey;
 pub use hands::AGAIN;

@@ -81,6 +81,7 @@ const SECTIONS: &[&str] = &[
     "ceiling",
     "retention",
     "server",
+    "bus",
 ];
 
 impl<'a> Fields<'a> {

@@ -13,13 +13,13 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
-use super::Action;
-use super::AttemptKey;
-use super::Claim;
-use super::Due;
-use super::Hands;
-use super::Leases;
-use super::Verdict;
+use jobcontrol_core::remote::Action;
+use jobcontrol_core::remote::AttemptKey;
+use jobcontrol_core::remote::Claim;
+use jobcontrol_core::remote::Due;
+use jobcontrol_core::remote::Hands;
+use jobcontrol_core::remote::Leases;
+use jobcontrol_core::remote::Verdict;
 
 /// The broker offers what nobody confirmed again after this time.
 const REDELIVERY: u64 = 30_000;

@@ -1,18 +1,22 @@
-//! Where the broker is, and how to sign in.
+//! `bus` of `jobcontrol.yaml`: where the broker of services and workers is, and how to sign in.
 
-use std::path::PathBuf;
+use crate::diagnostic::Code;
+use crate::yaml::fields::Fields;
 
-/// Where the broker is, and how to sign in.
+/// Every key of the bus.
+const KEYS: &[&str] = &["url", "credentials", "nkey", "ca"];
+
+/// Where the broker is, and how to sign in. Paths are relative to the folder of jobcontrol.yaml.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusAddress {
     /// One or more servers of one cluster, as `nats://HOST:PORT` or `tls://HOST:PORT`.
     pub servers: Vec<String>,
     /// A file with credentials (JWT and NKey), as `nsc` writes it.
-    pub credentials: Option<PathBuf>,
+    pub credentials: Option<String>,
     /// A file with an NKey seed.
-    pub nkey: Option<PathBuf>,
+    pub nkey: Option<String>,
     /// Certificates of authorities to trust, in PEM, instead of the system's.
-    pub ca: Option<PathBuf>,
+    pub ca: Option<String>,
 }
 
 /// The port of NATS.
@@ -37,6 +41,37 @@ impl BusAddress {
         });
         shown.collect::<Vec<_>>().join(",")
     }
+}
+
+/// Takes `bus`.
+pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<BusAddress> {
+    let (_, node) = fields.take("bus")?;
+    let whole = node.span;
+    let mut inner = Fields::new(fields.source, fields.problems, node, "`bus`")?;
+    let url = inner.string("url");
+    let file = |inner: &mut Fields<'_>, key| inner.string(key).map(|(path, _)| path);
+    let (credentials, nkey, ca) = (file(&mut inner, "credentials"), file(&mut inner, "nkey"), file(&mut inner, "ca"));
+    if credentials.is_some() && nkey.is_some() {
+        let help = Some("remove one of them".to_owned());
+        inner.report(Code::InvalidBus, whole, "`credentials` and `nkey` cannot be combined".to_owned(), help);
+    }
+    let address = match url {
+        Some((text, span)) => match BusAddress::parse(&text) {
+            Ok(address) => Some(address),
+            Err(reason) => {
+                inner.report(Code::InvalidBus, span, reason, None);
+                None
+            }
+        },
+        None if inner.has_misspelt("url", KEYS) => None,
+        None => {
+            let help = Some(format!("write `bus: {{ url: \"nats://HOST:{PORT}\" }}`"));
+            inner.report(Code::InvalidBus, whole, "`bus` has no `url`".to_owned(), help);
+            None
+        }
+    };
+    inner.finish(KEYS, &[]);
+    Some(BusAddress { credentials, nkey, ca, ..address? })
 }
 
 fn server(text: &str) -> Result<String, String> {
