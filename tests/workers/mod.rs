@@ -145,6 +145,24 @@ fn a_worker_that_dies_or_falls_silent_loses_its_attempt() {
 
 #[test]
 #[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_ends_the_attempts_of_a_service_that_is_gone() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    let worker = AtWork::start(&broker, 1);
+    built(&folder, &served, "waits", 1, "RUNNING");
+    worker.serving.record("attempt started");
+    // Killed when it is dropped.
+    drop(served);
+    worker.serving.record("the service does not want an attempt");
+    worker.serving.record("attempt ended");
+    let served = serve(&folder, &broker);
+    assert_eq!(served.get_until("/api/v1/builds/1", |build| build["attempt"] == 2)["status"], "RUNNING");
+    worker.serving.record("attempt started");
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
 fn a_worker_that_stops_gives_its_attempt_back_and_uses_none_up() {
     let broker = Broker::start();
     let folder = folder();

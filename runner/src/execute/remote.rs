@@ -336,11 +336,13 @@ impl Remote {
         if claim.protocol != PROTOCOL {
             return Answer::Refused;
         }
+        // A worker that runs the attempt asks from time to time whether it still has it.
+        let had_it = state.leases.worker(claim.key) == Some(&worker);
         let answer = state.leases.claim(claim.key, &worker, self.now());
         if answer == jobcontrol_core::remote::Claim::Refused {
             return Answer::Refused;
         }
-        if let Some(feed) = state.feeds.get(&claim.key) {
+        if let Some(feed) = state.feeds.get(&claim.key).filter(|_| !had_it) {
             let _ = feed.send(Fed::Granted(worker));
         }
         Answer::Granted

@@ -36,6 +36,13 @@ use crate::service::worker_attempt::Shared;
 /// How often a worker sends heartbeats, and looks at what had no answer.
 const TICK: Duration = Duration::from_secs(1);
 
+/// A worker asks with every fifth heartbeat whether it still has its attempts.
+const ASK_EVERY: u64 = 5;
+
+/// A service that was not on the bus for so many of these questions is gone. Its successor does not
+/// know the attempts, so they are ended.
+const GONE: u32 = 3;
+
 /// The broker hears of offers that are in hand with every tenth heartbeat: it waits for half a
 /// minute.
 const OFFERS_EVERY: u64 = 10;
@@ -63,6 +70,8 @@ enum Input {
     Offered(Box<Offer>, Arc<dyn Taken>, oneshot::Sender<()>),
     /// The service's answer; `None` if it is not on the bus.
     Answered(Address, Option<Answer>),
+    /// Whether the worker still has an attempt that it runs; `None` as above.
+    Checked(Address, Option<Answer>),
     /// What a guest said, whether it is the last, and who waits for the broker to have it.
     Said(Address, Said, bool, Option<oneshot::Sender<()>>),
     Confirmed(Address, u64),
@@ -83,6 +92,8 @@ struct Held {
     /// The number of the report that is being sent.
     sending: Option<u64>,
     waits: Option<oneshot::Sender<()>>,
+    /// How many questions found no service.
+    unheard: u32,
 }
 
 /// A running worker.
@@ -192,6 +203,7 @@ impl Driver {
             Input::Offered(offer, taken, slot) => self.offered(offer, taken, slot),
             Input::Answered(address, Some(answer)) => self.hands.answered(address, answer == Answer::Granted),
             Input::Answered(address, None) => self.hands.unanswered(address),
+            Input::Checked(address, answer) => self.checked(address, answer),
             Input::Said(address, said, last, waits) => {
                 if last {
                     tracing::info!(build = address.key.build, attempt = address.key.attempt, "attempt ended");
@@ -243,8 +255,9 @@ impl Driver {
         }
         let actions = self.hands.offered(address.clone(), self.now());
         if !actions.is_empty() {
-            let (stop, sending, waits) = Default::default();
-            self.held.insert(address, Held { offer: Some(offer), taken, _slot: slot, stop, sending, waits });
+            let (stop, sending, waits, unheard) = Default::default();
+            let held = Held { offer: Some(offer), taken, _slot: slot, stop, sending, waits, unheard };
+            self.held.insert(address, held);
         }
         actions
     }
@@ -271,14 +284,34 @@ impl Driver {
     }
 
     fn claim(&self, address: Address) {
+        self.ask(address, Input::Answered);
+    }
+
+    /// Asks the service of an attempt whether this worker has it.
+    fn ask(&self, address: Address, input: fn(Address, Option<Answer>) -> Input) {
         let claim = Claim { protocol: PROTOCOL, worker: self.name.to_string(), key: address.key };
         let (bus, inputs) = (Arc::clone(&self.shared.bus), self.inputs.clone());
         self.network.spawn(async move {
             // Without an answer, it is asked again.
             if let Ok(answer) = bus.claim(&address.service, &claim).await {
-                let _ = inputs.send(Input::Answered(address, answer));
+                let _ = inputs.send(input(address, answer));
             }
         });
+    }
+
+    /// Ends an attempt that this worker does not have, or whose service is gone.
+    fn checked(&mut self, address: Address, answer: Option<Answer>) -> Vec<Action<Address, Said>> {
+        let Some(held) = self.held.get_mut(&address) else { return Vec::new() };
+        held.unheard = if answer.is_none() { held.unheard + 1 } else { 0 };
+        if answer != Some(Answer::Refused) && held.unheard < GONE {
+            return Vec::new();
+        }
+        tracing::warn!(
+            build = address.key.build,
+            attempt = address.key.attempt,
+            "the service does not want an attempt"
+        );
+        self.hands.stop(address)
     }
 
     fn begin(&mut self, address: Address) {
@@ -339,6 +372,10 @@ impl Driver {
         let bus = Arc::clone(&self.shared.bus);
         self.network.spawn(async move { drop(bus.beat(&beat).await) });
         self.beats += 1;
+        if self.beats.is_multiple_of(ASK_EVERY) {
+            let running = self.held.iter().filter(|(_, held)| held.stop.is_some());
+            running.for_each(|(address, _)| self.ask(address.clone(), Input::Checked));
+        }
         if self.beats.is_multiple_of(OFFERS_EVERY) {
             let all: Vec<_> = self.held.values().map(|held| Arc::clone(&held.taken)).collect();
             self.network.spawn(async move {
