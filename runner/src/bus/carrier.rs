@@ -71,8 +71,8 @@ pub trait ServiceEnd: Send + Sync {
     /// Removes an object.
     fn forget<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), BusError>>;
 
-    /// Returns how many bytes a message may have.
-    fn message_limit(&self) -> usize;
+    /// Returns how many bytes a value in a message may have. A larger value becomes an object.
+    fn value_limit(&self) -> usize;
 }
 
 /// An offer that a worker has taken. The broker gives it to another worker if it hears nothing for
@@ -117,6 +117,6 @@ pub trait WorkerEnd: Send + Sync {
     /// Returns an object that a service has kept.
     fn object<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Bytes, BusError>>;
 
-    /// Returns how many bytes a message may have.
-    fn message_limit(&self) -> usize;
+    /// Returns how many bytes a value in a message may have. A larger value becomes an object.
+    fn value_limit(&self) -> usize;
 }

@@ -174,8 +174,8 @@ impl Link {
         Ok(bytes.into())
     }
 
-    fn message_limit(&self) -> usize {
-        self.client.max_payload().saturating_sub(OVERHEAD)
+    fn value_limit(&self) -> usize {
+        self.client.max_payload().saturating_sub(OVERHEAD) / 2
     }
 }
 
@@ -304,7 +304,7 @@ impl NatsService {
     }
 }
 
-/// Decodes a message of somebody else, who may be another version or hostile.
+/// Decodes a message. Its sender may have another version, or be hostile.
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     match decode(payload) {
         Ok(message) => Some(message),
@@ -420,8 +420,8 @@ impl ServiceEnd for NatsService {
         async move { self.link.objects.delete(name).await.map_err(|e| BusError::Failed(e.to_string())) }.boxed()
     }
 
-    fn message_limit(&self) -> usize {
-        self.link.message_limit()
+    fn value_limit(&self) -> usize {
+        self.link.value_limit()
     }
 }
 
@@ -562,7 +562,7 @@ impl WorkerEnd for NatsWorker {
         self.link.object(name).boxed()
     }
 
-    fn message_limit(&self) -> usize {
-        self.link.message_limit()
+    fn value_limit(&self) -> usize {
+        self.link.value_limit()
     }
 }

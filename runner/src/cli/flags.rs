@@ -1,9 +1,11 @@
 //! Arguments that several commands take from the command line.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::ArgAction;
 use clap::ValueEnum;
+use jobcontrol_core::manifest::parse_duration;
 
 use crate::settings::Options;
 use crate::settings::Resolved;
@@ -53,6 +55,11 @@ pub(super) fn flag(yes: bool, no: bool) -> Option<bool> {
 
 /// The action of a flag that takes no value and can be overridden by the other flag of its pair.
 pub(super) const SET: ArgAction = ArgAction::SetTrue;
+
+/// Reads a duration such as `30s`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
 
 /// The format of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

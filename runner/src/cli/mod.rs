@@ -4,7 +4,8 @@
 //!   several of them take
 //! - `watch`: `check --watch` and `run --watch`
 //! - `ask`: the arguments that `run` and `enqueue` share
-//! - `listen`: where a service listens; `bus`: where its workers are
+//! - `listen`: where a service listens; `bus`: where its workers are; `daemon`:
+//!   how both start
 //! - `run`, `enqueue`, `serve`, `worker`, `workers`, `next`, `check`, `jobs`, `graph`, `explain`,
 //!   `builds`, `runs`, `cancel`, `logs`, `plugins`, `store`, `cache`, `secrets`, `tokens`,
 //!   `completions`, `new`, `make`: one command each, or a few that belong together
@@ -22,6 +23,7 @@ mod cancel;
 mod carry_out;
 mod check;
 mod completions;
+mod daemon;
 mod enqueue;
 pub mod error;
 mod explain;

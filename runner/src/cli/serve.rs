@@ -4,20 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use jobcontrol_core::manifest::parse_duration;
-use tracing::Level;
 
 use super::bus::BusArgs;
-use super::carry_out::interruptible;
+use super::daemon;
 use super::error;
 use super::error::CliError;
 use super::flags::LogFormat;
+use super::flags::duration;
 use super::listen::ListenArgs;
 use super::render::Out;
-use super::render::service_log;
 use super::watch::settings_file;
 use crate::app::App;
-use crate::machine::open_all_files;
 use crate::service::serving::Service;
 use crate::service::systemd;
 use crate::service::systemd::Activated;
@@ -32,7 +29,7 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     on_change: bool,
     /// How long running builds may take to end when the service stops
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     grace: Duration,
     #[command(flatten)]
     listen: ListenArgs,
@@ -56,10 +53,6 @@ fn path(text: &str) -> Result<String, String> {
     if fits { Ok(text.to_owned()) } else { Err("not the path of a page, such as `/graph`".to_owned()) }
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
 /// Serves until a signal comes. `activated` holds sockets that systemd has already opened.
 pub(super) fn serve(
     app: &App,
@@ -68,19 +61,7 @@ pub(super) fn serve(
     args: &ServeArgs,
     activated: Vec<Activated>,
 ) -> Result<u8, CliError> {
-    let level = match (out.quiet, out.verbose) {
-        (true, _) => Level::WARN,
-        (_, true) => Level::DEBUG,
-        _ => Level::INFO,
-    };
-    open_all_files();
-    service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
-    let (waiting, stopped) = crossbeam_channel::bounded(1);
-    // The second signal quits at once.
-    interruptible(move || {
-        // If there is no room, a signal has been sent already.
-        let _ = waiting.try_send(());
-    })?;
+    let stopped = daemon::start(out, args.log)?;
     let opened = args.listen.open(app, activated)?;
     let page = opened.as_ref().and_then(|opened| page(opened.addresses()));
     if args.open.is_some() && page.is_none() {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use jobcontrol_core::manifest::parse_duration;
 use jobcontrol_core::token::Scope;
 use jobcontrol_core::token::Scopes;
 use jobcontrol_core::token::Token;
@@ -12,6 +11,7 @@ use serde::Serialize;
 
 use super::error;
 use super::error::CliError;
+use super::flags::duration;
 use super::person::person;
 use super::render::GREEN;
 use super::render::Out;
@@ -34,7 +34,7 @@ pub(super) enum TokenCommand {
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<Scope>,
         /// How long it is valid: `30d`, `12h` [default: forever]
-        #[arg(long, value_name = "TIME", value_parser = lasts)]
+        #[arg(long, value_name = "TIME", value_parser = duration)]
         expires: Option<Duration>,
         /// Its name in lists, and the name under which its holder runs jobs
         #[arg(long, value_name = "NAME")]
@@ -48,10 +48,6 @@ pub(super) enum TokenCommand {
         #[arg(value_name = "TOKEN", value_parser = token_number)]
         token: u64,
     },
-}
-
-fn lasts(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 fn token_number(text: &str) -> Result<u64, String> {

@@ -4,18 +4,15 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
-use jobcontrol_core::manifest::parse_duration;
-use tracing::Level;
 
 use super::bus::BusArgs;
-use super::carry_out::interruptible;
+use super::daemon;
 use super::error;
 use super::error::CliError;
 use super::flags::LogFormat;
+use super::flags::duration;
 use super::render::Out;
-use super::render::service_log;
 use crate::app::App;
-use crate::machine::open_all_files;
 use crate::service::systemd;
 
 /// How to work.
@@ -27,35 +24,19 @@ pub(super) struct WorkerArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: Option<u32>,
     /// How long attempts that run may take to end when the worker stops; others are given back
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = grace)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     grace: Duration,
     /// How the worker writes its own log, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
-}
-
 /// Works until a signal comes.
 pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliError> {
-    let level = match (out.quiet, out.verbose) {
-        (true, _) => Level::WARN,
-        (_, true) => Level::DEBUG,
-        _ => Level::INFO,
-    };
     let Some(address) = args.bus.address(app)? else {
         return Err(CliError::usage("a worker needs the address of a bus: add `--bus nats://HOST:4222`"));
     };
-    open_all_files();
-    service_log::start(args.log == LogFormat::Json, out.is_coloured(), level);
-    let (waiting, stopped) = crossbeam_channel::bounded(1);
-    // The second signal leaves at once.
-    interruptible(move || {
-        // If there is no room, the first signal was noticed already.
-        let _ = waiting.try_send(());
-    })?;
+    let stopped = daemon::start(out, args.log)?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let slots = args.slots.unwrap_or_else(|| u32::try_from(processors).unwrap_or(1));
     let name = name();

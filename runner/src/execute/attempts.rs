@@ -41,6 +41,7 @@ use crate::execute::canceller::Canceller;
 use crate::execute::canceller::Ticket;
 use crate::execute::canceller::cancelled;
 use crate::execute::canceller::cancelled_record;
+use crate::execute::deadline;
 use crate::execute::ending::Ended;
 use crate::execute::error::ExecuteError;
 use crate::execute::large::apart_if;
@@ -332,7 +333,7 @@ impl<'a> Running<'a> {
         let secrets = tokio::select! {
             biased;
             () = cancel.wait() => return Err(cancelled(&self.by())),
-            () = time_is_up(self.until) => return Err(self.out_of_time()),
+            () = deadline::reached(self.until) => return Err(self.out_of_time()),
             secrets = secrets_of(job, &self.prepared.granted.sources) => secrets,
         };
         let secrets = secrets.map_err(|reason| Failure::new(FailureKind::Secret, reason))?;
@@ -429,7 +430,7 @@ impl<'a> Running<'a> {
         tokio::select! {
             biased;
             () = cancel.wait() => {}
-            () = time_is_up(until) => return Ok(Some(Outcome::Failed(self.out_of_time()))),
+            () = deadline::reached(until) => return Ok(Some(Outcome::Failed(self.out_of_time()))),
             ready = async {
                 tokio::time::sleep(delay).await;
                 self.make_ready().await
@@ -498,12 +499,4 @@ impl<'a> Running<'a> {
 fn sink(parts: &Parts, prepared: &Prepared, id: u64, attempt: u32) -> Arc<BuildSink> {
     let job_id = Arc::clone(&prepared.job_id);
     Arc::new(BuildSink::new(id, attempt, job_id, parts.recorder.clone(), parts.publisher.clone()))
-}
-
-/// Waits until the time of a build is up.
-async fn time_is_up(until: Option<Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until.into()).await,
-        None => std::future::pending().await,
-    }
 }

@@ -20,11 +20,13 @@
 //!   nothing new
 //! - `pins`: which builds of its dependencies a build may use
 //! - `secrets`: the values of the secrets that a build names; `command`: a program of the operator
+//! - `remote`: attempts that workers run; `deadline`: waits for a moment
 //! - `repeat`: a build's job as the store has it, with its plugin
 
 mod attempts;
 pub mod canceller;
 pub mod command;
+mod deadline;
 pub mod dispatcher;
 mod ending;
 pub mod error;

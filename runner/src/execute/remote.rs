@@ -50,6 +50,9 @@ use crate::bus::wire::PROTOCOL;
 use crate::bus::wire::Report;
 use crate::bus::wire::Said;
 use crate::bus::wire::progress_of_wire;
+use crate::execute::deadline;
+use crate::execute::large::apart_if;
+use crate::execute::large::is_large;
 use crate::lock::lock;
 
 /// How often leases are looked at.
@@ -85,6 +88,15 @@ struct State {
     leases: Leases,
     feeds: BTreeMap<AttemptKey, mpsc::UnboundedSender<Fed>>,
     workers: BTreeMap<String, Known>,
+}
+
+impl State {
+    /// Tells the call of an attempt what happened, if it still listens.
+    fn feed(&self, key: AttemptKey, fed: Fed) {
+        if let Some(feed) = self.feeds.get(&key) {
+            let _ = feed.send(fed);
+        }
+    }
 }
 
 /// A worker, as it described itself.
@@ -158,12 +170,13 @@ impl Remote {
     }
 
     /// Runs an attempt on a worker, and returns how it ended.
-    pub(super) async fn call(&self, attempt: Attempt<'_>) -> Called {
+    pub(super) async fn call(&self, mut attempt: Attempt<'_>) -> Called {
         let (key, mut cancel, until) = (attempt.key, attempt.cancel.clone(), attempt.until);
         let _listed = Listed(self, key);
         let (feed, fed) = mpsc::unbounded_channel();
+        let args = Value::List(std::mem::take(&mut attempt.args));
         let work = async {
-            let offer = match self.prepare(&attempt).await {
+            let offer = match self.prepare(&attempt, args).await {
                 Ok(offer) => offer,
                 Err(failure) => return failed(failure),
             };
@@ -178,18 +191,12 @@ impl Remote {
             }
             called
         };
-        let out_of_time = async {
-            match until {
-                Some(until) => tokio::time::sleep_until((until + LATE).into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let mut work = std::pin::pin!(work);
         let ended = tokio::select! {
             biased;
             called = &mut work => return called,
             () = cancel.wait() => FailureKind::Cancelled,
-            () = out_of_time => FailureKind::Timeout,
+            () = deadline::reached(until.map(|until| until + LATE)) => FailureKind::Timeout,
         };
         if ended == FailureKind::Cancelled {
             self.tell(key, Note::Cancel(self.address(key))).await;
@@ -217,10 +224,10 @@ impl Remote {
     }
 
     /// Uploads what the worker needs, and writes the offer.
-    async fn prepare(&self, attempt: &Attempt<'_>) -> Result<Offer, Failure> {
-        let Attempt { key, job_id, store_id, plugin, config, args, until, .. } = attempt;
+    async fn prepare(&self, attempt: &Attempt<'_>, args: Value) -> Result<Offer, Failure> {
+        let Attempt { key, job_id, store_id, plugin, config, until, .. } = attempt;
         self.upload(plugin).await?;
-        let packed = pack(&Value::List(args.clone()));
+        let packed = apart_if(is_large([&args]), move || pack(&args)).await;
         let packed = packed.map_err(|error| Failure::new(FailureKind::Arguments, error.to_string()))?;
         let args = self.body(format!("{}.{}.{}.args", self.service, key.build, key.attempt), packed.into()).await?;
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
@@ -251,7 +258,7 @@ impl Remote {
 
     /// Puts bytes into a message, or into an object if they are too many for one.
     async fn body(&self, name: String, bytes: Bytes) -> Result<Body, Failure> {
-        if bytes.len() <= self.bus.message_limit() / 2 {
+        if bytes.len() <= self.bus.value_limit() {
             return Ok(Body::Here(bytes));
         }
         persist(|| self.bus.keep(&name, bytes.clone())).await?;
@@ -268,7 +275,7 @@ impl Remote {
             let next = tokio::select! {
                 biased;
                 next = fed.recv() => next,
-                () = sleep_until(late) => {
+                () = deadline::reached(late) => {
                     self.tell(attempt.key, Note::Stop(offer.address.clone())).await;
                     return failed(Failure::new(FailureKind::Timeout, attempt.limits.exceeded(Excess::Attempt)));
                 }
@@ -342,8 +349,8 @@ impl Remote {
         if answer == jobcontrol_core::remote::Claim::Refused {
             return Answer::Refused;
         }
-        if let Some(feed) = state.feeds.get(&claim.key).filter(|_| !had_it) {
-            let _ = feed.send(Fed::Granted(worker));
+        if !had_it {
+            state.feed(claim.key, Fed::Granted(worker));
         }
         Answer::Granted
     }
@@ -368,9 +375,7 @@ impl Remote {
                 Fed::Gap
             }
         };
-        if let Some(feed) = state.feeds.get(&key) {
-            let _ = feed.send(fed);
-        }
+        state.feed(key, fed);
     }
 
     /// Notes a heartbeat, and returns the attempts that its worker should stop.
@@ -395,9 +400,7 @@ impl Remote {
                 Due::Offer(key) => (key, Fed::OfferAgain),
                 Due::Lost(key, worker) => (key, Fed::Lost(worker)),
             };
-            if let Some(feed) = state.feeds.get(&key) {
-                let _ = feed.send(fed);
-            }
+            state.feed(key, fed);
         }
         state.workers.retain(|worker, known| {
             let is_there = known.heard.elapsed() < SILENCE;
@@ -412,14 +415,6 @@ impl Remote {
 /// Returns the result of a call that did not get far enough to use anything.
 pub(super) fn failed(failure: Failure) -> Called {
     Called { outcome: Outcome::Failed(failure), usage: Usage::default() }
-}
-
-/// Waits until a moment; for ever without one.
-async fn sleep_until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment.into()).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Tries again until the broker can do it. Ends with the build that waits for it.

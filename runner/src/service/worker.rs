@@ -264,7 +264,7 @@ impl Driver {
 
     fn act(&mut self, action: Action<Address, Said>) {
         match action {
-            Action::Claim(address) => self.claim(address),
+            Action::Claim(address) => self.ask(address, Input::Answered),
             Action::Start(address) => self.begin(address),
             Action::Send(address, number, said) => self.send(address, number, said),
             Action::Kill(address) => self.end_guest(&address),
@@ -275,16 +275,10 @@ impl Driver {
             }
             Action::Drop(address) => {
                 if let Some(held) = self.held.remove(&address) {
-                    self.network.spawn(async move {
-                        held.taken.done().await;
-                    });
+                    self.network.spawn(async move { held.taken.done().await });
                 }
             }
         }
-    }
-
-    fn claim(&self, address: Address) {
-        self.ask(address, Input::Answered);
     }
 
     /// Asks the service of an attempt whether this worker has it.
@@ -315,12 +309,8 @@ impl Driver {
     }
 
     fn begin(&mut self, address: Address) {
-        let Some((held, offer)) = self.held.get_mut(&address).and_then(|held| {
-            let offer = held.offer.take()?;
-            Some((held, offer))
-        }) else {
-            return;
-        };
+        let Some(held) = self.held.get_mut(&address) else { return };
+        let Some(offer) = held.offer.take() else { return };
         let (stop, cancel) = Cancel::pair();
         held.stop = Some(stop);
         let key = address.key;

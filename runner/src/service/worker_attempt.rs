@@ -212,7 +212,7 @@ impl Shared {
     async fn end(&self, outcome: Outcome, usage: Usage, object: String) -> End {
         let mut end = End::of(outcome, usage);
         if let How::Returned(Some(Body::Here(bytes))) = &end.how
-            && bytes.len() > self.bus.message_limit() / 2
+            && bytes.len() > self.bus.value_limit()
         {
             end.how = match self.bus.keep(&object, bytes.clone()).await {
                 Ok(()) => How::Returned(Some(Body::Object(object))),

@@ -31,7 +31,7 @@ pub struct Leases {
 
 #[derive(Debug)]
 struct Lease {
-    /// Who has the attempt; `None` while it is offered.
+    /// The worker that has the attempt; `None` while it is offered.
     worker: Option<Arc<str>>,
     /// When it was offered, or when its worker was last heard.
     since: Duration,
