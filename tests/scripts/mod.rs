@@ -1,8 +1,10 @@
 //! Jobs whose code is a script in the jobs folder.
 //!
+//! - `imported`: scripts that are not imported again
 //! - `javascript`: JavaScript and TypeScript
 //! - `python`: Python, whose interpreter is installed first
 
+mod imported;
 mod javascript;
 mod python;
 

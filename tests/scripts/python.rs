@@ -302,6 +302,76 @@ def numbers() -> float:
     assert_ne!(drawn[0], drawn[1], "each call has numbers of its own");
 }
 
+/// What is the same in all calls of one process is imported once, and what belongs to a build is
+/// not.
+#[test]
+#[ignore = "wants the interpreter of Python, in JOBCONTROL_PYTHON: see ci/suites.sh"]
+fn each_call_of_a_process_starts_like_the_first() {
+    let state = "import os, random
+seen = []
+TABLE = {n: n * n for n in range(1000)}
+
+def state(n: int) -> list[str]:
+    seen.append(n)
+    return [str(len(seen)), str(TABLE[999]), os.environ.get('WHO', ''), os.getenv('WHO', ''), str(random.random())]
+
+def bad(n: int) -> int:
+    double = n * 2
+    raise ValueError(f'no {double}')
+";
+    let at_import = "import os, random, time
+WHO = os.environ.get('WHO', '')
+LOT = random.random()
+SINCE = time.time_ns()
+
+def late(n: int) -> list[str]:
+    return [WHO, str(LOT), str(SINCE)]
+";
+    let seeded = "import random
+random.seed(7)
+
+def drawn(n: int) -> float:
+    return random.random()
+";
+    let mut jobs = "jobs:\n".to_owned();
+    let mut last = String::new();
+    for n in 1..=4 {
+        for (function, file) in [("state", "state"), ("late", "late"), ("drawn", "seeded")] {
+            let after = std::mem::replace(&mut last, format!("{function}{n}"));
+            let after = if after.is_empty() { String::new() } else { format!(", dependencies: [{after}]") };
+            jobs += &format!(
+                "  - {{ id: {function}{n}, function: {file}.py:{function}, args: [{n}], grants: {{ env: [WHO] }}{after} }}\n"
+            );
+        }
+    }
+    jobs += "  - { id: bad, function: state.py:bad, args: [4], dependencies: [drawn4] }\n";
+    let python = Python::with(&[
+        ("jobs/state.py", state),
+        ("jobs/late.py", at_import),
+        ("jobs/seeded.py", seeded),
+        ("jobs/all.yaml", &jobs),
+        ("jobcontrol.yaml", "environment: [WHO]\n"),
+    ]);
+    let installed = std::env::var_os("JOBCONTROL_PYTHON").expect("the folder of the interpreter");
+    let mut run = python.0.command(&["run", "--deps", "bad"]);
+    run.env("JOBCONTROL_RUNTIMES", installed).env("WHO", "me").output().expect("it starts");
+    let retval = |id: String| python.build(&id)["retval"].clone();
+    let mut lots = std::collections::HashSet::new();
+    for n in 1..=4 {
+        let found = retval(format!("state{n}"));
+        assert_eq!(found.as_array().expect("a list")[..4], [json!("1"), json!("998001"), json!("me"), json!("me")]);
+        assert!(lots.insert(found[4].to_string()), "{found}");
+        let found = retval(format!("late{n}"));
+        assert_eq!(found[0], "me");
+        assert!(lots.insert(found[1].to_string()) && lots.insert(found[2].to_string()), "{found}");
+        assert_eq!(retval(format!("drawn{n}")), retval("drawn1".to_owned()));
+    }
+    let failed = python.build("bad");
+    let frame = &failed["exception_tb"][0];
+    assert_eq!((&frame["file"], &frame["line"], &frame["function"]), (&json!("state.py"), &json!(11), &json!("bad")));
+    assert!(frame["locals"].to_string().contains("double"), "{failed:#}");
+}
+
 #[test]
 #[ignore = "wants the interpreter of Python, in JOBCONTROL_PYTHON: see ci/suites.sh"]
 fn a_folder_to_begin_with_runs_and_is_tested_as_it_is() {

@@ -18,6 +18,7 @@ import encodings.idna, encodings.latin_1, encodings.utf_8_sig, encodings.cp1252,
 import wit_world
 from componentize_py_types import Err as Refused
 from wit_world.imports import build as host_build
+from wit_world.imports import environment as host_environment
 from wit_world.imports import http as host_http
 from wit_world.imports import log as host_log
 from wit_world.imports import progress as host_progress
@@ -429,17 +430,39 @@ def plain(plan, value, path):
 # --- The call -------------------------------------------------------------------------------------------------------------
 
 
-def run(program, plan, arguments):
-    program, plan = json.loads(program), json.loads(plan)
+class Watched(dict):
+    """The environment while a script is imported for later calls, each of which has its own."""
+
+    used = False
+
+    def read(self, *args):
+        self.used = True
+        raise KeyError
+
+    __getitem__ = __setitem__ = __delitem__ = __contains__ = __iter__ = __len__ = get = keys = items = values = read
+
+
+script = None
+
+
+def imported(program):
+    program = json.loads(program)
     files.update({file: source for file, source in program["modules"].values()})
     for file, source in files.items():
         linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     sys.modules["jobcontrol"] = jobcontrol()
     sys.modules["jobcontrol.http"] = sys.modules["jobcontrol"].http
     sys.meta_path.insert(0, Finder(program["modules"]))
+    return importlib.import_module(program["main"])
+
+
+def run(program, plan, arguments):
     # The interpreter was started only once, when it was built.
     random.seed()
-    script = importlib.import_module(program["main"])
+    if script:
+        # The script was imported without an environment.
+        os.environ.update(host_environment.get_environment())
+    main, plan = script or imported(program), json.loads(plan)
     positional, keywords = [], {}
     for (name, kind, may_miss, param), value in zip(plan["params"], json.loads(arguments)):
         # An omitted argument takes its default.
@@ -449,7 +472,7 @@ def run(program, plan, arguments):
             positional.append(taken(param, value))
         else:
             keywords[name] = taken(param, value)
-    result = getattr(script, plan["function"])(*positional, **keywords)
+    result = getattr(main, plan["function"])(*positional, **keywords)
     return json.dumps(given(plan["result"], result, "what it returned") if plan["returns"] else None)
 
 
@@ -461,8 +484,40 @@ class WitWorld(wit_world.WitWorld):
             host_build.fail(failure(error))
             raise
 
+    def load(self, program: str) -> bool:
+        global script
+        if not program:
+            host_environment.get_environment()
+            return False
+        before, variables, watched = random.getstate(), os.environ._data, Watched()
+        os.environ._data = watched
+        script = imported(program)
+        os.environ._data = variables
+        gc.freeze()
+        return not watched.used and random.getstate() == before
 
+
+# --- The snapshot ---------------------------------------------------------------------------------------------------------
+
+
+def filled():
+    """Fills the holes in the heap, so that what a script makes is together at its end.
+
+    A call copies each page that it writes to, and this makes them few.
+    """
+    kept = [None] * 200_000
+    count = 0
+    # No hole is this large.
+    end = id(bytes(4 << 20))
+    for size in [1 << power for power in range(20, 3, -1)]:
+        while id(one := bytes(size)) < end:
+            kept[count] = one
+            count += 1
+    return kept
+
+
+gc.collect()
+holes = filled()
 # What exists when the interpreter is made is never garbage. A collection would write to all of its
 # memory, and each call would have to copy it first.
-gc.collect()
 gc.freeze()

@@ -17,10 +17,13 @@ use crate::apart::apart_if;
 use crate::command;
 use crate::grant::Granted;
 use crate::host::Host;
+use crate::imported::Imported;
+use crate::imported::Imports;
 use crate::numbers;
 use crate::script::CALL;
 use crate::script::ScriptFunction;
 use crate::transfer::Args;
+use crate::transfer::Memory;
 use crate::transfer::Returned;
 use crate::transfer::Values;
 
@@ -48,16 +51,16 @@ enum Code {
     Numbers(wasmtime::InstancePre<Host>, Arc<str>),
     Command(wasmtime::InstancePre<Host>),
     /// The interpreter's function that calls a function of a script.
-    Script(InstancePre<Host>, ComponentExportIndex, Arc<ScriptFunction>),
+    Script(InstancePre<Host>, ComponentExportIndex, Arc<ScriptFunction>, Arc<Imported>),
 }
 
 impl Function {
     /// Finds a function in the code of its plugin. Returns `None` if the code does not export it.
-    pub(crate) fn find(linked: Linked, plugin: &Plugin, signature: &Signature) -> Option<Self> {
+    pub(crate) fn find(linked: Linked, plugin: &Plugin, signature: &Signature, imports: &Imports) -> Option<Self> {
         let code = match linked {
             Linked::Component(pre) if plugin.script.is_some() => {
                 let export = pre.component().get_export_index(None, CALL)?;
-                Code::Script(pre, export, Arc::new(ScriptFunction::of(plugin, signature)?))
+                Code::Script(pre, export, Arc::new(ScriptFunction::of(plugin, signature)?), imports.of(plugin))
             }
             Linked::Component(pre) => {
                 let export = find_export(pre.component(), signature)?;
@@ -115,22 +118,25 @@ impl Function {
                 return command::run_component(store, pre, *run).await.map(|()| Returned::Value(None));
             }
             Code::Export(pre, export) => (pre, export),
-            Code::Script(pre, export, script) => {
+            Code::Script(pre, export, script, imported) => {
                 let args = Values::new(apart_if(args.are_large(), || script.arguments(&args)));
-                let returned = called(store, pre, export, args, lowering).await?;
+                let guest = Arc::clone(&store.data().guest);
+                let mut begin = imported.begin(&guest, pre.component(), script.program()).await;
+                let returned = called(store, pre, export, args, lowering, begin.memory()).await?;
+                drop(begin);
                 return Ok(apart_if(is_large(&returned), || script.returned(returned)));
             }
             Code::Numbers(pre, export) => return numbers::call(store, pre, export, &args).await,
             Code::Command(pre) => return command::run_module(store, pre).await.map(|()| Returned::Value(None)),
         };
-        called(store, pre, export, args, lowering).await
+        called(store, pre, export, args, lowering, Memory::Fresh).await
     }
 
     /// Returns the bytes of host memory that a call takes besides its arguments. A script gets a
     /// copy of its arguments.
     pub(crate) fn held(&self, args: &Values) -> u64 {
         match &self.code {
-            Code::Script(.., script) => script.held() + args.held(),
+            Code::Script(_, _, script, _) => script.held() + args.held(),
             _ => 0,
         }
     }
@@ -138,7 +144,7 @@ impl Function {
     /// Adds a script's code to the calls in an outcome if the function belongs to a script.
     pub(crate) fn with_code(&self, outcome: Outcome) -> Outcome {
         match &self.code {
-            Code::Script(.., script) => script.with_code(outcome),
+            Code::Script(_, _, script, _) => script.with_code(outcome),
             _ => outcome,
         }
     }
@@ -151,6 +157,7 @@ async fn called(
     export: &ComponentExportIndex,
     args: Values,
     lowering: &AtomicBool,
+    memory: Memory,
 ) -> wasmtime::Result<Returned> {
     let instance = pre.instantiate_async(&mut *store).await?;
     let callee = instance
@@ -161,7 +168,7 @@ async fn called(
         // The caller polls apart from other guests from the next poll on.
         tokio::task::yield_now().await;
     }
-    let args = Args::new(args, lowering);
+    let args = Args::new(args, lowering).with_memory(memory);
     callee.typed::<Args<'_>, Returned>(&*store)?.call_async(&mut *store, args).await
 }
 

@@ -11,7 +11,7 @@
 //! - `engine`: the engine's configuration, and the clock that interrupts guests
 //! - `sandbox`, `function`: from a plugin to a function, and from a function to an outcome
 //! - `command`, `numbers`, `script`: WASI commands, functions of core modules, and of scripts;
-//!   `archive`: a script's files
+//!   `archive`: a script's files; `imported`: scripts that need not be imported again
 //! - `call`, `build_info`, `sink`, `cancel`: the input and the output of a call
 //! - `transfer`: moves values into and out of a guest's memory
 //! - `host`, `guest`, `limits`, `quota`: the state of a running build, and what it may still log,
@@ -47,6 +47,7 @@ mod grant;
 mod guest;
 mod host;
 mod http;
+mod imported;
 mod imports;
 mod interpreter;
 mod interrupt;

@@ -41,6 +41,7 @@ use crate::http::Client;
 use crate::http::MESSAGE;
 use crate::http::Names;
 use crate::http::Requests;
+use crate::imported::Imports;
 use crate::interrupt;
 use crate::ledger::Ledger;
 use crate::limits::Limiter;
@@ -73,6 +74,7 @@ pub struct Sandbox {
     plugins: Plugins,
     clock: Arc<dyn Clock>,
     loaded: OncePerKey<Linked, SandboxError>,
+    imports: Imports,
     compiling: Gate,
     places: Places,
     memory: Arc<Ledger>,
@@ -100,8 +102,8 @@ impl Sandbox {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let (loaded, compiling) = (OncePerKey::default(), Gate::new(cores.max(COMPILING)));
         let places = Places::new(ticker, concurrency);
-        let (memory, http) = (Ledger::unbounded(), Arc::new(Client::new()));
-        Ok(Self { engine, linker, core_linker, plugins, clock, loaded, compiling, places, memory, http })
+        let (memory, http, imports) = (Ledger::unbounded(), Arc::new(Client::new()), Imports::default());
+        Ok(Self { engine, linker, core_linker, plugins, clock, loaded, imports, compiling, places, memory, http })
     }
 
     /// Uses a ledger for the builds that it runs. Without one, their memory is not bounded.
@@ -145,19 +147,20 @@ impl Sandbox {
                 linked => break linked?,
             }
         };
-        Function::find(linked, plugin, signature)
+        Function::find(linked, plugin, signature, &self.imports)
             .ok_or_else(|| failed(format!("the compiled code has no function `{}`", signature.name)))
     }
 
     /// Returns a function whose plugin is already loaded, or `None`. Never blocks.
     pub fn ready_function(&self, plugin: &Plugin, signature: &Signature) -> Option<Function> {
-        Function::find(self.loaded.get(plugin.code_digest())?, plugin, signature)
+        Function::find(self.loaded.get(plugin.code_digest())?, plugin, signature, &self.imports)
     }
 
     /// Frees the memory of all plugins except those with digests that `is_kept` accepts. Running
     /// calls keep their plugins.
     pub fn keep_only(&self, is_kept: impl Fn(&str) -> bool) {
         // Any script may need the interpreter next.
+        self.imports.keep_only(&is_kept);
         self.loaded.keep_only(|digest| is_kept(digest) || self.plugins.runtimes().knows(digest));
     }
 

@@ -74,6 +74,11 @@ impl ScriptFunction {
         vec![Value::string(&*self.script.program), Value::string(self.plan()), Value::String(args)]
     }
 
+    /// Returns all files of the script as one text.
+    pub(crate) fn program(&self) -> &str {
+        &self.script.program
+    }
+
     fn plan(&self) -> &str {
         &self.script.plans[self.plan].1
     }

@@ -14,6 +14,7 @@ use crate::request::refusal::Refusal;
 /// The source of the interpreter.
 const RUNTIME: &str = include_str!("../../runtimes/python/runtime.py");
 const WORLD: &str = include_str!("../../runtimes/python/wit/script.wit");
+const VARIABLES: &str = include_str!("../../runtimes/python/wit/deps/cli/cli.wit");
 const CONTRACT: &str = include_str!("../../../sdk/wit/plugin.wit");
 
 /// The package that makes the interpreter, with the digests of its files.
@@ -37,6 +38,7 @@ pub(crate) fn python(say: &dyn Fn(&str)) -> Result<Vec<u8>, Refusal> {
     };
     write("runtime.py", RUNTIME)?;
     write("wit/script.wit", WORLD)?;
+    write("wit/deps/cli/cli.wit", VARIABLES)?;
     write("wit/deps/plugin/plugin.wit", CONTRACT)?;
     write("requirements.txt", PACKAGE)?;
     say("fetching componentize-py, which makes the interpreter");

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 
 use super::large::Values;
+use super::memory::Memory;
 
 /// How many flat parameters the canonical ABI passes; more are passed by one pointer.
 pub(super) const FLAT: usize = 16;
@@ -15,11 +16,18 @@ pub(crate) struct Args<'a> {
     values: Mutex<Option<Values>>,
     /// Set to false once the arguments are in the guest.
     pub(super) lowering: &'a AtomicBool,
+    /// What happens to the memory before.
+    pub(super) memory: Memory,
 }
 
 impl<'a> Args<'a> {
     pub(crate) fn new(values: Values, lowering: &'a AtomicBool) -> Self {
-        Self { values: Mutex::new(Some(values)), lowering }
+        Self { values: Mutex::new(Some(values)), lowering, memory: Memory::Fresh }
+    }
+
+    /// Prepares the memory of the instance before the arguments are written to it.
+    pub(crate) fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     /// Returns the values the first time it is called.

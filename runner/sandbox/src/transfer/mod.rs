@@ -11,6 +11,7 @@
 //! - `lower`: arguments into the guest
 //! - `lift`: a return value out of it
 //! - `records`: the layout of record types
+//! - `memory`: an instance's memory before its arguments
 //! - `typed`: the engine's traits for both
 
 mod abi;
@@ -18,6 +19,7 @@ mod args;
 mod large;
 mod lift;
 mod lower;
+mod memory;
 mod records;
 mod returned;
 mod typed;
@@ -25,6 +27,8 @@ mod typed;
 pub(crate) use args::Args;
 pub(crate) use args::Mismatch;
 pub(crate) use large::Values;
+pub(crate) use memory::Image;
+pub(crate) use memory::Memory;
 pub(crate) use returned::FUEL;
 pub(crate) use returned::HELD;
 pub(crate) use returned::Returned;

@@ -50,6 +50,7 @@ unsafe impl Lower for Args<'_> {
     ) -> wasmtime::Result<()> {
         let slots = slots.write([ValRaw::u64(0); FLAT]);
         let values = self.take().ok_or_else(|| wasmtime::Error::msg("arguments are written once"))?;
+        self.memory.apply(cx)?;
         lower::args(cx, &values, ty, slots)?;
         drop(values);
         self.lowering.store(false, Ordering::Relaxed);

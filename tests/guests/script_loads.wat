@@ -1,0 +1,45 @@
+;; An interpreter of scripts that counts, in a page that it adds, how often it ran the program and how often it was
+;; called since. Its allocator is never reset, so each call of an instance gets other memory.
+(component
+  (type $random' (instance (export "get-random-u64" (func (result u64)))))
+  (import "wasi:random/random@0.2.0" (instance $random (type $random')))
+  (core func $draw (canon lower (func $random "get-random-u64")))
+  (core module $m
+    (import "host" "draw" (func $draw (result i64)))
+    (memory (export "memory") 1)
+    (data (i32.const 1024) "{\22loads\22:0,\22calls\22:0}")
+    (func (export "realloc") (param i32 i32 i32) (param $size i32) (result i32)
+      (i32.shl (memory.grow (i32.shr_u (i32.add (local.get $size) (i32.const 65535)) (i32.const 16))) (i32.const 16)))
+    ;; Draws a number if the program is long, which only that of `random.py` is.
+    (func $load (export "load") (param $program i32) (param $len i32) (result i32)
+      (if (i32.eqz (local.get $len)) (then (return (i32.const 0))))
+      (if (i32.gt_u (local.get $len) (i32.const 400)) (then (drop (call $draw))))
+      (if (i32.eqz (i32.load (i32.const 16)))
+        (then (i32.store (i32.const 16) (i32.shl (memory.grow (i32.const 1)) (i32.const 16)))))
+      (call $add (i32.const 1033) (i32.const 0))
+      (i32.const 1))
+    ;; Adds one to a digit, and to its copy in the new page.
+    (func $add (param $at i32) (param $place i32)
+      (local $copy i32)
+      (local.set $copy (i32.add (i32.load (i32.const 16)) (local.get $place)))
+      (i32.store8 (local.get $copy) (i32.add (i32.load8_u (local.get $copy)) (i32.const 1)))
+      (i32.store8 (local.get $at) (i32.add (i32.const 48) (i32.load8_u (local.get $copy)))))
+    (func (export "call") (param i32 i32 i32 i32 i32 i32) (result i32)
+      (if (i32.eqz (i32.load (i32.const 16)))
+        (then
+          (drop (call $load (local.get 0) (local.get 1)))
+          ;; It was not loaded before it was called.
+          (i32.store8 (i32.const 1033) (i32.const 48))))
+      (call $add (i32.const 1043) (i32.const 1))
+      (i32.store (i32.const 0) (i32.const 1024))
+      (i32.store (i32.const 4) (i32.const 21))
+      (i32.const 0)))
+  (core instance $host (export "draw" (func $draw)))
+  (core instance $i (instantiate $m (with "host" (instance $host))))
+  (alias core export $i "memory" (core memory $mem))
+  (alias core export $i "realloc" (core func $realloc))
+  (func (export "call") (param "program" string) (param "plan" string) (param "arguments" string) (result string)
+    (canon lift (core func $i "call") (memory (core memory $mem)) (realloc (core func $realloc))))
+  (func (export "load") (param "program" string) (result bool)
+    (canon lift (core func $i "load") (memory (core memory $mem)) (realloc (core func $realloc))))
+)
