@@ -9,6 +9,7 @@ use std::time::Duration;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::run::Requester;
 use jobcontrol_core::storage::NewRun;
@@ -180,10 +181,10 @@ impl App {
     /// # Errors
     ///
     /// Returns an error if the broker cannot be used, or the sandbox cannot start.
-    pub fn work(&self, address: &BusAddress, name: String, slots: u32) -> Result<Work, EngineError> {
+    pub fn work(&self, address: &BusAddress, name: String, slots: u32, labels: Labels) -> Result<Work, EngineError> {
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
         let (network, guests) = (network_runtime().map_err(machine)?, guest_runtime().map_err(machine)?);
-        let bus = network.block_on(NatsWorker::connect(address, &name))?;
+        let bus = network.block_on(NatsWorker::connect(address, &name, labels.clone()))?;
         let concurrency = usize::try_from(slots).unwrap_or(SLOTS);
         let memory = Ledger::new(self.settings.memory);
         let sandbox = Sandbox::new(self.plugins().clone(), Arc::clone(&self.clock), concurrency)?.with_memory(memory);
@@ -195,6 +196,7 @@ impl App {
             guests: guests.handle().clone(),
             clock: Arc::clone(&self.clock),
             slots,
+            labels,
         };
         Ok(Work { worker: Worker::start(parts, network.handle()), network, _guests: guests })
     }

@@ -242,6 +242,7 @@ mod tests {
     use crate::http::Scheme;
     use crate::job::Hook;
     use crate::job::Hooks;
+    use crate::labels::Labels;
     use crate::limits::Limits;
     use crate::manifest::Context;
     use crate::manifest::Timeouts;
@@ -390,10 +391,11 @@ repr_function: ./sub/x.wasm:show
         let for_people = (option::of(any::<String>()), option::of(any::<String>()), texts(), any::<bool>());
         let function = select(vec!["sales:f", "./sub/x.wasm:ns:pkg/iface@1.0.0#f", "tool"]);
         let call = (function, prop::collection::vec(args(), 0..3), kwargs, names);
-        let rest = (all_limits(), retry, all_grants(), option::of(pool), hooks(), triggers());
+        let needs = prop::collection::vec("[a-z]{1,4}", 0..3).prop_map(Labels::of);
+        let rest = (all_limits(), retry, all_grants(), (option::of(pool), needs), hooks(), triggers());
         (for_people, call, rest).prop_map(|(for_people, (function, args, kwargs, dependencies), rest)| {
             let (title, notes, tags, protected) = for_people;
-            let (limits, retry, grants, pool, hooks, (schedule, on, priority)) = rest;
+            let (limits, retry, grants, (pool, needs), hooks, (schedule, on, priority)) = rest;
             let folder = if grants.files.is_empty() { "" } else { "jobs" };
             let (id, function) = ("x".to_owned(), FunctionRef::parse(function).unwrap());
             let place = nowhere(folder.to_owned());
@@ -410,6 +412,7 @@ repr_function: ./sub/x.wasm:show
                 retry,
                 grants,
                 pool,
+                needs,
                 hooks,
                 protected,
                 schedule,

@@ -8,6 +8,7 @@ use crate::diagnostic::Source;
 use crate::diagnostic::Span;
 use crate::grants::Grants;
 use crate::grants::HttpGrant;
+use crate::labels::Labels;
 use crate::limits::Limits;
 use crate::pool::PoolUse;
 use crate::retry::Retry;
@@ -47,6 +48,8 @@ pub struct Job {
     pub grants: Grants,
     /// What its builds take from a pool while they run.
     pub pool: Option<PoolUse>,
+    /// The labels that a worker must have to run it.
+    pub needs: Labels,
     /// Other functions of its plugin that are called.
     pub hooks: Hooks,
     /// Whether it must be armed before a person can run it. A schedule arms it.
@@ -171,6 +174,7 @@ impl Job {
             retry: Retry::never(),
             grants: Grants::default(),
             pool: None,
+            needs: Labels::default(),
             hooks: Hooks::default(),
             protected: false,
             schedule: None,

@@ -23,7 +23,7 @@
 //! - [`layout`]: where the boxes and edges of a drawn graph are
 //! - [`glob`]: patterns of job ids
 //! - [`request`], [`run`]: what was requested, and what came of it
-//! - [`pool`]: slots that builds share
+//! - [`pool`]: slots that builds share; [`labels`]: what a job needs of a worker
 //! - [`reload`]: the effect of a change to the files
 //! - [`last_good`]: which version of each file is used while some are broken
 //! - [`retry`]: whether a failed build is tried again, and when
@@ -62,6 +62,7 @@ pub mod held_size;
 pub mod http;
 pub mod job;
 pub mod kebab;
+pub mod labels;
 pub mod last_good;
 pub mod layout;
 pub mod limits;

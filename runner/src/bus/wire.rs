@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The version of these messages. A worker of another version gets no attempts.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// An attempt of a service, with the service that wants to hear of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct Offer {
     pub args: Body,
     /// Until the build has to end, in milliseconds from the offer.
     pub build_time: Option<u64>,
+    /// The labels that a worker must have for it.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 /// Bytes in a message, or the name of the object that has them because they are too many.
@@ -159,6 +162,9 @@ pub struct Beat {
     pub worker: String,
     /// How many attempts it runs at once.
     pub slots: u32,
+    /// Its labels.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// What it works on, for all services.
     pub works_on: Vec<Address>,
 }

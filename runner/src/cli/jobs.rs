@@ -156,6 +156,7 @@ fn describe(graph: &Graph, checked: &CheckedJob, status: &JobStatus, builds: &[B
     row("needed by", dependents(graph, &job.id).join(", "));
     row("tags", one_line(&job.tags.join(", ")));
     row("pool", job.pool.as_ref().map(|pool| format!("{}, {} slots", pool.name, pool.slots)).unwrap_or_default());
+    row("labels", job.needs.to_string());
     row("protected", if job.protected { "yes".to_owned() } else { String::new() });
     row("granted", one_line(&granted(&job.grants).join(", ")));
     row("timeout", show_duration(job.limits.timeout));

@@ -4,6 +4,8 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
+use jobcontrol_core::labels;
+use jobcontrol_core::labels::Labels;
 
 use super::bus::BusArgs;
 use super::daemon;
@@ -23,6 +25,9 @@ pub(super) struct WorkerArgs {
     /// How many attempts run at once [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     slots: Option<u32>,
+    /// A label of this machine, for jobs with `needs: { labels: [..] }`; several times for several
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    label: Vec<String>,
     /// How long attempts that run may take to end when the worker stops; others are given back
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     grace: Duration,
@@ -39,10 +44,13 @@ pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliErr
     let stopped = daemon::start(out, args.log)?;
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let slots = args.slots.unwrap_or_else(|| u32::try_from(processors).unwrap_or(1));
-    let name = name();
-    let work = app.work(&address, name.clone(), slots)?;
+    if args.label.len() > labels::MOST {
+        return Err(CliError::usage(format!("a worker has at most {} labels", labels::MOST)));
+    }
+    let (name, labels) = (name(), Labels::of(args.label.iter().cloned()));
+    let work = app.work(&address, name.clone(), slots, labels.clone())?;
     systemd::ready();
-    tracing::info!(worker = name, bus = address.shown(), slots, "working");
+    tracing::info!(worker = name, bus = address.shown(), slots, labels = labels.to_string(), "working");
     // The sender lives in the handler, as long as the process does.
     let _ = stopped.recv();
     systemd::stopping();
@@ -50,6 +58,14 @@ pub(super) fn work(app: &App, out: &Out, args: &WorkerArgs) -> Result<u8, CliErr
     work.stop(args.grace);
     tracing::info!("stopped");
     Ok(error::DONE)
+}
+
+/// Reads a label.
+fn label(text: &str) -> Result<String, String> {
+    match labels::valid_label(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a label has 1 to 32 lowercase letters, digits and `-`".to_owned()),
+    }
 }
 
 /// Returns a name for this life of the worker: the machine's name, the process and when it started.

@@ -14,6 +14,7 @@ use super::render::text;
 use crate::app::App;
 use crate::bus::nats::heartbeats;
 use crate::bus::wire::Beat;
+use crate::bus::wire::PROTOCOL;
 use crate::service::engine::EngineError;
 use crate::show::escape::one_line;
 
@@ -32,6 +33,9 @@ struct WorkerJson<'a> {
     worker: &'a str,
     version: &'a str,
     protocol: u32,
+    /// Why it gets no attempts from services of this version.
+    refused: Option<String>,
+    labels: &'a [String],
     slots: u32,
     attempts: usize,
     builds: BTreeMap<&'a str, Vec<u64>>,
@@ -43,8 +47,11 @@ impl<'a> WorkerJson<'a> {
         for address in &beat.works_on {
             builds.entry(&address.service).or_default().push(address.key.build);
         }
-        let Beat { worker, version, protocol, slots, .. } = beat;
-        Self { worker, version, protocol: *protocol, slots: *slots, attempts: beat.works_on.len(), builds }
+        let Beat { worker, version, protocol, slots, labels, .. } = beat;
+        let refused = (*protocol != PROTOCOL)
+            .then(|| format!("it speaks version {protocol} of the protocol, and this program version {PROTOCOL}"));
+        let (protocol, slots, attempts) = (*protocol, *slots, beat.works_on.len());
+        Self { worker, version, protocol, refused, labels, slots, attempts, builds }
     }
 }
 
@@ -67,9 +74,16 @@ pub(super) fn list(app: &App, out: &Out, args: &WorkersArgs) -> Result<u8, CliEr
                 one_line(worker.version),
                 worker.slots.to_string(),
                 worker.attempts.to_string(),
+                one_line(&worker.labels.join(", ")),
             ]
         };
-        out.answer(text::table(&["WORKER", "VERSION", "SLOTS", "RUNNING"], workers.iter().map(row).collect()))?;
+        let titles = ["WORKER", "VERSION", "SLOTS", "RUNNING", "LABELS"];
+        out.answer(text::table(&titles, workers.iter().map(row).collect()))?;
+        for worker in &workers {
+            if let Some(reason) = &worker.refused {
+                out.say(format!("`{}` gets no attempts: {reason}", one_line(worker.worker)));
+            }
+        }
     }
     Ok(error::DONE)
 }

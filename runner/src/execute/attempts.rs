@@ -309,6 +309,7 @@ impl<'a> Running<'a> {
                 store_id: &self.parts.store_id,
                 plugin: &self.prepared.checked.plugin,
                 config: &self.prepared.plain_config,
+                needs: &self.prepared.checked.job.needs,
                 args,
                 limits: self.prepared.limits(),
                 sink: &*self.sink,

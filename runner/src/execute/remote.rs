@@ -16,6 +16,7 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
 use jobcontrol_core::limits::show_duration;
@@ -68,6 +69,10 @@ const CANCELLED: Duration = Duration::from_secs(1);
 /// Clocks that differ by less are left alone; a message takes some time.
 const CLOCK_SKEW: i64 = 2_000_000;
 
+/// An attempt that no worker has taken for this long says so, if none could. Each worker is heard
+/// every second.
+const ALONE: Duration = Duration::from_secs(3);
+
 /// Between two tries to reach the broker.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -108,6 +113,8 @@ pub struct Known {
     pub protocol: u32,
     /// How many attempts it runs at once.
     pub slots: u32,
+    /// Its labels.
+    pub labels: Labels,
     /// The builds of this service that it works on.
     pub builds: Vec<u64>,
     /// When it was last heard.
@@ -132,6 +139,7 @@ pub(super) struct Attempt<'a> {
     pub(super) store_id: &'a str,
     pub(super) plugin: &'a Plugin,
     pub(super) config: &'a Arc<[u8]>,
+    pub(super) needs: &'a Labels,
     pub(super) args: Vec<Value>,
     pub(super) limits: &'a Limits,
     pub(super) sink: &'a dyn Sink,
@@ -163,6 +171,22 @@ impl Remote {
     /// Returns the workers that were heard lately, by name.
     pub fn workers(&self) -> BTreeMap<String, Known> {
         lock(&self.state).workers.clone()
+    }
+
+    /// Returns how many attempts workers have, and how many wait for one.
+    pub fn counts(&self) -> (usize, usize) {
+        lock(&self.state).leases.counts()
+    }
+
+    /// Returns what an attempt waits for, if no worker that was heard can run it.
+    fn missing(&self, needs: &Labels) -> Option<String> {
+        let state = lock(&self.state);
+        let mut fit = state.workers.values().filter(|known| known.protocol == PROTOCOL && known.labels.have(needs));
+        match (fit.next(), needs.is_empty()) {
+            (Some(_), _) => None,
+            (None, true) => Some("waits for a worker: none is on the bus".to_owned()),
+            (None, false) => Some(format!("waits for a worker with the labels `{needs}`: none is on the bus")),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -225,7 +249,7 @@ impl Remote {
 
     /// Uploads what the worker needs, and writes the offer.
     async fn prepare(&self, attempt: &Attempt<'_>, args: Value) -> Result<Offer, Failure> {
-        let Attempt { key, job_id, store_id, plugin, config, until, .. } = attempt;
+        let Attempt { key, job_id, store_id, plugin, config, needs, until, .. } = attempt;
         self.upload(plugin).await?;
         let packed = apart_if(is_large([&args]), move || pack(&args)).await;
         let packed = packed.map_err(|error| Failure::new(FailureKind::Arguments, error.to_string()))?;
@@ -241,6 +265,7 @@ impl Remote {
             config: Bytes::copy_from_slice(config),
             args,
             build_time: left.map(|left| u64::try_from(left).unwrap_or(u64::MAX)),
+            needs: needs.iter().map(str::to_owned).collect(),
         })
     }
 
@@ -270,11 +295,18 @@ impl Remote {
         if let Err(BusError::Refused(reason)) = self.bus.offer(offer).await {
             return failed(Failure::new(FailureKind::Storage, format!("the attempt cannot be offered: {reason}")));
         }
-        let mut late = None;
+        let (mut late, mut alone) = (None, Instant::now().checked_add(ALONE));
         loop {
             let next = tokio::select! {
                 biased;
                 next = fed.recv() => next,
+                () = deadline::reached(alone) => {
+                    alone = None;
+                    if let Some(message) = self.missing(attempt.needs) {
+                        self.note(attempt, Level::Warning, message).await;
+                    }
+                    continue;
+                }
                 () = deadline::reached(late) => {
                     self.tell(attempt.key, Note::Stop(offer.address.clone())).await;
                     return failed(Failure::new(FailureKind::Timeout, attempt.limits.exceeded(Excess::Attempt)));
@@ -282,11 +314,8 @@ impl Remote {
             };
             match next {
                 Some(Fed::Granted(worker)) => {
-                    late = Instant::now().checked_add(attempt.limits.timeout + LATE);
-                    let message = format!("runs on the worker `{worker}`");
-                    let record = NewRecord::new(self.clock.now(), Level::Info, "jobcontrol", message);
-                    // The first error is remembered by the sink, and fails the build at its end.
-                    let _ = attempt.sink.log(record).await;
+                    (late, alone) = (Instant::now().checked_add(attempt.limits.timeout + LATE), None);
+                    self.note(attempt, Level::Info, format!("runs on the worker `{worker}`")).await;
                 }
                 Some(Fed::OfferAgain) => {
                     late = None;
@@ -311,6 +340,12 @@ impl Remote {
                 }
             }
         }
+    }
+
+    /// Writes a record of the service into the log of the build.
+    async fn note(&self, attempt: &Attempt<'_>, level: Level, message: String) {
+        // The first error is remembered by the sink, and fails the build at its end.
+        let _ = attempt.sink.log(NewRecord::new(self.clock.now(), level, "jobcontrol", message)).await;
     }
 
     /// Records a report, and returns the result of the call if it is the last one.
@@ -380,16 +415,23 @@ impl Remote {
 
     /// Notes a heartbeat, and returns the attempts that its worker should stop.
     fn beat(&self, beat: Beat) -> Vec<AttemptKey> {
-        let Beat { protocol, version, worker, slots, works_on } = beat;
+        let Beat { protocol, version, worker, slots, labels, works_on } = beat;
+        let labels = Labels::of(labels);
         let works_on: Vec<_> =
             works_on.into_iter().filter(|address| address.service == self.service).map(|address| address.key).collect();
         let mut state = lock(&self.state);
         let strange = state.leases.heard(&Arc::from(worker.as_str()), &works_on, self.now());
         let builds = works_on.iter().filter(|key| !strange.contains(key)).map(|key| key.build).collect();
         if !state.workers.contains_key(&worker) {
-            tracing::info!(worker, version, slots, "a worker is there");
+            match protocol == PROTOCOL {
+                true => tracing::info!(worker, version, slots, labels = labels.to_string(), "a worker is there"),
+                false => {
+                    let (theirs, ours) = (protocol, PROTOCOL);
+                    tracing::warn!(worker, version, theirs, ours, "a worker of another protocol gets no attempts");
+                }
+            }
         }
-        state.workers.insert(worker, Known { version, protocol, slots, builds, heard: Instant::now() });
+        state.workers.insert(worker, Known { version, protocol, slots, labels, builds, heard: Instant::now() });
         strange
     }
 

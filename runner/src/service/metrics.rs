@@ -66,6 +66,10 @@ pub(super) struct Numbers<T> {
     pub(super) charged: T,
     pub(super) chargeable: T,
     pub(super) resident: T,
+    pub(super) workers: T,
+    pub(super) worker_slots: T,
+    pub(super) given: T,
+    pub(super) offered: T,
 }
 
 /// What other parts have counted.
@@ -139,6 +143,10 @@ impl Metrics {
         own.register_with_unit("builds_memory", help, Unit::Bytes, held.charged);
         let help = "The most memory that running builds may be charged with together";
         own.register_with_unit("builds_memory_limit", help, Unit::Bytes, held.chargeable);
+        own.register("workers", "Workers on the bus that were heard", held.workers);
+        own.register("worker_slots", "Slots of these workers", held.worker_slots);
+        own.register("worker_attempts", "Attempts of this service that workers run", held.given);
+        own.register("worker_offers", "Attempts of this service that wait for a worker", held.offered);
         let help = "Events that watchers lost because they were slow";
         own.register("watcher_events_dropped", help, self.dropped.clone());
         own.register("store_commits", "Commits of this process", self.commits.clone());
@@ -225,6 +233,10 @@ impl Numbers<Held> {
             (&self.charged, now.charged),
             (&self.chargeable, now.chargeable),
             (&self.resident, now.resident),
+            (&self.workers, now.workers),
+            (&self.worker_slots, now.worker_slots),
+            (&self.given, now.given),
+            (&self.offered, now.offered),
         ];
         for (gauge, value) in all {
             gauge.set(value);

@@ -202,6 +202,9 @@ impl Service {
         let (running, waiting) = self.engine.slots().counts();
         let (charged, chargeable) = self.engine.slots().memory();
         let current = self.current();
+        let remote = self.engine.remote();
+        let workers = remote.map(|remote| remote.workers()).unwrap_or_default();
+        let (given, offered) = remote.map(|remote| remote.counts()).unwrap_or_default();
         let now = Numbers {
             running: running as u64,
             waiting: waiting as u64,
@@ -212,6 +215,10 @@ impl Service {
             charged,
             chargeable,
             resident: resident_memory(),
+            workers: workers.len() as u64,
+            worker_slots: workers.values().map(|known| u64::from(known.slots)).sum(),
+            given: given as u64,
+            offered: offered as u64,
         };
         self.metrics.text(&now, Counted { dropped: self.engine.publisher().lost(), commits: self.storage.commits() })
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use jobcontrol_core::clock::Clock;
+use jobcontrol_core::labels::Labels;
 use jobcontrol_core::remote::Action;
 use jobcontrol_core::remote::Hands;
 use jobcontrol_sandbox::Cancel;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How many attempts it runs at once.
     pub slots: u32,
+    /// Its labels.
+    pub labels: Labels,
 }
 
 /// What happens to a worker.
@@ -107,7 +110,7 @@ impl Worker {
     pub fn start(parts: Parts, network: &Handle) -> Self {
         let (inputs, arriving) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
-        let Parts { bus, name, workspace, sandbox, guests, clock, slots } = parts;
+        let Parts { bus, name, workspace, sandbox, guests, clock, slots, labels } = parts;
         for _ in 0..slots {
             network.spawn(take_offers(Arc::clone(&bus), inputs.clone()));
         }
@@ -118,6 +121,7 @@ impl Worker {
             shared,
             name: name.into(),
             slots,
+            labels,
             guests,
             network: network.clone(),
             inputs: inputs.clone(),
@@ -170,6 +174,7 @@ struct Driver {
     shared: Arc<Shared>,
     name: Arc<str>,
     slots: u32,
+    labels: Labels,
     guests: Handle,
     network: Handle,
     inputs: mpsc::UnboundedSender<Input>,
@@ -357,6 +362,7 @@ impl Driver {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             worker: self.name.to_string(),
             slots: self.slots,
+            labels: self.labels.iter().map(str::to_owned).collect(),
             works_on: self.hands.works_on(),
         };
         let bus = Arc::clone(&self.shared.bus);

@@ -159,6 +159,7 @@ codes! {
     InvalidNotification "JC0623" "a notification in the operator's file is not valid"
     InvalidServer "JC0624" "a setting of the server is not valid"
     InvalidBus "JC0625" "a setting of the bus is not valid"
+    InvalidLabel "JC0626" "a text is not a label, or a job needs too many"
 }
 
 /// How bad a kind of mistake is.

@@ -149,6 +149,12 @@ impl Leases {
         self.attempts.remove(&key)?.worker
     }
 
+    /// Returns how many attempts workers have, and how many wait for one.
+    pub fn counts(&self) -> (usize, usize) {
+        let given = self.attempts.values().filter(|lease| lease.worker.is_some()).count();
+        (given, self.attempts.len() - given)
+    }
+
     /// Returns the worker that has an attempt.
     pub fn worker(&self, key: AttemptKey) -> Option<&Arc<str>> {
         self.attempts.get(&key)?.worker.as_ref()

@@ -16,6 +16,7 @@ use super::frame::Frame;
 use super::frame::ok;
 use super::row::line;
 use super::visit::Visit;
+use crate::bus::wire::PROTOCOL;
 use crate::machine::resident_memory;
 
 #[derive(Template)]
@@ -39,6 +40,9 @@ struct Remote {
     name: String,
     version: String,
     slots: u32,
+    labels: String,
+    /// Why it gets no attempts.
+    refused: Option<String>,
     builds: Vec<u64>,
     heard: u64,
 }
@@ -106,6 +110,9 @@ fn workers(look: &Look<'_>) -> Option<Vec<Remote>> {
             name: line(&name),
             version: line(&known.version),
             slots: known.slots,
+            labels: line(&known.labels.to_string()),
+            refused: (known.protocol != PROTOCOL)
+                .then(|| format!("version {} of the protocol, not {PROTOCOL}", known.protocol)),
             builds: known.builds,
             heard: known.heard.elapsed().as_secs(),
         }

@@ -11,6 +11,7 @@ pub(crate) mod hooks;
 pub(crate) mod id;
 pub(crate) mod job_key;
 pub(crate) mod limits;
+mod needs;
 pub(crate) mod on;
 pub(crate) mod pool;
 pub(crate) mod priority;
@@ -36,6 +37,7 @@ pub(crate) const KEYS: &[JobKey] = &[
     limits::LIMITS,
     grants::GRANTS,
     pool::POOL,
+    needs::NEEDS,
     priority::PRIORITY,
     protected::PROTECTED,
     schedule::SCHEDULE,
@@ -45,7 +47,7 @@ pub(crate) const KEYS: &[JobKey] = &[
 ];
 
 /// Keys of a job that are planned.
-pub(crate) const LATER: &[&str] = &["map", "needs", "reuse", "traceback"];
+pub(crate) const LATER: &[&str] = &["map", "reuse", "traceback"];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,261 @@
+//! The connection to a broker, and the streams that both ends use.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::ConnectOptions;
+use async_nats::jetstream;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::consumer::AckPolicy;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::object_store;
+use async_nats::jetstream::object_store::ObjectStore;
+use async_nats::jetstream::stream;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+
+use jobcontrol_core::labels::Labels;
+use jobcontrol_core::manifest::BusAddress;
+
+use crate::bus::carrier::BusError;
+use crate::bus::carrier::Heard;
+use crate::bus::wire::Beat;
+use crate::bus::wire::decode;
+use crate::bus::wire::encode;
+
+pub(super) const OFFERS: &str = "jobcontrol-offers";
+pub(super) const REPORTS: &str = "jobcontrol-reports";
+const OBJECTS: &str = "jobcontrol-objects";
+
+/// The first version of the server with all that is used here.
+const OLDEST: (u64, u64) = (2, 12);
+
+/// An offer that its worker does not confirm, or report progress on, goes to another worker.
+const OFFER_WAIT: Duration = Duration::from_secs(30);
+
+/// A message with an id that the broker has seen within this time is kept once.
+const SAME_MESSAGE: Duration = Duration::from_secs(120);
+
+/// Objects and reports that nobody fetched: their service is gone.
+const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Between two tries of what the broker has to keep.
+pub(super) const AGAIN: Duration = Duration::from_millis(300);
+
+/// Bytes that a message has beside its payload, at most.
+const OVERHEAD: usize = 4096;
+
+/// A connection to a broker that has all that is needed.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) stream: Context,
+    pub(super) objects: ObjectStore,
+}
+
+impl Link {
+    /// Connects, and creates the streams where they are missing.
+    pub(super) async fn connect(
+        address: &BusAddress,
+        name: &str,
+        hear: Option<mpsc::Sender<Heard>>,
+    ) -> Result<Self, BusError> {
+        let shown = address.shown();
+        let refused = |why: &dyn std::fmt::Display| BusError::Refused(format!("the bus `{shown}`: {why}"));
+        let servers: Result<Vec<async_nats::ServerAddr>, _> = address.servers.iter().map(|s| s.parse()).collect();
+        let servers = servers.map_err(|e| refused(&e))?;
+        let options = options(address, name, hear).await.map_err(|e| refused(&e))?;
+        let client = options.connect(&servers[..]).await.map_err(|e| refused(&e))?;
+        let info = client.server_info();
+        if version(&info.version).is_none_or(|version| version < OLDEST) {
+            let (major, minor) = OLDEST;
+            return Err(refused(&format_args!(
+                "the server has version {}; version {major}.{minor} or newer is needed",
+                info.version
+            )));
+        }
+        let stream = jetstream::new(client.clone());
+        if stream.query_account().await.is_err() {
+            return Err(refused(&"the server has no JetStream, or this account may not use it"));
+        }
+        let copies = if info.cluster.is_some() { 3 } else { 1 };
+        let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the bus `{shown}`: {e}"));
+        for config in [offers(copies), reports(copies)] {
+            stream.get_or_create_stream(config).await.map_err(|e| failed(&e))?;
+        }
+        let config = object_store::Config {
+            bucket: OBJECTS.to_owned(),
+            description: Some("plugins and large values of jobcontrol".to_owned()),
+            max_age: FORGOTTEN,
+            num_replicas: copies,
+            ..object_store::Config::default()
+        };
+        let objects = match stream.get_object_store(OBJECTS).await {
+            Ok(objects) => objects,
+            Err(_) => stream.create_object_store(config).await.map_err(|e| failed(&e))?,
+        };
+        Ok(Self { client, stream, objects })
+    }
+
+    /// Publishes a message that the broker has to keep, until it does.
+    pub(super) async fn keep_message(
+        &self,
+        subject: String,
+        id: &str,
+        message: &impl Serialize,
+    ) -> Result<(), BusError> {
+        let payload = Bytes::from(encode(message).map_err(BusError::Refused)?);
+        loop {
+            let message = PublishMessage::build().payload(payload.clone()).message_id(id);
+            let kept = async {
+                let sent = self.stream.send_publish(subject.clone(), message).await?;
+                sent.await
+            };
+            match kept.await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    tracing::debug!(subject, reason = error.to_string(), "the broker did not keep a message");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn send(&self, subject: String, message: &impl Serialize) -> Result<(), BusError> {
+        let payload = encode(message).map_err(BusError::Refused)?;
+        self.client.publish(subject, payload.into()).await.map_err(|e| BusError::Failed(e.to_string()))
+    }
+
+    pub(super) async fn keep(&self, name: &str, bytes: Bytes) -> Result<(), BusError> {
+        let kept = self.objects.put(name, &mut &bytes[..]).await;
+        kept.map(drop).map_err(|e| BusError::Failed(format!("the object `{name}`: {e}")))
+    }
+
+    pub(super) async fn object(&self, name: &str) -> Result<Bytes, BusError> {
+        let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the object `{name}`: {e}"));
+        let mut object = self.objects.get(name).await.map_err(|e| failed(&e))?;
+        let mut bytes = Vec::new();
+        object.read_to_end(&mut bytes).await.map_err(|e| failed(&e))?;
+        Ok(bytes.into())
+    }
+
+    pub(super) fn value_limit(&self) -> usize {
+        self.client.max_payload().saturating_sub(OVERHEAD) / 2
+    }
+}
+
+async fn options(
+    address: &BusAddress,
+    name: &str,
+    hear: Option<mpsc::Sender<Heard>>,
+) -> Result<ConnectOptions, String> {
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .reconnect_delay_callback(|tries| Duration::from_millis(100 * u64::try_from(tries).unwrap_or(20).min(20)))
+        .event_callback(move |event| noticed(event, hear.clone()));
+    if let Some(file) = &address.credentials {
+        let read = options.credentials_file(file).await;
+        options = read.map_err(|e| format!("the credentials `{file}`: {e}"))?;
+    }
+    if let Some(file) = &address.nkey {
+        let seed = tokio::fs::read_to_string(file).await;
+        let seed = seed.map_err(|e| format!("the NKey `{file}`: {e}"))?;
+        options = options.nkey(seed.trim().to_owned());
+    }
+    if let Some(file) = &address.ca {
+        options = options.add_root_certificates(file.into());
+    }
+    Ok(options)
+}
+
+/// Writes what happened to the connection into the log, and tells the service.
+async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>) {
+    tracing::info!(event = event.to_string(), "the bus");
+    let is_there = match event {
+        async_nats::Event::Connected => true,
+        async_nats::Event::Disconnected => false,
+        _ => return,
+    };
+    if let Some(hear) = hear {
+        let _ = hear.send(Heard::Connection(is_there)).await;
+    }
+}
+
+/// Listens to the heartbeats of all workers for a while, and returns the last one of each.
+///
+/// # Errors
+///
+/// Returns an error if the broker cannot be reached, is too old or has no JetStream.
+pub async fn heartbeats(address: &BusAddress, time: Duration) -> Result<BTreeMap<String, Beat>, BusError> {
+    let link = Link::connect(address, "jobcontrol workers", None).await?;
+    let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
+    let mut beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
+    let until = tokio::time::Instant::now() + time;
+    let mut heard = BTreeMap::new();
+    while let Ok(Some(message)) = tokio::time::timeout_at(until, beats.next()).await {
+        if let Some(beat) = read::<Beat>(&message.payload) {
+            heard.insert(beat.worker.clone(), beat);
+        }
+    }
+    Ok(heard)
+}
+
+/// Reads major and minor of a version such as `2.12.1`.
+fn version(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split(['.', '-']).map(|part| part.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+fn offers(copies: usize) -> stream::Config {
+    stream::Config {
+        name: OFFERS.to_owned(),
+        description: Some("attempts that jobcontrol offers to workers".to_owned()),
+        subjects: vec!["jobcontrol.offer.>".to_owned()],
+        retention: stream::RetentionPolicy::WorkQueue,
+        storage: stream::StorageType::File,
+        num_replicas: copies,
+        duplicate_window: SAME_MESSAGE,
+        max_age: FORGOTTEN,
+        ..stream::Config::default()
+    }
+}
+
+/// Returns the consumer of the offers that need a set of labels.
+pub(super) fn offers_for(labels: &Labels) -> pull::Config {
+    let name = labels.name();
+    pull::Config {
+        filter_subject: format!("jobcontrol.offer.{name}"),
+        durable_name: Some(name),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: OFFER_WAIT,
+        max_ack_pending: 100_000,
+        // Each slot of each worker waits with one request.
+        max_waiting: 100_000,
+        ..pull::Config::default()
+    }
+}
+
+fn reports(copies: usize) -> stream::Config {
+    stream::Config {
+        name: REPORTS.to_owned(),
+        description: Some("what workers of jobcontrol report".to_owned()),
+        subjects: vec!["jobcontrol.report.>".to_owned()],
+        ..offers(copies)
+    }
+}
+
+/// Decodes a message. Its sender may have another version, or be hostile.
+pub(super) fn read<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    match decode(payload) {
+        Ok(message) => Some(message),
+        Err(reason) => {
+            tracing::warn!(reason, "a message on the bus cannot be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The service's end of a bus over NATS.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream;
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::consumer::AckPolicy;
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::object_store;
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::Mutex;
+use tokio::sync::mpsc;
+
+use jobcontrol_core::labels::Labels;
+use jobcontrol_core::manifest::BusAddress;
+
+use super::link::AGAIN;
+use super::link::Link;
+use super::link::OFFERS;
+use super::link::REPORTS;
+use super::link::offers_for;
+use super::link::read;
+use crate::bus::carrier::BusError;
+use crate::bus::carrier::Disposal;
+use crate::bus::carrier::Heard;
+use crate::bus::carrier::ServiceEnd;
+use crate::bus::wire::Answer;
+use crate::bus::wire::Beat;
+use crate::bus::wire::Claim;
+use crate::bus::wire::Note;
+use crate::bus::wire::Offer;
+use crate::bus::wire::Report;
+use crate::bus::wire::encode;
+
+/// The broker delivers a report again if the service did not confirm it in this time.
+const REPORT_WAIT: Duration = Duration::from_secs(10);
+
+/// A report that came too early is delivered again after this time.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Messages to a service that wait for it. With more than that, the broker keeps them.
+const WAITING: usize = 1024;
+
+/// The service's end of a bus over NATS.
+pub struct NatsService {
+    link: Arc<Link>,
+    heard: Mutex<mpsc::Receiver<Heard>>,
+    /// The sets of labels whose offers have a consumer.
+    sets: Mutex<HashSet<Labels>>,
+}
+
+impl NatsService {
+    /// Connects as the service of that name, a word without dots. To be called on the runtime that
+    /// drives the connection.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
+    pub async fn connect(address: &BusAddress, service: &str) -> Result<Arc<Self>, BusError> {
+        let (hear, heard) = mpsc::channel(WAITING);
+        let name = format!("jobcontrol service {service}");
+        let link = Arc::new(Link::connect(address, &name, Some(hear.clone())).await?);
+        let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
+        let claims = link.client.subscribe(format!("jobcontrol.claim.{service}")).await.map_err(|e| failed(&e))?;
+        tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
+        let beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
+        tokio::spawn(hear_beats(beats, hear.clone()));
+        let stream = link.stream.get_stream(REPORTS).await.map_err(|e| failed(&e))?;
+        let config = pull::Config {
+            durable_name: Some(format!("service-{service}")),
+            filter_subject: format!("jobcontrol.report.{service}"),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: REPORT_WAIT,
+            max_ack_pending: 100_000,
+            inactive_threshold: Duration::from_secs(3600),
+            ..pull::Config::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(|e| failed(&e))?;
+        tokio::spawn(hear_reports(consumer, hear));
+        // Until the broker knows the subscriptions, claims would find nobody.
+        link.client.flush().await.map_err(|e| failed(&e))?;
+        Ok(Arc::new(Self { link, heard: heard.into(), sets: Mutex::default() }))
+    }
+}
+
+async fn hear_claims(mut claims: async_nats::Subscriber, client: Client, hear: mpsc::Sender<Heard>) {
+    let (answer, mut answers) = mpsc::unbounded_channel::<(async_nats::Subject, Answer)>();
+    tokio::spawn(async move {
+        while let Some((to, answer)) = answers.recv().await {
+            let Ok(payload) = encode(&answer) else { continue };
+            let _ = client.publish(to, payload.into()).await;
+        }
+    });
+    while let Some(message) = claims.next().await {
+        let (Some(claim), Some(reply)) = (read::<Claim>(&message.payload), message.reply) else { continue };
+        let answer = answer.clone();
+        let answer = Box::new(move |granted| drop(answer.send((reply, granted))));
+        if hear.send(Heard::Claim(claim, answer)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear_beats(mut beats: async_nats::Subscriber, hear: mpsc::Sender<Heard>) {
+    while let Some(message) = beats.next().await {
+        if let Some(beat) = read::<Beat>(&message.payload)
+            && hear.send(Heard::Beat(beat)).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+async fn hear_reports(consumer: PullConsumer, hear: mpsc::Sender<Heard>) {
+    let (done, mut all_done) = mpsc::unbounded_channel::<(jetstream::message::Acker, Disposal)>();
+    tokio::spawn(async move {
+        while let Some((acker, disposal)) = all_done.recv().await {
+            let kind = match disposal {
+                Disposal::Done => AckKind::Ack,
+                Disposal::Later => AckKind::Nak(Some(LATER)),
+            };
+            // What is not confirmed comes again.
+            let _ = acker.ack_with(kind).await;
+        }
+    });
+    while !hear.is_closed() {
+        let Ok(mut messages) = consumer.messages().await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
+        while let Some(Ok(message)) = messages.next().await {
+            let (message, acker) = message.split();
+            let Some(report) = read::<Report>(&message.payload) else {
+                let _ = acker.ack_with(AckKind::Term).await;
+                continue;
+            };
+            let done = done.clone();
+            if hear
+                .send(Heard::Report(report, Box::new(move |disposal| drop(done.send((acker, disposal))))))
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+impl NatsService {
+    /// Creates the consumer of the offers that need these labels, until the broker has it.
+    async fn consumed(&self, needs: &Labels) {
+        let mut sets = self.sets.lock().await;
+        while !sets.contains(needs) {
+            let config = offers_for(needs);
+            let name = config.durable_name.clone().unwrap_or_default();
+            let made = async {
+                let stream = self.link.stream.get_stream_no_info(OFFERS).await.map_err(|e| e.to_string())?;
+                stream.get_or_create_consumer(&name, config).await.map(drop).map_err(|e| e.to_string())
+            };
+            match made.await {
+                Ok(()) => drop(sets.insert(needs.clone())),
+                Err(reason) => {
+                    tracing::debug!(reason, name, "the broker did not create a consumer");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+impl ServiceEnd for NatsService {
+    fn offer<'a>(&'a self, offer: &'a Offer) -> BoxFuture<'a, Result<(), BusError>> {
+        async move {
+            let needs = Labels::of(offer.needs.iter().cloned());
+            self.consumed(&needs).await;
+            // Each call is another offer, whatever the broker saw of an earlier one.
+            let id = self.link.client.new_inbox();
+            self.link.keep_message(format!("jobcontrol.offer.{}", needs.name()), &id, offer).await
+        }
+        .boxed()
+    }
+
+    fn hear(&self) -> BoxFuture<'_, Option<Heard>> {
+        async { self.heard.lock().await.recv().await }.boxed()
+    }
+
+    fn tell<'a>(&'a self, worker: &'a str, note: &'a Note) -> BoxFuture<'a, Result<(), BusError>> {
+        self.link.send(format!("jobcontrol.note.{worker}"), note).boxed()
+    }
+
+    fn keep<'a>(&'a self, name: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<(), BusError>> {
+        self.link.keep(name, bytes).boxed()
+    }
+
+    fn has<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        async move {
+            match self.link.objects.info(name).await {
+                Ok(info) => Ok(!info.deleted),
+                Err(error) if error.kind() == object_store::InfoErrorKind::NotFound => Ok(false),
+                Err(error) => Err(BusError::Failed(error.to_string())),
+            }
+        }
+        .boxed()
+    }
+
+    fn object<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Bytes, BusError>> {
+        self.link.object(name).boxed()
+    }
+
+    fn forget<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), BusError>> {
+        async move { self.link.objects.delete(name).await.map_err(|e| BusError::Failed(e.to_string())) }.boxed()
+    }
+
+    fn value_limit(&self) -> usize {
+        self.link.value_limit()
+    }
+}
