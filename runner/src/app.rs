@@ -2,6 +2,7 @@
 //! web call it and show what it returns.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use jobcontrol_core::build::Build;
 use jobcontrol_core::clock::Clock;
 use jobcontrol_core::clock::SystemClock;
+use jobcontrol_core::labels::KEYED;
 use jobcontrol_core::labels::Labels;
 use jobcontrol_core::manifest::BusAddress;
 use jobcontrol_core::run::Requester;
@@ -24,6 +26,7 @@ use jobcontrol_sandbox::Sandbox;
 use tokio::runtime::Runtime;
 
 use crate::bus::nats::NatsWorker;
+use crate::bus::seal::Key;
 use crate::catalog::watch::SettingsFile;
 use crate::catalog::workspace::StoredPlugins;
 use crate::execute::hooks::Which;
@@ -47,6 +50,7 @@ use crate::service::serving::Service;
 use crate::service::worker;
 use crate::service::worker::Worker;
 use crate::settings::Resolved;
+use crate::settings::keep_from_jobs;
 
 /// A running worker with its threads.
 pub struct Work {
@@ -61,6 +65,16 @@ impl Work {
     pub fn stop(self, grace: Duration) {
         self.network.block_on(self.worker.stop(grace));
     }
+}
+
+/// What a worker offers to services.
+pub struct Offered {
+    /// How many attempts it runs at once.
+    pub slots: u32,
+    /// The labels of its machine.
+    pub labels: Labels,
+    /// The key that secrets are encrypted to.
+    pub key: Option<Key>,
 }
 
 /// The program without its command line and web interface.
@@ -181,22 +195,33 @@ impl App {
     /// # Errors
     ///
     /// Returns an error if the broker cannot be used, or the sandbox cannot start.
-    pub fn work(&self, address: &BusAddress, name: String, slots: u32, labels: Labels) -> Result<Work, EngineError> {
+    pub fn work(
+        &self,
+        address: &BusAddress,
+        name: String,
+        key_file: Option<PathBuf>,
+        offered: Offered,
+    ) -> Result<Work, EngineError> {
+        let Offered { slots, labels, key } = offered;
+        let labels = if key.is_some() { labels.with(KEYED) } else { labels };
         let machine = |error: std::io::Error| EngineError::Machine(error.to_string());
         let (network, guests) = (network_runtime().map_err(machine)?, guest_runtime().map_err(machine)?);
         let bus = network.block_on(NatsWorker::connect(address, &name, labels.clone()))?;
         let concurrency = usize::try_from(slots).unwrap_or(SLOTS);
         let memory = Ledger::new(self.settings.memory);
         let sandbox = Sandbox::new(self.plugins().clone(), Arc::clone(&self.clock), concurrency)?.with_memory(memory);
+        let mut workspace = self.settings.workspace.clone();
+        key_file.into_iter().for_each(|path| keep_from_jobs(&mut workspace.files, &path, "the key of the worker"));
         let parts = worker::Parts {
             bus,
             name,
-            workspace: self.settings.workspace.clone(),
+            workspace,
             sandbox: Arc::new(sandbox),
             guests: guests.handle().clone(),
             clock: Arc::clone(&self.clock),
             slots,
             labels,
+            key,
         };
         Ok(Work { worker: Worker::start(parts, network.handle()), network, _guests: guests })
     }

@@ -71,6 +71,8 @@ pub struct Resolved {
     pub server: Server,
     /// The bus of services and workers.
     pub bus: Option<BusAddress>,
+    /// The public keys of workers that get jobs with secrets.
+    pub workers: Vec<String>,
     /// The operator's file.
     pub config: ConfigFile,
 }
@@ -138,7 +140,7 @@ pub fn resolve(options: &Options, variables: &BTreeMap<String, String>) -> Resul
     let memory = settings.memory.unwrap_or_else(machine::half_of_memory);
     let server = based_server(settings.server, &base);
     let bus = settings.bus.map(|bus| based_bus(bus, &base));
-    Ok(Resolved { workspace, store, memory, server, bus, config })
+    Ok(Resolved { workspace, store, memory, server, bus, workers: settings.workers, config })
 }
 
 /// Resolves the paths of a service's settings, which are relative to the operator's file.
@@ -154,8 +156,8 @@ fn based_server(server: Server, base: &Path) -> Server {
 /// Resolves the paths of the bus, which are relative to the operator's file.
 fn based_bus(bus: BusAddress, base: &Path) -> BusAddress {
     let of_file = |path: String| base.join(path).display().to_string();
-    let BusAddress { servers, credentials, nkey, ca } = bus;
-    BusAddress { servers, credentials: credentials.map(of_file), nkey: nkey.map(of_file), ca: ca.map(of_file) }
+    let (credentials, nkey, ca) = (bus.credentials.map(of_file), bus.nkey.map(of_file), bus.ca.map(of_file));
+    BusAddress { credentials, nkey, ca, ..bus }
 }
 
 /// Resolves the path of a secret's source, which is relative to the operator's file.
@@ -201,6 +203,12 @@ fn protect(files: &mut FilePolicy, secrets: &BTreeMap<String, SecretSource>) {
         let kept = if matches!(source, SecretSource::File(_)) { &mut files.no_read } else { &mut files.no_write };
         kept.push((settled(path), what));
     }
+}
+
+/// Makes a file one that no job can read.
+pub fn keep_from_jobs(files: &mut FilePolicy, path: &Path, what: &str) {
+    files.no_write.extend(links_to(path));
+    files.no_read.push((settled(path), what.to_owned()));
 }
 
 /// Returns the links that lead to a path. Jobs may not change the path, and so may not change
@@ -292,7 +300,16 @@ fn default_cache() -> Result<PathBuf, SettingsError> {
 }
 
 fn default_runtimes() -> Option<PathBuf> {
-    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("jobcontrol").join("runtimes"))
+    Some(data_folder()?.join("runtimes"))
+}
+
+/// Returns where a worker's key is, unless the person names another file.
+pub fn default_key() -> Option<PathBuf> {
+    Some(data_folder()?.join("worker.key"))
+}
+
+fn data_folder() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("jobcontrol"))
 }
 
 /// Returns the files that no job may be granted. Links count too: a job that could replace a link

@@ -53,6 +53,14 @@ impl Broker {
         assert!(answers.any(|line| line == "PONG"), "the broker has the message");
     }
 
+    /// Whether some file of the server has these bytes.
+    pub fn has_stored(&self, bytes: &[u8]) -> bool {
+        let files = walkdir::WalkDir::new(self.folder.path()).into_iter().flatten();
+        files
+            .filter(|file| file.file_type().is_file())
+            .any(|file| std::fs::read(file.path()).expect("a file").windows(bytes.len()).any(|window| window == bytes))
+    }
+
     /// Kills the server, and starts it again with what it had stored.
     pub fn crash(&mut self) {
         self.child.kill().expect("a server");

@@ -3,6 +3,8 @@
 
 mod broker;
 mod chaos;
+mod labels;
+mod sealed;
 
 use rustix::process::Pid;
 use rustix::process::Signal;
@@ -201,7 +203,7 @@ fn a_worker_grants_no_folder_that_its_own_operator_does_not_allow() {
     let refused = built(&folder, &served, "files", 1, "FAILED");
     assert!(refused.to_string().contains("this worker grants no folders"), "{refused:#}");
     let refused = built(&folder, &served, "secret", 2, "FAILED");
-    assert!(refused.to_string().contains("`TOKEN` is not sent to workers"), "{refused:#}");
+    assert!(refused.to_string().contains("`TOKEN` is sent only to workers that jobcontrol.yaml lists"), "{refused:#}");
 }
 
 #[test]

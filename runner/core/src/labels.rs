@@ -6,6 +6,9 @@ use std::fmt;
 /// Most labels of a job or a worker.
 pub const MOST: usize = 8;
 
+/// The label that a worker with a key has by itself. A job with secrets needs it.
+pub const KEYED: &str = "has-key";
+
 /// Longest label, in bytes.
 const LONGEST: usize = 32;
 
@@ -18,7 +21,7 @@ pub fn valid_label(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// A set of labels, at most [`MOST`].
+/// A set of labels: at most [`MOST`], and [`KEYED`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(BTreeSet<String>);
 
@@ -29,9 +32,16 @@ const WITH: &str = "with_";
 const ANY: &str = "any";
 
 impl Labels {
-    /// Creates a set. Texts that are not labels, and labels beyond the [`MOST`], are left out.
+    /// Creates a set. Texts that are not labels, and labels beyond these, are left out.
     pub fn of(labels: impl IntoIterator<Item = String>) -> Self {
-        Self(labels.into_iter().filter(|label| valid_label(label)).take(MOST).collect())
+        Self(labels.into_iter().filter(|label| valid_label(label)).take(MOST + 1).collect())
+    }
+
+    /// Returns the set with one more label.
+    #[must_use]
+    pub fn with(mut self, label: &str) -> Self {
+        self.0.insert(label.to_owned());
+        self
     }
 
     /// Returns whether there are none.

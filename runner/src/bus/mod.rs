@@ -2,10 +2,12 @@
 //!
 //! - `wire`: what the messages say, and their encoding
 //! - `carrier`: what a bus can do, for the service and for the worker; `nats`: over NATS JetStream
+//! - `seal`: secrets, encrypted to the key of a worker
 //!
 //! `core/remote` decides which worker has an attempt. `execute/remote` offers attempts, and
 //! `service/worker` runs them.
 
 pub mod carrier;
 pub mod nats;
+pub mod seal;
 pub mod wire;

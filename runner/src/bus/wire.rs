@@ -52,7 +52,7 @@ pub struct Offer {
     pub plugin_name: String,
     /// The build config, packed: function, grants and limits.
     pub config: Bytes,
-    /// The arguments, packed as one list.
+    /// The arguments, packed as one list. Empty if they are encrypted with the secrets.
     pub args: Body,
     /// Until the build has to end, in milliseconds from the offer.
     pub build_time: Option<u64>,
@@ -79,15 +79,22 @@ pub struct Claim {
     pub worker: String,
     /// Which attempt.
     pub key: AttemptKey,
+    /// The worker's public key, if it has one and needs what is encrypted to it.
+    #[serde(default)]
+    pub public: Option<String>,
 }
 
 /// The service's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
     /// The worker has the attempt.
     Granted,
+    /// It has it, and this is encrypted to its key.
+    Sealed(Body),
     /// It does not get it.
     Refused,
+    /// It does not get it, because its key is not listed; another worker may.
+    Unlisted,
 }
 
 /// A numbered report of a worker.

@@ -40,7 +40,12 @@ fn above_ceiling(workspace: &Workspace, grant: &HttpGrant) -> Option<String> {
     (!covered).then(|| format!("requests `{rule}` are above the ceiling that {operator} sets"))
 }
 
-pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -> (Granted, Vec<Diagnostic>) {
+/// Grants what a job asks for. Its secrets come from elsewhere.
+pub(crate) fn grant_without_secrets(
+    workspace: &Workspace,
+    job: &Job,
+    plugin: Option<&Plugin>,
+) -> (Granted, Vec<Diagnostic>) {
     let mut granted = Granted::default();
     let mut problems = Vec::new();
     let source = &job.place.source;
@@ -63,6 +68,20 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
             None => granted.http.push(grant.clone()),
         }
     }
+    let (grants, variables) = (&job.grants.env, &granted.variables);
+    let for_plugin = || EnvGrant::too_large_for_adapter(grants, variables, plugin?, source);
+    problems.extend(EnvGrant::too_large(grants, variables, source).or_else(for_plugin));
+    granted.http_rules = Arc::clone(&workspace.context.http);
+    granted.clock = job.grants.clock.first().map(|grant| grant.time);
+    granted.random = job.grants.random.first().map(|grant| grant.seed);
+    granted.secrets = job.grants.secrets.iter().map(|grant| grant.name.clone()).collect();
+    (granted, problems)
+}
+
+/// Grants what a job asks for, with the secrets that this operator's file has.
+pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -> (Granted, Vec<Diagnostic>) {
+    let (mut granted, mut problems) = grant_without_secrets(workspace, job, plugin);
+    let source = &job.place.source;
     for (name, span) in job.secrets() {
         let known = &workspace.context.secrets;
         if !known.contains_key(name) {
@@ -75,12 +94,5 @@ pub(crate) fn grant(workspace: &Workspace, job: &Job, plugin: Option<&Plugin>) -
         }
     }
     granted.sources = Arc::clone(&workspace.context.secrets);
-    granted.http_rules = Arc::clone(&workspace.context.http);
-    granted.clock = job.grants.clock.first().map(|grant| grant.time);
-    granted.random = job.grants.random.first().map(|grant| grant.seed);
-    granted.secrets = job.grants.secrets.iter().map(|grant| grant.name.clone()).collect();
-    let (grants, variables) = (&job.grants.env, &granted.variables);
-    let for_plugin = || EnvGrant::too_large_for_adapter(grants, variables, plugin?, source);
-    problems.extend(EnvGrant::too_large(grants, variables, source).or_else(for_plugin));
     (granted, problems)
 }

@@ -26,9 +26,12 @@ pub(super) struct BusArgs {
 impl BusArgs {
     /// Returns the address of the bus: that of the flags, or that of jobcontrol.yaml.
     pub(super) fn address(&self, app: &App) -> Result<Option<BusAddress>, CliError> {
-        let Some(bus) = &self.bus else { return Ok(app.settings.bus.clone()) };
+        let workers = app.settings.workers.clone();
+        let Some(bus) = &self.bus else {
+            return Ok(app.settings.bus.clone().map(|address| BusAddress { workers, ..address }));
+        };
         let address = BusAddress::parse(bus).map_err(|reason| CliError::usage(format!("--bus: {reason}")))?;
         let (credentials, nkey, ca) = (self.bus_credentials.clone(), self.bus_nkey.clone(), self.bus_ca.clone());
-        Ok(Some(BusAddress { credentials, nkey, ca, ..address }))
+        Ok(Some(BusAddress { credentials, nkey, ca, workers, ..address }))
     }
 }

@@ -16,6 +16,7 @@ use jobcontrol_core::failure::FailureKind;
 use jobcontrol_core::held_size;
 use jobcontrol_core::job::Arg;
 use jobcontrol_core::job::Key;
+use jobcontrol_core::labels::KEYED;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::remote::AttemptKey;
 use jobcontrol_core::secret::Secrets;
@@ -257,7 +258,7 @@ impl<'a> Running<'a> {
         let called = async {
             let called = match (&self.prepared.function, &self.parts.remote) {
                 (Some(function), _) => self.call_here(function, args, secrets).await,
-                (None, Some(remote)) => self.call_on_worker(remote, args).await,
+                (None, Some(remote)) => self.call_on_worker(remote, args, secrets).await,
                 (None, None) => failed(Failure::new(FailureKind::Arguments, "the function is not ready")),
             };
             over.notify_one();
@@ -301,7 +302,10 @@ impl<'a> Running<'a> {
     }
 
     /// Has a worker call the function.
-    async fn call_on_worker(&self, remote: &Remote, args: Vec<Value>) -> Called {
+    async fn call_on_worker(&self, remote: &Remote, args: Vec<Value>, secrets: Secrets) -> Called {
+        let job = &self.prepared.checked.job;
+        let needs = if secrets.is_empty() { job.needs.clone() } else { job.needs.clone().with(KEYED) };
+        let are_args = !job.argument_secrets().is_empty();
         remote
             .call(Attempt {
                 key: AttemptKey { build: self.id, attempt: self.attempt },
@@ -309,8 +313,9 @@ impl<'a> Running<'a> {
                 store_id: &self.parts.store_id,
                 plugin: &self.prepared.checked.plugin,
                 config: &self.prepared.plain_config,
-                needs: &self.prepared.checked.job.needs,
+                needs,
                 args,
+                secrets: (secrets, are_args),
                 limits: self.prepared.limits(),
                 sink: &*self.sink,
                 cancel: self.cancel.clone(),
@@ -323,11 +328,14 @@ impl<'a> Running<'a> {
     /// arguments, which were made without them.
     async fn secrets(&self, args: &mut Arc<Vec<Value>>) -> Result<Secrets, Failure> {
         let job = &self.prepared.checked.job;
-        if self.prepared.function.is_none()
+        if let Some(remote) = &self.parts.remote
             && let Some((name, _)) = job.secrets().first()
+            && !remote.lists_workers()
         {
-            let message =
-                format!("the secret `{name}` is not sent to workers: run this job with a service without `--bus`");
+            let message = format!(
+                "the secret `{name}` is sent only to workers that jobcontrol.yaml lists: run `jobcontrol worker key` \
+                 on a worker, and add `workers: [age1..]` with what it prints"
+            );
             return Err(Failure::new(FailureKind::Secret, message));
         }
         let mut cancel = self.cancel.clone();

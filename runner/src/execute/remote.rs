@@ -16,6 +16,7 @@ use jobcontrol_core::event::NewRecord;
 use jobcontrol_core::event::Outcome;
 use jobcontrol_core::failure::Failure;
 use jobcontrol_core::failure::FailureKind;
+use jobcontrol_core::labels::KEYED;
 use jobcontrol_core::labels::Labels;
 use jobcontrol_core::limits::Excess;
 use jobcontrol_core::limits::Limits;
@@ -26,6 +27,7 @@ use jobcontrol_core::remote::Due;
 use jobcontrol_core::remote::Leases;
 use jobcontrol_core::remote::SILENCE;
 use jobcontrol_core::remote::Verdict;
+use jobcontrol_core::secret::Secrets;
 use jobcontrol_core::usage::Usage;
 use jobcontrol_core::value::Value;
 use jobcontrol_core::value::pack;
@@ -39,6 +41,8 @@ use crate::bus::carrier::BusError;
 use crate::bus::carrier::Disposal;
 use crate::bus::carrier::Heard;
 use crate::bus::carrier::ServiceEnd;
+use crate::bus::seal::PublicKey;
+use crate::bus::seal::Sealed;
 use crate::bus::wire::Address;
 use crate::bus::wire::Answer;
 use crate::bus::wire::Beat;
@@ -81,6 +85,8 @@ pub struct Remote {
     bus: Arc<dyn ServiceEnd>,
     /// The name of this process of the service on the bus.
     service: String,
+    /// The workers that get secrets, by their public key.
+    listed: BTreeMap<String, PublicKey>,
     clock: Arc<dyn Clock>,
     began: Instant,
     state: Mutex<State>,
@@ -92,6 +98,8 @@ pub struct Remote {
 struct State {
     leases: Leases,
     feeds: BTreeMap<AttemptKey, mpsc::UnboundedSender<Fed>>,
+    /// What is encrypted to the worker that gets the attempt.
+    sealed: BTreeMap<AttemptKey, Arc<Sealed>>,
     workers: BTreeMap<String, Known>,
 }
 
@@ -139,8 +147,10 @@ pub(super) struct Attempt<'a> {
     pub(super) store_id: &'a str,
     pub(super) plugin: &'a Plugin,
     pub(super) config: &'a Arc<[u8]>,
-    pub(super) needs: &'a Labels,
+    pub(super) needs: Labels,
     pub(super) args: Vec<Value>,
+    /// The secrets of the attempt, and whether some are part of its arguments.
+    pub(super) secrets: (Secrets, bool),
     pub(super) limits: &'a Limits,
     pub(super) sink: &'a dyn Sink,
     pub(super) cancel: Cancel,
@@ -155,14 +165,22 @@ impl Drop for Listed<'_> {
         let mut state = lock(&self.0.state);
         state.leases.end(self.1);
         state.feeds.remove(&self.1);
+        state.sealed.remove(&self.1);
     }
 }
 
 impl Remote {
     /// Starts to follow what workers say. `service` is the name of this process on the bus.
-    pub fn start(bus: Arc<dyn ServiceEnd>, service: String, clock: Arc<dyn Clock>, handle: &Handle) -> Arc<Self> {
+    /// Workers with one of the `listed` keys get secrets.
+    pub fn start(
+        bus: Arc<dyn ServiceEnd>,
+        service: String,
+        listed: BTreeMap<String, PublicKey>,
+        clock: Arc<dyn Clock>,
+        handle: &Handle,
+    ) -> Arc<Self> {
         let (state, uploaded) = Default::default();
-        let remote = Arc::new(Self { bus, service, clock, began: Instant::now(), state, uploaded });
+        let remote = Arc::new(Self { bus, service, listed, clock, began: Instant::now(), state, uploaded });
         handle.spawn(hear(Arc::downgrade(&remote), Arc::clone(&remote.bus)));
         handle.spawn(tick(Arc::downgrade(&remote)));
         remote
@@ -171,6 +189,11 @@ impl Remote {
     /// Returns the workers that were heard lately, by name.
     pub fn workers(&self) -> BTreeMap<String, Known> {
         lock(&self.state).workers.clone()
+    }
+
+    /// Returns whether some worker may get secrets.
+    pub(super) fn lists_workers(&self) -> bool {
+        !self.listed.is_empty()
     }
 
     /// Returns how many attempts workers have, and how many wait for one.
@@ -182,10 +205,14 @@ impl Remote {
     fn missing(&self, needs: &Labels) -> Option<String> {
         let state = lock(&self.state);
         let mut fit = state.workers.values().filter(|known| known.protocol == PROTOCOL && known.labels.have(needs));
-        match (fit.next(), needs.is_empty()) {
-            (Some(_), _) => None,
-            (None, true) => Some("waits for a worker: none is on the bus".to_owned()),
-            (None, false) => Some(format!("waits for a worker with the labels `{needs}`: none is on the bus")),
+        match (fit.next(), needs.iter().find(|label| *label == KEYED), needs.is_empty()) {
+            (Some(_), ..) => None,
+            (None, Some(_), _) => Some(format!(
+                "waits for a worker with the labels `{needs}`, because the job has secrets: none is on the bus; \
+                 `jobcontrol worker key` makes a key"
+            )),
+            (None, None, true) => Some("waits for a worker: none is on the bus".to_owned()),
+            (None, None, false) => Some(format!("waits for a worker with the labels `{needs}`: none is on the bus")),
         }
     }
 
@@ -200,18 +227,24 @@ impl Remote {
         let (feed, fed) = mpsc::unbounded_channel();
         let args = Value::List(std::mem::take(&mut attempt.args));
         let work = async {
-            let offer = match self.prepare(&attempt, args).await {
-                Ok(offer) => offer,
+            let (offer, sealed) = match self.prepare(&attempt, args).await {
+                Ok(prepared) => prepared,
                 Err(failure) => return failed(failure),
             };
+            let is_sealed = sealed.is_some();
             {
                 let mut state = lock(&self.state);
+                state.sealed.extend(sealed.map(|sealed| (key, Arc::new(sealed))));
                 state.leases.offer(key, self.now());
                 state.feeds.insert(key, feed);
             }
             let called = self.follow(&attempt, &offer, fed).await;
             if let Body::Object(name) = &offer.args {
                 let _ = self.bus.forget(name).await;
+            }
+            if is_sealed {
+                // There is one only if it did not fit into a message.
+                let _ = self.bus.forget(&self.object(key, "sealed")).await;
             }
             called
         };
@@ -248,14 +281,22 @@ impl Remote {
     }
 
     /// Uploads what the worker needs, and writes the offer.
-    async fn prepare(&self, attempt: &Attempt<'_>, args: Value) -> Result<Offer, Failure> {
+    async fn prepare(&self, attempt: &Attempt<'_>, args: Value) -> Result<(Offer, Option<Sealed>), Failure> {
         let Attempt { key, job_id, store_id, plugin, config, needs, until, .. } = attempt;
         self.upload(plugin).await?;
         let packed = apart_if(is_large([&args]), move || pack(&args)).await;
         let packed = packed.map_err(|error| Failure::new(FailureKind::Arguments, error.to_string()))?;
-        let args = self.body(format!("{}.{}.{}.args", self.service, key.build, key.attempt), packed.into()).await?;
+        let (secrets, are_args) = &attempt.secrets;
+        let (mut sealed, mut open) = (None, Bytes::from(packed));
+        if !secrets.is_empty() {
+            let args = are_args.then(|| std::mem::take(&mut open));
+            let secrets =
+                secrets.iter().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value))).collect();
+            sealed = Some(Sealed { secrets, args });
+        }
+        let args = self.body(self.object(*key, "args"), open).await?;
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
-        Ok(Offer {
+        let offer = Offer {
             protocol: PROTOCOL,
             address: self.address(*key),
             job_id: (*job_id).to_owned(),
@@ -266,7 +307,8 @@ impl Remote {
             args,
             build_time: left.map(|left| u64::try_from(left).unwrap_or(u64::MAX)),
             needs: needs.iter().map(str::to_owned).collect(),
-        })
+        };
+        Ok((offer, sealed))
     }
 
     async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
@@ -302,7 +344,7 @@ impl Remote {
                 next = fed.recv() => next,
                 () = deadline::reached(alone) => {
                     alone = None;
-                    if let Some(message) = self.missing(attempt.needs) {
+                    if let Some(message) = self.missing(&attempt.needs) {
                         self.note(attempt, Level::Warning, message).await;
                     }
                     continue;
@@ -373,10 +415,28 @@ impl Remote {
         Some(Called { outcome, usage })
     }
 
+    /// Returns the name of an object of an attempt.
+    fn object(&self, key: AttemptKey, what: &str) -> String {
+        format!("{}.{}.{}.{what}", self.service, key.build, key.attempt)
+    }
+
+    /// Encrypts what a worker needs to the key that it named in its claim.
+    async fn seal(&self, claim: &Claim) -> Option<Answer> {
+        let sealed = lock(&self.state).sealed.get(&claim.key).cloned()?;
+        let key = self.listed.get(claim.public.as_ref()?)?.clone();
+        let bytes = tokio::task::spawn_blocking(move || key.seal(&sealed)).await.ok()?.ok()?;
+        // Without an answer, the worker asks again.
+        self.body(self.object(claim.key, "sealed"), bytes).await.ok().map(Answer::Sealed)
+    }
+
     fn claimed(&self, claim: &Claim) -> Answer {
         let (worker, mut state) = (Arc::from(claim.worker.as_str()), lock(&self.state));
         if claim.protocol != PROTOCOL {
             return Answer::Refused;
+        }
+        let is_listed = || claim.public.as_ref().is_some_and(|key| self.listed.contains_key(key));
+        if state.sealed.contains_key(&claim.key) && state.leases.worker(claim.key) != Some(&worker) && !is_listed() {
+            return Answer::Unlisted;
         }
         // A worker that runs the attempt asks from time to time whether it still has it.
         let had_it = state.leases.worker(claim.key) == Some(&worker);
@@ -478,7 +538,17 @@ async fn hear(remote: Weak<Remote>, bus: Arc<dyn ServiceEnd>) {
     while let Some(heard) = bus.hear().await {
         let Some(remote) = remote.upgrade() else { return };
         match heard {
-            Heard::Claim(claim, answer) => answer(remote.claimed(&claim)),
+            Heard::Claim(claim, answer) => match remote.claimed(&claim) {
+                // What was encrypted may have to be stored first.
+                Answer::Granted if claim.public.is_some() && lock(&remote.state).sealed.contains_key(&claim.key) => {
+                    tokio::spawn(async move {
+                        if let Some(sealed) = remote.seal(&claim).await {
+                            answer(sealed);
+                        }
+                    });
+                }
+                answered => answer(answered),
+            },
             Heard::Report(report, acknowledge) => remote.reported(report, acknowledge),
             Heard::Connection(true) => {
                 let mut state = lock(&remote.state);

@@ -21,6 +21,7 @@ use tokio::runtime::Runtime;
 
 use crate::bus::carrier::BusError;
 use crate::bus::nats::NatsService;
+use crate::bus::seal::PublicKey;
 use crate::catalog::today::Today;
 use crate::catalog::today::today;
 use crate::catalog::workspace::Workspace;
@@ -191,8 +192,12 @@ impl Workers {
     fn reach(&self, owner: &str, clock: &Arc<dyn Clock>) -> Result<Arc<Remote>, EngineError> {
         // The name of an owner may hold characters that a subject cannot.
         let service = digest(owner.as_bytes())[..16].to_owned();
+        let listed: Result<BTreeMap<_, _>, String> =
+            self.address.workers.iter().map(|key| Ok((key.clone(), PublicKey::parse(key)?))).collect();
+        let listed =
+            listed.map_err(|reason: String| BusError::Refused(format!("`workers` of jobcontrol.yaml: {reason}")))?;
         let bus = self.network.block_on(NatsService::connect(&self.address, &service))?;
-        let remote = Remote::start(bus, service, Arc::clone(clock), self.network.handle());
+        let remote = Remote::start(bus, service, listed, Arc::clone(clock), self.network.handle());
         Ok(Arc::clone(self.remote.get_or_init(|| remote)))
     }
 }

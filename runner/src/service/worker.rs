@@ -20,9 +20,11 @@ use tokio::sync::watch;
 
 use crate::bus::carrier::Taken;
 use crate::bus::carrier::WorkerEnd;
+use crate::bus::seal::Key;
 use crate::bus::wire::Address;
 use crate::bus::wire::Answer;
 use crate::bus::wire::Beat;
+use crate::bus::wire::Body;
 use crate::bus::wire::Claim;
 use crate::bus::wire::End;
 use crate::bus::wire::How;
@@ -66,6 +68,8 @@ pub struct Parts {
     pub slots: u32,
     /// Its labels.
     pub labels: Labels,
+    /// The key that secrets are encrypted to.
+    pub key: Option<Key>,
 }
 
 /// What happens to a worker.
@@ -87,6 +91,8 @@ enum Input {
 /// An attempt that this worker was offered.
 struct Held {
     offer: Option<Box<Offer>>,
+    /// What was encrypted to this worker's key.
+    sealed: Option<Body>,
     taken: Arc<dyn Taken>,
     /// Frees the slot when it is dropped.
     _slot: oneshot::Sender<()>,
@@ -110,13 +116,13 @@ impl Worker {
     pub fn start(parts: Parts, network: &Handle) -> Self {
         let (inputs, arriving) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
-        let Parts { bus, name, workspace, sandbox, guests, clock, slots, labels } = parts;
+        let Parts { bus, name, workspace, sandbox, guests, clock, slots, labels, key } = parts;
         for _ in 0..slots {
             network.spawn(take_offers(Arc::clone(&bus), inputs.clone()));
         }
         network.spawn(hear_notes(Arc::clone(&bus), inputs.clone()));
         network.spawn(tick(inputs.clone()));
-        let shared = Arc::new(Shared { bus, workspace, sandbox, clock, plugins: Mutex::default() });
+        let shared = Arc::new(Shared { bus, workspace, sandbox, clock, key, plugins: Mutex::default() });
         let driver = Driver {
             shared,
             name: name.into(),
@@ -206,9 +212,9 @@ impl Driver {
         let now = self.now();
         let actions = match input {
             Input::Offered(offer, taken, slot) => self.offered(offer, taken, slot),
-            Input::Answered(address, Some(answer)) => self.hands.answered(address, answer == Answer::Granted),
+            Input::Answered(address, Some(answer)) => self.answered(address, answer),
             Input::Answered(address, None) => self.hands.unanswered(address),
-            Input::Checked(address, answer) => self.checked(address, answer),
+            Input::Checked(address, answer) => self.checked(address, answer.as_ref()),
             Input::Said(address, said, last, waits) => {
                 if last {
                     tracing::info!(build = address.key.build, attempt = address.key.attempt, "attempt ended");
@@ -243,6 +249,24 @@ impl Driver {
         actions.into_iter().for_each(|action| self.act(action));
     }
 
+    fn answered(&mut self, address: Address, answer: Answer) -> Vec<Action<Address, Said>> {
+        match answer {
+            Answer::Granted => self.hands.answered(address, true),
+            Answer::Sealed(body) => {
+                if let Some(held) = self.held.get_mut(&address) {
+                    held.sealed = Some(body);
+                }
+                self.hands.answered(address, true)
+            }
+            Answer::Refused => self.hands.answered(address, false),
+            Answer::Unlisted => {
+                let key = self.shared.key.as_ref().map(Key::public);
+                tracing::warn!(key, "the service does not list this worker's key, and so sends it no secrets");
+                self.hands.unanswered(address)
+            }
+        }
+    }
+
     fn offered(
         &mut self,
         offer: Box<Offer>,
@@ -260,8 +284,8 @@ impl Driver {
         }
         let actions = self.hands.offered(address.clone(), self.now());
         if !actions.is_empty() {
-            let (stop, sending, waits, unheard) = Default::default();
-            let held = Held { offer: Some(offer), taken, _slot: slot, stop, sending, waits, unheard };
+            let (sealed, stop, sending, waits, unheard) = Default::default();
+            let held = Held { offer: Some(offer), sealed, taken, _slot: slot, stop, sending, waits, unheard };
             self.held.insert(address, held);
         }
         actions
@@ -269,7 +293,10 @@ impl Driver {
 
     fn act(&mut self, action: Action<Address, Said>) {
         match action {
-            Action::Claim(address) => self.ask(address, Input::Answered),
+            Action::Claim(address) => {
+                let public = self.shared.key.as_ref().map(Key::public);
+                self.ask(address, public, Input::Answered);
+            }
             Action::Start(address) => self.begin(address),
             Action::Send(address, number, said) => self.send(address, number, said),
             Action::Kill(address) => self.end_guest(&address),
@@ -287,8 +314,8 @@ impl Driver {
     }
 
     /// Asks the service of an attempt whether this worker has it.
-    fn ask(&self, address: Address, input: fn(Address, Option<Answer>) -> Input) {
-        let claim = Claim { protocol: PROTOCOL, worker: self.name.to_string(), key: address.key };
+    fn ask(&self, address: Address, public: Option<String>, input: fn(Address, Option<Answer>) -> Input) {
+        let claim = Claim { protocol: PROTOCOL, worker: self.name.to_string(), key: address.key, public };
         let (bus, inputs) = (Arc::clone(&self.shared.bus), self.inputs.clone());
         self.network.spawn(async move {
             // Without an answer, it is asked again.
@@ -299,10 +326,10 @@ impl Driver {
     }
 
     /// Ends an attempt that this worker does not have, or whose service is gone.
-    fn checked(&mut self, address: Address, answer: Option<Answer>) -> Vec<Action<Address, Said>> {
+    fn checked(&mut self, address: Address, answer: Option<&Answer>) -> Vec<Action<Address, Said>> {
         let Some(held) = self.held.get_mut(&address) else { return Vec::new() };
         held.unheard = if answer.is_none() { held.unheard + 1 } else { 0 };
-        if answer != Some(Answer::Refused) && held.unheard < GONE {
+        if answer != Some(&Answer::Refused) && held.unheard < GONE {
             return Vec::new();
         }
         tracing::warn!(
@@ -316,6 +343,7 @@ impl Driver {
     fn begin(&mut self, address: Address) {
         let Some(held) = self.held.get_mut(&address) else { return };
         let Some(offer) = held.offer.take() else { return };
+        let sealed = held.sealed.take();
         let (stop, cancel) = Cancel::pair();
         held.stop = Some(stop);
         let key = address.key;
@@ -327,7 +355,7 @@ impl Driver {
                 let _ = inputs.send(Input::Said(address.clone(), said, false, Some(confirmed)));
                 async move { drop(wait.await) }
             };
-            let last = shared.run(*offer, cancel, report).await;
+            let last = shared.run(*offer, sealed, cancel, report).await;
             let _ = inputs.send(Input::Said(address, last, true, None));
         });
     }
@@ -370,7 +398,7 @@ impl Driver {
         self.beats += 1;
         if self.beats.is_multiple_of(ASK_EVERY) {
             let running = self.held.iter().filter(|(_, held)| held.stop.is_some());
-            running.for_each(|(address, _)| self.ask(address.clone(), Input::Checked));
+            running.for_each(|(address, _)| self.ask(address.clone(), None, Input::Checked));
         }
         if self.beats.is_multiple_of(OFFERS_EVERY) {
             let all: Vec<_> = self.held.values().map(|held| Arc::clone(&held.taken)).collect();

@@ -29,13 +29,16 @@ use jobcontrol_sandbox::Function;
 use jobcontrol_sandbox::Granted;
 use jobcontrol_sandbox::Sandbox;
 
+use crate::bus::carrier::BusError;
 use crate::bus::carrier::WorkerEnd;
+use crate::bus::seal::Key;
+use crate::bus::seal::Sealed;
 use crate::bus::wire::Body;
 use crate::bus::wire::End;
 use crate::bus::wire::How;
 use crate::bus::wire::Offer;
 use crate::bus::wire::Said;
-use crate::catalog::grants::grant;
+use crate::catalog::grants::grant_without_secrets;
 use crate::catalog::plugins::kept_plugin;
 use crate::catalog::workspace::Workspace;
 use crate::lock::lock;
@@ -50,6 +53,8 @@ pub(super) struct Shared {
     pub(super) workspace: Workspace,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) clock: Arc<dyn Clock>,
+    /// The key that secrets are encrypted to.
+    pub(super) key: Option<Key>,
     /// The plugins that were used last, the newest at the end.
     pub(super) plugins: Mutex<Vec<Arc<Plugin>>>,
 }
@@ -77,6 +82,7 @@ impl Shared {
     pub(super) async fn run<F: Future<Output = ()>>(
         self: &Arc<Self>,
         offer: Offer,
+        sealed: Option<Body>,
         cancel: Cancel,
         report: impl Fn(Said) -> F,
     ) -> Said {
@@ -91,8 +97,13 @@ impl Shared {
         };
         let account = self.sandbox.memory().enter();
         let sink = Arc::new(ReportSink::new(&account));
-        let prepared = match self.fetch(&offer).await {
-            Ok((plugin, args)) => {
+        let mut secrets = Secrets::default();
+        let prepared = match self.fetch(&offer, sealed.as_ref()).await {
+            Ok((plugin, mut args, sealed)) => {
+                if let Some(sealed) = sealed {
+                    secrets = Secrets::new(sealed.secrets.into_iter().map(|(n, value)| (n, value.into())).collect());
+                    args = sealed.args.unwrap_or(args);
+                }
                 let (shared, cancel) = (Arc::clone(self), cancel.clone());
                 let prepared = tokio::task::spawn_blocking(move || shared.prepare(&offer, plugin, &args, &cancel));
                 prepared.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
@@ -103,7 +114,6 @@ impl Shared {
             Err(failure) => (Outcome::Failed(failure), Usage::default()),
             Ok(Prepared { function, args, granted, limits }) => {
                 let charged = account.charge(args.iter().map(held_size::of).sum());
-                let secrets = Secrets::default();
                 let (to, cancel) = (Arc::clone(&sink) as _, cancel.clone());
                 let call = Call { args, granted, secrets, limits, account, build, sink: to, cancel, until };
                 match charged {
@@ -148,8 +158,9 @@ impl Shared {
         }
     }
 
-    /// Fetches the plugin, unless it was used lately, and the arguments.
-    async fn fetch(&self, offer: &Offer) -> Result<(Found, Bytes), Failure> {
+    /// Fetches the plugin, unless it was used lately, the arguments, and what was encrypted for this
+    /// worker.
+    async fn fetch(&self, offer: &Offer, sealed: Option<&Body>) -> Result<(Found, Bytes, Option<Sealed>), Failure> {
         let interrupted = |error: &dyn std::fmt::Display| Failure::new(FailureKind::Interrupted, error.to_string());
         let known = lock(&self.plugins).iter().find(|plugin| *plugin.digest == *offer.plugin).cloned();
         let plugin = match known {
@@ -163,11 +174,23 @@ impl Shared {
                 Found::Bytes(bytes)
             }
         };
-        let args = match &offer.args {
-            Body::Here(bytes) => bytes.clone(),
-            Body::Object(name) => self.bus.object(name).await.map_err(|e| interrupted(&e))?,
+        let args = self.body(&offer.args).await.map_err(|e| interrupted(&e))?;
+        let sealed = match (sealed, &self.key) {
+            (Some(body), Some(key)) => {
+                let bytes = self.body(body).await.map_err(|e| interrupted(&e))?;
+                let opened = key.open(&bytes);
+                Some(opened.map_err(|e| Failure::new(FailureKind::Secret, format!("the secrets: {e}")))?)
+            }
+            _ => None,
         };
-        Ok((plugin, args))
+        Ok((plugin, args, sealed))
+    }
+
+    async fn body(&self, body: &Body) -> Result<Bytes, BusError> {
+        match body {
+            Body::Here(bytes) => Ok(bytes.clone()),
+            Body::Object(name) => self.bus.object(name).await,
+        }
     }
 
     /// Makes the function ready. Blocks while the plugin is read and compiled.
@@ -198,7 +221,7 @@ impl Shared {
         if job.place.folder.is_empty() {
             job.place.folder = workspace.jobs.display().to_string();
         }
-        let (granted, problems) = grant(workspace, &job, Some(&plugin));
+        let (granted, problems) = grant_without_secrets(workspace, &job, Some(&plugin));
         if let Some(problem) = problems.into_iter().next() {
             return Err(refused(format!("on the worker, {}", problem.message)));
         }

@@ -17,6 +17,8 @@ pub struct BusAddress {
     pub nkey: Option<String>,
     /// Certificates of authorities to trust, in PEM, instead of the system's.
     pub ca: Option<String>,
+    /// The public keys of workers that get jobs with secrets.
+    pub workers: Vec<String>,
 }
 
 /// The port of NATS.
@@ -72,6 +74,21 @@ pub(super) fn read_bus(fields: &mut Fields<'_>) -> Option<BusAddress> {
     };
     inner.finish(KEYS, &[]);
     Some(BusAddress { credentials, nkey, ca, ..address? })
+}
+
+/// Takes `workers`: the public keys of workers.
+pub(super) fn read_workers(fields: &mut Fields<'_>) -> Vec<String> {
+    let keys = fields.strings("workers");
+    for key in &keys {
+        // A key has 62 characters. Whether it is one is found out where it is used.
+        if !key.name.starts_with("age1") || key.name.len() != 62 || !key.name.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            let message = format!("`{}` is not the public key of a worker", key.name);
+            let help = Some("`jobcontrol worker key` prints it on the worker: `age1..`".to_owned());
+            fields.report(Code::InvalidBus, key.span, message, help);
+        }
+    }
+    keys.into_iter().map(|key| key.name).collect()
 }
 
 fn server(text: &str) -> Result<String, String> {

@@ -31,6 +31,7 @@ use crate::yaml::quantity::number;
 
 use super::bus::BusAddress;
 use super::bus::read_bus;
+use super::bus::read_workers;
 use super::ceiling::Ceiling;
 use super::http::read_http;
 use super::http::read_http_ceiling;
@@ -63,6 +64,7 @@ const KEYS: &[&str] = &[
     "notify",
     "server",
     "bus",
+    "workers",
 ];
 
 /// The operator's settings.
@@ -106,6 +108,8 @@ pub struct Settings {
     pub server: Server,
     /// The bus that a service gives builds to, and that a worker takes them from; key `bus`.
     pub bus: Option<BusAddress>,
+    /// The public keys of workers that get jobs with secrets; key `workers`.
+    pub workers: Vec<String>,
     /// When a service prunes the store; keys `retention.at` and `retention.timezone`.
     pub prune_at: PruneTime,
 }
@@ -135,6 +139,7 @@ impl Default for Settings {
             notify,
             server,
             bus,
+            workers: Vec::new(),
             prune_at,
         }
     }
@@ -192,6 +197,7 @@ pub fn parse_settings(source: &Arc<Source>, problems: &mut Vec<Diagnostic>) -> S
     settings.notify = read_notify(&mut fields, &settings.secrets);
     read_server(&mut fields, &mut settings.server);
     settings.bus = read_bus(&mut fields);
+    settings.workers = read_workers(&mut fields);
     fields.finish(KEYS, &[]);
     // The warnings are meant for manifests; the operator's file works in spite of them.
     problems.retain(|problem| !problem.is_warning());

@@ -38,6 +38,11 @@ impl Secrets {
         self.0.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
     }
 
+    /// Returns all names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.values.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
     /// Returns the redactor that removes them from texts.
     pub fn redactor(&self) -> &Redactor {
         &self.0.redactor
