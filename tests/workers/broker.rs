@@ -33,8 +33,20 @@ impl Broker {
     /// Starts that program, with JetStream or without.
     pub fn of(program: &Path, jetstream: bool) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (child, port) = started(program, &folder, 0, jetstream);
+        let (child, port) = started(program, &folder, 0, jetstream, "");
         Self { child, port, folder }
+    }
+
+    /// Starts a server with JetStream and these lines in its configuration.
+    pub fn configured(lines: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (child, port) = started(&server("JOBCONTROL_NATS"), &folder, 0, true, lines);
+        Self { child, port, folder }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// What `--bus` takes.
@@ -65,17 +77,22 @@ impl Broker {
     pub fn crash(&mut self) {
         self.child.kill().expect("a server");
         self.child.wait().expect("an end");
-        (self.child, self.port) = started(&server("JOBCONTROL_NATS"), &self.folder, self.port, true);
+        (self.child, self.port) = started(&server("JOBCONTROL_NATS"), &self.folder, self.port, true, "");
     }
 }
 
 /// Starts a server, and waits until it is ready. Port 0 is any free one.
-fn started(program: &Path, folder: &TempDir, port: u16, jetstream: bool) -> (Child, u16) {
+fn started(program: &Path, folder: &TempDir, port: u16, jetstream: bool, lines: &str) -> (Child, u16) {
     let port = if port == 0 { "-1".to_owned() } else { port.to_string() };
     let mut command = Command::new(program);
     command.args(["-a", "127.0.0.1", "-p", &port]).stderr(Stdio::piped());
     if jetstream {
         command.arg("-js").arg("-sd").arg(folder.path());
+    }
+    if !lines.is_empty() {
+        let file = folder.path().join("server.conf");
+        std::fs::write(&file, lines).expect("a file");
+        command.arg("-c").arg(file);
     }
     let mut child = command.spawn().expect("the server starts");
     let mut log = BufReader::new(child.stderr.take().expect("a log"));

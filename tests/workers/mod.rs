@@ -5,7 +5,11 @@ mod broker;
 mod chaos;
 mod labels;
 mod sealed;
+mod signed;
 
+use jobcontrol::bus::wire::Beat;
+use jobcontrol::bus::wire::PROTOCOL;
+use jobcontrol::bus::wire::encode;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
@@ -219,6 +223,32 @@ fn messages_that_make_no_sense_harm_nobody() {
         }
     }
     assert_eq!(built(&folder, &served, "six", 1, "SUCCESSFUL")["retval"], 6);
+}
+
+#[test]
+#[ignore = "wants a NATS server, see the step `workers` of ci/suites.sh"]
+fn a_worker_of_another_protocol_is_named_with_both_versions() {
+    let broker = Broker::start();
+    let folder = folder();
+    let served = serve(&folder, &broker);
+    built(&folder, &served, "six", 1, "RUNNING");
+    let beat = Beat {
+        protocol: PROTOCOL + 1,
+        version: "9.0.0".to_owned(),
+        worker: "newer".to_owned(),
+        slots: 1,
+        labels: Vec::new(),
+        works_on: Vec::new(),
+    };
+    broker.publish("jobcontrol.beat", &encode(&beat).unwrap());
+    let both = format!("version {} of the protocol, not {PROTOCOL}", PROTOCOL + 1);
+    let page = served.send("GET", "/workers", &["Accept: text/html"], "");
+    let page = String::from_utf8(page.body).unwrap();
+    assert!(page.contains("newer") && page.contains(&both), "{page}");
+    served.get_until("/api/v1/builds/1/log", |log| log.to_string().contains("waits for a worker: none is on the bus"));
+    // An offer of another version is left to others.
+    let _worker = AtWork::start(&broker, 1);
+    assert_eq!(ended(&served, 1, "SUCCESSFUL")["retval"], 6);
 }
 
 #[test]

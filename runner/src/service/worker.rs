@@ -94,8 +94,9 @@ struct Held {
     /// What was encrypted to this worker's key.
     sealed: Option<Body>,
     taken: Arc<dyn Taken>,
-    /// Frees the slot when it is dropped.
-    _slot: oneshot::Sender<()>,
+    /// Frees the slot when it is dropped, which is when the guest has ended: the next one need not
+    /// wait until the broker has the last report.
+    slot: Option<oneshot::Sender<()>>,
     /// Ends the guest.
     stop: Option<watch::Sender<bool>>,
     /// The number of the report that is being sent.
@@ -221,6 +222,7 @@ impl Driver {
                 }
                 if let Some(held) = self.held.get_mut(&address) {
                     held.waits = waits;
+                    held.slot.take_if(|_| last);
                 }
                 self.hands.said(&address, said, last, now)
             }
@@ -285,7 +287,7 @@ impl Driver {
         let actions = self.hands.offered(address.clone(), self.now());
         if !actions.is_empty() {
             let (sealed, stop, sending, waits, unheard) = Default::default();
-            let held = Held { offer: Some(offer), sealed, taken, _slot: slot, stop, sending, waits, unheard };
+            let held = Held { offer: Some(offer), sealed, taken, slot: Some(slot), stop, sending, waits, unheard };
             self.held.insert(address, held);
         }
         actions

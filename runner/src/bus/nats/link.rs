@@ -15,6 +15,7 @@ use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
@@ -69,7 +70,7 @@ impl Link {
         let refused = |why: &dyn std::fmt::Display| BusError::Refused(format!("the bus `{shown}`: {why}"));
         let servers: Result<Vec<async_nats::ServerAddr>, _> = address.servers.iter().map(|s| s.parse()).collect();
         let servers = servers.map_err(|e| refused(&e))?;
-        let options = options(address, name, hear).await.map_err(|e| refused(&e))?;
+        let options = options(address, &servers, name, hear).await.map_err(|e| refused(&e))?;
         let client = options.connect(&servers[..]).await.map_err(|e| refused(&e))?;
         let info = client.server_info();
         if version(&info.version).is_none_or(|version| version < OLDEST) {
@@ -151,6 +152,7 @@ impl Link {
 
 async fn options(
     address: &BusAddress,
+    servers: &[async_nats::ServerAddr],
     name: &str,
     hear: Option<mpsc::Sender<Heard>>,
 ) -> Result<ConnectOptions, String> {
@@ -167,10 +169,24 @@ async fn options(
         let seed = seed.map_err(|e| format!("the NKey `{file}`: {e}"))?;
         options = options.nkey(seed.trim().to_owned());
     }
+    // The client itself does not look at these.
+    if let Some((user, password)) = signed(servers) {
+        options = match password {
+            Some(password) => options.user_and_password(user, password),
+            None => options.token(user),
+        };
+    }
     if let Some(file) = &address.ca {
         options = options.add_root_certificates(file.into());
     }
     Ok(options)
+}
+
+/// Returns the user and the password in the address of a server, or the token in the user's place.
+fn signed(servers: &[async_nats::ServerAddr]) -> Option<(String, Option<String>)> {
+    let server = servers.iter().find(|server| server.has_user_pass())?;
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    Some((plain(server.username()?), server.password().map(plain)))
 }
 
 /// Writes what happened to the connection into the log, and tells the service.
