@@ -2,7 +2,11 @@
 //! `ci/suites.sh` installs the servers.
 
 mod broker;
+mod chains;
 mod chaos;
+mod cluster;
+mod cut;
+mod disk;
 mod labels;
 mod sealed;
 mod signed;
@@ -58,14 +62,14 @@ struct AtWork {
 
 impl AtWork {
     fn start(broker: &Broker, slots: u32) -> Self {
-        Self::allowed(broker, slots, "")
+        Self::on(&broker.url(), slots)
     }
 
-    /// With an operator's file.
-    fn allowed(broker: &Broker, slots: u32, operator: &str) -> Self {
-        let folder = Folder::new().file("jobcontrol.yaml", operator);
+    /// On the bus of that address.
+    fn on(bus: &str, slots: u32) -> Self {
+        let folder = Folder::new();
         let slots = slots.to_string();
-        let mut command = folder.command(&["worker", "--log", "json", "--bus", &broker.url(), "--slots", &slots]);
+        let mut command = folder.command(&["worker", "--log", "json", "--bus", bus, "--slots", &slots]);
         let serving = Serving::of(&mut command);
         let pid = serving.pid();
         serving.record("working");

@@ -89,6 +89,8 @@ pub struct Remote {
     listed: BTreeMap<String, PublicKey>,
     clock: Arc<dyn Clock>,
     began: Instant,
+    /// The runtime that drives the bus.
+    network: Handle,
     state: Mutex<State>,
     /// The plugins that the broker is known to have.
     uploaded: Mutex<HashSet<Arc<str>>>,
@@ -100,6 +102,8 @@ struct State {
     feeds: BTreeMap<AttemptKey, mpsc::UnboundedSender<Fed>>,
     /// What is encrypted to the worker that gets the attempt.
     sealed: BTreeMap<AttemptKey, Arc<Sealed>>,
+    /// The objects that the broker keeps for the attempt.
+    objects: BTreeMap<AttemptKey, Vec<String>>,
     workers: BTreeMap<String, Known>,
 }
 
@@ -166,6 +170,11 @@ impl Drop for Listed<'_> {
         state.leases.end(self.1);
         state.feeds.remove(&self.1);
         state.sealed.remove(&self.1);
+        for name in state.objects.remove(&self.1).unwrap_or_default() {
+            let bus = Arc::clone(&self.0.bus);
+            // What is not forgotten now, the broker forgets after a week.
+            self.0.network.spawn(async move { drop(bus.forget(&name).await) });
+        }
     }
 }
 
@@ -180,7 +189,8 @@ impl Remote {
         handle: &Handle,
     ) -> Arc<Self> {
         let (state, uploaded) = Default::default();
-        let remote = Arc::new(Self { bus, service, listed, clock, began: Instant::now(), state, uploaded });
+        let (began, network) = (Instant::now(), handle.clone());
+        let remote = Arc::new(Self { bus, service, listed, clock, began, network, state, uploaded });
         handle.spawn(hear(Arc::downgrade(&remote), Arc::clone(&remote.bus)));
         handle.spawn(tick(Arc::downgrade(&remote)));
         remote
@@ -231,22 +241,13 @@ impl Remote {
                 Ok(prepared) => prepared,
                 Err(failure) => return failed(failure),
             };
-            let is_sealed = sealed.is_some();
             {
                 let mut state = lock(&self.state);
                 state.sealed.extend(sealed.map(|sealed| (key, Arc::new(sealed))));
                 state.leases.offer(key, self.now());
                 state.feeds.insert(key, feed);
             }
-            let called = self.follow(&attempt, &offer, fed).await;
-            if let Body::Object(name) = &offer.args {
-                let _ = self.bus.forget(name).await;
-            }
-            if is_sealed {
-                // There is one only if it did not fit into a message.
-                let _ = self.bus.forget(&self.object(key, "sealed")).await;
-            }
-            called
+            self.follow(&attempt, &offer, fed).await
         };
         let mut work = std::pin::pin!(work);
         let ended = tokio::select! {
@@ -294,7 +295,7 @@ impl Remote {
                 secrets.iter().map(|(name, value)| (name.to_owned(), Bytes::copy_from_slice(value))).collect();
             sealed = Some(Sealed { secrets, args });
         }
-        let args = self.body(self.object(*key, "args"), open).await?;
+        let args = self.body(*key, "args", open).await?;
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
         let offer = Offer {
             protocol: PROTOCOL,
@@ -323,11 +324,13 @@ impl Remote {
         Ok(())
     }
 
-    /// Puts bytes into a message, or into an object if they are too many for one.
-    async fn body(&self, name: String, bytes: Bytes) -> Result<Body, Failure> {
+    /// Puts bytes into a message, or into an object of the attempt if they are too many for one.
+    async fn body(&self, key: AttemptKey, what: &str, bytes: Bytes) -> Result<Body, Failure> {
         if bytes.len() <= self.bus.value_limit() {
             return Ok(Body::Here(bytes));
         }
+        let name = format!("{}.{}.{}.{what}", self.service, key.build, key.attempt);
+        lock(&self.state).objects.entry(key).or_default().push(name.clone());
         persist(|| self.bus.keep(&name, bytes.clone())).await?;
         Ok(Body::Object(name))
     }
@@ -415,18 +418,13 @@ impl Remote {
         Some(Called { outcome, usage })
     }
 
-    /// Returns the name of an object of an attempt.
-    fn object(&self, key: AttemptKey, what: &str) -> String {
-        format!("{}.{}.{}.{what}", self.service, key.build, key.attempt)
-    }
-
     /// Encrypts what a worker needs to the key that it named in its claim.
     async fn seal(&self, claim: &Claim) -> Option<Answer> {
         let sealed = lock(&self.state).sealed.get(&claim.key).cloned()?;
         let key = self.listed.get(claim.public.as_ref()?)?.clone();
         let bytes = tokio::task::spawn_blocking(move || key.seal(&sealed)).await.ok()?.ok()?;
         // Without an answer, the worker asks again.
-        self.body(self.object(claim.key, "sealed"), bytes).await.ok().map(Answer::Sealed)
+        self.body(claim.key, "sealed", bytes).await.ok().map(Answer::Sealed)
     }
 
     fn claimed(&self, claim: &Claim) -> Answer {
