@@ -93,7 +93,7 @@ pub struct Remote {
     network: Handle,
     state: Mutex<State>,
     /// The plugins that the broker is known to have.
-    uploaded: Mutex<HashSet<Arc<str>>>,
+    uploaded: tokio::sync::Mutex<HashSet<Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -313,14 +313,16 @@ impl Remote {
     }
 
     async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
-        if lock(&self.uploaded).contains(&plugin.digest) {
+        // One at a time: who stores an object again takes it away from those who read it.
+        let mut uploaded = self.uploaded.lock().await;
+        if uploaded.contains(&plugin.digest) {
             return Ok(());
         }
         let has = persist(|| self.bus.has(&plugin.digest)).await?;
         if !has {
             persist(|| self.bus.keep(&plugin.digest, Bytes::copy_from_slice(&plugin.bytes))).await?;
         }
-        lock(&self.uploaded).insert(Arc::clone(&plugin.digest));
+        uploaded.insert(Arc::clone(&plugin.digest));
         Ok(())
     }
 

@@ -9,11 +9,13 @@ use async_nats::jetstream;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::AckPolicy;
 use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::context::AccountErrorKind;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::object_store;
 use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream;
 use bytes::Bytes;
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -49,6 +51,15 @@ const FORGOTTEN: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Between two tries of what the broker has to keep.
 pub(super) const AGAIN: Duration = Duration::from_millis(300);
 
+/// How long a cluster may take to elect its leaders.
+const ELECTION: Duration = Duration::from_secs(30);
+
+/// An object whose next bytes do not come for this long is read again from the start.
+const STALLED: Duration = Duration::from_secs(5);
+
+/// How often an object is read at most.
+const READS: u32 = 4;
+
 /// Bytes that a message has beside its payload, at most.
 const OVERHEAD: usize = 4096;
 
@@ -81,11 +92,15 @@ impl Link {
             )));
         }
         let stream = jetstream::new(client.clone());
-        if stream.query_account().await.is_err() {
-            return Err(refused(&"the server has no JetStream, or this account may not use it"));
+        let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the bus `{shown}`: {e}"));
+        match stream.query_account().await.map_err(|e| (e.kind(), e)) {
+            Ok(_) => {}
+            // A cluster that elects a leader cannot say.
+            Err((AccountErrorKind::TimedOut | AccountErrorKind::Other, e)) => return Err(failed(&e)),
+            Err((_, e)) if info.cluster.is_some() => return Err(failed(&e)),
+            Err(_) => return Err(refused(&"the server has no JetStream, or this account may not use it")),
         }
         let copies = if info.cluster.is_some() { 3 } else { 1 };
-        let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the bus `{shown}`: {e}"));
         for config in [offers(copies), reports(copies)] {
             stream.get_or_create_stream(config).await.map_err(|e| failed(&e))?;
         }
@@ -137,16 +152,54 @@ impl Link {
         kept.map(drop).map_err(|e| BusError::Failed(format!("the object `{name}`: {e}")))
     }
 
+    /// Reads an object. Somebody who stores it again meanwhile takes the rest away, and the reader
+    /// would wait for it forever; so it is read from the start then.
     pub(super) async fn object(&self, name: &str) -> Result<Bytes, BusError> {
+        let mut error = BusError::Failed(format!("the object `{name}`: the broker sends no more of it"));
+        for _ in 0..READS {
+            match self.object_once(name).await {
+                Ok(Some(bytes)) => return Ok(bytes),
+                Ok(None) => {}
+                Err(failed) => error = failed,
+            }
+        }
+        Err(error)
+    }
+
+    /// Returns `None` if the broker stops to send it.
+    async fn object_once(&self, name: &str) -> Result<Option<Bytes>, BusError> {
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the object `{name}`: {e}"));
         let mut object = self.objects.get(name).await.map_err(|e| failed(&e))?;
-        let mut bytes = Vec::new();
-        object.read_to_end(&mut bytes).await.map_err(|e| failed(&e))?;
-        Ok(bytes.into())
+        let mut bytes = BytesMut::new();
+        loop {
+            let Ok(read) = tokio::time::timeout(STALLED, object.read_buf(&mut bytes)).await else {
+                return Ok(None);
+            };
+            if read.map_err(|e| failed(&e))? == 0 {
+                return Ok(Some(bytes.freeze()));
+            }
+        }
     }
 
     pub(super) fn value_limit(&self) -> usize {
         self.client.max_payload().saturating_sub(OVERHEAD) / 2
+    }
+}
+
+/// Connects. What a broker cannot do now is tried again for [`ELECTION`].
+pub(super) async fn patiently<T, F>(mut connect: impl FnMut() -> F) -> Result<T, BusError>
+where
+    F: Future<Output = Result<T, BusError>>,
+{
+    let until = tokio::time::Instant::now() + ELECTION;
+    loop {
+        match connect().await {
+            Err(BusError::Failed(reason)) if tokio::time::Instant::now() < until => {
+                tracing::warn!(reason, "the broker is not ready; trying again");
+                tokio::time::sleep(AGAIN).await;
+            }
+            connected => return connected,
+        }
     }
 }
 
@@ -208,7 +261,7 @@ async fn noticed(event: async_nats::Event, hear: Option<mpsc::Sender<Heard>>) {
 ///
 /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
 pub async fn heartbeats(address: &BusAddress, time: Duration) -> Result<BTreeMap<String, Beat>, BusError> {
-    let link = Link::connect(address, "jobcontrol workers", None).await?;
+    let link = patiently(|| Link::connect(address, "jobcontrol workers", None)).await?;
     let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
     let mut beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
     let until = tokio::time::Instant::now() + time;

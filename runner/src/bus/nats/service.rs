@@ -26,6 +26,7 @@ use super::link::Link;
 use super::link::OFFERS;
 use super::link::REPORTS;
 use super::link::offers_for;
+use super::link::patiently;
 use super::link::read;
 use crate::bus::carrier::BusError;
 use crate::bus::carrier::Disposal;
@@ -64,14 +65,16 @@ impl NatsService {
     ///
     /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
     pub async fn connect(address: &BusAddress, service: &str) -> Result<Arc<Self>, BusError> {
+        patiently(|| Self::connect_once(address, service)).await
+    }
+
+    async fn connect_once(address: &BusAddress, service: &str) -> Result<Arc<Self>, BusError> {
         let (hear, heard) = mpsc::channel(WAITING);
         let name = format!("jobcontrol service {service}");
         let link = Arc::new(Link::connect(address, &name, Some(hear.clone())).await?);
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let claims = link.client.subscribe(format!("jobcontrol.claim.{service}")).await.map_err(|e| failed(&e))?;
-        tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
         let beats = link.client.subscribe("jobcontrol.beat").await.map_err(|e| failed(&e))?;
-        tokio::spawn(hear_beats(beats, hear.clone()));
         let stream = link.stream.get_stream(REPORTS).await.map_err(|e| failed(&e))?;
         let config = pull::Config {
             durable_name: Some(format!("service-{service}")),
@@ -83,9 +86,11 @@ impl NatsService {
             ..pull::Config::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(|e| failed(&e))?;
-        tokio::spawn(hear_reports(consumer, hear));
         // Until the broker knows the subscriptions, claims would find nobody.
         link.client.flush().await.map_err(|e| failed(&e))?;
+        tokio::spawn(hear_claims(claims, link.client.clone(), hear.clone()));
+        tokio::spawn(hear_beats(beats, hear.clone()));
+        tokio::spawn(hear_reports(consumer, hear));
         Ok(Arc::new(Self { link, heard: heard.into(), sets: Mutex::default() }))
     }
 }

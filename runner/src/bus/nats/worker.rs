@@ -24,6 +24,7 @@ use jobcontrol_core::remote::AttemptKey;
 use super::link::Link;
 use super::link::OFFERS;
 use super::link::offers_for;
+use super::link::patiently;
 use super::link::read;
 use crate::bus::carrier;
 use crate::bus::carrier::BusError;
@@ -72,6 +73,10 @@ impl NatsWorker {
     ///
     /// Returns an error if the broker cannot be reached, is too old or has no JetStream.
     pub async fn connect(address: &BusAddress, worker: &str, labels: Labels) -> Result<Arc<Self>, BusError> {
+        patiently(|| Self::connect_once(address, worker, labels.clone())).await
+    }
+
+    async fn connect_once(address: &BusAddress, worker: &str, labels: Labels) -> Result<Arc<Self>, BusError> {
         let link = Arc::new(Link::connect(address, &format!("jobcontrol worker {worker}"), None).await?);
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(e.to_string());
         let stream = link.stream.get_stream(OFFERS).await.map_err(|e| failed(&e))?;
