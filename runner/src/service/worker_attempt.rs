@@ -158,8 +158,8 @@ impl Shared {
         }
     }
 
-    /// Fetches the plugin, unless it was used lately, the arguments, and what was encrypted for this
-    /// worker.
+    /// Fetches the plugin, unless it was used lately, the arguments, and what was encrypted for
+    /// this worker.
     async fn fetch(&self, offer: &Offer, sealed: Option<&Body>) -> Result<(Found, Bytes, Option<Sealed>), Failure> {
         let interrupted = |error: &dyn std::fmt::Display| Failure::new(FailureKind::Interrupted, error.to_string());
         let known = lock(&self.plugins).iter().find(|plugin| *plugin.digest == *offer.plugin).cloned();
