@@ -309,11 +309,11 @@ def numbers() -> float:
 fn each_call_of_a_process_starts_like_the_first() {
     let state = "import os, random
 seen = []
-TABLE = {n: n * n for n in range(1000)}
+TABLE = {n: str(n * n) for n in range(50_000)}
 
 def state(n: int) -> list[str]:
     seen.append(n)
-    return [str(len(seen)), str(TABLE[999]), os.environ.get('WHO', ''), os.getenv('WHO', ''), str(random.random())]
+    return [str(len(seen)), TABLE[999], os.environ.get('WHO', ''), os.getenv('WHO', ''), str(random.random())]
 
 def bad(n: int) -> int:
     double = n * 2

@@ -490,9 +490,9 @@ class WitWorld(wit_world.WitWorld):
             host_environment.get_environment()
             return False
         before, variables, watched = random.getstate(), os.environ._data, Watched()
-        os.environ._data = watched
+        os.environ._data = os.environb._data = watched
         script = imported(program)
-        os.environ._data = variables
+        os.environ._data = os.environb._data = variables
         gc.freeze()
         return not watched.used and random.getstate() == before
 

@@ -12,6 +12,9 @@ use wasmtime::component::__internal::LowerContext;
 /// What is compared and copied at once. The kernel copies as much when a fresh instance writes.
 const PAGE: usize = 4 << 10;
 
+/// How often a guest allocates until its memory is large enough: more often than it has free pages.
+const ALLOCATIONS: usize = 1 << 10;
+
 /// The most bytes of an image. A larger one takes about as long to write as to make.
 const MOST: usize = 16 << 20;
 
@@ -22,7 +25,7 @@ pub(crate) enum Memory {
     /// It is copied, and the call ends with an error.
     Copied(Arc<Mutex<Vec<u8>>>),
     /// It becomes this memory of another instance of the same component. The differences are kept
-    /// as an image, unless they are too many; then it remains as it is.
+    /// as an image, unless they are too many or it cannot grow as large; then it remains as it is.
     Learned(Vec<u8>, Arc<Mutex<Option<Image>>>),
     /// It becomes the memory that an image was made of.
     Restored(Arc<Image>),
@@ -51,9 +54,9 @@ impl Memory {
                 Err(Error::msg("the memory was copied"))
             }
             Self::Learned(memory, image) => {
-                grow(cx, memory.len())?;
+                let is_large_enough = grow(cx, memory.len())?;
                 let fresh = cx.as_slice_mut();
-                let learned = Image::between(fresh, memory);
+                let learned = if is_large_enough { Image::between(fresh, memory) } else { None };
                 if let Some(learned) = &learned {
                     learned.write(fresh);
                 }
@@ -61,7 +64,9 @@ impl Memory {
                 Ok(())
             }
             Self::Restored(image) => {
-                grow(cx, image.size)?;
+                if !grow(cx, image.size)? {
+                    return Err(Error::msg("the memory of the interpreter did not grow"));
+                }
                 image.write(cx.as_slice_mut());
                 Ok(())
             }
@@ -69,17 +74,19 @@ impl Memory {
     }
 }
 
-/// Lets the guest grow its memory. What its allocator writes for that is the same each time, so it
-/// is the same for the instance that an image is compared with and for those that get it.
-fn grow<T>(cx: &mut LowerContext<'_, T>, size: usize) -> Result<()> {
-    let missing = size.saturating_sub(cx.as_slice_mut().len());
-    if missing > 0 {
+/// Lets the guest grow its memory by allocating, and returns whether it is large enough then. What
+/// its allocator writes for that is the same each time, so it is the same for the instance that an
+/// image is compared with and for those that get it.
+fn grow<T>(cx: &mut LowerContext<'_, T>, size: usize) -> Result<bool> {
+    for _ in 0..ALLOCATIONS {
+        let missing = size.saturating_sub(cx.as_slice_mut().len());
+        if missing == 0 {
+            return Ok(true);
+        }
+        // The guest may have that much free, and then has that much less.
         cx.realloc(0, 0, 1, missing)?;
     }
-    if cx.as_slice_mut().len() < size {
-        return Err(Error::msg("the memory of the interpreter did not grow"));
-    }
-    Ok(())
+    Ok(false)
 }
 
 impl Image {
