@@ -170,11 +170,8 @@ impl Drop for Listed<'_> {
         state.leases.end(self.1);
         state.feeds.remove(&self.1);
         state.sealed.remove(&self.1);
-        for name in state.objects.remove(&self.1).unwrap_or_default() {
-            let bus = Arc::clone(&self.0.bus);
-            // What is not forgotten now, the broker forgets after a week.
-            self.0.network.spawn(async move { drop(bus.forget(&name).await) });
-        }
+        drop(state);
+        self.0.forget_objects(self.1);
     }
 }
 
@@ -425,8 +422,23 @@ impl Remote {
         let sealed = lock(&self.state).sealed.get(&claim.key).cloned()?;
         let key = self.listed.get(claim.public.as_ref()?)?.clone();
         let bytes = tokio::task::spawn_blocking(move || key.seal(&sealed)).await.ok()?.ok()?;
+        let body = self.body(claim.key, "sealed", bytes).await;
+        if !lock(&self.state).sealed.contains_key(&claim.key) {
+            // The attempt has ended meanwhile.
+            self.forget_objects(claim.key);
+            return None;
+        }
         // Without an answer, the worker asks again.
-        self.body(claim.key, "sealed", bytes).await.ok().map(Answer::Sealed)
+        body.ok().map(Answer::Sealed)
+    }
+
+    /// Removes the objects of an attempt from the broker.
+    fn forget_objects(&self, key: AttemptKey) {
+        for name in lock(&self.state).objects.remove(&key).unwrap_or_default() {
+            let bus = Arc::clone(&self.bus);
+            // What is not forgotten now, the broker forgets after a week.
+            self.network.spawn(async move { drop(bus.forget(&name).await) });
+        }
     }
 
     fn claimed(&self, claim: &Claim) -> Answer {
