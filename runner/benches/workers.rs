@@ -131,7 +131,7 @@ fn program(folder: &Path) -> Command {
     command
 }
 
-/// A service in a folder of its own, with its workers, if it has any, and their broker.
+/// A service in a temporary folder, with its workers and their broker, if it has any.
 struct Service {
     address: String,
     _processes: Vec<Process>,

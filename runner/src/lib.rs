@@ -18,6 +18,7 @@ pub mod cli;
 pub mod execute;
 mod lock;
 mod machine;
+mod private;
 pub mod record;
 pub mod request;
 pub mod say;

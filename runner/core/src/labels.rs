@@ -15,6 +15,9 @@ const LONGEST: usize = 32;
 /// The regular expression of a label.
 pub const PATTERN: &str = "^[a-z0-9-]{1,32}$";
 
+/// What a label is, for messages.
+pub const RULE: &str = "a label has 1 to 32 lowercase letters, digits and `-`";
+
 /// Returns whether a text can be a label: 1 to 32 lowercase letters, digits and `-`.
 pub fn valid_label(text: &str) -> bool {
     (1..=LONGEST).contains(&text.len())

@@ -181,7 +181,7 @@ struct Import {
     started: bool,
 }
 
-/// Imports a script in an instance of its own, and returns the instance's memory.
+/// Imports a script in a separate instance, and returns the memory of that instance.
 async fn import<'a>(
     guest: &Guest,
     component: &Component,

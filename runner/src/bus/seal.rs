@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use serde::Serialize;
 
 use super::wire::decode;
 use super::wire::encode;
+use crate::private::read_private;
 
 /// What only the worker that runs an attempt may read.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Sealed {
     /// The arguments, packed as one list, if secrets are part of them.
     pub args: Option<Bytes>,
 }
+
+/// The longest file of a key, in bytes. A key has 74 characters.
+const LONGEST: u64 = 4096;
 
 /// The key of a worker.
 pub struct Key(Identity);
@@ -56,21 +59,18 @@ impl PublicKey {
 }
 
 impl Key {
-    /// Reads the key in a file. Returns `None` if there is no file.
+    /// Reads the key in a file. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
     /// Returns an error if the file cannot be read, is not a key, or can be read by others.
     pub fn read(path: &Path) -> Result<Option<Self>, String> {
         let shown = path.display();
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|e| format!("the key `{shown}`: {e}"))?,
-        };
-        let mode = fs::metadata(path).map_err(|e| format!("the key `{shown}`: {e}"))?.mode();
-        if mode & 0o077 != 0 {
-            return Err(format!("others can read the key `{shown}`: run `chmod 600 {shown}`"));
+        if !path.try_exists().map_err(|e| format!("the key `{shown}`: {e}"))? {
+            return Ok(None);
         }
+        let text = read_private(path, LONGEST).map_err(|why| format!("the key `{shown}` {why}"))?;
+        let text = String::from_utf8_lossy(&text);
         let key = text.trim().parse().map_err(|why: &str| format!("`{shown}` is not a key: {why}"))?;
         Ok(Some(Self(key)))
     }

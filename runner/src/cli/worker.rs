@@ -107,7 +107,7 @@ fn label(text: &str) -> Result<String, String> {
     }
     match labels::valid_label(text) {
         true => Ok(text.to_owned()),
-        false => Err("a label has 1 to 32 lowercase letters, digits and `-`".to_owned()),
+        false => Err(labels::RULE.to_owned()),
     }
 }
 

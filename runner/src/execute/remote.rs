@@ -310,7 +310,7 @@ impl Remote {
     }
 
     async fn upload(&self, plugin: &Plugin) -> Result<(), Failure> {
-        // One at a time: who stores an object again takes it away from those who read it.
+        // One at a time: storing an object again interrupts those who read it.
         let mut uploaded = self.uploaded.lock().await;
         if uploaded.contains(&plugin.digest) {
             return Ok(());

@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,6 +15,7 @@ use jobcontrol_core::secret::Secrets;
 use tokio::io::AsyncReadExt;
 
 use crate::execute::command::start;
+use crate::private::read_private;
 
 /// How long a command may take. An attempt waits for it.
 const COMMAND_TIME: Duration = Duration::from_secs(10);
@@ -84,7 +82,7 @@ async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) ->
         }
         SecretSource::File(path) => {
             let file = path.clone();
-            let read = tokio::task::spawn_blocking(move || file_of_owner(Path::new(&file))).await;
+            let read = tokio::task::spawn_blocking(move || read_private(Path::new(&file), MOST as u64 + 3)).await;
             read.map_err(|e| e.to_string())?.map_err(|why| format!("{source} {why}"))?
         }
         SecretSource::Command(argv) => output(argv, others).await.map_err(|why| format!("{source} {why}"))?,
@@ -99,29 +97,6 @@ async fn read(source: &SecretSource, others: &BTreeMap<String, SecretSource>) ->
     if value.len() < SHORTEST {
         return Err(format!("{source} has {} bytes; a secret has at least {SHORTEST}", value.len()));
     }
-    Ok(value)
-}
-
-/// Reads a file that nobody but its owner can read.
-fn file_of_owner(path: &Path) -> Result<Vec<u8>, String> {
-    // Opening a pipe would block otherwise.
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path);
-    let file = file.map_err(|e| format!("cannot be opened: {e}"))?;
-    let metadata = file.metadata().map_err(|e| e.to_string())?;
-    if !metadata.is_file() {
-        return Err("is not a file".to_owned());
-    }
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.uid() != own && metadata.uid() != 0 {
-        return Err("belongs to another user".to_owned());
-    }
-    if metadata.mode() & 0o077 != 0 {
-        let mode = metadata.mode() & 0o777;
-        return Err(format!("has mode {mode:04o}, so others can read it; run `chmod 600 {}`", path.display()));
-    }
-    let mut value = Vec::new();
-    file.take(MOST as u64 + 3).read_to_end(&mut value).map_err(|e| format!("cannot be read: {e}"))?;
     Ok(value)
 }
 

@@ -90,7 +90,8 @@ fn grow<T>(cx: &mut LowerContext<'_, T>, size: usize) -> Result<bool> {
 }
 
 impl Image {
-    /// Returns what turns `fresh` into `memory`, which is no larger, or `None` if that is too much.
+    /// Returns the pages of `memory` that differ from `fresh`, or `None` if they are too many.
+    /// `memory` is not longer than `fresh`.
     fn between(fresh: &[u8], memory: &[u8]) -> Option<Self> {
         let mut pieces: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut total = 0;

@@ -152,8 +152,8 @@ impl Link {
         kept.map(drop).map_err(|e| BusError::Failed(format!("the object `{name}`: {e}")))
     }
 
-    /// Reads an object. Somebody who stores it again meanwhile takes the rest away, and the reader
-    /// would wait for it forever; so it is read from the start then.
+    /// Reads an object. If it is stored again meanwhile, the broker removes the rest of the old
+    /// one, and a reader would wait forever. A read that stalls therefore starts again.
     pub(super) async fn object(&self, name: &str) -> Result<Bytes, BusError> {
         let mut error = BusError::Failed(format!("the object `{name}`: the broker sends no more of it"));
         for _ in 0..READS {
@@ -166,7 +166,7 @@ impl Link {
         Err(error)
     }
 
-    /// Returns `None` if the broker stops to send it.
+    /// Returns `None` if the broker stops sending it.
     async fn object_once(&self, name: &str) -> Result<Option<Bytes>, BusError> {
         let failed = |e: &dyn std::fmt::Display| BusError::Failed(format!("the object `{name}`: {e}"));
         let mut object = self.objects.get(name).await.map_err(|e| failed(&e))?;

@@ -135,7 +135,7 @@ async fn one(consumer: PullConsumer) -> Option<jetstream::Message> {
     fetch.messages().await.ok()?.next().await?.ok()
 }
 
-/// Gives back what still comes for a slot that is no longer free, so that it goes to another one.
+/// Gives back offers that arrive after the slot was taken, so that another slot gets them at once.
 async fn pass_on(mut asked: FuturesUnordered<impl Future<Output = Option<jetstream::Message>>>) {
     while let Some(message) = asked.next().await {
         if let Some(message) = message {

@@ -6,6 +6,7 @@ use crate::diagnostic::Code;
 use crate::labels::Labels;
 use crate::labels::MOST;
 use crate::labels::PATTERN;
+use crate::labels::RULE;
 use crate::labels::valid_label;
 use crate::schema::parts::described;
 use crate::schema::parts::object;
@@ -47,7 +48,7 @@ fn read(fields: &mut Fields<'_>) -> Labels {
     };
     let labels = inner.strings("labels");
     for label in labels.iter().filter(|label| !valid_label(&label.name)) {
-        let help = Some("a label has 1 to 32 lowercase letters, digits and `-`".to_owned());
+        let help = Some(RULE.to_owned());
         inner.report(Code::InvalidLabel, label.span, format!("`{}` cannot be a label", label.name), help);
     }
     let labels: Vec<_> = labels.into_iter().map(|label| label.name).collect();
